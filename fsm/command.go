@@ -1,0 +1,133 @@
+package fsm
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// A Command is a change to the state. The set of commands is closed.
+type Command interface {
+	kind() string // name/version: written to the log, so never renamed and never reused
+	apply(State) (State, []Change, error)
+}
+
+// Errors that callers compare.
+var (
+	ErrUnknownCommand = errors.New("unknown command") // to skip it would be to disagree with who knows it
+	ErrStale          = errors.New("the state has changed since")
+	ErrToken          = errors.New("token refused")
+	ErrTaken          = errors.New("already taken")
+	ErrNotFound       = errors.New("not found")
+)
+
+// A Change names one thing that a command changed, for the change feed and for people.
+type Change struct {
+	Kind ChangeKind
+	Name string // of the thing: a service, a server key, a group, a member
+	Text string // what happened and why, one line
+}
+
+// ChangeKind is the kind of thing that changed.
+type ChangeKind string
+
+// The kinds of change.
+const (
+	ConfigChanged  ChangeKind = "config"
+	VerdictChanged ChangeKind = "verdict"
+	OwnerChanged   ChangeKind = "owner"
+	IntentChanged  ChangeKind = "intent"
+	OrderChanged   ChangeKind = "order"
+	MemberChanged  ChangeKind = "member"
+	DrainChanged   ChangeKind = "drain"
+	TokenChanged   ChangeKind = "token"
+)
+
+// Apply returns the state after the log's entry index with command c, and what changed. An error
+// means that the command was refused, alike on every replica: only Index has moved then.
+func Apply(s State, index uint64, c Command) (State, []Change, error) {
+	next, changes, err := c.apply(s)
+	if err != nil {
+		next, changes = s, nil
+	}
+	next.Index = index
+	return next, changes, err
+}
+
+// envelope is a command in the log.
+type envelope struct {
+	Kind string          `json:"kind"`
+	Body json.RawMessage `json:"body"`
+}
+
+// Encode returns the log entry for a command.
+func Encode(c Command) ([]byte, error) {
+	body, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", c.kind(), err)
+	}
+	return json.Marshal(envelope{Kind: c.kind(), Body: body})
+}
+
+// Decode returns the command in a log entry. A kind that this binary does not know is
+// [ErrUnknownCommand].
+func Decode(entry []byte) (Command, error) {
+	var env envelope
+	if err := strict(entry, &env); err != nil {
+		return nil, fmt.Errorf("decode entry: %w", err)
+	}
+	switch env.Kind {
+	case "init-cluster/1":
+		return body[InitCluster](env)
+	case "add-token/1":
+		return body[AddToken](env)
+	case "revoke-token/1":
+		return body[RevokeToken](env)
+	case "admit-member/1":
+		return body[AdmitMember](env)
+	case "set-member/1":
+		return body[SetMember](env)
+	case "remove-member/1":
+		return body[RemoveMember](env)
+	case "set-draining/1":
+		return body[SetDraining](env)
+	case "put-config/1":
+		return body[PutConfig](env)
+	case "set-verdicts/1":
+		return body[SetVerdicts](env)
+	case "set-intent/1":
+		return body[SetIntent](env)
+	case "drop-intent/1":
+		return body[DropIntent](env)
+	case "set-owner/1":
+		return body[SetOwner](env)
+	case "set-order/1":
+		return body[SetOrder](env)
+	default:
+		return nil, fmt.Errorf("%w %q", ErrUnknownCommand, env.Kind)
+	}
+}
+
+func body[C Command](env envelope) (Command, error) {
+	var c C
+	if err := strict(env.Body, &c); err != nil {
+		return nil, fmt.Errorf("decode %s: %w", env.Kind, err)
+	}
+	return c, nil
+}
+
+// strict decodes one JSON value and refuses fields that it does not know: to drop a field would be
+// to disagree with the replica that knows it.
+func strict(b []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one value")
+	}
+	return nil
+}

@@ -1,0 +1,102 @@
+package fsm
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+)
+
+// PutConfig replaces the whole configuration, if it is still at revision Base.
+type PutConfig struct {
+	Base   uint64
+	Config Config
+	Author string // who asked, for the history
+}
+
+func (PutConfig) kind() string { return "put-config/1" }
+
+func (c PutConfig) apply(s State) (State, []Change, error) {
+	if c.Base != s.Revision {
+		return s, nil, fmt.Errorf("planned on revision %d, the cluster is at %d: %w; plan again", c.Base, s.Revision, ErrStale)
+	}
+	old := s.Config
+	s.Revision++
+	s.Config = c.Config
+	s.Verdicts = keepVerdicts(s.Verdicts, old, c.Config)
+	s.Groups = keepGroups(s.Groups, c.Config)
+	text := fmt.Sprintf("revision %d applied", s.Revision)
+	if c.Author != "" {
+		text += " by " + c.Author
+	}
+	return s, []Change{{ConfigChanged, "", text}}, nil
+}
+
+// keepVerdicts keeps what was agreed about servers whose checks did not change.
+func keepVerdicts(old map[ServerKey]Verdict, was, is Config) map[ServerKey]Verdict {
+	kept := map[ServerKey]Verdict{}
+	for key, v := range old {
+		svc, ok := is.Services[key.Service]
+		if ok && svc.has(key) && reflect.DeepEqual(svc.Checks, was.Services[key.Service].Checks) {
+			kept[key] = v
+		}
+	}
+	return kept
+}
+
+func (s Service) has(k ServerKey) bool {
+	return slices.ContainsFunc(s.Servers, func(r Server) bool { return r.Address == k.Server })
+}
+
+// keepGroups keeps the ownership of groups that are still there, and begins that of new ones.
+func keepGroups(old map[string]Ownership, c Config) map[string]Ownership {
+	groups := map[string]Ownership{}
+	for _, g := range c.Groups() {
+		groups[g.Name] = old[g.Name]
+	}
+	return groups
+}
+
+// SetVerdicts records what the cluster agreed about real servers, all in one entry.
+type SetVerdicts struct {
+	Verdicts map[ServerKey]Verdict
+}
+
+func (SetVerdicts) kind() string { return "set-verdicts/1" }
+
+func (c SetVerdicts) apply(s State) (State, []Change, error) {
+	verdicts := maps.Clone(s.Verdicts)
+	if verdicts == nil {
+		verdicts = map[ServerKey]Verdict{}
+	}
+	var changes []Change
+	keys := slices.SortedFunc(maps.Keys(c.Verdicts), func(a, b ServerKey) int {
+		return compare(a.String(), b.String())
+	})
+	for _, key := range keys {
+		svc, ok := s.Config.Services[key.Service]
+		if !ok || !svc.has(key) {
+			continue // the configuration changed while the verdict was on its way
+		}
+		v := c.Verdicts[key]
+		if verdicts[key] == v {
+			continue
+		}
+		if was := s.Verdict(key).Health; was != v.Health {
+			changes = append(changes, Change{VerdictChanged, key.String(), fmt.Sprintf("%s is %s, was %s: %s", key, v.Health, was, v.Cause)})
+		}
+		verdicts[key] = v
+	}
+	s.Verdicts = verdicts
+	return s, changes, nil
+}
+
+func compare(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}

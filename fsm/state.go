@@ -1,0 +1,98 @@
+// Package fsm is what the cluster agrees on: the model, the commands that change it, and the state
+// that they lead to. The same commands in the same order give the same state on every director;
+// that is the whole promise, and all else in quorate leans on it.
+//
+// A reader starts here, then with types.go for the model and command.go for the log's entries.
+//
+// The package imports only the standard library. It reads no clock, does no I/O, logs nothing, and
+// depends on no map order: time and chance are fields of commands, chosen by who proposes them.
+package fsm
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"slices"
+)
+
+// State is the replicated state after the log entry Index. It is immutable to readers: [Apply]
+// makes a new one that shares what did not change.
+type State struct {
+	Index     uint64                `json:"index"` // of the last entry applied, refused ones included
+	ClusterID string                `json:"cluster_id"`
+	Level     int                   `json:"level"`    // feature level
+	Revision  uint64                `json:"revision"` // of the configuration; 0 before the first apply
+	Config    Config                `json:"config"`
+	Verdicts  map[ServerKey]Verdict `json:"verdicts,omitempty"`
+	Members   map[string]Member     `json:"members,omitempty"` // by name
+	Groups    map[string]Ownership  `json:"groups,omitempty"`  // by the name of the group
+
+	secrets Secrets // unexported, so that no encoder of a State can show them
+}
+
+// Empty is the state before the first entry.
+var Empty = State{}
+
+// Secrets returns the part of the state that must not be shown. Callers must not change it.
+func (s State) Secrets() Secrets { return s.secrets }
+
+// Verdict returns what the cluster agreed about a real server; [Unknown] if nothing yet.
+func (s State) Verdict(k ServerKey) Verdict {
+	if v, ok := s.Verdicts[k]; ok {
+		return v
+	}
+	return Verdict{Health: Unknown}
+}
+
+// Groups returns the configuration's groups, sorted by name: every sync group, and every router
+// that is in none.
+func (c Config) Groups() []Group {
+	grouped := map[string]bool{}
+	var groups []Group
+	for _, name := range slices.Sorted(maps.Keys(c.SyncGroups)) {
+		g := Group{Name: name}
+		for _, r := range c.SyncGroups[name].Routers {
+			grouped[r] = true
+			g.Routers = append(g.Routers, c.Routers[r])
+		}
+		groups = append(groups, g)
+	}
+	for name, r := range c.Routers {
+		if !grouped[name] {
+			groups = append(groups, Group{Name: name, Routers: []Router{r}})
+		}
+	}
+	slices.SortFunc(groups, func(a, b Group) int {
+		switch {
+		case a.Name < b.Name:
+			return -1
+		case a.Name > b.Name:
+			return 1
+		}
+		return 0
+	})
+	return groups
+}
+
+// Hash returns the SHA-256, in hex, of everything in the state, secrets included. Two directors
+// with the same Index must have the same Hash.
+func (s State) Hash() string {
+	sum := sha256.Sum256(s.encode())
+	return hex.EncodeToString(sum[:])
+}
+
+// stored is a State with its secrets, as snapshots hold it.
+type stored struct {
+	State
+	Secrets Secrets `json:"secrets"`
+}
+
+// encode gives one text for one state: encoding/json sorts the keys of maps.
+func (s State) encode() []byte {
+	b, err := json.Marshal(stored{State: s, Secrets: s.secrets})
+	if err != nil {
+		panic("fsm: state cannot be encoded: " + err.Error()) // only types that always encode are in it
+	}
+	return b
+}
