@@ -1,0 +1,4 @@
+package lab
+
+// Evidence takes what is needed to understand a failure.
+func (n *Net) Evidence() {}
