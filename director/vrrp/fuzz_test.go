@@ -1,0 +1,157 @@
+package vrrp
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// random turns fuzz bytes into events.
+type random struct {
+	data []byte
+	now  time.Time
+}
+
+func (r *random) next() int {
+	if len(r.data) == 0 {
+		return 0
+	}
+	b := r.data[0]
+	r.data = r.data[1:]
+	return int(b)
+}
+
+func (r *random) event(routers int) (string, Event) {
+	r.now = r.now.Add(time.Duration(r.next()) * 7 * time.Millisecond)
+	router := fmt.Sprint(r.next() % routers)
+	switch r.next() % 14 {
+	case 0:
+		return "", Start{}
+	case 1:
+		return "", Start{Resume: 50 * time.Millisecond}
+	case 2:
+		return "", Stop{}
+	case 3:
+		return router, Fault{Reason: "down"}
+	case 4:
+		return router, Fit{}
+	case 5:
+		return "", Claim{Priority: uint8(248 + r.next()%7)}
+	case 6:
+		return "", Yield{Wait: 100 * time.Millisecond}
+	case 7:
+		return "", Resign{}
+	case 8:
+		return "", Stalled{Resume: 50 * time.Millisecond}
+	case 9:
+		return "", Abandon{}
+	case 10:
+		return "", SetPriority{Priority: uint8(1 + r.next()%254), Preempt: r.next()%2 == 0}
+	case 11, 12:
+		return router, Received{
+			Source:   netip.AddrFrom4([4]byte{192, 0, 2, byte(1 + r.next()%3)}),
+			Priority: uint8(r.next()), Interval: 100 * time.Millisecond, Member: r.next()%2 == 0,
+		}
+	}
+	return "", Expired{}
+}
+
+// FuzzStep asserts what must hold for one machine after any event.
+func FuzzStep(f *testing.F) {
+	f.Add([]byte("seed of some length to begin with, 0123456789"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m := NewMachine(Config{Source: netip.MustParseAddr("192.0.2.2"), Interval: 100 * time.Millisecond, Priority: 100})
+		r := &random{data: data, now: time.Unix(0, 0)}
+		owned := false
+		for len(r.data) > 0 {
+			_, ev := r.event(1)
+			resumes := m.State() == Initialize
+			actions := m.Step(r.now, ev)
+			if start, ok := ev.(Start); ok && resumes && start.Resume > 0 {
+				owned = true // it was before the machine was
+			}
+			owned = track(t, owned, actions)
+			check(t, m, owned)
+		}
+	})
+}
+
+func track(t *testing.T, owned bool, actions []Action) bool {
+	t.Helper()
+	for _, a := range actions {
+		switch a.(type) {
+		case Own:
+			if owned {
+				t.Fatal("Own twice")
+			}
+			owned = true
+		case Release:
+			if !owned {
+				t.Fatal("Release of what is not owned")
+			}
+			owned = false
+		}
+	}
+	return owned
+}
+
+func check(t *testing.T, m *Machine, owned bool) {
+	t.Helper()
+	keeps := m.state == Active || m.resume || !m.linger.IsZero()
+	if owned != m.owned || owned != keeps {
+		t.Fatalf("%v: owned %v, the machine says %v; resume %v, linger %v", m.state, owned, m.owned, m.resume, m.linger)
+	}
+	if (m.state == Initialize) != m.deadline.IsZero() {
+		t.Fatalf("%v with timer %v", m.state, m.deadline)
+	}
+	if m.state == Active && (m.resume || !m.linger.IsZero() || m.bye != 0) {
+		t.Fatalf("Active with resume %v, linger %v, bye %d", m.resume, m.linger, m.bye)
+	}
+}
+
+// FuzzGroup asserts the same for each router of a group, that all have one state after each step, and
+// that what the group says about its state is what its routers have.
+func FuzzGroup(f *testing.F) {
+	f.Add([]byte("seed of some length to begin with, 0123456789"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		const routers = 3
+		r := &random{data: data, now: time.Unix(0, 0)}
+		g := NewGroup()
+		for i := range routers {
+			g.Add(r.now, fmt.Sprint(i), Config{Source: netip.MustParseAddr("192.0.2.2"), Interval: 100 * time.Millisecond, Priority: 100}, "")
+		}
+		owned, state := map[string]bool{}, Initialize
+		for len(r.data) > 0 {
+			router, ev := r.event(routers)
+			before := g.State()
+			effects := g.Step(r.now, router, ev)
+			if start, ok := ev.(Start); ok && before == Initialize && g.State() != Initialize && start.Resume > 0 {
+				for i := range routers {
+					owned[fmt.Sprint(i)] = true
+				}
+			}
+			for _, e := range effects {
+				owned[e.Router] = track(t, owned[e.Router], []Action{e.Action})
+				if b, ok := e.Action.(Became); ok {
+					if b.From != state || b.Reason == "" {
+						t.Fatalf("%+v after %v", b, state)
+					}
+					state = b.To
+				}
+			}
+			if state != g.State() {
+				t.Fatalf("the group is %v and said %v", g.State(), state)
+			}
+			for _, m := range g.members {
+				if m.machine.state != g.state {
+					t.Fatalf("after %T: router %s is %v in a group that is %v", ev, m.name, m.machine.state, g.state)
+				}
+				if m.fault != "" && g.state != Initialize {
+					t.Fatalf("a group with a fault is %v", g.state)
+				}
+				check(t, m.machine, owned[m.name])
+			}
+		}
+	})
+}

@@ -1,0 +1,312 @@
+package vrrp
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Effect is an action of one router of a group. Router is empty for what concerns all of them.
+type Effect struct {
+	Router string
+	Action Action
+}
+
+// Group is the state machine of a sync group: routers that change state together. A router that is
+// in no sync group is a group of one. Like [Machine] it does no I/O and reads no clock.
+//
+// One router that becomes Active takes all with it, one that yields gives all up, and a fault of one
+// puts all in Initialize. No router waits for another one's timer: all that keeps a router whose
+// timer has fired from taking the group is that another router of the group hears a better Active
+// router now, which the group could not take from anyway.
+type Group struct {
+	members []member
+	state   State
+	reason  string
+	started bool
+	hold    time.Time
+}
+
+type member struct {
+	name    string
+	machine *Machine
+	fault   string // empty: fit
+}
+
+// NewGroup returns a group without routers, in Initialize.
+func NewGroup() *Group { return &Group{reason: "not started"} }
+
+// State returns the state that all routers of the group have.
+func (g *Group) State() State { return g.state }
+
+// Reason returns why the group has the state that it has.
+func (g *Group) Reason() string { return g.reason }
+
+// Machine returns the machine of a router, to look at and not to step; nil if there is none.
+func (g *Group) Machine(router string) *Machine {
+	for _, m := range g.members {
+		if m.name == router {
+			return m.machine
+		}
+	}
+	return nil
+}
+
+// Fault returns the fault of a router, or "".
+func (g *Group) Fault(router string) string {
+	for _, m := range g.members {
+		if m.name == router {
+			return m.fault
+		}
+	}
+	return ""
+}
+
+// Down returns the longest Active_Down_Interval of the group's routers.
+func (g *Group) Down() time.Duration {
+	var d time.Duration
+	for _, m := range g.members {
+		d = max(d, m.machine.Down())
+	}
+	return d
+}
+
+// Deadline returns when the group wants to be told that time has passed; zero for never.
+func (g *Group) Deadline() time.Time {
+	var first time.Time
+	for _, m := range g.members {
+		if d := m.machine.Deadline(); !d.IsZero() && (first.IsZero() || d.Before(first)) {
+			first = d
+		}
+	}
+	return first
+}
+
+// Add adds a router, which takes the state of the group. A fault that it has is told by fault.
+func (g *Group) Add(now time.Time, router string, cfg Config, fault string) []Effect {
+	g.members = append(g.members, member{name: router, machine: NewMachine(cfg), fault: fault})
+	m := g.members[len(g.members)-1]
+	switch {
+	case !g.started:
+		return nil
+	case fault != "":
+		return g.halt(now, fault, "")
+	case g.state == Initialize && g.faulty() == "":
+		return g.start(now, Start{}, "start")
+	case g.state == Initialize:
+		return nil
+	}
+	effects := tag(router, m.machine.Step(now, Start{}))
+	if g.state == Active {
+		effects = append(effects, tag(router, m.machine.Step(now, promote{}))...)
+	}
+	return g.settle(now, effects)
+}
+
+// Remove takes a router out with priority 0, and leaves the others alone, unless its fault was all
+// that kept them from working. The machine is returned, since its goodbye is not said at once.
+func (g *Group) Remove(now time.Time, router string) (*Machine, []Effect) {
+	i := slices.IndexFunc(g.members, func(m member) bool { return m.name == router })
+	if i < 0 {
+		return nil, nil
+	}
+	gone := g.members[i]
+	g.members = slices.Delete(g.members, i, i+1)
+	effects := tag(router, gone.machine.Step(now, Stop{}))
+	if gone.fault != "" && g.started && len(g.members) > 0 && g.faulty() == "" {
+		effects = append(effects, g.start(now, Start{}, "fit again")...)
+	}
+	return gone.machine, effects
+}
+
+// Step advances the group by one event at time now. Router names whom a Received, Fault, Fit,
+// SetInterval, SetSource or Silent is about, and is empty for all other events.
+func (g *Group) Step(now time.Time, router string, ev Event) []Effect {
+	switch ev := ev.(type) {
+	case Start:
+		g.started = true
+		if f := g.faulty(); f != "" {
+			return g.halt(now, f, "")
+		}
+		return g.start(now, ev, "start")
+	case Stop:
+		g.started = false
+		return g.all(now, ev, "stopped")
+	case Fault:
+		return g.fail(now, router, ev)
+	case Fit:
+		return g.recover(now, router)
+	case Hold:
+		g.hold = ev.Until
+		return nil
+	case Expired:
+		return g.expired(now)
+	case Received, SetInterval, SetSource:
+		m := g.Machine(router)
+		if m == nil {
+			return nil
+		}
+		resumed := m.resume
+		effects := tag(router, m.Step(now, ev))
+		if resumed && !m.resume && m.state == Backup { // one that must not go on keeps all from it
+			effects = append(effects, g.all(now, Abandon{}, "")...)
+		}
+		return g.settle(now, effects)
+	case Claim:
+		return g.all(now, ev, "claim")
+	case Resign:
+		return g.all(now, ev, "resigned")
+	case Stalled:
+		return g.all(now, ev, "stalled")
+	}
+	return g.all(now, ev, "")
+}
+
+// all steps every machine. A reason that is not empty replaces the machines' own.
+func (g *Group) all(now time.Time, ev Event, reason string) []Effect {
+	var effects []Effect
+	for _, m := range g.members {
+		effects = append(effects, tag(m.name, m.machine.Step(now, ev))...)
+	}
+	return append(effects, g.became(now, reason)...)
+}
+
+func (g *Group) start(now time.Time, ev Start, reason string) []Effect {
+	effects := g.all(now, ev, reason)
+	return g.settle(now, effects)
+}
+
+func (g *Group) faulty() string {
+	for _, m := range g.members {
+		if m.fault != "" {
+			return m.fault
+		}
+	}
+	return ""
+}
+
+func (g *Group) fail(now time.Time, router string, ev Fault) []Effect {
+	for i := range g.members {
+		if g.members[i].name == router {
+			g.members[i].fault = ev.Reason
+		}
+	}
+	if !g.started {
+		return nil
+	}
+	return g.halt(now, ev.Reason, router)
+}
+
+// halt puts all routers in Initialize. Those that can still send say goodbye.
+func (g *Group) halt(now time.Time, reason, router string) []Effect {
+	var effects []Effect
+	for _, m := range g.members {
+		var ev Event = Stop{}
+		if m.fault != "" || m.name == router {
+			ev = Fault{Reason: reason}
+		}
+		effects = append(effects, tag(m.name, m.machine.Step(now, ev))...)
+	}
+	return append(effects, g.became(now, reason)...)
+}
+
+func (g *Group) recover(now time.Time, router string) []Effect {
+	was := g.faulty()
+	for i := range g.members {
+		if g.members[i].name == router {
+			g.members[i].fault = ""
+		}
+	}
+	if was == "" || !g.started || g.faulty() != "" {
+		return nil
+	}
+	return g.start(now, Start{}, "fit again")
+}
+
+func (g *Group) expired(now time.Time) []Effect {
+	var effects []Effect
+	for _, m := range g.members {
+		d := m.machine.Deadline()
+		if d.IsZero() || d.After(now) {
+			continue
+		}
+		if until := g.held(now, m); !until.IsZero() {
+			m.machine.deadline = until
+		}
+		effects = append(effects, tag(m.name, m.machine.Step(now, Expired{}))...)
+		if m.machine.state != g.state {
+			break // the others follow in settle, with no second word of their own
+		}
+	}
+	return g.settle(now, effects)
+}
+
+// held returns until when a Backup whose timer fires now must wait; zero if it need not.
+func (g *Group) held(now time.Time, m member) time.Time {
+	if m.machine.state != Backup || !due(m.machine.deadline, now) {
+		return time.Time{}
+	}
+	if g.hold.After(now) {
+		return g.hold
+	}
+	if m.machine.peer.Source.IsValid() && m.machine.peer.Priority == 0 { // who resigns on one resigns on all
+		return time.Time{}
+	}
+	for _, other := range g.members {
+		if other.name != m.name && other.machine.bettered(now) {
+			return now.Add(m.machine.cfg.Interval)
+		}
+	}
+	return time.Time{}
+}
+
+// bettered reports whether a Backup hears, now, an Active router that it would lose to.
+func (m *Machine) bettered(now time.Time) bool {
+	return m.state == Backup && !m.resume && m.peer.Source.IsValid() && m.peer.Priority > 0 &&
+		now.Sub(m.peer.Heard) < m.learned*3/2 &&
+		m.loses(Received{Source: m.peer.Source, Priority: m.peer.Priority})
+}
+
+// settle carries a change of one router to all others.
+func (g *Group) settle(now time.Time, effects []Effect) []Effect {
+	i := slices.IndexFunc(g.members, func(m member) bool { return m.machine.state != g.state })
+	if i < 0 {
+		return effects
+	}
+	first := g.members[i].machine
+	var ev Event = promote{}
+	if first.state == Backup {
+		ev = demote{linger: !first.linger.IsZero()}
+	}
+	for j, m := range g.members {
+		if j == i || m.machine.state == first.state {
+			continue
+		}
+		effects = append(effects, tag(m.name, m.machine.Step(now, ev))...)
+	}
+	reason := first.reason
+	if len(g.members) > 1 {
+		reason = fmt.Sprintf("%s: %s", g.members[i].name, reason)
+	}
+	return append(effects, g.became(now, reason)...)
+}
+
+// became takes note of a change of the group's state.
+func (g *Group) became(_ time.Time, reason string) []Effect {
+	if len(g.members) == 0 || g.members[0].machine.state == g.state {
+		return nil
+	}
+	from := g.state
+	g.state = g.members[0].machine.state
+	g.reason = cmp.Or(reason, g.members[0].machine.reason)
+	return []Effect{{Action: Became{From: from, To: g.state, Reason: g.reason}}}
+}
+
+func tag(router string, actions []Action) []Effect {
+	effects := make([]Effect, len(actions))
+	for i, a := range actions {
+		effects[i] = Effect{Router: router, Action: a}
+	}
+	return effects
+}

@@ -1,0 +1,425 @@
+package vrrp
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+const (
+	// Linger is how long the addresses stay after a planned yield.
+	Linger = 20 * time.Millisecond
+	// repeat is the distance of the repeated adverts of a claim and of a resignation.
+	repeat = 10 * time.Millisecond
+	// repeats is how often they are repeated.
+	repeats = 2
+)
+
+// Config is what a machine starts with.
+type Config struct {
+	// Source is the address that adverts leave from.
+	Source netip.Addr
+	// Interval is the router's own advertisement interval.
+	Interval time.Duration
+	// Priority is 1 to 254, or 255 for the RFC's address owner.
+	Priority uint8
+	// Preempt allows to take from foreign routers of lower priority.
+	Preempt bool
+}
+
+// Peer is the Active router that a machine last heard.
+type Peer struct {
+	Source   netip.Addr
+	Priority uint8
+	Member   bool
+	Heard    time.Time
+}
+
+// Machine is the state machine of one virtual router (RFC 9568, section 6.4). It does no I/O, starts
+// no goroutine and reads no clock: Step is told the time, and says what to do.
+type Machine struct {
+	cfg     Config
+	state   State
+	peer    Peer
+	learned time.Duration // Active_Adver_Interval
+
+	deadline time.Time // Active_Down_Timer or Adver_Timer; zero in Initialize only
+	silent   time.Time // when to report that an advert is missing
+	burst    int       // adverts of a claim that are still to be sent
+	bye      int       // adverts of a resignation that are still to be sent
+	byeAt    time.Time
+	replied  time.Time // when a losing advert was last answered
+
+	owned   bool      // the addresses are on the host
+	resume  bool      // Backup that keeps its addresses until deadline
+	yielded time.Time // until when a yield is promised
+	linger  time.Time // when the addresses go after a yield
+
+	reason string // of the last change of state
+}
+
+// NewMachine returns a machine in Initialize.
+func NewMachine(cfg Config) *Machine {
+	return &Machine{cfg: cfg, learned: cfg.Interval}
+}
+
+// State returns the state.
+func (m *Machine) State() State { return m.state }
+
+// Peer returns the Active router that was last heard, zero if none was since the start.
+func (m *Machine) Peer() Peer { return m.peer }
+
+// Reason returns why the machine has the state that it has.
+func (m *Machine) Reason() string { return m.reason }
+
+// Priority returns the priority that the machine works with.
+func (m *Machine) Priority() uint8 { return m.cfg.Priority }
+
+// Owned reports whether the addresses are to be on the host.
+func (m *Machine) Owned() bool { return m.owned }
+
+// Skew returns Skew_Time, exact to the nanosecond.
+func (m *Machine) Skew() time.Duration {
+	return time.Duration(256-int(m.cfg.Priority)) * m.learned / 256
+}
+
+// Down returns Active_Down_Interval.
+func (m *Machine) Down() time.Duration { return 3*m.learned + m.Skew() }
+
+// Deadline returns when the machine wants to be told that time has passed; zero for never.
+func (m *Machine) Deadline() time.Time {
+	d := m.deadline
+	for _, t := range []time.Time{m.silent, m.linger, m.yielded, m.byeAt} {
+		if !t.IsZero() && (d.IsZero() || t.Before(d)) {
+			d = t
+		}
+	}
+	return d
+}
+
+// Step advances the machine by one event at time now, and returns what the caller must do, in order.
+func (m *Machine) Step(now time.Time, ev Event) []Action {
+	switch ev := ev.(type) {
+	case SetPriority:
+		return m.setPriority(now, ev)
+	case SetInterval:
+		return m.setInterval(now, ev)
+	case SetSource:
+		m.cfg.Source = ev.Source
+		return nil
+	case Expired:
+		return m.expired(now)
+	case Stop:
+		return m.stop(now, "stopped", true)
+	case Fault:
+		return m.stop(now, ev.Reason, false)
+	}
+	switch m.state {
+	case Initialize:
+		return m.initialize(now, ev)
+	case Backup:
+		return m.backup(now, ev)
+	case Active:
+		return m.active(now, ev)
+	}
+	panic("vrrp: impossible state")
+}
+
+func (m *Machine) initialize(now time.Time, ev Event) []Action {
+	start, ok := ev.(Start)
+	if !ok {
+		return nil
+	}
+	m.peer, m.learned = Peer{}, m.cfg.Interval
+	m.bye, m.byeAt = 0, time.Time{}
+	if m.cfg.Priority == 255 {
+		m.owned = start.Resume > 0
+		return m.take(now, "address owner")
+	}
+	m.state, m.reason = Backup, "start"
+	m.deadline = now.Add(m.Down())
+	if start.Resume > 0 {
+		m.owned, m.resume = true, true
+		m.deadline = now.Add(start.Resume)
+	}
+	return nil
+}
+
+func (m *Machine) backup(now time.Time, ev Event) []Action {
+	switch ev := ev.(type) {
+	case Received:
+		return m.hear(now, ev)
+	case Claim:
+		m.cfg.Priority = ev.Priority
+		m.burst = repeats
+		return m.take(now, "claim")
+	case promote:
+		return m.take(now, "group")
+	case Stalled:
+		if m.resume {
+			return nil
+		}
+		m.deadline, m.silent = now.Add(m.Down()), time.Time{}
+	case Abandon:
+		if m.resume {
+			return m.drop(now)
+		}
+	case Resign:
+		m.deadline = now.Add(m.Down())
+		if m.owned {
+			return m.drop(now)
+		}
+	}
+	return nil
+}
+
+// hear is an advert in Backup.
+func (m *Machine) hear(now time.Time, ev Received) []Action {
+	if ev.Priority == 0 {
+		m.silent = time.Time{}
+		m.peer.Heard, m.peer.Priority = now, 0
+		if !m.resume {
+			m.deadline = now.Add(m.Skew())
+		}
+		return nil
+	}
+	m.bye, m.byeAt = 0, time.Time{}
+	lower := ev.Priority < m.cfg.Priority
+	if lower && m.cfg.Preempt && !ev.Member { // it will be taken from: the timer runs on
+		if m.peer.Source == ev.Source || now.Sub(m.peer.Heard) > m.learned {
+			m.note(now, ev)
+		}
+		return nil
+	}
+	m.note(now, ev)
+	var actions []Action
+	if m.resume {
+		actions = m.drop(now)
+	}
+	m.follow(now, ev.Interval)
+	return actions
+}
+
+func (m *Machine) active(now time.Time, ev Event) []Action {
+	switch ev := ev.(type) {
+	case Received:
+		return m.contend(now, ev)
+	case Claim:
+		m.cfg.Priority = ev.Priority
+		m.burst = repeats
+		m.arm(now)
+		return []Action{Advertise{m.cfg.Priority}, Announce{}}
+	case Yield:
+		m.yielded = now.Add(ev.Wait)
+	case Resign:
+		actions := append([]Action{Advertise{0}}, m.drop(now)...)
+		m.back(now, "resigned")
+		m.bye, m.byeAt = repeats, now.Add(repeat)
+		return actions
+	case demote:
+		return m.fall(now, "group", ev.linger)
+	case Stalled:
+		m.back(now, "stalled")
+		m.resume = true
+		m.deadline = now.Add(ev.Resume)
+	}
+	return nil
+}
+
+// contend is an advert in Active.
+func (m *Machine) contend(now time.Time, ev Received) []Action {
+	switch {
+	case ev.Priority == 0:
+		m.arm(now)
+		return []Action{Advertise{m.cfg.Priority}}
+	case m.loses(ev) || m.yields(now, ev):
+		actions := m.fall(now, fmt.Sprintf("better advert from %v, priority %d over %d", ev.Source, ev.Priority, m.cfg.Priority), m.yields(now, ev))
+		m.note(now, ev)
+		m.follow(now, ev.Interval)
+		return actions
+	case !m.replied.IsZero() && now.Sub(m.replied) < m.cfg.Interval/4:
+		return nil
+	}
+	m.replied = now
+	m.arm(now)
+	return []Action{Advertise{m.cfg.Priority}, Announce{}}
+}
+
+// loses reports whether the advert's sender is better than this router.
+func (m *Machine) loses(ev Received) bool {
+	return ev.Priority > m.cfg.Priority || ev.Priority == m.cfg.Priority && m.cfg.Source.Less(ev.Source)
+}
+
+// yields reports whether the advert is the one that a yield was promised to.
+func (m *Machine) yields(now time.Time, ev Received) bool {
+	return ev.Member && ev.Priority >= m.cfg.Priority && now.Before(m.yielded)
+}
+
+func (m *Machine) expired(now time.Time) []Action {
+	var actions []Action
+	if due(m.byeAt, now) {
+		actions = append(actions, Advertise{0})
+		m.bye--
+		m.byeAt = now.Add(repeat)
+		if m.bye <= 0 {
+			m.byeAt = time.Time{}
+		}
+	}
+	if due(m.linger, now) {
+		actions = append(actions, m.drop(now)...)
+	}
+	if due(m.yielded, now) {
+		m.yielded = time.Time{}
+	}
+	if due(m.silent, now) {
+		m.silent = time.Time{}
+		actions = append(actions, Silent{})
+	}
+	if !due(m.deadline, now) {
+		return actions
+	}
+	switch m.state {
+	case Backup:
+		return append(actions, m.take(now, m.silence(now))...)
+	case Active:
+		m.next(now)
+		return append(actions, Advertise{m.cfg.Priority})
+	}
+	return actions
+}
+
+// silence says why a Backup's timer fires.
+func (m *Machine) silence(now time.Time) string {
+	switch {
+	case m.resume:
+		return "resumed, nobody else spoke"
+	case !m.peer.Source.IsValid():
+		return fmt.Sprintf("no active router heard for %.1f s", m.Down().Seconds())
+	case m.peer.Priority == 0:
+		return fmt.Sprintf("%v resigned", m.peer.Source)
+	case now.Sub(m.peer.Heard) < m.learned*3/2:
+		return fmt.Sprintf("%v has priority %d, below %d", m.peer.Source, m.peer.Priority, m.cfg.Priority)
+	}
+	return fmt.Sprintf("%v silent for %.1f s", m.peer.Source, now.Sub(m.peer.Heard).Seconds())
+}
+
+// take makes the router Active. The advert goes first, so that a router that is still Active lets
+// go before the addresses are added here.
+func (m *Machine) take(now time.Time, reason string) []Action {
+	actions := []Action{Advertise{m.cfg.Priority}}
+	if !m.owned {
+		actions = append(actions, Own{})
+	}
+	m.state, m.reason = Active, reason
+	m.owned, m.resume = true, false
+	m.silent, m.linger, m.yielded, m.replied = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	m.bye, m.byeAt = 0, time.Time{}
+	m.arm(now)
+	return append(actions, Announce{})
+}
+
+// fall makes an Active router Backup because somebody better spoke.
+func (m *Machine) fall(now time.Time, reason string, linger bool) []Action {
+	m.back(now, reason)
+	if linger {
+		m.linger = now.Add(Linger)
+		return nil
+	}
+	return m.drop(now)
+}
+
+// back makes the router Backup with a full Active_Down_Interval. It leaves the addresses alone.
+func (m *Machine) back(now time.Time, reason string) {
+	m.state, m.reason = Backup, reason
+	m.peer, m.learned = Peer{}, m.cfg.Interval
+	m.burst, m.yielded = 0, time.Time{}
+	m.deadline = now.Add(m.Down())
+}
+
+// drop lets the addresses go.
+func (m *Machine) drop(now time.Time) []Action {
+	m.linger = time.Time{}
+	if m.resume {
+		m.resume = false
+		m.deadline = now.Add(m.Down())
+	}
+	if !m.owned {
+		return nil
+	}
+	m.owned = false
+	return []Action{Release{}}
+}
+
+func (m *Machine) stop(now time.Time, reason string, goodbye bool) []Action {
+	if m.state == Initialize {
+		return nil
+	}
+	var actions []Action
+	if m.state == Active && goodbye {
+		actions = append(actions, Advertise{0})
+		m.bye, m.byeAt = repeats, now.Add(repeat)
+	} else {
+		m.bye, m.byeAt = 0, time.Time{}
+	}
+	actions = append(actions, m.drop(now)...)
+	m.state, m.reason = Initialize, reason
+	m.burst, m.resume = 0, false
+	m.deadline, m.silent, m.yielded = time.Time{}, time.Time{}, time.Time{}
+	return actions
+}
+
+func (m *Machine) setPriority(now time.Time, ev SetPriority) []Action {
+	changed := m.cfg.Priority != ev.Priority
+	m.cfg.Priority, m.cfg.Preempt = ev.Priority, ev.Preempt
+	if m.state != Active || !changed {
+		return nil // the residual timer of a Backup runs on
+	}
+	m.burst = 0
+	m.arm(now) // peers learn it now, not an interval later
+	return []Action{Advertise{m.cfg.Priority}}
+}
+
+func (m *Machine) setInterval(now time.Time, ev SetInterval) []Action {
+	if m.cfg.Interval == ev.Interval {
+		return nil
+	}
+	m.cfg.Interval = ev.Interval
+	if m.state != Active {
+		return nil // a Backup goes by the interval of the router that it follows
+	}
+	m.arm(now)
+	return []Action{Advertise{m.cfg.Priority}}
+}
+
+// arm starts Adver_Timer.
+func (m *Machine) arm(now time.Time) {
+	m.deadline = now.Add(m.cfg.Interval)
+	if m.burst > 0 {
+		m.deadline = now.Add(min(repeat, m.cfg.Interval))
+	}
+}
+
+// next starts Adver_Timer again, from the deadline that has passed, so that adverts do not drift.
+func (m *Machine) next(now time.Time) {
+	last := m.deadline
+	if m.burst > 0 {
+		m.burst--
+	}
+	m.arm(last)
+	if !m.deadline.After(now) {
+		m.arm(now)
+	}
+}
+
+func (m *Machine) note(now time.Time, ev Received) {
+	m.peer = Peer{Source: ev.Source, Priority: ev.Priority, Member: ev.Member, Heard: now}
+}
+
+// follow starts Active_Down_Timer again, with the interval of the router that is followed.
+func (m *Machine) follow(now time.Time, interval time.Duration) {
+	m.learned = interval
+	m.deadline = now.Add(m.Down())
+	m.silent = now.Add(interval * 3 / 2)
+}
+
+func due(t, now time.Time) bool { return !t.IsZero() && !t.After(now) }
