@@ -193,7 +193,7 @@ func (h *Host) do(ctx context.Context, ops []Op, todo []int, errs []error) {
 		return nil
 	})
 	for n, i := range todo {
-		if errs[i] = err; results != nil {
+		if errs[i] = err; results != nil && !errors.Is(err, ErrNoIPVS) {
 			errs[i] = results[n]
 		}
 	}
@@ -254,8 +254,12 @@ func (op Op) request() request {
 	service := func(b []byte) []byte { return appendKey(b, op.Key) }
 	switch op.Verb {
 	case AddService, SetService:
+		cmd := cmdNewService
+		if op.Verb == SetService {
+			cmd = cmdSetService
+		}
 		body := appendNested(nil, attrService, func(b []byte) []byte { return appendService(b, op.Key, op.Service) })
-		return request{cmd: cmdNewService + uint8(op.Verb/SetService), body: body}
+		return request{cmd: cmd, body: body}
 	case DelService:
 		return request{cmd: cmdDelService, body: appendNested(nil, attrService, service)}
 	}

@@ -1,0 +1,334 @@
+package ipvs
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
+)
+
+var errRefused = errors.New("refused")
+
+// fakeKernel is a kernel's table, with the faults that a test gives it.
+type fakeKernel struct {
+	table   Table
+	ops     []Op                 // all that were asked for
+	refuse  func(Op) bool        // nil: none
+	distort func(n int, t Table) // changes what the nth dump shows; nil: nothing
+	before  func()               // runs before operations are carried out
+	gone    error                // of every call
+	dumps   int
+}
+
+func (k *fakeKernel) Table(context.Context) (Table, error) {
+	if k.gone != nil {
+		return nil, k.gone
+	}
+	k.dumps++
+	t := k.table.Clone()
+	if k.distort != nil {
+		k.distort(k.dumps, t)
+	}
+	return t, nil
+}
+
+func (k *fakeKernel) Do(_ context.Context, ops []Op) []error {
+	if k.before != nil {
+		k.before()
+	}
+	errs := make([]error, len(ops))
+	for i, op := range ops {
+		k.ops = append(k.ops, op)
+		_, there := k.table[op.Key]
+		switch {
+		case k.gone != nil:
+			errs[i] = k.gone
+		case k.refuse != nil && k.refuse(op), !there && (op.Verb == AddDest || op.Verb == SetDest):
+			errs[i] = errRefused
+		default:
+			k.table.apply(op)
+		}
+	}
+	return errs
+}
+
+// rig is a reconciler over a fake kernel.
+type rig struct {
+	*Reconciler
+	t      *testing.T
+	kernel *fakeKernel
+	cfg    Config
+}
+
+func newRig(t *testing.T, have Table, ours ...Key) *rig {
+	t.Helper()
+	k := &fakeKernel{table: have.Normalize()}
+	cfg := Config{Kernel: k, LedgerFile: filepath.Join(t.TempDir(), "ipvs.json"), Log: hclog.NewNullLogger()}
+	ledger := make(Ledger)
+	for _, key := range ours {
+		ledger[key] = true
+	}
+	if err := ledger.Save(cfg.LedgerFile); err != nil {
+		t.Fatal(err)
+	}
+	return &rig{New(cfg), t, k, cfg}
+}
+
+func (r *rig) apply(d Desired) Result {
+	r.t.Helper()
+	result, err := r.Apply(r.t.Context(), d)
+	if err != nil {
+		r.t.Errorf("Apply: %v", err)
+	}
+	return result
+}
+
+func (r *rig) audit() Result {
+	r.t.Helper()
+	result, err := r.Audit(r.t.Context())
+	if err != nil {
+		r.t.Errorf("Audit: %v", err)
+	}
+	return result
+}
+
+func (r *rig) check(want Table) {
+	r.t.Helper()
+	if diff := cmp.Diff(want.Normalize(), r.kernel.table, compare); diff != "" {
+		r.t.Errorf("the kernel's table (-want +got):\n%s", diff)
+	}
+}
+
+var (
+	web, mail, dns = tcp("192.0.2.1:80"), tcp("192.0.2.1:25"), udp("192.0.2.1:53")
+	one            = Dest{Weight: 1}
+)
+
+func entry(addrs ...string) Entry { return Entry{Service{Scheduler: "wlc"}, dests(one, addrs...)} }
+
+func TestStartAdoptsWhatIsThereAndDeletesNothingUntilTheStateIsComplete(t *testing.T) {
+	r := newRig(t, Table{web: entry("10.0.0.1:80", "10.0.0.2:80"), mail: entry("10.0.0.1:25"), dns: entry("10.0.0.1:53")}, mail)
+	want := Table{web: entry("10.0.0.2:80", "10.0.0.3:80")}
+	got := r.apply(Desired{Table: want})
+	r.check(Table{web: entry("10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"), mail: entry("10.0.0.1:25"), dns: entry("10.0.0.1:53")})
+	if len(got.Withheld) != 2 || !slices.Equal(got.Foreign, []Key{dns}) {
+		t.Errorf("withheld %v, foreign %v; want 2 removals and %v", got.Withheld, got.Foreign, dns)
+	}
+	if got := r.audit(); len(got.Withheld) != 2 || len(got.Done)+len(got.Drift) != 0 {
+		t.Errorf("audit of an incomplete state: %+v", got)
+	}
+	if got := r.apply(Desired{Table: want, Complete: true}); len(got.Done) != 2 {
+		t.Errorf("done %v, want the two removals", got.Done)
+	}
+	r.check(Table{web: want[web], dns: entry("10.0.0.1:53")})
+	if ledger, err := LoadLedger(r.cfg.LedgerFile); err != nil || !cmp.Equal(ledger, Ledger{web: true}) {
+		t.Errorf("ledger = %v, %v; want %v alone", ledger, err, web)
+	}
+}
+
+func TestASecondApplyOfTheSameWritesAndReadsNothing(t *testing.T) {
+	r := newRig(t, nil)
+	want := Table{web: entry("10.0.0.1:80")}
+	r.apply(Desired{Table: want, Complete: true})
+	ops, dumps := len(r.kernel.ops), r.kernel.dumps
+	got := r.apply(Desired{Table: want, Complete: true})
+	if len(got.Done) != 0 || len(r.kernel.ops) != ops || r.kernel.dumps != dumps {
+		t.Errorf("second apply: %+v, %d operations, %d dumps", got, len(r.kernel.ops)-ops, r.kernel.dumps-dumps)
+	}
+}
+
+func TestAChangeLooksOnlyAtTheServicesThatItNames(t *testing.T) {
+	r := newRig(t, nil)
+	r.apply(Desired{Table: Table{web: entry("10.0.0.1:80"), mail: entry("10.0.0.1:25"), dns: entry("10.0.0.1:53")}, Complete: true})
+	r.kernel.ops = nil
+	r.apply(Desired{Table: Table{web: entry("10.0.0.2:80")}, Changed: []Key{web, dns}, Complete: true})
+	r.check(Table{web: entry("10.0.0.2:80"), mail: entry("10.0.0.1:25")})
+	if len(r.kernel.ops) != 3 {
+		t.Errorf("operations %v, want 3", r.kernel.ops)
+	}
+	if got := r.audit(); len(got.Drift) != 0 {
+		t.Errorf("drift after a partial change: %v", got.Drift)
+	}
+}
+
+func TestAServiceThatWasForeignIsAdoptedInPlace(t *testing.T) {
+	r := newRig(t, Table{web: entry("10.0.0.1:80", "10.0.0.9:80")})
+	r.apply(Desired{Complete: true})
+	r.check(Table{web: entry("10.0.0.1:80", "10.0.0.9:80")})
+	r.apply(Desired{Table: Table{web: entry("10.0.0.1:80")}, Changed: []Key{web}, Complete: true})
+	r.audit()
+	r.check(Table{web: entry("10.0.0.1:80")})
+	for _, op := range r.kernel.ops {
+		if op.Verb == DelService || op.Verb == AddService {
+			t.Errorf("%v: the service was there", op)
+		}
+	}
+	r.apply(Desired{Changed: []Key{web}, Complete: true})
+	r.check(nil)
+}
+
+func TestAnAuditReportsDriftAndHealsIt(t *testing.T) {
+	r := newRig(t, nil)
+	want := Table{web: entry("10.0.0.1:80"), mail: entry("10.0.0.1:25")}
+	r.apply(Desired{Table: want, Complete: true})
+	delete(r.kernel.table, mail)
+	r.kernel.table[web].Dests[netip.MustParseAddrPort("10.0.0.1:80")] = Dest{Weight: 9}
+	r.kernel.table[web].Dests[netip.MustParseAddrPort("10.0.0.7:80")] = one
+	r.kernel.table[dns] = Table{dns: entry("10.0.0.1:53")}.Normalize()[dns]
+	got := r.audit()
+	r.check(Table{web: want[web], mail: want[mail], dns: entry("10.0.0.1:53")})
+	if len(got.Drift) != 4 || !slices.Equal(got.Drift, got.Done) || !slices.Equal(got.Foreign, []Key{dns}) {
+		t.Errorf("audit: %+v", got)
+	}
+	if got := r.audit(); len(got.Drift) != 0 {
+		t.Errorf("the second audit finds %v", got.Drift)
+	}
+}
+
+func TestOneDumpIsNotBelieved(t *testing.T) {
+	r := newRig(t, nil)
+	want := Table{web: entry("10.0.0.1:80"), mail: entry("10.0.0.1:25")}
+	r.apply(Desired{Table: want, Complete: true})
+	r.kernel.ops = nil
+	r.kernel.distort = func(n int, t Table) {
+		if n == 3 { // the first of the audit
+			delete(t, mail)
+			t[web].Dests[netip.MustParseAddrPort("10.0.0.7:80")] = one
+		}
+	}
+	if got := r.audit(); len(got.Drift) != 0 || len(got.Disputed) != 3 || len(r.kernel.ops) != 0 {
+		t.Errorf("audit: %+v, operations %v", got, r.kernel.ops)
+	}
+}
+
+func TestAServiceLeavesTheLedgerOnlyWhenTwoDumpsLackIt(t *testing.T) {
+	r := newRig(t, Table{mail: entry()}, mail, dns)
+	r.kernel.distort = func(n int, t Table) {
+		if n == 1 {
+			delete(t, mail)
+		}
+	}
+	r.apply(Desired{Complete: true}) // mail is ours and unwanted, but the first dump lacks it
+	r.check(Table{mail: entry()})
+	if ledger, _ := LoadLedger(r.cfg.LedgerFile); !ledger.Has(mail) || ledger.Has(dns) {
+		t.Errorf("ledger %v, want %v alone", ledger, mail)
+	}
+	r.audit()
+	r.check(nil)
+}
+
+func TestARefusedChangeDoesNotStopTheOthersAndIsTriedAgain(t *testing.T) {
+	r := newRig(t, nil)
+	bad := netip.MustParseAddrPort("10.0.0.2:80")
+	r.kernel.refuse = func(op Op) bool { return op.Addr == bad }
+	want := Table{web: entry("10.0.0.1:80", "10.0.0.2:80"), mail: entry("10.0.0.1:25")}
+	got, err := r.Apply(t.Context(), Desired{Table: want, Complete: true})
+	if !errors.Is(err, errRefused) || !strings.Contains(err.Error(), "add 10.0.0.2:80 to tcp/192.0.2.1:80") || len(got.Failed) != 1 || len(got.Done) != 4 {
+		t.Errorf("Apply = %+v, %v", got, err)
+	}
+	r.kernel.refuse = nil
+	r.apply(Desired{Table: Table{mail: want[mail]}, Changed: []Key{mail}, Complete: true})
+	r.check(want)
+}
+
+func TestTheLedgerIsOnDiskBeforeTheKernelHears(t *testing.T) {
+	r := newRig(t, nil)
+	r.kernel.before = func() {
+		if ledger, err := LoadLedger(r.cfg.LedgerFile); err != nil || !ledger.Has(web) {
+			t.Errorf("ledger at the time of the change: %v, %v", ledger, err)
+		}
+	}
+	r.apply(Desired{Table: Table{web: entry("10.0.0.1:80")}, Complete: true})
+}
+
+func TestADiskThatIsFullDoesNotStopTheTable(t *testing.T) {
+	r := newRig(t, nil)
+	if err := os.RemoveAll(filepath.Dir(r.cfg.LedgerFile)); err != nil {
+		t.Fatal(err)
+	}
+	want := Table{web: entry("10.0.0.1:80")}
+	if _, err := r.Apply(t.Context(), Desired{Table: want, Complete: true}); err == nil {
+		t.Error("Apply says nothing of the ledger that cannot be written")
+	}
+	r.check(want)
+	if err := os.Mkdir(filepath.Dir(r.cfg.LedgerFile), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r.audit()
+	if ledger, err := LoadLedger(r.cfg.LedgerFile); err != nil || !ledger.Has(web) {
+		t.Errorf("ledger after the disk came back: %v, %v", ledger, err)
+	}
+}
+
+func TestADamagedLedgerIsSetAside(t *testing.T) {
+	r := newRig(t, Table{web: entry("10.0.0.1:80"), mail: entry()}, web, mail)
+	if err := os.WriteFile(r.cfg.LedgerFile, []byte(`{"version":1,"serv`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r.apply(Desired{Table: Table{web: entry("10.0.0.2:80")}, Complete: true})
+	r.check(Table{web: entry("10.0.0.2:80"), mail: entry()})
+	if _, err := os.Stat(r.cfg.LedgerFile + ".damaged"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAKernelThatGetsIPVSLaterIsFilledByTheNextAudit(t *testing.T) {
+	r := newRig(t, nil)
+	r.kernel.gone = ErrNoIPVS
+	want := Table{web: entry("10.0.0.1:80")}
+	if _, err := r.Apply(t.Context(), Desired{Table: want, Complete: true}); !errors.Is(err, ErrNoIPVS) {
+		t.Errorf("Apply = %v, want %v", err, ErrNoIPVS)
+	}
+	r.kernel.gone = nil
+	r.audit()
+	r.check(want)
+}
+
+func TestAuditBeforeAnythingIsDesiredDoesNothing(t *testing.T) {
+	r := newRig(t, Table{web: entry("10.0.0.1:80")}, web)
+	if r.audit(); r.kernel.dumps != 0 {
+		t.Error("the kernel was asked")
+	}
+	r.check(Table{web: entry("10.0.0.1:80")})
+}
+
+// TestAnyMutationConverges is the property of the whole: whatever is done to the table, and
+// whatever is refused for a while, one clean audit makes the wanted services right, and foreign
+// services are as their owner left them.
+func TestAnyMutationConverges(t *testing.T) {
+	for seed := range uint64(200) {
+		rnd := rand.New(rand.NewPCG(seed, 2))
+		foreign := Table{udp("203.0.113.1:1"): entry("10.0.0.1:1")}
+		r := newRig(t, foreign)
+		want := randomTable(rnd)
+		for range 5 {
+			r.kernel.refuse = func(Op) bool { return rnd.IntN(4) == 0 }
+			next := randomTable(rnd)
+			_, _ = r.Apply(t.Context(), Desired{Table: next, Complete: rnd.IntN(2) == 0})
+			want = next
+			for key, entry := range r.kernel.table { // somebody's hand on what is ours
+				if _, other := foreign[key]; !other && rnd.IntN(3) == 0 {
+					entry.Dests[netip.MustParseAddrPort("10.9.9.9:9")] = one
+				}
+			}
+		}
+		r.kernel.refuse = nil
+		r.apply(Desired{Table: want, Complete: true})
+		r.audit()
+		expect := want.Clone()
+		for key, entry := range foreign.Normalize() {
+			expect[key] = entry
+		}
+		if r.check(expect); t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
