@@ -5,6 +5,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // PutConfig replaces the whole configuration, if it is still at revision Base.
@@ -71,7 +72,7 @@ func (c SetVerdicts) apply(s State) (State, []Change, error) {
 	}
 	var changes []Change
 	keys := slices.SortedFunc(maps.Keys(c.Verdicts), func(a, b ServerKey) int {
-		return compare(a.String(), b.String())
+		return strings.Compare(a.String(), b.String())
 	})
 	for _, key := range keys {
 		svc, ok := s.Config.Services[key.Service]
@@ -89,14 +90,4 @@ func (c SetVerdicts) apply(s State) (State, []Change, error) {
 	}
 	s.Verdicts = verdicts
 	return s, changes, nil
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }

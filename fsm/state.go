@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // State is the replicated state after the log entry Index. It is immutable to readers: [Apply]
@@ -63,15 +64,7 @@ func (c Config) Groups() []Group {
 			groups = append(groups, Group{Name: name, Routers: []Router{r}})
 		}
 	}
-	slices.SortFunc(groups, func(a, b Group) int {
-		switch {
-		case a.Name < b.Name:
-			return -1
-		case a.Name > b.Name:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(groups, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })
 	return groups
 }
 

@@ -1,0 +1,185 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"net/http"
+	"strconv"
+	"syscall"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// Client speaks to an agent over its unix socket. It is an [Agent] itself.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// NewClient returns a client of the agent at a socket. Nothing is sent yet.
+func NewClient(socket string) *Client {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}
+	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
+}
+
+var _ Agent = (*Client)(nil)
+
+// Status implements [Agent].
+func (c *Client) Status(ctx context.Context) (s Status, err error) {
+	return s, c.call(ctx, http.MethodGet, "/v1/status", nil, &s)
+}
+
+// Config implements [Agent].
+func (c *Client) Config(ctx context.Context) (fsm.Config, uint64, error) {
+	var q ApplyRequest
+	err := c.call(ctx, http.MethodGet, "/v1/config", nil, &q)
+	return q.Config, q.Base, err
+}
+
+// Events implements [Agent].
+func (c *Client) Events(ctx context.Context, after uint64, wait bool) (es []Event, err error) {
+	path := "/v1/events?after=" + strconv.FormatUint(after, 10)
+	if wait {
+		path += "&wait=1"
+	}
+	return es, c.call(ctx, http.MethodGet, path, nil, &es)
+}
+
+// Plan implements [Agent].
+func (c *Client) Plan(ctx context.Context, r ApplyRequest) (p Plan, err error) {
+	return p, c.call(ctx, http.MethodPost, "/v1/plan", r, &p)
+}
+
+// Apply implements [Agent].
+func (c *Client) Apply(ctx context.Context, r ApplyRequest) (res ApplyResult, err error) {
+	return res, c.call(ctx, http.MethodPost, "/v1/apply", r, &res)
+}
+
+// CreateToken implements [Agent].
+func (c *Client) CreateToken(ctx context.Context, r TokenRequest) (t Token, err error) {
+	return t, c.call(ctx, http.MethodPost, "/v1/tokens", r, &t)
+}
+
+// Tokens implements [Agent].
+func (c *Client) Tokens(ctx context.Context) (ts []TokenInfo, err error) {
+	return ts, c.call(ctx, http.MethodGet, "/v1/tokens", nil, &ts)
+}
+
+// RevokeToken implements [Agent].
+func (c *Client) RevokeToken(ctx context.Context, id string) error {
+	return c.call(ctx, http.MethodPost, "/v1/tokens/revoke", TokenInfo{ID: id}, nil)
+}
+
+// Remove implements [Agent].
+func (c *Client) Remove(ctx context.Context, name string, force bool) error {
+	return c.call(ctx, http.MethodPost, "/v1/remove", removeRequest{name, force}, nil)
+}
+
+// Init implements [Agent].
+func (c *Client) Init(ctx context.Context, p Progress) error {
+	return c.stream(ctx, "/v1/init", struct{}{}, p)
+}
+
+// Join implements [Agent].
+func (c *Client) Join(ctx context.Context, r JoinRequest, p Progress) error {
+	return c.stream(ctx, "/v1/join", r, p)
+}
+
+// Leave implements [Agent].
+func (c *Client) Leave(ctx context.Context, r LeaveRequest, p Progress) error {
+	return c.stream(ctx, "/v1/leave", r, p)
+}
+
+// Drain implements [Agent].
+func (c *Client) Drain(ctx context.Context, r DrainRequest, p Progress) error {
+	return c.stream(ctx, "/v1/drain", r, p)
+}
+
+// call asks once and decodes the answer into out, unless that is nil.
+func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
+	resp, err := c.send(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("answer of the agent at %s: %w", c.socket, err)
+	}
+	return nil
+}
+
+// stream asks for a long operation and passes its steps on.
+func (c *Client) stream(ctx context.Context, path string, in any, p Progress) error {
+	resp, err := c.send(ctx, http.MethodPost, path, in)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	for d := json.NewDecoder(resp.Body); ; {
+		var l line
+		switch err := d.Decode(&l); {
+		case err != nil:
+			return fmt.Errorf("the agent at %s ended before it was done: %w; see its log, then run the command again", c.socket, err)
+		case l.Error != "":
+			return errors.New(l.Error)
+		case l.Done:
+			return nil
+		}
+		p(l.Step)
+	}
+}
+
+func (c *Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
+	var body io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return nil, err
+		}
+		body = bytes.NewReader(b)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.unreachable(err)
+	}
+	if resp.StatusCode/100 == 2 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	var f failure
+	if err := json.NewDecoder(resp.Body).Decode(&f); err != nil || f.Error == "" {
+		return nil, fmt.Errorf("the agent at %s answered %s", c.socket, resp.Status)
+	}
+	return nil, errors.New(f.Error)
+}
+
+// unreachable says what to do about an agent that cannot be asked.
+func (c *Client) unreachable(err error) error {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("no agent has the socket %s: start one with `quorate agent`, or name its socket with --socket or QUORATE_SOCKET", c.socket)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("no permission for the socket %s: be root, or a member of the group that owns it", c.socket)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return fmt.Errorf("the agent at %s is not running: start it with `quorate agent` or `systemctl start quorate`", c.socket)
+	}
+	return fmt.Errorf("ask the agent at %s: %w", c.socket, err)
+}

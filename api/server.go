@@ -1,0 +1,127 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// maxBody bounds a request: the largest is a configuration.
+const maxBody = 64 << 20
+
+// line is one line of a streamed answer: steps, then the end.
+type line struct {
+	Step  string `json:"step,omitempty"`
+	Error string `json:"error,omitempty"`
+	Done  bool   `json:"done,omitempty"`
+}
+
+// failure is the body of every answer that is not 2xx.
+type failure struct {
+	Error string `json:"error"`
+}
+
+// Handler serves an agent's API under /v1/.
+func Handler(a Agent) http.Handler {
+	mux := http.NewServeMux()
+	get(mux, "/v1/status", func(r *http.Request) (any, error) { return a.Status(r.Context()) })
+	get(mux, "/v1/tokens", func(r *http.Request) (any, error) { return a.Tokens(r.Context()) })
+	get(mux, "/v1/config", func(r *http.Request) (any, error) {
+		cfg, rev, err := a.Config(r.Context())
+		return ApplyRequest{Base: rev, Config: cfg}, err
+	})
+	get(mux, "/v1/events", func(r *http.Request) (any, error) {
+		after, _ := strconv.ParseUint(r.FormValue("after"), 10, 64)
+		return a.Events(r.Context(), after, r.FormValue("wait") != "")
+	})
+	post(mux, "/v1/plan", func(ctx context.Context, q ApplyRequest) (any, error) { return a.Plan(ctx, q) })
+	post(mux, "/v1/apply", func(ctx context.Context, q ApplyRequest) (any, error) { return a.Apply(ctx, q) })
+	post(mux, "/v1/tokens", func(ctx context.Context, q TokenRequest) (any, error) { return a.CreateToken(ctx, q) })
+	post(mux, "/v1/tokens/revoke", func(ctx context.Context, q TokenInfo) (any, error) { return nil, a.RevokeToken(ctx, q.ID) })
+	post(mux, "/v1/remove", func(ctx context.Context, q removeRequest) (any, error) {
+		return nil, a.Remove(ctx, q.Name, q.Force)
+	})
+	stream(mux, "/v1/init", func(ctx context.Context, _ struct{}, p Progress) error { return a.Init(ctx, p) })
+	stream(mux, "/v1/join", a.Join)
+	stream(mux, "/v1/leave", a.Leave)
+	stream(mux, "/v1/drain", a.Drain)
+	return mux
+}
+
+type removeRequest struct {
+	Name  string `json:"name"`
+	Force bool   `json:"force"`
+}
+
+func get(mux *http.ServeMux, path string, do func(*http.Request) (any, error)) {
+	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+		v, err := do(r)
+		answer(w, v, err)
+	})
+}
+
+func post[Q any](mux *http.ServeMux, path string, do func(context.Context, Q) (any, error)) {
+	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+		q, ok := read[Q](w, r)
+		if !ok {
+			return
+		}
+		v, err := do(r.Context(), q)
+		answer(w, v, err)
+	})
+}
+
+// stream serves a long operation: a line of JSON for each step, and one for the end.
+func stream[Q any](mux *http.ServeMux, path string, do func(context.Context, Q, Progress) error) {
+	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+		q, ok := read[Q](w, r)
+		if !ok {
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		out, flush := json.NewEncoder(w), http.NewResponseController(w)
+		say := func(l line) {
+			_ = out.Encode(l) // who asked may be gone; the operation goes on to its own end
+			_ = flush.Flush()
+		}
+		if err := do(r.Context(), q, func(step string) { say(line{Step: step}) }); err != nil {
+			say(line{Error: err.Error()})
+			return
+		}
+		say(line{Done: true})
+	})
+}
+
+func read[Q any](w http.ResponseWriter, r *http.Request) (Q, bool) {
+	var q Q
+	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&q); err != nil {
+		write(w, http.StatusBadRequest, failure{"request body: " + err.Error()})
+		return q, false
+	}
+	return q, true
+}
+
+func answer(w http.ResponseWriter, v any, err error) {
+	switch {
+	case err == nil:
+		write(w, http.StatusOK, v)
+	case errors.Is(err, fsm.ErrStale), errors.Is(err, fsm.ErrTaken):
+		write(w, http.StatusConflict, failure{err.Error()})
+	case errors.Is(err, fsm.ErrNotFound):
+		write(w, http.StatusNotFound, failure{err.Error()})
+	default:
+		write(w, http.StatusInternalServerError, failure{err.Error()})
+	}
+}
+
+func write(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v) // who asked may be gone
+}

@@ -1,0 +1,171 @@
+// Package api is the HTTP API of an agent: its types, the handler that serves it and the client
+// that the command line uses. The same API is on the local unix socket and, for members, on the
+// cluster port.
+//
+// It promises that a field once here keeps its name and meaning. It holds no logic of its own:
+// what is asked goes to an [Agent].
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/fsm"
+)
+
+// Status is one screen of truth about the cluster, as one director knows it.
+type Status struct {
+	Name         string           `json:"name"`    // the director that answers
+	Version      string           `json:"version"` // of its binary
+	Cluster      string           `json:"cluster"` // ID; "" without a cluster
+	Leader       string           `json:"leader"`  // name or ""
+	Quorum       bool             `json:"quorum"`
+	Revision     uint64           `json:"revision"`
+	AppliedIndex uint64           `json:"applied_index"`
+	FeatureLevel int              `json:"feature_level"`
+	StateHash    string           `json:"state_hash"` // hex
+	Directors    []DirectorStatus `json:"directors"`
+	Groups       []GroupStatus    `json:"groups"`
+	Services     []ServiceStatus  `json:"services"`
+	Warnings     []string         `json:"warnings"` // what a person should look at, worst first
+}
+
+// DirectorStatus is one member.
+type DirectorStatus struct {
+	Name         string   `json:"name"`
+	State        string   `json:"state"` // alive, unreachable, joining or leaving
+	Ready        bool     `json:"ready"`
+	Reasons      []string `json:"reasons,omitempty"` // why it is not ready
+	Role         string   `json:"role"`
+	Address      string   `json:"address"`
+	Version      string   `json:"version"`
+	Draining     bool     `json:"draining"`
+	AppliedIndex uint64   `json:"applied_index"`
+	StateHash    string   `json:"state_hash"`
+}
+
+// GroupStatus is one group of routers.
+type GroupStatus struct {
+	Name      string   `json:"name"`
+	Owner     string   `json:"owner"` // name, "" or "foreign ADDRESS"
+	Epoch     uint64   `json:"epoch"`
+	Reason    string   `json:"reason"`
+	Moving    string   `json:"moving,omitempty"` // to whom, while a planned move is under way
+	Order     []string `json:"order"`            // successors, best first
+	Addresses []string `json:"addresses"`
+	State     string   `json:"state"`    // of this director's routers: initialize, backup or active
+	Priority  uint8    `json:"priority"` // that this director advertises
+}
+
+// ServiceStatus is one virtual service.
+type ServiceStatus struct {
+	Name      string         `json:"name"`
+	Address   string         `json:"address"`
+	Scheduler string         `json:"scheduler"`
+	Forward   string         `json:"forward"`
+	Servers   []ServerStatus `json:"servers"`
+}
+
+// ServerStatus is one real server of a service.
+type ServerStatus struct {
+	Address    string            `json:"address"`
+	Verdict    string            `json:"verdict"` // up, down or unknown
+	Weight     uint32            `json:"weight"`  // as in this director's kernel, 0 if out
+	Configured uint32            `json:"configured_weight"`
+	Cause      string            `json:"cause"` // why it is up or down
+	Seen       map[string]string `json:"seen"`  // what each director saw, as far as this one knows
+	Fallback   bool              `json:"fallback,omitempty"`
+	Asymmetric bool              `json:"asymmetric,omitempty"` // this director's own check differs from the verdict
+}
+
+// Event is one thing that happened, with its cause.
+type Event struct {
+	Sequence uint64    `json:"sequence"` // of this agent; rises by one
+	Time     time.Time `json:"time"`
+	Director string    `json:"director"` // who tells it
+	Index    uint64    `json:"index,omitempty"`
+	Kind     string    `json:"kind"`
+	Name     string    `json:"name,omitempty"`
+	Text     string    `json:"text"`
+}
+
+// Plan is what an apply would do.
+type Plan struct {
+	Base        uint64              `json:"base"` // the revision that it was made on
+	Changes     []config.Change     `json:"changes"`
+	Problems    config.Problems     `json:"problems"`
+	Kernel      map[string][]string `json:"kernel"`      // operations on IPVS, by director
+	Connections int                 `json:"connections"` // established ones on servers that would go
+}
+
+// ApplyRequest asks for a configuration to be applied.
+type ApplyRequest struct {
+	Base   uint64     `json:"base"` // the revision that it was planned on
+	Config fsm.Config `json:"config"`
+	Author string     `json:"author"`
+}
+
+// ApplyResult is what became of it.
+type ApplyResult struct {
+	Revision uint64 `json:"revision"`
+	Index    uint64 `json:"index"`
+}
+
+// JoinRequest asks an agent to join a cluster.
+type JoinRequest struct {
+	Address string `json:"address"`
+	Token   string `json:"token"`
+}
+
+// TokenRequest asks for a token.
+type TokenRequest struct {
+	Role     string        `json:"role"`
+	Lifetime time.Duration `json:"lifetime"` // nanoseconds
+}
+
+// Token is a token for one join.
+type Token struct {
+	Token   string    `json:"token"`
+	Expires time.Time `json:"expires"`
+}
+
+// TokenInfo is what is known of a token that was made; not the token.
+type TokenInfo struct {
+	ID      string    `json:"id"`
+	Role    string    `json:"role"`
+	Expires time.Time `json:"expires"`
+	UsedBy  string    `json:"used_by"`
+}
+
+// DrainRequest asks a director to own nothing, or ends that.
+type DrainRequest struct {
+	Director string `json:"director"`
+	Draining bool   `json:"draining"`
+}
+
+// LeaveRequest asks the agent to leave its cluster.
+type LeaveRequest struct {
+	Force bool `json:"force"`
+}
+
+// Progress reports a step of a long operation, for people.
+type Progress func(step string)
+
+// Agent is what the API serves: one director's control process. Every method may be called at
+// once with others. Errors are shown to people as they are.
+type Agent interface {
+	Status(ctx context.Context) (Status, error)
+	Config(ctx context.Context) (cfg fsm.Config, revision uint64, err error)
+	Events(ctx context.Context, after uint64, wait bool) ([]Event, error)
+	Init(ctx context.Context, p Progress) error
+	Join(ctx context.Context, r JoinRequest, p Progress) error
+	Leave(ctx context.Context, r LeaveRequest, p Progress) error
+	Remove(ctx context.Context, name string, force bool) error
+	Drain(ctx context.Context, r DrainRequest, p Progress) error
+	CreateToken(ctx context.Context, r TokenRequest) (Token, error)
+	Tokens(ctx context.Context) ([]TokenInfo, error)
+	RevokeToken(ctx context.Context, id string) error
+	Plan(ctx context.Context, r ApplyRequest) (Plan, error)
+	Apply(ctx context.Context, r ApplyRequest) (ApplyResult, error)
+}

@@ -1,0 +1,139 @@
+package ownership
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+func TestPriorityFollowsTheBands(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		in   Standing
+		want uint8
+	}{
+		{"the owner that the log names", Standing{Quorum: true, Ready: true, Owner: true, Candidates: 3}, 224},
+		{"an owner that is not ready serves on", Standing{Quorum: true, Owner: true, Candidates: 3}, 224},
+		{"a draining owner serves until it is taken from", Standing{Quorum: true, Ready: true, Owner: true, Draining: true, Candidates: 3}, 224},
+		{"the next owner", Standing{Quorum: true, Ready: true, Candidates: 3}, 183},
+		{"the one after it", Standing{Quorum: true, Ready: true, Rank: 1, Candidates: 3}, 162},
+		{"not ready stays below foreign routers", Standing{Quorum: true, Rank: 1, Candidates: 3}, 76},
+		{"without quorum the last owner comes first", Standing{Owner: true, Ready: true, Candidates: 3}, 41},
+		{"without quorum the others keep their order", Standing{Ready: true, Candidates: 3}, 31},
+		{"draining", Standing{Quorum: true, Ready: true, Draining: true, Candidates: 3}, 7},
+		{"nothing is known", Standing{}, 10},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := Priority(tt.in); got != tt.want {
+				t.Errorf("Priority(%+v) = %d, want %d", tt.in, got, tt.want)
+			}
+		})
+	}
+}
+
+// TestBandsNeverOverlap goes through every standing that up to seven directors can have.
+func TestBandsNeverOverlap(t *testing.T) {
+	class := func(s Standing) int { // better is higher
+		switch {
+		case s.Draining && !s.Owner:
+			return 0
+		case !s.Quorum:
+			return 1
+		case s.Owner:
+			return 4
+		case s.Ready:
+			return 3
+		}
+		return 2
+	}
+	var all []Standing
+	for n := 1; n <= 7; n++ {
+		for rank := range n {
+			for bits := range 16 {
+				all = append(all, Standing{bits&1 != 0, bits&2 != 0, bits&4 != 0, bits&8 != 0, rank, n})
+			}
+		}
+	}
+	for _, a := range all {
+		if p := Priority(a); p < 1 || p > 254 {
+			t.Fatalf("Priority(%+v) = %d", a, p)
+		}
+		if p := ClaimPriority(Priority(a)); p <= Priority(a) || p < ClaimLow {
+			t.Fatalf("a claim on %+v is %d", a, p)
+		}
+		for _, b := range all {
+			pa, pb := Priority(a), Priority(b)
+			if class(a) > class(b) && pa <= pb {
+				t.Fatalf("%+v has %d, %+v has %d", a, pa, b, pb)
+			}
+			if class(a) == class(b) && class(a) > 0 && a.Owner == b.Owner && !a.Owner && a.Candidates == b.Candidates && a.Rank < b.Rank && pa <= pb {
+				t.Fatalf("%+v has %d, %+v has %d", a, pa, b, pb)
+			}
+		}
+	}
+}
+
+func TestRankPutsStrangersToTheOrderLast(t *testing.T) {
+	candidates := []string{"a", "b", "c", "d"}
+	for name, want := range map[string]int{"c": 0, "a": 1, "b": 2, "d": 3} {
+		if got := Rank([]string{"c", "a"}, candidates, name); got != want {
+			t.Errorf("Rank(%s) = %d, want %d", name, got, want)
+		}
+	}
+}
+
+func TestPlaceMovesOnlyForAReason(t *testing.T) {
+	well := func(name string) View { return View{Name: name, Alive: true, Ready: true} }
+	active := func(v View) View { v.Active = true; return v }
+	draining := func(v View) View { v.Draining = true; return v }
+	unready := func(v View, d time.Duration) View { v.Ready, v.Unready = false, d; return v }
+	dead := func(name string) View { return View{Name: name} }
+	owned := fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2", "d3"}}
+	moving := owned
+	moving.Intent = &fsm.Intent{To: "d2", Epoch: 5, Reason: "d1 drains"}
+
+	for _, tt := range []struct {
+		name  string
+		g     fsm.Ownership
+		views []View
+		age   time.Duration
+		want  Decision
+	}{
+		{"all is well", owned, []View{active(well("d1")), well("d2"), well("d3")}, 0, Decision{}},
+		{"the first owner is confirmed", fsm.Ownership{}, []View{active(well("d1"))}, 0,
+			Decision{Confirm: &fsm.SetOwner{Group: "g", Owner: "d1", Epoch: 1, Reason: "first owner, elected by VRRP"}}},
+		{"nobody owns yet", fsm.Ownership{Order: []string{"d1", "d2"}}, []View{well("d1"), well("d2")}, 0, Decision{}},
+		{"the owner died and another took over", owned, []View{dead("d1"), active(well("d2")), well("d3")}, 0,
+			Decision{Confirm: &fsm.SetOwner{Group: "g", Owner: "d2", Epoch: 5, Reason: "d1 is gone, VRRP elected it"}}},
+		{"two say they own: the wire decides first", owned, []View{active(well("d1")), active(well("d2")), well("d3")}, 0, Decision{}},
+		{"the owner drains", owned, []View{active(draining(well("d1"))), well("d2"), well("d3")}, 0,
+			Decision{Move: &fsm.SetIntent{Group: "g", Intent: fsm.Intent{To: "d2", Epoch: 5, Reason: "d1 drains"}}}},
+		{"the owner drains and its successor is not ready", fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d3", "d2"}},
+			[]View{active(draining(well("d1"))), unready(well("d2"), 0), well("d3")}, 0,
+			Decision{Move: &fsm.SetIntent{Group: "g", Intent: fsm.Intent{To: "d3", Epoch: 5, Reason: "d1 drains"}}}},
+		{"the owner drains and nobody is fit", fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2"}},
+			[]View{active(draining(well("d1"))), dead("d2")}, 0, Decision{}},
+		{"an owner not ready for a moment", owned, []View{active(unready(well("d1"), time.Second)), well("d2"), well("d3")}, 0, Decision{}},
+		{"an owner not ready for long", owned, []View{active(unready(well("d1"), 6*time.Second)), well("d2"), well("d3")}, 0,
+			Decision{Move: &fsm.SetIntent{Group: "g", Intent: fsm.Intent{To: "d2", Epoch: 5, Reason: "d1 has not been ready for 5s"}}}},
+		{"a move under way is left alone", moving, []View{active(draining(well("d1"))), well("d2"), well("d3")}, time.Second, Decision{}},
+		{"a move that came to nothing ends", moving, []View{active(draining(well("d1"))), well("d2"), well("d3")}, 11 * time.Second,
+			Decision{Drop: &fsm.DropIntent{Group: "g", Epoch: 5, Reason: "d2 did not take it within 10s"}}},
+		{"a move whose outcome was not told is confirmed", moving, []View{draining(well("d1")), active(well("d2")), well("d3")}, time.Second,
+			Decision{Confirm: &fsm.SetOwner{Group: "g", Owner: "d2", Epoch: 5, Reason: "d1 drains"}}},
+		{"who returns comes last", fsm.Ownership{Owner: "d2", Epoch: 5, Order: []string{"d3", "d1"}}, []View{well("d1"), active(well("d2")), well("d3")}, 0, Decision{}},
+		{"a dead successor goes behind a live one", owned, []View{active(well("d1")), dead("d2"), well("d3")}, 0,
+			Decision{Order: &fsm.SetOrder{Group: "g", Epoch: 4, Order: []string{"d3", "d2"}}}},
+		{"a newcomer is put into the order", fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2"}}, []View{active(well("d1")), well("d2"), well("d3")}, 0,
+			Decision{Order: &fsm.SetOrder{Group: "g", Epoch: 4, Order: []string{"d2", "d3"}}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, Place("g", tt.g, tt.views, tt.age)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

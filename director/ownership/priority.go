@@ -1,0 +1,90 @@
+// Package ownership decides who owns an address: the priority that a director advertises, the
+// order of successors, and when a group is to move. All of it is pure: what is known goes in, a
+// decision with its reason comes out.
+//
+// VRRP elects, never waiting for these decisions; they only set its priorities, and order moves
+// that make before they break.
+package ownership
+
+import "slices"
+
+// The bands of VRRP priorities, which never overlap. A director's place inside its band is its
+// rank among the candidates.
+const (
+	ClaimLow      = 248 // a claim, until the old owner yields
+	ClaimHigh     = 254
+	OwnerPriority = 224 // the owner that the log names: the middle of 200 to 247
+	StandbyLow    = 120 // ready, in successor order
+	StandbyHigh   = 183
+	UnreadyLow    = 50 // a member that is not ready
+	UnreadyHigh   = 89
+	CutOffLow     = 10 // no quorum: the last owner first
+	CutOffHigh    = 41
+	DrainLow      = 1
+	DrainHigh     = 7
+)
+
+// ForeignLow is the priority below which a standby takes a group from a router that is no member.
+const ForeignLow = StandbyLow
+
+// Standing is what a director knows of its own place in one group.
+type Standing struct {
+	Quorum     bool // a majority of the voters is in touch
+	Ready      bool // fit to gain ownership
+	Draining   bool // asked to own nothing
+	Owner      bool // the log names this director
+	Rank       int  // place among the successors, 0 is the next owner
+	Candidates int  // directors that could own the group, at least 1
+}
+
+// Priority returns the priority to advertise: 1 to 254.
+func Priority(s Standing) uint8 {
+	switch {
+	case s.Draining && !s.Owner:
+		return place(DrainLow, DrainHigh, s.Rank, s.Candidates)
+	case !s.Quorum && s.Owner:
+		return CutOffHigh
+	case !s.Quorum:
+		return place(CutOffLow, CutOffHigh, s.Rank+1, s.Candidates)
+	case s.Owner: // a draining or unready owner serves until another has claimed
+		return OwnerPriority
+	case !s.Ready:
+		return place(UnreadyLow, UnreadyHigh, s.Rank, s.Candidates)
+	default:
+		return place(StandbyLow, StandbyHigh, s.Rank, s.Candidates)
+	}
+}
+
+// Preempts reports whether a director in this standing may take a group from a router that is no
+// member and advertises less. From members it never does: that takes a claim.
+func Preempts(s Standing) bool { return s.Quorum && (s.Ready || s.Owner) && !s.Draining }
+
+// place spreads candidates evenly over a band, so that no two of them wake within one skew.
+func place(low, high, rank, candidates int) uint8 {
+	step := max((high-low)/max(candidates, 1), 1)
+	return uint8(max(high-rank*step, low))
+}
+
+// ClaimPriority returns what a claim advertises against an owner's priority.
+func ClaimPriority(owner uint8) uint8 { return uint8(min(max(int(owner)+1, ClaimLow), ClaimHigh)) }
+
+// Rank returns a director's place in the order of successors; who is not in it comes after all
+// that are, by its place among the candidates' names.
+func Rank(order, candidates []string, name string) int {
+	rank := 0
+	for _, n := range order {
+		if n == name {
+			return rank
+		}
+		rank++
+	}
+	for _, n := range candidates {
+		if n == name {
+			return rank
+		}
+		if !slices.Contains(order, n) {
+			rank++
+		}
+	}
+	return rank
+}
