@@ -1,0 +1,211 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// The defaults of the agent file.
+const (
+	DefaultClusterPort  = 7400 // TCP: Raft, API and the agents' own calls
+	DefaultGossipPort   = 7401 // TCP and UDP
+	DefaultDataDir      = "/var/lib/quorate"
+	DefaultSocket       = "/run/quorate/quorate.sock"
+	DefaultSocketGroup  = "quorate"
+	DefaultKeeperSocket = "/run/quorate/keeper.sock"
+	DefaultLogLevel     = "info"
+)
+
+// Agent is what a person writes in the agent file: what differs from host to host. It is never replicated.
+type Agent struct {
+	Name          string            // the director's, unique in the cluster; default: the short host name
+	DataDir       string            // certificates, log, snapshots and records
+	Bind          netip.AddrPort    // cluster port, and the address that the other agents are told
+	Gossip        netip.AddrPort    // default: Bind's address, port 7401
+	Socket        string            // local API, for root and SocketGroup
+	SocketGroup   string            // who besides root may use Socket; empty: nobody
+	KeeperSocket  string            // between control and keeper
+	Role          fsm.Role          // director or witness
+	Interfaces    map[string]string // logical name to the kernel's
+	Prepare       bool              // the agent may set sysctls and load modules
+	SyncInterface string            // of the IPVS sync daemons, logical or the kernel's name; empty: the agent chooses
+	LogLevel      string            // trace, debug, info, warn or error
+	Join          *Join             // unattended join; nil: a person says init or join
+}
+
+// Join is how an agent without a cluster finds one by itself. One of Token and TokenFile is set.
+type Join struct {
+	Address   netip.AddrPort // a member's cluster port
+	Token     string
+	TokenFile string // holds the token; read when it is needed
+}
+
+// Interface returns the kernel's name of an interface that the cluster file names: what the agent
+// file maps it to, else the name itself.
+func (a Agent) Interface(name string) string {
+	if kernel, ok := a.Interfaces[name]; ok {
+		return kernel
+	}
+	return name
+}
+
+// ParseAgent reads an agent file: HCL, or the same in JSON if the file name ends in .json. If one of
+// the problems is an error the agent is empty. It reads no file, not even Join's; for a missing name
+// it asks the host for its own.
+func ParseAgent(filename string, src []byte) (Agent, Problems) {
+	return parseAgent(filename, src, os.Hostname)
+}
+
+func parseAgent(filename string, src []byte, hostname func() (string, error)) (Agent, Problems) {
+	d, top := open(filename, src, agentSchema())
+	if top == nil {
+		return Agent{}, d.problems(nil)
+	}
+	top.what = "agent"
+	a := top.agent()
+	if a.Name == "" && !top.bad["name"] {
+		host, err := hostname()
+		if err != nil {
+			top.report("name", top.at, `add name = "lb1"`, "no name, and the host has none: %v", err)
+		}
+		a.Name, _, _ = strings.Cut(host, ".")
+	}
+	v := new(validator)
+	object{v, "", "agent"}.agent(a)
+	problems := d.problems(v.findings)
+	if problems.Err() != nil {
+		return Agent{}, problems.Errors()
+	}
+	return a, problems
+}
+
+// agent reads the top level.
+func (n *node) agent() Agent {
+	n.require("bind", `"192.0.2.1", the address of this host that the other agents reach`)
+	a := Agent{
+		Name:          n.text("name", ""),
+		DataDir:       n.text("data_dir", DefaultDataDir),
+		Bind:          n.listen("bind", DefaultClusterPort),
+		Gossip:        n.listen("gossip", DefaultGossipPort),
+		Socket:        n.text("socket", DefaultSocket),
+		SocketGroup:   n.text("socket_group", DefaultSocketGroup),
+		KeeperSocket:  n.text("keeper_socket", DefaultKeeperSocket),
+		Role:          fsm.Role(n.word("role", string(fsm.RoleDirector), roles)),
+		Prepare:       n.boolean("prepare_host", true),
+		SyncInterface: n.text("sync_interface", ""),
+		LogLevel:      n.word("log_level", DefaultLogLevel, logLevels),
+	}
+	if !n.has("gossip") && a.Bind.IsValid() {
+		a.Gossip = netip.AddrPortFrom(a.Bind.Addr(), DefaultGossipPort)
+	}
+	seen := make(map[string]bool)
+	for _, b := range n.blocks {
+		p := place{at: b.DefRange.Start, path: b.Type, what: b.Type}
+		if seen[b.Type] {
+			n.report("", p.at, fmt.Sprintf("the other is on line %d", n.where[b.Type].Line), "a second %s block", b.Type)
+			continue
+		}
+		seen[b.Type] = true
+		m := n.node(n.schema.block(b.Type), b.Body, p)
+		switch b.Type {
+		case "interfaces":
+			for key := range m.attrs {
+				put(&a.Interfaces, key, m.text(key, ""))
+			}
+		case "join":
+			a.Join = m.join()
+		}
+	}
+	return a
+}
+
+// listen reads an address whose port is optional.
+func (n *node) listen(key string, port uint16) netip.AddrPort {
+	i, ok := n.get(key)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	s, ok := i.text()
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap, wrong, hint := parseEndpoint(s, true)
+	if wrong != "" {
+		if ap.IsValid() && ap.Addr().IsUnspecified() {
+			hint = "the other agents are told this address: write the one that they reach"
+		}
+		i.fail(hint, "%s", wrong)
+		return netip.AddrPort{}
+	}
+	if ap.Port() == 0 {
+		ap = netip.AddrPortFrom(ap.Addr(), port)
+	}
+	return ap
+}
+
+// join reads the join block.
+func (n *node) join() *Join {
+	n.require("address", `"192.0.2.1"`)
+	j := &Join{
+		Address:   n.listen("address", DefaultClusterPort),
+		Token:     n.text("token", ""),
+		TokenFile: n.text("token_file", ""),
+	}
+	switch {
+	case n.has("token") && n.has("token_file"):
+		n.report(n.child("token"), n.where[n.child("token")], "leave one of them out", "join: has a token and a token_file")
+	case !n.has("token") && !n.has("token_file") && !n.broken:
+		n.report(n.child("token"), n.at, `add token_file = "/etc/quorate/token"; quorate token create makes one`, "join: has no token")
+	case j.Token == "" && n.has("token") && !n.bad[n.child("token")]:
+		n.report(n.child("token"), n.where[n.child("token")], "", "join: the token is empty")
+	}
+	return j
+}
+
+// agent checks what was read.
+func (o object) agent(a Agent) {
+	if !validName(a.Name) {
+		o.wrong("name", "letters, digits, dots, dashes and underscores, a letter or digit first, 64 at most", "the name %q is not usable", a.Name)
+	}
+	if a.Bind == a.Gossip && a.Bind.IsValid() {
+		o.wrong("gossip", "another port", "gossip and bind are both %s", a.Bind)
+	}
+	o.file("data_dir", a.DataDir, 4095)
+	o.file("socket", a.Socket, 107) // sun_path
+	o.file("keeper_socket", a.KeeperSocket, 107)
+	if a.Socket == a.KeeperSocket {
+		o.wrong("keeper_socket", "another file", "keeper_socket and socket are both %q", a.Socket)
+	}
+	if a.SocketGroup != "" && (!validName(strings.TrimPrefix(a.SocketGroup, "_")) || len(a.SocketGroup) > 32) {
+		o.wrong("socket_group", `a group's name, or "" for root alone`, "socket_group %q is not a group name", a.SocketGroup)
+	}
+	for logical, kernel := range sorted(a.Interfaces) {
+		if text, hint := checkInterface(logical); text != "" {
+			o.wrong("interfaces."+logical, hint, "logical interface %s", text)
+		}
+		o.iface("interfaces."+logical, fmt.Sprintf("interface for %q:", logical), kernel)
+	}
+	if a.SyncInterface != "" {
+		o.iface("sync_interface", "sync_interface", a.SyncInterface)
+	}
+	if a.Join != nil && a.Join.TokenFile != "" {
+		o.file("join.token_file", a.Join.TokenFile, 4095)
+	}
+}
+
+// file checks the path of a file.
+func (o object) file(key, path string, limit int) {
+	switch {
+	case !filepath.IsAbs(path):
+		o.wrong(key, "it begins with a slash", "%s %q is not an absolute path", key, path)
+	case len(path) > limit:
+		o.wrong(key, fmt.Sprintf("the system takes %d bytes", limit), "%s is %d bytes long", key, len(path))
+	case strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		o.wrong(key, "", "%s has a control character in it", key)
+	}
+}

@@ -1,0 +1,176 @@
+package config
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// byValue lets cmp compare addresses.
+var byValue = cmp.Options{
+	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+}
+
+// webService is the first part of the article's file.
+func webConfig() fsm.Config {
+	fallback := fsm.Server{Address: netip.MustParseAddrPort("192.168.2.250:80"), Weight: 1}
+	return fsm.Config{
+		Routers: map[string]fsm.Router{
+			"outside": {Name: "outside", VRID: 51, Interface: "wan", Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.1.1/24")}, Interval: time.Second},
+			"inside":  {Name: "inside", VRID: 52, Interface: "lan", Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.2.1/24")}, Interval: time.Second},
+		},
+		SyncGroups: map[string]fsm.SyncGroup{"gateway": {Name: "gateway", Routers: []string{"outside", "inside"}}},
+		Services: map[string]fsm.Service{"web": {
+			Name: "web", Address: netip.MustParseAddrPort("192.168.1.1:80"), Protocol: fsm.TCP,
+			Scheduler: "wlc", Forward: fsm.NAT, Agreement: fsm.Majority,
+			Checks: []fsm.Check{{Kind: fsm.CheckHTTP, Path: "/health", Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 2}},
+			Servers: []fsm.Server{
+				{Address: netip.MustParseAddrPort("192.168.2.11:80"), Weight: 1},
+				{Address: netip.MustParseAddrPort("192.168.2.12:80"), Weight: 3},
+			},
+			Fallback: &fallback,
+		}},
+	}
+}
+
+func TestTheArticlesFileParsesWithoutAWord(t *testing.T) {
+	c, problems := ParseCluster("article.hcl", testdata(t, "article.hcl"))
+	if len(problems) > 0 {
+		t.Fatalf("problems:\n%s", problems)
+	}
+	if diff := cmp.Diff(webConfig().Services["web"], c.Services["web"], byValue); diff != "" {
+		t.Errorf("web (-want +got):\n%s", diff)
+	}
+	if len(c.Services) != 4 || len(c.Routers) != 2 || len(c.SyncGroups) != 1 {
+		t.Errorf("got %d services, %d routers, %d sync groups", len(c.Services), len(c.Routers), len(c.SyncGroups))
+	}
+	if got := c.Services["tls"].Servers[0].Address; got != netip.MustParseAddrPort("192.168.2.11:443") {
+		t.Errorf("a server without a port has %s, want the service's port", got)
+	}
+	golden(t, "article.format.hcl", Format(c))
+}
+
+func TestJSONSaysTheSame(t *testing.T) {
+	c, problems := ParseCluster("article.json", testdata(t, "article.json"))
+	if len(problems) > 0 {
+		t.Fatalf("problems:\n%s", problems)
+	}
+	if diff := cmp.Diff(webConfig(), c, byValue); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestEveryMistakeIsSaidAtOnceWithItsPlace(t *testing.T) {
+	c, problems := ParseCluster("mistakes.hcl", testdata(t, "mistakes.hcl"))
+	if problems.Err() == nil {
+		t.Fatal("no error")
+	}
+	if !cmp.Equal(c, fsm.Config{}) {
+		t.Errorf("a file with mistakes gave %+v", c)
+	}
+	golden(t, "mistakes.txt", []byte(problems.String()))
+	for _, p := range problems {
+		if p.Line == 0 || p.Column == 0 {
+			t.Errorf("no place: %s", p)
+		}
+	}
+}
+
+// line is a file of one router, into which a test puts its own line.
+func withRouter(line string) string {
+	return "router \"r\" {\n  vrid = 1\n  interface = \"wan\"\n  addresses = [\"192.0.2.1/24\"]\n}\n" + line
+}
+
+func TestProblems(t *testing.T) {
+	for _, tt := range []struct {
+		name, file, src string
+		want            string // all of it
+	}{
+		{"an empty file is an empty configuration", "c.hcl", "", ""},
+		{"an empty JSON object is one too", "c.json", "{}", ""},
+		{"a service whose address no router holds is a warning", "c.hcl",
+			withRouter("service \"w\" {\n  address = \"192.0.2.2:80\"\n  server \"192.0.2.9\" {}\n}\n"),
+			"c.hcl:7:14: warning: service \"w\": no router holds 192.0.2.2 (add it to a router's addresses, unless it comes to the directors in another way)\n"},
+		{"a service without servers is a warning", "c.hcl",
+			withRouter("service \"w\" { address = \"192.0.2.1:80\" }\n"),
+			"c.hcl:6:9: warning: service \"w\": has no servers (add server \"ADDRESS:PORT\" {})\n"},
+		{"a misspelt key gets the nearest", "c.hcl",
+			withRouter("service \"w\" {\n  address = \"192.0.2.1:80\"\n  schedular = \"rr\"\n  server \"192.0.2.9\" {}\n}\n"),
+			"c.hcl:8:3: error: service \"w\": unknown key \"schedular\" (did you mean \"scheduler\"?)\n"},
+		{"in JSON too, with the place of the name", "c.json",
+			"{\"service\": {\"w\": {\n  \"address\": \"192.0.2.1:80\", \"schedular\": \"rr\", \"server\": {\"192.0.2.9\": {}}}}}",
+			"c.json:2:30: error: service \"w\": unknown key \"schedular\" (did you mean \"scheduler\"?)\n"},
+		{"JSON has templates' characters as they are", "c.json",
+			`{"router": {"r": {"vrid": 1, "interface": "${x}", "addresses": ["192.0.2.1/24"]}}}`, ""},
+		{"syntax errors do not hide what can be read, nor invent what is missing", "c.hcl",
+			"router \"r\" {\n  vrid = 400\n  interface =\n",
+			"c.hcl:2:10: error: router \"r\": vrid is 400; it must be 1 to 255\n" +
+				"c.hcl:3:14: error: expected the start of an expression, but found an invalid expression token\n"},
+		{"JSON syntax", "c.json", `{"router": {`, "c.json:1:1: error: no closing brace was found for this JSON object\n" +
+			"c.json:1:1: error: the root value in a JSON-based configuration must be either a JSON object or a JSON array of objects\n" +
+			"c.json:1:13: error: a JSON object property name must be a string\n" +
+			"c.json:1:13: error: the JSON data ends prematurely\n"},
+		{"keepalived's words are known", "c.hcl",
+			withRouter("service \"w\" {\n  address = \"192.0.2.1:80\"\n  lb_algo = \"rr\"\n  server \"192.0.2.9\" {}\n}\n"),
+			"c.hcl:8:3: error: service \"w\": unknown key \"lb_algo\" (here it is scheduler)\n"},
+		{"link-local addresses belong to their wire", "c.hcl",
+			"router \"a\" {\n  vrid = 1\n  interface = \"wan\"\n  addresses = [\"fe80::1/64\"]\n}\nrouter \"b\" {\n  vrid = 1\n  interface = \"lan\"\n  addresses = [\"fe80::1/64\"]\n}\n", ""},
+		{"the same VRID is free in the other family", "c.hcl",
+			withRouter("router \"b\" {\n  vrid = 1\n  interface = \"wan\"\n  addresses = [\"fe80::1/64\", \"2001:db8::1/64\"]\n}\n"), ""},
+		{"a group must not be called as a router outside of it", "c.hcl",
+			withRouter("router \"b\" {\n  vrid = 2\n  interface = \"wan\"\n  addresses = [\"192.0.2.2/24\"]\n}\nsync_group \"r\" { routers = [\"b\"] }\n"),
+			"c.hcl:11:12: error: sync_group \"r\": a router outside of it has the same name (groups and routers are named alike in commands; the other is on line 1)\n"},
+		{"duplicate keys", "c.hcl", withRouter("sync_group \"g\" {\n  routers = [\"r\"]\n  routers = [\"r\"]\n}\n"),
+			"c.hcl:8:3: error: the argument \"routers\" was already set at c.hcl:7,3-10. Each argument may be set only once\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, problems := ParseCluster(tt.file, []byte(tt.src))
+			if diff := cmp.Diff(tt.want, problems.String()); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestADefaultTimeoutIsNeverLongerThanItsInterval(t *testing.T) {
+	c, problems := ParseCluster("c.hcl", []byte(withRouter("service \"w\" {\n  address = \"192.0.2.1:80\"\n  check \"tcp\" { interval = \"500ms\" }\n  server \"192.0.2.9\" {}\n}\n")))
+	if len(problems) > 0 {
+		t.Fatalf("problems:\n%s", problems)
+	}
+	if got := c.Services["w"].Checks[0].Timeout; got != 500*time.Millisecond {
+		t.Errorf("timeout %s, want 500ms", got)
+	}
+}
+
+func TestAbsurdInputIsRefused(t *testing.T) {
+	for _, tt := range []struct {
+		name, file, src, want string
+	}{
+		{"too large", "c.hcl", strings.Repeat("#", maxSize+1), "c.hcl: error: the file has 8388609 bytes; the limit is 8388608\n"},
+		{"brackets", "c.hcl", "a = " + strings.Repeat("[", 100_000), "c.hcl:1:37: error: nested more than 32 levels deep\n"},
+		{"negations", "c.hcl", "a = " + strings.Repeat("-", 1_000_000), "c.hcl:1:1005: error: more than 1000 operators\n"},
+		{"conditions", "c.hcl", "a = " + strings.Repeat("1?", 1_000_000), "c.hcl:1:2006: error: more than 1000 operators\n"},
+		{"templates", "c.hcl", "a = \"" + strings.Repeat("%{if true}", 100_000), "c.hcl:1:10006: error: more than 1000 operators\n"},
+		{"JSON brackets", "c.json", "{\"a\":\n" + strings.Repeat("[", 100_000), "c.json:2:32: error: nested more than 32 levels deep\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, problems := ParseCluster(tt.file, []byte(tt.src)); problems.String() != tt.want {
+				t.Errorf("got %.300s want %s", problems, tt.want)
+			}
+		})
+	}
+}
+
+func TestManyProblemsEnd(t *testing.T) {
+	_, problems := ParseCluster("c.hcl", []byte(strings.Repeat("x {}\n", 5000)))
+	if len(problems) != maxProblems+1 || problems[maxProblems].Text != "4000 more problems" {
+		t.Errorf("got %d problems, the last: %s", len(problems), problems[len(problems)-1])
+	}
+}

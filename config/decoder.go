@@ -1,0 +1,228 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	hcljson "github.com/hashicorp/hcl/v2/json"
+)
+
+// decoder reads one file: it collects what is wrong, and remembers where each part of the model was
+// written, so that what [Validate] finds later has a place too.
+type decoder struct {
+	file     string
+	src      []byte
+	findings []finding
+	where    map[string]hcl.Pos // by path
+	bad      map[string]bool    // paths of which something was said already
+	broken   bool               // the syntax is wrong, so that parts may be missing
+}
+
+// open parses src, as JSON if the file name says so, and returns its top level, or nil if there is none.
+func open(filename string, src []byte, s *schema) (*decoder, *node) {
+	d := &decoder{file: filename, src: src, where: make(map[string]hcl.Pos), bad: make(map[string]bool)}
+	isJSON := strings.HasSuffix(filename, ".json")
+	if text, at := guard(src, isJSON); text != "" {
+		d.report("", at, "", "%s", text)
+		return d, nil
+	}
+	var (
+		file  *hcl.File
+		diags hcl.Diagnostics
+	)
+	if isJSON {
+		file, diags = hcljson.Parse(src, filename)
+	} else {
+		file, diags = hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
+	}
+	d.broken = diags.HasErrors()
+	d.syntax(diags)
+	if file == nil || file.Body == nil {
+		return d, nil
+	}
+	return d, d.node(s, file.Body, place{})
+}
+
+// report adds an error. A path that is said to be bad is not judged again by [Validate].
+func (d *decoder) report(path string, at hcl.Pos, hint, format string, args ...any) {
+	d.bad[path] = true
+	d.findings = append(d.findings, finding{Problem: Problem{
+		File: d.file, Line: at.Line, Column: at.Column, Path: path, Text: fmt.Sprintf(format, args...), Hint: hint,
+	}})
+}
+
+// syntax takes over what the parser found.
+func (d *decoder) syntax(diags hcl.Diagnostics) {
+	for _, diag := range diags {
+		text := diag.Detail
+		if text == "" {
+			text = diag.Summary
+		}
+		var at hcl.Pos
+		if diag.Subject != nil {
+			at = diag.Subject.Start
+		}
+		d.report("", at, "", "%s", sentence(text))
+	}
+}
+
+// sentence makes a parser's prose fit behind "error:".
+func sentence(s string) string {
+	s = strings.TrimSuffix(strings.Join(strings.Fields(s), " "), ".")
+	if len(s) > 1 && s[0] >= 'A' && s[0] <= 'Z' && (s[1] >= 'a' && s[1] <= 'z' || s[1] == ' ') {
+		s = strings.ToLower(s[:1]) + s[1:]
+	}
+	return s
+}
+
+// place says where a block is: in the file, in the model, and in words.
+type place struct {
+	at   hcl.Pos
+	path string // services["web"], or "" at the top
+	what string // service "web", or "" at the top
+}
+
+// node is one block that is being read.
+type node struct {
+	*decoder
+	place
+	schema *schema
+	attrs  hcl.Attributes
+	blocks hcl.Blocks
+	json   bool
+}
+
+// node reads a block's body and reports all that must not stand there.
+func (d *decoder) node(s *schema, body hcl.Body, p place) *node {
+	n := &node{decoder: d, place: p, schema: s, json: strings.HasSuffix(d.file, ".json")}
+	if p.path != "" {
+		d.where[p.path] = p.at
+	}
+	if s.open {
+		attrs, diags := body.JustAttributes()
+		d.syntax(diags)
+		n.attrs = attrs
+		return n
+	}
+	content, diags := body.Content(s.hcl())
+	var rest hcl.Diagnostics
+	for _, diag := range diags {
+		if !n.unknown(diag) {
+			rest = append(rest, diag)
+		}
+	}
+	d.syntax(rest)
+	n.attrs, n.blocks = content.Attributes, content.Blocks
+	return n
+}
+
+// unknown reports, in our words, a name that is not known here; it returns false for other diagnostics.
+func (n *node) unknown(diag *hcl.Diagnostic) bool {
+	what := ""
+	switch diag.Summary {
+	case "Unsupported argument", "Extraneous JSON object property":
+		what = "key"
+	case "Unsupported block type":
+		what = "block"
+	default:
+		return n.label(diag)
+	}
+	if diag.Subject == nil || !diag.Subject.CanSliceBytes(n.src) {
+		return false
+	}
+	name := string(diag.Subject.SliceBytes(n.src))
+	if n.json {
+		if err := json.Unmarshal([]byte(name), &name); err != nil {
+			return false
+		}
+	}
+	hint := hintName(name, n.schema.known())
+	if b := n.schema.block(name); b != nil {
+		hint = "it is a block: write " + b.example() + " without an equals sign"
+	}
+	if what == "block" {
+		for _, k := range n.schema.keys {
+			if k == name {
+				hint = fmt.Sprintf("it is a key: write %s = ... with an equals sign", name)
+			}
+		}
+	}
+	n.report("", diag.Subject.Start, hint, "%sunknown %s %q", n.prefix(), what, name)
+	return true
+}
+
+// label reports, in our words, a block with too few or too many labels.
+func (n *node) label(diag *hcl.Diagnostic) bool {
+	for _, b := range n.schema.blocks {
+		few := diag.Summary == fmt.Sprintf("Missing %s for %s", b.label, b.name)
+		many := diag.Summary == "Extraneous label for "+b.name
+		if (!few && !many) || diag.Subject == nil {
+			continue
+		}
+		text := "has no " + b.label
+		if many {
+			text = "has a word too many before its brace"
+		}
+		n.report("", diag.Subject.Start, "write "+b.example(), "%s%s block %s", n.prefix(), b.name, text)
+		return true
+	}
+	return false
+}
+
+// example returns a block's first line as it should be written.
+func (s *schema) example() string {
+	if s.label == "" {
+		return s.name + " { ... }"
+	}
+	return fmt.Sprintf("%s %q { ... }", s.name, strings.ToUpper(s.label))
+}
+
+// prefix names the block in the text of a problem.
+func (n *node) prefix() string {
+	if n.what == "" {
+		return ""
+	}
+	return n.what + ": "
+}
+
+// child returns the path of a part of the block.
+func (n *node) child(key string) string {
+	if n.path == "" {
+		return key
+	}
+	return n.path + "." + key
+}
+
+// problems returns all findings, those of validate included where the file says the thing at all.
+func (d *decoder) problems(found []finding) Problems {
+	var all Problems
+	for _, f := range d.findings {
+		all = append(all, f.Problem)
+	}
+	for _, f := range found {
+		if d.bad[f.Path] || f.see != "" && d.bad[f.see] {
+			continue
+		}
+		at := d.position(f.Path)
+		f.File, f.Line, f.Column = d.file, at.Line, at.Column
+		if f.see != "" {
+			f.Hint = strings.TrimPrefix(f.Hint+fmt.Sprintf("; the other is on line %d", d.position(f.see).Line), "; ")
+		}
+		all = append(all, f.Problem)
+	}
+	return sortProblems(all)
+}
+
+// position returns the place of a path, or of the nearest part around it that has one.
+func (d *decoder) position(path string) hcl.Pos {
+	for path != "" {
+		if at, ok := d.where[path]; ok {
+			return at
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return hcl.Pos{}
+}

@@ -1,0 +1,98 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// nearest returns the known name that a misspelt one was likely meant to be, or "".
+func nearest(name string, known []string) string {
+	best, least := "", 1+len(name)/3
+	for _, k := range known {
+		if d := distance(strings.ToLower(name), k); d <= least && d < len(k) {
+			if best == "" || d < least {
+				best, least = k, d
+			}
+		}
+	}
+	return best
+}
+
+// distance is the number of letters to insert, delete, replace or swap with their neighbour.
+func distance(a, b string) int {
+	if len(a) > 64 || len(b) > 64 {
+		return 64
+	}
+	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range last {
+		last[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], before[j-2]+1)
+			}
+		}
+		before, last, row = last, row, before
+	}
+	return last[len(b)]
+}
+
+// elsewhere maps keepalived's words, for those who come from there, to what says the same here.
+var elsewhere = map[string]string{
+	"vrrp_instance": `router "NAME"`, "vrrp_sync_group": `sync_group "NAME"`, "virtual_server": `service "NAME"`,
+	"real_server": `server "ADDRESS:PORT"`, "sorry_server": `fallback "ADDRESS:PORT"`,
+	"virtual_router_id": "vrid", "virtual_ipaddress": "addresses", "advert_int": "interval",
+	"group": "routers", "lb_algo": "scheduler", "lvs_sched": "scheduler", "lb_kind": "forward",
+	"lvs_method": "forward", "persistence_timeout": "persistence", "persistence_granularity": "persistence_mask",
+	"inhibit_on_failure": "inhibit", "delay_loop": "interval in a check block", "connect_timeout": "timeout in a check block",
+	"connect_port": "port", "retry": "fall", "fwmark": "mark", "virtualhost": "host", "status_code": "status",
+	"misc_path": "command", "helo_name": "host", "tcp_check": `check "tcp"`, "http_get": `check "http"`,
+	"ssl_get": `check "https"`, "smtp_check": `check "smtp"`, "misc_check": `check "script"`, "algorithm": "scheduler",
+	"bind_address": "bind", "address_bind": "bind",
+}
+
+// hintName returns a hint for a name that is not known where only the known ones may stand.
+func hintName(name string, known []string) string {
+	if n := nearest(name, known); n != "" {
+		return fmt.Sprintf("did you mean %q?", n)
+	}
+	lower := strings.ToLower(name)
+	if word, ok := elsewhere[lower]; ok {
+		return "here it is " + word
+	}
+	if lower == "priority" || lower == "state" || lower == "nopreempt" {
+		return "who owns an address is not set by host: the cluster places groups"
+	}
+	return "known here: " + strings.Join(known, ", ")
+}
+
+// synonyms maps other tools' names of values to ours.
+var synonyms = map[string]string{
+	"dr": "direct", "gate": "direct", "gatewaying": "direct", "dsr": "direct", "masq": "nat", "masquerading": "nat",
+	"tun": "tunnel", "ipip": "tunnel", "inet": "ipv4", "inet6": "ipv6", "v4": "ipv4", "v6": "ipv6",
+	"http_get": "http", "ssl_get": "https", "misc": "script", "misc_check": "script", "tcp_check": "tcp", "smtp_check": "smtp",
+	"ssl": "https", "exec": "script", "command": "script", "connect": "tcp",
+}
+
+// hintValue returns a hint for a value that is none of the known ones.
+func hintValue(value string, known []string) string {
+	list := "one of " + strings.Join(known, ", ")
+	if s := synonyms[strings.ToLower(value)]; s != "" {
+		for _, k := range known {
+			if s == k {
+				return fmt.Sprintf("did you mean %q? %s", s, list)
+			}
+		}
+	}
+	if n := nearest(value, known); n != "" {
+		return fmt.Sprintf("did you mean %q? %s", n, list)
+	}
+	return list
+}

@@ -1,0 +1,263 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// Verb says what a change does.
+type Verb string
+
+// The verbs.
+const (
+	Add    Verb = "add"
+	Modify Verb = "change"
+	Remove Verb = "remove"
+)
+
+// Kind says what sort of thing a change is about.
+type Kind string
+
+// The kinds.
+const (
+	KindSyncGroup Kind = "sync_group"
+	KindRouter    Kind = "router"
+	KindService   Kind = "service"
+	KindCheck     Kind = "check"
+	KindServer    Kind = "server"
+	KindFallback  Kind = "fallback"
+)
+
+// Change is one thing that differs between two configurations. A service that comes or goes is a
+// change by itself, and so are its checks and servers.
+type Change struct {
+	Verb   Verb          `json:"verb"`
+	Kind   Kind          `json:"kind"`
+	Name   string        `json:"name"`             // web; of a service's parts: web/192.168.2.11:80, web/http, web
+	Fields []FieldChange `json:"fields,omitempty"` // in the order of the cluster file
+}
+
+// FieldChange is one key that differs. The values are as the cluster file has them; long texts are
+// cut. Old is empty when a thing is added, New when it is removed.
+type FieldChange struct {
+	Name string `json:"name"`
+	Old  string `json:"old,omitempty"`
+	New  string `json:"new,omitempty"`
+}
+
+// Diff returns what turns one configuration into another, in the order of [Format]. It is empty if and
+// only if the two are equal; that lists are nil or empty makes no difference.
+func Diff(before, after fsm.Config) []Change {
+	var changes []Change
+	changes = diffThings(changes, KindSyncGroup, groupThings(before), groupThings(after))
+	changes = diffThings(changes, KindRouter, routerThings(before), routerThings(after))
+	for name := range sorted(union(before.Services, after.Services)) {
+		was, had := before.Services[name]
+		is, has := after.Services[name]
+		changes = diffThings(changes, KindService, serviceThing(name, was, had), serviceThing(name, is, has))
+		changes = orderChanges(changes, name, was, is)
+		changes = diffThings(changes, KindCheck, checkThings(name, was), checkThings(name, is))
+		changes = diffThings(changes, KindServer, serverThings(name, was), serverThings(name, is))
+		changes = diffThings(changes, KindFallback, fallbackThing(name, was), fallbackThing(name, is))
+	}
+	return changes
+}
+
+// thing is what a change is about.
+type thing struct {
+	name  string
+	attrs []attr
+}
+
+func groupThings(c fsm.Config) (all []thing) {
+	for name, g := range sorted(c.SyncGroups) {
+		all = append(all, thing{name, groupAttrs(g)})
+	}
+	return all
+}
+
+func routerThings(c fsm.Config) (all []thing) {
+	for name, r := range sorted(c.Routers) {
+		all = append(all, thing{name, routerAttrs(r)})
+	}
+	return all
+}
+
+func serviceThing(name string, s fsm.Service, there bool) []thing {
+	if !there {
+		return nil
+	}
+	return []thing{{name, serviceAttrs(s)}}
+}
+
+func checkThings(service string, s fsm.Service) (all []thing) {
+	seen := make(map[string]int)
+	for _, c := range s.Checks {
+		all = append(all, thing{numbered(service+"/"+string(c.Kind), seen), checkAttrs(c)})
+	}
+	return all
+}
+
+func serverThings(service string, s fsm.Service) (all []thing) {
+	seen := make(map[string]int)
+	for _, server := range s.Servers {
+		all = append(all, thing{numbered(service+"/"+formatEndpoint(server.Address), seen), serverAttrs(server)})
+	}
+	return all
+}
+
+func fallbackThing(service string, s fsm.Service) []thing {
+	if s.Fallback == nil {
+		return nil
+	}
+	address := attr{name: "address", value: quote(formatEndpoint(s.Fallback.Address))}
+	return []thing{{service, append([]attr{address}, fallbackAttrs(*s.Fallback)...)}}
+}
+
+// numbered tells the second of a name from the first: web/http#2.
+func numbered(name string, seen map[string]int) string {
+	seen[name]++
+	if n := seen[name]; n > 1 {
+		return fmt.Sprintf("%s#%d", name, n)
+	}
+	return name
+}
+
+// diffThings appends what comes or changes, in the new order, then what goes.
+func diffThings(changes []Change, kind Kind, before, after []thing) []Change {
+	was := make(map[string]thing, len(before))
+	for _, t := range before {
+		was[t.name] = t
+	}
+	is := make(map[string]bool, len(after))
+	for _, t := range after {
+		is[t.name] = true
+		old, ok := was[t.name]
+		if !ok {
+			changes = append(changes, Change{Add, kind, t.name, diffAttrs(nil, t.attrs)})
+		} else if fields := diffAttrs(old.attrs, t.attrs); len(fields) > 0 {
+			changes = append(changes, Change{Modify, kind, t.name, fields})
+		}
+	}
+	for _, t := range before {
+		if !is[t.name] {
+			changes = append(changes, Change{Remove, kind, t.name, diffAttrs(t.attrs, nil)})
+		}
+	}
+	return changes
+}
+
+// diffAttrs compares two lists of the same kind of thing; one of them may be nil.
+func diffAttrs(before, after []attr) []FieldChange {
+	var fields []FieldChange
+	for i := range max(len(before), len(after)) {
+		var old, now attr
+		if before != nil {
+			old = before[i]
+		}
+		if after != nil {
+			now = after[i]
+		}
+		if before != nil && after != nil {
+			if old.value != now.value {
+				fields = append(fields, FieldChange{now.name, old.shown(), now.shown()})
+			}
+			continue
+		}
+		if one := append(before, after...)[i]; !one.plain {
+			fields = append(fields, FieldChange{one.name, old.shown(), now.shown()})
+		}
+	}
+	return fields
+}
+
+func (a attr) shown() string {
+	if a.text != "" {
+		return a.text
+	}
+	return a.value
+}
+
+// orderChanges adds to the service's change that its checks or servers stand in another order, which
+// the schedulers that hash can tell.
+func orderChanges(changes []Change, name string, was, is fsm.Service) []Change {
+	var fields []FieldChange
+	for _, list := range []struct {
+		field         string
+		before, after []thing
+	}{
+		{"order of checks", checkThings("", was), checkThings("", is)},
+		{"order of servers", serverThings("", was), serverThings("", is)},
+	} {
+		before, after := common(list.before, list.after), common(list.after, list.before)
+		if !slices.Equal(before, after) {
+			fields = append(fields, FieldChange{list.field, strings.Join(before, ", "), strings.Join(after, ", ")})
+		}
+	}
+	if len(fields) == 0 {
+		return changes
+	}
+	if n := len(changes); n > 0 && changes[n-1].Kind == KindService && changes[n-1].Name == name {
+		changes[n-1].Fields = append(changes[n-1].Fields, fields...)
+		return changes
+	}
+	return append(changes, Change{Modify, KindService, name, fields})
+}
+
+// common returns the names in a that are in b too, in a's order.
+func common(a, b []thing) []string {
+	in := make(map[string]bool, len(b))
+	for _, t := range b {
+		in[t.name] = true
+	}
+	var names []string
+	for _, t := range a {
+		if in[t.name] {
+			names = append(names, strings.TrimPrefix(t.name, "/"))
+		}
+	}
+	return names
+}
+
+func union[T any](a, b map[string]T) map[string]T {
+	both := make(map[string]T, max(len(a), len(b)))
+	for name, v := range a {
+		both[name] = v
+	}
+	for name, v := range b {
+		both[name] = v
+	}
+	return both
+}
+
+// Render prints changes for people: + for what comes, - for what goes, ~ for what changes.
+func Render(changes []Change) string {
+	if len(changes) == 0 {
+		return "No change.\n"
+	}
+	var b strings.Builder
+	count := make(map[Verb]int)
+	for _, c := range changes {
+		count[c.Verb]++
+		sign := map[Verb]string{Add: "+", Modify: "~", Remove: "-"}[c.Verb]
+		fmt.Fprintf(&b, "%s %s %s\n", sign, c.Kind, c.Name)
+		width := 0
+		for _, f := range c.Fields {
+			width = max(width, len(f.Name))
+		}
+		for _, f := range c.Fields {
+			switch c.Verb {
+			case Add:
+				fmt.Fprintf(&b, "    %-*s = %s\n", width, f.Name, f.New)
+			case Modify:
+				fmt.Fprintf(&b, "    %-*s : %s -> %s\n", width, f.Name, f.Old, f.New)
+			case Remove: // what it was is in the history
+			}
+		}
+	}
+	fmt.Fprintf(&b, "\n%d to add, %d to change, %d to remove.\n", count[Add], count[Modify], count[Remove])
+	return b.String()
+}

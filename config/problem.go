@@ -1,0 +1,108 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// maxProblems bounds what one input can make quorate say; beyond it a last problem says that there is more.
+const maxProblems = 1000
+
+// Problem is one thing that is wrong, or, if it is a warning, likely to be not what was meant.
+type Problem struct {
+	File    string `json:"file,omitempty"`
+	Line    int    `json:"line,omitempty"`   // from 1; 0 where there is no file, or the whole of it is meant
+	Column  int    `json:"column,omitempty"` // from 1, in characters as an editor counts them
+	Path    string `json:"path,omitempty"`   // the same place in the model: services["web"].servers[0].weight
+	Warning bool   `json:"warning,omitempty"`
+	Text    string `json:"text"`           // what is wrong
+	Hint    string `json:"hint,omitempty"` // what would be right
+}
+
+// String returns the problem as one line: place, severity, text and hint.
+func (p Problem) String() string {
+	var b strings.Builder
+	switch {
+	case p.File != "" && p.Line > 0:
+		fmt.Fprintf(&b, "%s:%d:%d: ", p.File, p.Line, p.Column)
+	case p.File != "":
+		b.WriteString(p.File + ": ")
+	case p.Path != "":
+		b.WriteString(p.Path + ": ")
+	}
+	if p.Warning {
+		b.WriteString("warning: ")
+	} else {
+		b.WriteString("error: ")
+	}
+	b.WriteString(p.Text)
+	if p.Hint != "" {
+		b.WriteString(" (" + p.Hint + ")")
+	}
+	return b.String()
+}
+
+// Problems are all that is wrong with one input, in the order of their places.
+type Problems []Problem
+
+// String returns one line for each problem, with a newline after each.
+func (p Problems) String() string {
+	var b strings.Builder
+	for _, problem := range p {
+		b.WriteString(problem.String())
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// Errors returns the problems that are not warnings.
+func (p Problems) Errors() Problems { return p.only(false) }
+
+// Warnings returns the problems with which the input is still good.
+func (p Problems) Warnings() Problems { return p.only(true) }
+
+func (p Problems) only(warning bool) Problems {
+	var some Problems
+	for _, problem := range p {
+		if problem.Warning == warning {
+			some = append(some, problem)
+		}
+	}
+	return some
+}
+
+// Err returns nil if there are only warnings, else an [*InvalidError] with the errors.
+func (p Problems) Err() error {
+	if errs := p.Errors(); len(errs) > 0 {
+		return &InvalidError{Problems: errs}
+	}
+	return nil
+}
+
+// InvalidError means that an input cannot be used. Callers that answer with the places need its field.
+type InvalidError struct{ Problems Problems }
+
+// Error implements error: one line for each problem.
+func (e *InvalidError) Error() string { return strings.TrimSuffix(e.Problems.String(), "\n") }
+
+// finding is a problem on its way out: see is the path of the other place that it is about, which
+// becomes a line number where there are lines.
+type finding struct {
+	Problem
+	see string
+}
+
+// sortProblems puts problems in the order of the file and drops what was said twice.
+func sortProblems(p Problems) Problems {
+	slices.SortStableFunc(p, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Text, b.Text))
+	})
+	p = slices.Compact(p)
+	if len(p) > maxProblems {
+		more := Problem{File: p[0].File, Text: fmt.Sprintf("%d more problems", len(p)-maxProblems), Hint: "put these right first"}
+		p = append(p[:maxProblems:maxProblems], more)
+	}
+	return p
+}

@@ -1,0 +1,23 @@
+name     = "lb1"
+data_dir = "/srv/quorate"
+bind     = "[2001:db8::1]:7500"
+gossip   = "192.0.2.1:7501"
+
+socket        = "/run/q/q.sock"
+socket_group  = "wheel"
+keeper_socket = "/run/q/k.sock"
+
+role           = "witness"
+prepare_host   = false
+sync_interface = "lan"
+log_level      = "debug"
+
+interfaces {
+  wan = "eth0"
+  lan = "eth1.100"
+}
+
+join {
+  address    = "192.0.2.2"
+  token_file = "/etc/quorate/token"
+}

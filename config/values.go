@@ -1,0 +1,286 @@
+package config
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// item is one value of the file: a key's, or an element of a key's list.
+type item struct {
+	*node
+	key  string // as in the file
+	path string
+	expr hcl.Expression
+}
+
+func (i item) fail(hint, format string, args ...any) {
+	i.report(i.path, i.expr.StartRange().Start, hint, "%s%s %s", i.prefix(), i.key, fmt.Sprintf(format, args...))
+}
+
+// get returns a key's item; false if the file does not have it.
+func (n *node) get(key string) (item, bool) {
+	attr, ok := n.attrs[key]
+	if !ok {
+		return item{}, false
+	}
+	i := item{node: n, key: key, path: n.child(key), expr: attr.Expr}
+	n.where[i.path] = attr.Expr.StartRange().Start
+	return i, true
+}
+
+// has reports whether the file has the key.
+func (n *node) has(key string) bool { return n.attrs[key] != nil }
+
+// require reports a key that is not there. With wrong syntax it may be in the part that was skipped.
+func (n *node) require(key, example string) {
+	if n.has(key) || n.broken {
+		return
+	}
+	n.report(n.child(key), n.at, fmt.Sprintf("add %s = %s", key, example), "%s%s is missing", n.prefix(), key)
+}
+
+// value evaluates an item that must be a plain value of the type wanted.
+func (i item) value(want cty.Type, name string) (cty.Value, bool) {
+	if !i.plain() {
+		return cty.NilVal, false
+	}
+	v, diags := i.expr.Value(nil)
+	if diags.HasErrors() {
+		i.syntax(diags)
+		i.bad[i.path] = true
+		return cty.NilVal, false
+	}
+	if !v.IsKnown() || v.IsNull() || v.Type() != want {
+		i.fail(i.hintType(v, want), "must be %s, not %s", name, describe(v))
+		return cty.NilVal, false
+	}
+	return v, true
+}
+
+// plain reports an expression where a value must stand.
+func (i item) plain() bool {
+	switch e := i.expr.(type) {
+	case *hclsyntax.LiteralValueExpr:
+		return !i.broken || e.Val.IsKnown() // what the parser could not read was said by it
+	case *hclsyntax.ExprSyntaxError:
+		return false
+	case *hclsyntax.TemplateExpr:
+		for _, p := range e.Parts {
+			if _, ok := p.(*hclsyntax.LiteralValueExpr); !ok {
+				i.fail("variables are not available; for the characters themselves write $${ or %%{", "has a template in it")
+				return false
+			}
+		}
+		return true
+	case *hclsyntax.TemplateWrapExpr:
+		i.fail("variables are not available; for the characters themselves write $${", "has a template in it")
+		return false
+	case *hclsyntax.ScopeTraversalExpr:
+		word := hcl.ExprAsKeyword(e)
+		if word == "" {
+			i.fail("variables are not available", "is a reference; it must be a value")
+			return false
+		}
+		i.fail(fmt.Sprintf("write %s = %q", i.key, word), "is a bare word; text needs quotes")
+		return false
+	case *hclsyntax.UnaryOpExpr:
+		if _, ok := e.Val.(*hclsyntax.LiteralValueExpr); ok {
+			return true
+		}
+	case *hclsyntax.TupleConsExpr, *hclsyntax.ObjectConsExpr:
+		i.fail("", "must be a single value, not %s", map[bool]string{true: "a list", false: "an object"}[isTuple(e)])
+		return false
+	case hclsyntax.Expression:
+	default: // JSON has values only
+		return true
+	}
+	i.fail("variables, functions and arithmetic are not available", "is an expression; it must be a value")
+	return false
+}
+
+func isTuple(e hcl.Expression) bool {
+	_, ok := e.(*hclsyntax.TupleConsExpr)
+	return ok
+}
+
+// describe names a value's type, as a person would.
+func describe(v cty.Value) string {
+	switch {
+	case v.IsNull():
+		return "null"
+	case v.Type() == cty.String:
+		return "text"
+	case v.Type() == cty.Number:
+		return "the number " + number(v)
+	case v.Type() == cty.Bool:
+		return "true or false"
+	case v.Type().IsTupleType():
+		return "a list"
+	}
+	return "an object"
+}
+
+func number(v cty.Value) string { return v.AsBigFloat().Text('g', 20) }
+
+func (i item) hintType(v cty.Value, want cty.Type) string {
+	known := !v.IsNull() && v.IsKnown()
+	switch {
+	case known && want == cty.Number && v.Type() == cty.String:
+		if _, _, err := big.ParseFloat(v.AsString(), 10, 64, big.ToZero); err == nil && len(v.AsString()) < 20 {
+			return fmt.Sprintf("write %s without quotes", v.AsString())
+		}
+	case known && want == cty.String && v.Type() == cty.Number:
+		return fmt.Sprintf("write %q", number(v))
+	case known && want == cty.Bool:
+		return "write true or false, without quotes"
+	}
+	return ""
+}
+
+// text reads a text.
+func (i item) text() (string, bool) {
+	v, ok := i.value(cty.String, "text")
+	if !ok {
+		return "", false
+	}
+	return v.AsString(), true
+}
+
+// integer reads a whole number within s.
+func (i item) integer(s span) (int64, bool) {
+	v, ok := i.value(cty.Number, "a number")
+	if !ok {
+		return 0, false
+	}
+	f := v.AsBigFloat()
+	n, acc := f.Int64()
+	switch {
+	case !f.IsInt():
+		i.fail("", "is %s; it must be a whole number", number(v))
+	case acc != big.Exact || n < s.min || n > s.max:
+		i.fail("", "is %s; it must be %d to %d", number(v), s.min, s.max)
+	default:
+		return n, true
+	}
+	return 0, false
+}
+
+// text returns a key's text, or def.
+func (n *node) text(key, def string) string {
+	if i, ok := n.get(key); ok {
+		if s, ok := i.text(); ok {
+			return s
+		}
+	}
+	return def
+}
+
+// word returns a key's text, which is to be one of the known ones, or def.
+func (n *node) word(key, def string, known []string) string {
+	i, ok := n.get(key)
+	if !ok {
+		return def
+	}
+	s, ok := i.text()
+	if !ok {
+		return def
+	}
+	if !slices.Contains(known, s) {
+		i.fail(hintValue(s, known), "%q is not known", s)
+		return def
+	}
+	return s
+}
+
+// integer returns a key's number, or def.
+func (n *node) integer(key string, def int64, s span) int64 {
+	if i, ok := n.get(key); ok {
+		if v, ok := i.integer(s); ok {
+			return v
+		}
+	}
+	return def
+}
+
+// boolean returns a key's truth, or def.
+func (n *node) boolean(key string, def bool) bool {
+	if i, ok := n.get(key); ok {
+		if v, ok := i.value(cty.Bool, "true or false"); ok {
+			return v.True()
+		}
+	}
+	return def
+}
+
+// duration returns a key's duration, or def.
+func (n *node) duration(key string, def time.Duration) time.Duration {
+	i, ok := n.get(key)
+	if !ok {
+		return def
+	}
+	if !i.plain() {
+		return def
+	}
+	if v, diags := i.expr.Value(nil); !diags.HasErrors() && !v.IsNull() && v.Type() == cty.Number {
+		i.fail(fmt.Sprintf(`write %s = "%ss"`, key, number(v)), "has no unit")
+		return def
+	}
+	s, ok := i.text()
+	if !ok {
+		return def
+	}
+	d, err := time.ParseDuration(s)
+	switch {
+	case err == nil:
+		return d
+	case strings.Trim(s, "0123456789.") == "" && s != "":
+		i.fail(fmt.Sprintf("write %q", s+"s"), "%q has no unit", s)
+	default:
+		i.fail(`a number and a unit: ms, s, m or h, as in "2s" or "1m30s"`, "%q is not a duration", s)
+	}
+	return def
+}
+
+// list returns a key's elements; a single value is a list of one if single allows it.
+func (n *node) list(key string, single bool) []item {
+	i, ok := n.get(key)
+	if !ok {
+		return nil
+	}
+	exprs, diags := hcl.ExprList(i.expr)
+	if diags.HasErrors() {
+		if single {
+			return []item{i}
+		}
+		hint := "write it in brackets"
+		if v, diags := i.expr.Value(nil); !diags.HasErrors() && !v.IsNull() && v.Type() == cty.String {
+			hint = fmt.Sprintf("write %s = [%q]", key, v.AsString())
+		}
+		i.fail(hint, "must be a list")
+		return nil
+	}
+	items := make([]item, 0, len(exprs))
+	for k, e := range exprs {
+		el := item{node: n, key: key, path: fmt.Sprintf("%s[%d]", i.path, k), expr: e}
+		n.where[el.path] = e.StartRange().Start
+		items = append(items, el)
+	}
+	return items
+}
+
+// texts returns a key's list of texts. A bad element is kept, empty, so that the others keep their places.
+func (n *node) texts(key string) []string {
+	var all []string
+	for _, i := range n.list(key, false) {
+		s, _ := i.text()
+		all = append(all, s)
+	}
+	return all
+}
