@@ -22,8 +22,8 @@ func binaryEnv(dir string) []string {
 	return []string{EnvBinary + "=" + path}
 }
 
-// binary is the path of the quorate binary under test.
-func binary() (string, error) {
+// binaryPath is the path of the quorate binary under test.
+func binaryPath() (string, error) {
 	path := os.Getenv(EnvBinary)
 	if path == "" {
 		if why := os.Getenv(envBuildErr); why != "" {

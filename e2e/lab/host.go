@@ -303,12 +303,7 @@ func (h *Host) start(cmd *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	return onOwnThread(func() error {
-		if err := sp.enter(); err != nil {
-			return fmt.Errorf("enter host %s: %w", h.Name, err)
-		}
-		return cmd.Start()
-	})
+	return sp.start(cmd)
 }
 
 // Addr is the host's first address on a segment.

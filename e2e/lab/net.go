@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // T is the part of [testing.TB] that the lab needs. A program that is not a test brings its own.
@@ -136,6 +137,7 @@ func (n *Net) Host(name string, at ...Attachment) *Host {
 type hostConfig struct {
 	gateway  netip.Addr
 	settings map[string]string
+	disk     string            // size of a disk of its own for the data directory, as "64m"
 	started  func(*Host) error // after each time it is switched on
 }
 
@@ -147,6 +149,11 @@ func (n *Net) addHost(name string, at []Attachment, cfg hostConfig) *Host {
 	}
 	for _, dir := range []string{"etc", "data", "log", "run/lab"} {
 		if err := os.MkdirAll(filepath.Join(h.Dir, dir), 0o755); err != nil {
+			n.t.Fatalf("lab: host %s: %v", name, err)
+		}
+	}
+	if cfg.disk != "" {
+		if err := (mount{"tmpfs", h.DataDir(), "tmpfs", 0, "mode=755,size=" + cfg.disk}).do(); err != nil {
 			n.t.Fatalf("lab: host %s: %v", name, err)
 		}
 	}
@@ -191,6 +198,9 @@ func (n *Net) close() {
 	}
 	for _, h := range n.Hosts() {
 		h.switchOff()
+		if h.cfg.disk != "" {
+			unix.Unmount(h.DataDir(), unix.MNT_DETACH)
+		}
 	}
 	n.sw.close()
 	os.RemoveAll(n.dir)

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -99,7 +102,7 @@ func (cfg spaceConfig) mounts() error {
 	}
 	const aside = "/mnt"
 	for _, m := range []mount{
-		{labDir, cfg.Run + "/lab", "", unix.MS_BIND, ""},
+		{labDir, cfg.Run + "/lab", "", unix.MS_BIND | unix.MS_REC, ""},
 		{cfg.Run, aside, "", unix.MS_BIND | unix.MS_REC, ""},
 	} {
 		if err := m.do(); err != nil {
@@ -177,4 +180,27 @@ func (s *space) inside(f func()) error {
 	}()
 	f()
 	return nil
+}
+
+// output runs a command to its end in the space and returns all that it wrote.
+func (s *space) output(cmd *exec.Cmd) (string, error) {
+	var out strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := s.start(cmd); err != nil {
+		return "", err
+	}
+	limit := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	defer limit.Stop()
+	err := cmd.Wait()
+	return out.String(), err
+}
+
+// start forks from a thread that is in the space.
+func (s *space) start(cmd *exec.Cmd) error {
+	return onOwnThread(func() error {
+		if err := s.enter(); err != nil {
+			return fmt.Errorf("enter %s: %w", s.name, err)
+		}
+		return cmd.Start()
+	})
 }

@@ -1,0 +1,297 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A Director is a host that forwards, with a small disk of its own for the agent.
+type Director struct {
+	*Host
+
+	Bind       string      // the agent's address; the first one of the last interface unless changed
+	Interfaces [][2]string // logical name and device: wan and lan, in the order of attachment, unless changed
+	AgentHCL   string      // further lines of the agent file
+	Env        []string    // of the agent, beside the host's
+}
+
+// diskSize is the size of a director's disk.
+const diskSize = "64m"
+
+// Director adds a director. Nothing runs on it yet.
+func (n *Net) Director(name string, at ...Attachment) *Director {
+	n.t.Helper()
+	d := &Director{}
+	for i, a := range at {
+		logical := []string{"wan", "lan"}
+		if i >= len(logical) {
+			logical = append(logical, "net"+strconv.Itoa(i))
+			logical[i] = logical[len(logical)-1]
+		}
+		d.Interfaces = append(d.Interfaces, [2]string{logical[i], "eth" + strconv.Itoa(i)})
+		if len(a.prefix) > 0 {
+			d.Bind = a.prefix[0].Addr().String()
+		}
+	}
+	d.Host = n.addHost(name, at, hostConfig{disk: diskSize, settings: map[string]string{
+		"ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1",
+		"ipv4/conf/all/send_redirects": "0", "ipv4/conf/default/send_redirects": "0",
+	}})
+	return d
+}
+
+// AgentFile writes the agent's file and returns its path.
+func (d *Director) AgentFile() string {
+	d.net.t.Helper()
+	var b strings.Builder
+	fmt.Fprintf(&b, "name     = %q\ndata_dir = %q\nbind     = %q\nsocket   = %q\n", d.Name, d.DataDir(), d.Bind, d.Socket())
+	b.WriteString("interfaces {\n")
+	for _, pair := range d.Interfaces {
+		fmt.Fprintf(&b, "  %s = %q\n", pair[0], pair[1])
+	}
+	b.WriteString("}\n" + d.AgentHCL)
+	return d.WriteFile("agent.hcl", b.String())
+}
+
+// WriteFile writes a file to the host's etc directory and returns its path.
+func (h *Host) WriteFile(name, text string) string {
+	h.net.t.Helper()
+	path := filepath.Join(h.Dir, "etc", name)
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		h.net.t.Fatalf("lab: %v", err)
+	}
+	return path
+}
+
+// Agent starts `quorate agent` on the director and waits until it answers.
+func (d *Director) Agent(t T) *Process {
+	t.Helper()
+	p := d.StartAgent(t)
+	d.AwaitAgent(t, p)
+	return p
+}
+
+// StartAgent starts `quorate agent` and does not wait.
+func (d *Director) StartAgent(t T) *Process {
+	t.Helper()
+	bin, err := binaryPath()
+	if err != nil {
+		t.Fatalf("lab: %v", err)
+	}
+	argv := []string{bin, "agent", "--config", d.AgentFile()}
+	if len(d.Env) > 0 {
+		argv = append(append([]string{"env"}, d.Env...), argv...)
+	}
+	return d.Start("agent", argv...)
+}
+
+// AwaitAgent waits until the agent answers on its socket.
+func (d *Director) AwaitAgent(t T, p *Process) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	err := poll(ctx, func() error {
+		if !p.Alive() {
+			cancel()
+			return fmt.Errorf("ended: %v", p.err)
+		}
+		_, err := d.Quorate("status")
+		return err
+	})
+	if err != nil {
+		log, _ := os.ReadFile(d.LogFile("agent"))
+		t.Fatalf("agent of %s: %v\n%s", d.Name, err, lastLines(string(log), 20))
+	}
+}
+
+// Quorate runs the command line on the director and returns its standard output.
+func (d *Director) Quorate(args ...string) (string, error) {
+	bin, err := binaryPath()
+	if err != nil {
+		return "", err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return d.Run(ctx, append([]string{bin}, args...)...)
+}
+
+// MustQuorate is [Director.Quorate] for commands that must succeed.
+func (d *Director) MustQuorate(args ...string) string {
+	d.net.t.Helper()
+	out, err := d.Quorate(args...)
+	if err != nil {
+		d.net.t.Fatalf("%v", err)
+	}
+	return out
+}
+
+// A Status is what `quorate status -o json` promises to programs.
+type Status struct {
+	Leader       string           `json:"leader"`
+	Quorum       bool             `json:"quorum"`
+	Revision     uint64           `json:"revision"`
+	AppliedIndex uint64           `json:"applied_index"`
+	FeatureLevel uint64           `json:"feature_level"`
+	StateHash    string           `json:"state_hash"`
+	Directors    []DirectorStatus `json:"directors"`
+	Groups       []GroupStatus    `json:"groups"`
+	Services     []ServiceStatus  `json:"services"`
+}
+
+// A DirectorStatus is one director as a member sees it.
+type DirectorStatus struct {
+	Name  string `json:"name"`
+	State string `json:"state"` // alive, unreachable, joining or leaving
+	Ready bool   `json:"ready"`
+}
+
+// A GroupStatus says who owns the addresses of a group.
+type GroupStatus struct {
+	Name   string `json:"name"`
+	Owner  string `json:"owner"` // a director, "" or "foreign ADDRESS"
+	Epoch  uint64 `json:"epoch"`
+	Reason string `json:"reason"`
+}
+
+// A ServiceStatus is a virtual service and its real servers.
+type ServiceStatus struct {
+	Name    string         `json:"name"`
+	Servers []ServerStatus `json:"servers"`
+}
+
+// A ServerStatus is a real server: what the cluster agreed, and what the kernel has.
+type ServerStatus struct {
+	Address string `json:"address"`
+	Verdict string `json:"verdict"` // up, down or unknown
+	Weight  int    `json:"weight"`  // 0 if out
+}
+
+// Status asks the director's agent.
+func (d *Director) Status() (Status, error) {
+	var s Status
+	out, err := d.Quorate("status", "-o", "json")
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal([]byte(out), &s); err != nil {
+		return s, fmt.Errorf("status of %s: %w: %s", d.Name, err, firstLines(out, 5))
+	}
+	return s, nil
+}
+
+// Owner is the owner of a group, as this status has it.
+func (s Status) Owner(group string) string {
+	for _, g := range s.Groups {
+		if g.Name == group {
+			return g.Owner
+		}
+	}
+	return ""
+}
+
+// Server is a real server of a service, as this status has it.
+func (s Status) Server(service, address string) (ServerStatus, bool) {
+	for _, sv := range s.Services {
+		if sv.Name != service {
+			continue
+		}
+		for _, server := range sv.Servers {
+			if server.Address == address {
+				return server, true
+			}
+		}
+	}
+	return ServerStatus{}, false
+}
+
+// Control is the control process of the director's agent.
+func (d *Director) Control() *Process {
+	d.net.t.Helper()
+	return d.agentProcess("agent")
+}
+
+// Keeper is the keeper process of the director's agent.
+func (d *Director) Keeper() *Process {
+	d.net.t.Helper()
+	return d.agentProcess("keeper")
+}
+
+func (d *Director) agentProcess(role string) *Process {
+	d.net.t.Helper()
+	p, err := d.FindProcess(role)
+	if err != nil {
+		d.net.t.Fatalf("lab: %v", err)
+	}
+	return p
+}
+
+// FindProcess finds the one process of quorate on the director whose subcommand is role.
+func (d *Director) FindProcess(role string) (*Process, error) {
+	sp, err := d.on()
+	if err != nil {
+		return nil, err
+	}
+	var found []*Process
+	for _, pid := range processesIn(sp) {
+		if argv := commandLine(pid); len(argv) > 1 && argv[1] == role && !zombie(pid) {
+			found = append(found, d.known(pid, role))
+		}
+	}
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, fmt.Errorf("%s has no process `quorate %s`", d.Name, role)
+	}
+	return nil, fmt.Errorf("%s has %d processes `quorate %s`", d.Name, len(found), role)
+}
+
+// known is the process of that id: the lab's own, or one that another process started.
+func (h *Host) known(pid int, name string) *Process {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, p := range h.processes {
+		if p.Pid == pid {
+			return p
+		}
+	}
+	p := &Process{Name: name, Pid: pid, done: make(chan struct{})}
+	go func() {
+		for syscall.Kill(pid, 0) == nil && !zombie(pid) {
+			time.Sleep(5 * time.Millisecond)
+		}
+		p.err = errors.New("ended")
+		close(p.done)
+	}()
+	return p
+}
+
+func commandLine(pid int) []string {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
+}
+
+func zombie(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return true
+	}
+	_, rest, ok := strings.Cut(string(text), ") ")
+	return !ok || rest[0] == 'Z' || rest[0] == 'X'
+}
+
+func lastLines(s string, n int) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
