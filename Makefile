@@ -1,0 +1,132 @@
+# `make` alone lists the targets.
+
+GO           ?= go
+PREFIX       ?= /usr/local
+BINDIR       ?= $(PREFIX)/bin
+UNITDIR      ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR  ?= $(PREFIX)/lib/sysusers.d
+DOCDIR       ?= $(PREFIX)/share/doc/quorate
+SYSCONFDIR   ?= /etc
+DESTDIR      ?=
+FUZZTIME     ?= 10s
+BENCH        ?= .
+BIN          ?= bin/quorate
+TIMEOUT      ?= 20m
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+
+# What is built runs anywhere, with no C library; only the race detector needs one.
+export CGO_ENABLED = 0
+export QUORATE_BIN = $(abspath $(BIN))
+
+# Where the tests run. Packages whose TestMain calls lab.Main boot a kernel with IPVS by themselves, and
+# GUEST_PKGS are packages that know nothing of the lab, whose whole test binary is run there too, so that
+# none of their tests has to be skipped. There is no race detector in the guest. All others run on this
+# machine's kernel with it; so does the lab itself, which is tested in both places.
+GUEST_PKGS = ./director/ipvs
+LAB_PKGS   = $(sort ./e2e/lab $(patsubst %/,./%,$(dir $(shell grep -rl --include='*_test.go' 'lab\.Main\>' e2e))))
+HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(filter-out ./e2e/lab,$(LAB_PKGS))),$(shell $(GO) list ./...))
+MODULE     = github.com/quorate/quorate
+
+HOST_TESTS  = echo "place host"; CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 \
+	$(GO) test -json -race -shuffle=on -timeout $(TIMEOUT) $(HOST_PKGS); echo "exit $$?"
+GUEST_TESTS = echo "place guest"; $(GO) test -json -count=1 -p 1 -timeout $(TIMEOUT) $(LAB_PKGS); echo "exit $$?"; \
+	$(GO) test -json -count=1 -p 1 -timeout $(TIMEOUT) -exec '$(CURDIR)/bin/inguest' $(GUEST_PKGS); echo "exit $$?"
+TALLY       = bin/tally -guest-tests .ci/guest-tests.txt -skips .ci/skips.txt
+
+.PHONY: help
+help: ## print the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/quorate, with no C library
+	$(GO) build -trimpath -buildvcs=false -ldflags '-X main.version=$(VERSION)' -o $(BIN) ./cmd/quorate
+
+$(BIN):
+	@$(MAKE) --no-print-directory build
+
+.PHONY: demo
+demo: setup-demo build ## three directors, a network and what happens when things break; needs no root
+	@$(GO) run ./e2e/demo
+
+.PHONY: lab
+lab: setup-demo build ## the demo's network, with a shell in it
+	@$(GO) run ./e2e/demo --shell
+
+.PHONY: test
+test: setup-test build test-tools ## run all tests, on this kernel and on one with IPVS
+	@{ $(HOST_TESTS); $(GUEST_TESTS); } | $(TALLY) -want host,guest
+
+.PHONY: test-host
+test-host: setup-test build test-tools ## run the tests that need no IPVS
+	@{ $(HOST_TESTS); } | $(TALLY) -want host
+
+.PHONY: test-guest
+test-guest: setup-test build test-tools ## run the tests that need IPVS
+	@{ $(GUEST_TESTS); } | $(TALLY) -want guest
+
+.PHONY: list-update
+list-update: setup-test build test-tools ## run the tests that need IPVS, and write their list
+	@{ $(GUEST_TESTS); } | $(TALLY) -want guest -update
+
+.PHONY: test-tools
+test-tools:
+	@$(GO) build -buildvcs=false -o bin/ ./e2e/tally ./e2e/inguest
+
+.PHONY: lint
+lint: ## run gofmt, vet, fix, tidy, staticcheck
+	@.ci/lint
+
+.PHONY: bench
+bench: build ## run the benchmarks; BENCH=pattern
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(HOST_PKGS)
+
+.PHONY: fuzz
+fuzz: ## fuzz every decoder for FUZZTIME each
+	@list=$$($(GO) test -list '^Fuzz' $(HOST_PKGS)) || { echo "$$list"; exit 1; }; \
+	targets=$$(echo "$$list" | awk '/^Fuzz/ { n[++i] = $$1 } /^ok/ { for (j = 1; j <= i; j++) print $$2, n[j]; i = 0 }'); \
+	[ -n "$$targets" ] || { echo "no fuzz targets found"; exit 1; }; \
+	echo "$$targets" | { bad=; \
+	while read -r pkg name; do \
+		echo "== $$pkg $$name"; \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$pkg" </dev/null || bad="$$bad $$name"; \
+	done; \
+	[ -z "$$bad" ] || { echo "failed:$$bad"; exit 1; }; }
+
+.PHONY: setup setup-demo setup-test
+setup: ## install what the demo and the tests need (Debian, Ubuntu)
+	@scripts/setup demo test
+setup-demo:
+	@scripts/setup demo
+setup-test:
+	@scripts/setup test
+
+.PHONY: install
+install: $(BIN) ## install what `make build` made, and systemd units; PREFIX, DESTDIR
+	install -D -m 0755 $(BIN) '$(DESTDIR)$(BINDIR)/quorate'
+	install -d '$(DESTDIR)$(UNITDIR)'
+	for unit in quorate-keeper.service quorate.service; do \
+		sed 's,@BINDIR@,$(BINDIR),' dist/systemd/$$unit >'$(DESTDIR)$(UNITDIR)'/$$unit && \
+		chmod 0644 '$(DESTDIR)$(UNITDIR)'/$$unit || exit 1; \
+	done
+	install -D -m 0644 dist/sysusers.d/quorate.conf '$(DESTDIR)$(SYSUSERSDIR)/quorate.conf'
+	install -D -m 0644 dist/agent.hcl '$(DESTDIR)$(DOCDIR)/agent.hcl'
+	install -d -m 0755 '$(DESTDIR)$(SYSCONFDIR)/quorate'
+	@file='$(DESTDIR)$(SYSCONFDIR)/quorate/agent.hcl'; \
+	if [ -e "$$file" ]; then echo "$$file is kept as it is"; \
+	else echo "install -m 0600 dist/agent.hcl $$file" && install -m 0600 dist/agent.hcl "$$file"; fi
+	@if [ -z '$(DESTDIR)' ] && [ -d /run/systemd/system ]; then \
+		systemd-sysusers '$(SYSUSERSDIR)/quorate.conf' && systemctl daemon-reload && \
+		echo "edit $(SYSCONFDIR)/quorate/agent.hcl, then: systemctl enable --now quorate"; \
+	fi
+
+.PHONY: uninstall
+uninstall: ## remove what `make install` installed; configuration and data stay
+	rm -f '$(DESTDIR)$(BINDIR)/quorate' '$(DESTDIR)$(UNITDIR)/quorate.service' '$(DESTDIR)$(UNITDIR)/quorate-keeper.service' \
+		'$(DESTDIR)$(SYSUSERSDIR)/quorate.conf' '$(DESTDIR)$(DOCDIR)/agent.hcl'
+	-rmdir '$(DESTDIR)$(DOCDIR)' 2>/dev/null
+	@echo "$(SYSCONFDIR)/quorate and the data directory are kept; stop the services with: systemctl disable --now quorate quorate-keeper"
+
+.PHONY: clean
+clean: ## remove what was built, and the evidence of failed tests
+	rm -rf bin e2e/artifacts
