@@ -47,7 +47,11 @@ type request struct {
 
 // dial opens a conversation in a network namespace.
 func dial(ctx context.Context, ns netns.NsHandle) (*conn, error) {
-	fd, err := socketIn(ns)
+	var fd int
+	err := inside(ns, func() (err error) {
+		fd, err = socket()
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("netlink socket: %w", err)
 	}
@@ -73,29 +77,29 @@ func loadModule(ctx context.Context) {
 	_ = exec.CommandContext(ctx, "modprobe", "-q", "ip_vs").Run()
 }
 
-// socketIn opens a generic netlink socket in a network namespace.
-func socketIn(ns netns.NsHandle) (fd int, err error) {
+// inside calls f on a thread that is in a network namespace.
+func inside(ns netns.NsHandle, f func() error) error {
 	runtime.LockOSThread()
 	home, err := netns.Get()
 	if err != nil {
 		runtime.UnlockOSThread()
-		return -1, err
+		return err
 	}
 	defer home.Close()
-	if !home.Equal(ns) {
-		if err := netns.Set(ns); err != nil {
-			runtime.UnlockOSThread()
-			return -1, err
-		}
+	if home.Equal(ns) {
+		defer runtime.UnlockOSThread()
+		return f()
 	}
-	fd, err = socket()
-	if !home.Equal(ns) {
-		if back := netns.Set(home); back != nil {
-			return fd, errors.Join(err, back) // the thread stays locked, so that nobody else gets it
-		}
+	if err := netns.Set(ns); err != nil {
+		runtime.UnlockOSThread()
+		return err
+	}
+	err = f()
+	if back := netns.Set(home); back != nil {
+		return errors.Join(err, back) // the thread stays locked, so that nobody else gets it
 	}
 	runtime.UnlockOSThread()
-	return fd, err
+	return err
 }
 
 func socket() (int, error) {

@@ -160,7 +160,8 @@ func TestWeightsAreEditedInPlace(t *testing.T) {
 	key := tcp("192.0.2.1:80")
 	have := Table{key: {Service{Scheduler: "wrr"}, dests(Dest{Weight: 1}, "10.0.0.1:80")}}.Normalize()
 	do(t, h, Diff(nil, have, nil))
-	client := newHost(t, "wan", "192.0.2.1/24", "192.0.2.9/24")
+	client := newHost(t)
+	client.wire("wan", "192.0.2.1/24", "192.0.2.9/24")
 	client.do(func() {
 		if c, err := net.DialTimeout("tcp", "192.0.2.1:80", 100*time.Millisecond); err == nil {
 			c.Close()

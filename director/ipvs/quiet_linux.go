@@ -1,0 +1,124 @@
+package ipvs
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// Quiet keeps this host from sending TCP resets from the address of a virtual service for a flow
+// that IPVS does not know, which is what a flow looks like whose entry has not arrived yet: the
+// client sends again, and finds the entry. It does so with a listening socket on each address
+// whose filter drops every packet; what IPVS knows or schedules never reaches it.
+//
+// A program on this host that listens on the same port of every address comes first: where one
+// does, Quiet leaves that port alone for good. While Quiet holds a port, no program can begin to
+// listen on it on every address.
+type Quiet struct {
+	mu      sync.Mutex
+	sockets map[netip.AddrPort]int
+	taken   map[netip.AddrPort]bool // somebody else's port
+}
+
+// NewQuiet returns a guard of no address.
+func NewQuiet() *Quiet {
+	return &Quiet{sockets: make(map[netip.AddrPort]int), taken: make(map[netip.AddrPort]bool)}
+}
+
+// QuietAddresses returns the addresses of a table that need a [Quiet]: those of TCP services of one
+// port. A service with a destination for which local says that it is this host's is left out,
+// since packets for that one do reach a socket of this host.
+func QuietAddresses(t Table, local func(netip.Addr) bool) []netip.AddrPort {
+	var addrs []netip.AddrPort
+	for key, entry := range t {
+		here := false
+		for addr := range entry.Dests {
+			here = here || local(addr.Addr())
+		}
+		if key.Protocol == TCP && key.Mark == 0 && key.Address.Port() != 0 && !here {
+			addrs = append(addrs, key.Address)
+		}
+	}
+	slices.SortFunc(addrs, netip.AddrPort.Compare)
+	return addrs
+}
+
+// Set guards these addresses, in the network namespace of the calling thread, and no others. The
+// addresses need not be on the host. The error holds each address that could not be guarded.
+func (q *Quiet) Set(addrs []netip.AddrPort) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	want := make(map[netip.AddrPort]bool, len(addrs))
+	for _, addr := range addrs {
+		want[addr] = true
+	}
+	for addr, fd := range q.sockets {
+		if !want[addr] {
+			unix.Close(fd)
+			delete(q.sockets, addr)
+		}
+	}
+	var errs []error
+	for addr := range want {
+		if _, ok := q.sockets[addr]; ok || q.taken[addr] {
+			continue
+		}
+		fd, err := quietSocket(addr)
+		if err != nil {
+			q.taken[addr] = errors.Is(err, unix.EADDRINUSE)
+			errs = append(errs, fmt.Errorf("guard %v against resets: %w", addr, err))
+			continue
+		}
+		q.sockets[addr] = fd
+	}
+	return errors.Join(errs...)
+}
+
+// Close guards nothing any more.
+func (q *Quiet) Close() error { return q.Set(nil) }
+
+// quietSocket returns a socket that listens on an address and hears nothing. The filter is there
+// before it listens, so that it never accepts anything either.
+func quietSocket(addr netip.AddrPort) (int, error) {
+	family, sa := unix.AF_INET, unix.Sockaddr(nil)
+	switch {
+	case addr.Addr().Is6():
+		family = unix.AF_INET6
+		sa = &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}
+	case addr.IsValid():
+		sa = &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()}
+	default:
+		return -1, unix.EAFNOSUPPORT
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return -1, err
+	}
+	drop := []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K}}
+	program := unix.SockFprog{Len: uint16(len(drop)), Filter: &drop[0]}
+	err = unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program)
+	if err == nil {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+	}
+	if err == nil {
+		err = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_FREEBIND, 1)
+	}
+	if err == nil && family == unix.AF_INET6 {
+		err = unix.SetsockoptInt(fd, unix.SOL_IPV6, unix.IPV6_V6ONLY, 1)
+	}
+	if err == nil {
+		err = unix.Bind(fd, sa)
+	}
+	if err == nil {
+		err = unix.Listen(fd, 1)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
