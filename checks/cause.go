@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // failure is a cause that needs no more wording.
@@ -52,12 +53,10 @@ var errno = map[syscall.Errno]string{
 // localErrno are the errors that speak of this host only.
 var localErrno = []error{
 	syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.EADDRNOTAVAIL, syscall.EAGAIN,
+	syscall.ETXTBSY, // a script that is being written
 }
 
 func isLocal(err error) bool {
-	if isTimeout(err) {
-		return false
-	}
 	for _, e := range localErrno {
 		if errors.Is(err, e) {
 			return true
@@ -86,7 +85,7 @@ func cause(err error, timeout time.Duration) string {
 	if errors.As(err, &a) {
 		what = a.what
 	}
-	if isTimeout(err) {
+	if isTimeout(err) && !isLocal(err) { // EAGAIN calls itself a timeout
 		return fmt.Sprintf("no %s in %v", what, timeout)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -115,7 +114,7 @@ func certificateCause(err error) string {
 	var authority x509.UnknownAuthorityError
 	var roots x509.SystemRootsError
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
+	var op *net.OpError
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
 		if now := time.Now(); now.Before(invalid.Cert.NotBefore) {
@@ -132,8 +131,8 @@ func certificateCause(err error) string {
 		return printable("certificate: "+strings.TrimPrefix(invalid.Error(), "x509: "), maxCause)
 	case errors.As(err, &record):
 		return "answer is not TLS"
-	case errors.As(err, &alert):
-		return printable("TLS refused: "+strings.TrimPrefix(alert.Error(), "tls: "), maxCause)
+	case errors.As(err, &op) && op.Op == "remote error": // crypto/tls: an alert
+		return printable("TLS refused: "+strings.TrimPrefix(op.Err.Error(), "tls: "), maxCause)
 	}
 	return ""
 }
@@ -144,34 +143,22 @@ const (
 	maxLine  = 120 // bytes of a script's or an SMTP server's own words
 )
 
-// printable returns s on one line, with nothing in it that a terminal would act on, cut to limit
-// bytes at most.
+// printable returns s on one line, with single spaces and nothing that a terminal would act on, cut
+// to limit bytes at most.
 func printable(s string, limit int) string {
-	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r == unicode.ReplacementChar || !unicode.IsPrint(r):
-			r = ' '
-		}
-		if b.Len()+len(string(r)) > limit {
-			return strings.TrimSpace(b.String()[:cut(b.String(), limit-len("…"))]) + "…"
-		}
-		b.WriteRune(r)
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {
+		return r == unicode.ReplacementChar || unicode.IsSpace(r) || !unicode.IsPrint(r)
+	}), " ")
+	if len(s) <= limit {
+		return s
 	}
-	return strings.TrimSpace(b.String())
+	return strings.TrimSpace(s[:cut(s, limit-len("…"))]) + "…"
 }
 
-// cut returns the greatest index of a rune in s that is at most limit.
+// cut returns the greatest index, at most limit, at which s can be cut without cutting a rune.
 func cut(s string, limit int) int {
-	if len(s) <= limit {
-		return len(s)
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
 	}
-	last := 0
-	for i := range s {
-		if i > limit {
-			break
-		}
-		last = i
-	}
-	return last
+	return limit
 }

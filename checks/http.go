@@ -116,6 +116,9 @@ func (h *httpCheck) read(req *http.Request, stream io.Reader) error {
 	limited := &capped{r: stream, left: maxHeader, over: "response headers over 64 KiB"}
 	br := bufio.NewReader(limited)
 	resp, err := readResponse(br, req)
+	if err != nil && limited.err != nil && limited.err != io.EOF { // net/http takes a line cut by it for a malformed one
+		err = await("answer", limited.err)
+	}
 	if err != nil {
 		return err
 	}
@@ -143,20 +146,15 @@ func (h *httpCheck) read(req *http.Request, stream io.Reader) error {
 func readResponse(br *bufio.Reader, req *http.Request) (*http.Response, error) {
 	for {
 		resp, err := http.ReadResponse(br, req)
-		var f failure
 		switch {
 		case err == nil && resp.StatusCode >= 100 && resp.StatusCode < 200 && resp.StatusCode != http.StatusSwitchingProtocols:
-			continue
 		case err == nil:
 			return resp, nil
-		case errors.As(err, &f), isTimeout(err), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 			return nil, await("answer", err)
+		default:
+			return nil, failure("answer is not HTTP")
 		}
-		var ne net.Error
-		if errors.As(err, &ne) {
-			return nil, await("answer", err)
-		}
-		return nil, failure("answer is not HTTP")
 	}
 }
 
@@ -183,14 +181,16 @@ type capped struct {
 	r    io.Reader
 	left int
 	over failure
+	err  error // the last one
 }
 
 // Read implements [io.Reader].
-func (c *capped) Read(p []byte) (int, error) {
+func (c *capped) Read(p []byte) (n int, err error) {
 	if c.left <= 0 {
-		return 0, c.over
+		c.err = c.over
+		return 0, c.err
 	}
-	n, err := c.r.Read(p[:min(len(p), c.left)])
+	n, c.err = c.r.Read(p[:min(len(p), c.left)])
 	c.left -= n
-	return n, err
+	return n, c.err
 }

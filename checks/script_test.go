@@ -1,0 +1,394 @@
+package checks
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// newDir returns a directory that the user of scripts may enter and write to.
+func newDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "quorate-check-") // t.TempDir's parent may be closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// program writes a shell script and returns its path.
+func program(t *testing.T, body string) string {
+	t.Helper()
+	name := filepath.Join(newDir(t), "check")
+	// A child that another test forks meanwhile would hold the file open for writing: text file busy.
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := os.WriteFile(name, []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+// drop returns a file that scripts may write to.
+func drop(t *testing.T) string {
+	t.Helper()
+	name := filepath.Join(newDir(t), "out")
+	if err := os.WriteFile(name, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(name, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func scriptCheck(timeout time.Duration, argv ...string) fsm.Check {
+	return fsm.Check{Kind: fsm.CheckScript, Command: argv, Timeout: timeout}
+}
+
+func TestAScriptsExitStatusDecides(t *testing.T) {
+	t.Parallel()
+	target := refusing(t)
+	for _, tt := range []struct{ name, body, want string }{
+		{"0 passes", "exit 0", ""},
+		{"0 passes whatever it says", "echo bad >&2", ""},
+		{"1 fails", "exit 1", "exit status 1"},
+		{"it says why", "echo; echo 'no db\tconnection' >&2; echo more >&2; exit 3", "exit status 3: no db connection"},
+		{"it says why on its output", "echo CRITICAL; exit 2", "exit status 2: CRITICAL"},
+		{"it says much", "printf 'x%.0s' $(seq 200) >&2; exit 4", "exit status 4: " + strings.Repeat("x", 117) + "…"},
+		{"it says bad bytes", `printf '\033[2J\377ok\n' >&2; exit 5`, "exit status 5: [2J ok"},
+		{"it is killed", "kill -9 $$", "killed by signal 9 (killed)"},
+		{"it floods", "head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2; exit 6", "exit status 6"},
+		{"its input is empty", "read x && exit 0; exit 7", "exit status 7"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			wantCause(t, scriptCheck(10*time.Second, program(t, tt.body)), target, tt.want)
+		})
+	}
+}
+
+func TestAScriptKnowsItsServerAndNothingElse(t *testing.T) {
+	t.Setenv("SECRET", "of the agent")
+	out := drop(t)
+	c := scriptCheck(10*time.Second, program(t, `tr '\0' '\n' </proc/self/environ >"$1"; echo "arg=$2" >>"$1"; pwd >>"$1"`), out, "a b;$(c)")
+	c.Port = 81
+	wantCause(t, c, refusing(t), "")
+	got, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := map[string]bool{}
+	for line := range strings.Lines(string(got)) {
+		lines[strings.TrimSpace(line)] = true
+	}
+	for _, want := range []string{
+		"QUORATE_SERVICE=web", "QUORATE_SERVER_ADDRESS=127.0.0.1", "QUORATE_SERVER_PORT=81", "arg=a b;$(c)", "/",
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+	} {
+		if !lines[want] {
+			t.Errorf("%q is not in what the script saw:\n%s", want, got)
+		}
+		delete(lines, want)
+	}
+	delete(lines, "PWD=/") // the shell's own
+	delete(lines, "_=/usr/bin/tr")
+	for line := range lines {
+		if !strings.HasPrefix(line, "OLDPWD") && line != "" {
+			t.Errorf("the script also saw %q", line)
+		}
+	}
+}
+
+func TestAScriptIsUnprivilegedAndStaysSo(t *testing.T) {
+	out := drop(t)
+	wantCause(t, scriptCheck(10*time.Second, program(t, `cat /proc/self/status >"$1"`), out), refusing(t), "")
+	got := statusFields(t, out)
+	if got["NoNewPrivs"] != "1" {
+		t.Errorf("NoNewPrivs = %q, want 1", got["NoNewPrivs"])
+	}
+	if os.Geteuid() == 0 {
+		if f := strings.Fields(got["Uid"]); len(f) != 4 || f[0] == "0" || f[0] != f[1] || f[1] != f[2] {
+			t.Errorf("Uid = %q, want an unprivileged user", got["Uid"])
+		}
+		if got["Groups"] != "" || strings.Trim(got["CapEff"], "0") != "" {
+			t.Errorf("Groups = %q, CapEff = %q, want none", got["Groups"], got["CapEff"])
+		}
+	}
+	if self := statusFields(t, "/proc/self/status"); self["NoNewPrivs"] != "0" {
+		t.Skip("the test itself runs without new privileges")
+	}
+	tasks, err := filepath.Glob("/proc/self/task/*/status")
+	if err != nil || len(tasks) == 0 {
+		t.Fatal("no tasks", err)
+	}
+	marked := 0
+	for _, task := range tasks {
+		if _, err := os.Stat(task); err == nil && statusFields(t, task)["NoNewPrivs"] == "1" {
+			marked++
+		}
+	}
+	if marked > 0 {
+		t.Errorf("%d of the agent's own threads lost their privileges", marked)
+	}
+}
+
+func statusFields(t *testing.T, name string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil // a thread that ended meanwhile
+	}
+	fields := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		k, v, _ := strings.Cut(line, ":")
+		fields[k] = strings.TrimSpace(v)
+	}
+	return fields
+}
+
+func TestAScriptsWholeGroupEndsWithIt(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, body, want string
+		timeout          time.Duration
+	}{
+		{"at the deadline", `echo $$ >>"$1"; sleep 97 & echo $! >>"$1"; sh -c 'trap "" TERM INT HUP; echo $$ >>"$0"; sleep 97; sleep 97' "$1" & sleep 97`, "no exit in 300ms", short},
+		{"when it deafens itself", `trap "" TERM; echo $$ >>"$1"; while :; do sleep 1; done`, "no exit in 300ms", short},
+		{"when it stops itself", `echo $$ >>"$1"; kill -STOP $$`, "no exit in 300ms", short},
+		{"when it forks without end", `echo $$ >>"$1"; f() { sleep 0.01; f & f & wait; }; f`, "no exit in 300ms", short},
+		{"when it exits first", `sleep 97 & echo $! >>"$1"; exit 0`, "", 10 * time.Second},
+		{"when it fails first", `sleep 97 & echo $! >>"$1"; echo gone >&2; exit 9`, "exit status 9: gone", 10 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			out := drop(t)
+			argv := program(t, tt.body)
+			start := time.Now()
+			wantCause(t, scriptCheck(tt.timeout, argv, out), refusing(t), tt.want)
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("it took %v", took)
+			}
+			text, err := os.ReadFile(out)
+			if err != nil || len(text) == 0 {
+				t.Fatalf("the script left no process ids: %v", err)
+			}
+			for _, pid := range strings.Fields(string(text)) {
+				wantGone(t, pid)
+			}
+			if left := running(argv); len(left) > 0 {
+				t.Errorf("still running: %v", left)
+			}
+		})
+	}
+}
+
+// wantGone fails the test unless the process ends within a second. One that nobody reaps counts as
+// ended.
+func wantGone(t *testing.T, pid string) {
+	t.Helper()
+	for range 100 {
+		stat := statusFields(t, "/proc/"+pid+"/status")
+		if stat == nil || strings.HasPrefix(stat["State"], "Z") {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("process %s lives on", pid)
+}
+
+// running returns the processes whose command line names the script.
+func running(script string) (pids []string) {
+	time.Sleep(50 * time.Millisecond)
+	files, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, f := range files {
+		if line, err := os.ReadFile(f); err == nil && bytes.Contains(line, []byte(script)) {
+			pids = append(pids, filepath.Base(filepath.Dir(f)))
+		}
+	}
+	return pids
+}
+
+func TestAChildThatLeavesTheGroupAndHoldsTheOutputDelaysNothing(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, body, want string }{
+		{"the script ends", `setsid sleep 5 & exit 3`, "exit status 3"},
+		{"the script does not end", `setsid sleep 5 & sleep 5`, "no exit in 500ms"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			wantCause(t, scriptCheck(500*time.Millisecond, program(t, tt.body)), refusing(t), tt.want)
+		})
+	}
+}
+
+func TestScriptsLeaveNoFilesThreadsOrProcessesBehind(t *testing.T) {
+	p, err := NewProber(scriptCheck(5*time.Second, program(t, "exit 1")), refusing(t), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Probe(t.Context())
+	files := openFiles(t)
+	for range 30 {
+		if r := p.Probe(t.Context()); r.Cause != "exit status 1" {
+			t.Fatalf("%+v", r)
+		}
+	}
+	if now := openFiles(t); now > files+3 { // other tests run beside
+		t.Errorf("%d files open, %d before", now, files)
+	}
+	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err == nil && pid > 0 {
+		t.Errorf("process %d was not reaped", pid)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(fds)
+}
+
+func TestCheckScriptNamesTheComponentAtFault(t *testing.T) {
+	t.Parallel()
+	root := os.Geteuid() == 0
+	dir := newDir(t)
+	make := func(name string, mode os.FileMode, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, mode); err != nil { // whatever the umask
+			t.Fatal(err)
+		}
+		return path
+	}
+	good := make("good", 0o755, "#!/bin/sh\n")
+	for name, mode := range map[string]os.FileMode{"closed": 0o700, "open": 0o777, "sticky": 0o777 | os.ModeSticky} {
+		make(name+"/check", 0o755, "#!/bin/sh\n")
+		if err := os.Chmod(filepath.Join(dir, name), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, target := range map[string]string{"link": "good", "dead": "nowhere", "loop": "loop", "away": "open", "over": "../" + filepath.Base(dir) + "/./good"} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alien := make("alien", 0o755, "#!/bin/sh\n")
+	group := make("group", 0o775, "#!/bin/sh\n")
+	if root {
+		if err := os.Chown(alien, 65534, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chown(group, 0, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		name, path, want string // want: "" or what the error ends with; DIR is the directory
+		root             bool   // only an agent that is root minds
+	}{
+		{"a good one", good, "", false},
+		{"a program", "/bin/true", "", false},
+		{"a link to a good one", dir + "/link", "", false},
+		{"a link that goes up", dir + "/over", "", false},
+		{"a good one in a sticky directory", dir + "/sticky/check", "", false},
+		{"relative", "good", "path is not absolute", false},
+		{"missing", dir + "/none", "DIR/none: no such file or directory", false},
+		{"missing directory", dir + "/a/b/c", "DIR/a: no such file or directory", false},
+		{"a file for a directory", dir + "/good/check", "DIR/good: not a directory", false},
+		{"a dead link", dir + "/dead", "DIR/nowhere: no such file or directory", false},
+		{"a loop", dir + "/loop", "DIR/loop: a symbolic link that leads nowhere", false},
+		{"a directory", dir, "DIR: not a regular file", false},
+		{"not executable", make("plain", 0o644, ""), "DIR/plain: not executable (mode 0644)", false},
+		{"no interpreter", make("snake", 0o755, "#!/usr/bin/snake -x\n"), "interpreter /usr/bin/snake: /usr/bin/snake: no such file or directory", false},
+		{"closed to the user", make("private", 0o700, ""), "DIR/private: USER may not execute it (mode 0700)", true},
+		{"a directory closed to the user", dir + "/closed/check", "DIR/closed: USER may not enter this directory (mode 0700)", true},
+		{"writable by others", make("loose", 0o757, ""), "DIR/loose: writable by others (mode 0757)", true},
+		{"writable by a group", group, "DIR/group: writable by group 65534 (mode 0775)", true},
+		{"another's", alien, "DIR/alien: belongs to user 65534, not to root", true},
+		{"in a directory writable by others", dir + "/open/check", "DIR/open: writable by others (mode 0777)", true},
+		{"through a link to such a directory", dir + "/away/check", "DIR/open: writable by others (mode 0777)", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.root && !root {
+				t.Skip("needs root")
+			}
+			id, err := scriptUser("")
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := strings.NewReplacer("DIR", dir, "USER", id.name).Replace(tt.want)
+			err = CheckScript(tt.path)
+			if got := fmt.Sprint(err); (err == nil) != (want == "") || err != nil && !strings.HasSuffix(got, ": "+want) {
+				t.Errorf("CheckScript(%q) = %v, want %q", tt.path, err, want)
+			}
+		})
+	}
+}
+
+func TestAScriptThatCannotRunFailsAndIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	name := filepath.Join(newDir(t), "late")
+	p, err := NewProber(scriptCheck(5*time.Second, name), refusing(t), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "script " + name + ": " + name + ": no such file or directory"
+	if r := p.Probe(t.Context()); r.OK || r.Local || r.Cause != want {
+		t.Errorf("%+v, want cause %q", r, want)
+	}
+	write := func(text string) {
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+		if err := os.WriteFile(name, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("#!/bin/sh\n")
+	if r := p.Probe(t.Context()); !r.OK {
+		t.Errorf("%+v after the script came, want a pass", r)
+	}
+	write("not a program")
+	if r := p.Probe(t.Context()); r.OK || r.Cause != "script "+name+": exec format error" {
+		t.Errorf("%+v, want exec format error", r)
+	}
+}
+
+func TestOneUserIsNotTakenForAnother(t *testing.T) {
+	t.Parallel()
+	if os.Geteuid() != 0 {
+		if _, err := scriptUser("root"); err == nil {
+			t.Error("an agent that is not root took root for scripts")
+		}
+		t.Skip("needs root")
+	}
+	out := drop(t)
+	c := scriptCheck(5*time.Second, program(t, `id -u >"$1"`), out)
+	c.User = "nobody"
+	wantCause(t, c, refusing(t), "")
+	got, err := os.ReadFile(out)
+	if uid, aerr := strconv.Atoi(strings.TrimSpace(string(got))); err != nil || aerr != nil || uid == 0 {
+		t.Errorf("the script ran as %q", got)
+	}
+}
