@@ -194,6 +194,9 @@ func (n *Net) Unplug(h *Host, s *Segment) (undo func()) {
 	return once(func() {
 		n.t.Helper()
 		set(n.sw.nl.LinkSetUp)
+		if err := p.awaitUp(h); err != nil && h.On() {
+			n.t.Fatalf("lab: cable of %s on %s: %v", h.Name, s.Name, err)
+		}
 	})
 }
 

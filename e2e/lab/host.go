@@ -75,6 +75,11 @@ func (h *Host) switchOn() error {
 			return err
 		}
 	}
+	for _, p := range h.ports {
+		if err := p.awaitUp(h); err != nil {
+			return err
+		}
+	}
 	if h.cfg.gateway.IsValid() {
 		if err := h.setGateway(h.cfg.gateway); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -260,4 +262,30 @@ func (p *port) plug(h *Host) error {
 		}
 	}
 	return nil
+}
+
+// awaitUp waits until the kernel has noticed the carrier at both ends. Until then it drops what is sent,
+// without a word.
+func (p *port) awaitUp(h *Host) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	sp, err := h.on()
+	if err != nil {
+		return err
+	}
+	return poll(ctx, func() error {
+		for _, end := range []struct {
+			nl   *netlink.Handle
+			name string
+		}{{h.net.sw.nl, p.outside}, {sp.nl, p.name}} {
+			link, err := end.nl.LinkByName(end.name)
+			if err != nil {
+				return err
+			}
+			if state := link.Attrs().OperState; state != netlink.OperUp {
+				return fmt.Errorf("%s is %v", end.name, state)
+			}
+		}
+		return nil
+	})
 }

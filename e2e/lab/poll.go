@@ -30,7 +30,7 @@ func Consistently(t T, during time.Duration, what string, f func() error) {
 	}
 }
 
-const pollInterval = 20 * time.Millisecond
+const pollInterval = 10 * time.Millisecond
 
 // poll calls f until it returns nil or ctx ends, and then returns f's last error.
 func poll(ctx context.Context, f func() error) error {
