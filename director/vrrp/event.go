@@ -96,7 +96,7 @@ type Hold struct{ Until time.Time }
 // promote and demote are how a group carries a change of one router to the others.
 type (
 	promote struct{}
-	demote  struct{ linger bool }
+	demote  struct{ linger, last bool }
 )
 
 func (Start) event()       {}
@@ -135,9 +135,11 @@ type Announce struct{}
 // Silent says that the router that is followed has missed an advert.
 type Silent struct{}
 
-// Became says that a group has changed state, and why.
+// Became says that a group has changed state, and why. Router is the one that the change began with,
+// empty if all changed by themselves.
 type Became struct {
 	From, To State
+	Router   string
 	Reason   string
 }
 

@@ -2,7 +2,6 @@ package vrrp
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 )
@@ -42,6 +41,14 @@ func (g *Group) State() State { return g.state }
 
 // Reason returns why the group has the state that it has.
 func (g *Group) Reason() string { return g.reason }
+
+// Priority returns the priority that the group works with, 0 without routers.
+func (g *Group) Priority() uint8 {
+	if len(g.members) == 0 {
+		return 0
+	}
+	return g.members[0].machine.cfg.Priority
+}
 
 // Machine returns the machine of a router, to look at and not to step; nil if there is none.
 func (g *Group) Machine(router string) *Machine {
@@ -169,7 +176,7 @@ func (g *Group) all(now time.Time, ev Event, reason string) []Effect {
 	for _, m := range g.members {
 		effects = append(effects, tag(m.name, m.machine.Step(now, ev))...)
 	}
-	return append(effects, g.became(now, reason)...)
+	return append(effects, g.became("", reason)...)
 }
 
 func (g *Group) start(now time.Time, ev Start, reason string) []Effect {
@@ -208,7 +215,7 @@ func (g *Group) halt(now time.Time, reason, router string) []Effect {
 		}
 		effects = append(effects, tag(m.name, m.machine.Step(now, ev))...)
 	}
-	return append(effects, g.became(now, reason)...)
+	return append(effects, g.became("", reason)...)
 }
 
 func (g *Group) recover(now time.Time, router string) []Effect {
@@ -277,7 +284,7 @@ func (g *Group) settle(now time.Time, effects []Effect) []Effect {
 	first := g.members[i].machine
 	var ev Event = promote{}
 	if first.state == Backup {
-		ev = demote{linger: !first.linger.IsZero()}
+		ev = demote{linger: !first.linger.IsZero(), last: first.linger.IsZero() && first.peer.Member}
 	}
 	for j, m := range g.members {
 		if j == i || m.machine.state == first.state {
@@ -285,22 +292,18 @@ func (g *Group) settle(now time.Time, effects []Effect) []Effect {
 		}
 		effects = append(effects, tag(m.name, m.machine.Step(now, ev))...)
 	}
-	reason := first.reason
-	if len(g.members) > 1 {
-		reason = fmt.Sprintf("%s: %s", g.members[i].name, reason)
-	}
-	return append(effects, g.became(now, reason)...)
+	return append(effects, g.became(g.members[i].name, first.reason)...)
 }
 
 // became takes note of a change of the group's state.
-func (g *Group) became(_ time.Time, reason string) []Effect {
+func (g *Group) became(router, reason string) []Effect {
 	if len(g.members) == 0 || g.members[0].machine.state == g.state {
 		return nil
 	}
 	from := g.state
 	g.state = g.members[0].machine.state
 	g.reason = cmp.Or(reason, g.members[0].machine.reason)
-	return []Effect{{Action: Became{From: from, To: g.state, Reason: g.reason}}}
+	return []Effect{{Action: Became{From: from, To: g.state, Router: router, Reason: g.reason}}}
 }
 
 func tag(router string, actions []Action) []Effect {

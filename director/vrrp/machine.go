@@ -217,7 +217,7 @@ func (m *Machine) active(now time.Time, ev Event) []Action {
 		m.bye, m.byeAt = repeats, now.Add(repeat)
 		return actions
 	case demote:
-		return m.fall(now, "group", ev.linger)
+		return m.fall(now, "group", ev)
 	case Stalled:
 		m.back(now, "stalled")
 		m.resume = true
@@ -233,7 +233,8 @@ func (m *Machine) contend(now time.Time, ev Received) []Action {
 		m.arm(now)
 		return []Action{Advertise{m.cfg.Priority}}
 	case m.loses(ev) || m.yields(now, ev):
-		actions := m.fall(now, fmt.Sprintf("better advert from %v, priority %d over %d", ev.Source, ev.Priority, m.cfg.Priority), m.yields(now, ev))
+		reason := fmt.Sprintf("better advert from %v, priority %d over %d", ev.Source, ev.Priority, m.cfg.Priority)
+		actions := m.fall(now, reason, demote{linger: m.yields(now, ev), last: ev.Member && !m.yields(now, ev)})
 		m.note(now, ev)
 		m.follow(now, ev.Interval)
 		return actions
@@ -318,14 +319,20 @@ func (m *Machine) take(now time.Time, reason string) []Action {
 	return append(actions, Announce{})
 }
 
-// fall makes an Active router Backup because somebody better spoke.
-func (m *Machine) fall(now time.Time, reason string, linger bool) []Action {
-	m.back(now, reason)
-	if linger {
-		m.linger = now.Add(Linger)
-		return nil
+// fall makes an Active router Backup because somebody better spoke. A member that it did not yield to
+// by agreement hears one last advert: only so does the winner of a healed cut learn that there were
+// two, and announces again. Towards a foreign router it is silent, as RFC 9568 has it.
+func (m *Machine) fall(now time.Time, reason string, how demote) []Action {
+	var actions []Action
+	if how.last {
+		actions = append(actions, Advertise{m.cfg.Priority})
 	}
-	return m.drop(now)
+	m.back(now, reason)
+	if how.linger {
+		m.linger = now.Add(Linger)
+		return actions
+	}
+	return append(actions, m.drop(now)...)
 }
 
 // back makes the router Backup with a full Active_Down_Interval. It leaves the addresses alone.

@@ -96,7 +96,7 @@ func show(a Action) string {
 	case Advertise:
 		return fmt.Sprintf("advertise %d", a.Priority)
 	case Became:
-		return fmt.Sprintf("became %v: %s", a.To, a.Reason)
+		return strings.TrimSuffix(fmt.Sprintf("became %v: %s, by %s", a.To, a.Reason, a.Router), ", by ")
 	}
 	return strings.ToLower(strings.TrimPrefix(fmt.Sprintf("%T", a), "vrrp."))
 }

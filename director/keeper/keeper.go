@@ -1,0 +1,351 @@
+package keeper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/quorate/quorate/director/address"
+	"github.com/quorate/quorate/director/vrrp"
+)
+
+// Host is the kernel's addresses. Its methods may be called concurrently.
+type Host interface {
+	// Renew adds addresses, or starts their lifetime again.
+	Renew(as []address.Address, lifetime time.Duration) error
+	// Remove removes addresses. One that is absent is no error.
+	Remove(as []address.Address) error
+	// Present returns all addresses of the host with what is left of their lifetime, 0 for ever.
+	Present() (map[address.Address]time.Duration, error)
+	// Announce tells the segment once where the addresses are.
+	Announce(as []address.Address) error
+	// Watch calls f at each change of a link or an address, until ctx ends.
+	Watch(ctx context.Context, f func(address.Event)) error
+	// Primary returns the address that an interface speaks from, the ignored ones apart.
+	Primary(iface string, v6 bool, ignore map[netip.Addr]bool) (netip.Addr, bool)
+}
+
+// Config is what a keeper needs.
+type Config struct {
+	// Socket is the path of the unix socket for orders.
+	Socket string
+	// Record is the path of the file that the last order is kept in.
+	Record string
+	Log    hclog.Logger
+	Host   Host
+	// Release says that the end of ctx is a goodbye: priority 0, and the addresses are removed.
+	// Without it the addresses stay for their lifetime, and a keeper that starts within it goes on.
+	Release bool
+	// RealTime asks for locked memory and real-time scheduling of the whole process.
+	RealTime bool
+	// Listen opens the socket of an interface; nil for [vrrp.Listen].
+	Listen func(iface string, v6 bool) (vrrp.Conn, error)
+	// LinkUp returns nil if an interface is up and has carrier, else an error that says what is
+	// wrong; nil to ask the kernel.
+	LinkUp func(iface string) error
+}
+
+// resume is how long a keeper that finds its addresses on the host listens before it goes on.
+const resume = 50 * time.Millisecond
+
+// keeper is the loop's own. Nothing in it is touched by another goroutine, but through the channels.
+type keeper struct {
+	cfg    Config
+	log    hclog.Logger
+	worker *worker
+	survey *surveyor
+	record *recorder
+
+	calls   chan func()
+	ready   chan struct{} // capacity 1: a socket has a datagram
+	reports chan report
+	surveys chan survey
+
+	order   Order
+	members map[netip.Addr]bool
+	groups  map[string]*group
+	parting []*parting
+	ports   map[link]*port
+	links   map[link]facts
+	waiting sync.WaitGroup // goroutines that wait at sockets
+
+	transitions []Transition
+	seq         uint64
+	drops       map[string]map[vrrp.Drop]uint64
+	changed     bool
+	recorded    bool // the record is up to date
+	stop        *stopOrder
+	buf, out    []byte
+
+	watching sync.Mutex // guards watchers
+	watchers map[chan struct{}]bool
+}
+
+// stopOrder is an order to end the process.
+type stopOrder struct{ release bool }
+
+// Run keeps addresses until ctx ends or a client stops it.
+func Run(ctx context.Context, cfg Config) error {
+	if cfg.Listen == nil {
+		cfg.Listen = vrrp.Listen
+	}
+	if cfg.LinkUp == nil {
+		cfg.LinkUp = linkUp
+	}
+	if cfg.RealTime {
+		realTime(cfg.Log)
+	}
+	listener, err := listenUnix(cfg.Socket)
+	if err != nil {
+		return fmt.Errorf("keeper: %w", err)
+	}
+	k := newKeeper(cfg)
+	if err := k.take(); err != nil {
+		listener.Close()
+		return fmt.Errorf("keeper: %w", err)
+	}
+	serving, hangUp := context.WithCancel(context.Background())
+	var server sync.WaitGroup
+	server.Go(func() { serve(serving, listener, k, cfg.Log) })
+	err = k.run(ctx)
+	hangUp() // last, so that a client that ordered the end sees it
+	server.Wait()
+	return err
+}
+
+// run owns the goroutines that do what the loop must not wait for.
+func (k *keeper) run(ctx context.Context) error {
+	inner, cancel := context.WithCancel(context.Background()) // the goodbye comes after the end of ctx
+	defer cancel()
+	var wg sync.WaitGroup
+	wg.Go(func() { k.worker.run(inner) })
+	wg.Go(func() { k.survey.run(inner) })
+	wg.Go(func() { k.survey.watch(inner) })
+	wg.Go(func() { k.record.run(inner) })
+	release := k.loop(ctx)
+	if release {
+		k.goodbye()
+	}
+	cancel()
+	wg.Wait()
+	for _, p := range k.ports {
+		close(p.gone)
+	}
+	k.survey.closeAll()
+	k.waiting.Wait()
+	if release {
+		k.worker.finish(time.Now().Add(2 * time.Second))
+	}
+	return k.record.flush()
+}
+
+func newKeeper(cfg Config) *keeper {
+	k := &keeper{
+		cfg: cfg, log: cfg.Log,
+		calls: make(chan func()), ready: make(chan struct{}, 1),
+		reports: make(chan report), surveys: make(chan survey),
+		groups: map[string]*group{}, ports: map[link]*port{}, links: map[link]facts{},
+		members: map[netip.Addr]bool{}, drops: map[string]map[vrrp.Drop]uint64{},
+		watchers: map[chan struct{}]bool{},
+		buf:      make([]byte, 8192), recorded: true,
+	}
+	k.worker = newWorker(cfg.Host, cfg.Log.Named("addresses"), k.reports)
+	k.survey = &surveyor{
+		host: cfg.Host, listen: cfg.Listen, up: cfg.LinkUp, log: cfg.Log.Named("survey"),
+		poke: make(chan struct{}, 1), facts: k.surveys, conns: map[link]vrrp.Conn{},
+	}
+	k.record = newRecorder(cfg.Record, cfg.Log.Named("record"))
+	return k
+}
+
+// take takes up what the record and the kernel say, before the loop runs.
+func (k *keeper) take() error {
+	rec, err := readRecord(k.cfg.Record)
+	if err != nil { // a keeper without a past is better than none
+		k.log.Error("start without the record", "err", err)
+	}
+	if err := rec.Order.Validate(); err != nil {
+		k.log.Error("start without the record", "err", err)
+		rec = record{}
+	}
+	k.need(rec.Order)
+	now := time.Now()
+	first := k.survey.look()
+	if first.err != nil {
+		return first.err
+	}
+	k.learn(now, first)
+	var strays []address.Address
+	going := map[string]bool{}
+	for _, g := range rec.Order.Groups {
+		found, whole := g.found(first.present)
+		switch {
+		case rec.Active[g.Name] && whole:
+			going[g.Name] = true
+		default:
+			strays = append(strays, found...)
+		}
+	}
+	if len(strays) > 0 {
+		k.log.Info("removing addresses of groups that did not end well", "addresses", strays)
+		if err := k.cfg.Host.Remove(strays); err != nil {
+			k.log.Error("remove addresses", "err", err)
+		}
+	}
+	k.worker.beat.Store(now.UnixNano())
+	k.set(now, rec.Order, going)
+	return nil
+}
+
+// found returns a group's addresses that are on the host with a lifetime, as a keeper adds them, and
+// whether these are all.
+func (g Group) found(present map[address.Address]time.Duration) (found []address.Address, whole bool) {
+	whole = true
+	for _, r := range g.Routers {
+		for _, a := range r.kept() {
+			if left, ok := present[a]; ok && left > 0 {
+				found = append(found, a)
+			} else {
+				whole = false
+			}
+		}
+	}
+	return found, whole
+}
+
+// loop runs until ctx ends or a client stops it, and returns whether to say goodbye.
+func (k *keeper) loop(ctx context.Context) (release bool) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return k.cfg.Release
+		case <-timer.C:
+		case <-k.ready:
+		case f := <-k.calls:
+			f()
+		case s := <-k.surveys:
+			k.learn(time.Now(), s)
+		case r := <-k.reports:
+			k.reported(time.Now(), r)
+		}
+		k.turn()
+		if k.stop != nil {
+			return k.stop.release
+		}
+		if next := k.deadline(); next.IsZero() {
+			timer.Reset(time.Hour)
+		} else {
+			timer.Reset(max(time.Until(next), 0))
+		}
+	}
+}
+
+// turn does what is due. No timer fires while a datagram waits: after a stall, the advert that made
+// somebody else Active is read before anything is sent.
+func (k *keeper) turn() {
+	now := time.Now()
+	k.worker.beat.Store(now.UnixNano())
+	k.stalls(now)
+	k.receive(now)
+	k.expire(now)
+	if !k.recorded {
+		k.recorded = true
+		k.record.put(record{Order: k.order, Active: k.active()})
+	}
+	if k.changed {
+		k.changed = false
+		k.tell()
+	}
+}
+
+// watch has a channel poked at each change. It may be called from anywhere, as may unwatch.
+func (k *keeper) watch(c chan struct{}) {
+	k.watching.Lock()
+	defer k.watching.Unlock()
+	k.watchers[c] = true
+}
+
+func (k *keeper) unwatch(c chan struct{}) {
+	k.watching.Lock()
+	defer k.watching.Unlock()
+	delete(k.watchers, c)
+}
+
+func (k *keeper) tell() {
+	k.watching.Lock()
+	defer k.watching.Unlock()
+	for c := range k.watchers {
+		poke(c)
+	}
+}
+
+// stalls finds groups whose deadline passed longer ago than they would wait for an advert: the
+// process or the machine was frozen.
+func (k *keeper) stalls(now time.Time) {
+	for _, g := range k.groups {
+		d := g.machine.Deadline()
+		if d.IsZero() || now.Sub(d) <= g.machine.Down() {
+			continue
+		}
+		k.log.Warn("stalled", "group", g.spec.Name, "late", now.Sub(d))
+		k.carry(now, g, g.machine.Step(now, "", vrrp.Stalled{Resume: resume}))
+		for id, r := range g.routers {
+			if r.owned {
+				k.worker.check(id, false)
+			}
+		}
+	}
+}
+
+func (k *keeper) expire(now time.Time) {
+	for _, g := range k.groups {
+		for range 4 { // what one step makes due is done at once, within reason
+			if d := g.machine.Deadline(); d.IsZero() || d.After(now) {
+				break
+			}
+			k.carry(now, g, g.machine.Step(now, "", vrrp.Expired{}))
+		}
+	}
+	k.part(now)
+}
+
+func (k *keeper) deadline() time.Time {
+	var next time.Time
+	for _, g := range k.groups {
+		next = earlier(next, g.machine.Deadline())
+	}
+	for _, p := range k.parting {
+		next = earlier(next, p.machine.Deadline())
+	}
+	return next
+}
+
+// goodbye resigns everything, and lets the repeated priority 0 leave.
+func (k *keeper) goodbye() {
+	k.record.put(record{Order: k.order}) // the next start begins with what was ordered, owning nothing
+	k.set(time.Now(), Order{}, nil)
+	for len(k.parting) > 0 {
+		if d := time.Until(k.deadline()); d > 0 {
+			time.Sleep(d)
+		}
+		k.part(time.Now())
+	}
+}
+
+// call runs f in the loop.
+func (k *keeper) call(ctx context.Context, f func(now time.Time)) error {
+	done := make(chan struct{})
+	select {
+	case k.calls <- func() { defer close(done); f(time.Now()) }:
+	case <-ctx.Done():
+		return errors.Join(errors.New("the keeper does not answer"), ctx.Err())
+	}
+	<-done
+	return nil
+}

@@ -1,0 +1,153 @@
+package keeper
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/quorate/quorate/director/address"
+	"github.com/quorate/quorate/director/vrrp"
+)
+
+// Order is all that a keeper is to do. It is whole: what an order does not name, stops.
+type Order struct {
+	Groups []Group `json:"groups,omitempty"`
+	// Members are the addresses of the other directors, of all their interfaces.
+	Members []netip.Addr `json:"members,omitempty"`
+}
+
+// Group is a sync group, or one router that is in none.
+type Group struct {
+	Name string `json:"name"`
+	// Epoch is shown again in the status. A new epoch or priority ends what was claimed before.
+	Epoch    uint64 `json:"epoch"`
+	Priority uint8  `json:"priority"`
+	// Preempt allows to take from foreign routers of lower priority, never from members.
+	Preempt bool     `json:"preempt,omitempty"`
+	Routers []Router `json:"routers"`
+}
+
+// Router is one virtual router. Interface, VRID and address family are what it is; all else may
+// change while it runs.
+type Router struct {
+	Name      string `json:"name"`
+	VRID      uint8  `json:"vrid"`
+	Interface string `json:"interface"`
+	// Addresses are advertised, in this order; they are of one family.
+	Addresses []netip.Prefix `json:"addresses"`
+	// Excluded are kept with the others but not advertised. They may be of both families.
+	Excluded []netip.Prefix `json:"excluded,omitempty"`
+	Interval time.Duration  `json:"interval"`
+	// Checksum is "pseudo" or empty for what keepalived and FRR send, "plain" for RFC 9568 and Cisco.
+	Checksum string `json:"checksum,omitempty"`
+}
+
+// link is where a router speaks: one socket serves all routers of a link.
+type link struct {
+	Interface string
+	V6        bool
+}
+
+// identity is what makes a router the same one across orders.
+type identity struct {
+	link
+	vrid uint8
+}
+
+func (id identity) String() string {
+	family := 4
+	if id.V6 {
+		family = 6
+	}
+	return fmt.Sprintf("%s/%d/ipv%d", id.Interface, id.vrid, family)
+}
+
+func (r Router) identity() identity {
+	return identity{link{r.Interface, r.Addresses[0].Addr().Is6()}, r.VRID}
+}
+
+func (r Router) advertised() []netip.Addr {
+	out := make([]netip.Addr, len(r.Addresses))
+	for i, p := range r.Addresses {
+		out[i] = p.Addr()
+	}
+	return out
+}
+
+func (r Router) kept() []address.Address {
+	out := make([]address.Address, 0, len(r.Addresses)+len(r.Excluded))
+	for _, p := range slices.Concat(r.Addresses, r.Excluded) {
+		out = append(out, address.Address{Interface: r.Interface, Prefix: p})
+	}
+	return out
+}
+
+// lifetime is how long the kernel keeps an address that nobody renews.
+func (r Router) lifetime() time.Duration { return max(3*r.Interval, 2*time.Second) }
+
+func (r Router) checksum() vrrp.Checksum {
+	if r.Checksum == "plain" {
+		return vrrp.Plain
+	}
+	return vrrp.Pseudo
+}
+
+// Validate reports all that is wrong with an order.
+func (o Order) Validate() error {
+	var errs []error
+	names, routers := map[string]bool{}, map[identity]string{}
+	for _, g := range o.Groups {
+		switch {
+		case g.Name == "":
+			errs = append(errs, errors.New("a group has no name"))
+		case names[g.Name]:
+			errs = append(errs, fmt.Errorf("group %q is there twice", g.Name))
+		case g.Priority == 0:
+			errs = append(errs, fmt.Errorf("group %q: priority 0 is a goodbye, want 1 to 255", g.Name))
+		case len(g.Routers) == 0:
+			errs = append(errs, fmt.Errorf("group %q has no router", g.Name))
+		}
+		names[g.Name] = true
+		for _, r := range g.Routers {
+			if err := r.validate(); err != nil {
+				errs = append(errs, fmt.Errorf("group %q: router %q: %w", g.Name, r.Name, err))
+				continue
+			}
+			if other, ok := routers[r.identity()]; ok {
+				errs = append(errs, fmt.Errorf("group %q: router %q is %v, as is router %q", g.Name, r.Name, r.identity(), other))
+			}
+			routers[r.identity()] = r.Name
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (r Router) validate() error {
+	switch {
+	case r.VRID == 0:
+		return errors.New("VRID 0 is not valid")
+	case r.Interface == "":
+		return errors.New("no interface")
+	case len(r.Addresses) == 0 || len(r.Addresses) > 255:
+		return fmt.Errorf("%d addresses, want 1 to 255", len(r.Addresses))
+	case r.Interval < 10*time.Millisecond || r.Interval > vrrp.MaxInterval || r.Interval%(10*time.Millisecond) != 0:
+		return fmt.Errorf("interval %v is not in steps of 10 ms from 10 ms to %v", r.Interval, vrrp.MaxInterval)
+	case r.Checksum != "" && r.Checksum != "pseudo" && r.Checksum != "plain":
+		return fmt.Errorf("checksum %q, want pseudo or plain", r.Checksum)
+	}
+	seen := map[netip.Addr]bool{}
+	for i, p := range slices.Concat(r.Addresses, r.Excluded) {
+		switch {
+		case !p.IsValid():
+			return errors.New("an address is not valid")
+		case i < len(r.Addresses) && p.Addr().Is6() != r.Addresses[0].Addr().Is6():
+			return fmt.Errorf("address %v is not of the family of %v", p, r.Addresses[0])
+		case seen[p.Addr()]:
+			return fmt.Errorf("address %v is there twice", p.Addr())
+		}
+		seen[p.Addr()] = true
+	}
+	return nil
+}

@@ -1,0 +1,212 @@
+package keeper
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/quorate/quorate/director/vrrp"
+	"golang.org/x/sys/unix"
+)
+
+// maxLine bounds a request: 255 routers of 255 addresses fit.
+const maxLine = 8 << 20
+
+// listenUnix opens the socket. One that a dead keeper left is replaced, one that answers is not.
+func listenUnix(path string) (net.Listener, error) {
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("listen on %s: another keeper answers there", path)
+	} else if errors.Is(err, unix.ECONNREFUSED) {
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("listen on %s: %w", path, err)
+		}
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		l.Close()
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	return l, nil
+}
+
+// serve answers clients until ctx ends.
+func serve(ctx context.Context, l net.Listener, k *keeper, log hclog.Logger) {
+	stop := context.AfterFunc(ctx, func() { l.Close() })
+	defer stop()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			log.Error("accept a client", "err", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(100 * time.Millisecond):
+			}
+			continue
+		}
+		wg.Go(func() {
+			s := &session{k: k, conn: c, changed: make(chan struct{}, 1), slots: make(chan struct{}, 16)}
+			if err := s.run(ctx); err != nil {
+				log.Debug("a client left", "err", err)
+			}
+		})
+	}
+}
+
+// session is one client.
+type session struct {
+	k       *keeper
+	conn    net.Conn
+	changed chan struct{}
+	slots   chan struct{} // bounds the requests that are worked on
+
+	mu sync.Mutex // guards writes to conn
+}
+
+// writeWait is how long a client may leave its answers unread.
+const writeWait = 5 * time.Second
+
+func (s *session) run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
+	defer stop()
+	defer s.conn.Close()
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	s.k.watch(s.changed)
+	defer s.k.unwatch(s.changed)
+	wg.Go(func() {
+		s.push(ctx)
+		cancel()
+	})
+	lines := bufio.NewScanner(s.conn)
+	lines.Buffer(nil, maxLine)
+	for lines.Scan() {
+		var r request
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			return errors.Join(s.write(reply{Error: "decode the request: " + err.Error()}), err)
+		}
+		s.slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-s.slots }()
+			if s.write(s.answer(ctx, r)) != nil {
+				cancel()
+			}
+		})
+	}
+	return lines.Err()
+}
+
+// push sends the status at each change.
+func (s *session) push(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.changed:
+		}
+		r := reply{}
+		if s.status(ctx, &r) != nil || s.write(r) != nil {
+			return
+		}
+	}
+}
+
+func (s *session) write(r reply) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encode the reply: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.conn.SetWriteDeadline(time.Now().Add(writeWait)); err != nil {
+		return err
+	}
+	_, err = s.conn.Write(append(b, '\n'))
+	return err
+}
+
+func (s *session) status(ctx context.Context, r *reply) error {
+	return s.k.call(ctx, func(now time.Time) {
+		st := s.k.status(now)
+		r.Status = &st
+	})
+}
+
+func (s *session) answer(ctx context.Context, q request) reply {
+	r := reply{ID: q.ID}
+	if err := s.do(ctx, q, &r); err != nil {
+		r.Error = err.Error()
+	}
+	return r
+}
+
+func (s *session) do(ctx context.Context, q request, r *reply) error {
+	k := s.k
+	switch q.Op {
+	case opSet:
+		if q.Order == nil {
+			return errors.New("set: no order")
+		}
+		if err := q.Order.Validate(); err != nil {
+			return err
+		}
+		return k.call(ctx, func(now time.Time) { k.set(now, *q.Order, nil) })
+	case opClaim:
+		var done <-chan error
+		if err := k.call(ctx, func(now time.Time) { done = k.claim(now, q.Group, q.Priority) }); err != nil {
+			return err
+		}
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	case opYield:
+		return s.step(ctx, q, vrrp.Yield{Wait: q.Wait}, func(g *group) { r.Yields = g.machine.State() == vrrp.Active })
+	case opResign:
+		return s.step(ctx, q, vrrp.Resign{}, nil)
+	case opHold:
+		return s.step(ctx, q, vrrp.Hold{Until: time.Now().Add(q.Wait)}, nil)
+	case opStatus:
+		return s.status(ctx, r)
+	case opStop:
+		return k.call(ctx, func(time.Time) { k.stop = &stopOrder{release: q.Release} })
+	}
+	return fmt.Errorf("unknown request %q", q.Op)
+}
+
+// step gives an event to a group. Look, if any, sees the group first.
+func (s *session) step(ctx context.Context, q request, ev vrrp.Event, look func(*group)) error {
+	var missing error
+	err := s.k.call(ctx, func(now time.Time) {
+		g := s.k.groups[q.Group]
+		if g == nil {
+			missing = fmt.Errorf("%s: no group %q", q.Op, q.Group)
+			return
+		}
+		if look != nil {
+			look(g)
+		}
+		s.k.carry(now, g, g.machine.Step(now, "", ev))
+	})
+	return errors.Join(err, missing)
+}

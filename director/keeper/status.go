@@ -1,0 +1,90 @@
+package keeper
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/quorate/quorate/director/vrrp"
+)
+
+// Status is what a keeper heard and did.
+type Status struct {
+	// Time is when the status was taken.
+	Time   time.Time     `json:"time"`
+	Groups []GroupStatus `json:"groups"`
+	// Transitions are the last 100 changes of state, oldest first.
+	Transitions []Transition `json:"transitions"`
+	// Drops counts, per interface, the adverts that were dropped before a router was found for them.
+	Drops map[string]map[vrrp.Drop]uint64 `json:"drops,omitempty"`
+}
+
+// Group returns the status of a group, and false if the keeper has none of that name.
+func (s Status) Group(name string) (GroupStatus, bool) {
+	for _, g := range s.Groups {
+		if g.Name == name {
+			return g, true
+		}
+	}
+	return GroupStatus{}, false
+}
+
+// GroupStatus is the status of one group.
+type GroupStatus struct {
+	Name string `json:"name"`
+	// State is initialize, backup or active.
+	State string `json:"state"`
+	Epoch uint64 `json:"epoch"`
+	// Priority is what is advertised: of the order, or of a claim that no order has ended yet.
+	Priority uint8     `json:"priority"`
+	Claimed  bool      `json:"claimed,omitempty"`
+	Since    time.Time `json:"since"`
+	// Reason is the cause of the last transition.
+	Reason  string         `json:"reason"`
+	Routers []RouterStatus `json:"routers"`
+}
+
+// RouterStatus is the status of one router.
+type RouterStatus struct {
+	Name string `json:"name"`
+	// Source is the address that adverts leave from.
+	Source netip.Addr `json:"source"`
+	// Fault says why the router cannot work, or is empty.
+	Fault string `json:"fault,omitempty"`
+	// Present says that all addresses were added here and that the kernel has said nothing else since.
+	Present bool `json:"present"`
+	// Heard is the Active router that was heard last; nil if none was since the router is Backup.
+	Heard *Heard `json:"heard,omitempty"`
+	// Silent says that the router that was heard last has missed an advert.
+	Silent bool `json:"silent,omitempty"`
+
+	Sent     uint64                 `json:"sent"`
+	Received uint64                 `json:"received"`
+	Restored uint64                 `json:"restored,omitempty"` // addresses that somebody else removed
+	Drops    map[vrrp.Drop]uint64   `json:"drops,omitempty"`
+	Notices  map[vrrp.Notice]uint64 `json:"notices,omitempty"`
+	// Error is the last error of the kernel about the router's addresses, empty when it is over.
+	Error string `json:"error,omitempty"`
+}
+
+// Heard is an Active router on the segment.
+type Heard struct {
+	Source   netip.Addr `json:"source"`
+	Priority uint8      `json:"priority"`
+	Member   bool       `json:"member"`
+	// Age is how long before Status.Time it was heard.
+	Age time.Duration `json:"age"`
+}
+
+// Transition is a change of a group's state, or another event of note.
+type Transition struct {
+	// Seq counts up by one, from 1 at the start of the process.
+	Seq    uint64    `json:"seq"`
+	At     time.Time `json:"at"`
+	Group  string    `json:"group"`
+	From   string    `json:"from"`
+	To     string    `json:"to"` // equal to From for an event that is no change of state
+	Reason string    `json:"reason"`
+}
+
+// keptTransitions is how many transitions a status has.
+const keptTransitions = 100
