@@ -116,7 +116,7 @@ func (t Table) Resolve(conns []Conn) []Conn {
 	marks := make(map[netip.Addr]Key)
 	for key, entry := range t {
 		for addr := range entry.Dests {
-			if key.Mark != 0 {
+			if old, ok := marks[addr.Addr()]; key.Mark != 0 && (!ok || key.Compare(old) < 0) {
 				marks[addr.Addr()] = key
 			}
 		}

@@ -2,6 +2,7 @@ package ipvs
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -81,9 +82,7 @@ func checkForeign(t *testing.T, name string, have, want, got Table, ours Ledger)
 		case wanted && !ours.Has(key): // its other destinations are left until it is adopted
 			merged := Table{key: entry}.Clone()[key]
 			merged.Service = w.Service
-			for addr, dest := range w.Dests {
-				merged.Dests[addr] = dest
-			}
+			maps.Copy(merged.Dests, w.Dests)
 			expect[key] = merged
 		}
 	}

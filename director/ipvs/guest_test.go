@@ -11,6 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// init keeps tests off the process's first thread: it does not end with its goroutine, so neither
+// would the network namespace of a test that ran on it.
+func init() { runtime.LockOSThread() } //nolint:gochecknoinits // only an init runs on the first thread
+
 // needIPVS moves the test into a network namespace of its own, with an empty IPVS table and lo up.
 // Where the kernel has no IPVS the test is skipped, except in the guest, where it fails. The
 // test's goroutine keeps its thread, so what it asks of the kernel must be asked from it.

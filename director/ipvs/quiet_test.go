@@ -71,6 +71,21 @@ func TestAPortThatAProgramOfThisHostHasIsLeftAloneForGood(t *testing.T) {
 	program.Close()
 }
 
+func TestTwoAgentsMayGuardTheSameAddressForAWhile(t *testing.T) {
+	addr := netip.MustParseAddrPort("127.9.9.9:40083")
+	if err := dialLocal(addr); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Skipf("needs %v, to be refused there: %v", addr, err)
+	}
+	first, second := NewQuiet(), NewQuiet()
+	defer second.Close()
+	if err := errors.Join(first.Set([]netip.AddrPort{addr}), second.Set([]netip.AddrPort{addr}), first.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if err := dialLocal(addr); !isTimeout(err) {
+		t.Errorf("dial %v, which the second agent guards: %v, want a timeout", addr, err)
+	}
+}
+
 func TestOnlyAddressesThatCannotBeMeantForThisHostAreQuiet(t *testing.T) {
 	here := netip.MustParseAddr("10.0.0.254")
 	table := Table{

@@ -3,6 +3,7 @@ package ipvs
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -324,9 +325,7 @@ func TestAnyMutationConverges(t *testing.T) {
 		r.apply(Desired{Table: want, Complete: true})
 		r.audit()
 		expect := want.Clone()
-		for key, entry := range foreign.Normalize() {
-			expect[key] = entry
-		}
+		maps.Copy(expect, foreign.Normalize())
 		if r.check(expect); t.Failed() {
 			t.Fatalf("seed %d", seed)
 		}

@@ -22,6 +22,8 @@ const (
 	cmdNewDaemon
 	cmdDelDaemon
 	cmdGetDaemon
+	cmdSetConfig
+	cmdGetConfig
 )
 
 // Attributes of a command.
