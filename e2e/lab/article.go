@@ -71,9 +71,8 @@ func NewArticle(t T, directors int) *Article {
 		a.Servers = append(a.Servers, n.addRealServer(name, a.Inner.At(addr), InnerVIP))
 	}
 	a.Fallback = n.addRealServer("fallback", a.Inner.At("192.168.2.250/24"), InnerVIP)
-	for i := range directors {
-		a.Directors = append(a.Directors, n.Director("d"+strconv.Itoa(i+1),
-			a.Outer.At(fmt.Sprintf("192.168.1.%d/24", 2+i)), a.Inner.At(fmt.Sprintf("192.168.2.%d/24", 2+i))))
+	for range directors {
+		a.AddDirector()
 	}
 	a.Client = n.Host("client", a.Outer.At("192.168.1.100/24"))
 	for _, rs := range append(a.Servers, a.Fallback) {
@@ -82,6 +81,16 @@ func NewArticle(t T, directors int) *Article {
 		}
 	}
 	return a
+}
+
+// AddDirector adds the next director, without an agent.
+func (a *Article) AddDirector() *Director {
+	a.t.Helper()
+	i := len(a.Directors)
+	d := a.Net.Director("d"+strconv.Itoa(i+1),
+		a.Outer.At(fmt.Sprintf("192.168.1.%d/24", 2+i)), a.Inner.At(fmt.Sprintf("192.168.2.%d/24", 2+i)))
+	a.Directors = append(a.Directors, d)
+	return d
 }
 
 // Cluster starts the agents and makes them one cluster, whole and ready.

@@ -32,7 +32,8 @@ type Guest struct {
 	Memory      string            // of the guest, as "1536M", which is the default; only pages in use count
 	Share       map[string]string // host directory to guest directory, read-write; the rest is read-only
 	Interactive bool              // give it the terminal
-	Timeout     time.Duration     // the guest is killed after this; 0 is an hour, or none if interactive
+	NeedsBinary bool              // build quorate, unless the environment names a binary
+	Timeout     time.Duration     // it is killed after this; 0 is what -test.timeout in Args asks for, or an hour, or none if interactive
 	Stdout      io.Writer         // nil is os.Stdout
 	Stderr      io.Writer         // nil is os.Stderr
 }
@@ -118,6 +119,9 @@ func (g Guest) newSpec(dir string, guest bool) (spec, error) {
 		}
 		s.Env = append(s.Env, e)
 	}
+	if g.NeedsBinary {
+		s.Env = append(s.Env, binaryEnv(dir)...)
+	}
 	s.Env = append(append(s.Env, g.Env...), EnvArtifacts+"="+artifacts, EnvInGuest+"="+place)
 	if ws, err := unix.IoctlGetWinsize(0, unix.TIOCGWINSZ); err == nil {
 		s.Rows, s.Cols = ws.Row, ws.Col
@@ -148,7 +152,7 @@ func (g Guest) bounded(ctx context.Context) (context.Context, context.CancelFunc
 	case g.Interactive:
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeout(ctx, time.Hour)
+	return context.WithTimeout(ctx, testTimeout(g.Args))
 }
 
 // bootUML boots user-mode-linux with this binary as its init.

@@ -65,16 +65,7 @@ func runTests(m *testing.M, needIPVS, needBinary bool) int {
 	if f := flag.Lookup("test.list"); f != nil && f.Value.String() != "" {
 		return m.Run()
 	}
-	g := Guest{Program: "/proc/self/exe", Args: os.Args[1:], Timeout: testTimeout()}
-	if needBinary {
-		dir, err := os.MkdirTemp("", "quorate-bin-")
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "lab:", err)
-			return 1
-		}
-		defer os.RemoveAll(dir)
-		g.Env = binaryEnv(dir)
-	}
+	g := Guest{Program: "/proc/self/exe", Args: os.Args[1:], NeedsBinary: needBinary}
 	run := Boot
 	if !needIPVS {
 		run = BootHost
@@ -91,10 +82,12 @@ func runTests(m *testing.M, needIPVS, needBinary bool) int {
 	return max(status, 1)
 }
 
-// testTimeout is what a run may take: the flag of go test and something for boot and evidence.
-func testTimeout() time.Duration {
-	if f := flag.Lookup("test.timeout"); f != nil {
-		if d, err := time.ParseDuration(f.Value.String()); err == nil && d > 0 {
+// testTimeout is what a run may take: -test.timeout of go test, and something for boot and evidence.
+// Without that flag it is an hour.
+func testTimeout(args []string) time.Duration {
+	for _, arg := range args {
+		name, value, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		if d, err := time.ParseDuration(value); err == nil && d > 0 && strings.TrimPrefix(name, "test.") == "timeout" {
 			return d + time.Minute
 		}
 	}
