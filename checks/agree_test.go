@@ -2,6 +2,7 @@ package checks
 
 import (
 	"encoding/json"
+	"maps"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -142,9 +143,7 @@ func TestAgreeAllReturnsTheChangesAndNothingElse(t *testing.T) {
 	if diff := cmp.Diff(want, AgreeAll(in), cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 		t.Errorf("AgreeAll (-want +got):\n%s", diff)
 	}
-	for k, v := range want {
-		in.Verdicts[k] = v
-	}
+	maps.Copy(in.Verdicts, want)
 	if again := AgreeAll(in); len(again) != 0 {
 		t.Errorf("once they are in the log there are still changes: %v", again)
 	}

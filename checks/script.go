@@ -27,7 +27,9 @@ const (
 	drainGrace = 50 * time.Millisecond  // for output that somebody outside the group still holds open
 
 	maxProcesses = 256     // of scriptOwner; beyond it fork fails
+	maxOthers    = 2048    // the same of any other user, who may have more to do
 	maxMemory    = 1 << 30 // bytes of writable memory per process of a script
+	niceness     = 5       // so that scripts do not starve the agent
 
 	scriptOwner    = "quorate-check" // runs scripts whose check names nobody
 	scriptFallback = "nobody"        // does where there is no such user
@@ -226,17 +228,21 @@ func (g *group) verdict(stderr, stdout string) error {
 }
 
 // confine bounds what a script can take from the host. It comes an instant after the start; what
-// the script forks before is in its group, and dies with it.
+// the script forks before is in its group, and dies with it. All of it is best effort.
 func confine(pid int, id identity) {
 	set := func(resource int, limit uint64) {
-		unix.Prlimit(pid, resource, &unix.Rlimit{Cur: limit, Max: limit}, nil) // best effort
+		unix.Prlimit(pid, resource, &unix.Rlimit{Cur: limit, Max: limit}, nil)
 	}
 	set(unix.RLIMIT_CORE, 0)
 	set(unix.RLIMIT_DATA, maxMemory)
-	if id.name == scriptOwner { // the limit counts all that the user runs: others may have much to do
+	switch {
+	case id.name == scriptOwner:
 		set(unix.RLIMIT_NPROC, maxProcesses)
+	case os.Geteuid() == 0: // else the limit would count the agent's own threads
+		set(unix.RLIMIT_NPROC, maxOthers)
 	}
-	os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("1000"), 0) // best effort
+	unix.Setpriority(unix.PRIO_PGRP, pid, niceness)
+	os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("1000"), 0) // the first to go when memory is short
 }
 
 // output takes what a script writes: the first maxOutput bytes are kept, the rest is drained so that
