@@ -1,9 +1,7 @@
 package config
 
 import (
-	"bytes"
 	"crypto/sha256"
-	"encoding/pem"
 	"fmt"
 	"strconv"
 	"strings"
@@ -162,10 +160,6 @@ func certificates(text string) string {
 	if text == "" {
 		return `""`
 	}
-	n := bytes.Count([]byte(text), []byte("-----BEGIN "))
-	first := ""
-	if block, _ := pem.Decode([]byte(text)); block != nil {
-		first = strings.ToLower(block.Type)
-	}
-	return fmt.Sprintf("PEM (%d %s, sha256 %.8x)", n, first, sha256.Sum256([]byte(text)))
+	n := strings.Count(text, "-----BEGIN CERTIFICATE")
+	return fmt.Sprintf("PEM (certificates: %d, sha256 %.8x)", n, sha256.Sum256([]byte(text)))
 }

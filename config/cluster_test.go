@@ -95,6 +95,8 @@ func TestProblems(t *testing.T) {
 	}{
 		{"an empty file is an empty configuration", "c.hcl", "", ""},
 		{"an empty JSON object is one too", "c.json", "{}", ""},
+		{"and so are empty lists of blocks", "c.json", `{"service": {}, "router": []}`, ""},
+		{"nothing vanishes as null", "c.json", "{\"service\": {\n\"w\": null}}", "c.json:2:6: error: null is not a value\n"},
 		{"a service whose address no router holds is a warning", "c.hcl",
 			withRouter("service \"w\" {\n  address = \"192.0.2.2:80\"\n  server \"192.0.2.9\" {}\n}\n"),
 			"c.hcl:7:14: warning: service \"w\": no router holds 192.0.2.2 (add it to a router's addresses, unless it comes to the directors in another way)\n"},

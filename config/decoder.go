@@ -127,6 +127,8 @@ func (n *node) unknown(diag *hcl.Diagnostic) bool {
 		what = "key"
 	case "Unsupported block type":
 		what = "block"
+	case "Missing block label":
+		return n.json // no blocks of that sort: a program's way to say none
 	default:
 		return n.label(diag)
 	}

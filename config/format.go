@@ -86,22 +86,15 @@ func (w *writer) close(depth int) { w.WriteString(indent(depth) + "}\n") }
 func (w *writer) attrs(depth int, all []attr) {
 	width := 0
 	for _, a := range all {
-		if !a.plain && !a.long() {
+		if !a.plain {
 			width = max(width, len(a.name))
 		}
 	}
 	for _, a := range all {
-		switch {
-		case a.plain:
-		case a.long():
-			fmt.Fprintf(w, "%s%s = %s\n", indent(depth), a.name, a.value)
-		default:
+		if !a.plain {
 			fmt.Fprintf(w, "%s%-*s = %s\n", indent(depth), width, a.name, a.value)
 		}
 	}
 }
-
-// long reports whether a value takes lines of its own.
-func (a attr) long() bool { return strings.HasPrefix(a.value, "<<") }
 
 func indent(depth int) string { return strings.Repeat("  ", depth) }

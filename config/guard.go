@@ -67,11 +67,16 @@ func guardJSON(src []byte) (string, hcl.Pos) {
 			depth++
 		case c == '}' || c == ']':
 			depth--
+		case c == 'n': // a block that is null would vanish without a word
+			return "null is not a value", posJSON(src, i)
 		}
 		if depth > maxNesting {
-			line := 1 + bytes.Count(src[:i], []byte("\n"))
-			return fmt.Sprintf("nested more than %d levels deep", maxNesting), hcl.Pos{Line: line, Column: i - bytes.LastIndexByte(src[:i], '\n')}
+			return fmt.Sprintf("nested more than %d levels deep", maxNesting), posJSON(src, i)
 		}
 	}
 	return "", hcl.Pos{}
+}
+
+func posJSON(src []byte, i int) hcl.Pos {
+	return hcl.Pos{Line: 1 + bytes.Count(src[:i], []byte("\n")), Column: i - bytes.LastIndexByte(src[:i], '\n')}
 }

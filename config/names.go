@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -85,10 +86,8 @@ var synonyms = map[string]string{
 func hintValue(value string, known []string) string {
 	list := "one of " + strings.Join(known, ", ")
 	if s := synonyms[strings.ToLower(value)]; s != "" {
-		for _, k := range known {
-			if s == k {
-				return fmt.Sprintf("did you mean %q? %s", s, list)
-			}
+		if slices.Contains(known, s) {
+			return fmt.Sprintf("did you mean %q? %s", s, list)
 		}
 	}
 	if n := nearest(value, known); n != "" {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -224,12 +225,8 @@ func common(a, b []thing) []string {
 
 func union[T any](a, b map[string]T) map[string]T {
 	both := make(map[string]T, max(len(a), len(b)))
-	for name, v := range a {
-		both[name] = v
-	}
-	for name, v := range b {
-		both[name] = v
-	}
+	maps.Copy(both, a)
+	maps.Copy(both, b)
 	return both
 }
 

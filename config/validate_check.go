@@ -3,7 +3,9 @@ package config
 import (
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -45,6 +47,8 @@ func (o object) http(c fsm.Check) {
 		o.wrong(".path", fmt.Sprintf("write path = %q", "/"+strings.TrimLeft(c.Path, "/ ")), "path %q does not begin with a slash", c.Path)
 	} else if strings.ContainsFunc(c.Path, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
 		o.wrong(".path", "write such characters as %20", "path %q has a space or a character beyond ASCII in it", c.Path)
+	} else if _, err := url.ParseRequestURI(c.Path); err != nil {
+		o.wrong(".path", "", "path %q cannot be fetched: %v", c.Path, errors.Unwrap(err))
 	}
 	if strings.Contains(c.Path, "#") {
 		o.wrong(".path", "leave it out", "path %q has a fragment, which is never sent", c.Path)

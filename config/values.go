@@ -57,7 +57,13 @@ func (i item) value(want cty.Type, name string) (cty.Value, bool) {
 		i.bad[i.path] = true
 		return cty.NilVal, false
 	}
-	if !v.IsKnown() || v.IsNull() || v.Type() != want {
+	if !v.IsKnown() {
+		if !i.broken { // else the parser has said so
+			i.fail("", "is not a value")
+		}
+		return cty.NilVal, false
+	}
+	if v.IsNull() || v.Type() != want {
 		i.fail(i.hintType(v, want), "must be %s, not %s", name, describe(v))
 		return cty.NilVal, false
 	}
@@ -68,7 +74,7 @@ func (i item) value(want cty.Type, name string) (cty.Value, bool) {
 func (i item) plain() bool {
 	switch e := i.expr.(type) {
 	case *hclsyntax.LiteralValueExpr:
-		return !i.broken || e.Val.IsKnown() // what the parser could not read was said by it
+		return true
 	case *hclsyntax.ExprSyntaxError:
 		return false
 	case *hclsyntax.TemplateExpr:
@@ -130,7 +136,7 @@ func describe(v cty.Value) string {
 func number(v cty.Value) string { return v.AsBigFloat().Text('g', 20) }
 
 func (i item) hintType(v cty.Value, want cty.Type) string {
-	known := !v.IsNull() && v.IsKnown()
+	known := !v.IsNull()
 	switch {
 	case known && want == cty.Number && v.Type() == cty.String:
 		if _, _, err := big.ParseFloat(v.AsString(), 10, 64, big.ToZero); err == nil && len(v.AsString()) < 20 {
@@ -228,7 +234,7 @@ func (n *node) duration(key string, def time.Duration) time.Duration {
 	if !i.plain() {
 		return def
 	}
-	if v, diags := i.expr.Value(nil); !diags.HasErrors() && !v.IsNull() && v.Type() == cty.Number {
+	if v, diags := i.expr.Value(nil); !diags.HasErrors() && v.IsKnown() && !v.IsNull() && v.Type() == cty.Number {
 		i.fail(fmt.Sprintf(`write %s = "%ss"`, key, number(v)), "has no unit")
 		return def
 	}
@@ -260,7 +266,7 @@ func (n *node) list(key string, single bool) []item {
 			return []item{i}
 		}
 		hint := "write it in brackets"
-		if v, diags := i.expr.Value(nil); !diags.HasErrors() && !v.IsNull() && v.Type() == cty.String {
+		if v, diags := i.expr.Value(nil); !diags.HasErrors() && v.IsKnown() && !v.IsNull() && v.Type() == cty.String {
 			hint = fmt.Sprintf("write %s = [%q]", key, v.AsString())
 		}
 		i.fail(hint, "must be a list")
