@@ -22,7 +22,8 @@ export QUORATE_BIN = $(abspath $(BIN))
 # Where the tests run. Packages whose TestMain calls lab.Main boot a kernel with IPVS by themselves, and
 # GUEST_PKGS are packages that know nothing of the lab, whose whole test binary is run there too, so that
 # none of their tests has to be skipped. There is no race detector in the guest. All others run on this
-# machine's kernel with it; so does the lab itself, which is tested in both places.
+# machine's kernel with it; so does the lab itself, which is tested in both places. The guest is booted
+# even where this machine has IPVS, so that a test has a kernel of its own.
 GUEST_PKGS = ./director/ipvs
 LAB_PKGS   = $(sort ./e2e/lab $(patsubst %/,./%,$(dir $(shell grep -rl --include='*_test.go' 'lab\.Main\>' e2e))))
 HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(filter-out ./e2e/lab,$(LAB_PKGS))),$(shell $(GO) list ./...))
@@ -30,7 +31,8 @@ MODULE     = github.com/quorate/quorate
 
 HOST_TESTS  = echo "place host"; CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 \
 	$(GO) test -json -race -shuffle=on -timeout $(TIMEOUT) $(HOST_PKGS); echo "exit $$?"
-GUEST_TESTS = echo "place guest"; $(GO) test -json -count=1 -p 1 -timeout $(TIMEOUT) $(LAB_PKGS); echo "exit $$?"; \
+GUEST_TESTS = echo "place guest"; export QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1); \
+	$(GO) test -json -count=1 -p 1 -timeout $(TIMEOUT) $(LAB_PKGS); echo "exit $$?"; \
 	$(GO) test -json -count=1 -p 1 -timeout $(TIMEOUT) -exec '$(CURDIR)/bin/inguest' $(GUEST_PKGS); echo "exit $$?"
 TALLY       = bin/tally -guest-tests .ci/guest-tests.txt -skips .ci/skips.txt
 
