@@ -178,6 +178,7 @@ func (e Entry) forward(addr netip.AddrPort) (Forward, bool) {
 
 // Flags of a connection in a sync message.
 const (
+	connNoOutput = 0x0080 // answers do not come through this host
 	connInactive = 0x0100
 	connTemplate = 0x1000
 )
@@ -230,6 +231,9 @@ func (c Conn) appendSync(b []byte) []byte {
 		return b
 	}
 	flags := uint32(c.Forward)
+	if c.Forward != NAT {
+		flags |= connNoOutput
+	}
 	switch {
 	case c.Template():
 		flags |= connTemplate

@@ -81,6 +81,7 @@ func (r *Reconciler) Apply(ctx context.Context, d Desired) (Result, error) {
 		return r.full(ctx)
 	}
 	maps.Copy(keys, r.dirty)
+	r.own(r.have.only(keys))
 	return r.change(ctx, Diff(r.have.only(keys), r.want.only(keys), r.ours), Result{})
 }
 
@@ -187,8 +188,8 @@ func agree(first, second []Op) (todo, believed, disputed []Op) {
 // own takes over the services of the kernel's table that are wanted, so that what a crash or
 // another program left in them is ours to put right.
 func (r *Reconciler) own(table Table) {
-	for key := range r.want {
-		if _, ok := table[key]; ok && !r.ours.Has(key) {
+	for key := range table {
+		if _, wanted := r.want[key]; wanted && !r.ours.Has(key) {
 			r.cfg.Log.Info("adopting virtual service", "service", key)
 			r.ours[key], r.unsaved = true, true
 		}
@@ -287,6 +288,7 @@ func (r *Reconciler) change(ctx context.Context, ops []Op, result Result) (Resul
 		r.dirty[op.Key] = true
 	}
 	errs = append(errs, r.saveLedger())
+	r.foreign = slices.DeleteFunc(r.foreign, r.ours.Has) // adopted
 	result.Foreign = slices.Clone(r.foreign)
 	return result, errors.Join(errs...)
 }

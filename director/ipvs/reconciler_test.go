@@ -164,9 +164,11 @@ func TestAServiceThatWasForeignIsAdoptedInPlace(t *testing.T) {
 	r := newRig(t, Table{web: entry("10.0.0.1:80", "10.0.0.9:80")})
 	r.apply(Desired{Complete: true})
 	r.check(Table{web: entry("10.0.0.1:80", "10.0.0.9:80")})
-	r.apply(Desired{Table: Table{web: entry("10.0.0.1:80")}, Changed: []Key{web}, Complete: true})
-	r.audit()
+	got := r.apply(Desired{Table: Table{web: entry("10.0.0.1:80")}, Changed: []Key{web}, Complete: true})
 	r.check(Table{web: entry("10.0.0.1:80")})
+	if len(got.Foreign) != 0 {
+		t.Errorf("foreign after the adoption: %v", got.Foreign)
+	}
 	for _, op := range r.kernel.ops {
 		if op.Verb == DelService || op.Verb == AddService {
 			t.Errorf("%v: the service was there", op)
