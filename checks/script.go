@@ -162,10 +162,7 @@ func (g *group) run(s *script, stdout, stderr *os.File) {
 		Stdout: stdout, Stderr: stderr, // nil Stdin is /dev/null
 		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Credential: s.cred, Pdeathsig: syscall.SIGKILL},
 	}
-	err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-	if err == nil {
-		err = cmd.Start()
-	}
+	err := s.start(cmd)
 	stdout.Close()
 	stderr.Close()
 	if err != nil {
@@ -179,7 +176,7 @@ func (g *group) run(s *script, stdout, stderr *os.File) {
 	g.mu.Lock()
 	g.pid = cmd.Process.Pid
 	g.mu.Unlock()
-	confine(cmd.Process.Pid, s.id)
+	confine(cmd.Process.Pid)
 	g.started <- nil
 
 	// While the leader is not reaped its number is not given to another group, so this kill and
@@ -227,21 +224,47 @@ func (g *group) verdict(stderr, stdout string) error {
 	return failure(words)
 }
 
-// confine bounds what a script can take from the host. It comes an instant after the start; what
-// the script forks before is in its group, and dies with it. All of it is best effort.
-func confine(pid int, id identity) {
+// starting is held while the agent's limit of processes is lowered for a script to inherit.
+var starting sync.Mutex
+
+// start starts the script with a bound on its processes and less of the processors. Both are set on
+// this side of the fork, so that not even the first child escapes them. The limit of processes does
+// not hold for root, so an agent that is root lends it to the script; any other keeps its own, which
+// counts its own threads.
+func (s *script) start(cmd *exec.Cmd) error {
+	err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) // of this thread, and what it forks
+	if err != nil {
+		return err
+	}
+	unix.Setpriority(unix.PRIO_PROCESS, 0, niceness) // the same; best effort
+	if os.Geteuid() != 0 {
+		return cmd.Start()
+	}
+	starting.Lock()
+	defer starting.Unlock()
+	var own unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &own); err != nil {
+		return err
+	}
+	limit := uint64(maxOthers)
+	if s.id.name == scriptOwner {
+		limit = maxProcesses
+	}
+	lent := unix.Rlimit{Cur: min(limit, own.Cur), Max: own.Max}
+	if err := unix.Setrlimit(unix.RLIMIT_NPROC, &lent); err != nil {
+		return err
+	}
+	defer unix.Setrlimit(unix.RLIMIT_NPROC, &own)
+	return cmd.Start()
+}
+
+// confine bounds what else a script can take from the host, an instant after its start: best effort.
+func confine(pid int) {
 	set := func(resource int, limit uint64) {
 		unix.Prlimit(pid, resource, &unix.Rlimit{Cur: limit, Max: limit}, nil)
 	}
 	set(unix.RLIMIT_CORE, 0)
 	set(unix.RLIMIT_DATA, maxMemory)
-	switch {
-	case id.name == scriptOwner:
-		set(unix.RLIMIT_NPROC, maxProcesses)
-	case os.Geteuid() == 0: // else the limit would count the agent's own threads
-		set(unix.RLIMIT_NPROC, maxOthers)
-	}
-	unix.Setpriority(unix.PRIO_PGRP, pid, niceness)
 	os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("1000"), 0) // the first to go when memory is short
 }
 

@@ -217,6 +217,29 @@ func TestManyProcessesEndWithTheirGroup(t *testing.T) {
 	t.Errorf("still running: %v", running(argv))
 }
 
+func TestAScriptsProcessesAreBounded(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: the limit is of the user whom scripts run as")
+	}
+	out := drop(t)
+	wantCause(t, scriptCheck(5*time.Second, program(t, `o=$1; set -- $(grep "Max processes" /proc/self/limits); echo $3 >"$o"; nice >>"$o"`), out), refusing(t), "")
+	got, err := os.ReadFile(out)
+	f := strings.Fields(string(got))
+	if err != nil || len(f) != 2 {
+		t.Fatalf("the script wrote %q, %v", got, err)
+	}
+	if limit, err := strconv.Atoi(f[0]); err != nil || limit > maxOthers {
+		t.Errorf("it may have %s processes, want at most %d", f[0], maxOthers)
+	}
+	if f[1] == "0" {
+		t.Error("it runs with the agent's own niceness")
+	}
+	var own unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &own); err != nil || own.Cur <= maxOthers {
+		t.Errorf("the agent's own limit is %d now, %v", own.Cur, err)
+	}
+}
+
 // wantGone fails the test unless the process ends within a second. One that nobody reaps counts as
 // ended.
 func wantGone(t *testing.T, pid string) {
