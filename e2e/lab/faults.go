@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -130,10 +131,8 @@ func dropRules(from, to *Host, what Traffic, on []*Segment) []string {
 }
 
 func allowed(s *Segment, on []*Segment) bool {
-	for _, o := range on {
-		if o == s {
-			return true
-		}
+	if slices.Contains(on, s) {
+		return true
 	}
 	return len(on) == 0
 }

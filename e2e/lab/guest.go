@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -97,9 +98,7 @@ func (g Guest) newSpec(dir string, guest bool) (spec, error) {
 	if s.Dir, err = os.Getwd(); err != nil {
 		return s, err
 	}
-	for from, to := range g.Share {
-		s.Share[from] = to
-	}
+	maps.Copy(s.Share, g.Share)
 	for _, d := range outputDirs(g.Args) {
 		s.Share[d] = d
 	}
@@ -244,16 +243,42 @@ func runUML(ctx context.Context, cmd *exec.Cmd, g Guest, console *tail) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
-	done := make(chan struct{})
+	release := func() {}
+	if !g.Interactive { // which shares the terminal's process group
+		if release, err = outlive(cmd.Process.Pid); err != nil {
+			killTree(cmd.Process.Pid)
+			return errors.Join(err, cmd.Wait())
+		}
+	}
 	stop := context.AfterFunc(ctx, func() { killTree(cmd.Process.Pid) })
 	err = cmd.Wait()
 	stop()
-	close(done)
-	if !g.Interactive {
-		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // its helper processes, should one be left
-	}
+	release()
 	copies.Wait()
 	return err
+}
+
+// outlive starts a shell that kills the process group should this process die before release is called:
+// the kernel's own helper processes would else stay for ever. release kills what is left of the group.
+func outlive(group int) (release func(), err error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	watch := exec.Command("/bin/sh", "-c", fmt.Sprintf("read x; kill -9 -- -%d", group))
+	watch.Stdin = r
+	watch.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := watch.Start(); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return func() {
+		watch.Process.Kill()
+		watch.Wait()
+		syscall.Kill(-group, syscall.SIGKILL)
+		w.Close()
+	}, nil
 }
 
 // killTree kills a process and all that descend from it.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"os"
@@ -51,9 +52,7 @@ func hostSettings() map[string]string {
 
 func (h *Host) switchOn() error {
 	settings := hostSettings()
-	for key, value := range h.cfg.settings {
-		settings[key] = value
-	}
+	maps.Copy(settings, h.cfg.settings)
 	sp, err := newSpace(spaceConfig{
 		Name: h.space, Hostname: h.Name, Run: filepath.Join(h.Dir, "run"), Settings: settings,
 	})

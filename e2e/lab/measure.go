@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -249,9 +250,10 @@ func (r ConnsReport) Longest() time.Duration {
 // String is the report in a few lines.
 func (r ConnsReport) String() string {
 	broken := r.Broken()
-	text := fmt.Sprintf("%d connections, %d broken, longest wait %v", len(r), len(broken), r.Longest())
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf("%d connections, %d broken, longest wait %v", len(r), len(broken), r.Longest()))
 	for _, c := range broken {
-		text += fmt.Sprintf("\n %s: %s after %d messages: %s", c.Failure.At.Format("15:04:05.000"), c.Local, c.Exchanged, c.Failure.Err)
+		text.WriteString(fmt.Sprintf("\n %s: %s after %d messages: %s", c.Failure.At.Format("15:04:05.000"), c.Local, c.Exchanged, c.Failure.Err))
 	}
-	return text
+	return text.String()
 }

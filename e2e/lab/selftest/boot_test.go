@@ -16,8 +16,15 @@ import (
 
 func TestMain(m *testing.M) {
 	lab.Child()
+	if script := os.Getenv(envScript); script != "" {
+		status, _ := lab.Boot(context.Background(), shell(script))
+		os.Exit(status)
+	}
 	os.Exit(m.Run())
 }
+
+// envScript makes the test binary boot a guest that runs it, for a test to kill.
+const envScript = "QUORATE_SELFTEST_SCRIPT"
 
 // boots are the two ways to start a lab.
 var boots = map[string]func(context.Context, lab.Guest) (int, error){"guest": lab.Boot, "host": lab.BootHost}
@@ -98,6 +105,37 @@ func TestAHangingProgramIsKilledWithAllThatIsItsOwn(t *testing.T) {
 				t.Errorf("left over: %s", out)
 			}
 		})
+	}
+}
+
+func TestAGuestDiesWithItsStarter(t *testing.T) {
+	if _, err := exec.LookPath("linux.uml"); err != nil {
+		t.Skip(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), envScript+"=sleep 30", lab.EnvForceGuest+"=1", "TMPDIR="+dir, lab.EnvArtifacts+"="+dir)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	running := func() string {
+		out, _ := exec.Command("pgrep", "-f", "uml_dir="+dir).Output()
+		return string(out)
+	}
+	time.Sleep(2500 * time.Millisecond)
+	if running() == "" {
+		t.Error("no guest runs")
+	}
+	cmd.Process.Kill()
+	cmd.Wait()
+	for end := time.Now().Add(5 * time.Second); running() != ""; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("left over: %s", running())
+		}
 	}
 }
 
