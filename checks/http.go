@@ -73,8 +73,6 @@ func tlsConfig(c fsm.Check, target netip.AddrPort) (*tls.Config, error) {
 		ServerName:         name,
 		InsecureSkipVerify: c.Insecure,
 		NextProtos:         []string{"http/1.1"},
-		// Each probe shakes hands in full: a resumed session would skip the certificate.
-		SessionTicketsDisabled: true,
 	}
 	if c.CA != "" {
 		cfg.RootCAs = x509.NewCertPool()

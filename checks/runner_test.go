@@ -197,6 +197,22 @@ func TestTheScheduleDoesNotSlipAndSkipsWhatItMissed(t *testing.T) {
 	}
 }
 
+func TestARasterIsNeverBehindTheClock(t *testing.T) {
+	g := newGrid(0, 2*time.Second, uint64(300*time.Millisecond), 0, 1)
+	for _, tt := range []struct{ due, now, want time.Duration }{
+		{300 * time.Millisecond, 300 * time.Millisecond, 2300 * time.Millisecond},
+		{300 * time.Millisecond, 2200 * time.Millisecond, 2300 * time.Millisecond},
+		{300 * time.Millisecond, 2300 * time.Millisecond, 4300 * time.Millisecond}, // missed
+		{300 * time.Millisecond, time.Minute, 60300 * time.Millisecond},            // missed, many times
+		{900 * time.Millisecond, 900 * time.Millisecond, 2300 * time.Millisecond},  // off the raster
+		{1900 * time.Millisecond, 1900 * time.Millisecond, 4300 * time.Millisecond},
+	} {
+		if got := g.following(tt.due, tt.now); got != tt.want {
+			t.Errorf("due at %v, now %v: next at %v, want %v", tt.due, tt.now, got, tt.want)
+		}
+	}
+}
+
 func TestDirectorsProbeATargetOneAfterTheOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const directors = 3
@@ -502,7 +518,7 @@ func TestAConfirmProbeBeginsAfterItIsAskedFor(t *testing.T) {
 		f.set(func() { f.down[serverA] = refused })
 		got := r.Confirm(t.Context(), []fsm.ServerKey{webKey(serverA)})
 		times := f.times(serverA)
-		if last := times[len(times)-1]; last.Before(asked) || got[webKey(serverA)].Health != fsm.Down {
+		if last := times[len(times)-1]; last.Before(asked) || last.Sub(asked) > 501*time.Millisecond || got[webKey(serverA)].Health != fsm.Down {
 			t.Errorf("asked at %v, last attempt began at %v, answer %v", asked, last, got)
 		}
 	})
