@@ -51,11 +51,11 @@ func (s *socket) sendTo(b []byte, to unix.Sockaddr) error {
 		}
 		return err != unix.EAGAIN
 	})
-	return cmpErr(outer, err)
+	return firstOf(outer, err)
 }
 
-// cmpErr prefers the error that kept a call from being made to the call's own.
-func cmpErr(outer, inner error) error {
+// firstOf prefers the error that kept a call from being made to the call's own.
+func firstOf(outer, inner error) error {
 	if outer != nil {
 		return outer
 	}
@@ -75,16 +75,19 @@ func dial() (*conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open a netlink socket: %w", err)
 	}
+	var bound error
 	err = s.raw.Control(func(fd uintptr) {
+		// the kernel tells nothing to a socket without an address
+		bound = unix.Bind(int(fd), &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 		// each of these is a comfort: a larger queue, shorter answers
 		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, bufferSize) != nil {
 			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, bufferSize)
 		}
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
 	})
-	if err != nil {
+	if err := firstOf(err, bound); err != nil {
 		s.file.Close()
-		return nil, err
+		return nil, fmt.Errorf("bind a netlink socket: %w", err)
 	}
 	return &conn{socket: s, buf: make([]byte, 1<<16)}, nil
 }
@@ -99,7 +102,7 @@ func (c *conn) member(option int) error {
 			err = errors.Join(err, unix.SetsockoptInt(int(fd), unix.SOL_NETLINK, option, g))
 		}
 	})
-	return cmpErr(outer, err)
+	return firstOf(outer, err)
 }
 
 // request is one message to the kernel.
@@ -233,10 +236,8 @@ func (c *conn) converse(b []byte, each func(message) bool) error {
 		if err != nil {
 			return fmt.Errorf("netlink receive: %w", err)
 		}
-		for _, m := range got {
-			if each(m) {
-				return nil
-			}
+		if slices.ContainsFunc(got, each) {
+			return nil
 		}
 	}
 }
@@ -253,7 +254,7 @@ func (c *conn) receive() ([]message, error) {
 		}
 		return err != unix.EAGAIN
 	})
-	if err := cmpErr(outer, err); err != nil {
+	if err := firstOf(outer, err); err != nil {
 		return nil, err
 	}
 	if a, ok := from.(*unix.SockaddrNetlink); !ok || a.Pid != 0 {
@@ -263,6 +264,20 @@ func (c *conn) receive() ([]message, error) {
 		return nil, errors.New("message is longer than the buffer")
 	}
 	return parseMessages(c.buf[:n])
+}
+
+// drain throws away what has arrived.
+func (c *conn) drain() error {
+	var err error
+	outer := c.raw.Control(func(fd uintptr) {
+		for err == nil || err == unix.EINTR || err == unix.ENOBUFS {
+			_, _, err = unix.Recvfrom(int(fd), c.buf, unix.MSG_DONTWAIT)
+		}
+	})
+	if err == unix.EAGAIN {
+		err = nil
+	}
+	return firstOf(outer, err)
 }
 
 func parseMessages(b []byte) ([]message, error) {

@@ -91,7 +91,12 @@ func (w *watcher) wait(ctx context.Context, deadline time.Time) ([]message, erro
 	return got, err
 }
 
+// relist reads the lists and tells how they differ from what was told. What had arrived until now
+// is older, and the kernel says again that it lost events only when its queue was empty in between.
 func (w *watcher) relist() error {
+	if err := w.host.events.drain(); err != nil {
+		return err
+	}
 	w.host.mu.Lock()
 	links, err := w.host.links()
 	var have map[int][]entry
