@@ -639,6 +639,27 @@ func TestARunnerCanRunAgain(t *testing.T) {
 	})
 }
 
+func TestAnAttemptCutOffByTheEndOfRunDoesNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakes()
+		r := New(Config{NewProber: f.prober})
+		s := web(serverA)
+		s.Checks[0].Fall = 1
+		r.Set(services(s))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- r.Run(ctx) }()
+		time.Sleep(time.Second)
+		wantHealth(t, r, serverA, fsm.Up)
+		f.set(func() { f.delay[serverA], f.down[serverA] = 900*time.Millisecond, refused })
+		for n := len(f.times(serverA)); len(f.times(serverA)) == n; time.Sleep(time.Millisecond) {
+		}
+		cancel()
+		<-done
+		wantHealth(t, r, serverA, fsm.Up)
+	})
+}
+
 func TestManyServersTakeLittle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakes()

@@ -155,6 +155,12 @@ type group struct {
 // privileges, which cannot be undone, so it ends with the goroutine and is never used again.
 func (g *group) run(s *script, stdout, stderr *os.File) {
 	runtime.LockOSThread()
+	if unix.Gettid() == os.Getpid() { // the main thread speaks for the process, and is never ended
+		go g.run(s, stdout, stderr) // on another thread, while this one is held
+		<-g.done
+		runtime.UnlockOSThread()
+		return
+	}
 	defer close(g.done)
 	defer s.busy.Store(false)
 	cmd := &exec.Cmd{
