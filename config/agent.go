@@ -66,7 +66,6 @@ func parseAgent(filename string, src []byte, hostname func() (string, error)) (A
 	if top == nil {
 		return Agent{}, d.problems(nil)
 	}
-	top.what = "agent"
 	a := top.agent()
 	if a.Name == "" && !top.bad["name"] {
 		host, err := hostname()
@@ -76,7 +75,7 @@ func parseAgent(filename string, src []byte, hostname func() (string, error)) (A
 		a.Name, _, _ = strings.Cut(host, ".")
 	}
 	v := new(validator)
-	object{v, "", "agent"}.agent(a)
+	object{v, "", ""}.agent(a)
 	problems := d.problems(v.findings)
 	if problems.Err() != nil {
 		return Agent{}, problems.Errors()

@@ -129,6 +129,10 @@ func TestProblems(t *testing.T) {
 		{"a group must not be called as a router outside of it", "c.hcl",
 			withRouter("router \"b\" {\n  vrid = 2\n  interface = \"wan\"\n  addresses = [\"192.0.2.2/24\"]\n}\nsync_group \"r\" { routers = [\"b\"] }\n"),
 			"c.hcl:11:12: error: sync_group \"r\": a router outside of it has the same name (groups and routers are named alike in commands; the other is on line 1)\n"},
+		{"numbers beyond all bounds", "c.json",
+			`{"router": {"r": {"vrid": 1e600000000, "interface": "wan", "interval": 1e-600000000, "addresses": ["192.0.2.1/24"]}}}`,
+			"c.json:1:27: error: router \"r\": vrid is beyond all bounds; it must be 1 to 255\n" +
+				"c.json:1:72: error: router \"r\": interval has no unit (write interval = \"2s\")\n"},
 		{"duplicate keys", "c.hcl", withRouter("sync_group \"g\" {\n  routers = [\"r\"]\n  routers = [\"r\"]\n}\n"),
 			"c.hcl:8:3: error: the argument \"routers\" was already set at c.hcl:7,3-10. Each argument may be set only once\n"},
 	} {
@@ -157,9 +161,13 @@ func TestAbsurdInputIsRefused(t *testing.T) {
 	}{
 		{"too large", "c.hcl", strings.Repeat("#", maxSize+1), "c.hcl: error: the file has 8388609 bytes; the limit is 8388608\n"},
 		{"brackets", "c.hcl", "a = " + strings.Repeat("[", 100_000), "c.hcl:1:37: error: nested more than 32 levels deep\n"},
-		{"negations", "c.hcl", "a = " + strings.Repeat("-", 1_000_000), "c.hcl:1:1005: error: more than 1000 operators\n"},
-		{"conditions", "c.hcl", "a = " + strings.Repeat("1?", 1_000_000), "c.hcl:1:2006: error: more than 1000 operators\n"},
-		{"templates", "c.hcl", "a = \"" + strings.Repeat("%{if true}", 100_000), "c.hcl:1:10006: error: more than 1000 operators\n"},
+		{"negations", "c.hcl", "a = " + strings.Repeat("-", 1_000_000), "c.hcl:1:1005: error: more than 1000 signs that mean nothing here\n"},
+		{"conditions", "c.hcl", "a = " + strings.Repeat("1?", 1_000_000), "c.hcl:1:2006: error: more than 1000 signs that mean nothing here\n"},
+		{"templates", "c.hcl", "a = \"" + strings.Repeat("%{if true}", 100_000), "c.hcl:1:5006: error: more than 1000 signs that mean nothing here\n"},
+		{"splats", "c.hcl", "a = b" + strings.Repeat("[*]", 1_000_000), "c.hcl:1:1506: error: more than 1000 signs that mean nothing here\n"},
+		{"indexes", "c.hcl", "a = b" + strings.Repeat("[0]", 1_000_000), "c.hcl:1:3006: error: more than 1000 signs that mean nothing here\n"},
+		{"digits", "c.hcl", "a = " + strings.Repeat("9", 1_000_000), "c.hcl:1:5: error: a number of more than 64 digits\n"},
+		{"JSON digits", "c.json", "{\"a\": " + strings.Repeat("9", 1_000_000), "c.json:1:71: error: a number of more than 64 digits\n"},
 		{"JSON brackets", "c.json", "{\"a\":\n" + strings.Repeat("[", 100_000), "c.json:2:32: error: nested more than 32 levels deep\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

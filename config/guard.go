@@ -11,9 +11,10 @@ import (
 // Limits on input that no person and no generator reaches. The parsers below recurse; what is within
 // these limits cannot exhaust their stack.
 const (
-	maxSize      = 8 << 20
-	maxNesting   = 32
-	maxOperators = 1000 // signs that a parser recurses on and that a configuration has no use for
+	maxSize    = 8 << 20
+	maxNesting = 32
+	maxDigits  = 64   // reading a number takes time in the square of its length
+	maxStrange = 1000 // operators, templates, splats: the parser recurses on each, and no value has any
 )
 
 // guard refuses input that is too large or nested too deeply to be handed to a parser. It returns
@@ -30,33 +31,50 @@ func guard(src []byte, isJSON bool) (text string, at hcl.Pos) {
 
 func guardNative(src []byte) (string, hcl.Pos) {
 	tokens, _ := hclsyntax.LexConfig(src, "", hcl.InitialPos)
-	depth, operators := 0, 0
+	depth, strange := 0, 0
+	last := hclsyntax.TokenNewline
 	for _, t := range tokens {
 		switch t.Type {
-		case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen,
-			hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
+		case hclsyntax.TokenOBrace:
 			depth++
-			if t.Type == hclsyntax.TokenTemplateInterp || t.Type == hclsyntax.TokenTemplateControl {
-				operators++
+		case hclsyntax.TokenOBrack:
+			depth++
+			if last == hclsyntax.TokenCBrack || last == hclsyntax.TokenIdent {
+				strange++ // an index
 			}
-		case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenTemplateSeqEnd:
+		case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack:
 			depth--
-		case hclsyntax.TokenMinus, hclsyntax.TokenBang, hclsyntax.TokenQuestion:
-			operators++
+		case hclsyntax.TokenIdent, hclsyntax.TokenEqual, hclsyntax.TokenComma, hclsyntax.TokenNewline, hclsyntax.TokenComment,
+			hclsyntax.TokenNumberLit, hclsyntax.TokenOQuote, hclsyntax.TokenQuotedLit, hclsyntax.TokenCQuote,
+			hclsyntax.TokenOHeredoc, hclsyntax.TokenStringLit, hclsyntax.TokenCHeredoc, hclsyntax.TokenEOF:
+		default:
+			strange++
 		}
+		last = t.Type
 		if depth > maxNesting {
 			return fmt.Sprintf("nested more than %d levels deep", maxNesting), t.Range.Start
 		}
-		if operators > maxOperators {
-			return fmt.Sprintf("more than %d operators", maxOperators), t.Range.Start
+		if strange > maxStrange {
+			return fmt.Sprintf("more than %d signs that mean nothing here", maxStrange), t.Range.Start
+		}
+		if t.Type == hclsyntax.TokenNumberLit && len(t.Bytes) > maxDigits {
+			return fmt.Sprintf("a number of more than %d digits", maxDigits), t.Range.Start
 		}
 	}
 	return "", hcl.Pos{}
 }
 
 func guardJSON(src []byte) (string, hcl.Pos) {
-	depth, quoted := 0, false
+	depth, quoted, digits := 0, false, 0
 	for i := 0; i < len(src); i++ {
+		if c := src[i]; !quoted && c >= '0' && c <= '9' {
+			digits++
+		} else {
+			digits = 0
+		}
+		if digits > maxDigits {
+			return fmt.Sprintf("a number of more than %d digits", maxDigits), posJSON(src, i)
+		}
 		switch c := src[i]; {
 		case quoted && c == '\\':
 			i++

@@ -48,9 +48,11 @@ type object struct {
 
 // wrong adds an error about one field.
 func (o object) wrong(field, hint, format string, args ...any) {
-	o.findings = append(o.findings, finding{Problem: Problem{
-		Path: o.path + field, Text: o.what + ": " + fmt.Sprintf(format, args...), Hint: hint,
-	}})
+	text := fmt.Sprintf(format, args...)
+	if o.what != "" {
+		text = o.what + ": " + text
+	}
+	o.findings = append(o.findings, finding{Problem: Problem{Path: o.path + field, Text: text, Hint: hint}})
 }
 
 // clash adds an error about one field that contradicts another place.
@@ -253,9 +255,13 @@ func checkInterface(name string) (text, hint string) {
 	return "", ""
 }
 
+// maxSuggested bounds the names among which a hint looks for the nearest, and which it lists.
+const maxSuggested = 20
+
 // syncGroups checks the sync groups, whose names share a space with the routers that are in none.
 func (v *validator) syncGroups(c fsm.Config) {
 	member := make(map[string]string) // router to the path that put it into a group
+	routers := slices.Sorted(maps.Keys(c.Routers))
 	for name, g := range sorted(c.SyncGroups) {
 		o := object{v, fmt.Sprintf("sync_groups[%q]", name), fmt.Sprintf("sync_group %q", name)}
 		o.named(name, g.Name)
@@ -266,8 +272,8 @@ func (v *validator) syncGroups(c fsm.Config) {
 			field := fmt.Sprintf(".routers[%d]", i)
 			if _, ok := c.Routers[r]; !ok {
 				hint := "there is no router at all"
-				if len(c.Routers) > 0 {
-					hint = hintValue(r, slices.Sorted(maps.Keys(c.Routers)))
+				if len(routers) > 0 {
+					hint = hintValue(r, routers[:min(len(routers), maxSuggested)])
 				}
 				o.wrong(field, hint, "there is no router %q", r)
 				continue

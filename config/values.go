@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -133,13 +134,20 @@ func describe(v cty.Value) string {
 	return "an object"
 }
 
-func number(v cty.Value) string { return v.AsBigFloat().Text('g', 20) }
+// number writes a number, if that can be done in reasonable time: 1e600000000 has as many digits.
+func number(v cty.Value) string {
+	f := v.AsBigFloat()
+	if exp := f.MantExp(nil); f.IsInf() || exp > 256 || exp < -256 {
+		return "beyond all bounds"
+	}
+	return f.Text('g', 20)
+}
 
 func (i item) hintType(v cty.Value, want cty.Type) string {
 	known := !v.IsNull()
 	switch {
 	case known && want == cty.Number && v.Type() == cty.String:
-		if _, _, err := big.ParseFloat(v.AsString(), 10, 64, big.ToZero); err == nil && len(v.AsString()) < 20 {
+		if _, err := strconv.ParseInt(v.AsString(), 10, 64); err == nil {
 			return fmt.Sprintf("write %s without quotes", v.AsString())
 		}
 	case known && want == cty.String && v.Type() == cty.Number:
@@ -168,10 +176,10 @@ func (i item) integer(s span) (int64, bool) {
 	f := v.AsBigFloat()
 	n, acc := f.Int64()
 	switch {
-	case !f.IsInt():
-		i.fail("", "is %s; it must be a whole number", number(v))
-	case acc != big.Exact || n < s.min || n > s.max:
+	case acc == big.Exact && (n < s.min || n > s.max), f.IsInf(), f.MantExp(nil) > 64:
 		i.fail("", "is %s; it must be %d to %d", number(v), s.min, s.max)
+	case acc != big.Exact:
+		i.fail("", "is %s; it must be a whole number", number(v))
 	default:
 		return n, true
 	}
@@ -235,7 +243,11 @@ func (n *node) duration(key string, def time.Duration) time.Duration {
 		return def
 	}
 	if v, diags := i.expr.Value(nil); !diags.HasErrors() && v.IsKnown() && !v.IsNull() && v.Type() == cty.Number {
-		i.fail(fmt.Sprintf(`write %s = "%ss"`, key, number(v)), "has no unit")
+		n := number(v)
+		if strings.Trim(n, "0123456789.") != "" {
+			n = "2"
+		}
+		i.fail(fmt.Sprintf(`write %s = "%ss"`, key, n), "has no unit")
 		return def
 	}
 	s, ok := i.text()
