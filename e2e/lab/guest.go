@@ -266,7 +266,7 @@ func outlive(group int) (release func(), err error) {
 		return nil, err
 	}
 	defer r.Close()
-	watch := exec.Command("/bin/sh", "-c", fmt.Sprintf("read x; kill -9 -- -%d", group))
+	watch := exec.Command("/bin/sh", "-c", fmt.Sprintf("read x; kill -9 -%d", group))
 	watch.Stdin = r
 	watch.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := watch.Start(); err != nil {
