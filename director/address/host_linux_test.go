@@ -269,9 +269,9 @@ func TestAHostStaysInTheNamespaceWhereItWasMade(t *testing.T) {
 func TestAListIsWholeWhileAddressesComeAndGo(t *testing.T) {
 	h := newNamespace(t)
 	var steady, flapping []Address
-	for i := range 200 {
-		steady = append(steady, on("qa", fmt.Sprintf("192.0.2.%d/32", i)))
-		flapping = append(flapping, on("qb", fmt.Sprintf("198.51.100.%d/32", i)))
+	for i := range 1000 { // more than one answer holds; a new IPv6 address comes first and shifts the rest
+		steady = append(steady, on("qa", fmt.Sprintf("2001:db8::%x/128", i+1)))
+		flapping = append(flapping, on("qa", fmt.Sprintf("2001:db8:1::%x/128", i+1)))
 	}
 	must(t, h.Renew(steady, 0))
 	writer := newHost(t)
