@@ -21,6 +21,7 @@ type Director struct {
 	Interfaces [][2]string // logical name and device: wan and lan, in the order of attachment, unless changed
 	AgentHCL   string      // further lines of the agent file
 	Env        []string    // of the agent, beside the host's
+	Binary     string      // path of quorate; "" is the binary under test
 }
 
 // diskSize is the size of a director's disk.
@@ -82,7 +83,7 @@ func (d *Director) Agent(t T) *Process {
 // StartAgent starts `quorate agent` and does not wait.
 func (d *Director) StartAgent(t T) *Process {
 	t.Helper()
-	bin, err := binaryPath()
+	bin, err := d.binary()
 	if err != nil {
 		t.Fatalf("lab: %v", err)
 	}
@@ -91,6 +92,13 @@ func (d *Director) StartAgent(t T) *Process {
 		argv = append(append([]string{"env"}, d.Env...), argv...)
 	}
 	return d.Start("agent", argv...)
+}
+
+func (d *Director) binary() (string, error) {
+	if d.Binary != "" {
+		return d.Binary, nil
+	}
+	return binaryPath()
 }
 
 // AwaitAgent waits until the agent answers on its socket.
@@ -114,7 +122,7 @@ func (d *Director) AwaitAgent(t T, p *Process) {
 
 // Quorate runs the command line on the director and returns its standard output.
 func (d *Director) Quorate(args ...string) (string, error) {
-	bin, err := binaryPath()
+	bin, err := d.binary()
 	if err != nil {
 		return "", err
 	}
