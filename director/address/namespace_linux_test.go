@@ -26,8 +26,10 @@ func newNamespace(t *testing.T) *Host {
 	}
 	ip(t, "link set lo up")
 	ip(t, "link add qa address 02:00:00:00:00:01 type veth peer name qb address 02:00:00:00:00:02")
-	ip(t, "link set qa up addrgenmode none")
-	ip(t, "link set qb up addrgenmode none")
+	ip(t, "link set qa addrgenmode none")
+	ip(t, "link set qb addrgenmode none")
+	ip(t, "link set qa up")
+	ip(t, "link set qb up")
 	return newHost(t)
 }
 
