@@ -93,11 +93,14 @@ func (n *node) agent() Agent {
 		Gossip:        n.listen("gossip", DefaultGossipPort),
 		Socket:        n.text("socket", DefaultSocket),
 		SocketGroup:   n.text("socket_group", DefaultSocketGroup),
-		KeeperSocket:  n.text("keeper_socket", DefaultKeeperSocket),
+		KeeperSocket:  n.text("keeper_socket", "keeper.sock"),
 		Role:          fsm.Role(n.word("role", string(fsm.RoleDirector), roles)),
 		Prepare:       n.boolean("prepare_host", true),
 		SyncInterface: n.text("sync_interface", ""),
 		LogLevel:      n.word("log_level", DefaultLogLevel, logLevels),
+	}
+	if !filepath.IsAbs(a.KeeperSocket) && !n.has("keeper_socket") {
+		a.KeeperSocket = filepath.Join(filepath.Dir(a.Socket), filepath.Base(DefaultKeeperSocket)) // two agents of one host each have their own
 	}
 	if !n.has("gossip") && a.Bind.IsValid() {
 		a.Gossip = netip.AddrPortFrom(a.Bind.Addr(), DefaultGossipPort)

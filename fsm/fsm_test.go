@@ -134,8 +134,7 @@ func TestASnapshotHoldsEverything(t *testing.T) {
 }
 
 func TestEveryFieldOfTheStateIsInTheSnapshot(t *testing.T) {
-	for i := range reflect.TypeFor[State]().NumField() {
-		f := reflect.TypeFor[State]().Field(i)
+	for f := range reflect.TypeFor[State]().Fields() {
 		if f.Name != "secrets" && (f.Tag.Get("json") == "" || f.Tag.Get("json") == "-") {
 			t.Errorf("State.%s is not in the snapshot", f.Name)
 		}

@@ -285,16 +285,20 @@ func (k *keeper) tell() {
 	}
 }
 
-// stalls finds groups whose deadline passed longer ago than they would wait for an advert: the
-// process or the machine was frozen.
+// stalls finds groups that the loop is late for: the process or the machine was frozen. After a short
+// freeze what waits at the sockets decides; after a long one the group listens for a while.
 func (k *keeper) stalls(now time.Time) {
 	for _, g := range k.groups {
-		d := g.machine.Deadline()
-		if d.IsZero() || now.Sub(d) <= g.machine.Down() {
+		late, long := g.machine.Late(now)
+		if !late {
 			continue
 		}
-		k.log.Warn("stalled", "group", g.spec.Name, "late", now.Sub(d))
-		k.carry(now, g, g.machine.Step(now, "", vrrp.Stalled{Resume: resume}))
+		k.log.Warn("stalled", "group", g.spec.Name, "deadline", g.machine.Deadline())
+		ev := vrrp.Stalled{}
+		if long {
+			ev.Resume = resume
+		}
+		k.carry(now, g, g.machine.Step(now, "", ev))
 		for id, r := range g.routers {
 			if r.owned {
 				k.worker.check(id, false)

@@ -70,13 +70,20 @@ func (g *Group) Fault(router string) string {
 	return ""
 }
 
-// Down returns the longest Active_Down_Interval of the group's routers.
-func (g *Group) Down() time.Duration {
-	var d time.Duration
+// Late reports whether the driver is so late that the group must start again, with Stalled: an Active
+// group whose peers may have lost patience meanwhile, a Backup that was not there to hear. Long says
+// that it is late by more than Active_Down_Interval.
+func (g *Group) Late(now time.Time) (late, long bool) {
 	for _, m := range g.members {
-		d = max(d, m.machine.Down())
+		d := m.machine.deadline
+		if d.IsZero() || m.machine.resume {
+			continue
+		}
+		by := now.Sub(d)
+		long = long || by > m.machine.Down()
+		late = late || long || m.machine.state == Active && by > 2*m.machine.cfg.Interval
 	}
-	return d
+	return late, long
 }
 
 // Deadline returns when the group wants to be told that time has passed; zero for never.

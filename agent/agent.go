@@ -1,0 +1,191 @@
+// Package agent is the control process: it puts the cluster, the checks, this host's tables and
+// the API together. It decides nothing itself; decisions are pure functions of the packages that
+// it joins.
+//
+// A session is the agent's life in one cluster; without one the agent waits for init or join.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/config"
+)
+
+// The feature levels that this binary supports.
+const (
+	MinLevel = 1
+	MaxLevel = 1
+)
+
+// Config is what an agent needs.
+type Config struct {
+	File       config.Agent
+	KeeperArgv []string // starts a keeper on this host
+	KeepKeeper bool     // the keeper is a unit of its own: a stop of this process leaves it alone
+	Version    string
+	Log        hclog.Logger
+	Ready      func() // called once the API answers
+}
+
+// Agent is one director's control process.
+type Agent struct {
+	cfg    Config
+	keeper *keeperLink
+	events eventLog
+
+	change  sync.Mutex // held by init, join and leave, one at a time
+	mu      sync.Mutex
+	session *session // nil without a cluster
+	ctx     context.Context
+}
+
+// New returns an agent that does nothing yet.
+func New(cfg Config) *Agent {
+	return &Agent{
+		cfg:    cfg,
+		keeper: newKeeperLink(cfg.File.KeeperSocket, cfg.KeeperArgv, cfg.Log.Named("keeper")),
+	}
+}
+
+// Run is the agent's whole life. It returns when ctx has ended and everything is handed over and
+// stopped; the kernel's tables stay as they are.
+func (a *Agent) Run(ctx context.Context) error {
+	if err := a.prepare(); err != nil {
+		return err
+	}
+	listener, err := listen(a.cfg.File.Socket, a.cfg.File.SocketGroup)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	a.ctx = life
+	group, life := errgroup.WithContext(life)
+	group.Go(func() error { return a.keeper.Run(life) })
+	if cluster.Exists(a.cfg.File.DataDir) {
+		if err := a.start(); err != nil {
+			end()
+			return errors.Join(err, group.Wait())
+		}
+	} else if a.cfg.File.Join != nil {
+		group.Go(func() error { a.joinUnattended(life); return nil })
+	}
+	server := &http.Server{Handler: api.Handler(a), BaseContext: func(net.Listener) context.Context { return life }}
+	group.Go(func() error { return serve(server, listener) })
+	if a.cfg.Ready != nil {
+		a.cfg.Ready()
+	}
+	select {
+	case <-ctx.Done():
+		a.handOver()
+	case <-life.Done(): // something failed
+	}
+	err = a.stop()
+	_ = server.Close()
+	end()
+	return errors.Join(err, group.Wait())
+}
+
+// prepare makes the directories and finds out at once whether the agent can do its work at all.
+func (a *Agent) prepare() error {
+	if err := privileged(); err != nil {
+		return err
+	}
+	for dir, mode := range map[string]os.FileMode{
+		a.cfg.File.DataDir: 0o700, filepath.Dir(a.cfg.File.Socket): 0o755, filepath.Dir(a.cfg.File.KeeperSocket): 0o755,
+	} {
+		if err := os.MkdirAll(dir, mode); err != nil {
+			return fmt.Errorf("make directory: %w", err)
+		}
+	}
+	return nil
+}
+
+// start opens the session on the data directory.
+func (a *Agent) start() error {
+	s, err := a.open(a.ctx)
+	if err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.session = s
+	return nil
+}
+
+// current returns the session, or an error that says how to get into a cluster.
+func (a *Agent) current() (*session, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.session == nil {
+		return nil, errors.New("this agent is in no cluster: make one with `quorate init`, or join one with `quorate join ADDR --token TOKEN`")
+	}
+	return a.session, nil
+}
+
+// handOver gives what this host owns to successors, within a bounded time: make before break.
+func (a *Agent) handOver() {
+	s, err := a.current()
+	if err != nil || a.cfg.KeepKeeper {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), handOverLimit)
+	defer cancel()
+	if left := s.giveAway(ctx, s.cfg.Name+" stops"); len(left) > 0 {
+		a.cfg.Log.Warn("nobody took these over; their addresses stay for their lifetime", "groups", left)
+	}
+}
+
+// stop ends the session and, unless it is a unit of its own, the keeper.
+func (a *Agent) stop() error {
+	a.mu.Lock()
+	s := a.session
+	a.session = nil
+	a.mu.Unlock()
+	var errs []error
+	if !a.cfg.KeepKeeper {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		errs = append(errs, a.keeper.stop(ctx, len(a.keeper.owned()) == 0))
+	}
+	if s != nil {
+		errs = append(errs, s.close())
+	}
+	return errors.Join(errs...)
+}
+
+// clusterConfig is what the cluster package is told of this agent; handlers are added by open.
+func (a *Agent) clusterConfig() cluster.Config {
+	f := a.cfg.File
+	return cluster.Config{
+		Name: f.Name, DataDir: f.DataDir, Bind: f.Bind, Gossip: f.Gossip, Role: f.Role,
+		Sources: sources, Version: a.cfg.Version, MinLevel: MinLevel, MaxLevel: MaxLevel,
+		Log: a.cfg.Log.Named("cluster"),
+	}
+}
+
+// sources returns the addresses of this host's interfaces that are there for ever: virtual
+// addresses have a lifetime and are not among them.
+func sources() []netip.Addr { return permanentAddresses() }
+
+func serve(server *http.Server, l net.Listener) error {
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the API: %w", err)
+	}
+	return nil
+}

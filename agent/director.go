@@ -1,0 +1,71 @@
+package agent
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"github.com/quorate/quorate/checks"
+	"github.com/quorate/quorate/director"
+	"github.com/quorate/quorate/director/host"
+	"github.com/quorate/quorate/director/ipvs"
+	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/fsm"
+)
+
+// ledgerSettle is the time between the two dumps of the kernel's table that must agree before
+// anything is removed on their word.
+const ledgerSettle = 100 * time.Millisecond
+
+// newDirector joins a session's parts to what keeps this host.
+func (a *Agent) newDirector(s *session) (*director.Director, error) {
+	kernel, err := ipvs.Open()
+	if err != nil {
+		return nil, err
+	}
+	log := s.log.Named("director")
+	syncOn := s.cfg.SyncInterface
+	if name, ok := s.cfg.Interfaces[syncOn]; ok {
+		syncOn = name
+	}
+	if syncOn == "" {
+		syncOn = interfaceOf(s.cfg.Bind.Addr())
+	}
+	return director.New(director.Config{
+		Name: s.cfg.Name, Role: s.cfg.Role, Interfaces: s.cfg.Interfaces,
+		State: s.node.State, Current: s.node.Current, Quorum: s.node.Quorum,
+		Ready: func() bool { return len(s.unready(s.node.State())) == 0 },
+		Pool:  s.pool,
+		Order: func(ctx context.Context, o keeper.Order) error { return s.keeper.Set(ctx, o) },
+		Tables: ipvs.New(ipvs.Config{
+			Kernel: kernel, LedgerFile: filepath.Join(s.cfg.DataDir, "ipvs.json"), Settle: ledgerSettle, Log: log,
+		}),
+		Kernel: kernel,
+		Host:   host.New(host.Config{ReadOnly: !s.cfg.Prepare, Log: log}),
+		SyncOn: syncOn,
+		Event:  func(kind, name, text string) { s.events.add(s.cfg.Name, 0, kind, name, text) },
+		Log:    log,
+	}), nil
+}
+
+// pool says which real servers of a service take traffic on this director.
+func (s *session) pool(state *fsm.State, svc fsm.Service) []director.Real {
+	var out []director.Real
+	for _, r := range checks.Pool(svc, state.Verdicts, s.observations(), s.node.Quorum()) {
+		out = append(out, director.Real{Address: r.Address, Weight: r.Weight, Forward: r.Forward})
+	}
+	return out
+}
+
+// observations is what this director's checks saw.
+func (s *session) observations() map[fsm.ServerKey]checks.Observation {
+	seen := s.runner.Observations()
+	if mutant.On(mutant.BlindChecks) {
+		for key, o := range seen {
+			o.Health, o.Cause = fsm.Up, ""
+			seen[key] = o
+		}
+	}
+	return seen
+}

@@ -1,0 +1,95 @@
+package agent
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/api"
+)
+
+// maxEvents is how many events an agent remembers.
+const maxEvents = 5000
+
+// eventLog is what happened lately, newest last.
+type eventLog struct {
+	mu     sync.Mutex
+	events []api.Event
+	next   uint64
+	news   bell
+}
+
+func (l *eventLog) add(director string, index uint64, kind, name, text string) {
+	l.mu.Lock()
+	l.next++
+	l.events = append(l.events, api.Event{
+		Sequence: l.next, Time: time.Now().UTC(), Director: director, Index: index, Kind: kind, Name: name, Text: text,
+	})
+	if len(l.events) > 2*maxEvents {
+		l.events = append([]api.Event(nil), l.events[len(l.events)-maxEvents:]...)
+	}
+	l.mu.Unlock()
+	l.news.ring()
+}
+
+// since returns the events after sequence. If there are none yet and wait is set, it waits for
+// one, or for ctx to end.
+func (l *eventLog) since(ctx context.Context, sequence uint64, wait bool) []api.Event {
+	heard, stop := l.news.listen()
+	defer stop()
+	for {
+		l.mu.Lock()
+		i := len(l.events)
+		for i > 0 && l.events[i-1].Sequence > sequence {
+			i--
+		}
+		out := append([]api.Event{}, l.events[i:]...)
+		l.mu.Unlock()
+		if len(out) > 0 || !wait {
+			return out
+		}
+		select {
+		case <-ctx.Done():
+			return out
+		case <-heard:
+		}
+	}
+}
+
+// bell wakes whoever listens. It never blocks and never counts: to be woken means to look again.
+type bell struct {
+	mu        sync.Mutex
+	listeners map[chan struct{}]bool
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for c := range b.listeners {
+		poke(c)
+	}
+}
+
+// listen returns a channel that is poked at every ring, and a func that ends that.
+func (b *bell) listen() (<-chan struct{}, func()) {
+	c := make(chan struct{}, 1)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.listeners == nil {
+		b.listeners = map[chan struct{}]bool{}
+	}
+	b.listeners[c] = true
+	return c, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.listeners, c)
+	}
+}
+
+// poke wakes the reader of a channel of capacity 1, without waiting.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,99 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// privileged says what is missing if this process may not do an agent's work.
+func privileged() error {
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &data[0]); err != nil {
+		return fmt.Errorf("read own capabilities: %w", err)
+	}
+	for _, c := range []struct {
+		bit  uint
+		name string
+	}{{unix.CAP_NET_ADMIN, "CAP_NET_ADMIN"}, {unix.CAP_NET_RAW, "CAP_NET_RAW"}} {
+		if data[c.bit/32].Effective&(1<<(c.bit%32)) == 0 {
+			return fmt.Errorf("no privilege %s, which addresses and IPVS need: run as root, or as the systemd unit does (`systemctl start quorate`)", c.name)
+		}
+	}
+	return nil
+}
+
+// listen opens the API's unix socket: for root and for one group. A socket that nobody serves any
+// more is replaced.
+func listen(path, group string) (net.Listener, error) {
+	if c, err := net.Dial("unix", path); err == nil {
+		c.Close()
+		return nil, fmt.Errorf("another agent serves %s: stop it first, or give this one a socket of its own in its agent file", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("remove stale socket: %w", err)
+	}
+	old := unix.Umask(0o177)
+	l, err := net.Listen("unix", path)
+	unix.Umask(old)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	g, err := user.LookupGroup(group)
+	if err != nil {
+		return l, nil // no such group: the socket is root's alone
+	}
+	gid, err := strconv.Atoi(g.Gid)
+	if err == nil {
+		err = errors.Join(os.Chown(path, -1, gid), os.Chmod(path, 0o660))
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("give socket %s to group %s: %w", path, group, err), l.Close())
+	}
+	return l, nil
+}
+
+// permanentAddresses returns this host's own addresses, sorted: no loopback, none with a lifetime.
+func permanentAddresses() []netip.Addr {
+	list, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return nil // asked again in a second
+	}
+	var out []netip.Addr
+	for _, a := range list {
+		addr, ok := netip.AddrFromSlice(a.IP)
+		addr = addr.Unmap()
+		forever := a.ValidLft == 0 || uint32(a.ValidLft) == ^uint32(0)
+		if ok && forever && !addr.IsLoopback() {
+			out = append(out, addr)
+		}
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out)
+}
+
+// interfaceOf returns the interface that has an address, or "".
+func interfaceOf(addr netip.Addr) string {
+	list, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
+	if err != nil {
+		return ""
+	}
+	for _, a := range list {
+		if got, ok := netip.AddrFromSlice(a.IP); ok && got.Unmap() == addr {
+			link, err := netlink.LinkByIndex(a.LinkIndex)
+			if err != nil {
+				return ""
+			}
+			return link.Attrs().Name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,244 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/director/keeper"
+)
+
+// errNoKeeper means that there is no keeper to give an order to right now.
+var errNoKeeper = errors.New("the keeper does not answer")
+
+// keeperLink keeps a connection to the keeper process, and starts that process if none is there.
+type keeperLink struct {
+	socket string
+	argv   []string // starts a keeper
+	log    hclog.Logger
+
+	mu     sync.Mutex
+	client *keeper.Client
+	last   keeper.Status
+	order  *keeper.Order // what the keeper is to do; it is told again after each connect
+	ending bool          // the keeper is told to stop: no other is started
+	news   bell
+	newsC  <-chan struct{}
+}
+
+func newKeeperLink(socket string, argv []string, log hclog.Logger) *keeperLink {
+	k := &keeperLink{socket: socket, argv: argv, log: log}
+	k.newsC, _ = k.news.listen()
+	return k
+}
+
+// Run attaches to the keeper, and again whenever the connection ends, until ctx ends. The keeper
+// outlives it.
+func (k *keeperLink) Run(ctx context.Context) error {
+	for ctx.Err() == nil && !k.stopping() {
+		c, err := k.connect(ctx)
+		if err != nil {
+			k.log.Error("no keeper", "err", err)
+			sleep(ctx, time.Second)
+			continue
+		}
+		k.attach(ctx, c)
+		k.watch(ctx, c)
+		k.mu.Lock()
+		k.client = nil
+		k.mu.Unlock()
+		k.news.ring()
+		_ = c.Close()
+	}
+	return nil
+}
+
+// connect dials the keeper; if nobody answers, it starts one and dials until that does.
+func (k *keeperLink) connect(ctx context.Context) (*keeper.Client, error) {
+	c, err := keeper.Dial(k.socket)
+	if err == nil {
+		return c, nil
+	}
+	exited, err := k.spawn()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if c, err = keeper.Dial(k.socket); err == nil {
+			return c, nil
+		}
+		select {
+		case err := <-exited:
+			return nil, fmt.Errorf("keeper ended at its start: %w", err)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// spawn starts a keeper in a session of its own, so that it outlives control whatever ends that.
+func (k *keeperLink) spawn() (<-chan error, error) {
+	cmd := exec.Command(k.argv[0], k.argv[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start keeper: %w", err)
+	}
+	k.log.Info("keeper started", "pid", cmd.Process.Pid)
+	exited := make(chan error, 1)
+	go func() { // ends with the keeper; reaps it
+		err := cmd.Wait()
+		k.log.Warn("keeper ended", "pid", cmd.Process.Pid, "state", cmd.ProcessState)
+		if err == nil {
+			err = errors.New("exit status 0")
+		}
+		exited <- err
+	}()
+	return exited, nil
+}
+
+// attach gives a new connection the standing order.
+func (k *keeperLink) attach(ctx context.Context, c *keeper.Client) {
+	k.mu.Lock()
+	k.client = c
+	order := k.order
+	k.mu.Unlock()
+	if order == nil {
+		return // until the state is known, the keeper goes on with what it recorded
+	}
+	if err := c.Set(ctx, *order); err != nil {
+		k.log.Error("keeper did not take its orders", "err", err)
+	}
+}
+
+// watch copies the keeper's status until the connection ends.
+func (k *keeperLink) watch(ctx context.Context, c *keeper.Client) {
+	for {
+		st, err := c.Status(ctx)
+		if err != nil {
+			return
+		}
+		k.mu.Lock()
+		k.last = st
+		k.mu.Unlock()
+		k.news.ring()
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.Done():
+			return
+		case <-c.Changed():
+		case <-time.After(reportEvery):
+		}
+	}
+}
+
+// Set gives the keeper its orders, now or when it is there again.
+func (k *keeperLink) Set(ctx context.Context, o keeper.Order) error {
+	k.mu.Lock()
+	k.order = &o
+	c := k.client
+	k.mu.Unlock()
+	if c == nil {
+		return errNoKeeper
+	}
+	return c.Set(ctx, o)
+}
+
+func (k *keeperLink) changed() <-chan struct{} { return k.newsC }
+
+func (k *keeperLink) attached() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.client != nil
+}
+
+func (k *keeperLink) status() keeper.Status {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.last
+}
+
+// active reports whether this host owns a group.
+func (k *keeperLink) active(group string) bool {
+	for _, g := range k.status().Groups {
+		if g.Name == group {
+			return g.State == "active"
+		}
+	}
+	return false
+}
+
+// owned returns the groups that this host owns.
+func (k *keeperLink) owned() []string {
+	var names []string
+	for _, g := range k.status().Groups {
+		if g.State == "active" {
+			names = append(names, g.Name)
+		}
+	}
+	return names
+}
+
+func (k *keeperLink) current() (*keeper.Client, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.client == nil {
+		return nil, errNoKeeper
+	}
+	return k.client, nil
+}
+
+func (k *keeperLink) claim(ctx context.Context, group string, priority uint8) error {
+	c, err := k.current()
+	if err != nil {
+		return err
+	}
+	return c.Claim(ctx, group, priority)
+}
+
+func (k *keeperLink) yield(ctx context.Context, group string, wait time.Duration) (bool, error) {
+	c, err := k.current()
+	if err != nil {
+		return false, err
+	}
+	return c.Yield(ctx, group, wait)
+}
+
+// resign gives a group up at once, whoever takes it.
+func (k *keeperLink) resign(ctx context.Context, group string) {
+	c, err := k.current()
+	if err == nil {
+		err = c.Resign(ctx, group)
+	}
+	if err != nil {
+		k.log.Warn("group not given up", "group", group, "err", err)
+	}
+}
+
+// stop ends the keeper process. With release it gives its addresses up at once; else they stay
+// until their lifetime ends.
+func (k *keeperLink) stop(ctx context.Context, release bool) error {
+	k.mu.Lock()
+	k.ending = true
+	c := k.client
+	k.mu.Unlock()
+	if c == nil {
+		return nil // none is running
+	}
+	return c.Stop(ctx, release)
+}
+
+func (k *keeperLink) stopping() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.ending
+}

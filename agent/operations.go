@@ -1,0 +1,374 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/fsm"
+)
+
+// Limits of patience with the rest of the cluster.
+const (
+	handOverLimit = 4 * time.Second
+	readyLimit    = 60 * time.Second
+	drainLimit    = 30 * time.Second
+	callLimit     = 10 * time.Second
+)
+
+var _ api.Agent = (*Agent)(nil)
+
+// Init implements [api.Agent]: it makes a cluster with this agent as its only member.
+func (a *Agent) Init(ctx context.Context, p api.Progress) error {
+	a.change.Lock()
+	defer a.change.Unlock()
+	if s, err := a.current(); err == nil {
+		return fmt.Errorf("this agent is a member of cluster %s already: `quorate status` shows it, `quorate leave` ends it", s.node.State().ClusterID)
+	}
+	if err := cluster.Init(ctx, a.clusterConfig()); err != nil {
+		return err
+	}
+	p("cluster made: its authority, this director's certificate, the first log entry")
+	if err := a.start(); err != nil {
+		return err
+	}
+	return a.waitReady(ctx, p)
+}
+
+// Join implements [api.Agent]. A join that was cut off goes on where it stopped.
+func (a *Agent) Join(ctx context.Context, r api.JoinRequest, p api.Progress) error {
+	a.change.Lock()
+	defer a.change.Unlock()
+	if s, err := a.current(); err == nil {
+		return fmt.Errorf("this agent is a member of cluster %s already: `quorate status` shows it, `quorate leave` ends it", s.node.State().ClusterID)
+	}
+	if err := cluster.Join(ctx, a.clusterConfig(), r.Address, r.Token, p); err != nil {
+		return err
+	}
+	if err := a.start(); err != nil {
+		return err
+	}
+	return a.waitReady(ctx, p)
+}
+
+// joinUnattended joins as the agent file says, and again until it worked.
+func (a *Agent) joinUnattended(ctx context.Context) {
+	for ctx.Err() == nil {
+		j := a.cfg.File.Join
+		token, err := j.Token, error(nil)
+		if j.TokenFile != "" {
+			var b []byte
+			b, err = os.ReadFile(j.TokenFile)
+			token = strings.TrimSpace(string(b))
+		}
+		if err == nil {
+			err = a.Join(ctx, api.JoinRequest{Address: j.Address.String(), Token: token}, func(step string) { a.cfg.Log.Info(step) })
+		}
+		if _, inside := a.current(); inside == nil {
+			return
+		}
+		a.cfg.Log.Error("not joined yet", "address", j.Address, "err", err)
+		sleep(ctx, 5*time.Second)
+	}
+}
+
+// waitReady waits until this director is fit to own addresses, and says what it waits for.
+func (a *Agent) waitReady(ctx context.Context, p api.Progress) error {
+	ctx, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	said := ""
+	for {
+		s, err := a.current()
+		if err != nil {
+			return err
+		}
+		why := s.unready(s.node.State())
+		if !s.node.Voter() {
+			why = append(why, "is not a voter yet")
+		}
+		if len(why) == 0 {
+			p(s.cfg.Name + " is ready")
+			return nil
+		}
+		if text := strings.Join(why, "; "); text != said {
+			said = text
+			p("waiting: " + text)
+		}
+		if !sleep(ctx, 50*time.Millisecond) {
+			return fmt.Errorf("%s is a member, but not ready after %v: %s", s.cfg.Name, readyLimit, said)
+		}
+	}
+}
+
+// Leave implements [api.Agent]: hand over, leave the cluster, then remove what quorate made here.
+func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) error {
+	a.change.Lock()
+	defer a.change.Unlock()
+	s, err := a.current()
+	if err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx) // half a leave helps nobody: it goes on when who asked is gone
+	if err := s.node.MayLeave(ctx, r.Force); err != nil {
+		return err
+	}
+	s.setLeaving(true)
+	if len(s.node.State().Members) > 1 {
+		if left := s.giveAway(ctx, s.cfg.Name+" leaves"); len(left) > 0 && !r.Force {
+			s.setLeaving(false)
+			return fmt.Errorf("nobody else could take over %s, so nothing was left: see `quorate status` for who is not ready, or force it with --force", strings.Join(left, ", "))
+		}
+		p("addresses are with other directors")
+	}
+	if err := s.node.Leave(ctx, r.Force, p); err != nil {
+		s.setLeaving(false)
+		return err
+	}
+	p("membership ended")
+	a.mu.Lock()
+	a.session = nil
+	a.mu.Unlock()
+	errs := []error{a.keeper.Set(ctx, keeper.Order{}), s.director.Clear(ctx)}
+	_ = s.close() // the node has ended already: nothing new can be said by its errors
+	p("removed from this host: virtual addresses, IPVS services and sync daemons that quorate made")
+	return errors.Join(errs...)
+}
+
+// Remove implements [api.Agent]: it ends another director's membership.
+func (a *Agent) Remove(ctx context.Context, name string, force bool) error {
+	s, err := a.current()
+	if err != nil {
+		return err
+	}
+	if name == s.cfg.Name {
+		return errors.New("this is that director: use `quorate leave` here")
+	}
+	return s.node.Remove(ctx, name, force)
+}
+
+// Drain implements [api.Agent]. It returns when the director owns nothing.
+func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) error {
+	s, err := a.current()
+	if err != nil {
+		return err
+	}
+	if err := s.propose(ctx, fsm.SetDraining{Name: r.Director, Draining: r.Draining}); err != nil {
+		return err
+	}
+	if !r.Draining {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, drainLimit)
+	defer cancel()
+	for {
+		owned := s.ownedBy(r.Director)
+		if len(owned) == 0 {
+			p(r.Director + " owns nothing")
+			return nil
+		}
+		if !sleep(ctx, 50*time.Millisecond) {
+			return fmt.Errorf("%s drains, but still owns %s: nobody else is ready to take over, see `quorate status`", r.Director, strings.Join(owned, ", "))
+		}
+	}
+}
+
+// CreateToken implements [api.Agent].
+func (a *Agent) CreateToken(ctx context.Context, r api.TokenRequest) (api.Token, error) {
+	s, err := a.current()
+	if err != nil {
+		return api.Token{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	token, err := s.node.CreateToken(ctx, fsm.Role(r.Role), r.Lifetime)
+	return api.Token{Token: token, Expires: time.Now().Add(r.Lifetime).UTC()}, err
+}
+
+// Tokens implements [api.Agent].
+func (a *Agent) Tokens(context.Context) ([]api.TokenInfo, error) {
+	s, err := a.current()
+	if err != nil {
+		return nil, err
+	}
+	tokens := s.node.State().Secrets().Tokens
+	out := []api.TokenInfo{}
+	for _, id := range slices.Sorted(maps.Keys(tokens)) {
+		t := tokens[id]
+		out = append(out, api.TokenInfo{ID: id, Role: string(t.Role), Expires: t.Expires, UsedBy: t.UsedBy})
+	}
+	return out, nil
+}
+
+// RevokeToken implements [api.Agent].
+func (a *Agent) RevokeToken(ctx context.Context, id string) error {
+	s, err := a.current()
+	if err != nil {
+		return err
+	}
+	return s.propose(ctx, fsm.RevokeToken{ID: id})
+}
+
+// Config implements [api.Agent].
+func (a *Agent) Config(context.Context) (fsm.Config, uint64, error) {
+	s, err := a.current()
+	if err != nil {
+		return fsm.Config{}, 0, err
+	}
+	state := s.node.State()
+	return state.Config, state.Revision, nil
+}
+
+// Plan implements [api.Agent].
+func (a *Agent) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) {
+	s, err := a.current()
+	if err != nil {
+		return api.Plan{}, err
+	}
+	state := s.node.State()
+	r.Config = config.WithDefaults(r.Config)
+	plan := api.Plan{
+		Base:     state.Revision,
+		Changes:  config.Diff(state.Config, r.Config),
+		Problems: config.Validate(r.Config),
+		Kernel:   map[string][]string{},
+	}
+	ops, conns, err := s.director.Plan(ctx, r.Config)
+	if err != nil {
+		return plan, err
+	}
+	plan.Kernel[s.cfg.Name], plan.Connections = ops, conns
+	return plan, nil
+}
+
+// Apply implements [api.Agent]. Nothing is applied if anything is wrong.
+func (a *Agent) Apply(ctx context.Context, r api.ApplyRequest) (api.ApplyResult, error) {
+	s, err := a.current()
+	if err != nil {
+		return api.ApplyResult{}, err
+	}
+	r.Config = config.WithDefaults(r.Config)
+	if err := config.Validate(r.Config).Err(); err != nil {
+		return api.ApplyResult{}, err
+	}
+	if err := s.fits(r.Config); err != nil {
+		return api.ApplyResult{}, err
+	}
+	if err := s.propose(ctx, fsm.PutConfig{Base: r.Base, Config: r.Config, Author: r.Author}); err != nil {
+		return api.ApplyResult{}, err
+	}
+	return api.ApplyResult{Revision: r.Base + 1, Index: s.node.State().Index}, nil
+}
+
+// fits says which directors could not do what a configuration asks of them.
+func (s *session) fits(cfg fsm.Config) error {
+	if len(cfg.Services) == 0 {
+		return nil
+	}
+	live := s.reports.live(time.Now())
+	for _, name := range slices.Sorted(maps.Keys(live)) {
+		if s.node.State().Members[name].Role == fsm.RoleDirector && live[name].NoIPVS {
+			return fmt.Errorf("%s has no IPVS in its kernel, and this configuration has services: load it there with `modprobe ip_vs`, or boot a kernel that has it; nothing was applied", name)
+		}
+	}
+	return nil
+}
+
+// Events implements [api.Agent].
+func (a *Agent) Events(ctx context.Context, after uint64, wait bool) ([]api.Event, error) {
+	return a.events.since(ctx, after, wait), nil
+}
+
+// propose is Propose with a limit of patience.
+func (s *session) propose(ctx context.Context, c fsm.Command) error {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	return s.node.Propose(ctx, c)
+}
+
+func (s *session) setLeaving(v bool) {
+	s.mu.Lock()
+	s.leaving = v
+	s.mu.Unlock()
+	poke(s.tellNow)
+}
+
+// ownedBy returns the groups that a director owns, as far as this one knows.
+func (s *session) ownedBy(name string) []string {
+	if name == s.cfg.Name {
+		return s.keeper.owned()
+	}
+	var owned []string
+	for group, r := range s.reports.live(time.Now())[name].Groups {
+		if r.State == "active" {
+			owned = append(owned, group)
+		}
+	}
+	slices.Sort(owned)
+	return owned
+}
+
+// giveAway asks the log to move every group that this host owns to its best successor, waits, and
+// returns what it still owns.
+func (s *session) giveAway(ctx context.Context, reason string) []string {
+	ctx, cancel := context.WithTimeout(ctx, handOverLimit)
+	defer cancel()
+	for {
+		owned := s.keeper.owned()
+		if len(owned) == 0 {
+			return nil
+		}
+		state, live := s.node.State(), s.reports.live(time.Now())
+		waiting := false
+		for _, name := range owned {
+			g := state.Groups[name]
+			to := successor(state, live, name, s.cfg.Name)
+			if to == "" {
+				continue
+			}
+			waiting = true
+			if g.Intent != nil {
+				continue
+			}
+			intent := fsm.Intent{To: to, Epoch: g.Epoch + 1, Reason: reason}
+			if err := s.node.Propose(ctx, fsm.SetIntent{Group: name, Intent: intent}); err != nil {
+				s.log.Warn("move not agreed", "group", name, "to", to, "err", err)
+			}
+		}
+		if !waiting || !sleep(ctx, 20*time.Millisecond) {
+			return s.keeper.owned()
+		}
+	}
+}
+
+// successor returns the best director that could take a group now, or "".
+func successor(state *fsm.State, live map[string]received, group, not string) string {
+	for _, name := range state.Groups[group].Order {
+		r, alive := live[name]
+		m := state.Members[name]
+		if name != not && alive && r.Ready && !m.Draining && !r.Leaving && m.Role == fsm.RoleDirector {
+			return name
+		}
+	}
+	return ""
+}
+
+// self is this member as it should be in the log.
+func (s *session) self(m fsm.Member) fsm.Member {
+	m.Sources, m.Version, m.MinLevel, m.MaxLevel = sources(), s.version, MinLevel, MaxLevel
+	m.Address, m.Gossip = s.cfg.Bind, s.cfg.Gossip
+	return m
+}
+
+func sameMember(a, b fsm.Member) bool {
+	return slices.Equal(a.Sources, b.Sources) && a.Version == b.Version && a.Address == b.Address &&
+		a.Gossip == b.Gossip && a.MinLevel == b.MinLevel && a.MaxLevel == b.MaxLevel
+}

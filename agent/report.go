@@ -1,0 +1,170 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/checks"
+	"github.com/quorate/quorate/fsm"
+)
+
+// Timing of reports: each director tells all others about itself this often, and at once when
+// something changed. One that was not heard for reportLife does not count.
+const (
+	reportEvery = time.Second
+	reportLife  = 3500 * time.Millisecond
+)
+
+// report is what one director tells the others about itself. Nothing in it is in the log: it is
+// what the leader's decisions are made from.
+type report struct {
+	Name         string                               `json:"name"`
+	Version      string                               `json:"version"`
+	Index        uint64                               `json:"index"`
+	Hash         string                               `json:"hash"` // of the state at Index
+	Ready        bool                                 `json:"ready"`
+	Reasons      []string                             `json:"reasons,omitempty"` // why it is not
+	Halted       string                               `json:"halted,omitempty"`  // the log entry that it cannot apply
+	NoIPVS       bool                                 `json:"no_ipvs,omitempty"` // its kernel has none
+	Leaving      bool                                 `json:"leaving,omitempty"`
+	Groups       map[string]groupReport               `json:"groups"`
+	Observations map[fsm.ServerKey]checks.Observation `json:"observations"`
+}
+
+// groupReport is what a director's keeper says of one group.
+type groupReport struct {
+	State    string    `json:"state"` // initialize, backup or active
+	Epoch    uint64    `json:"epoch"`
+	Priority uint8     `json:"priority"`
+	Since    time.Time `json:"since"`
+	Reason   string    `json:"reason"`
+	Heard    string    `json:"heard,omitempty"`  // the Active router's address, while it is another
+	Member   bool      `json:"member,omitempty"` // whether that is a member's
+}
+
+func (r report) active(group string) bool { return r.Groups[group].State == "active" }
+
+// received is a report and when it came, by this director's clock.
+type received struct {
+	report
+	at           time.Time
+	unreadySince time.Time // zero while it is ready
+}
+
+// reports holds the newest report of every director.
+type reports struct {
+	mu     sync.Mutex
+	byName map[string]received
+}
+
+// put stores a report that came at now.
+func (rs *reports) put(r report, now time.Time) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if rs.byName == nil {
+		rs.byName = map[string]received{}
+	}
+	next := received{report: r, at: now}
+	if !r.Ready {
+		next.unreadySince = now
+		if old := rs.byName[r.Name]; !old.unreadySince.IsZero() {
+			next.unreadySince = old.unreadySince
+		}
+	}
+	rs.byName[r.Name] = next
+}
+
+// live returns the reports that still count at now, by name.
+func (rs *reports) live(now time.Time) map[string]received {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	out := map[string]received{}
+	for name, r := range rs.byName {
+		if now.Sub(r.at) < reportLife {
+			out[name] = r
+		}
+	}
+	return out
+}
+
+// tellOthers sends this director's report to every other member, each in its own time: one that
+// hangs delays no other.
+func (s *session) tellOthers(ctx context.Context) error {
+	tick := time.NewTicker(reportEvery)
+	defer tick.Stop()
+	busy := map[string]chan struct{}{}
+	for {
+		r := s.report()
+		s.reports.put(r, time.Now())
+		body, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("encode report: %w", err)
+		}
+		for name := range s.node.State().Members {
+			if name == s.cfg.Name {
+				continue
+			}
+			if busy[name] == nil {
+				busy[name] = make(chan struct{}, 1)
+			}
+			select {
+			case busy[name] <- struct{}{}:
+			default:
+				continue // the last one is still on its way
+			}
+			s.group.Go(func() error {
+				defer func() { <-busy[name] }()
+				s.tell(ctx, name, body)
+				return nil
+			})
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.tellNow:
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *session) tell(ctx context.Context, name string, body []byte) {
+	ctx, cancel := context.WithTimeout(ctx, 2*reportEvery)
+	defer cancel()
+	if err := s.ask(ctx, name, http.MethodPost, "/peer/report", body, nil); err != nil {
+		s.log.Debug("report not delivered", "to", name, "err", err)
+	}
+}
+
+// ask sends one request to another member's agent and decodes its answer into out, unless nil.
+func (s *session) ask(ctx context.Context, name, method, path string, body []byte, out any) error {
+	client, base, err := s.node.Client(name)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", name, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", name, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode/100 != 2 {
+		var f struct{ Error string }
+		_ = json.NewDecoder(resp.Body).Decode(&f) // the status says enough without it
+		return fmt.Errorf("%s answers %s: %s", name, resp.Status, f.Error)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+		return fmt.Errorf("answer of %s: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,301 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/quorate/quorate/checks"
+	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/director"
+	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/fsm"
+)
+
+// session is an agent's life in one cluster: from init, join or start to leave or stop.
+type session struct {
+	cfg      config.Agent
+	version  string
+	log      hclog.Logger
+	node     *cluster.Node
+	keeper   *keeperLink
+	director *director.Director
+	runner   *checks.Runner
+	events   *eventLog
+
+	reports reports
+	heard   bell          // rings when a report came
+	tellNow chan struct{} // capacity 1: tell the others at once
+	intents map[string]intentSeen
+	moving  sync.Map // group name: a move to this director is under way
+
+	mu      sync.Mutex
+	leaving bool
+	warm    map[string]uint64 // group: the epoch in which its owner's connections were received whole
+
+	group  *errgroup.Group
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // of the whole session; read after done
+}
+
+// open starts a session on the data directory. It runs until ctx ends or close is called.
+func (a *Agent) open(ctx context.Context) (*session, error) {
+	s := &session{
+		cfg: a.cfg.File, version: a.cfg.Version, log: a.cfg.Log, keeper: a.keeper, events: &a.events,
+		tellNow: make(chan struct{}, 1), intents: map[string]intentSeen{}, warm: map[string]uint64{},
+		done: make(chan struct{}),
+	}
+	cc := a.clusterConfig()
+	cc.Handler = s.peerHandler()
+	cc.OnChange = s.onChange
+	cc.Duties = []func(context.Context, *cluster.Node){
+		s.duty(reportEvery, s.agreeVerdicts),
+		s.duty(reportEvery, s.placeGroups),
+	}
+	s.runner = checks.New(checks.Config{
+		Observer: s.cfg.Name,
+		Report:   func(map[fsm.ServerKey]checks.Observation) { poke(s.tellNow); s.director.Poke() },
+		Spread:   s.place,
+		Log:      s.log.Named("checks"),
+	})
+	node, err := cluster.Open(cc)
+	if err != nil {
+		return nil, err
+	}
+	s.node = node
+	if s.director, err = a.newDirector(s); err != nil {
+		return nil, errors.Join(err, node.Close())
+	}
+	ctx, s.cancel = context.WithCancel(ctx)
+	s.group, ctx = errgroup.WithContext(ctx)
+	s.start(ctx)
+	return s, nil
+}
+
+// start runs everything that a session consists of.
+func (s *session) start(ctx context.Context) {
+	s.runner.Set(s.node.State().Config.Services)
+	for _, run := range []func(context.Context) error{
+		s.node.Run, s.runner.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate,
+	} {
+		s.group.Go(func() error { return run(ctx) })
+	}
+	go func() {
+		s.err = s.group.Wait()
+		close(s.done)
+	}()
+}
+
+// close ends the session and waits for it. What it did to the kernel stays.
+func (s *session) close() error {
+	s.cancel()
+	<-s.done
+	return errors.Join(s.err, s.node.Close())
+}
+
+// onChange is told of every applied entry, in order. It must not block.
+func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
+	for _, c := range changes {
+		s.events.add(s.cfg.Name, next.Index, string(c.Kind), c.Name, c.Text)
+		s.log.Info(c.Text, "index", next.Index)
+		if c.Kind == fsm.ConfigChanged {
+			s.runner.Set(next.Config.Services)
+		}
+	}
+	if s.director != nil {
+		s.director.Poke()
+	}
+	poke(s.tellNow)
+	s.heard.ring() // a leader looks at its duties again
+}
+
+// follow does what the state's intents ask of this director, and keeps up with the keeper.
+func (s *session) follow(ctx context.Context) error {
+	tick := time.NewTicker(reportEvery)
+	defer tick.Stop()
+	heard, stop := s.heard.listen()
+	defer stop()
+	var seen uint64
+	for {
+		seen = s.tellTransitions(seen)
+		s.takeIntents(ctx)
+		s.warmUp(ctx)
+		s.director.Poke()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-heard:
+		case <-s.keeper.changed():
+			poke(s.tellNow)
+		case <-tick.C:
+		}
+	}
+}
+
+// tellTransitions makes events of the keeper's transitions that came after seq.
+func (s *session) tellTransitions(seq uint64) uint64 {
+	for _, t := range s.keeper.status().Transitions {
+		if t.Seq <= seq {
+			continue
+		}
+		seq = t.Seq
+		s.events.add(s.cfg.Name, 0, "vrrp", t.Group, t.Group+" on "+s.cfg.Name+" is "+t.To+", was "+t.From+": "+t.Reason)
+	}
+	return seq
+}
+
+// announceSelf tells the cluster of this member's version and addresses, if they are news.
+func (s *session) announceSelf(ctx context.Context) error {
+	for sleep(ctx, reportEvery) {
+		m, ok := s.node.State().Members[s.cfg.Name]
+		if !ok || !s.node.Current() || !s.node.Quorum() {
+			continue
+		}
+		if next := s.self(m); !sameMember(m, next) {
+			if err := s.node.Propose(ctx, fsm.SetMember{Member: next}); err != nil && ctx.Err() == nil {
+				s.log.Warn("own addresses not announced", "err", err)
+			}
+		}
+	}
+	return nil
+}
+
+// report says how this director is.
+func (s *session) report() report {
+	state := s.node.State()
+	r := report{
+		Name: s.cfg.Name, Version: s.version, Index: state.Index, Hash: state.Hash(),
+		NoIPVS: !s.director.HasIPVS(), Groups: map[string]groupReport{}, Observations: s.observations(),
+	}
+	if err := s.node.Halted(); err != nil {
+		r.Halted = err.Error()
+	}
+	r.Reasons = s.unready(state)
+	r.Ready = len(r.Reasons) == 0
+	s.mu.Lock()
+	r.Leaving = s.leaving
+	s.mu.Unlock()
+	for _, g := range s.keeper.status().Groups {
+		r.Groups[g.Name] = describeGroup(g)
+	}
+	return r
+}
+
+// place is this director's place among the observers, so that they probe a target in turn.
+func (s *session) place() (index, count int) {
+	names := slices.Sorted(maps.Keys(s.node.State().Members))
+	return max(slices.Index(names, s.cfg.Name), 0), max(len(names), 1)
+}
+
+// unready says why this director is not fit to gain ownership.
+func (s *session) unready(state *fsm.State) []string {
+	var why []string
+	if !s.node.Current() {
+		why = append(why, "has not caught up with the log")
+	}
+	if err := s.node.Halted(); err != nil {
+		why = append(why, err.Error())
+	}
+	if !s.keeper.attached() {
+		why = append(why, "the keeper does not answer")
+	}
+	why = append(why, s.director.Problems()...)
+	for _, g := range state.Config.Groups() {
+		if !s.isWarm(state, g.Name) {
+			why = append(why, "the connections of "+g.Name+" were not received yet")
+		}
+	}
+	return why
+}
+
+// peerHandler serves the agents' own calls on the cluster port.
+func (s *session) peerHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /peer/report", s.serveReport)
+	mux.HandleFunc("POST /peer/confirm", s.serveConfirm)
+	mux.HandleFunc("POST /peer/yield", s.serveYield)
+	mux.HandleFunc("GET /peer/connections", s.serveConnections)
+	return mux
+}
+
+func (s *session) serveReport(w http.ResponseWriter, r *http.Request) {
+	var rep report
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<20)).Decode(&rep); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if name, ok := cluster.Peer(r.Context()); !ok || name != rep.Name {
+		http.Error(w, "a report is taken from its own director only", http.StatusForbidden)
+		return
+	}
+	news := s.news(rep)
+	s.reports.put(rep, time.Now())
+	s.heard.ring()
+	if len(news) > 0 && s.node.IsLeader() {
+		s.group.Go(func() error { s.askToConfirm(rep.Name, news); return nil })
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// news returns the servers of which a report says that they died and the cluster thinks otherwise.
+func (s *session) news(rep report) []fsm.ServerKey {
+	state, old := s.node.State(), s.reports.live(time.Now())[rep.Name]
+	var keys []fsm.ServerKey
+	for key, o := range rep.Observations {
+		if o.Health == fsm.Down && old.Observations[key].Health != fsm.Down && state.Verdict(key).Health == fsm.Up {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
+// askToConfirm asks every other director to probe servers now, so that agreement costs a round
+// trip and not another interval.
+func (s *session) askToConfirm(observer string, keys []fsm.ServerKey) {
+	ctx, cancel := context.WithTimeout(context.Background(), reportEvery)
+	defer cancel()
+	s.runner.Confirm(ctx, keys)
+	body, err := json.Marshal(keys)
+	if err != nil {
+		return // keys always encode
+	}
+	for name := range s.node.State().Members {
+		if name == observer || name == s.cfg.Name {
+			continue
+		}
+		if err := s.ask(ctx, name, http.MethodPost, "/peer/confirm", body, nil); err != nil {
+			s.log.Debug("confirm probe not asked", "of", name, "err", err)
+		}
+	}
+}
+
+func (s *session) serveConfirm(w http.ResponseWriter, r *http.Request) {
+	var keys []fsm.ServerKey
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&keys); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.runner.Confirm(r.Context(), keys)
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// describeGroup puts what the keeper says of a group into a report.
+func describeGroup(g keeper.GroupStatus) groupReport {
+	r := groupReport{State: g.State, Epoch: g.Epoch, Priority: g.Priority, Since: g.Since, Reason: g.Reason}
+	for _, router := range g.Routers {
+		if router.Heard != nil && !router.Silent && g.State != "active" {
+			r.Heard, r.Member = router.Heard.Source.String(), router.Heard.Member
+		}
+	}
+	return r
+}

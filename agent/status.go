@@ -1,0 +1,151 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/director"
+	"github.com/quorate/quorate/director/ipvs"
+	"github.com/quorate/quorate/fsm"
+)
+
+// Status implements [api.Agent].
+func (a *Agent) Status(ctx context.Context) (api.Status, error) {
+	st := api.Status{
+		Name: a.cfg.File.Name, Version: a.cfg.Version,
+		Directors: []api.DirectorStatus{}, Groups: []api.GroupStatus{}, Services: []api.ServiceStatus{}, Warnings: []string{},
+	}
+	s, err := a.current()
+	if err != nil {
+		st.Warnings = append(st.Warnings, err.Error())
+		return st, nil
+	}
+	state, live := s.node.State(), s.reports.live(time.Now())
+	live[s.cfg.Name] = received{report: s.report()}
+	st.Cluster, st.Leader, st.Quorum = state.ClusterID, s.node.Leader(), s.node.Quorum()
+	st.Revision, st.AppliedIndex, st.FeatureLevel, st.StateHash = state.Revision, state.Index, state.Level, state.Hash()
+	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
+		st.Directors = append(st.Directors, directorStatus(state.Members[name], live))
+	}
+	for _, g := range state.Config.Groups() {
+		st.Groups = append(st.Groups, groupStatus(state, live, g, s.cfg.Name))
+	}
+	table := s.director.Written()
+	for _, name := range slices.Sorted(maps.Keys(state.Config.Services)) {
+		st.Services = append(st.Services, serviceStatus(state, live, state.Config.Services[name], table, s.cfg.Name))
+	}
+	st.Warnings = append(st.Warnings, warnings(st, live)...)
+	return st, nil
+}
+
+func directorStatus(m fsm.Member, live map[string]received) api.DirectorStatus {
+	d := api.DirectorStatus{
+		Name: m.Name, State: "unreachable", Role: string(m.Role), Address: m.Address.String(), Version: m.Version, Draining: m.Draining,
+	}
+	r, ok := live[m.Name]
+	if !ok {
+		return d
+	}
+	d.State, d.Ready, d.Reasons = "alive", r.Ready, r.Reasons
+	d.AppliedIndex, d.StateHash, d.Version = r.Index, r.Hash, r.Version
+	if r.Leaving {
+		d.State = "leaving"
+	}
+	return d
+}
+
+// groupStatus tells who owns a group: the wire decides, so who is Active counts, not who the log
+// names.
+func groupStatus(state *fsm.State, live map[string]received, g fsm.Group, self string) api.GroupStatus {
+	o, own := state.Groups[g.Name], live[self].Groups[g.Name]
+	st := api.GroupStatus{
+		Name: g.Name, Epoch: o.Epoch, Reason: o.Reason, Order: append([]string{}, o.Order...), Addresses: []string{},
+		State: own.State, Priority: own.Priority,
+	}
+	for _, r := range g.Routers {
+		for _, p := range r.Addresses {
+			st.Addresses = append(st.Addresses, p.String())
+		}
+	}
+	if o.Intent != nil {
+		st.Moving = o.Intent.To
+	}
+	var active []string
+	for _, name := range slices.Sorted(maps.Keys(live)) {
+		if live[name].active(g.Name) {
+			active = append(active, name)
+		}
+	}
+	switch {
+	case slices.Contains(active, o.Owner):
+		st.Owner = o.Owner
+	case len(active) > 0:
+		st.Owner, st.Reason = active[0], live[active[0]].Groups[g.Name].Reason
+	case own.Heard != "" && !own.Member:
+		st.Owner, st.Reason = "foreign "+own.Heard, "a router that is no member advertises it"
+	}
+	return st
+}
+
+func serviceStatus(state *fsm.State, live map[string]received, svc fsm.Service, table ipvs.Table, self string) api.ServiceStatus {
+	st := api.ServiceStatus{
+		Name: svc.Name, Address: svc.Address.String(), Scheduler: svc.Scheduler, Forward: string(svc.Forward), Servers: []api.ServerStatus{},
+	}
+	if svc.Mark != 0 {
+		st.Address = fmt.Sprintf("mark %d", svc.Mark)
+	}
+	dests := table[director.Key(svc)].Dests
+	for _, r := range svc.Servers {
+		key := fsm.ServerKey{Service: svc.Name, Server: r.Address}
+		v := state.Verdict(key)
+		s := api.ServerStatus{
+			Address: r.Address.String(), Verdict: string(v.Health), Weight: dests[r.Address].Weight,
+			Configured: r.Weight, Cause: v.Cause, Seen: map[string]string{},
+		}
+		for name, rep := range live {
+			if o, ok := rep.Observations[key]; ok {
+				s.Seen[name] = string(o.Health)
+			}
+		}
+		s.Asymmetric = v.Health == fsm.Up && s.Seen[self] == string(fsm.Down)
+		st.Servers = append(st.Servers, s)
+	}
+	if svc.Fallback != nil {
+		st.Servers = append(st.Servers, api.ServerStatus{
+			Address: svc.Fallback.Address.String(), Verdict: string(fsm.Unknown), Weight: dests[svc.Fallback.Address].Weight,
+			Configured: svc.Fallback.Weight, Fallback: true, Seen: map[string]string{},
+		})
+	}
+	return st
+}
+
+// warnings says what a person should look at, worst first.
+func warnings(st api.Status, live map[string]received) []string {
+	var out []string
+	if !st.Quorum {
+		out = append(out, "no quorum: the kernel goes on with what it has, nothing can be changed")
+	}
+	for _, d := range st.Directors {
+		r := live[d.Name]
+		switch {
+		case d.State == "unreachable":
+			out = append(out, d.Name+" does not answer")
+		case r.Halted != "":
+			out = append(out, d.Name+": "+r.Halted)
+		case !d.Ready:
+			out = append(out, fmt.Sprintf("%s is not ready: %v", d.Name, r.Reasons))
+		case d.AppliedIndex == st.AppliedIndex && d.StateHash != st.StateHash:
+			out = append(out, d.Name+" has another state at the same log index: its data differs")
+		}
+	}
+	for _, g := range st.Groups {
+		if g.Owner == "" {
+			out = append(out, "nobody owns "+g.Name)
+		}
+	}
+	return out
+}

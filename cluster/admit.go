@@ -1,0 +1,130 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// maxJoinRequest bounds what is read from somebody who has shown no certificate.
+const maxJoinRequest = 64 << 10
+
+func jsonBody(v any) (io.Reader, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encode request: %w", err)
+	}
+	return bytes.NewReader(b), nil
+}
+
+// serveJoin is the one thing that a stranger may ask. Only the leader can answer it; a follower
+// passes it on.
+func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
+	var req joinRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJoinRequest)).Decode(&req); err != nil {
+		writeError(w, fmt.Errorf("join request: %w", err))
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), joinLimit)
+	defer cancel()
+	resp, err := n.letIn(ctx, req)
+	if err != nil {
+		n.log.Warn("join refused", "name", req.Member.Name, "from", r.RemoteAddr, "err", err)
+		writeError(w, err)
+		return
+	}
+	writeJSON(w, resp)
+}
+
+// letIn has the leader admit a joiner, and waits a while for there to be one.
+func (n *Node) letIn(ctx context.Context, req joinRequest) (joinResponse, error) {
+	waiting, cancel := context.WithTimeout(ctx, n.cfg.patience())
+	defer cancel()
+	for {
+		resp, err := joinResponse{}, errNotLeader
+		if n.IsLeader() {
+			resp, err = n.admit(ctx, req)
+		} else if leader := n.Leader(); leader != "" {
+			err = n.call(ctx, leader, http.MethodPost, "/cluster/join", req, &resp)
+		}
+		var dial *dialError
+		if !errors.Is(err, errNotLeader) && !errors.As(err, &dial) {
+			return resp, err
+		}
+		pause(waiting, n.cfg.Heartbeat/20)
+		if waiting.Err() != nil {
+			return joinResponse{}, n.noLeader()
+		}
+	}
+}
+
+// admit uses up the token, makes the joiner a member and signs its certificate, in this order: each
+// step may be repeated by the same joiner.
+func (n *Node) admit(ctx context.Context, req joinRequest) (joinResponse, error) {
+	m := req.Member
+	if err := checkJoiner(m); err != nil {
+		return joinResponse{}, err
+	}
+	now := time.Now()
+	if skew := req.Now.Sub(now).Abs(); skew > clockTolerance {
+		return joinResponse{}, fmt.Errorf("clocks differ by %v: on %s it is %s, on %s %s; certificates and tokens depend on them, so set the wrong one right first",
+			skew.Round(time.Second), m.Name, req.Now.UTC().Format(time.RFC3339), n.id.Name, now.UTC().Format(time.RFC3339))
+	}
+	if err := supports(n.State().Level, m.MinLevel, m.MaxLevel, m.Name+" (version "+m.Version+")"); err != nil {
+		return joinResponse{}, err
+	}
+	pub, err := parseRequest(req.CSR)
+	if err != nil {
+		return joinResponse{}, err
+	}
+	entry, err := fsm.Encode(fsm.AdmitMember{TokenID: req.TokenID, SecretHash: hashSecret(req.Secret), Now: now.UTC(), Member: m})
+	if err != nil {
+		return joinResponse{}, err
+	}
+	index, err := n.append(ctx, entry)
+	if err != nil {
+		return joinResponse{}, err
+	}
+	secrets := n.State().Secrets()
+	p := peerIdentity{ClusterID: n.id.ClusterID, Name: m.Name, ID: m.ID, Admitted: index}
+	cert, err := signMember(secrets.CACert, secrets.CAKey, pub, p, now)
+	if err != nil {
+		return joinResponse{}, err
+	}
+	return joinResponse{ClusterID: n.id.ClusterID, CA: secrets.CACert, Certificate: cert, Admitted: index}, nil
+}
+
+// maxName bounds a member's name: it goes into certificates and gossip.
+const maxName = 63
+
+// checkJoiner says what is wrong with what a joiner tells of itself.
+func checkJoiner(m fsm.Member) error {
+	if m.Name == "" || len(m.Name) > maxName || strings.ContainsFunc(m.Name, notInName) {
+		return fmt.Errorf("%.70q cannot be a director's name: letters, digits, dots, dashes and underscores, at most %d", m.Name, maxName)
+	}
+	if _, err := uuid.Parse(m.ID); err != nil || len(m.ID) != 36 {
+		return fmt.Errorf("the joining agent's ID %.70q is none", m.ID)
+	}
+	if !m.Address.IsValid() || m.Address.Addr().IsUnspecified() || !m.Gossip.IsValid() || m.Gossip.Addr().IsUnspecified() {
+		return fmt.Errorf("the joining agent's addresses %s and %s cannot be reached", m.Address, m.Gossip)
+	}
+	return nil
+}
+
+func notInName(r rune) bool {
+	switch {
+	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '.', r == '-', r == '_':
+		return false
+	}
+	return true
+}

@@ -1,0 +1,68 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+)
+
+// clients holds one client for each member, so that a call finds its connection open.
+type clients struct {
+	mu   sync.Mutex
+	byID map[string]*client
+}
+
+type client struct {
+	http *http.Client
+	at   netip.AddrPort
+}
+
+const idlePerMember = 8
+
+// Client returns how to call a member's agent: a client that shows this member's certificate and
+// talks to that member only, and the URL that paths are appended to. Its connections stay open, so
+// that a call costs one round trip; set deadlines by the requests' contexts.
+func (n *Node) Client(name string) (*http.Client, string, error) {
+	m, ok := n.State().Members[name]
+	if !ok {
+		return nil, "", fmt.Errorf("%s is no member of this cluster", name)
+	}
+	base := "https://" + hostname(m.ID)
+	n.clients.mu.Lock()
+	defer n.clients.mu.Unlock()
+	if c, ok := n.clients.byID[m.ID]; ok && c.at == m.Address {
+		return c.http, base, nil
+	} else if ok {
+		c.http.CloseIdleConnections() // it has moved
+	}
+	tr := &http.Transport{
+		MaxIdleConnsPerHost: idlePerMember,
+		DisableCompression:  true,
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, dialLimit)
+			defer cancel()
+			c, err := n.creds.dial(ctx, m.Address, m.ID, alpnHTTP)
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		},
+	}
+	if n.clients.byID == nil {
+		n.clients.byID = map[string]*client{}
+	}
+	c := &client{http: &http.Client{Transport: tr}, at: m.Address}
+	n.clients.byID[m.ID] = c
+	return c.http, base, nil
+}
+
+func (c *clients) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, one := range c.byID {
+		one.http.CloseIdleConnections()
+	}
+}

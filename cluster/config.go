@@ -1,0 +1,86 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// DefaultPort is the cluster port that an address without a port means.
+const DefaultPort = 7400
+
+// Config is what a node needs. Name, DataDir, Bind and Gossip are required.
+type Config struct {
+	Name      string         // of this member, unique in the cluster
+	DataDir   string         // of the agent; cluster has a directory of its own in it
+	Bind      netip.AddrPort // cluster port: Raft, the agents' calls, joining; others reach this node there
+	Gossip    netip.AddrPort // gossip port, TCP and UDP
+	Role      fsm.Role       // empty: a director
+	Sources   func() []netip.Addr
+	Version   string
+	MinLevel  int           // feature levels that this binary supports
+	MaxLevel  int           // 0: 1
+	Heartbeat time.Duration // of Raft; its lease is half of it. 0: 500 ms
+
+	// Handler serves everything on the cluster port but what is below /cluster/. Only members reach
+	// it; [Peer] tells it which.
+	Handler http.Handler
+	// OnChange is told of every entry that was applied, in order, refused ones with no changes. It
+	// must not block. What Open replayed is not told: that is where a node starts from.
+	OnChange func(prev, next *fsm.State, changes []fsm.Change)
+	// Duties run while this node leads, after it has applied everything that was agreed before. Their
+	// context ends with the leadership.
+	Duties []func(ctx context.Context, n *Node)
+
+	Log hclog.Logger
+}
+
+// checked returns the configuration with its defaults, or what is wrong with it.
+func (c Config) checked() (Config, error) {
+	switch {
+	case c.Name == "":
+		return c, errors.New("cluster: no name")
+	case c.DataDir == "":
+		return c, errors.New("cluster: no data directory")
+	}
+	for what, a := range map[string]netip.AddrPort{"bind": c.Bind, "gossip": c.Gossip} {
+		if !a.IsValid() || a.Addr().IsUnspecified() || a.Port() == 0 {
+			return c, fmt.Errorf("cluster: %s address %s: the other directors need one address and port by which they reach this one", what, a)
+		}
+	}
+	if c.Role == "" {
+		c.Role = fsm.RoleDirector
+	}
+	if c.MaxLevel == 0 {
+		c.MinLevel, c.MaxLevel = 1, 1
+	}
+	if c.Heartbeat == 0 {
+		c.Heartbeat = 500 * time.Millisecond
+	}
+	if c.Log == nil {
+		c.Log = hclog.NewNullLogger()
+	}
+	return c, nil
+}
+
+// member is this node as the log should know it.
+func (c Config) member(id string) fsm.Member {
+	m := fsm.Member{
+		ID: id, Name: c.Name, Role: c.Role, Address: c.Bind, Gossip: c.Gossip,
+		MinLevel: c.MinLevel, MaxLevel: c.MaxLevel, Version: c.Version,
+	}
+	if c.Sources != nil {
+		m.Sources = c.Sources()
+	}
+	return m
+}
+
+// patience is how long a call waits for a leader to come about: several elections.
+func (c Config) patience() time.Duration { return 10 * c.Heartbeat }

@@ -1,0 +1,17 @@
+// Package cluster makes the agents one group: membership, the Raft log, the certificates by which
+// members know each other, and gossip as a hint of who is alive. It is the only package that knows
+// which libraries do that.
+//
+// It promises that what [Node.Propose] confirmed is on the disks of a majority; that the state of a
+// director that starts, quorum or not, is the state that it had applied (at most the last tenth of a
+// second is missing), and that it never goes backwards; that an entry which cannot be applied stops
+// the applying and nothing else; that the quorum changes by command only, and never to one that
+// could agree on nothing; and that without a member's certificate nothing is answered but a token.
+//
+// It never exits the process, never decides who owns an address, and never makes a cluster but in
+// [Init]. Gossip never decides anything.
+//
+// Reading order: init.go and join.go for how a cluster comes about, node.go for how it lives,
+// machine.go for how entries become state, propose.go for how entries come about, members.go and
+// leave.go for how membership changes.
+package cluster

@@ -1,0 +1,163 @@
+package cluster
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Names in the agent's data directory. A cluster directory is built beside its place and renamed
+// into it when it is whole, so that it is there whole or not at all.
+const (
+	liveDir = "cluster"
+	initDir = "cluster.init"
+	joinDir = "cluster.join"
+	goneDir = "cluster.gone"
+
+	lockFile = "cluster.lock"
+
+	identityFile = "identity.json"
+	caFile       = "ca.pem"
+	keyFile      = "member.key"
+	certFile     = "member.pem"
+	logFile      = "raft.db"
+	recordFile   = "applied"
+)
+
+// identity says whose directory it is.
+type identity struct {
+	ClusterID string `json:"cluster_id"`
+	Name      string `json:"name"`
+	ID        string `json:"id"`
+	Admitted  uint64 `json:"admitted"` // index of the entry that let this member in
+}
+
+// Exists reports whether the agent with this data directory is in a cluster.
+func Exists(dataDir string) bool {
+	_, err := os.Stat(filepath.Join(dataDir, liveDir, identityFile))
+	return err == nil
+}
+
+func readIdentity(dir string) (identity, error) {
+	var id identity
+	b, err := os.ReadFile(filepath.Join(dir, identityFile))
+	if err != nil {
+		return id, fmt.Errorf("read whose data it is: %w", err)
+	}
+	if err := json.Unmarshal(b, &id); err != nil {
+		return id, fmt.Errorf("read whose data it is: %s: %w", filepath.Join(dir, identityFile), err)
+	}
+	return id, nil
+}
+
+func (id identity) write(dir string) error {
+	b, err := json.MarshalIndent(id, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(dir, identityFile), append(b, '\n'))
+}
+
+// writeFile writes a file that only its owner reads. It is on the disk when writeFile returns, and
+// after a crash it is the old one or the new one.
+func writeFile(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	_, err = f.Write(b)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(f.Name()) // half a file helps nobody, and the write has failed already
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("sync directory: %w", err)
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// makeDir makes the directory in which a cluster directory is built.
+func makeDir(dataDir, name string) (string, error) {
+	if err := os.MkdirAll(dataDir, 0o755); err != nil {
+		return "", fmt.Errorf("make data directory: %w", err)
+	}
+	dir := filepath.Join(dataDir, name)
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("make directory: %w", err)
+	}
+	return dir, nil
+}
+
+// install puts the directory that was built into its place.
+func install(dataDir, built string) error {
+	if err := syncDir(filepath.Join(dataDir, built)); err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(dataDir, built), filepath.Join(dataDir, liveDir)); err != nil {
+		return fmt.Errorf("install the cluster's data: %w", err)
+	}
+	return syncDir(dataDir)
+}
+
+// wipe removes the cluster directory. From its first step on there is none, whatever comes next.
+func wipe(dataDir string) error {
+	gone := filepath.Join(dataDir, goneDir)
+	if err := os.RemoveAll(gone); err != nil {
+		return fmt.Errorf("remove old data: %w", err)
+	}
+	err := os.Rename(filepath.Join(dataDir, liveDir), gone)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the cluster's data: %w", err)
+	}
+	return errors.Join(syncDir(dataDir), os.RemoveAll(gone))
+}
+
+// lock is held by the one process that uses a data directory. The kernel lets go of it when the
+// process ends, however it ends.
+type lock struct{ f *os.File }
+
+func takeLock(dataDir string) (*lock, error) {
+	if err := os.MkdirAll(dataDir, 0o755); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	path := filepath.Join(dataDir, lockFile)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		holder, _ := os.ReadFile(path) // who holds it is told if it can be told
+		_ = f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("data directory %s is in use by another quorate agent (pid %s): stop that one, or give this one a data_dir of its own", dataDir, strings.TrimSpace(string(holder)))
+		}
+		return nil, fmt.Errorf("lock %s: %w", path, err)
+	}
+	err = errors.Join(f.Truncate(0), writeAt(f, fmt.Sprintln(os.Getpid()), 0))
+	if err != nil && !errors.Is(err, unix.ENOSPC) { // the pid is for people; a full disk stops no start
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+	}
+	return &lock{f}, nil
+}
+
+func (l *lock) release() error { return l.f.Close() }
+
+func writeAt(f *os.File, text string, off int64) error {
+	_, err := f.WriteAt([]byte(text), off)
+	return err
+}

@@ -1,0 +1,137 @@
+package cluster
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+)
+
+// rejoinEvery is how often members that gossip does not know are greeted: it forgets who was away
+// for long.
+const rejoinEvery = 5 * time.Second
+
+// about is what a member gossips of itself: at most 512 bytes, beyond which memberlist panics.
+type about struct {
+	Name     string `json:"n"`
+	Version  string `json:"v"`
+	MinLevel int    `json:"l"`
+	MaxLevel int    `json:"h"`
+}
+
+// gossips keeps this node in the gossip until ctx ends. Gossip moves nothing by itself: it only says
+// who seems to be alive.
+func (n *Node) gossips(ctx context.Context) error {
+	var list *memberlist.Memberlist
+	defer func() {
+		if list != nil {
+			n.gossip.Store(nil)
+			if err := list.Shutdown(); err != nil {
+				n.log.Debug("stop gossip", "err", err)
+			}
+		}
+	}()
+	for ctx.Err() == nil {
+		if key := n.State().Secrets().GossipKey; list == nil && len(key) > 0 {
+			var err error
+			if list, err = memberlist.Create(n.gossipConfig(key)); err != nil {
+				n.log.Warn("no gossip yet", "err", err)
+				list = nil
+			} else {
+				n.gossip.Store(list)
+			}
+		}
+		if list == nil {
+			changed := n.Changed()
+			if len(n.State().Secrets().GossipKey) == 0 {
+				select {
+				case <-ctx.Done():
+				case <-changed: // the key comes with the log
+				}
+				continue
+			}
+		} else {
+			n.greet(list)
+		}
+		pause(ctx, rejoinEvery)
+	}
+	return nil
+}
+
+func (n *Node) gossipConfig(key []byte) *memberlist.Config {
+	c := memberlist.DefaultLANConfig()
+	c.Name = n.id.ID
+	c.BindAddr, c.BindPort = n.cfg.Gossip.Addr().String(), int(n.cfg.Gossip.Port())
+	c.AdvertiseAddr, c.AdvertisePort = c.BindAddr, c.BindPort
+	c.SecretKey = key
+	c.Label = n.id.ClusterID
+	c.Delegate = gossipDelegate{n.cfg, n.id.Name}
+	c.Logger = lines(quieten(n.log.Named("gossip")))
+	c.DeadNodeReclaimTime = 30 * time.Second
+	return c
+}
+
+// greet tells members that gossip does not know of this one.
+func (n *Node) greet(list *memberlist.Memberlist) {
+	known := map[string]bool{}
+	for _, m := range list.Members() {
+		known[m.Name] = true
+	}
+	for _, m := range n.State().Members {
+		if known[m.ID] {
+			continue
+		}
+		if _, err := list.Join([]string{m.Gossip.String()}); err != nil {
+			n.log.Debug("not greeted", "member", m.Name, "err", err)
+		}
+	}
+}
+
+// Alive reports whether a member was heard of lately. It is a hint, seconds old.
+func (n *Node) Alive(name string) bool {
+	if name == n.id.Name {
+		return true
+	}
+	m, ok := n.State().Members[name]
+	list := n.gossip.Load()
+	if !ok || list == nil {
+		return false
+	}
+	for _, node := range list.Members() {
+		if node.Name == m.ID {
+			return true
+		}
+	}
+	return false
+}
+
+// gossipDelegate says what this member gossips; it takes nothing from others.
+type gossipDelegate struct {
+	cfg  Config
+	name string
+}
+
+// NodeMeta implements [memberlist.Delegate].
+func (d gossipDelegate) NodeMeta(limit int) []byte {
+	b, err := json.Marshal(about{d.name, fmt.Sprintf("%.100s", d.cfg.Version), d.cfg.MinLevel, d.cfg.MaxLevel})
+	if err != nil || len(b) > limit {
+		return nil
+	}
+	return b
+}
+
+// NotifyMsg implements [memberlist.Delegate].
+func (gossipDelegate) NotifyMsg([]byte) {}
+
+// GetBroadcasts implements [memberlist.Delegate].
+func (gossipDelegate) GetBroadcasts(int, int) [][]byte { return nil }
+
+// LocalState implements [memberlist.Delegate].
+func (gossipDelegate) LocalState(bool) []byte { return nil }
+
+// MergeRemoteState implements [memberlist.Delegate].
+func (gossipDelegate) MergeRemoteState([]byte, bool) {}
+
+var _ memberlist.Delegate = gossipDelegate{}

@@ -1,0 +1,185 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+type connKey struct{}
+
+type peerKey struct{}
+
+// withConn lets a handler find its connection.
+func withConn(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, c)
+}
+
+// Peer returns the name of the member that makes a request on the cluster port.
+func Peer(ctx context.Context) (name string, ok bool) {
+	p, ok := ctx.Value(peerKey{}).(peerIdentity)
+	return p.Name, ok
+}
+
+// handler serves the cluster port. Joining is open to who has a token; all else is for members.
+func (n *Node) handler() http.Handler {
+	members := http.NewServeMux()
+	members.HandleFunc("POST /cluster/propose", n.servePropose)
+	members.HandleFunc("GET /cluster/progress", n.serveProgress)
+	members.HandleFunc("POST /cluster/remove", n.serveRemove)
+	members.HandleFunc("/cluster/", http.NotFound)
+	if n.cfg.Handler != nil {
+		members.Handle("/", n.cfg.Handler)
+	}
+	all := http.NewServeMux()
+	all.HandleFunc("POST /cluster/join", n.serveJoin)
+	all.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		c, ok := r.Context().Value(connKey{}).(*conn)
+		if !ok {
+			writeError(w, errNoCertificate)
+			return
+		}
+		peer, err := n.authorize(c.ConnectionState()) // at each request: membership may have ended
+		if err != nil {
+			writeError(w, err)
+			return
+		}
+		members.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), peerKey{}, peer)))
+	})
+	return all
+}
+
+var errNoCertificate = errors.New("only members of this cluster are answered, and no certificate of one was shown")
+
+// authorize says which member is at the other end of a connection.
+func (n *Node) authorize(c tls.ConnectionState) (peerIdentity, error) {
+	if len(c.VerifiedChains) == 0 {
+		return peerIdentity{}, errNoCertificate
+	}
+	p, err := identityOf(c.PeerCertificates[0])
+	if err != nil {
+		return peerIdentity{}, err
+	}
+	return p, n.mayTalk(p)
+}
+
+// mayTalk reports whether a peer whose certificate is good is a member. Somebody who was admitted
+// by an entry that this node has not applied yet is believed.
+func (n *Node) mayTalk(p peerIdentity) error {
+	s := n.State()
+	if p.ClusterID != n.id.ClusterID {
+		return fmt.Errorf("%s is of cluster %s, this is cluster %s", p.Name, p.ClusterID, n.id.ClusterID)
+	}
+	if m, ok := s.Members[p.Name]; (ok && m.ID == p.ID) || p.Admitted > s.Index {
+		return nil
+	}
+	return &removal{Name: p.Name, Index: s.Index}
+}
+
+// removal is what a member that was removed is told, and by whom.
+type removal struct {
+	Name  string // who was removed
+	Index uint64 // as of this entry
+	By    string // who says so; "": the own log
+}
+
+// Error implements error.
+func (r *removal) Error() string {
+	text := fmt.Sprintf("%s is %v (as of log entry %d)", r.Name, ErrRemoved, r.Index)
+	if r.By != "" {
+		text += ", says " + r.By
+	}
+	return text + ": `quorate leave` there removes what is left of it, then it can join again"
+}
+
+// Is makes a removal match [ErrRemoved].
+func (r *removal) Is(err error) bool { return err == ErrRemoved }
+
+// failure is an error on the wire. Its code lets the other side compare it as if it were its own.
+type failure struct {
+	Error string `json:"error"`
+	Code  string `json:"code,omitempty"`
+	Index uint64 `json:"index,omitempty"`
+	Name  string `json:"name,omitempty"`
+}
+
+// wireErrors are the errors that keep their identity on the wire.
+var wireErrors = []struct {
+	code   string
+	err    error
+	status int
+}{
+	{"stale", fsm.ErrStale, http.StatusConflict},
+	{"token", fsm.ErrToken, http.StatusForbidden},
+	{"taken", fsm.ErrTaken, http.StatusConflict},
+	{"not-found", fsm.ErrNotFound, http.StatusNotFound},
+	{"unknown-command", fsm.ErrUnknownCommand, http.StatusBadRequest},
+	{"not-leader", errNotLeader, http.StatusServiceUnavailable},
+	{"no-leader", ErrNoLeader, http.StatusServiceUnavailable},
+	{"uncertain", ErrUncertain, http.StatusGatewayTimeout},
+	{"removed", ErrRemoved, http.StatusGone},
+	{"no-certificate", errNoCertificate, http.StatusForbidden},
+	{"would-lose-quorum", ErrQuorumAtRisk, http.StatusConflict},
+}
+
+func newFailure(err error) (failure, int) {
+	f, status := failure{Error: err.Error()}, http.StatusConflict
+	var r *removal
+	if errors.As(err, &r) {
+		f.Index, f.Name = r.Index, r.Name
+	}
+	for _, w := range wireErrors {
+		if errors.Is(err, w.err) {
+			f.Code, status = w.code, w.status
+			break
+		}
+	}
+	return f, status
+}
+
+func (f failure) err() error {
+	if f.Code == "removed" {
+		return &removal{Name: f.Name, Index: f.Index}
+	}
+	for _, w := range wireErrors {
+		if f.Code == w.code {
+			return &remoteError{f.Error, w.err}
+		}
+	}
+	return errors.New(f.Error)
+}
+
+// remoteError is an error of another node: its text, and what it is to be compared as.
+type remoteError struct {
+	text string
+	as   error
+}
+
+func (e *remoteError) Error() string { return e.text }
+
+func (e *remoteError) Unwrap() error { return e.as }
+
+func writeError(w http.ResponseWriter, err error) {
+	f, status := newFailure(err)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(f) // who asked may be gone
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(v) // who asked may be gone
+}
+
+func readJSON(w http.ResponseWriter, r *http.Request, v any) error {
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxEntry)).Decode(v); err != nil {
+		return fmt.Errorf("request from %s: %w", r.RemoteAddr, err)
+	}
+	return nil
+}

@@ -1,0 +1,140 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// firstCommand is the index of a cluster's first command; before it is Raft's configuration.
+const firstCommand = 2
+
+// Init makes a cluster with this agent as its only member. Everything is built beside its place and
+// put there in one step: an Init that was cut off has done nothing, and can be run again. It refuses
+// if this agent is in a cluster already.
+func Init(ctx context.Context, cfg Config) (err error) {
+	cfg, err = cfg.checked()
+	if err != nil {
+		return err
+	}
+	l, err := takeLock(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.release()) }()
+	if Exists(cfg.DataDir) {
+		return alreadyIn(cfg.DataDir)
+	}
+	if err := portsFree(cfg); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(filepath.Join(cfg.DataDir, initDir)); err != nil {
+		return fmt.Errorf("remove what an init before has left: %w", err)
+	}
+	dir, err := makeDir(cfg.DataDir, initDir)
+	if err != nil {
+		return err
+	}
+	if err := buildFirst(dir, cfg); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return install(cfg.DataDir, initDir)
+}
+
+// alreadyIn says which cluster the data directory is of.
+func alreadyIn(dataDir string) error {
+	id, err := readIdentity(filepath.Join(dataDir, liveDir))
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("this agent is director %s of cluster %s already: `quorate status` shows it, `quorate leave` ends it", id.Name, id.ClusterID)
+}
+
+// portsFree reports whether a node could be opened after this.
+func portsFree(cfg Config) error {
+	l, err := listen(cfg.Bind)
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.Close(), tryGossip(cfg.Gossip))
+}
+
+// buildFirst writes everything that the first member of a cluster has.
+func buildFirst(dir string, cfg Config) error {
+	now := time.Now()
+	id := identity{ClusterID: uuid.NewString(), Name: cfg.Name, ID: uuid.NewString(), Admitted: firstCommand}
+	caCert, caKey, err := newCA(id.ClusterID, now)
+	if err != nil {
+		return err
+	}
+	key, keyText, err := newKey()
+	if err != nil {
+		return err
+	}
+	cert, err := signMember(caCert, caKey, key.Public(), id.peer(), now)
+	if err != nil {
+		return err
+	}
+	for name, text := range map[string][]byte{caFile: caCert, keyFile: keyText, certFile: cert} {
+		if err := writeFile(filepath.Join(dir, name), text); err != nil {
+			return err
+		}
+	}
+	gossipKey := make([]byte, 32)
+	_, _ = rand.Read(gossipKey) // never fails
+	first := fsm.InitCluster{
+		ClusterID: id.ClusterID,
+		Level:     cfg.MaxLevel,
+		Secrets:   fsm.Secrets{CACert: caCert, CAKey: caKey, GossipKey: gossipKey},
+		Member:    cfg.member(id.ID),
+	}
+	if err := buildLog(dir, cfg, id, first); err != nil {
+		return err
+	}
+	if err := writeFile(filepath.Join(dir, recordFile), []byte(formatRecord(firstCommand))); err != nil {
+		return err
+	}
+	return id.write(dir)
+}
+
+func (id identity) peer() peerIdentity {
+	return peerIdentity{ClusterID: id.ClusterID, Name: id.Name, ID: id.ID, Admitted: id.Admitted}
+}
+
+// buildLog writes the log of a new cluster: Raft's configuration and the first command. What the
+// only voter has in its log is agreed.
+func buildLog(dir string, cfg Config, id identity, first fsm.Command) (err error) {
+	entry, err := fsm.Encode(first)
+	if err != nil {
+		return err
+	}
+	s, err := openStore(dir, cfg.Log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	c := raft.DefaultConfig()
+	c.LocalID = raft.ServerID(id.ID)
+	c.Logger = quieten(cfg.Log)
+	self := raft.Server{Suffrage: raft.Voter, ID: c.LocalID, Address: raftAddress(id.ID, cfg.Bind)}
+	// Written without the store's patience: an init that cannot write fails.
+	if err := raft.BootstrapCluster(c, s.bolt, s.bolt, s.snaps, nil, raft.Configuration{Servers: []raft.Server{self}}); err != nil {
+		return fmt.Errorf("begin log: %w", err)
+	}
+	if err := s.bolt.StoreLog(&raft.Log{Index: firstCommand, Term: 1, Type: raft.LogCommand, Data: entry}); err != nil {
+		return fmt.Errorf("write first log entry: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,276 @@
+package cluster
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// joinRequest is what a joiner sends to a member that it knows by its token.
+type joinRequest struct {
+	TokenID string     `json:"token_id"`
+	Secret  []byte     `json:"secret"`
+	CSR     []byte     `json:"csr"` // DER
+	Member  fsm.Member `json:"member"`
+	Now     time.Time  `json:"now"` // the joiner's clock
+}
+
+// joinResponse makes it a member.
+type joinResponse struct {
+	ClusterID   string `json:"cluster_id"`
+	CA          []byte `json:"ca"`          // PEM
+	Certificate []byte `json:"certificate"` // PEM
+	Admitted    uint64 `json:"admitted"`
+}
+
+// joinLimit bounds one attempt to join; the cluster may be electing meanwhile.
+const joinLimit = 15 * time.Second
+
+// Join makes this agent a member of the cluster that a token is for, through any member at addr (an
+// address, with or without a port). The key is made here and stays here; before anything is sent,
+// the cluster must prove that it is the one that made the token. After it the node can be opened: it
+// votes once it has caught up. A Join that was cut off goes on where it stopped, with the same token.
+func Join(ctx context.Context, cfg Config, addr, tokenText string, progress func(string)) (err error) {
+	cfg, err = cfg.checked()
+	if err != nil {
+		return err
+	}
+	target, err := joinTarget(addr)
+	if err != nil {
+		return err
+	}
+	t, err := parseToken(tokenText)
+	if err != nil {
+		return err
+	}
+	l, err := takeLock(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.release()) }()
+	if Exists(cfg.DataDir) {
+		return joinedAlready(cfg.DataDir, t, progress)
+	}
+	if err := portsFree(cfg); err != nil {
+		return err
+	}
+	j, err := beginJoin(cfg)
+	if err != nil {
+		return err
+	}
+	progress("asking " + target + " to let " + cfg.Name + " in")
+	resp, err := j.ask(ctx, target, t)
+	if err != nil {
+		return fmt.Errorf("join through %s: %w", target, err)
+	}
+	if err := j.finish(resp); err != nil {
+		return err
+	}
+	progress(fmt.Sprintf("%s is a member of cluster %s, its certificate is signed; it votes once it has caught up", cfg.Name, resp.ClusterID))
+	return install(cfg.DataDir, joinDir)
+}
+
+// joinTarget reads ADDRESS or ADDRESS:PORT.
+func joinTarget(addr string) (string, error) {
+	if ap, err := netip.ParseAddrPort(addr); err == nil {
+		return ap.String(), nil
+	}
+	if a, err := netip.ParseAddr(addr); err == nil {
+		return netip.AddrPortFrom(a, DefaultPort).String(), nil
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		host, port = addr, strconv.Itoa(DefaultPort)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); host == "" || err != nil || n == 0 {
+		return "", fmt.Errorf("%q is not the address of a member: write ADDRESS or ADDRESS:PORT", addr)
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// joinedAlready is success if the agent is in the cluster that it was asked to join.
+func joinedAlready(dataDir string, t token, progress func(string)) error {
+	creds, err := loadCredentials(filepath.Join(dataDir, liveDir))
+	if err != nil {
+		return err
+	}
+	if sha256.Sum256(creds.ca.Raw) != t.pin {
+		return fmt.Errorf("%w; and the token is of another cluster", alreadyIn(dataDir))
+	}
+	progress("this agent is a member of that cluster already")
+	return nil
+}
+
+// joining is a join under way. Its directory keeps ID and key, so that to ask again is to ask as
+// the same.
+type joining struct {
+	cfg Config
+	dir string
+	id  identity
+	key *ecdsa.PrivateKey
+}
+
+func beginJoin(cfg Config) (*joining, error) {
+	dir, err := makeDir(cfg.DataDir, joinDir)
+	if err != nil {
+		return nil, err
+	}
+	j := &joining{cfg: cfg, dir: dir}
+	if j.resume() {
+		return j, nil
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return nil, fmt.Errorf("remove what a join before has left: %w", err)
+	}
+	if _, err := makeDir(cfg.DataDir, joinDir); err != nil {
+		return nil, err
+	}
+	j.id = identity{Name: cfg.Name, ID: uuid.NewString()}
+	key, text, err := newKey()
+	if err != nil {
+		return nil, err
+	}
+	j.key = key
+	return j, errors.Join(writeFile(filepath.Join(dir, keyFile), text), j.id.write(dir))
+}
+
+// resume takes up a join that was begun under the same name.
+func (j *joining) resume() bool {
+	id, err := readIdentity(j.dir)
+	if err != nil || id.Name != j.cfg.Name {
+		return false
+	}
+	text, err := os.ReadFile(filepath.Join(j.dir, keyFile))
+	if err != nil {
+		return false
+	}
+	signer, err := parseKey(text)
+	if err != nil {
+		return false
+	}
+	j.id = id
+	key, ok := signer.(*ecdsa.PrivateKey)
+	j.key = key
+	return ok
+}
+
+// ask sends the request, over a connection whose other end the token has proved.
+func (j *joining) ask(ctx context.Context, target string, t token) (joinResponse, error) {
+	var out joinResponse
+	ctx, cancel := context.WithTimeout(ctx, joinLimit)
+	defer cancel()
+	csr, err := newRequest(j.cfg.Name, j.key)
+	if err != nil {
+		return out, err
+	}
+	body, err := jsonBody(joinRequest{TokenID: t.ID(), Secret: t.secret[:], CSR: csr, Member: j.cfg.member(j.id.ID), Now: time.Now().UTC()})
+	if err != nil {
+		return out, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+target+"/cluster/join", body)
+	if err != nil {
+		return out, err
+	}
+	tr := &http.Transport{DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dialPinned(ctx, target, t) }}
+	defer tr.CloseIdleConnections()
+	resp, err := tr.RoundTrip(req)
+	if err != nil {
+		return out, err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return out, fmt.Errorf("its answer broke off, try again: %w", err)
+	}
+	err = decodeAnswer(target, resp, text, &out)
+	return out, err
+}
+
+// dialPinned connects to a member of the cluster that made a token, and to nobody else.
+func dialPinned(ctx context.Context, target string, t token) (net.Conn, error) {
+	raw, err := dialer().DialContext(ctx, "tcp", target)
+	if err != nil {
+		return nil, explainDial(target, err)
+	}
+	c := tls.Client(raw, &tls.Config{
+		MinVersion:         tls.VersionTLS13,
+		NextProtos:         []string{alpnHTTP},
+		InsecureSkipVerify: true, // VerifyConnection does more: the token names the one CA that counts
+		VerifyConnection:   t.verify,
+	})
+	if err := c.HandshakeContext(ctx); err != nil {
+		_ = raw.Close() // the handshake's error says more
+		if errors.Is(err, errOtherCluster) {
+			return nil, err
+		}
+		return nil, fmt.Errorf("what answers there does not speak as a quorate agent does: %w", explainTLS(err))
+	}
+	return c, nil
+}
+
+var errOtherCluster = errors.New("another cluster answered")
+
+// verify holds a member's certificates against the token.
+func (t token) verify(c tls.ConnectionState) error {
+	pool, found := x509.NewCertPool(), false
+	for _, cert := range c.PeerCertificates[1:] {
+		if sha256.Sum256(cert.Raw) == t.pin {
+			pool.AddCert(cert)
+			found = true
+		}
+	}
+	if !found {
+		return fmt.Errorf("%w: its CA is not the one that the token names; is the address right, and the token of that cluster? Nothing was sent", errOtherCluster)
+	}
+	_, err := c.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: pool})
+	return err
+}
+
+func explainDial(target string, err error) error {
+	_, port, _ := net.SplitHostPort(target)
+	var timeout net.Error
+	switch {
+	case errors.Is(err, unix.ECONNREFUSED):
+		return fmt.Errorf("%w: the host is there, but no agent of a cluster listens on that port; is the address a member's `bind`?", err)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return fmt.Errorf("%w: nothing answers; is the host up, and does every firewall on the way let %s/tcp through?", err, port)
+	}
+	return err
+}
+
+// finish writes what makes this agent a member.
+func (j *joining) finish(r joinResponse) error {
+	key, err := os.ReadFile(filepath.Join(j.dir, keyFile))
+	if err != nil {
+		return fmt.Errorf("read the key: %w", err)
+	}
+	if _, err := tls.X509KeyPair(r.Certificate, key); err != nil {
+		return fmt.Errorf("the cluster's answer: certificate: %w", err)
+	}
+	if _, err := parseCertificate(r.CA); err != nil {
+		return fmt.Errorf("the cluster's answer: CA: %w", err)
+	}
+	j.id.ClusterID, j.id.Admitted = r.ClusterID, r.Admitted
+	return errors.Join(
+		writeFile(filepath.Join(j.dir, caFile), r.CA),
+		writeFile(filepath.Join(j.dir, certFile), r.Certificate),
+		j.id.write(j.dir),
+	)
+}

@@ -1,0 +1,195 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// caughtUp is how many entries a joiner may be behind when it becomes a voter.
+const caughtUp = 16
+
+// lead runs the leader's duties while this node leads.
+func (n *Node) lead(ctx context.Context) error {
+	leads := false
+	for {
+		if leads {
+			leads = n.untilLost(ctx)
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case leads = <-n.leadership:
+		}
+	}
+}
+
+// untilLost serves one term, and waits until all of that has ended. It reports whether another term
+// began meanwhile.
+func (n *Node) untilLost(ctx context.Context) bool {
+	duties, stop := context.WithCancel(ctx)
+	var term sync.WaitGroup
+	term.Go(func() { n.serveTerm(duties) })
+	defer term.Wait()
+	defer stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case leads := <-n.leadership:
+		return leads
+	}
+}
+
+// serveTerm does what only the leader does, once all that was agreed before it is applied here.
+func (n *Node) serveTerm(ctx context.Context) {
+	if err := n.raft.Load().Barrier(0).Error(); err != nil {
+		n.log.Debug("leadership ended before it began", "err", err)
+		return
+	}
+	if n.Halted() != nil {
+		return // what cannot be applied cannot be built on
+	}
+	n.log.Info("this director leads", "index", n.State().Index)
+	var wg sync.WaitGroup
+	wg.Go(func() { n.govern(ctx) })
+	for _, duty := range n.cfg.Duties {
+		wg.Go(func() { duty(ctx, n) })
+	}
+	wg.Wait()
+}
+
+// govern makes Raft's configuration follow the members: who was admitted gets the log, who has
+// caught up votes, who was removed is out.
+func (n *Node) govern(ctx context.Context) {
+	tick := time.NewTicker(max(n.cfg.Heartbeat/2, 20*time.Millisecond))
+	defer tick.Stop()
+	for {
+		pending, err := n.adjust(ctx)
+		if err != nil && ctx.Err() == nil {
+			n.log.Warn("Raft's configuration not changed", "err", err)
+		}
+		var again <-chan time.Time
+		if pending || err != nil {
+			again = tick.C
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.membership:
+		case <-again:
+		}
+	}
+}
+
+// adjust makes one round of changes; pending says that somebody is not a voter yet.
+func (n *Node) adjust(ctx context.Context) (pending bool, err error) {
+	servers, err := n.servers()
+	if err != nil {
+		return true, err
+	}
+	s, r := n.State(), n.raft.Load()
+	known := map[string]raft.ServerSuffrage{}
+	for _, server := range servers {
+		id := string(server.ID)
+		known[id] = server.Suffrage
+		if _, ok := memberByID(s, id); !ok {
+			if err := r.RemoveServer(server.ID, 0, n.cfg.patience()).Error(); err != nil {
+				return true, fmt.Errorf("remove %s: %w", id, err)
+			}
+		}
+	}
+	for _, m := range s.Members {
+		suffrage, ok := known[m.ID]
+		switch {
+		case !ok:
+			pending = true
+			err = r.AddNonvoter(raft.ServerID(m.ID), raftAddress(m.ID, m.Address), 0, n.cfg.patience()).Error()
+		case suffrage == raft.Voter:
+		case n.hasCaughtUp(ctx, m.Name):
+			n.log.Info("votes from now on", "member", m.Name)
+			err = r.AddVoter(raft.ServerID(m.ID), raftAddress(m.ID, m.Address), 0, n.cfg.patience()).Error()
+		default:
+			pending = true
+		}
+		if err != nil {
+			return true, fmt.Errorf("add %s: %w", m.Name, err)
+		}
+	}
+	return pending, nil
+}
+
+// progress is how far a member has come.
+type progress struct {
+	Applied uint64 `json:"applied"`
+}
+
+func (n *Node) serveProgress(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, progress{n.State().Index})
+}
+
+// progressOf asks a member how far it has come.
+func (n *Node) progressOf(ctx context.Context, name string) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, max(2*n.cfg.Heartbeat, 500*time.Millisecond))
+	defer cancel()
+	var p progress
+	err := n.call(ctx, name, http.MethodGet, "/cluster/progress", nil, &p)
+	return p.Applied, err
+}
+
+func (n *Node) hasCaughtUp(ctx context.Context, name string) bool {
+	applied, err := n.progressOf(ctx, name)
+	return err == nil && applied+caughtUp >= n.State().Index
+}
+
+// voterIDs returns the IDs of the servers that count for the quorum.
+func voterIDs(servers []raft.Server) []string {
+	var ids []string
+	for _, s := range servers {
+		if s.Suffrage == raft.Voter {
+			ids = append(ids, string(s.ID))
+		}
+	}
+	return ids
+}
+
+// reachableVoters counts the voters without one member, and those of them that answer.
+func (n *Node) reachableVoters(ctx context.Context, without string) (voters, answer int, err error) {
+	servers, err := n.servers()
+	if err != nil {
+		return 0, 0, err
+	}
+	s := n.State()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	for _, id := range voterIDs(servers) {
+		m, ok := memberByID(s, id)
+		if m.Name == without && ok {
+			continue
+		}
+		voters++
+		wg.Go(func() {
+			if ok && n.answers(ctx, m) {
+				mu.Lock()
+				answer++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return voters, answer, nil
+}
+
+func (n *Node) answers(ctx context.Context, m fsm.Member) bool {
+	if m.ID == n.id.ID {
+		return true
+	}
+	_, err := n.progressOf(ctx, m.Name)
+	return err == nil
+}

@@ -1,0 +1,157 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// ErrQuorumAtRisk means that a membership was not ended, since the rest could agree on nothing then.
+var ErrQuorumAtRisk = errors.New("the cluster would lose its quorum")
+
+// removeRequest asks the leader to end a membership.
+type removeRequest struct {
+	Name  string `json:"name"`
+	Force bool   `json:"force"`
+}
+
+// MayLeave returns nil if this member can leave, or why not.
+func (n *Node) MayLeave(ctx context.Context, force bool) error {
+	if force {
+		return nil
+	}
+	return n.affordable(ctx, n.id.Name)
+}
+
+// affordable says, with the numbers, why a member cannot be missed.
+func (n *Node) affordable(ctx context.Context, name string) error {
+	if len(n.State().Members) == 1 {
+		return fmt.Errorf("%w: %s is its only member, and its data would go with it; force it to end the cluster", ErrQuorumAtRisk, name)
+	}
+	voters, answer, err := n.reachableVoters(ctx, name)
+	if err != nil {
+		return err
+	}
+	if need := voters/2 + 1; answer < need {
+		return fmt.Errorf("%w: without %s it has %d voters and needs %d of them, but only %d answer; bring one back first, or force it", ErrQuorumAtRisk, name, voters, need, answer)
+	}
+	return nil
+}
+
+// Remove ends another member's membership. It refuses, with the numbers, what would lose the
+// quorum, unless forced.
+func (n *Node) Remove(ctx context.Context, name string, force bool) error {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.patience())
+	defer cancel()
+	for {
+		err := errNotLeader
+		if n.IsLeader() {
+			err = n.remove(ctx, name, force)
+		} else if leader := n.Leader(); leader != "" {
+			err = n.call(ctx, leader, http.MethodPost, "/cluster/remove", removeRequest{name, force}, nil)
+		}
+		var dial *dialError
+		if !errors.Is(err, errNotLeader) && !errors.As(err, &dial) {
+			return err
+		}
+		pause(ctx, n.cfg.Heartbeat/20)
+		if ctx.Err() != nil {
+			return n.noLeader()
+		}
+	}
+}
+
+func (n *Node) serveRemove(w http.ResponseWriter, r *http.Request) {
+	var q removeRequest
+	err := readJSON(w, r, &q)
+	if err == nil && !n.IsLeader() {
+		err = errNotLeader
+	}
+	if err == nil {
+		err = n.remove(r.Context(), q.Name, q.Force)
+	}
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	writeJSON(w, struct{}{})
+}
+
+// remove is the leader's part. The entry ends the membership; Raft's configuration follows before
+// the answer, so that who left is not counted any more.
+func (n *Node) remove(ctx context.Context, name string, force bool) error {
+	if _, ok := n.State().Members[name]; !ok {
+		return fmt.Errorf("member %s: %w", name, fsm.ErrNotFound)
+	}
+	if !force {
+		if err := n.affordable(ctx, name); err != nil {
+			return err
+		}
+	}
+	entry, err := fsm.Encode(fsm.RemoveMember{Name: name})
+	if err != nil {
+		return err
+	}
+	index, err := n.append(ctx, entry)
+	if err != nil {
+		return err
+	}
+	n.waitApplied(ctx, index)
+	_, err = n.adjust(ctx)
+	return err
+}
+
+// Leave ends this node's membership: it gives leadership away, is removed, stops, and what it had
+// of the cluster is wiped. [Node.Run] returns then. It refuses, with the numbers, what would lose
+// the quorum. With force it leaves though nobody agrees; the others count it until it is removed
+// there.
+func (n *Node) Leave(ctx context.Context, force bool, progress func(string)) error {
+	if err := n.MayLeave(ctx, force); err != nil {
+		return err
+	}
+	n.leaving.Store(true)
+	alone := len(n.State().Members) == 1
+	if err := n.resign(ctx, alone, progress); err != nil && !force {
+		n.leaving.Store(false)
+		return err
+	} else if err != nil {
+		progress("the others were not told: " + err.Error())
+	}
+	n.left.Store(true)
+	n.end()
+	select {
+	case <-n.done:
+		return n.failed
+	case <-ctx.Done():
+		return fmt.Errorf("the membership has ended, but this node does not stop: %w", ctx.Err())
+	}
+}
+
+// resign has the others end this membership.
+func (n *Node) resign(ctx context.Context, alone bool, progress func(string)) error {
+	if alone || n.Removed() != nil {
+		return nil
+	}
+	ctx, cancel := withoutHaste(ctx, 2*n.cfg.patience())
+	defer cancel()
+	if n.IsLeader() {
+		progress("giving leadership away")
+		if err := n.LeadershipTransfer(ctx); err != nil {
+			return err
+		}
+	}
+	for n.IsLeader() || n.Leader() == "" || n.Leader() == n.id.Name { // the others elect; it is quick
+		pause(ctx, n.cfg.Heartbeat/20)
+		if ctx.Err() != nil {
+			return n.noLeader()
+		}
+	}
+	err := n.Remove(ctx, n.id.Name, true) // its arithmetic was done
+	if errors.Is(err, ErrRemoved) || errors.Is(err, fsm.ErrNotFound) {
+		return nil // a leave before this one got so far
+	}
+	return err
+}

@@ -1,0 +1,155 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// HaltError means that an entry of the log cannot be applied on this director: it cannot be decoded,
+// or its apply panics. Nothing after it is applied; the state stays as of the entry before it.
+type HaltError struct {
+	Index uint64
+	Cause error
+}
+
+// Error implements error.
+func (e *HaltError) Error() string {
+	return fmt.Sprintf("log entry %d cannot be applied here, and nothing after it: %v", e.Index, e.Cause)
+}
+
+// Unwrap returns the cause.
+func (e *HaltError) Unwrap() error { return e.Cause }
+
+// machine makes states of entries. It never goes backwards: what it has applied once, by replay or
+// through Raft, it skips when Raft hands it over again.
+type machine struct {
+	log      hclog.Logger
+	onChange func(prev, next *fsm.State, changes []fsm.Change)
+
+	state  atomic.Pointer[fsm.State]
+	halted atomic.Pointer[HaltError]
+
+	mu      sync.Mutex
+	changed chan struct{} // closed when there is a new state; then another takes its place
+}
+
+func newMachine(log hclog.Logger) *machine {
+	m := &machine{log: log, changed: make(chan struct{})}
+	empty := fsm.Empty
+	m.state.Store(&empty)
+	return m
+}
+
+// Apply implements [raft.FSM]. What it returns reaches the proposer: nil, why the command was
+// refused, or a *HaltError.
+func (m *machine) Apply(l *raft.Log) any {
+	prev := m.state.Load()
+	if l.Index <= prev.Index {
+		return nil // applied before this node started
+	}
+	if h := m.halted.Load(); h != nil {
+		return h
+	}
+	next, changes, refused, cause := step(*prev, l.Index, l.Data)
+	if cause != nil {
+		return m.halt(l.Index, cause)
+	}
+	m.publish(prev, &next, changes)
+	if refused != nil {
+		return refused
+	}
+	return nil
+}
+
+// step applies one entry. refused is the same on every replica; cause means that it cannot be
+// applied here at all.
+func step(s fsm.State, index uint64, entry []byte) (next fsm.State, changes []fsm.Change, refused, cause error) {
+	defer func() {
+		if p := recover(); p != nil {
+			cause = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	cmd, err := fsm.Decode(entry)
+	if err != nil {
+		return s, nil, nil, err
+	}
+	next, changes, refused = fsm.Apply(s, index, cmd)
+	return next, changes, refused, nil
+}
+
+func (m *machine) halt(index uint64, cause error) *HaltError {
+	h := &HaltError{Index: index, Cause: cause}
+	m.halted.Store(h)
+	m.log.Error("halted: this director keeps serving what it has", "err", h)
+	m.poke()
+	return h
+}
+
+func (m *machine) publish(prev, next *fsm.State, changes []fsm.Change) {
+	m.state.Store(next)
+	if m.onChange != nil {
+		m.onChange(prev, next, changes)
+	}
+	m.poke()
+}
+
+func (m *machine) poke() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+// next returns a channel that is closed when something changes after the call.
+func (m *machine) next() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.changed
+}
+
+// Snapshot implements [raft.FSM]. A machine that is halted has none: Raft believes that it applied
+// what came after, and would throw those entries away.
+func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
+	if h := m.halted.Load(); h != nil {
+		return nil, fmt.Errorf("no snapshot: %w", h)
+	}
+	return snapshot{m.state.Load()}, nil
+}
+
+// Restore implements [raft.FSM]. The snapshot is read whole and verified before it takes the
+// state's place.
+func (m *machine) Restore(r io.ReadCloser) error {
+	next, err := fsm.ReadSnapshot(r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return fmt.Errorf("restore snapshot: %w", err)
+	}
+	if h := m.halted.Load(); h != nil && next.Index >= h.Index {
+		m.halted.Store(nil) // whoever made it could apply that entry
+	}
+	if prev := m.state.Load(); next.Index > prev.Index {
+		m.publish(prev, &next, differences(prev, &next))
+	}
+	return nil
+}
+
+// snapshot is a state that is being written out: states never change.
+type snapshot struct{ state *fsm.State }
+
+// Persist implements [raft.FSMSnapshot].
+func (s snapshot) Persist(sink raft.SnapshotSink) error {
+	if err := fsm.WriteSnapshot(sink, *s.state); err != nil {
+		return errors.Join(err, sink.Cancel())
+	}
+	return sink.Close()
+}
+
+// Release implements [raft.FSMSnapshot].
+func (snapshot) Release() {}

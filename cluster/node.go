@@ -1,0 +1,295 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/memberlist"
+	"github.com/hashicorp/raft"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// Limits on stopping: a stop hands leadership over if that is quick, and does not wait for a disk
+// that hangs.
+const (
+	transferLimit = time.Second
+	shutdownLimit = 5 * time.Second
+)
+
+// Node is this agent's membership in its cluster.
+type Node struct {
+	cfg  Config
+	id   identity
+	log  hclog.Logger
+	life context.Context // of everything that Run started
+	end  context.CancelFunc
+
+	lock     *lock
+	store    *store
+	record   *record
+	recorded uint64 // what had been applied when this node started
+	machine  *machine
+	creds    *credentials
+	port     *port
+	server   *http.Server
+	clients  clients
+
+	raft       atomic.Pointer[raft.Raft] // nil before Run
+	gossip     atomic.Pointer[memberlist.Memberlist]
+	removed    atomic.Pointer[removal]
+	leadership chan bool     // from Raft: gained, lost
+	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
+
+	leaving atomic.Bool // Leave is under way
+	left    atomic.Bool // and this node is no member any more
+	abrupt  bool        // tests: end as if killed
+	running atomic.Bool
+	done    chan struct{} // closed when everything is closed
+	close   sync.Once
+	failed  error // of closing
+}
+
+// Open prepares the node in cfg.DataDir: what it had applied is there to read from then on, quorum
+// or not. [Node.Run] does the rest.
+func Open(cfg Config) (*Node, error) {
+	cfg, err := cfg.checked()
+	if err != nil {
+		return nil, err
+	}
+	if !Exists(cfg.DataDir) {
+		return nil, errors.New("this agent is in no cluster")
+	}
+	n := &Node{
+		cfg: cfg, log: cfg.Log, machine: newMachine(cfg.Log), done: make(chan struct{}),
+		leadership: make(chan bool, 16), membership: make(chan struct{}, 1),
+	}
+	n.life, n.end = context.WithCancel(context.Background())
+	if err := n.open(); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	n.machine.onChange = n.applied
+	return n, nil
+}
+
+func (n *Node) open() (err error) {
+	dir := filepath.Join(n.cfg.DataDir, liveDir)
+	if n.lock, err = takeLock(n.cfg.DataDir); err != nil {
+		return err
+	}
+	if n.id, err = readIdentity(dir); err != nil {
+		return err
+	}
+	if n.id.Name != n.cfg.Name {
+		return fmt.Errorf("data directory %s belongs to director %s of cluster %s, and this agent is named %s: set name or data_dir in the agent file right", n.cfg.DataDir, n.id.Name, n.id.ClusterID, n.cfg.Name)
+	}
+	if n.creds, err = loadCredentials(dir); err != nil {
+		return err
+	}
+	if n.store, err = openStore(dir, n.log); err != nil {
+		return err
+	}
+	if n.record, err = openRecord(filepath.Join(dir, recordFile)); err != nil {
+		return err
+	}
+	n.recorded = n.record.written
+	if err := n.machine.replay(n.store, n.recorded); err != nil {
+		return err
+	}
+	if err := n.fits(); err != nil {
+		return err
+	}
+	return n.listen()
+}
+
+// fits refuses state that is another cluster's, or too new for this binary.
+func (n *Node) fits() error {
+	s := n.State()
+	if s.ClusterID != "" && s.ClusterID != n.id.ClusterID {
+		return fmt.Errorf("data directory %s is of cluster %s, but its log is of cluster %s: restore one or the other", n.cfg.DataDir, n.id.ClusterID, s.ClusterID)
+	}
+	if s.ClusterID != "" {
+		return supports(s.Level, n.cfg.MinLevel, n.cfg.MaxLevel, "this binary")
+	}
+	return nil
+}
+
+// supports says why a binary cannot take part at a feature level.
+func supports(level, lowest, highest int, who string) error {
+	if level < lowest || level > highest {
+		return fmt.Errorf("the cluster is at feature level %d, and %s supports %d to %d: install a version that fits", level, who, lowest, highest)
+	}
+	return nil
+}
+
+func (n *Node) listen() error {
+	l, err := listen(n.cfg.Bind)
+	if err != nil {
+		return err
+	}
+	n.port = newPort(l, n.creds.server(), raftAddr(raftAddress(n.id.ID, n.cfg.Bind)), n.log)
+	n.port.authorize = n.authorize
+	n.server = &http.Server{
+		Handler:           n.handler(),
+		ReadHeaderTimeout: handshakeLimit,
+		ErrorLog:          quieten(n.log).StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+		ConnContext:       withConn,
+	}
+	return tryGossip(n.cfg.Gossip)
+}
+
+// applied is the machine's feed.
+func (n *Node) applied(prev, next *fsm.State, changes []fsm.Change) {
+	for _, c := range changes {
+		if c.Kind == fsm.MemberChanged {
+			poke(n.membership)
+			break
+		}
+	}
+	if n.cfg.OnChange != nil {
+		n.cfg.OnChange(prev, next, changes)
+	}
+}
+
+// Run is the node's life in the cluster. It returns when ctx has ended, or [Node.Leave] has ended
+// it, and everything is closed: a leader hands over first. A node that was removed stays up, and
+// says so by [Node.Removed].
+func (n *Node) Run(ctx context.Context) error {
+	if !n.running.CompareAndSwap(false, true) {
+		return errors.New("this node runs or has run already")
+	}
+	group, life := errgroup.WithContext(n.life)
+	group.Go(n.port.run)
+	group.Go(n.serve)
+	err := n.startRaft()
+	if err == nil {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership} {
+			group.Go(func() error { return run(life) })
+		}
+		select {
+		case <-ctx.Done():
+			n.handOver()
+		case <-life.Done():
+		}
+	}
+	n.end()
+	n.stopRaft()
+	err = errors.Join(err, n.server.Close(), n.port.close())
+	n.clients.close()
+	return errors.Join(err, group.Wait(), n.Close())
+}
+
+func (n *Node) serve() error {
+	if err := n.server.Serve(n.port.http); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("serve the cluster port: %w", err)
+	}
+	return nil
+}
+
+// Close lets go of everything. It is for a node that does not run; Run calls it at its end.
+func (n *Node) Close() error {
+	n.close.Do(func() {
+		n.end()
+		var errs []error
+		if n.port != nil {
+			errs = append(errs, n.port.close())
+		}
+		if n.record != nil {
+			errs = append(errs, n.record.f.Close())
+		}
+		if n.store != nil {
+			errs = append(errs, n.store.Close())
+		}
+		if n.left.Load() {
+			errs = append(errs, wipe(n.cfg.DataDir))
+		}
+		if n.lock != nil {
+			errs = append(errs, n.lock.release())
+		}
+		n.failed = errors.Join(errs...)
+		close(n.done)
+	})
+	return n.failed
+}
+
+func (n *Node) startRaft() error {
+	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream:  stream{n.port.raft, n},
+		MaxPool: 3,
+		Timeout: max(n.cfg.patience(), 2*time.Second),
+		Logger:  quieten(n.log.Named("raft")),
+	})
+	logs, err := raft.NewLogCache(logCacheSize, logStore{n.store})
+	if err != nil {
+		return fmt.Errorf("start Raft: %w", err)
+	}
+	stuck := func() bool { return n.store.stuck(time.Now()) > 2*n.cfg.Heartbeat }
+	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck})
+	if err != nil {
+		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
+	}
+	n.raft.Store(r)
+	return nil
+}
+
+func (n *Node) raftConfig() *raft.Config {
+	c := raft.DefaultConfig()
+	c.LocalID = raft.ServerID(n.id.ID)
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat, n.cfg.Heartbeat/2
+	c.CommitTimeout = min(50*time.Millisecond, n.cfg.Heartbeat/4)
+	c.BatchApplyCh = true
+	c.TrailingLogs, c.SnapshotThreshold = 1000, 4096
+	c.NotifyCh = n.leadership
+	c.NoLegacyTelemetry = true
+	c.Logger = quieten(n.log.Named("raft"))
+	return c
+}
+
+// handOver gives leadership away before a stop, so that nobody has to find out.
+func (n *Node) handOver() {
+	if n.abrupt || !n.IsLeader() || len(n.State().Members) < 2 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), transferLimit)
+	defer cancel()
+	if err := n.LeadershipTransfer(ctx); err != nil {
+		n.log.Warn("leadership not handed over before the stop; the others will elect", "err", err)
+	}
+}
+
+// stopRaft ends Raft. One that hangs in its disk is left behind.
+func (n *Node) stopRaft() {
+	r := n.raft.Load()
+	if r == nil {
+		return
+	}
+	n.store.release()
+	stopped := make(chan error, 1)
+	future := r.Shutdown()
+	go func() { stopped <- future.Error() }() // ends with Raft
+	select {
+	case err := <-stopped:
+		if err != nil {
+			n.log.Error("stop Raft", "err", err)
+		}
+	case <-time.After(shutdownLimit):
+		n.log.Error("Raft does not stop: its disk hangs")
+	}
+}
+
+// poke says "look again" on a channel of capacity 1.
+func poke(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

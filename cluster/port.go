@@ -1,0 +1,226 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+)
+
+// Limits on strangers: a handshake must be done in handshakeLimit, and so many may be under way.
+const (
+	handshakeLimit = 5 * time.Second
+	maxHandshakes  = 256
+)
+
+// port is the cluster port: one listener, and a queue of connections for each protocol on it.
+type port struct {
+	l         net.Listener
+	tls       *tls.Config
+	authorize func(tls.ConnectionState) (peerIdentity, error)
+	log       hclog.Logger
+
+	raft, http *queue
+
+	mu    sync.Mutex
+	conns map[*conn]struct{} // those that are open
+}
+
+// conn is a connection that came in, and who is at its other end; nobody for a joiner.
+type conn struct {
+	*tls.Conn
+	peer  peerIdentity
+	close func()
+}
+
+// Close implements [net.Conn].
+func (c *conn) Close() error {
+	c.close()
+	return c.Conn.Close()
+}
+
+// listen opens a port, and says what to do when another has it.
+func listen(addr netip.AddrPort) (net.Listener, error) {
+	lc := net.ListenConfig{Control: control, KeepAliveConfig: keepAlive}
+	l, err := lc.Listen(context.Background(), "tcp", addr.String())
+	if err != nil {
+		return nil, explainListen("cluster port", "tcp", addr, err)
+	}
+	return l, nil
+}
+
+// tryGossip reports whether the gossip port can be used.
+func tryGossip(addr netip.AddrPort) error {
+	l, err := net.Listen("tcp", addr.String())
+	if err != nil {
+		return explainListen("gossip port", "tcp", addr, err)
+	}
+	p, err := net.ListenPacket("udp", addr.String())
+	if err != nil {
+		return errors.Join(explainListen("gossip port", "udp", addr, err), l.Close())
+	}
+	return errors.Join(l.Close(), p.Close())
+}
+
+func explainListen(what, network string, addr netip.AddrPort, err error) error {
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		return fmt.Errorf("%s: %s %s is in use by another program: `ss -lnp 'sport = :%d'` shows which; stop it, or choose another port in the agent file", what, network, addr, addr.Port())
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return fmt.Errorf("%s: no interface of this host has %s: correct the agent file, or wait until the address is there", what, addr.Addr())
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+func newPort(l net.Listener, c *tls.Config, name net.Addr, log hclog.Logger) *port {
+	return &port{
+		l: l, tls: c, log: log, conns: map[*conn]struct{}{},
+		raft: newQueue(name), http: newQueue(l.Addr()),
+	}
+}
+
+// run accepts connections until the listener is closed.
+func (p *port) run() error {
+	var hands sync.WaitGroup
+	defer hands.Wait()
+	slots := make(chan struct{}, maxHandshakes)
+	for {
+		raw, err := p.l.Accept()
+		if errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil { // out of file descriptors, mostly: it passes
+			p.log.Error("accept on the cluster port", "err", err)
+			time.Sleep(50 * time.Millisecond)
+			continue
+		}
+		slots <- struct{}{}
+		hands.Go(func() {
+			defer func() { <-slots }()
+			p.shakeHands(raw)
+		})
+	}
+}
+
+// shakeHands finds out who has come and what for. Raft is for members only.
+func (p *port) shakeHands(raw net.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), handshakeLimit)
+	defer cancel()
+	c := &conn{Conn: tls.Server(raw, p.tls)}
+	if err := c.HandshakeContext(ctx); err != nil {
+		p.log.Debug("handshake on the cluster port", "from", raw.RemoteAddr(), "err", err)
+		_ = raw.Close() // it is of no use to anybody
+		return
+	}
+	c.close = func() { p.forget(c) }
+	peer, err := p.authorize(c.ConnectionState())
+	to := p.http
+	if c.ConnectionState().NegotiatedProtocol == alpnRaft {
+		if err != nil {
+			p.log.Warn("Raft refused", "from", raw.RemoteAddr(), "err", err)
+			_ = c.Conn.Close() // told by that
+			return
+		}
+		to = p.raft
+	}
+	c.peer = peer
+	p.remember(c)
+	if !to.put(c) {
+		_ = c.Close() // we are closing
+	}
+}
+
+func (p *port) remember(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.conns[c] = struct{}{}
+}
+
+func (p *port) forget(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, c)
+}
+
+// drop closes the connections that may no longer be here.
+func (p *port) drop(stay func(*conn) bool) {
+	p.mu.Lock()
+	var gone []*conn
+	for c := range p.conns {
+		if !stay(c) {
+			gone = append(gone, c)
+		}
+	}
+	p.mu.Unlock()
+	for _, c := range gone {
+		_ = c.Close() // nothing is left to say to it
+	}
+}
+
+// close ends the port and all that came through it.
+func (p *port) close() error {
+	err := p.l.Close()
+	p.raft.Close()
+	p.http.Close()
+	p.drop(func(*conn) bool { return false })
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// queue is a [net.Listener] of connections that another listener accepted.
+type queue struct {
+	addr  net.Addr
+	conns chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func newQueue(addr net.Addr) *queue {
+	return &queue{addr: addr, conns: make(chan net.Conn), done: make(chan struct{})}
+}
+
+func (q *queue) put(c net.Conn) bool {
+	select {
+	case q.conns <- c:
+		return true
+	case <-q.done:
+		return false
+	}
+}
+
+// Accept implements [net.Listener].
+func (q *queue) Accept() (net.Conn, error) {
+	select {
+	case c := <-q.conns:
+		return c, nil
+	case <-q.done:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements [net.Listener].
+func (q *queue) Close() error {
+	q.once.Do(func() { close(q.done) })
+	return nil
+}
+
+// Addr implements [net.Listener].
+func (q *queue) Addr() net.Addr { return q.addr }
+
+// raftAddr is this node's own address as Raft knows it.
+type raftAddr string
+
+// Network implements [net.Addr].
+func (raftAddr) Network() string { return "quorate" }
+
+// String implements [net.Addr].
+func (a raftAddr) String() string { return string(a) }

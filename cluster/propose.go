@@ -1,0 +1,255 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// Errors that callers compare.
+var (
+	// ErrNoLeader means that nothing was changed: no leader came about in time, and without a
+	// majority of the voters none can.
+	ErrNoLeader = errors.New("no leader")
+	// ErrUncertain means that a change may or may not take effect: look at the state before it is
+	// tried again.
+	ErrUncertain = errors.New("not known whether the change takes effect")
+	// ErrRemoved means that this agent is no longer a member of its cluster.
+	ErrRemoved = errors.New("no longer a member of the cluster")
+)
+
+// errNotLeader means that another node is to be asked; it never leaves this package.
+var errNotLeader = errors.New("does not lead")
+
+// maxEntry bounds what is taken from another director as one entry.
+const maxEntry = 64 << 20
+
+// Propose has a command agreed on and applied. When it returns nil, a majority has it on disk, and
+// this node's own state shows it. A command that the cluster refuses comes back as that refusal,
+// whichever node leads. Without a leader it waits for one, at most ten heartbeats or until ctx ends.
+func (n *Node) Propose(ctx context.Context, c fsm.Command) error {
+	entry, err := fsm.Encode(c)
+	if err != nil {
+		return err
+	}
+	index, err := n.agree(ctx, entry)
+	if err != nil {
+		return err
+	}
+	n.waitApplied(ctx, index)
+	return nil
+}
+
+// agree finds the leader and has it append an entry; it returns the entry's index.
+func (n *Node) agree(ctx context.Context, entry []byte) (uint64, error) {
+	waiting, cancel := context.WithTimeout(ctx, n.cfg.patience())
+	defer cancel()
+	for {
+		if err := errors.Join(n.Removed(), n.Halted()); err != nil {
+			return 0, err
+		}
+		index, err := uint64(0), errNotLeader
+		if n.IsLeader() {
+			index, err = n.append(ctx, entry)
+		} else if leader := n.Leader(); leader != "" {
+			index, err = n.forward(ctx, leader, entry)
+		}
+		var dial *dialError
+		if !errors.Is(err, errNotLeader) && !errors.As(err, &dial) {
+			return index, err
+		}
+		pause(waiting, n.cfg.Heartbeat/20)
+		if waiting.Err() != nil {
+			return 0, n.noLeader()
+		}
+	}
+}
+
+// noLeader says how many members there are to elect one.
+func (n *Node) noLeader() error {
+	s := n.State()
+	alive := 0
+	for name := range s.Members {
+		if n.Alive(name) {
+			alive++
+		}
+	}
+	return fmt.Errorf("%w: %d of %d members are heard of, %d voters must reach each other; nothing was changed", ErrNoLeader, alive, len(s.Members), n.voters()/2+1)
+}
+
+func (n *Node) voters() int {
+	servers, err := n.servers()
+	if err != nil {
+		return len(n.State().Members)
+	}
+	return len(voterIDs(servers))
+}
+
+// append is what only the leader can do.
+func (n *Node) append(ctx context.Context, entry []byte) (uint64, error) {
+	if err := n.try(entry); err != nil {
+		return 0, err
+	}
+	future := n.raft.Load().Apply(entry, n.cfg.patience())
+	result := make(chan error, 1)
+	go func() { result <- future.Error() }() // ends when Raft decides or stops
+	select {
+	case err := <-result:
+		if err != nil {
+			return 0, explainApply(err)
+		}
+	case <-ctx.Done():
+		return 0, fmt.Errorf("%w: not agreed in time: %w", ErrUncertain, ctx.Err())
+	}
+	if err, refused := future.Response().(error); refused {
+		return 0, err
+	}
+	return future.Index(), nil
+}
+
+// try applies an entry to this node's own state first: what would be refused costs no entry, and
+// what would panic never gets into the log, where it would halt every director.
+func (n *Node) try(entry []byte) error {
+	if err := n.Halted(); err != nil {
+		return err
+	}
+	s := n.State()
+	_, _, refused, cause := step(*s, s.Index+1, entry)
+	if cause != nil {
+		return fmt.Errorf("refused, since it could not be applied: %w", cause)
+	}
+	if refused == nil {
+		return nil
+	}
+	// What this entry builds on may be agreed already, and applied elsewhere, but not here yet.
+	if err := n.raft.Load().Barrier(n.cfg.patience()).Error(); err != nil {
+		return explainApply(err)
+	}
+	s = n.State()
+	_, _, refused, cause = step(*s, s.Index+1, entry)
+	return errors.Join(refused, cause)
+}
+
+// explainApply sorts Raft's errors into what was surely not done and what may have been.
+func explainApply(err error) error {
+	switch {
+	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrLeadershipTransferInProgress), errors.Is(err, raft.ErrEnqueueTimeout):
+		return errNotLeader
+	case errors.Is(err, raft.ErrLeadershipLost), errors.Is(err, raft.ErrRaftShutdown):
+		return fmt.Errorf("%w: leadership was lost before it was agreed", ErrUncertain)
+	}
+	return fmt.Errorf("append to the log: %w", err)
+}
+
+// proposal is an entry on its way to the leader.
+type proposal struct {
+	Entry json.RawMessage `json:"entry"`
+}
+
+// agreed is where the leader put it.
+type agreed struct {
+	Index uint64 `json:"index"`
+}
+
+func (n *Node) forward(ctx context.Context, leader string, entry []byte) (uint64, error) {
+	var out agreed
+	err := n.call(ctx, leader, http.MethodPost, "/cluster/propose", proposal{Entry: entry}, &out)
+	return out.Index, err
+}
+
+func (n *Node) servePropose(w http.ResponseWriter, r *http.Request) {
+	var p proposal
+	if err := readJSON(w, r, &p); err != nil {
+		writeError(w, err)
+		return
+	}
+	if !n.IsLeader() {
+		writeError(w, errNotLeader)
+		return
+	}
+	index, err := n.append(r.Context(), p.Entry)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	writeJSON(w, agreed{index})
+}
+
+// waitApplied waits until this node's state shows an index, if it is able to.
+func (n *Node) waitApplied(ctx context.Context, index uint64) {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.patience())
+	defer cancel()
+	for {
+		changed := n.Changed()
+		if n.State().Index >= index || n.Halted() != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
+}
+
+// call asks another member's agent, and decodes its answer into out unless that is nil.
+func (n *Node) call(ctx context.Context, name, method, path string, in, out any) error {
+	client, base, err := n.Client(name)
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", name, err)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("ask %s: %w", name, err)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		var dial *dialError
+		if errors.As(err, &dial) {
+			return fmt.Errorf("ask %s: %w", name, dial)
+		}
+		return fmt.Errorf("ask %s: %w: %w", name, ErrUncertain, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxEntry))
+	if err != nil {
+		return fmt.Errorf("ask %s: %w: %w", name, ErrUncertain, err)
+	}
+	return decodeAnswer(name, resp, text, out)
+}
+
+// decodeAnswer makes of an answer what it says: a value, or the error that the other side had.
+func decodeAnswer(name string, resp *http.Response, text []byte, out any) error {
+	if resp.StatusCode/100 != 2 {
+		var f failure
+		if err := json.Unmarshal(text, &f); err != nil || f.Error == "" {
+			return fmt.Errorf("%s answers %s: %.200s", name, resp.Status, bytes.TrimSpace(text))
+		}
+		return f.err()
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return fmt.Errorf("answer of %s: %w", name, err)
+	}
+	return nil
+}
+
+// withoutHaste is for what must be finished once it has begun.
+func withoutHaste(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), limit)
+}

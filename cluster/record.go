@@ -1,0 +1,78 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"time"
+)
+
+// recordEvery bounds how far the record is behind what was applied.
+const recordEvery = 100 * time.Millisecond
+
+// record keeps the highest applied index on disk. It is written in place, so a full disk does not
+// stop it, and not synced: one that is behind, or that cannot be read, is safe.
+type record struct {
+	f       *os.File
+	written uint64
+}
+
+const recordFormat = "%020d %08x\n"
+
+func openRecord(path string) (*record, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open the record of what was applied: %w", err)
+	}
+	b := make([]byte, 64)
+	n, _ := f.ReadAt(b, 0) // always io.EOF; a record that cannot be read counts as none
+	return &record{f: f, written: parseRecord(string(b[:n]))}, nil
+}
+
+func formatRecord(index uint64) string {
+	return fmt.Sprintf(recordFormat, index, crc32.ChecksumIEEE(fmt.Append(nil, index)))
+}
+
+// parseRecord returns the index in a record, 0 for anything that is not one.
+func parseRecord(s string) uint64 {
+	var index uint64
+	var sum uint32
+	if n, err := fmt.Sscanf(s, recordFormat, &index, &sum); n != 2 || err != nil {
+		return 0
+	}
+	if s != formatRecord(index) {
+		return 0
+	}
+	return index
+}
+
+func (r *record) write(index uint64) error {
+	if index <= r.written {
+		return nil
+	}
+	if err := writeAt(r.f, formatRecord(index), 0); err != nil {
+		return fmt.Errorf("record what was applied: %w", err)
+	}
+	r.written = index
+	return nil
+}
+
+// keepRecord writes what was applied until ctx ends, and once more then.
+func (n *Node) keepRecord(ctx context.Context) error {
+	tick := time.NewTicker(recordEvery)
+	defer tick.Stop()
+	said := false
+	for {
+		err := n.record.write(n.State().Index)
+		if err != nil && !said {
+			n.log.Warn("this director would start from an older state", "err", err)
+		}
+		said = err != nil
+		select {
+		case <-ctx.Done():
+			return n.record.write(n.State().Index)
+		case <-tick.C:
+		}
+	}
+}

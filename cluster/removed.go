@@ -1,0 +1,82 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// watchMembership looks at who is a member: others that were removed lose their connections, and
+// this node, if it was, stops taking part. Raft does not tell a server that was removed while it
+// was away; so without a leader this node asks the others.
+func (n *Node) watchMembership(ctx context.Context) error {
+	tick := time.NewTicker(4 * n.cfg.Heartbeat)
+	defer tick.Stop()
+	var seen *fsm.State
+	for {
+		changed := n.Changed()
+		if s := n.State(); s != seen {
+			n.dropStrangers()
+			n.findSelf(s)
+			seen = s
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-changed:
+		case <-tick.C:
+			if !n.Quorum() && n.Removed() == nil {
+				n.askWhetherRemoved(ctx)
+			}
+		}
+	}
+}
+
+// dropStrangers closes Raft's connections from those that are no members any more. Their calls are
+// answered: that is how they are told.
+func (n *Node) dropStrangers() {
+	n.port.drop(func(c *conn) bool {
+		return c.ConnectionState().NegotiatedProtocol != alpnRaft || n.mayTalk(c.peer) == nil
+	})
+}
+
+// findSelf notices that the log itself says that this node was removed.
+func (n *Node) findSelf(s *fsm.State) {
+	if s.ClusterID == "" || s.Index < n.id.Admitted || n.leaving.Load() {
+		return
+	}
+	if m, ok := s.Members[n.id.Name]; !ok || m.ID != n.id.ID {
+		n.endRemoved(&removal{Name: n.id.Name, Index: s.Index})
+	}
+}
+
+// askWhetherRemoved asks the members. A member's word counts if it has applied at least what this
+// node has: one that is behind may not know this node yet.
+func (n *Node) askWhetherRemoved(ctx context.Context) {
+	for name := range n.State().Members {
+		if name == n.id.Name {
+			continue
+		}
+		_, err := n.progressOf(ctx, name)
+		var r *removal
+		if errors.As(err, &r) && r.Name == n.id.Name && r.Index >= max(n.id.Admitted, n.State().Index) {
+			r.By = name
+			n.endRemoved(r)
+			return
+		}
+	}
+}
+
+// endRemoved ends the part in Raft; everything else stays as it is, for a person to look at.
+func (n *Node) endRemoved(r *removal) {
+	if !n.removed.CompareAndSwap(nil, r) {
+		return
+	}
+	n.log.Error("removed", "err", r)
+	if raft := n.raft.Load(); raft != nil {
+		raft.Shutdown() // stopRaft waits for it
+	}
+	n.machine.poke()
+}

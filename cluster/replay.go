@@ -1,0 +1,116 @@
+package cluster
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// replay brings the machine to what this director had applied, from its own snapshot and log and
+// without a word to anybody. upTo was applied once, so it was agreed; nothing beyond it is touched.
+func (m *machine) replay(s *store, upTo uint64) error {
+	from, err := m.replaySnapshot(s)
+	if err != nil {
+		return err
+	}
+	last, err := s.bolt.LastIndex()
+	if err != nil {
+		return fmt.Errorf("replay log: %w", err)
+	}
+	for index := from + 1; index <= min(upTo, last); index++ {
+		var l raft.Log
+		if err := s.bolt.GetLog(index, &l); err != nil {
+			return fmt.Errorf("replay log entry %d of %d: %w", index, upTo, err)
+		}
+		if l.Type != raft.LogCommand {
+			continue
+		}
+		if _, halted := m.Apply(&l).(*HaltError); halted {
+			break
+		}
+	}
+	return nil
+}
+
+// replaySnapshot restores the newest snapshot that can be read and returns its place in the log.
+func (m *machine) replaySnapshot(s *store) (uint64, error) {
+	metas, err := s.snaps.List()
+	if err != nil {
+		return 0, fmt.Errorf("list snapshots: %w", err)
+	}
+	var last error
+	for _, meta := range metas {
+		_, r, err := s.snaps.Open(meta.ID)
+		if err == nil {
+			err = m.Restore(r)
+		}
+		if err == nil {
+			return meta.Index, nil
+		}
+		last = err
+		m.log.Error("snapshot cannot be used, trying the one before it", "snapshot", meta.ID, "err", err)
+	}
+	if last != nil {
+		return 0, fmt.Errorf("no snapshot of this director can be used, the last reason: %w; remove it from the cluster and let it join again", last)
+	}
+	return 0, nil
+}
+
+// differences names what a snapshot changed, as the entries would have, that it stands for.
+func differences(prev, next *fsm.State) []fsm.Change {
+	const how = " (received with a snapshot)"
+	var changes []fsm.Change
+	if prev.Revision != next.Revision {
+		changes = append(changes, fsm.Change{Kind: fsm.ConfigChanged, Text: fmt.Sprintf("configuration is at revision %d%s", next.Revision, how)})
+	}
+	for _, name := range differing(prev.Members, next.Members, sameMember) {
+		changes = append(changes, fsm.Change{Kind: fsm.MemberChanged, Name: name, Text: "membership of " + name + " changed" + how})
+	}
+	for _, name := range differing(prev.Groups, next.Groups, sameOwnership) {
+		g := next.Groups[name]
+		changes = append(changes, fsm.Change{Kind: fsm.OwnerChanged, Name: name, Text: fmt.Sprintf("%s is owned by %q in epoch %d%s", name, g.Owner, g.Epoch, how)})
+	}
+	same := func(a, b fsm.Verdict) bool { return a == b }
+	keys := map[string]fsm.ServerKey{}
+	for _, m := range []map[fsm.ServerKey]fsm.Verdict{prev.Verdicts, next.Verdicts} {
+		for k := range m {
+			keys[k.String()] = k
+		}
+	}
+	for _, text := range slices.Sorted(maps.Keys(keys)) {
+		if v := next.Verdict(keys[text]); !same(prev.Verdict(keys[text]), v) {
+			changes = append(changes, fsm.Change{Kind: fsm.VerdictChanged, Name: text, Text: fmt.Sprintf("%s is %s%s", text, v.Health, how)})
+		}
+	}
+	return changes
+}
+
+func differing[V any](a, b map[string]V, same func(a, b V) bool) []string {
+	var names []string
+	for name, v := range a {
+		if w, ok := b[name]; !ok || !same(v, w) {
+			names = append(names, name)
+		}
+	}
+	for name := range b {
+		if _, ok := a[name]; !ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func sameMember(a, b fsm.Member) bool {
+	x, y := a, b
+	x.Sources, y.Sources = nil, nil
+	return slices.Equal(a.Sources, b.Sources) && fmt.Sprint(x) == fmt.Sprint(y)
+}
+
+func sameOwnership(a, b fsm.Ownership) bool {
+	return a.Owner == b.Owner && a.Epoch == b.Epoch && slices.Equal(a.Order, b.Order) && (a.Intent == nil) == (b.Intent == nil)
+}

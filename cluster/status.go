@@ -1,0 +1,165 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// State returns the newest state that this node has applied. It must not be changed.
+func (n *Node) State() *fsm.State { return n.machine.state.Load() }
+
+// Changed returns a channel that is closed when the state, or whether it is halted, changes after
+// the call.
+func (n *Node) Changed() <-chan struct{} { return n.machine.next() }
+
+// Name returns this member's name.
+func (n *Node) Name() string { return n.id.Name }
+
+// ID returns this member's ID, which no other member ever has.
+func (n *Node) ID() string { return n.id.ID }
+
+// Current reports whether Raft has applied at least what this node had applied before it started.
+// Until then the state is right as of its index, and nothing should be deleted because of it.
+func (n *Node) Current() bool {
+	r := n.raft.Load()
+	return r != nil && n.removed.Load() == nil && r.AppliedIndex() >= n.recorded && n.State().Index >= n.id.Admitted
+}
+
+// Halted returns nil, or a *[HaltError] that names the entry which this node cannot apply.
+func (n *Node) Halted() error {
+	if h := n.machine.halted.Load(); h != nil {
+		return h
+	}
+	return nil
+}
+
+// Removed returns nil, or an error that matches [ErrRemoved] and says who told of it.
+func (n *Node) Removed() error {
+	if r := n.removed.Load(); r != nil {
+		return r
+	}
+	return nil
+}
+
+// Leader returns the leader's name, or "" while none is known.
+func (n *Node) Leader() string {
+	r := n.raft.Load()
+	if r == nil || n.removed.Load() != nil {
+		return ""
+	}
+	_, id := r.LeaderWithID()
+	m, _ := memberByID(n.State(), string(id))
+	return m.Name
+}
+
+// IsLeader reports whether this node leads, as far as it knows.
+func (n *Node) IsLeader() bool {
+	r := n.raft.Load()
+	return r != nil && r.State() == raft.Leader
+}
+
+// Quorum reports whether this node is in the quorum: it leads with a lease, or hears who does.
+func (n *Node) Quorum() bool {
+	r := n.raft.Load()
+	if r == nil || n.removed.Load() != nil {
+		return false
+	}
+	if r.State() == raft.Leader {
+		return n.store.stuck(time.Now()) <= 2*n.cfg.Heartbeat
+	}
+	_, id := r.LeaderWithID()
+	return id != "" && time.Since(r.LastContact()) < 2*n.cfg.Heartbeat
+}
+
+// LastContact returns when this node last heard the leader; now, if it leads; zero if never.
+func (n *Node) LastContact() time.Time {
+	r := n.raft.Load()
+	switch {
+	case r == nil:
+		return time.Time{}
+	case r.State() == raft.Leader:
+		return time.Now()
+	}
+	return r.LastContact()
+}
+
+// AppliedIndex returns the index of the state.
+func (n *Node) AppliedIndex() uint64 { return n.State().Index }
+
+// Voter reports whether this member counts for the quorum. A joiner does once it has caught up.
+func (n *Node) Voter() bool {
+	servers, err := n.servers()
+	if err != nil || n.removed.Load() != nil {
+		return false
+	}
+	for _, s := range servers {
+		if string(s.ID) == n.id.ID {
+			return s.Suffrage == raft.Voter
+		}
+	}
+	return false
+}
+
+// servers returns Raft's configuration.
+func (n *Node) servers() ([]raft.Server, error) {
+	r := n.raft.Load()
+	if r == nil {
+		return nil, errNotRunning
+	}
+	f := r.GetConfiguration()
+	if err := f.Error(); err != nil {
+		return nil, fmt.Errorf("members of Raft: %w", err)
+	}
+	return f.Configuration().Servers, nil
+}
+
+var errNotRunning = errors.New("this node does not run")
+
+// LeadershipTransfer makes another voter lead. It returns when this node leads no more.
+func (n *Node) LeadershipTransfer(ctx context.Context) error {
+	var last error
+	for ctx.Err() == nil {
+		if !n.IsLeader() {
+			return nil
+		}
+		future := n.raft.Load().LeadershipTransfer()
+		result := make(chan error, 1)
+		go func() { result <- future.Error() }() // ends within an election timeout
+		select {
+		case last = <-result:
+		case <-ctx.Done():
+			return fmt.Errorf("transfer leadership: %w", ctx.Err())
+		}
+		if last == nil {
+			return nil
+		}
+		pause(ctx, n.cfg.Heartbeat/10)
+	}
+	return fmt.Errorf("transfer leadership: %w", errors.Join(last, ctx.Err()))
+}
+
+// memberByID finds a member by its ID.
+func memberByID(s *fsm.State, id string) (fsm.Member, bool) {
+	for _, m := range s.Members {
+		if m.ID == id {
+			return m, true
+		}
+	}
+	return fsm.Member{}, false
+}
+
+// pause waits for d or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}

@@ -1,0 +1,132 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+	"go.etcd.io/bbolt"
+)
+
+const (
+	lockWait     = time.Second
+	keepSnaps    = 2
+	storeRetry   = 200 * time.Millisecond
+	logCacheSize = 512
+)
+
+// store is the disk under Raft, made safe against what Raft does when the disk fails: Raft panics
+// when a term cannot be stored, and its leader hangs in a log that hangs.
+type store struct {
+	bolt  *raftboltdb.BoltStore
+	snaps *raft.FileSnapshotStore
+	log   hclog.Logger
+
+	writing atomic.Int64 // when the log's write began that is under way, Unix nanoseconds; 0: none is
+	close   sync.Once
+	closed  chan struct{}
+}
+
+func openStore(dir string, log hclog.Logger) (*store, error) {
+	path := filepath.Join(dir, logFile)
+	bolt, err := raftboltdb.New(raftboltdb.Options{
+		Path:        path,
+		BoltOptions: &bbolt.Options{Timeout: lockWait, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType},
+	})
+	if errors.Is(err, bbolt.ErrTimeout) {
+		return nil, fmt.Errorf("open log: %s is held by another quorate agent: stop that one first", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open log %s: %w", path, err)
+	}
+	snaps, err := raft.NewFileSnapshotStoreWithLogger(dir, keepSnaps, quieten(log))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
+	}
+	return &store{bolt: bolt, snaps: snaps, log: log, closed: make(chan struct{})}, nil
+}
+
+// release lets go of writes that wait for the disk to heal.
+func (s *store) release() { s.close.Do(func() { close(s.closed) }) }
+
+func (s *store) Close() error {
+	s.release()
+	return s.bolt.Close()
+}
+
+// stuck returns for how long the log has been writing.
+func (s *store) stuck(now time.Time) time.Duration {
+	began := s.writing.Load()
+	if began == 0 {
+		return 0
+	}
+	return now.Sub(time.Unix(0, began))
+}
+
+// logStore tells of writes that hang. An error is Raft's to handle: it gives up leadership.
+type logStore struct{ *store }
+
+func (l logStore) FirstIndex() (uint64, error) { return l.bolt.FirstIndex() }
+
+func (l logStore) LastIndex() (uint64, error) { return l.bolt.LastIndex() }
+
+func (l logStore) GetLog(index uint64, out *raft.Log) error { return l.bolt.GetLog(index, out) }
+
+func (l logStore) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
+
+func (l logStore) StoreLogs(es []*raft.Log) error {
+	l.writing.Store(time.Now().UnixNano())
+	defer l.writing.Store(0)
+	return l.bolt.StoreLogs(es)
+}
+
+func (l logStore) DeleteRange(first, last uint64) error { return l.bolt.DeleteRange(first, last) }
+
+// stableStore holds term and vote. A write that fails blocks and is tried again: without it this
+// node has no say, but it lives.
+type stableStore struct{ *store }
+
+func (s stableStore) GetUint64(key []byte) (uint64, error) { return s.bolt.GetUint64(key) }
+
+func (s stableStore) Set(key, val []byte) error {
+	s.insist(string(key), func() error { return s.bolt.Set(key, val) })
+	return nil
+}
+
+func (s stableStore) SetUint64(key []byte, val uint64) error {
+	s.insist(string(key), func() error { return s.bolt.SetUint64(key, val) })
+	return nil
+}
+
+// insist returns when the write has worked. When the store is closed before that, the goroutine
+// ends here: to return success would be a lie, and to return an error would be Raft's panic.
+func (s stableStore) insist(what string, write func() error) {
+	failed := false
+	for {
+		err := write()
+		if err == nil {
+			if failed {
+				s.log.Warn("term and vote can be stored again")
+			}
+			return
+		}
+		if !failed {
+			s.log.Error("cannot store term or vote: this director takes no part in elections until it can", "what", what, "err", err)
+		}
+		failed = true
+		select {
+		case <-s.closed:
+			runtime.Goexit()
+		case <-time.After(storeRetry):
+		}
+	}
+}
+
+func (s stableStore) Get(key []byte) ([]byte, error) { return s.bolt.Get(key) }

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/hashicorp/go-hclog"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/quorate/quorate/agent"
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/config"
+)
+
+// defaultConfig is where the agent file is, unless told otherwise.
+const defaultConfig = "/etc/quorate/agent.hcl"
+
+func agentCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "agent",
+		Short: "Run this director's control process; starts the keeper if none is there",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, log, err := loadAgent(file)
+			if err != nil {
+				return err
+			}
+			return runAgent(cmd.Context(), cfg, file, log)
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", defaultConfig, "agent file")
+	return cmd
+}
+
+// loadAgent reads the agent file, and makes the log that it asks for.
+func loadAgent(file string) (config.Agent, hclog.Logger, error) {
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return config.Agent{}, nil, fmt.Errorf("agent file: %w", err)
+	}
+	cfg, problems := config.ParseAgent(file, src)
+	if err := problems.Err(); err != nil {
+		return config.Agent{}, nil, err
+	}
+	log := hclog.New(&hclog.LoggerOptions{
+		Name: "quorate", Level: hclog.LevelFromString(cfg.LogLevel), Output: os.Stderr,
+	})
+	return cfg, log, nil
+}
+
+func runAgent(ctx context.Context, cfg config.Agent, file string, log hclog.Logger) error {
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("own program: %w", err)
+	}
+	a := agent.New(agent.Config{
+		File:       cfg,
+		KeeperArgv: []string{self, "keeper", "--config", file},
+		KeepKeeper: os.Getenv("INVOCATION_ID") != "", // systemd has a unit of its own for it
+		Version:    version,
+		Log:        log,
+		Ready:      func() { notify(log, daemon.SdNotifyReady) },
+	})
+	log.Info("agent starts", "version", version, "name", cfg.Name)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, life := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer cancel()
+		return a.Run(life)
+	})
+	group.Go(func() error {
+		return watchdog(life, log, func(ctx context.Context) error {
+			_, err := api.NewClient(cfg.Socket).Status(ctx)
+			return err
+		})
+	})
+	err = group.Wait()
+	notify(log, daemon.SdNotifyStopping)
+	return err
+}
+
+// watchdog tells systemd that this process is well, as often as it wants to be told.
+func watchdog(ctx context.Context, log hclog.Logger, well func(context.Context) error) error {
+	every, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || every == 0 {
+		return nil // nobody asks
+	}
+	tick := time.NewTicker(every / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		try, cancel := context.WithTimeout(ctx, every/3)
+		err := well(try)
+		cancel()
+		if err != nil {
+			log.Warn("not well, so systemd is not told otherwise", "err", err)
+			continue
+		}
+		notify(log, daemon.SdNotifyWatchdog)
+	}
+}
+
+func notify(log hclog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("systemd not told", "state", state, "err", err)
+	}
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/user"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/fsm"
+)
+
+// readCluster reads a cluster file and tells every problem in it; warnings are no error.
+func readCluster(file string, errOut io.Writer) (fsm.Config, error) {
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return fsm.Config{}, fmt.Errorf("cluster file: %w", err)
+	}
+	cfg, problems := config.ParseCluster(file, src)
+	for _, p := range problems {
+		fmt.Fprintln(errOut, p)
+	}
+	if problems.Err() != nil {
+		return cfg, exitCode(exitError)
+	}
+	return cfg, nil
+}
+
+func validateCommand(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "validate FILE",
+		Short: "Find all mistakes in a cluster file; needs no agent",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := readCluster(args[0], cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d routers, %d sync groups, %d services\n",
+				args[0], len(cfg.Routers), len(cfg.SyncGroups), len(cfg.Services))
+			return nil
+		},
+	}
+}
+
+func planCommand(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "plan FILE",
+		Short: "Show what an apply of FILE would change: exit 0 nothing, 2 something, 1 error",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, plan, err := c.plan(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			if c.json() {
+				err = printJSON(cmd.OutOrStdout(), plan)
+			} else {
+				printPlan(cmd.OutOrStdout(), plan)
+			}
+			if err == nil && len(plan.Changes) > 0 {
+				return exitCode(exitChange)
+			}
+			return err
+		},
+	}
+}
+
+func (c *cli) plan(cmd *cobra.Command, file string) (fsm.Config, api.Plan, error) {
+	cfg, err := readCluster(file, cmd.ErrOrStderr())
+	if err != nil {
+		return cfg, api.Plan{}, err
+	}
+	plan, err := c.client().Plan(cmd.Context(), api.ApplyRequest{Config: cfg})
+	return cfg, plan, err
+}
+
+func printPlan(w io.Writer, plan api.Plan) {
+	if len(plan.Changes) == 0 {
+		fmt.Fprintf(w, "no change: the cluster is at this configuration, revision %d\n", plan.Base)
+		return
+	}
+	fmt.Fprintf(w, "changes to revision %d:\n\n%s", plan.Base, config.Render(plan.Changes))
+	for _, name := range slices.Sorted(maps.Keys(plan.Kernel)) {
+		fmt.Fprintf(w, "\nIPVS operations on %s: %d\n", name, len(plan.Kernel[name]))
+		for _, op := range plan.Kernel[name] {
+			fmt.Fprintln(w, "  "+op)
+		}
+	}
+	fmt.Fprintf(w, "connections on real servers that go: %d\n", plan.Connections)
+}
+
+func applyCommand(c *cli) *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "apply FILE",
+		Short: "Make FILE the configuration of the whole cluster",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, plan, err := c.plan(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			if len(plan.Changes) == 0 {
+				return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, "nothing to change")
+			}
+			if !c.json() {
+				printPlan(cmd.OutOrStdout(), plan)
+			}
+			if !yes {
+				if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr()); err != nil {
+					return err
+				}
+			}
+			res, err := c.client().Apply(cmd.Context(), api.ApplyRequest{Base: plan.Base, Config: cfg, Author: author()})
+			if err != nil {
+				return err
+			}
+			return c.applied(cmd, res, "applied")
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	return cmd
+}
+
+func (c *cli) applied(cmd *cobra.Command, res api.ApplyResult, what string) error {
+	if c.json() {
+		return printJSON(cmd.OutOrStdout(), res)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: revision %d\n", what, res.Revision)
+	return nil
+}
+
+// confirm asks a person. Without one it is an error: nothing is applied unseen.
+func confirm(in io.Reader, out io.Writer) error {
+	f, ok := in.(*os.File)
+	if !ok {
+		return errors.New("nobody to ask: confirm with --yes")
+	}
+	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
+		return errors.New("standard input is no terminal, so nobody can be asked: confirm with --yes")
+	}
+	fmt.Fprint(out, "apply this? [y/N] ")
+	answer, _ := bufio.NewReader(f).ReadString('\n') // no answer is no
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("not applied")
+	}
+	return nil
+}
+
+// author names who runs this command, for the history.
+func author() string {
+	if name := os.Getenv("SUDO_USER"); name != "" {
+		return name
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return ""
+}
+
+func showCommand(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show",
+		Short: "Print the cluster's configuration as a cluster file",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, revision, err := c.client().Config(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if c.json() {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"revision": revision, "config": cfg})
+			}
+			_, err = cmd.OutOrStdout().Write(config.Format(cfg))
+			return err
+		},
+	}
+}

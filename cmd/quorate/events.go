@@ -1,0 +1,41 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+func eventsCommand(c *cli) *cobra.Command {
+	var follow bool
+	cmd := &cobra.Command{
+		Use:   "events",
+		Short: "Show what happened and why, as this director saw it",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			out, after := json.NewEncoder(cmd.OutOrStdout()), uint64(0)
+			for wait := false; ; wait = true {
+				events, err := c.client().Events(cmd.Context(), after, wait)
+				if err != nil {
+					return err
+				}
+				for _, e := range events {
+					after = e.Sequence
+					if c.json() {
+						if err := out.Encode(e); err != nil {
+							return err
+						}
+						continue
+					}
+					fmt.Fprintf(cmd.OutOrStdout(), "%s  %-8s %s\n", e.Time.Local().Format("2006-01-02 15:04:05.000"), e.Kind, e.Text)
+				}
+				if !follow {
+					return nil
+				}
+			}
+		},
+	}
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on as more happens")
+	return cmd
+}

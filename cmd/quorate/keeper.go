@@ -1,0 +1,77 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/quorate/quorate/director/address"
+	"github.com/quorate/quorate/director/keeper"
+)
+
+func keeperCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "keeper",
+		Short: "Run this director's keeper process: VRRP and the addresses",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runKeeper(cmd.Context(), file) },
+	}
+	cmd.Flags().StringVar(&file, "config", defaultConfig, "agent file")
+	return cmd
+}
+
+func runKeeper(ctx context.Context, file string) error {
+	cfg, log, err := loadAgent(file)
+	if err != nil {
+		return err
+	}
+	log = log.Named("keeper")
+	host, err := address.New(address.Config{Log: log})
+	if err != nil {
+		return err
+	}
+	defer host.Close()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, life := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer cancel()
+		return keeper.Run(life, keeper.Config{
+			Socket:   cfg.KeeperSocket,
+			Record:   filepath.Join(cfg.DataDir, "keeper.json"),
+			Host:     host,
+			Log:      log,
+			Release:  true,
+			RealTime: true,
+		})
+	})
+	group.Go(func() error {
+		well := func(ctx context.Context) error { return keeperAnswers(ctx, cfg.KeeperSocket) }
+		for well(life) != nil {
+			select {
+			case <-life.Done():
+				return nil
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+		notify(log, daemon.SdNotifyReady)
+		return watchdog(life, log, well)
+	})
+	return group.Wait()
+}
+
+// keeperAnswers asks the keeper that serves a socket for its status.
+func keeperAnswers(ctx context.Context, socket string) error {
+	c, err := keeper.Dial(socket)
+	if err != nil {
+		return err
+	}
+	_, err = c.Status(ctx)
+	return errors.Join(err, c.Close())
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/api"
+)
+
+// progress prints the steps of a long operation to where people look, not to where programs read.
+func progress(w io.Writer) api.Progress {
+	return func(step string) { fmt.Fprintln(w, step) }
+}
+
+func initCommand(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "init",
+		Short: "Make a cluster, with the local agent as its first director",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.client().Init(cmd.Context(), progress(cmd.ErrOrStderr()))
+		},
+	}
+}
+
+func joinCommand(c *cli) *cobra.Command {
+	var token string
+	cmd := &cobra.Command{
+		Use:   "join ADDRESS --token TOKEN",
+		Short: "Let the local agent join the cluster that a director at ADDRESS is in",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.client().Join(cmd.Context(), api.JoinRequest{Address: args[0], Token: token}, progress(cmd.ErrOrStderr()))
+		},
+	}
+	cmd.Flags().StringVar(&token, "token", "", "token that `quorate token create` printed")
+	_ = cmd.MarkFlagRequired("token") // the flag is there
+	return cmd
+}
+
+func leaveCommand(c *cli) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "leave",
+		Short: "Hand over, leave the cluster, and remove what quorate made on this host",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.client().Leave(cmd.Context(), api.LeaveRequest{Force: force}, progress(cmd.ErrOrStderr()))
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "leave though the cluster loses its quorum or an address its owner")
+	return cmd
+}
+
+func removeCommand(c *cli) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "remove NAME",
+		Short: "End the membership of a director that is gone for good",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.client().Remove(cmd.Context(), args[0], force)
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "remove it though the cluster loses its quorum")
+	return cmd
+}
+
+func membersCommand(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "members",
+		Short: "List the members of the cluster",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			st, err := c.client().Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if c.json() {
+				return printJSON(cmd.OutOrStdout(), st.Directors)
+			}
+			return table(cmd.OutOrStdout(), func(w io.Writer) { printDirectors(w, st) })
+		},
+	}
+}
+
+func tokenCommand(c *cli) *cobra.Command {
+	cmd := &cobra.Command{Use: "token", Short: "Make, list and revoke tokens that let a director join"}
+	var role string
+	var lifetime time.Duration
+	create := &cobra.Command{
+		Use:   "create",
+		Short: "Print a token for one join; it is shown only once",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			t, err := c.client().CreateToken(cmd.Context(), api.TokenRequest{Role: role, Lifetime: lifetime})
+			if err != nil {
+				return err
+			}
+			if c.json() {
+				return printJSON(cmd.OutOrStdout(), t)
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), t.Token)
+			return nil
+		},
+	}
+	create.Flags().StringVar(&role, "role", "director", "director or witness")
+	create.Flags().DurationVar(&lifetime, "lifetime", time.Hour, "how long the token is good")
+	list := &cobra.Command{
+		Use:   "list",
+		Short: "List the tokens that were made, without their secrets",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ts, err := c.client().Tokens(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if c.json() {
+				return printJSON(cmd.OutOrStdout(), ts)
+			}
+			return table(cmd.OutOrStdout(), func(w io.Writer) {
+				fmt.Fprintln(w, "ID\tROLE\tEXPIRES\tUSED BY")
+				for _, t := range ts {
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.ID, t.Role, t.Expires.Local().Format(time.DateTime), dash(t.UsedBy))
+				}
+			})
+		},
+	}
+	revoke := &cobra.Command{
+		Use:   "revoke ID",
+		Short: "Make a token useless",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.client().RevokeToken(cmd.Context(), args[0])
+		},
+	}
+	cmd.AddCommand(create, list, revoke)
+	return cmd
+}
+
+// table prints aligned columns.
+func table(w io.Writer, rows func(io.Writer)) error {
+	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	rows(tw)
+	return tw.Flush()
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

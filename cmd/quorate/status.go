@@ -1,0 +1,119 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/api"
+)
+
+func statusCommand(c *cli) *cobra.Command {
+	var check bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the cluster as this director knows it",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			st, err := c.client().Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if c.json() {
+				err = printJSON(cmd.OutOrStdout(), st)
+			} else {
+				err = printStatus(cmd.OutOrStdout(), st)
+			}
+			if err == nil && check && len(st.Warnings) > 0 {
+				return exitCode(exitError)
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&check, "check", false, "exit with 1 if there is anything to look at")
+	return cmd
+}
+
+func printStatus(w io.Writer, st api.Status) error {
+	quorum := "quorum"
+	if !st.Quorum {
+		quorum = "NO QUORUM"
+	}
+	if st.Cluster == "" {
+		fmt.Fprintf(w, "%s (quorate %s) is in no cluster\n", st.Name, st.Version)
+	} else {
+		fmt.Fprintf(w, "cluster %s  %s  leader %s  revision %d  index %d  level %d\n\n",
+			st.Cluster, quorum, dash(st.Leader), st.Revision, st.AppliedIndex, st.FeatureLevel)
+		err := table(w, func(w io.Writer) {
+			printDirectors(w, st)
+			fmt.Fprintln(w)
+			printGroups(w, st)
+		})
+		if err != nil {
+			return err
+		}
+		if len(st.Services) > 0 {
+			fmt.Fprintln(w)
+			if err := table(w, func(w io.Writer) { printServices(w, st) }); err != nil {
+				return err
+			}
+		}
+	}
+	for _, warning := range st.Warnings {
+		fmt.Fprintln(w, "!", warning)
+	}
+	return nil
+}
+
+func printDirectors(w io.Writer, st api.Status) {
+	fmt.Fprintln(w, "DIRECTOR\tSTATE\tREADY\tADDRESS\tROLE\tVERSION")
+	for _, d := range st.Directors {
+		name := d.Name
+		if name == st.Leader {
+			name += " *"
+		}
+		ready := "yes"
+		if !d.Ready {
+			ready = "no: " + dash(strings.Join(d.Reasons, "; "))
+		}
+		state := d.State
+		if d.Draining {
+			state += ", draining"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", name, state, ready, d.Address, d.Role, d.Version)
+	}
+}
+
+func printGroups(w io.Writer, st api.Status) {
+	fmt.Fprintln(w, "GROUP\tOWNER\tEPOCH\tNEXT\tADDRESSES\tWHY")
+	for _, g := range st.Groups {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", g.Name, dash(g.Owner), g.Epoch,
+			dash(strings.Join(g.Order, " ")), strings.Join(g.Addresses, " "), g.Reason)
+	}
+}
+
+func printServices(w io.Writer, st api.Status) {
+	fmt.Fprintln(w, "SERVICE\tSERVER\tVERDICT\tWEIGHT\tWHY")
+	for _, s := range st.Services {
+		fmt.Fprintf(w, "%s %s %s %s\t\t\t\t\n", s.Name, s.Address, s.Scheduler, s.Forward)
+		for _, r := range s.Servers {
+			verdict, cause := r.Verdict, r.Cause
+			switch {
+			case r.Fallback:
+				verdict = "fallback"
+			case r.Asymmetric:
+				cause = "down from here alone; " + cause
+			}
+			fmt.Fprintf(w, "\t%s\t%s\t%d of %d\t%s\n", r.Address, verdict, r.Weight, r.Configured, cause)
+		}
+	}
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}

@@ -1,0 +1,334 @@
+package director
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/director/host"
+	"github.com/quorate/quorate/director/ipvs"
+	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/fsm"
+)
+
+// auditEvery is the time between two full comparisons with the kernel.
+const auditEvery = 30 * time.Second
+
+// Config is what a director needs. All funcs may be called at any time from any goroutine.
+type Config struct {
+	Name       string
+	Role       fsm.Role
+	Interfaces map[string]string // logical name to the kernel's
+	State      func() *fsm.State
+	Current    func() bool // the state is not older than what this director had applied before
+	Quorum     func() bool
+	Ready      func() bool
+	Pool       func(*fsm.State, fsm.Service) []Real // the real servers of a service that take traffic
+	Order      func(context.Context, keeper.Order) error
+
+	Tables *ipvs.Reconciler
+	Kernel *ipvs.Host
+	Host   *host.Host
+	SyncOn string // interface of the IPVS sync daemons; "" for none
+	Event  func(kind, name, text string)
+	Log    hclog.Logger
+}
+
+// Director keeps this host as the state says. Everything it does is tried again; what fails is
+// shown by Problems until it works.
+type Director struct {
+	cfg   Config
+	quiet *ipvs.Quiet
+
+	tablesDue, orderDue chan struct{} // capacity 1
+
+	mu       sync.Mutex
+	problems map[string]string // by what failed
+	written  ipvs.Table
+	prepared host.Features
+	cleared  bool
+}
+
+// New returns a director that does nothing yet.
+func New(cfg Config) *Director {
+	return &Director{
+		cfg: cfg, quiet: ipvs.NewQuiet(),
+		tablesDue: make(chan struct{}, 1), orderDue: make(chan struct{}, 1),
+		problems: map[string]string{},
+	}
+}
+
+// Poke says that something that the desired state is made of has changed.
+func (d *Director) Poke() {
+	for _, c := range []chan struct{}{d.tablesDue, d.orderDue} {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// Run keeps the host as the state says until ctx ends, and leaves it as it is then. Orders to the
+// keeper do not wait for tables: a slow kernel delays no priority.
+func (d *Director) Run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	wg.Go(func() { d.orders(ctx) })
+	wg.Go(func() { d.tables(ctx) })
+	wg.Wait()
+	return d.quiet.Close()
+}
+
+// orders tells the keeper what to do whenever that has changed.
+func (d *Director) orders(ctx context.Context) {
+	var told *keeper.Order
+	for {
+		state := d.cfg.State()
+		if order := Order(state, d.self()); state.ClusterID != "" && (told == nil || !reflect.DeepEqual(order, *told)) {
+			err := d.cfg.Order(ctx, order)
+			d.note("keeper", err)
+			if err == nil {
+				told = &order
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.orderDue:
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// tables keeps IPVS and what it needs, on change and on a slow full pass.
+func (d *Director) tables(ctx context.Context) {
+	audit := time.NewTicker(auditEvery)
+	defer audit.Stop()
+	for {
+		d.reconcile(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.tablesDue:
+		case <-time.After(time.Second): // what failed is tried again
+		case <-audit.C:
+			d.audit(ctx)
+		}
+	}
+}
+
+// reconcile brings the kernel to the state. A state without services needs no IPVS, and a kernel
+// that never had a service of ours is not asked.
+func (d *Director) reconcile(ctx context.Context) {
+	d.mu.Lock()
+	cleared := d.cleared
+	d.mu.Unlock()
+	state := d.cfg.State()
+	if cleared || state.ClusterID == "" || d.cfg.Role == fsm.RoleWitness {
+		return
+	}
+	d.prepare(Features(state.Config, d.self()))
+	want := Table(state.Config, func(svc fsm.Service) []Real { return d.cfg.Pool(state, svc) })
+	if len(want) == 0 && len(d.Written()) == 0 && !d.HasIPVS() {
+		d.note("ipvs", nil)
+		return
+	}
+	switch {
+	case mutant.On(mutant.FlushTables) && !d.cfg.Quorum():
+		want = ipvs.Table{}
+	case mutant.On(mutant.DeafTables) && len(d.Written()) > 0:
+		return
+	}
+	_, err := d.cfg.Tables.Apply(ctx, ipvs.Desired{Table: want, Complete: d.cfg.Current()})
+	d.note("ipvs", err)
+	d.mu.Lock()
+	d.written = want
+	d.mu.Unlock()
+	d.note("sync daemons", d.daemons(ctx, Daemons(state.Config, state.ClusterID, d.cfg.SyncOn)))
+	d.note("reset guard", d.quiet.Set(d.guarded(want)))
+}
+
+// prepare sets what a configuration needs of the host, when that has changed.
+func (d *Director) prepare(f host.Features) {
+	d.mu.Lock()
+	same := reflect.DeepEqual(f, d.prepared) && !d.failedLocked("host")
+	d.mu.Unlock()
+	if same {
+		return
+	}
+	var errs []error
+	for _, r := range d.cfg.Host.Ensure(host.Needs(f)) {
+		if r.Err != nil {
+			errs = append(errs, r.Err)
+		}
+	}
+	d.note("host", errors.Join(errs...))
+	d.mu.Lock()
+	d.prepared = f
+	d.mu.Unlock()
+}
+
+// audit compares the whole table with the kernel's and tells of drift.
+func (d *Director) audit(ctx context.Context) {
+	if len(d.Written()) == 0 {
+		return
+	}
+	res, err := d.cfg.Tables.Audit(ctx)
+	d.note("audit", err)
+	for _, op := range res.Drift {
+		d.cfg.Event("drift", fmt.Sprint(op), "healed on "+d.cfg.Name+": "+fmt.Sprint(op))
+	}
+}
+
+// daemons starts and stops IPVS sync daemons until they are as wanted.
+func (d *Director) daemons(ctx context.Context, want []ipvs.Daemon) error {
+	if len(want) == 0 && !d.HasIPVS() {
+		return nil
+	}
+	have, err := d.cfg.Kernel.Daemons(ctx)
+	if err != nil {
+		return err
+	}
+	stop, start := ipvs.DiffDaemons(have, want)
+	var errs []error
+	for _, x := range stop {
+		errs = append(errs, d.cfg.Kernel.StopDaemon(ctx, x))
+	}
+	for _, x := range start {
+		errs = append(errs, d.cfg.Kernel.StartDaemon(ctx, x))
+	}
+	return errors.Join(errs...)
+}
+
+// guarded is what the reset guard holds: TCP services, but for those with a real server on this host.
+func (d *Director) guarded(table ipvs.Table) []netip.AddrPort {
+	local := map[netip.Addr]bool{}
+	for _, addr := range d.cfg.State().Members[d.cfg.Name].Sources {
+		local[addr] = true
+	}
+	return ipvs.QuietAddresses(table, func(a netip.Addr) bool { return local[a] })
+}
+
+// Clear removes from this host all that quorate made in IPVS. It is for leave, after which nothing
+// is put back.
+func (d *Director) Clear(ctx context.Context) error {
+	d.mu.Lock()
+	d.cleared = true
+	d.mu.Unlock()
+	if !d.HasIPVS() {
+		return nil
+	}
+	_, err := d.cfg.Tables.Apply(ctx, ipvs.Desired{Table: ipvs.Table{}, Complete: true})
+	return errors.Join(err, d.daemons(ctx, nil), d.quiet.Set(nil))
+}
+
+// Plan returns the operations on this kernel that a configuration would cost, and how many
+// established connections are on real servers that would go.
+func (d *Director) Plan(ctx context.Context, cfg fsm.Config) (ops []string, connections int, err error) {
+	state := d.cfg.State()
+	next := *state
+	next.Config = cfg
+	want := Table(cfg, func(svc fsm.Service) []Real { return d.cfg.Pool(&next, svc) })
+	have := d.Written()
+	ours := ipvs.Ledger{}
+	for key := range have {
+		ours[key] = true
+	}
+	gone := map[string]bool{}
+	for _, op := range ipvs.Diff(have, want, ours) {
+		ops = append(ops, fmt.Sprint(op))
+	}
+	for key, entry := range have {
+		for addr := range entry.Dests {
+			if _, ok := want[key].Dests[addr]; !ok {
+				gone[addr.String()] = true
+			}
+		}
+	}
+	if len(gone) == 0 {
+		return ops, 0, nil
+	}
+	conns, err := d.Connections(ctx)
+	for _, c := range conns {
+		if gone[c.Real.String()] {
+			connections++
+		}
+	}
+	return ops, connections, err
+}
+
+// Connections returns this kernel's IPVS connections.
+func (d *Director) Connections(ctx context.Context) ([]ipvs.Conn, error) {
+	if !d.HasIPVS() {
+		return nil, nil
+	}
+	table, err := d.cfg.Kernel.Table(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conns, err := d.cfg.Kernel.Conns()
+	if err != nil {
+		return nil, err
+	}
+	return table.Resolve(conns), nil
+}
+
+// Inject puts connections that another director had into this kernel.
+func (d *Director) Inject(ctx context.Context, conns []ipvs.Conn) error {
+	if len(conns) == 0 || d.cfg.SyncOn == "" {
+		return nil
+	}
+	return d.cfg.Kernel.Inject(ctx, conns)
+}
+
+// Written returns the table as this director last wanted it. Callers must not change it.
+func (d *Director) Written() ipvs.Table {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.written
+}
+
+// HasIPVS reports whether this kernel has IPVS.
+func (d *Director) HasIPVS() bool { return d.cfg.Host.HasIPVS() }
+
+// Problems says what this director could not do, sorted; nothing while all is well.
+func (d *Director) Problems() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []string
+	for _, what := range slices.Sorted(maps.Keys(d.problems)) {
+		out = append(out, what+": "+d.problems[what])
+	}
+	return out
+}
+
+// note remembers whether a part of the work failed, and tells it when that changes.
+func (d *Director) note(what string, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	was := d.problems[what]
+	switch {
+	case err == nil && was != "":
+		delete(d.problems, what)
+		d.cfg.Log.Info("works again", "what", what)
+	case err != nil && err.Error() != was:
+		d.problems[what] = err.Error()
+		d.cfg.Log.Error(what, "err", err)
+	}
+}
+
+func (d *Director) failedLocked(what string) bool { return d.problems[what] != "" }
+
+func (d *Director) self() Self {
+	return Self{
+		Name: d.cfg.Name, Role: d.cfg.Role, Interfaces: d.cfg.Interfaces, Quorum: d.cfg.Quorum(), Ready: d.cfg.Ready(),
+	}
+}

@@ -1,0 +1,11 @@
+package mutant
+
+// The promises that a mutant breaks, by what it does instead.
+const (
+	RoundRobin  = "round-robin"  // every service is scheduled by rr
+	BlindChecks = "blind-checks" // every real server is taken for up
+	LoneRouters = "lone-routers" // sync groups are not: each router moves alone
+	BreakFirst  = "break-first"  // a planned move gives up before anybody takes over
+	DeafTables  = "deaf-tables"  // the kernel does not follow the state after the first time
+	FlushTables = "flush-tables" // the tables go with the quorum
+)

@@ -1,0 +1,158 @@
+package e2e
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/e2e/lab"
+)
+
+// Bounds of promises, with slack: on a real kernel no test asserts less than a second.
+const (
+	ownedWithin = 15 * time.Second // from the first configuration to an owner
+	diesWithin  = 6 * time.Second  // three intervals of a second and skew, and slack
+	noSYNLost   = time.Second      // a request that took less had no packet of its opening lost
+)
+
+func TestTheOwnersMachineDiesAndBothAddressesMoveTogether(t *testing.T) {
+	prove(t, 3, lab.ArticleFile, func(t lab.T, a *lab.Article) {
+		owner := a.AwaitOwner(t, ownedWithin, lab.OuterVIP)
+		probe := a.Client.Probe(lab.Probe{To: lab.OuterVIP, Interval: 5 * time.Millisecond})
+		time.Sleep(time.Second)
+		owner.Die()
+		next := movedTogether(t, a, owner, diesWithin)
+		time.Sleep(time.Second)
+		r := probe.Close()
+		t.Logf("machine death: %v", r)
+		if r.Longest > diesWithin {
+			t.Errorf("the address was gone for %v", r.Longest)
+		}
+		repliesFlowBack(t, a, next)
+	})
+}
+
+func TestOneLinkOfTheOwnerGoesDownAndBothAddressesMoveTogether(t *testing.T) {
+	prove(t, 3, lab.ArticleFile, linkDown)
+}
+
+func TestOneLinkOfTheOwnerGoesDownControl(t *testing.T) {
+	control(t, mutant.LoneRouters, 3, lab.ArticleFile, linkDown)
+}
+
+func linkDown(t lab.T, a *lab.Article) {
+	for _, s := range []*lab.Segment{a.Outer, a.Inner} {
+		owner := a.AwaitOwner(t, ownedWithin, lab.OuterVIP)
+		a.AwaitReady(t, 30*time.Second)
+		probe := a.Client.Probe(lab.Probe{To: lab.OuterVIP, Interval: 5 * time.Millisecond})
+		back := a.Unplug(owner, s)
+		next := movedTogether(t, a, owner, diesWithin)
+		time.Sleep(500 * time.Millisecond)
+		r := probe.Close()
+		t.Logf("%s link of the owner down: %v", s.Name, r)
+		if r.Longest > diesWithin {
+			t.Errorf("the address was gone for %v", r.Longest)
+		}
+		repliesFlowBack(t, a, next)
+		back()
+	}
+}
+
+// movedTogether waits until one other host has both addresses, and holds that it stays so.
+func movedTogether(t lab.T, a *lab.Article, from *lab.Host, within time.Duration) *lab.Host {
+	t.Helper()
+	var next *lab.Host
+	lab.Eventually(t, within, "both addresses are with one other director", func() error {
+		outer, inner := a.Owners(lab.OuterVIP), a.Owners(lab.InnerVIP)
+		if len(outer) != 1 || len(inner) != 1 || outer[0] != inner[0] || outer[0] == from {
+			return errOwners(outer, inner)
+		}
+		next = outer[0]
+		return nil
+	})
+	return next
+}
+
+// repliesFlowBack holds that requests work, which they do only if the real servers' default gateway,
+// the inner address, is on the director that the requests come through.
+func repliesFlowBack(t lab.T, a *lab.Article, owner *lab.Host) {
+	t.Helper()
+	client := a.Client.Requests(lab.Requests{To: lab.OuterVIP + ":80", Rate: 20})
+	time.Sleep(time.Second)
+	r := client.Close()
+	if len(r.Failures) > 0 || r.OK == 0 {
+		t.Errorf("requests through %s: %v", owner.Name, r)
+	}
+}
+
+func TestDrainMovesTheOwnerWithoutALostRequest(t *testing.T) {
+	prove(t, 3, echoFile, drainLosesNothing)
+}
+
+func TestDrainControl(t *testing.T) {
+	control(t, mutant.BreakFirst, 3, echoFile, drainLosesNothing)
+}
+
+func TestLeaveMovesTheOwnerWithoutALostRequest(t *testing.T) {
+	prove(t, 3, echoFile, leaveLosesNothing)
+}
+
+// echoFile is the article's set-up with a TCP echo service beside the web.
+var echoFile = lab.ArticleFile + `
+service "echo" {
+  address   = "192.168.1.1:7"
+  scheduler = "rr"
+  forward   = "nat"
+  check "tcp" {
+    interval = "1s"
+    timeout  = "500ms"
+  }
+  server "192.168.2.11:7" {}
+  server "192.168.2.12:7" {}
+  server "192.168.2.13:7" {}
+}
+`
+
+func drainLosesNothing(t lab.T, a *lab.Article) {
+	losesNothing(t, a, func(owner *lab.Director) (string, error) { return owner.Quorate("drain", "director", owner.Name) })
+}
+
+func leaveLosesNothing(t lab.T, a *lab.Article) {
+	losesNothing(t, a, func(owner *lab.Director) (string, error) { return owner.Quorate("leave") })
+}
+
+// losesNothing has the owner moved away from by command, under 50 new connections a second and with 20
+// connections that are 10 s old.
+func losesNothing(t lab.T, a *lab.Article, away func(*lab.Director) (string, error)) {
+	owner := a.Director(a.AwaitOwner(t, ownedWithin, lab.OuterVIP))
+	a.AwaitReady(t, 30*time.Second)
+	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return sameTables(a, 6) })
+	conns := a.Client.Connections(lab.Connections{To: lab.OuterVIP + ":7", Count: 20, Interval: 100 * time.Millisecond})
+	time.Sleep(10 * time.Second)
+	client := a.Client.Requests(lab.Requests{To: lab.OuterVIP + ":80", Rate: 50, Timeout: 5 * time.Second})
+	time.Sleep(2 * time.Second)
+	start := time.Now()
+	out, err := away(owner)
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Logf("took %v: %s", time.Since(start).Round(time.Millisecond), strings.TrimSpace(out))
+	next := a.AwaitOwner(t, 5*time.Second, lab.OuterVIP)
+	if next == owner.Host {
+		t.Errorf("%s still owns", owner.Name)
+	}
+	time.Sleep(3 * time.Second)
+	requests, lived := client.Close(), conns.Close()
+	t.Logf("requests: %v", requests)
+	t.Logf("connections: %v", lived)
+	if len(requests.Failures) > 0 {
+		t.Errorf("requests lost: %v", requests)
+	}
+	if requests.Slowest >= noSYNLost {
+		t.Errorf("a request took %v: a packet of its opening was lost", requests.Slowest)
+	}
+	if len(lived.Broken()) > 0 || len(lived) != 20 {
+		t.Errorf("connections broken: %v", lived)
+	}
+}

@@ -1,0 +1,126 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/e2e/lab"
+)
+
+func TestWithoutQuorumRequestsGoOn(t *testing.T) {
+	prove(t, 3, lab.ArticleFile, withoutQuorum)
+}
+
+func TestWithoutQuorumControl(t *testing.T) {
+	control(t, mutant.FlushTables, 3, lab.ArticleFile, withoutQuorum)
+}
+
+// withoutQuorum kills two machines, then restarts the third's agent: it serves, its table unchanged.
+func withoutQuorum(t lab.T, a *lab.Article) {
+	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return sameTables(a, 3) })
+	last := a.Directors[2]
+	before := last.IPVS()
+	for _, d := range a.Directors[:2] {
+		d.Die()
+	}
+	lab.Eventually(t, diesWithin, last.Name+" owns", func() error { return owns(a, last) })
+	lab.Eventually(t, 15*time.Second, last.Name+" says that there is no quorum", func() error {
+		st, err := last.Status()
+		if err == nil && st.Quorum {
+			err = errors.New("it says that there is a quorum")
+		}
+		return err
+	})
+	serves(t, a, "without quorum")
+	control := last.Control()
+	control.Kill()
+	serves(t, a, "without control")
+	last.Agent(t)
+	serves(t, a, "after a restart without quorum")
+	time.Sleep(3 * time.Second) // what a reconciler would do wrongly, it has done by now
+	if diff := cmp.Diff(before, last.IPVS()); diff != "" {
+		t.Errorf("the table changed (-before +after):\n%s", diff)
+	}
+	if err := owns(a, last); err != nil {
+		t.Errorf("%v", err)
+	}
+	serves(t, a, "three seconds later")
+	if out, err := last.Quorate("apply", last.WriteFile("empty.hcl", ""), "--yes"); err == nil {
+		t.Errorf("a change was accepted without quorum: %s", out)
+	}
+}
+
+func owns(a *lab.Article, d *lab.Director) error {
+	for _, vip := range []string{lab.OuterVIP, lab.InnerVIP} {
+		if owners := a.Owners(vip); len(owners) != 1 || owners[0] != d.Host {
+			return fmt.Errorf("%s: %v", vip, errOwners(owners, nil))
+		}
+	}
+	return nil
+}
+
+// serves holds that a second of requests loses none.
+func serves(t lab.T, a *lab.Article, when string) {
+	t.Helper()
+	client := a.Client.Requests(lab.Requests{To: lab.OuterVIP + ":80", Rate: 20})
+	time.Sleep(time.Second)
+	if r := client.Close(); len(r.Failures) > 0 || r.OK == 0 {
+		t.Errorf("%s: %v", when, r)
+	}
+}
+
+func TestControlKilledEverywhereRequestsGoOn(t *testing.T) {
+	prove(t, 3, lab.ArticleFile, func(t lab.T, a *lab.Article) {
+		lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return sameTables(a, 3) })
+		owner := a.AwaitOwner(t, ownedWithin, lab.OuterVIP)
+		client := a.Client.Requests(lab.Requests{To: lab.OuterVIP + ":80", Rate: 20})
+		for _, d := range a.Directors {
+			d.Control().Kill()
+		}
+		time.Sleep(8 * time.Second)
+		r := client.Close()
+		t.Logf("no control anywhere: %v", r)
+		if len(r.Failures) > 0 {
+			t.Errorf("requests lost: %v", r)
+		}
+		if now := a.AwaitOwner(t, time.Second, lab.OuterVIP); now != owner {
+			t.Errorf("%s owns, before: %s", now.Name, owner.Name)
+		}
+		for _, d := range a.Directors {
+			d.Agent(t)
+		}
+		a.AwaitReady(t, 30*time.Second)
+		serves(t, a, "with control again")
+	})
+}
+
+func TestAPoisonedEntryStopsNobody(t *testing.T) {
+	run(t, 3, lab.ArticleFile, "poison", func(t lab.T, a *lab.Article) { // a build that lets it in; nothing is switched off
+		lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return sameTables(a, 3) })
+		poison(t, a)
+		for _, d := range a.Directors {
+			lab.Eventually(t, 20*time.Second, d.Name+" names the entry", func() error {
+				out, err := d.Quorate("status")
+				if err == nil && (!strings.Contains(out, "log entry") || !strings.Contains(out, "poison")) {
+					err = errors.New(out)
+				}
+				return err
+			})
+		}
+		serves(t, a, "with a poisoned entry")
+		if err := sameTables(a, 3); err != nil {
+			t.Errorf("%v", err)
+		}
+		for _, d := range a.Directors { // and they come back with it
+			d.Control().Kill()
+			d.Agent(t)
+		}
+		serves(t, a, "after restarts with a poisoned entry")
+	})
+}

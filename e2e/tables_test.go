@@ -1,0 +1,96 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/e2e/lab"
+)
+
+// sameTables is nil once the tables of all directors that are on are equal, line by line, and have
+// that many real servers in all.
+func sameTables(a *lab.Article, servers int) error {
+	var first []string
+	for _, d := range a.Directors {
+		if !d.On() {
+			continue
+		}
+		lines := d.IPVS()
+		got := 0
+		for _, l := range lines {
+			if strings.HasPrefix(l, "-a ") {
+				got++
+			}
+		}
+		if got != servers {
+			return fmt.Errorf("%s has %d real servers, want %d:\n%s", d.Name, got, servers, strings.Join(lines, "\n"))
+		}
+		if first == nil {
+			first = lines
+		}
+		if diff := cmp.Diff(first, lines); diff != "" {
+			return fmt.Errorf("%s differs:\n%s", d.Name, diff)
+		}
+	}
+	return nil
+}
+
+func errOwners(outer, inner []*lab.Host) error {
+	var text []string
+	for _, h := range outer {
+		text = append(text, "outer: "+h.Name)
+	}
+	for _, h := range inner {
+		text = append(text, "inner: "+h.Name)
+	}
+	return errors.New(strings.Join(text, ", "))
+}
+
+func TestAChangeOnAnyDirectorIsInEveryKernel(t *testing.T) {
+	prove(t, 3, lab.ArticleFile, anyDirector)
+}
+
+func TestAChangeOnAnyDirectorControl(t *testing.T) {
+	control(t, mutant.DeafTables, 3, lab.ArticleFile, anyDirector)
+}
+
+func anyDirector(t lab.T, a *lab.Article) {
+	lab.Eventually(t, 15*time.Second, "the first table is everywhere", func() error { return sameTables(a, 3) })
+	for i, d := range a.Directors {
+		weight := 10 + i
+		text := strings.Replace(lab.ArticleFile, `"192.168.2.11:80" { weight = 1 }`, fmt.Sprintf(`"192.168.2.11:80" { weight = %d }`, weight), 1)
+		d.MustQuorate("apply", d.WriteFile("cluster.hcl", text), "--yes")
+		want := fmt.Sprintf("-r 192.168.2.11:80 -m -w %d", weight)
+		lab.Eventually(t, 10*time.Second, "the change made on "+d.Name+" is everywhere", func() error {
+			if err := sameTables(a, 3); err != nil {
+				return err
+			}
+			if lines := strings.Join(d.IPVS(), "\n"); !strings.Contains(lines, want) {
+				return fmt.Errorf("no %q in\n%s", want, lines)
+			}
+			return nil
+		})
+	}
+}
+
+func TestWhatQuorateDidNotMakeStays(t *testing.T) {
+	prove(t, 1, lab.ArticleFile, func(t lab.T, a *lab.Article) {
+		d := a.Directors[0]
+		d.MustRun("ipvsadm", "-A", "-t", "203.0.113.1:25", "-s", "rr")
+		d.MustRun("ipvsadm", "-a", "-t", "203.0.113.1:25", "-r", "203.0.113.2:25", "-m")
+		d.MustQuorate("apply", d.WriteFile("empty.hcl", ""), "--yes")
+		lab.Eventually(t, 10*time.Second, "quorate's services are gone", func() error {
+			lines := strings.Join(d.IPVS(), "\n")
+			if strings.Contains(lines, "192.168.1.1") || !strings.Contains(lines, "203.0.113.2:25") {
+				return errors.New(lines)
+			}
+			return nil
+		})
+	})
+}
