@@ -11,7 +11,8 @@ DESTDIR      ?=
 FUZZTIME     ?= 10s
 BENCH        ?= .
 BIN          ?= bin/quorate
-TIMEOUT      ?= 20m
+HOST_TIMEOUT  ?= 10m
+GUEST_TIMEOUT ?= 30m
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
@@ -30,10 +31,10 @@ HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(filter-out ./e2e/lab,$(LAB_
 MODULE     = github.com/quorate/quorate
 
 HOST_TESTS  = echo "place host"; CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 \
-	$(GO) test -json -race -shuffle=on -timeout $(TIMEOUT) $(HOST_PKGS); echo "exit $$?"
+	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(HOST_PKGS); echo "exit $$?"
 GUEST_TESTS = echo "place guest"; export QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1); \
-	$(GO) test -json -count=1 -p 1 -timeout $(TIMEOUT) $(LAB_PKGS); echo "exit $$?"; \
-	$(GO) test -json -count=1 -p 1 -timeout $(TIMEOUT) -exec '$(CURDIR)/bin/inguest' $(GUEST_PKGS); echo "exit $$?"
+	$(GO) test -json -count=1 -p 1 -timeout $(GUEST_TIMEOUT) $(LAB_PKGS); echo "exit $$?"; \
+	$(GO) test -json -count=1 -p 1 -timeout $(GUEST_TIMEOUT) -exec '$(CURDIR)/bin/inguest' $(GUEST_PKGS); echo "exit $$?"
 TALLY       = bin/tally -guest-tests .ci/guest-tests.txt -skips .ci/skips.txt
 
 .PHONY: help

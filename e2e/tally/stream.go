@@ -93,26 +93,61 @@ func (t *tally) place(name string) *place {
 	return p
 }
 
-// read takes all lines of a stream. Lines that are no event and no mark are passed through.
+// quiet is how long nothing may be heard before tally says what is running.
+const quiet = 30 * time.Second
+
+// read takes all lines of a stream.
 func (t *tally) read(in io.Reader) error {
+	lines := make(chan string)
+	var readErr error // of the goroutine, until it closes lines
+	go func() {       // ends with the stream
+		defer close(lines)
+		r := bufio.NewReader(in)
+		for readErr == nil {
+			var line string
+			if line, readErr = r.ReadString('\n'); line != "" {
+				lines <- line
+			}
+		}
+	}()
 	var p *place
-	lines := bufio.NewReader(in)
+	silence := time.NewTimer(quiet)
+	defer silence.Stop()
 	for {
-		line, err := lines.ReadString('\n')
-		if line = strings.TrimRight(line, "\r\n"); line != "" {
-			p = t.line(p, line)
+		select {
+		case line, ok := <-lines:
+			if !ok && readErr != io.EOF {
+				return fmt.Errorf("read the tests' stream: %w", readErr)
+			}
+			if !ok {
+				return nil
+			}
+			p = t.line(p, strings.TrimRight(line, "\r\n"))
+		case <-silence.C:
+			t.printRunning(p)
 		}
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read the tests' stream: %w", err)
+		silence.Reset(quiet)
+	}
+}
+
+// printRunning names the tests of a place that have begun and not ended.
+func (t *tally) printRunning(p *place) {
+	if p == nil {
+		return
+	}
+	for _, k := range p.order {
+		if x := p.tests[k]; x.status == unfinished && !x.subs {
+			fmt.Fprintf(t.out, "      ...  %v is running\n", k)
 		}
 	}
 }
 
-// line takes one line that came from p, and returns the place that the next one comes from.
+// line takes one line that came from p, and returns the place that the next one comes from. A line that
+// is no event and no mark is passed through.
 func (t *tally) line(p *place, line string) *place {
+	if line == "" {
+		return p
+	}
 	if name, ok := strings.CutPrefix(line, "place "); ok {
 		fmt.Fprintf(t.out, "== %s\n", name)
 		return t.place(name)

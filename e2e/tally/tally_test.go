@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // ev is a line of `go test -json`: an action, a package's folder, perhaps a test and its output.
@@ -105,6 +108,24 @@ func TestTheEndOfARunSaysWhatCameOfIt(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAStreamThatGoesQuietSaysWhatIsRunning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		in, end := io.Pipe()
+		var out bytes.Buffer
+		done := make(chan error)
+		go func() { done <- newTally(&out).read(in) }()
+		io.WriteString(end, strings.Join([]string{ev("run", "fsm", "TestA"), ev("run", "fsm", "TestA/x"), ended("fsm", "TestB", "pass"), ""}, "\n"))
+		time.Sleep(quiet + time.Second)
+		end.Close()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if got, want := out.String(), "      ...  fsm TestA/x is running\n"; got != want {
+			t.Errorf("output %q, want %q", got, want)
+		}
+	})
 }
 
 // The golden stream was recorded from a test binary in the guest, whose terminal ends lines with CR LF.
