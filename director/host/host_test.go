@@ -42,14 +42,14 @@ func TestNeeds(t *testing.T) {
 		{
 			"NAT", Features{IPVS: true, NAT: true, Routers: []string{"eth1", "eth0"}},
 			append(
-				ipvs[:3:3], "sysctl net.ipv4.ip_forward=1", "sysctl net.ipv4.vs.nat_icmp_send=1", "sysctl net.ipv4.conf.all.send_redirects=0",
+				ipvs[:3:3], "sysctl net.ipv4.ip_forward=1", "sysctl net.ipv4.conf.all.send_redirects=0",
 				"sysctl net.ipv4.conf.eth0.promote_secondaries=1", "sysctl net.ipv4.conf.eth0.send_redirects=0",
 				"sysctl net.ipv4.conf.eth1.promote_secondaries=1", "sysctl net.ipv4.conf.eth1.send_redirects=0",
 			),
 		},
 		{
 			"NAT with IPv6", Features{IPVS: true, NAT: true, IPv6: true},
-			append(ipvs[:3:3], "sysctl net.ipv4.ip_forward=1", "sysctl net.ipv6.conf.all.forwarding=1", "sysctl net.ipv4.vs.nat_icmp_send=1", "sysctl net.ipv4.conf.all.send_redirects=0"),
+			append(ipvs[:3:3], "sysctl net.ipv4.ip_forward=1", "sysctl net.ipv6.conf.all.forwarding=1", "sysctl net.ipv4.conf.all.send_redirects=0"),
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -85,6 +85,8 @@ func ipvs(f Features) []Need {
 	)
 }
 
+// nat leaves net.ipv4.vs.nat_icmp_send alone: with it IPVS drops every answer of a real server that it
+// has no connection for, those to this director's own health checks among them (measured on 6.1).
 func nat(f Features) []Need {
 	needs := []Need{{
 		Sysctl, "net.ipv4.ip_forward", "1",
@@ -99,11 +101,6 @@ func nat(f Features) []Need {
 	}
 	return append(
 		needs,
-		Need{
-			Sysctl, "net.ipv4.vs.nat_icmp_send", "1",
-			"a packet of a real server whose connection this director does not know is dropped, and the real server is told so by ICMP; " +
-				"else it is forwarded with the real server's own address, and the client resets a connection that its owner is about to know",
-		},
 		Need{
 			Sysctl, "net.ipv4.conf.all.send_redirects", "0",
 			"redirects are sent on an interface if they are on for it or for all",

@@ -24,7 +24,7 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	guest := lab.Guest{Program: "/proc/self/exe", Args: os.Args[1:], Interactive: *shell}
+	guest := lab.Guest{Program: "/proc/self/exe", Args: os.Args[1:], Interactive: *shell, NeedsBinary: true}
 	if !*shell {
 		guest.Timeout = 5 * time.Minute
 	}
