@@ -34,8 +34,7 @@ const (
 // Config is what an agent needs.
 type Config struct {
 	File       config.Agent
-	KeeperArgv []string // starts a keeper on this host
-	KeepKeeper bool     // the keeper is a unit of its own: a stop of this process leaves it alone
+	KeeperArgv []string // starts a keeper on this host; empty: it is a unit of its own, not started or stopped here
 	Version    string
 	Log        hclog.Logger
 	Ready      func() // called once the API answers
@@ -141,7 +140,7 @@ func (a *Agent) current() (*session, error) {
 // handOver gives what this host owns to successors, within a bounded time: make before break.
 func (a *Agent) handOver() {
 	s, err := a.current()
-	if err != nil || a.cfg.KeepKeeper {
+	if err != nil || len(a.cfg.KeeperArgv) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), handOverLimit)
@@ -158,7 +157,7 @@ func (a *Agent) stop() error {
 	a.session = nil
 	a.mu.Unlock()
 	var errs []error
-	if !a.cfg.KeepKeeper {
+	if len(a.cfg.KeeperArgv) > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		errs = append(errs, a.keeper.stop(ctx, len(a.keeper.owned()) == 0))
@@ -175,7 +174,7 @@ func (a *Agent) clusterConfig() cluster.Config {
 	return cluster.Config{
 		Name: f.Name, DataDir: f.DataDir, Bind: f.Bind, Gossip: f.Gossip, Role: f.Role,
 		Sources: sources, Version: a.cfg.Version, MinLevel: MinLevel, MaxLevel: MaxLevel,
-		Log: a.cfg.Log.Named("cluster"),
+		Heartbeat: f.Heartbeat, Log: a.cfg.Log.Named("cluster"),
 	}
 }
 

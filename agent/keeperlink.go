@@ -21,7 +21,7 @@ var errNoKeeper = errors.New("the keeper does not answer")
 // keeperLink keeps a connection to the keeper process, and starts that process if none is there.
 type keeperLink struct {
 	socket string
-	argv   []string // starts a keeper
+	argv   []string // starts a keeper; empty: it is somebody else's to start
 	log    hclog.Logger
 
 	mu     sync.Mutex
@@ -66,9 +66,11 @@ func (k *keeperLink) connect(ctx context.Context) (*keeper.Client, error) {
 	if err == nil {
 		return c, nil
 	}
-	exited, err := k.spawn()
-	if err != nil {
-		return nil, err
+	var exited <-chan error
+	if len(k.argv) > 0 {
+		if exited, err = k.spawn(); err != nil {
+			return nil, err
+		}
 	}
 	for {
 		if c, err = keeper.Dial(k.socket); err == nil {

@@ -100,8 +100,11 @@ func (n *Node) remove(ctx context.Context, name string, force bool) error {
 		return err
 	}
 	n.waitApplied(ctx, index)
-	_, err = n.adjust(ctx)
-	return err
+	if _, err := n.adjust(ctx); err != nil {
+		n.log.Warn("Raft's configuration does not follow yet; whoever leads goes on with it", "removed", name, "err", err)
+		poke(n.membership)
+	}
+	return nil
 }
 
 // Leave ends this node's membership: it gives leadership away, is removed, stops, and what it had
@@ -149,9 +152,14 @@ func (n *Node) resign(ctx context.Context, alone bool, progress func(string)) er
 			return n.noLeader()
 		}
 	}
-	err := n.Remove(ctx, n.id.Name, true) // its arithmetic was done
-	if errors.Is(err, ErrRemoved) || errors.Is(err, fsm.ErrNotFound) {
-		return nil // a leave before this one got so far
+	for {
+		err := n.Remove(ctx, n.id.Name, true) // its arithmetic was done
+		switch {
+		case errors.Is(err, ErrRemoved), errors.Is(err, fsm.ErrNotFound):
+			return nil // it was done before, and only the answer was lost
+		case !errors.Is(err, ErrUncertain) || ctx.Err() != nil:
+			return err
+		}
+		pause(ctx, n.cfg.Heartbeat/4)
 	}
-	return err
 }

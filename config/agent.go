@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/quorate/quorate/fsm"
 )
@@ -19,6 +20,14 @@ const (
 	DefaultSocketGroup  = "quorate"
 	DefaultKeeperSocket = "/run/quorate/keeper.sock"
 	DefaultLogLevel     = "info"
+	DefaultHeartbeat    = 500 * time.Millisecond
+)
+
+// The range of the heartbeat: below, a busy host loses its leadership (measured: 20 ms); above, a lost
+// leader is missed for too long.
+const (
+	minHeartbeat = 50 * time.Millisecond
+	maxHeartbeat = 10 * time.Second
 )
 
 // Agent is what a person writes in the agent file: what differs from host to host. It is never replicated.
@@ -33,6 +42,7 @@ type Agent struct {
 	Role          fsm.Role          // director or witness
 	Interfaces    map[string]string // logical name to the kernel's
 	Prepare       bool              // the agent may set sysctls and load modules
+	Heartbeat     time.Duration     // of Raft; all members should have the same
 	SyncInterface string            // of the IPVS sync daemons, logical or the kernel's name; empty: the agent chooses
 	LogLevel      string            // trace, debug, info, warn or error
 	Join          *Join             // unattended join; nil: a person says init or join
@@ -97,6 +107,7 @@ func (n *node) agent() Agent {
 		Role:          fsm.Role(n.word("role", string(fsm.RoleDirector), roles)),
 		Prepare:       n.boolean("prepare_host", true),
 		SyncInterface: n.text("sync_interface", ""),
+		Heartbeat:     n.duration("heartbeat", DefaultHeartbeat),
 		LogLevel:      n.word("log_level", DefaultLogLevel, logLevels),
 	}
 	if !filepath.IsAbs(a.KeeperSocket) && !n.has("keeper_socket") {
@@ -191,6 +202,9 @@ func (o object) agent(a Agent) {
 			o.wrong("interfaces."+logical, hint, "logical interface %s", text)
 		}
 		o.iface("interfaces."+logical, fmt.Sprintf("interface for %q:", logical), kernel)
+	}
+	if a.Heartbeat < minHeartbeat || a.Heartbeat > maxHeartbeat {
+		o.wrong("heartbeat", fmt.Sprintf("%v to %v", minHeartbeat, maxHeartbeat), "heartbeat of %v is out of range", a.Heartbeat)
 	}
 	if a.SyncInterface != "" {
 		o.iface("sync_interface", "sync_interface", a.SyncInterface)

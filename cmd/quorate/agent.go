@@ -58,10 +58,13 @@ func runAgent(ctx context.Context, cfg config.Agent, file string, log hclog.Logg
 	if err != nil {
 		return fmt.Errorf("own program: %w", err)
 	}
+	keeper := []string{self, "keeper", "--config", file}
+	if os.Getenv("QUORATE_KEEPER") == "external" { // it has a systemd unit of its own
+		keeper = nil
+	}
 	a := agent.New(agent.Config{
 		File:       cfg,
-		KeeperArgv: []string{self, "keeper", "--config", file},
-		KeepKeeper: os.Getenv("INVOCATION_ID") != "", // systemd has a unit of its own for it
+		KeeperArgv: keeper,
 		Version:    version,
 		Log:        log,
 		Ready:      func() { notify(log, daemon.SdNotifyReady) },

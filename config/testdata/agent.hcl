@@ -10,6 +10,7 @@ keeper_socket = "/run/q/k.sock"
 role           = "witness"
 prepare_host   = false
 sync_interface = "lan"
+heartbeat      = "1s"
 log_level      = "debug"
 
 interfaces {

@@ -53,6 +53,7 @@ func (n *Net) Director(name string, at ...Attachment) *Director {
 func (d *Director) AgentFile() string {
 	d.net.t.Helper()
 	var b strings.Builder
+	fmt.Fprintf(&b, "heartbeat = \"1s\"\n") // a guest is slow, and a busy machine's hosts share its cores
 	fmt.Fprintf(&b, "name     = %q\ndata_dir = %q\nbind     = %q\nsocket   = %q\n", d.Name, d.DataDir(), d.Bind, d.Socket())
 	b.WriteString("interfaces {\n")
 	for _, pair := range d.Interfaces {
