@@ -23,6 +23,7 @@ import (
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/director/keeper"
 )
 
 // The feature levels that this binary supports.
@@ -48,8 +49,9 @@ type Agent struct {
 
 	change  sync.Mutex // held by init, join and leave, one at a time
 	mu      sync.Mutex
-	session *session // nil without a cluster
-	ctx     context.Context
+	session *session        // nil without a cluster
+	ctx     context.Context // of the agent's life: sessions end with it
+	failed  chan error      // a session that ended by itself
 }
 
 // New returns an agent that does nothing yet.
@@ -57,6 +59,7 @@ func New(cfg Config) *Agent {
 	return &Agent{
 		cfg:    cfg,
 		keeper: newKeeperLink(cfg.File.KeeperSocket, cfg.KeeperArgv, cfg.Log.Named("keeper")),
+		failed: make(chan error, 1),
 	}
 }
 
@@ -81,8 +84,11 @@ func (a *Agent) Run(ctx context.Context) error {
 			end()
 			return errors.Join(err, group.Wait())
 		}
-	} else if a.cfg.File.Join != nil {
-		group.Go(func() error { a.joinUnattended(life); return nil })
+	} else {
+		a.keeper.want(keeper.Order{}) // whatever one before was told
+		if a.cfg.File.Join != nil {
+			group.Go(func() error { a.joinUnattended(life); return nil })
+		}
 	}
 	server := &http.Server{Handler: api.Handler(a), BaseContext: func(net.Listener) context.Context { return life }}
 	group.Go(func() error { return serve(server, listener) })
@@ -93,8 +99,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		a.handOver()
 	case <-life.Done(): // something failed
+	case err = <-a.failed: // the keeper goes on; systemd starts this process again
 	}
-	err = a.stop()
+	err = errors.Join(err, a.stop(err == nil))
 	_ = server.Close()
 	end()
 	return errors.Join(err, group.Wait())
@@ -124,6 +131,15 @@ func (a *Agent) start() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.session = s
+	go func() { // ends with the session
+		<-s.done
+		if !s.closing.Load() && !s.node.Left() {
+			select {
+			case a.failed <- fmt.Errorf("this director's part in the cluster ended: %w", s.err):
+			default:
+			}
+		}
+	}()
 	return nil
 }
 
@@ -150,14 +166,14 @@ func (a *Agent) handOver() {
 	}
 }
 
-// stop ends the session and, unless it is a unit of its own, the keeper.
-func (a *Agent) stop() error {
+// stop ends the session and, if the whole agent is to stop and it is ours, the keeper.
+func (a *Agent) stop(whole bool) error {
 	a.mu.Lock()
 	s := a.session
 	a.session = nil
 	a.mu.Unlock()
 	var errs []error
-	if len(a.cfg.KeeperArgv) > 0 {
+	if whole && len(a.cfg.KeeperArgv) > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
 		errs = append(errs, a.keeper.stop(ctx, len(a.keeper.owned()) == 0))

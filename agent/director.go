@@ -34,7 +34,7 @@ func (a *Agent) newDirector(s *session) (*director.Director, error) {
 	}
 	return director.New(director.Config{
 		Name: s.cfg.Name, Role: s.cfg.Role, Interfaces: s.cfg.Interfaces,
-		State: s.node.State, Current: s.node.Current, Quorum: s.node.Quorum,
+		State: s.node.State, Current: s.node.Current, Quorum: s.quorum,
 		Ready: func() bool { return len(s.unready(s.node.State())) == 0 },
 		Pool:  s.pool,
 		Order: func(ctx context.Context, o keeper.Order) error { return s.keeper.Set(ctx, o) },
@@ -52,7 +52,7 @@ func (a *Agent) newDirector(s *session) (*director.Director, error) {
 // pool says which real servers of a service take traffic on this director.
 func (s *session) pool(state *fsm.State, svc fsm.Service) []director.Real {
 	var out []director.Real
-	for _, r := range checks.Pool(svc, state.Verdicts, s.observations(), s.node.Quorum()) {
+	for _, r := range checks.Pool(svc, state.Verdicts, s.observations(), s.quorum()) {
 		out = append(out, director.Real{Address: r.Address, Weight: r.Weight, Forward: r.Forward})
 	}
 	return out

@@ -16,6 +16,12 @@ import (
 // settle is how long a new leader listens before it decides: it has to have heard everybody once.
 const settle = 2 * reportEvery
 
+// moveAgain is how long the leader waits after a move that came to nothing before it orders another.
+const moveAgain = 5 * time.Second
+
+// quorumGrace is how long a quorum may be gone before a director acts on that.
+const quorumGrace = 2 * time.Second
+
 // duty makes a leader's duty of a function that is to run again and again: when a report came, and
 // each tick.
 func (s *session) duty(every time.Duration, do func(ctx context.Context, now time.Time)) func(context.Context, *cluster.Node) {
@@ -64,7 +70,7 @@ func (s *session) placeGroups(ctx context.Context, now time.Time) {
 	for _, name := range slices.Sorted(maps.Keys(state.Groups)) {
 		g := state.Groups[name]
 		cmd := command(ownership.Place(name, g, views(state, live, name, now), s.intentAge(name, g, now)))
-		if cmd == nil {
+		if _, move := cmd.(fsm.SetIntent); cmd == nil || move && now.Sub(s.dropped[name]) < moveAgain {
 			continue
 		}
 		if err := s.node.Propose(ctx, cmd); err != nil && ctx.Err() == nil {
@@ -107,6 +113,9 @@ func command(d ownership.Decision) fsm.Command {
 // intentAge returns how long this leader has seen the group's intent.
 func (s *session) intentAge(name string, g fsm.Ownership, now time.Time) time.Duration {
 	if g.Intent == nil {
+		if seen, ok := s.intents[name]; ok && seen.epoch > g.Epoch { // it ended without an owner
+			s.dropped[name] = now
+		}
 		delete(s.intents, name)
 		return 0
 	}

@@ -145,14 +145,19 @@ func (k *keeperLink) watch(ctx context.Context, c *keeper.Client) {
 
 // Set gives the keeper its orders, now or when it is there again.
 func (k *keeperLink) Set(ctx context.Context, o keeper.Order) error {
-	k.mu.Lock()
-	k.order = &o
-	c := k.client
-	k.mu.Unlock()
+	c := k.want(o)
 	if c == nil {
 		return errNoKeeper
 	}
 	return c.Set(ctx, o)
+}
+
+// want notes what the keeper is to do, and returns the keeper, or nil if none is attached.
+func (k *keeperLink) want(o keeper.Order) *keeper.Client {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.order = &o
+	return k.client
 }
 
 func (k *keeperLink) changed() <-chan struct{} { return k.newsC }

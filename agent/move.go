@@ -183,7 +183,7 @@ func (s *session) warmUp(ctx context.Context) {
 // they were received, or nobody else has them.
 func (s *session) isWarm(state *fsm.State, group string) bool {
 	g := state.Groups[group]
-	if g.Owner == "" || g.Owner == s.cfg.Name || len(state.Config.Services) == 0 {
+	if g.Owner == "" || g.Owner == s.cfg.Name || s.cfg.Role == fsm.RoleWitness || len(state.Config.Services) == 0 {
 		return true
 	}
 	if r, alive := s.reports.live(time.Now())[g.Owner]; !alive || !r.active(group) {

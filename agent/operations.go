@@ -137,8 +137,8 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 	a.mu.Lock()
 	a.session = nil
 	a.mu.Unlock()
-	errs := []error{a.keeper.Set(ctx, keeper.Order{}), s.director.Clear(ctx)}
 	_ = s.close() // the node has ended already: nothing new can be said by its errors
+	errs := []error{a.keeper.Set(ctx, keeper.Order{}), s.director.Clear(ctx)}
 	p("removed from this host: virtual addresses, IPVS services and sync daemons that quorate made")
 	return errors.Join(errs...)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -33,26 +34,29 @@ type session struct {
 	events   *eventLog
 
 	reports reports
-	heard   bell          // rings when a report came
-	tellNow chan struct{} // capacity 1: tell the others at once
-	intents map[string]intentSeen
-	moving  sync.Map // group name: a move to this director is under way
+	heard   bell                  // rings when a report came
+	tellNow chan struct{}         // capacity 1: tell the others at once
+	intents map[string]intentSeen // this and the next are the duties' own
+	dropped map[string]time.Time  // group: when a move of it came to nothing
+	moving  sync.Map              // group name: a move to this director is under way
 
-	mu      sync.Mutex
-	leaving bool
-	warm    map[string]uint64 // group: the epoch in which its owner's connections were received whole
+	mu         sync.Mutex
+	leaving    bool
+	lostQuorum time.Time         // when the quorum was lost; zero while there is one
+	warm       map[string]uint64 // group: the epoch in which its owner's connections were received whole
 
-	group  *errgroup.Group
-	cancel context.CancelFunc
-	done   chan struct{}
-	err    error // of the whole session; read after done
+	group   *errgroup.Group
+	cancel  context.CancelFunc
+	closing atomic.Bool
+	done    chan struct{}
+	err     error // of the whole session; read after done
 }
 
 // open starts a session on the data directory. It runs until ctx ends or close is called.
 func (a *Agent) open(ctx context.Context) (*session, error) {
 	s := &session{
 		cfg: a.cfg.File, version: a.cfg.Version, log: a.cfg.Log, keeper: a.keeper, events: &a.events,
-		tellNow: make(chan struct{}, 1), intents: map[string]intentSeen{}, warm: map[string]uint64{},
+		tellNow: make(chan struct{}, 1), intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, warm: map[string]uint64{},
 		done: make(chan struct{}),
 	}
 	cc := a.clusterConfig()
@@ -98,6 +102,7 @@ func (s *session) start(ctx context.Context) {
 
 // close ends the session and waits for it. What it did to the kernel stays.
 func (s *session) close() error {
+	s.closing.Store(true)
 	s.cancel()
 	<-s.done
 	return errors.Join(s.err, s.node.Close())
@@ -175,7 +180,7 @@ func (s *session) report() report {
 	state := s.node.State()
 	r := report{
 		Name: s.cfg.Name, Version: s.version, Index: state.Index, Hash: state.Hash(),
-		NoIPVS: !s.director.HasIPVS(), Groups: map[string]groupReport{}, Observations: s.observations(),
+		NoIPVS: !s.director.CanHaveIPVS(), Groups: map[string]groupReport{}, Observations: s.observations(),
 	}
 	if err := s.node.Halted(); err != nil {
 		r.Halted = err.Error()
@@ -189,6 +194,21 @@ func (s *session) report() report {
 		r.Groups[g.Name] = describeGroup(g)
 	}
 	return r
+}
+
+// quorum reports whether this director is in the quorum, or was a moment ago: an election of a new
+// leader is no loss.
+func (s *session) quorum() bool {
+	has, now := s.node.Quorum(), time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case has:
+		s.lostQuorum = time.Time{}
+	case s.lostQuorum.IsZero():
+		s.lostQuorum = now
+	}
+	return has || now.Sub(s.lostQuorum) < max(4*s.cfg.Heartbeat, quorumGrace)
 }
 
 // place is this director's place among the observers, so that they probe a target in turn.
@@ -210,6 +230,11 @@ func (s *session) unready(state *fsm.State) []string {
 		why = append(why, "the keeper does not answer")
 	}
 	why = append(why, s.director.Problems()...)
+	for _, g := range s.keeper.status().Groups {
+		if g.State == "initialize" {
+			why = append(why, g.Name+": "+g.Reason)
+		}
+	}
 	for _, g := range state.Config.Groups() {
 		if !s.isWarm(state, g.Name) {
 			why = append(why, "the connections of "+g.Name+" were not received yet")

@@ -163,3 +163,6 @@ func (n *Node) resign(ctx context.Context, alone bool, progress func(string)) er
 		pause(ctx, n.cfg.Heartbeat/4)
 	}
 }
+
+// Left reports whether [Node.Leave] has ended this node.
+func (n *Node) Left() bool { return n.left.Load() }

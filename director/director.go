@@ -51,11 +51,13 @@ type Director struct {
 
 	tablesDue, orderDue chan struct{} // capacity 1
 
+	once     sync.Once
+	loadable bool // set by once
+
 	mu       sync.Mutex
 	problems map[string]string // by what failed
 	written  ipvs.Table
 	prepared host.Features
-	cleared  bool
 }
 
 // New returns a director that does nothing yet.
@@ -128,11 +130,8 @@ func (d *Director) tables(ctx context.Context) {
 // reconcile brings the kernel to the state. A state without services needs no IPVS, and a kernel
 // that never had a service of ours is not asked.
 func (d *Director) reconcile(ctx context.Context) {
-	d.mu.Lock()
-	cleared := d.cleared
-	d.mu.Unlock()
 	state := d.cfg.State()
-	if cleared || state.ClusterID == "" || d.cfg.Role == fsm.RoleWitness {
+	if state.ClusterID == "" || d.cfg.Role == fsm.RoleWitness {
 		return
 	}
 	d.prepare(Features(state.Config, d.self()))
@@ -217,17 +216,13 @@ func (d *Director) guarded(table ipvs.Table) []netip.AddrPort {
 	return ipvs.QuietAddresses(table, func(a netip.Addr) bool { return local[a] })
 }
 
-// Clear removes from this host all that quorate made in IPVS. It is for leave, after which nothing
-// is put back.
+// Clear removes from this host all that quorate made in IPVS. It is for leave, once Run has returned.
 func (d *Director) Clear(ctx context.Context) error {
-	d.mu.Lock()
-	d.cleared = true
-	d.mu.Unlock()
 	if !d.HasIPVS() {
 		return nil
 	}
 	_, err := d.cfg.Tables.Apply(ctx, ipvs.Desired{Table: ipvs.Table{}, Complete: true})
-	return errors.Join(err, d.daemons(ctx, nil), d.quiet.Set(nil))
+	return errors.Join(err, d.daemons(ctx, nil))
 }
 
 // Plan returns the operations on this kernel that a configuration would cost, and how many
@@ -294,6 +289,16 @@ func (d *Director) Written() ipvs.Table {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.written
+}
+
+// CanHaveIPVS reports whether this kernel has IPVS or could load it. What it could not do once is not
+// asked again: modprobe is a process.
+func (d *Director) CanHaveIPVS() bool {
+	if d.HasIPVS() {
+		return true
+	}
+	d.once.Do(func() { d.loadable = d.cfg.Host.CanHaveIPVS() })
+	return d.loadable
 }
 
 // HasIPVS reports whether this kernel has IPVS.

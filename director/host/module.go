@@ -53,8 +53,17 @@ func (h *Host) builtIn(name string) bool {
 	return false
 }
 
-// load runs modprobe.
-func (h *Host) load(name string) error {
+// CanHaveIPVS reports whether the kernel has IPVS, or could load it as far as modprobe knows. It changes
+// nothing.
+func (h *Host) CanHaveIPVS() bool {
+	return h.HasIPVS() || h.builtIn("ip_vs") || h.run("-n", "-q", "--", "ip_vs") == nil
+}
+
+// load makes the kernel load a module.
+func (h *Host) load(name string) error { return h.run("--", name) }
+
+// run runs modprobe.
+func (h *Host) run(args ...string) error {
 	program, err := h.modprobe()
 	if err != nil {
 		return err
@@ -62,7 +71,7 @@ func (h *Host) load(name string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), h.cfg.Deadline)
 	defer cancel()
 	var said bytes.Buffer
-	cmd := exec.CommandContext(ctx, program, "--", name)
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &said, &said, 100*time.Millisecond
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", program, err)
