@@ -19,6 +19,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 # What is built runs anywhere, with no C library; only the race detector needs one.
 export CGO_ENABLED = 0
 export QUORATE_BIN = $(abspath $(BIN))
+export QUORATE_MUTANTS_BIN = $(abspath $(BIN)-mutants)
 
 # Where the tests run. Packages whose TestMain calls lab.Main boot a kernel with IPVS by themselves, and
 # GUEST_PKGS are packages that know nothing of the lab, whose whole test binary is run there too, so that
@@ -75,6 +76,7 @@ list-update: setup-test build test-tools ## run the tests that need IPVS, and wr
 .PHONY: test-tools
 test-tools:
 	@$(GO) build -buildvcs=false -o bin/ ./e2e/tally ./e2e/inguest
+	@$(GO) build -trimpath -buildvcs=false -tags mutants -o $(BIN)-mutants ./cmd/quorate
 
 .PHONY: lint
 lint: ## run gofmt, vet, fix, tidy, staticcheck
