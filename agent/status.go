@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/api"
@@ -137,7 +138,7 @@ func warnings(st api.Status, live map[string]received) []string {
 		case r.Halted != "":
 			out = append(out, d.Name+": "+r.Halted)
 		case !d.Ready:
-			out = append(out, fmt.Sprintf("%s is not ready: %v", d.Name, r.Reasons))
+			out = append(out, d.Name+" is not ready: "+strings.Join(d.Reasons, "; "))
 		case d.AppliedIndex == st.AppliedIndex && d.StateHash != st.StateHash:
 			out = append(out, d.Name+" has another state at the same log index: its data differs")
 		}

@@ -1,0 +1,153 @@
+package agent
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/fsm"
+)
+
+var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+func TestReportsCountWhileTheyAreFresh(t *testing.T) {
+	var rs reports
+	rs.put(report{Name: "d1", Ready: true}, noon)
+	rs.put(report{Name: "d2"}, noon.Add(2*time.Second))
+	rs.put(report{Name: "d2"}, noon.Add(3*time.Second))
+	live := rs.live(noon.Add(3600 * time.Millisecond))
+	if len(live) != 1 || live["d2"].unreadySince != noon.Add(2*time.Second) {
+		t.Errorf("live %+v", live)
+	}
+	rs.put(report{Name: "d2", Ready: true}, noon.Add(4*time.Second))
+	if r := rs.live(noon.Add(4 * time.Second))["d2"]; !r.unreadySince.IsZero() {
+		t.Errorf("ready again, unready since %v", r.unreadySince)
+	}
+}
+
+func TestViewsKnowTheDeadTheDrainingAndTheLeaving(t *testing.T) {
+	state := &fsm.State{Members: map[string]fsm.Member{
+		"d1": {Name: "d1", Role: fsm.RoleDirector}, "d2": {Name: "d2", Role: fsm.RoleDirector, Draining: true},
+		"d3": {Name: "d3", Role: fsm.RoleDirector}, "d4": {Name: "d4", Role: fsm.RoleDirector}, "w": {Name: "w", Role: fsm.RoleWitness},
+	}}
+	live := map[string]received{
+		"d1": {report: report{Ready: true, Groups: map[string]groupReport{"g": {State: "active"}}}},
+		"d2": {report: report{Ready: true}},
+		"d3": {report: report{Leaving: true}, unreadySince: noon.Add(-3 * time.Second)},
+	}
+	want := []ownership.View{
+		{Name: "d1", Alive: true, Ready: true, Active: true},
+		{Name: "d2", Alive: true, Ready: true, Draining: true},
+		{Name: "d3", Alive: true, Draining: true, Unready: 3 * time.Second},
+		{Name: "d4"},
+	}
+	if diff := cmp.Diff(want, views(state, live, "g", noon)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestASuccessorIsAliveReadyAndStays(t *testing.T) {
+	state := &fsm.State{
+		Members: map[string]fsm.Member{
+			"d1": {Role: fsm.RoleDirector}, "d2": {Role: fsm.RoleDirector, Draining: true},
+			"d3": {Role: fsm.RoleDirector}, "d4": {Role: fsm.RoleDirector},
+		},
+		Groups: map[string]fsm.Ownership{"g": {Owner: "d1", Order: []string{"d2", "d3", "d4"}}},
+	}
+	ready := received{report: report{Ready: true}}
+	if got := successor(state, map[string]received{"d1": ready, "d2": ready, "d3": {}, "d4": ready}, "g", "d1"); got != "d4" {
+		t.Errorf("successor %q", got)
+	}
+	if got := successor(state, map[string]received{"d1": ready}, "g", "d1"); got != "" {
+		t.Errorf("successor %q among the dead", got)
+	}
+}
+
+func TestEventsAreNumberedAndWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l eventLog
+		l.add("d1", 7, "owner", "g", "one")
+		if es := l.since(t.Context(), 0, false); len(es) != 1 || es[0].Sequence != 1 || es[0].Index != 7 {
+			t.Fatalf("events %+v", es)
+		}
+		go func() {
+			time.Sleep(time.Second)
+			l.add("d1", 8, "owner", "g", "two")
+		}()
+		start := time.Now()
+		es := l.since(t.Context(), 1, true)
+		if len(es) != 1 || es[0].Text != "two" || time.Since(start) != time.Second {
+			t.Errorf("events %+v after %v", es, time.Since(start))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if es := l.since(ctx, 2, true); len(es) != 0 {
+			t.Errorf("events %+v", es)
+		}
+	})
+}
+
+func TestOldEventsAreForgotten(t *testing.T) {
+	var l eventLog
+	for range 3 * maxEvents {
+		l.add("d1", 0, "k", "", "t")
+	}
+	es := l.since(t.Context(), 0, false)
+	if len(es) < maxEvents || len(es) > 2*maxEvents || es[len(es)-1].Sequence != 3*maxEvents {
+		t.Errorf("%d events, the last is %d", len(es), es[len(es)-1].Sequence)
+	}
+}
+
+func TestWarningsNameWhatIsWrong(t *testing.T) {
+	st := api.Status{
+		AppliedIndex: 9, StateHash: "aa",
+		Directors: []api.DirectorStatus{
+			{Name: "d1", State: "alive", Ready: true, AppliedIndex: 9, StateHash: "aa"},
+			{Name: "d2", State: "unreachable"},
+			{Name: "d3", State: "alive", Ready: true, AppliedIndex: 9, StateHash: "bb"},
+			{Name: "d4", State: "alive", Reasons: []string{"cold"}},
+			{Name: "d5", State: "alive"},
+		},
+		Groups: []api.GroupStatus{{Name: "g"}},
+	}
+	got := strings.Join(warnings(st, map[string]received{"d5": {report: report{Halted: "log entry 3 cannot be applied"}}}), "\n")
+	for _, want := range []string{"no quorum", "d2 does not answer", "d3 has another state", "d4 is not ready: cold", "d5: log entry 3", "nobody owns g"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "d1") {
+		t.Errorf("d1 is well:\n%s", got)
+	}
+}
+
+func TestTheWireSaysWhoOwns(t *testing.T) {
+	state := &fsm.State{Groups: map[string]fsm.Ownership{"g": {Owner: "d1", Epoch: 2, Reason: "first"}}}
+	active := func(reason string) received {
+		return received{report: report{Groups: map[string]groupReport{"g": {State: "active", Reason: reason}}}}
+	}
+	foreign := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Heard: "192.0.2.9"}}}}
+	for _, tt := range []struct {
+		name, want, reason string
+		live               map[string]received
+	}{
+		{"the log's owner", "d1", "first", map[string]received{"d1": active("x"), "d2": {}}},
+		{"another than the log says", "d2", "silence", map[string]received{"d1": {}, "d2": active("silence")}},
+		{"both: the log's counts", "d1", "first", map[string]received{"d1": active("x"), "d2": active("y")}},
+		{"nobody", "", "first", map[string]received{"d1": {}}},
+		{"a stranger", "foreign 192.0.2.9", "a router that is no member advertises it", map[string]received{"d1": foreign}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := groupStatus(state, tt.live, fsm.Group{Name: "g"}, "d1")
+			if got.Owner != tt.want || got.Reason != tt.reason {
+				t.Errorf("owner %q (%s), want %q (%s)", got.Owner, got.Reason, tt.want, tt.reason)
+			}
+		})
+	}
+}

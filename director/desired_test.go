@@ -1,0 +1,162 @@
+package director
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/quorate/quorate/director/host"
+	"github.com/quorate/quorate/director/ipvs"
+	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/fsm"
+)
+
+var (
+	addr   = netip.MustParseAddrPort
+	prefix = netip.MustParsePrefix
+	byText = cmp.Options{cmpopts.EquateComparable(netip.AddrPort{}, netip.Addr{}, netip.Prefix{})}
+)
+
+func state() *fsm.State {
+	return &fsm.State{
+		ClusterID: "c",
+		Members: map[string]fsm.Member{
+			"d1": {Name: "d1", Role: fsm.RoleDirector, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.11")}},
+			"d2": {Name: "d2", Role: fsm.RoleDirector, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.12"), netip.MustParseAddr("192.0.2.1")}},
+			"w":  {Name: "w", Role: fsm.RoleWitness, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.13")}},
+		},
+		Groups: map[string]fsm.Ownership{"gateway": {Owner: "d1", Epoch: 7, Order: []string{"d2"}}},
+		Config: fsm.Config{
+			SyncGroups: map[string]fsm.SyncGroup{"gateway": {Name: "gateway", Routers: []string{"outside", "inside"}}},
+			Routers: map[string]fsm.Router{
+				"outside": {Name: "outside", VRID: 51, Interface: "wan", Addresses: []netip.Prefix{prefix("192.0.2.100/24")}, Interval: time.Second},
+				"inside":  {Name: "inside", VRID: 52, Interface: "eth7", Addresses: []netip.Prefix{prefix("198.51.100.1/24")}, Interval: time.Second},
+			},
+			Services: map[string]fsm.Service{
+				"web":  {Name: "web", Address: addr("192.0.2.100:80"), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT, Persistence: 5 * time.Minute, PersistenceMask: 24, Servers: []fsm.Server{{Address: addr("198.51.100.11:80"), Weight: 2}}},
+				"dns":  {Name: "dns", Address: addr("192.0.2.100:53"), Protocol: fsm.UDP, Scheduler: "rr", Forward: fsm.Direct, Servers: []fsm.Server{{Address: addr("192.0.2.51:53"), Weight: 1}}},
+				"mark": {Name: "mark", Mark: 7, Scheduler: "dh", Forward: fsm.NAT, Servers: []fsm.Server{{Address: addr("198.51.100.11:0"), Weight: 1, Forward: fsm.Tunnel}}},
+			},
+		},
+	}
+}
+
+// all takes every server of a service, as it is configured.
+func all(svc fsm.Service) []Real {
+	var out []Real
+	for _, s := range svc.Servers {
+		r := Real{s.Address, s.Weight, s.Forward}
+		if r.Forward == "" {
+			r.Forward = svc.Forward
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+func TestTheTableIsWhatIpvsadmWouldSay(t *testing.T) {
+	want := strings.TrimPrefix(`
+-A -t 192.0.2.100:80 -s wlc -p 300 -M 255.255.255.0
+-a -t 192.0.2.100:80 -r 198.51.100.11:80 -m -w 2
+-A -u 192.0.2.100:53 -s rr
+-a -u 192.0.2.100:53 -r 192.0.2.51:53 -g -w 1
+-A -f 7 -s dh
+-a -f 7 -r 198.51.100.11:0 -i -w 1 --tun-type ipip
+`, "\n")
+	got := Table(state().Config, all).Save()
+	if diff := cmp.Diff(sortedLines(want), sortedLines(got)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func sortedLines(s string) map[string]bool {
+	lines := map[string]bool{}
+	for line := range strings.Lines(s) {
+		lines[strings.TrimSpace(line)] = true
+	}
+	return lines
+}
+
+func TestAServiceWhoseServersAreAllOutKeepsItsPlace(t *testing.T) {
+	table := Table(state().Config, func(fsm.Service) []Real { return nil })
+	if len(table) != 3 || len(table[ipvs.Key{Protocol: ipvs.TCP, Address: addr("192.0.2.100:80")}].Dests) != 0 {
+		t.Errorf("table %v", table)
+	}
+}
+
+func TestTheOrderNamesGroupsMembersAndInterfaces(t *testing.T) {
+	self := Self{Name: "d1", Interfaces: map[string]string{"wan": "eth0"}, Quorum: true, Ready: true}
+	want := keeper.Order{
+		Members: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.12"), netip.MustParseAddr("192.0.2.13")},
+		Groups: []keeper.Group{{
+			Name: "gateway", Epoch: 7, Priority: 224, Preempt: true,
+			Routers: []keeper.Router{
+				{Name: "outside", VRID: 51, Interface: "eth0", Addresses: []netip.Prefix{prefix("192.0.2.100/24")}, Interval: time.Second},
+				{Name: "inside", VRID: 52, Interface: "eth7", Addresses: []netip.Prefix{prefix("198.51.100.1/24")}, Interval: time.Second},
+			},
+		}},
+	}
+	if diff := cmp.Diff(want, Order(state(), self), byText); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPrioritiesFollowWhatIsKnown(t *testing.T) {
+	draining := state()
+	m := draining.Members["d2"]
+	m.Draining = true
+	draining.Members["d2"] = m
+	for _, tt := range []struct {
+		name  string
+		state *fsm.State
+		self  Self
+		want  uint8
+	}{
+		{"the owner", state(), Self{Name: "d1", Quorum: true, Ready: true}, 224},
+		{"its successor", state(), Self{Name: "d2", Quorum: true, Ready: true}, 183},
+		{"a successor that is not ready", state(), Self{Name: "d2", Quorum: true}, 89},
+		{"the owner without quorum", state(), Self{Name: "d1", Ready: true}, 41},
+		{"its successor without quorum", state(), Self{Name: "d2", Ready: true}, 26},
+		{"one that drains", draining, Self{Name: "d2", Quorum: true, Ready: true}, 7},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := Order(tt.state, tt.self).Groups[0].Priority; got != tt.want {
+				t.Errorf("priority %d, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAWitnessRunsNoGroups(t *testing.T) {
+	if o := Order(state(), Self{Name: "w", Quorum: true, Ready: true}); len(o.Groups) != 0 {
+		t.Errorf("order %+v", o)
+	}
+}
+
+func TestFeaturesAreThoseOfTheConfiguration(t *testing.T) {
+	want := host.Features{IPVS: true, NAT: true, Tunnel: true, Sync: true, Schedulers: []string{"dh", "rr", "wlc"}, Routers: []string{"eth0", "eth7"}}
+	if diff := cmp.Diff(want, Features(state().Config, Self{Interfaces: map[string]string{"wan": "eth0"}})); diff != "" {
+		t.Error(diff)
+	}
+	if f := Features(fsm.Config{Routers: state().Config.Routers}, Self{}); f.IPVS || f.NAT || f.Sync {
+		t.Errorf("a configuration without services needs %+v", f)
+	}
+}
+
+func TestSyncDaemonsRunInPairsAndKnowTheirCluster(t *testing.T) {
+	s := state()
+	ds := Daemons(s.Config, s.ClusterID, "eth1")
+	if len(ds) != 2 || ds[0].Master == ds[1].Master || ds[0].SyncID != ds[1].SyncID || ds[0].SyncID == 0 {
+		t.Errorf("daemons %+v", ds)
+	}
+	if SyncID("one cluster") == SyncID("another") {
+		t.Error("two clusters on a segment would mix their connections")
+	}
+	if ds := Daemons(fsm.Config{}, "c", "eth1"); ds != nil {
+		t.Errorf("without services: %+v", ds)
+	}
+}
