@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"slices"
 	"time"
@@ -25,12 +26,11 @@ func (k *keeper) carry(now time.Time, g *group, effects []vrrp.Effect) {
 }
 
 func (g *group) find(router string) (identity, *router) {
-	for id, r := range g.routers {
-		if id.String() == router {
-			return id, r
-		}
+	id, ok := g.names[router]
+	if !ok {
+		return identity{}, nil
 	}
-	return identity{}, nil
+	return id, g.routers[id]
 }
 
 func (k *keeper) act(id identity, r *router, a vrrp.Action) {
@@ -38,8 +38,7 @@ func (k *keeper) act(id identity, r *router, a vrrp.Action) {
 	case vrrp.Advertise:
 		k.advertise(id, r, a.Priority)
 	case vrrp.Own:
-		r.owned = true
-		k.worker.own(id, r.spec.kept(), r.spec.lifetime())
+		r.owned, r.wanted = true, k.worker.own(id, r.spec)
 	case vrrp.Release:
 		r.owned, r.err = false, nil
 		k.worker.release(id)
@@ -68,12 +67,12 @@ func (k *keeper) advertise(id identity, r *router, priority uint8) {
 	if err == nil {
 		err = p.conn.Send(r.source, out)
 	}
+	if errorText(err) != errorText(r.unsent) { // once, not at every advert
+		k.changed = true
+		k.log.Info("advertise", "router", id, "err", err)
+	}
+	r.unsent = err
 	if err != nil {
-		if r.err == nil || r.err.Error() != err.Error() { // once, not at every advert
-			k.log.Error("advertise", "router", id, "err", err)
-			k.changed = true
-		}
-		r.err = err
 		poke(k.survey.poke)
 		return
 	}
@@ -82,6 +81,7 @@ func (k *keeper) advertise(id identity, r *router, priority uint8) {
 
 // part says the rest of what routers that are gone have to say.
 func (k *keeper) part(now time.Time) {
+	before := len(k.parting)
 	k.parting = slices.DeleteFunc(k.parting, func(p *parting) bool {
 		d := p.machine.Deadline()
 		if !d.IsZero() && !d.After(now) {
@@ -93,6 +93,9 @@ func (k *keeper) part(now time.Time) {
 		}
 		return p.machine.Deadline().IsZero()
 	})
+	if len(k.parting) < before {
+		k.need()
+	}
 }
 
 // became takes note of a change of state.
@@ -165,17 +168,23 @@ func (k *keeper) hear(now time.Time, l link, d vrrp.Datagram) {
 		k.drop(l, drop)
 		return
 	}
-	g, r := k.router(identity{l, advert.VRID})
-	switch {
-	case r == nil:
+	id := identity{l, advert.VRID}
+	g := k.at[id]
+	if g == nil {
 		k.drop(l, vrrp.DropVRID)
 		return
-	case g.machine.State() == vrrp.Initialize:
+	}
+	r := g.routers[id]
+	if r.machine == nil || g.machine.State() == vrrp.Initialize {
 		r.drops[vrrp.DropIdle]++
 		return
 	}
 	before := r.machine.Peer()
-	ev, notices, drop := r.judge.Believe(d.Src, advert, sum, before.Source)
+	follows := before.Source
+	if g.machine.State() == vrrp.Active {
+		follows = d.Src // an Active router answers whoever resigns
+	}
+	ev, notices, drop := r.judge.Believe(d.Src, advert, sum, follows)
 	if drop != "" {
 		r.drops[drop]++
 		return
@@ -188,16 +197,7 @@ func (k *keeper) hear(now time.Time, l link, d vrrp.Datagram) {
 		k.changed = true
 	}
 	r.silent = false
-	k.carry(now, g, g.machine.Step(now, r.spec.identity().String(), ev))
-}
-
-func (k *keeper) router(id identity) (*group, *router) {
-	for _, g := range k.groups {
-		if r := g.routers[id]; r != nil {
-			return g, r
-		}
-	}
-	return nil, nil
+	k.carry(now, g, g.machine.Step(now, id.String(), ev))
 }
 
 func (k *keeper) drop(l link, why vrrp.Drop) {
@@ -207,20 +207,27 @@ func (k *keeper) drop(l link, why vrrp.Drop) {
 	k.drops[l.Interface][why]++
 }
 
-// notice counts an oddity, and reports a list or an interval that differs once for each source.
+// notice counts an oddity, and reports what a source says when that is another thing than before. At
+// most one report a second is made of a router, whoever sends what.
 func (k *keeper) notice(now time.Time, g *group, r *router, n vrrp.Notice, src netip.Addr, p vrrp.Packet) {
 	r.notices[n]++
-	if n != vrrp.NoticeAddresses && n != vrrp.NoticeInterval {
+	conflict := n == vrrp.NoticeOwner && g.spec.Priority == 255
+	if n != vrrp.NoticeAddresses && n != vrrp.NoticeInterval && !conflict {
 		return
 	}
 	said := fmt.Sprintf("%s: %v advertises %v every %v", r.spec.Name, src, p.Addresses, p.Interval)
-	if r.noted[src] == said {
+	if conflict {
+		said = fmt.Sprintf("%s: %v has priority 255 too", r.spec.Name, src)
+	}
+	h := fnv.New64a()
+	h.Write([]byte(said))
+	if r.noted[src] == h.Sum64() || now.Sub(r.notedAt) < time.Second {
 		return
 	}
 	if len(r.noted) >= 64 { // strangers must not fill the memory
 		clear(r.noted)
 	}
-	r.noted[src] = said
+	r.noted[src], r.notedAt = h.Sum64(), now
 	k.event(now, g, said)
 }
 
@@ -242,10 +249,19 @@ func (k *keeper) learn(now time.Time, s survey) {
 		}
 	}
 	for _, g := range k.groups {
+		joins := false
 		for id, r := range g.routers {
-			if f, ok := s.links[id.link]; ok {
+			f, ok := s.links[id.link]
+			switch {
+			case ok && r.machine != nil:
 				k.learnRouter(now, g, id, r, f)
+			case ok:
+				joins = true
 			}
+		}
+		if joins {
+			k.join(now, g, false)
+			k.changed = true
 		}
 		for id, r := range g.routers {
 			k.missing(id, r, s)
@@ -273,12 +289,12 @@ func (k *keeper) learnRouter(now time.Time, g *group, id identity, r *router, f 
 
 // missing has addresses restored that were there and are not.
 func (k *keeper) missing(id identity, r *router, s survey) {
-	if !r.owned || r.done == 0 || r.machine.State() != vrrp.Active {
+	if !r.owned || r.done < r.wanted || r.machine.State() != vrrp.Active {
 		return
 	}
 	for _, a := range r.spec.kept() {
 		if _, ok := s.present[a]; !ok {
-			k.worker.check(id, true)
+			r.wanted = k.worker.check(id, true)
 			return
 		}
 	}
@@ -311,46 +327,6 @@ func (k *keeper) active() map[string]bool {
 		if g.machine.State() == vrrp.Active {
 			out[name] = true
 		}
-	}
-	return out
-}
-
-// status copies what is known, for others to read.
-func (k *keeper) status(now time.Time) Status {
-	s := Status{Time: now, Transitions: slices.Clone(k.transitions), Drops: map[string]map[vrrp.Drop]uint64{}}
-	for iface, d := range k.drops {
-		s.Drops[iface] = cloneMap(d)
-	}
-	for _, spec := range k.order.Groups {
-		g := k.groups[spec.Name]
-		gs := GroupStatus{
-			Name: spec.Name, State: g.machine.State().String(), Epoch: spec.Epoch, Priority: g.machine.Priority(),
-			Claimed: g.claimed, Since: g.since, Reason: g.machine.Reason(),
-		}
-		for _, r := range spec.Routers {
-			gs.Routers = append(gs.Routers, g.routers[r.identity()].status(now, g.machine.Fault(r.identity().String())))
-		}
-		s.Groups = append(s.Groups, gs)
-	}
-	return s
-}
-
-func (r *router) status(now time.Time, fault string) RouterStatus {
-	s := RouterStatus{
-		Name: r.spec.Name, Source: r.source, Fault: fault, Present: r.owned && r.done > 0 && r.err == nil, Silent: r.silent,
-		Sent: r.sent, Received: r.received, Restored: r.restored, Drops: cloneMap(r.drops), Notices: cloneMap(r.notices),
-		Error: errorText(r.err),
-	}
-	if p := r.machine.Peer(); p.Source.IsValid() {
-		s.Heard = &Heard{Source: p.Source, Priority: p.Priority, Member: p.Member, Age: now.Sub(p.Heard)}
-	}
-	return s
-}
-
-func cloneMap[K comparable](m map[K]uint64) map[K]uint64 {
-	out := make(map[K]uint64, len(m))
-	for k, v := range m {
-		out[k] = v
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package keeper
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -16,6 +15,8 @@ type group struct {
 	spec    Group
 	machine *vrrp.Group
 	routers map[identity]*router
+	names   map[string]identity // what the machine calls them
+	begun   bool                // the machine has been started
 	since   time.Time
 	claimed bool
 	claims  []*claim
@@ -24,20 +25,23 @@ type group struct {
 // router is one router of a group.
 type router struct {
 	spec     Router
-	machine  *vrrp.Machine
+	machine  *vrrp.Machine // nil until its link was looked at
 	judge    vrrp.Judge
 	source   netip.Addr
 	owned    bool   // asked of the worker
+	wanted   uint64 // generation of the last addresses asked for
 	asked    uint64 // generation of the last announcement asked for
 	done     uint64 // generation that the worker has reported
-	err      error
+	err      error  // of the kernel, about the addresses
+	unsent   error  // of the last advert
 	silent   bool
 	sent     uint64
 	received uint64
 	restored uint64
 	drops    map[vrrp.Drop]uint64
 	notices  map[vrrp.Notice]uint64
-	noted    map[netip.Addr]string // the last list that a source was reported for
+	noted    map[netip.Addr]uint64 // a hash of what was last reported about a source
+	notedAt  time.Time
 }
 
 // parting is a router that is gone but for its repeated priority 0.
@@ -61,195 +65,6 @@ type port struct {
 	gone      chan struct{}
 }
 
-// set makes the groups equal to the order. Going names the groups that go on as Active.
-func (k *keeper) set(now time.Time, o Order, going map[string]bool) {
-	k.order, k.recorded, k.changed = o, false, true
-	clear(k.members)
-	for _, m := range o.Members {
-		k.members[m] = true
-	}
-	going = k.adopt(o, going)
-	kept := map[string]bool{}
-	for _, g := range o.Groups {
-		kept[g.Name] = true
-	}
-	for name, g := range k.groups {
-		if kept[name] {
-			continue
-		}
-		for id := range g.routers {
-			k.leave(now, g, id)
-		}
-		g.answer(errors.New("the group is gone"))
-		delete(k.groups, name)
-	}
-	for _, spec := range o.Groups { // routers leave one group before they enter another
-		if g := k.groups[spec.Name]; g != nil {
-			k.prune(now, g, spec)
-		}
-	}
-	for _, spec := range o.Groups {
-		k.setGroup(now, spec, going[spec.Name])
-	}
-	k.need(o)
-}
-
-// adopt finds new groups whose routers are all owned here in other groups: they go on without a
-// pause, and what they leave behind does not resign.
-func (k *keeper) adopt(o Order, going map[string]bool) map[string]bool {
-	at := map[identity]*group{}
-	for _, g := range k.groups {
-		for id := range g.routers {
-			at[id] = g
-		}
-	}
-	out := map[string]bool{}
-	for _, spec := range o.Groups {
-		whole := k.groups[spec.Name] == nil && len(spec.Routers) > 0
-		for _, r := range spec.Routers {
-			g := at[r.identity()]
-			whole = whole && g != nil && g.machine.State() == vrrp.Active
-		}
-		if whole {
-			for _, r := range spec.Routers {
-				at[r.identity()].forget(r.identity())
-			}
-		}
-		out[spec.Name] = whole || going[spec.Name]
-	}
-	return out
-}
-
-// forget takes a router out without a word.
-func (g *group) forget(id identity) {
-	g.machine.Remove(time.Time{}, id.String())
-	delete(g.routers, id)
-}
-
-// prune takes out the routers that a group does not have any more.
-func (k *keeper) prune(now time.Time, g *group, spec Group) {
-	for id := range g.routers {
-		if !slices.ContainsFunc(spec.Routers, func(r Router) bool { return r.identity() == id }) {
-			k.leave(now, g, id)
-		}
-	}
-}
-
-// leave takes one router out with priority 0.
-func (k *keeper) leave(now time.Time, g *group, id identity) {
-	r := g.routers[id]
-	machine, effects := g.machine.Remove(now, id.String())
-	k.carry(now, g, effects)
-	delete(g.routers, id)
-	if machine != nil && !machine.Deadline().IsZero() {
-		k.parting = append(k.parting, &parting{id: id, router: r, machine: machine})
-	}
-}
-
-// setGroup makes one group what the order says.
-func (k *keeper) setGroup(now time.Time, spec Group, going bool) {
-	g, started := k.groups[spec.Name], true
-	if g == nil {
-		started = false
-		g = &group{machine: vrrp.NewGroup(), routers: map[identity]*router{}, since: now, spec: spec}
-		k.groups[spec.Name] = g
-	}
-	old := g.spec
-	g.spec = spec
-	for _, r := range spec.Routers {
-		k.setRouter(now, g, r)
-	}
-	if !started {
-		start := vrrp.Start{}
-		if going {
-			start.Resume = resume
-			if k.seq > 0 { // not at the start of the process: nobody else can have taken them
-				start.Resume = time.Millisecond
-			}
-			for id, r := range g.routers {
-				r.owned = true
-				k.worker.own(id, r.spec.kept(), r.spec.lifetime())
-			}
-		}
-		k.carry(now, g, g.machine.Step(now, "", start))
-		if g.machine.State() == vrrp.Initialize && going {
-			k.disown(g)
-		}
-		return
-	}
-	if old.Priority != spec.Priority || old.Epoch != spec.Epoch {
-		g.claimed = false
-	}
-	if !g.claimed {
-		k.carry(now, g, g.machine.Step(now, "", vrrp.SetPriority{Priority: spec.Priority, Preempt: spec.Preempt}))
-	}
-}
-
-// disown releases what was to go on and cannot.
-func (k *keeper) disown(g *group) {
-	for id, r := range g.routers {
-		r.owned = false
-		k.worker.own(id, r.spec.kept(), r.spec.lifetime())
-		k.worker.release(id)
-	}
-}
-
-func (k *keeper) setRouter(now time.Time, g *group, spec Router) {
-	id := spec.identity()
-	r := g.routers[id]
-	if r == nil {
-		r = &router{
-			drops: map[vrrp.Drop]uint64{}, notices: map[vrrp.Notice]uint64{}, noted: map[netip.Addr]string{},
-		}
-		g.routers[id] = r
-		k.inform(r, spec)
-		fault := "not looked at yet"
-		f, ok := k.links[id.link]
-		if ok {
-			fault = f.fault
-			r.learn(f)
-		}
-		cfg := vrrp.Config{Source: r.source, Interval: spec.Interval, Priority: g.spec.Priority, Preempt: g.spec.Preempt}
-		if p := g.machine.Priority(); p != 0 {
-			cfg.Priority = p // a claim holds for all routers
-		}
-		effects := g.machine.Add(now, id.String(), cfg, fault)
-		r.machine = g.machine.Machine(id.String())
-		k.carry(now, g, effects)
-		return
-	}
-	again := !slices.Equal(r.spec.kept(), spec.kept()) || r.spec.lifetime() != spec.lifetime()
-	k.inform(r, spec)
-	if r.owned && again {
-		k.worker.own(id, spec.kept(), spec.lifetime())
-	}
-	k.carry(now, g, g.machine.Step(now, id.String(), vrrp.SetInterval{Interval: spec.Interval}))
-}
-
-// inform tells a router what the order says about it.
-func (k *keeper) inform(r *router, spec Router) {
-	r.spec = spec
-	r.judge.Addresses, r.judge.Interval, r.judge.Members = spec.advertised(), spec.Interval, k.members
-}
-
-func (r *router) learn(f facts) {
-	r.source, r.judge.Own, r.judge.Subnets = f.source, f.own, f.subnets
-}
-
-// need tells the surveyor what the order needs.
-func (k *keeper) need(o Order) {
-	links, virtual := map[link]bool{}, map[netip.Addr]bool{}
-	for _, g := range o.Groups {
-		for _, r := range g.Routers {
-			links[r.identity().link] = true
-			for _, a := range r.kept() {
-				virtual[a.Prefix.Addr()] = true
-			}
-		}
-	}
-	k.survey.need(links, virtual)
-}
-
 // claim takes a group over. The error comes when the addresses are announced, or will not be.
 func (k *keeper) claim(now time.Time, name string, priority uint8) <-chan error {
 	c := &claim{waits: map[identity]uint64{}, done: make(chan error, 1)}
@@ -268,7 +83,9 @@ func (k *keeper) claim(now time.Time, name string, priority uint8) <-chan error 
 	g.claimed = true
 	k.carry(now, g, g.machine.Step(now, "", vrrp.Claim{Priority: priority}))
 	for id, r := range g.routers {
-		c.waits[id] = r.asked
+		if r.machine != nil {
+			c.waits[id] = r.asked
+		}
 	}
 	g.claims = append(g.claims, c)
 	return c.done
@@ -296,12 +113,13 @@ func (g *group) answer(err error) {
 }
 
 // reported takes what the worker did.
-func (k *keeper) reported(now time.Time, rep report) {
-	for _, g := range k.groups {
-		r := g.routers[rep.id]
-		if r == nil {
+func (k *keeper) reported(now time.Time, reports []report) {
+	for _, rep := range reports {
+		g := k.at[rep.id]
+		if g == nil {
 			continue
 		}
+		r := g.routers[rep.id]
 		k.changed = true
 		r.err = rep.err
 		if rep.err == nil {
@@ -313,7 +131,7 @@ func (k *keeper) reported(now time.Time, rep report) {
 			k.announce(rep.id, r)
 		}
 		if rep.lapsed {
-			k.lapse(now, g, rep.id, r)
+			k.lapse(now, g, r)
 		}
 		g.settle()
 	}
@@ -321,11 +139,11 @@ func (k *keeper) reported(now time.Time, rep report) {
 
 // lapse is the end of addresses that nobody renewed in time: an Active router that lost them this way
 // was frozen, and starts again.
-func (k *keeper) lapse(now time.Time, g *group, id identity, r *router) {
+func (k *keeper) lapse(now time.Time, g *group, r *router) {
 	if !r.owned {
 		return
 	}
 	k.event(now, g, fmt.Sprintf("%s: the addresses lapsed while the keeper was frozen", r.spec.Name))
-	k.carry(now, g, g.machine.Step(now, "", vrrp.Stalled{Resume: resume}))
+	k.carry(now, g, g.machine.Step(now, "", vrrp.Stalled{Resume: g.spec.listening()}))
 	k.carry(now, g, g.machine.Step(now, "", vrrp.Abandon{}))
 }

@@ -31,7 +31,8 @@ type Host interface {
 
 // Config is what a keeper needs.
 type Config struct {
-	// Socket is the path of the unix socket for orders.
+	// Socket is the path of the unix socket for orders. Beside it lies a lock file of the same name
+	// with ".lock" behind it, which stays.
 	Socket string
 	// Record is the path of the file that the last order is kept in.
 	Record string
@@ -44,13 +45,10 @@ type Config struct {
 	RealTime bool
 	// Listen opens the socket of an interface; nil for [vrrp.Listen].
 	Listen func(iface string, v6 bool) (vrrp.Conn, error)
-	// LinkUp returns nil if an interface is up and has carrier, else an error that says what is
-	// wrong; nil to ask the kernel.
-	LinkUp func(iface string) error
+	// LinkUp returns the index of an interface that is up and has carrier, else an error that says
+	// what is wrong; nil to ask the kernel.
+	LinkUp func(iface string) (index int, err error)
 }
-
-// resume is how long a keeper that finds its addresses on the host listens before it goes on.
-const resume = 50 * time.Millisecond
 
 // keeper is the loop's own. Nothing in it is touched by another goroutine, but through the channels.
 type keeper struct {
@@ -62,12 +60,13 @@ type keeper struct {
 
 	calls   chan func()
 	ready   chan struct{} // capacity 1: a socket has a datagram
-	reports chan report
+	reports chan []report
 	surveys chan survey
 
 	order   Order
 	members map[netip.Addr]bool
 	groups  map[string]*group
+	at      map[identity]*group // where each router is
 	parting []*parting
 	ports   map[link]*port
 	links   map[link]facts
@@ -105,8 +104,7 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	k := newKeeper(cfg)
 	if err := k.take(); err != nil {
-		listener.Close()
-		return fmt.Errorf("keeper: %w", err)
+		return fmt.Errorf("keeper: %w", errors.Join(err, listener.Close()))
 	}
 	serving, hangUp := context.WithCancel(context.Background())
 	var server sync.WaitGroup
@@ -117,38 +115,50 @@ func Run(ctx context.Context, cfg Config) error {
 	return err
 }
 
-// run owns the goroutines that do what the loop must not wait for.
+// run owns the goroutines that do what the loop must not wait for. Each is waited for, but the disk
+// only for a while.
 func (k *keeper) run(ctx context.Context) error {
 	inner, cancel := context.WithCancel(context.Background()) // the goodbye comes after the end of ctx
 	defer cancel()
-	var wg sync.WaitGroup
-	wg.Go(func() { k.worker.run(inner) })
-	wg.Go(func() { k.survey.run(inner) })
-	wg.Go(func() { k.survey.watch(inner) })
-	wg.Go(func() { k.record.run(inner) })
+	var working, looking, recording sync.WaitGroup
+	working.Go(func() { k.worker.run(inner) })
+	looking.Go(func() { k.survey.run(inner) })
+	looking.Go(func() { k.survey.watch(inner) })
+	recording.Go(func() { k.record.run(inner) })
 	release := k.loop(ctx)
 	if release {
 		k.goodbye()
 	}
 	cancel()
-	wg.Wait()
+	working.Wait()
+	if release {
+		k.worker.finish(time.Now().Add(2 * time.Second))
+	}
+	looking.Wait()
 	for _, p := range k.ports {
 		close(p.gone)
 	}
 	k.survey.closeAll()
 	k.waiting.Wait()
-	if release {
-		k.worker.finish(time.Now().Add(2 * time.Second))
+	written := make(chan error, 1)
+	go func() {
+		recording.Wait()
+		written <- k.record.flush()
+	}()
+	select {
+	case err := <-written:
+		return err
+	case <-time.After(2 * time.Second):
+		return fmt.Errorf("write %s: the disk does not answer", k.cfg.Record)
 	}
-	return k.record.flush()
 }
 
 func newKeeper(cfg Config) *keeper {
 	k := &keeper{
 		cfg: cfg, log: cfg.Log,
 		calls: make(chan func()), ready: make(chan struct{}, 1),
-		reports: make(chan report), surveys: make(chan survey),
-		groups: map[string]*group{}, ports: map[link]*port{}, links: map[link]facts{},
+		reports: make(chan []report), surveys: make(chan survey),
+		groups: map[string]*group{}, at: map[identity]*group{}, ports: map[link]*port{}, links: map[link]facts{},
 		members: map[netip.Addr]bool{}, drops: map[string]map[vrrp.Drop]uint64{},
 		watchers: map[chan struct{}]bool{},
 		buf:      make([]byte, 8192), recorded: true,
@@ -156,65 +166,10 @@ func newKeeper(cfg Config) *keeper {
 	k.worker = newWorker(cfg.Host, cfg.Log.Named("addresses"), k.reports)
 	k.survey = &surveyor{
 		host: cfg.Host, listen: cfg.Listen, up: cfg.LinkUp, log: cfg.Log.Named("survey"),
-		poke: make(chan struct{}, 1), facts: k.surveys, conns: map[link]vrrp.Conn{},
+		poke: make(chan struct{}, 1), facts: k.surveys, sockets: map[link]socket{},
 	}
 	k.record = newRecorder(cfg.Record, cfg.Log.Named("record"))
 	return k
-}
-
-// take takes up what the record and the kernel say, before the loop runs.
-func (k *keeper) take() error {
-	rec, err := readRecord(k.cfg.Record)
-	if err != nil { // a keeper without a past is better than none
-		k.log.Error("start without the record", "err", err)
-	}
-	if err := rec.Order.Validate(); err != nil {
-		k.log.Error("start without the record", "err", err)
-		rec = record{}
-	}
-	k.need(rec.Order)
-	now := time.Now()
-	first := k.survey.look()
-	if first.err != nil {
-		return first.err
-	}
-	k.learn(now, first)
-	var strays []address.Address
-	going := map[string]bool{}
-	for _, g := range rec.Order.Groups {
-		found, whole := g.found(first.present)
-		switch {
-		case rec.Active[g.Name] && whole:
-			going[g.Name] = true
-		default:
-			strays = append(strays, found...)
-		}
-	}
-	if len(strays) > 0 {
-		k.log.Info("removing addresses of groups that did not end well", "addresses", strays)
-		if err := k.cfg.Host.Remove(strays); err != nil {
-			k.log.Error("remove addresses", "err", err)
-		}
-	}
-	k.worker.beat.Store(now.UnixNano())
-	k.set(now, rec.Order, going)
-	return nil
-}
-
-// found returns a group's addresses that are on the host with a lifetime, as a keeper adds them, and
-// whether these are all.
-func (g Group) found(present map[address.Address]time.Duration) (found []address.Address, whole bool) {
-	whole = true
-	for _, r := range g.Routers {
-		for _, a := range r.kept() {
-			if left, ok := present[a]; ok && left > 0 {
-				found = append(found, a)
-			} else {
-				whole = false
-			}
-		}
-	}
-	return found, whole
 }
 
 // loop runs until ctx ends or a client stops it, and returns whether to say goodbye.
@@ -222,19 +177,19 @@ func (k *keeper) loop(ctx context.Context) (release bool) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		var do func()
 		select {
 		case <-ctx.Done():
 			return k.cfg.Release
 		case <-timer.C:
 		case <-k.ready:
-		case f := <-k.calls:
-			f()
+		case do = <-k.calls:
 		case s := <-k.surveys:
-			k.learn(time.Now(), s)
-		case r := <-k.reports:
-			k.reported(time.Now(), r)
+			do = func() { k.learn(time.Now(), s) }
+		case rs := <-k.reports:
+			do = func() { k.reported(time.Now(), rs) }
 		}
-		k.turn()
+		k.turn(do)
 		if k.stop != nil {
 			return k.stop.release
 		}
@@ -246,14 +201,20 @@ func (k *keeper) loop(ctx context.Context) (release bool) {
 	}
 }
 
-// turn does what is due. No timer fires while a datagram waits: after a stall, the advert that made
-// somebody else Active is read before anything is sent.
-func (k *keeper) turn() {
+// turn does what is due, and do. Nothing is done, and no timer fires, while a datagram waits: after a
+// stall, the advert that made somebody else Active is read before anything is sent.
+func (k *keeper) turn(do func()) {
 	now := time.Now()
-	k.worker.beat.Store(now.UnixNano())
 	k.stalls(now)
 	k.receive(now)
+	if do != nil {
+		do()
+		now = time.Now() // it may have been long
+		k.stalls(now)
+		k.receive(now)
+	}
 	k.expire(now)
+	k.worker.beat.Store(now.UnixNano())
 	if !k.recorded {
 		k.recorded = true
 		k.record.put(record{Order: k.order, Active: k.active()})
@@ -286,19 +247,24 @@ func (k *keeper) tell() {
 }
 
 // stalls finds groups that the loop is late for: the process or the machine was frozen. After a short
-// freeze what waits at the sockets decides; after a long one the group listens for a while.
+// freeze what waits at the sockets decides; after a long one the group listens for a while, unless
+// the kernel must have let its addresses go already.
 func (k *keeper) stalls(now time.Time) {
+	frozen := now.Sub(time.Unix(0, k.worker.beat.Load()))
 	for _, g := range k.groups {
 		late, long := g.machine.Late(now)
 		if !late {
 			continue
 		}
-		k.log.Warn("stalled", "group", g.spec.Name, "deadline", g.machine.Deadline())
+		k.log.Warn("stalled", "group", g.spec.Name, "for", frozen)
 		ev := vrrp.Stalled{}
 		if long {
-			ev.Resume = resume
+			ev.Resume = g.spec.listening()
 		}
 		k.carry(now, g, g.machine.Step(now, "", ev))
+		if l := g.spec.lifetime(); frozen >= address.Lifetime(l)+l/3 {
+			k.carry(now, g, g.machine.Step(now, "", vrrp.Abandon{}))
+		}
 		for id, r := range g.routers {
 			if r.owned {
 				k.worker.check(id, false)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -30,8 +29,9 @@ type recorder struct {
 	log  hclog.Logger
 	poke chan struct{}
 
-	mu   sync.Mutex
-	next *record
+	mu    sync.Mutex
+	next  *record
+	wrong error // what was last wrong with the record, nil when it is right
 }
 
 func newRecorder(path string, log hclog.Logger) *recorder {
@@ -47,6 +47,29 @@ func (r *recorder) put(rec record) {
 	poke(r.poke)
 }
 
+// complain notes what is wrong with the record, nil if nothing is any more, and says it when it is
+// news.
+func (r *recorder) complain(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if errorText(err) == errorText(r.wrong) {
+		return
+	}
+	r.wrong = err
+	if err == nil {
+		r.log.Info("the record is kept again")
+		return
+	}
+	r.log.Error("the record is not kept, trying again", "err", err)
+}
+
+// trouble is what is wrong with the record, or empty.
+func (r *recorder) trouble() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return errorText(r.wrong)
+}
+
 func (r *recorder) run(ctx context.Context) {
 	retry := time.NewTimer(time.Hour)
 	defer retry.Stop()
@@ -55,8 +78,9 @@ func (r *recorder) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-r.poke:
-			if err := r.flush(); err != nil {
-				r.log.Error("keep the record, trying again", "err", err)
+			err := r.flush()
+			r.complain(err)
+			if err != nil {
 				retry.Reset(time.Second)
 			}
 			continue
@@ -91,27 +115,28 @@ func (r *recorder) write(rec record) error {
 	if err != nil {
 		return fmt.Errorf("encode the record: %w", err)
 	}
-	return replace(r.path, b)
+	if err := replace(r.path, b); err != nil {
+		return fmt.Errorf("write the record: %w", err)
+	}
+	return nil
 }
 
-// replace writes a file whole or not at all.
-func replace(path string, b []byte) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+// replace writes a file whole or not at all. There is one writer, so that the file that it writes first
+// may have a name of its own, and none is left over by those that were killed.
+func replace(path string, b []byte) error {
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("write %s: %w", path, errors.Join(err, os.Remove(tmp.Name())))
-		}
-	}()
-	if _, err := tmp.Write(b); err != nil {
-		return errors.Join(err, tmp.Close())
-	}
-	if err := errors.Join(tmp.Sync(), tmp.Close()); err != nil {
 		return err
 	}
-	return os.Rename(tmp.Name(), path)
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return errors.Join(err, os.Remove(tmp))
+	}
+	return os.Rename(tmp, path)
 }
 
 // readRecord returns the record, empty if there is none.

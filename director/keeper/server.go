@@ -19,23 +19,49 @@ import (
 // maxLine bounds a request: 255 routers of 255 addresses fit.
 const maxLine = 8 << 20
 
-// listenUnix opens the socket. One that a dead keeper left is replaced, one that answers is not.
+// door is a unix socket and the lock that says whose it is.
+type door struct {
+	net.Listener
+	lock *os.File
+}
+
+// Close closes the socket and removes it, and then lets go of the lock.
+func (d *door) Close() error { return errors.Join(d.Listener.Close(), d.lock.Close()) }
+
+// listenUnix opens the socket. The lock decides who may: it goes with its process, whatever ends that,
+// so that a socket under a lock that was free is a dead keeper's.
 func listenUnix(path string) (net.Listener, error) {
-	if c, err := net.Dial("unix", path); err == nil {
-		c.Close()
-		return nil, fmt.Errorf("listen on %s: another keeper answers there", path)
-	} else if errors.Is(err, unix.ECONNREFUSED) {
+	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, err)
+	}
+	l, err := listenLocked(path, lock)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", path, errors.Join(err, lock.Close()))
+	}
+	return &door{l, lock}, nil
+}
+
+func listenLocked(path string, lock *os.File) (net.Listener, error) {
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, errors.New("another keeper runs there")
+	} else if err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	if info, err := os.Lstat(path); err == nil {
+		if info.Mode()&os.ModeSocket == 0 {
+			return nil, errors.New("a file that is no socket is there")
+		}
 		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("listen on %s: %w", path, err)
+			return nil, err
 		}
 	}
 	l, err := net.Listen("unix", path)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", path, err)
+		return nil, err
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("listen on %s: %w", path, err)
+		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
@@ -101,7 +127,7 @@ func (s *session) run(ctx context.Context) error {
 	for lines.Scan() {
 		var r request
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-			return errors.Join(s.write(reply{Error: "decode the request: " + err.Error()}), err)
+			return errors.Join(err, s.write(reply{Error: "decode the request: " + err.Error()}))
 		}
 		s.slots <- struct{}{}
 		wg.Go(func() {
@@ -111,21 +137,33 @@ func (s *session) run(ctx context.Context) error {
 			}
 		})
 	}
-	return lines.Err()
+	if err := lines.Err(); err != nil && ctx.Err() == nil {
+		return errors.Join(err, s.write(reply{Error: "read the request: " + err.Error()}))
+	}
+	return nil
 }
 
-// push sends the status at each change.
+// push sends the status at each change, for no more than a quarter of the time: five hundred routers
+// that change at once are five hundred changes of a long status.
 func (s *session) push(ctx context.Context) {
+	var pause time.Duration
 	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.changed:
 		}
+		begin := time.Now()
 		r := reply{}
 		if s.status(ctx, &r) != nil || s.write(r) != nil {
 			return
 		}
+		pause = 3 * time.Since(begin)
 	}
 }
 

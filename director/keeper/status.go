@@ -1,7 +1,9 @@
 package keeper
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/director/vrrp"
@@ -16,6 +18,9 @@ type Status struct {
 	Transitions []Transition `json:"transitions"`
 	// Drops counts, per interface, the adverts that were dropped before a router was found for them.
 	Drops map[string]map[vrrp.Drop]uint64 `json:"drops,omitempty"`
+	// Record says what is wrong with the record on disk, or is empty. Without it the keeper works, but
+	// one that is started after it knows nothing.
+	Record string `json:"record,omitempty"`
 }
 
 // Group returns the status of a group, and false if the keeper has none of that name.
@@ -62,7 +67,8 @@ type RouterStatus struct {
 	Restored uint64                 `json:"restored,omitempty"` // addresses that somebody else removed
 	Drops    map[vrrp.Drop]uint64   `json:"drops,omitempty"`
 	Notices  map[vrrp.Notice]uint64 `json:"notices,omitempty"`
-	// Error is the last error of the kernel about the router's addresses, empty when it is over.
+	// Error is the last error of the kernel about the router's addresses or adverts, empty when it is
+	// over.
 	Error string `json:"error,omitempty"`
 }
 
@@ -88,3 +94,47 @@ type Transition struct {
 
 // keptTransitions is how many transitions a status has.
 const keptTransitions = 100
+
+// status copies what is known, for others to read.
+func (k *keeper) status(now time.Time) Status {
+	s := Status{Time: now, Record: k.record.trouble(), Transitions: slices.Clone(k.transitions), Drops: map[string]map[vrrp.Drop]uint64{}}
+	for iface, d := range k.drops {
+		s.Drops[iface] = cloneMap(d)
+	}
+	for _, spec := range k.order.Groups {
+		g := k.groups[spec.Name]
+		gs := GroupStatus{
+			Name: spec.Name, State: g.machine.State().String(), Epoch: spec.Epoch, Priority: g.machine.Priority(),
+			Claimed: g.claimed, Since: g.since, Reason: g.machine.Reason(),
+		}
+		for _, r := range spec.Routers {
+			gs.Routers = append(gs.Routers, g.routers[r.identity()].status(now, g.machine.Fault(r.identity().String())))
+		}
+		s.Groups = append(s.Groups, gs)
+	}
+	return s
+}
+
+func (r *router) status(now time.Time, fault string) RouterStatus {
+	s := RouterStatus{
+		Name: r.spec.Name, Source: r.source, Fault: fault, Present: r.owned && r.done >= r.wanted && r.err == nil, Silent: r.silent,
+		Sent: r.sent, Received: r.received, Restored: r.restored, Drops: cloneMap(r.drops), Notices: cloneMap(r.notices),
+		Error: errorText(cmp.Or(r.err, r.unsent)),
+	}
+	if r.machine == nil {
+		s.Fault = "not looked at yet"
+		return s
+	}
+	if p := r.machine.Peer(); p.Source.IsValid() {
+		s.Heard = &Heard{Source: p.Source, Priority: p.Priority, Member: p.Member, Age: now.Sub(p.Heard)}
+	}
+	return s
+}
+
+func cloneMap[K comparable](m map[K]uint64) map[K]uint64 {
+	out := make(map[K]uint64, len(m))
+	for k, v := range m {
+		out[k] = v
+	}
+	return out
+}

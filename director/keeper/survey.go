@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -19,7 +18,7 @@ import (
 type surveyor struct {
 	host   Host
 	listen func(iface string, v6 bool) (vrrp.Conn, error)
-	up     func(iface string) error
+	up     func(iface string) (int, error)
 	log    hclog.Logger
 	poke   chan struct{}
 	facts  chan<- survey
@@ -28,7 +27,14 @@ type surveyor struct {
 	links   map[link]bool
 	virtual map[netip.Addr]bool
 
-	conns map[link]vrrp.Conn // owned by look
+	sockets map[link]socket // owned by look
+}
+
+// socket is an open socket, the interface that it is bound to, and the source that was found last.
+type socket struct {
+	conn   vrrp.Conn
+	index  int
+	source netip.Addr
 }
 
 // survey is what is known of the host at one time.
@@ -47,8 +53,12 @@ type facts struct {
 	subnets []netip.Prefix
 }
 
-// resurvey is how often the interfaces are looked at when nothing says that they changed.
-const resurvey = 5 * time.Second
+const (
+	// resurvey is how often the interfaces are looked at when nothing says that they changed.
+	resurvey = 5 * time.Second
+	// resurveyFailed is when they are looked at again if that failed.
+	resurveyFailed = 100 * time.Millisecond
+)
 
 // need tells which links and virtual addresses there are.
 func (s *surveyor) need(links map[link]bool, virtual map[netip.Addr]bool) {
@@ -60,7 +70,7 @@ func (s *surveyor) need(links map[link]bool, virtual map[netip.Addr]bool) {
 
 // run looks when poked and now and then, until ctx ends.
 func (s *surveyor) run(ctx context.Context) {
-	tick := time.NewTicker(resurvey)
+	tick := time.NewTimer(resurvey)
 	defer tick.Stop()
 	for {
 		select {
@@ -69,8 +79,13 @@ func (s *surveyor) run(ctx context.Context) {
 		case <-s.poke:
 		case <-tick.C:
 		}
+		seen := s.look()
+		tick.Reset(resurvey)
+		if seen.err != nil {
+			tick.Reset(resurveyFailed)
+		}
 		select {
-		case s.facts <- s.look():
+		case s.facts <- seen:
 		case <-ctx.Done():
 			return
 		}
@@ -115,7 +130,7 @@ func (s *surveyor) look() survey {
 		f.own = own
 		out.links[l] = f
 	}
-	for l, c := range s.conns {
+	for l, c := range s.sockets {
 		if !links[l] {
 			s.close(l, c)
 		}
@@ -123,41 +138,30 @@ func (s *surveyor) look() survey {
 	return out
 }
 
-func (s *surveyor) close(l link, c vrrp.Conn) {
-	delete(s.conns, l)
-	if err := c.Close(); err != nil {
+func (s *surveyor) close(l link, c socket) {
+	delete(s.sockets, l)
+	if err := c.conn.Close(); err != nil {
 		s.log.Debug("close the socket", "interface", l.Interface, "err", err)
 	}
 }
 
-// link looks at one link. The socket is opened anew after every fault, since the interface may be
+// link looks at one link. The socket is opened anew after every fault, and when the interface is
 // another one of the same name.
 func (s *surveyor) link(l link, virtual map[netip.Addr]bool, present map[address.Address]time.Duration) facts {
-	var f facts
-	if err := s.up(l.Interface); err != nil {
-		f.fault = err.Error()
-	} else if src, ok := s.host.Primary(l.Interface, l.V6, virtual); !ok {
-		f.fault = fmt.Sprintf("no source address on %s", l.Interface)
-	} else {
-		f.source = src.WithZone("")
+	c, open := s.sockets[l]
+	index, source, err := s.sight(l, c.source, virtual, present)
+	if open && (err != nil || index != c.index) {
+		s.close(l, c)
+		open = false
 	}
-	conn := s.conns[l]
-	if f.fault != "" {
-		if conn != nil {
-			s.close(l, conn)
-		}
-		return f
+	if err == nil && !open {
+		c.conn, err = s.listen(l.Interface, l.V6)
 	}
-	if conn == nil {
-		c, err := s.listen(l.Interface, l.V6)
-		if err != nil {
-			f.fault = err.Error()
-			return f
-		}
-		conn = c
-		s.conns[l] = c
+	if err != nil {
+		return facts{fault: err.Error()}
 	}
-	f.conn = conn
+	s.sockets[l] = socket{c.conn, index, source}
+	f := facts{conn: c.conn, source: source}
 	for a := range present {
 		if a.Interface == l.Interface && !virtual[a.Prefix.Addr()] && a.Prefix.Addr().Is6() == l.V6 {
 			f.subnets = append(f.subnets, a.Prefix.Masked())
@@ -166,23 +170,27 @@ func (s *surveyor) link(l link, virtual map[netip.Addr]bool, present map[address
 	return f
 }
 
-// closeAll closes all sockets, after run has ended.
-func (s *surveyor) closeAll() {
-	for l, c := range maps.Clone(s.conns) {
-		s.close(l, c)
+// sight returns the index of a link that can be used, and the address that it speaks from. A source
+// that was found before and is there still is not doubted because it could not be found this time.
+func (s *surveyor) sight(l link, before netip.Addr, virtual map[netip.Addr]bool, present map[address.Address]time.Duration) (int, netip.Addr, error) {
+	index, err := s.up(l.Interface)
+	if err != nil {
+		return 0, netip.Addr{}, err
 	}
+	if src, ok := s.host.Primary(l.Interface, l.V6, virtual); ok {
+		return index, src.WithZone(""), nil
+	}
+	for a := range present {
+		if a.Interface == l.Interface && a.Prefix.Addr() == before && !virtual[before] {
+			return index, before, nil
+		}
+	}
+	return 0, netip.Addr{}, fmt.Errorf("no source address on %s", l.Interface)
 }
 
-// linkUp returns nil if the interface is up and has carrier.
-func linkUp(iface string) error {
-	ifi, err := net.InterfaceByName(iface)
-	switch {
-	case err != nil:
-		return fmt.Errorf("no interface %s", iface)
-	case ifi.Flags&net.FlagUp == 0:
-		return fmt.Errorf("link %s is set down", iface)
-	case ifi.Flags&net.FlagRunning == 0:
-		return fmt.Errorf("link %s down", iface)
+// closeAll closes all sockets, after run has ended.
+func (s *surveyor) closeAll() {
+	for l, c := range maps.Clone(s.sockets) {
+		s.close(l, c)
 	}
-	return nil
 }

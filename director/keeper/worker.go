@@ -17,13 +17,15 @@ type worker struct {
 	host   Host
 	log    hclog.Logger
 	poke   chan struct{} // capacity 1: look again
-	report chan<- report
-	// beat is when the loop last ran. Addresses are not renewed for a loop that does not run.
+	report chan<- []report
+	// beat is when the loop last ran. Nothing is added, renewed or announced for a loop that does not
+	// run: somebody else may be the owner by now.
 	beat atomic.Int64
 
-	mu   sync.Mutex
-	want map[identity]want
-	gen  uint64
+	batch sync.Mutex // held while the loop changes what is wanted of many routers
+	mu    sync.Mutex
+	want  map[identity]want
+	gen   uint64
 
 	have map[identity]*holding // owned by run
 }
@@ -32,10 +34,11 @@ type worker struct {
 type want struct {
 	addresses []address.Address
 	lifetime  time.Duration
-	gen       uint64 // counts every call about any router
-	announce  uint64 // generation of the last call to announce
-	check     uint64 // generation of the last call to check
-	granted   uint64 // generation of the last call to own: renewing what has lapsed needs a new one
+	patience  time.Duration // how old the beat may be
+	gen       uint64        // counts every call about any router
+	announce  uint64        // generation of the last call to announce
+	check     uint64        // generation of the last call to check
+	granted   uint64        // generation of the last call to own: renewing what has lapsed needs a new one
 }
 
 // holding is what the worker has done for one router.
@@ -67,19 +70,24 @@ type report struct {
 	lapsed   bool              // the kernel let the addresses go
 }
 
-const retryAfter = 200 * time.Millisecond
+const (
+	retryAfter = 200 * time.Millisecond // after an error of the kernel
+	staleAfter = 10 * time.Millisecond  // to look for the loop's next beat
+)
 
-func newWorker(host Host, log hclog.Logger, reports chan<- report) *worker {
+func newWorker(host Host, log hclog.Logger, reports chan<- []report) *worker {
 	return &worker{
 		host: host, log: log, report: reports, poke: make(chan struct{}, 1),
 		want: map[identity]want{}, have: map[identity]*holding{},
 	}
 }
 
-// own asks for a router's addresses to be on the host.
-func (w *worker) own(id identity, as []address.Address, lifetime time.Duration) {
-	w.change(id, func(v *want, gen uint64) {
-		v.addresses, v.lifetime, v.granted = slices.Clone(as), lifetime, gen
+// own asks for a router's addresses to be on the host, and returns the generation that reports it
+// done.
+func (w *worker) own(id identity, r Router) uint64 {
+	return w.change(id, func(v *want, gen uint64) {
+		v.addresses, v.lifetime, v.granted = r.kept(), r.lifetime(), gen
+		v.patience = min(2*r.Interval, v.lifetime/3+spare)
 	})
 }
 
@@ -90,8 +98,8 @@ func (w *worker) announce(id identity) uint64 {
 
 // check asks to look whether the addresses are there. Restore adds those that are not; without it
 // they are reported as lapsed.
-func (w *worker) check(id identity, restore bool) {
-	w.change(id, func(v *want, gen uint64) {
+func (w *worker) check(id identity, restore bool) uint64 {
+	return w.change(id, func(v *want, gen uint64) {
 		v.check = gen
 		if restore {
 			v.granted = gen
@@ -120,6 +128,8 @@ func (w *worker) change(id identity, f func(*want, uint64)) uint64 {
 }
 
 func (w *worker) wanted() map[identity]want {
+	w.batch.Lock()
+	defer w.batch.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	out := make(map[identity]want, len(w.want))
@@ -151,11 +161,13 @@ func (w *worker) run(ctx context.Context) {
 func (w *worker) finish(deadline time.Time) {
 	for now := time.Now(); now.Before(deadline); now = time.Now() {
 		wants, left := w.wanted(), false
-		for id, h := range w.have {
-			if _, ok := wants[id]; !ok {
-				w.drop(id, h, wants, now)
-				left = left || w.have[id] != nil
-			}
+		for _, h := range w.have {
+			h.retry = time.Time{}
+		}
+		w.drop(wants, now)
+		for id := range w.have {
+			_, ok := wants[id]
+			left = left || !ok
 		}
 		if !left {
 			return
@@ -167,33 +179,22 @@ func (w *worker) finish(deadline time.Time) {
 // step does all that is due and returns how long nothing will be.
 func (w *worker) step(ctx context.Context, now time.Time) time.Duration {
 	wants := w.wanted()
-	var next time.Time
-	for id, h := range w.have {
-		if _, ok := wants[id]; ok {
-			continue
-		}
-		if !h.retry.After(now) {
-			w.drop(id, h, wants, now)
-		}
-		next = earlier(next, h.retry)
-	}
+	next := w.drop(wants, now)
+	p := pass{worker: w, wants: wants, now: now}
 	for id, v := range wants {
 		h := w.have[id]
 		if h == nil {
 			h = &holding{slots: map[address.Address]*slot{}}
 			w.have[id] = h
 		}
-		if h.retry.After(now) && h.reported == v.gen {
-			next = earlier(next, h.retry)
-			continue
+		if !h.retry.After(now) || h.reported != v.gen {
+			p.begin(id, v, h)
 		}
-		r := w.serve(id, v, h, wants, now)
-		changed := r.gen != h.reported || r.lapsed || len(r.restored) > 0 || errorText(r.err) != h.lastError
-		h.reported, h.lastError = r.gen, errorText(r.err)
-		if changed {
-			w.tell(ctx, r)
-		}
-		next = earlier(next, h.next())
+	}
+	p.serve()
+	w.tell(ctx, p.reports())
+	for id := range wants {
+		next = earlier(next, w.have[id].next())
 	}
 	if next.IsZero() {
 		return time.Hour
@@ -201,219 +202,89 @@ func (w *worker) step(ctx context.Context, now time.Time) time.Duration {
 	return max(time.Until(next), 0)
 }
 
-// drop removes the addresses of a router that is not wanted any more. What another router has by now
-// stays.
-func (w *worker) drop(id identity, h *holding, wants map[identity]want, now time.Time) {
-	var gone []address.Address
-	for a := range h.slots {
-		if !wantedBy(wants, a) {
-			gone = append(gone, a)
+// drop removes the addresses of routers that are not wanted any more, and returns when to try again
+// what failed. What another router has by now stays.
+func (w *worker) drop(wants map[identity]want, now time.Time) (next time.Time) {
+	var gone []identity
+	for id, h := range w.have {
+		switch _, ok := wants[id]; {
+		case ok:
+		case h.retry.After(now):
+			next = earlier(next, h.retry)
+		default:
+			gone = append(gone, id)
 		}
 	}
-	if err := w.host.Remove(gone); err != nil {
-		w.log.Error("remove addresses", "router", id, "err", err)
-		h.retry = now.Add(retryAfter)
-		return
+	if len(gone) == 0 {
+		return next
 	}
-	delete(w.have, id)
-}
-
-func wantedBy(wants map[identity]want, a address.Address) bool {
-	for _, v := range wants {
-		if slices.Contains(v.addresses, a) {
-			return true
-		}
-	}
-	return false
-}
-
-// serve does what is due for one router.
-func (w *worker) serve(id identity, v want, h *holding, wants map[identity]want, now time.Time) report {
-	r := report{id: id, gen: v.gen}
-	h.retry = time.Time{}
-	fresh := v.granted != h.granted
-	h.granted = v.granted
-	if fresh {
-		h.lapsed = false
-	}
-	if v.check != h.check || w.late(h, now) && !fresh {
-		h.check = v.check
-		if r.err = w.look(v, h, fresh, &r); r.err != nil {
-			h.retry = now.Add(retryAfter)
-			return r
-		}
-	}
-	if h.lapsed {
-		return r
-	}
-	steps := []func(want, *holding, map[identity]want, time.Time) error{w.remove, w.add, w.renew, w.speak}
-	for _, f := range steps {
-		if r.err = f(v, h, wants, now); r.err != nil {
-			w.log.Error("keep addresses", "router", id, "err", r.err)
-			h.retry = now.Add(retryAfter)
-			return r
-		}
-	}
-	return r
-}
-
-// late reports whether the addresses were not renewed before the end of their lifetime: the process
-// was frozen, and somebody else may have them by now.
-func (w *worker) late(h *holding, now time.Time) bool {
-	return len(h.slots) > 0 && !h.lapsed && now.Sub(h.renewed) >= h.lifetime
-}
-
-// look compares with the kernel. What is missing is added again if that is granted.
-func (w *worker) look(v want, h *holding, restore bool, r *report) error {
-	present, err := w.host.Present()
-	if err != nil {
-		return err
-	}
-	for a := range h.slots {
-		if _, ok := present[a]; ok || !slices.Contains(v.addresses, a) {
-			continue
-		}
-		if !restore {
-			h.lapsed, r.lapsed = true, true
-			continue
-		}
-		r.restored = append(r.restored, a)
-		delete(h.slots, a)
-	}
-	return nil
-}
-
-func (w *worker) remove(v want, h *holding, wants map[identity]want, _ time.Time) error {
-	var gone, free []address.Address
-	for a := range h.slots {
-		if slices.Contains(v.addresses, a) {
-			continue
-		}
-		free = append(free, a)
-		if !wantedBy(wants, a) {
-			gone = append(gone, a)
-		}
-	}
-	if len(gone) > 0 {
-		if err := w.host.Remove(gone); err != nil {
-			return err
-		}
-	}
-	for _, a := range free {
-		delete(h.slots, a)
-	}
-	return nil
-}
-
-func (w *worker) add(v want, h *holding, _ map[identity]want, now time.Time) error {
-	var added []address.Address
-	for _, a := range v.addresses {
-		if h.slots[a] == nil {
-			added = append(added, a)
-		}
-	}
-	if len(added) == 0 {
-		return nil
-	}
-	if err := w.host.Renew(added, v.lifetime); err != nil {
-		return err
-	}
-	if len(h.slots) == 0 {
-		h.renewed, h.lifetime = now, v.lifetime
-	}
-	for _, a := range added {
-		h.slots[a] = &slot{next: now}
-		if h.announce == 0 && v.announce == 0 { // adopted: they were there before
-			h.slots[a].next = now.Add(refresh)
-			h.slots[a].count = len(rounds)
-		}
-	}
-	return nil
-}
-
-func (w *worker) renew(v want, h *holding, _ map[identity]want, now time.Time) error {
-	if h.lifetime == v.lifetime && now.Sub(h.renewed) < v.lifetime/3 {
-		return nil
-	}
-	if now.Sub(time.Unix(0, w.beat.Load())) > v.lifetime/3+spare {
-		h.retry = now.Add(retryAfter)
-		return nil // the loop hangs: the addresses end as those of a dead process do
-	}
-	if err := w.host.Renew(v.addresses, v.lifetime); err != nil {
-		return err
-	}
-	h.renewed, h.lifetime = now, v.lifetime
-	return nil
-}
-
-// rounds are the times of the announcements after the first.
-var rounds = []time.Duration{
-	0, 200 * time.Millisecond, 400 * time.Millisecond, 600 * time.Millisecond, 800 * time.Millisecond,
-	5000 * time.Millisecond, 5200 * time.Millisecond, 5400 * time.Millisecond, 5600 * time.Millisecond, 5800 * time.Millisecond,
-}
-
-const (
-	refresh = time.Minute            // between announcements when nothing has happened
-	spare   = 100 * time.Millisecond // between announcements at least
-)
-
-// speak sends the announcements that are due.
-func (w *worker) speak(v want, h *holding, _ map[identity]want, now time.Time) error {
-	if v.announce != h.announce {
-		h.announce = v.announce
-		for _, s := range h.slots {
-			s.count, s.next = 0, now
-			if soonest := s.last.Add(spare); soonest.After(now) {
-				s.next = soonest
+	kept := addressesOf(wants)
+	surplus := func(id identity) (out []address.Address) {
+		for a := range w.have[id].slots {
+			if !kept[a] {
+				out = append(out, a)
 			}
 		}
+		return out
 	}
-	var due []address.Address
-	for _, a := range v.addresses {
-		if s := h.slots[a]; s != nil && !s.next.After(now) {
-			due = append(due, a)
-			s.advance(now)
+	together(gone, surplus, w.host.Remove, func(id identity, err error) {
+		if err == nil {
+			delete(w.have, id)
+			return
 		}
-	}
-	if len(due) == 0 {
-		return nil
-	}
-	return w.host.Announce(due)
-}
-
-func (s *slot) advance(now time.Time) {
-	s.last = now
-	s.count++
-	if s.count < len(rounds) {
-		s.next = now.Add(rounds[s.count] - rounds[s.count-1])
-		return
-	}
-	s.next = now.Add(refresh)
-}
-
-// next returns when the router needs the worker again.
-func (h *holding) next() time.Time {
-	if !h.retry.IsZero() {
-		return h.retry
-	}
-	if h.lapsed {
-		return time.Time{}
-	}
-	var next time.Time
-	if len(h.slots) > 0 {
-		next = h.renewed.Add(h.lifetime / 3)
-	}
-	for _, s := range h.slots {
-		next = earlier(next, s.next)
-	}
+		w.log.Error("remove addresses", "router", id, "err", err)
+		w.have[id].retry = now.Add(retryAfter)
+		next = earlier(next, w.have[id].retry)
+	})
 	return next
 }
 
-func (w *worker) tell(ctx context.Context, r report) {
+func addressesOf(wants map[identity]want) map[address.Address]bool {
+	out := map[address.Address]bool{}
+	for _, v := range wants {
+		for _, a := range v.addresses {
+			out[a] = true
+		}
+	}
+	return out
+}
+
+// together calls f once with the addresses of all, and where that fails once for each, to know which
+// one it was. Done is called for all of them.
+func together[T any](all []T, of func(T) []address.Address, f func([]address.Address) error, done func(T, error)) {
+	lists := make([][]address.Address, len(all))
+	for i, t := range all {
+		lists[i] = of(t)
+	}
+	whole := slices.Concat(lists...)
+	var err error
+	if len(whole) > 0 {
+		err = f(whole)
+	}
+	for i, t := range all {
+		if err == nil || len(all) == 1 {
+			done(t, err)
+		} else if len(lists[i]) == 0 {
+			done(t, nil)
+		} else {
+			done(t, f(lists[i]))
+		}
+	}
+}
+
+func (w *worker) tell(ctx context.Context, rs []report) {
+	if len(rs) == 0 {
+		return
+	}
 	select {
-	case w.report <- r:
+	case w.report <- rs:
 	case <-ctx.Done():
 	}
+}
+
+// stale reports whether the loop has not run for so long that nothing may be done for it.
+func (w *worker) stale(v want, now time.Time) bool {
+	return now.Sub(time.Unix(0, w.beat.Load())) > v.patience
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -296,13 +296,13 @@ func (b *box) Primary(iface string, _ bool, ignore map[netip.Addr]bool) (netip.A
 	return netip.Addr{}, false
 }
 
-func (b *box) linkUp(iface string) error {
+func (b *box) linkUp(iface string) (int, error) {
 	b.w.mu.Lock()
 	defer b.w.mu.Unlock()
 	if !b.up[iface] {
-		return fmt.Errorf("link %s down", iface)
+		return 0, fmt.Errorf("link %s down", iface)
 	}
-	return nil
+	return 1, nil
 }
 
 // wire is a socket.

@@ -119,7 +119,7 @@ func FuzzGroup(f *testing.F) {
 		r := &random{data: data, now: time.Unix(0, 0)}
 		g := NewGroup()
 		for i := range routers {
-			g.Add(r.now, fmt.Sprint(i), Config{Source: netip.MustParseAddr("192.0.2.2"), Interval: 100 * time.Millisecond, Priority: 100}, "")
+			g.Add(fmt.Sprint(i), Config{Source: netip.MustParseAddr("192.0.2.2"), Interval: 100 * time.Millisecond, Priority: 100}, "")
 		}
 		owned, state := map[string]bool{}, Initialize
 		for len(r.data) > 0 {

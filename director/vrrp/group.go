@@ -97,41 +97,91 @@ func (g *Group) Deadline() time.Time {
 	return first
 }
 
-// Add adds a router, which takes the state of the group. A fault that it has is told by fault.
-func (g *Group) Add(now time.Time, router string, cfg Config, fault string) []Effect {
+// Add adds a router that is new. A fault that it has is told by fault. [Group.Join] must follow.
+func (g *Group) Add(router string, cfg Config, fault string) {
 	g.members = append(g.members, member{name: router, machine: NewMachine(cfg), fault: fault})
-	m := g.members[len(g.members)-1]
-	switch {
-	case !g.started:
-		return nil
-	case fault != "":
-		return g.halt(now, fault, "")
-	case g.state == Initialize && g.faulty() == "":
-		return g.start(now, Start{}, "start")
-	case g.state == Initialize:
-		return nil
-	}
-	effects := tag(router, m.machine.Step(now, Start{}))
-	if g.state == Active {
-		effects = append(effects, tag(router, m.machine.Step(now, promote{}))...)
-	}
-	return g.settle(now, effects)
 }
 
-// Remove takes a router out with priority 0, and leaves the others alone, unless its fault was all
-// that kept them from working. The machine is returned, since its goodbye is not said at once.
-func (g *Group) Remove(now time.Time, router string) (*Machine, []Effect) {
+// Adopt adds a router that was in another group, with its machine. [Group.Join] must follow.
+func (g *Group) Adopt(router string, m *Machine, fault string) {
+	g.members = append(g.members, member{name: router, machine: m, fault: fault})
+}
+
+// Detach takes a router out without a word, and returns its machine; nil if there is none.
+// [Group.Join] must follow.
+func (g *Group) Detach(router string) *Machine {
 	i := slices.IndexFunc(g.members, func(m member) bool { return m.name == router })
 	if i < 0 {
+		return nil
+	}
+	gone := g.members[i].machine
+	g.members = slices.Delete(g.members, i, i+1)
+	return gone
+}
+
+// Remove takes a router out with priority 0, and leaves the others alone. The machine is returned,
+// since its goodbye is not said at once. [Group.Join] must follow.
+func (g *Group) Remove(now time.Time, router string) (*Machine, []Effect) {
+	gone := g.Detach(router)
+	if gone == nil {
 		return nil, nil
 	}
-	gone := g.members[i]
-	g.members = slices.Delete(g.members, i, i+1)
-	effects := tag(router, gone.machine.Step(now, Stop{}))
-	if gone.fault != "" && g.started && len(g.members) > 0 && g.faulty() == "" {
-		effects = append(effects, g.start(now, Start{}, "fit again")...)
+	return gone, tag(router, gone.Step(now, Stop{}))
+}
+
+// Join brings the routers of a group that has got other ones to one state, and starts the group if
+// it was not. An Active group stays so, and who comes is Active with it. Any other group becomes
+// Active if one that comes is, and none hears a better router; else those that come with addresses
+// are Backup but keep them, until they hear the new owner.
+func (g *Group) Join(now time.Time, start Start) []Effect {
+	fault := g.faulty()
+	switch {
+	case len(g.members) == 0:
+		return g.empty()
+	case fault != "":
+		g.started = true
+		return g.halt(now, fault, "")
+	case !slices.ContainsFunc(g.members, func(m member) bool { return m.machine.state != Initialize }):
+		reason := "start"
+		if g.started {
+			reason = "fit again"
+		}
+		g.started = true
+		return g.start(now, start, reason)
 	}
-	return gone.machine, effects
+	g.started = true
+	take := g.state == Active || g.mayTake(now)
+	var effects []Effect
+	for _, m := range g.members {
+		if m.machine.state == Initialize {
+			effects = append(effects, tag(m.name, m.machine.Step(now, Start{}))...)
+		}
+		switch {
+		case take:
+			effects = append(effects, tag(m.name, m.machine.Step(now, promote{}))...)
+		case m.machine.state == Active:
+			m.machine.retain(now)
+		}
+	}
+	return g.settle(now, append(effects, g.became("", regrouped)...))
+}
+
+// regrouped is the reason of a change of state that comes with the routers.
+const regrouped = "regrouped"
+
+// mayTake reports whether a router of the group is Active, and no other hears a better one.
+func (g *Group) mayTake(now time.Time) bool {
+	return slices.ContainsFunc(g.members, func(m member) bool { return m.machine.state == Active }) &&
+		!slices.ContainsFunc(g.members, func(m member) bool { return m.machine.bettered(now) })
+}
+
+func (g *Group) empty() []Effect {
+	from := g.state
+	g.started, g.state, g.reason = false, Initialize, "no routers"
+	if from == Initialize {
+		return nil
+	}
+	return []Effect{{Action: Became{From: from, To: Initialize, Reason: g.reason}}}
 }
 
 // Step advances the group by one event at time now. Router names whom a Received, Fault, Fit,
@@ -152,11 +202,22 @@ func (g *Group) Step(now time.Time, router string, ev Event) []Effect {
 	case Fit:
 		return g.recover(now, router)
 	case Hold:
-		g.hold = ev.Until
+		g.holdUntil(now, ev.Until)
 		return nil
 	case Expired:
 		return g.expired(now)
-	case Received, SetInterval, SetSource:
+	case SetPriority:
+		var effects []Effect
+		for _, m := range g.members {
+			effects = append(effects, tag(m.name, m.machine.Step(now, ev))...)
+		}
+		return effects
+	case SetInterval, SetSource:
+		if m := g.Machine(router); m != nil {
+			return tag(router, m.Step(now, ev))
+		}
+		return nil
+	case Received:
 		m := g.Machine(router)
 		if m == nil {
 			return nil
@@ -256,6 +317,20 @@ func (g *Group) expired(now time.Time) []Effect {
 	return g.settle(now, effects)
 }
 
+// holdUntil holds, or ends a hold: who waited for its end does not wait on.
+func (g *Group) holdUntil(now, until time.Time) {
+	for _, m := range g.members {
+		d := m.machine.deadline
+		if m.machine.state == Backup && !d.IsZero() && d.Equal(g.hold) && until.Before(d) {
+			m.machine.deadline = until
+			if until.Before(now) {
+				m.machine.deadline = now
+			}
+		}
+	}
+	g.hold = until
+}
+
 // held returns until when a Backup whose timer fires now must wait; zero if it need not.
 func (g *Group) held(now time.Time, m member) time.Time {
 	if m.machine.state != Backup || !due(m.machine.deadline, now) {
@@ -320,3 +395,6 @@ func tag(router string, actions []Action) []Effect {
 	}
 	return effects
 }
+
+// Size returns how many routers the group has.
+func (g *Group) Size() int { return len(g.members) }

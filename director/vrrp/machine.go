@@ -49,6 +49,7 @@ type Machine struct {
 	bye      int       // adverts of a resignation that are still to be sent
 	byeAt    time.Time
 	replied  time.Time // when a losing advert was last answered
+	calmed   time.Time // when a resignation was last answered
 
 	owned   bool      // the addresses are on the host
 	resume  bool      // Backup that keeps its addresses until deadline
@@ -176,9 +177,10 @@ func (m *Machine) backup(now time.Time, ev Event) []Action {
 // hear is an advert in Backup.
 func (m *Machine) hear(now time.Time, ev Received) []Action {
 	if ev.Priority == 0 {
+		again := m.peer.Source == ev.Source && m.peer.Priority == 0 // it is said up to three times
 		m.silent = time.Time{}
 		m.peer.Heard, m.peer.Priority = now, 0
-		if !m.resume {
+		if !m.resume && !again {
 			m.deadline = now.Add(m.Skew())
 		}
 		return nil
@@ -230,6 +232,10 @@ func (m *Machine) active(now time.Time, ev Event) []Action {
 func (m *Machine) contend(now time.Time, ev Received) []Action {
 	switch {
 	case ev.Priority == 0:
+		if m.lately(m.calmed, now) {
+			return nil
+		}
+		m.calmed = now
 		m.arm(now)
 		return []Action{Advertise{m.cfg.Priority}}
 	case m.loses(ev) || m.yields(now, ev):
@@ -238,12 +244,18 @@ func (m *Machine) contend(now time.Time, ev Received) []Action {
 		m.note(now, ev)
 		m.follow(now, ev.Interval)
 		return actions
-	case !m.replied.IsZero() && now.Sub(m.replied) < m.cfg.Interval/4:
+	case m.lately(m.replied, now):
 		return nil
 	}
 	m.replied = now
 	m.arm(now)
 	return []Action{Advertise{m.cfg.Priority}, Announce{}}
+}
+
+// lately reports whether an answer was given so short ago that the next one must wait: what is
+// received must not decide how much is sent.
+func (m *Machine) lately(answered, now time.Time) bool {
+	return !answered.IsZero() && now.Sub(answered) < m.cfg.Interval/4
 }
 
 // loses reports whether the advert's sender is better than this router.
@@ -313,7 +325,8 @@ func (m *Machine) take(now time.Time, reason string) []Action {
 	}
 	m.state, m.reason = Active, reason
 	m.owned, m.resume = true, false
-	m.silent, m.linger, m.yielded, m.replied = time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	m.silent, m.linger, m.yielded = time.Time{}, time.Time{}, time.Time{}
+	m.replied, m.calmed = time.Time{}, time.Time{}
 	m.bye, m.byeAt = 0, time.Time{}
 	m.arm(now)
 	return append(actions, Announce{})
@@ -341,6 +354,24 @@ func (m *Machine) back(now time.Time, reason string) {
 	m.peer, m.learned = Peer{}, m.cfg.Interval
 	m.burst, m.yielded = 0, time.Time{}
 	m.deadline = now.Add(m.Down())
+}
+
+// retain makes an Active router Backup that keeps its addresses until it hears their new owner, and
+// takes them again if it hears none for Active_Down_Interval.
+func (m *Machine) retain(now time.Time) {
+	m.back(now, regrouped)
+	m.resume = true
+}
+
+// Heir returns the machine of a router that has m's addresses from now on, under another VRID. It is
+// Active, and due to say so. Of a router that is not Active there is none, and Heir returns nil.
+func (m *Machine) Heir(now time.Time) *Machine {
+	if m.state != Active {
+		return nil
+	}
+	heir := NewMachine(m.cfg)
+	heir.state, heir.reason, heir.owned, heir.deadline = Active, m.reason, true, now
+	return heir
 }
 
 // drop lets the addresses go.

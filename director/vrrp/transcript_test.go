@@ -69,7 +69,7 @@ func replay(t *testing.T, script []byte) []byte {
 		fmt.Fprintln(&out, line)
 		f := strings.Fields(line[1:])
 		if f[0] == "router" {
-			g.Add(base, f[1], Config{
+			g.Add(f[1], Config{
 				Source:   netip.MustParseAddr(f[2]),
 				Interval: duration(t, f[3]),
 				Priority: number(t, f[4]),

@@ -1,0 +1,273 @@
+package keeper
+
+import (
+	"slices"
+	"time"
+
+	"github.com/quorate/quorate/director/address"
+)
+
+// pass is one time that the worker does all that is due. All routers are served together, so that
+// five hundred of them cost the kernel as many calls as one.
+type pass struct {
+	worker  *worker
+	wants   map[identity]want
+	now     time.Time
+	tasks   []*task
+	present map[address.Address]time.Duration // read when first needed
+}
+
+// task is the part of one router in a pass.
+type task struct {
+	id    identity
+	v     want
+	h     *holding
+	fresh bool // own was called again
+	// left says that the task ends here, for now: it failed, the addresses lapsed, or the loop hangs.
+	left bool
+	// waits says that not all was done that could be, with no error.
+	waits    bool
+	err      error
+	restored []address.Address
+	lapsed   bool
+	due      []address.Address
+}
+
+// begin takes a router into the pass.
+func (p *pass) begin(id identity, v want, h *holding) {
+	t := &task{id: id, v: v, h: h, fresh: v.granted != h.granted}
+	h.retry = time.Time{}
+	if t.fresh {
+		h.lapsed = false
+	}
+	p.tasks = append(p.tasks, t)
+}
+
+// serve does what is due for the routers of the pass.
+func (p *pass) serve() {
+	for _, t := range p.tasks {
+		p.look(t)
+		if !t.left {
+			t.h.granted = t.v.granted
+		}
+		t.left = t.left || t.h.lapsed
+	}
+	p.remove()
+	for _, t := range p.tasks {
+		if !t.left && p.worker.stale(t.v, p.now) {
+			t.left, t.waits, t.h.retry = true, true, p.now.Add(staleAfter)
+		}
+	}
+	p.renew()
+	p.speak()
+}
+
+// fail ends a task for now.
+func (p *pass) fail(t *task, err error) {
+	t.left, t.err = true, err
+	t.h.retry = p.now.Add(retryAfter)
+	if text := err.Error(); text != t.h.lastError {
+		p.worker.log.Error("keep addresses", "router", t.id, "err", text)
+	}
+}
+
+// look compares with the kernel where that was asked for, and where the addresses were not renewed
+// before the end of their lifetime: the process was frozen, and somebody else may have them by now.
+// What is missing is added again if that is granted.
+func (p *pass) look(t *task) {
+	late := len(t.h.slots) > 0 && !t.h.lapsed && !t.fresh && p.now.Sub(t.h.renewed) >= t.h.lifetime
+	if t.v.check == t.h.check && !late {
+		return
+	}
+	if p.present == nil {
+		present, err := p.worker.host.Present()
+		if err != nil {
+			p.fail(t, err)
+			return
+		}
+		p.present = present
+	}
+	t.h.check = t.v.check
+	for a := range t.h.slots {
+		if _, ok := p.present[a]; ok || !slices.Contains(t.v.addresses, a) {
+			continue
+		}
+		if !t.fresh {
+			t.h.lapsed, t.lapsed = true, true
+			continue
+		}
+		t.restored = append(t.restored, a)
+		delete(t.h.slots, a)
+	}
+}
+
+// rest are the tasks that have not ended.
+func (p *pass) rest() []*task {
+	return slices.DeleteFunc(slices.Clone(p.tasks), func(t *task) bool { return t.left })
+}
+
+// remove removes what a router does not want any more, and no other does.
+func (p *pass) remove() {
+	free := func(t *task) (out []address.Address) {
+		for a := range t.h.slots {
+			if !slices.Contains(t.v.addresses, a) {
+				out = append(out, a)
+			}
+		}
+		return out
+	}
+	tasks := slices.DeleteFunc(p.rest(), func(t *task) bool { return len(free(t)) == 0 })
+	if len(tasks) == 0 {
+		return
+	}
+	kept := addressesOf(p.wants)
+	surplus := func(t *task) []address.Address {
+		return slices.DeleteFunc(free(t), func(a address.Address) bool { return kept[a] })
+	}
+	together(tasks, surplus, p.worker.host.Remove, func(t *task, err error) {
+		if err != nil {
+			p.fail(t, err)
+			return
+		}
+		for _, a := range free(t) {
+			delete(t.h.slots, a)
+		}
+	})
+}
+
+// renew adds what is missing, and gives all of a router a new lifetime when it is time.
+func (p *pass) renew() {
+	lifetimes := map[time.Duration][]*task{}
+	for _, t := range p.rest() {
+		lifetimes[t.v.lifetime] = append(lifetimes[t.v.lifetime], t)
+	}
+	for lifetime, tasks := range lifetimes {
+		due := func(t *task) []address.Address {
+			if t.h.lifetime != lifetime || p.now.Sub(t.h.renewed) >= lifetime/3 {
+				return t.v.addresses
+			}
+			return slices.DeleteFunc(slices.Clone(t.v.addresses), func(a address.Address) bool { return t.h.slots[a] != nil })
+		}
+		renew := func(as []address.Address) error { return p.worker.host.Renew(as, lifetime) }
+		together(tasks, due, renew, func(t *task, err error) {
+			if err != nil {
+				p.fail(t, err)
+				return
+			}
+			p.renewed(t, due(t))
+		})
+	}
+}
+
+func (p *pass) renewed(t *task, as []address.Address) {
+	if len(as) == len(t.v.addresses) && len(as) > 0 {
+		t.h.renewed, t.h.lifetime = p.now, t.v.lifetime
+	}
+	for _, a := range as {
+		if t.h.slots[a] != nil {
+			continue
+		}
+		t.h.slots[a] = &slot{next: p.now}
+		if t.h.announce == 0 && t.v.announce == 0 { // adopted: they were there before
+			t.h.slots[a].next = p.now.Add(refresh)
+			t.h.slots[a].count = len(rounds)
+		}
+	}
+}
+
+// rounds are the times of the announcements after the first.
+var rounds = []time.Duration{
+	0, 200 * time.Millisecond, 400 * time.Millisecond, 600 * time.Millisecond, 800 * time.Millisecond,
+	5000 * time.Millisecond, 5200 * time.Millisecond, 5400 * time.Millisecond, 5600 * time.Millisecond, 5800 * time.Millisecond,
+}
+
+const (
+	refresh = time.Minute            // between announcements when nothing has happened
+	spare   = 100 * time.Millisecond // between announcements at least
+)
+
+// speak sends the announcements that are due.
+func (p *pass) speak() {
+	tasks := p.rest()
+	for _, t := range tasks {
+		if t.v.announce != t.h.announce {
+			t.h.announce = t.v.announce
+			for _, s := range t.h.slots {
+				s.again(p.now)
+			}
+		}
+		for _, a := range t.v.addresses {
+			if s := t.h.slots[a]; s != nil && !s.next.After(p.now) {
+				t.due = append(t.due, a)
+				s.advance(p.now)
+			}
+		}
+	}
+	tasks = slices.DeleteFunc(tasks, func(t *task) bool { return len(t.due) == 0 })
+	together(tasks, func(t *task) []address.Address { return t.due }, p.worker.host.Announce, func(t *task, err error) {
+		if err == nil {
+			return
+		}
+		p.fail(t, err)
+		for _, a := range t.due {
+			t.h.slots[a].count--
+			t.h.slots[a].next = t.h.retry
+		}
+	})
+}
+
+// again starts a new round, not too soon after what was said last.
+func (s *slot) again(now time.Time) {
+	s.count, s.next = 0, now
+	if soonest := s.last.Add(spare); soonest.After(now) {
+		s.next = soonest
+	}
+}
+
+func (s *slot) advance(now time.Time) {
+	s.last = now
+	s.count++
+	if s.count < len(rounds) {
+		s.next = now.Add(rounds[s.count] - rounds[s.count-1])
+		return
+	}
+	s.next = now.Add(refresh)
+}
+
+// next returns when the router needs the worker again.
+func (h *holding) next() time.Time {
+	if !h.retry.IsZero() {
+		return h.retry
+	}
+	if h.lapsed {
+		return time.Time{}
+	}
+	var next time.Time
+	if len(h.slots) > 0 {
+		next = h.renewed.Add(h.lifetime / 3)
+	}
+	for _, s := range h.slots {
+		next = earlier(next, s.next)
+	}
+	return next
+}
+
+// reports are what the loop does not know yet.
+func (p *pass) reports() []report {
+	var out []report
+	for _, t := range p.tasks {
+		if t.waits && !t.lapsed && len(t.restored) == 0 {
+			continue
+		}
+		r := report{id: t.id, gen: t.v.gen, err: t.err, restored: t.restored, lapsed: t.lapsed}
+		if t.waits {
+			r.gen = t.h.reported
+		}
+		text := errorText(t.err)
+		if r.gen != t.h.reported || r.lapsed || len(r.restored) > 0 || text != t.h.lastError {
+			out = append(out, r)
+		}
+		t.h.reported, t.h.lastError = r.gen, text
+	}
+	return out
+}
