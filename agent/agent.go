@@ -78,11 +78,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer end()
 	a.ctx = life
 	group, life := errgroup.WithContext(life)
-	group.Go(func() error { return a.keeper.Run(life) })
-	if cluster.Exists(a.cfg.File.DataDir) {
+	if cluster.Exists(a.cfg.File.DataDir) { // before the keeper: an agent that cannot take part starts nothing
 		if err := a.start(); err != nil {
-			end()
-			return errors.Join(err, group.Wait())
+			return err
 		}
 	} else {
 		a.keeper.want(keeper.Order{}) // whatever one before was told
@@ -90,6 +88,7 @@ func (a *Agent) Run(ctx context.Context) error {
 			group.Go(func() error { a.joinUnattended(life); return nil })
 		}
 	}
+	group.Go(func() error { return a.keeper.Run(life) })
 	server := &http.Server{Handler: api.Handler(a), BaseContext: func(net.Listener) context.Context { return life }}
 	group.Go(func() error { return serve(server, listener) })
 	if a.cfg.Ready != nil {

@@ -152,7 +152,15 @@ func (a *Agent) Remove(ctx context.Context, name string, force bool) error {
 	if name == s.cfg.Name {
 		return errors.New("this is that director: use `quorate leave` here")
 	}
-	return s.node.Remove(ctx, name, force)
+	return unknownMember(s.node.Remove(ctx, name, force))
+}
+
+// unknownMember adds to a refusal where the names of members are found.
+func unknownMember(err error) error {
+	if errors.Is(err, fsm.ErrNotFound) {
+		return fmt.Errorf("%w: `quorate members` lists all members", err)
+	}
+	return err
 }
 
 // Drain implements [api.Agent]. It returns when the director owns nothing.
@@ -162,9 +170,10 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 		return err
 	}
 	if err := s.propose(ctx, fsm.SetDraining{Name: r.Director, Draining: r.Draining}); err != nil {
-		return err
+		return unknownMember(err)
 	}
 	if !r.Draining {
+		p(r.Director + " may own addresses again; nothing moves to it by that")
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, drainLimit)
@@ -186,6 +195,11 @@ func (a *Agent) CreateToken(ctx context.Context, r api.TokenRequest) (api.Token,
 	s, err := a.current()
 	if err != nil {
 		return api.Token{}, err
+	}
+	switch fsm.Role(r.Role) {
+	case fsm.RoleDirector, fsm.RoleWitness, "":
+	default:
+		return api.Token{}, fmt.Errorf("a token for the role %q lets nobody in: it is %s or %s", r.Role, fsm.RoleDirector, fsm.RoleWitness)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
@@ -214,7 +228,11 @@ func (a *Agent) RevokeToken(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return s.propose(ctx, fsm.RevokeToken{ID: id})
+	err = s.propose(ctx, fsm.RevokeToken{ID: id})
+	if errors.Is(err, fsm.ErrNotFound) {
+		return fmt.Errorf("%w: `quorate token list` shows the IDs", err)
+	}
+	return err
 }
 
 // Config implements [api.Agent].

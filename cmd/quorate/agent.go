@@ -24,7 +24,7 @@ func agentCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Run this director's control process; starts the keeper if none is there",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, log, err := loadAgent(file)
 			if err != nil {

@@ -40,7 +40,7 @@ func validateCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate FILE",
 		Short: "Find all mistakes in a cluster file; needs no agent",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := readCluster(args[0], cmd.ErrOrStderr())
 			if err != nil {
@@ -57,7 +57,7 @@ func planCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "plan FILE",
 		Short: "Show what an apply of FILE would change: exit 0 nothing, 2 something, 1 error",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, plan, err := c.plan(cmd, args[0])
 			if err != nil {
@@ -92,12 +92,17 @@ func printPlan(w io.Writer, plan api.Plan) {
 	}
 	fmt.Fprintf(w, "changes to revision %d:\n\n%s", plan.Base, config.Render(plan.Changes))
 	for _, name := range slices.Sorted(maps.Keys(plan.Kernel)) {
+		if len(plan.Kernel[name]) == 0 {
+			continue
+		}
 		fmt.Fprintf(w, "\nIPVS operations on %s: %d\n", name, len(plan.Kernel[name]))
 		for _, op := range plan.Kernel[name] {
 			fmt.Fprintln(w, "  "+op)
 		}
 	}
-	fmt.Fprintf(w, "connections on real servers that go: %d\n", plan.Connections)
+	if plan.Connections > 0 {
+		fmt.Fprintf(w, "\nestablished connections on real servers that go: %d\n", plan.Connections)
+	}
 }
 
 func applyCommand(c *cli) *cobra.Command {
@@ -105,7 +110,7 @@ func applyCommand(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "apply FILE",
 		Short: "Make FILE the configuration of the whole cluster",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, plan, err := c.plan(cmd, args[0])
 			if err != nil {
@@ -173,7 +178,7 @@ func showCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show",
 		Short: "Print the cluster's configuration as a cluster file",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, revision, err := c.client().Config(cmd.Context())
 			if err != nil {

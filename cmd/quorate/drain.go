@@ -7,24 +7,23 @@ import (
 )
 
 func drainCommand(c *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "drain", Short: "Take load away from a director, without loss"}
-	cmd.AddCommand(directorCommand(c, "Ask a director to own nothing; returns when that is so", true))
-	return cmd
+	return commands("drain", "Take load away from a director, without loss",
+		directorCommand(c, "Ask a director to own nothing; returns when that is so", true))
 }
 
 func enableCommand(c *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "enable", Short: "End a drain"}
-	cmd.AddCommand(directorCommand(c, "Let a director own addresses again; nothing moves to it by that", false))
-	return cmd
+	return commands("enable", "End a drain",
+		directorCommand(c, "Let a director own addresses again; nothing moves to it by that", false))
 }
 
 func directorCommand(c *cli, short string, draining bool) *cobra.Command {
 	return &cobra.Command{
 		Use:   "director NAME",
 		Short: short,
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.client().Drain(cmd.Context(), api.DrainRequest{Director: args[0], Draining: draining}, progress(cmd.ErrOrStderr()))
+			err := c.client().Drain(cmd.Context(), api.DrainRequest{Director: args[0], Draining: draining}, progress(cmd.ErrOrStderr()))
+			return interrupted(cmd.Context(), err, args[0]+" goes on draining; `quorate enable director "+args[0]+"` ends that")
 		},
 	}
 }

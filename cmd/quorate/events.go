@@ -12,11 +12,14 @@ func eventsCommand(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events",
 		Short: "Show what happened and why, as this director saw it",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out, after := json.NewEncoder(cmd.OutOrStdout()), uint64(0)
 			for wait := false; ; wait = true {
 				events, err := c.client().Events(cmd.Context(), after, wait)
+				if follow && cmd.Context().Err() != nil {
+					return nil // that is how a person ends it
+				}
 				if err != nil {
 					return err
 				}

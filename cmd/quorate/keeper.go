@@ -19,7 +19,7 @@ func keeperCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "keeper",
 		Short: "Run this director's keeper process: VRRP and the addresses",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runKeeper(cmd.Context(), file) },
 	}
 	cmd.Flags().StringVar(&file, "config", defaultConfig, "agent file")

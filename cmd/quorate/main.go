@@ -73,6 +73,13 @@ func rootCommand() *cobra.Command {
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("unknown command %q: `quorate --help` lists all commands", args[0])
+			}
+			return cmd.Help()
+		},
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if c.output != "text" && c.output != "json" {
 				return fmt.Errorf("output %q: text or json", c.output)
@@ -87,6 +94,9 @@ func rootCommand() *cobra.Command {
 	root.PersistentFlags().StringVar(&c.socket, "socket", socket, "unix socket of the agent (QUORATE_SOCKET)")
 	root.PersistentFlags().StringVarP(&c.output, "output", "o", "text", "text or json")
 	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w: `%s --help` lists the flags", err, cmd.CommandPath())
+	})
 	root.AddCommand(
 		agentCommand(), keeperCommand(),
 		initCommand(c), joinCommand(c), leaveCommand(c), membersCommand(c), removeCommand(c), tokenCommand(c),
@@ -94,4 +104,39 @@ func rootCommand() *cobra.Command {
 		drainCommand(c), enableCommand(c), eventsCommand(c), versionCommand(c),
 	)
 	return root
+}
+
+// arguments demands exactly the arguments that a command's usage line names, all at its end.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch n := len(names); {
+		case len(args) < n:
+			return fmt.Errorf("%s: no %s: write `%s`", cmd.CommandPath(), names[len(args)], cmd.UseLine())
+		case len(args) > n:
+			return fmt.Errorf("%s: %q is too much: write `%s`", cmd.CommandPath(), args[n], cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+// commands makes a command that is only there for its subcommands.
+func commands(use, short string, subs ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return fmt.Errorf("%s: say what: `%s --help` lists its commands", cmd.CommandPath(), cmd.CommandPath())
+		}
+		return fmt.Errorf("unknown command %q for %q: `%s --help` lists its commands", args[0], cmd.CommandPath(), cmd.CommandPath())
+	}
+	cmd.AddCommand(subs...)
+	return cmd
+}
+
+// interrupted puts what becomes of an operation in the place of an error that only says that the
+// person who waited for it did not want to any more.
+func interrupted(ctx context.Context, err error, fate string) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return errors.New("interrupted: " + fate)
 }

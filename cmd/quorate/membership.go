@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -20,9 +22,10 @@ func initCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "init",
 		Short: "Make a cluster, with the local agent as its first director",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.client().Init(cmd.Context(), progress(cmd.ErrOrStderr()))
+			err := c.client().Init(cmd.Context(), progress(cmd.ErrOrStderr()))
+			return interrupted(cmd.Context(), err, "`quorate status` shows whether the cluster was made")
 		},
 	}
 }
@@ -32,9 +35,10 @@ func joinCommand(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "join ADDRESS --token TOKEN",
 		Short: "Let the local agent join the cluster that a director at ADDRESS is in",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.client().Join(cmd.Context(), api.JoinRequest{Address: args[0], Token: token}, progress(cmd.ErrOrStderr()))
+			err := c.client().Join(cmd.Context(), api.JoinRequest{Address: args[0], Token: token}, progress(cmd.ErrOrStderr()))
+			return interrupted(cmd.Context(), err, "if `quorate status` shows no cluster, the same command goes on where it stopped; else the agent goes on by itself")
 		},
 	}
 	cmd.Flags().StringVar(&token, "token", "", "token that `quorate token create` printed")
@@ -47,9 +51,10 @@ func leaveCommand(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "leave",
 		Short: "Hand over, leave the cluster, and remove what quorate made on this host",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.client().Leave(cmd.Context(), api.LeaveRequest{Force: force}, progress(cmd.ErrOrStderr()))
+			err := c.client().Leave(cmd.Context(), api.LeaveRequest{Force: force}, progress(cmd.ErrOrStderr()))
+			return interrupted(cmd.Context(), err, "the agent goes on leaving; `quorate status` shows when it is in no cluster")
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "leave though the cluster loses its quorum or an address its owner")
@@ -61,7 +66,7 @@ func removeCommand(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "remove NAME",
 		Short: "End the membership of a director that is gone for good",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.client().Remove(cmd.Context(), args[0], force)
 		},
@@ -74,11 +79,14 @@ func membersCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "members",
 		Short: "List the members of the cluster",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			st, err := c.client().Status(cmd.Context())
 			if err != nil {
 				return err
+			}
+			if st.Cluster == "" {
+				return errors.New(strings.Join(st.Warnings, "; "))
 			}
 			if c.json() {
 				return printJSON(cmd.OutOrStdout(), st.Directors)
@@ -89,13 +97,12 @@ func membersCommand(c *cli) *cobra.Command {
 }
 
 func tokenCommand(c *cli) *cobra.Command {
-	cmd := &cobra.Command{Use: "token", Short: "Make, list and revoke tokens that let a director join"}
 	var role string
 	var lifetime time.Duration
 	create := &cobra.Command{
 		Use:   "create",
 		Short: "Print a token for one join; it is shown only once",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := c.client().CreateToken(cmd.Context(), api.TokenRequest{Role: role, Lifetime: lifetime})
 			if err != nil {
@@ -113,7 +120,7 @@ func tokenCommand(c *cli) *cobra.Command {
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "List the tokens that were made, without their secrets",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ts, err := c.client().Tokens(cmd.Context())
 			if err != nil {
@@ -133,13 +140,12 @@ func tokenCommand(c *cli) *cobra.Command {
 	revoke := &cobra.Command{
 		Use:   "revoke ID",
 		Short: "Make a token useless",
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments("ID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.client().RevokeToken(cmd.Context(), args[0])
 		},
 	}
-	cmd.AddCommand(create, list, revoke)
-	return cmd
+	return commands("token", "Make, list and revoke tokens that let a director join", create, list, revoke)
 }
 
 // table prints aligned columns.

@@ -13,7 +13,7 @@ func versionCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Show the version of this binary and the feature levels that it supports",
-		Args:  cobra.NoArgs,
+		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if c.json() {
 				return printJSON(cmd.OutOrStdout(), map[string]any{
