@@ -26,6 +26,28 @@ type world struct {
 	mu    sync.Mutex
 	boxes []*box
 	cut   map[string]bool // "segment/host": nothing passes
+	wire  []sent
+}
+
+// sent is one advert on a segment.
+type sent struct {
+	at     time.Time
+	host   int
+	link   link
+	advert vrrp.Packet
+}
+
+// heard returns the adverts of a host on an interface since a time.
+func (w *world) heard(host int, iface string, since time.Time) []sent {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []sent
+	for _, s := range w.wire {
+		if s.host == host && s.link.Interface == iface && !s.at.Before(since) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // box is one host: its addresses, its sockets and its keeper.
@@ -101,14 +123,19 @@ func (b *box) kill() {
 // set gives an order: one group of routers on the interfaces.
 func (b *box) set(priority uint8, epoch uint64, ifaces ...string) {
 	b.w.t.Helper()
+	b.order(Order{Groups: []Group{gateway(priority, epoch, time.Second, ifaces...)}})
+}
+
+// gateway is a group of routers on the interfaces.
+func gateway(priority uint8, epoch uint64, interval time.Duration, ifaces ...string) Group {
 	g := Group{Name: "gateway", Priority: priority, Epoch: epoch}
 	for i, iface := range ifaces {
 		g.Routers = append(g.Routers, Router{
-			Name: iface, VRID: uint8(51 + i), Interface: iface, Interval: time.Second,
+			Name: iface, VRID: uint8(51 + i), Interface: iface, Interval: interval,
 			Addresses: []netip.Prefix{vip(iface).Prefix},
 		})
 	}
-	b.order(Order{Groups: []Group{g}})
+	return g
 }
 
 func (b *box) order(o Order) {
@@ -330,14 +357,18 @@ func (c *wire) Send(src netip.Addr, advert []byte) error {
 	w := c.b.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	d := vrrp.Datagram{Src: src, Dst: vrrp.Multicast(c.link.V6), TTL: vrrp.TTL, Payload: slices.Clone(advert)}
+	if p, _, drop := vrrp.Parse(d); drop != "" {
+		w.t.Errorf("host %d sent what is dropped: %s", c.b.n, drop)
+	} else if !c.blocked() {
+		w.wire = append(w.wire, sent{time.Now(), c.b.n, c.link, p})
+	}
 	for _, other := range w.boxes {
 		to := other.conns[c.link]
 		if other == c.b || to == nil || to.blocked() || c.blocked() {
 			continue
 		}
-		to.queue = append(to.queue, vrrp.Datagram{
-			Src: src, Dst: vrrp.Multicast(c.link.V6), TTL: vrrp.TTL, Payload: slices.Clone(advert),
-		})
+		to.queue = append(to.queue, d)
 		poke(to.waiting)
 	}
 	return nil

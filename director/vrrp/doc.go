@@ -3,7 +3,8 @@
 //
 // It promises that every datagram that is not believed ends in a named [Drop], that a machine does
 // what its transcript in testdata says and nothing else, and that the routers of a group change
-// state together: a [Group] never leaves Step half Active.
+// state together: a [Group] never leaves Step half Active, but for a router that has just come to it and
+// is waiting for its old owner to let go.
 //
 // It never reads a clock, starts a goroutine or touches an address. Only [Conn] does I/O, and it
 // does no more than send and receive. It knows nothing of clusters: who may own an address is told

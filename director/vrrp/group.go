@@ -31,6 +31,9 @@ type member struct {
 	name    string
 	machine *Machine
 	fault   string // empty: fit
+	// guest is a Backup that came to an Active group and hears a better router: the group neither
+	// takes from that one nor falls for it, and goes on without the guest until it is silent.
+	guest bool
 }
 
 // NewGroup returns a group without routers, in Initialize.
@@ -97,93 +100,6 @@ func (g *Group) Deadline() time.Time {
 	return first
 }
 
-// Add adds a router that is new. A fault that it has is told by fault. [Group.Join] must follow.
-func (g *Group) Add(router string, cfg Config, fault string) {
-	g.members = append(g.members, member{name: router, machine: NewMachine(cfg), fault: fault})
-}
-
-// Adopt adds a router that was in another group, with its machine. [Group.Join] must follow.
-func (g *Group) Adopt(router string, m *Machine, fault string) {
-	g.members = append(g.members, member{name: router, machine: m, fault: fault})
-}
-
-// Detach takes a router out without a word, and returns its machine; nil if there is none.
-// [Group.Join] must follow.
-func (g *Group) Detach(router string) *Machine {
-	i := slices.IndexFunc(g.members, func(m member) bool { return m.name == router })
-	if i < 0 {
-		return nil
-	}
-	gone := g.members[i].machine
-	g.members = slices.Delete(g.members, i, i+1)
-	return gone
-}
-
-// Remove takes a router out with priority 0, and leaves the others alone. The machine is returned,
-// since its goodbye is not said at once. [Group.Join] must follow.
-func (g *Group) Remove(now time.Time, router string) (*Machine, []Effect) {
-	gone := g.Detach(router)
-	if gone == nil {
-		return nil, nil
-	}
-	return gone, tag(router, gone.Step(now, Stop{}))
-}
-
-// Join brings the routers of a group that has got other ones to one state, and starts the group if
-// it was not. An Active group stays so, and who comes is Active with it. Any other group becomes
-// Active if one that comes is, and none hears a better router; else those that come with addresses
-// are Backup but keep them, until they hear the new owner.
-func (g *Group) Join(now time.Time, start Start) []Effect {
-	fault := g.faulty()
-	switch {
-	case len(g.members) == 0:
-		return g.empty()
-	case fault != "":
-		g.started = true
-		return g.halt(now, fault, "")
-	case !slices.ContainsFunc(g.members, func(m member) bool { return m.machine.state != Initialize }):
-		reason := "start"
-		if g.started {
-			reason = "fit again"
-		}
-		g.started = true
-		return g.start(now, start, reason)
-	}
-	g.started = true
-	take := g.state == Active || g.mayTake(now)
-	var effects []Effect
-	for _, m := range g.members {
-		if m.machine.state == Initialize {
-			effects = append(effects, tag(m.name, m.machine.Step(now, Start{}))...)
-		}
-		switch {
-		case take:
-			effects = append(effects, tag(m.name, m.machine.Step(now, promote{}))...)
-		case m.machine.state == Active:
-			m.machine.retain(now)
-		}
-	}
-	return g.settle(now, append(effects, g.became("", regrouped)...))
-}
-
-// regrouped is the reason of a change of state that comes with the routers.
-const regrouped = "regrouped"
-
-// mayTake reports whether a router of the group is Active, and no other hears a better one.
-func (g *Group) mayTake(now time.Time) bool {
-	return slices.ContainsFunc(g.members, func(m member) bool { return m.machine.state == Active }) &&
-		!slices.ContainsFunc(g.members, func(m member) bool { return m.machine.bettered(now) })
-}
-
-func (g *Group) empty() []Effect {
-	from := g.state
-	g.started, g.state, g.reason = false, Initialize, "no routers"
-	if from == Initialize {
-		return nil
-	}
-	return []Effect{{Action: Became{From: from, To: Initialize, Reason: g.reason}}}
-}
-
 // Step advances the group by one event at time now. Router names whom a Received, Fault, Fit,
 // SetInterval, SetSource or Silent is about, and is empty for all other events.
 func (g *Group) Step(now time.Time, router string, ev Event) []Effect {
@@ -244,7 +160,7 @@ func (g *Group) all(now time.Time, ev Event, reason string) []Effect {
 	for _, m := range g.members {
 		effects = append(effects, tag(m.name, m.machine.Step(now, ev))...)
 	}
-	return append(effects, g.became("", reason)...)
+	return append(append(effects, g.became("", reason)...), g.welcome(now)...)
 }
 
 func (g *Group) start(now time.Time, ev Start, reason string) []Effect {
@@ -283,7 +199,7 @@ func (g *Group) halt(now time.Time, reason, router string) []Effect {
 		}
 		effects = append(effects, tag(m.name, m.machine.Step(now, ev))...)
 	}
-	return append(effects, g.became("", reason)...)
+	return append(append(effects, g.became("", reason)...), g.welcome(now)...)
 }
 
 func (g *Group) recover(now time.Time, router string) []Effect {
@@ -310,7 +226,7 @@ func (g *Group) expired(now time.Time) []Effect {
 			m.machine.deadline = until
 		}
 		effects = append(effects, tag(m.name, m.machine.Step(now, Expired{}))...)
-		if m.machine.state != g.state {
+		if !m.guest && m.machine.state != g.state {
 			break // the others follow in settle, with no second word of their own
 		}
 	}
@@ -359,9 +275,9 @@ func (m *Machine) bettered(now time.Time) bool {
 
 // settle carries a change of one router to all others.
 func (g *Group) settle(now time.Time, effects []Effect) []Effect {
-	i := slices.IndexFunc(g.members, func(m member) bool { return m.machine.state != g.state })
+	i := slices.IndexFunc(g.members, func(m member) bool { return !m.guest && m.machine.state != g.state })
 	if i < 0 {
-		return effects
+		return append(effects, g.welcome(now)...)
 	}
 	first := g.members[i].machine
 	var ev Event = promote{}
@@ -369,22 +285,24 @@ func (g *Group) settle(now time.Time, effects []Effect) []Effect {
 		ev = demote{linger: !first.linger.IsZero(), last: first.linger.IsZero() && first.peer.Member}
 	}
 	for j, m := range g.members {
-		if j == i || m.machine.state == first.state {
+		if j == i || m.guest || m.machine.state == first.state {
 			continue
 		}
 		effects = append(effects, tag(m.name, m.machine.Step(now, ev))...)
 	}
-	return append(effects, g.became(g.members[i].name, first.reason)...)
+	effects = append(effects, g.became(g.members[i].name, first.reason)...)
+	return append(effects, g.welcome(now)...)
 }
 
 // became takes note of a change of the group's state.
 func (g *Group) became(router, reason string) []Effect {
-	if len(g.members) == 0 || g.members[0].machine.state == g.state {
+	i := slices.IndexFunc(g.members, func(m member) bool { return !m.guest })
+	if i < 0 || g.members[i].machine.state == g.state {
 		return nil
 	}
 	from := g.state
-	g.state = g.members[0].machine.state
-	g.reason = cmp.Or(reason, g.members[0].machine.reason)
+	g.state = g.members[i].machine.state
+	g.reason = cmp.Or(reason, g.members[i].machine.reason)
 	return []Effect{{Action: Became{From: from, To: g.state, Router: router, Reason: g.reason}}}
 }
 

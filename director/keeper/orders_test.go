@@ -1,0 +1,326 @@
+package keeper
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/quorate/quorate/director/address"
+	"github.com/quorate/quorate/director/vrrp"
+)
+
+// steady fails if a host's group had a transition since, or the host lost an address for a moment.
+func (w *world) steady(b *box, as []address.Address, f func()) {
+	w.t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	for {
+		for _, a := range as {
+			if got := w.owners(a); !slices.Equal(got, []int{b.n}) {
+				w.t.Errorf("owners of %v = %v, want %d alone", a, got, b.n)
+				<-done
+				return
+			}
+		}
+		select {
+		case <-done:
+			return
+		case <-time.After(500 * time.Microsecond):
+		}
+	}
+}
+
+// V56, V13, V16.
+func TestANewIntervalIsUsedAtOnceByAnOwner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b, _ := three(t, "wan")
+		defer w.stop()
+		time.Sleep(300 * time.Millisecond)
+		now := time.Now()
+		w.steady(a, []address.Address{vip("wan")}, func() {
+			for i, x := range []*box{a, b} {
+				x.order(Order{Groups: []Group{gateway([]uint8{220, 160}[i], 1, 200*time.Millisecond, "wan")}})
+			}
+			time.Sleep(10 * time.Second)
+		})
+		got := w.heard(1, "wan", now)
+		for i, s := range got {
+			if want := time.Duration(i) * 200 * time.Millisecond; s.at.Sub(now) != want || s.advert.Interval != 200*time.Millisecond {
+				t.Fatalf("advert %d after %v says %v, want %v and 200 ms", i, s.at.Sub(now), s.advert.Interval, want)
+			}
+		}
+		if len(got) < 50 || len(a.status().Transitions) != 2 {
+			t.Errorf("%d adverts, want 50; transitions %+v", len(got), a.status().Transitions)
+		}
+	})
+}
+
+func TestAnOwnersRouterChangesItsVRIDWithoutAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b, c := three(t, "wan", "lan")
+		defer w.stop()
+		now := time.Now()
+		w.steady(a, []address.Address{vip("wan"), vip("lan")}, func() {
+			for i, x := range []*box{a, b, c} {
+				g := gateway([]uint8{220, 160, 140}[i], 1, time.Second, "wan", "lan")
+				g.Routers[1].VRID = 99
+				x.order(Order{Groups: []Group{g}})
+				time.Sleep(500 * time.Millisecond)
+			}
+			time.Sleep(20 * time.Second)
+		})
+		for i, s := range w.heard(1, "lan", now) {
+			if s.advert.VRID != 99 || s.advert.Priority != 220 || i == 0 && s.at != now {
+				t.Fatalf("advert %d after %v: %+v, want VRID 99 at once and no goodbye", i, s.at.Sub(now), s.advert)
+			}
+		}
+		if got := len(a.status().Transitions); got != 2 {
+			t.Errorf("transitions %+v", a.status().Transitions)
+		}
+	})
+}
+
+func TestAGroupThatIsRenamedGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b, c := three(t, "wan", "lan")
+		defer w.stop()
+		now := time.Now()
+		w.steady(a, []address.Address{vip("wan"), vip("lan")}, func() {
+			for i, x := range []*box{a, b, c} {
+				g := gateway([]uint8{220, 160, 140}[i], 1, time.Second, "wan", "lan")
+				g.Name = "edge"
+				x.order(Order{Groups: []Group{g}})
+			}
+			if g, _ := a.status().Group("edge"); g.State != "active" {
+				t.Errorf("right after the order the group is %s", g.State)
+			}
+			time.Sleep(20 * time.Second)
+		})
+		if got := w.heard(2, "wan", now); len(got) > 0 || a.last().Reason != "regrouped" {
+			t.Errorf("the second said %+v; the first's reason is %q", got, a.last().Reason)
+		}
+	})
+}
+
+// apart are two groups, one of each interface.
+func apart(wan, lan uint8) []Group {
+	g := gateway(wan, 1, time.Second, "wan", "lan")
+	one := Group{Name: "inside", Priority: lan, Epoch: 1, Routers: g.Routers[1:]}
+	g.Routers = g.Routers[:1]
+	return []Group{g, one}
+}
+
+func TestARouterThatEntersASyncGroupOfItsOwnerGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.box(1), w.box(2)
+		for i, x := range []*box{a, b} {
+			x.start()
+			x.order(Order{Groups: apart([]uint8{220, 160}[i], []uint8{220, 160}[i])})
+		}
+		defer w.stop()
+		time.Sleep(10 * time.Second)
+		w.steady(a, []address.Address{vip("wan"), vip("lan")}, func() {
+			a.set(220, 2, "wan", "lan")
+			time.Sleep(time.Second)
+			b.set(160, 2, "wan", "lan")
+			time.Sleep(20 * time.Second)
+		})
+		if a.state() != "active" || b.state() != "backup" {
+			t.Errorf("%s and %s", a.state(), b.state())
+		}
+	})
+}
+
+// Two groups of two owners become one: whoever is told first, no address is without a holder, and
+// one owner has both in the end.
+func TestAMergeOfTwoOwnersGroupsLosesNoAddress(t *testing.T) {
+	for name, order := range map[string][]int{"owner first": {0, 1}, "owner last": {1, 0}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				boxes := []*box{w.box(1), w.box(2)}
+				boxes[0].start()
+				boxes[0].order(Order{Groups: apart(220, 160)})
+				boxes[1].start()
+				boxes[1].order(Order{Groups: apart(160, 220)})
+				defer w.stop()
+				time.Sleep(10 * time.Second)
+				if x, y := w.owners(vip("wan")), w.owners(vip("lan")); !slices.Equal(x, []int{1}) || !slices.Equal(y, []int{2}) {
+					t.Fatalf("before: owners %v and %v, want the first and the second", x, y)
+				}
+				var gaps [2]time.Duration
+				for i, iface := range []string{"wan", "lan"} {
+					go func() {
+						gaps[i], _ = w.during(vip(iface), func() { time.Sleep(20 * time.Second) })
+					}()
+				}
+				for _, i := range order {
+					boxes[i].set([]uint8{220, 160}[i], 2, "wan", "lan")
+					time.Sleep(50 * time.Millisecond)
+				}
+				time.Sleep(21 * time.Second)
+				for i, iface := range []string{"wan", "lan"} {
+					if got := w.owners(vip(iface)); gaps[i] > 0 || !slices.Equal(got, []int{1}) {
+						t.Errorf("%s: no owner for %v, owners %v, want the first", iface, gaps[i], got)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestARouterOnANewInterfaceJoinsALiveGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b, _ := three(t, "wan")
+		defer w.stop()
+		w.steady(a, []address.Address{vip("wan")}, func() {
+			a.set(220, 1, "wan", "lan")
+			b.set(160, 1, "wan", "lan")
+			time.Sleep(10 * time.Second)
+		})
+		if got := w.owners(vip("lan")); !slices.Equal(got, []int{1}) || len(a.status().Transitions) != 2 {
+			t.Errorf("owners %v, want the first; %+v", got, a.status().Transitions)
+		}
+	})
+}
+
+func TestARouterThatMovesToAnotherInterfaceIsActiveThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b, c := three(t, "wan")
+		defer w.stop()
+		for i, x := range []*box{a, b, c} {
+			g := gateway([]uint8{220, 160, 140}[i], 1, time.Second, "wan")
+			g.Routers[0].Interface = "lan"
+			x.order(Order{Groups: []Group{g}})
+		}
+		time.Sleep(10 * time.Second)
+		moved := vip("wan")
+		moved.Interface = "lan"
+		if x, y := w.owners(vip("wan")), w.owners(moved); len(x) != 0 || !slices.Equal(y, []int{1}) {
+			t.Errorf("owners %v and %v, want none and the first", x, y)
+		}
+	})
+}
+
+func TestWhoResignsDoesNotTakeBackForADownInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.box(1)
+		a.start()
+		a.set(220, 1, "wan")
+		defer w.stop()
+		time.Sleep(10 * time.Second)
+		begin := time.Now()
+		a.step(vrrp.Resign{})
+		time.Sleep(10 * time.Second)
+		last := a.last()
+		if want := 3*time.Second + time.Second*(256-220)/256; last.To != "active" || last.At.Sub(begin) != want {
+			t.Errorf("%+v after %v, want active after %v", last, last.At.Sub(begin), want)
+		}
+		got := w.heard(1, "wan", begin)
+		if len(got) < 4 || got[2].advert.Priority != 0 || got[2].at.Sub(begin) != 20*time.Millisecond || got[3].advert.Priority != 220 {
+			t.Errorf("said %+v, want three goodbyes within 20 ms", got)
+		}
+	})
+}
+
+// V14, V15.
+func TestAStopWithReleaseResignsFirstAndSucceedsFast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b, _ := three(t, "wan", "lan")
+		defer w.stop()
+		begin := time.Now()
+		a.do(func(time.Time) { a.keeper.stop = &stopOrder{release: true} })
+		<-a.ended
+		if a.has(vip("wan")) || a.has(vip("lan")) {
+			t.Error("after the end the addresses are there")
+		}
+		for _, iface := range []string{"wan", "lan"} {
+			if got := w.heard(1, iface, begin); len(got) != 3 || got[2].advert.Priority != 0 {
+				t.Errorf("%s: said %+v, want three goodbyes", iface, got)
+			}
+		}
+		time.Sleep(5 * time.Second)
+		if want := begin.Add(time.Second * (256 - 160) / 256); b.last().To != "active" || b.last().At != want {
+			t.Errorf("%+v, want active at %v", b.last(), want)
+		}
+		a.start()
+		time.Sleep(10 * time.Second)
+		if a.state() != "backup" {
+			t.Errorf("after a goodbye the first starts as %s", a.state())
+		}
+	})
+}
+
+// V75, V76: nothing depends on a client.
+func TestAStopWithoutReleaseLeavesTheAddressesForTheirLifetime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.box(1)
+		a.start()
+		a.set(220, 1, "wan")
+		time.Sleep(10 * time.Second)
+		begin := time.Now()
+		a.do(func(time.Time) { a.keeper.stop = &stopOrder{} })
+		<-a.ended
+		if !a.has(vip("wan")) || len(w.heard(1, "wan", begin.Add(time.Nanosecond))) > 0 {
+			t.Errorf("has it %v, said %+v", a.has(vip("wan")), w.heard(1, "wan", begin))
+		}
+		time.Sleep(3 * time.Second)
+		if a.has(vip("wan")) {
+			t.Error("after its lifetime the address is there")
+		}
+	})
+}
+
+// V57: the advert carries the new list, and the new address alone is announced.
+func TestANewAddressAloneIsAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, _, _ := three(t, "wan")
+		defer w.stop()
+		begin := time.Now()
+		g := gateway(220, 1, time.Second, "wan")
+		g.Routers[0].Addresses = append(g.Routers[0].Addresses, netip.MustParsePrefix("192.0.2.101/24"))
+		g.Routers[0].Excluded = []netip.Prefix{netip.MustParsePrefix("2001:db8::1/64")} // V10: never on the wire
+		a.order(Order{Groups: []Group{g}})
+		time.Sleep(1500 * time.Millisecond)
+		for _, at := range a.said[vip("wan")] {
+			if !at.Before(begin) {
+				t.Errorf("the old address was announced again after %v", at.Sub(begin))
+			}
+		}
+		for _, p := range []netip.Prefix{g.Routers[0].Addresses[1], g.Routers[0].Excluded[0]} {
+			if added := (address.Address{Interface: "wan", Prefix: p}); len(a.said[added]) == 0 || a.said[added][0] != begin {
+				t.Errorf("%v was announced at %v", added, a.said[added])
+			}
+		}
+		got := w.heard(1, "wan", begin)
+		if want := g.Routers[0].advertised(); len(got) == 0 || !slices.Equal(got[0].advert.Addresses, want) {
+			t.Errorf("said %+v, want %v", got, want)
+		}
+	})
+}
+
+func TestAHoldThatEndsEarlyIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b, _ := three(t, "wan")
+		defer w.stop()
+		a.kill()
+		b.step(vrrp.Hold{Until: time.Now().Add(time.Minute)})
+		w.boxes[2].kill()
+		time.Sleep(10 * time.Second)
+		if b.state() != "backup" {
+			t.Fatalf("the held backup is %s", b.state())
+		}
+		b.step(vrrp.Hold{Until: time.Now()})
+		if b.state() != "active" {
+			t.Errorf("after the end of the hold it is %s", b.state())
+		}
+	})
+}
