@@ -28,11 +28,13 @@ export QUORATE_MUTANTS_BIN = $(abspath $(BIN)-mutants)
 # even where this machine has IPVS, so that a test has a kernel of its own.
 GUEST_PKGS = ./director/ipvs
 LAB_PKGS   = $(sort ./e2e/lab $(patsubst %/,./%,$(dir $(shell grep -rl --include='*_test.go' 'lab\.Main\>' e2e))))
-HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(filter-out ./e2e/lab,$(LAB_PKGS))),$(shell $(GO) list ./...))
+BOOT_PKGS  = ./e2e/lab/selftest
+HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(BOOT_PKGS)),$(filter-out $(patsubst .%,$(MODULE)%,$(filter-out ./e2e/lab,$(LAB_PKGS))),$(shell $(GO) list ./...)))
 MODULE     = github.com/quorate/quorate
 
 HOST_TESTS  = echo "place host"; CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 \
-	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(HOST_PKGS); echo "exit $$?"
+	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(HOST_PKGS); echo "exit $$?"; \
+	$(GO) test -json -count=1 -timeout $(HOST_TIMEOUT) $(BOOT_PKGS); echo "exit $$?"
 GUEST_TESTS = echo "place guest"; export QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1); \
 	$(GO) test -json -count=1 -p 1 -timeout $(GUEST_TIMEOUT) $(LAB_PKGS); echo "exit $$?"; \
 	$(GO) test -json -count=1 -p 1 -timeout $(GUEST_TIMEOUT) -exec '$(CURDIR)/bin/inguest' $(GUEST_PKGS); echo "exit $$?"
