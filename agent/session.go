@@ -42,7 +42,7 @@ type session struct {
 
 	mu         sync.Mutex
 	leaving    bool
-	lostQuorum time.Time         // when the quorum was lost; zero while there is one
+	quorumSeen time.Time         // when this director was in the quorum last
 	warm       map[string]uint64 // group: the epoch in which its owner's connections were received whole
 
 	group   *errgroup.Group
@@ -202,13 +202,10 @@ func (s *session) quorum() bool {
 	has, now := s.node.Quorum(), time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case has:
-		s.lostQuorum = time.Time{}
-	case s.lostQuorum.IsZero():
-		s.lostQuorum = now
+	if has {
+		s.quorumSeen = now
 	}
-	return has || now.Sub(s.lostQuorum) < max(4*s.cfg.Heartbeat, quorumGrace)
+	return now.Sub(s.quorumSeen) < max(4*s.cfg.Heartbeat, quorumGrace)
 }
 
 // place is this director's place among the observers, so that they probe a target in turn.

@@ -260,7 +260,8 @@ func (d *Director) Plan(ctx context.Context, cfg fsm.Config) (ops []string, conn
 	return ops, connections, err
 }
 
-// Connections returns this kernel's IPVS connections.
+// Connections returns this kernel's IPVS connections, but for those that have ended: they are most of a
+// busy table, and nobody sends on them any more.
 func (d *Director) Connections(ctx context.Context) ([]ipvs.Conn, error) {
 	if !d.HasIPVS() {
 		return nil, nil
@@ -273,6 +274,7 @@ func (d *Director) Connections(ctx context.Context) ([]ipvs.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	conns = slices.DeleteFunc(conns, ipvs.Conn.Ended)
 	return table.Resolve(conns), nil
 }
 

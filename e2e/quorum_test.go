@@ -37,6 +37,7 @@ func withoutQuorum(t lab.T, a *lab.Article) {
 		}
 		return err
 	})
+	time.Sleep(5 * time.Second) // longer than the grace that an election is given
 	serves(t, a, "without quorum")
 	control := last.Control()
 	control.Kill()

@@ -27,8 +27,19 @@ type Conn struct {
 // established is the TCP state in which a connection counts as active.
 const established = 1
 
+// The states of a TCP connection that is over (include/net/ip_vs.h).
+const (
+	timeWait = 5
+	closed   = 6
+)
+
 // tcpStates are the TCP states by number.
 var tcpStates = [...]string{"NONE", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT", "TIME_WAIT", "CLOSE", "CLOSE_WAIT", "LAST_ACK", "LISTEN", "SYNACK"}
+
+// Ended reports whether a connection is over and only waits to be forgotten (TIME_WAIT, CLOSE).
+func (c Conn) Ended() bool {
+	return c.Protocol == TCP && (c.State == timeWait || c.State == closed)
+}
 
 // templateStates are the states of a template by number.
 var templateStates = [...]string{"NONE", "ASSURED"}
