@@ -46,6 +46,7 @@ func datagram(src string, pdu []byte) Datagram {
 	return Datagram{Src: a, Dst: Multicast(a.Is6()), TTL: 255, Payload: pdu}
 }
 
+// V8, V10, V27, V31, V32.
 func TestGoldenPacketsDecodeAndEncodeToTheSameBytes(t *testing.T) {
 	for _, tt := range golden {
 		t.Run(tt.name, func(t *testing.T) {
@@ -65,6 +66,7 @@ func TestGoldenPacketsDecodeAndEncodeToTheSameBytes(t *testing.T) {
 	}
 }
 
+// V24, V85.
 func TestEveryFlippedByteIsRejected(t *testing.T) {
 	for _, tt := range golden {
 		b := unhex(t, tt.pdu)
@@ -80,6 +82,7 @@ func TestEveryFlippedByteIsRejected(t *testing.T) {
 	}
 }
 
+// V18, V20, V22, V23, V24, V28, V37, V42.
 func TestDropReasons(t *testing.T) {
 	good := unhex(t, "3133640100640572c0000264")
 	edit := func(f func(d *Datagram)) Datagram {
@@ -119,6 +122,7 @@ func TestDropReasons(t *testing.T) {
 	}
 }
 
+// V27.
 func TestReservedBitsOfTheIntervalAreIgnored(t *testing.T) {
 	p, _, drop := Parse(intervalOf(t, 0xf014))
 	if drop != "" || p.Interval != 200*time.Millisecond {
@@ -143,6 +147,7 @@ func plain6(t *testing.T) Datagram {
 	return datagram("fe80::1", b)
 }
 
+// V8, V10.
 func TestAppendRefusesWhatTheWireCannotCarry(t *testing.T) {
 	src, dst := netip.MustParseAddr("192.0.2.1"), Multicast(false)
 	good := Packet{51, 100, time.Second, addrs("192.0.2.100")}
@@ -163,6 +168,7 @@ func TestAppendRefusesWhatTheWireCannotCarry(t *testing.T) {
 	}
 }
 
+// V29, V36, V40, V43.
 func TestBelieve(t *testing.T) {
 	j := Judge{
 		Addresses: addrs("192.0.2.100"),
