@@ -77,12 +77,14 @@ func TestWhatWaitsDuringAFreezeIsReadFirst(t *testing.T) {
 				}
 				defer w.stop()
 				time.Sleep(20 * interval)
-				go a.do(func(time.Time) { time.Sleep(5 * interval) })
+				go a.keeper.call(t.Context(), func(time.Time) { time.Sleep(5 * interval) })
 				synctest.Wait()
 				asked := make(chan struct{})
+				o := a.keeper.order
+				o.Groups = []Group{gateway(230, 2, interval, "wan")}
 				go func() {
 					defer close(asked)
-					a.order(Order{Groups: []Group{gateway(230, 2, interval, "wan")}})
+					a.keeper.call(t.Context(), func(now time.Time) { a.keeper.set(now, o, nil) })
 				}()
 				time.Sleep(4900 * time.Microsecond * time.Duration(interval/time.Millisecond))
 				begin, said := time.Now(), len(a.said[vip("wan")])

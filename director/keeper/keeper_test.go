@@ -34,6 +34,7 @@ func (w *world) stop() {
 	}
 }
 
+// V45, V67.
 func TestTheDeathOfTheOwnerIsTakenOverAfterThreeIntervalsAndTheSkew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan")
@@ -70,6 +71,7 @@ func TestTheOwnerThatReturnsTakesNothingBack(t *testing.T) {
 	})
 }
 
+// V59.
 func TestASyncGroupMovesTogether(t *testing.T) {
 	for _, iface := range []string{"wan", "lan"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -99,6 +101,7 @@ func TestASyncGroupMovesTogether(t *testing.T) {
 	}
 }
 
+// V12.
 func TestAPlannedMoveHasNoGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan", "lan")
@@ -142,6 +145,7 @@ func TestAYieldThatNobodyClaimsChangesNothing(t *testing.T) {
 	})
 }
 
+// V51.
 func TestAClaimOfSomebodyWhoIsNotHeardTwiceIsOneOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan")
@@ -158,6 +162,7 @@ func TestAClaimOfSomebodyWhoIsNotHeardTwiceIsOneOwner(t *testing.T) {
 	})
 }
 
+// V54, V83.
 func TestASilencedSegmentHealsToOneOwnerThatAnnouncesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan")
@@ -210,6 +215,7 @@ func TestOneCutSegmentOfAGroupDoesNotMakeTheOthersFlap(t *testing.T) {
 	})
 }
 
+// V62.
 func TestAKeeperThatRestartsGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan", "lan")
@@ -250,6 +256,7 @@ func TestAKeeperThatRestartsTooLateStartsAsBackup(t *testing.T) {
 	})
 }
 
+// V61.
 func TestAFrozenLoopLetsTheAddressesEndAndStartsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan")
@@ -272,6 +279,7 @@ func TestAFrozenLoopLetsTheAddressesEndAndStartsAgain(t *testing.T) {
 	})
 }
 
+// V75.
 func TestASlowKernelDelaysNoAdvert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -304,6 +312,7 @@ func TestAnAddressThatSomebodyRemovesIsRestoredAtOnce(t *testing.T) {
 	})
 }
 
+// V66, V70.
 func TestAnnouncementsAreRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -329,6 +338,7 @@ func TestAnnouncementsAreRepeated(t *testing.T) {
 	})
 }
 
+// V57.
 func TestANewAddressListChangesNoState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, _, _ := three(t, "wan")
@@ -355,41 +365,6 @@ func TestANewAddressListChangesNoState(t *testing.T) {
 	})
 }
 
-func TestARouterThatMovesToAnotherGroupKeepsItsAddresses(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, a, b, _ := three(t, "wan", "lan")
-		defer w.stop()
-		o := a.keeper.order
-		one := func(i int, name string) Group {
-			return Group{Name: name, Priority: 220, Epoch: 2, Routers: []Router{o.Groups[0].Routers[i]}}
-		}
-		none, many := w.during(vip("lan"), func() {
-			a.order(Order{Groups: []Group{one(0, "outside"), one(1, "inside")}})
-			time.Sleep(10 * time.Second)
-		})
-		if none > 0 || many > 0 || b.state() != "backup" {
-			t.Errorf("none %v, many %v, the second is %s", none, many, b.state())
-		}
-	})
-}
-
-func TestAGroupThatIsGoneResignsAndReleases(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, a, b, _ := three(t, "wan")
-		defer w.stop()
-		none, many := w.during(vip("wan"), func() {
-			a.order(Order{})
-			time.Sleep(5 * time.Second)
-		})
-		if got := w.owners(vip("wan")); !slices.Equal(got, []int{2}) || none > 400*time.Millisecond || many > 0 {
-			t.Errorf("owners %v, none %v, many %v", got, none, many)
-		}
-		if want := "192.0.2.1 resigned"; b.last().Reason != want {
-			t.Errorf("reason %q, want %q", b.last().Reason, want)
-		}
-	})
-}
-
 func TestAClaimWithoutALinkSaysWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, _, b, _ := three(t, "wan")
@@ -398,29 +373,6 @@ func TestAClaimWithoutALinkSaysWhy(t *testing.T) {
 		time.Sleep(time.Second)
 		if err := b.claim(248); err == nil || !strings.Contains(err.Error(), "link wan down") {
 			t.Errorf("claim: %v, want the reason", err)
-		}
-	})
-}
-
-func TestAHeldBackupWaits(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		a, b := w.box(1), w.box(2)
-		for i, x := range []*box{a, b} {
-			x.start()
-			x.set([]uint8{220, 160}[i], 1, "wan")
-		}
-		defer w.stop()
-		time.Sleep(10 * time.Second)
-		a.kill()
-		b.step(vrrp.Hold{Until: time.Now().Add(8 * time.Second)})
-		time.Sleep(7900 * time.Millisecond)
-		if b.state() != "backup" {
-			t.Errorf("the held backup is %s", b.state())
-		}
-		time.Sleep(200 * time.Millisecond)
-		if b.state() != "active" {
-			t.Errorf("after the hold it is %s", b.state())
 		}
 	})
 }

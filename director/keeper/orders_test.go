@@ -3,6 +3,7 @@ package keeper
 import (
 	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -155,16 +156,17 @@ func TestAMergeOfTwoOwnersGroupsLosesNoAddress(t *testing.T) {
 					t.Fatalf("before: owners %v and %v, want the first and the second", x, y)
 				}
 				var gaps [2]time.Duration
+				var watching sync.WaitGroup
 				for i, iface := range []string{"wan", "lan"} {
-					go func() {
+					watching.Go(func() {
 						gaps[i], _ = w.during(vip(iface), func() { time.Sleep(20 * time.Second) })
-					}()
+					})
 				}
 				for _, i := range order {
 					boxes[i].set([]uint8{220, 160}[i], 2, "wan", "lan")
 					time.Sleep(50 * time.Millisecond)
 				}
-				time.Sleep(21 * time.Second)
+				watching.Wait()
 				for i, iface := range []string{"wan", "lan"} {
 					if got := w.owners(vip(iface)); gaps[i] > 0 || !slices.Equal(got, []int{1}) {
 						t.Errorf("%s: no owner for %v, owners %v, want the first", iface, gaps[i], got)
@@ -321,6 +323,64 @@ func TestAHoldThatEndsEarlyIsNotWaitedFor(t *testing.T) {
 		b.step(vrrp.Hold{Until: time.Now()})
 		if b.state() != "active" {
 			t.Errorf("after the end of the hold it is %s", b.state())
+		}
+	})
+}
+
+func TestARouterThatMovesToAnotherGroupKeepsItsAddresses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b, _ := three(t, "wan", "lan")
+		defer w.stop()
+		o := a.keeper.order
+		one := func(i int, name string) Group {
+			return Group{Name: name, Priority: 220, Epoch: 2, Routers: []Router{o.Groups[0].Routers[i]}}
+		}
+		none, many := w.during(vip("lan"), func() {
+			a.order(Order{Groups: []Group{one(0, "outside"), one(1, "inside")}})
+			time.Sleep(10 * time.Second)
+		})
+		if none > 0 || many > 0 || b.state() != "backup" {
+			t.Errorf("none %v, many %v, the second is %s", none, many, b.state())
+		}
+	})
+}
+
+func TestAGroupThatIsGoneResignsAndReleases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b, _ := three(t, "wan")
+		defer w.stop()
+		none, many := w.during(vip("wan"), func() {
+			a.order(Order{})
+			time.Sleep(5 * time.Second)
+		})
+		if got := w.owners(vip("wan")); !slices.Equal(got, []int{2}) || none > 400*time.Millisecond || many > 0 {
+			t.Errorf("owners %v, none %v, many %v", got, none, many)
+		}
+		if want := "192.0.2.1 resigned"; b.last().Reason != want {
+			t.Errorf("reason %q, want %q", b.last().Reason, want)
+		}
+	})
+}
+
+func TestAHeldBackupWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.box(1), w.box(2)
+		for i, x := range []*box{a, b} {
+			x.start()
+			x.set([]uint8{220, 160}[i], 1, "wan")
+		}
+		defer w.stop()
+		time.Sleep(10 * time.Second)
+		a.kill()
+		b.step(vrrp.Hold{Until: time.Now().Add(8 * time.Second)})
+		time.Sleep(7900 * time.Millisecond)
+		if b.state() != "backup" {
+			t.Errorf("the held backup is %s", b.state())
+		}
+		time.Sleep(200 * time.Millisecond)
+		if b.state() != "active" {
+			t.Errorf("after the hold it is %s", b.state())
 		}
 	})
 }

@@ -278,6 +278,58 @@ func TestAFrozenOwnerThatThawsStaysBackup(t *testing.T) {
 	}
 }
 
+// V59: the carrier goes, and the interface is replaced by another one of its name, which is a matter of
+// milliseconds for a program.
+func TestAnInterfaceThatGoesAndComesBack(t *testing.T) {
+	spaces := segment(t, 1)
+	a := spaces[0]
+	bridge := strings.TrimSuffix(a.name, "a") + "br"
+	a.run()
+	o := realOrder
+	o.Groups = []Group{{Name: "gateway", Priority: 220, Routers: realOrder.Groups[0].Routers[:1]}}
+	if err := a.Set(t.Context(), o); err != nil {
+		t.Fatal(err)
+	}
+	owns := func() bool { return a.state() == "active" && a.has("192.0.2.100") }
+	a.wait("it owns the address", owns)
+	if groups := ip(t, "-n", a.name, "maddr", "show", "dev", "eth0"); !strings.Contains(groups, "224.0.0.18") { // V69
+		t.Errorf("the multicast groups are %s", groups)
+	}
+	reason := func(want string) func() bool {
+		return func() bool {
+			st, err := a.Status(t.Context())
+			g, _ := st.Group("gateway")
+			return err == nil && g.State == "initialize" && strings.Contains(g.Reason, want) && !strings.Contains(ip(t, "-n", a.name, "-o", "addr"), "192.0.2.100")
+		}
+	}
+	ip(t, "-n", bridge, "link", "set", "p0", "down")
+	a.wait("it has no carrier", reason("link eth0 down"))
+	ip(t, "-n", bridge, "link", "set", "p0", "up")
+	a.wait("it owns the address again", owns)
+
+	again := []string{"-n", bridge, "link", "add", "p0", "type", "veth", "peer", "name", "eth0", "netns", a.name}
+	ip(t, "-n", bridge, "link", "del", "p0")
+	a.wait("it has no interface", reason("no interface eth0"))
+	ip(t, again...)
+	ip(t, "-n", bridge, "link", "set", "p0", "master", "br0", "up")
+	ip(t, "-n", a.name, "link", "set", "eth0", "up")
+	a.wait("it has no source", reason("no interface eth0")) // which was the first cause, and is the one told
+	ip(t, "-n", a.name, "addr", "add", "192.0.2.1/24", "dev", "eth0")
+	a.wait("it owns the address on the new interface", owns)
+	sent := func() uint64 {
+		st, err := a.Status(t.Context())
+		if err != nil || len(st.Groups) == 0 {
+			return 0
+		}
+		return st.Groups[0].Routers[0].Sent
+	}
+	before := sent()
+	a.wait("it sends there", func() bool { return sent() > before+3 })
+	if st, err := a.Status(t.Context()); err != nil || st.Groups[0].Routers[0].Error != "" || st.Groups[0].Routers[0].Source != netip.MustParseAddr("192.0.2.1") { // V5
+		t.Errorf("status %+v, %v", st.Groups, err)
+	}
+}
+
 func TestTheClientOfAKeeper(t *testing.T) {
 	spaces := segment(t, 1)
 	a := spaces[0]

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"cmp"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -99,7 +100,7 @@ const keptTransitions = 100
 func (k *keeper) status(now time.Time) Status {
 	s := Status{Time: now, Record: k.record.trouble(), Transitions: slices.Clone(k.transitions), Drops: map[string]map[vrrp.Drop]uint64{}}
 	for iface, d := range k.drops {
-		s.Drops[iface] = cloneMap(d)
+		s.Drops[iface] = maps.Clone(d)
 	}
 	for _, spec := range k.order.Groups {
 		g := k.groups[spec.Name]
@@ -118,7 +119,7 @@ func (k *keeper) status(now time.Time) Status {
 func (r *router) status(now time.Time, fault string) RouterStatus {
 	s := RouterStatus{
 		Name: r.spec.Name, Source: r.source, Fault: fault, Present: r.owned && r.done >= r.wanted && r.err == nil, Silent: r.silent,
-		Sent: r.sent, Received: r.received, Restored: r.restored, Drops: cloneMap(r.drops), Notices: cloneMap(r.notices),
+		Sent: r.sent, Received: r.received, Restored: r.restored, Drops: maps.Clone(r.drops), Notices: maps.Clone(r.notices),
 		Error: errorText(cmp.Or(r.err, r.unsent)),
 	}
 	if r.machine == nil {
@@ -129,12 +130,4 @@ func (r *router) status(now time.Time, fault string) RouterStatus {
 		s.Heard = &Heard{Source: p.Source, Priority: p.Priority, Member: p.Member, Age: now.Sub(p.Heard)}
 	}
 	return s
-}
-
-func cloneMap[K comparable](m map[K]uint64) map[K]uint64 {
-	out := make(map[K]uint64, len(m))
-	for k, v := range m {
-		out[k] = v
-	}
-	return out
 }
