@@ -124,7 +124,7 @@ func (s spec) setupGuest() error {
 	if err := linkModules(); err != nil {
 		return err
 	}
-	if err := modprobe(append([]string{"overlay", "ipv6", "ip_vs"}, schedulers...)...); err != nil {
+	if err := modprobe(append([]string{"overlay", "ipv6", "ip_vs", "iptable_mangle"}, schedulers...)...); err != nil {
 		return err
 	}
 	for _, m := range []mount{
