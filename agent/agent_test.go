@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
@@ -149,5 +152,35 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 				t.Errorf("owner %q (%s), want %q (%s)", got.Owner, got.Reason, tt.want, tt.reason)
 			}
 		})
+	}
+}
+
+func TestTransitionsOfTheKeeperAreToldOnceAndAtTheirTime(t *testing.T) {
+	s := &session{cfg: config.Agent{Name: "d1"}, events: &eventLog{}}
+	at := func(d time.Duration, seq uint64, to string) keeper.Transition {
+		return keeper.Transition{Seq: seq, At: noon.Add(d), Group: "g", From: "backup", To: to, Reason: "silence"}
+	}
+	first := []keeper.Transition{at(0, 1, "active"), at(time.Second, 2, "backup")}
+	seen := s.tellTransitions(first, keeper.Transition{})
+	seen = s.tellTransitions(first, seen)
+	s.tellTransitions([]keeper.Transition{at(2*time.Second, 1, "active")}, seen) // of a keeper that was started again
+	var got []string
+	for _, e := range s.events.since(t.Context(), 0, false) {
+		got = append(got, e.Time.Format("05 ")+e.Text)
+	}
+	want := []string{"00 g on d1 is active, was backup: silence", "01 g on d1: silence", "02 g on d1 is active, was backup: silence"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnOwnerThatIsOnlyHeardIsNamed(t *testing.T) {
+	state := &fsm.State{
+		Members: map[string]fsm.Member{"d2": {Name: "d2", Sources: []netip.Addr{netip.MustParseAddr("192.0.2.2")}}},
+		Groups:  map[string]fsm.Ownership{"g": {Owner: "d2", Epoch: 2, Reason: "first"}},
+	}
+	heard := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Heard: "192.0.2.2", Member: true}}}}
+	if got := groupStatus(state, map[string]received{"d1": heard}, fsm.Group{Name: "g"}, "d1"); got.Owner != "d2" {
+		t.Errorf("owner %q", got.Owner)
 	}
 }

@@ -19,12 +19,17 @@ type eventLog struct {
 	news   bell
 }
 
+// add remembers something that happens now.
 func (l *eventLog) add(director string, index uint64, kind, name, text string) {
+	l.put(api.Event{Time: time.Now().UTC(), Director: director, Index: index, Kind: kind, Name: name, Text: text})
+}
+
+// put remembers an event, and numbers it.
+func (l *eventLog) put(e api.Event) {
 	l.mu.Lock()
 	l.next++
-	l.events = append(l.events, api.Event{
-		Sequence: l.next, Time: time.Now().UTC(), Director: director, Index: index, Kind: kind, Name: name, Text: text,
-	})
+	e.Sequence = l.next
+	l.events = append(l.events, e)
 	if len(l.events) > 2*maxEvents {
 		l.events = append([]api.Event(nil), l.events[len(l.events)-maxEvents:]...)
 	}

@@ -118,11 +118,13 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 		return err
 	}
 	ctx = context.WithoutCancel(ctx) // half a leave helps nobody: it goes on when who asked is gone
+	removed := s.node.Removed() != nil
+	r.Force = r.Force || removed // the others have ended it: nothing is at stake
 	if err := s.node.MayLeave(ctx, r.Force); err != nil {
-		return err
+		return atRisk(err)
 	}
 	s.setLeaving(true)
-	if len(s.node.State().Members) > 1 {
+	if len(s.node.State().Members) > 1 && !removed {
 		if left := s.giveAway(ctx, s.cfg.Name+" leaves"); len(left) > 0 && !r.Force {
 			s.setLeaving(false)
 			return fmt.Errorf("nobody else could take over %s, so nothing was left: see `quorate status` for who is not ready, or force it with --force", strings.Join(left, ", "))
@@ -152,7 +154,15 @@ func (a *Agent) Remove(ctx context.Context, name string, force bool) error {
 	if name == s.cfg.Name {
 		return errors.New("this is that director: use `quorate leave` here")
 	}
-	return unknownMember(s.node.Remove(ctx, name, force))
+	return unknownMember(atRisk(s.node.Remove(ctx, name, force)))
+}
+
+// atRisk adds to a refusal how it is overruled.
+func atRisk(err error) error {
+	if errors.Is(err, cluster.ErrQuorumAtRisk) {
+		return fmt.Errorf("%w (--force)", err)
+	}
+	return err
 }
 
 // unknownMember adds to a refusal where the names of members are found.

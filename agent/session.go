@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/checks"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
@@ -130,9 +131,9 @@ func (s *session) follow(ctx context.Context) error {
 	defer tick.Stop()
 	heard, stop := s.heard.listen()
 	defer stop()
-	var seen uint64
+	var seen keeper.Transition
 	for {
-		seen = s.tellTransitions(seen)
+		seen = s.tellTransitions(s.keeper.status().Transitions, seen)
 		s.takeIntents(ctx)
 		s.warmUp(ctx)
 		s.director.Poke()
@@ -147,16 +148,21 @@ func (s *session) follow(ctx context.Context) error {
 	}
 }
 
-// tellTransitions makes events of the keeper's transitions that came after seq.
-func (s *session) tellTransitions(seq uint64) uint64 {
-	for _, t := range s.keeper.status().Transitions {
-		if t.Seq <= seq {
+// tellTransitions makes events of the keeper's transitions that came after the last one that was seen,
+// and returns the last. A new keeper counts from 1 again; its transitions are told by being later.
+func (s *session) tellTransitions(all []keeper.Transition, seen keeper.Transition) keeper.Transition {
+	for _, t := range all {
+		if t.Seq <= seen.Seq && !t.At.After(seen.At) {
 			continue
 		}
-		seq = t.Seq
-		s.events.add(s.cfg.Name, 0, "vrrp", t.Group, t.Group+" on "+s.cfg.Name+" is "+t.To+", was "+t.From+": "+t.Reason)
+		seen = t
+		text := t.Group + " on " + s.cfg.Name + " is " + t.To + ", was " + t.From + ": " + t.Reason
+		if t.To == t.From {
+			text = t.Group + " on " + s.cfg.Name + ": " + t.Reason
+		}
+		s.events.put(api.Event{Time: t.At.UTC(), Director: s.cfg.Name, Kind: "vrrp", Name: t.Group, Text: text})
 	}
-	return seq
+	return seen
 }
 
 // announceSelf tells the cluster of this member's version and addresses, if they are news.
@@ -222,6 +228,9 @@ func (s *session) unready(state *fsm.State) []string {
 	}
 	if err := s.node.Halted(); err != nil {
 		why = append(why, err.Error())
+	}
+	if err := s.node.Removed(); err != nil {
+		why = append(why, cluster.ErrRemoved.Error())
 	}
 	if !s.keeper.attached() {
 		why = append(why, "the keeper does not answer")

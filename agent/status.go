@@ -39,6 +39,9 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	for _, name := range slices.Sorted(maps.Keys(state.Config.Services)) {
 		st.Services = append(st.Services, serviceStatus(state, live, state.Config.Services[name], table, s.cfg.Name))
 	}
+	if err := s.node.Removed(); err != nil {
+		st.Warnings = append(st.Warnings, err.Error())
+	}
 	st.Warnings = append(st.Warnings, warnings(st, live)...)
 	return st, nil
 }
@@ -88,8 +91,22 @@ func groupStatus(state *fsm.State, live map[string]received, g fsm.Group, self s
 		st.Owner, st.Reason = active[0], live[active[0]].Groups[g.Name].Reason
 	case own.Heard != "" && !own.Member:
 		st.Owner, st.Reason = "foreign "+own.Heard, "a router that is no member advertises it"
+	case own.Heard != "":
+		st.Owner = memberAt(state, own.Heard) // its agent does not answer, but its adverts are heard
 	}
 	return st
+}
+
+// memberAt returns the member that has an address on one of its interfaces, or "".
+func memberAt(state *fsm.State, address string) string {
+	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
+		for _, a := range state.Members[name].Sources {
+			if a.String() == address {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 func serviceStatus(state *fsm.State, live map[string]received, svc fsm.Service, table ipvs.Table, self string) api.ServiceStatus {

@@ -97,9 +97,17 @@ func (w *testnet) apply(t lab.T, text string) {
 	command(t, d, "apply", d.WriteFile("cluster.hcl", text), "--yes").want(t, 0)
 }
 
-// settled waits until all directors that are on name the one host that has the address as its owner,
-// and returns it.
+// settled is agreed, with all directors that are on ready.
 func (w *testnet) settled(t lab.T) *lab.Director {
+	t.Helper()
+	owner := w.agreed(t)
+	w.AwaitReady(t, 20*time.Second)
+	return owner
+}
+
+// agreed waits until all agents that run name the one host that has the address as its owner, and
+// returns it.
+func (w *testnet) agreed(t lab.T) *lab.Director {
 	t.Helper()
 	var owner *lab.Director
 	lab.Eventually(t, 20*time.Second, "all agree on who owns", func() error {
@@ -114,7 +122,6 @@ func (w *testnet) settled(t lab.T) *lab.Director {
 		}
 		return w.named(owner.Name)
 	})
-	w.AwaitReady(t, 20*time.Second)
 	return owner
 }
 
@@ -149,8 +156,8 @@ func (w *testnet) leader(t lab.T) *lab.Director {
 	var leader *lab.Director
 	lab.Eventually(t, 10*time.Second, "there is a leader", func() error {
 		for _, d := range w.Directors {
-			if !d.On() {
-				continue
+			if _, err := d.FindProcess("agent"); err != nil {
+				continue // off, or stopped
 			}
 			st, err := d.Status()
 			if err != nil || st.Leader == "" {
