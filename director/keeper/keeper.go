@@ -287,8 +287,17 @@ func (k *keeper) expire(now time.Time) {
 
 func (k *keeper) deadline() time.Time {
 	var next time.Time
+	beat := time.Unix(0, k.worker.beat.Load())
 	for _, g := range k.groups {
 		next = earlier(next, g.machine.Deadline())
+		if g.machine.State() == vrrp.Active {
+			continue // and runs at each advert
+		}
+		for _, r := range g.routers {
+			if r.owned { // the worker wants to see that the loop runs
+				next = earlier(next, beat.Add(r.spec.Interval))
+			}
+		}
 	}
 	for _, p := range k.parting {
 		next = earlier(next, p.machine.Deadline())

@@ -30,7 +30,14 @@ type Group struct {
 }
 
 // Router is one virtual router. Interface, VRID and address family are what it is; all else may
-// change while it runs.
+// change while it runs, with no change of state.
+//
+// One that is Active here and is named in another group of the next order keeps its addresses. If that
+// group is Active here, or is new and hears no better router, nothing is interrupted. Else the router
+// is Backup with the rest of its new group, but holds its addresses until it hears their new owner, or
+// for one Active_Down_Interval, after which it takes them again. A router that comes to an Active group
+// while another one is heard to own it is waited for, and the rest of the group goes on. One that
+// differs from an Active router that is gone by its VRID alone takes its place at once.
 type Router struct {
 	Name      string `json:"name"`
 	VRID      uint8  `json:"vrid"`

@@ -349,10 +349,14 @@ func TestAGroupThatIsGoneResignsAndReleases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan")
 		defer w.stop()
+		begin := time.Now()
 		none, many := w.during(vip("wan"), func() {
 			a.order(Order{})
 			time.Sleep(5 * time.Second)
 		})
+		if got := w.heard(1, "wan", begin); len(got) != 3 || got[2].advert.Priority != 0 {
+			t.Errorf("said %+v, want three goodbyes", got)
+		}
 		if got := w.owners(vip("wan")); !slices.Equal(got, []int{2}) || none > 400*time.Millisecond || many > 0 {
 			t.Errorf("owners %v, none %v, many %v", got, none, many)
 		}
@@ -381,6 +385,29 @@ func TestAHeldBackupWaits(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 		if b.state() != "active" {
 			t.Errorf("after the hold it is %s", b.state())
+		}
+	})
+}
+
+// Where the new owner is not there, a router that keeps its addresses takes them again by its timer, and
+// its host has them all the while.
+func TestARouterThatWaitsForANewOwnerInVainLosesNoAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.box(1), w.box(2)
+		a.start()
+		a.order(Order{Groups: apart(220, 160)})
+		b.start()
+		b.order(Order{Groups: apart(160, 220)})
+		defer w.stop()
+		time.Sleep(10 * time.Second)
+		w.steady(b, []address.Address{vip("lan")}, func() {
+			b.set(160, 2, "wan", "lan") // and the first is not told, and dies
+			a.kill()
+			time.Sleep(20 * time.Second)
+		})
+		if b.state() != "active" || !b.has(vip("wan")) {
+			t.Errorf("the second is %s", b.state())
 		}
 	})
 }

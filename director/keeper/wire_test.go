@@ -35,6 +35,11 @@ func (c *wire) Send(src netip.Addr, advert []byte) error {
 	w := c.b.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	select {
+	case <-c.closed:
+		return errors.New("closed")
+	default:
+	}
 	d := vrrp.Datagram{Src: src, Dst: vrrp.Multicast(c.link.V6), TTL: vrrp.TTL, Payload: slices.Clone(advert)}
 	if p, _, drop := vrrp.Parse(d); drop != "" {
 		w.t.Errorf("host %d sent what is dropped: %s", c.b.n, drop)
