@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/quorate/quorate/fsm"
 )
@@ -25,6 +27,9 @@ type failure struct {
 	Error string `json:"error"`
 }
 
+// badRequest is an error of who asked.
+type badRequest struct{ error }
+
 // Handler serves an agent's API under /v1/.
 func Handler(a Agent) http.Handler {
 	mux := http.NewServeMux()
@@ -35,7 +40,13 @@ func Handler(a Agent) http.Handler {
 		return ApplyRequest{Base: rev, Config: cfg}, err
 	})
 	get(mux, "/v1/events", func(r *http.Request) (any, error) {
-		after, _ := strconv.ParseUint(r.FormValue("after"), 10, 64)
+		var after uint64
+		if text := r.FormValue("after"); text != "" {
+			var err error
+			if after, err = strconv.ParseUint(text, 10, 64); err != nil {
+				return nil, badRequest{fmt.Errorf("after=%q is not the sequence number of an event", text)}
+			}
+		}
 		return a.Events(r.Context(), after, r.FormValue("wait") != "")
 	})
 	post(mux, "/v1/plan", func(ctx context.Context, q ApplyRequest) (any, error) { return a.Plan(ctx, q) })
@@ -49,8 +60,27 @@ func Handler(a Agent) http.Handler {
 	stream(mux, "/v1/join", a.Join)
 	stream(mux, "/v1/leave", a.Leave)
 	stream(mux, "/v1/drain", a.Drain)
-	return mux
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		q := &quiet{ResponseWriter: w, status: http.StatusNotFound} // the mux knows 404 from 405, but says it as text
+		h.ServeHTTP(q, r)
+		write(w, q.status, failure{r.Method + " " + r.URL.Path + ": " + strings.ToLower(http.StatusText(q.status))})
+	})
 }
+
+// quiet keeps the status of an answer and drops its body.
+type quiet struct {
+	http.ResponseWriter
+	status int
+}
+
+func (q *quiet) WriteHeader(status int) { q.status = status }
+
+func (q *quiet) Write(b []byte) (int, error) { return len(b), nil }
 
 type removeRequest struct {
 	Name  string `json:"name"`
@@ -108,6 +138,7 @@ func read[Q any](w http.ResponseWriter, r *http.Request) (Q, bool) {
 }
 
 func answer(w http.ResponseWriter, v any, err error) {
+	var bad badRequest
 	switch {
 	case err == nil:
 		write(w, http.StatusOK, v)
@@ -115,6 +146,8 @@ func answer(w http.ResponseWriter, v any, err error) {
 		write(w, http.StatusConflict, failure{err.Error()})
 	case errors.Is(err, fsm.ErrNotFound):
 		write(w, http.StatusNotFound, failure{err.Error()})
+	case errors.As(err, &bad):
+		write(w, http.StatusBadRequest, failure{err.Error()})
 	default:
 		write(w, http.StatusInternalServerError, failure{err.Error()})
 	}
