@@ -151,6 +151,9 @@ func (d *Director) reconcile(ctx context.Context) {
 	d.mu.Lock()
 	d.written = want
 	d.mu.Unlock()
+	if mutant.On(mutant.BreakFirst) {
+		return
+	}
 	d.note("sync daemons", d.daemons(ctx, Daemons(state.Config, state.ClusterID, d.cfg.SyncOn)))
 	d.note("reset guard", d.quiet.Set(d.guarded(want)))
 }
@@ -280,7 +283,7 @@ func (d *Director) Connections(ctx context.Context) ([]ipvs.Conn, error) {
 
 // Inject puts connections that another director had into this kernel.
 func (d *Director) Inject(ctx context.Context, conns []ipvs.Conn) error {
-	if len(conns) == 0 || d.cfg.SyncOn == "" {
+	if len(conns) == 0 || d.cfg.SyncOn == "" || mutant.On(mutant.BreakFirst) {
 		return nil
 	}
 	return d.cfg.Kernel.Inject(ctx, conns)

@@ -13,7 +13,6 @@ import (
 const (
 	ownedWithin = 15 * time.Second // from the first configuration to an owner
 	diesWithin  = 6 * time.Second  // three intervals of a second and skew, and slack
-	noSYNLost   = time.Second      // a request that took less had no packet of its opening lost
 )
 
 func TestTheOwnersMachineDiesAndBothAddressesMoveTogether(t *testing.T) {
@@ -148,9 +147,6 @@ func losesNothing(t lab.T, a *lab.Article, away func(*lab.Director) (string, err
 	t.Logf("connections: %v", lived)
 	if len(requests.Failures) > 0 {
 		t.Errorf("requests lost: %v", requests)
-	}
-	if requests.Slowest >= noSYNLost {
-		t.Errorf("a request took %v: a packet of its opening was lost", requests.Slowest)
 	}
 	if len(lived.Broken()) > 0 || len(lived) != 20 {
 		t.Errorf("connections broken: %v", lived)

@@ -25,6 +25,7 @@ func prove(t *testing.T, directors int, text string, p proof) {
 // control runs the same proof where the promise is switched off, and fails unless the proof does.
 func control(t *testing.T, mutant string, directors int, text string, p proof) {
 	t.Helper()
+	mutantBinary(t) // without it every proof would fail, and say nothing
 	attempt := &attempt{T: t}
 	attempt.run(func() { run(attempt, directors, text, mutant, p) })
 	if !attempt.failed {

@@ -87,14 +87,14 @@ func TestWhatWaitsDuringAFreezeIsReadFirst(t *testing.T) {
 					a.keeper.call(t.Context(), func(now time.Time) { a.keeper.set(now, o, nil) })
 				}()
 				time.Sleep(4900 * time.Microsecond * time.Duration(interval/time.Millisecond))
-				begin, said := time.Now(), len(a.said[vip("wan")])
+				begin, said := time.Now(), len(a.announced(vip("wan")))
 				if b.state() != "active" {
 					t.Fatalf("the second is %s", b.state())
 				}
 				<-asked
 				time.Sleep(20 * interval)
-				if got := w.heard(1, "wan", begin); len(got) > 0 || len(a.said[vip("wan")]) > said {
-					t.Errorf("the frozen one said %+v, and announced %d times", got, len(a.said[vip("wan")])-said)
+				if got := w.heard(1, "wan", begin); len(got) > 0 || len(a.announced(vip("wan"))) > said {
+					t.Errorf("the frozen one said %+v, and announced %d times", got, len(a.announced(vip("wan")))-said)
 				}
 				if a.state() != "backup" || a.has(vip("wan")) || b.state() != "active" {
 					t.Errorf("%s and %s, has %v", a.state(), b.state(), a.has(vip("wan")))

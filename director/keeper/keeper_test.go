@@ -182,9 +182,7 @@ func TestASilencedSegmentHealsToOneOwnerThatAnnouncesAgain(t *testing.T) {
 		if a.state() != "active" || b.state() != "backup" {
 			t.Errorf("healed: %s and %s, want the higher priority to stay", a.state(), b.state())
 		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		said := a.said[vip("wan")]
+		said := a.announced(vip("wan"))
 		if last := said[len(said)-1]; last.Before(healed) {
 			t.Errorf("the winner announced last at %v, before the heal at %v", last, healed)
 		}
@@ -328,7 +326,7 @@ func TestAnnouncementsAreRepeated(t *testing.T) {
 			}
 		}
 		var got []time.Duration
-		for _, at := range a.said[vip("wan")] {
+		for _, at := range a.announced(vip("wan")) {
 			got = append(got, at.Sub(since).Round(time.Millisecond))
 		}
 		want := append(slices.Clone(rounds), 5800*time.Millisecond+refresh)
@@ -354,8 +352,8 @@ func TestANewAddressListChangesNoState(t *testing.T) {
 		})
 		added := vip("lan")
 		added.Interface = "wan"
-		if none > 0 || !a.has(added) || len(a.said[added]) == 0 || len(a.status().Transitions) != before {
-			t.Errorf("none %v, has %v, announced %v, %+v", none, a.has(added), a.said[added], a.status().Transitions)
+		if none > 0 || !a.has(added) || len(a.announced(added)) == 0 || len(a.status().Transitions) != before {
+			t.Errorf("none %v, has %v, announced %v, %+v", none, a.has(added), a.announced(added), a.status().Transitions)
 		}
 		a.set(220, 1, "wan")
 		time.Sleep(time.Second)

@@ -292,14 +292,14 @@ func TestANewAddressAloneIsAnnounced(t *testing.T) {
 		g.Routers[0].Excluded = []netip.Prefix{netip.MustParsePrefix("2001:db8::1/64")} // V10: never on the wire
 		a.order(Order{Groups: []Group{g}})
 		time.Sleep(1500 * time.Millisecond)
-		for _, at := range a.said[vip("wan")] {
+		for _, at := range a.announced(vip("wan")) {
 			if !at.Before(begin) {
 				t.Errorf("the old address was announced again after %v", at.Sub(begin))
 			}
 		}
 		for _, p := range []netip.Prefix{g.Routers[0].Addresses[1], g.Routers[0].Excluded[0]} {
-			if added := (address.Address{Interface: "wan", Prefix: p}); len(a.said[added]) == 0 || a.said[added][0] != begin {
-				t.Errorf("%v was announced at %v", added, a.said[added])
+			if added := (address.Address{Interface: "wan", Prefix: p}); len(a.announced(added)) == 0 || a.announced(added)[0] != begin {
+				t.Errorf("%v was announced at %v", added, a.announced(added))
 			}
 		}
 		got := w.heard(1, "wan", begin)

@@ -217,6 +217,13 @@ func (b *box) has(a address.Address) bool {
 	return ok && (until.IsZero() || until.After(time.Now()))
 }
 
+// announced returns when the host announced an address.
+func (b *box) announced(a address.Address) []time.Time {
+	b.w.mu.Lock()
+	defer b.w.mu.Unlock()
+	return slices.Clone(b.said[a])
+}
+
 // owners are the numbers of the hosts that answer for an address.
 func (w *world) owners(a address.Address) []int {
 	var out []int

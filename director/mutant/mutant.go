@@ -5,7 +5,7 @@ const (
 	RoundRobin  = "round-robin"  // every service is scheduled by rr
 	BlindChecks = "blind-checks" // every real server is taken for up
 	LoneRouters = "lone-routers" // sync groups are not: each router moves alone
-	BreakFirst  = "break-first"  // a planned move gives up before anybody takes over
+	BreakFirst  = "break-first"  // a planned move gives up first, and connections stay behind
 	DeafTables  = "deaf-tables"  // the kernel does not follow the state after the first time
 	FlushTables = "flush-tables" // the tables go with the quorum
 )
