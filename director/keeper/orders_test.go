@@ -281,7 +281,7 @@ func TestAStopWithoutReleaseLeavesTheAddressesForTheirLifetime(t *testing.T) {
 	})
 }
 
-// V57: the advert carries the new list, and the new address alone is announced.
+// V11, V57: the advert carries the new list in its order, and the new address alone is announced.
 func TestANewAddressAloneIsAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, _, _ := three(t, "wan")
