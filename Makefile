@@ -86,7 +86,7 @@ lint: ## run gofmt, vet, fix, tidy, staticcheck
 
 .PHONY: bench
 bench: build ## run the benchmarks; BENCH=pattern
-	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem $(HOST_PKGS)
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 5x $(HOST_PKGS)
 
 .PHONY: fuzz
 fuzz: ## fuzz every decoder for FUZZTIME each
