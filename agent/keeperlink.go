@@ -152,6 +152,21 @@ func (k *keeperLink) Set(ctx context.Context, o keeper.Order) error {
 	return c.Set(ctx, o)
 }
 
+// clear has the keeper give everything up, and waits a while for it to be there.
+func (k *keeperLink) clear(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	for {
+		err := k.Set(ctx, keeper.Order{})
+		if !errors.Is(err, errNoKeeper) {
+			return err
+		}
+		if !sleep(ctx, 20*time.Millisecond) {
+			return fmt.Errorf("the membership has ended, but %w: virtual addresses that it left here end with their lifetime", err)
+		}
+	}
+}
+
 // want notes what the keeper is to do, and returns the keeper, or nil if none is attached.
 func (k *keeperLink) want(o keeper.Order) *keeper.Client {
 	k.mu.Lock()

@@ -13,7 +13,6 @@ import (
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
-	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -31,8 +30,8 @@ var _ api.Agent = (*Agent)(nil)
 func (a *Agent) Init(ctx context.Context, p api.Progress) error {
 	a.change.Lock()
 	defer a.change.Unlock()
-	if s, err := a.current(); err == nil {
-		return fmt.Errorf("this agent is a member of cluster %s already: `quorate status` shows it, `quorate leave` ends it", s.node.State().ClusterID)
+	if err := a.outside(); err != nil {
+		return err
 	}
 	if err := cluster.Init(ctx, a.clusterConfig()); err != nil {
 		return err
@@ -48,8 +47,8 @@ func (a *Agent) Init(ctx context.Context, p api.Progress) error {
 func (a *Agent) Join(ctx context.Context, r api.JoinRequest, p api.Progress) error {
 	a.change.Lock()
 	defer a.change.Unlock()
-	if s, err := a.current(); err == nil {
-		return fmt.Errorf("this agent is a member of cluster %s already: `quorate status` shows it, `quorate leave` ends it", s.node.State().ClusterID)
+	if err := a.outside(); err != nil {
+		return err
 	}
 	if err := cluster.Join(ctx, a.clusterConfig(), r.Address, r.Token, p); err != nil {
 		return err
@@ -58,6 +57,19 @@ func (a *Agent) Join(ctx context.Context, r api.JoinRequest, p api.Progress) err
 		return err
 	}
 	return a.waitReady(ctx, p)
+}
+
+// outside returns nil if this agent is in no cluster.
+func (a *Agent) outside() error {
+	s, err := a.current()
+	if err != nil {
+		return nil
+	}
+	id := s.node.State().ClusterID
+	if id == "" { // it is as good as in it
+		return errors.New("this agent is joining a cluster: `quorate status` shows how far it is, `quorate leave` ends it")
+	}
+	return fmt.Errorf("this agent is a member of cluster %s already: `quorate status` shows it, `quorate leave` ends it", id)
 }
 
 // joinUnattended joins as the agent file says, and again until it worked.
@@ -140,9 +152,12 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 	a.session = nil
 	a.mu.Unlock()
 	_ = s.close() // the node has ended already: nothing new can be said by its errors
-	errs := []error{a.keeper.Set(ctx, keeper.Order{}), s.director.Clear(ctx)}
+	errs := []error{a.keeper.clear(ctx), s.director.Clear(ctx)}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
 	p("removed from this host: virtual addresses, IPVS services and sync daemons that quorate made")
-	return errors.Join(errs...)
+	return nil
 }
 
 // Remove implements [api.Agent]: it ends another director's membership.
@@ -198,51 +213,6 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 			return fmt.Errorf("%s drains, but still owns %s: nobody else is ready to take over, see `quorate status`", r.Director, strings.Join(owned, ", "))
 		}
 	}
-}
-
-// CreateToken implements [api.Agent].
-func (a *Agent) CreateToken(ctx context.Context, r api.TokenRequest) (api.Token, error) {
-	s, err := a.current()
-	if err != nil {
-		return api.Token{}, err
-	}
-	switch fsm.Role(r.Role) {
-	case fsm.RoleDirector, fsm.RoleWitness, "":
-	default:
-		return api.Token{}, fmt.Errorf("a token for the role %q lets nobody in: it is %s or %s", r.Role, fsm.RoleDirector, fsm.RoleWitness)
-	}
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
-	defer cancel()
-	token, err := s.node.CreateToken(ctx, fsm.Role(r.Role), r.Lifetime)
-	return api.Token{Token: token, Expires: time.Now().Add(r.Lifetime).UTC()}, err
-}
-
-// Tokens implements [api.Agent].
-func (a *Agent) Tokens(context.Context) ([]api.TokenInfo, error) {
-	s, err := a.current()
-	if err != nil {
-		return nil, err
-	}
-	tokens := s.node.State().Secrets().Tokens
-	out := []api.TokenInfo{}
-	for _, id := range slices.Sorted(maps.Keys(tokens)) {
-		t := tokens[id]
-		out = append(out, api.TokenInfo{ID: id, Role: string(t.Role), Expires: t.Expires, UsedBy: t.UsedBy})
-	}
-	return out, nil
-}
-
-// RevokeToken implements [api.Agent].
-func (a *Agent) RevokeToken(ctx context.Context, id string) error {
-	s, err := a.current()
-	if err != nil {
-		return err
-	}
-	err = s.propose(ctx, fsm.RevokeToken{ID: id})
-	if errors.Is(err, fsm.ErrNotFound) {
-		return fmt.Errorf("%w: `quorate token list` shows the IDs", err)
-	}
-	return err
 }
 
 // Config implements [api.Agent].

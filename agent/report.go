@@ -31,6 +31,7 @@ type report struct {
 	Reasons      []string                             `json:"reasons,omitempty"` // why it is not
 	Halted       string                               `json:"halted,omitempty"`  // the log entry that it cannot apply
 	NoIPVS       bool                                 `json:"no_ipvs,omitempty"` // its kernel has none
+	Joining      bool                                 `json:"joining,omitempty"` // it has no vote yet
 	Leaving      bool                                 `json:"leaving,omitempty"`
 	Groups       map[string]groupReport               `json:"groups"`
 	Observations map[fsm.ServerKey]checks.Observation `json:"observations"`

@@ -32,6 +32,10 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
 		st.Directors = append(st.Directors, directorStatus(state.Members[name], live))
 	}
+	if _, known := state.Members[s.cfg.Name]; !known && s.node.Removed() == nil { // the log has not come that far
+		self := s.self(fsm.Member{Name: s.cfg.Name, Role: s.cfg.Role})
+		st.Directors = append(st.Directors, directorStatus(self, live))
+	}
 	for _, g := range state.Config.Groups() {
 		st.Groups = append(st.Groups, groupStatus(state, live, g, s.cfg.Name))
 	}
@@ -56,8 +60,11 @@ func directorStatus(m fsm.Member, live map[string]received) api.DirectorStatus {
 	}
 	d.State, d.Ready, d.Reasons = "alive", r.Ready, r.Reasons
 	d.AppliedIndex, d.StateHash, d.Version = r.Index, r.Hash, r.Version
-	if r.Leaving {
+	switch {
+	case r.Leaving:
 		d.State = "leaving"
+	case r.Joining:
+		d.State = "joining"
 	}
 	return d
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -26,7 +27,7 @@ func agentCommand() *cobra.Command {
 		Short: "Run this director's control process; starts the keeper if none is there",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, log, err := loadAgent(file)
+			cfg, log, err := loadAgent(file, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -37,15 +38,18 @@ func agentCommand() *cobra.Command {
 	return cmd
 }
 
-// loadAgent reads the agent file, and makes the log that it asks for.
-func loadAgent(file string) (config.Agent, hclog.Logger, error) {
+// loadAgent reads the agent file, tells every problem in it, and makes the log that it asks for.
+func loadAgent(file string, errOut io.Writer) (config.Agent, hclog.Logger, error) {
 	src, err := os.ReadFile(file)
 	if err != nil {
 		return config.Agent{}, nil, fmt.Errorf("agent file: %w", err)
 	}
 	cfg, problems := config.ParseAgent(file, src)
-	if err := problems.Err(); err != nil {
-		return config.Agent{}, nil, err
+	for _, p := range problems {
+		fmt.Fprintln(errOut, p)
+	}
+	if problems.Err() != nil {
+		return config.Agent{}, nil, exitCode(exitError)
 	}
 	log := hclog.New(&hclog.LoggerOptions{
 		Name: "quorate", Level: hclog.LevelFromString(cfg.LogLevel), Output: os.Stderr,

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,11 +45,19 @@ func validateCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %d routers, %d sync groups, %d services\n",
-				args[0], len(cfg.Routers), len(cfg.SyncGroups), len(cfg.Services))
-			return nil
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s, %s\n", args[0],
+				count(len(cfg.Routers), "router"), count(len(cfg.SyncGroups), "sync group"), count(len(cfg.Services), "service"))
+			return err
 		},
 	}
+}
+
+// count is a number of things, in words.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func planCommand(c *cli) *cobra.Command {
@@ -66,7 +73,7 @@ func planCommand(c *cli) *cobra.Command {
 			if c.json() {
 				err = printJSON(cmd.OutOrStdout(), plan)
 			} else {
-				printPlan(cmd.OutOrStdout(), plan)
+				err = printPlan(cmd.OutOrStdout(), plan)
 			}
 			if err == nil && len(plan.Changes) > 0 {
 				return exitCode(exitChange)
@@ -85,24 +92,27 @@ func (c *cli) plan(cmd *cobra.Command, file string) (fsm.Config, api.Plan, error
 	return cfg, plan, err
 }
 
-func printPlan(w io.Writer, plan api.Plan) {
+func printPlan(w io.Writer, plan api.Plan) error {
 	if len(plan.Changes) == 0 {
-		fmt.Fprintf(w, "no change: the cluster is at this configuration, revision %d\n", plan.Base)
-		return
+		_, err := fmt.Fprintf(w, "no change: the cluster is at this configuration, revision %d\n", plan.Base)
+		return err
 	}
-	fmt.Fprintf(w, "changes to revision %d:\n\n%s", plan.Base, config.Render(plan.Changes))
+	var b strings.Builder
+	fmt.Fprintf(&b, "changes to revision %d:\n\n%s", plan.Base, config.Render(plan.Changes))
 	for _, name := range slices.Sorted(maps.Keys(plan.Kernel)) {
 		if len(plan.Kernel[name]) == 0 {
 			continue
 		}
-		fmt.Fprintf(w, "\nIPVS operations on %s: %d\n", name, len(plan.Kernel[name]))
+		fmt.Fprintf(&b, "\nIPVS operations on %s: %d\n", name, len(plan.Kernel[name]))
 		for _, op := range plan.Kernel[name] {
-			fmt.Fprintln(w, "  "+op)
+			fmt.Fprintln(&b, "  "+op)
 		}
 	}
 	if plan.Connections > 0 {
-		fmt.Fprintf(w, "\nestablished connections on real servers that go: %d\n", plan.Connections)
+		fmt.Fprintf(&b, "\nestablished connections on real servers that go: %d\n", plan.Connections)
 	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 func applyCommand(c *cli) *cobra.Command {
@@ -119,8 +129,14 @@ func applyCommand(c *cli) *cobra.Command {
 			if len(plan.Changes) == 0 {
 				return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, "nothing to change")
 			}
-			if !c.json() {
-				printPlan(cmd.OutOrStdout(), plan)
+			switch { // nobody is asked about what was not shown
+			case !c.json():
+				err = printPlan(cmd.OutOrStdout(), plan)
+			case !yes:
+				err = printPlan(cmd.ErrOrStderr(), plan)
+			}
+			if err != nil {
+				return err
 			}
 			if !yes {
 				if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr()); err != nil {
@@ -142,8 +158,8 @@ func (c *cli) applied(cmd *cobra.Command, res api.ApplyResult, what string) erro
 	if c.json() {
 		return printJSON(cmd.OutOrStdout(), res)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: revision %d\n", what, res.Revision)
-	return nil
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: revision %d\n", what, res.Revision)
+	return err
 }
 
 // confirm asks a person. Without one it is an error: nothing is applied unseen.
@@ -185,7 +201,7 @@ func showCommand(c *cli) *cobra.Command {
 				return err
 			}
 			if c.json() {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(map[string]any{"revision": revision, "config": cfg})
+				return printJSON(cmd.OutOrStdout(), map[string]any{"revision": revision, "config": cfg})
 			}
 			_, err = cmd.OutOrStdout().Write(config.Format(cfg))
 			return err

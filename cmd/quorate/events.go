@@ -26,12 +26,13 @@ func eventsCommand(c *cli) *cobra.Command {
 				for _, e := range events {
 					after = e.Sequence
 					if c.json() {
-						if err := out.Encode(e); err != nil {
-							return err
-						}
-						continue
+						err = out.Encode(e)
+					} else {
+						_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s  %-8s %s\n", e.Time.Local().Format("2006-01-02 15:04:05.000"), e.Kind, e.Text)
 					}
-					fmt.Fprintf(cmd.OutOrStdout(), "%s  %-8s %s\n", e.Time.Local().Format("2006-01-02 15:04:05.000"), e.Kind, e.Text)
+					if err != nil {
+						return err
+					}
 				}
 				if !follow {
 					return nil

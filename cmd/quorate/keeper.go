@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"path/filepath"
 	"time"
 
@@ -20,14 +21,14 @@ func keeperCommand() *cobra.Command {
 		Use:   "keeper",
 		Short: "Run this director's keeper process: VRRP and the addresses",
 		Args:  arguments(),
-		RunE:  func(cmd *cobra.Command, _ []string) error { return runKeeper(cmd.Context(), file) },
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runKeeper(cmd.Context(), file, cmd.ErrOrStderr()) },
 	}
 	cmd.Flags().StringVar(&file, "config", defaultConfig, "agent file")
 	return cmd
 }
 
-func runKeeper(ctx context.Context, file string) error {
-	cfg, log, err := loadAgent(file)
+func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
+	cfg, log, err := loadAgent(file, errOut)
 	if err != nil {
 		return err
 	}

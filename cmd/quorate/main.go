@@ -111,9 +111,9 @@ func arguments(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch n := len(names); {
 		case len(args) < n:
-			return fmt.Errorf("%s: no %s: write `%s`", cmd.CommandPath(), names[len(args)], cmd.UseLine())
+			return fmt.Errorf("no %s: write `%s`", names[len(args)], cmd.UseLine())
 		case len(args) > n:
-			return fmt.Errorf("%s: %q is too much: write `%s`", cmd.CommandPath(), args[n], cmd.UseLine())
+			return fmt.Errorf("%q is too much: write `%s`", args[n], cmd.UseLine())
 		}
 		return nil
 	}
@@ -124,7 +124,7 @@ func commands(use, short string, subs ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return fmt.Errorf("%s: say what: `%s --help` lists its commands", cmd.CommandPath(), cmd.CommandPath())
+			return fmt.Errorf("`%s` is not all: `%s --help` lists its commands", cmd.CommandPath(), cmd.CommandPath())
 		}
 		return fmt.Errorf("unknown command %q for %q: `%s --help` lists its commands", args[0], cmd.CommandPath(), cmd.CommandPath())
 	}

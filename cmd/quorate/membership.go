@@ -37,12 +37,14 @@ func joinCommand(c *cli) *cobra.Command {
 		Short: "Let the local agent join the cluster that a director at ADDRESS is in",
 		Args:  arguments("ADDRESS"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if token == "" {
+				return fmt.Errorf("no token: `quorate token create` on a member prints one; then write `%s`", cmd.UseLine())
+			}
 			err := c.client().Join(cmd.Context(), api.JoinRequest{Address: args[0], Token: token}, progress(cmd.ErrOrStderr()))
 			return interrupted(cmd.Context(), err, "if `quorate status` shows no cluster, the same command goes on where it stopped; else the agent goes on by itself")
 		},
 	}
-	cmd.Flags().StringVar(&token, "token", "", "token that `quorate token create` printed")
-	_ = cmd.MarkFlagRequired("token") // the flag is there
+	cmd.Flags().StringVar(&token, "token", "", "what quorate token create printed")
 	return cmd
 }
 
@@ -85,7 +87,7 @@ func membersCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if st.Cluster == "" {
+			if st.Cluster == "" && len(st.Directors) == 0 {
 				return errors.New(strings.Join(st.Warnings, "; "))
 			}
 			if c.json() {
@@ -111,8 +113,8 @@ func tokenCommand(c *cli) *cobra.Command {
 			if c.json() {
 				return printJSON(cmd.OutOrStdout(), t)
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), t.Token)
-			return nil
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), t.Token)
+			return err
 		},
 	}
 	create.Flags().StringVar(&role, "role", "director", "director or witness")
@@ -148,11 +150,20 @@ func tokenCommand(c *cli) *cobra.Command {
 	return commands("token", "Make, list and revoke tokens that let a director join", create, list, revoke)
 }
 
-// table prints aligned columns.
+// table prints aligned columns, with no blanks at the ends of lines.
 func table(w io.Writer, rows func(io.Writer)) error {
-	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	var b strings.Builder
+	tw := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
 	rows(tw)
-	return tw.Flush()
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	for line := range strings.Lines(b.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func dash(s string) string {

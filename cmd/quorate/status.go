@@ -38,34 +38,36 @@ func statusCommand(c *cli) *cobra.Command {
 }
 
 func printStatus(w io.Writer, st api.Status) error {
+	var b strings.Builder
+	if st.Cluster == "" && len(st.Directors) == 0 {
+		fmt.Fprintf(&b, "%s (quorate %s) is in no cluster\n", st.Name, st.Version)
+	} else if err := printCluster(&b, st); err != nil {
+		return err
+	}
+	for _, warning := range st.Warnings {
+		fmt.Fprintln(&b, "!", warning)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func printCluster(w io.Writer, st api.Status) error {
 	quorum := "quorum"
 	if !st.Quorum {
 		quorum = "NO QUORUM"
 	}
-	if st.Cluster == "" {
-		fmt.Fprintf(w, "%s (quorate %s) is in no cluster\n", st.Name, st.Version)
-	} else {
-		fmt.Fprintf(w, "cluster %s  %s  leader %s  revision %d  index %d  level %d\n\n",
-			st.Cluster, quorum, dash(st.Leader), st.Revision, st.AppliedIndex, st.FeatureLevel)
-		err := table(w, func(w io.Writer) {
-			printDirectors(w, st)
-			fmt.Fprintln(w)
-			printGroups(w, st)
-		})
-		if err != nil {
-			return err
-		}
-		if len(st.Services) > 0 {
-			fmt.Fprintln(w)
-			if err := table(w, func(w io.Writer) { printServices(w, st) }); err != nil {
-				return err
-			}
-		}
+	fmt.Fprintf(w, "cluster %s  %s  leader %s  revision %d  index %d  level %d\n\n",
+		dash(st.Cluster), quorum, dash(st.Leader), st.Revision, st.AppliedIndex, st.FeatureLevel)
+	err := table(w, func(w io.Writer) {
+		printDirectors(w, st)
+		fmt.Fprintln(w)
+		printGroups(w, st)
+	})
+	if err != nil || len(st.Services) == 0 {
+		return err
 	}
-	for _, warning := range st.Warnings {
-		fmt.Fprintln(w, "!", warning)
-	}
-	return nil
+	fmt.Fprintln(w)
+	return table(w, func(w io.Writer) { printServices(w, st) })
 }
 
 func printDirectors(w io.Writer, st api.Status) {
@@ -77,7 +79,10 @@ func printDirectors(w io.Writer, st api.Status) {
 		}
 		ready := "yes"
 		if !d.Ready {
-			ready = "no: " + dash(strings.Join(d.Reasons, "; "))
+			ready = "no"
+		}
+		if len(d.Reasons) > 0 {
+			ready += ": " + strings.Join(d.Reasons, "; ")
 		}
 		state := d.State
 		if d.Draining {
@@ -96,9 +101,9 @@ func printGroups(w io.Writer, st api.Status) {
 }
 
 func printServices(w io.Writer, st api.Status) {
-	fmt.Fprintln(w, "SERVICE\tSERVER\tVERDICT\tWEIGHT\tWHY")
+	fmt.Fprintln(w, "SERVICE\tVERDICT\tWEIGHT\tWHY")
 	for _, s := range st.Services {
-		fmt.Fprintf(w, "%s %s %s %s\t\t\t\t\n", s.Name, s.Address, s.Scheduler, s.Forward)
+		fmt.Fprintf(w, "%s %s %s %s\t\t\t\n", s.Name, s.Address, s.Scheduler, s.Forward)
 		for _, r := range s.Servers {
 			verdict, cause := r.Verdict, r.Cause
 			switch {
@@ -107,7 +112,7 @@ func printServices(w io.Writer, st api.Status) {
 			case r.Asymmetric:
 				cause = "down from here alone; " + cause
 			}
-			fmt.Fprintf(w, "\t%s\t%s\t%d of %d\t%s\n", r.Address, verdict, r.Weight, r.Configured, cause)
+			fmt.Fprintf(w, "  %s\t%s\t%d of %d\t%s\n", r.Address, verdict, r.Weight, r.Configured, cause)
 		}
 	}
 }

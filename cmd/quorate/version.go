@@ -20,8 +20,8 @@ func versionCommand(c *cli) *cobra.Command {
 					"version": version, "go": runtime.Version(), "min_level": agent.MinLevel, "max_level": agent.MaxLevel,
 				})
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "quorate %s (%s), feature levels %d to %d\n", version, runtime.Version(), agent.MinLevel, agent.MaxLevel)
-			return nil
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "quorate %s (%s), feature levels %d to %d\n", version, runtime.Version(), agent.MinLevel, agent.MaxLevel)
+			return err
 		},
 	}
 }

@@ -83,11 +83,16 @@ service "web" {
 	w.AwaitReady(t, 10*time.Second)
 	command(t, d, "plan", good).want(t, 2).has(t, "web")
 	command(t, d, "apply", good, "--yes").want(t, 0).has(t, "revision 1")
-	command(t, w.Directors[1], "plan", good).want(t, 0).has(t, "no change")
+	lab.Eventually(t, 5*time.Second, "a follower has it too", func() error {
+		if r := command(t, w.Directors[1], "plan", good); r.code != 0 || !strings.Contains(r.out, "no change") {
+			return errText(r.out)
+		}
+		return nil
+	})
 	command(t, d, "apply", good, "--yes").want(t, 0).has(t, "revision 1")
 	shown := d.WriteFile("shown.hcl", command(t, d, "show").want(t, 0).out)
 	command(t, d, "plan", shown).want(t, 0)
-	command(t, d, "validate", shown, "--socket", "/nowhere").want(t, 0).has(t, "1 routers")
+	command(t, d, "validate", shown, "--socket", "/nowhere").want(t, 0).has(t, "1 router,")
 	w.unchanged(t, func() { command(t, d, "plan", wrong).want(t, 1) })
 }
 

@@ -157,6 +157,16 @@ func TestAnAgentThatCannotWorkSaysSoAtOnce(t *testing.T) {
 			killKeeper(d2)
 		})
 	}
+	t.Run("gossip port in use over UDP", func(t *testing.T) {
+		d3.Agent(t)
+		var p net.PacketConn
+		var err error
+		if doErr := d3.Do(func() { p, err = net.ListenPacket("udp", net.JoinHostPort(d3.Bind, "7401")) }); doErr != nil || err != nil {
+			t.Fatalf("listen: %v %v", doErr, err)
+		}
+		defer p.Close()
+		w.unchanged(t, func() { command(t, d3, "init").refused(t, "gossip port: udp", "is in use by another program") })
+	})
 	t.Run("an agent file with mistakes", func(t *testing.T) {
 		file := d3.WriteFile("bad.hcl", "name = \"d3\"\nbnd = \"192.168.2.4\"\nrole = \"boss\"\n")
 		r := agent(d3, file).want(t, 1)

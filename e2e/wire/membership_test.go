@@ -210,6 +210,32 @@ func TestMembersThatAreGone(t *testing.T) {
 	})
 }
 
+// TestWhoInterruptsACommandLosesNothing presses Ctrl-C at several times of a join and a leave. A leave goes
+// on; a join goes on where it stopped when it is asked again.
+func TestWhoInterruptsACommandLosesNothing(t *testing.T) {
+	w := cluster(t, 3)
+	d := w.Directors[2]
+	interrupted := func(after string, args ...string) {
+		r := program(t, d.Host, append([]string{"timeout", "--signal=INT", after, binary(t)}, args...)...)
+		t.Logf("after %s s: exit %d: %s", after, r.code, strings.TrimSpace(r.err))
+	}
+	for _, after := range []string{"0.03", "0.06", "0.2"} {
+		interrupted(after, "leave")
+		if r := command(t, d, "leave"); r.code != 0 { // again
+			r.refused(t, "in no cluster")
+		}
+		w.gone(t, d)
+		members(t, w.Directors[0], w.Directors[:2]...)
+		token := strings.TrimSpace(command(t, w.Directors[0], "token", "create").want(t, 0).out)
+		interrupted(after, "join", w.Directors[0].Bind, "--token", token)
+		if r := command(t, d, "join", w.Directors[0].Bind, "--token", token); r.code != 0 { // again
+			r.refused(t, "cluster", "quorate status", "quorate leave")
+		}
+		w.AwaitReady(t, 20*time.Second)
+		members(t, w.Directors[0], w.Directors...)
+	}
+}
+
 // quiet waits until the leader has nothing more to say: the state has been the same for a while.
 func (w *testnet) quiet(t lab.T) {
 	t.Helper()

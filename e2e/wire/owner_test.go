@@ -268,6 +268,42 @@ func machineDies(t *testing.T, w *testnet, from *lab.Director) {
 	w.stays(t, next, 2*time.Second)
 }
 
+// TestADirectorAloneIsRestarted stops the agent of a cluster of one and starts it again: nobody else could
+// take the address, so that it stays.
+func TestADirectorAloneIsRestarted(t *testing.T) {
+	w := owned(t, 1)
+	d := w.Directors[0]
+	r := w.watch(t, func() {
+		stop(t, d)
+		d.Agent(t)
+		w.AwaitReady(t, 20*time.Second)
+		time.Sleep(2500 * time.Millisecond) // what the kernel had until its lifetime ended is the new keeper's by now
+	})
+	gap(t, r, unnoticed)
+	w.keeps(t, d)
+}
+
+// TestAllAgentsAreKilledAtOnce kills both processes of every director: the kernels keep the address until
+// its lifetime ends, and agents that are there again by then go on with it.
+func TestAllAgentsAreKilledAtOnce(t *testing.T) {
+	w := owned(t, 3)
+	owner := w.settled(t)
+	r := w.watch(t, func() {
+		for _, d := range w.Directors {
+			keeper, control := d.Keeper(), d.Control()
+			control.Kill() // first: it would start another keeper
+			keeper.Kill()
+		}
+		for _, d := range w.Directors {
+			d.Agent(t)
+		}
+		w.AwaitReady(t, 20*time.Second)
+		time.Sleep(2500 * time.Millisecond)
+	})
+	gap(t, r, unnoticed)
+	w.keeps(t, owner)
+}
+
 // stop ends a director's agent as systemd would, and waits for it.
 func stop(t lab.T, d *lab.Director) {
 	t.Helper()

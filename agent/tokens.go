@@ -1,0 +1,58 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/fsm"
+)
+
+// CreateToken implements [api.Agent].
+func (a *Agent) CreateToken(ctx context.Context, r api.TokenRequest) (api.Token, error) {
+	s, err := a.current()
+	if err != nil {
+		return api.Token{}, err
+	}
+	switch fsm.Role(r.Role) {
+	case fsm.RoleDirector, fsm.RoleWitness, "":
+	default:
+		return api.Token{}, fmt.Errorf("a token for the role %q lets nobody in: it is %s or %s", r.Role, fsm.RoleDirector, fsm.RoleWitness)
+	}
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	token, err := s.node.CreateToken(ctx, fsm.Role(r.Role), r.Lifetime)
+	return api.Token{Token: token, Expires: time.Now().Add(r.Lifetime).UTC()}, err
+}
+
+// Tokens implements [api.Agent].
+func (a *Agent) Tokens(context.Context) ([]api.TokenInfo, error) {
+	s, err := a.current()
+	if err != nil {
+		return nil, err
+	}
+	tokens := s.node.State().Secrets().Tokens
+	out := []api.TokenInfo{}
+	for _, id := range slices.Sorted(maps.Keys(tokens)) {
+		t := tokens[id]
+		out = append(out, api.TokenInfo{ID: id, Role: string(t.Role), Expires: t.Expires, UsedBy: t.UsedBy})
+	}
+	return out, nil
+}
+
+// RevokeToken implements [api.Agent].
+func (a *Agent) RevokeToken(ctx context.Context, id string) error {
+	s, err := a.current()
+	if err != nil {
+		return err
+	}
+	err = s.propose(ctx, fsm.RevokeToken{ID: id})
+	if errors.Is(err, fsm.ErrNotFound) {
+		return fmt.Errorf("%w: `quorate token list` shows the IDs", err)
+	}
+	return err
+}

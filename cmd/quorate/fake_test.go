@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/fsm"
+)
+
+var noon = time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+
+// errAlone is what an agent without a cluster says.
+var errAlone = errors.New("this agent is in no cluster: make one with `quorate init`")
+
+// alone is an agent without a cluster. Its other methods are never called.
+type alone struct{ api.Agent }
+
+func (alone) Status(context.Context) (api.Status, error) {
+	return api.Status{
+		Name: "d1", Version: "1.0", Directors: []api.DirectorStatus{}, Groups: []api.GroupStatus{},
+		Services: []api.ServiceStatus{}, Warnings: []string{errAlone.Error()},
+	}, nil
+}
+
+func (alone) Leave(context.Context, api.LeaveRequest, api.Progress) error { return errAlone }
+
+func (alone) Init(_ context.Context, p api.Progress) error {
+	p("cluster made")
+	p("d1 is ready")
+	return nil
+}
+
+func (alone) Join(_ context.Context, r api.JoinRequest, p api.Progress) error {
+	p("asking " + r.Address)
+	p("waiting: is not a voter yet")
+	return errors.New("d1 is a member, but not ready after 1m0s: is not a voter yet")
+}
+
+// whole is an agent of a cluster in which all is well.
+type whole struct {
+	api.Agent
+
+	applied []api.ApplyRequest
+}
+
+// current is the configuration of the cluster.
+func current() fsm.Config {
+	return config.WithDefaults(fsm.Config{Routers: map[string]fsm.Router{
+		"web": {Name: "web", VRID: 51, Interface: "wan", Addresses: prefixes("192.0.2.1/24")},
+	}})
+}
+
+func (w *whole) Status(context.Context) (api.Status, error) {
+	director := func(name, address string) api.DirectorStatus {
+		return api.DirectorStatus{Name: name, State: "alive", Ready: true, Role: "director", Address: address, Version: "1.0", AppliedIndex: 42, StateHash: "00ff"}
+	}
+	return api.Status{
+		Name: "d1", Version: "1.0", Cluster: "c0ffee", Leader: "d2", Quorum: true, Revision: 7, AppliedIndex: 42, FeatureLevel: 1, StateHash: "00ff",
+		Directors: []api.DirectorStatus{director("d1", "192.0.2.2:7400"), director("d2", "192.0.2.3:7400")},
+		Groups: []api.GroupStatus{{
+			Name: "web", Owner: "d1", Epoch: 3, Reason: "d2 drains", Order: []string{"d2"}, Addresses: []string{"192.0.2.1/24"}, State: "active", Priority: 224,
+		}},
+		Services: []api.ServiceStatus{{Name: "web", Address: "192.0.2.1:80", Scheduler: "wlc", Forward: "nat", Servers: []api.ServerStatus{
+			{Address: "198.51.100.11:80", Verdict: "up", Weight: 3, Configured: 3, Seen: map[string]string{"d1": "up", "d2": "up"}},
+			{Address: "198.51.100.250:80", Verdict: "unknown", Configured: 1, Fallback: true, Seen: map[string]string{}},
+		}}},
+		Warnings: []string{},
+	}, nil
+}
+
+func (w *whole) Config(context.Context) (fsm.Config, uint64, error) { return current(), 7, nil }
+
+func (w *whole) Plan(_ context.Context, r api.ApplyRequest) (api.Plan, error) {
+	p := api.Plan{Base: 7, Changes: config.Diff(current(), config.WithDefaults(r.Config)), Problems: config.Problems{}, Kernel: map[string][]string{"d1": {}}}
+	if len(r.Config.Services) > 0 {
+		p.Kernel["d1"], p.Connections = []string{"-A -t 192.0.2.1:80 -s rr"}, 3
+	}
+	return p, nil
+}
+
+func (w *whole) Apply(_ context.Context, r api.ApplyRequest) (api.ApplyResult, error) {
+	w.applied = append(w.applied, r)
+	return api.ApplyResult{Revision: r.Base + 1, Index: 43}, nil
+}
+
+func (w *whole) Events(context.Context, uint64, bool) ([]api.Event, error) {
+	return []api.Event{
+		{Sequence: 1, Time: noon, Director: "d1", Index: 42, Kind: "owner", Name: "web", Text: "d1 owns web in epoch 3, before: d2: d2 drains"},
+		{Sequence: 2, Time: noon.Add(time.Millisecond), Director: "d1", Kind: "vrrp", Name: "web", Text: "web on d1 is active, was backup: claim"},
+	}, nil
+}
+
+func (w *whole) CreateToken(_ context.Context, r api.TokenRequest) (api.Token, error) {
+	return api.Token{Token: "quorate1-" + r.Role, Expires: noon.Add(r.Lifetime)}, nil
+}
+
+func (w *whole) Tokens(context.Context) ([]api.TokenInfo, error) {
+	return []api.TokenInfo{{ID: "1b95866f3c9c", Role: "director", Expires: noon, UsedBy: "d2/e3216fe0"}, {ID: "2a", Role: "witness", Expires: noon}}, nil
+}
+
+func (w *whole) RevokeToken(context.Context, string) error { return nil }
+
+func (w *whole) Remove(context.Context, string, bool) error { return nil }
+
+func (w *whole) Drain(_ context.Context, r api.DrainRequest, p api.Progress) error {
+	p(fmt.Sprintf("%s: draining %v", r.Director, r.Draining))
+	return nil
+}
+
+func (w *whole) Leave(_ context.Context, r api.LeaveRequest, p api.Progress) error {
+	p("addresses are with other directors")
+	p(fmt.Sprintf("membership ended, force %v", r.Force))
+	return nil
+}
+
+// trouble is an agent of a cluster in which nothing is well.
+type trouble struct{ whole }
+
+var errTrouble = errors.New("no leader: 1 of 3 members are heard of, 2 voters must reach each other; nothing was changed")
+
+func (*trouble) Status(context.Context) (api.Status, error) {
+	return api.Status{
+		Name: "d1", Version: "1.0", Cluster: "c0ffee", Revision: 7, AppliedIndex: 42, FeatureLevel: 1, StateHash: "00ff",
+		Directors: []api.DirectorStatus{
+			{Name: "d1", State: "alive", Reasons: []string{"the keeper does not answer", "has not caught up with the log"}, Role: "director", Address: "192.0.2.2:7400", Version: "1.0", Draining: true},
+			{Name: "d2", State: "unreachable", Role: "director", Address: "192.0.2.3:7400", Version: "1.0"},
+			{Name: "d3", State: "leaving", Ready: true, Role: "witness", Address: "[2001:db8::3]:7400", Version: "0.9"},
+		},
+		Groups: []api.GroupStatus{
+			{Name: "mail", Order: []string{}, Addresses: []string{"192.0.2.9/24", "2001:db8::9/64"}},
+			{Name: "web", Owner: "foreign 192.0.2.77", Epoch: 3, Reason: "a router that is no member advertises it", Order: []string{"d1", "d2"}, Addresses: []string{"192.0.2.1/24"}},
+		},
+		Services: []api.ServiceStatus{{Name: "web", Address: "mark 7", Scheduler: "rr", Forward: "tunnel", Servers: []api.ServerStatus{
+			{Address: "198.51.100.11:80", Verdict: "down", Configured: 3, Cause: "connection refused"},
+			{Address: "198.51.100.12:80", Verdict: "up", Configured: 3, Cause: "status 200", Asymmetric: true},
+		}}},
+		Warnings: []string{"no quorum: the kernel goes on with what it has, nothing can be changed", "nobody owns mail"},
+	}, nil
+}
+
+func (*trouble) Apply(context.Context, api.ApplyRequest) (api.ApplyResult, error) {
+	return api.ApplyResult{}, errTrouble
+}
+
+func (*trouble) Drain(context.Context, api.DrainRequest, api.Progress) error { return errTrouble }
+
+func (*trouble) Remove(context.Context, string, bool) error { return errTrouble }
+
+func (*trouble) RevokeToken(context.Context, string) error { return errTrouble }
+
+func (*trouble) CreateToken(context.Context, api.TokenRequest) (api.Token, error) {
+	return api.Token{}, errTrouble
+}
+
+func (*trouble) Tokens(context.Context) ([]api.TokenInfo, error) { return nil, errTrouble }
+
+func (*trouble) Events(context.Context, uint64, bool) ([]api.Event, error) { return nil, errTrouble }
+
+func (*trouble) Config(context.Context) (fsm.Config, uint64, error) {
+	return fsm.Config{}, 0, errTrouble
+}
+
+func (*trouble) Leave(_ context.Context, _ api.LeaveRequest, p api.Progress) error {
+	p("giving leadership away")
+	return errTrouble
+}
+
+func prefixes(texts ...string) []netip.Prefix {
+	var all []netip.Prefix
+	for _, text := range texts {
+		all = append(all, netip.MustParsePrefix(text))
+	}
+	return all
+}

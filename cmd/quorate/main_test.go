@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/api"
+)
+
+var update = flag.Bool("update", false, "rewrite the transcripts in testdata; review the difference")
+
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // times are printed as the reader's
+	os.Exit(m.Run())
+}
+
+// TestTranscripts runs the commands in testdata/*.txt and compares what they print. A line that begins
+// with "> " is a command; below it is its standard output, its standard error with "2| " before each
+// line, and its exit code if that is not 0. The file's name says which agent answers.
+func TestTranscripts(t *testing.T) {
+	agents := map[string]api.Agent{"no-agent": nil, "alone": alone{}, "whole": &whole{}, "trouble": &trouble{}}
+	files, err := filepath.Glob("testdata/*.txt")
+	if err != nil || len(files) != len(agents) {
+		t.Fatalf("transcripts %v, agents %v: %v", files, agents, err)
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".txt")
+		t.Run(name, func(t *testing.T) {
+			a, ok := agents[name]
+			if !ok {
+				t.Fatalf("no agent for %s", file)
+			}
+			t.Chdir("testdata")
+			socket := "/nowhere/quorate.sock"
+			if a != nil {
+				socket = serve(t, a)
+			}
+			t.Setenv("QUORATE_SOCKET", socket)
+			want, err := os.ReadFile(name + ".txt")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := transcript(string(want), socket)
+			if *update {
+				if err := os.WriteFile(name+".txt", []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", file, diff)
+			}
+		})
+	}
+}
+
+// transcript runs every command of a transcript again.
+func transcript(text, socket string) string {
+	var b strings.Builder
+	asking := false // whether the lines are of a command's output
+	for line := range strings.Lines(text) {
+		command, ok := strings.CutPrefix(line, "> quorate")
+		switch {
+		case ok:
+			b.WriteString(line)
+			asking = true
+			b.WriteString(strings.NewReplacer(socket, "SOCKET", runtime.Version(), "GOVERSION").Replace(perform(strings.Fields(command))))
+		case strings.HasPrefix(line, "#"):
+			if asking {
+				b.WriteByte('\n')
+			}
+			asking = false
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// perform runs one command and writes down what it did.
+func perform(args []string) string {
+	var out, errOut bytes.Buffer
+	code := run(args, strings.NewReader(""), &out, &errOut)
+	var text strings.Builder
+	text.WriteString(out.String())
+	for line := range strings.Lines(errOut.String()) {
+		text.WriteString("2| " + line)
+	}
+	if code != 0 {
+		fmt.Fprintf(&text, "exit %d\n", code)
+	}
+	return text.String()
+}
+
+// serve serves an agent on a unix socket, and returns its path.
+func serve(t *testing.T, a api.Agent) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "cli") // short: the path of a socket has 107 bytes
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path := filepath.Join(dir, "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: api.Handler(a)}}
+	server.Start()
+	t.Cleanup(func() {
+		server.CloseClientConnections()
+		server.Close()
+	})
+	return path
+}
+
+func TestApplyShowsThePlanAndAsks(t *testing.T) {
+	for _, tt := range []struct {
+		answer  string
+		code    int
+		applied bool
+	}{
+		{"y\n", 0, true}, {"YES\n", 0, true}, {"n\n", 1, false}, {"\n", 1, false}, {"what?\n", 1, false}, {"\x04", 1, false},
+	} {
+		t.Run(strconv.Quote(tt.answer), func(t *testing.T) {
+			a := &whole{}
+			master, terminal := openTerminal(t)
+			if _, err := master.WriteString(tt.answer); err != nil {
+				t.Fatal(err)
+			}
+			var out, errOut bytes.Buffer
+			code := run([]string{"apply", "testdata/new.hcl", "--socket", serve(t, a)}, terminal, &out, &errOut)
+			if code != tt.code || (len(a.applied) == 1) != tt.applied {
+				t.Errorf("exit %d, applied %v", code, a.applied)
+			}
+			if !strings.Contains(out.String(), "router") || !strings.Contains(errOut.String(), "apply this? [y/N]") {
+				t.Errorf("printed %q, asked %q", out.String(), errOut.String())
+			}
+			if !tt.applied && !strings.Contains(errOut.String(), "not applied") {
+				t.Errorf("said %q", errOut.String())
+			}
+		})
+	}
+}
+
+// openTerminal returns both ends of a new terminal.
+func openTerminal(t *testing.T) (master, terminal *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = master.Close() })
+	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
+	}
+	if err == nil {
+		terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = terminal.Close() })
+	return master, terminal
+}
+
+// interrupter is an agent during whose work a person presses Ctrl-C.
+type interrupter struct{ whole }
+
+func (i *interrupter) wait(ctx context.Context) error {
+	if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (i *interrupter) Init(ctx context.Context, _ api.Progress) error { return i.wait(ctx) }
+
+func (i *interrupter) Join(ctx context.Context, _ api.JoinRequest, _ api.Progress) error {
+	return i.wait(ctx)
+}
+
+func (i *interrupter) Leave(ctx context.Context, _ api.LeaveRequest, _ api.Progress) error {
+	return i.wait(ctx)
+}
+
+func (i *interrupter) Drain(ctx context.Context, _ api.DrainRequest, _ api.Progress) error {
+	return i.wait(ctx)
+}
+
+func (i *interrupter) Events(ctx context.Context, _ uint64, wait bool) ([]api.Event, error) {
+	if !wait {
+		return []api.Event{}, nil // there are none
+	}
+	return nil, i.wait(ctx)
+}
+
+func TestCtrlCSaysWhatBecomesOfWhatWasBegun(t *testing.T) {
+	socket := serve(t, &interrupter{})
+	for _, tt := range []struct {
+		args, want string
+		code       int
+	}{
+		{"init", "quorate: interrupted: `quorate status` shows whether the cluster was made\n", 1},
+		{"join 192.0.2.1 --token x", "quorate: interrupted: if `quorate status` shows no cluster, the same command goes on where it stopped; else the agent goes on by itself\n", 1},
+		{"leave", "quorate: interrupted: the agent goes on leaving; `quorate status` shows when it is in no cluster\n", 1},
+		{"drain director d1", "quorate: interrupted: d1 goes on draining; `quorate enable director d1` ends that\n", 1},
+		{"events --follow", "", 0},
+	} {
+		t.Run(tt.args, func(t *testing.T) {
+			var out, errOut bytes.Buffer
+			code := run(append(strings.Fields(tt.args), "--socket", socket), strings.NewReader(""), &out, &errOut)
+			if code != tt.code || errOut.String() != tt.want || out.Len() > 0 {
+				t.Errorf("exit %d: %q, want %q; printed %q", code, errOut.String(), tt.want, out.String())
+			}
+		})
+	}
+}
+
+// full is a standard output that nothing fits on.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+var _ io.Writer = full{}
+
+func TestOutputThatCannotBeWrittenIsAnError(t *testing.T) {
+	socket := serve(t, &whole{})
+	for _, args := range []string{"status", "status -o json", "members", "members -o json", "show", "show -o json", "token list", "token create", "events", "events -o json", "plan testdata/new.hcl", "version"} {
+		t.Run(args, func(t *testing.T) {
+			var errOut bytes.Buffer
+			if code := run(append(strings.Fields(args), "--socket", socket), strings.NewReader(""), full{}, &errOut); code != 1 {
+				t.Errorf("exit %d, said %q", code, errOut.String())
+			}
+		})
+	}
+}

@@ -1,0 +1,11 @@
+router "web" {
+  vrid      = 51
+  interface = "wan"
+  addresses = ["192.0.2.1/24"]
+}
+
+router "mail" {
+  vrid      = 52
+  interface = "wan"
+  addresses = ["192.0.2.9/24"]
+}

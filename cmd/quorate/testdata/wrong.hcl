@@ -1,0 +1,6 @@
+router "web" {
+  vrid      = 300
+  interface = "wan"
+  addresses = ["nonsense"]
+}
+router "web" {}
