@@ -110,7 +110,7 @@ func buildFirst(dir string, cfg Config) error {
 }
 
 func (id identity) peer() peerIdentity {
-	return peerIdentity{ClusterID: id.ClusterID, Name: id.Name, ID: id.ID, Admitted: id.Admitted}
+	return peerIdentity(id)
 }
 
 // buildLog writes the log of a new cluster: Raft's configuration and the first command. What the
