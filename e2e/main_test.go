@@ -1,121 +1,24 @@
 // Package e2e holds the tests of quorate's promises, end to end: real processes on real IPVS, broken
-// as the field breaks them, judged by tools that quorate's authors did not write. Each proof has a
-// control: the same test, with the promise switched off in a build for tests, must fail.
+// as the field breaks them, judged by tools that quorate's authors did not write. Here is what
+// schedulers, forwarding and checks do on the wire; package moves has who owns and who agrees, package
+// wire what needs no IPVS.
 package e2e
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/quorate/quorate/e2e/lab"
+	"github.com/quorate/quorate/e2e/proof"
 )
 
 func TestMain(m *testing.M) { lab.Main(m) }
 
-// proof is what a test asserts of a network; with a mutant it must fail.
-type proof func(t lab.T, a *lab.Article)
-
-// prove runs a proof on a cluster of that many directors, whole and configured with cluster file text.
-func prove(t *testing.T, directors int, text string, p proof) {
+// run is [proof.Run].
+func run(t lab.T, directors int, text, mutant string, p proof.Proof) {
 	t.Helper()
-	run(t, directors, text, "", p)
+	proof.Run(t, directors, text, mutant, p)
 }
 
-// control runs the same proof where the promise is switched off, and fails unless the proof does.
-func control(t *testing.T, mutant string, directors int, text string, p proof) {
-	t.Helper()
-	mutantBinary(t) // without it every proof would fail, and say nothing
-	attempt := &attempt{T: t}
-	attempt.run(func() { run(attempt, directors, text, mutant, p) })
-	if !attempt.failed {
-		t.Errorf("the proof holds with %q switched off: it proves nothing", mutant)
-	}
-}
+func sameTables(a *lab.Article, servers int) error { return proof.SameTables(a, servers) }
 
-func run(t lab.T, directors int, text, mutant string, p proof) {
-	t.Helper()
-	a := lab.NewArticle(t, directors)
-	if mutant != "" {
-		for _, d := range a.Directors {
-			d.Binary = mutantBinary(t)
-			d.Env = []string{"QUORATE_MUTANT=" + mutant}
-		}
-	}
-	a.Cluster(t)
-	if text != "" {
-		a.Apply(text)
-		a.AwaitOwner(t, ownedWithin, lab.OuterVIP)
-	}
-	p(t, a)
-}
-
-// mutantBinary is the build in which promises can be switched off.
-func mutantBinary(t lab.T) string {
-	t.Helper()
-	path := os.Getenv("QUORATE_MUTANTS_BIN")
-	if path == "" {
-		t.Fatalf("no build with mutants: set QUORATE_MUTANTS_BIN, as `make test` does")
-	}
-	path, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
-	return path
-}
-
-// attempt is a test that may fail: what it says is kept, and does not fail the one around it.
-type attempt struct {
-	*testing.T
-
-	failed  bool
-	cleanup []func()
-}
-
-// gaveUp ends an attempt early.
-type gaveUp struct{}
-
-// run runs f and everything that it left to be cleaned up.
-func (a *attempt) run(f func()) {
-	defer func() {
-		for i := len(a.cleanup) - 1; i >= 0; i-- {
-			a.cleanup[i]()
-		}
-	}()
-	defer func() {
-		if r := recover(); r != nil {
-			if _, ok := r.(gaveUp); !ok {
-				panic(r)
-			}
-		}
-	}()
-	f()
-}
-
-// Errorf implements [lab.T].
-func (a *attempt) Errorf(format string, args ...any) {
-	a.failed = true
-	a.Logf("as it must: "+format, args...)
-}
-
-// Fatalf implements [lab.T].
-func (a *attempt) Fatalf(format string, args ...any) {
-	a.Errorf(format, args...)
-	panic(gaveUp{})
-}
-
-// Failed implements [lab.T]. No evidence is wanted of a failure that must be.
-func (a *attempt) Failed() bool { return false }
-
-// Cleanup implements [lab.T].
-func (a *attempt) Cleanup(f func()) { a.cleanup = append(a.cleanup, f) }
-
-// poison puts an entry that cannot be decoded into the log of all directors.
-func poison(t lab.T, a *lab.Article) {
-	t.Helper()
-	for _, d := range a.Directors {
-		if err := os.WriteFile(filepath.Join(d.DataDir(), "poison"), nil, 0o600); err != nil {
-			t.Fatalf("%v", err)
-		}
-	}
-}
+const ownedWithin = proof.OwnedWithin

@@ -1,4 +1,4 @@
-package e2e
+package moves
 
 import (
 	"errors"
@@ -11,19 +11,20 @@ import (
 
 	"github.com/quorate/quorate/director/mutant"
 	"github.com/quorate/quorate/e2e/lab"
+	"github.com/quorate/quorate/e2e/proof"
 )
 
 func TestWithoutQuorumRequestsGoOn(t *testing.T) {
-	prove(t, 3, lab.ArticleFile, withoutQuorum)
+	proof.Prove(t, 3, lab.ArticleFile, withoutQuorum)
 }
 
 func TestWithoutQuorumControl(t *testing.T) {
-	control(t, mutant.FlushTables, 3, lab.ArticleFile, withoutQuorum)
+	proof.Control(t, mutant.FlushTables, 3, lab.ArticleFile, withoutQuorum)
 }
 
 // withoutQuorum kills two machines, then restarts the third's agent: it serves, its table unchanged.
 func withoutQuorum(t lab.T, a *lab.Article) {
-	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return sameTables(a, 3) })
+	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, 3) })
 	last := a.Directors[2]
 	before := last.IPVS()
 	for _, d := range a.Directors[:2] {
@@ -77,9 +78,9 @@ func serves(t lab.T, a *lab.Article, when string) {
 }
 
 func TestControlKilledEverywhereRequestsGoOn(t *testing.T) {
-	prove(t, 3, lab.ArticleFile, func(t lab.T, a *lab.Article) {
-		lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return sameTables(a, 3) })
-		owner := a.AwaitOwner(t, ownedWithin, lab.OuterVIP)
+	proof.Prove(t, 3, lab.ArticleFile, func(t lab.T, a *lab.Article) {
+		lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, 3) })
+		owner := a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP)
 		client := a.Client.Requests(lab.Requests{To: lab.OuterVIP + ":80", Rate: 20})
 		for _, d := range a.Directors {
 			d.Control().Kill()
@@ -102,8 +103,8 @@ func TestControlKilledEverywhereRequestsGoOn(t *testing.T) {
 }
 
 func TestAPoisonedEntryStopsNobody(t *testing.T) {
-	run(t, 3, lab.ArticleFile, "poison", func(t lab.T, a *lab.Article) { // a build that lets it in; nothing is switched off
-		lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return sameTables(a, 3) })
+	proof.Run(t, 3, lab.ArticleFile, "poison", func(t lab.T, a *lab.Article) { // a build that lets it in; nothing is switched off
+		lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, 3) })
 		poison(t, a)
 		for _, d := range a.Directors {
 			lab.Eventually(t, 20*time.Second, d.Name+" says of every director that it cannot apply the entry", func() error {
@@ -115,7 +116,7 @@ func TestAPoisonedEntryStopsNobody(t *testing.T) {
 			})
 		}
 		serves(t, a, "with a poisoned entry")
-		if err := sameTables(a, 3); err != nil {
+		if err := proof.SameTables(a, 3); err != nil {
 			t.Errorf("%v", err)
 		}
 		for _, d := range a.Directors { // and they come back with it

@@ -1,4 +1,4 @@
-package e2e
+package moves
 
 import (
 	"errors"
@@ -7,39 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/quorate/quorate/director/mutant"
 	"github.com/quorate/quorate/e2e/lab"
+	"github.com/quorate/quorate/e2e/proof"
 )
-
-// sameTables is nil once the tables of all directors that are on are equal, line by line, and have
-// that many real servers in all.
-func sameTables(a *lab.Article, servers int) error {
-	var first []string
-	for _, d := range a.Directors {
-		if !d.On() {
-			continue
-		}
-		lines := d.IPVS()
-		got := 0
-		for _, l := range lines {
-			if strings.HasPrefix(l, "-a ") {
-				got++
-			}
-		}
-		if got != servers {
-			return fmt.Errorf("%s has %d real servers, want %d:\n%s", d.Name, got, servers, strings.Join(lines, "\n"))
-		}
-		if first == nil {
-			first = lines
-		}
-		if diff := cmp.Diff(first, lines); diff != "" {
-			return fmt.Errorf("%s differs:\n%s", d.Name, diff)
-		}
-	}
-	return nil
-}
 
 func errOwners(outer, inner []*lab.Host) error {
 	var text []string
@@ -53,22 +24,22 @@ func errOwners(outer, inner []*lab.Host) error {
 }
 
 func TestAChangeOnAnyDirectorIsInEveryKernel(t *testing.T) {
-	prove(t, 3, lab.ArticleFile, anyDirector)
+	proof.Prove(t, 3, lab.ArticleFile, anyDirector)
 }
 
 func TestAChangeOnAnyDirectorControl(t *testing.T) {
-	control(t, mutant.DeafTables, 3, lab.ArticleFile, anyDirector)
+	proof.Control(t, mutant.DeafTables, 3, lab.ArticleFile, anyDirector)
 }
 
 func anyDirector(t lab.T, a *lab.Article) {
-	lab.Eventually(t, 15*time.Second, "the first table is everywhere", func() error { return sameTables(a, 3) })
+	lab.Eventually(t, 15*time.Second, "the first table is everywhere", func() error { return proof.SameTables(a, 3) })
 	for i, d := range a.Directors {
 		weight := 10 + i
 		text := strings.Replace(lab.ArticleFile, `"192.168.2.11:80" { weight = 1 }`, fmt.Sprintf(`"192.168.2.11:80" { weight = %d }`, weight), 1)
 		d.MustQuorate("apply", d.WriteFile("cluster.hcl", text), "--yes")
 		want := fmt.Sprintf("-r 192.168.2.11:80 -m -w %d", weight)
 		lab.Eventually(t, 10*time.Second, "the change made on "+d.Name+" is everywhere", func() error {
-			if err := sameTables(a, 3); err != nil {
+			if err := proof.SameTables(a, 3); err != nil {
 				return err
 			}
 			if lines := strings.Join(d.IPVS(), "\n"); !strings.Contains(lines, want) {
@@ -80,7 +51,7 @@ func anyDirector(t lab.T, a *lab.Article) {
 }
 
 func TestWhatQuorateDidNotMakeStays(t *testing.T) {
-	prove(t, 1, lab.ArticleFile, func(t lab.T, a *lab.Article) {
+	proof.Prove(t, 1, lab.ArticleFile, func(t lab.T, a *lab.Article) {
 		d := a.Directors[0]
 		d.MustRun("ipvsadm", "-A", "-t", "203.0.113.1:25", "-s", "rr")
 		d.MustRun("ipvsadm", "-a", "-t", "203.0.113.1:25", "-r", "203.0.113.2:25", "-m")

@@ -1,4 +1,4 @@
-package e2e
+package moves
 
 import (
 	"strings"
@@ -7,17 +7,17 @@ import (
 
 	"github.com/quorate/quorate/director/mutant"
 	"github.com/quorate/quorate/e2e/lab"
+	"github.com/quorate/quorate/e2e/proof"
 )
 
 // Bounds of promises, with slack: on a real kernel no test asserts less than a second.
 const (
-	ownedWithin = 15 * time.Second // from the first configuration to an owner
-	diesWithin  = 6 * time.Second  // three intervals of a second and skew, and slack
+	diesWithin = 6 * time.Second // three intervals of a second and skew, and slack
 )
 
 func TestTheOwnersMachineDiesAndBothAddressesMoveTogether(t *testing.T) {
-	prove(t, 3, lab.ArticleFile, func(t lab.T, a *lab.Article) {
-		owner := a.AwaitOwner(t, ownedWithin, lab.OuterVIP)
+	proof.Prove(t, 3, lab.ArticleFile, func(t lab.T, a *lab.Article) {
+		owner := a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP)
 		probe := a.Client.Probe(lab.Probe{To: lab.OuterVIP, Interval: 5 * time.Millisecond})
 		time.Sleep(time.Second)
 		owner.Die()
@@ -33,16 +33,16 @@ func TestTheOwnersMachineDiesAndBothAddressesMoveTogether(t *testing.T) {
 }
 
 func TestOneLinkOfTheOwnerGoesDownAndBothAddressesMoveTogether(t *testing.T) {
-	prove(t, 3, lab.ArticleFile, linkDown)
+	proof.Prove(t, 3, lab.ArticleFile, linkDown)
 }
 
 func TestOneLinkOfTheOwnerGoesDownControl(t *testing.T) {
-	control(t, mutant.LoneRouters, 3, lab.ArticleFile, linkDown)
+	proof.Control(t, mutant.LoneRouters, 3, lab.ArticleFile, linkDown)
 }
 
 func linkDown(t lab.T, a *lab.Article) {
 	for _, s := range []*lab.Segment{a.Outer, a.Inner} {
-		owner := a.AwaitOwner(t, ownedWithin, lab.OuterVIP)
+		owner := a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP)
 		a.AwaitReady(t, 30*time.Second)
 		probe := a.Client.Probe(lab.Probe{To: lab.OuterVIP, Interval: 5 * time.Millisecond})
 		back := a.Unplug(owner, s)
@@ -86,15 +86,15 @@ func repliesFlowBack(t lab.T, a *lab.Article, owner *lab.Host) {
 }
 
 func TestDrainMovesTheOwnerWithoutALostRequest(t *testing.T) {
-	prove(t, 3, echoFile, drainLosesNothing)
+	proof.Prove(t, 3, echoFile, drainLosesNothing)
 }
 
 func TestDrainControl(t *testing.T) {
-	control(t, mutant.BreakFirst, 3, echoFile, drainLosesNothing)
+	proof.Control(t, mutant.BreakFirst, 3, echoFile, drainLosesNothing)
 }
 
 func TestLeaveMovesTheOwnerWithoutALostRequest(t *testing.T) {
-	prove(t, 3, echoFile, leaveLosesNothing)
+	proof.Prove(t, 3, echoFile, leaveLosesNothing)
 }
 
 // echoFile is the article's set-up with a TCP echo service beside the web.
@@ -124,9 +124,9 @@ func leaveLosesNothing(t lab.T, a *lab.Article) {
 // losesNothing has the owner moved away from by command, under 50 new connections a second and with 20
 // connections that are 10 s old.
 func losesNothing(t lab.T, a *lab.Article, away func(*lab.Director) (string, error)) {
-	owner := a.Director(a.AwaitOwner(t, ownedWithin, lab.OuterVIP))
+	owner := a.Director(a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP))
 	a.AwaitReady(t, 30*time.Second)
-	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return sameTables(a, 6) })
+	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, 6) })
 	conns := a.Client.Connections(lab.Connections{To: lab.OuterVIP + ":7", Count: 20, Interval: 100 * time.Millisecond})
 	time.Sleep(10 * time.Second)
 	client := a.Client.Requests(lab.Requests{To: lab.OuterVIP + ":80", Rate: 50, Timeout: 5 * time.Second})

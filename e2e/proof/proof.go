@@ -1,0 +1,114 @@
+// Package proof runs the tests of promises, and their controls: the same test, with the promise switched
+// off in a build for tests, must fail.
+package proof
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/e2e/lab"
+)
+
+// OwnedWithin bounds the time from the first configuration to an owner.
+const OwnedWithin = 15 * time.Second
+
+// A Proof is what a test asserts of a network; with a mutant it must fail.
+type Proof func(t lab.T, a *lab.Article)
+
+// Prove runs a proof on a cluster of that many directors, whole and configured with cluster file text.
+func Prove(t *testing.T, directors int, text string, p Proof) {
+	t.Helper()
+	Run(t, directors, text, "", p)
+}
+
+// Control runs the same proof where the promise is switched off, and fails unless the proof does.
+func Control(t *testing.T, mutant string, directors int, text string, p Proof) {
+	t.Helper()
+	mutantBinary(t) // without it every proof would fail, and say nothing
+	attempt := &attempt{T: t}
+	attempt.run(func() { Run(attempt, directors, text, mutant, p) })
+	if !attempt.failed {
+		t.Errorf("the proof holds with %q switched off: it proves nothing", mutant)
+	}
+}
+
+// Run builds a cluster of a build that is a mutant, or of the product if that is "", and runs a proof on
+// it. Text is its cluster file, or "".
+func Run(t lab.T, directors int, text, mutant string, p Proof) {
+	t.Helper()
+	a := lab.NewArticle(t, directors)
+	if mutant != "" {
+		for _, d := range a.Directors {
+			d.Binary = mutantBinary(t)
+			d.Env = []string{"QUORATE_MUTANT=" + mutant}
+		}
+	}
+	a.Cluster(t)
+	if text != "" {
+		a.Apply(text)
+		a.AwaitOwner(t, OwnedWithin, lab.OuterVIP)
+	}
+	p(t, a)
+}
+
+// mutantBinary is the build in which promises can be switched off.
+func mutantBinary(t lab.T) string {
+	t.Helper()
+	path := os.Getenv("QUORATE_MUTANTS_BIN")
+	if path == "" {
+		t.Fatalf("no build with mutants: set QUORATE_MUTANTS_BIN, as `make test` does")
+	}
+	path, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return path
+}
+
+// attempt is a test that may fail: what it says is kept, and does not fail the one around it.
+type attempt struct {
+	*testing.T
+
+	failed  bool
+	cleanup []func()
+}
+
+// gaveUp ends an attempt early.
+type gaveUp struct{}
+
+// run runs f and everything that it left to be cleaned up.
+func (a *attempt) run(f func()) {
+	defer func() {
+		for i := len(a.cleanup) - 1; i >= 0; i-- {
+			a.cleanup[i]()
+		}
+	}()
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(gaveUp); !ok {
+				panic(r)
+			}
+		}
+	}()
+	f()
+}
+
+// Errorf implements [lab.T].
+func (a *attempt) Errorf(format string, args ...any) {
+	a.failed = true
+	a.Logf("as it must: "+format, args...)
+}
+
+// Fatalf implements [lab.T].
+func (a *attempt) Fatalf(format string, args ...any) {
+	a.Errorf(format, args...)
+	panic(gaveUp{})
+}
+
+// Failed implements [lab.T]. No evidence is wanted of a failure that must be.
+func (a *attempt) Failed() bool { return false }
+
+// Cleanup implements [lab.T].
+func (a *attempt) Cleanup(f func()) { a.cleanup = append(a.cleanup, f) }
