@@ -134,7 +134,8 @@ func tokenCommand(c *cli) *cobra.Command {
 			return table(cmd.OutOrStdout(), func(w io.Writer) {
 				fmt.Fprintln(w, "ID\tROLE\tEXPIRES\tUSED BY")
 				for _, t := range ts {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.ID, t.Role, t.Expires.Local().Format(time.DateTime), dash(t.UsedBy))
+					user, _, _ := strings.Cut(t.UsedBy, "/") // behind it is the ID
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.ID, t.Role, t.Expires.Local().Format(time.DateTime), dash(user))
 				}
 			})
 		},

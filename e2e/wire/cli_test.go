@@ -21,7 +21,9 @@ func fileText(t lab.T, path string) string {
 }
 
 func TestConfigurationsAreRefusedWhole(t *testing.T) {
+	t.Parallel()
 	w := cluster(t, 2)
+	w.quiet(t)
 	d := w.Directors[0]
 	good := d.WriteFile("good.hcl", routerFile)
 	wrong := d.WriteFile("wrong.hcl", `router "web" {
@@ -93,6 +95,8 @@ service "web" {
 	shown := d.WriteFile("shown.hcl", command(t, d, "show").want(t, 0).out)
 	command(t, d, "plan", shown).want(t, 0)
 	command(t, d, "validate", shown, "--socket", "/nowhere").want(t, 0).has(t, "1 router,")
+	w.settled(t)
+	w.quiet(t)
 	w.unchanged(t, func() { command(t, d, "plan", wrong).want(t, 1) })
 }
 
@@ -102,6 +106,7 @@ func hasIPVS() bool {
 }
 
 func TestUnknownCommandsAndFlags(t *testing.T) {
+	t.Parallel()
 	w := build(t, 1)
 	d := w.Directors[0]
 	for _, args := range [][]string{
@@ -120,6 +125,7 @@ func TestUnknownCommandsAndFlags(t *testing.T) {
 // TestWhatProgramsReadIsWhatWasPromised holds the output for programs against the names and types that
 // they rely on.
 func TestWhatProgramsReadIsWhatWasPromised(t *testing.T) {
+	t.Parallel()
 	w := owned(t, 3)
 	d := w.Directors[1]
 	var st map[string]any
@@ -222,6 +228,7 @@ func typeName(v any) string {
 }
 
 func TestTheSocketIsRootsAndItsGroups(t *testing.T) {
+	t.Parallel()
 	w := build(t, 1)
 	d := w.Directors[0]
 	d.AgentHCL = "socket_group = \"nogroup\"\n"

@@ -15,6 +15,7 @@ import (
 // TestAJoinThatIsRefused goes through the tokens and addresses that people get wrong. One cluster is
 // asked by an agent that never gets in; another cluster is there to be mistaken for it.
 func TestAJoinThatIsRefused(t *testing.T) {
+	t.Parallel()
 	w := build(t, 3)
 	member, other, joiner := w.Directors[0], w.Directors[1], w.Directors[2]
 	for _, d := range w.Directors {
@@ -31,7 +32,8 @@ func TestAJoinThatIsRefused(t *testing.T) {
 	witness := token(member, "--role", "witness")
 	foreign := token(other)
 	expired := token(member, "--lifetime", "1s")
-	time.Sleep(2 * time.Second)
+	w.quiet(t)
+	time.Sleep(time.Second) // and the token expires
 	flipped := good[:len(good)-20] + swap(good[len(good)-20:len(good)-19]) + good[len(good)-19:]
 	for _, tt := range []struct {
 		name, address, token string
@@ -75,6 +77,7 @@ func TestAJoinThatIsRefused(t *testing.T) {
 		joiner.Agent(t)
 		command(t, joiner, "join", member.Bind, "--token", good).want(t, 0)
 		command(t, joiner, "leave").want(t, 0)
+		w.quiet(t)
 		w.unchanged(t, func() {
 			command(t, joiner, "join", member.Bind, "--token", good).refused(t, "used up by d3", "quorate token create")
 		})
@@ -100,6 +103,7 @@ func swap(letter string) string {
 }
 
 func TestAnAgentThatCannotWorkSaysSoAtOnce(t *testing.T) {
+	t.Parallel()
 	w := build(t, 3)
 	d1, d2, d3 := w.Directors[0], w.Directors[1], w.Directors[2]
 	d1.Agent(t)
@@ -209,6 +213,7 @@ func copyOf(t *testing.T, d *lab.Director) string {
 }
 
 func TestCommandsOfMembersAndStrangers(t *testing.T) {
+	t.Parallel()
 	w := build(t, 2)
 	d1, d2 := w.Directors[0], w.Directors[1]
 	d1.Agent(t)
@@ -236,6 +241,7 @@ func TestCommandsOfMembersAndStrangers(t *testing.T) {
 		t.Errorf("join has standard output: %q", join.out)
 	}
 	w.AwaitReady(t, 20*time.Second)
+	w.quiet(t)
 	w.unchanged(t, func() {
 		command(t, d2, "join", d1.Bind, "--token", token).refused(t, "member of cluster", "quorate leave")
 		command(t, d2, "init").refused(t, "member of cluster", "quorate leave")

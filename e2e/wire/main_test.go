@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -56,14 +57,19 @@ service "web" {
 // moves is how long a takeover may take on a machine that others use too.
 const moves = 5 * time.Second
 
-// A net is directors with a wire to clients and one of their own for the cluster.
+// A testnet is directors with a wire to clients and one of their own for the cluster.
 type testnet struct {
 	*lab.Article
 }
 
+// drawing is held while a network is drawn: two tests that run at once must not choose the same names.
+var drawing sync.Mutex
+
 // build draws the network. No agent runs yet.
 func build(t lab.T, directors int) *testnet {
 	t.Helper()
+	drawing.Lock()
+	defer drawing.Unlock()
 	n := lab.New(t)
 	w := &testnet{&lab.Article{Net: n, Outer: n.Segment("outer"), Inner: n.Segment("inner")}}
 	for i := range directors {
@@ -276,6 +282,33 @@ func (w *testnet) unchanged(t lab.T, f func()) {
 	}
 }
 
+// quiet waits until no leader has anything more to say: what all directors know has been the same for a
+// while.
+func (w *testnet) quiet(t lab.T) {
+	t.Helper()
+	last, since := "", time.Now()
+	lab.Eventually(t, 15*time.Second, "the state is quiet", func() error {
+		hashes := ""
+		for _, d := range w.Directors {
+			if _, err := d.FindProcess("agent"); err != nil {
+				continue // off, or stopped
+			}
+			st, err := d.Status()
+			if err != nil {
+				return err
+			}
+			hashes += st.StateHash + " "
+		}
+		if hashes != last {
+			last, since = hashes, time.Now()
+		}
+		if time.Since(since) < 1200*time.Millisecond {
+			return errors.New("it changes")
+		}
+		return nil
+	})
+}
+
 func (w *testnet) world(t lab.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -306,8 +339,8 @@ func (w *testnet) world(t lab.T) map[string]string {
 	return all
 }
 
-// tree is the files of a directory and what is in them. An attempt to join leaves its key, so that the
-// next is made by the same agent; that changes nothing for anybody.
+// tree is the files of a directory and what is in them, but for two: an attempt to join leaves its key, so
+// that the next is made by the same agent, and the keeper writes its record when it will.
 func tree(t lab.T, dir string) string {
 	t.Helper()
 	var b strings.Builder
@@ -319,7 +352,7 @@ func tree(t lab.T, dir string) string {
 		switch {
 		case rel == "cluster.join":
 			return fs.SkipDir
-		case e.IsDir() || rel == "cluster.lock":
+		case e.IsDir() || rel == "cluster.lock" || rel == "keeper.json":
 			return nil
 		}
 		text, err := os.ReadFile(path)

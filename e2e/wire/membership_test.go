@@ -71,6 +71,7 @@ func members(t lab.T, d *lab.Director, want ...*lab.Director) {
 }
 
 func TestLeaveAndJoinAgainInEachRole(t *testing.T) {
+	t.Parallel()
 	w := owned(t, 3)
 	for _, tt := range []struct {
 		name string
@@ -115,6 +116,7 @@ func TestLeaveAndJoinAgainInEachRole(t *testing.T) {
 }
 
 func TestTheLastMembersOfACluster(t *testing.T) {
+	t.Parallel()
 	w := owned(t, 2)
 	owner := w.settled(t)
 	other := w.others(owner)[0]
@@ -137,6 +139,7 @@ func TestTheLastMembersOfACluster(t *testing.T) {
 }
 
 func TestMembersThatAreGone(t *testing.T) {
+	t.Parallel()
 	w := owned(t, 3)
 	owner := w.settled(t)
 	victims := w.others(owner)
@@ -213,6 +216,7 @@ func TestMembersThatAreGone(t *testing.T) {
 // TestWhoInterruptsACommandLosesNothing presses Ctrl-C at several times of a join and a leave. A leave goes
 // on; a join goes on where it stopped when it is asked again.
 func TestWhoInterruptsACommandLosesNothing(t *testing.T) {
+	t.Parallel()
 	w := cluster(t, 3)
 	d := w.Directors[2]
 	interrupted := func(after string, args ...string) {
@@ -234,25 +238,6 @@ func TestWhoInterruptsACommandLosesNothing(t *testing.T) {
 		w.AwaitReady(t, 20*time.Second)
 		members(t, w.Directors[0], w.Directors...)
 	}
-}
-
-// quiet waits until the leader has nothing more to say: the state has been the same for a while.
-func (w *testnet) quiet(t lab.T) {
-	t.Helper()
-	last, since := "", time.Now()
-	lab.Eventually(t, 10*time.Second, "the state is quiet", func() error {
-		st, err := w.leader(t).Status()
-		if err != nil {
-			return err
-		}
-		if st.StateHash != last {
-			last, since = st.StateHash, time.Now()
-		}
-		if time.Since(since) < 700*time.Millisecond {
-			return errors.New("it changes")
-		}
-		return nil
-	})
 }
 
 // owner2 are two directors in the order of their names.

@@ -109,6 +109,7 @@ func epoch(t lab.T, d *lab.Director) uint64 {
 // TestWhoOwnsAnAddress moves one address of one cluster by everything that moves it, and by what must
 // not.
 func TestWhoOwnsAnAddress(t *testing.T) {
+	t.Parallel()
 	w := owned(t, 3)
 	for _, tt := range []struct {
 		name string
@@ -271,6 +272,7 @@ func machineDies(t *testing.T, w *testnet, from *lab.Director) {
 // TestADirectorAloneIsRestarted stops the agent of a cluster of one and starts it again: nobody else could
 // take the address, so that it stays.
 func TestADirectorAloneIsRestarted(t *testing.T) {
+	t.Parallel()
 	w := owned(t, 1)
 	d := w.Directors[0]
 	r := w.watch(t, func() {
@@ -286,6 +288,7 @@ func TestADirectorAloneIsRestarted(t *testing.T) {
 // TestAllAgentsAreKilledAtOnce kills both processes of every director: the kernels keep the address until
 // its lifetime ends, and agents that are there again by then go on with it.
 func TestAllAgentsAreKilledAtOnce(t *testing.T) {
+	t.Parallel()
 	w := owned(t, 3)
 	owner := w.settled(t)
 	r := w.watch(t, func() {
