@@ -68,12 +68,19 @@ var drawing sync.Mutex
 // build draws the network. No agent runs yet.
 func build(t lab.T, directors int) *testnet {
 	t.Helper()
+	return buildAs(t, "d", directors)
+}
+
+// buildAs is build with another name than d for the directors. A test that switches a director off and on
+// has names of its own: while it is off, another test would take the name.
+func buildAs(t lab.T, name string, directors int) *testnet {
+	t.Helper()
 	drawing.Lock()
 	defer drawing.Unlock()
 	n := lab.New(t)
 	w := &testnet{&lab.Article{Net: n, Outer: n.Segment("outer"), Inner: n.Segment("inner")}}
 	for i := range directors {
-		w.Directors = append(w.Directors, n.Director("d"+strconv.Itoa(i+1),
+		w.Directors = append(w.Directors, n.Director(name+strconv.Itoa(i+1),
 			w.Outer.At(fmt.Sprintf("192.168.1.%d/24", 2+i)), w.Inner.At(fmt.Sprintf("192.168.2.%d/24", 2+i))))
 	}
 	w.Client = n.Host("client", w.Outer.At("192.168.1.100/24"))
@@ -91,7 +98,14 @@ func cluster(t lab.T, directors int) *testnet {
 // owned is cluster with an address that somebody owns, which everybody knows.
 func owned(t lab.T, directors int) *testnet {
 	t.Helper()
-	w := cluster(t, directors)
+	return ownedAs(t, "d", directors)
+}
+
+// ownedAs is owned with names of its own for the directors.
+func ownedAs(t lab.T, name string, directors int) *testnet {
+	t.Helper()
+	w := buildAs(t, name, directors)
+	w.Cluster(t)
 	w.apply(t, routerFile)
 	w.settled(t)
 	return w

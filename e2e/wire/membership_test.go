@@ -140,7 +140,7 @@ func TestTheLastMembersOfACluster(t *testing.T) {
 
 func TestMembersThatAreGone(t *testing.T) {
 	t.Parallel()
-	w := owned(t, 3)
+	w := ownedAs(t, "m", 3)
 	owner := w.settled(t)
 	victims := w.others(owner)
 	dead, last := victims[0], victims[1]

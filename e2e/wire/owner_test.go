@@ -110,7 +110,7 @@ func epoch(t lab.T, d *lab.Director) uint64 {
 // not.
 func TestWhoOwnsAnAddress(t *testing.T) {
 	t.Parallel()
-	w := owned(t, 3)
+	w := ownedAs(t, "o", 3)
 	for _, tt := range []struct {
 		name string
 		do   func(*testing.T, *testnet, *lab.Director)
