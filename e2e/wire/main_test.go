@@ -302,7 +302,7 @@ func (w *testnet) quiet(t lab.T) {
 	t.Helper()
 	last, since := "", time.Now()
 	lab.Eventually(t, 15*time.Second, "the state is quiet", func() error {
-		hashes := ""
+		var hashes strings.Builder
 		for _, d := range w.Directors {
 			if _, err := d.FindProcess("agent"); err != nil {
 				continue // off, or stopped
@@ -311,10 +311,10 @@ func (w *testnet) quiet(t lab.T) {
 			if err != nil {
 				return err
 			}
-			hashes += st.StateHash + " "
+			hashes.WriteString(st.StateHash + " ")
 		}
-		if hashes != last {
-			last, since = hashes, time.Now()
+		if hashes.String() != last {
+			last, since = hashes.String(), time.Now()
 		}
 		if time.Since(since) < 1200*time.Millisecond {
 			return errors.New("it changes")
@@ -379,7 +379,7 @@ func tree(t lab.T, dir string) string {
 	return b.String()
 }
 
-// decode reads JSON that may have no field but those of v, if strict.
+// decode reads JSON.
 func decode(t lab.T, text string, v any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(text), v); err != nil {
