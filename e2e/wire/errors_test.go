@@ -146,8 +146,7 @@ func TestAnAgentThatCannotWorkSaysSoAtOnce(t *testing.T) {
 			w.unchanged(t, func() { command(t, d2, "init").refused(t, what, "is in use by another program", "choose another port") })
 			squatter.Close()
 			command(t, d2, "init").want(t, 0)
-			d2.Keeper().Kill()
-			a.Kill()
+			a.Kill() // first: it would start another keeper
 			killKeeper(d2)
 			squatter = listen(t, d2, port)
 			agent(d2, d2.AgentFile()).refused(t, what, "is in use by another program")
