@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -182,10 +183,13 @@ func TestDeathEndsDetachedProcessesAndRevivalStartsFresh(t *testing.T) {
 		t.Fatalf("processes before: %v", before)
 	}
 	a.Die()
-	for _, pid := range before {
-		if syscall.Kill(pid, 0) == nil && !zombie(pid) {
-			t.Errorf("process %d lives", pid)
-		}
+	for _, pid := range before { // which left its network before it was gone itself
+		Eventually(t, 2*time.Second, "a process has ended", func() error {
+			if syscall.Kill(pid, 0) == nil && !zombie(pid) {
+				return fmt.Errorf("process %d lives", pid)
+			}
+			return nil
+		})
 	}
 	if p.Alive() || a.On() || a.Addresses("") != nil || len(n.Owners("192.0.2.9")) > 0 {
 		t.Error("something lives on")

@@ -127,6 +127,7 @@ func TestCapturesHoldWhatPassed(t *testing.T) {
 	n, outer, _, a, _ := pair(t)
 	c := n.Capture(outer, "icmp")
 	a.MustRun("ping", "-c2", "-i0.2", "-W1", "192.0.2.2")
+	time.Sleep(500 * time.Millisecond) // tcpdump writes when it gets to it
 	if got := c.Close(); len(got) != 4 || !strings.Contains(got[0], "192.0.2.1 > 192.0.2.2: ICMP echo request") {
 		t.Errorf("captured %q", got)
 	}
