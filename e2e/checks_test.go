@@ -48,15 +48,15 @@ func (w *ward) faults() [][]fault {
 		{"smtp", 1, "answers 554", set(lab.SMTP, lab.Mode{Refuse: true}), "banner: 554"},
 		{"smtp", 2, "refuses", stop(lab.SMTP), "connection refused"},
 	}, {
-		{"tcp", 1, "is silent", blackhole(lab.TCP), "no answer in 500ms"},
+		{"tcp", 1, "is silent", blackhole(lab.TCP), "no answer in 1s"},
 		{"script", 1, "hangs", w.script("hang"), "no exit in 1.5s"},
-		{"http", 2, "is silent", blackhole(lab.HTTP), "no answer in 500ms"},
+		{"http", 2, "is silent", blackhole(lab.HTTP), "no answer in 1s"},
 		{"http", 3, "has the wrong body", set(lab.HTTP, lab.Mode{Body: "under repair"}), "body lacks"},
 		{"https", 1, "has another's certificate", shows(lab.OtherNameCertificate), "certificate is not for"},
-		{"smtp", 1, "drips", set(lab.SMTP, lab.Mode{Drip: 200 * time.Millisecond}), "no banner in 500ms"},
-		{"smtp", 3, "is silent", set(lab.SMTP, lab.Mode{Delay: 5 * time.Second}), "no banner in 500ms"},
+		{"smtp", 1, "drips", set(lab.SMTP, lab.Mode{Drip: 200 * time.Millisecond}), "no banner in 1s"},
+		{"smtp", 3, "is silent", set(lab.SMTP, lab.Mode{Delay: 5 * time.Second}), "no banner in 1s"},
 	}, {
-		{"http", 3, "drips", set(lab.HTTP, lab.Mode{Body: healthy, Drip: 200 * time.Millisecond}), "no complete response in 500ms"},
+		{"http", 3, "drips", set(lab.HTTP, lab.Mode{Body: healthy, Drip: 200 * time.Millisecond}), "no complete response in 1s"},
 		{"https", 2, "has a certificate of its own", shows(lab.SelfSigned), "certificate signed by unknown authority"},
 	}}
 }
@@ -77,11 +77,11 @@ type treated struct {
 func treatments() map[string]treated {
 	all := map[string]treated{}
 	for _, s := range []treated{
-		{"tcp", 7, 7, 2, time.Second, time.Second / 2, `"tcp" {`},
+		{"tcp", 7, 7, 2, 2 * time.Second, time.Second, `"tcp" {`},
 		{"script", 9, 7, 2, 2 * time.Second, 1500 * time.Millisecond, `"script" {` + "\n" + `command = ["SCRIPT", "STATE"]`},
-		{"http", 80, 80, 3, time.Second, time.Second / 2, `"http" {` + "\n" + `path = "/health"` + "\n" + `body = "` + healthy + `"`},
-		{"https", 443, 443, 2, time.Second, time.Second / 2, `"https" {` + "\n" + `host = "web.lab"` + "\nca = <<PEM\nCA\nPEM"},
-		{"smtp", 25, 25, 3, time.Second, time.Second / 2, `"smtp" {`},
+		{"http", 80, 80, 3, 2 * time.Second, time.Second, `"http" {` + "\n" + `path = "/health"` + "\n" + `body = "` + healthy + `"`},
+		{"https", 443, 443, 2, 2 * time.Second, time.Second, `"https" {` + "\n" + `host = "web.lab"` + "\nca = <<PEM\nCA\nPEM"},
+		{"smtp", 25, 25, 3, 2 * time.Second, time.Second, `"smtp" {`},
 	} {
 		all[s.name] = s
 	}

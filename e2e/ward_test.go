@@ -281,8 +281,8 @@ type complaints []string
 
 func (c *complaints) addf(format string, args ...any) { *c = append(*c, fmt.Sprintf(format, args...)) }
 
-// A machine keeps time unless it stalls for longer, or has less of its processor idle: then probes of half
-// a second fail, and leaders are lost, for want of a processor.
+// A machine keeps time unless it stalls for longer, or has less of its processor idle: then probes fail, and
+// leaders are lost, for want of a processor.
 const (
 	maxStall = 200 * time.Millisecond
 	minIdle  = 0.2
