@@ -31,13 +31,23 @@ func jsonBody(v any) (io.Reader, error) {
 // passes it on.
 func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 	var req joinRequest
+	w.Header().Set("Connection", "close")
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(handshakeLimit)) // strangers get no more
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJoinRequest)).Decode(&req); err != nil {
 		writeError(w, fmt.Errorf("join request: %w", err))
 		return
 	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // it would end the request's context
 	ctx, cancel := context.WithTimeout(r.Context(), joinLimit)
 	defer cancel()
-	resp, err := n.letIn(ctx, req)
+	resp, err := joinResponse{}, errNotLeader
+	if c, ok := r.Context().Value(connKey{}).(*conn); ok && len(c.ConnectionState().VerifiedChains) > 0 {
+		if n.IsLeader() { // a follower asks, and asks again: else two that believe in each other pass it on for ever
+			resp, err = n.admit(ctx, req)
+		}
+	} else {
+		resp, err = n.letIn(ctx, req)
+	}
 	if err != nil {
 		n.log.Warn("join refused", "name", req.Member.Name, "from", r.RemoteAddr, "err", err)
 		writeError(w, err)
@@ -87,6 +97,12 @@ func (n *Node) admit(ctx context.Context, req joinRequest) (joinResponse, error)
 	if err != nil {
 		return joinResponse{}, err
 	}
+	if id, err := keyID(pub); err != nil || id != m.ID {
+		return joinResponse{}, errors.Join(fmt.Errorf("the joining agent's ID %s is not its key's", m.ID), err)
+	}
+	if err := n.unclaimed(req.TokenID, m); err != nil {
+		return joinResponse{}, err
+	}
 	entry, err := fsm.Encode(fsm.AdmitMember{TokenID: req.TokenID, SecretHash: hashSecret(req.Secret), Now: now.UTC(), Member: m})
 	if err != nil {
 		return joinResponse{}, err
@@ -102,6 +118,25 @@ func (n *Node) admit(ctx context.Context, req joinRequest) (joinResponse, error)
 		return joinResponse{}, err
 	}
 	return joinResponse{ClusterID: n.id.ClusterID, CA: secrets.CACert, Certificate: cert, Admitted: index}, nil
+}
+
+// unclaimed refuses what the command itself lets pass: who was removed does not come back by the
+// token that once let it in, an ID has one name, and a gossip port one member.
+func (n *Node) unclaimed(tokenID string, m fsm.Member) error {
+	s := n.State()
+	same, member := memberByID(s, m.ID)
+	if t := s.Secrets().Tokens[tokenID]; !member && t.UsedBy == m.Name+"/"+m.ID {
+		return fmt.Errorf("%w: %s was let in by it before, and is no member any more; make another with `quorate token create`", fsm.ErrToken, m.Name)
+	}
+	if member && same.Name != m.Name {
+		return fmt.Errorf("the ID %s is member %s's: %w", m.ID, same.Name, fsm.ErrTaken)
+	}
+	for _, other := range s.Members {
+		if other.ID != m.ID && other.Gossip == m.Gossip {
+			return fmt.Errorf("the gossip address %s is member %s's: %w", m.Gossip, other.Name, fsm.ErrTaken)
+		}
+	}
+	return nil
 }
 
 // maxName bounds a member's name: it goes into certificates and gossip.

@@ -54,6 +54,12 @@ func (n *Node) Client(name string) (*http.Client, string, error) {
 	if n.clients.byID == nil {
 		n.clients.byID = map[string]*client{}
 	}
+	for id, c := range n.clients.byID {
+		if _, ok := memberByID(n.State(), id); !ok {
+			c.http.CloseIdleConnections()
+			delete(n.clients.byID, id)
+		}
+	}
 	c := &client{http: &http.Client{Transport: tr}, at: m.Address}
 	n.clients.byID[m.ID] = c
 	return c.http, base, nil

@@ -12,6 +12,6 @@
 // [Init]. Gossip never decides anything.
 //
 // Reading order: init.go and join.go for how a cluster comes about, node.go for how it lives,
-// machine.go for how entries become state, propose.go for how entries come about, members.go and
-// leave.go for how membership changes.
+// machine.go for how entries become state, propose.go for how entries come about, lead.go, leave.go
+// and removed.go for how membership changes.
 package cluster

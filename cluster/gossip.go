@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -65,6 +66,7 @@ func (n *Node) gossipConfig(key []byte) *memberlist.Config {
 	c.Name = n.id.ID
 	c.BindAddr, c.BindPort = n.cfg.Gossip.Addr().String(), int(n.cfg.Gossip.Port())
 	c.AdvertiseAddr, c.AdvertisePort = c.BindAddr, c.BindPort
+	c.TCPTimeout = dialLimit // it is how long a stop may have to wait
 	c.SecretKey = key
 	c.Label = n.id.ClusterID
 	c.Delegate = gossipDelegate{n.cfg, n.id.Name}
@@ -79,13 +81,17 @@ func (n *Node) greet(list *memberlist.Memberlist) {
 	for _, m := range list.Members() {
 		known[m.Name] = true
 	}
+	var wg sync.WaitGroup // a dead host costs the others no time
+	defer wg.Wait()
 	for _, m := range n.State().Members {
 		if known[m.ID] {
 			continue
 		}
-		if _, err := list.Join([]string{m.Gossip.String()}); err != nil {
-			n.log.Debug("not greeted", "member", m.Name, "err", err)
-		}
+		wg.Go(func() {
+			if _, err := list.Join([]string{m.Gossip.String()}); err != nil {
+				n.log.Debug("not greeted", "member", m.Name, "err", err)
+			}
+		})
 	}
 }
 

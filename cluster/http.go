@@ -47,6 +47,7 @@ func (n *Node) handler() http.Handler {
 		}
 		peer, err := n.authorize(c.ConnectionState()) // at each request: membership may have ended
 		if err != nil {
+			w.Header().Set("Connection", "close") // strangers keep nothing open
 			writeError(w, err)
 			return
 		}

@@ -15,9 +15,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/fsm"
@@ -89,7 +89,7 @@ func Join(ctx context.Context, cfg Config, addr, tokenText string, progress func
 
 // joinTarget reads ADDRESS or ADDRESS:PORT.
 func joinTarget(addr string) (string, error) {
-	if ap, err := netip.ParseAddrPort(addr); err == nil {
+	if ap, err := netip.ParseAddrPort(addr); err == nil && ap.Port() != 0 {
 		return ap.String(), nil
 	}
 	if a, err := netip.ParseAddr(addr); err == nil {
@@ -99,7 +99,7 @@ func joinTarget(addr string) (string, error) {
 	if err != nil {
 		host, port = addr, strconv.Itoa(DefaultPort)
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); host == "" || err != nil || n == 0 {
+	if n, err := strconv.ParseUint(port, 10, 16); host == "" || strings.ContainsAny(host, ":/ ") || err != nil || n == 0 {
 		return "", fmt.Errorf("%q is not the address of a member: write ADDRESS or ADDRESS:PORT", addr)
 	}
 	return net.JoinHostPort(host, port), nil
@@ -142,12 +142,15 @@ func beginJoin(cfg Config) (*joining, error) {
 	if _, err := makeDir(cfg.DataDir, joinDir); err != nil {
 		return nil, err
 	}
-	j.id = identity{Name: cfg.Name, ID: uuid.NewString()}
 	key, text, err := newKey()
 	if err != nil {
 		return nil, err
 	}
-	j.key = key
+	id, err := keyID(key.Public())
+	if err != nil {
+		return nil, err
+	}
+	j.id, j.key = identity{Name: cfg.Name, ID: id}, key
 	return j, errors.Join(writeFile(filepath.Join(dir, keyFile), text), j.id.write(dir))
 }
 
@@ -165,9 +168,11 @@ func (j *joining) resume() bool {
 	if err != nil {
 		return false
 	}
-	j.id = id
+	if of, err := keyID(signer.Public()); err != nil || of != id.ID {
+		return false
+	}
 	key, ok := signer.(*ecdsa.PrivateKey)
-	j.key = key
+	j.id, j.key = id, key
 	return ok
 }
 

@@ -90,6 +90,9 @@ func (n *Node) govern(ctx context.Context) {
 
 // adjust makes one round of changes; pending says that somebody is not a voter yet.
 func (n *Node) adjust(ctx context.Context) (pending bool, err error) {
+	if n.Halted() != nil {
+		return false, nil // its members are those of an older day
+	}
 	servers, err := n.servers()
 	if err != nil {
 		return true, err

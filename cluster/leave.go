@@ -18,9 +18,12 @@ type removeRequest struct {
 	Force bool   `json:"force"`
 }
 
-// MayLeave returns nil if this member can leave, or why not.
+// MayLeave returns nil if this member can leave, or why not. Who is no member any more always can.
 func (n *Node) MayLeave(ctx context.Context, force bool) error {
-	if force {
+	if !force && !n.Quorum() && n.Removed() == nil {
+		n.askWhetherRemoved(ctx) // a leave before this one may have been cut off
+	}
+	if force || n.Removed() != nil {
 		return nil
 	}
 	return n.affordable(ctx, n.id.Name)
@@ -110,8 +113,17 @@ func (n *Node) remove(ctx context.Context, name string, force bool) error {
 // Leave ends this node's membership: it gives leadership away, is removed, stops, and what it had
 // of the cluster is wiped. [Node.Run] returns then. It refuses, with the numbers, what would lose
 // the quorum. With force it leaves though nobody agrees; the others count it until it is removed
-// there.
+// there. Of two that run at a time, the second waits for the first.
 func (n *Node) Leave(ctx context.Context, force bool, progress func(string)) error {
+	select {
+	case n.oneLeave <- struct{}{}:
+		defer func() { <-n.oneLeave }()
+	case <-ctx.Done():
+		return fmt.Errorf("another leave is under way: %w", ctx.Err())
+	}
+	if n.left.Load() {
+		return n.stopped(ctx)
+	}
 	if err := n.MayLeave(ctx, force); err != nil {
 		return err
 	}
@@ -125,12 +137,23 @@ func (n *Node) Leave(ctx context.Context, force bool, progress func(string)) err
 	}
 	n.left.Store(true)
 	n.end()
+	if n.running.CompareAndSwap(false, true) {
+		return n.Close() // it never ran
+	}
+	return n.stopped(ctx)
+}
+
+// stopped waits until what this node had of the cluster is gone.
+func (n *Node) stopped(ctx context.Context) error {
 	select {
 	case <-n.done:
-		return n.failed
 	case <-ctx.Done():
 		return fmt.Errorf("the membership has ended, but this node does not stop: %w", ctx.Err())
 	}
+	if n.failed == nil && !n.wiped {
+		return errors.New("the membership has ended, but this agent was stopped meanwhile and still has its data: leave again")
+	}
+	return n.failed
 }
 
 // resign has the others end this membership.

@@ -37,7 +37,8 @@ type Node struct {
 	lock     *lock
 	store    *store
 	record   *record
-	recorded uint64 // what had been applied when this node started
+	recorded uint64      // what had been applied when this node started
+	blind    atomic.Bool // that is not known: there was no record
 	machine  *machine
 	creds    *credentials
 	port     *port
@@ -50,13 +51,15 @@ type Node struct {
 	leadership chan bool     // from Raft: gained, lost
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
 
-	leaving atomic.Bool // Leave is under way
-	left    atomic.Bool // and this node is no member any more
-	abrupt  bool        // tests: end as if killed
-	running atomic.Bool
-	done    chan struct{} // closed when everything is closed
-	close   sync.Once
-	failed  error // of closing
+	leaving  atomic.Bool   // Leave is under way
+	left     atomic.Bool   // and this node is no member any more
+	oneLeave chan struct{} // capacity 1: held by the Leave that is under way
+	abrupt   bool          // tests: end as if killed
+	running  atomic.Bool
+	done     chan struct{} // closed when everything is closed
+	close    sync.Once
+	failed   error // of closing
+	wiped    bool  // by closing
 }
 
 // Open prepares the node in cfg.DataDir: what it had applied is there to read from then on, quorum
@@ -71,7 +74,7 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, log: cfg.Log, machine: newMachine(cfg.Log), done: make(chan struct{}),
-		leadership: make(chan bool, 16), membership: make(chan struct{}, 1),
+		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1),
 	}
 	n.life, n.end = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
@@ -102,6 +105,7 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	n.recorded = n.record.written
+	n.blind.Store(n.recorded == 0)
 	if err := n.machine.replay(n.store, n.recorded); err != nil {
 		return err
 	}
@@ -210,6 +214,7 @@ func (n *Node) Close() error {
 			errs = append(errs, n.store.Close())
 		}
 		if n.left.Load() {
+			n.wiped = true
 			errs = append(errs, wipe(n.cfg.DataDir))
 		}
 		if n.lock != nil {

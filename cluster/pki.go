@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -14,6 +15,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // Lifetimes of certificates. They begin a little early, for clocks that are a little late.
@@ -145,6 +148,16 @@ func parseRequest(der []byte) (crypto.PublicKey, error) {
 		return nil, errors.New("certificate request: its key is not ECDSA P-256")
 	}
 	return req.PublicKey, nil
+}
+
+// keyID returns the ID of the member that has a key. A token that is used up lets its user in again,
+// whose answer may have been lost; so an ID must be nobody's but the one's who has the key.
+func keyID(pub crypto.PublicKey) (string, error) {
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return "", fmt.Errorf("ID of a key: %w", err)
+	}
+	return uuid.NewHash(sha256.New(), uuid.Nil, der, 8).String(), nil
 }
 
 func serial() *big.Int {

@@ -29,6 +29,9 @@ type port struct {
 
 	raft, http *queue
 
+	life context.Context // of handshakes
+	end  context.CancelFunc
+
 	mu    sync.Mutex
 	conns map[*conn]struct{} // those that are open
 }
@@ -80,10 +83,12 @@ func explainListen(what, network string, addr netip.AddrPort, err error) error {
 }
 
 func newPort(l net.Listener, c *tls.Config, name net.Addr, log hclog.Logger) *port {
-	return &port{
+	p := &port{
 		l: l, tls: c, log: log, conns: map[*conn]struct{}{},
 		raft: newQueue(name), http: newQueue(l.Addr()),
 	}
+	p.life, p.end = context.WithCancel(context.Background())
+	return p
 }
 
 // run accepts connections until the listener is closed.
@@ -111,7 +116,7 @@ func (p *port) run() error {
 
 // shakeHands finds out who has come and what for. Raft is for members only.
 func (p *port) shakeHands(raw net.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), handshakeLimit)
+	ctx, cancel := context.WithTimeout(p.life, handshakeLimit)
 	defer cancel()
 	c := &conn{Conn: tls.Server(raw, p.tls)}
 	if err := c.HandshakeContext(ctx); err != nil {
@@ -167,6 +172,7 @@ func (p *port) drop(stay func(*conn) bool) {
 // close ends the port and all that came through it.
 func (p *port) close() error {
 	err := p.l.Close()
+	p.end()
 	p.raft.Close()
 	p.http.Close()
 	p.drop(func(*conn) bool { return false })

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/fsm"
 )
@@ -35,7 +36,8 @@ const maxEntry = 64 << 20
 
 // Propose has a command agreed on and applied. When it returns nil, a majority has it on disk, and
 // this node's own state shows it. A command that the cluster refuses comes back as that refusal,
-// whichever node leads. Without a leader it waits for one, at most ten heartbeats or until ctx ends.
+// whichever node leads. Without a leader it waits for one, at most ten heartbeats or until ctx ends;
+// a leader that does not answer in three times that leaves it uncertain.
 func (n *Node) Propose(ctx context.Context, c fsm.Command) error {
 	entry, err := fsm.Encode(c)
 	if err != nil {
@@ -51,6 +53,8 @@ func (n *Node) Propose(ctx context.Context, c fsm.Command) error {
 
 // agree finds the leader and has it append an entry; it returns the entry's index.
 func (n *Node) agree(ctx context.Context, entry []byte) (uint64, error) {
+	ctx, stop := context.WithTimeout(ctx, 3*n.cfg.patience()) // its process may be frozen, or its disk
+	defer stop()
 	waiting, cancel := context.WithTimeout(ctx, n.cfg.patience())
 	defer cancel()
 	for {
@@ -147,7 +151,10 @@ func explainApply(err error) error {
 	case errors.Is(err, raft.ErrLeadershipLost), errors.Is(err, raft.ErrRaftShutdown):
 		return fmt.Errorf("%w: leadership was lost before it was agreed", ErrUncertain)
 	}
-	return fmt.Errorf("append to the log: %w", err)
+	if errors.Is(err, unix.ENOSPC) {
+		return fmt.Errorf("append to the log: %w; nothing was changed", err)
+	}
+	return fmt.Errorf("%w: append to the log: %w", ErrUncertain, err)
 }
 
 // proposal is an entry on its way to the leader.

@@ -29,6 +29,7 @@ func (n *Node) watchMembership(ctx context.Context) error {
 		case <-tick.C:
 			if !n.Quorum() && n.Removed() == nil {
 				n.askWhetherRemoved(ctx)
+				n.tellMove(ctx)
 			}
 		}
 	}
@@ -64,6 +65,32 @@ func (n *Node) askWhetherRemoved(ctx context.Context) {
 		if errors.As(err, &r) && r.Name == n.id.Name && r.Index >= max(n.id.Admitted, n.State().Index) {
 			r.By = name
 			n.endRemoved(r)
+			return
+		}
+	}
+}
+
+// tellMove tells the others where this node is now, if they know another address: until then the
+// leader does not find it, so it cannot know who leads, and asks all.
+func (n *Node) tellMove(ctx context.Context) {
+	s := n.State()
+	old, ok := s.Members[n.id.Name]
+	if !ok || old.ID != n.id.ID || (old.Address == n.cfg.Bind && old.Gossip == n.cfg.Gossip) {
+		return
+	}
+	entry, err := fsm.Encode(fsm.SetMember{Member: n.cfg.member(n.id.ID)})
+	if err != nil {
+		n.log.Error("new address not told", "err", err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.patience())
+	defer cancel()
+	for name := range s.Members {
+		if name == n.id.Name {
+			continue
+		}
+		if _, err := n.forward(ctx, name, entry); err == nil {
+			n.log.Info("told where this director is now", "leader", name, "address", n.cfg.Bind)
 			return
 		}
 	}

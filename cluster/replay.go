@@ -24,7 +24,7 @@ func (m *machine) replay(s *store, upTo uint64) error {
 	for index := from + 1; index <= min(upTo, last); index++ {
 		var l raft.Log
 		if err := s.bolt.GetLog(index, &l); err != nil {
-			return fmt.Errorf("replay log entry %d of %d: %w", index, upTo, err)
+			return fmt.Errorf("replay log entry %d of %d: %w; this director's data is damaged: remove it from the cluster and let it join again", index, upTo, err)
 		}
 		if l.Type != raft.LogCommand {
 			continue

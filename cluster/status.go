@@ -26,9 +26,38 @@ func (n *Node) ID() string { return n.id.ID }
 
 // Current reports whether Raft has applied at least what this node had applied before it started.
 // Until then the state is right as of its index, and nothing should be deleted because of it.
+// A node whose record was lost knows no such index; it is current once it has applied what the
+// leader says is agreed. A halted node is current as well: its state is as right as it will get.
 func (n *Node) Current() bool {
 	r := n.raft.Load()
-	return r != nil && n.removed.Load() == nil && r.AppliedIndex() >= n.recorded && n.State().Index >= n.id.Admitted
+	switch {
+	case r == nil || n.removed.Load() != nil || r.AppliedIndex() < n.recorded:
+		return false
+	case n.Halted() != nil:
+		return true
+	case n.State().Index < n.id.Admitted:
+		return false
+	}
+	return !n.blind.Load() || n.agreedApplied(r)
+}
+
+// agreedApplied reports whether everything is applied that the leader says is agreed, once.
+func (n *Node) agreedApplied(r *raft.Raft) bool {
+	agreed := r.CommitIndex() // 0 until a leader has spoken
+	if agreed == 0 || r.AppliedIndex() < agreed {
+		return false
+	}
+	for index := agreed; index > n.State().Index; index-- { // Raft tells what it handed over, not what was taken
+		var l raft.Log
+		if err := n.store.bolt.GetLog(index, &l); err != nil {
+			break // it is in a snapshot, and that was restored
+		}
+		if l.Type == raft.LogCommand {
+			return false
+		}
+	}
+	n.blind.Store(false)
+	return true
 }
 
 // Halted returns nil, or a *[HaltError] that names the entry which this node cannot apply.

@@ -22,10 +22,17 @@ const (
 	logCacheSize = 512
 )
 
+// disk is what holds log, term and vote.
+type disk interface {
+	raft.LogStore
+	raft.StableStore
+	Close() error
+}
+
 // store is the disk under Raft, made safe against what Raft does when the disk fails: Raft panics
 // when a term cannot be stored, and its leader hangs in a log that hangs.
 type store struct {
-	bolt  *raftboltdb.BoltStore
+	bolt  disk
 	snaps *raft.FileSnapshotStore
 	log   hclog.Logger
 
@@ -56,9 +63,17 @@ func openStore(dir string, log hclog.Logger) (*store, error) {
 // release lets go of writes that wait for the disk to heal.
 func (s *store) release() { s.close.Do(func() { close(s.closed) }) }
 
+// Close closes the log. It waits for a write that is under way, but not for a disk that hangs.
 func (s *store) Close() error {
 	s.release()
-	return s.bolt.Close()
+	closed := make(chan error, 1)
+	go func() { closed <- s.bolt.Close() }() // ends when the disk answers
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(shutdownLimit):
+		return errors.New("close log: its disk hangs")
+	}
 }
 
 // stuck returns for how long the log has been writing.

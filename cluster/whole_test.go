@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -37,23 +38,32 @@ func config(t *testing.T, name string) Config {
 	}
 }
 
+// freePort returns a loopback address of its own, outside the ports that the kernel gives to clients:
+// a node that is down must find its port free when it comes back.
 func freePort(t *testing.T) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		a := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(1 + rand.N(250)), byte(rand.N(250)), byte(1 + rand.N(250))}), uint16(10000+rand.N(20000)))
+		if tryGossip(a) == nil {
+			return a
+		}
 	}
-	defer l.Close()
-	return netip.MustParseAddrPort(l.Addr().String())
 }
 
 // start opens and runs what is in cfg's directory.
 func start(t *testing.T, cfg Config) *testnode {
 	t.Helper()
+	return startWith(t, cfg, func(*Node) {})
+}
+
+// startWith does something to the node before it runs.
+func startWith(t *testing.T, cfg Config, prepare func(*Node)) *testnode {
+	t.Helper()
 	n, err := Open(cfg)
 	if err != nil {
 		t.Fatalf("open %s: %v", cfg.Name, err)
 	}
+	prepare(n)
 	ctx, stop := context.WithCancel(context.Background())
 	tn := &testnode{Node: n, cfg: cfg, stop: stop, done: make(chan error, 1)}
 	go func() { tn.done <- n.Run(ctx) }()
@@ -150,6 +160,7 @@ func same(nodes ...*testnode) func() error {
 }
 
 func TestThreeNodesAgreeAndOutliveTheirLeader(t *testing.T) {
+	t.Parallel()
 	ns := three(t)
 	if err := ns[2].Propose(t.Context(), drain("a", true)); err != nil { // on a follower
 		t.Fatal(err)
@@ -199,6 +210,7 @@ func TestThreeNodesAgreeAndOutliveTheirLeader(t *testing.T) {
 }
 
 func TestANodeAloneStartsFromWhatItHadApplied(t *testing.T) {
+	t.Parallel()
 	ns := three(t)
 	for i := range 50 {
 		if err := ns[0].Propose(t.Context(), drain("b", i%2 == 0)); err != nil {
@@ -230,6 +242,7 @@ func TestANodeAloneStartsFromWhatItHadApplied(t *testing.T) {
 }
 
 func TestARecordThatIsBehindOrDamagedIsSafe(t *testing.T) {
+	t.Parallel()
 	a := first(t, "a")
 	for i := range 20 {
 		if err := a.Propose(t.Context(), drain("a", i%2 == 0)); err != nil {
@@ -256,6 +269,7 @@ func TestARecordThatIsBehindOrDamagedIsSafe(t *testing.T) {
 }
 
 func TestAPoisonedEntryHaltsAllAndEndsNobody(t *testing.T) {
+	t.Parallel()
 	ns := three(t)
 	eventually(t, "all have the same", same(ns...))
 	before := ns[0].State().Hash()
@@ -296,6 +310,7 @@ func TestAPoisonedEntryHaltsAllAndEndsNobody(t *testing.T) {
 }
 
 func TestJoiningIsRefusedForOneReasonEach(t *testing.T) {
+	t.Parallel()
 	a, other := first(t, "a"), first(t, "other")
 	token := func(n *testnode, life time.Duration) string {
 		text, err := n.CreateToken(t.Context(), fsm.RoleDirector, life)
@@ -341,6 +356,7 @@ func TestJoiningIsRefusedForOneReasonEach(t *testing.T) {
 }
 
 func TestDataDirectoriesAreNotMixedUp(t *testing.T) {
+	t.Parallel()
 	a := first(t, "a")
 	if err := Init(t.Context(), a.cfg); err == nil || !strings.Contains(err.Error(), "in use by another quorate agent (pid") {
 		t.Errorf("init beside a running agent: %v", err)
@@ -366,6 +382,7 @@ func TestDataDirectoriesAreNotMixedUp(t *testing.T) {
 }
 
 func TestLeavingHandsOverAndCannotHurt(t *testing.T) {
+	t.Parallel()
 	ns := three(t)
 	var leader *testnode
 	for _, n := range ns {
@@ -425,6 +442,7 @@ func TestLeavingHandsOverAndCannotHurt(t *testing.T) {
 }
 
 func TestStrangersGetNothing(t *testing.T) {
+	t.Parallel()
 	a, other := first(t, "a"), first(t, "other")
 	for _, alpn := range []string{alpnRaft, alpnHTTP} {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)

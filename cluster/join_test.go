@@ -1,0 +1,318 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+func mustToken(t *testing.T, n *testnode, role fsm.Role) token {
+	t.Helper()
+	text, err := n.CreateToken(t.Context(), role, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok, err := parseToken(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
+}
+
+// request is what a joiner would send.
+func request(t *testing.T, cfg Config, tok token) joinRequest {
+	t.Helper()
+	cfg, err := cfg.checked()
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := beginJoin(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	csr, err := newRequest(cfg.Name, j.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return joinRequest{TokenID: tok.ID(), Secret: tok.secret[:], CSR: csr, Member: cfg.member(j.id.ID), Now: time.Now()}
+}
+
+func TestTheLeaderAdmitsNobodyWhoDoesNotFit(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	for _, tt := range []struct {
+		name   string
+		change func(*joinRequest)
+		want   string
+	}{
+		{"wrong secret", func(q *joinRequest) { q.Secret = []byte("guess") }, "its secret is wrong"},
+		{"unknown token", func(q *joinRequest) { q.TokenID = "000000000000" }, "has no token"},
+		{"wrong role", func(q *joinRequest) { q.Member.Role = fsm.RoleWitness }, "not a witness"},
+		{"clock behind", func(q *joinRequest) { q.Now = q.Now.Add(-time.Hour) }, "clocks differ by 1h0m0s"},
+		{"clock ahead", func(q *joinRequest) { q.Now = q.Now.Add(time.Hour) }, "clocks differ by 1h0m0s"},
+		{"address taken", func(q *joinRequest) { q.Member.Address = a.cfg.Bind }, "is member a's"},
+		{"gossip address taken", func(q *joinRequest) { q.Member.Gossip = a.cfg.Gossip }, "is member a's"},
+		{"name taken", func(q *joinRequest) { q.Member.Name = "a" }, "already taken"},
+		{"binary too old", func(q *joinRequest) { q.Member.MinLevel, q.Member.MaxLevel = 0, 0 }, "feature level 1"},
+		{"binary too new", func(q *joinRequest) { q.Member.MinLevel, q.Member.MaxLevel = 2, 3 }, "feature level 1"},
+		{"another's ID", func(q *joinRequest) { q.Member.ID = a.id.ID }, "is not its key's"},
+		{"no ID", func(q *joinRequest) { q.Member.ID = "x" }, "is none"},
+		{"a name of evil letters", func(q *joinRequest) { q.Member.Name = "../a\n" }, "cannot be a director's name"},
+		{"no address", func(q *joinRequest) { q.Member.Address = netip.AddrPort{} }, "cannot be reached"},
+		{"no certificate request", func(q *joinRequest) { q.CSR = []byte("x") }, "certificate request"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			q := request(t, config(t, "b"), mustToken(t, a, fsm.RoleDirector))
+			tt.change(&q)
+			_, err := a.admit(t.Context(), q)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+			if len(a.State().Members) != 1 {
+				t.Fatal("it was admitted")
+			}
+		})
+	}
+	t.Run("revoked token", func(t *testing.T) {
+		tok := mustToken(t, a, fsm.RoleDirector)
+		if err := a.Propose(t.Context(), fsm.RevokeToken{ID: tok.ID()}); err != nil {
+			t.Fatal(err)
+		}
+		err := Join(t.Context(), config(t, "b"), a.cfg.Bind.String(), tok.String(), func(string) {})
+		if !errors.Is(err, fsm.ErrToken) || !strings.Contains(err.Error(), "revoked") {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+func TestATokenThatIsUsedUpHelpsNobodyElse(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	tok := mustToken(t, a, fsm.RoleDirector)
+	cfg := config(t, "b")
+	q := request(t, cfg, tok)
+	if _, err := a.admit(t.Context(), q); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.admit(t.Context(), q); err != nil {
+		t.Errorf("the same agent again: %v", err)
+	}
+	thief := request(t, config(t, "b"), tok) // a key of its own
+	thief.Member = q.Member                  // and b's name and ID, which any certificate shows
+	if _, err := a.admit(t.Context(), thief); err == nil {
+		t.Error("who knows the token and b's ID gets a certificate of b")
+	}
+	if err := a.Remove(t.Context(), "b", true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.admit(t.Context(), q); !errors.Is(err, fsm.ErrToken) || !strings.Contains(err.Error(), "no member any more") {
+		t.Errorf("who was removed comes back by its old token: %v", err)
+	}
+}
+
+func TestAJoinThatWasCutOffGoesOn(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	tok := mustToken(t, a, fsm.RoleDirector)
+	b := config(t, "b")
+	if _, err := a.admit(t.Context(), request(t, b, tok)); err != nil { // its answer is lost
+		t.Fatal(err)
+	}
+	id := a.State().Members["b"].ID
+	for range 2 { // and once more, when it is done
+		if err := Join(t.Context(), b, a.cfg.Bind.String(), tok.String(), func(string) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := a.State().Members["b"].ID; got != id || len(a.State().Members) != 2 {
+		t.Errorf("it is %s, was %s", got, id)
+	}
+
+	// What is left of a join, whatever it is, does not hinder another.
+	for name, spoil := range map[string]func(dir string) error{
+		"nothing":    func(dir string) error { return os.RemoveAll(filepath.Join(dir, identityFile)) },
+		"half a key": func(dir string) error { return os.WriteFile(filepath.Join(dir, keyFile), []byte("-----BEG"), 0o600) },
+		"another's key": func(dir string) error {
+			_, text, err := newKey()
+			return errors.Join(err, os.WriteFile(filepath.Join(dir, keyFile), text, 0o600))
+		},
+	} {
+		c := config(t, "c")
+		_ = request(t, c, tok)
+		if err := spoil(filepath.Join(c.DataDir, joinDir)); err != nil {
+			t.Fatal(err)
+		}
+		if err := Join(t.Context(), c, a.cfg.Bind.String(), mustToken(t, a, fsm.RoleDirector).String(), func(string) {}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := a.Remove(t.Context(), "c", true); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestJoiningWhatIsNoAgentEnds(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	text := mustToken(t, a, fsm.RoleDirector).String()
+	for _, tt := range []struct {
+		name  string
+		serve func(net.Conn)
+		want  string
+	}{
+		{"says nothing", func(net.Conn) {}, "deadline exceeded"},
+		{"hangs up", func(c net.Conn) { _ = c.Close() }, "does not speak as a quorate agent"},
+		{"speaks HTTP", func(c net.Conn) { _, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }, "does not speak as a quorate agent"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			go func() {
+				for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+					t.Cleanup(func() { _ = c.Close() })
+					tt.serve(c)
+				}
+			}()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			cfg := config(t, "b")
+			if err := Join(ctx, cfg, l.Addr().String(), text, func(string) {}); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+			if Exists(cfg.DataDir) {
+				t.Error("it believes that it joined")
+			}
+		})
+	}
+	for _, addr := range []string{"", ":7400", "host:port", "10.0.0.1:0", "10.0.0.1:99999", "::1:x"} {
+		if _, err := joinTarget(addr); err == nil {
+			t.Errorf("%q is taken as an address", addr)
+		}
+	}
+	for addr, want := range map[string]string{"10.0.0.1": "10.0.0.1:7400", "fe80::1": "[fe80::1]:7400", "10.0.0.1:1": "10.0.0.1:1", "lb1": "lb1:7400", "lb1:80": "lb1:80"} {
+		if got, err := joinTarget(addr); got != want || err != nil {
+			t.Errorf("%q is %q, %v; want %q", addr, got, err, want)
+		}
+	}
+}
+
+func TestJoiningWithoutQuorumSaysSo(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	text := mustToken(t, ns[0], fsm.RoleDirector).String()
+	ns[0].kill()
+	ns[1].kill()
+	began := time.Now()
+	err := Join(t.Context(), config(t, "d"), ns[2].cfg.Bind.String(), text, func(string) {})
+	if !errors.Is(err, ErrNoLeader) && !errors.Is(err, ErrUncertain) {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(began); took > joinLimit {
+		t.Errorf("it took %v to say %v", took, err)
+	}
+}
+
+func TestPortsInUseAreNamed(t *testing.T) {
+	t.Parallel()
+	for _, what := range []string{"cluster port: tcp", "gossip port: tcp", "gossip port: udp"} {
+		t.Run(what, func(t *testing.T) {
+			cfg := config(t, "a")
+			if err := Init(t.Context(), cfg); err != nil {
+				t.Fatal(err)
+			}
+			addr := cfg.Gossip
+			if strings.HasPrefix(what, "cluster") {
+				addr = cfg.Bind
+			}
+			if strings.HasSuffix(what, "udp") {
+				p, err := net.ListenPacket("udp", addr.String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer p.Close()
+			} else {
+				l, err := net.Listen("tcp", addr.String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer l.Close()
+			}
+			fresh := cfg
+			fresh.DataDir = t.TempDir()
+			for name, do := range map[string]func() error{
+				"init": func() error { return Init(t.Context(), fresh) },
+				"open": func() error { _, err := Open(cfg); return err },
+				"join": func() error {
+					return Join(t.Context(), fresh, cfg.Bind.String(), newToken([]byte("x")).String(), func(string) {})
+				},
+			} {
+				err := do()
+				if want := what + " " + addr.String() + " is in use"; err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: %v, want %q", name, err, want)
+				}
+			}
+		})
+	}
+	cfg := config(t, "a")
+	cfg.Bind = netip.MustParseAddrPort("192.0.2.1:7400") // of documentation: no host has it
+	if err := Init(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "no interface of this host has") {
+		t.Errorf("on an address of another host: %v", err)
+	}
+}
+
+func TestWhatAnInitThatWasCutOffLeftDoesNotHinder(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, "a")
+	for _, dir := range []string{initDir, goneDir} {
+		if err := os.MkdirAll(filepath.Join(cfg.DataDir, dir, "deep"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(cfg.DataDir, initDir, logFile), []byte("half a log"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Init(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	n := start(t, cfg)
+	eventually(t, "it leads", func() error { return leads(n) })
+	err := Init(t.Context(), cfg)
+	if want := fmt.Sprintf("(pid %d)", os.Getpid()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("beside it: %v, want %q", err, want)
+	}
+}
+
+func TestDataOfAnotherClusterIsRefused(t *testing.T) {
+	t.Parallel()
+	a, other := first(t, "a"), first(t, "a")
+	a.end()
+	other.end()
+	log := filepath.Join(liveDir, logFile)
+	text, err := os.ReadFile(filepath.Join(other.cfg.DataDir, log))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(a.cfg.DataDir, log), text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(a.cfg); err == nil || !strings.Contains(err.Error(), "its log is of cluster "+other.id.ClusterID) {
+		t.Errorf("open: %v", err)
+	}
+	level := other.cfg
+	level.MinLevel, level.MaxLevel = 2, 2
+	if _, err := Open(level); err == nil || !strings.Contains(err.Error(), "feature level 1") {
+		t.Errorf("a binary too new: %v", err)
+	}
+}
