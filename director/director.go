@@ -51,6 +51,8 @@ type Director struct {
 
 	tablesDue, orderDue chan struct{} // capacity 1
 
+	beside beside // the tables loop's own
+
 	once     sync.Once
 	loadable bool // set by once
 
@@ -154,8 +156,35 @@ func (d *Director) reconcile(ctx context.Context) {
 	if mutant.On(mutant.BreakFirst) {
 		return
 	}
-	d.note("sync daemons", d.daemons(ctx, Daemons(state.Config, state.ClusterID, d.cfg.SyncOn)))
-	d.note("reset guard", d.quiet.Set(d.guarded(want)))
+	daemons, quiet := Daemons(state.Config, state.ClusterID, d.cfg.SyncOn), d.guarded(want)
+	if !d.beside.due(daemons, quiet) {
+		return
+	}
+	err = errors.Join(d.daemons(ctx, daemons), d.quiet.Set(quiet))
+	d.note("sync daemons, reset guard", err)
+	d.beside.done(daemons, quiet, err)
+}
+
+// besideEvery is how often what stands beside the tables is looked at though nothing is to change.
+const besideEvery = 10 * time.Second
+
+// beside remembers when the sync daemons and the reset guard were last made as they should be: tables are
+// reconciled many times a second, and these ask the kernel each time.
+type beside struct {
+	daemons []ipvs.Daemon
+	quiet   []netip.AddrPort
+	at      time.Time // zero: they are not as they should be
+}
+
+func (b *beside) due(daemons []ipvs.Daemon, quiet []netip.AddrPort) bool {
+	return time.Since(b.at) > besideEvery || !slices.Equal(daemons, b.daemons) || !slices.Equal(quiet, b.quiet)
+}
+
+func (b *beside) done(daemons []ipvs.Daemon, quiet []netip.AddrPort, err error) {
+	*b = beside{daemons: daemons, quiet: quiet}
+	if err == nil {
+		b.at = time.Now()
+	}
 }
 
 // prepare sets what a configuration needs of the host, when that has changed.
