@@ -87,12 +87,21 @@ func (n *Node) serveRemove(w http.ResponseWriter, r *http.Request) {
 // the answer, so that who left is not counted any more.
 func (n *Node) remove(ctx context.Context, name string, force bool) error {
 	if _, ok := n.State().Members[name]; !ok {
+		if err := n.insist(ctx); err != nil {
+			return err
+		}
 		return fmt.Errorf("member %s: %w", name, fsm.ErrNotFound)
 	}
 	if !force {
 		if err := n.affordable(ctx, name); err != nil {
 			return err
 		}
+	}
+	if name == n.id.Name && len(n.State().Members) > 1 { // another is to do it: this one stops when it learns of it
+		if err := n.LeadershipTransfer(ctx); err != nil {
+			return err
+		}
+		return errNotLeader
 	}
 	entry, err := fsm.Encode(fsm.RemoveMember{Name: name})
 	if err != nil {
@@ -103,11 +112,24 @@ func (n *Node) remove(ctx context.Context, name string, force bool) error {
 		return err
 	}
 	n.waitApplied(ctx, index)
-	if _, err := n.adjust(ctx); err != nil {
-		n.log.Warn("Raft's configuration does not follow yet; whoever leads goes on with it", "removed", name, "err", err)
-		poke(n.membership)
+	return n.insist(ctx)
+}
+
+// insist has Raft's configuration follow the members before who leaves is let go: a voter that is gone
+// before it is out of the configuration is missing from the quorum of two.
+func (n *Node) insist(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.patience())
+	defer cancel()
+	for {
+		_, err := n.adjust(ctx)
+		if err == nil {
+			return nil
+		}
+		if !n.IsLeader() || ctx.Err() != nil {
+			return fmt.Errorf("%w: Raft's configuration: %w", ErrUncertain, err)
+		}
+		pause(ctx, n.cfg.Heartbeat/10)
 	}
-	return nil
 }
 
 // Leave ends this node's membership: it gives leadership away, is removed, stops, and what it had
@@ -178,8 +200,11 @@ func (n *Node) resign(ctx context.Context, alone bool, progress func(string)) er
 	for {
 		err := n.Remove(ctx, n.id.Name, true) // its arithmetic was done
 		switch {
-		case errors.Is(err, ErrRemoved), errors.Is(err, fsm.ErrNotFound):
-			return nil // it was done before, and only the answer was lost
+		case err == nil, errors.Is(err, fsm.ErrNotFound):
+			return nil
+		case errors.Is(err, ErrRemoved): // it was done before, and only the answer was lost
+			pause(ctx, 4*n.cfg.Heartbeat) // whoever leads may need this voter until Raft's configuration follows
+			return nil
 		case !errors.Is(err, ErrUncertain) || ctx.Err() != nil:
 			return err
 		}
