@@ -49,7 +49,7 @@ func (n *Node) untilLost(ctx context.Context) bool {
 
 // serveTerm does what only the leader does, once all that was agreed before it is applied here.
 func (n *Node) serveTerm(ctx context.Context) {
-	if err := n.raft.Load().Barrier(0).Error(); err != nil {
+	if err := n.await(ctx, func() raft.Future { return n.raft.Load().Barrier(0) }); err != nil {
 		n.log.Debug("leadership ended before it began", "err", err)
 		return
 	}
@@ -97,27 +97,28 @@ func (n *Node) adjust(ctx context.Context) (pending bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	s, r := n.State(), n.raft.Load()
+	s, r, limit := n.State(), n.raft.Load(), n.cfg.patience()
 	known := map[string]raft.ServerSuffrage{}
 	for _, server := range servers {
 		id := string(server.ID)
 		known[id] = server.Suffrage
 		if _, ok := memberByID(s, id); !ok {
-			if err := r.RemoveServer(server.ID, 0, n.cfg.patience()).Error(); err != nil {
+			if err := n.await(ctx, func() raft.Future { return r.RemoveServer(server.ID, 0, limit) }); err != nil {
 				return true, fmt.Errorf("remove %s: %w", id, err)
 			}
 		}
 	}
 	for _, m := range s.Members {
 		suffrage, ok := known[m.ID]
+		id, at := raft.ServerID(m.ID), raftAddress(m.ID, m.Address)
 		switch {
 		case !ok:
 			pending = true
-			err = r.AddNonvoter(raft.ServerID(m.ID), raftAddress(m.ID, m.Address), 0, n.cfg.patience()).Error()
+			err = n.await(ctx, func() raft.Future { return r.AddNonvoter(id, at, 0, limit) })
 		case suffrage == raft.Voter:
 		case n.hasCaughtUp(ctx, m.Name):
 			n.log.Info("votes from now on", "member", m.Name)
-			err = r.AddVoter(raft.ServerID(m.ID), raftAddress(m.ID, m.Address), 0, n.cfg.patience()).Error()
+			err = n.await(ctx, func() raft.Future { return r.AddVoter(id, at, 0, limit) })
 		default:
 			pending = true
 		}

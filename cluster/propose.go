@@ -100,19 +100,19 @@ func (n *Node) voters() int {
 
 // append is what only the leader can do.
 func (n *Node) append(ctx context.Context, entry []byte) (uint64, error) {
-	if err := n.try(entry); err != nil {
+	if err := n.try(ctx, entry); err != nil {
 		return 0, err
 	}
-	future := n.raft.Load().Apply(entry, n.cfg.patience())
-	result := make(chan error, 1)
-	go func() { result <- future.Error() }() // ends when Raft decides or stops
-	select {
-	case err := <-result:
-		if err != nil {
-			return 0, explainApply(err)
-		}
-	case <-ctx.Done():
+	var future raft.ApplyFuture
+	err := n.await(ctx, func() raft.Future {
+		future = n.raft.Load().Apply(entry, n.cfg.patience())
+		return future
+	})
+	if err != nil && ctx.Err() != nil {
 		return 0, fmt.Errorf("%w: not agreed in time: %w", ErrUncertain, ctx.Err())
+	}
+	if err != nil {
+		return 0, explainApply(err)
 	}
 	if err, refused := future.Response().(error); refused {
 		return 0, err
@@ -122,7 +122,7 @@ func (n *Node) append(ctx context.Context, entry []byte) (uint64, error) {
 
 // try applies an entry to this node's own state first: what would be refused costs no entry, and
 // what would panic never gets into the log, where it would halt every director.
-func (n *Node) try(entry []byte) error {
+func (n *Node) try(ctx context.Context, entry []byte) error {
 	if err := n.Halted(); err != nil {
 		return err
 	}
@@ -135,12 +135,32 @@ func (n *Node) try(entry []byte) error {
 		return nil
 	}
 	// What this entry builds on may be agreed already, and applied elsewhere, but not here yet.
-	if err := n.raft.Load().Barrier(n.cfg.patience()).Error(); err != nil {
-		return explainApply(err)
+	if err := n.barrier(ctx); err != nil {
+		return errNotLeader // nothing was tried: another may know better
 	}
 	s = n.State()
 	_, _, refused, cause = step(*s, s.Index+1, entry)
 	return errors.Join(refused, cause)
+}
+
+// await returns what Raft decides. It waits no longer than ctx or this node last: a Raft that hangs
+// in its disk answers nobody.
+func (n *Node) await(ctx context.Context, ask func() raft.Future) error {
+	result := make(chan error, 1)
+	go func() { result <- ask().Error() }() // ends when Raft decides or stops
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-n.life.Done():
+		return raft.ErrRaftShutdown
+	}
+}
+
+// barrier returns when all that was agreed before it is applied here.
+func (n *Node) barrier(ctx context.Context) error {
+	return n.await(ctx, func() raft.Future { return n.raft.Load().Barrier(n.cfg.patience()) })
 }
 
 // explainApply sorts Raft's errors into what was surely not done and what may have been.

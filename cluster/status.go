@@ -89,8 +89,8 @@ func (n *Node) Leader() string {
 
 // IsLeader reports whether this node leads, as far as it knows.
 func (n *Node) IsLeader() bool {
-	r := n.raft.Load()
-	return r != nil && r.State() == raft.Leader
+	r := n.raft.Load() // one that was shut down may keep the state it had
+	return r != nil && n.removed.Load() == nil && r.State() == raft.Leader
 }
 
 // Quorum reports whether this node is in the quorum: it leads with a lease, or hears who does.
@@ -157,15 +157,7 @@ func (n *Node) LeadershipTransfer(ctx context.Context) error {
 		if !n.IsLeader() {
 			return nil
 		}
-		future := n.raft.Load().LeadershipTransfer()
-		result := make(chan error, 1)
-		go func() { result <- future.Error() }() // ends within an election timeout
-		select {
-		case last = <-result:
-		case <-ctx.Done():
-			return fmt.Errorf("transfer leadership: %w", ctx.Err())
-		}
-		if last == nil {
+		if last = n.await(ctx, func() raft.Future { return n.raft.Load().LeadershipTransfer() }); last == nil {
 			return nil
 		}
 		pause(ctx, n.cfg.Heartbeat/10)

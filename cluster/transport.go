@@ -63,6 +63,13 @@ type transport struct {
 	stuck func() bool
 }
 
+// Close implements [raft.WithClose]. Raft's own leaves the connections open that it keeps for later.
+func (t transport) Close() error {
+	err := t.NetworkTransport.Close()
+	t.CloseStreams()
+	return err
+}
+
 // AppendEntries implements [raft.Transport].
 func (t transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	if t.stuck() {
