@@ -36,7 +36,7 @@ HOST_TESTS  = echo "place host"; CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 \
 	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(HOST_PKGS); echo "exit $$?"; \
 	$(GO) test -json -count=1 -timeout $(HOST_TIMEOUT) $(BOOT_PKGS); echo "exit $$?"
 GUEST_TESTS = echo "place guest"; export QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1); \
-	$(GO) test -json -count=1 -p 2 -timeout $(GUEST_TIMEOUT) $(LAB_PKGS); echo "exit $$?"; \
+	$(GO) test -json -count=1 -p 1 -timeout $(GUEST_TIMEOUT) $(LAB_PKGS); echo "exit $$?"; \
 	$(GO) test -json -count=1 -p 1 -timeout $(GUEST_TIMEOUT) -exec '$(CURDIR)/bin/inguest' $(GUEST_PKGS); echo "exit $$?"
 TALLY       = bin/tally -guest-tests .ci/guest-tests.txt -skips .ci/skips.txt
 
