@@ -144,8 +144,8 @@ const maxName = 63
 
 // checkJoiner says what is wrong with what a joiner tells of itself.
 func checkJoiner(m fsm.Member) error {
-	if m.Name == "" || len(m.Name) > maxName || strings.ContainsFunc(m.Name, notInName) {
-		return fmt.Errorf("%.70q cannot be a director's name: letters, digits, dots, dashes and underscores, at most %d", m.Name, maxName)
+	if !goodName(m.Name) {
+		return badName(m.Name)
 	}
 	if _, err := uuid.Parse(m.ID); err != nil || len(m.ID) != 36 {
 		return fmt.Errorf("the joining agent's ID %.70q is none", m.ID)
@@ -154,6 +154,14 @@ func checkJoiner(m fsm.Member) error {
 		return fmt.Errorf("the joining agent's addresses %s and %s cannot be reached", m.Address, m.Gossip)
 	}
 	return nil
+}
+
+func goodName(name string) bool {
+	return name != "" && len(name) <= maxName && !strings.ContainsFunc(name, notInName)
+}
+
+func badName(name string) error {
+	return fmt.Errorf("%.70q cannot be a director's name: letters, digits, dots, dashes and underscores, at most %d", name, maxName)
 }
 
 func notInName(r rune) bool {

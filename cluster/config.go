@@ -47,8 +47,12 @@ func (c Config) checked() (Config, error) {
 	switch {
 	case c.Name == "":
 		return c, errors.New("cluster: no name")
+	case !goodName(c.Name):
+		return c, badName(c.Name)
 	case c.DataDir == "":
 		return c, errors.New("cluster: no data directory")
+	case c.Bind == c.Gossip:
+		return c, fmt.Errorf("cluster: bind and gossip are both %s: each needs a port of its own", c.Bind)
 	}
 	for what, a := range map[string]netip.AddrPort{"bind": c.Bind, "gossip": c.Gossip} {
 		if !a.IsValid() || a.Addr().IsUnspecified() || a.Port() == 0 {

@@ -316,3 +316,28 @@ func TestDataOfAnotherClusterIsRefused(t *testing.T) {
 		t.Errorf("a binary too new: %v", err)
 	}
 }
+
+func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		change func(*Config)
+		want   string
+	}{
+		{"no name", func(c *Config) { c.Name = "" }, "no name"},
+		{"a name with a slash", func(c *Config) { c.Name = "../a" }, "cannot be a director's name"},
+		{"a name without end", func(c *Config) { c.Name = strings.Repeat("a", maxName+1) }, "cannot be a director's name"},
+		{"no directory", func(c *Config) { c.DataDir = "" }, "no data directory"},
+		{"no address", func(c *Config) { c.Bind = netip.AddrPort{} }, "one address and port"},
+		{"every address", func(c *Config) { c.Gossip = netip.MustParseAddrPort("[::]:7401") }, "one address and port"},
+		{"one port for both", func(c *Config) { c.Gossip = c.Bind }, "each needs a port of its own"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := config(t, "a")
+			tt.change(&cfg)
+			if err := Init(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+		})
+	}
+}

@@ -212,11 +212,7 @@ func TestThreeNodesAgreeAndOutliveTheirLeader(t *testing.T) {
 func TestANodeAloneStartsFromWhatItHadApplied(t *testing.T) {
 	t.Parallel()
 	ns := three(t)
-	for i := range 50 {
-		if err := ns[0].Propose(t.Context(), drain("b", i%2 == 0)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	change(t, ns[0], 50)
 	eventually(t, "all have the same", same(ns...))
 	want, index := ns[2].State().Hash(), ns[2].AppliedIndex()
 	for _, n := range ns {
