@@ -118,8 +118,9 @@ func (s *session) tellOthers(ctx context.Context) error {
 			default:
 				continue // the last one is still on its way
 			}
+			slot := busy[name] // the map is this loop's alone
 			s.group.Go(func() error {
-				defer func() { <-busy[name] }()
+				defer func() { <-slot }()
 				s.tell(ctx, name, body)
 				return nil
 			})
