@@ -225,10 +225,14 @@ func TestTokensLetInOnceInTimeAndForTheirRole(t *testing.T) {
 
 func TestVerdictsSurviveEditsUnlessTheCheckChanged(t *testing.T) {
 	base := play(t, history()[:8])
-	heavier, otherCheck, gone := articleConfig(), articleConfig(), articleConfig()
+	heavier, tuned, otherCheck, gone := articleConfig(), articleConfig(), articleConfig(), articleConfig()
 	edit := func(c Config, f func(*Service)) { s := c.Services["web"]; f(&s); c.Services["web"] = s }
 	edit(heavier, func(s *Service) { s.Servers[0].Weight = 9 })
-	edit(otherCheck, func(s *Service) { s.Checks[0].Fall = 3 })
+	edit(tuned, func(s *Service) {
+		c := &s.Checks[0]
+		c.Interval, c.Timeout, c.Rise, c.Fall = 7*time.Second, 3*time.Second, 4, 3
+	})
+	edit(otherCheck, func(s *Service) { s.Checks[0].Path += "/other" })
 	edit(gone, func(s *Service) { s.Servers = s.Servers[:1] })
 	for _, tt := range []struct {
 		name         string
@@ -236,6 +240,7 @@ func TestVerdictsSurviveEditsUnlessTheCheckChanged(t *testing.T) {
 		want11, want Health
 	}{
 		{"a new weight", heavier, Up, Down},
+		{"the same check, tuned", tuned, Up, Down},
 		{"another check", otherCheck, Unknown, Unknown},
 		{"a server less", gone, Up, Unknown},
 	} {

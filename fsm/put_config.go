@@ -33,16 +33,26 @@ func (c PutConfig) apply(s State) (State, []Change, error) {
 	return s, []Change{{ConfigChanged, "", text}}, nil
 }
 
-// keepVerdicts keeps what was agreed about servers whose checks did not change.
+// keepVerdicts keeps what was agreed about servers of which the checks still ask the same.
 func keepVerdicts(old map[ServerKey]Verdict, was, is Config) map[ServerKey]Verdict {
 	kept := map[ServerKey]Verdict{}
 	for key, v := range old {
 		svc, ok := is.Services[key.Service]
-		if ok && svc.has(key) && reflect.DeepEqual(svc.Checks, was.Services[key.Service].Checks) {
+		if ok && svc.has(key) && reflect.DeepEqual(questions(svc.Checks), questions(was.Services[key.Service].Checks)) {
 			kept[key] = v
 		}
 	}
 	return kept
+}
+
+// questions are checks without how often they ask and how the answers count: to tune that is no reason
+// to forget what was agreed, which would take every server out until it is agreed again.
+func questions(checks []Check) []Check {
+	out := slices.Clone(checks)
+	for i := range out {
+		out[i].Interval, out[i].Timeout, out[i].Rise, out[i].Fall = 0, 0, 0, 0
+	}
+	return out
 }
 
 func (s Service) has(k ServerKey) bool {
