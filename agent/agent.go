@@ -152,10 +152,11 @@ func (a *Agent) current() (*session, error) {
 	return a.session, nil
 }
 
-// handOver gives what this host owns to successors, within a bounded time: make before break.
+// handOver gives what this host owns to successors, within a bounded time: make before break. A keeper
+// that is a unit of its own goes on without control, unless it is about to be stopped as well.
 func (a *Agent) handOver() {
 	s, err := a.current()
-	if err != nil || len(a.cfg.KeeperArgv) == 0 {
+	if err != nil || len(a.cfg.KeeperArgv) == 0 && !unitStops(keeperUnit) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), handOverLimit)
@@ -188,14 +189,20 @@ func (a *Agent) clusterConfig() cluster.Config {
 	f := a.cfg.File
 	return cluster.Config{
 		Name: f.Name, DataDir: f.DataDir, Bind: f.Bind, Gossip: f.Gossip, Role: f.Role,
-		Sources: sources, Version: a.cfg.Version, MinLevel: MinLevel, MaxLevel: MaxLevel,
+		Sources: a.sources, Version: a.cfg.Version, MinLevel: MinLevel, MaxLevel: MaxLevel,
 		Heartbeat: f.Heartbeat, Log: a.cfg.Log.Named("cluster"),
 	}
 }
 
-// sources returns the addresses of this host's interfaces that are there for ever: virtual
-// addresses have a lifetime and are not among them.
-func sources() []netip.Addr { return permanentAddresses() }
+// sources returns the addresses that this host has before it knows of virtual ones. Once it is in the
+// cluster it tells what they are without those.
+func (a *Agent) sources() []netip.Addr {
+	own, err := hostAddresses(nil)
+	if err != nil {
+		a.cfg.Log.Warn("own addresses not known yet", "err", err)
+	}
+	return own
+}
 
 func serve(server *http.Server, l net.Listener) error {
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {

@@ -61,23 +61,23 @@ func listen(path, group string) (net.Listener, error) {
 	return l, nil
 }
 
-// permanentAddresses returns this host's own addresses, sorted: no loopback, none with a lifetime.
-func permanentAddresses() []netip.Addr {
+// hostAddresses returns this host's own addresses, sorted: no loopback, and none of virtual. An address
+// may have a lifetime and be the host's own all the same: it is from DHCP then.
+func hostAddresses(virtual map[netip.Addr]bool) ([]netip.Addr, error) {
 	list, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
 	if err != nil {
-		return nil // asked again in a second
+		return nil, fmt.Errorf("list this host's addresses: %w", err)
 	}
 	var out []netip.Addr
 	for _, a := range list {
 		addr, ok := netip.AddrFromSlice(a.IP)
 		addr = addr.Unmap()
-		forever := a.ValidLft == 0 || uint32(a.ValidLft) == ^uint32(0)
-		if ok && forever && !addr.IsLoopback() {
+		if ok && !addr.IsLoopback() && !virtual[addr] {
 			out = append(out, addr)
 		}
 	}
 	slices.SortFunc(out, netip.Addr.Compare)
-	return slices.Compact(out)
+	return slices.Compact(out), nil
 }
 
 // interfaceOf returns the interface that has an address, or "".

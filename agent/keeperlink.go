@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -13,10 +15,15 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/mutant"
 )
 
 // errNoKeeper means that there is no keeper to give an order to right now.
 var errNoKeeper = errors.New("the keeper does not answer")
+
+// keeperPatience is how long a keeper may take for an answer. One that takes longer is frozen: it counts
+// as gone until it answers again.
+const keeperPatience = 3 * time.Second
 
 // keeperLink keeps a connection to the keeper process, and starts that process if none is there.
 type keeperLink struct {
@@ -39,8 +46,8 @@ func newKeeperLink(socket string, argv []string, log hclog.Logger) *keeperLink {
 	return k
 }
 
-// Run attaches to the keeper, and again whenever the connection ends, until ctx ends. The keeper
-// outlives it.
+// Run attaches to the keeper, and again whenever the connection ends or it does not answer, until ctx
+// ends. The keeper outlives it.
 func (k *keeperLink) Run(ctx context.Context) error {
 	for ctx.Err() == nil && !k.stopping() {
 		c, err := k.connect(ctx)
@@ -49,15 +56,23 @@ func (k *keeperLink) Run(ctx context.Context) error {
 			sleep(ctx, time.Second)
 			continue
 		}
-		k.attach(ctx, c)
-		k.watch(ctx, c)
-		k.mu.Lock()
-		k.client = nil
-		k.mu.Unlock()
-		k.news.ring()
+		err = k.serve(ctx, c)
+		k.lost()
 		_ = c.Close()
+		if err != nil && ctx.Err() == nil && !k.stopping() {
+			k.log.Warn("the keeper is lost", "err", err)
+			sleep(ctx, 20*time.Millisecond)
+		}
 	}
 	return nil
+}
+
+// lost notes that there is no keeper: what it said last is not true any more.
+func (k *keeperLink) lost() {
+	k.mu.Lock()
+	k.client, k.last = nil, keeper.Status{}
+	k.mu.Unlock()
+	k.news.ring()
 }
 
 // connect dials the keeper; if nobody answers, it starts one and dials until that does.
@@ -91,6 +106,9 @@ func (k *keeperLink) spawn() (<-chan error, error) {
 	cmd := exec.Command(k.argv[0], k.argv[1:]...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if mutant.On(mutant.OneProcess) {
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	}
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start keeper: %w", err)
 	}
@@ -107,40 +125,45 @@ func (k *keeperLink) spawn() (<-chan error, error) {
 	return exited, nil
 }
 
-// attach gives a new connection the standing order.
-func (k *keeperLink) attach(ctx context.Context, c *keeper.Client) {
-	k.mu.Lock()
-	k.client = c
-	order := k.order
-	k.mu.Unlock()
-	if order == nil {
-		return // until the state is known, the keeper goes on with what it recorded
-	}
-	if err := c.Set(ctx, *order); err != nil {
-		k.log.Error("keeper did not take its orders", "err", err)
-	}
-}
-
-// watch copies the keeper's status until the connection ends.
-func (k *keeperLink) watch(ctx context.Context, c *keeper.Client) {
-	for {
-		st, err := c.Status(ctx)
+// serve gives a new connection the standing order and copies the keeper's status, until the connection
+// ends or the keeper does not answer.
+func (k *keeperLink) serve(ctx context.Context, c *keeper.Client) error {
+	for first := true; ; first = false {
+		st, err := status(ctx, c)
 		if err != nil {
-			return
+			return err
 		}
 		k.mu.Lock()
-		k.last = st
+		k.client, k.last = c, st
+		order := k.order
 		k.mu.Unlock()
+		if first && order != nil { // until the state is known, the keeper goes on with what it recorded
+			if err := give(ctx, c, *order); err != nil {
+				k.log.Error("keeper did not take its orders", "err", err)
+			}
+		}
 		k.news.ring()
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-c.Done():
-			return
+			return keeper.ErrGone
 		case <-c.Changed():
 		case <-time.After(reportEvery):
 		}
 	}
+}
+
+func status(ctx context.Context, c *keeper.Client) (keeper.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, keeperPatience)
+	defer cancel()
+	return c.Status(ctx)
+}
+
+func give(ctx context.Context, c *keeper.Client, o keeper.Order) error {
+	ctx, cancel := context.WithTimeout(ctx, keeperPatience)
+	defer cancel()
+	return c.Set(ctx, o)
 }
 
 // Set gives the keeper its orders, now or when it is there again.
@@ -149,7 +172,7 @@ func (k *keeperLink) Set(ctx context.Context, o keeper.Order) error {
 	if c == nil {
 		return errNoKeeper
 	}
-	return c.Set(ctx, o)
+	return give(ctx, c, o)
 }
 
 // clear has the keeper give everything up, and waits a while for it to be there.
@@ -191,12 +214,23 @@ func (k *keeperLink) status() keeper.Status {
 
 // active reports whether this host owns a group.
 func (k *keeperLink) active(group string) bool {
-	for _, g := range k.status().Groups {
-		if g.Name == group {
-			return g.State == "active"
+	g, _ := k.status().Group(group)
+	return g.State == "active"
+}
+
+// deafTo says on which router of a group a member is not heard, or "": an owner that is not heard here
+// may not hear a claim from here either.
+func (k *keeperLink) deafTo(group string, sources []netip.Addr) string {
+	g, ok := k.status().Group(group)
+	if !ok {
+		return group + " does not run here"
+	}
+	for _, r := range g.Routers {
+		if r.Heard == nil || r.Silent || !slices.Contains(sources, r.Heard.Source) {
+			return r.Name
 		}
 	}
-	return false
+	return ""
 }
 
 // owned returns the groups that this host owns.
@@ -224,6 +258,8 @@ func (k *keeperLink) claim(ctx context.Context, group string, priority uint8) er
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(ctx, keeperPatience)
+	defer cancel()
 	return c.Claim(ctx, group, priority)
 }
 
@@ -232,6 +268,8 @@ func (k *keeperLink) yield(ctx context.Context, group string, wait time.Duration
 	if err != nil {
 		return false, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, keeperPatience)
+	defer cancel()
 	return c.Yield(ctx, group, wait)
 }
 

@@ -71,6 +71,9 @@ func (s *session) claim(ctx context.Context, group string, g fsm.Ownership) erro
 	if s.keeper.active(group) {
 		return nil
 	}
+	if deaf := s.keeper.deafTo(group, s.node.State().Members[g.Owner].Sources); deaf != "" {
+		return fmt.Errorf("%s does not hear %s own %s, so a claim might not be heard either", s.cfg.Name, g.Owner, deaf)
+	}
 	if err := s.pull(ctx, g.Owner); err != nil {
 		return fmt.Errorf("connections of %s: %w", g.Owner, err)
 	}
@@ -95,6 +98,21 @@ func (s *session) claim(ctx context.Context, group string, g fsm.Ownership) erro
 		}
 	}
 	return nil
+}
+
+// relieve hands over what this host owns when its keeper has been told to stop: it waits for that.
+func (s *session) relieve(ctx context.Context) {
+	if !s.keeper.status().Stopping {
+		return
+	}
+	if _, busy := s.moving.LoadOrStore("keeper", true); busy {
+		return
+	}
+	s.group.Go(func() error {
+		defer s.moving.Delete("keeper")
+		s.giveAway(ctx, "the keeper of "+s.cfg.Name+" stops")
+		return nil
+	})
 }
 
 // pull brings another director's connections into this director's kernel.

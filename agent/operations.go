@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -26,12 +27,17 @@ const (
 
 var _ api.Agent = (*Agent)(nil)
 
-// Init implements [api.Agent]: it makes a cluster with this agent as its only member.
+// Init implements [api.Agent]: it makes a cluster with this agent as its only member. Run again by the
+// same agent it has nothing to do.
 func (a *Agent) Init(ctx context.Context, p api.Progress) error {
 	a.change.Lock()
 	defer a.change.Unlock()
-	if err := a.outside(); err != nil {
-		return err
+	if s, err := a.current(); err == nil {
+		if !s.node.Founder() {
+			return s.inside()
+		}
+		p("this agent has made cluster " + s.node.State().ClusterID + " already: nothing to do")
+		return a.waitReady(ctx, p)
 	}
 	if err := cluster.Init(ctx, a.clusterConfig()); err != nil {
 		return err
@@ -43,12 +49,17 @@ func (a *Agent) Init(ctx context.Context, p api.Progress) error {
 	return a.waitReady(ctx, p)
 }
 
-// Join implements [api.Agent]. A join that was cut off goes on where it stopped.
+// Join implements [api.Agent]. A join that was cut off goes on where it stopped, and one that has
+// succeeded has nothing to do.
 func (a *Agent) Join(ctx context.Context, r api.JoinRequest, p api.Progress) error {
 	a.change.Lock()
 	defer a.change.Unlock()
-	if err := a.outside(); err != nil {
-		return err
+	if s, err := a.current(); err == nil {
+		if cluster.Joined(a.cfg.File.DataDir, r.Token) != nil {
+			return s.inside()
+		}
+		p("this agent is a member of that cluster already")
+		return a.waitReady(ctx, p)
 	}
 	if err := cluster.Join(ctx, a.clusterConfig(), r.Address, r.Token, p); err != nil {
 		return err
@@ -59,12 +70,8 @@ func (a *Agent) Join(ctx context.Context, r api.JoinRequest, p api.Progress) err
 	return a.waitReady(ctx, p)
 }
 
-// outside returns nil if this agent is in no cluster.
-func (a *Agent) outside() error {
-	s, err := a.current()
-	if err != nil {
-		return nil
-	}
+// inside says that this agent is in a cluster, to who wanted it in another.
+func (s *session) inside() error {
 	id := s.node.State().ClusterID
 	if id == "" { // it is as good as in it
 		return errors.New("this agent is joining a cluster: `quorate status` shows how far it is, `quorate leave` ends it")
@@ -239,12 +246,7 @@ func (a *Agent) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) 
 		Problems: config.Validate(r.Config),
 		Kernel:   map[string][]string{},
 	}
-	ops, conns, err := s.director.Plan(ctx, r.Config)
-	if err != nil {
-		return plan, err
-	}
-	plan.Kernel[s.cfg.Name], plan.Connections = ops, conns
-	return plan, nil
+	return plan, s.planEverywhere(ctx, r.Config, &plan)
 }
 
 // Apply implements [api.Agent]. Nothing is applied if anything is wrong.
@@ -359,9 +361,19 @@ func successor(state *fsm.State, live map[string]received, group, not string) st
 	return ""
 }
 
-// self is this member as it should be in the log.
+// self is this member as it should be in the log. Addresses that cannot be listed just now stay as they
+// were: without them the others would take this host's adverts for a stranger's.
 func (s *session) self(m fsm.Member) fsm.Member {
-	m.Sources, m.Version, m.MinLevel, m.MaxLevel = sources(), s.version, MinLevel, MaxLevel
+	virtual := map[netip.Addr]bool{}
+	for _, r := range s.node.State().Config.Routers {
+		for _, p := range r.Addresses {
+			virtual[p.Addr()] = true
+		}
+	}
+	if own, err := hostAddresses(virtual); err == nil {
+		m.Sources = own
+	}
+	m.Version, m.MinLevel, m.MaxLevel = s.version, MinLevel, MaxLevel
 	m.Address, m.Gossip = s.cfg.Bind, s.cfg.Gossip
 	return m
 }

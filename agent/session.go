@@ -20,6 +20,7 @@ import (
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director"
 	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/mutant"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -42,6 +43,8 @@ type session struct {
 	moving  sync.Map              // group name: a move to this director is under way
 
 	mu         sync.Mutex
+	hashed     *fsm.State // the state that hashText is of
+	hashText   string
 	leaving    bool
 	quorumSeen time.Time         // when this director was in the quorum last
 	warm       map[string]uint64 // group: the epoch in which its owner's connections were received whole
@@ -69,7 +72,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 	}
 	s.runner = checks.New(checks.Config{
 		Observer: s.cfg.Name,
-		Report:   func(map[fsm.ServerKey]checks.Observation) { poke(s.tellNow); s.director.Poke() },
+		Report:   s.observed,
 		Spread:   s.place,
 		Log:      s.log.Named("checks"),
 	})
@@ -136,6 +139,10 @@ func (s *session) follow(ctx context.Context) error {
 		seen = s.tellTransitions(s.keeper.status().Transitions, seen)
 		s.takeIntents(ctx)
 		s.warmUp(ctx)
+		s.relieve(ctx)
+		if mutant.On(mutant.PoisonEnds) && s.node.Halted() != nil {
+			return s.node.Halted()
+		}
 		s.director.Poke()
 		select {
 		case <-ctx.Done():
@@ -185,7 +192,7 @@ func (s *session) announceSelf(ctx context.Context) error {
 func (s *session) report() report {
 	state := s.node.State()
 	r := report{
-		Name: s.cfg.Name, Version: s.version, Index: state.Index, Hash: state.Hash(),
+		Name: s.cfg.Name, Version: s.version, Index: state.Index, Hash: s.hash(state),
 		NoIPVS: !s.director.CanHaveIPVS(), Groups: map[string]groupReport{}, Observations: s.observations(),
 	}
 	if err := s.node.Halted(); err != nil {
@@ -233,8 +240,14 @@ func (s *session) unready(state *fsm.State) []string {
 	if err := s.node.Removed(); err != nil {
 		why = append(why, cluster.ErrRemoved.Error())
 	}
-	if !s.keeper.attached() {
+	if s.differs(state) {
+		why = append(why, "its state differs from the others' at the same log index")
+	}
+	switch st := s.keeper.status(); {
+	case !s.keeper.attached():
 		why = append(why, "the keeper does not answer")
+	case st.Stopping:
+		why = append(why, "the keeper is stopping")
 	}
 	why = append(why, s.director.Problems()...)
 	for _, g := range s.keeper.status().Groups {
@@ -250,11 +263,37 @@ func (s *session) unready(state *fsm.State) []string {
 	return why
 }
 
+// hash returns a state's hash. It is computed once for each state: that reads all of it.
+func (s *session) hash(state *fsm.State) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hashed != state {
+		s.hashed, s.hashText = state, state.Hash()
+	}
+	return s.hashText
+}
+
+// differs reports whether this director's state is another than most others have at the same index.
+func (s *session) differs(state *fsm.State) bool {
+	hash, same, other := s.hash(state), 1, 0
+	for name, r := range s.reports.live(time.Now()) {
+		switch {
+		case name == s.cfg.Name || r.Index != state.Index:
+		case r.Hash == hash:
+			same++
+		default:
+			other++
+		}
+	}
+	return other > same
+}
+
 // peerHandler serves the agents' own calls on the cluster port.
 func (s *session) peerHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /peer/report", s.serveReport)
 	mux.HandleFunc("POST /peer/confirm", s.serveConfirm)
+	mux.HandleFunc("POST /peer/plan", s.servePlan)
 	mux.HandleFunc("POST /peer/yield", s.serveYield)
 	mux.HandleFunc("GET /peer/connections", s.serveConnections)
 	return mux
@@ -291,24 +330,49 @@ func (s *session) news(rep report) []fsm.ServerKey {
 	return keys
 }
 
-// askToConfirm asks every other director to probe servers now, so that agreement costs a round
-// trip and not another interval.
+// observed is told what this director's own checks found: a leader has it confirmed as it does what
+// others report.
+func (s *session) observed(changed map[fsm.ServerKey]checks.Observation) {
+	poke(s.tellNow)
+	s.director.Poke()
+	if !s.node.IsLeader() {
+		return
+	}
+	var dead []fsm.ServerKey
+	for key, o := range changed {
+		if o.Health == fsm.Down && s.node.State().Verdict(key).Health == fsm.Up {
+			dead = append(dead, key)
+		}
+	}
+	if len(dead) > 0 {
+		s.group.Go(func() error { s.askToConfirm(s.cfg.Name, dead); return nil })
+	}
+}
+
+// askToConfirm has every director but the one that saw it probe servers now, all at once, so that
+// agreement costs a round trip and not another interval.
 func (s *session) askToConfirm(observer string, keys []fsm.ServerKey) {
 	ctx, cancel := context.WithTimeout(context.Background(), reportEvery)
 	defer cancel()
-	s.runner.Confirm(ctx, keys)
 	body, err := json.Marshal(keys)
 	if err != nil {
 		return // keys always encode
 	}
+	var asked sync.WaitGroup
 	for name := range s.node.State().Members {
-		if name == observer || name == s.cfg.Name {
-			continue
-		}
-		if err := s.ask(ctx, name, http.MethodPost, "/peer/confirm", body, nil); err != nil {
-			s.log.Debug("confirm probe not asked", "of", name, "err", err)
+		switch name {
+		case observer:
+		case s.cfg.Name:
+			asked.Go(func() { s.runner.Confirm(ctx, keys) })
+		default:
+			asked.Go(func() {
+				if err := s.ask(ctx, name, http.MethodPost, "/peer/confirm", body, nil); err != nil {
+					s.log.Debug("confirm probe not asked", "of", name, "err", err)
+				}
+			})
 		}
 	}
+	asked.Wait()
 }
 
 func (s *session) serveConfirm(w http.ResponseWriter, r *http.Request) {

@@ -28,7 +28,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	state, live := s.node.State(), s.reports.live(time.Now())
 	live[s.cfg.Name] = received{report: s.report()}
 	st.Cluster, st.Leader, st.Quorum = state.ClusterID, s.node.Leader(), s.node.Quorum()
-	st.Revision, st.AppliedIndex, st.FeatureLevel, st.StateHash = state.Revision, state.Index, state.Level, state.Hash()
+	st.Revision, st.AppliedIndex, st.FeatureLevel, st.StateHash = state.Revision, state.Index, state.Level, s.hash(state)
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
 		st.Directors = append(st.Directors, directorStatus(state.Members[name], live))
 	}

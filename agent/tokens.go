@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -26,7 +27,11 @@ func (a *Agent) CreateToken(ctx context.Context, r api.TokenRequest) (api.Token,
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	token, err := s.node.CreateToken(ctx, fsm.Role(r.Role), r.Lifetime)
-	return api.Token{Token: token, Expires: time.Now().Add(r.Lifetime).UTC()}, err
+	if err != nil {
+		return api.Token{}, err
+	}
+	id, err := cluster.TokenID(token)
+	return api.Token{ID: id, Token: token, Expires: time.Now().Add(r.Lifetime).UTC()}, err
 }
 
 // Tokens implements [api.Agent].

@@ -95,8 +95,9 @@ type Plan struct {
 	Base        uint64              `json:"base"` // the revision that it was made on
 	Changes     []config.Change     `json:"changes"`
 	Problems    config.Problems     `json:"problems"`
-	Kernel      map[string][]string `json:"kernel"`      // operations on IPVS, by director
-	Connections int                 `json:"connections"` // established ones on servers that would go
+	Kernel      map[string][]string `json:"kernel"`            // operations on IPVS, by director
+	Unknown     []string            `json:"unknown,omitempty"` // directors that did not say what it would be there
+	Connections int                 `json:"connections"`       // established ones on servers that would go
 }
 
 // ApplyRequest asks for a configuration to be applied.
@@ -126,6 +127,7 @@ type TokenRequest struct {
 
 // Token is a token for one join.
 type Token struct {
+	ID      string    `json:"id"` // that list shows and revoke takes
 	Token   string    `json:"token"`
 	Expires time.Time `json:"expires"`
 }

@@ -87,6 +87,16 @@ func Join(ctx context.Context, cfg Config, addr, tokenText string, progress func
 	return install(cfg.DataDir, joinDir)
 }
 
+// Joined is nil if the agent with this data directory is a member of the cluster that a token is for, and
+// says what is wrong if it is another's. It may be asked while a node runs there.
+func Joined(dataDir, tokenText string) error {
+	t, err := parseToken(tokenText)
+	if err != nil {
+		return err
+	}
+	return joinedAlready(dataDir, t, func(string) {})
+}
+
 // joinTarget reads ADDRESS or ADDRESS:PORT.
 func joinTarget(addr string) (string, error) {
 	if ap, err := netip.ParseAddrPort(addr); err == nil && ap.Port() != 0 {

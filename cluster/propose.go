@@ -78,24 +78,13 @@ func (n *Node) agree(ctx context.Context, entry []byte) (uint64, error) {
 	}
 }
 
-// noLeader says how many members there are to elect one.
+// noLeader says how many voters answer, of those that are needed to elect one.
 func (n *Node) noLeader() error {
-	s := n.State()
-	alive := 0
-	for name := range s.Members {
-		if n.Alive(name) {
-			alive++
-		}
-	}
-	return fmt.Errorf("%w: %d of %d members are heard of, %d voters must reach each other; nothing was changed", ErrNoLeader, alive, len(s.Members), n.voters()/2+1)
-}
-
-func (n *Node) voters() int {
-	servers, err := n.servers()
+	voters, answer, err := n.reachableVoters(n.life, "")
 	if err != nil {
-		return len(n.State().Members)
+		return fmt.Errorf("%w: %w; nothing was changed", ErrNoLeader, err)
 	}
-	return len(voterIDs(servers))
+	return fmt.Errorf("%w: %d of %d voters answer, %d must reach each other; nothing was changed", ErrNoLeader, answer, voters, voters/2+1)
 }
 
 // append is what only the leader can do.

@@ -24,6 +24,9 @@ func (n *Node) Name() string { return n.id.Name }
 // ID returns this member's ID, which no other member ever has.
 func (n *Node) ID() string { return n.id.ID }
 
+// Founder reports whether this member made the cluster, by Init.
+func (n *Node) Founder() bool { return n.id.Admitted == firstCommand }
+
 // Current reports whether Raft has applied at least what this node had applied before it started.
 // Until then the state is right as of its index, and nothing should be deleted because of it.
 // A node whose record was lost knows no such index; it is current once it has applied what the

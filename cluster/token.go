@@ -97,3 +97,12 @@ func (n *Node) CreateToken(ctx context.Context, role fsm.Role, lifetime time.Dur
 	}
 	return t.String(), nil
 }
+
+// TokenID returns the ID by which the log knows a token.
+func TokenID(text string) (string, error) {
+	t, err := parseToken(text)
+	if err != nil {
+		return "", err
+	}
+	return t.ID(), nil
+}

@@ -108,6 +108,9 @@ func printPlan(w io.Writer, plan api.Plan) error {
 			fmt.Fprintln(&b, "  "+op)
 		}
 	}
+	for _, name := range plan.Unknown {
+		fmt.Fprintf(&b, "\nIPVS operations on %s: not known, it does not answer\n", name)
+	}
 	if plan.Connections > 0 {
 		fmt.Fprintf(&b, "\nestablished connections on real servers that go: %d\n", plan.Connections)
 	}

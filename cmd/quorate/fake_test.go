@@ -96,7 +96,7 @@ func (w *whole) Events(context.Context, uint64, bool) ([]api.Event, error) {
 }
 
 func (w *whole) CreateToken(_ context.Context, r api.TokenRequest) (api.Token, error) {
-	return api.Token{Token: "quorate1-" + r.Role, Expires: noon.Add(r.Lifetime)}, nil
+	return api.Token{ID: "2a5f0c", Token: "quorate1-" + r.Role, Expires: noon.Add(r.Lifetime)}, nil
 }
 
 func (w *whole) Tokens(context.Context) ([]api.TokenInfo, error) {
@@ -121,7 +121,7 @@ func (w *whole) Leave(_ context.Context, r api.LeaveRequest, p api.Progress) err
 // trouble is an agent of a cluster in which nothing is well.
 type trouble struct{ whole }
 
-var errTrouble = errors.New("no leader: 1 of 3 members are heard of, 2 voters must reach each other; nothing was changed")
+var errTrouble = errors.New("no leader: 1 of 3 voters answer, 2 must reach each other; nothing was changed")
 
 func (*trouble) Status(context.Context) (api.Status, error) {
 	return api.Status{

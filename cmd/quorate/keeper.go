@@ -15,6 +15,9 @@ import (
 	"github.com/quorate/quorate/director/keeper"
 )
 
+// handOverLimit is how long a keeper that is told to stop waits for control to hand its addresses over.
+const handOverLimit = 4 * time.Second
+
 func keeperCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
@@ -49,6 +52,7 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 			Host:     host,
 			Log:      log,
 			Release:  true,
+			HandOver: handOverLimit,
 			RealTime: true,
 		})
 	})

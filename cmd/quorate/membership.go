@@ -113,6 +113,9 @@ func tokenCommand(c *cli) *cobra.Command {
 			if c.json() {
 				return printJSON(cmd.OutOrStdout(), t)
 			}
+			// The token alone is what programs read; who looks on is told how to take it back.
+			fmt.Fprintf(cmd.ErrOrStderr(), "token %s is good for one join until %s; `quorate token revoke %s` takes it back\n",
+				t.ID, t.Expires.Local().Format(time.DateTime), t.ID)
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), t.Token)
 			return err
 		},

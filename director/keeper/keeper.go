@@ -41,6 +41,9 @@ type Config struct {
 	// Release says that the end of ctx is a goodbye: priority 0, and the addresses are removed.
 	// Without it the addresses stay for their lifetime, and a keeper that starts within it goes on.
 	Release bool
+	// HandOver is how long after the end of ctx a client may take to hand over what is Active, before
+	// the goodbye; 0 for no such time. Without a client nothing is waited for.
+	HandOver time.Duration
 	// RealTime asks for locked memory and real-time scheduling of the whole process.
 	RealTime bool
 	// Listen opens the socket of an interface; nil for [vrrp.Listen].
@@ -78,6 +81,7 @@ type keeper struct {
 	changed     bool
 	recorded    bool // the record is up to date
 	stop        *stopOrder
+	until       time.Time // when to stop waiting for a client to hand over; zero: not stopping
 	buf, out    []byte
 
 	watching sync.Mutex // guards watchers
@@ -176,11 +180,13 @@ func newKeeper(cfg Config) *keeper {
 func (k *keeper) loop(ctx context.Context) (release bool) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	end := ctx.Done()
 	for {
 		var do func()
 		select {
-		case <-ctx.Done():
-			return k.cfg.Release
+		case <-end:
+			end = nil
+			k.until, k.changed = time.Now().Add(k.cfg.HandOver), true
 		case <-timer.C:
 		case <-k.ready:
 		case do = <-k.calls:
@@ -190,8 +196,11 @@ func (k *keeper) loop(ctx context.Context) (release bool) {
 			do = func() { k.reported(time.Now(), rs) }
 		}
 		k.turn(do)
-		if k.stop != nil {
+		switch {
+		case k.stop != nil:
 			return k.stop.release
+		case end == nil && k.relieved(time.Now()):
+			return k.cfg.Release
 		}
 		if next := k.deadline(); next.IsZero() {
 			timer.Reset(time.Hour)
@@ -199,6 +208,27 @@ func (k *keeper) loop(ctx context.Context) (release bool) {
 			timer.Reset(max(time.Until(next), 0))
 		}
 	}
+}
+
+// relieved reports whether a keeper that was told to stop need not wait any longer: nothing is owned, or
+// there is nobody who could hand it over.
+func (k *keeper) relieved(now time.Time) bool {
+	k.watching.Lock()
+	clients := len(k.watchers)
+	k.watching.Unlock()
+	return clients == 0 || !now.Before(k.until) || !k.owns()
+}
+
+// owns reports whether any addresses are here, those that stay a moment after a yield among them.
+func (k *keeper) owns() bool {
+	for _, g := range k.groups {
+		for _, r := range g.routers {
+			if r.owned {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // turn does what is due, and do. Nothing is done, and no timer fires, while a datagram waits: after a
@@ -302,7 +332,7 @@ func (k *keeper) deadline() time.Time {
 	for _, p := range k.parting {
 		next = earlier(next, p.machine.Deadline())
 	}
-	return next
+	return earlier(next, k.until)
 }
 
 // goodbye resigns everything, and lets the repeated priority 0 leave.

@@ -19,6 +19,8 @@ type Status struct {
 	Transitions []Transition `json:"transitions"`
 	// Drops counts, per interface, the adverts that were dropped before a router was found for them.
 	Drops map[string]map[vrrp.Drop]uint64 `json:"drops,omitempty"`
+	// Stopping says that the keeper was told to stop, and waits for its client to hand over.
+	Stopping bool `json:"stopping,omitempty"`
 	// Record says what is wrong with the record on disk, or is empty. Without it the keeper works, but
 	// one that is started after it knows nothing.
 	Record string `json:"record,omitempty"`
@@ -98,7 +100,7 @@ const keptTransitions = 100
 
 // status copies what is known, for others to read.
 func (k *keeper) status(now time.Time) Status {
-	s := Status{Time: now, Record: k.record.trouble(), Transitions: slices.Clone(k.transitions), Drops: map[string]map[vrrp.Drop]uint64{}}
+	s := Status{Time: now, Stopping: !k.until.IsZero(), Record: k.record.trouble(), Transitions: slices.Clone(k.transitions), Drops: map[string]map[vrrp.Drop]uint64{}}
 	for iface, d := range k.drops {
 		s.Drops[iface] = maps.Clone(d)
 	}

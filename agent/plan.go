@@ -1,0 +1,77 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/fsm"
+)
+
+// planLimit is how long a plan waits for what other directors say.
+const planLimit = 3 * time.Second
+
+// kernelPlan is what a configuration would cost one director's kernel.
+type kernelPlan struct {
+	Operations  []string `json:"operations"`
+	Connections int      `json:"connections"` // established ones on real servers that would go
+}
+
+// planEverywhere asks every director what a configuration would do to its kernel, all at once. A director
+// that does not answer is named in the plan, and is no error: its kernel follows when it is back.
+func (s *session) planEverywhere(ctx context.Context, cfg fsm.Config, plan *api.Plan) error {
+	body, err := json.Marshal(cfg)
+	if err != nil {
+		return fmt.Errorf("encode the configuration: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, planLimit)
+	defer cancel()
+	var asking sync.WaitGroup
+	var mu sync.Mutex // guards plan
+	for name, m := range s.node.State().Members {
+		if m.Role == fsm.RoleWitness || name == s.cfg.Name {
+			continue
+		}
+		asking.Go(func() {
+			var k kernelPlan
+			err := s.ask(ctx, name, http.MethodPost, "/peer/plan", body, &k)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				s.log.Debug("plan not known", "of", name, "err", err)
+				plan.Unknown = append(plan.Unknown, name)
+				return
+			}
+			plan.Kernel[name], plan.Connections = k.Operations, max(plan.Connections, k.Connections)
+		})
+	}
+	ops, conns, err := s.director.Plan(ctx, cfg)
+	asking.Wait()
+	slices.Sort(plan.Unknown)
+	if s.cfg.Role != fsm.RoleWitness {
+		plan.Kernel[s.cfg.Name] = ops
+	}
+	plan.Connections = max(plan.Connections, conns) // the owner has them all; the others have copies
+	return err
+}
+
+func (s *session) servePlan(w http.ResponseWriter, r *http.Request) {
+	var cfg fsm.Config
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<20)).Decode(&cfg); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	ops, conns, err := s.director.Plan(r.Context(), config.WithDefaults(cfg))
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(kernelPlan{ops, conns}) // who asked may be gone
+}
