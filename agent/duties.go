@@ -88,6 +88,9 @@ func views(state *fsm.State, live map[string]received, group string, now time.Ti
 			Name: name, Alive: alive, Ready: r.Ready, Active: r.active(group),
 			Draining: state.Members[name].Draining || r.Leaving,
 		}
+		if own := r.Groups[group]; own.State == "initialize" {
+			v.Fault = own.Reason
+		}
 		if !r.unreadySince.IsZero() {
 			v.Unready = now.Sub(r.unreadySince)
 		}

@@ -105,6 +105,9 @@ func Order(s *fsm.State, self Self) keeper.Order {
 	}
 	for _, g := range groups(s.Config) {
 		standing := Standing(s, self, g.Name)
+		if owner := s.Groups[g.Name].Owner; mutant.On(mutant.NoStandby) && owner != "" && owner != self.Name {
+			continue
+		}
 		group := keeper.Group{
 			Name:     g.Name,
 			Epoch:    s.Groups[g.Name].Epoch,

@@ -17,6 +17,7 @@ type View struct {
 	Draining bool
 	Active   bool          // its VRRP router is Active
 	Unready  time.Duration // how long it has not been ready
+	Fault    string        // why its routers cannot work, or empty
 }
 
 // fit reports whether a director may be given a group.
@@ -85,6 +86,8 @@ func confirm(group string, g fsm.Ownership, views []View) *fsm.SetOwner {
 		reason = "first owner, elected by VRRP"
 	case old == nil || !old.Alive:
 		reason = g.Owner + " is gone, VRRP elected it"
+	case old.Fault != "":
+		reason = fmt.Sprintf("%s cannot own it: %s; VRRP elected it", old.Name, old.Fault)
 	}
 	return &fsm.SetOwner{Group: group, Owner: active[0], Epoch: g.Epoch + 1, Reason: reason}
 }

@@ -199,7 +199,7 @@ func linkDown(t *testing.T, w *testnet, from *lab.Director) {
 		}
 		return nil
 	})
-	w.told(t, before+1, "before: "+from.Name+": VRRP elected it")
+	w.told(t, before+1, "before: "+from.Name+": "+from.Name+" cannot own it: link")
 	back()
 	w.AwaitReady(t, 30*time.Second)
 	w.stays(t, w.settled(t), 2*time.Second)
