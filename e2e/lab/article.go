@@ -125,6 +125,35 @@ func (a *Article) Join(t T, d *Director) {
 	t.Fatalf("lab: nobody is there to join")
 }
 
+// Heal switches every director on, has its agent run and in the cluster, ends its drain, makes text, a
+// cluster file, the configuration, and waits until all are ready and one host owns the address.
+func (a *Article) Heal(t T, text string) {
+	t.Helper()
+	for _, d := range a.Directors {
+		if !d.On() {
+			d.Revive()
+		}
+		if _, err := d.FindProcess("agent"); err != nil {
+			d.Agent(t)
+		}
+	}
+	for _, d := range a.Directors {
+		s, err := d.Status()
+		if err != nil {
+			t.Fatalf("lab: %v", err)
+		}
+		if len(s.Directors) == 0 {
+			a.Join(t, d)
+		}
+	}
+	a.AwaitReady(t, 60*time.Second)
+	for _, d := range a.Directors {
+		must(t, d, "enable", "director", d.Name)
+	}
+	a.Apply(text)
+	a.AwaitOwner(t, 15*time.Second, OuterVIP)
+}
+
 func must(t T, d *Director, args ...string) string {
 	t.Helper()
 	out, err := d.Quorate(args...)

@@ -2,10 +2,8 @@ package moves
 
 import (
 	"strings"
-	"testing"
 	"time"
 
-	"github.com/quorate/quorate/director/mutant"
 	"github.com/quorate/quorate/e2e/lab"
 	"github.com/quorate/quorate/e2e/proof"
 )
@@ -15,37 +13,36 @@ const (
 	diesWithin = 6 * time.Second // three intervals of a second and skew, and slack
 )
 
-func TestTheOwnersMachineDiesAndBothAddressesMoveTogether(t *testing.T) {
-	proof.Prove(t, 3, lab.ArticleFile, func(t lab.T, a *lab.Article) {
-		owner := a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP)
-		probe := a.Client.Probe(lab.Probe{To: lab.OuterVIP, Interval: 5 * time.Millisecond})
-		time.Sleep(time.Second)
-		owner.Die()
-		next := movedTogether(t, a, owner, diesWithin)
-		time.Sleep(time.Second)
-		r := probe.Close()
-		t.Logf("machine death: %v", r)
-		if r.Longest > diesWithin {
-			t.Errorf("the address was gone for %v", r.Longest)
-		}
-		repliesFlowBack(t, a, next)
-	})
+var (
+	machineDies = proof.Step{Name: "its machine dies and both addresses move together", Proof: ownersMachineDies}
+	linkDown    = proof.Step{Name: "one of its links goes down and both addresses move together", Proof: oneLinkDown}
+	drain       = proof.Step{Name: "it is drained without a lost request", Proof: drainLosesNothing}
+	leave       = proof.Step{Name: "it leaves without a lost request", Proof: leaveLosesNothing}
+)
+
+func ownersMachineDies(t lab.T, a *lab.Article) {
+	owner := a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP)
+	a.AwaitReady(t, 30*time.Second)
+	probe := a.Client.Probe(lab.Probe{To: lab.OuterVIP, Interval: 5 * time.Millisecond})
+	time.Sleep(time.Second)
+	owner.Die()
+	next := movedTogether(t, a, owner, diesWithin)
+	time.Sleep(time.Second)
+	r := probe.Close()
+	t.Logf("machine death: %v", r)
+	if r.Longest > diesWithin {
+		t.Errorf("the address was gone for %v", r.Longest)
+	}
+	repliesFlowBack(t, a, next)
 }
 
-func TestOneLinkOfTheOwnerGoesDownAndBothAddressesMoveTogether(t *testing.T) {
-	proof.Prove(t, 3, lab.ArticleFile, linkDown)
-}
-
-func TestOneLinkOfTheOwnerGoesDownControl(t *testing.T) {
-	proof.Control(t, mutant.LoneRouters, 3, lab.ArticleFile, linkDown)
-}
-
-func linkDown(t lab.T, a *lab.Article) {
+func oneLinkDown(t lab.T, a *lab.Article) {
 	for _, s := range []*lab.Segment{a.Outer, a.Inner} {
 		owner := a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP)
 		a.AwaitReady(t, 30*time.Second)
 		probe := a.Client.Probe(lab.Probe{To: lab.OuterVIP, Interval: 5 * time.Millisecond})
 		back := a.Unplug(owner, s)
+		defer back()
 		next := movedTogether(t, a, owner, diesWithin)
 		time.Sleep(500 * time.Millisecond)
 		r := probe.Close()
@@ -85,17 +82,8 @@ func repliesFlowBack(t lab.T, a *lab.Article, owner *lab.Host) {
 	}
 }
 
-func TestDrainMovesTheOwnerWithoutALostRequest(t *testing.T) {
-	proof.Prove(t, 3, echoFile, drainLosesNothing)
-}
-
-func TestDrainControl(t *testing.T) {
-	proof.Control(t, mutant.BreakFirst, 3, echoFile, drainLosesNothing)
-}
-
-func TestLeaveMovesTheOwnerWithoutALostRequest(t *testing.T) {
-	proof.Prove(t, 3, echoFile, leaveLosesNothing)
-}
+// servers is how many real servers echoFile has.
+const servers = 6
 
 // echoFile is the article's set-up with a TCP echo service beside the web. Its checks are rare: a guest
 // has one slow processor, and it is to carry the load.
@@ -127,7 +115,7 @@ func leaveLosesNothing(t lab.T, a *lab.Article) {
 func losesNothing(t lab.T, a *lab.Article, away func(*lab.Director) (string, error)) {
 	owner := a.Director(a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP))
 	a.AwaitReady(t, 30*time.Second)
-	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, 6) })
+	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, servers) })
 	conns := a.Client.Connections(lab.Connections{To: lab.OuterVIP + ":7", Count: 20, Interval: 100 * time.Millisecond})
 	time.Sleep(10 * time.Second)
 	client := a.Client.Requests(lab.Requests{To: lab.OuterVIP + ":80", Rate: 50, Timeout: 5 * time.Second})

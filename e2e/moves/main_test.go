@@ -7,10 +7,33 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/quorate/quorate/director/mutant"
 	"github.com/quorate/quorate/e2e/lab"
+	"github.com/quorate/quorate/e2e/proof"
 )
 
 func TestMain(m *testing.M) { lab.Main(m) }
+
+func TestWhatHappensToTheOwnerRequestsGoOn(t *testing.T) {
+	proof.Series(t, 3, echoFile, machineDies, linkDown, drain, leave, tables, foreign, controlKilled, noQuorum)
+}
+
+func TestAPoisonedEntryStopsNobody(t *testing.T) {
+	proof.Run(t, 3, echoFile, "poison", poisoned.Proof) // a build that lets it in; nothing is switched off
+}
+
+func TestEachProofFailsWithoutItsPromise(t *testing.T) {
+	proof.Controls(t, 3, echoFile,
+		proof.Broken{Mutant: mutant.NoStandby, Step: machineDies},
+		proof.Broken{Mutant: mutant.LoneRouters, Step: linkDown},
+		proof.Broken{Mutant: mutant.BreakFirst, Step: drain},
+		proof.Broken{Mutant: mutant.BreakFirst, Step: leave},
+		proof.Broken{Mutant: mutant.DeafTables, Step: tables},
+		proof.Broken{Mutant: mutant.OneProcess, Step: controlKilled},
+		proof.Broken{Mutant: mutant.FlushTables, Step: noQuorum},
+		proof.Broken{Mutant: mutant.PoisonEnds, Step: poisoned},
+	)
+}
 
 // poison puts an entry that cannot be decoded into the log of all directors.
 func poison(t lab.T, a *lab.Article) {

@@ -4,27 +4,23 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/quorate/quorate/director/mutant"
 	"github.com/quorate/quorate/e2e/lab"
 	"github.com/quorate/quorate/e2e/proof"
 )
 
-func TestWithoutQuorumRequestsGoOn(t *testing.T) {
-	proof.Prove(t, 3, lab.ArticleFile, withoutQuorum)
-}
-
-func TestWithoutQuorumControl(t *testing.T) {
-	proof.Control(t, mutant.FlushTables, 3, lab.ArticleFile, withoutQuorum)
-}
+var (
+	noQuorum      = proof.Step{Name: "without quorum requests go on", Proof: withoutQuorum}
+	controlKilled = proof.Step{Name: "control is killed everywhere and requests go on", Proof: controlKilledEverywhere}
+	poisoned      = proof.Step{Name: "a poisoned entry stops nobody", Proof: poisonStopsNobody}
+)
 
 // withoutQuorum kills two machines, then restarts the third's agent: it serves, its table unchanged.
 func withoutQuorum(t lab.T, a *lab.Article) {
-	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, 3) })
+	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, servers) })
 	last := a.Directors[2]
 	before := last.IPVS()
 	for _, d := range a.Directors[:2] {
@@ -77,52 +73,49 @@ func serves(t lab.T, a *lab.Article, when string) {
 	}
 }
 
-func TestControlKilledEverywhereRequestsGoOn(t *testing.T) {
-	proof.Prove(t, 3, lab.ArticleFile, func(t lab.T, a *lab.Article) {
-		lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, 3) })
-		owner := a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP)
-		client := a.Client.Requests(lab.Requests{To: lab.OuterVIP + ":80", Rate: 20})
-		for _, d := range a.Directors {
-			d.Control().Kill()
-		}
-		time.Sleep(8 * time.Second)
-		r := client.Close()
-		t.Logf("no control anywhere: %v", r)
-		if len(r.Failures) > 0 {
-			t.Errorf("requests lost: %v", r)
-		}
-		if now := a.AwaitOwner(t, time.Second, lab.OuterVIP); now != owner {
-			t.Errorf("%s owns, before: %s", now.Name, owner.Name)
-		}
-		for _, d := range a.Directors {
-			d.Agent(t)
-		}
-		a.AwaitReady(t, 30*time.Second)
-		serves(t, a, "with control again")
-	})
+func controlKilledEverywhere(t lab.T, a *lab.Article) {
+	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, servers) })
+	owner := a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP)
+	client := a.Client.Requests(lab.Requests{To: lab.OuterVIP + ":80", Rate: 20})
+	for _, d := range a.Directors {
+		d.Control().Kill()
+	}
+	time.Sleep(8 * time.Second)
+	r := client.Close()
+	t.Logf("no control anywhere: %v", r)
+	if len(r.Failures) > 0 {
+		t.Errorf("requests lost: %v", r)
+	}
+	if now := a.AwaitOwner(t, time.Second, lab.OuterVIP); now != owner {
+		t.Errorf("%s owns, before: %s", now.Name, owner.Name)
+	}
+	for _, d := range a.Directors {
+		d.Agent(t)
+	}
+	a.AwaitReady(t, 30*time.Second)
+	serves(t, a, "with control again")
 }
 
-func TestAPoisonedEntryStopsNobody(t *testing.T) {
-	proof.Run(t, 3, lab.ArticleFile, "poison", func(t lab.T, a *lab.Article) { // a build that lets it in; nothing is switched off
-		lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, 3) })
-		poison(t, a)
-		for _, d := range a.Directors {
-			lab.Eventually(t, 20*time.Second, d.Name+" says of every director that it cannot apply the entry", func() error {
-				out, err := d.Quorate("status")
-				if err == nil && strings.Count(out, "cannot be applied here") < len(a.Directors) {
-					err = errors.New(out)
-				}
-				return err
-			})
-		}
-		serves(t, a, "with a poisoned entry")
-		if err := proof.SameTables(a, 3); err != nil {
-			t.Errorf("%v", err)
-		}
-		for _, d := range a.Directors { // and they come back with it
-			d.Control().Kill()
-			d.Agent(t)
-		}
-		serves(t, a, "after restarts with a poisoned entry")
-	})
+// poisonStopsNobody needs a build that lets such an entry into the log.
+func poisonStopsNobody(t lab.T, a *lab.Article) {
+	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, servers) })
+	poison(t, a)
+	for _, d := range a.Directors {
+		lab.Eventually(t, 20*time.Second, d.Name+" says of every director that it cannot apply the entry", func() error {
+			out, err := d.Quorate("status")
+			if err == nil && strings.Count(out, "cannot be applied here") < len(a.Directors) {
+				err = errors.New(out)
+			}
+			return err
+		})
+	}
+	serves(t, a, "with a poisoned entry")
+	if err := proof.SameTables(a, servers); err != nil {
+		t.Errorf("%v", err)
+	}
+	for _, d := range a.Directors { // and they come back with it
+		d.Control().Kill()
+		d.Agent(t)
+	}
+	serves(t, a, "after restarts with a poisoned entry")
 }

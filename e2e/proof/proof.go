@@ -23,12 +23,82 @@ func Prove(t *testing.T, directors int, text string, p Proof) {
 	Run(t, directors, text, "", p)
 }
 
+// A Step is one proof of a series.
+type Step struct {
+	Name  string
+	Proof Proof
+}
+
+// Series runs proofs one after the other on one cluster, which is made whole after each: to make one takes
+// as long as most proofs. It ends with the first that fails.
+func Series(t *testing.T, directors int, text string, steps ...Step) {
+	t.Helper()
+	a := lab.NewArticle(t, directors)
+	a.Cluster(t)
+	for _, s := range steps {
+		a.Heal(t, text)
+		if !t.Run(s.Name, func(t *testing.T) { s.Proof(t, a) }) {
+			return
+		}
+	}
+}
+
+// A Broken is a proof with the promise that is switched off for it.
+type Broken struct {
+	Mutant string
+	Step   Step
+}
+
+// Controls runs proofs one after the other on one cluster, each where its promise is switched off, and
+// fails unless each proof does. The last may leave a cluster that cannot be made whole.
+func Controls(t *testing.T, directors int, text string, all ...Broken) {
+	t.Helper()
+	a := lab.NewArticle(t, directors)
+	for _, d := range a.Directors {
+		d.Binary = mutantBinary(t)
+	}
+	a.Cluster(t)
+	for i, b := range all {
+		if i > 0 {
+			restart(t, a)
+		}
+		a.Heal(t, text)
+		restart(t, a, "QUORATE_MUTANT="+b.Mutant)
+		t.Run(b.Mutant+": "+b.Step.Name, func(t *testing.T) {
+			mustFail(t, b.Mutant, func(t lab.T) { b.Step.Proof(t, a) })
+		})
+	}
+}
+
+// restart ends every agent, keeper and all, and starts it with that environment.
+func restart(t *testing.T, a *lab.Article, env ...string) {
+	t.Helper()
+	for _, d := range a.Directors {
+		d.Env = env
+		for _, role := range []string{"agent", "keeper"} {
+			if p, err := d.FindProcess(role); err == nil {
+				p.Kill()
+			}
+		}
+	}
+	for _, d := range a.Directors {
+		if d.On() {
+			d.Agent(t)
+		}
+	}
+}
+
 // Control runs the same proof where the promise is switched off, and fails unless the proof does.
 func Control(t *testing.T, mutant string, directors int, text string, p Proof) {
 	t.Helper()
 	mutantBinary(t) // without it every proof would fail, and say nothing
+	mustFail(t, mutant, func(t lab.T) { Run(t, directors, text, mutant, p) })
+}
+
+func mustFail(t *testing.T, mutant string, f func(lab.T)) {
+	t.Helper()
 	attempt := &attempt{T: t}
-	attempt.run(func() { Run(attempt, directors, text, mutant, p) })
+	attempt.run(func() { f(attempt) })
 	if !attempt.failed {
 		t.Errorf("the proof holds with %q switched off: it proves nothing", mutant)
 	}
