@@ -153,10 +153,10 @@ func (d *Director) reconcile(ctx context.Context) {
 	d.mu.Lock()
 	d.written = want
 	d.mu.Unlock()
-	if mutant.On(mutant.BreakFirst) {
-		return
-	}
 	daemons, quiet := Daemons(state.Config, state.ClusterID, d.cfg.SyncOn), d.guarded(want)
+	if mutant.On(mutant.BreakFirst) {
+		daemons, quiet = nil, nil
+	}
 	if !d.beside.due(daemons, quiet) {
 		return
 	}

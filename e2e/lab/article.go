@@ -147,10 +147,17 @@ func (a *Article) Heal(t T, text string) {
 		}
 	}
 	a.AwaitReady(t, 60*time.Second)
-	for _, d := range a.Directors {
-		must(t, d, "enable", "director", d.Name)
-	}
-	a.Apply(text)
+	first := a.Directors[0]
+	file := first.WriteFile("cluster.hcl", text)
+	Eventually(t, 30*time.Second, "nobody drains, and the configuration is as it was", func() error { // a leader may go
+		for _, d := range a.Directors {
+			if _, err := first.Quorate("enable", "director", d.Name); err != nil {
+				return err
+			}
+		}
+		_, err := first.Quorate("apply", file, "--yes")
+		return err
+	})
 	a.AwaitOwner(t, 15*time.Second, OuterVIP)
 }
 

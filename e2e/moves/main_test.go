@@ -29,7 +29,7 @@ func TestEachProofFailsWithoutItsPromise(t *testing.T) {
 		proof.Broken{Mutant: mutant.BreakFirst, Step: drain},
 		proof.Broken{Mutant: mutant.BreakFirst, Step: leave},
 		proof.Broken{Mutant: mutant.DeafTables, Step: tables},
-		proof.Broken{Mutant: mutant.OneProcess, Step: controlKilled},
+		proof.Broken{Mutant: mutant.OneProcess, Step: controlKilled, Anew: true},
 		proof.Broken{Mutant: mutant.FlushTables, Step: noQuorum},
 		proof.Broken{Mutant: mutant.PoisonEnds, Step: poisoned},
 	)

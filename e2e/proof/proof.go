@@ -47,34 +47,51 @@ func Series(t *testing.T, directors int, text string, steps ...Step) {
 type Broken struct {
 	Mutant string
 	Step   Step
+	// Anew says that the promise is one of how the processes are started: they all are, again.
+	Anew bool
 }
 
-// Controls runs proofs one after the other on one cluster, each where its promise is switched off, and
+// Controls runs proofs one after the other on one cluster, each while its promise is switched off, and
 // fails unless each proof does. The last may leave a cluster that cannot be made whole.
 func Controls(t *testing.T, directors int, text string, all ...Broken) {
 	t.Helper()
 	a := lab.NewArticle(t, directors)
-	for _, d := range a.Directors {
-		d.Binary = mutantBinary(t)
-	}
+	mutants(t, a)
 	a.Cluster(t)
-	for i, b := range all {
-		if i > 0 {
+	for _, b := range all {
+		a.Heal(t, text)
+		become(t, a, b.Mutant)
+		if b.Anew {
 			restart(t, a)
 		}
-		a.Heal(t, text)
-		restart(t, a, "QUORATE_MUTANT="+b.Mutant)
 		t.Run(b.Mutant+": "+b.Step.Name, func(t *testing.T) {
 			mustFail(t, b.Mutant, func(t lab.T) { b.Step.Proof(t, a) })
 		})
+		become(t, a, "")
 	}
 }
 
-// restart ends every agent, keeper and all, and starts it with that environment.
-func restart(t *testing.T, a *lab.Article, env ...string) {
+// mutants has the directors run the build in which promises can be switched off.
+func mutants(t lab.T, a *lab.Article) {
 	t.Helper()
 	for _, d := range a.Directors {
-		d.Env = env
+		d.Binary = mutantBinary(t)
+		d.Env = []string{"QUORATE_MUTANTS=" + d.WriteFile("mutant", "")}
+	}
+}
+
+// become switches one promise off, and all others on.
+func become(t lab.T, a *lab.Article, mutant string) {
+	t.Helper()
+	for _, d := range a.Directors {
+		d.WriteFile("mutant", mutant)
+	}
+}
+
+// restart ends every agent, keeper and all, and starts it.
+func restart(t *testing.T, a *lab.Article) {
+	t.Helper()
+	for _, d := range a.Directors {
 		for _, role := range []string{"agent", "keeper"} {
 			if p, err := d.FindProcess(role); err == nil {
 				p.Kill()
@@ -82,10 +99,9 @@ func restart(t *testing.T, a *lab.Article, env ...string) {
 		}
 	}
 	for _, d := range a.Directors {
-		if d.On() {
-			d.Agent(t)
-		}
+		d.Agent(t)
 	}
+	a.AwaitReady(t, 30*time.Second)
 }
 
 // Control runs the same proof where the promise is switched off, and fails unless the proof does.
@@ -110,10 +126,8 @@ func Run(t lab.T, directors int, text, mutant string, p Proof) {
 	t.Helper()
 	a := lab.NewArticle(t, directors)
 	if mutant != "" {
-		for _, d := range a.Directors {
-			d.Binary = mutantBinary(t)
-			d.Env = []string{"QUORATE_MUTANT=" + mutant}
-		}
+		mutants(t, a)
+		become(t, a, mutant)
 	}
 	a.Cluster(t)
 	if text != "" {
