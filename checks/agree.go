@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/program"
 )
 
 // Opinion is what one live observer thinks of a real server.
@@ -92,7 +93,7 @@ func who(opinions []Opinion, verdict fsm.Health) string {
 			parts[i] += ": " + k.cause
 		}
 	}
-	return printable(strings.Join(parts, "; "), maxVerdictCause)
+	return program.Printable(strings.Join(parts, "; "), maxVerdictCause)
 }
 
 // Inputs is what verdicts are made from.

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/quorate/quorate/program"
 )
 
 // failure is a cause that needs no more wording.
@@ -104,7 +104,7 @@ func cause(err error, timeout time.Duration) string {
 	if a != nil {
 		err = a.err
 	}
-	return printable(err.Error(), maxCause)
+	return program.Printable(err.Error(), maxCause)
 }
 
 // certificateCause words what is wrong with a certificate or a TLS handshake, or returns "".
@@ -122,17 +122,17 @@ func certificateCause(err error) string {
 		}
 		return "certificate expired " + invalid.Cert.NotAfter.UTC().Format(time.DateOnly)
 	case errors.As(err, &name):
-		return fmt.Sprintf("certificate is not for %q", printable(name.Host, maxQuote))
+		return fmt.Sprintf("certificate is not for %q", program.Printable(name.Host, maxQuote))
 	case errors.As(err, &authority):
 		return "certificate signed by unknown authority"
 	case errors.As(err, &roots):
 		return "certificate: this host has no root authorities"
 	case errors.As(err, &invalid):
-		return printable("certificate: "+strings.TrimPrefix(invalid.Error(), "x509: "), maxCause)
+		return program.Printable("certificate: "+strings.TrimPrefix(invalid.Error(), "x509: "), maxCause)
 	case errors.As(err, &record):
 		return "answer is not TLS"
 	case errors.As(err, &op) && op.Op == "remote error": // crypto/tls: an alert
-		return printable("TLS refused: "+strings.TrimPrefix(op.Err.Error(), "tls: "), maxCause)
+		return program.Printable("TLS refused: "+strings.TrimPrefix(op.Err.Error(), "tls: "), maxCause)
 	}
 	return ""
 }
@@ -140,25 +140,5 @@ func certificateCause(err error) string {
 const (
 	maxCause = 200 // bytes of a cause
 	maxQuote = 60  // bytes of something quoted in a cause
-	maxLine  = 120 // bytes of a script's or an SMTP server's own words
+	maxLine  = 120 // bytes of an SMTP server's own words
 )
-
-// printable returns s on one line, with single spaces and nothing that a terminal would act on, cut
-// to limit bytes at most.
-func printable(s string, limit int) string {
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool {
-		return r == unicode.ReplacementChar || unicode.IsSpace(r) || !unicode.IsPrint(r)
-	}), " ")
-	if len(s) <= limit {
-		return s
-	}
-	return strings.TrimSpace(s[:cut(s, limit-len("…"))]) + "…"
-}
-
-// cut returns the greatest index, at most limit, at which s can be cut without cutting a rune.
-func cut(s string, limit int) int {
-	for limit > 0 && !utf8.RuneStart(s[limit]) {
-		limit--
-	}
-	return limit
-}

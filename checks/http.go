@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/program"
 )
 
 const (
@@ -134,9 +135,9 @@ func (h *httpCheck) read(req *http.Request, stream io.Reader) error {
 	case h.body == "" || bytes.Contains(body[:min(len(body), maxBody)], []byte(h.body)):
 		return nil
 	case whole:
-		return failure(fmt.Sprintf("body lacks %q", printable(h.body, maxQuote)))
+		return failure(fmt.Sprintf("body lacks %q", program.Printable(h.body, maxQuote)))
 	default:
-		return failure(fmt.Sprintf("first 64 KiB of body lack %q", printable(h.body, maxQuote)))
+		return failure(fmt.Sprintf("first 64 KiB of body lack %q", program.Printable(h.body, maxQuote)))
 	}
 }
 
@@ -171,7 +172,7 @@ func (h *httpCheck) wanted() string {
 	for i, s := range h.status {
 		words[i] = strconv.Itoa(s)
 	}
-	return printable(strings.Join(words, ", "), maxQuote)
+	return program.Printable(strings.Join(words, ", "), maxQuote)
 }
 
 // capped is a reader that fails, with over as the cause, once left bytes were read.

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/program"
 )
 
 const (
@@ -257,8 +258,8 @@ func TestCausesArePrintableAndBounded(t *testing.T) {
 		{"0123456789a", "0123456…"},
 		{"äöüäöü", "äöü…"},
 	} {
-		if got := printable(tt.in, 10); got != tt.want || len(got) > 10 {
-			t.Errorf("printable(%q, 10) = %q, want %q", tt.in, got, tt.want)
+		if got := program.Printable(tt.in, 10); got != tt.want || len(got) > 10 {
+			t.Errorf("program.Printable(%q, 10) = %q, want %q", tt.in, got, tt.want)
 		}
 	}
 }

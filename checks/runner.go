@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/program"
 )
 
 // Config is what a [Runner] needs.
@@ -190,7 +191,7 @@ type unmade func() (Prober, error)
 func (u unmade) Probe(ctx context.Context) Result {
 	p, err := u()
 	if err != nil {
-		return Result{Cause: printable(err.Error(), maxCause)}
+		return Result{Cause: program.Printable(err.Error(), maxCause)}
 	}
 	return p.Probe(ctx)
 }

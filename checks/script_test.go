@@ -2,7 +2,6 @@ package checks
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -30,8 +29,8 @@ func newDir(t *testing.T) string {
 	return dir
 }
 
-// program writes a shell script and returns its path.
-func program(t *testing.T, body string) string {
+// shell writes a shell script and returns its path.
+func shell(t *testing.T, body string) string {
 	t.Helper()
 	name := filepath.Join(newDir(t), "check")
 	// A child that another test forks meanwhile would hold the file open for writing: text file busy.
@@ -77,7 +76,7 @@ func TestAScriptsExitStatusDecides(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			wantCause(t, scriptCheck(10*time.Second, program(t, tt.body)), target, tt.want)
+			wantCause(t, scriptCheck(10*time.Second, shell(t, tt.body)), target, tt.want)
 		})
 	}
 }
@@ -85,7 +84,7 @@ func TestAScriptsExitStatusDecides(t *testing.T) {
 func TestAScriptKnowsItsServerAndNothingElse(t *testing.T) {
 	t.Setenv("SECRET", "of the agent")
 	out := drop(t)
-	c := scriptCheck(10*time.Second, program(t, `tr '\0' '\n' </proc/self/environ >"$1"; echo "arg=$2" >>"$1"; pwd >>"$1"`), out, "a b;$(c)")
+	c := scriptCheck(10*time.Second, shell(t, `tr '\0' '\n' </proc/self/environ >"$1"; echo "arg=$2" >>"$1"; pwd >>"$1"`), out, "a b;$(c)")
 	c.Port = 81
 	wantCause(t, c, refusing(t), "")
 	got, err := os.ReadFile(out)
@@ -116,7 +115,7 @@ func TestAScriptKnowsItsServerAndNothingElse(t *testing.T) {
 
 func TestAScriptIsUnprivilegedAndStaysSo(t *testing.T) {
 	out := drop(t)
-	wantCause(t, scriptCheck(10*time.Second, program(t, `cat /proc/self/status >"$1"`), out), refusing(t), "")
+	wantCause(t, scriptCheck(10*time.Second, shell(t, `cat /proc/self/status >"$1"`), out), refusing(t), "")
 	got := statusFields(t, out)
 	if got["NoNewPrivs"] != "1" {
 		t.Errorf("NoNewPrivs = %q, want 1", got["NoNewPrivs"])
@@ -185,7 +184,7 @@ func TestAScriptsWholeGroupEndsWithIt(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			out := drop(t)
-			argv := program(t, tt.body)
+			argv := shell(t, tt.body)
 			start := time.Now()
 			wantCause(t, scriptCheck(tt.timeout, argv, out), refusing(t), tt.want)
 			if took := time.Since(start); took > 5*time.Second {
@@ -209,7 +208,7 @@ func TestAScriptsWholeGroupEndsWithIt(t *testing.T) {
 // double six times and no more: nothing here may outgrow the machine when the test itself is killed.
 func TestManyProcessesEndWithTheirGroup(t *testing.T) {
 	out := drop(t)
-	argv := program(t, `echo $$ >>"$1"; f() { [ "$1" -lt 6 ] && { f $(($1+1)) & f $(($1+1)) & }; sleep 9; }; f 0`)
+	argv := shell(t, `echo $$ >>"$1"; f() { [ "$1" -lt 6 ] && { f $(($1+1)) & f $(($1+1)) & }; sleep 9; }; f 0`)
 	p, err := NewProber(scriptCheck(short, argv, out), refusing(t), Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -231,20 +230,20 @@ func TestAScriptsProcessesAreBounded(t *testing.T) {
 		t.Skip("needs root: the limit is of the user whom scripts run as")
 	}
 	out := drop(t)
-	wantCause(t, scriptCheck(5*time.Second, program(t, `o=$1; set -- $(grep "Max processes" /proc/self/limits); echo $3 >"$o"; nice >>"$o"`), out), refusing(t), "")
+	wantCause(t, scriptCheck(5*time.Second, shell(t, `o=$1; set -- $(grep "Max processes" /proc/self/limits); echo $3 >"$o"; nice >>"$o"`), out), refusing(t), "")
 	got, err := os.ReadFile(out)
 	f := strings.Fields(string(got))
 	if err != nil || len(f) != 2 {
 		t.Fatalf("the script wrote %q, %v", got, err)
 	}
-	if limit, err := strconv.Atoi(f[0]); err != nil || limit > maxOthers {
-		t.Errorf("it may have %s processes, want at most %d", f[0], maxOthers)
+	if limit, err := strconv.Atoi(f[0]); err != nil || limit > 2048 {
+		t.Errorf("it may have %s processes, want at most 2048", f[0])
 	}
 	if f[1] == "0" {
 		t.Error("it runs with the agent's own niceness")
 	}
 	var own unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &own); err != nil || own.Cur <= maxOthers {
+	if err := unix.Getrlimit(unix.RLIMIT_NPROC, &own); err != nil || own.Cur <= 2048 {
 		t.Errorf("the agent's own limit is %d now, %v", own.Cur, err)
 	}
 }
@@ -283,13 +282,13 @@ func TestAChildThatLeavesTheGroupAndHoldsTheOutputDelaysNothing(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			wantCause(t, scriptCheck(500*time.Millisecond, program(t, tt.body)), refusing(t), tt.want)
+			wantCause(t, scriptCheck(500*time.Millisecond, shell(t, tt.body)), refusing(t), tt.want)
 		})
 	}
 }
 
 func TestScriptsLeaveNoFilesThreadsOrProcessesBehind(t *testing.T) {
-	p, err := NewProber(scriptCheck(5*time.Second, program(t, "exit 1")), refusing(t), Options{})
+	p, err := NewProber(scriptCheck(5*time.Second, shell(t, "exit 1")), refusing(t), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,83 +318,13 @@ func openFiles(t *testing.T) int {
 
 func TestCheckScriptNamesTheComponentAtFault(t *testing.T) {
 	t.Parallel()
-	root := os.Geteuid() == 0
-	dir := newDir(t)
-	make := func(name string, mode os.FileMode, text string) string {
-		path := filepath.Join(dir, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(text), mode); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(path, mode); err != nil { // whatever the umask
-			t.Fatal(err)
-		}
-		return path
+	if err := CheckScript("/bin/true"); err != nil {
+		t.Error(err)
 	}
-	good := make("good", 0o755, "#!/bin/sh\n")
-	for name, mode := range map[string]os.FileMode{"closed": 0o700, "open": 0o777, "sticky": 0o777 | os.ModeSticky} {
-		make(name+"/check", 0o755, "#!/bin/sh\n")
-		if err := os.Chmod(filepath.Join(dir, name), mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, target := range map[string]string{"link": "good", "dead": "nowhere", "loop": "loop", "away": "open", "over": "../" + filepath.Base(dir) + "/./good"} {
-		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	alien := make("alien", 0o755, "#!/bin/sh\n")
-	group := make("group", 0o775, "#!/bin/sh\n")
-	if root {
-		if err := os.Chown(alien, 65534, 0); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chown(group, 0, 65534); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, tt := range []struct {
-		name, path, want string // want: "" or what the error ends with; DIR is the directory
-		root             bool   // only an agent that is root minds
-	}{
-		{"a good one", good, "", false},
-		{"a program", "/bin/true", "", false},
-		{"a link to a good one", dir + "/link", "", false},
-		{"a link that goes up", dir + "/over", "", false},
-		{"a good one in a sticky directory", dir + "/sticky/check", "", false},
-		{"relative", "good", "path is not absolute", false},
-		{"missing", dir + "/none", "DIR/none: no such file or directory", false},
-		{"missing directory", dir + "/a/b/c", "DIR/a: no such file or directory", false},
-		{"a file for a directory", dir + "/good/check", "DIR/good: not a directory", false},
-		{"a dead link", dir + "/dead", "DIR/nowhere: no such file or directory", false},
-		{"a loop", dir + "/loop", "DIR/loop: a symbolic link that leads nowhere", false},
-		{"a directory", dir, "DIR: not a regular file", false},
-		{"not executable", make("plain", 0o644, ""), "DIR/plain: not executable (mode 0644)", false},
-		{"no interpreter", make("snake", 0o755, "#!/usr/bin/snake -x\n"), "interpreter /usr/bin/snake: /usr/bin/snake: no such file or directory", false},
-		{"closed to the user", make("private", 0o700, ""), "DIR/private: USER may not execute it (mode 0700)", true},
-		{"a directory closed to the user", dir + "/closed/check", "DIR/closed: USER may not enter this directory (mode 0700)", true},
-		{"writable by others", make("loose", 0o757, ""), "DIR/loose: writable by others (mode 0757)", true},
-		{"writable by a group", group, "DIR/group: writable by group 65534 (mode 0775)", true},
-		{"another's", alien, "DIR/alien: belongs to user 65534, not to root", true},
-		{"in a directory writable by others", dir + "/open/check", "DIR/open: writable by others (mode 0777)", true},
-		{"through a link to such a directory", dir + "/away/check", "DIR/open: writable by others (mode 0777)", true},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if tt.root && !root {
-				t.Skip("needs root")
-			}
-			id, err := scriptUser("")
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := strings.NewReplacer("DIR", dir, "USER", id.name).Replace(tt.want)
-			err = CheckScript(tt.path)
-			if got := fmt.Sprint(err); (err == nil) != (want == "") || err != nil && !strings.HasSuffix(got, ": "+want) {
-				t.Errorf("CheckScript(%q) = %v, want %q", tt.path, err, want)
-			}
-		})
+	name := newDir(t) + "/a/check"
+	want := "script " + name + ": " + filepath.Dir(name) + ": no such file or directory"
+	if err := CheckScript(name); err == nil || err.Error() != want {
+		t.Errorf("CheckScript(%q) = %v, want %q", name, err, want)
 	}
 }
 
@@ -436,7 +365,7 @@ func TestOneUserIsNotTakenForAnother(t *testing.T) {
 		t.Skip("needs root")
 	}
 	out := drop(t)
-	c := scriptCheck(5*time.Second, program(t, `id -u >"$1"`), out)
+	c := scriptCheck(5*time.Second, shell(t, `id -u >"$1"`), out)
 	c.User = "nobody"
 	wantCause(t, c, refusing(t), "")
 	got, err := os.ReadFile(out)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/program"
 )
 
 const (
@@ -74,7 +75,7 @@ type reply struct {
 
 // String returns the reply as it is told in a cause.
 func (r reply) String() string {
-	if text := printable(r.text, maxLine); text != "" {
+	if text := program.Printable(r.text, maxLine); text != "" {
 		return fmt.Sprintf("%d %s", r.code, text)
 	}
 	return fmt.Sprintf("%d", r.code)

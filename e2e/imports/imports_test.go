@@ -28,7 +28,8 @@ type rule struct {
 var rules = []rule{
 	{folder: "fsm"},
 	{folder: "config", may: []string{"fsm"}},
-	{folder: "checks", may: []string{"fsm"}},
+	{folder: "program"},
+	{folder: "checks", may: []string{"fsm", "program"}},
 	{folder: "cluster", may: []string{"fsm"}},
 	{folder: "director", may: []string{"fsm"}},
 	{folder: "director/ownership", may: []string{"fsm"}},
@@ -36,6 +37,8 @@ var rules = []rule{
 	{folder: "director/address"},
 	{folder: "director/ipvs"},
 	{folder: "director/host"},
+	{folder: "director/track", may: []string{"program"}},
+	{folder: "director/hook", may: []string{"program"}},
 	{folder: "director/keeper", may: []string{"director/vrrp", "director/address"}},
 	{folder: "api", may: []string{"fsm", "config"}},
 	{folder: "agent", may: []string{"*"}, not: []string{"cmd", "e2e"}},

@@ -1,4 +1,4 @@
-package checks
+package program
 
 import (
 	"bufio"
@@ -16,57 +16,29 @@ import (
 
 const maxLinks = 40 // symbolic links in one path, as in the kernel
 
-// identity is a user as file permissions see it.
-type identity struct {
-	name     string
-	uid, gid uint32
-}
-
-// may reports whether the identity has permission bit want (4, 2 or 1) on a file.
-func (id identity) may(st *syscall.Stat_t, want uint32) bool {
-	switch {
-	case id.uid == 0:
-		return want != 1 || st.Mode&0o111 != 0 || st.Mode&syscall.S_IFMT == syscall.S_IFDIR
-	case id.uid == st.Uid:
-		return st.Mode>>6&want != 0
-	case id.gid == st.Gid:
-		return st.Mode>>3&want != 0
-	default:
-		return st.Mode&want != 0
-	}
-}
-
-// CheckScript says why the program at name cannot be run as a check on this host, naming the
-// component of its path, or the interpreter in its first line, that is at fault; nil if it can be.
-// For an agent that is root it also refuses a program that others could change.
-func CheckScript(name string) error {
-	id, err := scriptUser("")
+// Check says why the user cannot run the program at name on this host, naming the component of its path,
+// or the interpreter in its first line, that is at fault; nil if it can be run. For an agent that is
+// root it also refuses a program that others could change.
+func Check(name string, u User) error {
+	final, err := checkPath(name, u)
 	if err != nil {
-		return fmt.Errorf("script %s: %w", name, err)
-	}
-	return checkScript(name, &id)
-}
-
-func checkScript(name string, id *identity) error {
-	final, err := checkPath(name, id)
-	if err != nil {
-		return fmt.Errorf("script %s: %w", name, err)
+		return err
 	}
 	if interpreter := shebang(final); interpreter != "" {
-		if _, err := checkPath(interpreter, id); err != nil {
-			return fmt.Errorf("script %s: interpreter %s: %w", name, interpreter, err)
+		if _, err := checkPath(interpreter, u); err != nil {
+			return fmt.Errorf("interpreter %s: %w", interpreter, err)
 		}
 	}
 	return nil
 }
 
 // checkPath walks name from the root as the kernel would, and returns the file it ends at.
-func checkPath(name string, id *identity) (string, error) {
+func checkPath(name string, u User) (string, error) {
 	if !path.IsAbs(name) {
 		return "", errors.New("path is not absolute")
 	}
 	rest, at, links := splitPath(name), "/", 0
-	if err := checkDirectory(at, id); err != nil {
+	if err := checkDirectory(at, u); err != nil {
 		return "", err
 	}
 	for len(rest) > 0 {
@@ -95,11 +67,11 @@ func checkPath(name string, id *identity) (string, error) {
 		if at = next; len(rest) == 0 {
 			break
 		}
-		if err := checkDirectory(at, id); err != nil {
+		if err := checkDirectory(at, u); err != nil {
 			return "", err
 		}
 	}
-	return at, checkProgram(at, id)
+	return at, checkProgram(at, u)
 }
 
 func splitPath(name string) []string {
@@ -114,7 +86,7 @@ func unwrapPath(err error) error {
 	return err
 }
 
-func checkDirectory(dir string, id *identity) error {
+func checkDirectory(dir string, u User) error {
 	var st syscall.Stat_t
 	if err := syscall.Stat(dir, &st); err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
@@ -122,8 +94,8 @@ func checkDirectory(dir string, id *identity) error {
 	if st.Mode&syscall.S_IFMT != syscall.S_IFDIR {
 		return fmt.Errorf("%s: not a directory", dir)
 	}
-	if !id.may(&st, 1) {
-		return fmt.Errorf("%s: %s may not enter this directory (mode %04o)", dir, id.name, st.Mode&0o7777)
+	if !u.may(&st, 1) {
+		return fmt.Errorf("%s: %s may not enter this directory (mode %04o)", dir, u.Name, st.Mode&0o7777)
 	}
 	if st.Mode&syscall.S_ISVTX != 0 { // who may write here can still not replace what is another's
 		st.Mode &^= 0o022
@@ -131,7 +103,7 @@ func checkDirectory(dir string, id *identity) error {
 	return unchangeable(dir, &st)
 }
 
-func checkProgram(file string, id *identity) error {
+func checkProgram(file string, u User) error {
 	var st syscall.Stat_t
 	if err := syscall.Stat(file, &st); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
@@ -142,8 +114,8 @@ func checkProgram(file string, id *identity) error {
 	if st.Mode&0o111 == 0 {
 		return fmt.Errorf("%s: not executable (mode %04o)", file, st.Mode&0o7777)
 	}
-	if !id.may(&st, 1) {
-		return fmt.Errorf("%s: %s may not execute it (mode %04o)", file, id.name, st.Mode&0o7777)
+	if !u.may(&st, 1) {
+		return fmt.Errorf("%s: %s may not execute it (mode %04o)", file, u.Name, st.Mode&0o7777)
 	}
 	if err := unix.Access(file, unix.X_OK); err != nil { // a mount with noexec
 		return fmt.Errorf("%s: not executable: %w", file, err)
