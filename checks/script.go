@@ -10,13 +10,6 @@ import (
 	"github.com/quorate/quorate/program"
 )
 
-const (
-	maxProcesses = 256 // of scriptOwner; any other user may have more to do, and has the usual limit
-
-	scriptOwner    = "quorate-check" // runs scripts whose check names nobody
-	scriptFallback = "nobody"        // does where there is no such user
-)
-
 // script runs a program whose exit status is the result.
 type script struct {
 	name    string
@@ -24,11 +17,11 @@ type script struct {
 }
 
 func newScript(c fsm.Check, target netip.AddrPort, opts Options) (attempt, error) {
-	owner, err := scriptUser(c.User)
+	owner, err := program.UserFor(c.User)
 	if err != nil {
 		return nil, err
 	}
-	cmd := program.Command{
+	p, err := program.New(program.Command{
 		Argv: c.Command,
 		Env: []string{
 			"QUORATE_SERVICE=" + opts.Service,
@@ -36,26 +29,18 @@ func newScript(c fsm.Check, target netip.AddrPort, opts Options) (attempt, error
 			"QUORATE_SERVER_PORT=" + strconv.Itoa(int(target.Port())),
 		},
 		User: owner,
-	}
-	if owner.Name == scriptOwner {
-		cmd.Processes = maxProcesses
-	}
-	p, err := program.New(cmd)
+	})
 	if err != nil {
 		return nil, err
 	}
 	return script{name: c.Command[0], program: p}.run, nil
 }
 
-func scriptUser(name string) (program.User, error) {
-	return program.UserFor(name, scriptOwner, scriptFallback)
-}
-
 // CheckScript says why the program at name cannot be run as a check on this host, naming the
 // component of its path, or the interpreter in its first line, that is at fault; nil if it can be.
 // For an agent that is root it also refuses a program that others could change.
 func CheckScript(name string) error {
-	owner, err := scriptUser("")
+	owner, err := program.UserFor("")
 	if err == nil {
 		err = program.Check(name, owner)
 	}

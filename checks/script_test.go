@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/program"
 )
 
 // newDir returns a directory that the user of scripts may enter and write to.
@@ -359,7 +360,7 @@ func TestAScriptThatCannotRunFailsAndIsTriedAgain(t *testing.T) {
 func TestOneUserIsNotTakenForAnother(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		if _, err := scriptUser("root"); err == nil {
+		if _, err := program.UserFor("root"); err == nil {
 			t.Error("an agent that is not root took root for scripts")
 		}
 		t.Skip("needs root")

@@ -11,9 +11,11 @@ import (
 
 const (
 	killGrace    = 100 * time.Millisecond // for the kernel to end a killed program
-	maxProcesses = 2048                   // of a user for whom no other limit is set
-	maxMemory    = 1 << 30                // bytes of writable memory per process
 	niceness     = 5                      // so that programs do not starve the agent
+	maxMemory    = 1 << 30                // bytes of writable memory per process
+	maxProcesses = 2048                   // of a user for whom no other limit is set, and who may have more to do
+
+	ownersProcesses = 256
 
 	searchPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 )
@@ -26,7 +28,7 @@ type Command struct {
 	Argv      []string // the program by its absolute path, and its arguments
 	Env       []string // KEY=value; a PATH comes with it, and nothing of the agent's own
 	User      User
-	Processes uint64 // that the user may have, all told; beyond it fork fails; 0: 2048. It does not bind root
+	Processes uint64 // that the user may have, all told; beyond it fork fails; 0: 2048, of [Owner] 256. It does not bind root
 	Tail      bool   // keep the end of what is written, not the beginning
 }
 
@@ -44,7 +46,11 @@ func New(c Command) (*Program, error) {
 		return nil, errors.New("command: empty")
 	}
 	c.Env = append([]string{searchPath}, c.Env...)
-	if c.Processes == 0 {
+	switch {
+	case c.Processes != 0:
+	case c.User.Name == Owner:
+		c.Processes = ownersProcesses
+	default:
 		c.Processes = maxProcesses
 	}
 	return &Program{cmd: c}, nil

@@ -15,7 +15,7 @@ import (
 
 func unprivileged(t *testing.T) User {
 	t.Helper()
-	u, err := UserFor("", "nobody")
+	u, err := UserFor("")
 	if err != nil {
 		t.Fatal(err)
 	}

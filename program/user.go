@@ -16,16 +16,22 @@ type User struct {
 	UID, GID uint32
 }
 
-// UserFor returns the user of that name, or, if it is empty, the first of the others that this host
-// has. An agent that is not root can run programs only as itself, and does so if the name is empty.
-func UserFor(name string, others ...string) (User, error) {
+const (
+	Owner  = "quorate-check" // runs programs for which nobody is named; it has little else to do, so 256 processes must do
+	Nobody = "nobody"        // does where there is no such user
+)
+
+// UserFor returns the user of that name, or, if it is empty, [Owner] or [Nobody]. An agent that is not
+// root can run programs only as itself, and does so if the name is empty.
+func UserFor(name string) (User, error) {
 	if os.Geteuid() != 0 {
 		return self(name)
 	}
+	names := []string{Owner, Nobody}
 	if name != "" {
-		others = []string{name}
+		names = []string{name}
 	}
-	for _, n := range others {
+	for _, n := range names {
 		u, err := user.Lookup(n)
 		if err != nil {
 			continue
@@ -37,7 +43,7 @@ func UserFor(name string, others ...string) (User, error) {
 		}
 		return User{Name: n, UID: uint32(uid), GID: uint32(gid)}, nil
 	}
-	return User{}, fmt.Errorf("user %s: no such user on this host", strings.Join(others, ", "))
+	return User{}, fmt.Errorf("user %s: no such user on this host", strings.Join(names, ", "))
 }
 
 func self(name string) (User, error) {
