@@ -93,11 +93,12 @@ func (p *player) event(t *testing.T, f []string) Event {
 func (p *player) words(a Action) string {
 	switch a := a.(type) {
 	case Keep:
-		words := fmt.Sprintf("keep %s %d", a.Record.State, a.Record.Epoch)
+		var words strings.Builder
+		fmt.Fprintf(&words, "keep %s %d", a.Record.State, a.Record.Epoch)
 		for _, key := range a.Record.Done {
-			words += " " + p.names[key]
+			words.WriteString(" " + p.names[key])
 		}
-		return words
+		return words.String()
 	case Start:
 		return fmt.Sprintf("start %s for %s %d, try %d", a.Run.Hook(), a.Run.State, a.Run.Epoch, a.Run.Attempt)
 	case Kill:

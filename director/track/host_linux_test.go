@@ -126,31 +126,31 @@ func (d *deaf) open(ctx context.Context, wg *sync.WaitGroup, _ func(Kind)) func(
 
 func TestLostEventsAreAReasonToLook(t *testing.T) {
 	newNamespace(t)
-	l, err := openLinks()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.close()
-	if err := l.events.raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 1)
-	}); err != nil {
-		t.Fatal(err)
-	}
-	lose := func() {
-		for range 10 {
-			ip(t, "link set qa down")
-			ip(t, "link set qa up")
+	var both [2]*links
+	for i := range both {
+		l, err := openLinks()
+		if err != nil {
+			t.Fatal(err)
 		}
+		defer l.close()
+		if err := l.events.raw.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 1)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		both[i] = l
 	}
-	lose()
-	if _, err := l.events.receive(t.Context(), time.Now().Add(time.Second)); !errors.Is(err, errLost) {
+	for range 10 {
+		ip(t, "link set qa down")
+		ip(t, "link set qa up")
+	}
+	if _, err := both[0].events.receive(t.Context(), time.Now().Add(time.Second)); !errors.Is(err, errLost) {
 		t.Fatalf("with a queue that is too short: %v, want %v", err, errLost)
 	}
-	lose()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	looks := 0
-	if err := l.watch(ctx, func() { looks++; cancel() }); err != nil || looks != 1 {
+	if err := both[1].watch(ctx, func() { looks++; cancel() }); err != nil || looks != 1 {
 		t.Errorf("watch = %v after %d looks", err, looks)
 	}
 }
