@@ -72,13 +72,13 @@ func start(t *testing.T, r *Runner) {
 func await(t *testing.T, r *Runner, name string, state State, reason string) {
 	t.Helper()
 	var got Result
-	for range 500 {
+	for range 1000 {
 		if got = r.Results()[name]; got.State == state && got.Reason == reason {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	t.Fatalf("after 5 s: %+v, want it %s %q", got, state, reason)
+	t.Fatalf("after 10 s: %+v, want it %s %q", got, state, reason)
 }
 
 func TestAnInterfaceIsFollowed(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -168,15 +169,16 @@ func FuzzParseProcessEvent(f *testing.F) {
 }
 
 func TestWithoutTheKernelsWordProcessesAreReadEachSecond(t *testing.T) {
-	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
-	defer cancel()
-	p := &processes{open: func() (*connector, error) { return nil, errors.New("no connector") }}
-	scans := 0
-	p.watch(ctx, New(Config{}).cfg.Log, func() { scans++ })
-	if scans != 3 {
-		t.Errorf("%d scans in 2.5 s, want 3", scans)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
+		defer cancel()
+		p := &processes{open: func() (*connector, error) { return nil, errors.New("no connector") }}
+		scans := 0
+		p.watch(ctx, New(Config{}).cfg.Log, func() { scans++ })
+		if scans != 3 {
+			t.Errorf("%d scans in 2.5 s, want 3", scans)
+		}
+	})
 }
 
 func BenchmarkScan(b *testing.B) {
