@@ -259,6 +259,41 @@ func TestVerdictsSurviveEditsUnlessTheCheckChanged(t *testing.T) {
 	}
 }
 
+func TestTheKeysOfRoutersAreSecretsAndStayWhereNoneIsGiven(t *testing.T) {
+	put := func(s State, auth *Auth) (State, error) {
+		cfg := articleConfig()
+		r := cfg.Routers["outside"]
+		r.Auth = auth
+		cfg.Routers["outside"] = r
+		next, _, err := Apply(s, s.Index+1, PutConfig{Base: s.Revision, Config: cfg})
+		return next, err
+	}
+	base := play(t, history()[:8])
+	if _, err := put(base, &Auth{Kind: AuthPassword}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("no key at all: %v", err)
+	}
+	first, err := put(base, &Auth{Kind: AuthPassword, Key: "s3cr3t"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := put(first, &Auth{Kind: AuthPassword})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []State{first, again} {
+		shown, err := json.Marshal(s)
+		if err != nil || bytes.Contains(shown, []byte("s3cr3t")) || s.Secrets().VRRPKeys["outside"] != "s3cr3t" {
+			t.Errorf("shown %s, secrets %v, %v", shown, s.Secrets().VRRPKeys, err)
+		}
+	}
+	if _, err := put(first, &Auth{Kind: AuthHMAC, KeyID: 1}); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the key of another kind: %v", err)
+	}
+	if gone, err := put(first, nil); err != nil || gone.Secrets().VRRPKeys != nil {
+		t.Errorf("no authentication any more: %v, %v", gone.Secrets().VRRPKeys, err)
+	}
+}
+
 func TestAnOwnerGoesBehindItsSuccessors(t *testing.T) {
 	s := play(t, append(history()[:11], SetOwner{Group: "gateway", Owner: "d2", Epoch: 2, Reason: "moved"}))
 	want := Ownership{Owner: "d2", Epoch: 2, Order: []string{"d1"}, Reason: "moved"}

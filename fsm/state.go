@@ -52,16 +52,17 @@ func (c Config) Groups() []Group {
 	grouped := map[string]bool{}
 	var groups []Group
 	for _, name := range slices.Sorted(maps.Keys(c.SyncGroups)) {
-		g := Group{Name: name}
+		g := Group{Name: name, Needs: c.SyncGroups[name].Needs}
 		for _, r := range c.SyncGroups[name].Routers {
 			grouped[r] = true
 			g.Routers = append(g.Routers, c.Routers[r])
+			g.Needs = g.Needs.and(c.Routers[r].Needs)
 		}
 		groups = append(groups, g)
 	}
 	for name, r := range c.Routers {
 		if !grouped[name] {
-			groups = append(groups, Group{Name: name, Routers: []Router{r}})
+			groups = append(groups, Group{Name: name, Routers: []Router{r}, Needs: r.Needs})
 		}
 	}
 	slices.SortFunc(groups, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })

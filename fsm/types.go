@@ -13,25 +13,14 @@ type Config struct {
 	Routers    map[string]Router    `json:"routers,omitempty"`
 	SyncGroups map[string]SyncGroup `json:"sync_groups,omitempty"`
 	Services   map[string]Service   `json:"services,omitempty"`
+	Tracks     map[string]Track     `json:"tracks,omitempty"`
 }
-
-// Router is a VRRP virtual router: a VRID on an interface and address family, with its virtual
-// addresses (RFC 9568, section 1.6).
-type Router struct {
-	Name      string         `json:"name"`
-	VRID      uint8          `json:"vrid"`      // 1 to 255
-	Interface string         `json:"interface"` // logical name; each director's agent file says what it is there
-	Addresses []netip.Prefix `json:"addresses"` // of one family, in the order in which they are advertised
-	Interval  time.Duration  `json:"interval"`  // between advertisements; 10 ms to 40.95 s in steps of 10 ms
-}
-
-// IPv6 reports whether the router's addresses are IPv6.
-func (r Router) IPv6() bool { return len(r.Addresses) > 0 && r.Addresses[0].Addr().Is6() }
 
 // SyncGroup is a set of routers that change state together.
 type SyncGroup struct {
 	Name    string   `json:"name"`
 	Routers []string `json:"routers"` // in the order of the file; each router is in one group at most
+	Needs   Needs    `json:"needs,omitzero"`
 }
 
 // Group is what is owned and moved as one: a sync group, or a router that is in none. Its name is
@@ -39,6 +28,7 @@ type SyncGroup struct {
 type Group struct {
 	Name    string
 	Routers []Router
+	Needs   Needs // of the sync group, then those of its routers
 }
 
 // Protocol is the transport protocol of a virtual service.
@@ -232,4 +222,6 @@ type Secrets struct {
 	CAKey     []byte           `json:"ca_key"`  // PEM
 	GossipKey []byte           `json:"gossip_key"`
 	Tokens    map[string]Token `json:"tokens"` // by the token's public half
+
+	VRRPKeys map[string]string `json:"vrrp_keys,omitempty"` // of routers, by name: see [Auth]
 }
