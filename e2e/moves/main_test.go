@@ -24,14 +24,14 @@ func TestAPoisonedEntryStopsNobody(t *testing.T) {
 
 func TestEachProofFailsWithoutItsPromise(t *testing.T) {
 	proof.Controls(t, 3, echoFile,
-		proof.Broken{Mutant: mutant.NoStandby, Step: machineDies},
-		proof.Broken{Mutant: mutant.LoneRouters, Step: linkDown},
-		proof.Broken{Mutant: mutant.BreakFirst, Step: drain},
-		proof.Broken{Mutant: mutant.BreakFirst, Step: leave},
-		proof.Broken{Mutant: mutant.DeafTables, Step: tables},
-		proof.Broken{Mutant: mutant.OneProcess, Step: controlKilled, Anew: true},
-		proof.Broken{Mutant: mutant.FlushTables, Step: noQuorum},
-		proof.Broken{Mutant: mutant.PoisonEnds, Step: poisoned},
+		proof.Broken{Mutant: mutant.NoStandby, Step: machineDies, Because: "both addresses are with one other director"},
+		proof.Broken{Mutant: mutant.LoneRouters, Step: linkDown, Because: "outer: d., inner: d."},
+		proof.Broken{Mutant: mutant.BreakFirst, Step: drain, Because: "requests lost|connections broken"},
+		proof.Broken{Mutant: mutant.BreakFirst, Step: leave, Because: "nothing was left|requests lost|connections broken"},
+		proof.Broken{Mutant: mutant.DeafTables, Step: tables, Because: "the change made on"},
+		proof.Broken{Mutant: mutant.OneProcess, Step: controlKilled, Because: "requests lost", Anew: true},
+		proof.Broken{Mutant: mutant.FlushTables, Step: noQuorum, Because: "without quorum: |the table changed"},
+		proof.Broken{Mutant: mutant.PoisonEnds, Step: poisoned, Because: "that it cannot apply the entry"},
 	)
 }
 
