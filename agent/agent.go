@@ -179,6 +179,9 @@ func (a *Agent) stop(whole bool) error {
 		errs = append(errs, a.keeper.stop(ctx, len(a.keeper.owned()) == 0))
 	}
 	if s != nil {
+		if whole && len(a.cfg.KeeperArgv) > 0 {
+			s.stopHooks(s.cfg.Name + " stops")
+		}
 		errs = append(errs, s.close())
 	}
 	return errors.Join(errs...)

@@ -35,9 +35,10 @@ func (a *Agent) newDirector(s *session) (*director.Director, error) {
 	return director.New(director.Config{
 		Name: s.cfg.Name, Role: s.cfg.Role, Interfaces: s.cfg.Interfaces,
 		State: s.node.State, Current: s.node.Current, Quorum: s.quorum,
-		Ready: func() bool { return len(s.unready(s.node.State())) == 0 },
-		Pool:  s.pool,
-		Order: func(ctx context.Context, o keeper.Order) error { return s.keeper.Set(ctx, o) },
+		Ready:   func() bool { return len(s.unready(s.node.State())) == 0 },
+		Blocked: s.blocked,
+		Pool:    s.pool,
+		Order:   func(ctx context.Context, o keeper.Order) error { return s.keeper.Set(ctx, o) },
 		Tables: ipvs.New(ipvs.Config{
 			Kernel: kernel, LedgerFile: filepath.Join(s.cfg.DataDir, "ipvs.json"), Settle: ledgerSettle, Log: log,
 		}),

@@ -70,8 +70,13 @@ func (s *session) placeGroups(ctx context.Context, now time.Time) {
 	for _, name := range slices.Sorted(maps.Keys(state.Groups)) {
 		g := state.Groups[name]
 		cmd := command(ownership.Place(name, g, views(state, live, name, now), s.intentAge(name, g, now)))
-		if _, move := cmd.(fsm.SetIntent); cmd == nil || move && now.Sub(s.dropped[name]) < moveAgain {
+		_, move := cmd.(fsm.SetIntent)
+		_, order := cmd.(fsm.SetOrder)
+		switch {
+		case cmd == nil, move && now.Sub(s.dropped[name]) < moveAgain, order && now.Sub(s.ordered[name]) < reportEvery:
 			continue
+		case order:
+			s.ordered[name] = now
 		}
 		if err := s.node.Propose(ctx, cmd); err != nil && ctx.Err() == nil {
 			s.log.Warn("placement not agreed", "group", name, "err", err)
@@ -88,7 +93,9 @@ func views(state *fsm.State, live map[string]received, group string, now time.Ti
 			Name: name, Alive: alive, Ready: r.Ready, Active: r.active(group),
 			Draining: state.Members[name].Draining || r.Leaving,
 		}
-		if own := r.Groups[group]; own.State == "initialize" {
+		own := r.Groups[group]
+		v.Ready, v.Unfit, v.Score = v.Ready && !own.Waiting, own.Unfit, own.Score
+		if own.State == "initialize" {
 			v.Fault = own.Reason
 		}
 		if !r.unreadySince.IsZero() {

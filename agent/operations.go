@@ -155,6 +155,7 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 		return err
 	}
 	p("membership ended")
+	s.stopHooks(s.cfg.Name + " leaves")
 	a.mu.Lock()
 	a.session = nil
 	a.mu.Unlock()
@@ -354,7 +355,8 @@ func successor(state *fsm.State, live map[string]received, group, not string) st
 	for _, name := range state.Groups[group].Order {
 		r, alive := live[name]
 		m := state.Members[name]
-		if name != not && alive && r.Ready && !m.Draining && !r.Leaving && m.Role == fsm.RoleDirector {
+		own := r.Groups[group]
+		if name != not && alive && r.Ready && !own.Waiting && own.Unfit == "" && !m.Draining && !r.Leaving && m.Role == fsm.RoleDirector {
 			return name
 		}
 	}
@@ -366,7 +368,7 @@ func successor(state *fsm.State, live map[string]received, group, not string) st
 func (s *session) self(m fsm.Member) fsm.Member {
 	virtual := map[netip.Addr]bool{}
 	for _, r := range s.node.State().Config.Routers {
-		for _, p := range r.Addresses {
+		for _, p := range slices.Concat(r.Addresses, r.Excluded) {
 			virtual[p.Addr()] = true
 		}
 	}

@@ -46,6 +46,10 @@ type groupReport struct {
 	Reason   string    `json:"reason"`
 	Heard    string    `json:"heard,omitempty"`  // the Active router's address, while it is another
 	Member   bool      `json:"member,omitempty"` // whether that is a member's
+
+	Unfit   string `json:"unfit,omitempty"`   // the requirement that forbids this director to own it
+	Waiting bool   `json:"waiting,omitempty"` // whether a requirement has said nothing yet
+	Score   int    `json:"score,omitempty"`   // of the preferences
 }
 
 func (r report) active(group string) bool { return r.Groups[group].State == "active" }

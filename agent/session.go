@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,8 +20,10 @@ import (
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director"
+	"github.com/quorate/quorate/director/hook"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/director/track"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -33,21 +36,26 @@ type session struct {
 	keeper   *keeperLink
 	director *director.Director
 	runner   *checks.Runner
+	tracks   *track.Runner
+	hooks    *hook.Runner
 	events   *eventLog
 
 	reports reports
 	heard   bell                  // rings when a report came
 	tellNow chan struct{}         // capacity 1: tell the others at once
-	intents map[string]intentSeen // this and the next are the duties' own
+	intents map[string]intentSeen // this and the next two are the duties' own
 	dropped map[string]time.Time  // group: when a move of it came to nothing
+	ordered map[string]time.Time  // group: when its successors were last put into another order
 	moving  sync.Map              // group name: a move to this director is under way
 
 	mu         sync.Mutex
 	hashed     *fsm.State // the state that hashText is of
 	hashText   string
 	leaving    bool
-	quorumSeen time.Time         // when this director was in the quorum last
-	warm       map[string]uint64 // group: the epoch in which its owner's connections were received whole
+	results    map[string]track.Result // of the tracks, as they were told of last
+	unfit      map[string]time.Time    // group: since when a requirement forbids to own it
+	quorumSeen time.Time               // when this director was in the quorum last
+	warm       map[string]uint64       // group: the epoch in which its owner's connections were received whole
 
 	group   *errgroup.Group
 	cancel  context.CancelFunc
@@ -60,9 +68,10 @@ type session struct {
 func (a *Agent) open(ctx context.Context) (*session, error) {
 	s := &session{
 		cfg: a.cfg.File, version: a.cfg.Version, log: a.cfg.Log, keeper: a.keeper, events: &a.events,
-		tellNow: make(chan struct{}, 1), intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, warm: map[string]uint64{},
-		done: make(chan struct{}),
+		tellNow: make(chan struct{}, 1), intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, ordered: map[string]time.Time{}, warm: map[string]uint64{},
+		unfit: map[string]time.Time{}, done: make(chan struct{}),
 	}
+	s.newNeeds()
 	cc := a.clusterConfig()
 	cc.Handler = s.peerHandler()
 	cc.OnChange = s.onChange
@@ -93,8 +102,9 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 // start runs everything that a session consists of.
 func (s *session) start(ctx context.Context) {
 	s.runner.Set(s.node.State().Config.Services)
+	s.setNeeds(s.node.State().Config)
 	for _, run := range []func(context.Context) error{
-		s.node.Run, s.runner.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate,
+		s.node.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate,
 	} {
 		s.group.Go(func() error { return run(ctx) })
 	}
@@ -119,6 +129,7 @@ func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
 		s.log.Info(c.Text, "index", next.Index)
 		if c.Kind == fsm.ConfigChanged {
 			s.runner.Set(next.Config.Services)
+			s.setNeeds(next.Config)
 		}
 	}
 	if s.director != nil {
@@ -140,6 +151,7 @@ func (s *session) follow(ctx context.Context) error {
 		s.takeIntents(ctx)
 		s.warmUp(ctx)
 		s.relieve(ctx)
+		s.followHooks()
 		if mutant.On(mutant.PoisonEnds) && s.node.Halted() != nil {
 			return s.node.Halted()
 		}
@@ -206,6 +218,14 @@ func (s *session) report() report {
 	s.mu.Unlock()
 	for _, g := range s.keeper.status().Groups {
 		r.Groups[g.Name] = describeGroup(g)
+	}
+	for _, g := range state.Config.Groups() {
+		st, own := s.standing(g), r.Groups[g.Name]
+		own.Score, own.Waiting = st.Score, !st.Known
+		if st.Known && !st.Fit {
+			own.Unfit = strings.Join(st.Reasons, "; ")
+		}
+		r.Groups[g.Name] = own
 	}
 	return r
 }

@@ -33,6 +33,7 @@ type Self struct {
 	Interfaces map[string]string // logical name to the kernel's
 	Quorum     bool
 	Ready      bool
+	Blocked    map[string]string // groups that it must not own, and why
 }
 
 // Interface returns the kernel's name of a logical interface. A name that the agent file does not
@@ -113,6 +114,7 @@ func Order(s *fsm.State, self Self) keeper.Order {
 			Epoch:    s.Groups[g.Name].Epoch,
 			Priority: ownership.Priority(standing),
 			Preempt:  ownership.Preempts(standing),
+			Blocked:  self.Blocked[g.Name],
 		}
 		for _, r := range g.Routers {
 			group.Routers = append(group.Routers, keeper.Router{

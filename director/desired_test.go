@@ -9,9 +9,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/quorate/quorate/director/hook"
 	"github.com/quorate/quorate/director/host"
 	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/track"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -159,4 +161,35 @@ func TestSyncDaemonsRunInPairsAndKnowTheirCluster(t *testing.T) {
 	if ds := Daemons(fsm.Config{}, "c", "eth1"); ds != nil {
 		t.Errorf("without services: %+v", ds)
 	}
+}
+
+func TestTracksAndHooksAreThoseOfThisHost(t *testing.T) {
+	cfg := fsm.Config{
+		Tracks: map[string]fsm.Track{
+			"uplink": {Kind: fsm.TrackInterface, Interface: "wan", DownDelay: time.Second},
+			"proxy":  {Kind: fsm.TrackProcess, CommandLine: []string{"haproxy", "-f", "x"}, AtLeast: 2},
+		},
+		Routers: map[string]fsm.Router{"web": {
+			Name: "web", Addresses: prefixes("192.0.2.1/24"), Excluded: prefixes("192.0.2.2/24"),
+			Needs: fsm.Needs{Hooks: []fsm.Hook{{Name: "cloud", On: []string{"owner"}, Command: []string{"/bin/true"}}}},
+		}},
+	}
+	want := []track.Spec{
+		{Name: "proxy", Kind: track.Process, Process: "haproxy -f x", CommandLine: true, AtLeast: 2},
+		{Name: "uplink", Kind: track.Interface, Interface: "eth3", DownDelay: time.Second},
+	}
+	if diff := cmp.Diff(want, Tracks(cfg, Self{Interfaces: map[string]string{"wan": "eth3"}})); diff != "" {
+		t.Error(diff)
+	}
+	hooks := Hooks(cfg)["web"]
+	if len(hooks.Hooks) != 1 || hooks.Hooks[0].On[0] != hook.Owner || len(hooks.Addresses) != 2 {
+		t.Errorf("hooks %+v", hooks)
+	}
+}
+
+func prefixes(texts ...string) (out []netip.Prefix) {
+	for _, s := range texts {
+		out = append(out, netip.MustParsePrefix(s))
+	}
+	return out
 }

@@ -32,6 +32,7 @@ type Config struct {
 	Current    func() bool // the state is not older than what this director had applied before
 	Quorum     func() bool
 	Ready      func() bool
+	Blocked    func(*fsm.State) map[string]string   // groups that this director must not own, and why
 	Pool       func(*fsm.State, fsm.Service) []Real // the real servers of a service that take traffic
 	Order      func(context.Context, keeper.Order) error
 
@@ -96,7 +97,9 @@ func (d *Director) orders(ctx context.Context) {
 	var told *keeper.Order
 	for {
 		state := d.cfg.State()
-		if order := Order(state, d.self()); state.ClusterID != "" && (told == nil || !reflect.DeepEqual(order, *told)) {
+		self := d.self()
+		self.Blocked = d.cfg.Blocked(state)
+		if order := Order(state, self); state.ClusterID != "" && (told == nil || !reflect.DeepEqual(order, *told)) {
 			err := d.cfg.Order(ctx, order)
 			d.note("keeper", err)
 			if err == nil {

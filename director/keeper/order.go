@@ -25,7 +25,9 @@ type Group struct {
 	Epoch    uint64 `json:"epoch"`
 	Priority uint8  `json:"priority"`
 	// Preempt allows to take from foreign routers of lower priority, never from members.
-	Preempt bool     `json:"preempt,omitempty"`
+	Preempt bool `json:"preempt,omitempty"`
+	// Blocked says why the group must not be Active here, or is empty. It is a fault of all its routers.
+	Blocked string   `json:"blocked,omitempty"`
 	Routers []Router `json:"routers"`
 }
 

@@ -91,6 +91,9 @@ func TestPlaceMovesOnlyForAReason(t *testing.T) {
 	draining := func(v View) View { v.Draining = true; return v }
 	unready := func(v View, d time.Duration) View { v.Ready, v.Unready = false, d; return v }
 	dead := func(name string) View { return View{Name: name} }
+	unfit := func(v View) View { v.Unfit = "db fails"; return v }
+	faulty := func(v View) View { v.Fault = "link wan down"; return v }
+	scored := func(v View, n int) View { v.Score = n; return v }
 	owned := fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2", "d3"}}
 	moving := owned
 	moving.Intent = &fsm.Intent{To: "d2", Epoch: 5, Reason: "d1 drains"}
@@ -119,6 +122,14 @@ func TestPlaceMovesOnlyForAReason(t *testing.T) {
 		{"an owner not ready for a moment", owned, []View{active(unready(well("d1"), time.Second)), well("d2"), well("d3")}, 0, Decision{}},
 		{"an owner not ready for long", owned, []View{active(unready(well("d1"), 6*time.Second)), well("d2"), well("d3")}, 0,
 			Decision{Move: &fsm.SetIntent{Group: "g", Intent: fsm.Intent{To: "d2", Epoch: 5, Reason: "d1 has not been ready for 5s"}}}},
+		{"the owner misses a requirement", owned, []View{active(unfit(well("d1"))), well("d2"), well("d3")}, 0,
+			Decision{Move: &fsm.SetIntent{Group: "g", Intent: fsm.Intent{To: "d2", Epoch: 5, Reason: "d1 may not own it: db fails"}}}},
+		{"nobody is moved to who misses one", owned, []View{active(draining(well("d1"))), unfit(well("d2")), well("d3")}, 0,
+			Decision{Move: &fsm.SetIntent{Group: "g", Intent: fsm.Intent{To: "d3", Epoch: 5, Reason: "d1 drains"}}}},
+		{"a better score goes first, and moves no owner", owned, []View{active(well("d1")), well("d2"), scored(well("d3"), 10)}, 0,
+			Decision{Order: &fsm.SetOrder{Group: "g", Epoch: 4, Order: []string{"d3", "d2"}}}},
+		{"a link went down", owned, []View{faulty(well("d1")), active(well("d2")), well("d3")}, 0,
+			Decision{Confirm: &fsm.SetOwner{Group: "g", Owner: "d2", Epoch: 5, Reason: "d1 cannot own it: link wan down; VRRP elected it"}}},
 		{"a move under way is left alone", moving, []View{active(draining(well("d1"))), well("d2"), well("d3")}, time.Second, Decision{}},
 		{"a move that came to nothing ends", moving, []View{active(draining(well("d1"))), well("d2"), well("d3")}, 11 * time.Second,
 			Decision{Drop: &fsm.DropIntent{Group: "g", Epoch: 5, Reason: "d2 did not take it within 10s"}}},

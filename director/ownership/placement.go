@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,10 +19,12 @@ type View struct {
 	Active   bool          // its VRRP router is Active
 	Unready  time.Duration // how long it has not been ready
 	Fault    string        // why its routers cannot work, or empty
+	Unfit    string        // the requirement of the group that it does not meet, or empty
+	Score    int           // of the group's preferences; more is better
 }
 
 // fit reports whether a director may be given a group.
-func (v View) fit() bool { return v.Alive && v.Ready && !v.Draining }
+func (v View) fit() bool { return v.Alive && v.Ready && !v.Draining && v.Unfit == "" }
 
 // Decision is what the leader is to propose for a group. At most one field is set.
 type Decision struct {
@@ -100,14 +103,16 @@ func moveReason(g fsm.Ownership, views []View) string {
 		return "" // VRRP takes over from the dead; there is nothing to move from
 	case v.Draining:
 		return v.Name + " drains"
+	case v.Unfit != "":
+		return v.Name + " may not own it: " + v.Unfit
 	case !v.Ready && v.Unready > UnreadyOwner:
 		return fmt.Sprintf("%s has not been ready for %v", v.Name, UnreadyOwner)
 	}
 	return ""
 }
 
-// successors keeps the order that there is, puts who is fit before who is not, and appends
-// newcomers by name.
+// successors keeps the order that there is, puts who is fit before who is not and who has a better score
+// before who has a worse one, and appends newcomers by name.
 func successors(g fsm.Ownership, views []View) []string {
 	var names []string
 	for _, n := range g.Order {
@@ -121,14 +126,14 @@ func successors(g fsm.Ownership, views []View) []string {
 		}
 	}
 	slices.SortStableFunc(names, func(a, b string) int {
-		fa, fb := find(views, a).fit(), find(views, b).fit()
-		switch {
+		va, vb := find(views, a), find(views, b)
+		switch fa, fb := va.fit(), vb.fit(); {
 		case fa && !fb:
 			return -1
 		case fb && !fa:
 			return 1
 		}
-		return 0
+		return cmp.Compare(vb.Score, va.Score)
 	})
 	return names
 }
