@@ -84,23 +84,26 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 	} else {
 		a.keeper.want(keeper.Order{}) // whatever one before was told
+		a.clearLeft(life)
 		if a.cfg.File.Join != nil {
 			group.Go(func() error { a.joinUnattended(life); return nil })
 		}
 	}
 	group.Go(func() error { return a.keeper.Run(life) })
-	server := &http.Server{Handler: api.Handler(a), BaseContext: func(net.Listener) context.Context { return life }}
+	server := &http.Server{Handler: api.Handler(a), IdleTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return life }}
 	group.Go(func() error { return serve(server, listener) })
 	if a.cfg.Ready != nil {
 		a.cfg.Ready()
 	}
+	whole := false // after a failure the keeper goes on, and systemd starts this process again
 	select {
 	case <-ctx.Done():
+		whole = true
 		a.handOver()
-	case <-life.Done(): // something failed
-	case err = <-a.failed: // the keeper goes on; systemd starts this process again
+	case <-life.Done():
+	case err = <-a.failed:
 	}
-	err = errors.Join(err, a.stop(err == nil))
+	err = errors.Join(err, a.stop(whole))
 	_ = server.Close()
 	end()
 	return errors.Join(err, group.Wait())

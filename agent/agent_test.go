@@ -119,8 +119,11 @@ func TestWarningsNameWhatIsWrong(t *testing.T) {
 		},
 		Groups: []api.GroupStatus{{Name: "g"}},
 	}
-	got := strings.Join(warnings(st, map[string]received{"d5": {report: report{Halted: "log entry 3 cannot be applied"}}}), "\n")
-	for _, want := range []string{"no quorum", "d2 does not answer", "d3 has another state", "d4 is not ready: cold", "d5: log entry 3", "nobody owns g"} {
+	got := strings.Join(warnings(st, map[string]received{
+		"d3": {report: report{HashIndex: 9, Hash: "bb", Troubles: []string{"audit: no answer"}, Groups: map[string]groupReport{"g": {State: "initialize", Reason: "link down"}}}},
+		"d5": {report: report{Halted: "log entry 3 cannot be applied"}},
+	}), "\n")
+	for _, want := range []string{"d3: audit: no answer", "d3 cannot own g: link down", "no quorum", "d2 does not answer", "d3 has another state", "d4 is not ready: cold", "d5: log entry 3", "nobody owns g"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
 		}

@@ -2,6 +2,9 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -24,6 +27,7 @@ func (a *Agent) newDirector(s *session) (*director.Director, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.kernel = kernel
 	log := s.log.Named("director")
 	syncOn := s.cfg.SyncInterface
 	if name, ok := s.cfg.Interfaces[syncOn]; ok {
@@ -39,15 +43,42 @@ func (a *Agent) newDirector(s *session) (*director.Director, error) {
 		Blocked: s.blocked,
 		Pool:    s.pool,
 		Order:   func(ctx context.Context, o keeper.Order) error { return s.keeper.Set(ctx, o) },
-		Tables: ipvs.New(ipvs.Config{
-			Kernel: kernel, LedgerFile: filepath.Join(s.cfg.DataDir, "ipvs.json"), Settle: ledgerSettle, Log: log,
-		}),
-		Kernel: kernel,
-		Host:   host.New(host.Config{ReadOnly: !s.cfg.Prepare, Log: log}),
-		SyncOn: syncOn,
-		Event:  func(kind, name, text string) { s.events.add(s.cfg.Name, 0, kind, name, text) },
-		Log:    log,
+		Tables:  ipvs.New(ipvs.Config{Kernel: kernel, LedgerFile: ledgerFile(s.cfg.DataDir), Settle: ledgerSettle, Log: log}),
+		Kernel:  kernel,
+		Host:    host.New(host.Config{ReadOnly: !s.cfg.Prepare, Log: log}),
+		SyncOn:  syncOn,
+		Event:   func(kind, name, text string) { s.events.add(s.cfg.Name, 0, kind, name, text) },
+		Log:     log,
 	}), nil
+}
+
+// ledgerFile is where it is kept which IPVS services quorate made.
+func ledgerFile(dataDir string) string { return filepath.Join(dataDir, "ipvs.json") }
+
+// clearKernel removes from this host all that quorate made in IPVS, by the ledger on disk, and that with it:
+// without one nothing is left. It is for an agent that is in no cluster any more.
+func (a *Agent) clearKernel(ctx context.Context) error {
+	file := ledgerFile(a.cfg.File.DataDir)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	kernel, err := ipvs.Open()
+	if err != nil {
+		return err
+	}
+	defer kernel.Close()
+	log := a.cfg.Log.Named("director")
+	if err := director.Clear(ctx, kernel, ipvs.New(ipvs.Config{Kernel: kernel, LedgerFile: file, Settle: ledgerSettle, Log: log})); err != nil {
+		return err
+	}
+	return os.Remove(file)
+}
+
+// clearLeft does what a leave that was cut off did not come to.
+func (a *Agent) clearLeft(ctx context.Context) {
+	if err := a.clearKernel(ctx); err != nil {
+		a.cfg.Log.Warn("what quorate made in IPVS is not all removed", "err", err)
+	}
 }
 
 // pool says which real servers of a service take traffic on this director.

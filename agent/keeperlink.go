@@ -31,6 +31,8 @@ type keeperLink struct {
 	argv   []string // starts a keeper; empty: it is somebody else's to start
 	log    hclog.Logger
 
+	giving sync.Mutex // held while an order is given, from its choice on: the keeper must end with the newest
+
 	mu     sync.Mutex
 	client *keeper.Client
 	last   keeper.Status
@@ -49,13 +51,18 @@ func newKeeperLink(socket string, argv []string, log hclog.Logger) *keeperLink {
 // Run attaches to the keeper, and again whenever the connection ends or it does not answer, until ctx
 // ends. The keeper outlives it.
 func (k *keeperLink) Run(ctx context.Context) error {
+	said := ""
 	for ctx.Err() == nil && !k.stopping() {
 		c, err := k.connect(ctx)
 		if err != nil {
-			k.log.Error("no keeper", "err", err)
-			sleep(ctx, time.Second)
+			if text := err.Error(); text != said {
+				said = text
+				k.log.Error("no keeper", "err", err)
+			}
+			sleep(ctx, k.pause())
 			continue
 		}
+		said = ""
 		err = k.serve(ctx, c)
 		k.lost()
 		_ = c.Close()
@@ -65,6 +72,14 @@ func (k *keeperLink) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// pause is how long to wait for a keeper that is not there: one that somebody else starts may come any time.
+func (k *keeperLink) pause() time.Duration {
+	if len(k.argv) == 0 {
+		return 50 * time.Millisecond
+	}
+	return time.Second
 }
 
 // lost notes that there is no keeper: what it said last is not true any more.
@@ -81,11 +96,12 @@ func (k *keeperLink) connect(ctx context.Context) (*keeper.Client, error) {
 	if err == nil {
 		return c, nil
 	}
-	var exited <-chan error
-	if len(k.argv) > 0 {
-		if exited, err = k.spawn(); err != nil {
-			return nil, err
-		}
+	if len(k.argv) == 0 {
+		return nil, err
+	}
+	exited, err := k.spawn()
+	if err != nil {
+		return nil, err
 	}
 	for {
 		if c, err = keeper.Dial(k.socket); err == nil {
@@ -133,15 +149,14 @@ func (k *keeperLink) serve(ctx context.Context, c *keeper.Client) error {
 		if err != nil {
 			return err
 		}
-		k.mu.Lock()
-		k.client, k.last = c, st
-		order := k.order
-		k.mu.Unlock()
-		if first && order != nil { // until the state is known, the keeper goes on with what it recorded
-			if err := give(ctx, c, *order); err != nil {
+		if first {
+			if err := k.begin(ctx, c); err != nil {
 				k.log.Error("keeper did not take its orders", "err", err)
 			}
 		}
+		k.mu.Lock()
+		k.client, k.last = c, st
+		k.mu.Unlock()
 		k.news.ring()
 		select {
 		case <-ctx.Done():
@@ -152,6 +167,21 @@ func (k *keeperLink) serve(ctx context.Context, c *keeper.Client) error {
 		case <-time.After(reportEvery):
 		}
 	}
+}
+
+// begin gives the standing order to a keeper that is there anew. Until the state is known there is none,
+// and the keeper goes on with what it recorded.
+func (k *keeperLink) begin(ctx context.Context, c *keeper.Client) error {
+	k.giving.Lock()
+	defer k.giving.Unlock()
+	k.mu.Lock()
+	k.client = c // who gives the next order gives it to this one, after this
+	order := k.order
+	k.mu.Unlock()
+	if order == nil {
+		return nil
+	}
+	return give(ctx, c, *order)
 }
 
 func status(ctx context.Context, c *keeper.Client) (keeper.Status, error) {
@@ -168,6 +198,8 @@ func give(ctx context.Context, c *keeper.Client, o keeper.Order) error {
 
 // Set gives the keeper its orders, now or when it is there again.
 func (k *keeperLink) Set(ctx context.Context, o keeper.Order) error {
+	k.giving.Lock()
+	defer k.giving.Unlock()
 	c := k.want(o)
 	if c == nil {
 		return errNoKeeper

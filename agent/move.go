@@ -105,11 +105,11 @@ func (s *session) relieve(ctx context.Context) {
 	if !s.keeper.status().Stopping {
 		return
 	}
-	if _, busy := s.moving.LoadOrStore("keeper", true); busy {
+	if s.relieving.Swap(true) {
 		return
 	}
 	s.group.Go(func() error {
-		defer s.moving.Delete("keeper")
+		defer s.relieving.Store(false)
 		s.giveAway(ctx, "the keeper of "+s.cfg.Name+" stops")
 		return nil
 	})
@@ -172,28 +172,38 @@ func (s *session) mayYield(ctx context.Context, q yieldRequest) error {
 	return nil
 }
 
-// warmUp receives the connections of groups that others own, once for each epoch, so that this
-// director could take over with what there is. What comes later the kernel's sync daemons bring.
+// warmUp receives the connections of those who own groups that this director has nothing of yet, so that it
+// could take over with what there is. What comes later the kernel's sync daemons bring. One owner is asked
+// at a time, once for all its groups.
 func (s *session) warmUp(ctx context.Context) {
+	if s.warming.Load() {
+		return
+	}
 	state := s.node.State()
+	cold := map[string][]string{} // owner: groups
 	for name, g := range state.Groups {
-		if s.isWarm(state, name) {
-			continue
+		if !s.isWarm(state, name) {
+			cold[g.Owner] = append(cold[g.Owner], name)
 		}
-		if _, busy := s.moving.LoadOrStore("warm "+name, true); busy {
-			continue
-		}
+	}
+	for owner, groups := range cold {
+		s.warming.Store(true)
 		s.group.Go(func() error {
-			defer s.moving.Delete("warm " + name)
-			pull, cancel := context.WithTimeout(ctx, moveLimit)
+			defer s.warming.Store(false)
+			ctx, cancel := context.WithTimeout(ctx, moveLimit)
 			defer cancel()
-			if err := s.pull(pull, g.Owner); err != nil {
-				s.log.Debug("connections not received", "from", g.Owner, "err", err)
+			if err := s.pull(ctx, owner); err != nil {
+				s.log.Debug("connections not received", "from", owner, "err", err)
 				return nil
 			}
-			s.setWarm(name, g.Epoch)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, name := range groups {
+				s.warm[name] = true
+			}
 			return nil
 		})
+		return
 	}
 }
 
@@ -209,12 +219,5 @@ func (s *session) isWarm(state *fsm.State, group string) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.warm[group]
-	return ok
-}
-
-func (s *session) setWarm(group string, epoch uint64) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.warm[group] = epoch
+	return s.warm[group]
 }

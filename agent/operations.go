@@ -144,11 +144,16 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 	}
 	s.setLeaving(true)
 	if len(s.node.State().Members) > 1 && !removed {
-		if left := s.giveAway(ctx, s.cfg.Name+" leaves"); len(left) > 0 && !r.Force {
+		left := strings.Join(s.giveAway(ctx, s.cfg.Name+" leaves"), ", ")
+		switch {
+		case left == "":
+			p("addresses are with other directors")
+		case r.Force:
+			p("nobody else could take over " + left)
+		default:
 			s.setLeaving(false)
-			return fmt.Errorf("nobody else could take over %s, so nothing was left: see `quorate status` for who is not ready, or force it with --force", strings.Join(left, ", "))
+			return fmt.Errorf("nobody else could take over %s, so nothing was left: see `quorate status` for who is not ready, or force it with --force", left)
 		}
-		p("addresses are with other directors")
 	}
 	if err := s.node.Leave(ctx, r.Force, p); err != nil {
 		s.setLeaving(false)
@@ -160,8 +165,7 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 	a.session = nil
 	a.mu.Unlock()
 	_ = s.close() // the node has ended already: nothing new can be said by its errors
-	errs := []error{a.keeper.clear(ctx), s.director.Clear(ctx)}
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(a.keeper.clear(ctx), a.clearKernel(ctx)); err != nil {
 		return err
 	}
 	p("removed from this host: virtual addresses, IPVS services and sync daemons that quorate made")
@@ -302,18 +306,20 @@ func (s *session) setLeaving(v bool) {
 	poke(s.tellNow)
 }
 
-// ownedBy returns the groups that a director owns, as far as this one knows.
+// ownedBy returns the groups that a director owns, by what it says, and where it says nothing by what is
+// heard of it.
 func (s *session) ownedBy(name string) []string {
 	if name == s.cfg.Name {
 		return s.keeper.owned()
 	}
 	var owned []string
-	for group, r := range s.reports.live(time.Now())[name].Groups {
-		if r.State == "active" {
-			owned = append(owned, group)
+	state, live := s.node.State(), s.reports.live(time.Now())
+	live[s.cfg.Name] = received{report: s.report()}
+	for _, g := range state.Config.Groups() {
+		if live[name].active(g.Name) || groupStatus(state, live, g, s.cfg.Name).Owner == name {
+			owned = append(owned, g.Name)
 		}
 	}
-	slices.Sort(owned)
 	return owned
 }
 
@@ -356,7 +362,7 @@ func successor(state *fsm.State, live map[string]received, group, not string) st
 		r, alive := live[name]
 		m := state.Members[name]
 		own := r.Groups[group]
-		if name != not && alive && r.Ready && !own.Waiting && own.Unfit == "" && !m.Draining && !r.Leaving && m.Role == fsm.RoleDirector {
+		if name != not && alive && r.Ready && !own.Waiting && own.Unfit == "" && own.State != "initialize" && !m.Draining && !r.Leaving && m.Role == fsm.RoleDirector {
 			return name
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -20,18 +21,23 @@ const (
 	reportLife  = 3500 * time.Millisecond
 )
 
+// maxAnswer bounds what another agent's answer may cost: the largest are connections.
+const maxAnswer = 1 << 30
+
 // report is what one director tells the others about itself. Nothing in it is in the log: it is
 // what the leader's decisions are made from.
 type report struct {
 	Name         string                               `json:"name"`
 	Version      string                               `json:"version"`
 	Index        uint64                               `json:"index"`
-	Hash         string                               `json:"hash"` // of the state at Index
+	HashIndex    uint64                               `json:"hash_index"`
+	Hash         string                               `json:"hash"` // of the state at HashIndex
 	Ready        bool                                 `json:"ready"`
-	Reasons      []string                             `json:"reasons,omitempty"` // why it is not
-	Halted       string                               `json:"halted,omitempty"`  // the log entry that it cannot apply
-	NoIPVS       bool                                 `json:"no_ipvs,omitempty"` // its kernel has none
-	Joining      bool                                 `json:"joining,omitempty"` // it has no vote yet
+	Reasons      []string                             `json:"reasons,omitempty"`  // why it is not
+	Halted       string                               `json:"halted,omitempty"`   // the log entry that it cannot apply
+	Troubles     []string                             `json:"troubles,omitempty"` // that make it not unready
+	NoIPVS       bool                                 `json:"no_ipvs,omitempty"`  // its kernel has none
+	Joining      bool                                 `json:"joining,omitempty"`  // it has no vote yet
 	Leaving      bool                                 `json:"leaving,omitempty"`
 	Groups       map[string]groupReport               `json:"groups"`
 	Observations map[fsm.ServerKey]checks.Observation `json:"observations"`
@@ -50,6 +56,14 @@ type groupReport struct {
 	Unfit   string `json:"unfit,omitempty"`   // the requirement that forbids this director to own it
 	Waiting bool   `json:"waiting,omitempty"` // whether a requirement has said nothing yet
 	Score   int    `json:"score,omitempty"`   // of the preferences
+}
+
+// cannot says why the director could not own the group, or is empty.
+func (g groupReport) cannot() string {
+	if g.State == "initialize" {
+		return g.Reason
+	}
+	return g.Unfit
 }
 
 func (r report) active(group string) bool { return r.Groups[group].State == "active" }
@@ -169,7 +183,7 @@ func (s *session) ask(ctx context.Context, name, method, path string, body []byt
 	if out == nil {
 		return nil
 	}
-	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxAnswer)).Decode(out); err != nil {
 		return fmt.Errorf("answer of %s: %w", name, err)
 	}
 	return nil

@@ -21,6 +21,7 @@ import (
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director"
 	"github.com/quorate/quorate/director/hook"
+	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/mutant"
 	"github.com/quorate/quorate/director/track"
@@ -35,27 +36,32 @@ type session struct {
 	node     *cluster.Node
 	keeper   *keeperLink
 	director *director.Director
+	kernel   *ipvs.Host
 	runner   *checks.Runner
 	tracks   *track.Runner
 	hooks    *hook.Runner
 	events   *eventLog
 
-	reports reports
-	heard   bell                  // rings when a report came
-	tellNow chan struct{}         // capacity 1: tell the others at once
-	intents map[string]intentSeen // this and the next two are the duties' own
-	dropped map[string]time.Time  // group: when a move of it came to nothing
-	ordered map[string]time.Time  // group: when its successors were last put into another order
-	moving  sync.Map              // group name: a move to this director is under way
+	reports            reports
+	heard              bell                  // rings when a report came
+	tellNow            chan struct{}         // capacity 1: tell the others at once
+	intents            map[string]intentSeen // this and the next two are the duties' own
+	dropped            map[string]time.Time  // group: when a move of it came to nothing
+	ordered            map[string]time.Time  // group: when its successors were last put into another order
+	moving             sync.Map              // group name: a move to this director is under way
+	warming, relieving atomic.Bool
+
+	aside   sync.WaitGroup // what runs beside the group
+	hashing sync.Mutex     // guards hashed
+	hashed  hashed
 
 	mu         sync.Mutex
-	hashed     *fsm.State // the state that hashText is of
-	hashText   string
+	ended      bool // the group has: nothing more is begun
 	leaving    bool
 	results    map[string]track.Result // of the tracks, as they were told of last
 	unfit      map[string]time.Time    // group: since when a requirement forbids to own it
 	quorumSeen time.Time               // when this director was in the quorum last
-	warm       map[string]uint64       // group: the epoch in which its owner's connections were received whole
+	warm       map[string]bool         // group: its owner's connections were received whole, once
 
 	group   *errgroup.Group
 	cancel  context.CancelFunc
@@ -68,7 +74,7 @@ type session struct {
 func (a *Agent) open(ctx context.Context) (*session, error) {
 	s := &session{
 		cfg: a.cfg.File, version: a.cfg.Version, log: a.cfg.Log, keeper: a.keeper, events: &a.events,
-		tellNow: make(chan struct{}, 1), intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, ordered: map[string]time.Time{}, warm: map[string]uint64{},
+		tellNow: make(chan struct{}, 1), intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, ordered: map[string]time.Time{}, warm: map[string]bool{},
 		unfit: map[string]time.Time{}, done: make(chan struct{}),
 	}
 	s.newNeeds()
@@ -110,8 +116,22 @@ func (s *session) start(ctx context.Context) {
 	}
 	go func() {
 		s.err = s.group.Wait()
+		s.mu.Lock()
+		s.ended = true
+		s.mu.Unlock()
+		s.aside.Wait()
 		close(s.done)
 	}()
+}
+
+// besides runs f beside the session, which waits for it at its end. A request may come while it ends: f is
+// not run then.
+func (s *session) besides(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ended {
+		s.aside.Go(f)
+	}
 }
 
 // close ends the session and waits for it. What it did to the kernel stays.
@@ -119,7 +139,7 @@ func (s *session) close() error {
 	s.closing.Store(true)
 	s.cancel()
 	<-s.done
-	return errors.Join(s.err, s.node.Close())
+	return errors.Join(s.err, s.node.Close(), s.kernel.Close())
 }
 
 // onChange is told of every applied entry, in order. It must not block.
@@ -204,9 +224,11 @@ func (s *session) announceSelf(ctx context.Context) error {
 func (s *session) report() report {
 	state := s.node.State()
 	r := report{
-		Name: s.cfg.Name, Version: s.version, Index: state.Index, Hash: s.hash(state),
+		Name: s.cfg.Name, Version: s.version, Index: state.Index,
 		NoIPVS: !s.director.CanHaveIPVS(), Groups: map[string]groupReport{}, Observations: s.observations(),
 	}
+	r.HashIndex, r.Hash = s.hash(state)
+	_, r.Troubles = s.director.Problems()
 	if err := s.node.Halted(); err != nil {
 		r.Halted = err.Error()
 	}
@@ -269,12 +291,8 @@ func (s *session) unready(state *fsm.State) []string {
 	case st.Stopping:
 		why = append(why, "the keeper is stopping")
 	}
-	why = append(why, s.director.Problems()...)
-	for _, g := range s.keeper.status().Groups {
-		if g.State == "initialize" {
-			why = append(why, g.Name+": "+g.Reason)
-		}
-	}
+	serious, _ := s.director.Problems()
+	why = append(why, serious...)
 	for _, g := range state.Config.Groups() {
 		if !s.isWarm(state, g.Name) {
 			why = append(why, "the connections of "+g.Name+" were not received yet")
@@ -283,22 +301,31 @@ func (s *session) unready(state *fsm.State) []string {
 	return why
 }
 
-// hash returns a state's hash. It is computed once for each state: that reads all of it.
-func (s *session) hash(state *fsm.State) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.hashed != state {
-		s.hashed, s.hashText = state, state.Hash()
+// hash returns the hash of a recent state, and the index of that. It is computed once a second at most,
+// since that reads the whole state.
+func (s *session) hash(state *fsm.State) (uint64, string) {
+	s.hashing.Lock()
+	defer s.hashing.Unlock()
+	if now := time.Now(); s.hashed.index != state.Index && now.Sub(s.hashed.at) >= reportEvery {
+		s.hashed = hashed{state.Index, state.Hash(), now}
 	}
-	return s.hashText
+	return s.hashed.index, s.hashed.text
+}
+
+// hashed is the hash of the state at an index.
+type hashed struct {
+	index uint64
+	text  string
+	at    time.Time // when it was computed
 }
 
 // differs reports whether this director's state is another than most others have at the same index.
 func (s *session) differs(state *fsm.State) bool {
-	hash, same, other := s.hash(state), 1, 0
+	same, other := 1, 0
+	index, hash := s.hash(state)
 	for name, r := range s.reports.live(time.Now()) {
 		switch {
-		case name == s.cfg.Name || r.Index != state.Index:
+		case name == s.cfg.Name || r.HashIndex != index:
 		case r.Hash == hash:
 			same++
 		default:
@@ -333,7 +360,7 @@ func (s *session) serveReport(w http.ResponseWriter, r *http.Request) {
 	s.reports.put(rep, time.Now())
 	s.heard.ring()
 	if len(news) > 0 && s.node.IsLeader() {
-		s.group.Go(func() error { s.askToConfirm(rep.Name, news); return nil })
+		s.besides(func() { s.askToConfirm(rep.Name, news) })
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
@@ -365,7 +392,7 @@ func (s *session) observed(changed map[fsm.ServerKey]checks.Observation) {
 		}
 	}
 	if len(dead) > 0 {
-		s.group.Go(func() error { s.askToConfirm(s.cfg.Name, dead); return nil })
+		s.besides(func() { s.askToConfirm(s.cfg.Name, dead) })
 	}
 }
 

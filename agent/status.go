@@ -28,7 +28,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	state, live := s.node.State(), s.reports.live(time.Now())
 	live[s.cfg.Name] = received{report: s.report()}
 	st.Cluster, st.Leader, st.Quorum = state.ClusterID, s.node.Leader(), s.node.Quorum()
-	st.Revision, st.AppliedIndex, st.FeatureLevel, st.StateHash = state.Revision, state.Index, state.Level, s.hash(state)
+	st.Revision, st.AppliedIndex, st.FeatureLevel, st.StateHash = state.Revision, state.Index, state.Level, state.Hash()
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
 		st.Directors = append(st.Directors, directorStatus(state.Members[name], live))
 	}
@@ -163,8 +163,16 @@ func warnings(st api.Status, live map[string]received) []string {
 			out = append(out, d.Name+": "+r.Halted)
 		case !d.Ready:
 			out = append(out, d.Name+" is not ready: "+strings.Join(d.Reasons, "; "))
-		case d.AppliedIndex == st.AppliedIndex && d.StateHash != st.StateHash:
+		case r.HashIndex == st.AppliedIndex && r.Hash != st.StateHash:
 			out = append(out, d.Name+" has another state at the same log index: its data differs")
+		}
+		for _, trouble := range r.Troubles {
+			out = append(out, d.Name+": "+trouble)
+		}
+		for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
+			if why := r.Groups[name].cannot(); why != "" {
+				out = append(out, d.Name+" cannot own "+name+": "+why)
+			}
 		}
 	}
 	for _, g := range st.Groups {

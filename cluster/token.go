@@ -91,7 +91,8 @@ func (n *Node) CreateToken(ctx context.Context, role fsm.Role, lifetime time.Dur
 		return "", fmt.Errorf("create token: the cluster's CA: %w", err)
 	}
 	t := newToken(ca.Raw)
-	cmd := fsm.AddToken{ID: t.ID(), Token: fsm.Token{Hash: t.hash(), Role: role, Expires: time.Now().Add(lifetime).UTC().Truncate(time.Second)}}
+	now := time.Now().UTC().Truncate(time.Second)
+	cmd := fsm.AddToken{ID: t.ID(), Token: fsm.Token{Hash: t.hash(), Role: role, Expires: now.Add(lifetime)}, Now: now}
 	if err := n.Propose(ctx, cmd); err != nil {
 		return "", fmt.Errorf("create token: %w", err)
 	}

@@ -119,6 +119,7 @@ func (d *Director) orders(ctx context.Context) {
 func (d *Director) tables(ctx context.Context) {
 	audit := time.NewTicker(auditEvery)
 	defer audit.Stop()
+	audited := true
 	for {
 		d.reconcile(ctx)
 		select {
@@ -126,36 +127,55 @@ func (d *Director) tables(ctx context.Context) {
 			return
 		case <-d.tablesDue:
 		case <-time.After(time.Second): // what failed is tried again
+			if !audited {
+				audited = d.audit(ctx)
+			}
 		case <-audit.C:
-			d.audit(ctx)
+			audited = d.audit(ctx)
 		}
 	}
 }
 
-// reconcile brings the kernel to the state. A state without services needs no IPVS, and a kernel
-// that never had a service of ours is not asked.
+// reconcile brings the kernel to the state.
 func (d *Director) reconcile(ctx context.Context) {
+	state, want, ok := d.reconcileTable(ctx)
+	if ok {
+		d.reconcileBeside(ctx, state, want)
+	}
+}
+
+// reconcileTable brings the table to the state, and returns both; false if nothing was to do. A state
+// without services needs no IPVS, and a kernel that never had a service of ours is not asked.
+func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, ipvs.Table, bool) {
+	complete := d.cfg.Current() // asked before the state is read: of an older one nothing may be removed
 	state := d.cfg.State()
 	if state.ClusterID == "" || d.cfg.Role == fsm.RoleWitness {
-		return
+		return nil, nil, false
 	}
 	d.prepare(Features(state.Config, d.self()))
 	want := Table(state.Config, func(svc fsm.Service) []Real { return d.cfg.Pool(state, svc) })
 	if len(want) == 0 && len(d.Written()) == 0 && !d.HasIPVS() {
 		d.note("ipvs", nil)
-		return
+		return nil, nil, false
 	}
 	switch {
 	case mutant.On(mutant.FlushTables) && !d.cfg.Quorum():
 		want = ipvs.Table{}
 	case mutant.On(mutant.DeafTables) && len(d.Written()) > 0:
-		return
+		return nil, nil, false
 	}
-	_, err := d.cfg.Tables.Apply(ctx, ipvs.Desired{Table: want, Complete: d.cfg.Current()})
+	_, err := d.cfg.Tables.Apply(ctx, ipvs.Desired{Table: want, Complete: complete})
 	d.note("ipvs", err)
-	d.mu.Lock()
-	d.written = want
-	d.mu.Unlock()
+	if err == nil {
+		d.mu.Lock()
+		d.written = want
+		d.mu.Unlock()
+	}
+	return state, want, true
+}
+
+// reconcileBeside brings what stands beside the table to the state: the sync daemons and the reset guard.
+func (d *Director) reconcileBeside(ctx context.Context, state *fsm.State, want ipvs.Table) {
 	daemons, quiet := Daemons(state.Config, state.ClusterID, d.cfg.SyncOn), d.guarded(want)
 	if mutant.On(mutant.BreakFirst) {
 		daemons, quiet = nil, nil
@@ -163,8 +183,8 @@ func (d *Director) reconcile(ctx context.Context) {
 	if !d.beside.due(daemons, quiet) {
 		return
 	}
-	err = errors.Join(d.daemons(ctx, daemons), d.quiet.Set(quiet))
-	d.note("sync daemons, reset guard", err)
+	err := errors.Join(d.daemons(ctx, daemons), d.quiet.Set(quiet))
+	d.note(guarding, err)
 	d.beside.done(daemons, quiet, err)
 }
 
@@ -210,16 +230,17 @@ func (d *Director) prepare(f host.Features) {
 	d.mu.Unlock()
 }
 
-// audit compares the whole table with the kernel's and tells of drift.
-func (d *Director) audit(ctx context.Context) {
+// audit compares the whole table with the kernel's and tells of drift. It reports whether it could.
+func (d *Director) audit(ctx context.Context) bool {
 	if len(d.Written()) == 0 {
-		return
+		return true
 	}
 	res, err := d.cfg.Tables.Audit(ctx)
-	d.note("audit", err)
+	d.note(auditing, err)
 	for _, op := range res.Drift {
 		d.cfg.Event("drift", fmt.Sprint(op), "healed on "+d.cfg.Name+": "+fmt.Sprint(op))
 	}
+	return err == nil
 }
 
 // daemons starts and stops IPVS sync daemons until they are as wanted.
@@ -227,17 +248,21 @@ func (d *Director) daemons(ctx context.Context, want []ipvs.Daemon) error {
 	if len(want) == 0 && !d.HasIPVS() {
 		return nil
 	}
-	have, err := d.cfg.Kernel.Daemons(ctx)
+	return setDaemons(ctx, d.cfg.Kernel, want)
+}
+
+func setDaemons(ctx context.Context, kernel *ipvs.Host, want []ipvs.Daemon) error {
+	have, err := kernel.Daemons(ctx)
 	if err != nil {
 		return err
 	}
 	stop, start := ipvs.DiffDaemons(have, want)
 	var errs []error
 	for _, x := range stop {
-		errs = append(errs, d.cfg.Kernel.StopDaemon(ctx, x))
+		errs = append(errs, kernel.StopDaemon(ctx, x))
 	}
 	for _, x := range start {
-		errs = append(errs, d.cfg.Kernel.StartDaemon(ctx, x))
+		errs = append(errs, kernel.StartDaemon(ctx, x))
 	}
 	return errors.Join(errs...)
 }
@@ -251,13 +276,10 @@ func (d *Director) guarded(table ipvs.Table) []netip.AddrPort {
 	return ipvs.QuietAddresses(table, func(a netip.Addr) bool { return local[a] })
 }
 
-// Clear removes from this host all that quorate made in IPVS. It is for leave, once Run has returned.
-func (d *Director) Clear(ctx context.Context) error {
-	if !d.HasIPVS() {
-		return nil
-	}
-	_, err := d.cfg.Tables.Apply(ctx, ipvs.Desired{Table: ipvs.Table{}, Complete: true})
-	return errors.Join(err, d.daemons(ctx, nil))
+// Clear removes from this host all that quorate made in IPVS. No [Director] may run.
+func Clear(ctx context.Context, kernel *ipvs.Host, tables *ipvs.Reconciler) error {
+	_, err := tables.Apply(ctx, ipvs.Desired{Table: ipvs.Table{}, Complete: true})
+	return errors.Join(err, setDaemons(ctx, kernel, nil))
 }
 
 // Plan returns the operations on this kernel that a configuration would cost, and how many
@@ -341,15 +363,26 @@ func (d *Director) CanHaveIPVS() bool {
 // HasIPVS reports whether this kernel has IPVS.
 func (d *Director) HasIPVS() bool { return d.cfg.Host.HasIPVS() }
 
-// Problems says what this director could not do, sorted; nothing while all is well.
-func (d *Director) Problems() []string {
+// What may fail while all that is served is served.
+const (
+	auditing = "audit"
+	guarding = "sync daemons, reset guard"
+)
+
+// Problems says what this director could not do, sorted; nothing while all is well. Serious are those for
+// which it should own nothing.
+func (d *Director) Problems() (serious, other []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var out []string
 	for _, what := range slices.Sorted(maps.Keys(d.problems)) {
-		out = append(out, what+": "+d.problems[what])
+		text := what + ": " + d.problems[what]
+		if what == auditing || what == guarding {
+			other = append(other, text)
+		} else {
+			serious = append(serious, text)
+		}
 	}
-	return out
+	return serious, other
 }
 
 // note remembers whether a part of the work failed, and tells it when that changes.

@@ -66,6 +66,9 @@ func (c RemoveMember) apply(s State) (State, []Change, error) {
 	groups := maps.Clone(s.Groups)
 	for name, g := range groups {
 		g.Order = slices.DeleteFunc(slices.Clone(g.Order), func(n string) bool { return n == c.Name })
+		if g.Intent != nil && g.Intent.To == c.Name {
+			g.Intent = nil // nobody waits for who is gone
+		}
 		groups[name] = g
 	}
 	s.Groups = groups

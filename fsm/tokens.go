@@ -11,7 +11,11 @@ import (
 type AddToken struct {
 	ID    string
 	Token Token
+	Now   time.Time `json:",omitzero"` // the proposer's clock: tokens that expired long before are forgotten
 }
+
+// tokenKept is how long a token is shown after it has expired.
+const tokenKept = 30 * 24 * time.Hour
 
 func (AddToken) kind() string { return "add-token/1" }
 
@@ -20,6 +24,9 @@ func (c AddToken) apply(s State) (State, []Change, error) {
 		return s, nil, fmt.Errorf("token %s: %w", c.ID, ErrTaken)
 	}
 	s.setToken(c.ID, c.Token)
+	maps.DeleteFunc(s.secrets.Tokens, func(_ string, t Token) bool {
+		return !c.Now.IsZero() && c.Now.Sub(t.Expires) > tokenKept
+	})
 	text := fmt.Sprintf("token %s for a %s made, good until %s", c.ID, c.Token.Role, c.Token.Expires.UTC().Format(time.RFC3339))
 	return s, []Change{{TokenChanged, c.ID, text}}, nil
 }

@@ -129,10 +129,13 @@ func (s *session) run(ctx context.Context) error {
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
 			return errors.Join(err, s.write(reply{Error: "decode the request: " + err.Error()}))
 		}
+		// One after the other: of two orders the later one holds. Only what a claim waits for is waited for
+		// aside.
+		answer := s.answer(ctx, r)
 		s.slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-s.slots }()
-			if s.write(s.answer(ctx, r)) != nil {
+			if s.write(answer()) != nil {
 				cancel()
 			}
 		})
@@ -188,15 +191,45 @@ func (s *session) status(ctx context.Context, r *reply) error {
 	})
 }
 
-func (s *session) answer(ctx context.Context, q request) reply {
+// answer carries a request out and returns what waits for its answer.
+func (s *session) answer(ctx context.Context, q request) func() reply {
 	r := reply{ID: q.ID}
-	if err := s.do(ctx, q, &r); err != nil {
-		r.Error = err.Error()
+	wait, err := s.do(ctx, q, &r)
+	return func() reply {
+		if err == nil && wait != nil {
+			err = wait()
+		}
+		if err != nil {
+			r.Error = err.Error()
+		}
+		return r
 	}
-	return r
 }
 
-func (s *session) do(ctx context.Context, q request, r *reply) error {
+// do carries a request out. Wait, if any, returns when it is done.
+func (s *session) do(ctx context.Context, q request, r *reply) (wait func() error, err error) {
+	if q.Op == opClaim {
+		return s.claim(ctx, q)
+	}
+	return nil, s.doAtOnce(ctx, q, r)
+}
+
+func (s *session) claim(ctx context.Context, q request) (wait func() error, err error) {
+	var done <-chan error
+	if err := s.k.call(ctx, func(now time.Time) { done = s.k.claim(now, q.Group, q.Priority) }); err != nil {
+		return nil, err
+	}
+	return func() error {
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}, nil
+}
+
+func (s *session) doAtOnce(ctx context.Context, q request, r *reply) error {
 	k := s.k
 	switch q.Op {
 	case opSet:
@@ -207,17 +240,6 @@ func (s *session) do(ctx context.Context, q request, r *reply) error {
 			return err
 		}
 		return k.call(ctx, func(now time.Time) { k.set(now, *q.Order, nil) })
-	case opClaim:
-		var done <-chan error
-		if err := k.call(ctx, func(now time.Time) { done = k.claim(now, q.Group, q.Priority) }); err != nil {
-			return err
-		}
-		select {
-		case err := <-done:
-			return err
-		case <-ctx.Done():
-			return ctx.Err()
-		}
 	case opYield:
 		return s.step(ctx, q, vrrp.Yield{Wait: q.Wait}, func(g *group) { r.Yields = g.machine.State() == vrrp.Active })
 	case opResign:

@@ -24,7 +24,9 @@ type View struct {
 }
 
 // fit reports whether a director may be given a group.
-func (v View) fit() bool { return v.Alive && v.Ready && !v.Draining && v.Unfit == "" }
+func (v View) fit() bool {
+	return v.Alive && v.Ready && !v.Draining && v.Unfit == "" && v.Fault == ""
+}
 
 // Decision is what the leader is to propose for a group. At most one field is set.
 type Decision struct {

@@ -124,22 +124,6 @@ func restart(t *testing.T, a *lab.Article) {
 	a.AwaitReady(t, 30*time.Second)
 }
 
-// Control runs the same proof where the promise is switched off, and fails unless the proof does.
-func Control(t *testing.T, mutant string, directors int, text string, p Proof) {
-	t.Helper()
-	mutantBinary(t) // without it every proof would fail, and say nothing
-	mustFail(t, mutant, func(t lab.T) { Run(t, directors, text, mutant, p) })
-}
-
-func mustFail(t *testing.T, mutant string, f func(lab.T)) {
-	t.Helper()
-	attempt := &attempt{T: t}
-	attempt.run(func() { f(attempt) })
-	if attempt.said.Len() == 0 {
-		t.Errorf("the proof holds with %q switched off: it proves nothing", mutant)
-	}
-}
-
 // Run builds a cluster of a build that is a mutant, or of the product if that is "", and runs a proof on
 // it. Text is its cluster file, or "".
 func Run(t lab.T, directors int, text, mutant string, p Proof) {

@@ -192,9 +192,9 @@ func linkDown(t *testing.T, w *testnet, from *lab.Director) {
 		w.taken(t, from)
 	})
 	gap(t, r, moves)
-	lab.Eventually(t, 5*time.Second, "the cluster says why "+from.Name+" is not ready", func() error {
+	lab.Eventually(t, 5*time.Second, "the cluster says why "+from.Name+" cannot own it", func() error {
 		out := command(t, w.others(from)[0], "status").want(t, 0).out
-		if !strings.Contains(out, from.Name+" is not ready") || !strings.Contains(out, "link") {
+		if !strings.Contains(out, from.Name+" cannot own web") || !strings.Contains(out, "link") {
 			return errors.New(out)
 		}
 		return nil
