@@ -24,6 +24,10 @@ type Event struct {
 	Interface string
 	Up        bool    // administratively up, with carrier
 	Removed   Address // the zero value if the event is about the interface itself
+	// RemovedRoute and RemovedRule are of those that quorate made. An event of one of them is about
+	// nothing else.
+	RemovedRoute Route
+	RemovedRule  Rule
 }
 
 // Config is what a [Host] needs.

@@ -79,11 +79,12 @@ func dial() (*conn, error) {
 	err = s.raw.Control(func(fd uintptr) {
 		// the kernel tells nothing to a socket without an address
 		bound = unix.Bind(int(fd), &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
-		// each of these is a comfort: a larger queue, shorter answers
+		// each of these is a comfort: a larger queue, shorter answers, lists that the kernel filters
 		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, bufferSize) != nil {
 			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, bufferSize)
 		}
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
 	})
 	if err := firstOf(err, bound); err != nil {
 		s.file.Close()
@@ -93,7 +94,10 @@ func dial() (*conn, error) {
 }
 
 // groups are what the kernel tells of when asked to.
-var groups = []int{unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR}
+var groups = []int{
+	unix.RTNLGRP_LINK, unix.RTNLGRP_IPV4_IFADDR, unix.RTNLGRP_IPV6_IFADDR,
+	unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_RULE,
+}
 
 func (c *conn) member(option int) error {
 	var err error

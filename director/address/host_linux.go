@@ -38,6 +38,9 @@ func New(cfg Config) (*Host, error) {
 	if h.events, err = dial(); err != nil {
 		return nil, errors.Join(err, h.Close())
 	}
+	if err := h.events.quiet(); err != nil {
+		return nil, errors.Join(err, h.Close())
+	}
 	// protocol 0: it sends to any interface and receives nothing
 	if h.packets, err = openSocket(unix.AF_PACKET, 0); err != nil {
 		return nil, errors.Join(fmt.Errorf("open a packet socket: %w", err), h.Close())
@@ -63,12 +66,9 @@ func (h *Host) Close() error {
 // 0 is for ever. The kernel counts in seconds, see [Lifetime]. It tries all of them, and names each
 // that it could not.
 func (h *Host) Renew(as []Address, lifetime time.Duration) error {
-	if lifetime < 0 {
-		return fmt.Errorf("renew addresses: lifetime %v is negative", lifetime)
-	}
-	valid := uint32(forEver)
-	if s := Lifetime(lifetime) / time.Second; s > 0 && s < forEver {
-		valid = uint32(s)
+	valid, err := seconds(lifetime)
+	if err != nil {
+		return fmt.Errorf("renew addresses: %w", err)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -103,6 +103,17 @@ func (h *Host) Renew(as []Address, lifetime time.Duration) error {
 	return errors.Join(append(errs, h.do(work)...)...)
 }
 
+// seconds returns a lifetime as the kernel counts it.
+func seconds(lifetime time.Duration) (uint32, error) {
+	if lifetime < 0 {
+		return 0, fmt.Errorf("lifetime %v is negative", lifetime)
+	}
+	if s := Lifetime(lifetime) / time.Second; s > 0 && s < forEver {
+		return uint32(s), nil
+	}
+	return forEver, nil
+}
+
 // Remove takes addresses from their interfaces. One that is not there is no error. It tries all of
 // them, and names each that it could not remove.
 func (h *Host) Remove(as []Address) error {
@@ -135,11 +146,15 @@ func (h *Host) forget(name string, ps []netip.Prefix) {
 	}
 }
 
-// Present returns all addresses of the namespace with their remaining lifetimes, 0 for ever. It
-// returns all or an error.
+// Present returns all addresses of the namespace with their remaining lifetimes, 0 for ever, but for
+// those that the kernel does not use since it detected a duplicate. It returns all or an error.
 func (h *Host) Present() (map[Address]time.Duration, error) {
 	out := map[Address]time.Duration{}
-	err := h.each(func(a Address, e entry) { out[a] = e.left() })
+	err := h.each(func(a Address, e entry) {
+		if !e.v6() || !e.has(flagDADFailed) {
+			out[a] = e.left()
+		}
+	})
 	return out, err
 }
 

@@ -29,6 +29,9 @@ func plan(have []entry, want []netip.Prefix, valid uint32, ours func(entry) bool
 	}
 	for _, p := range want {
 		s := step{prefix: p, valid: valid, flags: flagsFor(p, have, ours)}
+		if slices.ContainsFunc(have, func(e entry) bool { return e.prefix == p && e.v6() && e.has(flagDADFailed) }) {
+			steps = append(steps, step{remove: true, prefix: p}) // a renewal would leave it as it is
+		}
 		// the kernel finds an IPv6 address whatever its prefix, and cannot change that
 		i := slices.IndexFunc(have, func(e entry) bool {
 			return p.Addr().Is6() && e.prefix.Addr() == p.Addr() && e.prefix != p

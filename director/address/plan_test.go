@@ -90,14 +90,14 @@ func TestAViewTellsWhatWholeListsChanged(t *testing.T) {
 	}
 	a, b := link{index: 1, name: "a", flags: linkUp | linkLowerUp}, link{index: 2, name: "b", flags: linkUp | linkLowerUp}
 	v := newView()
-	v.list(map[int]link{1: a, 2: b}, map[int][]entry{1: of(1, "10.0.0.1/24 10.0.0.2/24"), 2: of(2, "10.0.0.3/24")})
+	v.list(map[int]link{1: a, 2: b}, map[int][]entry{1: of(1, "10.0.0.1/24 10.0.0.2/24"), 2: of(2, "10.0.0.3/24")}, kernelPaths{})
 	a.flags = linkUp
 	links, have := map[int]link{1: a}, map[int][]entry{1: of(1, "10.0.0.1/24")}
 	want := []Event{{Interface: "b"}, {Interface: "b", Removed: on("b", "10.0.0.3/24")}, {Interface: "a"}, {Interface: "a", Removed: on("a", "10.0.0.2/24")}}
-	if got := v.list(links, have); !slices.Equal(got, want) {
+	if got := v.list(links, have, kernelPaths{}); !slices.Equal(got, want) {
 		t.Errorf("list: %v, want %v", got, want)
 	}
-	if got := v.list(links, have); len(got) != 0 {
+	if got := v.list(links, have, kernelPaths{}); len(got) != 0 {
 		t.Errorf("the same lists again: %v, want nothing", got)
 	}
 }

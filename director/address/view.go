@@ -9,6 +9,8 @@ import (
 type view struct {
 	links   map[int]link
 	entries map[place]bool
+	routes  map[Route]Route // of ours, by what the kernel keeps one of
+	rules   map[Rule]bool   // of ours
 }
 
 // place is one address by the index of its interface, whose name may change.
@@ -18,7 +20,7 @@ type place struct {
 }
 
 func newView() *view {
-	return &view{links: map[int]link{}, entries: map[place]bool{}}
+	return &view{links: map[int]link{}, entries: map[place]bool{}, routes: map[Route]Route{}, rules: map[Rule]bool{}}
 }
 
 func placeOf(e entry) place { return place{e.index, e.prefix} }
@@ -48,7 +50,45 @@ func (v *view) apply(m message) []Event {
 		if m.kind == kindDelAddr {
 			return v.removed(placeOf(e))
 		}
+		if e.has(flagDADFailed) && e.v6() {
+			return v.removed(placeOf(e)) // it is there, and of no use
+		}
 		v.entries[placeOf(e)] = true
+	case kindNewRoute, kindDelRoute:
+		return v.route(m)
+	case kindNewRule, kindDelRule:
+		return v.rule(m)
+	}
+	return nil
+}
+
+// route takes note of a route. One that replaces ours is the end of ours.
+func (v *view) route(m message) []Event {
+	r, ok := parseRoute(m.body, func(index int) string { return v.links[index].name })
+	old, known := v.routes[r.place()]
+	switch {
+	case !ok:
+	case m.kind == kindDelRoute && r.ours:
+		delete(v.routes, r.place())
+		return []Event{{RemovedRoute: r.Route}}
+	case m.kind == kindNewRoute && r.ours:
+		v.routes[r.place()] = r.Route
+	case m.kind == kindNewRoute && known && m.flags&flagReplace != 0:
+		delete(v.routes, r.place())
+		return []Event{{RemovedRoute: old}}
+	}
+	return nil
+}
+
+func (v *view) rule(m message) []Event {
+	r, ours := parseRule(m.body)
+	switch {
+	case !ours:
+	case m.kind == kindDelRule:
+		delete(v.rules, r)
+		return []Event{{RemovedRule: r}}
+	default:
+		v.rules[r] = true
 	}
 	return nil
 }
@@ -98,7 +138,7 @@ func (v *view) removed(p place) []Event {
 }
 
 // list returns how whole lists differ from what was known, and takes note of them.
-func (v *view) list(links map[int]link, have map[int][]entry) []Event {
+func (v *view) list(links map[int]link, have map[int][]entry, paths kernelPaths) []Event {
 	var events []Event
 	for index := range maps.Clone(v.links) {
 		if _, ok := links[index]; !ok {
@@ -111,7 +151,9 @@ func (v *view) list(links map[int]link, have map[int][]entry) []Event {
 	now := map[place]bool{}
 	for _, entries := range have {
 		for _, e := range entries {
-			now[placeOf(e)] = true
+			if !e.v6() || !e.has(flagDADFailed) {
+				now[placeOf(e)] = true
+			}
 		}
 	}
 	for p := range maps.Clone(v.entries) {
@@ -120,5 +162,28 @@ func (v *view) list(links map[int]link, have map[int][]entry) []Event {
 		}
 	}
 	v.entries = now
+	return append(events, v.paths(paths)...)
+}
+
+func (v *view) paths(have kernelPaths) []Event {
+	var events []Event
+	routes, rules := map[Route]Route{}, map[Rule]bool{}
+	for _, r := range have.routes {
+		routes[r.place()] = r.Route
+	}
+	for _, r := range have.rules {
+		rules[r] = true
+	}
+	for place, r := range v.routes {
+		if _, ok := routes[place]; !ok {
+			events = append(events, Event{RemovedRoute: r})
+		}
+	}
+	for r := range v.rules {
+		if !rules[r] {
+			events = append(events, Event{RemovedRule: r})
+		}
+	}
+	v.routes, v.rules = routes, rules
 	return events
 }

@@ -14,7 +14,8 @@ import (
 const relistAfter = 50 * time.Millisecond
 
 // Watch calls f with the state of every interface, and then with every change of an interface's
-// state and every address that was removed, until ctx ends, and then returns nil. When the kernel
+// state, every address that was removed or is of no use since a duplicate was detected, and every
+// route and rule of quorate's that was removed or replaced, until ctx ends, and then returns nil. When the kernel
 // has lost events because there were too many, it reads the lists again and tells of the
 // differences. What f is told may be over by then: it must look. One Watch at a time.
 func (h *Host) Watch(ctx context.Context, f func(Event)) error {
@@ -100,9 +101,13 @@ func (w *watcher) relist() error {
 	w.host.mu.Lock()
 	links, err := w.host.links()
 	var have map[int][]entry
+	var paths kernelPaths
 	whole := false
 	if err == nil {
 		have, whole, err = w.host.entries()
+	}
+	if err == nil {
+		paths, err = w.host.paths(everything)
 	}
 	w.host.mu.Unlock()
 	if err != nil {
@@ -112,7 +117,7 @@ func (w *watcher) relist() error {
 		return errInterrupted
 	}
 	w.stale = false
-	w.all(w.view.list(links, have))
+	w.all(w.view.list(links, have, paths))
 	return nil
 }
 
