@@ -63,8 +63,8 @@ func (h *Host) Close() error {
 }
 
 // Renew puts addresses on their interfaces for a lifetime, or gives those that are there a new one;
-// 0 is for ever. The kernel counts in seconds, see [Lifetime]. It tries all of them, and names each
-// that it could not.
+// 0 is for ever. The kernel counts in seconds, see [Lifetime]. An interface with a virtual MAC is set up
+// for it. It tries all of them, and names each that it could not.
 func (h *Host) Renew(as []Address, lifetime time.Duration) error {
 	valid, err := seconds(lifetime)
 	if err != nil {
@@ -83,6 +83,9 @@ func (h *Host) Renew(as []Address, lifetime time.Duration) error {
 	var work change
 	for _, name := range order {
 		l, err := h.prepared(name)
+		if err == nil {
+			err = h.raise(l)
+		}
 		if err != nil {
 			for _, p := range byInterface[name] {
 				errs = append(errs, fmt.Errorf("renew %s: %w", Address{name, p}, err))
@@ -93,7 +96,7 @@ func (h *Host) Renew(as []Address, lifetime time.Duration) error {
 			h.made[Address{name, p}] = true
 		}
 		ours := func(e entry) bool { return h.ours(name, e) }
-		for _, s := range plan(have[l.index], byInterface[name], valid, ours) {
+		for _, s := range plan(have[l.index], h.parent(l, have), byInterface[name], valid, ours) {
 			if s.remove && (!whole || !l.promotes) {
 				continue // not on the word of part of a dump, nor where others would go with it
 			}
@@ -114,13 +117,15 @@ func seconds(lifetime time.Duration) (uint32, error) {
 	return forEver, nil
 }
 
-// Remove takes addresses from their interfaces. One that is not there is no error. It tries all of
-// them, and names each that it could not remove.
+// Remove takes addresses from their interfaces. One that is not there is no error. An interface with a
+// virtual MAC is set down when it has none left. It tries all of them, and names each that it could not
+// remove.
 func (h *Host) Remove(as []Address) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	order, byInterface, errs := sortOut("remove", as)
 	var work change
+	var links []link
 	for _, name := range order {
 		// without promote_secondaries, others of the subnet might go too
 		l, err := h.prepared(name)
@@ -133,11 +138,21 @@ func (h *Host) Remove(as []Address) error {
 			continue
 		}
 		h.forget(name, byInterface[name])
+		links = append(links, l)
 		for _, p := range byInterface[name] {
 			work.add(l, step{remove: true, prefix: p})
 		}
 	}
-	return errors.Join(append(errs, h.do(work)...)...)
+	errs = append(errs, h.do(work)...)
+	return errors.Join(append(errs, h.lower(links))...)
+}
+
+// parent returns the addresses of the interface below one with a virtual MAC.
+func (h *Host) parent(l link, have map[int][]entry) []entry {
+	if !l.virtual() {
+		return nil
+	}
+	return have[l.below]
 }
 
 func (h *Host) forget(name string, ps []netip.Prefix) {
@@ -147,7 +162,8 @@ func (h *Host) forget(name string, ps []netip.Prefix) {
 }
 
 // Present returns all addresses of the namespace with their remaining lifetimes, 0 for ever, but for
-// those that the kernel does not use since it detected a duplicate. It returns all or an error.
+// those that the kernel does not use since it detected a duplicate, and those on an interface with a
+// virtual MAC that somebody has set down. It returns all or an error.
 func (h *Host) Present() (map[Address]time.Duration, error) {
 	out := map[Address]time.Duration{}
 	err := h.each(func(a Address, e entry) {
@@ -187,7 +203,8 @@ func (h *Host) each(f func(Address, entry)) error {
 	}
 	for index, entries := range have {
 		for _, e := range entries {
-			if l, ok := links[index]; ok { // else it is new, and its turn comes with its event
+			l, ok := links[index] // else it is new, and its turn comes with its event
+			if ok && (!l.virtual() || l.flags&linkUp != 0) {
 				f(Address{l.name, e.prefix}, e)
 			}
 		}

@@ -74,7 +74,8 @@ func (h *Host) prepared(name string) (link, error) {
 	if err != nil || l.promotes {
 		return l, err
 	}
-	if err := h.requests.batch([]request{{kind: kindSetLink, body: promoteBody(l.index)}})[0]; err != nil {
+	promote := settingsBody(l.index, "", map[uint16]uint32{confPromoteSecondaries: 1}, false)
+	if err := h.requests.batch([]request{{kind: kindSetLink, body: promote}})[0]; err != nil {
 		h.log.Warn("promote_secondaries cannot be set", "interface", name, "err", err)
 		return l, nil
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -33,24 +34,44 @@ const (
 	flagTentative     = 0x40
 	flagNoPrefixRoute = 0x200
 
-	iflaAddress = 1
-	iflaName    = 3
-	iflaAFSpec  = 26
-	iflaExtMask = 29
+	iflaAddress  = 1
+	iflaName     = 3
+	iflaLink     = 5
+	iflaLinkInfo = 18
+	iflaAlias    = 20
+	iflaAFSpec   = 26
+	iflaExtMask  = 29
+
+	infoKind    = 1
+	infoOptions = 2
+	infoSlave   = 4
+
+	macvlanMode    = 1
+	macvlanPrivate = 1
 
 	iflaInetConf  = 1 // in the part of iflaAFSpec that is of IPv4
 	iflaInet6Conf = 2 // in the part that is of IPv6
 
-	confPromoteSecondaries = 20 // of IPv4, counted from 1
-	confForwarding         = 0  // of IPv6, counted from 0
+	confRPFilter           = 8 // of IPv4, counted from 1
+	confARPAnnounce        = 18
+	confARPIgnore          = 19
+	confPromoteSecondaries = 20
+	confForwarding         = 0 // of IPv6, counted from 0
+
+	inet6GenMode = 8
+	genModeNone  = 1
+
+	rpLoose         = 2 // the source may be reached by any interface; stronger than 1, whoever set that for all
+	arpAnnounceBest = 2 // ask with an address of the interface itself
 
 	extMaskSkipStats = 8
 	nested           = 0x8000
 
-	linkUp      = 0x1
-	linkNoARP   = 0x80
-	linkLowerUp = 0x10000
-	typeEther   = 1
+	linkUp       = 0x1
+	linkLoopback = 0x8
+	linkNoARP    = 0x80
+	linkLowerUp  = 0x10000
+	typeEther    = 1
 
 	forEver = 1<<32 - 1 // seconds
 	mark    = 112       // in IFA_PROTO of what this package makes: the IP protocol number of VRRP
@@ -78,11 +99,20 @@ type link struct {
 	flags    uint32
 	ethernet bool
 	mac      [6]byte
-	promotes bool // promote_secondaries
-	forwards bool // IPv6 forwarding
+	alias    string
+	kind     string // of virtual interfaces, "macvlan"
+	slave    string // the kind of interface that it belongs to
+	below    int    // the index of the interface that it is on
+	promotes bool   // promote_secondaries
+	forwards bool   // IPv6 forwarding
+
+	rpFilter, arpAnnounce, arpIgnore uint32
 }
 
 func (l link) up() bool { return l.flags&linkUp != 0 && l.flags&linkLowerUp != 0 }
+
+// virtual reports whether this package made the interface, for a virtual MAC.
+func (l link) virtual() bool { return l.kind == "macvlan" && l.alias == tag }
 
 // has reports whether the address is tentative, a duplicate, or whatever flag says.
 func (e entry) has(flag uint32) bool { return e.flags&flag != 0 }
@@ -158,6 +188,12 @@ func parseLink(b []byte) (link, error) {
 		case attr == iflaAddress && len(v) == 6:
 			l.mac = [6]byte(v)
 			l.ethernet = kind == typeEther
+		case attr == iflaLink && len(v) >= 4:
+			l.below = int(native.Uint32(v))
+		case attr == iflaAlias && len(v) > 0:
+			l.alias = strings.TrimRight(string(v), "\x00")
+		case attr == iflaLinkInfo:
+			_ = attrs(v, l.info)
 		case attr == iflaAFSpec:
 			_ = attrs(v, l.family)
 		}
@@ -168,15 +204,32 @@ func parseLink(b []byte) (link, error) {
 	return l, err
 }
 
+// info reads what a message about an interface says about its kind.
+func (l *link) info(attr uint16, v []byte) {
+	switch text := strings.TrimRight(string(v), "\x00"); attr {
+	case infoKind:
+		l.kind = text
+	case infoSlave:
+		l.slave = text
+	}
+}
+
 // family reads what a message about an interface says about IPv4 or IPv6.
 func (l *link) family(family uint16, b []byte) {
 	_ = attrs(b, func(attr uint16, v []byte) {
-		setting := func(i int) bool { return len(v) >= 4*(i+1) && native.Uint32(v[4*i:]) != 0 }
+		setting := func(i int) uint32 {
+			if len(v) < 4*(i+1) {
+				return 0
+			}
+			return native.Uint32(v[4*i:])
+		}
 		switch {
 		case family == familyIPv4 && attr == iflaInetConf:
-			l.promotes = setting(confPromoteSecondaries - 1)
+			l.promotes = setting(confPromoteSecondaries-1) != 0
+			l.rpFilter, l.arpAnnounce = setting(confRPFilter-1), setting(confARPAnnounce-1)
+			l.arpIgnore = setting(confARPIgnore - 1)
 		case family == familyIPv6 && attr == iflaInet6Conf:
-			l.forwards = setting(confForwarding)
+			l.forwards = setting(confForwarding) != 0
 		}
 	})
 }
@@ -225,11 +278,41 @@ func linkBody(index int, name string) []byte {
 	return b
 }
 
-// promoteBody returns the body of a message that sets promote_secondaries on an interface. It goes
-// by netlink, not by /proc/sys, which shows the network namespace of the thread that looks.
-func promoteBody(index int) []byte {
-	conf := appendAttr(nil, confPromoteSecondaries, native.AppendUint32(nil, 1))
-	family := appendAttr(nil, iflaInetConf|nested, conf)
-	spec := appendAttr(nil, familyIPv4|nested, family)
-	return appendAttr(linkBody(index, ""), iflaAFSpec|nested, spec)
+// settingsBody returns the body of a message that sets IPv4 settings of an interface, its alias if it is
+// to have one, and that it makes no IPv6 addresses of its own. It goes by netlink, not by /proc/sys,
+// which shows the network namespace of the thread that looks.
+func settingsBody(index int, alias string, settings map[uint16]uint32, noIPv6 bool) []byte {
+	var conf []byte
+	for setting, value := range settings {
+		conf = appendAttr(conf, setting, native.AppendUint32(nil, value))
+	}
+	spec := appendAttr(nil, familyIPv4|nested, appendAttr(nil, iflaInetConf|nested, conf))
+	if noIPv6 {
+		spec = appendAttr(spec, familyIPv6|nested, appendAttr(nil, inet6GenMode, []byte{genModeNone}))
+	}
+	b := linkBody(index, "")
+	if alias != "" {
+		b = appendAttr(b, iflaAlias, []byte(alias))
+	}
+	return appendAttr(b, iflaAFSpec|nested, spec)
+}
+
+// macvlanBody returns the body of a message that makes a macvlan in private mode.
+func macvlanBody(parent int, name string, mac [6]byte) []byte {
+	b := linkBody(0, name)
+	b = appendAttr(b, iflaLink, native.AppendUint32(nil, uint32(parent)))
+	b = appendAttr(b, iflaAddress, mac[:])
+	info := appendAttr(nil, infoKind, []byte("macvlan"))
+	mode := appendAttr(nil, macvlanMode, native.AppendUint32(nil, macvlanPrivate))
+	return appendAttr(b, iflaLinkInfo|nested, appendAttr(info, infoOptions|nested, mode))
+}
+
+// upBody returns the body of a message that sets an interface up or down.
+func upBody(index int, up bool) []byte {
+	b := linkBody(index, "")
+	if up {
+		native.PutUint32(b[8:], linkUp)
+	}
+	native.PutUint32(b[12:], linkUp) // what is to change
+	return b
 }

@@ -17,8 +17,9 @@ type step struct {
 
 // plan returns the steps after which an interface has the addresses want with valid seconds left,
 // and none of ours is an IPv4 subnet's primary address while the interface has one of its own
-// there. Have is what the interface has, in the kernel's order. It is pure.
-func plan(have []entry, want []netip.Prefix, valid uint32, ours func(entry) bool) []step {
+// there. Have is what the interface has, in the kernel's order, and parent what the one has that lies
+// below an interface with a virtual MAC. It is pure.
+func plan(have, parent []entry, want []netip.Prefix, valid uint32, ours func(entry) bool) []step {
 	steps := demote(have, ours)
 	moved := len(steps)
 	for i := range moved { // add again what was only moved
@@ -28,7 +29,7 @@ func plan(have []entry, want []netip.Prefix, valid uint32, ours func(entry) bool
 		}
 	}
 	for _, p := range want {
-		s := step{prefix: p, valid: valid, flags: flagsFor(p, have, ours)}
+		s := step{prefix: p, valid: valid, flags: flagsFor(p, have, parent, ours)}
 		if slices.ContainsFunc(have, func(e entry) bool { return e.prefix == p && e.v6() && e.has(flagDADFailed) }) {
 			steps = append(steps, step{remove: true, prefix: p}) // a renewal would leave it as it is
 		}
@@ -50,17 +51,19 @@ func plan(have []entry, want []netip.Prefix, valid uint32, ours func(entry) bool
 
 // flagsFor returns the flags with which an address is added or renewed: for IPv6, no duplicate
 // address detection, which would take a second; and no connected route where the interface has an
-// own one. The kernel keeps one route for both, and would end it with the lifetime of ours.
-func flagsFor(p netip.Prefix, have []entry, ours func(entry) bool) uint32 {
-	if p.Addr().Is4() {
-		return 0
+// own one. The kernel keeps one route for both, and would end it with the lifetime of ours. Nor is there
+// one where the parent has its own, by which the host's own connections leave; but link-local addresses
+// need one on each interface.
+func flagsFor(p netip.Prefix, have, parent []entry, ours func(entry) bool) uint32 {
+	flags := uint32(0)
+	if p.Addr().Is6() {
+		flags = flagNoDAD
 	}
-	for _, e := range have {
-		if e.prefix.Masked() == p.Masked() && e.prefix != p && !ours(e) {
-			return flagNoDAD | flagNoPrefixRoute
-		}
+	own := func(e entry) bool { return e.prefix.Masked() == p.Masked() && e.prefix != p && !ours(e) }
+	if p.Addr().Is6() && slices.ContainsFunc(have, own) || !p.Addr().IsLinkLocalUnicast() && slices.ContainsFunc(parent, own) {
+		flags |= flagNoPrefixRoute
 	}
-	return flagNoDAD
+	return flags
 }
 
 // demote returns the removals after which no IPv4 subnet has an address of ours as its primary and

@@ -13,7 +13,8 @@ import (
 func table(text string) []entry {
 	var out []entry
 	for word := range strings.FieldsSeq(text) {
-		p, isOurs := strings.CutSuffix(word, "*")
+		p, isDuplicate := strings.CutSuffix(word, "/dup")
+		p, isOurs := strings.CutSuffix(p, "*")
 		p, isSecondary := strings.CutSuffix(p, "/2nd")
 		e := entry{prefix: netip.MustParsePrefix(p), valid: 7}
 		if isOurs {
@@ -21,6 +22,9 @@ func table(text string) []entry {
 		}
 		if isSecondary {
 			e.flags = flagSecondary
+		}
+		if isDuplicate {
+			e.flags = flagDADFailed
 		}
 		out = append(out, e)
 	}
@@ -47,32 +51,37 @@ func written(steps []step) string {
 }
 
 func TestPlan(t *testing.T) {
-	for _, tt := range []struct{ name, have, want, steps string }{
-		{"an empty interface", "", "10.0.0.100/24 fe80::100/64", "+10.0.0.100/24, +fe80::100/64"},
-		{"a renewal changes nothing else", "10.0.0.1/24 10.0.0.100/24/2nd*", "10.0.0.100/24", "+10.0.0.100/24"},
-		{"ours alone may be the primary", "10.0.0.100/24* 10.0.0.101/24/2nd*", "10.0.0.100/24 10.0.0.101/24", "+10.0.0.100/24, +10.0.0.101/24"},
-		{"an own one comes later", "10.0.0.100/24* 10.0.0.1/24/2nd", "10.0.0.100/24", "-10.0.0.100/24, +10.0.0.100/24"},
+	for _, tt := range []struct{ name, have, want, steps, parent string }{
+		{"an empty interface", "", "10.0.0.100/24 fe80::100/64", "+10.0.0.100/24, +fe80::100/64", ""},
+		{"a renewal changes nothing else", "10.0.0.1/24 10.0.0.100/24/2nd*", "10.0.0.100/24", "+10.0.0.100/24", ""},
+		{"ours alone may be the primary", "10.0.0.100/24* 10.0.0.101/24/2nd*", "10.0.0.100/24 10.0.0.101/24", "+10.0.0.100/24, +10.0.0.101/24", ""},
+		{"an own one comes later", "10.0.0.100/24* 10.0.0.1/24/2nd", "10.0.0.100/24", "-10.0.0.100/24, +10.0.0.100/24", ""},
 		{
 			"all that the kernel would promote before the own one are moved, the primary last",
 			"10.0.0.100/24* 10.0.0.101/24/2nd* 10.0.0.1/24/2nd 10.0.0.102/24/2nd*", "10.0.0.100/24",
-			"-10.0.0.101/24, -10.0.0.100/24, +10.0.0.101/24 as it was, +10.0.0.100/24",
+			"-10.0.0.101/24, -10.0.0.100/24, +10.0.0.101/24 as it was, +10.0.0.100/24", "",
 		},
-		{"own secondaries behind an own primary are left alone", "10.0.0.1/24 10.0.0.100/24/2nd* 10.0.0.2/24/2nd", "10.0.0.100/24", "+10.0.0.100/24"},
-		{"two own ones, moved once", "10.0.0.100/24* 10.0.0.1/24/2nd 10.0.0.2/24/2nd", "10.0.0.100/24", "-10.0.0.100/24, +10.0.0.100/24"},
-		{"subnets do not mix", "10.0.0.100/24* 10.0.1.1/24 10.0.1.2/24/2nd", "10.0.0.100/24", "+10.0.0.100/24"},
-		{"an IPv6 subnet has no primary", "2001:db8::100/64* 2001:db8:1::1/64/2nd", "2001:db8::100/64", "+2001:db8::100/64"},
-		{"an IPv6 route of the interface's own", "2001:db8::1/64", "2001:db8::100/64 2001:db8:1::100/64", "+2001:db8::100/64 noroute, +2001:db8:1::100/64"},
-		{"two of ours share a route", "2001:db8::101/64*", "2001:db8::100/64", "+2001:db8::100/64"},
-		{"another prefix, of ours", "2001:db8::100/64*", "2001:db8::100/128", "-2001:db8::100/64, +2001:db8::100/128"},
-		{"another prefix, of the interface's own", "2001:db8::100/64", "2001:db8::100/128", "!2001:db8::100/128"},
-		{"another prefix, IPv4", "10.0.0.100/24", "10.0.0.100/32", "+10.0.0.100/32"},
+		{"own secondaries behind an own primary are left alone", "10.0.0.1/24 10.0.0.100/24/2nd* 10.0.0.2/24/2nd", "10.0.0.100/24", "+10.0.0.100/24", ""},
+		{"two own ones, moved once", "10.0.0.100/24* 10.0.0.1/24/2nd 10.0.0.2/24/2nd", "10.0.0.100/24", "-10.0.0.100/24, +10.0.0.100/24", ""},
+		{"subnets do not mix", "10.0.0.100/24* 10.0.1.1/24 10.0.1.2/24/2nd", "10.0.0.100/24", "+10.0.0.100/24", ""},
+		{"an IPv6 subnet has no primary", "2001:db8::100/64* 2001:db8:1::1/64/2nd", "2001:db8::100/64", "+2001:db8::100/64", ""},
+		{"an IPv6 route of the interface's own", "2001:db8::1/64", "2001:db8::100/64 2001:db8:1::100/64", "+2001:db8::100/64 noroute, +2001:db8:1::100/64", ""},
+		{"two of ours share a route", "2001:db8::101/64*", "2001:db8::100/64", "+2001:db8::100/64", ""},
+		{"another prefix, of ours", "2001:db8::100/64*", "2001:db8::100/128", "-2001:db8::100/64, +2001:db8::100/128", ""},
+		{"another prefix, of the interface's own", "2001:db8::100/64", "2001:db8::100/128", "!2001:db8::100/128", ""},
+		{
+			"with a virtual MAC, the parent has the connected routes but the link-local one", "", "10.0.0.100/24 10.0.1.100/24 2001:db8::100/64 fe80::100/64",
+			"+10.0.0.100/24 noroute, +10.0.1.100/24, +2001:db8::100/64 noroute, +fe80::100/64", "10.0.0.1/24 2001:db8::1/64 fe80::1/64",
+		},
+		{"a duplicate", "2001:db8::100/64*/dup", "2001:db8::100/64", "-2001:db8::100/64, +2001:db8::100/64", ""},
+		{"another prefix, IPv4", "10.0.0.100/24", "10.0.0.100/32", "+10.0.0.100/32", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var want []netip.Prefix
 			for word := range strings.FieldsSeq(tt.want) {
 				want = append(want, netip.MustParsePrefix(word))
 			}
-			steps := plan(table(tt.have), want, 3, func(e entry) bool { return e.proto == mark })
+			steps := plan(table(tt.have), table(tt.parent), want, 3, func(e entry) bool { return e.proto == mark })
 			if diff := cmp.Diff(tt.steps, written(steps)); diff != "" {
 				t.Errorf("plan (-want +got):\n%s", diff)
 			}

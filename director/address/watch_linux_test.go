@@ -211,18 +211,26 @@ func script(t *testing.T, text string) string {
 	return string(out)
 }
 
+// client puts qb into a namespace of its own, with addresses, and returns the command that enters it.
+func client(t *testing.T) string {
+	t.Helper()
+	sleep := exec.Command("sleep", "60")
+	sleep.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	must(t, sleep.Start())
+	t.Cleanup(func() { sleep.Process.Kill(); sleep.Wait() })
+	enter := fmt.Sprintf("nsenter -t %d -n ", sleep.Process.Pid)
+	ip(t, fmt.Sprintf("link set qb netns %d", sleep.Process.Pid))
+	script(t, enter+"ip link set qb up; "+
+		enter+"ip addr add 192.0.2.9/24 dev qb; "+
+		enter+"ip addr add 2001:db8::9/64 dev qb nodad; "+
+		enter+"ip addr add fe80::9/64 dev qb nodad")
+	return enter
+}
+
 func TestANeighbourFollowsAnAnnouncement(t *testing.T) {
 	h := newNamespace(t)
-	client := exec.Command("sleep", "60")
-	client.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	must(t, client.Start())
-	t.Cleanup(func() { client.Process.Kill(); client.Wait() })
-	inClient := fmt.Sprintf("nsenter -t %d -n ip ", client.Process.Pid)
-	ip(t, fmt.Sprintf("link set qb netns %d", client.Process.Pid))
-	script(t, inClient+"link set qb up; "+
-		inClient+"addr add 192.0.2.9/24 dev qb; "+
-		inClient+"addr add 2001:db8::9/64 dev qb nodad; "+
-		inClient+"neigh add 192.0.2.100 lladdr 02:00:00:00:00:77 nud reachable dev qb; "+
+	inClient := client(t) + "ip "
+	script(t, inClient+"neigh add 192.0.2.100 lladdr 02:00:00:00:00:77 nud reachable dev qb; "+
 		inClient+"neigh add 2001:db8::100 lladdr 02:00:00:00:00:77 nud reachable dev qb")
 	vips := []Address{on("qa", "192.0.2.100/24"), on("qa", "2001:db8::100/64")}
 	must(t, h.Renew(vips, 0))
