@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Announce tells the neighbours where each address is, once, from the interface's MAC address. An
@@ -27,12 +25,13 @@ func (h *Host) Announce(as []Address) error {
 		if !l.ethernet || l.flags&linkNoARP != 0 {
 			continue
 		}
-		for _, p := range byInterface[name] {
-			b := frame(l.mac, p.Addr(), l.forwards)
-			to := &unix.SockaddrLinklayer{Ifindex: l.index, Halen: 6, Protocol: networkOrder(b[12], b[13])}
-			copy(to.Addr[:], b[:6])
-			if err := h.packets.sendTo(b, to); err != nil {
-				errs = append(errs, fmt.Errorf("announce %s: %w", Address{name, p}, err))
+		frames := make([][]byte, len(byInterface[name]))
+		for i, p := range byInterface[name] {
+			frames[i] = frame(l.mac, p.Addr(), l.forwards)
+		}
+		for i, err := range h.packets.sendFrames(frames, l.index) {
+			if err != nil {
+				errs = append(errs, fmt.Errorf("announce %s: %w", Address{name, byInterface[name][i]}, err))
 			}
 		}
 	}
