@@ -242,7 +242,7 @@ func (k *keeper) learn(now time.Time, s survey) {
 			delete(k.ports, l)
 		}
 	}
-	k.links = s.links
+	k.links, k.macs = s.links, s.macs
 	for l, f := range s.links {
 		if f.conn != nil && k.ports[l] == nil {
 			k.attach(l, f.conn)
@@ -270,12 +270,12 @@ func (k *keeper) learn(now time.Time, s survey) {
 }
 
 func (k *keeper) learnRouter(now time.Time, g *group, id identity, r *router, f facts) {
-	was := g.machine.Fault(id.String())
+	was, fault := g.machine.Fault(id.String()), k.fault(r.spec, f)
 	switch {
-	case f.fault != "" && was != f.fault:
+	case fault != "" && was != fault:
 		k.changed = true
-		k.carry(now, g, g.machine.Step(now, id.String(), vrrp.Fault{Reason: f.fault}))
-	case f.fault == "":
+		k.carry(now, g, g.machine.Step(now, id.String(), vrrp.Fault{Reason: fault}))
+	case fault == "":
 		if r.source != f.source {
 			k.carry(now, g, g.machine.Step(now, id.String(), vrrp.SetSource{Source: f.source}))
 		}
@@ -287,17 +287,28 @@ func (k *keeper) learnRouter(now time.Time, g *group, id identity, r *router, f 
 	}
 }
 
-// missing has addresses restored that were there and are not.
+// missing has addresses, routes and rules restored that were there and are not. What the worker could not
+// add before it tries again, since something has changed. While it works, what is missing may be what it
+// is about to add, or may go behind its back: that is looked at when it is done.
 func (k *keeper) missing(id identity, r *router, s survey) {
-	if !r.owned || r.done < r.wanted || r.machine.State() != vrrp.Active {
+	if !r.owned || r.machine.State() != vrrp.Active || r.whole(s) && r.err == nil && r.pathError == "" {
 		return
 	}
+	if r.done < r.wanted && r.err == nil {
+		r.doubt = true
+		return
+	}
+	r.wanted = k.worker.check(id, true)
+}
+
+// whole reports whether a survey saw all that an owner has on the host.
+func (r *router) whole(s survey) bool {
 	for _, a := range r.spec.kept() {
 		if _, ok := s.present[a]; !ok {
-			r.wanted = k.worker.check(id, true)
-			return
+			return false
 		}
 	}
+	return s.paths == nil || s.paths.Lacks(r.spec.paths()).Empty()
 }
 
 // attach starts the goroutine that waits at a socket.

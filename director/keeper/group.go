@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -24,24 +25,27 @@ type group struct {
 
 // router is one router of a group.
 type router struct {
-	spec     Router
-	machine  *vrrp.Machine // nil until its link was looked at
-	judge    vrrp.Judge
-	source   netip.Addr
-	owned    bool   // asked of the worker
-	wanted   uint64 // generation of the last addresses asked for
-	asked    uint64 // generation of the last announcement asked for
-	done     uint64 // generation that the worker has reported
-	err      error  // of the kernel, about the addresses
-	unsent   error  // of the last advert
-	silent   bool
-	sent     uint64
-	received uint64
-	restored uint64
-	drops    map[vrrp.Drop]uint64
-	notices  map[vrrp.Notice]uint64
-	noted    map[netip.Addr]uint64 // a hash of what was last reported about a source
-	notedAt  time.Time
+	spec    Router
+	machine *vrrp.Machine // nil until its link was looked at
+	judge   vrrp.Judge
+	source  netip.Addr
+	owned   bool   // asked of the worker
+	wanted  uint64 // generation of the last addresses asked for
+	asked   uint64 // generation of the last announcement asked for
+	done    uint64 // generation that the worker has reported
+	doubt   bool   // something was missing while the worker was at it
+	err     error  // of the kernel, about the addresses
+	// pathError is what the kernel says about the routes and rules, or empty.
+	pathError string
+	unsent    error // of the last advert
+	silent    bool
+	sent      uint64
+	received  uint64
+	restored  uint64
+	drops     map[vrrp.Drop]uint64
+	notices   map[vrrp.Notice]uint64
+	noted     map[netip.Addr]uint64 // a hash of what was last reported about a source
+	notedAt   time.Time
 }
 
 // parting is a router that is gone but for its repeated priority 0.
@@ -121,13 +125,19 @@ func (k *keeper) reported(now time.Time, reports []report) {
 		}
 		r := g.routers[rep.id]
 		k.changed = true
-		r.err = rep.err
+		r.err, r.pathError = rep.err, rep.paths
 		if rep.err == nil {
 			r.done = rep.gen
 		}
+		if r.doubt && r.done >= r.wanted {
+			r.doubt = false
+			poke(k.survey.poke)
+		}
+		if what := rep.again(); len(what) > 0 {
+			r.restored += uint64(len(what))
+			k.event(now, g, fmt.Sprintf("%s: restored %s, which somebody else removed", r.spec.Name, strings.Join(what, ", ")))
+		}
 		if len(rep.restored) > 0 {
-			r.restored += uint64(len(rep.restored))
-			k.event(now, g, fmt.Sprintf("%s: restored %v, which somebody else removed", r.spec.Name, rep.restored))
 			k.announce(rep.id, r)
 		}
 		if rep.lapsed {
@@ -135,6 +145,21 @@ func (k *keeper) reported(now time.Time, reports []report) {
 		}
 		g.settle()
 	}
+}
+
+// again names what was restored.
+func (r report) again() []string {
+	var out []string
+	for _, a := range r.restored {
+		out = append(out, a.String())
+	}
+	for _, p := range r.lost.Routes {
+		out = append(out, "route "+p.String())
+	}
+	for _, p := range r.lost.Rules {
+		out = append(out, "rule "+p.String())
+	}
+	return out
 }
 
 // lapse is the end of addresses that nobody renewed in time: an Active router that lost them this way

@@ -23,7 +23,16 @@ type Host interface {
 	Present() (map[address.Address]time.Duration, error)
 	// Announce tells the segment once where the addresses are.
 	Announce(as []address.Address) error
-	// Watch calls f at each change of a link or an address, until ctx ends.
+	// RenewPaths adds routes and rules, or starts the lifetime again of those that have one.
+	RenewPaths(p address.Paths, lifetime time.Duration) error
+	// RemovePaths removes routes and rules that quorate made. One that is absent is no error.
+	RemovePaths(p address.Paths) error
+	// Paths returns all routes and rules that quorate made, earlier runs included.
+	Paths() (address.Paths, error)
+	// VirtualMACs has the host have these interfaces with virtual MACs, and no others of quorate's but
+	// those with addresses. It returns what is wrong with those that cannot be had.
+	VirtualMACs(want []address.VirtualMAC) map[address.VirtualMAC]error
+	// Watch calls f at each change of a link, an address, a route or a rule, until ctx ends.
 	Watch(ctx context.Context, f func(address.Event)) error
 	// Primary returns the address that an interface speaks from, the ignored ones apart.
 	Primary(iface string, v6 bool, ignore map[netip.Addr]bool) (netip.Addr, bool)
@@ -73,7 +82,8 @@ type keeper struct {
 	parting []*parting
 	ports   map[link]*port
 	links   map[link]facts
-	waiting sync.WaitGroup // goroutines that wait at sockets
+	macs    map[address.VirtualMAC]error // of those that were looked at
+	waiting sync.WaitGroup               // goroutines that wait at sockets
 
 	transitions []Transition
 	seq         uint64
@@ -139,6 +149,9 @@ func (k *keeper) run(ctx context.Context) error {
 		k.worker.finish(time.Now().Add(2 * time.Second))
 	}
 	looking.Wait()
+	if release {
+		k.cfg.Host.VirtualMACs(nil)
+	}
 	for _, p := range k.ports {
 		close(p.gone)
 	}

@@ -16,6 +16,10 @@ type Order struct {
 	Groups []Group `json:"groups,omitempty"`
 	// Members are the addresses of the other directors, of all their interfaces.
 	Members []netip.Addr `json:"members,omitempty"`
+	// AnnounceRate is how many announcements a second leave each interface at most, and AnnounceBurst how
+	// many leave it at once; 0 for 2000 and 500.
+	AnnounceRate  int `json:"announce_rate,omitempty"`
+	AnnounceBurst int `json:"announce_burst,omitempty"`
 }
 
 // Group is a sync group, or one router that is in none.
@@ -51,6 +55,14 @@ type Router struct {
 	Interval time.Duration  `json:"interval"`
 	// Checksum is "pseudo" or empty for what keepalived and FRR send, "plain" for RFC 9568 and Cisco.
 	Checksum string `json:"checksum,omitempty"`
+	// Routes and Rules are on the host while the addresses are: they come after them and go before them.
+	Routes []address.Route `json:"routes,omitempty"`
+	Rules  []address.Rule  `json:"rules,omitempty"`
+	// VirtualMAC has the addresses on an interface of their own, with the VRRP MAC address.
+	VirtualMAC bool `json:"virtual_mac,omitempty"`
+	// Refresh is the time between announcements when nothing has happened: a minute if it is not there,
+	// 0 for none.
+	Refresh *time.Duration `json:"refresh,omitempty"`
 }
 
 // link is where a router speaks: one socket serves all routers of a link.
@@ -86,11 +98,35 @@ func (r Router) advertised() []netip.Addr {
 }
 
 func (r Router) kept() []address.Address {
+	iface := r.Interface
+	if r.VirtualMAC {
+		iface = r.virtual().Name()
+	}
 	out := make([]address.Address, 0, len(r.Addresses)+len(r.Excluded))
 	for _, p := range slices.Concat(r.Addresses, r.Excluded) {
-		out = append(out, address.Address{Interface: r.Interface, Prefix: p})
+		out = append(out, address.Address{Interface: iface, Prefix: p})
 	}
 	return out
+}
+
+func (r Router) paths() address.Paths { return address.Paths{Routes: r.Routes, Rules: r.Rules} }
+
+// virtual is the interface that the addresses are on, where they have a virtual MAC.
+func (r Router) virtual() address.VirtualMAC {
+	return address.VirtualMAC{Parent: r.Interface, VRID: r.VRID, V6: r.identity().V6}
+}
+
+func (r Router) refresh() time.Duration {
+	if r.Refresh == nil {
+		return refresh
+	}
+	return *r.Refresh
+}
+
+// same reports whether the host has to do nothing to get from one to the other.
+func (r Router) same(other Router) bool {
+	return slices.Equal(r.kept(), other.kept()) && r.Interval == other.Interval && r.refresh() == other.refresh() &&
+		slices.Equal(r.Routes, other.Routes) && slices.Equal(r.Rules, other.Rules)
 }
 
 // lifetime is how long the kernel keeps an address that nobody renews.
@@ -107,6 +143,9 @@ func (r Router) checksum() vrrp.Checksum {
 func (o Order) Validate() error {
 	var errs []error
 	names, routers := map[string]bool{}, map[identity]string{}
+	if o.AnnounceRate < 0 || o.AnnounceBurst < 0 {
+		errs = append(errs, errors.New("the rate of announcements is negative"))
+	}
 	for _, g := range o.Groups {
 		switch {
 		case g.Name == "":
@@ -145,6 +184,8 @@ func (r Router) validate() error {
 		return fmt.Errorf("interval %v is not in steps of 10 ms from 10 ms to %v", r.Interval, vrrp.MaxInterval)
 	case r.Checksum != "" && r.Checksum != "pseudo" && r.Checksum != "plain":
 		return fmt.Errorf("checksum %q, want pseudo or plain", r.Checksum)
+	case r.refresh() != 0 && r.refresh() < time.Second:
+		return fmt.Errorf("refresh %v is not 0 or a second at least", r.refresh())
 	}
 	seen := map[netip.Addr]bool{}
 	for i, p := range slices.Concat(r.Addresses, r.Excluded) {
@@ -158,5 +199,5 @@ func (r Router) validate() error {
 		}
 		seen[p.Addr()] = true
 	}
-	return nil
+	return r.paths().Validate()
 }

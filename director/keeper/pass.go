@@ -15,6 +15,7 @@ type pass struct {
 	now     time.Time
 	tasks   []*task
 	present map[address.Address]time.Duration // read when first needed
+	paths   *address.Paths                    // likewise
 }
 
 // task is the part of one router in a pass.
@@ -29,7 +30,10 @@ type task struct {
 	waits    bool
 	err      error
 	restored []address.Address
+	lost     address.Paths // restored too
 	lapsed   bool
+	renewed  bool // all addresses have a new lifetime
+	pathNews bool // another error of routes and rules than before
 	due      []address.Address
 }
 
@@ -37,6 +41,9 @@ type task struct {
 func (p *pass) begin(id identity, v want, h *holding) {
 	t := &task{id: id, v: v, h: h, fresh: v.granted != h.granted}
 	h.retry = time.Time{}
+	if t.fresh || v.check != h.check {
+		h.pathRetry = time.Time{}
+	}
 	if t.fresh {
 		h.lapsed = false
 	}
@@ -52,6 +59,7 @@ func (p *pass) serve() {
 		}
 		t.left = t.left || t.h.lapsed
 	}
+	p.removePaths()
 	p.remove()
 	for _, t := range p.tasks {
 		if !t.left && p.worker.stale(t.v, p.now) {
@@ -59,6 +67,7 @@ func (p *pass) serve() {
 		}
 	}
 	p.renew()
+	p.renewPaths()
 	p.speak()
 }
 
@@ -98,6 +107,9 @@ func (p *pass) look(t *task) {
 		}
 		t.restored = append(t.restored, a)
 		delete(t.h.slots, a)
+	}
+	if !t.h.lapsed {
+		p.lookPaths(t)
 	}
 }
 
@@ -161,15 +173,15 @@ func (p *pass) renew() {
 
 func (p *pass) renewed(t *task, as []address.Address) {
 	if len(as) == len(t.v.addresses) && len(as) > 0 {
-		t.h.renewed, t.h.lifetime = p.now, t.v.lifetime
+		t.h.renewed, t.h.lifetime, t.renewed = p.now, t.v.lifetime, true
 	}
 	for _, a := range as {
 		if t.h.slots[a] != nil {
 			continue
 		}
-		t.h.slots[a] = &slot{next: p.now}
+		t.h.slots[a] = &slot{next: p.now, since: p.now}
 		if t.h.announce == 0 && t.v.announce == 0 { // adopted: they were there before
-			t.h.slots[a].next = p.now.Add(refresh)
+			t.h.slots[a].next = p.now.Add(orNever(t.v.refresh))
 			t.h.slots[a].count = len(rounds)
 		}
 	}
@@ -182,13 +194,20 @@ var rounds = []time.Duration{
 }
 
 const (
-	refresh = time.Minute            // between announcements when nothing has happened
-	spare   = 100 * time.Millisecond // between announcements at least
+	refresh = time.Minute // between announcements when nothing has happened, if nothing is said
+	// announceRate and announceBurst are of each interface, if the order says nothing.
+	announceRate  = 2000
+	announceBurst = 500
+
+	never = 100 * 365 * 24 * time.Hour
+	spare = 100 * time.Millisecond // between announcements at least
 )
 
-// speak sends the announcements that are due.
+// speak sends the announcements that are due, at the pace of each interface: those that were not made yet
+// before any repetition, and the newest first. A repetition that waits delays those after it.
 func (p *pass) speak() {
 	tasks := p.rest()
+	due := map[string][]turn{}
 	for _, t := range tasks {
 		if t.v.announce != t.h.announce {
 			t.h.announce = t.v.announce
@@ -198,10 +217,12 @@ func (p *pass) speak() {
 		}
 		for _, a := range t.v.addresses {
 			if s := t.h.slots[a]; s != nil && !s.next.After(p.now) {
-				t.due = append(t.due, a)
-				s.advance(p.now)
+				due[a.Interface] = append(due[a.Interface], turn{t, a, s})
 			}
 		}
+	}
+	for iface, turns := range due {
+		p.take(iface, turns)
 	}
 	tasks = slices.DeleteFunc(tasks, func(t *task) bool { return len(t.due) == 0 })
 	together(tasks, func(t *task) []address.Address { return t.due }, p.worker.host.Announce, func(t *task, err error) {
@@ -216,22 +237,57 @@ func (p *pass) speak() {
 	})
 }
 
+// turn is one announcement that is due.
+type turn struct {
+	t *task
+	a address.Address
+	s *slot
+}
+
+// take chooses what may leave an interface now, and has the rest wait. A router is not done before each of
+// its addresses was announced once.
+func (p *pass) take(iface string, turns []turn) {
+	slices.SortStableFunc(turns, func(a, b turn) int {
+		if first := min(b.s.count, 1) - min(a.s.count, 1); first != 0 {
+			return -first
+		}
+		return b.s.since.Compare(a.s.since)
+	})
+	n := p.worker.pace.Take(p.now, iface, len(turns))
+	for _, u := range turns[:n] {
+		u.t.due = append(u.t.due, u.a)
+		u.s.advance(p.now, u.t.v.refresh)
+	}
+	later := p.now.Add(max(p.worker.pace.Next(p.now, iface), time.Millisecond))
+	for _, u := range turns[n:] {
+		u.s.next = later
+		u.t.waits = u.t.waits || u.s.count == 0
+	}
+}
+
 // again starts a new round, not too soon after what was said last.
 func (s *slot) again(now time.Time) {
-	s.count, s.next = 0, now
+	s.count, s.next, s.since = 0, now, now
 	if soonest := s.last.Add(spare); soonest.After(now) {
 		s.next = soonest
 	}
 }
 
-func (s *slot) advance(now time.Time) {
+func (s *slot) advance(now time.Time, refresh time.Duration) {
 	s.last = now
 	s.count++
 	if s.count < len(rounds) {
 		s.next = now.Add(rounds[s.count] - rounds[s.count-1])
 		return
 	}
-	s.next = now.Add(refresh)
+	s.next = now.Add(orNever(refresh))
+}
+
+func orNever(d time.Duration) time.Duration {
+	if d == 0 {
+		return never
+	}
+	return d
 }
 
 // next returns when the router needs the worker again.
@@ -246,6 +302,7 @@ func (h *holding) next() time.Time {
 	if len(h.slots) > 0 {
 		next = h.renewed.Add(h.lifetime / 3)
 	}
+	next = earlier(next, h.pathRetry)
 	for _, s := range h.slots {
 		next = earlier(next, s.next)
 	}
@@ -256,15 +313,19 @@ func (h *holding) next() time.Time {
 func (p *pass) reports() []report {
 	var out []report
 	for _, t := range p.tasks {
-		if t.waits && !t.lapsed && len(t.restored) == 0 {
+		news := t.lapsed || t.pathNews || len(t.restored) > 0 || !t.lost.Empty()
+		if t.waits && !news {
 			continue
 		}
-		r := report{id: t.id, gen: t.v.gen, err: t.err, restored: t.restored, lapsed: t.lapsed}
+		r := report{
+			id: t.id, gen: t.v.gen, err: t.err, paths: t.h.pathError,
+			restored: t.restored, lost: t.lost, lapsed: t.lapsed,
+		}
 		if t.waits {
 			r.gen = t.h.reported
 		}
 		text := errorText(t.err)
-		if r.gen != t.h.reported || r.lapsed || len(r.restored) > 0 || text != t.h.lastError {
+		if r.gen != t.h.reported || news || text != t.h.lastError {
 			out = append(out, r)
 		}
 		t.h.reported, t.h.lastError = r.gen, text

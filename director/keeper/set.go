@@ -1,12 +1,12 @@
 package keeper
 
 import (
+	"cmp"
 	"errors"
 	"net/netip"
 	"slices"
 	"time"
 
-	"github.com/quorate/quorate/director/address"
 	"github.com/quorate/quorate/director/vrrp"
 )
 
@@ -27,6 +27,7 @@ func (k *keeper) set(now time.Time, o Order, going map[string]bool) {
 	k.worker.batch.Lock() // so that it sees no address that nobody wants for a moment
 	defer k.worker.batch.Unlock()
 	k.order, k.recorded, k.changed = o, false, true
+	k.worker.setPace(cmp.Or(o.AnnounceRate, announceRate), cmp.Or(o.AnnounceBurst, announceBurst))
 	clear(k.members)
 	for _, m := range o.Members {
 		k.members[m] = true
@@ -160,7 +161,7 @@ func (k *keeper) adopt(now time.Time, g *group, spec Router, m *mover) {
 	id := spec.identity()
 	fault := ""
 	if f, ok := k.links[id.link]; ok {
-		fault = f.fault
+		fault = k.fault(spec, f)
 	}
 	g.machine.Adopt(id.String(), m.machine, fault)
 	g.begun = true
@@ -179,7 +180,7 @@ func (k *keeper) enter(g *group, id identity, r *router) {
 func (k *keeper) setRouter(now time.Time, g *group, spec Router) {
 	id := spec.identity()
 	r := g.routers[id]
-	again := !slices.Equal(r.spec.kept(), spec.kept()) || r.spec.Interval != spec.Interval
+	again := !r.spec.same(spec)
 	k.inform(r, spec)
 	if r.owned && again {
 		r.wanted = k.worker.own(id, spec)
@@ -207,7 +208,7 @@ func (k *keeper) join(now time.Time, g *group, going bool) {
 		f, ok := k.links[id.link]
 		switch {
 		case r.machine != nil:
-		case !ok:
+		case !ok || !k.looked(r.spec):
 			waiting = true
 		default:
 			r.learn(f)
@@ -215,7 +216,7 @@ func (k *keeper) join(now time.Time, g *group, going bool) {
 			if p := g.machine.Priority(); p != 0 {
 				cfg.Priority = p // a claim holds for all routers
 			}
-			g.machine.Add(id.String(), cfg, f.fault)
+			g.machine.Add(id.String(), cfg, k.fault(r.spec, f))
 			r.machine = g.machine.Machine(id.String())
 		}
 	}
@@ -243,22 +244,43 @@ func (r *router) learn(f facts) {
 	r.source, r.judge.Own, r.judge.Subnets = f.source, f.own, f.subnets
 }
 
+// looked reports whether it is known if a router can have its virtual MAC.
+func (k *keeper) looked(spec Router) bool {
+	if !spec.VirtualMAC {
+		return true
+	}
+	_, ok := k.macs[spec.virtual()]
+	return ok
+}
+
+// fault says why a router cannot work on a link of which these are the facts.
+func (k *keeper) fault(spec Router, f facts) string {
+	if f.fault != "" || !spec.VirtualMAC {
+		return f.fault
+	}
+	return errorText(k.macs[spec.virtual()])
+}
+
 // need tells the surveyor what is needed, for those that part, too.
 func (k *keeper) need() {
-	links, virtual := map[link]bool{}, map[netip.Addr]bool{}
-	add := func(id identity, as []address.Address) {
-		links[id.link] = true
-		for _, a := range as {
-			virtual[a.Prefix.Addr()] = true
+	n := needs{links: map[link]bool{}, virtual: map[netip.Addr]bool{}}
+	add := func(r Router) {
+		n.links[r.identity().link] = true
+		for _, a := range r.kept() {
+			n.virtual[a.Prefix.Addr()] = true
 		}
+		if r.VirtualMAC {
+			n.macs = append(n.macs, r.virtual())
+		}
+		n.paths = n.paths || !r.paths().Empty()
 	}
 	for _, g := range k.order.Groups {
 		for _, r := range g.Routers {
-			add(r.identity(), r.kept())
+			add(r)
 		}
 	}
 	for _, p := range k.parting {
-		add(p.id, p.router.spec.kept())
+		add(p.router.spec)
 	}
-	k.survey.need(links, virtual)
+	k.survey.need(n)
 }

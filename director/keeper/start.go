@@ -44,6 +44,7 @@ func (k *keeper) take() error {
 			k.log.Error("remove addresses", "err", err)
 		}
 	}
+	k.sweepPaths(rec.Order, going)
 	k.worker.beat.Store(now.UnixNano())
 	k.set(now, rec.Order, going)
 	return nil
@@ -51,7 +52,30 @@ func (k *keeper) take() error {
 
 // fit reports whether no link of a group has a fault.
 func (k *keeper) fit(g Group) bool {
-	return !slices.ContainsFunc(g.Routers, func(r Router) bool { return k.links[r.identity().link].fault != "" })
+	return !slices.ContainsFunc(g.Routers, func(r Router) bool { return k.fault(r, k.links[r.identity().link]) != "" })
+}
+
+// sweepPaths removes the routes and rules that an earlier run left, and that no group has that goes on.
+// Some have no lifetime in the kernel.
+func (k *keeper) sweepPaths(o Order, going map[string]bool) {
+	var kept address.Paths
+	for _, g := range o.Groups {
+		if !going[g.Name] {
+			continue
+		}
+		for _, r := range g.Routers {
+			kept.Routes, kept.Rules = append(kept.Routes, r.Routes...), append(kept.Rules, r.Rules...)
+		}
+	}
+	have, err := k.cfg.Host.Paths()
+	strays := have.Beyond(kept)
+	if err == nil && !strays.Empty() {
+		k.log.Info("removing routes and rules of groups that did not end well", "routes", strays.Routes, "rules", strays.Rules)
+		err = k.cfg.Host.RemovePaths(strays)
+	}
+	if err != nil {
+		k.log.Error("remove routes and rules", "err", err)
+	}
 }
 
 // first is the first survey. One that fails is tried again for a while, since the kernel cannot list

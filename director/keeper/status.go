@@ -67,11 +67,11 @@ type RouterStatus struct {
 
 	Sent     uint64                 `json:"sent"`
 	Received uint64                 `json:"received"`
-	Restored uint64                 `json:"restored,omitempty"` // addresses that somebody else removed
+	Restored uint64                 `json:"restored,omitempty"` // addresses, routes and rules that somebody else removed
 	Drops    map[vrrp.Drop]uint64   `json:"drops,omitempty"`
 	Notices  map[vrrp.Notice]uint64 `json:"notices,omitempty"`
-	// Error is the last error of the kernel about the router's addresses or adverts, empty when it is
-	// over.
+	// Error is the last error of the kernel about the router's addresses, adverts, routes or rules, empty
+	// when it is over.
 	Error string `json:"error,omitempty"`
 }
 
@@ -122,7 +122,7 @@ func (r *router) status(now time.Time, fault string) RouterStatus {
 	s := RouterStatus{
 		Name: r.spec.Name, Source: r.source, Fault: fault, Present: r.owned && r.done >= r.wanted && r.err == nil, Silent: r.silent,
 		Sent: r.sent, Received: r.received, Restored: r.restored, Drops: maps.Clone(r.drops), Notices: maps.Clone(r.notices),
-		Error: errorText(cmp.Or(r.err, r.unsent)),
+		Error: cmp.Or(errorText(r.err), errorText(r.unsent), r.pathError),
 	}
 	if r.machine == nil {
 		s.Fault = "not looked at yet"

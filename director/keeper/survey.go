@@ -23,11 +23,18 @@ type surveyor struct {
 	poke   chan struct{}
 	facts  chan<- survey
 
-	mu      sync.Mutex
-	links   map[link]bool
-	virtual map[netip.Addr]bool
+	mu    sync.Mutex
+	needs needs
 
 	sockets map[link]socket // owned by look
+}
+
+// needs are what is to be looked at.
+type needs struct {
+	links   map[link]bool
+	virtual map[netip.Addr]bool
+	macs    []address.VirtualMAC
+	paths   bool
 }
 
 // socket is an open socket, the interface that it is bound to, and the source that was found last.
@@ -41,6 +48,8 @@ type socket struct {
 type survey struct {
 	links   map[link]facts
 	present map[address.Address]time.Duration
+	paths   *address.Paths // nil if they are not known
+	macs    map[address.VirtualMAC]error
 	err     error // nothing is known
 }
 
@@ -60,11 +69,11 @@ const (
 	resurveyFailed = 100 * time.Millisecond
 )
 
-// need tells which links and virtual addresses there are.
-func (s *surveyor) need(links map[link]bool, virtual map[netip.Addr]bool) {
+// need tells what there is to look at.
+func (s *surveyor) need(n needs) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.links, s.virtual = links, virtual
+	s.needs = n
 	poke(s.poke)
 }
 
@@ -111,14 +120,28 @@ func (s *surveyor) watch(ctx context.Context) {
 // look takes a survey.
 func (s *surveyor) look() survey {
 	s.mu.Lock()
-	links, virtual := s.links, s.virtual
+	n := s.needs
 	s.mu.Unlock()
+	links, virtual := n.links, n.virtual
+	macs := map[address.VirtualMAC]error{}
+	failed := s.host.VirtualMACs(n.macs) // before the rest, which they are part of
+	for _, v := range n.macs {
+		macs[v] = failed[v]
+	}
 	present, err := s.host.Present()
 	if err != nil {
 		s.log.Error("survey the addresses", "err", err)
 		return survey{err: err}
 	}
-	out := survey{links: map[link]facts{}, present: present}
+	out := survey{links: map[link]facts{}, present: present, macs: macs}
+	if n.paths {
+		paths, err := s.host.Paths()
+		if err != nil {
+			s.log.Warn("survey the routes and rules", "err", err)
+		} else {
+			out.paths = &paths
+		}
+	}
 	own := map[netip.Addr]bool{}
 	for a := range present {
 		if !virtual[a.Prefix.Addr()] {

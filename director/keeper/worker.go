@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,7 +12,8 @@ import (
 	"github.com/quorate/quorate/director/address"
 )
 
-// worker does the kernel's part for the loop: it adds, renews, announces and removes addresses. It is
+// worker does the kernel's part for the loop: it adds, renews, announces and removes addresses, and the
+// routes and rules that go with them. It is
 // told what is wanted, never what to do, so that the loop never waits and no queue can grow.
 type worker struct {
 	host   Host
@@ -27,12 +29,17 @@ type worker struct {
 	want  map[identity]want
 	gen   uint64
 
+	rate address.Pace // as it is wanted; guarded by mu
+
 	have map[identity]*holding // owned by run
+	pace address.Pace          // owned by run
 }
 
 // want is what the loop wants for one router. Values are never changed, only replaced.
 type want struct {
 	addresses []address.Address
+	paths     address.Paths // that go with them
+	refresh   time.Duration // between announcements when nothing has happened; 0 for never
 	lifetime  time.Duration
 	patience  time.Duration // how old the beat may be
 	gen       uint64        // counts every call about any router
@@ -46,6 +53,9 @@ type holding struct {
 	lifetime  time.Duration
 	renewed   time.Time
 	slots     map[address.Address]*slot
+	paths     address.Paths // added, and not known to be gone
+	pathRetry time.Time
+	pathError string
 	announce  uint64
 	check     uint64
 	granted   uint64
@@ -58,6 +68,7 @@ type holding struct {
 // slot is one address and its place in the schedule of announcements.
 type slot struct {
 	next, last time.Time
+	since      time.Time // when this round was asked for
 	count      int
 }
 
@@ -66,7 +77,9 @@ type report struct {
 	id       identity
 	gen      uint64 // all up to this generation is done, if err is nil
 	err      error
+	paths    string            // what is wrong with routes and rules, or empty
 	restored []address.Address // removed by somebody else, and added again
+	lost     address.Paths     // routes and rules likewise
 	lapsed   bool              // the kernel let the addresses go
 }
 
@@ -87,6 +100,7 @@ func newWorker(host Host, log hclog.Logger, reports chan<- []report) *worker {
 func (w *worker) own(id identity, r Router) uint64 {
 	return w.change(id, func(v *want, gen uint64) {
 		v.addresses, v.lifetime, v.granted = r.kept(), r.lifetime(), gen
+		v.paths, v.refresh = r.paths(), r.refresh()
 		v.patience = min(2*r.Interval, v.lifetime/3+spare)
 	})
 }
@@ -127,11 +141,19 @@ func (w *worker) change(id identity, f func(*want, uint64)) uint64 {
 	return w.gen
 }
 
+// setPace limits the announcements from now on.
+func (w *worker) setPace(rate, burst int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rate.Rate, w.rate.Burst = rate, burst
+}
+
 func (w *worker) wanted() map[identity]want {
 	w.batch.Lock()
 	defer w.batch.Unlock()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.pace.Rate, w.pace.Burst = w.rate.Rate, w.rate.Burst
 	out := make(map[identity]want, len(w.want))
 	for id, v := range w.want {
 		if len(v.addresses) > 0 {
@@ -218,6 +240,7 @@ func (w *worker) drop(wants map[identity]want, now time.Time) (next time.Time) {
 	if len(gone) == 0 {
 		return next
 	}
+	stuck := w.dropPaths(gone, wants)
 	kept := addressesOf(wants)
 	surplus := func(id identity) (out []address.Address) {
 		for a := range w.have[id].slots {
@@ -228,11 +251,12 @@ func (w *worker) drop(wants map[identity]want, now time.Time) (next time.Time) {
 		return out
 	}
 	together(gone, surplus, w.host.Remove, func(id identity, err error) {
+		err = errors.Join(err, stuck[id])
 		if err == nil {
 			delete(w.have, id)
 			return
 		}
-		w.log.Error("remove addresses", "router", id, "err", err)
+		w.log.Error("remove addresses and routes", "router", id, "err", err)
 		w.have[id].retry = now.Add(retryAfter)
 		next = earlier(next, w.have[id].retry)
 	})
@@ -249,10 +273,10 @@ func addressesOf(wants map[identity]want) map[address.Address]bool {
 	return out
 }
 
-// together calls f once with the addresses of all, and where that fails once for each, to know which
-// one it was. Done is called for all of them.
-func together[T any](all []T, of func(T) []address.Address, f func([]address.Address) error, done func(T, error)) {
-	lists := make([][]address.Address, len(all))
+// together calls f once with what all have, and where that fails once for each, to know which one it was.
+// Done is called for all of them.
+func together[T, E any](all []T, of func(T) []E, f func([]E) error, done func(T, error)) {
+	lists := make([][]E, len(all))
 	for i, t := range all {
 		lists[i] = of(t)
 	}

@@ -56,6 +56,10 @@ type box struct {
 	dir    string
 	up     map[string]bool
 	addrs  map[address.Address]time.Time // until when; zero for ever
+	paths  address.Paths
+	macs   []address.VirtualMAC
+	noMAC  error // why it can have no virtual MAC
+	noPath error // why it can have no route
 	said   map[address.Address][]time.Time
 	conns  map[link]*wire
 	events func(address.Event)
@@ -308,6 +312,44 @@ func (b *box) Announce(as []address.Address) error {
 		b.said[a] = append(b.said[a], time.Now())
 	}
 	return nil
+}
+
+func (b *box) RenewPaths(p address.Paths, _ time.Duration) error {
+	b.w.mu.Lock()
+	defer b.w.mu.Unlock()
+	if b.noPath != nil {
+		return b.noPath
+	}
+	lacks := b.paths.Lacks(p)
+	b.paths.Routes = append(b.paths.Routes, lacks.Routes...)
+	b.paths.Rules = append(b.paths.Rules, lacks.Rules...)
+	return nil
+}
+
+func (b *box) RemovePaths(p address.Paths) error {
+	b.w.mu.Lock()
+	defer b.w.mu.Unlock()
+	b.paths = b.paths.Beyond(p)
+	return nil
+}
+
+func (b *box) Paths() (address.Paths, error) {
+	b.w.mu.Lock()
+	defer b.w.mu.Unlock()
+	return address.Paths{Routes: slices.Clone(b.paths.Routes), Rules: slices.Clone(b.paths.Rules)}, nil
+}
+
+func (b *box) VirtualMACs(want []address.VirtualMAC) map[address.VirtualMAC]error {
+	b.w.mu.Lock()
+	defer b.w.mu.Unlock()
+	b.macs = slices.Clone(want)
+	out := map[address.VirtualMAC]error{}
+	for _, v := range want {
+		if b.noMAC != nil {
+			out[v] = b.noMAC
+		}
+	}
+	return out
 }
 
 func (b *box) Watch(ctx context.Context, f func(address.Event)) error {
