@@ -98,7 +98,7 @@ func (p *pass) look(t *task) {
 	}
 	t.h.check = t.v.check
 	for a := range t.h.slots {
-		if _, ok := p.present[a]; ok || !slices.Contains(t.v.addresses, a) {
+		if _, ok := p.present[a]; ok || !t.v.wants[a] {
 			continue
 		}
 		if !t.fresh {
@@ -122,7 +122,7 @@ func (p *pass) rest() []*task {
 func (p *pass) remove() {
 	free := func(t *task) (out []address.Address) {
 		for a := range t.h.slots {
-			if !slices.Contains(t.v.addresses, a) {
+			if !t.v.wants[a] {
 				out = append(out, a)
 			}
 		}

@@ -38,8 +38,9 @@ type worker struct {
 // want is what the loop wants for one router. Values are never changed, only replaced.
 type want struct {
 	addresses []address.Address
-	paths     address.Paths // that go with them
-	refresh   time.Duration // between announcements when nothing has happened; 0 for never
+	wants     map[address.Address]bool // the same
+	paths     address.Paths            // that go with them
+	refresh   time.Duration            // between announcements when nothing has happened; 0 for never
 	lifetime  time.Duration
 	patience  time.Duration // how old the beat may be
 	gen       uint64        // counts every call about any router
@@ -100,6 +101,10 @@ func newWorker(host Host, log hclog.Logger, reports chan<- []report) *worker {
 func (w *worker) own(id identity, r Router) uint64 {
 	return w.change(id, func(v *want, gen uint64) {
 		v.addresses, v.lifetime, v.granted = r.kept(), r.lifetime(), gen
+		v.wants = make(map[address.Address]bool, len(v.addresses))
+		for _, a := range v.addresses {
+			v.wants[a] = true
+		}
 		v.paths, v.refresh = r.paths(), r.refresh()
 		v.patience = min(2*r.Interval, v.lifetime/3+spare)
 	})
