@@ -92,7 +92,7 @@ func TestAllIsTriedAndEachFailureIsNamed(t *testing.T) {
 	}
 }
 
-func TestTheInterfacesOwnAddressIsThePrimaryEvenWhenItComesLater(t *testing.T) {
+func TestV5TheInterfacesOwnAddressIsThePrimaryEvenWhenItComesLater(t *testing.T) {
 	h := newNamespace(t)
 	first, other := on("qa", "192.0.2.100/24"), on("qa", "192.0.2.101/24")
 	must(t, h.Renew([]Address{first}, 0))
@@ -187,7 +187,7 @@ func TestAnIPv6AddressCanGetAnotherPrefix(t *testing.T) {
 	}
 }
 
-func TestPrimaryIsNoVirtualTentativeOrForeignFamilyAddress(t *testing.T) {
+func TestV5PrimaryIsNoVirtualTentativeOrForeignFamilyAddress(t *testing.T) {
 	h := newNamespace(t)
 	if got, ok := h.Primary("qa", false, nil); ok {
 		t.Errorf("Primary of an interface without addresses = %v", got)

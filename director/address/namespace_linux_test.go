@@ -15,7 +15,7 @@ import (
 
 // newNamespace puts the test's goroutine into a network namespace of its own, with a pair of
 // interfaces, qa and qb, that are up and have the MAC addresses 02:00:00:00:00:01 and :02.
-func newNamespace(t *testing.T) *Host {
+func newNamespace(t testing.TB) *Host {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("needs root, for a network namespace")
@@ -34,7 +34,7 @@ func newNamespace(t *testing.T) *Host {
 }
 
 // newHost makes a Host in the namespace of the calling thread.
-func newHost(t *testing.T) *Host {
+func newHost(t testing.TB) *Host {
 	t.Helper()
 	h, err := New(Config{Log: hclog.NewNullLogger()})
 	if err != nil {
@@ -45,7 +45,7 @@ func newHost(t *testing.T) *Host {
 }
 
 // ip runs the command in the namespace of the test's thread.
-func ip(t *testing.T, args string) string {
+func ip(t testing.TB, args string) string {
 	t.Helper()
 	out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput()
 	if err != nil {
@@ -58,7 +58,7 @@ func on(iface, prefix string) Address {
 	return Address{iface, netip.MustParsePrefix(prefix)}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)

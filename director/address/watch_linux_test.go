@@ -173,7 +173,7 @@ func frames(t *testing.T, fd, want int) []string {
 	return out
 }
 
-func TestAnnounceSendsOneFrameForEachAddress(t *testing.T) {
+func TestV63V65AnnounceSendsOneFrameForEachAddress(t *testing.T) {
 	h := newNamespace(t)
 	vips := []Address{on("qa", "192.0.2.100/24"), on("lo", "192.0.2.102/32"), on("qa", "2001:db8::100/64")}
 	fd := listen(t, "qb")
@@ -202,7 +202,7 @@ func TestAnnounceSendsOneFrameForEachAddress(t *testing.T) {
 }
 
 // script runs a shell in the namespace of the test's thread.
-func script(t *testing.T, text string) string {
+func script(t testing.TB, text string) string {
 	t.Helper()
 	out, err := exec.Command("sh", "-c", text).CombinedOutput()
 	if err != nil {
