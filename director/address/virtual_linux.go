@@ -72,25 +72,33 @@ func (h *Host) VirtualMACs(want []VirtualMAC) map[VirtualMAC]error {
 	if err != nil {
 		return all(err)
 	}
-	byName := map[string]link{}
+	byName, wanted, some := map[string]link{}, map[string]bool{}, len(want) > 0
 	for _, l := range links {
 		byName[l.name] = l
+		some = some || l.virtual()
+	}
+	if !some {
+		return out
 	}
 	have, whole, err := h.entries()
 	if err != nil {
 		return all(err)
 	}
 	for _, v := range want {
+		if wanted[v.Name()] {
+			continue
+		}
+		wanted[v.Name()] = true
 		if err := h.virtual(v, byName); err != nil {
 			out[v] = fmt.Errorf("virtual MAC %s: %w", v, explain(err))
 		}
 	}
 	for _, l := range links {
-		wanted := slices.ContainsFunc(want, func(v VirtualMAC) bool { return v.Name() == l.name })
 		if !l.virtual() || !whole || len(have[l.index]) > 0 {
 			continue
 		}
-		if !wanted {
+		var err error
+		if !wanted[l.name] {
 			err = h.deleteVirtual(l.name)
 		} else if l.flags&linkUp != 0 {
 			err = h.setUp(l, false)

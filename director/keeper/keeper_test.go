@@ -310,8 +310,7 @@ func TestAnAddressThatSomebodyRemovesIsRestoredAtOnce(t *testing.T) {
 	})
 }
 
-// V66, V70.
-func TestAnnouncementsAreRepeated(t *testing.T) {
+func TestV66V70AnnouncementsAreRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		a := w.box(1)

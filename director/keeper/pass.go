@@ -147,6 +147,23 @@ func (p *pass) remove() {
 	})
 }
 
+// batch is how many new addresses are added before those that are there are announced.
+const batch = 128
+
+// batches splits tasks so that a takeover of very many addresses is not silent until the last is added.
+func batches(tasks []*task) [][]*task {
+	var out [][]*task
+	added := batch
+	for _, t := range tasks {
+		if added >= batch {
+			out, added = append(out, nil), 0
+		}
+		out[len(out)-1] = append(out[len(out)-1], t)
+		added += max(len(t.v.addresses)-len(t.h.slots), 0)
+	}
+	return out
+}
+
 // renew adds what is missing, and gives all of a router a new lifetime when it is time.
 func (p *pass) renew() {
 	lifetimes := map[time.Duration][]*task{}
@@ -161,13 +178,19 @@ func (p *pass) renew() {
 			return slices.DeleteFunc(slices.Clone(t.v.addresses), func(a address.Address) bool { return t.h.slots[a] != nil })
 		}
 		renew := func(as []address.Address) error { return p.worker.host.Renew(as, lifetime) }
-		together(tasks, due, renew, func(t *task, err error) {
-			if err != nil {
-				p.fail(t, err)
-				return
+		for i, some := range batches(tasks) {
+			if i > 0 {
+				p.renewPaths()
+				p.speak()
 			}
-			p.renewed(t, due(t))
-		})
+			together(some, due, renew, func(t *task, err error) {
+				if err != nil {
+					p.fail(t, err)
+					return
+				}
+				p.renewed(t, due(t))
+			})
+		}
 	}
 }
 
@@ -209,6 +232,7 @@ func (p *pass) speak() {
 	tasks := p.rest()
 	due := map[string][]turn{}
 	for _, t := range tasks {
+		t.due = nil
 		if t.v.announce != t.h.announce {
 			t.h.announce = t.v.announce
 			for _, s := range t.h.slots {
