@@ -57,6 +57,9 @@ func TestRoutesAndRulesGoWithTheAddresses(t *testing.T) {
 		if !b.routes() || !a.routesNothing() || a.has(vip("wan")) {
 			t.Errorf("after a claim the new owner has %v, the old one %v", b.paths, a.paths)
 		}
+		if wrong := slices.Concat(a.wrong, b.wrong); len(wrong) > 0 {
+			t.Errorf("done: %v", wrong)
+		}
 	})
 }
 

@@ -60,6 +60,7 @@ type box struct {
 	macs   []address.VirtualMAC
 	noMAC  error // why it can have no virtual MAC
 	noPath error // why it can have no route
+	wrong  []string // order of what was done
 	said   map[address.Address][]time.Time
 	conns  map[link]*wire
 	events func(address.Event)
@@ -284,6 +285,9 @@ func (b *box) Remove(as []address.Address) error {
 	time.Sleep(b.slow)
 	b.w.mu.Lock()
 	defer b.w.mu.Unlock()
+	if len(as) > 0 && !b.paths.Empty() {
+		b.wrong = append(b.wrong, "addresses removed before the routes")
+	}
 	for _, a := range as {
 		delete(b.addrs, a)
 	}
@@ -319,6 +323,9 @@ func (b *box) RenewPaths(p address.Paths, _ time.Duration) error {
 	defer b.w.mu.Unlock()
 	if b.noPath != nil {
 		return b.noPath
+	}
+	if len(b.addrs) == 2 { // its own
+		b.wrong = append(b.wrong, "routes before the addresses")
 	}
 	lacks := b.paths.Lacks(p)
 	b.paths.Routes = append(b.paths.Routes, lacks.Routes...)
