@@ -318,11 +318,14 @@ func TestAThousandAddressesAreTakenAtOnce(t *testing.T) {
 	for i := range 1000 {
 		vips = append(vips, on("qa", fmt.Sprintf("10.0.%d.%d/32", i/250, i%250+1)))
 	}
+	fd := listen(t, "qb")
+	must(t, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 4<<20))
 	start := time.Now()
 	must(t, h.Renew(vips, 3*time.Second))
 	added := time.Since(start)
 	must(t, h.Announce(vips))
 	t.Logf("added in %v, announced in %v", added, time.Since(start)-added)
+	frames(t, fd, len(vips))
 	if have := present(t, h); len(have) < 1000 {
 		t.Errorf("%d addresses are there, want 1000", len(have))
 	}

@@ -52,10 +52,6 @@ func (h *Host) RemovePaths(p Paths) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	work, errs := sortPaths("remove", p)
-	have, err := h.paths(p)
-	if err != nil {
-		return fmt.Errorf("remove routes and rules: read what is there: %w", err)
-	}
 	index, err := h.indexes(p)
 	if err != nil {
 		return fmt.Errorf("remove routes and rules: %w", err)
@@ -63,9 +59,7 @@ func (h *Host) RemovePaths(p Paths) error {
 	var send pathChange
 	// rules first: without its rule, a table of routes is not looked at
 	for _, r := range work.Rules {
-		if (Paths{Rules: have.rules}).Lacks(Paths{Rules: []Rule{r}}).Empty() { // the kernel does not look whose it is
-			send.add(fmt.Sprintf("remove rule %s", r), request{kind: kindDelRule, body: ruleBody(r)})
-		}
+		send.add(fmt.Sprintf("remove rule %s", r), request{kind: kindDelRule, body: ruleBody(r)})
 	}
 	for _, r := range work.Routes {
 		if i, ok := index[r.Interface]; ok {

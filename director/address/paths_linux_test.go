@@ -112,9 +112,10 @@ func TestWhatOthersRoutedIsNeverTouched(t *testing.T) {
 	ip(t, "route add 10.1.0.0/16 via 192.0.2.8")
 	ip(t, "-6 route add 2001:db8:1::/48 via 2001:db8::8")
 	ip(t, "rule add from 10.0.0.1 lookup 100 pref 500")
+	ip(t, "route add 10.2.0.0/16 via 192.0.2.9") // the same as ours
 	before := allPaths(t)
 	ours := Paths{
-		Routes: []Route{{Destination: prefix("10.1.0.0/16"), Via: addr("192.0.2.9")}},
+		Routes: []Route{{Destination: prefix("10.1.0.0/16"), Via: addr("192.0.2.9")}, {Destination: prefix("10.2.0.0/16"), Via: addr("192.0.2.9")}},
 		Rules:  []Rule{{Priority: 500, From: prefix("10.0.0.1/32"), Table: 100}},
 	}
 	six := Paths{Routes: []Route{{Destination: prefix("2001:db8:1::/48"), Via: addr("2001:db8::9")}}}

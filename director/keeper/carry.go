@@ -291,7 +291,7 @@ func (k *keeper) learnRouter(now time.Time, g *group, id identity, r *router, f 
 // add before it tries again, since something has changed. While it works, what is missing may be what it
 // is about to add, or may go behind its back: that is looked at when it is done.
 func (k *keeper) missing(id identity, r *router, s survey) {
-	if !r.owned || r.machine.State() != vrrp.Active || r.whole(s) && r.err == nil && r.pathError == "" {
+	if !r.owned || r.machine.State() != vrrp.Active || r.whole(s) {
 		return
 	}
 	if r.done < r.wanted && r.err == nil {

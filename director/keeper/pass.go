@@ -205,7 +205,7 @@ func (p *pass) renewed(t *task, as []address.Address) {
 		t.h.slots[a] = &slot{next: p.now, since: p.now}
 		if t.h.announce == 0 && t.v.announce == 0 { // adopted: they were there before
 			t.h.slots[a].next = p.now.Add(orNever(t.v.refresh))
-			t.h.slots[a].count = len(rounds)
+			t.h.slots[a].count, t.h.slots[a].said = len(rounds), true
 		}
 	}
 }
@@ -227,7 +227,8 @@ const (
 )
 
 // speak sends the announcements that are due, at the pace of each interface: those that were not made yet
-// before any repetition, and the newest first. A repetition that waits delays those after it.
+// before any repetition, and the newest first. A repetition that waits delays those after it. A router is
+// not done before each of its addresses was announced.
 func (p *pass) speak() {
 	tasks := p.rest()
 	due := map[string][]turn{}
@@ -247,6 +248,12 @@ func (p *pass) speak() {
 	}
 	for iface, turns := range due {
 		p.take(iface, turns)
+	}
+	for _, t := range tasks {
+		for _, a := range t.v.addresses {
+			s := t.h.slots[a]
+			t.waits = t.waits || s != nil && !s.said
+		}
 	}
 	tasks = slices.DeleteFunc(tasks, func(t *task) bool { return len(t.due) == 0 })
 	together(tasks, func(t *task) []address.Address { return t.due }, p.worker.host.Announce, func(t *task, err error) {
@@ -268,8 +275,7 @@ type turn struct {
 	s *slot
 }
 
-// take chooses what may leave an interface now, and has the rest wait. A router is not done before each of
-// its addresses was announced once.
+// take chooses what may leave an interface now, and has the rest wait.
 func (p *pass) take(iface string, turns []turn) {
 	slices.SortStableFunc(turns, func(a, b turn) int {
 		if first := min(b.s.count, 1) - min(a.s.count, 1); first != 0 {
@@ -285,20 +291,19 @@ func (p *pass) take(iface string, turns []turn) {
 	later := p.now.Add(max(p.worker.pace.Next(p.now, iface), time.Millisecond))
 	for _, u := range turns[n:] {
 		u.s.next = later
-		u.t.waits = u.t.waits || u.s.count == 0
 	}
 }
 
 // again starts a new round, not too soon after what was said last.
 func (s *slot) again(now time.Time) {
-	s.count, s.next, s.since = 0, now, now
+	s.count, s.next, s.since, s.said = 0, now, now, false
 	if soonest := s.last.Add(spare); soonest.After(now) {
-		s.next = soonest
+		s.next, s.said = soonest, true
 	}
 }
 
 func (s *slot) advance(now time.Time, refresh time.Duration) {
-	s.last = now
+	s.last, s.said = now, true
 	s.count++
 	if s.count < len(rounds) {
 		s.next = now.Add(rounds[s.count] - rounds[s.count-1])

@@ -116,20 +116,59 @@ func TestWhatIsRemovedWhileTheWorkerIsBusyIsRestoredToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, _, _ := three(t, "wan")
 		defer w.stop()
-		a.w.mu.Lock()
-		a.slow = 20 * time.Millisecond
-		a.w.mu.Unlock()
+		time.Sleep(10 * time.Second)
+		a.do(func(time.Time) { a.mumble = 20 * time.Millisecond })
 		a.steal(vip("wan"))
-		time.Sleep(25 * time.Millisecond) // added, and announced
-		for range 40 {
-			if a.has(vip("wan")) {
-				a.steal(vip("wan"))
-			}
-			time.Sleep(time.Millisecond)
-		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(10 * time.Millisecond) // it is there again, and is being announced
 		if !a.has(vip("wan")) {
-			t.Error("100 ms after the last removal the address is not there")
+			t.Fatal("not restored")
+		}
+		a.steal(vip("wan"))
+		time.Sleep(15 * time.Millisecond)
+		if !a.has(vip("wan")) {
+			t.Error("5 ms after the worker was done the address is not there")
+		}
+	})
+}
+
+func TestAClaimIsAnsweredWhenAllAddressesWereAnnounced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.box(1)
+		defer w.stop()
+		a.start()
+		g := gateway(220, 1, time.Second, "wan")
+		g.Routers[0].Addresses = nil
+		for j := range 250 {
+			g.Routers[0].Addresses = append(g.Routers[0].Addresses, netip.MustParsePrefix(fmt.Sprintf("10.0.0.%d/32", j)))
+		}
+		a.order(Order{AnnounceRate: 100, AnnounceBurst: 10, Groups: []Group{g}})
+		time.Sleep(time.Millisecond)
+		if err := a.claim(230); err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range g.Routers[0].kept() {
+			if len(a.announced(x)) == 0 {
+				t.Fatalf("%s was not announced", x)
+			}
+		}
+	})
+}
+
+func TestAnOrderWithoutAnAddressAndItsRouteRemovesTheRouteFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.box(1)
+		defer w.stop()
+		a.start()
+		g := routed(220, 1)
+		g.Routers[0].Excluded = []netip.Prefix{netip.MustParsePrefix("192.0.2.101/24")}
+		a.order(Order{Groups: []Group{g}})
+		time.Sleep(5 * time.Second)
+		a.set(220, 1, "wan")
+		time.Sleep(time.Millisecond)
+		if !a.routesNothing() || a.has(g.Routers[0].kept()[1]) || len(a.wrong) > 0 {
+			t.Errorf("there is %v, %s present %v; done: %v", a.paths, g.Routers[0].kept()[1], a.has(g.Routers[0].kept()[1]), a.wrong)
 		}
 	})
 }
@@ -157,10 +196,37 @@ func TestARouteThatCannotBeHadStopsNothingElse(t *testing.T) {
 		}
 		a.w.mu.Lock()
 		a.noPath = nil
+		f := a.events
 		a.w.mu.Unlock()
-		time.Sleep(retryAfter + time.Millisecond)
+		f(address.Event{Interface: "lan", Up: true}) // something has changed: it does not wait to try again
+		time.Sleep(10 * time.Millisecond)
 		if g, _ := a.status().Group("gateway"); !a.routes() || g.Routers[0].Error != "" {
 			t.Errorf("when the route can be had: %v, error %q", a.paths, g.Routers[0].Error)
+		}
+	})
+}
+
+func TestAnAddressThatCannotBeHadIsTriedAgainWhenSomethingChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.box(1)
+		defer w.stop()
+		a.start()
+		a.set(220, 1, "wan")
+		time.Sleep(10 * time.Second)
+		setError := func(err error) {
+			a.w.mu.Lock()
+			a.noAddr = err
+			a.w.mu.Unlock()
+		}
+		setError(errors.New("no such device"))
+		a.steal(vip("wan"))
+		time.Sleep(retryAfter + 10*time.Millisecond) // the next try is 190 ms away
+		setError(nil)
+		a.events(address.Event{Interface: "wan", Up: true})
+		time.Sleep(10 * time.Millisecond)
+		if !a.has(vip("wan")) {
+			t.Error("10 ms after the event the address is not there")
 		}
 	})
 }
@@ -202,6 +268,10 @@ func TestAddressesOnAVirtualMAC(t *testing.T) {
 		a := w.box(1)
 		defer w.stop()
 		a.start()
+		other := gateway(220, 1, time.Second, "wan")
+		other.Name, other.Routers[0].VRID, other.Routers[0].Addresses = "other", 60, []netip.Prefix{netip.MustParsePrefix("192.0.2.60/24")}
+		a.order(Order{Groups: []Group{other}}) // so that the interface is known
+		time.Sleep(5 * time.Second)
 		g := gateway(220, 1, time.Second, "wan")
 		g.Routers[0].VirtualMAC = true
 		a.noMAC = errors.New("the kernel has no macvlan")
@@ -209,6 +279,11 @@ func TestAddressesOnAVirtualMAC(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		if s := a.status(); s.Groups[0].State != "initialize" || !strings.Contains(s.Groups[0].Routers[0].Fault, "no macvlan") {
 			t.Errorf("without its virtual MAC the group is %+v", s.Groups[0])
+		}
+		for _, tr := range a.status().Transitions {
+			if tr.Group == "gateway" && tr.To != "initialize" {
+				t.Errorf("a transition before the virtual MAC was looked at: %+v", tr)
+			}
 		}
 		a.w.mu.Lock()
 		a.noMAC = nil

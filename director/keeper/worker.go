@@ -71,6 +71,7 @@ type slot struct {
 	next, last time.Time
 	since      time.Time // when this round was asked for
 	count      int
+	said       bool // in this round, or so shortly before that it need not be
 }
 
 // report tells the loop what was done for a router.

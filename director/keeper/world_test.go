@@ -58,13 +58,15 @@ type box struct {
 	addrs  map[address.Address]time.Time // until when; zero for ever
 	paths  address.Paths
 	macs   []address.VirtualMAC
-	noMAC  error // why it can have no virtual MAC
-	noPath error // why it can have no route
+	noMAC  error    // why it can have no virtual MAC
+	noPath error    // why it can have no route
 	wrong  []string // order of what was done
 	said   map[address.Address][]time.Time
 	conns  map[link]*wire
 	events func(address.Event)
 	slow   time.Duration // of each call to the kernel
+	mumble time.Duration // of each announcement
+	noAddr error         // why it can have no address
 
 	keeper *keeper
 	cancel context.CancelFunc
@@ -275,6 +277,9 @@ func (b *box) Renew(as []address.Address, lifetime time.Duration) error {
 	time.Sleep(b.slow)
 	b.w.mu.Lock()
 	defer b.w.mu.Unlock()
+	if b.noAddr != nil {
+		return b.noAddr
+	}
 	for _, a := range as {
 		b.addrs[a] = time.Now().Add(lifetime)
 	}
@@ -310,6 +315,7 @@ func (b *box) Present() (map[address.Address]time.Duration, error) {
 }
 
 func (b *box) Announce(as []address.Address) error {
+	time.Sleep(b.mumble)
 	b.w.mu.Lock()
 	defer b.w.mu.Unlock()
 	for _, a := range as {
