@@ -69,8 +69,10 @@ const (
 
 	linkUp       = 0x1
 	linkLoopback = 0x8
+	linkRunning  = 0x40 // comes a moment after the carrier
 	linkNoARP    = 0x80
 	linkLowerUp  = 0x10000
+	linkState    = linkUp | linkRunning | linkLowerUp
 	typeEther    = 1
 
 	forEver = 1<<32 - 1 // seconds

@@ -106,6 +106,11 @@ func TestAViewTellsWhatWholeListsChanged(t *testing.T) {
 	if got := v.list(links, have, kernelPaths{}); !slices.Equal(got, want) {
 		t.Errorf("list: %v, want %v", got, want)
 	}
+	a.flags |= linkRunning // the carrier is there before, and whoever looked then must look again
+	if got := v.link(a); len(got) != 1 {
+		t.Errorf("a link that begins to run: %v, want an event", got)
+	}
+	links[1] = a
 	if got := v.list(links, have, kernelPaths{}); len(got) != 0 {
 		t.Errorf("the same lists again: %v, want nothing", got)
 	}

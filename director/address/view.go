@@ -99,7 +99,7 @@ func (v *view) link(l link) []Event {
 	old, known := v.links[l.index]
 	v.links[l.index] = l
 	switch {
-	case known && old.name == l.name && old.up() == l.up():
+	case known && old.name == l.name && old.flags&linkState == l.flags&linkState:
 		return nil
 	case known && old.name != l.name:
 		return []Event{{Interface: old.name}, {Interface: l.name, Up: l.up()}}

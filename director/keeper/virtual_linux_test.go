@@ -128,9 +128,9 @@ func TestAnOwnerWithVirtualMACsOnTheHost(t *testing.T) {
 	s := segment(t, 1)[0]
 	o := virtualOwner(t, s)
 	t.Run("V68 the solicited-node groups are joined and no address is tentative", func(t *testing.T) {
-		if groups := ip(t, "-n", s.name, "maddr", "show", "dev", "vrrp6.51.eth0"); !strings.Contains(groups, "ff02::1:ff00:100") {
-			t.Errorf("the groups are %s", groups)
-		}
+		s.wait("the group is joined", func() bool {
+			return strings.Contains(ip(t, "-n", s.name, "maddr", "show", "dev", "vrrp6.51.eth0"), "ff02::1:ff00:100")
+		})
 		if got := s.show("vrrp6.51.eth0"); strings.Contains(got, "tentative") || strings.Contains(got, "dadfailed") {
 			t.Errorf("the addresses are %s", got)
 		}
