@@ -61,11 +61,14 @@ func (k *keeper) advertise(id identity, r *router, priority uint8) {
 	if p == nil || !r.source.IsValid() {
 		return
 	}
-	advert := vrrp.Packet{VRID: id.vrid, Priority: priority, Interval: r.spec.Interval, Addresses: r.judge.Addresses}
-	out, err := advert.Append(k.out[:0], r.source, vrrp.Multicast(id.V6), r.spec.checksum())
+	advert := vrrp.Packet{
+		VRID: id.vrid, Priority: priority, Interval: r.spec.Interval, Addresses: r.judge.Addresses, Checksum: r.spec.checksum(),
+	}
+	dst := vrrp.Multicast(id.V6)
+	out, err := advert.Append(k.out[:0], r.source, dst)
 	k.out = out
 	if err == nil {
-		err = p.conn.Send(r.source, out)
+		err = p.conn.Send(r.source, dst, out)
 	}
 	if errorText(err) != errorText(r.unsent) { // once, not at every advert
 		k.changed = true
@@ -163,12 +166,12 @@ func (k *keeper) receive(now time.Time) {
 
 // hear judges one datagram and tells the machine.
 func (k *keeper) hear(now time.Time, l link, d vrrp.Datagram) {
-	advert, sum, drop := vrrp.Parse(d)
+	vrid, drop := vrrp.Peek(d)
 	if drop != "" {
 		k.drop(l, drop)
 		return
 	}
-	id := identity{l, advert.VRID}
+	id := identity{l, vrid}
 	g := k.at[id]
 	if g == nil {
 		k.drop(l, vrrp.DropVRID)
@@ -184,14 +187,14 @@ func (k *keeper) hear(now time.Time, l link, d vrrp.Datagram) {
 	if g.machine.State() == vrrp.Active {
 		follows = d.Src // an Active router answers whoever resigns
 	}
-	ev, notices, drop := r.judge.Believe(d.Src, advert, sum, follows)
+	ev, notices, drop := r.judge.Hear(now, d, follows)
 	if drop != "" {
 		r.drops[drop]++
 		return
 	}
 	r.received++
 	for _, n := range notices {
-		k.notice(now, g, r, n, d.Src, advert)
+		k.notice(now, g, r, n, d.Src, r.judge.Packet())
 	}
 	if r.silent || before.Source != ev.Source || before.Priority != ev.Priority {
 		k.changed = true
@@ -209,7 +212,7 @@ func (k *keeper) drop(l link, why vrrp.Drop) {
 
 // notice counts an oddity, and reports what a source says when that is another thing than before. At
 // most one report a second is made of a router, whoever sends what.
-func (k *keeper) notice(now time.Time, g *group, r *router, n vrrp.Notice, src netip.Addr, p vrrp.Packet) {
+func (k *keeper) notice(now time.Time, g *group, r *router, n vrrp.Notice, src netip.Addr, p *vrrp.Packet) {
 	r.notices[n]++
 	conflict := n == vrrp.NoticeOwner && g.spec.Priority == 255
 	if n != vrrp.NoticeAddresses && n != vrrp.NoticeInterval && !conflict {

@@ -237,6 +237,7 @@ func (k *keeper) join(now time.Time, g *group, going bool) {
 // inform tells a router what the order says about it.
 func (k *keeper) inform(r *router, spec Router) {
 	r.spec = spec
+	r.judge.Profile.Checksum = spec.checksum()
 	r.judge.Addresses, r.judge.Interval, r.judge.Members = spec.advertised(), spec.Interval, k.members
 }
 

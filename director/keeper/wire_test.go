@@ -31,7 +31,9 @@ func (c *wire) blocked() bool {
 	return !c.b.up[c.link.Interface] || c.b.w.cut[fmt.Sprintf("%s/%d", c.link.Interface, c.b.n)]
 }
 
-func (c *wire) Send(src netip.Addr, advert []byte) error {
+func (c *wire) SetFilter(vrrp.Filter) error { return nil }
+
+func (c *wire) Send(src, dst netip.Addr, advert []byte) error {
 	w := c.b.w
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -40,8 +42,9 @@ func (c *wire) Send(src netip.Addr, advert []byte) error {
 		return errors.New("closed")
 	default:
 	}
-	d := vrrp.Datagram{Src: src, Dst: vrrp.Multicast(c.link.V6), TTL: vrrp.TTL, Payload: slices.Clone(advert)}
-	if p, _, drop := vrrp.Parse(d); drop != "" {
+	d := vrrp.Datagram{Src: src, Dst: dst, TTL: vrrp.TTL, Payload: slices.Clone(advert)}
+	var p vrrp.Packet
+	if drop := p.Parse(d, &vrrp.Profile{}); drop != "" {
 		w.t.Errorf("host %d sent what is dropped: %s", c.b.n, drop)
 	} else if !c.blocked() {
 		w.wire = append(w.wire, sent{time.Now(), c.b.n, c.link, p})

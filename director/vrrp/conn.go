@@ -2,50 +2,62 @@ package vrrp
 
 import "net/netip"
 
-// Conn sends and receives the adverts of one interface and address family.
-type Conn interface {
-	// Send sends one advert from src to the multicast group. It never blocks.
-	Send(src netip.Addr, advert []byte) error
-	// Receive returns the next waiting datagram, and false if none waits. It never blocks. The
-	// payload lies in buf.
-	Receive(buf []byte) (Datagram, bool, error)
-	// Wait returns when a datagram waits, or with an error when the connection is closed. One
-	// goroutine at a time may be in it, beside one that sends and receives.
-	Wait() error
-	// Close leaves the multicast group and closes the socket.
+// Outlet sends adverts through one interface.
+type Outlet interface {
+	// Send sends one advert from src to dst, a group or a host. It never blocks, and does not keep the
+	// advert. One goroutine at a time may be in it.
+	Send(src, dst netip.Addr, advert []byte) error
+	// Close closes the socket.
 	Close() error
 }
 
-// Unicasts of an advert to one host alone are how a single Backup could be made to take over: a
-// resignation that was not sent to the multicast address of the link is dropped by the kernel, by a
-// filter on the socket (see attach), and so is the one drop that no counter sees.
-
-// parse4 cuts an IPv4 packet as a raw socket delivers it.
-func parse4(b []byte) (Datagram, bool) {
-	if len(b) < 20 || b[0]>>4 != 4 {
-		return Datagram{}, false
-	}
-	head := int(b[0]&0xf) * 4
-	total := int(b[2])<<8 | int(b[3])
-	if head < 20 || total < head || total > len(b) {
-		return Datagram{}, false
-	}
-	return Datagram{
-		Src:      netip.AddrFrom4([4]byte(b[12:16])),
-		Dst:      netip.AddrFrom4([4]byte(b[16:20])),
-		TTL:      int(b[8]),
-		Fragment: b[6]&0x3f != 0 || b[7] != 0,
-		Payload:  b[head:total],
-	}, true
+// Conn sends and receives the adverts of one interface and address family. A router with a virtual MAC
+// receives at the Conn of its interface like any other, and sends through an [Outlet] of its own.
+type Conn interface {
+	Outlet
+	// Receive returns the next waiting datagram, and false if none waits. It never blocks. The
+	// payload lies in buf.
+	Receive(buf []byte) (Datagram, bool, error)
+	// SetFilter has the kernel drop all that the filter does not let pass, from now on. What already
+	// waits is received. It is for the goroutine that receives.
+	SetFilter(Filter) error
+	// Wait returns when a datagram waits, or with an error when the connection is closed. One
+	// goroutine at a time may be in it, beside one that sends and receives.
+	Wait() error
 }
 
-// header4 appends the IPv4 header of an advert. The kernel fills in length, identification and
-// checksum.
-func header4(b []byte, src, dst netip.Addr) []byte {
-	b = append(b, 0x45, trafficClass, 0, 0, 0, 0, 0, 0, TTL, Protocol, 0, 0)
-	b = append(b, src.AsSlice()...)
-	return append(b, dst.AsSlice()...)
+// Filter says what a Conn receives. The zero Filter lets adverts of all VRIDs pass that were sent to the
+// multicast group with a TTL or Hop Limit of 255 and are neither too short nor too long. What it does
+// not let pass is dropped by the kernel before it costs a wakeup, and so is counted nowhere.
+//
+// A resignation that came to the group's address in a frame to this host alone never passes: that is
+// how a single Backup could be made to take over.
+type Filter struct {
+	// VRIDs are those that pass; none is all.
+	VRIDs VRIDs
+	// Unicast lets pass what was sent to an address of this host, with whatever TTL.
+	Unicast bool
+	// AH receives adverts with an Authentication Header too. IPv4 only.
+	AH bool
 }
 
-// trafficClass is internetwork control, the class of routing protocols.
-const trafficClass = 0xc0
+// VRIDs is a set of VRIDs.
+type VRIDs [8]uint32
+
+// Add puts a VRID into the set.
+func (s *VRIDs) Add(vrid uint8) { s[vrid>>5] |= 1 << (vrid & 31) }
+
+// Has reports whether a VRID is in the set.
+func (s *VRIDs) Has(vrid uint8) bool { return s[vrid>>5]&(1<<(vrid&31)) != 0 }
+
+// The payload of the shortest and of the longest advert that passes: one without addresses, which the
+// judge counts, and one of 255 addresses with a trailer.
+const minPayload = headerLen
+
+func maxPayload(v6 bool) int {
+	size := 4
+	if v6 {
+		size = 16
+	}
+	return headerLen + 255*size + stampLen
+}

@@ -6,205 +6,167 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
-// packetHost is the kernel's PACKET_HOST: the frame was sent to this host alone.
-const packetHost = 0
-
 type conn struct {
-	index int
-	v6    bool
-	file  *os.File
-	raw   syscall.RawConn
-	oob   []byte
-	out   []byte
+	outlet
+	ifi    *net.Interface
+	filter Filter
+	oob    []byte
+	second bool // the socket for adverts with an Authentication Header is read first
+
+	mu     sync.Mutex             // guards changes of ah, since Close comes from anywhere
+	ah     atomic.Pointer[socket] // nil unless the filter asks for it
+	closed bool
+
+	// waiting is an epoll descriptor of the sockets, since Wait must see one that is opened later.
+	waiting *os.File
+	poll    syscall.RawConn
+
+	receive func(fd uintptr)
+	got     struct {
+		buf     []byte
+		n, oobn int
+		from    unix.Sockaddr
+		err     error
+	}
 }
 
 // Listen opens the raw socket of one interface and family in the caller's network namespace. It
-// joins the multicast group on that interface alone, and hears nothing that was sent to another one.
+// joins the multicast group on that interface alone, and hears nothing that was sent to another one. Its
+// filter is the zero [Filter].
 func Listen(iface string, v6 bool) (Conn, error) {
 	ifi, err := net.InterfaceByName(iface)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", iface, err)
 	}
-	family := unix.AF_INET
-	if v6 {
-		family = unix.AF_INET6
-	}
-	fd, err := unix.Socket(family, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, Protocol)
+	s, err := open(ifi, v6, Protocol, Filter{}.program(v6, 0), true)
 	if err != nil {
-		return nil, fmt.Errorf("listen on %s: open a raw socket: %w", iface, err)
+		return nil, fmt.Errorf("listen on %s: %w", iface, err)
 	}
-	options := options4
-	if v6 {
-		options = options6
+	c := &conn{ifi: ifi, oob: make([]byte, 256)}
+	c.init(s, ifi.Index, v6)
+	c.receive = func(fd uintptr) {
+		c.got.n, c.got.oobn, _, c.got.from, c.got.err = unix.Recvmsg(int(fd), c.got.buf, c.oob, unix.MSG_DONTWAIT)
 	}
-	if err := options(fd, ifi); err != nil {
+	if err := c.watch(); err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", iface, errors.Join(err, s.file.Close()))
+	}
+	return c, nil
+}
+
+// watch opens the epoll descriptor.
+func (c *conn) watch() error {
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("open an epoll descriptor: %w", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil { // so that the runtime waits at it
 		unix.Close(fd)
-		return nil, fmt.Errorf("listen on %s: %w", iface, err)
+		return fmt.Errorf("open an epoll descriptor: %w", err)
 	}
-	file := os.NewFile(uintptr(fd), "vrrp "+iface)
-	raw, err := file.SyscallConn()
+	c.waiting = os.NewFile(uintptr(fd), "vrrp epoll")
+	if c.poll, err = c.waiting.SyscallConn(); err == nil {
+		err = c.await(c.socket)
+	}
 	if err != nil {
-		file.Close()
-		return nil, fmt.Errorf("listen on %s: %w", iface, err)
-	}
-	return &conn{index: ifi.Index, v6: v6, file: file, raw: raw, oob: make([]byte, 256)}, nil
-}
-
-// option is one setsockopt of an integer.
-type option struct {
-	name              string
-	level, opt, value int
-}
-
-func set(fd int, options []option) error {
-	for _, o := range options {
-		if err := unix.SetsockoptInt(fd, o.level, o.opt, o.value); err != nil {
-			return fmt.Errorf("set %s: %w", o.name, err)
-		}
+		return errors.Join(err, c.waiting.Close())
 	}
 	return nil
 }
 
-func options4(fd int, ifi *net.Interface) error {
-	if err := attach(fd, false); err != nil {
-		return err
-	}
-	if err := unix.BindToDevice(fd, ifi.Name); err != nil {
-		return fmt.Errorf("bind to the device: %w", err)
-	}
-	err := set(fd, []option{
-		{"IP_HDRINCL", unix.IPPROTO_IP, unix.IP_HDRINCL, 1},
-		{"IP_MULTICAST_ALL", unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0},
-		{"IP_MULTICAST_LOOP", unix.IPPROTO_IP, unix.IP_MULTICAST_LOOP, 0},
-		{"IP_MULTICAST_TTL", unix.IPPROTO_IP, unix.IP_MULTICAST_TTL, TTL},
-		{"IP_RECVFRAGSIZE", unix.IPPROTO_IP, unix.IP_RECVFRAGSIZE, 1},
-		{"SO_PRIORITY", unix.SOL_SOCKET, unix.SO_PRIORITY, 7},
+// await adds a socket to those that Wait waits at.
+func (c *conn) await(s socket) error {
+	var failed error
+	err := c.poll.Control(func(poll uintptr) {
+		failed = s.do(func(fd int) error {
+			return unix.EpollCtl(int(poll), unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)})
+		})
 	})
-	if err != nil {
-		return err
-	}
-	mreq := &unix.IPMreqn{Multiaddr: group4.As4(), Ifindex: int32(ifi.Index)}
-	if err := unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, mreq); err != nil {
-		return fmt.Errorf("set IP_MULTICAST_IF: %w", err)
-	}
-	if err := unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, mreq); err != nil {
-		return fmt.Errorf("join %v: %w", group4, err)
+	if err := errors.Join(err, failed); err != nil {
+		return fmt.Errorf("wait at the socket: %w", err)
 	}
 	return nil
 }
 
-func options6(fd int, ifi *net.Interface) error {
-	if err := attach(fd, true); err != nil {
-		return err
+// SetFilter implements [Conn].
+func (c *conn) SetFilter(f Filter) error {
+	if f == c.filter {
+		return nil
 	}
-	if err := unix.BindToDevice(fd, ifi.Name); err != nil {
-		return fmt.Errorf("bind to the device: %w", err)
+	err := c.do(func(fd int) error { return attach(fd, f.program(c.v6, 0)) })
+	if err == nil {
+		err = c.filterAH(f)
 	}
-	err := set(fd, []option{
-		{"IPV6_MULTICAST_ALL", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_ALL, 0},
-		{"IPV6_MULTICAST_LOOP", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_LOOP, 0},
-		{"IPV6_MULTICAST_HOPS", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, TTL},
-		{"IPV6_MULTICAST_IF", unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_IF, ifi.Index},
-		{"IPV6_TCLASS", unix.IPPROTO_IPV6, unix.IPV6_TCLASS, trafficClass},
-		{"IPV6_RECVPKTINFO", unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1},
-		{"IPV6_RECVHOPLIMIT", unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1},
-		{"IPV6_RECVFRAGSIZE", unix.IPPROTO_IPV6, unix.IPV6_RECVFRAGSIZE, 1},
-		{"SO_PRIORITY", unix.SOL_SOCKET, unix.SO_PRIORITY, 7},
-	})
 	if err != nil {
-		return err
+		return fmt.Errorf("set the filter of %s: %w", c.ifi.Name, err)
 	}
-	mreq := &unix.IPv6Mreq{Multiaddr: group6.As16(), Interface: uint32(ifi.Index)}
-	if err := unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP, mreq); err != nil {
-		return fmt.Errorf("join %v: %w", group6, err)
-	}
+	c.filter = f
 	return nil
 }
 
-// attach filters out resignations whose frame was sent to this host alone.
-func attach(fd int, v6 bool) error {
-	priority := []bpf.Instruction{ // IPv4: the filter sees the IP header
-		bpf.LoadMemShift{Off: 0},
-		bpf.LoadIndirect{Off: 2, Size: 1},
+// filterAH opens, filters or closes the socket for adverts with an Authentication Header. What one of
+// protocol 112 hears never has one.
+func (c *conn) filterAH(f Filter) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	program, ah := f.program(false, ahLen), c.ah.Load()
+	switch {
+	case c.v6 || c.closed || !f.AH && ah == nil:
+		return nil
+	case !f.AH:
+		c.ah.Store(nil)
+		return ah.file.Close()
+	case ah != nil:
+		return ah.do(func(fd int) error { return attach(fd, program) })
 	}
-	if v6 {
-		priority = []bpf.Instruction{bpf.LoadAbsolute{Off: 2, Size: 1}}
-	}
-	program := []bpf.Instruction{
-		bpf.LoadExtension{Num: bpf.ExtType},
-		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: packetHost, SkipTrue: uint8(len(priority)) + 1},
-	}
-	program = append(program, priority...)
-	program = append(program,
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1},
-		bpf.RetConstant{Val: 0xffff},
-		bpf.RetConstant{Val: 0},
-	)
-	raw, err := bpf.Assemble(program)
+	s, err := open(c.ifi, false, protocolAH, program, true)
 	if err != nil {
-		return fmt.Errorf("assemble the socket filter: %w", err)
+		return err
 	}
-	filters := make([]unix.SockFilter, len(raw))
-	for i, r := range raw {
-		filters[i] = unix.SockFilter{Code: r.Op, Jt: r.Jt, Jf: r.Jf, K: r.K}
+	if err := c.await(s); err != nil {
+		return errors.Join(err, s.file.Close())
 	}
-	prog := &unix.SockFprog{Len: uint16(len(filters)), Filter: unsafe.SliceData(filters)}
-	if err := unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, prog); err != nil {
-		return fmt.Errorf("attach the socket filter: %w", err)
-	}
-	return nil
-}
-
-// Send implements [Conn].
-func (c *conn) Send(src netip.Addr, advert []byte) error {
-	dst := Multicast(c.v6)
-	var control []byte
-	var to unix.Sockaddr
-	c.out = c.out[:0]
-	if c.v6 {
-		control = unix.PktInfo6(&unix.Inet6Pktinfo{Addr: src.As16(), Ifindex: uint32(c.index)})
-		to = &unix.SockaddrInet6{Addr: dst.As16(), ZoneId: uint32(c.index)}
-	} else {
-		c.out = header4(c.out, src, dst)
-		to = &unix.SockaddrInet4{Addr: dst.As4()}
-	}
-	c.out = append(c.out, advert...)
-	var sent error
-	err := c.raw.Control(func(fd uintptr) {
-		sent = unix.Sendmsg(int(fd), c.out, control, to, unix.MSG_DONTWAIT)
-	})
-	if err := errors.Join(err, sent); err != nil {
-		return fmt.Errorf("send advert from %v to %v: %w", src, dst, err)
-	}
+	c.ah.Store(&s)
 	return nil
 }
 
 // Receive implements [Conn].
 func (c *conn) Receive(buf []byte) (Datagram, bool, error) {
+	ah := c.ah.Load()
+	if ah == nil {
+		return c.read(c.socket, buf)
+	}
+	first, then := c.socket, *ah
+	if c.second = !c.second; c.second { // in turn, so that a flood of one is not at the cost of the other
+		first, then = then, first
+	}
+	d, ok, err := c.read(first, buf)
+	if ok || err != nil {
+		return d, ok, err
+	}
+	return c.read(then, buf)
+}
+
+func (c *conn) read(s socket, buf []byte) (Datagram, bool, error) {
+	c.got.buf = buf
 	for {
-		var n, oobn int
-		var from unix.Sockaddr
-		var failed error
-		err := c.raw.Control(func(fd uintptr) {
-			n, oobn, _, from, failed = unix.Recvmsg(int(fd), buf, c.oob, unix.MSG_DONTWAIT)
-		})
+		err := s.raw.Control(c.receive)
 		switch {
-		case errors.Is(failed, unix.EAGAIN):
+		case err == nil && errors.Is(c.got.err, unix.EAGAIN):
 			return Datagram{}, false, nil
-		case errors.Is(failed, unix.EINTR):
+		case err == nil && errors.Is(c.got.err, unix.EINTR):
 			continue
-		case err != nil || failed != nil:
-			return Datagram{}, false, fmt.Errorf("receive advert: %w", errors.Join(err, failed))
+		case err != nil || c.got.err != nil:
+			return Datagram{}, false, fmt.Errorf("receive advert: %w", errors.Join(err, c.got.err))
 		}
-		d, ok := c.datagram(buf[:n], c.oob[:oobn], from)
+		d, ok := c.datagram(buf[:c.got.n], c.oob[:c.got.oobn], c.got.from)
 		if ok {
 			return d, true, nil
 		}
@@ -218,31 +180,31 @@ func (c *conn) datagram(b, oob []byte, from unix.Sockaddr) (Datagram, bool) {
 	} else {
 		d, ok = parse4(b)
 	}
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil || !ok {
-		return d, false
-	}
-	for _, m := range messages {
-		level, kind := int(m.Header.Level), int(m.Header.Type)
-		switch {
+	for len(oob) >= unix.SizeofCmsghdr && ok {
+		header, value, rest, err := unix.ParseOneSocketControlMessage(oob)
+		if err != nil {
+			return d, false
+		}
+		oob = rest
+		switch level, kind := int(header.Level), int(header.Type); {
 		case level == unix.IPPROTO_IP && kind == unix.IP_RECVFRAGSIZE, level == unix.IPPROTO_IPV6 && kind == unix.IPV6_RECVFRAGSIZE:
 			d.Fragment = true
-		case level == unix.IPPROTO_IPV6 && kind == unix.IPV6_PKTINFO && len(m.Data) >= 16:
-			d.Dst = netip.AddrFrom16([16]byte(m.Data[:16]))
-		case level == unix.IPPROTO_IPV6 && kind == unix.IPV6_HOPLIMIT && len(m.Data) >= 1:
-			d.TTL = int(m.Data[0])
-			if d.TTL == 0 && len(m.Data) >= 4 {
-				d.TTL = int(m.Data[3]) // an int in the host's byte order
+		case level == unix.IPPROTO_IPV6 && kind == unix.IPV6_PKTINFO && len(value) >= 16:
+			d.Dst = netip.AddrFrom16([16]byte(value[:16]))
+		case level == unix.IPPROTO_IPV6 && kind == unix.IPV6_HOPLIMIT && len(value) >= 1:
+			d.TTL = int(value[0])
+			if d.TTL == 0 && len(value) >= 4 {
+				d.TTL = int(value[3]) // an int in the host's byte order
 			}
 		}
 	}
-	return d, true
+	return d, ok
 }
 
 // Wait implements [Conn].
 func (c *conn) Wait() error {
 	var failed error
-	err := c.raw.Read(func(fd uintptr) bool {
+	err := c.poll.Read(func(fd uintptr) bool {
 		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		n, err := unix.Poll(p, 0)
 		if err != nil && !errors.Is(err, unix.EINTR) {
@@ -256,8 +218,15 @@ func (c *conn) Wait() error {
 	return nil
 }
 
-// Close implements [Conn].
+// Close implements [Conn]. It leaves the multicast group, too.
 func (c *conn) Close() error {
-	c.file.SetDeadline(time.Now()) // wakes Wait
-	return c.file.Close()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	c.waiting.SetDeadline(time.Now()) // wakes Wait
+	err := errors.Join(c.waiting.Close(), c.file.Close())
+	if ah := c.ah.Load(); ah != nil {
+		err = errors.Join(err, ah.file.Close())
+	}
+	return err
 }

@@ -2,7 +2,6 @@ package vrrp
 
 import (
 	"bytes"
-	"encoding/hex"
 	"net"
 	"net/netip"
 	"os"
@@ -55,6 +54,22 @@ func pair(t *testing.T) (fd int, to *unix.SockaddrLinklayer) {
 	return fd, to
 }
 
+// here returns what puts a subtest's goroutine into the network namespace of its test.
+func here(t *testing.T) func() {
+	t.Helper()
+	ns, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ns.Close() })
+	return func() {
+		runtime.LockOSThread()
+		if err := unix.Setns(int(ns.Fd()), unix.CLONE_NEWNET); err != nil {
+			panic(err)
+		}
+	}
+}
+
 // capture returns the next frame of an IP protocol.
 func capture(t *testing.T, fd int, protocol byte) []byte {
 	t.Helper()
@@ -73,9 +88,9 @@ func capture(t *testing.T, fd int, protocol byte) []byte {
 	}
 }
 
-// V1, V5, V6, V69: the whole frame is keepalived's, but for the identification that the kernel chooses,
+// The whole frame is keepalived's, but for the identification that the kernel chooses,
 // and the checksum over it. The segment's switches are told by IGMP who listens, and who stops.
-func TestTheFrameOnTheWire(t *testing.T) {
+func TestV1_V5_V6_V69_TheFrameOnTheWireIsKeepaliveds(t *testing.T) {
 	fd, _ := pair(t)
 	c, err := Listen("qa", false)
 	if err != nil {
@@ -87,12 +102,14 @@ func TestTheFrameOnTheWire(t *testing.T) {
 		t.Errorf("after Listen %x, want an IGMPv3 join %x", join, want)
 	}
 	src := netip.MustParseAddr("192.0.2.1")
-	advert, err := Packet{51, 100, time.Second, addrs("192.0.2.100")}.Append(nil, src, Multicast(false), Pseudo)
+	sender, err := NewSender(51, time.Second, addrs("192.0.2.100"), src, Profile{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Send(src, advert); err != nil {
-		t.Fatal(err)
+	for _, a := range sender.Adverts(time.Now(), 100) {
+		if err := c.Send(src, a.Dst, a.Message); err != nil {
+			t.Fatal(err)
+		}
 	}
 	got := capture(t, fd, Protocol)
 	want := unhex(t, "01005e000012020000000001080045c0002000010000ff701899c0000201e00000123133640100640572c0000264")
@@ -130,7 +147,7 @@ func frame(t *testing.T, edit func(b []byte) []byte) []byte {
 	return b
 }
 
-// V6, V18, V20, V37, V43: what the socket hears, and with what.
+// V6, V18, V20, V37, V43: what the socket hears.
 func TestWhatIsReceived(t *testing.T) {
 	fd, to := pair(t)
 	c, err := Listen("qa", false)
@@ -138,75 +155,123 @@ func TestWhatIsReceived(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	resign := func(b []byte) []byte {
-		copy(b[34:], unhex(t, "3133000100646971c0000264"))
+	type edit = func(b []byte) []byte
+	resign := func(b []byte) []byte { return append(b[:34:34], unhex(t, "3133000100646971c0000264")...) }
+	option := func(b []byte) []byte {
+		b = append(b[:34:34], append(unhex(t, "94040000"), b[34:]...)...)
+		b[14], b[17] = 0x46, 0x24
 		return b
 	}
-	type edit = func(b []byte) []byte
+	enter := here(t)
+	unicasted := func(b []byte) []byte {
+		copy(b, unhex(t, "020000000001"))
+		copy(b[30:], unhex(t, "c0000201"))
+		return b
+	}
+	long := func(b []byte) []byte {
+		b = append(b, make([]byte, maxPayload(false))...)
+		b[16], b[17] = byte((len(b)-14)>>8), byte(len(b)-14)
+		return b
+	}
+	ours := Filter{}
+	ours.VRIDs.Add(51)
+	ours.VRIDs.Add(99) // which is the end
+	others := Filter{}
+	others.VRIDs.Add(50)
+	others.VRIDs.Add(52)
+	others.VRIDs.Add(19)
+	others.VRIDs.Add(99)
+	unicast, ah := Filter{Unicast: true}, Filter{AH: true}
 	for _, tt := range []struct {
-		name  string
-		frame edit
-		drop  Drop
-		deaf  bool // nothing may be received
+		name   string
+		frame  edit
+		filter Filter
+		hears  bool
 	}{
-		{name: "keepalived's"},
-		{name: "padded to 60 bytes", frame: func(b []byte) []byte { return append(b, make([]byte, 60-len(b))...) }},
-		{name: "don't fragment, another TOS", frame: func(b []byte) []byte { b[15], b[20] = 0, 0x40; return b }},
-		{name: "a virtual MAC", frame: func(b []byte) []byte { copy(b[6:], unhex(t, "00005e000133")); return b }},
-		{name: "a router alert option", frame: func(b []byte) []byte {
-			b = append(b[:34:34], append(unhex(t, "94040000"), b[34:]...)...)
-			b[14], b[17] = 0x46, 0x24
-			return b
-		}},
-		{name: "a resignation", frame: resign},
-		{name: "from a router beyond", frame: func(b []byte) []byte { b[22] = 254; return b }, drop: DropTTL},
-		{name: "a first fragment", frame: func(b []byte) []byte { b[20] = 0x20; return b }, deaf: true},
-		{name: "to all hosts", frame: func(b []byte) []byte { b[33] = 1; b[5] = 1; return b }, deaf: true},
-		{name: "to this host", frame: func(b []byte) []byte {
-			copy(b, unhex(t, "020000000001"))
-			copy(b[30:], unhex(t, "c0000201"))
-			return b
-		}, drop: DropDestination},
-		{name: "a resignation in a frame to this host", frame: func(b []byte) []byte {
+		{name: "keepalived's", hears: true},
+		{name: "padded to 60 bytes", frame: func(b []byte) []byte { return append(b, make([]byte, 60-len(b))...) }, hears: true},
+		{name: "V6 don't fragment, another TOS", frame: func(b []byte) []byte { b[15], b[20] = 0, 0x40; return b }, hears: true},
+		{name: "V4 a virtual MAC", frame: func(b []byte) []byte { copy(b[6:], unhex(t, "00005e000133")); return b }, hears: true},
+		{name: "V6 a router alert option", frame: option, hears: true},
+		{name: "a resignation", frame: resign, hears: true},
+		{name: "V20 from a router beyond", frame: func(b []byte) []byte { b[22] = 254; return b }},
+		{name: "V39 a first fragment", frame: func(b []byte) []byte { b[20] = 0x20; return b }},
+		{name: "V37 to all hosts", frame: func(b []byte) []byte { b[33] = 1; b[5] = 1; return b }},
+		{name: "V37 to this host", frame: unicasted},
+		{name: "V43 a resignation in a frame to this host", frame: func(b []byte) []byte {
 			copy(b, unhex(t, "020000000001"))
 			return resign(b)
-		}, deaf: true},
-		{name: "an advert in a frame to this host", frame: func(b []byte) []byte { copy(b, unhex(t, "020000000001")); return b }},
-		{name: "the own address", frame: func(b []byte) []byte { b[29] = 1; return b }, deaf: true},
+		}},
+		{name: "an advert in a frame to this host", frame: func(b []byte) []byte { copy(b, unhex(t, "020000000001")); return b }, hears: true},
+		{name: "V36 the own address", frame: func(b []byte) []byte { b[29] = 1; return b }},
+		{name: "V18 too short", frame: func(b []byte) []byte { b[17] = 27; return b[:41] }},
+		{name: "V18 too long", frame: long},
+		{name: "V23 a VRID in the set", filter: ours, hears: true},
+		{name: "V23 a VRID in the set, with options", frame: option, filter: ours, hears: true},
+		{name: "V23 a VRID out of the set", filter: others},
+		{name: "V33 a unicast where there is one", frame: unicasted, filter: unicast, hears: true},
+		{name: "V21 a unicast from a router beyond", frame: func(b []byte) []byte { b[22] = 64; return unicasted(b) }, filter: unicast, hears: true},
+		{name: "a resignation in a unicast", frame: func(b []byte) []byte { return unicasted(resign(b)) }, filter: unicast, hears: true},
+		{name: "V43 a resignation in a frame to this host, where there is a unicast", frame: func(b []byte) []byte {
+			copy(b, unhex(t, "020000000001"))
+			return resign(b)
+		}, filter: unicast},
+		{name: "V20 from a router beyond, where there is a unicast", frame: func(b []byte) []byte { b[22] = 254; return b }, filter: unicast},
+		{name: "V73 AH", frame: asAH(t), filter: ah, hears: true},
+		{name: "V73 AH that nobody asked for", frame: asAH(t)},
+		{name: "without AH where there is one", filter: ah, hears: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, b := range [][]byte{frame(t, tt.frame), frame(t, func(b []byte) []byte { b[35] = 99; return b })} {
-				if err := unix.Sendto(fd, b, 0, to); err != nil {
-					t.Fatal(err)
-				}
+			enter()
+			if err := c.SetFilter(tt.filter); err != nil {
+				t.Fatal(err)
 			}
-			var got []Datagram
-			for len(got) == 0 || got[len(got)-1].Payload[1] != 99 { // which is the end
-				if err := c.Wait(); err != nil {
-					t.Fatal(err)
-				}
-				d, ok, err := c.Receive(make([]byte, 2048))
-				if err != nil {
-					t.Fatal(err)
-				}
-				if ok {
-					got = append(got, d)
-				}
+			got := exchange(t, c, fd, to, frame(t, tt.frame))
+			if tt.hears != (len(got) == 1) || len(got) > 1 {
+				t.Errorf("received %d: %+v", len(got), got)
 			}
-			got = got[:len(got)-1]
-			if tt.deaf {
-				if len(got) > 0 {
-					t.Errorf("received %+v", got)
-				}
-				return
-			}
-			if len(got) != 1 {
-				t.Fatalf("received %d", len(got))
-			}
-			if _, _, drop := Parse(got[0]); drop != tt.drop {
-				t.Errorf("drop %q, want %q: %s", drop, tt.drop, hex.EncodeToString(got[0].Payload))
+			if len(got) == 1 && tt.frame != nil && got[0].AH != nil && got[0].Payload[1] != 53 {
+				t.Errorf("the message of %x is %x", got[0].AH, got[0].Payload)
 			}
 		})
+	}
+}
+
+// asAH turns a frame into keepalived's with an Authentication Header, from another source.
+func asAH(t *testing.T) func([]byte) []byte {
+	return func([]byte) []byte {
+		b := unhex(t, "01005e000012020000000002080045c0004000010000ff3318b6c0000202e000001270040000c0000202000000016417c04688d5da556e9ad16c213564010201b663c00002640000000000000000")
+		return b
+	}
+}
+
+// exchange puts a frame on the wire and returns what is received of it.
+func exchange(t *testing.T, c Conn, fd int, to unix.Sockaddr, b []byte) []Datagram {
+	t.Helper()
+	end := frame(t, func(b []byte) []byte { b[35] = 99; return b })
+	for _, b := range [][]byte{b, end} {
+		if err := unix.Sendto(fd, b, 0, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var got []Datagram
+	ended := false
+	for { // what came through another socket than the end may still wait
+		d, ok, err := c.Receive(make([]byte, 2048))
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case ok && d.Payload[1] == 99:
+			ended = true
+		case ok:
+			got = append(got, d)
+		case ended:
+			return got
+		default:
+			if err := c.Wait(); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 

@@ -6,44 +6,10 @@ import (
 	"time"
 )
 
-// Drop names why a datagram was not believed. The empty Drop means that it was.
-type Drop string
-
-// The reasons to drop a datagram, in the order in which they are looked for.
-const (
-	DropFragment    Drop = "fragment"
-	DropLength      Drop = "length"
-	DropTTL         Drop = "ttl"
-	DropDestination Drop = "destination"
-	DropVersion     Drop = "version"
-	DropType        Drop = "type"
-	DropVRID        Drop = "vrid"
-	DropNoAddress   Drop = "no address"
-	DropTrailing    Drop = "trailing bytes"
-	DropChecksum    Drop = "checksum"
-	DropInterval    Drop = "interval zero"
-	DropOwnSource   Drop = "own source"
-	DropBadSource   Drop = "bad source"
-	DropOffSubnet   Drop = "source off subnet"
-	DropResignation Drop = "resignation of a stranger"
-	DropIdle        Drop = "router not running"
-)
-
-// Notice names something odd about a datagram that was believed all the same.
-type Notice string
-
-// The oddities that a believed advert may have.
-const (
-	NoticeAddresses Notice = "address list differs"
-	NoticeInterval  Notice = "interval differs"
-	NoticeClamped   Notice = "interval clamped"
-	NoticeChecksum  Notice = "checksum without pseudo-header"
-	NoticeOwner     Notice = "priority 255"
-)
-
 // Judge is what a receiver knows about one virtual router, to believe or drop the adverts that
 // carry its VRID.
 type Judge struct {
+	Profile Profile
 	// Addresses are the router's virtual addresses, in order.
 	Addresses []netip.Addr
 	// Interval is the router's own advertisement interval.
@@ -54,45 +20,83 @@ type Judge struct {
 	Subnets []netip.Prefix
 	// Members are the addresses of the other directors.
 	Members map[netip.Addr]bool
+
+	packet Packet
+	notes  []Notice
+	marks  marks
 }
 
-// Believe judges a parsed advert from src. Active is the router that the machine follows now; a
-// resignation is believed from no other.
-func (j *Judge) Believe(src netip.Addr, p Packet, sum Checksum, active netip.Addr) (Received, []Notice, Drop) {
-	member := j.Members[src]
-	if drop := j.source(src, member); drop != "" {
+// Packet returns the advert that was last heard, to say what it was. It is valid until the next one.
+func (j *Judge) Packet() *Packet { return &j.packet }
+
+// Hear parses a datagram and judges the advert in it. Active is the router that the machine follows
+// now; a resignation is believed from no other. The notices are valid until the next call.
+func (j *Judge) Hear(now time.Time, d Datagram, active netip.Addr) (Received, []Notice, Drop) {
+	if drop := j.packet.Parse(d, &j.Profile); drop != "" {
+		return Received{}, nil, drop
+	}
+	return j.Believe(now, d.Src, &j.packet, active)
+}
+
+// Believe judges a parsed advert from src.
+func (j *Judge) Believe(now time.Time, src netip.Addr, p *Packet, active netip.Addr) (Received, []Notice, Drop) {
+	member, listed := j.Members[src], j.Profile.neighbor(src) != nil
+	known := member || listed
+	differs := p.Interval != j.Interval
+	if p.Version == V2 && differs {
+		return Received{}, nil, DropMismatch
+	}
+	if drop := j.source(src, member, listed); drop != "" {
+		return Received{}, nil, drop
+	}
+	switch {
+	case j.Profile.Enforce && !known && !p.Signed:
+		return Received{}, nil, DropStranger
+	case j.Profile.StrictAddresses && p.Version == V2 && p.Priority != 255 && !same(p.Addresses, j.Addresses):
+		return Received{}, nil, DropAddresses
+	}
+	if drop := j.fresh(now, src, p); drop != "" {
 		return Received{}, nil, drop
 	}
 	if p.Priority == 0 && src != active {
 		return Received{}, nil, DropResignation
 	}
 	ev := Received{Source: src, Priority: p.Priority, Interval: p.Interval, Member: member}
-	var notes []Notice
-	if !slices.Equal(p.Addresses, j.Addresses) {
-		notes = append(notes, NoticeAddresses)
-	}
-	if p.Interval != j.Interval {
-		notes = append(notes, NoticeInterval)
-	}
-	if limit := max(4*j.Interval, time.Second); !member && p.Interval > limit {
+	j.notes = j.notes[:0]
+	if limit := max(4*j.Interval, time.Second); !known && p.Interval > limit {
 		ev.Interval = limit // a stranger must not be able to silence the router for two minutes
-		notes = append(notes, NoticeClamped)
+		j.note(true, NoticeClamped)
 	}
-	if sum == Plain {
-		notes = append(notes, NoticeChecksum)
+	j.note(differs, NoticeInterval)
+	j.note(!slices.Equal(p.Addresses, j.Addresses), NoticeAddresses)
+	j.note(src.Is6() && !p.Addresses[0].IsLinkLocalUnicast(), NoticeOrder)
+	if p.Version == V3 && src.Is4() {
+		j.note(p.Checksum == Plain, NoticeChecksum)
+		j.note(p.Checksum == Pseudo && j.Profile.Checksum == Plain, NoticePseudo)
 	}
-	if p.Priority == 255 {
-		notes = append(notes, NoticeOwner)
-	}
-	return ev, notes, ""
+	j.note(j.Profile.Signing != nil && !p.Signed, NoticeUnsigned)
+	j.note(!known, NoticeStranger)
+	j.note(p.Priority == 255, NoticeOwner)
+	j.note(p.Priority == 255 && !known, NoticeStrangeOwner)
+	return ev, j.notes, ""
 }
 
-func (j *Judge) source(src netip.Addr, member bool) Drop {
+func (j *Judge) note(odd bool, n Notice) {
+	if odd {
+		j.notes = append(j.notes, n)
+	}
+}
+
+func (j *Judge) source(src netip.Addr, member, listed bool) Drop {
 	switch {
 	case j.Own[src] || slices.Contains(j.Addresses, src):
 		return DropOwnSource
 	case !src.IsValid() || src.IsUnspecified() || src.IsMulticast() || src.IsLoopback() || src == broadcast:
 		return DropBadSource
+	case listed:
+		return ""
+	case j.Profile.Unicast:
+		return DropNotNeighbor
 	case src.Is6() && !src.IsLinkLocalUnicast():
 		return DropBadSource
 	case member || src.Is6():
@@ -104,6 +108,19 @@ func (j *Judge) source(src netip.Addr, member bool) Drop {
 		}
 	}
 	return DropOffSubnet
+}
+
+// same reports whether two lists have the same addresses, in whatever order.
+func same(a, b []netip.Addr) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, x := range a {
+		if !slices.Contains(b, x) {
+			return false
+		}
+	}
+	return true
 }
 
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
