@@ -47,6 +47,11 @@ type Fault struct{ Reason string }
 // Fit says that a router that had a fault can work again.
 type Fit struct{}
 
+// Carrier says that the router's link has lost its carrier, or has it again. A loss that is shorter than
+// an advertisement interval changes no state: a Backup takes nothing meanwhile, and an Active router says
+// again that it is there. A longer one is a fault.
+type Carrier struct{ Up bool }
+
 // Received is a believed advert.
 type Received struct {
 	Source   netip.Addr
@@ -62,8 +67,9 @@ type Expired struct{}
 
 // SetPriority changes the priority. Preempt allows to take from foreign routers of lower priority.
 type SetPriority struct {
-	Priority uint8
-	Preempt  bool
+	Priority     uint8
+	Preempt      bool
+	PreemptDelay time.Duration
 }
 
 // SetInterval changes the router's own advertisement interval.
@@ -103,6 +109,7 @@ func (Start) event()       {}
 func (Stop) event()        {}
 func (Fault) event()       {}
 func (Fit) event()         {}
+func (Carrier) event()     {}
 func (Received) event()    {}
 func (Expired) event()     {}
 func (SetPriority) event() {}

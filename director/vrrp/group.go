@@ -100,7 +100,7 @@ func (g *Group) Deadline() time.Time {
 	return first
 }
 
-// Step advances the group by one event at time now. Router names whom a Received, Fault, Fit,
+// Step advances the group by one event at time now. Router names whom a Received, Fault, Fit, Carrier,
 // SetInterval, SetSource or Silent is about, and is empty for all other events.
 func (g *Group) Step(now time.Time, router string, ev Event) []Effect {
 	switch ev := ev.(type) {
@@ -117,6 +117,8 @@ func (g *Group) Step(now time.Time, router string, ev Event) []Effect {
 		return g.fail(now, router, ev)
 	case Fit:
 		return g.recover(now, router)
+	case Carrier:
+		return g.carrier(now, router, ev)
 	case Hold:
 		g.holdUntil(now, ev.Until)
 		return nil
@@ -222,6 +224,9 @@ func (g *Group) expired(now time.Time) []Effect {
 		if d.IsZero() || d.After(now) {
 			continue
 		}
+		if m.machine.severed(now) {
+			return append(effects, g.fail(now, m.name, Fault{Reason: noCarrier})...)
+		}
 		if until := g.held(now, m); !until.IsZero() {
 			m.machine.deadline = until
 		}
@@ -254,6 +259,11 @@ func (g *Group) held(now time.Time, m member) time.Time {
 	}
 	if g.hold.After(now) {
 		return g.hold
+	}
+	for _, other := range g.members {
+		if other.machine.cut.After(now) { // it is back by then, or a fault of the group
+			return other.machine.cut
+		}
 	}
 	if m.machine.peer.Source.IsValid() && m.machine.peer.Priority == 0 { // who resigns on one resigns on all
 		return time.Time{}

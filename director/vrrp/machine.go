@@ -25,6 +25,13 @@ type Config struct {
 	Priority uint8
 	// Preempt allows to take from foreign routers of lower priority.
 	Preempt bool
+	// PreemptDelay is for how long a foreign router of lower priority is followed before it is taken from.
+	PreemptDelay time.Duration
+	// Version is V2 where the skew does not go by the interval; zero is V3.
+	Version Version
+	// VirtualMAC says that the addresses have a MAC address that moves with them: no host has to be told
+	// again because another router spoke for them.
+	VirtualMAC bool
 }
 
 // Peer is the Active router that a machine last heard.
@@ -50,6 +57,8 @@ type Machine struct {
 	byeAt    time.Time
 	replied  time.Time // when a losing advert was last answered
 	calmed   time.Time // when a resignation was last answered
+	preempt  time.Time // from when on a router of lower priority is taken from; zero: none was heard
+	cut      time.Time // until when the carrier must be back; zero: it is there
 
 	owned   bool      // the addresses are on the host
 	resume  bool      // Backup that keeps its addresses until deadline
@@ -81,7 +90,11 @@ func (m *Machine) Owned() bool { return m.owned }
 
 // Skew returns Skew_Time, exact to the nanosecond.
 func (m *Machine) Skew() time.Duration {
-	return time.Duration(256-int(m.cfg.Priority)) * m.learned / 256
+	base := m.learned
+	if m.cfg.Version == V2 {
+		base = time.Second
+	}
+	return time.Duration(256-int(m.cfg.Priority)) * base / 256
 }
 
 // Down returns Active_Down_Interval.
@@ -90,7 +103,7 @@ func (m *Machine) Down() time.Duration { return 3*m.learned + m.Skew() }
 // Deadline returns when the machine wants to be told that time has passed; zero for never.
 func (m *Machine) Deadline() time.Time {
 	d := m.deadline
-	for _, t := range []time.Time{m.silent, m.linger, m.yielded, m.byeAt} {
+	for _, t := range [...]time.Time{m.silent, m.linger, m.yielded, m.byeAt, m.cut} {
 		if !t.IsZero() && (d.IsZero() || t.Before(d)) {
 			d = t
 		}
@@ -110,6 +123,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 		return nil
 	case Expired:
 		return m.expired(now)
+	case Carrier:
+		return m.carrier(now, ev)
 	case Stop:
 		return m.stop(now, "stopped", true)
 	case Fault:
@@ -127,11 +142,15 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 }
 
 func (m *Machine) initialize(now time.Time, ev Event) []Action {
+	if heard, ok := ev.(Received); ok && heard.Priority > 0 {
+		m.bye, m.byeAt = 0, time.Time{} // who resigned has a successor
+	}
 	start, ok := ev.(Start)
 	if !ok {
 		return nil
 	}
 	m.peer, m.learned = Peer{}, m.cfg.Interval
+	m.preempt, m.cut = time.Time{}, time.Time{}
 	m.bye, m.byeAt = 0, time.Time{}
 	if m.cfg.Priority == 255 {
 		m.owned = start.Resume > 0
@@ -186,8 +205,7 @@ func (m *Machine) hear(now time.Time, ev Received) []Action {
 		return nil
 	}
 	m.bye, m.byeAt = 0, time.Time{}
-	lower := ev.Priority < m.cfg.Priority
-	if lower && m.cfg.Preempt && !ev.Member { // it will be taken from: the timer runs on
+	if m.preempts(now, ev) { // it will be taken from: the timer runs on
 		if m.peer.Source == ev.Source || now.Sub(m.peer.Heard) > m.learned {
 			m.note(now, ev)
 		}
@@ -249,6 +267,9 @@ func (m *Machine) contend(now time.Time, ev Received) []Action {
 	}
 	m.replied = now
 	m.arm(now)
+	if m.cfg.VirtualMAC { // the advert that leaves from it is enough
+		return []Action{Advertise{m.cfg.Priority}}
+	}
 	return []Action{Advertise{m.cfg.Priority}, Announce{}}
 }
 
@@ -288,11 +309,18 @@ func (m *Machine) expired(now time.Time) []Action {
 		m.silent = time.Time{}
 		actions = append(actions, Silent{})
 	}
+	if m.severed(now) {
+		return append(actions, m.stop(now, noCarrier, false)...)
+	}
 	if !due(m.deadline, now) {
 		return actions
 	}
 	switch m.state {
 	case Backup:
+		if !m.cut.IsZero() { // it could not have heard
+			m.deadline = m.cut
+			return actions
+		}
 		return append(actions, m.take(now, m.silence(now))...)
 	case Active:
 		m.next(now)
@@ -311,7 +339,7 @@ func (m *Machine) take(now time.Time, reason string) []Action {
 	m.state, m.reason = Active, reason
 	m.owned, m.resume = true, false
 	m.silent, m.linger, m.yielded = time.Time{}, time.Time{}, time.Time{}
-	m.replied, m.calmed = time.Time{}, time.Time{}
+	m.replied, m.calmed, m.preempt = time.Time{}, time.Time{}, time.Time{}
 	m.bye, m.byeAt = 0, time.Time{}
 	m.arm(now)
 	return append(actions, Announce{})
@@ -337,7 +365,7 @@ func (m *Machine) fall(now time.Time, reason string, how demote) []Action {
 func (m *Machine) back(now time.Time, reason string) {
 	m.state, m.reason = Backup, reason
 	m.peer, m.learned = Peer{}, m.cfg.Interval
-	m.burst, m.yielded = 0, time.Time{}
+	m.burst, m.yielded, m.preempt = 0, time.Time{}, time.Time{}
 	m.deadline = now.Add(m.Down())
 }
 
@@ -387,6 +415,6 @@ func (m *Machine) stop(now time.Time, reason string, goodbye bool) []Action {
 	actions = append(actions, m.drop(now)...)
 	m.state, m.reason = Initialize, reason
 	m.burst, m.resume = 0, false
-	m.deadline, m.silent, m.yielded = time.Time{}, time.Time{}, time.Time{}
+	m.deadline, m.silent, m.yielded, m.cut = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	return actions
 }

@@ -7,7 +7,7 @@ import (
 
 func (m *Machine) setPriority(now time.Time, ev SetPriority) []Action {
 	changed := m.cfg.Priority != ev.Priority
-	m.cfg.Priority, m.cfg.Preempt = ev.Priority, ev.Preempt
+	m.cfg.Priority, m.cfg.Preempt, m.cfg.PreemptDelay = ev.Priority, ev.Preempt, ev.PreemptDelay
 	if m.state != Active || !changed {
 		return nil // the residual timer of a Backup runs on
 	}
@@ -57,6 +57,21 @@ func (m *Machine) follow(now time.Time, interval time.Duration) {
 	m.learned = interval
 	m.deadline = now.Add(m.Down())
 	m.silent = now.Add(interval * 3 / 2)
+}
+
+// preempts reports whether an advert in Backup is of a router that is to be taken from. With a delay it
+// is followed until the delay is over, which begins with the first such advert, and again after one that
+// must be followed.
+func (m *Machine) preempts(now time.Time, ev Received) bool {
+	allowed := m.cfg.Preempt || m.cfg.Priority == 255
+	if ev.Priority >= m.cfg.Priority || !allowed || ev.Member {
+		m.preempt = time.Time{}
+		return false
+	}
+	if m.preempt.IsZero() {
+		m.preempt = now.Add(m.cfg.PreemptDelay)
+	}
+	return m.resume || !now.Before(m.preempt)
 }
 
 func due(t, now time.Time) bool { return !t.IsZero() && !t.After(now) }
