@@ -1,8 +1,6 @@
 package vrrp
 
 import (
-	"bufio"
-	"bytes"
 	"flag"
 	"fmt"
 	"net/netip"
@@ -20,9 +18,10 @@ import (
 var update = flag.Bool("update", false, "rewrite the transcripts; commit a rewrite only if you can explain it")
 
 // TestTranscripts runs testdata/*.txt. Lines that begin with ">" are input, all others are what the
-// group answered; time in them is since the first line. Every case begins with its routers:
+// group answered; time in them is since the first line. A case ends with an empty line, and is called
+// what the comment above it says. It begins with its routers:
 //
-//	> router NAME SOURCE INTERVAL PRIORITY [preempt]
+//	> router NAME SOURCE INTERVAL PRIORITY [preempt] [v2] [vmac] [delay DURATION]
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -34,47 +33,52 @@ func TestTranscripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := replay(t, want)
+			var out []string
+			for c := range strings.SplitSeq(string(want), "\n\n") {
+				t.Run(title(c), func(t *testing.T) {
+					got := replay(t, c)
+					out = append(out, strings.TrimSuffix(got, "\n"))
+					if diff := cmp.Diff(strings.TrimSuffix(c, "\n"), strings.TrimSuffix(got, "\n")); diff != "" && !*update {
+						t.Errorf("%s (-want +got):\n%s", file, diff)
+					}
+				})
+			}
 			if *update {
-				if err := os.WriteFile(file, got, 0o644); err != nil {
+				if err := os.WriteFile(file, []byte(strings.Join(out, "\n\n")+"\n"), 0o644); err != nil {
 					t.Fatal(err)
 				}
-				return
-			}
-			if diff := cmp.Diff(string(want), string(got)); diff != "" {
-				t.Errorf("%s (-want +got):\n%s", file, diff)
 			}
 		})
 	}
 }
 
-func replay(t *testing.T, script []byte) []byte {
+// title is the comment above a case, in one line.
+func title(c string) string {
+	var words []string
+	for line := range strings.Lines(c) {
+		if line[0] == '#' {
+			words = append(words, strings.Fields(line[1:])...)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func replay(t *testing.T, script string) string {
 	t.Helper()
-	var out bytes.Buffer
+	var out strings.Builder
 	base := time.Unix(0, 0)
 	g := NewGroup()
-	lines := bufio.NewScanner(bytes.NewReader(script))
-	for lines.Scan() {
-		line := lines.Text()
-		if line == "" || line[0] == '#' {
-			if line == "" {
-				g = NewGroup() // a case ends with an empty line
+	for line := range strings.SplitSeq(script, "\n") {
+		if line == "" || line[0] != '>' {
+			if line != "" && line[0] == '#' {
+				fmt.Fprintln(&out, line)
 			}
-			fmt.Fprintln(&out, line)
-			continue
-		}
-		if line[0] != '>' {
 			continue
 		}
 		fmt.Fprintln(&out, line)
 		f := strings.Fields(line[1:])
 		if f[0] == "router" {
-			g.Add(f[1], Config{
-				Source:   netip.MustParseAddr(f[2]),
-				Interval: duration(t, f[3]),
-				Priority: number(t, f[4]),
-				Preempt:  slices.Contains(f, "preempt"),
-			}, "")
+			g.Add(f[1], config(t, f), "")
 			continue
 		}
 		at := duration(t, f[0])
@@ -88,7 +92,25 @@ func replay(t *testing.T, script []byte) []byte {
 		}
 		fmt.Fprintf(&out, "%v next %s\n", g.State(), next)
 	}
-	return out.Bytes()
+	return out.String()
+}
+
+func config(t *testing.T, f []string) Config {
+	t.Helper()
+	cfg := Config{
+		Source:     netip.MustParseAddr(f[2]),
+		Interval:   duration(t, f[3]),
+		Priority:   number(t, f[4]),
+		Preempt:    slices.Contains(f, "preempt"),
+		VirtualMAC: slices.Contains(f, "vmac"),
+	}
+	if slices.Contains(f, "v2") {
+		cfg.Version = V2
+	}
+	if i := slices.Index(f, "delay"); i >= 0 {
+		cfg.PreemptDelay = duration(t, f[i+1])
+	}
+	return cfg
 }
 
 func show(a Action) string {
@@ -143,6 +165,8 @@ func event(t *testing.T, base time.Time, f []string) (string, Event) {
 		return f[0], Fault{Reason: strings.Join(f[2:], " ")}
 	case "fit":
 		return f[0], Fit{}
+	case "carrier":
+		return f[0], Carrier{Up: arg(2) == "up"}
 	case "interval":
 		return f[0], SetInterval{Interval: duration(t, arg(2))}
 	}
