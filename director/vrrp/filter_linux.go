@@ -39,6 +39,10 @@ func (f Filter) program(v6 bool, before int) []bpf.Instruction {
 		header = []bpf.Instruction{bpf.LoadConstant{Dst: bpf.RegX, Val: 0}}
 	}
 	multicast := append([]bpf.Instruction{ttl}, need(bpf.JumpEqual, TTL)...)
+	if v6 { // ff02::12 begins as other groups do that every host is in
+		multicast = append(multicast, bpf.LoadAbsolute{Off: networkHeader + 36, Size: 4})
+		multicast = append(multicast, need(bpf.JumpEqual, binary.BigEndian.Uint32(group6.AsSlice()[12:]))...)
+	}
 	multicast = append(multicast, bpf.LoadExtension{Num: bpf.ExtType}, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: packetHost, SkipTrue: 3}, at(2))
 	multicast = append(multicast, need(bpf.JumpNotEqual, 0)...)
 	unicast := []bpf.Instruction{bpf.RetConstant{Val: 0}}

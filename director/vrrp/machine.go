@@ -199,15 +199,15 @@ func (m *Machine) hear(now time.Time, ev Received) []Action {
 		again := m.peer.Source == ev.Source && m.peer.Priority == 0 // it is said up to three times
 		m.silent = time.Time{}
 		m.peer.Heard, m.peer.Priority = now, 0
-		if !m.resume && !again {
-			m.deadline = now.Add(m.Skew())
+		if soon := now.Add(m.Skew()); !m.resume && !again && soon.Before(m.deadline) {
+			m.deadline = soon // never later: who resigns over and over must not keep everybody waiting
 		}
 		return nil
 	}
 	m.bye, m.byeAt = 0, time.Time{}
 	if m.preempts(now, ev) { // it will be taken from: the timer runs on
-		if m.peer.Source == ev.Source || now.Sub(m.peer.Heard) > m.learned {
-			m.note(now, ev)
+		if m.peer.Source == ev.Source || m.peer.Priority == 0 || now.Sub(m.peer.Heard) > 3*m.learned {
+			m.note(now, ev) // not before: a stranger's word must not count for that of who is followed
 		}
 		return nil
 	}

@@ -303,6 +303,30 @@ func TestActive(t *testing.T) {
 	})
 }
 
+func TestV46_A4_WhoResignsOverAndOverKeepsNobodyWaiting(t *testing.T) {
+	r := newRig(t, Config{Priority: 100, Preempt: true})
+	r.at(0, Start{})
+	r.at(0, heard("192.0.2.9", 200, time.Second))
+	r.at(time.Second, heard("192.0.2.9", 0, time.Second))
+	for now := time.Second; now < 1609375*time.Microsecond; now += 10 * time.Millisecond {
+		r.at(now, heard("192.0.2.66", 50, time.Second))
+		r.at(now+time.Millisecond, heard("192.0.2.66", 0, time.Second))
+	}
+	r.timer(1609375 * time.Microsecond)
+}
+
+func TestV43_AStrangerOfLowerPriorityDoesNotResignForTheActiveRouter(t *testing.T) {
+	r := newRig(t, Config{Priority: 100, Preempt: true})
+	r.at(0, Start{})
+	r.at(0, heard("192.0.2.9", 200, time.Second))
+	for now := time.Second; now <= 3*time.Second; now += 10 * time.Millisecond {
+		r.at(now, heard("192.0.2.66", 50, time.Second))
+		if got := r.m.Peer().Source; got != addr("192.0.2.9") { // whose resignation alone is believed
+			t.Fatalf("after %v it follows %v", now, got)
+		}
+	}
+}
+
 func TestTieBreak(t *testing.T) {
 	for _, tt := range []struct {
 		own, peer string
