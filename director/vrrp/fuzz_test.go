@@ -25,7 +25,7 @@ func (r *random) next() int {
 func (r *random) event(routers int) (string, Event) {
 	r.now = r.now.Add(time.Duration(r.next()) * 7 * time.Millisecond)
 	router := fmt.Sprint(r.next() % routers)
-	switch r.next() % 14 {
+	switch r.next() % 18 {
 	case 0:
 		return "", Start{}
 	case 1:
@@ -47,22 +47,48 @@ func (r *random) event(routers int) (string, Event) {
 	case 9:
 		return "", Abandon{}
 	case 10:
-		return "", SetPriority{Priority: uint8(1 + r.next()%254), Preempt: r.next()%2 == 0}
+		return "", SetPriority{Priority: uint8(1 + r.next()%255), Preempt: r.next()%2 == 0, PreemptDelay: time.Duration(r.next()%3) * 200 * time.Millisecond}
 	case 11, 12:
 		return router, Received{
 			Source:   netip.AddrFrom4([4]byte{192, 0, 2, byte(1 + r.next()%3)}),
 			Priority: uint8(r.next()), Interval: 100 * time.Millisecond, Member: r.next()%2 == 0,
 		}
 	}
+	switch r.next() % 6 {
+	case 0:
+		return router, Carrier{}
+	case 1:
+		return router, Carrier{Up: true}
+	case 2:
+		return router, SetInterval{time.Duration(1+r.next()%20) * 10 * time.Millisecond}
+	case 3:
+		return "", Hold{Until: r.now.Add(time.Duration(r.next()) * time.Millisecond)}
+	}
 	return "", Expired{}
+}
+
+// config is one of all kinds.
+func (r *random) config() Config {
+	kind := r.next()
+	cfg := Config{Source: netip.MustParseAddr("192.0.2.2"), Interval: 100 * time.Millisecond, Priority: 100, VirtualMAC: kind&1 != 0}
+	if kind&2 != 0 {
+		cfg.Version = V2
+	}
+	if kind&4 != 0 {
+		cfg.Preempt, cfg.PreemptDelay = true, time.Second
+	}
+	if kind&8 != 0 {
+		cfg.Priority = 255
+	}
+	return cfg
 }
 
 // FuzzStep asserts what must hold for one machine after any event.
 func FuzzStep(f *testing.F) {
 	f.Add([]byte("seed of some length to begin with, 0123456789"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m := NewMachine(Config{Source: netip.MustParseAddr("192.0.2.2"), Interval: 100 * time.Millisecond, Priority: 100})
 		r := &random{data: data, now: time.Unix(0, 0)}
+		m := NewMachine(r.config())
 		owned := false
 		for len(r.data) > 0 {
 			_, ev := r.event(1)
@@ -102,6 +128,9 @@ func check(t *testing.T, m *Machine, owned bool) {
 	if owned != m.owned || owned != keeps {
 		t.Fatalf("%v: owned %v, the machine says %v; resume %v, linger %v", m.state, owned, m.owned, m.resume, m.linger)
 	}
+	if m.state == Initialize && !m.cut.IsZero() {
+		t.Fatalf("Initialize that waits for a carrier until %v", m.cut)
+	}
 	if (m.state == Initialize) != m.deadline.IsZero() {
 		t.Fatalf("%v with timer %v", m.state, m.deadline)
 	}
@@ -119,7 +148,7 @@ func FuzzGroup(f *testing.F) {
 		r := &random{data: data, now: time.Unix(0, 0)}
 		g := NewGroup()
 		for i := range routers {
-			g.Add(fmt.Sprint(i), Config{Source: netip.MustParseAddr("192.0.2.2"), Interval: 100 * time.Millisecond, Priority: 100}, "")
+			g.Add(fmt.Sprint(i), r.config(), "")
 		}
 		owned, state := map[string]bool{}, Initialize
 		for len(r.data) > 0 {
@@ -164,7 +193,7 @@ func FuzzRegroup(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := &random{data: data, now: time.Unix(0, 0)}
 		groups := []*Group{NewGroup(), NewGroup()}
-		cfg := Config{Source: netip.MustParseAddr("192.0.2.2"), Interval: 100 * time.Millisecond, Priority: 100}
+		cfg := r.config()
 		owned := map[string]bool{}
 		for i := range 4 {
 			groups[i%2].Add(fmt.Sprint(i), cfg, "")
