@@ -17,8 +17,7 @@ func (m *Machine) carrier(now time.Time, ev Carrier) []Action {
 	}
 	m.cut = time.Time{}
 	if m.state == Active { // the segment may have forgotten where the addresses are
-		m.arm(now)
-		return []Action{Advertise{m.cfg.Priority}, Announce{}}
+		return m.renew(now)
 	}
 	if soon := now.Add(m.learned + m.Skew()); !m.resume && m.deadline.Before(soon) {
 		m.deadline = soon // what was sent meanwhile was not heard: one more advert may come

@@ -86,6 +86,10 @@ type Claim struct{ Priority uint8 }
 // none does, nothing has changed.
 type Yield struct{ Wait time.Duration }
 
+// Renew has an Active router say at once that it is there and where its addresses are: its list has
+// changed, or there is evidence that another router was Active too.
+type Renew struct{}
+
 // Resign gives up with priority 0 and stays Backup, for a full Active_Down_Interval at least.
 type Resign struct{}
 
@@ -117,6 +121,7 @@ func (SetInterval) event() {}
 func (SetSource) event()   {}
 func (Claim) event()       {}
 func (Yield) event()       {}
+func (Renew) event()       {}
 func (Resign) event()      {}
 func (Stalled) event()     {}
 func (Abandon) event()     {}

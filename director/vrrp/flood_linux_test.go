@@ -168,9 +168,9 @@ func takeover(t *testing.T, perMillisecond int) (after time.Duration, junked int
 	var running sync.WaitGroup
 	var failed error
 	running.Go(func() { failed = d.run(end) })
-	frames := junk(t)
+	frames, theirs := junk(t), *to // which a Sendto writes to
 	if perMillisecond > 0 {
-		running.Go(func() { junked = flood(fd, to, frames, perMillisecond, end.Add(-100*time.Millisecond)) })
+		running.Go(func() { junked = flood(fd, &theirs, frames, perMillisecond, end.Add(-100*time.Millisecond)) })
 	}
 	var last time.Time
 	for range 5 {

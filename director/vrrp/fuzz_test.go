@@ -54,7 +54,9 @@ func (r *random) event(routers int) (string, Event) {
 			Priority: uint8(r.next()), Interval: 100 * time.Millisecond, Member: r.next()%2 == 0,
 		}
 	}
-	switch r.next() % 6 {
+	switch r.next() % 7 {
+	case 6:
+		return "", Renew{}
 	case 0:
 		return router, Carrier{}
 	case 1:

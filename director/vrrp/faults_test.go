@@ -1,0 +1,56 @@
+package vrrp
+
+import (
+	"testing"
+	"time"
+)
+
+func TestFaults(t *testing.T) {
+	for _, reason := range []string{"link wan down", "no source address on wan"} {
+		t.Run("V59 "+reason+": Initialize with the reason, and back with a full down time", func(t *testing.T) {
+			g := NewGroup()
+			g.Add("r", Config{Source: addr("192.0.2.5"), Interval: time.Second, Priority: 100}, "")
+			g.Step(start, "", Start{})
+			g.Step(start.Add(3*time.Second), "r", Received{Source: addr("192.0.2.9"), Priority: 200, Interval: 100 * time.Millisecond})
+			g.Step(start.Add(4*time.Second), "r", Fault{Reason: reason})
+			if g.State() != Initialize || g.Reason() != reason || !g.Deadline().IsZero() {
+				t.Errorf("%v because of %q, next %v", g.State(), g.Reason(), g.Deadline())
+			}
+			g.Step(start.Add(9*time.Second), "r", Fit{})
+			if want := start.Add(9*time.Second + 3609375*time.Microsecond); g.State() != Backup || g.Machine("r").deadline != want {
+				t.Errorf("%v, next %v, want %v", g.State(), g.Machine("r").deadline, want)
+			}
+		})
+	}
+	t.Run("V60 a flap that is shorter than an interval leaves a Backup and its timer alone", func(t *testing.T) {
+		for away := time.Duration(1); away < time.Second; away += 50 * time.Millisecond {
+			r := newRig(t, Config{Priority: 100})
+			r.at(0, Start{})
+			r.at(0, heard("192.0.2.9", 200, time.Second))
+			r.expect(500*time.Millisecond, Carrier{}, "", Backup)
+			r.expect(500*time.Millisecond+away-1, Expired{}, "", Backup)
+			r.expect(500*time.Millisecond+away, Carrier{Up: true}, "", Backup)
+			r.timer(3609375 * time.Microsecond)
+		}
+	})
+	t.Run("V60 one that is longer is a fault", func(t *testing.T) {
+		r := newRig(t, Config{Priority: 100})
+		r.at(0, Start{})
+		r.at(500*time.Millisecond, Carrier{})
+		r.expect(1500*time.Millisecond, Expired{}, "", Initialize)
+		if r.m.Reason() != noCarrier {
+			t.Errorf("reason %q", r.m.Reason())
+		}
+	})
+	t.Run("V60 events that say nothing new do nothing", func(t *testing.T) {
+		r := newRig(t, Config{Priority: 100})
+		r.expect(0, Carrier{}, "", Initialize)
+		now := r.active()
+		r.expect(now, Carrier{Up: true}, "", Active)
+		r.at(now, Carrier{})
+		r.at(now+900*time.Millisecond, Carrier{}) // and does not begin anew
+		if due := now + time.Second; !r.m.severed(start.Add(due)) || r.m.severed(start.Add(due-1)) {
+			t.Error("the carrier may be away for another time than an interval")
+		}
+	})
+}
