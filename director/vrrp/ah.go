@@ -17,7 +17,7 @@ const (
 // An Authentication Header as version 2 of VRRP used it (RFC 2402, RFC 2403):
 //
 //	next header 112 | length 4 | reserved
-//	SPI: the source address
+//	SPI: the source address, which is not looked at, since the value covers both
 //	sequence number
 //	integrity check value, 12 bytes
 
@@ -36,7 +36,7 @@ func verifyAH(packet []byte, key [8]byte, unicast bool) bool {
 		return false
 	}
 	ah := packet[head : head+ahLen]
-	if ah[0] != Protocol || ah[1] != ahLen/4-2 || ah[2] != 0 || ah[3] != 0 || [4]byte(ah[4:8]) != [4]byte(packet[12:16]) {
+	if ah[0] != Protocol || ah[1] != ahLen/4-2 || ah[2] != 0 || ah[3] != 0 {
 		return false
 	}
 	covered := append(make([]byte, 0, len(packet)), packet...)

@@ -154,7 +154,14 @@ func TestAttacks(t *testing.T) {
 				if a.shot != nil {
 					a.shot(s, h)
 				}
-				got, notices := s.target(a.judge).hit(h.datagram(t))
+				d := h.datagram(t)
+				if _, drop := Peek(d); drop != "" { // what has no VRID does not parse either
+					var p Packet
+					if again := p.Parse(d, &s.profile); again != drop || want != "ignored: "+string(drop) {
+						t.Errorf("Peek drops for %q, Parse for %q, want %s", drop, again, want)
+					}
+				}
+				got, notices := s.target(a.judge).hit(d)
 				if got != want {
 					t.Fatalf("it %s, want %s", got, want)
 				}
@@ -165,6 +172,26 @@ func TestAttacks(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A Backup believes that its Active router resigns, and nobody else.
+func TestV43_A7_WhoMayResign(t *testing.T) {
+	for _, s := range segments() {
+		h := s.shot()
+		h.packet.Priority = 0
+		d := h.datagram(t)
+		for active, want := range map[netip.Addr]Drop{s.attacker: "", s.own: DropResignation, {}: DropResignation} {
+			if _, _, got := s.target(nil).judge.Hear(at, d, active); got != want {
+				t.Errorf("%s: %v resigns while %v is active: drop %q, want %q", s.name, d.Src, active, got, want)
+			}
+		}
+	}
+}
+
+func TestV23_VRIDZeroIsNoRouters(t *testing.T) {
+	if vrid, drop := Peek(Datagram{Payload: make([]byte, 20)}); drop != DropVRID {
+		t.Errorf("Peek = %d, drop %q", vrid, drop)
 	}
 }
 

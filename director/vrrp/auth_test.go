@@ -94,7 +94,7 @@ func TestTheAuthenticationHeader(t *testing.T) {
 		{name: "V73 TOS, fragment bits and checksum do not count", edit: func(_ *Profile, b []byte) { b[15], b[20], b[24], b[25] = 0, 0x40, 1, 2 }},
 		{name: "V73 the identification counts", edit: func(_ *Profile, b []byte) { b[19]++ }, want: DropAuthData},
 		{name: "V73 the source counts", edit: func(_ *Profile, b []byte) { b[29]++ }, want: DropAuthData},
-		{name: "V73 the SPI is the source", edit: func(_ *Profile, b []byte) { b[41]++ }, want: DropAuthData},
+		{name: "V73 the SPI counts", edit: func(_ *Profile, b []byte) { b[41]++ }, want: DropAuthData},
 		{name: "V73 another next header", edit: func(_ *Profile, b []byte) { b[34]++ }, want: DropAuthData},
 		{name: "V73 another length", edit: func(_ *Profile, b []byte) { b[35]++ }, want: DropAuthData},
 		{name: "V73 the message counts", edit: func(_ *Profile, b []byte) {
@@ -137,6 +137,26 @@ func TestTheAuthenticationHeader(t *testing.T) {
 		b[8] = 17
 		if withZero || verifyAH(b, secret("s3cr3t"), false) {
 			t.Error("the TTL of a multicast does not count")
+		}
+	})
+	t.Run("V25 a header that nobody asked for, and one that is missing", func(t *testing.T) {
+		d, _ := parse4(frame[14:])
+		with := d
+		plain, err := (&Packet{VRID: 53, Priority: 100, Interval: time.Second, Addresses: addrs("192.0.2.100")}).Append(nil, d.Src, d.Dst)
+		if err != nil {
+			t.Fatal(err)
+		}
+		with.Payload = plain
+		without := d
+		without.AH = nil
+		for _, tt := range []struct {
+			name string
+			d    Datagram
+			r    Profile
+		}{{"version 3", with, Profile{}}, {"missing", without, golden.profile}} {
+			if _, _, got := judgeOf(tt.r).Hear(at, tt.d, d.Src); got != DropAuthType {
+				t.Errorf("%s: drop %q", tt.name, got)
+			}
 		}
 	})
 	t.Run("V73 a sender refuses it", func(t *testing.T) {

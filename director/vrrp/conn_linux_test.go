@@ -34,6 +34,7 @@ func pair(t *testing.T) (fd int, to *unix.SockaddrLinklayer) {
 			t.Fatalf("ip %s: %v\n%s", args, err, out)
 		}
 	}
+	settle(t)
 	qb, err := net.InterfaceByName("qb")
 	if err != nil {
 		t.Fatal(err)
@@ -52,6 +53,19 @@ func pair(t *testing.T) (fd int, to *unix.SockaddrLinklayer) {
 		t.Fatal(err)
 	}
 	return fd, to
+}
+
+// settle returns when both interfaces carry frames: until the kernel has seen the carrier it drops them.
+func settle(t *testing.T) {
+	t.Helper()
+	for range 1000 {
+		out, err := exec.Command("ip", "-br", "link", "show", "type", "veth").Output()
+		if err == nil && strings.Count(string(out), " UP ") == 2 {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("the interfaces do not come up")
 }
 
 // here returns what puts a subtest's goroutine into the network namespace of its test.

@@ -33,6 +33,15 @@ func TestFaults(t *testing.T) {
 			r.timer(3609375 * time.Microsecond)
 		}
 	})
+	t.Run("V60 a Backup whose carrier is away takes nothing", func(t *testing.T) {
+		r := newRig(t, Config{Priority: 100})
+		r.at(0, Start{})
+		r.at(3*time.Second, Carrier{})
+		r.expect(3609375*time.Microsecond, Expired{}, "", Backup)
+		r.timer(4 * time.Second)
+		r.expect(3900*time.Millisecond, Carrier{Up: true}, "", Backup)
+		r.timer(3900*time.Millisecond + time.Second + 609375*time.Microsecond)
+	})
 	t.Run("V60 one that is longer is a fault", func(t *testing.T) {
 		r := newRig(t, Config{Priority: 100})
 		r.at(0, Start{})

@@ -218,14 +218,16 @@ func (g *Group) recover(now time.Time, router string) []Effect {
 }
 
 func (g *Group) expired(now time.Time) []Effect {
+	for _, m := range g.members { // before any other takes over
+		if m.machine.severed(now) {
+			return g.fail(now, m.name, Fault{Reason: noCarrier})
+		}
+	}
 	var effects []Effect
 	for _, m := range g.members {
 		d := m.machine.Deadline()
 		if d.IsZero() || d.After(now) {
 			continue
-		}
-		if m.machine.severed(now) {
-			return append(effects, g.fail(now, m.name, Fault{Reason: noCarrier})...)
 		}
 		if until := g.held(now, m); !until.IsZero() {
 			m.machine.deadline = until

@@ -22,6 +22,20 @@ func ip(t *testing.T, commands ...string) {
 	}
 }
 
+// address6 adds an IPv6 address to qa, and returns when the kernel takes it for its own.
+func address6(t *testing.T, a string) {
+	t.Helper()
+	ip(t, "addr add "+a+"/64 dev qa nodad")
+	for range 1000 {
+		out, err := exec.Command("ip", "-6", "route", "show", "table", "local", "dev", "qa").Output()
+		if err == nil && strings.Contains(string(out), "local "+a+" ") {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatalf("%s is not there", a)
+}
+
 // capture6 returns the next IPv6 frame of a next header, of which there may be a hop-by-hop header before.
 func capture6(t *testing.T, fd int, want func(payload []byte) bool) []byte {
 	t.Helper()
@@ -68,7 +82,7 @@ func TestV3_V5_G11_AdvertsLeaveThroughAMacvlan(t *testing.T) {
 
 func TestV2_V3_V69_G12_G28_IPv6(t *testing.T) {
 	fd, _ := pair(t)
-	ip(t, "addr add fe80::ff:fe00:1/64 dev qa nodad")
+	address6(t, "fe80::ff:fe00:1")
 	c, err := Listen("qa", true)
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +131,8 @@ func frame6(t *testing.T, edit func(b []byte) []byte) []byte {
 
 func TestWhatIsReceivedOfIPv6(t *testing.T) {
 	fd, to := pair(t)
-	ip(t, "addr add fe80::ff:fe00:1/64 dev qa nodad", "addr add 2001:db8::1/64 dev qa nodad")
+	address6(t, "fe80::ff:fe00:1")
+	address6(t, "2001:db8::1")
 	c, err := Listen("qa", true)
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +205,8 @@ func TestWhatIsReceivedOfIPv6(t *testing.T) {
 
 func TestUnicastsOnTheWire(t *testing.T) {
 	fd, _ := pair(t)
-	ip(t, "addr add 2001:db8::1/64 dev qa nodad", "neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev qa", "neigh add 2001:db8::2 lladdr 02:00:00:00:00:02 dev qa")
+	address6(t, "2001:db8::1")
+	ip(t, "neigh add 192.0.2.2 lladdr 02:00:00:00:00:02 dev qa", "neigh add 2001:db8::2 lladdr 02:00:00:00:00:02 dev qa")
 	for _, tt := range []struct {
 		name, src, dst, want string
 		version              Version
@@ -256,7 +272,7 @@ func until99(t *testing.T, c Conn) (got []Datagram) {
 
 func TestSendingThroughASocketAllocatesNothing(t *testing.T) {
 	pair(t)
-	ip(t, "addr add fe80::ff:fe00:1/64 dev qa nodad")
+	address6(t, "fe80::ff:fe00:1")
 	for _, src := range []netip.Addr{addr("192.0.2.1"), addr("fe80::ff:fe00:1")} {
 		c, err := Listen("qa", src.Is6())
 		if err != nil {
