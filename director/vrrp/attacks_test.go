@@ -164,6 +164,7 @@ func moreAttacks(ignored func(Drop) string) []attack {
 		{name: "V36 A12 no source", shot: from("0.0.0.0", "::"), want: ignored(DropBadSource)},
 		{name: "V36 a multicast source", shot: from("224.0.0.18", "ff02::12"), want: ignored(DropBadSource)},
 		{name: "V36 the broadcast address as source", shot: from("255.255.255.255", "::"), want: ignored(DropBadSource)},
+		{name: "V36 the subnet's broadcast address as source", shot: from("192.0.2.255", "ff02::1"), want: ignored(DropBadSource), except: map[string]string{"unicast/4 unicast/v2": ignored(DropNotNeighbor)}},
 		{name: "V36 a loopback source", shot: from("127.0.0.1", "::1"), want: ignored(DropBadSource)},
 		{name: "V38 V39 a source off the subnet, or global", shot: elsewhere, want: ignored(DropOffSubnet), except: map[string]string{"v3/6": ignored(DropBadSource), unicast: ignored(DropNotNeighbor)}},
 		{name: "V38 V39 a source off the subnet that is listed", shot: elsewhere, judge: listed, want: "yields"},

@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"time"
@@ -104,10 +105,20 @@ func (j *Judge) source(src netip.Addr, member, listed bool) Drop {
 	}
 	for _, s := range j.Subnets {
 		if s.Contains(src) {
+			if directed(s, src) {
+				return DropBadSource
+			}
 			return ""
 		}
 	}
 	return DropOffSubnet
+}
+
+// directed reports whether an IPv4 address is the broadcast address of a subnet.
+func directed(s netip.Prefix, a netip.Addr) bool {
+	b := a.As4()
+	host := ^uint32(0) >> s.Bits()
+	return s.Bits() < 31 && binary.BigEndian.Uint32(b[:])&host == host
 }
 
 // same reports whether two lists have the same addresses, in whatever order.
