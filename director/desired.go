@@ -117,9 +117,12 @@ func Order(s *fsm.State, self Self) keeper.Order {
 			Blocked:  self.Blocked[g.Name],
 		}
 		for _, r := range g.Routers {
-			group.Routers = append(group.Routers, keeper.Router{
-				Name: r.Name, VRID: r.VRID, Interface: self.Interface(r.Interface), Addresses: r.Addresses, Interval: r.Interval,
-			})
+			group.Routers = append(group.Routers, router(r, self, s.Secrets().VRRPKeys[r.Name]))
+			group.Preempt = group.Preempt && !r.NoPreempt
+			group.PreemptDelay = max(group.PreemptDelay, r.PreemptDelay)
+			if r.AddressOwner == self.Name && !standing.Draining {
+				group.Priority, group.Preempt = ownership.AddressOwner, true
+			}
 		}
 		order.Groups = append(order.Groups, group)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/quorate/quorate/director/address"
 	"github.com/quorate/quorate/director/hook"
 	"github.com/quorate/quorate/director/host"
 	"github.com/quorate/quorate/director/ipvs"
@@ -192,4 +193,41 @@ func prefixes(texts ...string) (out []netip.Prefix) {
 		out = append(out, netip.MustParsePrefix(s))
 	}
 	return out
+}
+
+func TestARouterIsToldToTheKeeperWhole(t *testing.T) {
+	r := fsm.Router{
+		Name: "web", VRID: 51, Interface: "wan", Addresses: prefixes("192.0.2.1/24"), Interval: time.Second,
+		Version: 2, Checksum: fsm.PlainChecksum, VirtualMAC: true, Unicast: true, KnownOnly: true, StrictAddresses: true, Refresh: -1,
+		Peers: []fsm.Peer{{Address: netip.MustParseAddr("192.0.2.9"), MinTTL: 64}}, Auth: &fsm.Auth{Kind: fsm.AuthPassword},
+		Excluded: prefixes("192.0.2.7/24"),
+		Routes:   []fsm.Route{{To: netip.MustParsePrefix("10.0.0.0/8"), Interface: "lan", Table: 7}},
+		Rules:    []fsm.Rule{{Priority: 500, In: "lan", Table: 7}},
+	}
+	none := time.Duration(0)
+	want := keeper.Router{
+		Name: "web", VRID: 51, Interface: "eth0", Addresses: prefixes("192.0.2.1/24"), Interval: time.Second,
+		Version: 2, Checksum: "plain", VirtualMAC: true, Unicast: true, Enforce: true, StrictAddresses: true, Refresh: &none,
+		Neighbors: []keeper.Neighbor{{Address: netip.MustParseAddr("192.0.2.9"), MinTTL: 64}}, Auth: &keeper.Auth{Kind: "password", Key: "s3cr3t"},
+		Excluded: prefixes("192.0.2.7/24"),
+		Routes:   []address.Route{{Destination: netip.MustParsePrefix("10.0.0.0/8"), Interface: "eth1", Table: 7}},
+		Rules:    []address.Rule{{Priority: 500, In: "eth1", Table: 7}},
+	}
+	if diff := cmp.Diff(want, router(r, Self{Interfaces: map[string]string{"wan": "eth0", "lan": "eth1"}}, "s3cr3t"), byText); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTheAddressOwnerHasPriority255(t *testing.T) {
+	s := &fsm.State{
+		ClusterID: "c", Members: map[string]fsm.Member{"d1": {Name: "d1", Role: fsm.RoleDirector}, "d2": {Name: "d2", Role: fsm.RoleDirector}},
+		Config: fsm.Config{Routers: map[string]fsm.Router{"web": {Name: "web", VRID: 1, Addresses: prefixes("192.0.2.1/24"), AddressOwner: "d1", PreemptDelay: time.Second}}},
+		Groups: map[string]fsm.Ownership{"web": {}},
+	}
+	for name, want := range map[string]bool{"d1": true, "d2": false} {
+		g := Order(s, Self{Name: name, Quorum: true, Ready: true}).Groups[0]
+		if (g.Priority == 255) != want || g.PreemptDelay != time.Second {
+			t.Errorf("%s: priority %d, delay %v", name, g.Priority, g.PreemptDelay)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"net/netip"
@@ -21,7 +22,7 @@ func (k *keeper) carry(now time.Time, g *group, effects []vrrp.Effect) {
 		if r == nil {
 			continue
 		}
-		k.act(id, r, e.Action)
+		k.act(now, id, r, e.Action)
 	}
 }
 
@@ -33,10 +34,10 @@ func (g *group) find(router string) (identity, *router) {
 	return id, g.routers[id]
 }
 
-func (k *keeper) act(id identity, r *router, a vrrp.Action) {
+func (k *keeper) act(now time.Time, id identity, r *router, a vrrp.Action) {
 	switch a := a.(type) {
 	case vrrp.Advertise:
-		k.advertise(id, r, a.Priority)
+		k.advertise(now, id, r, a.Priority)
 	case vrrp.Own:
 		r.owned, r.wanted = true, k.worker.own(id, r.spec)
 	case vrrp.Release:
@@ -55,20 +56,15 @@ func (k *keeper) announce(id identity, r *router) {
 	}
 }
 
-// advertise sends one advert.
-func (k *keeper) advertise(id identity, r *router, priority uint8) {
-	p := k.ports[id.link]
-	if p == nil || !r.source.IsValid() {
+// advertise sends one advert, to each that it goes to.
+func (k *keeper) advertise(now time.Time, id identity, r *router, priority uint8) {
+	outlet := k.outlet(id, r)
+	if outlet == nil || r.sender == nil {
 		return
 	}
-	advert := vrrp.Packet{
-		VRID: id.vrid, Priority: priority, Interval: r.spec.Interval, Addresses: r.judge.Addresses, Checksum: r.spec.checksum(),
-	}
-	dst := vrrp.Multicast(id.V6)
-	out, err := advert.Append(k.out[:0], r.source, dst)
-	k.out = out
-	if err == nil {
-		err = p.conn.Send(r.source, dst, out)
+	var err error
+	for _, a := range r.sender.Adverts(now, priority) {
+		err = cmp.Or(err, outlet.Send(r.source, a.Dst, a.Message)) // one that does not get it keeps it from nobody else
 	}
 	if errorText(err) != errorText(r.unsent) { // once, not at every advert
 		k.changed = true
@@ -82,6 +78,17 @@ func (k *keeper) advertise(id identity, r *router, priority uint8) {
 	r.sent++
 }
 
+// outlet is where a router's adverts leave, nil while there is none.
+func (k *keeper) outlet(id identity, r *router) vrrp.Outlet {
+	if r.spec.VirtualMAC {
+		return k.outlets[r.spec.virtual()]
+	}
+	if p := k.ports[id.link]; p != nil {
+		return p.conn
+	}
+	return nil
+}
+
 // part says the rest of what routers that are gone have to say.
 func (k *keeper) part(now time.Time) {
 	before := len(k.parting)
@@ -90,7 +97,7 @@ func (k *keeper) part(now time.Time) {
 		if !d.IsZero() && !d.After(now) {
 			for _, a := range p.machine.Step(now, vrrp.Expired{}) {
 				if a, ok := a.(vrrp.Advertise); ok {
-					k.advertise(p.id, p.router, a.Priority)
+					k.advertise(now, p.id, p.router, a.Priority)
 				}
 			}
 		}
@@ -103,7 +110,7 @@ func (k *keeper) part(now time.Time) {
 
 // became takes note of a change of state.
 func (k *keeper) became(now time.Time, g *group, b vrrp.Became) {
-	reason := b.Reason
+	reason := g.reason(b.Reason)
 	if _, r := g.find(b.Router); r != nil && len(g.routers) > 1 {
 		reason = r.spec.Name + ": " + reason
 	}
@@ -119,8 +126,26 @@ func (k *keeper) became(now time.Time, g *group, b vrrp.Became) {
 	g.answer(fmt.Errorf("claim group %q: %s", g.spec.Name, reason))
 	if g.claimed { // the claim is lost: back to the priority of the order
 		g.claimed = false
-		k.carry(now, g, g.machine.Step(now, "", vrrp.SetPriority{Priority: g.spec.Priority, Preempt: g.spec.Preempt}))
+		k.carry(now, g, g.machine.Step(now, "", g.spec.setPriority(g.spec.Priority)))
 	}
+}
+
+// reason is a machine's reason as people are told it.
+func (g *group) reason(text string) string {
+	for id, r := range g.routers {
+		if text == vrrp.NoCarrier && g.machine.Fault(id.String()) == text {
+			return r.spec.down()
+		}
+	}
+	return text
+}
+
+// down is the fault of a router whose link has no carrier.
+func (r Router) down() string { return "link " + r.Interface + " down" }
+
+// setPriority is the event of a priority of a group.
+func (g Group) setPriority(priority uint8) vrrp.SetPriority {
+	return vrrp.SetPriority{Priority: priority, Preempt: g.Preempt, PreemptDelay: g.PreemptDelay}
 }
 
 // event notes what is worth knowing and no change of state.
@@ -190,6 +215,9 @@ func (k *keeper) hear(now time.Time, l link, d vrrp.Datagram) {
 	ev, notices, drop := r.judge.Hear(now, d, follows)
 	if drop != "" {
 		r.drops[drop]++
+		if drop == vrrp.DropMismatch { // both are Active for as long as it lasts
+			k.remark(now, g, r, d.Src, fmt.Sprintf("%s: %v has another interval, which version 2 does not allow", r.spec.Name, d.Src))
+		}
 		return
 	}
 	r.received++
@@ -215,13 +243,23 @@ func (k *keeper) drop(l link, why vrrp.Drop) {
 func (k *keeper) notice(now time.Time, g *group, r *router, n vrrp.Notice, src netip.Addr, p *vrrp.Packet) {
 	r.notices[n]++
 	conflict := n == vrrp.NoticeOwner && g.spec.Priority == 255
-	if n != vrrp.NoticeAddresses && n != vrrp.NoticeInterval && !conflict {
+	stranger := n == vrrp.NoticeStranger || n == vrrp.NoticeStrangeOwner
+	if n != vrrp.NoticeAddresses && n != vrrp.NoticeInterval && !conflict && !stranger {
 		return
 	}
 	said := fmt.Sprintf("%s: %v advertises %v every %v", r.spec.Name, src, p.Addresses, p.Interval)
-	if conflict {
+	switch {
+	case stranger:
+		said = fmt.Sprintf("%s: %v, which is neither a member nor a known peer, advertises this VRID with priority %d", r.spec.Name, src, p.Priority)
+	case conflict:
 		said = fmt.Sprintf("%s: %v has priority 255 too", r.spec.Name, src)
 	}
+	k.remark(now, g, r, src, said)
+}
+
+// remark makes an event of what a source says or is, when that is another thing than before, and of one
+// router one a second at most.
+func (k *keeper) remark(now time.Time, g *group, r *router, src netip.Addr, said string) {
 	h := fnv.New64a()
 	h.Write([]byte(said))
 	if r.noted[src] == h.Sum64() || now.Sub(r.notedAt) < time.Second {
@@ -245,7 +283,7 @@ func (k *keeper) learn(now time.Time, s survey) {
 			delete(k.ports, l)
 		}
 	}
-	k.links, k.macs = s.links, s.macs
+	k.links, k.macs, k.outlets = s.links, s.macs, s.outlets
 	for l, f := range s.links {
 		if f.conn != nil && k.ports[l] == nil {
 			k.attach(l, f.conn)
@@ -270,20 +308,28 @@ func (k *keeper) learn(now time.Time, s survey) {
 			k.missing(id, r, s)
 		}
 	}
+	k.filters()
 }
 
 func (k *keeper) learnRouter(now time.Time, g *group, id identity, r *router, f facts) {
-	was, fault := g.machine.Fault(id.String()), k.fault(r.spec, f)
+	was, fault := g.machine.Fault(id.String()), k.fault(g.spec, r.spec, f)
+	if fault == "" && f.cut && was == "" && g.machine.State() == vrrp.Active && len(g.routers) > 1 {
+		fault = r.spec.down() // the others can say goodbye at once: that is faster than to wait for it to come back
+	}
 	switch {
 	case fault != "" && was != fault:
 		k.changed = true
-		k.carry(now, g, g.machine.Step(now, id.String(), vrrp.Fault{Reason: fault}))
+		k.carry(now, g, g.machine.Step(now, id.String(), vrrp.Fault{Reason: fault, CanSend: f.fault == "" && !f.cut}))
+	case f.cut:
+		k.carry(now, g, g.machine.Step(now, id.String(), vrrp.Carrier{}))
 	case fault == "":
+		k.carry(now, g, g.machine.Step(now, id.String(), vrrp.Carrier{Up: true}))
 		if r.source != f.source {
 			k.carry(now, g, g.machine.Step(now, id.String(), vrrp.SetSource{Source: f.source}))
 		}
 		r.learn(f)
-		if was != "" {
+		k.speak(r)
+		if g.machine.Fault(id.String()) != "" {
 			k.changed = true
 			k.carry(now, g, g.machine.Step(now, id.String(), vrrp.Fit{}))
 		}

@@ -139,7 +139,7 @@ func TestAnOwnerAnswersAResignation(t *testing.T) {
 		for range 20 {
 			b.do(func(time.Time) {
 				for id, r := range b.keeper.groups["gateway"].routers {
-					b.keeper.advertise(id, r, 0)
+					b.keeper.advertise(time.Now(), id, r, 0)
 				}
 			})
 			time.Sleep(10 * time.Millisecond)
@@ -159,10 +159,10 @@ func TestOddAdvertsDoNotFloodTheTransitions(t *testing.T) {
 		for i := range 2000 {
 			b.do(func(time.Time) {
 				for id, r := range b.keeper.groups["gateway"].routers {
-					r.judge.Addresses = []netip.Addr{netip.AddrFrom4([4]byte{192, 0, 2, byte(i % 100)})}
-					b.keeper.advertise(id, r, 1)
+					odd := netip.AddrFrom4([4]byte{192, 0, 2, byte(i % 100)})
+					b.say(id, r, 1, odd)
 					id.vrid++
-					b.keeper.advertise(id, r, 1)
+					b.say(id, r, 1, odd)
 				}
 			})
 			time.Sleep(time.Millisecond)

@@ -28,6 +28,8 @@ type router struct {
 	spec    Router
 	machine *vrrp.Machine // nil until its link was looked at
 	judge   vrrp.Judge
+	speech  speech       // what judge and sender were made of
+	sender  *vrrp.Sender // nil: it cannot speak, unsent says why
 	source  netip.Addr
 	owned   bool   // asked of the worker
 	wanted  uint64 // generation of the last addresses asked for
@@ -64,6 +66,8 @@ type claim struct {
 // port is a socket with the goroutine that waits at it.
 type port struct {
 	conn      vrrp.Conn
+	filter    vrrp.Filter
+	filtered  bool          // the socket has the filter
 	signalled atomic.Bool   // the goroutine waits for drained
 	drained   chan struct{} // capacity 1
 	gone      chan struct{}
@@ -81,7 +85,7 @@ func (k *keeper) claim(now time.Time, name string, priority uint8) <-chan error 
 		c.done <- fmt.Errorf("claim group %q: priority %d is not 1 to 254", name, priority)
 		return c.done
 	case g.machine.State() == vrrp.Initialize:
-		c.done <- fmt.Errorf("claim group %q: it cannot work here: %s", name, g.machine.Reason())
+		c.done <- fmt.Errorf("claim group %q: it cannot work here: %s", name, g.reason(g.machine.Reason()))
 		return c.done
 	}
 	g.claimed = true

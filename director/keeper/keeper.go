@@ -57,9 +57,12 @@ type Config struct {
 	RealTime bool
 	// Listen opens the socket of an interface; nil for [vrrp.Listen].
 	Listen func(iface string, v6 bool) (vrrp.Conn, error)
-	// LinkUp returns the index of an interface that is up and has carrier, else an error that says
-	// what is wrong; nil to ask the kernel.
-	LinkUp func(iface string) (index int, err error)
+	// Through opens what the adverts of routers with a virtual MAC address leave by; nil for
+	// [vrrp.Through].
+	Through func(iface string, v6 bool, mac [6]byte) (vrrp.Outlet, error)
+	// LinkUp returns the index of an interface that is up, and whether it has carrier, else an error that
+	// says what is wrong; nil to ask the kernel.
+	LinkUp func(iface string) (index int, carrier bool, err error)
 }
 
 // keeper is the loop's own. Nothing in it is touched by another goroutine, but through the channels.
@@ -82,6 +85,7 @@ type keeper struct {
 	parting []*parting
 	ports   map[link]*port
 	links   map[link]facts
+	outlets map[address.VirtualMAC]vrrp.Outlet
 	macs    map[address.VirtualMAC]error // of those that were looked at
 	waiting sync.WaitGroup               // goroutines that wait at sockets
 
@@ -92,7 +96,7 @@ type keeper struct {
 	recorded    bool // the record is up to date
 	stop        *stopOrder
 	until       time.Time // when to stop waiting for a client to hand over; zero: not stopping
-	buf, out    []byte
+	buf         []byte
 
 	watching sync.Mutex // guards watchers
 	watchers map[chan struct{}]bool
@@ -105,6 +109,9 @@ type stopOrder struct{ release bool }
 func Run(ctx context.Context, cfg Config) error {
 	if cfg.Listen == nil {
 		cfg.Listen = vrrp.Listen
+	}
+	if cfg.Through == nil {
+		cfg.Through = vrrp.Through
 	}
 	if cfg.LinkUp == nil {
 		cfg.LinkUp = linkUp
@@ -182,7 +189,7 @@ func newKeeper(cfg Config) *keeper {
 	}
 	k.worker = newWorker(cfg.Host, cfg.Log.Named("addresses"), k.reports)
 	k.survey = &surveyor{
-		host: cfg.Host, listen: cfg.Listen, up: cfg.LinkUp, log: cfg.Log.Named("survey"),
+		host: cfg.Host, listen: cfg.Listen, through: cfg.Through, up: cfg.LinkUp, outlets: map[address.VirtualMAC]outlet{}, log: cfg.Log.Named("survey"),
 		poke: make(chan struct{}, 1), facts: k.surveys, sockets: map[link]socket{},
 	}
 	k.record = newRecorder(cfg.Record, cfg.Log.Named("record"))

@@ -244,7 +244,7 @@ func TestAKeeperThatRestartsTooLateStartsAsBackup(t *testing.T) {
 		b.step(vrrp.Expired{})
 		b.do(func(now time.Time) {
 			for id, r := range b.keeper.groups["gateway"].routers {
-				b.keeper.advertise(id, r, 160) // heard while it listens
+				b.keeper.advertise(time.Now(), id, r, 160) // heard while it listens
 			}
 		})
 		time.Sleep(10 * time.Second)

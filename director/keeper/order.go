@@ -28,8 +28,10 @@ type Group struct {
 	// Epoch is shown again in the status. A new epoch or priority ends what was claimed before.
 	Epoch    uint64 `json:"epoch"`
 	Priority uint8  `json:"priority"`
-	// Preempt allows to take from foreign routers of lower priority, never from members.
-	Preempt bool `json:"preempt,omitempty"`
+	// Preempt allows to take from foreign routers of lower priority, never from members, after they were
+	// followed for PreemptDelay.
+	Preempt      bool          `json:"preempt,omitempty"`
+	PreemptDelay time.Duration `json:"preempt_delay,omitempty"`
 	// Blocked says why the group must not be Active here, or is empty. It is a fault of all its routers.
 	Blocked string   `json:"blocked,omitempty"`
 	Routers []Router `json:"routers"`
@@ -55,6 +57,17 @@ type Router struct {
 	Interval time.Duration  `json:"interval"`
 	// Checksum is "pseudo" or empty for what keepalived and FRR send, "plain" for RFC 9568 and Cisco.
 	Checksum string `json:"checksum,omitempty"`
+	// Version is 2 or 3; 0 is 3.
+	Version uint8 `json:"version,omitempty"`
+	// Unicast sends to the neighbors, and to those members that have an address in a subnet of the
+	// interface, each by itself, and hears nobody else.
+	Unicast   bool       `json:"unicast,omitempty"`
+	Neighbors []Neighbor `json:"neighbors,omitempty"`
+	Auth      *Auth      `json:"auth,omitempty"`
+	// Enforce believes members and neighbors alone, and who signs.
+	Enforce bool `json:"enforce,omitempty"`
+	// StrictAddresses believes no version 2 advert with another list of addresses.
+	StrictAddresses bool `json:"strict_addresses,omitempty"`
 	// Routes and Rules are on the host while the addresses are: they come after them and go before them.
 	Routes []address.Route `json:"routes,omitempty"`
 	Rules  []address.Rule  `json:"rules,omitempty"`
@@ -182,6 +195,8 @@ func (r Router) validate() error {
 		return fmt.Errorf("%d addresses, want 1 to 255", len(r.Addresses))
 	case r.Interval < 10*time.Millisecond || r.Interval > vrrp.MaxInterval || r.Interval%(10*time.Millisecond) != 0:
 		return fmt.Errorf("interval %v is not in steps of 10 ms from 10 ms to %v", r.Interval, vrrp.MaxInterval)
+	case r.VirtualMAC && r.Unicast:
+		return errors.New("a virtual MAC address and unicast: adverts from a MAC address of their own go to the multicast group alone")
 	case r.Checksum != "" && r.Checksum != "pseudo" && r.Checksum != "plain":
 		return fmt.Errorf("checksum %q, want pseudo or plain", r.Checksum)
 	case r.refresh() != 0 && r.refresh() < time.Second:
@@ -198,6 +213,16 @@ func (r Router) validate() error {
 			return fmt.Errorf("address %v is there twice", p.Addr())
 		}
 		seen[p.Addr()] = true
+	}
+	p, err := r.profile(nil)
+	if err != nil {
+		return err
+	}
+	if r.Unicast && len(p.Neighbors) == 0 { // members may be on the link
+		p.Unicast = false
+	}
+	if err := p.Validate(r.Interval, r.identity().V6); err != nil {
+		return err
 	}
 	return r.paths().Validate()
 }

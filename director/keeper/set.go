@@ -152,7 +152,12 @@ func (k *keeper) setGroup(now time.Time, spec Group, moving map[identity]*mover,
 	if g.claimed {
 		priority = g.machine.Priority()
 	}
-	k.carry(now, g, g.machine.Step(now, "", vrrp.SetPriority{Priority: priority, Preempt: spec.Preempt}))
+	k.carry(now, g, g.machine.Step(now, "", spec.setPriority(priority)))
+	for id, r := range g.routers {
+		if f, ok := k.links[id.link]; ok && r.machine != nil {
+			k.learnRouter(now, g, id, r, f) // what blocks it may have come or gone
+		}
+	}
 	k.join(now, g, going)
 }
 
@@ -161,7 +166,7 @@ func (k *keeper) adopt(now time.Time, g *group, spec Router, m *mover) {
 	id := spec.identity()
 	fault := ""
 	if f, ok := k.links[id.link]; ok {
-		fault = k.fault(spec, f)
+		fault = k.fault(g.spec, spec, f)
 	}
 	g.machine.Adopt(id.String(), m.machine, fault)
 	g.begun = true
@@ -181,9 +186,13 @@ func (k *keeper) setRouter(now time.Time, g *group, spec Router) {
 	id := spec.identity()
 	r := g.routers[id]
 	again := !r.spec.same(spec)
+	list := !slices.Equal(r.spec.Addresses, spec.Addresses)
 	k.inform(r, spec)
 	if r.owned && again {
 		r.wanted = k.worker.own(id, spec)
+	}
+	if list && r.machine.State() == vrrp.Active { // peers learn the new list now, not an interval later
+		k.advertise(now, id, r, r.machine.Priority())
 	}
 	k.carry(now, g, g.machine.Step(now, id.String(), vrrp.SetInterval{Interval: spec.Interval}))
 }
@@ -212,11 +221,15 @@ func (k *keeper) join(now time.Time, g *group, going bool) {
 			waiting = true
 		default:
 			r.learn(f)
-			cfg := vrrp.Config{Source: f.source, Interval: r.spec.Interval, Priority: g.spec.Priority, Preempt: g.spec.Preempt}
+			k.speak(r)
+			cfg := vrrp.Config{
+				Source: f.source, Interval: r.spec.Interval, Priority: g.spec.Priority, Preempt: g.spec.Preempt,
+				PreemptDelay: g.spec.PreemptDelay, Version: vrrp.Version(r.spec.Version), VirtualMAC: r.spec.VirtualMAC,
+			}
 			if p := g.machine.Priority(); p != 0 {
 				cfg.Priority = p // a claim holds for all routers
 			}
-			g.machine.Add(id.String(), cfg, k.fault(r.spec, f))
+			g.machine.Add(id.String(), cfg, cmp.Or(k.fault(g.spec, r.spec, f), f.away()))
 			r.machine = g.machine.Machine(id.String())
 		}
 	}
@@ -237,8 +250,7 @@ func (k *keeper) join(now time.Time, g *group, going bool) {
 // inform tells a router what the order says about it.
 func (k *keeper) inform(r *router, spec Router) {
 	r.spec = spec
-	r.judge.Profile.Checksum = spec.checksum()
-	r.judge.Addresses, r.judge.Interval, r.judge.Members = spec.advertised(), spec.Interval, k.members
+	k.speak(r)
 }
 
 func (r *router) learn(f facts) {
@@ -254,12 +266,26 @@ func (k *keeper) looked(spec Router) bool {
 	return ok
 }
 
-// fault says why a router cannot work on a link of which these are the facts.
-func (k *keeper) fault(spec Router, f facts) string {
-	if f.fault != "" || !spec.VirtualMAC {
+// fault says why a router of a group cannot work on a link of which these are the facts. A carrier that is
+// away is not among it: it may come back.
+func (k *keeper) fault(g Group, spec Router, f facts) string {
+	switch {
+	case f.fault != "":
 		return f.fault
+	case g.Blocked != "":
+		return g.Blocked
+	case spec.VirtualMAC:
+		return errorText(k.macs[spec.virtual()])
 	}
-	return errorText(k.macs[spec.virtual()])
+	return ""
+}
+
+// away is the fault of a router that starts without a carrier.
+func (f facts) away() string {
+	if f.cut {
+		return vrrp.NoCarrier
+	}
+	return ""
 }
 
 // need tells the surveyor what is needed, for those that part, too.
@@ -284,4 +310,5 @@ func (k *keeper) need() {
 		add(p.router.spec)
 	}
 	k.survey.need(n)
+	k.filters()
 }

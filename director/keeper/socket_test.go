@@ -35,7 +35,7 @@ func serving(t *testing.T) (b *box, socket string) {
 
 func config(b *box, socket string) Config {
 	return Config{
-		Socket: socket, Record: filepath.Join(b.dir, "record"), Host: b, Listen: b.listen, LinkUp: b.linkUp,
+		Socket: socket, Record: filepath.Join(b.dir, "record"), Host: b, Listen: b.listen, Through: b.through, LinkUp: b.linkUp,
 		Log: hclog.NewNullLogger(),
 	}
 }

@@ -52,7 +52,10 @@ func (k *keeper) take() error {
 
 // fit reports whether no link of a group has a fault.
 func (k *keeper) fit(g Group) bool {
-	return !slices.ContainsFunc(g.Routers, func(r Router) bool { return k.fault(r, k.links[r.identity().link]) != "" })
+	return !slices.ContainsFunc(g.Routers, func(r Router) bool {
+		f := k.links[r.identity().link]
+		return f.cut || k.fault(g, r, f) != ""
+	})
 }
 
 // sweepPaths removes the routes and rules that an earlier run left, and that no group has that goes on.

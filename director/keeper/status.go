@@ -108,7 +108,7 @@ func (k *keeper) status(now time.Time) Status {
 		g := k.groups[spec.Name]
 		gs := GroupStatus{
 			Name: spec.Name, State: g.machine.State().String(), Epoch: spec.Epoch, Priority: g.machine.Priority(),
-			Claimed: g.claimed, Since: g.since, Reason: g.machine.Reason(),
+			Claimed: g.claimed, Since: g.since, Reason: g.reason(g.machine.Reason()),
 		}
 		for _, r := range spec.Routers {
 			gs.Routers = append(gs.Routers, g.routers[r.identity()].status(now, g.machine.Fault(r.identity().String())))

@@ -16,17 +16,19 @@ import (
 // surveyor looks at the interfaces that routers use and keeps their sockets open, away from the
 // loop: both may wait for the kernel's configuration lock.
 type surveyor struct {
-	host   Host
-	listen func(iface string, v6 bool) (vrrp.Conn, error)
-	up     func(iface string) (int, error)
-	log    hclog.Logger
-	poke   chan struct{}
-	facts  chan<- survey
+	host    Host
+	listen  func(iface string, v6 bool) (vrrp.Conn, error)
+	through func(iface string, v6 bool, mac [6]byte) (vrrp.Outlet, error)
+	up      func(iface string) (index int, carrier bool, err error)
+	log     hclog.Logger
+	poke    chan struct{}
+	facts   chan<- survey
 
 	mu    sync.Mutex
 	needs needs
 
-	sockets map[link]socket // owned by look
+	sockets map[link]socket               // owned by look, as is the next
+	outlets map[address.VirtualMAC]outlet // of routers with a virtual MAC
 }
 
 // needs are what is to be looked at.
@@ -44,18 +46,27 @@ type socket struct {
 	source netip.Addr
 }
 
+// outlet is what a virtual MAC's adverts leave by, and the interface that it was opened on.
+type outlet struct {
+	vrrp.Outlet
+	index int
+}
+
 // survey is what is known of the host at one time.
 type survey struct {
 	links   map[link]facts
 	present map[address.Address]time.Duration
 	paths   *address.Paths // nil if they are not known
 	macs    map[address.VirtualMAC]error
+	outlets map[address.VirtualMAC]vrrp.Outlet
 	err     error // nothing is known
 }
 
 // facts are what is known of one link. With a fault, the rest may be missing.
 type facts struct {
 	fault   string
+	cut     bool // it has no carrier
+	index   int
 	conn    vrrp.Conn
 	source  netip.Addr
 	own     map[netip.Addr]bool
@@ -158,7 +169,47 @@ func (s *surveyor) look() survey {
 			s.close(l, c)
 		}
 	}
+	out.outlets = s.open(n.macs, out.links, macs)
 	return out
+}
+
+// open opens an outlet for each virtual MAC on a link that can be used, and closes all others. What fails
+// is a fault of the router.
+func (s *surveyor) open(want []address.VirtualMAC, links map[link]facts, failed map[address.VirtualMAC]error) map[address.VirtualMAC]vrrp.Outlet {
+	out := map[address.VirtualMAC]vrrp.Outlet{}
+	for _, v := range want {
+		f := links[link{v.Parent, v.V6}]
+		have, ok := s.outlets[v]
+		if ok && have.index != f.index {
+			s.shut(v, have)
+			ok = false
+		}
+		if !ok && f.fault == "" && failed[v] == nil {
+			o, err := s.through(v.Parent, v.V6, vrrp.VirtualMAC(v.VRID, v.V6))
+			if err != nil {
+				failed[v] = err
+				continue
+			}
+			have, ok = outlet{o, f.index}, true
+			s.outlets[v] = have
+		}
+		if ok {
+			out[v] = have.Outlet
+		}
+	}
+	for v, o := range s.outlets {
+		if out[v] == nil {
+			s.shut(v, o)
+		}
+	}
+	return out
+}
+
+func (s *surveyor) shut(v address.VirtualMAC, o outlet) {
+	delete(s.outlets, v)
+	if err := o.Close(); err != nil {
+		s.log.Debug("close the outlet", "interface", v.Parent, "err", err)
+	}
 }
 
 func (s *surveyor) close(l link, c socket) {
@@ -172,7 +223,7 @@ func (s *surveyor) close(l link, c socket) {
 // another one of the same name.
 func (s *surveyor) link(l link, virtual map[netip.Addr]bool, present map[address.Address]time.Duration) facts {
 	c, open := s.sockets[l]
-	index, source, err := s.sight(l, c.source, virtual, present)
+	index, source, cut, err := s.sight(l, c.source, virtual, present)
 	if open && (err != nil || index != c.index) {
 		s.close(l, c)
 		open = false
@@ -184,7 +235,7 @@ func (s *surveyor) link(l link, virtual map[netip.Addr]bool, present map[address
 		return facts{fault: err.Error()}
 	}
 	s.sockets[l] = socket{c.conn, index, source}
-	f := facts{conn: c.conn, source: source}
+	f := facts{conn: c.conn, source: source, cut: cut, index: index}
 	for a := range present {
 		if a.Interface == l.Interface && !virtual[a.Prefix.Addr()] && a.Prefix.Addr().Is6() == l.V6 {
 			f.subnets = append(f.subnets, a.Prefix.Masked())
@@ -195,25 +246,28 @@ func (s *surveyor) link(l link, virtual map[netip.Addr]bool, present map[address
 
 // sight returns the index of a link that can be used, and the address that it speaks from. A source
 // that was found before and is there still is not doubted because it could not be found this time.
-func (s *surveyor) sight(l link, before netip.Addr, virtual map[netip.Addr]bool, present map[address.Address]time.Duration) (int, netip.Addr, error) {
-	index, err := s.up(l.Interface)
+func (s *surveyor) sight(l link, before netip.Addr, virtual map[netip.Addr]bool, present map[address.Address]time.Duration) (index int, source netip.Addr, cut bool, err error) {
+	index, carrier, err := s.up(l.Interface)
 	if err != nil {
-		return 0, netip.Addr{}, err
+		return 0, netip.Addr{}, false, err
 	}
 	if src, ok := s.host.Primary(l.Interface, l.V6, virtual); ok {
-		return index, src.WithZone(""), nil
+		return index, src.WithZone(""), !carrier, nil
 	}
 	for a := range present {
 		if a.Interface == l.Interface && a.Prefix.Addr() == before && !virtual[before] {
-			return index, before, nil
+			return index, before, !carrier, nil
 		}
 	}
-	return 0, netip.Addr{}, fmt.Errorf("no source address on %s", l.Interface)
+	return 0, netip.Addr{}, false, fmt.Errorf("no source address on %s", l.Interface)
 }
 
 // closeAll closes all sockets, after run has ended.
 func (s *surveyor) closeAll() {
 	for l, c := range maps.Clone(s.sockets) {
 		s.close(l, c)
+	}
+	for v, o := range maps.Clone(s.outlets) {
+		s.shut(v, o)
 	}
 }

@@ -27,6 +27,23 @@ func (b *box) listen(iface string, v6 bool) (vrrp.Conn, error) {
 	return c, nil
 }
 
+func (b *box) through(iface string, v6 bool, _ [6]byte) (vrrp.Outlet, error) {
+	return &wire{b: b, link: link{iface, v6}, waiting: make(chan struct{}, 1), closed: make(chan struct{})}, nil
+}
+
+// say sends an advert of the keeper's own router, with other addresses or another VRID.
+func (b *box) say(id identity, r *router, priority uint8, addresses ...netip.Addr) {
+	advert := vrrp.Packet{VRID: id.vrid, Priority: priority, Interval: r.spec.Interval, Addresses: addresses}
+	dst := vrrp.Multicast(id.V6)
+	out, err := advert.Append(nil, r.source, dst)
+	if err == nil {
+		err = b.keeper.ports[id.link].conn.Send(r.source, dst, out)
+	}
+	if err != nil {
+		b.w.t.Error(err)
+	}
+}
+
 func (c *wire) blocked() bool {
 	return !c.b.up[c.link.Interface] || c.b.w.cut[fmt.Sprintf("%s/%d", c.link.Interface, c.b.n)]
 }

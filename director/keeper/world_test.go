@@ -104,7 +104,7 @@ func vip(iface string) address.Address {
 func (b *box) start() {
 	b.w.t.Helper()
 	k := newKeeper(Config{
-		Record: filepath.Join(b.dir, "record"), Host: b, Listen: b.listen, LinkUp: b.linkUp,
+		Record: filepath.Join(b.dir, "record"), Host: b, Listen: b.listen, Through: b.through, LinkUp: b.linkUp,
 		Log: hclog.NewNullLogger(),
 	})
 	if err := k.take(); err != nil {
@@ -384,11 +384,8 @@ func (b *box) Primary(iface string, _ bool, ignore map[netip.Addr]bool) (netip.A
 	return netip.Addr{}, false
 }
 
-func (b *box) linkUp(iface string) (int, error) {
+func (b *box) linkUp(iface string) (int, bool, error) {
 	b.w.mu.Lock()
 	defer b.w.mu.Unlock()
-	if !b.up[iface] {
-		return 0, fmt.Errorf("link %s down", iface)
-	}
-	return 1, nil
+	return 1, b.up[iface], nil
 }

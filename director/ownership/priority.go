@@ -22,6 +22,7 @@ const (
 	CutOffHigh    = 41
 	DrainLow      = 1
 	DrainHigh     = 7
+	AddressOwner  = 255 // the RFC's address owner, where one is configured
 )
 
 // ForeignLow is the priority below which a standby takes a group from a router that is no member.

@@ -2,8 +2,8 @@ package vrrp
 
 import "time"
 
-// noCarrier is the reason of the fault that a lost carrier becomes.
-const noCarrier = "no carrier"
+// NoCarrier is the reason of the fault that a lost carrier becomes.
+const NoCarrier = "no carrier"
 
 // carrier takes note of a carrier that is lost, or ends that.
 func (m *Machine) carrier(now time.Time, ev Carrier) []Action {
@@ -41,7 +41,7 @@ func (g *Group) carrier(now time.Time, router string, ev Carrier) []Effect {
 	switch {
 	case m == nil:
 		return nil
-	case ev.Up && g.Fault(router) == noCarrier:
+	case ev.Up && g.Fault(router) == NoCarrier:
 		return g.recover(now, router)
 	}
 	return tag(router, m.Step(now, ev))

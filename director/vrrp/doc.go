@@ -11,7 +11,7 @@
 //	Conn.Receive -> Peek -> Judge.Hear -> Group.Step -> Sender.Adverts -> Outlet.Send
 //
 // A router with a virtual MAC is received at the [Conn] of its interface, and sends through an [Outlet]
-// of its own, a macvlan, see [Through]. A Conn's [Filter] has the kernel drop what nobody would read.
+// of its own, see [Through]. A Conn's [Filter] has the kernel drop what nobody would read.
 //
 // It promises that every datagram that is not believed ends in a named [Drop], that what is believed
 // and odd has a [Notice], that a machine does what its transcript in testdata says and nothing else, and

@@ -41,8 +41,12 @@ type Start struct {
 // Stop ends with priority 0, if Active.
 type Stop struct{}
 
-// Fault ends because the router cannot work: of a group's routers only the named one cannot send.
-type Fault struct{ Reason string }
+// Fault ends because the router cannot work, with priority 0 if it can still send. Of a group's routers
+// all others can.
+type Fault struct {
+	Reason  string
+	CanSend bool
+}
 
 // Fit says that a router that had a fault can work again.
 type Fit struct{}

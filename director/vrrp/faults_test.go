@@ -47,7 +47,7 @@ func TestFaults(t *testing.T) {
 		r.at(0, Start{})
 		r.at(500*time.Millisecond, Carrier{})
 		r.expect(1500*time.Millisecond, Expired{}, "", Initialize)
-		if r.m.Reason() != noCarrier {
+		if r.m.Reason() != NoCarrier {
 			t.Errorf("reason %q", r.m.Reason())
 		}
 	})

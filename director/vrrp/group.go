@@ -107,7 +107,7 @@ func (g *Group) Step(now time.Time, router string, ev Event) []Effect {
 	case Start:
 		g.started = true
 		if f := g.faulty(); f != "" {
-			return g.halt(now, f, "")
+			return g.halt(now, Fault{Reason: f}, "")
 		}
 		return g.start(now, ev, "start")
 	case Stop:
@@ -188,20 +188,23 @@ func (g *Group) fail(now time.Time, router string, ev Fault) []Effect {
 	if !g.started {
 		return nil
 	}
-	return g.halt(now, ev.Reason, router)
+	return g.halt(now, ev, router)
 }
 
 // halt puts all routers in Initialize. Those that can still send say goodbye.
-func (g *Group) halt(now time.Time, reason, router string) []Effect {
+func (g *Group) halt(now time.Time, fault Fault, router string) []Effect {
 	var effects []Effect
 	for _, m := range g.members {
 		var ev Event = Stop{}
-		if m.fault != "" || m.name == router {
-			ev = Fault{Reason: reason}
+		switch {
+		case m.name == router:
+			ev = fault
+		case m.fault != "":
+			ev = Fault{Reason: fault.Reason}
 		}
 		effects = append(effects, tag(m.name, m.machine.Step(now, ev))...)
 	}
-	return append(append(effects, g.became("", reason)...), g.welcome(now)...)
+	return append(append(effects, g.became("", fault.Reason)...), g.welcome(now)...)
 }
 
 func (g *Group) recover(now time.Time, router string) []Effect {
@@ -220,7 +223,7 @@ func (g *Group) recover(now time.Time, router string) []Effect {
 func (g *Group) expired(now time.Time) []Effect {
 	for _, m := range g.members { // before any other takes over
 		if m.machine.severed(now) {
-			return g.fail(now, m.name, Fault{Reason: noCarrier})
+			return g.fail(now, m.name, Fault{Reason: NoCarrier})
 		}
 	}
 	var effects []Effect

@@ -49,7 +49,7 @@ func (g *Group) Join(now time.Time, start Start) []Effect {
 		return g.empty()
 	case fault != "":
 		g.started = true
-		return g.halt(now, fault, "")
+		return g.halt(now, Fault{Reason: fault}, "")
 	case !slices.ContainsFunc(g.members, func(m member) bool { return m.machine.state != Initialize }):
 		reason := "start"
 		if g.started {

@@ -127,7 +127,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Action {
 	case Stop:
 		return m.stop(now, "stopped", true)
 	case Fault:
-		return m.stop(now, ev.Reason, false)
+		return m.stop(now, ev.Reason, ev.CanSend)
 	}
 	switch m.state {
 	case Initialize:
@@ -268,7 +268,7 @@ func (m *Machine) expired(now time.Time) []Action {
 		actions = append(actions, Silent{})
 	}
 	if m.severed(now) {
-		return append(actions, m.stop(now, noCarrier, false)...)
+		return append(actions, m.stop(now, NoCarrier, false)...)
 	}
 	if !due(m.deadline, now) {
 		return actions

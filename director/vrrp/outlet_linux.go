@@ -3,10 +3,8 @@ package vrrp
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 
-	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -23,32 +21,6 @@ type outlet struct {
 	to6     unix.SockaddrInet6
 	send    func(fd uintptr)
 	failed  error
-}
-
-// Through opens an outlet of an interface and family in the caller's network namespace. It receives
-// nothing and joins no group. It is how the adverts of a router with a virtual MAC leave: through a
-// macvlan that has the MAC, from an address of the interface below it, at whose [Conn] they are received.
-// For IPv6 the macvlan needs no address, but IPv6 must not be disabled on it.
-func Through(iface string, v6 bool) (Outlet, error) {
-	ifi, err := net.InterfaceByName(iface)
-	if err != nil {
-		return nil, fmt.Errorf("send through %s: %w", iface, err)
-	}
-	s, err := open(ifi, v6, Protocol, []bpf.Instruction{bpf.RetConstant{Val: 0}}, false)
-	if err != nil {
-		return nil, fmt.Errorf("send through %s: %w", iface, err)
-	}
-	if v6 { // the source is the address of another interface
-		err = s.do(func(fd int) error {
-			return set(fd, []option{{"IPV6_FREEBIND", unix.IPPROTO_IPV6, unix.IPV6_FREEBIND, 1}})
-		})
-	}
-	if err != nil {
-		return nil, fmt.Errorf("send through %s: %w", iface, errors.Join(err, s.file.Close()))
-	}
-	o := &outlet{}
-	o.init(s, ifi.Index, v6)
-	return o, nil
 }
 
 func (o *outlet) init(s socket, index int, v6 bool) {

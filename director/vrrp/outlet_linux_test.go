@@ -57,10 +57,9 @@ func capture6(t *testing.T, fd int, want func(payload []byte) bool) []byte {
 func isVRRP6(b []byte) bool { return b[20] == Protocol }
 
 // The message of a router with a virtual MAC is that of one without, and so is its source.
-func TestV3_V5_G11_AdvertsLeaveThroughAMacvlan(t *testing.T) {
+func TestV3_V5_G11_AdvertsLeaveFromAVirtualMAC(t *testing.T) {
 	fd, _ := pair(t)
-	ip(t, "link add link qa name qv address 00:00:5e:00:01:33 type macvlan mode private", "link set qv addrgenmode none", "link set qv up")
-	o, err := Through("qv", false)
+	o, err := Through("qa", false, VirtualMAC(51, false))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,8 +92,7 @@ func TestV2_V3_V69_G12_G28_IPv6(t *testing.T) {
 	if got := capture6(t, fd, report); !bytes.Equal(got[22:38], addr("fe80::ff:fe00:1").AsSlice()) {
 		t.Errorf("V69 the join comes from %x, want the interface's address", got[22:38])
 	}
-	ip(t, "link add link qa name qv address 00:00:5e:00:02:33 type macvlan mode private", "link set qv addrgenmode none", "link set qv up")
-	o, err := Through("qv", true)
+	o, err := Through("qa", true, VirtualMAC(51, true))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +102,7 @@ func TestV2_V3_V69_G12_G28_IPv6(t *testing.T) {
 	for _, tt := range []struct {
 		name, mac string
 		out       Outlet
-	}{{"V2 G12", "020000000001", c}, {"V3 G12 through a macvlan", "00005e000233", o}} {
+	}{{"V2 G12", "020000000001", c}, {"V3 G12 from a virtual MAC", "00005e000233", o}} {
 		if err := tt.out.Send(src, advert.Dst, advert.Message); err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
