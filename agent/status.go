@@ -11,6 +11,7 @@ import (
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/director"
 	"github.com/quorate/quorate/director/ipvs"
+	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -36,8 +37,16 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 		self := s.self(fsm.Member{Name: s.cfg.Name, Role: s.cfg.Role})
 		st.Directors = append(st.Directors, directorStatus(self, live))
 	}
+	runs := s.keeper.status()
 	for _, g := range state.Config.Groups() {
-		st.Groups = append(st.Groups, groupStatus(state, live, g, s.cfg.Name))
+		gs := groupStatus(state, live, g, s.cfg.Name)
+		own, _ := runs.Group(g.Name)
+		gs.Routers = routerStatus(own)
+		st.Groups = append(st.Groups, gs)
+	}
+	st.Drops = map[string]map[string]uint64{}
+	for iface, drops := range runs.Drops {
+		st.Drops[iface] = counts(drops)
 	}
 	table := s.director.Written()
 	for _, name := range slices.Sorted(maps.Keys(state.Config.Services)) {
@@ -102,6 +111,35 @@ func groupStatus(state *fsm.State, live map[string]received, g fsm.Group, self s
 		st.Owner = memberAt(state, own.Heard) // its agent does not answer, but its adverts are heard
 	}
 	return st
+}
+
+// routerStatus is what the keeper says of a group's routers.
+func routerStatus(g keeper.GroupStatus) []api.RouterStatus {
+	var out []api.RouterStatus
+	for _, r := range g.Routers {
+		st := api.RouterStatus{
+			Name: r.Name, VRID: r.VRID, Interface: r.Interface, Fault: r.Fault, Error: r.Error,
+			Sent: r.Sent, Received: r.Received, Restored: r.Restored, Drops: counts(r.Drops), Notices: counts(r.Notices),
+		}
+		if r.Source.IsValid() {
+			st.Source = r.Source.String()
+		}
+		if r.Heard != nil {
+			st.Heard, st.HeardPriority, st.HeardMember = r.Heard.Source.String(), r.Heard.Priority, r.Heard.Member
+			st.HeardAge = r.Heard.Age.Seconds()
+		}
+		out = append(out, st)
+	}
+	return out
+}
+
+// counts is a map of counters as programs read it.
+func counts[K ~string](m map[K]uint64) map[string]uint64 {
+	out := make(map[string]uint64, len(m))
+	for k, n := range m {
+		out[string(k)] = n
+	}
+	return out
 }
 
 // memberAt returns the member that has an address on one of its interfaces, or "".

@@ -54,6 +54,9 @@ type GroupStatus struct {
 // RouterStatus is the status of one router.
 type RouterStatus struct {
 	Name string `json:"name"`
+	// VRID and Interface are those of the order.
+	VRID      uint8  `json:"vrid"`
+	Interface string `json:"interface"`
 	// Source is the address that adverts leave from.
 	Source netip.Addr `json:"source"`
 	// Fault says why the router cannot work, or is empty.
@@ -120,7 +123,7 @@ func (k *keeper) status(now time.Time) Status {
 
 func (r *router) status(now time.Time, fault string) RouterStatus {
 	s := RouterStatus{
-		Name: r.spec.Name, Source: r.source, Fault: fault, Present: r.owned && r.done >= r.wanted && r.err == nil, Silent: r.silent,
+		Name: r.spec.Name, VRID: r.spec.VRID, Interface: r.spec.Interface, Source: r.source, Fault: fault, Present: r.owned && r.done >= r.wanted && r.err == nil, Silent: r.silent,
 		Sent: r.sent, Received: r.received, Restored: r.restored, Drops: maps.Clone(r.drops), Notices: maps.Clone(r.notices),
 		Error: cmp.Or(errorText(r.err), errorText(r.unsent), r.pathError),
 	}
