@@ -24,6 +24,7 @@ import (
 	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/track"
 	"github.com/quorate/quorate/fsm"
 )
@@ -48,6 +49,7 @@ type session struct {
 	intents            map[string]intentSeen // this and the next two are the duties' own
 	dropped            map[string]time.Time  // group: when a move of it came to nothing
 	ordered            map[string]time.Time  // group: when its successors were last put into another order
+	guards             sync.Map              // group name: it is looked after
 	moving             sync.Map              // group name: a move to this director is under way
 	warming, relieving atomic.Bool
 
@@ -58,10 +60,11 @@ type session struct {
 	mu         sync.Mutex
 	ended      bool // the group has: nothing more is begun
 	leaving    bool
-	results    map[string]track.Result // of the tracks, as they were told of last
-	unfit      map[string]time.Time    // group: since when a requirement forbids to own it
-	quorumSeen time.Time               // when this director was in the quorum last
-	warm       map[string]bool         // group: its owner's connections were received whole, once
+	results    map[string]track.Result       // of the tracks, as they were told of last
+	guarding   map[string]ownership.Guarding // group: what the guard decided, while its owner is not heard
+	unfit      map[string]time.Time          // group: since when a requirement forbids to own it
+	quorumSeen time.Time                     // when this director was in the quorum last
+	warm       map[string]bool               // group: its owner's connections were received whole, once
 
 	group   *errgroup.Group
 	cancel  context.CancelFunc
@@ -75,7 +78,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 	s := &session{
 		cfg: a.cfg.File, version: a.cfg.Version, log: a.cfg.Log, keeper: a.keeper, events: &a.events,
 		tellNow: make(chan struct{}, 1), intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, ordered: map[string]time.Time{}, warm: map[string]bool{},
-		unfit: map[string]time.Time{}, done: make(chan struct{}),
+		unfit: map[string]time.Time{}, guarding: map[string]ownership.Guarding{}, done: make(chan struct{}),
 	}
 	s.newNeeds()
 	cc := a.clusterConfig()
@@ -172,6 +175,7 @@ func (s *session) follow(ctx context.Context) error {
 		s.warmUp(ctx)
 		s.relieve(ctx)
 		s.followHooks()
+		s.guard(ctx)
 		if mutant.On(mutant.PoisonEnds) && s.node.Halted() != nil {
 			return s.node.Halted()
 		}
@@ -243,6 +247,7 @@ func (s *session) report() report {
 	}
 	for _, g := range state.Config.Groups() {
 		st, own := s.standing(g), r.Groups[g.Name]
+		own.Deaf = s.deafness(g.Name)
 		own.Score, own.Waiting = st.Score, !st.Known
 		if st.Known && !st.Fit {
 			own.Unfit = strings.Join(st.Reasons, "; ")
@@ -342,6 +347,9 @@ func (s *session) peerHandler() http.Handler {
 	mux.HandleFunc("POST /peer/confirm", s.serveConfirm)
 	mux.HandleFunc("POST /peer/plan", s.servePlan)
 	mux.HandleFunc("POST /peer/yield", s.serveYield)
+	mux.HandleFunc("POST /peer/claimed", s.serveClaimed)
+	mux.HandleFunc("GET /peer/attest/{group}", s.serveAttest)
+	mux.HandleFunc("POST /peer/release/{group}", s.serveRelease)
 	mux.HandleFunc("GET /peer/connections", s.serveConnections)
 	return mux
 }

@@ -208,6 +208,9 @@ func warnings(st api.Status, live map[string]received) []string {
 			out = append(out, d.Name+": "+trouble)
 		}
 		for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
+			if why := r.Groups[name].Deaf; why != "" {
+				out = append(out, d.Name+" does not hear the owner of "+name+": "+why)
+			}
 			if why := r.Groups[name].cannot(); why != "" {
 				out = append(out, d.Name+" cannot own "+name+": "+why)
 			}
