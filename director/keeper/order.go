@@ -193,7 +193,7 @@ func (r Router) validate() error {
 		return errors.New("no interface")
 	case len(r.Addresses) == 0 || len(r.Addresses) > 255:
 		return fmt.Errorf("%d addresses, want 1 to 255", len(r.Addresses))
-	case r.Interval < 10*time.Millisecond || r.Interval > vrrp.MaxInterval || r.Interval%(10*time.Millisecond) != 0:
+	case r.Version != 2 && (r.Interval < 10*time.Millisecond || r.Interval > vrrp.MaxInterval || r.Interval%(10*time.Millisecond) != 0):
 		return fmt.Errorf("interval %v is not in steps of 10 ms from 10 ms to %v", r.Interval, vrrp.MaxInterval)
 	case r.VirtualMAC && r.Unicast:
 		return errors.New("a virtual MAC address and unicast: adverts from a MAC address of their own go to the multicast group alone")
