@@ -2,11 +2,13 @@ package wire
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/director/mutant"
 	"github.com/quorate/quorate/e2e/lab"
 )
 
@@ -120,4 +122,29 @@ func TestAnOwnerOnTheWrongSegmentIsTakenOverFrom(t *testing.T) {
 	lab.Eventually(t, 10*time.Second, "the one that is cut off lets go", func() error { return w.OneOwner(vip) })
 	undo()
 	w.settled(t)
+}
+
+// The control of the first: the same, with a guard that asks nobody.
+func TestWithoutAGuardTwoOwnWhereAdvertsDoNotPass(t *testing.T) {
+	t.Parallel()
+	w := buildAs(t, "m", 3)
+	mutants := os.Getenv("QUORATE_MUTANTS_BIN")
+	if mutants == "" {
+		t.Fatal("no build with mutants: set QUORATE_MUTANTS_BIN, as `make test` does")
+	}
+	for _, d := range w.Directors {
+		d.Binary, d.Env = mutants, []string{"QUORATE_MUTANTS=" + d.WriteFile("mutant", mutant.NoGuard)}
+	}
+	w.Cluster(t)
+	w.apply(t, routerFile)
+	w.settled(t)
+	undo := w.Partition(w.hosts(), w.hosts(), lab.VRRP())
+	defer undo()
+	time.Sleep(2 * time.Second)
+	for range 100 { // for longer than a second at once
+		if len(w.Owners(vip)) < 2 {
+			t.Fatalf("owners: %v, want two: the proof proves nothing", w.Owners(vip))
+		}
+		time.Sleep(15 * time.Millisecond)
+	}
 }
