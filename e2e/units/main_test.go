@@ -1,0 +1,305 @@
+// Package units holds the tests of the systemd units: what `make install` installs, run by a systemd on
+// each director, with the paths that it has there. Package wire has the same moves without systemd.
+package units
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/e2e/lab"
+)
+
+func TestMain(m *testing.M) { lab.MainHost(m) }
+
+// The virtual address and its cluster file, which needs no IPVS.
+const (
+	vip        = "192.168.1.1"
+	group      = "web"
+	routerFile = `router "web" {
+  vrid      = 51
+  interface = "wan"
+  interval  = "200ms"
+  addresses = ["192.168.1.1/24"]
+}
+`
+)
+
+// The units, and where quorate is when it was installed.
+const (
+	control   = "quorate.service"
+	keeper    = "quorate-keeper.service"
+	installed = "/usr/local/bin/quorate"
+)
+
+// A director is one whose agent runs as systemd's units.
+type director struct {
+	*lab.Director
+	*lab.Systemd
+}
+
+// A testnet is directors with a wire to a client and one of their own for the cluster.
+type testnet struct {
+	*lab.Article
+	directors []*director
+}
+
+// drawing is held while a network is drawn: two tests that run at once must not choose the same names.
+var drawing sync.Mutex
+
+// build draws the network, with quorate installed on each director and no unit started.
+func build(t *testing.T, name string, directors int) *testnet {
+	t.Helper()
+	if why := lab.NoSystemd(); why != "" {
+		t.Skip(why)
+	}
+	drawing.Lock()
+	defer drawing.Unlock()
+	n := lab.New(t)
+	w := &testnet{Article: &lab.Article{Net: n, Outer: n.Segment("outer"), Inner: n.Segment("inner")}}
+	for i := range directors {
+		w.Directors = append(w.Directors, n.Director(fmt.Sprint(name, i+1),
+			w.Outer.At(fmt.Sprintf("192.168.1.%d/24", 2+i)), w.Inner.At(fmt.Sprintf("192.168.2.%d/24", 2+i))))
+	}
+	w.Client = n.Host("client", w.Outer.At("192.168.1.100/24"))
+	var all sync.WaitGroup
+	for _, d := range w.Directors {
+		all.Go(func() { w.directors = append(w.directors, boot(t, d)) })
+		all.Wait() // one after the other
+	}
+	return w
+}
+
+// boot installs quorate as docs/operations.md says, with an agent file that says only what it must.
+func boot(t *testing.T, host *lab.Director) *director {
+	t.Helper()
+	d := &director{host, host.Systemd(t)}
+	d.MustRun(t, "make", "-C", root(t), "install", "BIN="+os.Getenv(lab.EnvBinary))
+	d.write(t, "/etc/quorate/agent.hcl", fmt.Sprintf("heartbeat = \"1s\"\nname = %q\nbind = %q\ninterfaces {\n  wan = \"eth0\"\n  lan = \"eth1\"\n}\nlog_level = \"debug\"\n", d.Name, d.Bind))
+	for unit, log := range map[string]string{control: "agent", keeper: "keeper"} {
+		d.drop(t, unit, "log", fmt.Sprintf("[Service]\nStandardOutput=append:%s\nStandardError=append:%[1]s\n", d.LogFile(log)))
+	}
+	// The lab looks for the socket among the host's files.
+	if err := os.Symlink("run/quorate/quorate.sock", d.Socket()); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// root is the directory of the Makefile.
+func root(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// write writes a file of the machine, with the mode that it has.
+func (d *director) write(t *testing.T, path, text string) {
+	t.Helper()
+	d.MustRun(t, "sh", "-c", `mkdir -p "${1%/*}" && printf %s "$2" >"$1"`, "sh", path, text)
+}
+
+// drop adds a drop-in to a unit.
+func (d *director) drop(t *testing.T, unit, name, text string) {
+	t.Helper()
+	d.write(t, "/etc/systemd/system/"+unit+".d/"+name+".conf", text)
+	d.systemctl(t, "daemon-reload")
+}
+
+// systemctl runs systemctl to its end; it must succeed.
+func (d *director) systemctl(t *testing.T, args ...string) string {
+	t.Helper()
+	return strings.TrimSpace(d.MustRun(t, append([]string{"systemctl"}, args...)...))
+}
+
+// property is one property of a unit.
+func (d *director) property(t *testing.T, unit, name string) string {
+	t.Helper()
+	return d.systemctl(t, "show", "--property="+name, "--value", unit)
+}
+
+// enable starts both units as docs/operations.md says.
+func (d *director) enable(t *testing.T) {
+	t.Helper()
+	d.systemctl(t, "enable", "--now", "quorate-keeper", "quorate")
+}
+
+// cluster is build with the units started, all directors in one cluster, and an address that somebody owns.
+func cluster(t *testing.T, name string, directors int) *testnet {
+	t.Helper()
+	w := build(t, name, directors)
+	for _, d := range w.directors {
+		d.enable(t)
+	}
+	w.directors[0].MustQuorate("init")
+	for _, d := range w.Directors[1:] {
+		w.Join(t, d)
+	}
+	w.AwaitReady(t, 30*time.Second)
+	first := w.Directors[0]
+	first.MustQuorate("apply", first.WriteFile("cluster.hcl", routerFile), "--yes")
+	w.settled(t)
+	return w
+}
+
+// settled waits until one host has the address, all name it and all are ready, and returns it.
+func (w *testnet) settled(t *testing.T) *director {
+	t.Helper()
+	var owner *director
+	lab.Eventually(t, 20*time.Second, "all agree on who owns", func() error {
+		if err := w.OneOwner(vip); err != nil {
+			return err
+		}
+		host := w.Owners(vip)[0]
+		for _, d := range w.directors {
+			if d.Host == host {
+				owner = d
+			}
+			if !d.Init().Alive() {
+				continue
+			}
+			st, err := d.Status()
+			if err != nil {
+				return err
+			}
+			if st.Owner(group) != host.Name || st.Groups[0].Epoch == 0 {
+				return fmt.Errorf("%s names %q in epoch %d, want %s", d.Name, st.Owner(group), st.Groups[0].Epoch, host.Name)
+			}
+		}
+		return nil
+	})
+	w.AwaitReady(t, 30*time.Second)
+	return owner
+}
+
+// other is a director that is not this one.
+func (w *testnet) other(not *director) *director {
+	return w.directors[(slices.Index(w.directors, not)+1)%len(w.directors)]
+}
+
+// pid is the process of a unit, seen from the lab.
+func (d *director) pid(t *testing.T, unit string) *lab.Process {
+	t.Helper()
+	if unit == control {
+		return d.Control()
+	}
+	return d.Keeper()
+}
+
+// unnoticed is what nobody may notice of a planned move; no test asserts less.
+const unnoticed = time.Second
+
+// watch probes the address each millisecond while f runs and a little longer. Meanwhile it asks who answers
+// for it. It holds that the address was away for no longer than most, and that two never answered for it
+// for longer than a second.
+func (w *testnet) watch(t *testing.T, most time.Duration, f func()) {
+	t.Helper()
+	probe := w.Client.Probe(lab.Probe{To: vip})
+	stop, judged := make(chan struct{}), make(chan time.Duration)
+	go func() { judged <- w.twoOwners(stop) }()
+	f()
+	time.Sleep(700 * time.Millisecond)
+	close(stop)
+	two := <-judged
+	r := probe.Close()
+	t.Logf("%v; two owners for %v", r, two.Round(time.Millisecond))
+	if r.Longest > most+r.Stall || r.Answered == 0 {
+		t.Errorf("the address was away for %v, at most %v: %v", r.Longest, most, r)
+	}
+	if two > time.Second {
+		t.Errorf("two answered for the address for %v", two)
+	}
+}
+
+// twoOwners asks who answers for the address until stop, and returns the longest time that two did.
+func (w *testnet) twoOwners(stop <-chan struct{}) time.Duration {
+	var longest time.Duration
+	var since time.Time
+	for {
+		select {
+		case <-stop:
+			return longest
+		default:
+		}
+		start := time.Now()
+		if owners := w.Client.AskARP(w.Outer, vip, 50*time.Millisecond); len(owners) < 2 {
+			since = time.Time{}
+			continue
+		}
+		if since.IsZero() {
+			since = start
+		}
+		longest = max(longest, time.Since(since))
+	}
+}
+
+// taken waits until one other director has the address.
+func (w *testnet) taken(t *testing.T, from *director) {
+	t.Helper()
+	lab.Eventually(t, 10*time.Second, "another than "+from.Name+" has the address", func() error {
+		if owners := w.Owners(vip); len(owners) != 1 || owners[0] == from.Host {
+			return fmt.Errorf("%d hosts have it", len(owners))
+		}
+		return nil
+	})
+}
+
+// stays holds that for a while nobody but the owner has the address.
+func (w *testnet) stays(t *testing.T, owner *director, during time.Duration) {
+	t.Helper()
+	lab.Consistently(t, during, owner.Name+" keeps the address", func() error {
+		if owners := w.Owners(vip); len(owners) != 1 || owners[0] != owner.Host {
+			return fmt.Errorf("%d hosts have it", len(owners))
+		}
+		return nil
+	})
+}
+
+// told waits until a director has an event of a new owner with that cause.
+func (w *testnet) told(t *testing.T, by *director, epoch uint64, cause string) {
+	t.Helper()
+	in := fmt.Sprintf(" in epoch %d,", epoch)
+	lab.Eventually(t, 10*time.Second, by.Name+" tells "+cause, func() error {
+		out, err := by.Quorate("events")
+		for line := range strings.Lines(out) {
+			if strings.Contains(line, in) && strings.Contains(line, cause) {
+				return nil
+			}
+		}
+		return errors.Join(err, fmt.Errorf("no such event%s in\n%s", in, out))
+	})
+}
+
+// epoch is the epoch of the group that a director knows.
+func (d *director) epoch(t *testing.T) uint64 {
+	t.Helper()
+	st, err := d.Status()
+	if err != nil || len(st.Groups) != 1 {
+		t.Fatalf("status of %s: %+v, %v", d.Name, st, err)
+	}
+	return st.Groups[0].Epoch
+}
+
+// again waits until a unit runs with another main process than the old one.
+func (d *director) again(t *testing.T, unit string, old *lab.Process, within time.Duration) {
+	t.Helper()
+	lab.Eventually(t, within, d.Name+" has another "+unit, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if old.Alive() {
+			return errors.New("the old one lives")
+		}
+		_, err := d.Systemd.Run(ctx, "systemctl", "is-active", unit)
+		return err
+	})
+}
