@@ -61,6 +61,7 @@ func systemdKernel() error {
 		{"/proc/sys", aside, "", unix.MS_BIND | unix.MS_REC, ""},
 		{"", aside, "", unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY, ""},
 		{aside, "/proc/sys", "", unix.MS_MOVE, ""},
+		{"", "/sys", "", unix.MS_REMOUNT | unix.MS_BIND | unix.MS_RDONLY, ""},
 		{"cgroup2", "/sys/fs/cgroup", "cgroup2", 0, ""},
 		{"tmpfs", aside, "tmpfs", 0, "mode=755"},
 	} {

@@ -187,9 +187,8 @@ func (w *testnet) other(not *director) *director {
 	return w.directors[(slices.Index(w.directors, not)+1)%len(w.directors)]
 }
 
-// pid is the process of a unit, seen from the lab.
-func (d *director) pid(t *testing.T, unit string) *lab.Process {
-	t.Helper()
+// process is the process of a unit, as the lab sees it.
+func (d *director) process(unit string) *lab.Process {
 	if unit == control {
 		return d.Control()
 	}

@@ -1,10 +1,10 @@
 package units
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
-
-	"github.com/quorate/quorate/e2e/lab"
 )
 
 func TestUnits(t *testing.T) {
@@ -18,6 +18,11 @@ func TestUnits(t *testing.T) {
 		{"a restart of the keeper hands over", restartKeeper},
 		{"a stop of the keeper hands over", stopKeeper},
 		{"a stop of both hands over", stopBoth},
+		{"a restart of both hands over", restartBoth},
+		{"control that is killed is started again, and nothing moves", killControl},
+		{"a keeper that is killed is started again, and nothing moves", killKeeper},
+		{"a keeper that hangs is ended and started again, and another takes over", freezeKeeper},
+		{"a shutdown of the machine hands over", shutDown},
 	} {
 		from := w.settled(t)
 		if !t.Run(tt.name, func(t *testing.T) { tt.do(t, w, from) }) {
@@ -72,4 +77,57 @@ func stopBoth(t *testing.T, w *testnet, from *director) {
 	from.systemctl(t, "start", "quorate", "quorate-keeper")
 }
 
-var _ = lab.Eventually
+func restartBoth(t *testing.T, w *testnet, from *director) {
+	w.watch(t, unnoticed, func() {
+		from.systemctl(t, "restart", "quorate", "quorate-keeper")
+		w.taken(t, from)
+	})
+}
+
+func killControl(t *testing.T, w *testnet, from *director) { killUnit(t, w, from, control) }
+func killKeeper(t *testing.T, w *testnet, from *director)  { killUnit(t, w, from, keeper) }
+
+func killUnit(t *testing.T, w *testnet, from *director, unit string) {
+	old, epoch := from.process(unit), from.epoch(t)
+	w.watch(t, unnoticed, func() {
+		old.Kill()
+		from.again(t, unit, old, 5*time.Second)
+		w.stays(t, from, 3*time.Second)
+	})
+	if now := w.settled(t); now != from || now.epoch(t) != epoch {
+		t.Errorf("%s owns in epoch %d, before: %s in %d", now.Name, now.epoch(t), from.Name, epoch)
+	}
+}
+
+// A keeper that hangs is missed by the others in less than a second, and by systemd in five. Its kernel has
+// the address for a moment longer.
+func freezeKeeper(t *testing.T, w *testnet, from *director) {
+	old := from.Keeper()
+	var next *director
+	w.watch(t, unnoticed, func() {
+		if err := old.Freeze(); err != nil {
+			t.Fatal(err)
+		}
+		w.taken(t, from)
+		from.again(t, keeper, old, 9*time.Second)
+		next = w.settled(t)
+		w.stays(t, next, 2*time.Second)
+	})
+	if next == from {
+		t.Errorf("%s took the address back", from.Name)
+	}
+}
+
+func shutDown(t *testing.T, w *testnet, from *director) {
+	epoch := from.epoch(t)
+	w.watch(t, unnoticed, func() {
+		from.systemctl(t, "poweroff")
+		w.taken(t, from)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		if err := from.Init().Wait(ctx); errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("the machine is not off: %v", err)
+		}
+	})
+	w.told(t, w.other(from), epoch+1, from.Name+" stops")
+}
