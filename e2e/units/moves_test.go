@@ -22,12 +22,16 @@ func TestUnits(t *testing.T) {
 		{"control that is killed is started again, and nothing moves", killControl},
 		{"a keeper that is killed is started again, and nothing moves", killKeeper},
 		{"a keeper that hangs is ended and started again, and another takes over", freezeKeeper},
+		{"a keeper that hangs for a moment finds that another has taken over", freezeKeeperForAMoment},
 		{"a shutdown of the machine hands over", shutDown},
 	} {
 		from := w.settled(t)
 		if !t.Run(tt.name, func(t *testing.T) { tt.do(t, w, from) }) {
 			return
 		}
+	}
+	for _, d := range w.directors {
+		nothingRefused(t, d)
 	}
 }
 
@@ -115,6 +119,28 @@ func freezeKeeper(t *testing.T, w *testnet, from *director) {
 	})
 	if next == from {
 		t.Errorf("%s took the address back", from.Name)
+	}
+}
+
+// It goes on before systemd or the end of the addresses' lifetime would have it see that it was away.
+func freezeKeeperForAMoment(t *testing.T, w *testnet, from *director) {
+	hung := from.Keeper()
+	w.watch(t, unnoticed, func() {
+		if err := hung.Freeze(); err != nil {
+			t.Fatal(err)
+		}
+		w.taken(t, from)
+		if err := hung.Thaw(); err != nil {
+			t.Fatal(err)
+		}
+		next := w.settled(t)
+		w.stays(t, next, 2*time.Second)
+		if next == from {
+			t.Errorf("%s took the address back", from.Name)
+		}
+	})
+	if !hung.Alive() {
+		t.Error("the keeper was ended")
 	}
 }
 
