@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +13,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/e2e/lab"
+	"github.com/quorate/quorate/e2e/units/installed"
 )
 
 func TestMain(m *testing.M) { lab.MainHost(m) }
@@ -32,18 +31,14 @@ const (
 `
 )
 
-// The units, and where quorate is when it was installed.
+// The units.
 const (
-	control   = "quorate.service"
-	keeper    = "quorate-keeper.service"
-	installed = "/usr/local/bin/quorate"
+	control = installed.Control
+	keeper  = installed.Keeper
 )
 
 // A director is one whose agent runs as systemd's units.
-type director struct {
-	*lab.Director
-	*lab.Systemd
-}
+type director struct{ *installed.Director }
 
 // A testnet is directors with a wire to a client and one of their own for the cluster.
 type testnet struct {
@@ -69,69 +64,16 @@ func build(t *testing.T, name string, directors int) *testnet {
 			w.Outer.At(fmt.Sprintf("192.168.1.%d/24", 2+i)), w.Inner.At(fmt.Sprintf("192.168.2.%d/24", 2+i))))
 	}
 	w.Client = n.Host("client", w.Outer.At("192.168.1.100/24"))
-	var all sync.WaitGroup
 	for _, d := range w.Directors {
-		all.Go(func() { w.directors = append(w.directors, boot(t, d)) })
-		all.Wait() // one after the other
+		w.directors = append(w.directors, &director{installed.Boot(t, d)})
 	}
 	return w
-}
-
-// boot installs quorate as docs/operations.md says, with an agent file that says only what it must.
-func boot(t *testing.T, host *lab.Director) *director {
-	t.Helper()
-	d := &director{host, host.Systemd(t)}
-	d.MustRun(t, "make", "-C", root(t), "install", "BIN="+os.Getenv(lab.EnvBinary))
-	d.write(t, "/etc/quorate/agent.hcl", fmt.Sprintf("heartbeat = \"1s\"\nname = %q\nbind = %q\ninterfaces {\n  wan = \"eth0\"\n  lan = \"eth1\"\n}\nlog_level = \"debug\"\n", d.Name, d.Bind))
-	for unit, log := range map[string]string{control: "agent", keeper: "keeper"} {
-		d.drop(t, unit, "log", fmt.Sprintf("[Service]\nStandardOutput=append:%s\nStandardError=append:%[1]s\n", d.LogFile(log)))
-	}
-	// The lab looks for the socket among the host's files.
-	if err := os.Symlink("run/quorate/quorate.sock", d.Socket()); err != nil {
-		t.Fatal(err)
-	}
-	return d
-}
-
-// root is the directory of the Makefile.
-func root(t *testing.T) string {
-	t.Helper()
-	dir, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-// write writes a file of the machine, with the mode that it has.
-func (d *director) write(t *testing.T, path, text string) {
-	t.Helper()
-	d.MustRun(t, "sh", "-c", `mkdir -p "${1%/*}" && printf %s "$2" >"$1"`, "sh", path, text)
-}
-
-// drop adds a drop-in to a unit.
-func (d *director) drop(t *testing.T, unit, name, text string) {
-	t.Helper()
-	d.write(t, "/etc/systemd/system/"+unit+".d/"+name+".conf", text)
-	d.systemctl(t, "daemon-reload")
-}
-
-// systemctl runs systemctl to its end; it must succeed.
-func (d *director) systemctl(t *testing.T, args ...string) string {
-	t.Helper()
-	return strings.TrimSpace(d.MustRun(t, append([]string{"systemctl"}, args...)...))
-}
-
-// property is one property of a unit.
-func (d *director) property(t *testing.T, unit, name string) string {
-	t.Helper()
-	return d.systemctl(t, "show", "--property="+name, "--value", unit)
 }
 
 // enable starts both units as docs/operations.md says.
 func (d *director) enable(t *testing.T) {
 	t.Helper()
-	d.systemctl(t, "enable", "--now", "quorate-keeper", "quorate")
+	d.Systemctl(t, "enable", "--now", "quorate-keeper", "quorate")
 }
 
 // cluster is build with the units started, all directors in one cluster, and an address that somebody owns.
@@ -185,14 +127,6 @@ func (w *testnet) settled(t *testing.T) *director {
 // other is a director that is not this one.
 func (w *testnet) other(not *director) *director {
 	return w.directors[(slices.Index(w.directors, not)+1)%len(w.directors)]
-}
-
-// process is the process of a unit, as the lab sees it.
-func (d *director) process(unit string) *lab.Process {
-	if unit == control {
-		return d.Control()
-	}
-	return d.Keeper()
 }
 
 // unnoticed is what nobody may notice of a planned move; no test asserts less.

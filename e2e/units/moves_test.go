@@ -31,14 +31,14 @@ func TestUnits(t *testing.T) {
 		}
 	}
 	for _, d := range w.directors {
-		nothingRefused(t, d)
+		d.NothingRefused(t)
 	}
 }
 
 func restartControl(t *testing.T, w *testnet, from *director) {
 	old, keeps, epoch := from.Control(), from.Keeper(), from.epoch(t)
 	w.watch(t, unnoticed, func() {
-		from.systemctl(t, "restart", "quorate")
+		from.Systemctl(t, "restart", "quorate")
 		w.stays(t, from, 2*time.Second)
 	})
 	if old.Alive() || !keeps.Alive() {
@@ -52,7 +52,7 @@ func restartControl(t *testing.T, w *testnet, from *director) {
 func restartKeeper(t *testing.T, w *testnet, from *director) {
 	epoch := from.epoch(t)
 	w.watch(t, unnoticed, func() {
-		from.systemctl(t, "restart", "quorate-keeper")
+		from.Systemctl(t, "restart", "quorate-keeper")
 		w.taken(t, from)
 	})
 	w.told(t, w.other(from), epoch+1, "the keeper of "+from.Name+" stops")
@@ -61,29 +61,29 @@ func restartKeeper(t *testing.T, w *testnet, from *director) {
 func stopKeeper(t *testing.T, w *testnet, from *director) {
 	epoch := from.epoch(t)
 	w.watch(t, unnoticed, func() {
-		from.systemctl(t, "stop", "quorate-keeper")
+		from.Systemctl(t, "stop", "quorate-keeper")
 		w.taken(t, from)
 	})
 	w.told(t, w.other(from), epoch+1, "the keeper of "+from.Name+" stops")
-	if got := from.property(t, control, "ActiveState"); got != "active" {
+	if got := from.Property(t, control, "ActiveState"); got != "active" {
 		t.Errorf("control is %s", got)
 	}
-	from.systemctl(t, "start", "quorate-keeper")
+	from.Systemctl(t, "start", "quorate-keeper")
 }
 
 func stopBoth(t *testing.T, w *testnet, from *director) {
 	epoch := from.epoch(t)
 	w.watch(t, unnoticed, func() {
-		from.systemctl(t, "stop", "quorate", "quorate-keeper")
+		from.Systemctl(t, "stop", "quorate", "quorate-keeper")
 		w.taken(t, from)
 	})
 	w.told(t, w.other(from), epoch+1, from.Name+" stops")
-	from.systemctl(t, "start", "quorate", "quorate-keeper")
+	from.Systemctl(t, "start", "quorate", "quorate-keeper")
 }
 
 func restartBoth(t *testing.T, w *testnet, from *director) {
 	w.watch(t, unnoticed, func() {
-		from.systemctl(t, "restart", "quorate", "quorate-keeper")
+		from.Systemctl(t, "restart", "quorate", "quorate-keeper")
 		w.taken(t, from)
 	})
 }
@@ -92,7 +92,7 @@ func killControl(t *testing.T, w *testnet, from *director) { killUnit(t, w, from
 func killKeeper(t *testing.T, w *testnet, from *director)  { killUnit(t, w, from, keeper) }
 
 func killUnit(t *testing.T, w *testnet, from *director, unit string) {
-	old, epoch := from.process(unit), from.epoch(t)
+	old, epoch := from.Process(unit), from.epoch(t)
 	w.watch(t, unnoticed, func() {
 		old.Kill()
 		from.again(t, unit, old, 5*time.Second)
@@ -147,7 +147,7 @@ func freezeKeeperForAMoment(t *testing.T, w *testnet, from *director) {
 func shutDown(t *testing.T, w *testnet, from *director) {
 	epoch := from.epoch(t)
 	w.watch(t, unnoticed, func() {
-		from.systemctl(t, "poweroff")
+		from.Systemctl(t, "poweroff")
 		w.taken(t, from)
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
