@@ -88,10 +88,14 @@ func cluster(t *testing.T, name string, directors int) *testnet {
 		w.Join(t, d)
 	}
 	w.AwaitReady(t, 30*time.Second)
-	first := w.Directors[0]
-	first.MustQuorate("apply", first.WriteFile("cluster.hcl", routerFile), "--yes")
+	w.apply(routerFile)
 	w.settled(t)
 	return w
+}
+
+func (w *testnet) apply(text string) {
+	first := w.Directors[0]
+	first.MustQuorate("apply", first.WriteFile("cluster.hcl", text), "--yes")
 }
 
 // settled waits until one host has the address, all name it and all are ready, and returns it.
@@ -138,12 +142,16 @@ const unnoticed = time.Second
 func (w *testnet) watch(t *testing.T, most time.Duration, f func()) {
 	t.Helper()
 	probe := w.Client.Probe(lab.Probe{To: vip})
-	stop, judged := make(chan struct{}), make(chan time.Duration)
-	go func() { judged <- w.twoOwners(stop) }()
-	f()
-	time.Sleep(700 * time.Millisecond)
-	close(stop)
-	two := <-judged
+	var two time.Duration
+	stop := make(chan struct{})
+	var judging sync.WaitGroup
+	judging.Go(func() { two = w.twoOwners(stop) })
+	func() {
+		defer judging.Wait()
+		defer close(stop) // also where f ends the test
+		f()
+		time.Sleep(700 * time.Millisecond)
+	}()
 	r := probe.Close()
 	t.Logf("%v; two owners for %v", r, two.Round(time.Millisecond))
 	if r.Longest > most+r.Stall || r.Answered == 0 {
@@ -223,15 +231,16 @@ func (d *director) epoch(t *testing.T) uint64 {
 	return st.Groups[0].Epoch
 }
 
-// again waits until a unit runs with another main process than the old one.
+// again waits until a unit runs with another process than the old one.
 func (d *director) again(t *testing.T, unit string, old *lab.Process, within time.Duration) {
 	t.Helper()
+	role := map[string]string{control: "agent", keeper: "keeper"}[unit]
 	lab.Eventually(t, within, d.Name+" has another "+unit, func() error {
+		if p, err := d.FindProcess(role); err != nil || p.Pid == old.Pid {
+			return errors.Join(err, errors.New("no other process"))
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
-		if old.Alive() {
-			return errors.New("the old one lives")
-		}
 		_, err := d.Systemd.Run(ctx, "systemctl", "is-active", unit)
 		return err
 	})
