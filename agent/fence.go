@@ -61,9 +61,7 @@ func removeAddresses(g keeper.Group, s *session) (err error) {
 	defer func() { err = errors.Join(err, host.Close()) }()
 	var all []address.Address
 	for _, r := range g.Routers {
-		for _, p := range slices.Concat(r.Addresses, r.Excluded) {
-			all = append(all, address.Address{Interface: r.Interface, Prefix: p})
-		}
+		all = append(all, r.Kept()...)
 	}
 	if err := host.Remove(all); err != nil {
 		return fmt.Errorf("remove the addresses of %s: %w", g.Name, err)

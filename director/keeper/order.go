@@ -110,7 +110,8 @@ func (r Router) advertised() []netip.Addr {
 	return out
 }
 
-func (r Router) kept() []address.Address {
+// Kept returns all addresses that are on this host while the router is Active here, where they are.
+func (r Router) Kept() []address.Address {
 	iface := r.Interface
 	if r.VirtualMAC {
 		iface = r.virtual().Name()
@@ -138,7 +139,7 @@ func (r Router) refresh() time.Duration {
 
 // same reports whether the host has to do nothing to get from one to the other.
 func (r Router) same(other Router) bool {
-	return slices.Equal(r.kept(), other.kept()) && r.Interval == other.Interval && r.refresh() == other.refresh() &&
+	return slices.Equal(r.Kept(), other.Kept()) && r.Interval == other.Interval && r.refresh() == other.refresh() &&
 		slices.Equal(r.Routes, other.Routes) && slices.Equal(r.Rules, other.Rules)
 }
 
