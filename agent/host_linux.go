@@ -105,6 +105,22 @@ func gatewayOn(iface string, source netip.Addr) (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
+// interfaces returns the names of this host's interfaces but lo, sorted.
+func interfaces() []string {
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil // asked again in a second
+	}
+	var names []string
+	for _, i := range all {
+		if i.Flags&net.FlagLoopback == 0 {
+			names = append(names, i.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // interfaceOf returns the interface that has an address, or "".
 func interfaceOf(addr netip.Addr) string {
 	list, err := netlink.AddrList(nil, netlink.FAMILY_ALL)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"os"
 	"slices"
@@ -181,6 +180,9 @@ func (a *Agent) Remove(ctx context.Context, name string, force bool) error {
 	if name == s.cfg.Name {
 		return errors.New("this is that director: use `quorate leave` here")
 	}
+	if _, alive := s.reports.live(time.Now())[name]; alive && !force {
+		return fmt.Errorf("%s is alive: `quorate leave` there hands over first, and takes what quorate made with it; --force removes it all the same", name)
+	}
 	return unknownMember(atRisk(s.node.Remove(ctx, name, force)))
 }
 
@@ -210,7 +212,7 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 		return unknownMember(err)
 	}
 	if !r.Draining {
-		p(r.Director + " may own addresses again; nothing moves to it by that")
+		p(r.Director + " may own addresses again; nothing moves to it unless another drains")
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, drainLimit)
@@ -222,7 +224,7 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 			return nil
 		}
 		if !sleep(ctx, 50*time.Millisecond) {
-			return fmt.Errorf("%s drains, but still owns %s: nobody else is ready to take over, see `quorate status`", r.Director, strings.Join(owned, ", "))
+			return fmt.Errorf("%s drains, but still owns %s: nobody else is ready to take over, see `quorate status`; it goes on draining until `quorate enable director %s`", r.Director, strings.Join(owned, ", "), r.Director)
 		}
 	}
 }
@@ -249,10 +251,12 @@ func (a *Agent) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) 
 	plan := api.Plan{
 		Base:     state.Revision,
 		Changes:  config.Diff(state.Config, r.Config),
-		Problems: append(config.Validate(r.Config), config.MissingKeys(state.Config, r.Config)...),
+		Problems: append(append(config.Problems{}, config.Validate(r.Config)...), config.MissingKeys(state.Config, r.Config)...),
 		Kernel:   map[string][]string{},
 	}
-	return plan, s.planEverywhere(ctx, r.Config, &plan)
+	plan.Problems = append(plan.Problems, s.fits(r.Config)...)
+	err = s.planEverywhere(ctx, r.Config, &plan)
+	return plan, err
 }
 
 // Apply implements [api.Agent]. Nothing is applied if anything is wrong.
@@ -267,27 +271,13 @@ func (a *Agent) Apply(ctx context.Context, r api.ApplyRequest) (api.ApplyResult,
 	if err := append(config.Validate(r.Config), config.MissingKeys(state.Config, r.Config)...).Err(); err != nil {
 		return api.ApplyResult{}, err
 	}
-	if err := s.fits(r.Config); err != nil {
+	if err := s.fits(r.Config).Err(); err != nil {
 		return api.ApplyResult{}, err
 	}
 	if err := s.propose(ctx, fsm.PutConfig{Base: r.Base, Config: r.Config, Author: r.Author}); err != nil {
 		return api.ApplyResult{}, err
 	}
 	return api.ApplyResult{Revision: r.Base + 1, Index: s.node.State().Index}, nil
-}
-
-// fits says which directors could not do what a configuration asks of them.
-func (s *session) fits(cfg fsm.Config) error {
-	if len(cfg.Services) == 0 {
-		return nil
-	}
-	live := s.reports.live(time.Now())
-	for _, name := range slices.Sorted(maps.Keys(live)) {
-		if s.node.State().Members[name].Role == fsm.RoleDirector && live[name].NoIPVS {
-			return fmt.Errorf("%s has no IPVS in its kernel, and this configuration has services: load it there with `modprobe ip_vs`, or boot a kernel that has it; nothing was applied", name)
-		}
-	}
-	return nil
 }
 
 // Events implements [api.Agent].

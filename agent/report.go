@@ -39,6 +39,8 @@ type report struct {
 	NoIPVS       bool                                 `json:"no_ipvs,omitempty"`  // its kernel has none
 	Joining      bool                                 `json:"joining,omitempty"`  // it has no vote yet
 	Leaving      bool                                 `json:"leaving,omitempty"`
+	Links        []string                             `json:"links"`           // its interfaces, as the kernel calls them
+	Names        map[string]string                    `json:"names,omitempty"` // what its agent file calls them
 	Groups       map[string]groupReport               `json:"groups"`
 	Observations map[fsm.ServerKey]checks.Observation `json:"observations"`
 }

@@ -232,6 +232,7 @@ func (s *session) report() report {
 		NoIPVS: !s.director.CanHaveIPVS(), Groups: map[string]groupReport{}, Observations: s.observations(),
 	}
 	r.HashIndex, r.Hash = s.hash(state)
+	r.Links, r.Names = interfaces(), s.cfg.Interfaces
 	_, r.Troubles = s.director.Problems()
 	if err := s.node.Halted(); err != nil {
 		r.Halted = err.Error()

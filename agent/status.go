@@ -48,7 +48,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	for iface, drops := range runs.Drops {
 		st.Drops[iface] = counts(drops)
 	}
-	table := s.director.Written()
+	table := s.director.Have()
 	for _, name := range slices.Sorted(maps.Keys(state.Config.Services)) {
 		st.Services = append(st.Services, serviceStatus(state, live, state.Config.Services[name], table, s.cfg.Name))
 	}
@@ -219,6 +219,11 @@ func warnings(st api.Status, live map[string]received) []string {
 	for _, g := range st.Groups {
 		if g.Owner == "" {
 			out = append(out, "nobody owns "+g.Name)
+		}
+		for _, d := range st.Directors {
+			if d.Draining && d.Name == g.Owner {
+				out = append(out, d.Name+" drains, and still owns "+g.Name+": nobody else can take it over")
+			}
 		}
 	}
 	return out

@@ -25,7 +25,7 @@ func ParseCluster(filename string, src []byte) (fsm.Config, Problems) {
 	}
 	problems := d.problems(found)
 	if problems.Err() != nil {
-		return fsm.Config{}, problems.Errors() // a warning may come from what the errors left out
+		return fsm.Config{}, d.problems(sure(found, problems.Errors()))
 	}
 	return c, problems
 }

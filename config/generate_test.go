@@ -109,9 +109,6 @@ func (g generator) server(s fsm.Service, v6 bool, port uint16, n int) fsm.Server
 	if forward == fsm.NAT && port != 0 && g.chance(50) {
 		port = uint16(1 + g.IntN(65535))
 	}
-	if forward == fsm.Tunnel && g.chance(20) {
-		v6 = !v6
-	}
 	server.Address = netip.AddrPortFrom(g.addr(v6, 150+n), port)
 	return server
 }

@@ -63,6 +63,28 @@ func (p Problems) Errors() Problems { return p.only(false) }
 // Warnings returns the problems with which the input is still good.
 func (p Problems) Warnings() Problems { return p.only(true) }
 
+// sure returns the findings without those warnings that may come from what the errors left out: about a
+// thing that an error is in, or about what routers and groups have where one of those has an error.
+func sure(found []finding, errors Problems) []finding {
+	broken, whole := map[string]bool{}, true
+	for _, problem := range errors {
+		thing := topOf(problem.Path)
+		broken[thing] = true
+		whole = whole && strings.HasPrefix(thing, "services[")
+	}
+	return slices.DeleteFunc(slices.Clone(found), func(w finding) bool {
+		return w.Warning && (broken[topOf(w.Path)] || !whole && w.elsewhere)
+	})
+}
+
+// topOf is the router, sync group, service or track that a path is in.
+func topOf(path string) string {
+	if i := strings.Index(path, "]"); i >= 0 {
+		return path[:i+1]
+	}
+	return path
+}
+
 func (p Problems) only(warning bool) Problems {
 	var some Problems
 	for _, problem := range p {
@@ -91,7 +113,8 @@ func (e *InvalidError) Error() string { return strings.TrimSuffix(e.Problems.Str
 // becomes a line number where there are lines.
 type finding struct {
 	Problem
-	see string
+	see       string
+	elsewhere bool // it is about what other parts of the model do not have
 }
 
 // sortProblems puts problems in the order of the file and drops what was said twice.

@@ -61,6 +61,12 @@ func (o object) clash(field, other, hint, format string, args ...any) {
 	o.findings[len(o.findings)-1].see = other
 }
 
+// lacks adds a warning about what no other part of the model has.
+func (o object) lacks(field, hint, format string, args ...any) {
+	o.doubt(field, hint, format, args...)
+	o.findings[len(o.findings)-1].elsewhere = true
+}
+
 // doubt adds a warning.
 func (o object) doubt(field, hint, format string, args ...any) {
 	o.wrong(field, hint, format, args...)

@@ -39,7 +39,7 @@ func (v *validator) services(c fsm.Config) {
 		}
 		keys[key] = o.path + field
 		if s.Address.IsValid() && !held[s.Address.Addr()] {
-			o.doubt(".address", "add it to a router's addresses, unless it comes to the directors in another way", "no router holds %s", s.Address.Addr())
+			o.lacks(".address", "add it to a router's addresses, unless it comes to the directors in another way", "no router holds %s", s.Address.Addr())
 		}
 	}
 }
@@ -156,8 +156,8 @@ func (o object) server(s fsm.Service, server fsm.Server) {
 	if !s.Address.IsValid() && s.Mark == 0 {
 		return // which family and port is not known
 	}
-	if addr.Is6() != ipv6(s) && forward != fsm.Tunnel {
-		o.wrong(".address", `only forward = "tunnel" crosses families`, "is not of the service's address family")
+	if addr.Is6() != ipv6(s) { // IPVS could by a tunnel, but not where connections are synchronised
+		o.wrong(".address", "make a service of the other family", "is not of the service's address family")
 	}
 	switch {
 	case portless(s) && port != 0:

@@ -27,7 +27,7 @@ func (v *validator) tracks(c fsm.Config) {
 		o.named(name, t.Name)
 		o.track(t)
 		if !used[name] {
-			o.doubt("", fmt.Sprintf("add require %q {} to a router or sync group", name), "nobody uses it")
+			o.lacks("", fmt.Sprintf("add require %q {} to a router or sync group", name), "nobody uses it")
 		}
 	}
 }

@@ -164,13 +164,17 @@ func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, ipvs.Table, 
 	case mutant.On(mutant.DeafTables) && len(d.Written()) > 0:
 		return nil, nil, false
 	}
-	_, err := d.cfg.Tables.Apply(ctx, ipvs.Desired{Table: want, Complete: complete})
-	d.note("ipvs", err)
-	if err == nil {
-		d.mu.Lock()
-		d.written = want
-		d.mu.Unlock()
+	res, err := d.cfg.Tables.Apply(ctx, ipvs.Desired{Table: want, Complete: complete})
+	if len(res.Failed) > 0 && ipvs.Refused(err) { // the other directors' kernels refuse it as well
+		d.note(refused, err)
+		err = nil
+	} else {
+		d.note(refused, nil)
 	}
+	d.note("ipvs", err)
+	d.mu.Lock()
+	d.written = want
+	d.mu.Unlock()
 	return state, want, true
 }
 
@@ -233,6 +237,7 @@ func (d *Director) prepare(f host.Features) {
 // audit compares the whole table with the kernel's and tells of drift. It reports whether it could.
 func (d *Director) audit(ctx context.Context) bool {
 	if len(d.Written()) == 0 {
+		d.note(auditing, nil)
 		return true
 	}
 	res, err := d.cfg.Tables.Audit(ctx)
@@ -289,7 +294,7 @@ func (d *Director) Plan(ctx context.Context, cfg fsm.Config) (ops []string, conn
 	next := *state
 	next.Config = cfg
 	want := Table(cfg, func(svc fsm.Service) []Real { return d.cfg.Pool(&next, svc) })
-	have := d.Written()
+	have := d.cfg.Tables.Have()
 	ours := ipvs.Ledger{}
 	for key := range have {
 		ours[key] = true
@@ -343,6 +348,9 @@ func (d *Director) Inject(ctx context.Context, conns []ipvs.Conn) error {
 	return d.cfg.Kernel.Inject(ctx, conns)
 }
 
+// Have returns the table as this director's kernel has it.
+func (d *Director) Have() ipvs.Table { return d.cfg.Tables.Have() }
+
 // Written returns the table as this director last wanted it. Callers must not change it.
 func (d *Director) Written() ipvs.Table {
 	d.mu.Lock()
@@ -365,6 +373,7 @@ func (d *Director) HasIPVS() bool { return d.cfg.Host.HasIPVS() }
 
 // What may fail while all that is served is served.
 const (
+	refused  = "ipvs refuses"
 	auditing = "audit"
 	guarding = "sync daemons, reset guard"
 )
@@ -376,7 +385,7 @@ func (d *Director) Problems() (serious, other []string) {
 	defer d.mu.Unlock()
 	for _, what := range slices.Sorted(maps.Keys(d.problems)) {
 		text := what + ": " + d.problems[what]
-		if what == auditing || what == guarding {
+		if what == refused || what == auditing || what == guarding {
 			other = append(other, text)
 		} else {
 			serious = append(serious, text)

@@ -41,6 +41,9 @@ func validateCommand(c *cli) *cobra.Command {
 		Short: "Find all mistakes in a cluster file; needs no agent",
 		Args:  arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if c.json() {
+				return validateJSON(cmd, args[0])
+			}
 			cfg, err := readCluster(args[0], cmd.ErrOrStderr())
 			if err != nil {
 				return err
@@ -50,6 +53,26 @@ func validateCommand(c *cli) *cobra.Command {
 			return err
 		},
 	}
+}
+
+// validateJSON is validate for programs.
+func validateJSON(cmd *cobra.Command, file string) error {
+	src, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("cluster file: %w", err)
+	}
+	_, problems := config.ParseCluster(file, src)
+	out := struct {
+		Valid    bool            `json:"valid"`
+		Problems config.Problems `json:"problems"`
+	}{problems.Err() == nil, append(config.Problems{}, problems...)}
+	if err := printJSON(cmd.OutOrStdout(), out); err != nil {
+		return err
+	}
+	if !out.Valid {
+		return exitCode(exitError)
+	}
+	return nil
 }
 
 // count is a number of things, in words.
@@ -89,7 +112,16 @@ func (c *cli) plan(cmd *cobra.Command, file string) (fsm.Config, api.Plan, error
 		return cfg, api.Plan{}, err
 	}
 	plan, err := c.client().Plan(cmd.Context(), api.ApplyRequest{Config: cfg})
-	return cfg, plan, err
+	if err != nil {
+		return cfg, plan, err
+	}
+	for _, p := range plan.Problems.Errors() { // what the file alone does not show
+		fmt.Fprintln(cmd.ErrOrStderr(), p)
+	}
+	if plan.Problems.Err() != nil {
+		return cfg, plan, exitCode(exitError)
+	}
+	return cfg, plan, nil
 }
 
 func printPlan(w io.Writer, plan api.Plan) error {

@@ -70,10 +70,14 @@ func removeCommand(c *cli) *cobra.Command {
 		Short: "End the membership of a director that is gone for good",
 		Args:  arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.client().Remove(cmd.Context(), args[0], force)
+			err := c.client().Remove(cmd.Context(), args[0], force)
+			if err == nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s is no longer a member; if it comes back, `quorate leave` there removes what quorate made\n", args[0])
+			}
+			return err
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "remove it though the cluster loses its quorum")
+	cmd.Flags().BoolVar(&force, "force", false, "remove it though it is alive, or the cluster loses its quorum")
 	return cmd
 }
 

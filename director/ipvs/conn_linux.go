@@ -281,6 +281,13 @@ type brokenError struct{ error }
 
 func (e *brokenError) Unwrap() error { return e.error }
 
+// Refused reports whether an error is the kernel's answer to single changes: it was reached, and the rest of
+// the table is as it should be.
+func Refused(err error) bool {
+	var broken *brokenError
+	return err != nil && !errors.As(err, &broken)
+}
+
 func brokenIf(err error, doing string) error {
 	if err == nil {
 		return nil

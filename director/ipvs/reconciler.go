@@ -70,6 +70,13 @@ func New(cfg Config) *Reconciler {
 	return &Reconciler{cfg: cfg, have: make(Table), want: make(Table), dirty: make(map[Key]bool)}
 }
 
+// Have returns the table that the kernel has, as far as is known: what was read and what was written since.
+func (r *Reconciler) Have() Table {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.have.Clone()
+}
+
 // Apply makes the kernel's table equal to the desired one. The first call reads the kernel's table
 // and adopts it; later calls compare with what was last written, cut to the changed services. Every
 // change is tried; the error holds all that failed.

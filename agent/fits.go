@@ -1,0 +1,78 @@
+package agent
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/fsm"
+)
+
+// fits says what of a configuration the directors that answer could not do.
+func (s *session) fits(cfg fsm.Config) config.Problems {
+	var all config.Problems
+	live := s.reports.live(time.Now())
+	live[s.cfg.Name] = received{report: s.report()}
+	members := s.node.State().Members
+	for _, name := range slices.Sorted(maps.Keys(live)) {
+		if members[name].Role == fsm.RoleDirector {
+			all = append(all, misfits(cfg, live[name].report)...)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Routers)) {
+		if owner := cfg.Routers[name].AddressOwner; owner != "" && members[owner].Name == "" {
+			all = append(all, config.Problem{
+				Path: fmt.Sprintf("routers[%q].address_owner", name),
+				Text: fmt.Sprintf("router %q: address_owner %q is no member of this cluster", name, owner),
+				Hint: "`quorate members` lists all members",
+			})
+		}
+	}
+	return all
+}
+
+// misfits says what of a configuration one director could not do.
+func misfits(cfg fsm.Config, r report) config.Problems {
+	var all config.Problems
+	if len(cfg.Services) > 0 && r.NoIPVS {
+		all = append(all, config.Problem{
+			Text: fmt.Sprintf("%s has no IPVS in its kernel, and this configuration has services", r.Name),
+			Hint: "load it there with `modprobe ip_vs`, or boot a kernel that has it",
+		})
+	}
+	if r.Links == nil { // it does not say
+		return all
+	}
+	lacks := func(warning bool, path, what, iface string) {
+		kernel, mapped := r.Names[iface]
+		if !mapped {
+			kernel = iface
+		}
+		if iface == "" || slices.Contains(r.Links, kernel) {
+			return
+		}
+		hint := fmt.Sprintf("it has %s", strings.Join(r.Links, ", "))
+		if len(r.Names) > 0 {
+			hint += fmt.Sprintf(", and its agent file names %s", strings.Join(slices.Sorted(maps.Keys(r.Names)), ", "))
+		}
+		all = append(all, config.Problem{Path: path, Warning: warning, Text: fmt.Sprintf("%s: %s has no interface %q", what, r.Name, iface), Hint: hint})
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Routers)) {
+		router, path, what := cfg.Routers[name], fmt.Sprintf("routers[%q]", name), fmt.Sprintf("router %q", name)
+		lacks(false, path+".interface", what, router.Interface)
+		for i, x := range router.Routes {
+			lacks(false, fmt.Sprintf("%s.routes[%d].interface", path, i), what+", route "+x.To.String(), x.Interface)
+		}
+		for i, x := range router.Rules {
+			lacks(true, fmt.Sprintf("%s.rules[%d].in", path, i), what+", rule", x.In)
+			lacks(true, fmt.Sprintf("%s.rules[%d].out", path, i), what+", rule", x.Out)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Tracks)) { // one that comes later is what it watches for
+		lacks(true, fmt.Sprintf("tracks[%q].interface", name), fmt.Sprintf("track %q", name), cfg.Tracks[name].Interface)
+	}
+	return all
+}
