@@ -11,37 +11,65 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// fits says what of a configuration the directors that answer could not do.
+// fits says what of a configuration the directors that answer could not do, each thing once.
 func (s *session) fits(cfg fsm.Config) config.Problems {
-	var all config.Problems
 	live := s.reports.live(time.Now())
 	live[s.cfg.Name] = received{report: s.report()}
 	members := s.node.State().Members
+	var all []misfit
 	for _, name := range slices.Sorted(maps.Keys(live)) {
 		if members[name].Role == fsm.RoleDirector {
 			all = append(all, misfits(cfg, live[name].report)...)
 		}
 	}
+	problems := together(all)
 	for _, name := range slices.Sorted(maps.Keys(cfg.Routers)) {
 		if owner := cfg.Routers[name].AddressOwner; owner != "" && members[owner].Name == "" {
-			all = append(all, config.Problem{
+			problems = append(problems, config.Problem{
 				Path: fmt.Sprintf("routers[%q].address_owner", name),
 				Text: fmt.Sprintf("router %q: address_owner %q is no member of this cluster", name, owner),
 				Hint: "`quorate members` lists all members",
 			})
 		}
 	}
-	return all
+	return problems
+}
+
+// misfit is one thing that one director could not do.
+type misfit struct {
+	director string
+	what     string // "router "web": " or empty
+	lacks    string // "interface "wan""
+	config.Problem
+}
+
+// together joins what several directors cannot do, with the hint of the first.
+func together(all []misfit) config.Problems {
+	var out config.Problems
+	who, at := map[string][]string{}, map[string]int{}
+	for _, m := range all {
+		key := m.Path + "\x00" + m.lacks
+		if who[key] == nil {
+			at[key] = len(out)
+			out = append(out, m.Problem)
+		}
+		who[key] = append(who[key], m.director)
+		verb := "has"
+		if len(who[key]) > 1 {
+			verb = "have"
+		}
+		out[at[key]].Text = fmt.Sprintf("%s%s %s no %s", m.what, strings.Join(who[key], ", "), verb, m.lacks)
+	}
+	return out
 }
 
 // misfits says what of a configuration one director could not do.
-func misfits(cfg fsm.Config, r report) config.Problems {
-	var all config.Problems
+func misfits(cfg fsm.Config, r report) []misfit {
+	var all []misfit
 	if len(cfg.Services) > 0 && r.NoIPVS {
-		all = append(all, config.Problem{
-			Text: fmt.Sprintf("%s has no IPVS in its kernel, and this configuration has services", r.Name),
+		all = append(all, misfit{director: r.Name, lacks: "IPVS in the kernel, and this configuration has services", Problem: config.Problem{
 			Hint: "load it there with `modprobe ip_vs`, or boot a kernel that has it",
-		})
+		}})
 	}
 	if r.Links == nil { // it does not say
 		return all
@@ -54,11 +82,14 @@ func misfits(cfg fsm.Config, r report) config.Problems {
 		if iface == "" || slices.Contains(r.Links, kernel) {
 			return
 		}
-		hint := fmt.Sprintf("it has %s", strings.Join(r.Links, ", "))
+		hint := fmt.Sprintf("%s has %s", r.Name, strings.Join(r.Links, ", "))
 		if len(r.Names) > 0 {
 			hint += fmt.Sprintf(", and its agent file names %s", strings.Join(slices.Sorted(maps.Keys(r.Names)), ", "))
 		}
-		all = append(all, config.Problem{Path: path, Warning: warning, Text: fmt.Sprintf("%s: %s has no interface %q", what, r.Name, iface), Hint: hint})
+		all = append(all, misfit{
+			director: r.Name, what: what + ": ", lacks: fmt.Sprintf("interface %q", iface),
+			Problem: config.Problem{Path: path, Warning: warning, Hint: hint},
+		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Routers)) {
 		router, path, what := cfg.Routers[name], fmt.Sprintf("routers[%q]", name), fmt.Sprintf("router %q", name)

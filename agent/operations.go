@@ -181,6 +181,9 @@ func (a *Agent) Remove(ctx context.Context, name string, force bool) error {
 		return errors.New("this is that director: use `quorate leave` here")
 	}
 	if _, alive := s.reports.live(time.Now())[name]; alive && !force {
+		if err := s.node.MayRemove(ctx, name); err != nil {
+			return unknownMember(atRisk(err))
+		}
 		return fmt.Errorf("%s is alive: `quorate leave` there hands over first, and takes what quorate made with it; --force removes it all the same", name)
 	}
 	return unknownMember(atRisk(s.node.Remove(ctx, name, force)))

@@ -67,6 +67,14 @@ func (n *Node) Remove(ctx context.Context, name string, force bool) error {
 	}
 }
 
+// MayRemove says with numbers why a member cannot be spared, as [Node.Remove] would.
+func (n *Node) MayRemove(ctx context.Context, name string) error {
+	if _, ok := n.State().Members[name]; !ok {
+		return fmt.Errorf("member %s: %w", name, fsm.ErrNotFound)
+	}
+	return n.affordable(ctx, name)
+}
+
 func (n *Node) serveRemove(w http.ResponseWriter, r *http.Request) {
 	var q removeRequest
 	err := readJSON(w, r, &q)

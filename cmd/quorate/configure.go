@@ -98,6 +98,9 @@ func planCommand(c *cli) *cobra.Command {
 			} else {
 				err = printPlan(cmd.OutOrStdout(), plan)
 			}
+			if err == nil {
+				err = unfit(plan, "")
+			}
 			if err == nil && len(plan.Changes) > 0 {
 				return exitCode(exitChange)
 			}
@@ -112,16 +115,23 @@ func (c *cli) plan(cmd *cobra.Command, file string) (fsm.Config, api.Plan, error
 		return cfg, api.Plan{}, err
 	}
 	plan, err := c.client().Plan(cmd.Context(), api.ApplyRequest{Config: cfg})
-	if err != nil {
-		return cfg, plan, err
+	return cfg, plan, err
+}
+
+// unfit is what a file alone does not show: what the directors could not do of it. It is one line.
+func unfit(plan api.Plan, then string) error {
+	var texts []string
+	for _, p := range plan.Problems.Errors() {
+		text := p.Text
+		if p.Hint != "" {
+			text += " (" + p.Hint + ")"
+		}
+		texts = append(texts, text)
 	}
-	for _, p := range plan.Problems.Errors() { // what the file alone does not show
-		fmt.Fprintln(cmd.ErrOrStderr(), p)
+	if len(texts) == 0 {
+		return nil
 	}
-	if plan.Problems.Err() != nil {
-		return cfg, plan, exitCode(exitError)
-	}
-	return cfg, plan, nil
+	return errors.New(strings.Join(texts, "; ") + then)
 }
 
 func printPlan(w io.Writer, plan api.Plan) error {
@@ -159,6 +169,9 @@ func applyCommand(c *cli) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, plan, err := c.plan(cmd, args[0])
 			if err != nil {
+				return err
+			}
+			if err := unfit(plan, "; nothing was applied"); err != nil {
 				return err
 			}
 			if len(plan.Changes) == 0 {

@@ -115,7 +115,8 @@ func TestTheOwnerIsRemovedWhileItLives(t *testing.T) {
 	from := w.settled(t)
 	by := w.others(from)[0]
 	r := w.watch(t, func() {
-		command(t, by, "remove", from.Name).want(t, 0)
+		command(t, by, "remove", from.Name).refused(t, "is alive", "quorate leave", "--force")
+		command(t, by, "remove", from.Name, "--force").want(t, 0)
 		lab.Eventually(t, 2*moves, "another has the address alone", func() error {
 			owners := w.Owners(vip)
 			if len(owners) != 1 || owners[0] == from.Host {

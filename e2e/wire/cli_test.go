@@ -66,7 +66,7 @@ service "web" {
 				t.Skip("this kernel has IPVS")
 			}
 			r.out = "" // the plan
-			r.refused(t, "has no IPVS", "modprobe ip_vs", "nothing was applied")
+			r.refused(t, "no IPVS in the kernel", "modprobe ip_vs", "nothing was applied")
 		})
 	})
 	t.Run("apply without a terminal and without --yes", func(t *testing.T) {
