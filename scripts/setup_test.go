@@ -17,7 +17,7 @@ import (
 )
 
 // all is what `setup demo test` wants.
-const all = "user-mode-linux ipvsadm iproute2 kmod procps util-linux iputils-ping curl iptables nftables tcpdump tshark systemd busybox-static gcc libc6-dev"
+const all = "user-mode-linux ipvsadm iproute2 kmod procps util-linux iputils-ping curl iptables nftables tcpdump tshark systemd keepalived frr busybox-static gcc libc6-dev"
 
 // A machine is what the script finds: programs that are fakes, and who runs it.
 type machine struct {
@@ -36,7 +36,8 @@ var fakes = map[string]string{
 	"go":         `exit 0`,
 	"id":         `echo "$FAKE_UID"`,
 	"dpkg-query": `[ "$1 $2" = "-W -f" ] || exit 9; shift 3; status=0; for p in "$@"; do case " $FAKE_INSTALLED " in *" $p "*) printf 'installed=%s ' "$p";; *) printf 'not-installed=%s ' "$p"; status=1;; esac; done; exit $status`,
-	"apt-get":    `echo "apt-get $* [$DEBIAN_FRONTEND]" >>"$LOG"; case " $* " in *" $FAKE_FAILS "*) exit 100;; esac`,
+	"apt-get":    `echo "apt-get $* [$DEBIAN_FRONTEND]" >>"$LOG"; case " $* " in *" install "*) if [ -x "$SETUP_POLICY" ]; then "$SETUP_POLICY"; echo "policy $?" >>"$LOG"; fi;; esac; case " $* " in *" $FAKE_FAILS "*) exit 100;; esac`,
+	"systemctl":  `echo "systemctl $*" >>"$LOG"`,
 	"sudo":       `if [ "$1" = -n ]; then [ -n "$FAKE_SUDO" ]; exit; fi; echo "sudo" >>"$LOG"; exec "$@"`,
 }
 
@@ -49,7 +50,7 @@ func (m machine) run(t *testing.T, args ...string) (status int, said, calls stri
 			write(t, filepath.Join(dir, name), "#!/bin/sh\n"+body+"\n")
 		}
 	}
-	for _, name := range []string{"sh", "cat", "tr", "env"} {
+	for _, name := range []string{"sh", "cat", "tr", "env", "rm", "chmod"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			t.Fatal(err)
@@ -58,9 +59,9 @@ func (m machine) run(t *testing.T, args ...string) (status int, said, calls stri
 			t.Fatal(err)
 		}
 	}
-	log := filepath.Join(dir, "log")
+	log, policy := filepath.Join(dir, "log"), filepath.Join(dir, "policy")
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", append([]string{"setup"}, args...)...)
-	cmd.Env = append([]string{"PATH=" + dir, "LOG=" + log, fmt.Sprint("FAKE_UID=", m.uid), "FAKE_INSTALLED=" + m.installed, "FAKE_FAILS=" + m.aptFails}, m.env...)
+	cmd.Env = append([]string{"PATH=" + dir, "LOG=" + log, fmt.Sprint("FAKE_UID=", m.uid), "FAKE_INSTALLED=" + m.installed, "FAKE_FAILS=" + m.aptFails, "SETUP_POLICY=" + policy}, m.env...)
 	if m.sudoWorks {
 		cmd.Env = append(cmd.Env, "FAKE_SUDO=1")
 	}
@@ -71,6 +72,9 @@ func (m machine) run(t *testing.T, args ...string) (status int, said, calls stri
 		cmd.Stdout, cmd.Stderr = &out, &out
 		finish(t, cmd.Run())
 		said = out.String()
+	}
+	if _, err := os.Stat(policy); err == nil {
+		t.Error("the policy that keeps services from being started was not taken back")
 	}
 	text, err := os.ReadFile(log)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -155,6 +159,12 @@ func TestSetup(t *testing.T) {
 			[]string{"going on with the lists"}, install + "gcc [noninteractive]\n"},
 		{"says which command failed", machine{installed: allBut("gcc"), aptFails: "install"}, "test", 1,
 			[]string{"could not install", "apt-get install -y --no-install-recommends gcc"}, install + "gcc [noninteractive]\n"},
+		{"installs daemons without starting them, now or at boot", machine{installed: allBut("frr")}, "test", 0,
+			[]string{"frr", "a third one"}, install + "frr [noninteractive]\npolicy 101\nsystemctl --quiet disable frr\n"},
+		{"leaves the policy of a machine that has one", machine{installed: allBut("frr"), env: []string{"SETUP_POLICY=/dev/null"}, without: "systemctl"}, "test", 0,
+			[]string{"frr"}, install + "frr [noninteractive]\n"},
+		{"takes the policy back when apt-get fails", machine{installed: allBut("frr"), aptFails: "install"}, "test", 1,
+			[]string{"could not install"}, install + "frr [noninteractive]\npolicy 101\n"},
 		{"names what is missing where there is no apt-get", machine{without: "apt-get dpkg-query"}, "demo", 3,
 			[]string{"user-mode-linux", "a real kernel with IPVS that runs as a process", "no apt-get here"}, ""},
 		{"names go", machine{installed: all, without: "go"}, "demo", 3, []string{"go is missing", "https://go.dev/dl"}, ""},
