@@ -1,0 +1,212 @@
+package interop
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// A Peer is a foreign implementation.
+type Peer string
+
+// The peers.
+const (
+	Keepalived Peer = "keepalived"
+	FRR        Peer = "frr"
+)
+
+// A Role is quorate's place in a cell before anything happens.
+type Role string
+
+// The roles: who has the better priority owns.
+const (
+	Owner   Role = "owner"
+	Standby Role = "standby"
+)
+
+// A Cell is one combination of the matrix.
+type Cell struct {
+	Peer       Peer
+	Role       Role
+	Version    int // of VRRP: 2 or 3
+	V6         bool
+	Unicast    bool
+	VirtualMAC bool // quorate's; FRR always has it, keepalived has it if quorate has
+	Pass       bool // a password in the packets
+	Interval   time.Duration
+}
+
+// An Ability is something that a cell asks of quorate.
+type Ability string
+
+// The abilities beyond VRRPv3 by multicast from the interface's own hardware address.
+const (
+	Version2   Ability = "version 2"
+	Unicasts   Ability = "unicast"
+	Password   Ability = "PASS"
+	VirtualMAC Ability = "virtual MAC"
+)
+
+// notBuilt lists the abilities that quorate does not have yet. Cells that need one are reported as not
+// built. Delete an entry, and say in [Cell.router] how it is ordered, when it is there.
+func notBuilt() []Ability {
+	return []Ability{Version2, Unicasts, Password, VirtualMAC}
+}
+
+// Needs are the abilities that the cell asks of quorate.
+func (c Cell) Needs() []Ability {
+	var needs []Ability
+	for _, n := range []struct {
+		ability Ability
+		needed  bool
+	}{{Version2, c.Version == 2}, {Unicasts, c.Unicast}, {Password, c.Pass}, {VirtualMAC, c.VirtualMAC}} {
+		if n.needed {
+			needs = append(needs, n.ability)
+		}
+	}
+	return needs
+}
+
+// Missing are the abilities that the cell needs and quorate does not have.
+func (c Cell) Missing() []Ability {
+	return slices.DeleteFunc(c.Needs(), func(a Ability) bool { return !slices.Contains(notBuilt(), a) })
+}
+
+// String names the cell as a subtest.
+func (c Cell) String() string {
+	parts := []string{string(c.Peer), string(c.Role), fmt.Sprintf("v%d", c.Version), "ipv4", "multicast", "nic", c.Interval.String()}
+	if c.V6 {
+		parts[3] = "ipv6"
+	}
+	if c.Unicast {
+		parts[4] = "unicast"
+	}
+	if c.VirtualMAC {
+		parts[5] = "vmac"
+	}
+	if c.Pass {
+		parts = slices.Insert(parts, 6, "pass")
+	}
+	return strings.Join(parts, "-")
+}
+
+// possible tells whether both sides have the combination at all.
+func (c Cell) possible() bool {
+	switch {
+	case c.Version == 2 && (c.V6 || c.Interval < time.Second): // the standard has neither
+		return false
+	case c.Pass && c.Version != 2: // nor passwords in version 3
+		return false
+	case c.Peer == FRR && (c.Unicast || c.Pass): // FRR has neither
+		return false
+	}
+	return true
+}
+
+// Matrix is every cell that is possible.
+func Matrix() []Cell {
+	var cells []Cell
+	both := []bool{false, true}
+	for _, interval := range []time.Duration{time.Second, 100 * time.Millisecond, 10 * time.Millisecond} {
+		for _, peer := range []Peer{Keepalived, FRR} {
+			for _, version := range []int{3, 2} {
+				for _, bits := range product(both, 4) {
+					for _, role := range []Role{Owner, Standby} {
+						c := Cell{peer, role, version, bits[0], bits[1], bits[2], bits[3], interval}
+						if c.possible() {
+							cells = append(cells, c)
+						}
+					}
+				}
+			}
+		}
+	}
+	return cells
+}
+
+func product(values []bool, n int) [][]bool {
+	if n == 0 {
+		return [][]bool{nil}
+	}
+	var all [][]bool
+	for _, rest := range product(values, n-1) {
+		for _, v := range values {
+			all = append(all, append(slices.Clone(rest), v))
+		}
+	}
+	return all
+}
+
+// values are the cell's value in each dimension, by name.
+func (c Cell) values() []string {
+	return []string{
+		string(c.Peer), string(c.Role), fmt.Sprint("version ", c.Version), fmt.Sprint("IPv6 ", c.V6), fmt.Sprint("unicast ", c.Unicast),
+		fmt.Sprint("virtual MAC ", c.VirtualMAC), fmt.Sprint("PASS ", c.Pass), fmt.Sprint("interval ", c.Interval),
+	}
+}
+
+// pairs are the combinations of two values that a cell has.
+func (c Cell) pairs() [][2]string {
+	var pairs [][2]string
+	v := c.values()
+	for i := range v {
+		for j := range i {
+			pairs = append(pairs, [2]string{v[j], v[i]})
+		}
+	}
+	return pairs
+}
+
+// Pairwise is a small part of the cells in which every two values that appear together in any of them
+// appear together. Where two cells are as good, the faster one is taken.
+func Pairwise(cells []Cell) []Cell {
+	open := map[[2]string]bool{}
+	for _, c := range cells {
+		for _, p := range c.pairs() {
+			open[p] = true
+		}
+	}
+	left := slices.Clone(cells)
+	slices.SortStableFunc(left, func(a, b Cell) int { return int(a.Interval - b.Interval) })
+	var chosen []Cell
+	for len(open) > 0 {
+		best, most := 0, -1
+		for i, c := range left {
+			news := 0
+			for _, p := range c.pairs() {
+				if open[p] {
+					news++
+				}
+			}
+			if news > most {
+				best, most = i, news
+			}
+		}
+		for _, p := range left[best].pairs() {
+			delete(open, p)
+		}
+		chosen = append(chosen, left[best])
+		left = slices.Delete(left, best, best+1)
+	}
+	return chosen
+}
+
+// The priorities: the distance keeps the skew of the two apart at any interval.
+const (
+	high    = 150
+	low     = 100
+	highest = 200 // for the standby, when its priority is raised
+	lowest  = 50  // for the owner, when its priority is lowered
+)
+
+// Skew is Skew_Time at a priority.
+func (c Cell) Skew(priority int) time.Duration {
+	if c.Version == 2 {
+		return time.Duration(256-priority) * time.Second / 256
+	}
+	return time.Duration(256-priority) * c.Interval / 256
+}
+
+// Down is Active_Down_Interval at a priority.
+func (c Cell) Down(priority int) time.Duration { return 3*c.Interval + c.Skew(priority) }

@@ -1,0 +1,178 @@
+package interop
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Environment variables of `make interop`.
+const (
+	envAll     = "QUORATE_INTEROP_ALL"     // 1: run the whole matrix, not a pairwise part of it
+	envResults = "QUORATE_INTEROP_RESULTS" // a file for the table of results
+)
+
+func TestQuorateAndThePeersShareARouter(t *testing.T) {
+	cells := Built(Matrix())
+	if os.Getenv(envAll) != "1" {
+		cells = Pairwise(cells)
+	}
+	for _, c := range unbuilt(Matrix()) {
+		t.Logf("not built: %v needs %v", c, c.Missing())
+	}
+	var mu sync.Mutex
+	var outcomes []Outcome
+	t.Run("cell", func(t *testing.T) {
+		for _, c := range cells {
+			t.Run(c.String(), func(t *testing.T) {
+				needs(t, c.Peer)
+				t.Parallel()
+				o := live(t, c)
+				mu.Lock()
+				defer mu.Unlock()
+				outcomes = append(outcomes, o)
+			})
+		}
+	})
+	if path := os.Getenv(envResults); path != "" && len(outcomes) > 0 {
+		var b bytes.Buffer
+		fmt.Fprintf(&b, "# VRRP beside keepalived and FRR, %s\n\n", time.Now().Format(time.DateOnly))
+		if err := Report(&b, about(), outcomes); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// live takes a cell through all events, and judges its capture. The first event that does not hold ends
+// it.
+func live(t *testing.T, c Cell) Outcome {
+	s := newStand(t, c)
+	o := Outcome{Cell: c}
+	for _, e := range Events() {
+		if e.Long && c.Interval >= time.Second && os.Getenv(envAll) != "1" {
+			continue
+		}
+		ok := t.Run(e.Name, func(t *testing.T) {
+			if why := e.Skip(s); why != "" {
+				t.Log("not here: " + why)
+				o.Skipped = append(o.Skipped, e.Name+": "+why)
+				return
+			}
+			results, err := e.Do(s)
+			for _, r := range results {
+				t.Logf("%v", r)
+			}
+			o.Results = append(o.Results, results...)
+			if err != nil {
+				o.Failed = append(o.Failed, fmt.Sprintf("%s: %v", e.Name, err))
+				t.Errorf("%v", err)
+			}
+			timing(t, s, results)
+		})
+		if !ok {
+			return o
+		}
+	}
+	judge(t, s, &o)
+	return o
+}
+
+// timing holds that quorate took over when the standard says, neither early nor late by more than a busy
+// machine explains.
+func timing(t *testing.T, s *Stand, results []Result) {
+	if s.Cell.Role != Standby {
+		return
+	}
+	for _, r := range results {
+		name := map[string]string{
+			diesEvent:  "V45 a silent owner is replaced after Active_Down_Interval",
+			stopsEvent: "V46 an owner that says goodbye is replaced after Skew_Time",
+		}[r.Event]
+		if name == "" || r.Silence == 0 {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			if early := r.Formula - r.Silence; early > time.Millisecond || early < -slack {
+				t.Errorf("%v after the last advert, want %v", r.Silence, r.Formula)
+			}
+		})
+	}
+}
+
+// judge holds a cell's capture against tshark and against the requirements.
+func judge(t *testing.T, s *Stand, o *Outcome) {
+	s.Capture.Close()
+	hold := func(name string, err error) {
+		t.Run(name, func(t *testing.T) {
+			if err != nil {
+				o.Failed = append(o.Failed, fmt.Sprintf("%s: %v", name, err))
+				t.Error(err)
+			}
+		})
+	}
+	hold("tshark finds nothing to say about what quorate sent", TsharkClean(s.Capture.File, s.filter(), false))
+	frames, err := s.frames()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range Requirements(s.Cell) {
+		hold(r.ID+" "+r.Text, r.Holds(s, frames))
+	}
+}
+
+// about says where a run was, and what took part.
+func about() []string {
+	version := func(argv ...string) string {
+		out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
+		line, _, _ := strings.Cut(string(out), "\n")
+		if err != nil {
+			line += " (" + err.Error() + ")"
+		}
+		return line
+	}
+	return []string{
+		fmt.Sprintf("kernel %s, %d CPUs, up to %d cells at once", version("uname", "-r"), runtime.NumCPU(), cellsAtOnce),
+		"quorate: " + version(os.Getenv("QUORATE_BIN"), "version"),
+		version("keepalived", "--version"),
+		version(frrDir+"vrrpd", "--version"),
+		version("tshark", "--version"),
+	}
+}
+
+func TestThePairwisePartHasEveryPairOfTheMatrix(t *testing.T) {
+	all := Matrix()
+	part := Pairwise(all)
+	have := map[[2]string]bool{}
+	for _, c := range part {
+		for _, p := range c.pairs() {
+			have[p] = true
+		}
+	}
+	for _, c := range all {
+		for _, p := range c.pairs() {
+			if !have[p] {
+				t.Fatalf("%v of %v is in no chosen cell", p, c)
+			}
+		}
+	}
+	t.Logf("%d of %d cells", len(part), len(all))
+	if len(part) > len(all)/3 {
+		t.Errorf("%d of %d cells is no small part", len(part), len(all))
+	}
+	names := map[string]bool{}
+	for _, c := range all {
+		if names[c.String()] {
+			t.Errorf("two cells are named %v", c)
+		}
+		names[c.String()] = true
+	}
+}

@@ -1,0 +1,387 @@
+package interop
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/quorate/quorate/e2e/lab"
+)
+
+// A Result is what an event did to a cell.
+type Result struct {
+	Cell    Cell
+	Event   string
+	Silence time.Duration // on the wire, between the two owners' adverts; 0 where that means nothing
+	Formula time.Duration // what the standard says it is; 0 where it says nothing
+	Gap     time.Duration // the longest time the client had no answer
+	Known   time.Duration // until the client's neighbour table was right, from when one host served
+	Note    string
+}
+
+// An Event is something that happens to a stand where both run and the first one owns. It leaves the stand
+// as it was.
+type Event struct {
+	Name string
+	// Long leaves the event out of cells at a second where only a part of the matrix runs.
+	Long bool
+	// Skip says why a cell does not have the event, or nothing.
+	Skip func(*Stand) string
+	// Do makes it happen, and tells what came of it. The owner is the first side again at the end.
+	Do func(*Stand) ([]Result, error)
+}
+
+// The names of what the results tell of.
+const (
+	startEvent     = "the standby starts"
+	diesEvent      = "its machine dies"
+	killedEvent    = "its process is killed"
+	stopsEvent     = "it stops in order"
+	linkEvent      = "its link goes down"
+	plugEvent      = "its link comes back"
+	returnsEvent   = "it returns"
+	healsEvent     = "a partition heals"
+	priorityEvent  = "a priority changes"
+	addressEvent   = "an address comes"
+	listsEvent     = "the address lists differ"
+	intervalsEvent = "the intervals differ"
+)
+
+// Events are all that happens to a cell, in order. The first one starts both sides.
+func Events() []Event {
+	always := func(*Stand) string { return "" }
+	return []Event{
+		{"both start", false, always, start},
+		{"the owner's machine dies and returns", false, always, crash},
+		{"the owner's process is killed", true, quorateFirst, kill},
+		{"the owner stops in order and returns", false, always, stop},
+		{"the owner's link goes down and up", true, always, link},
+		{healsEvent, false, always, partition},
+		{"quorate's priority changes", false, always, func(s *Stand) ([]Result, error) { return s.reprioritise(s.Quorate) }},
+		{"the peer's priority changes", true, always, func(s *Stand) ([]Result, error) { return s.reprioritise(s.Peer) }},
+		{"the address list grows and shrinks", false, always, addresses},
+		{listsEvent, true, tolerant, mismatch},
+		{intervalsEvent, true, always, intervals},
+	}
+}
+
+// quorateFirst leaves an event to cells in which quorate owns: a keepalived or FRR that is killed on a
+// living machine leaves its addresses there for good, and there are two owners.
+func quorateFirst(s *Stand) string {
+	if s.Cell.Role != Owner {
+		return "a " + string(s.Cell.Peer) + " that is killed leaves its addresses in the kernel for good"
+	}
+	return ""
+}
+
+// tolerant leaves an event to cells whose standby accepts adverts with another address list.
+func tolerant(s *Stand) string {
+	if s.Cell.Role == Owner && s.Cell.Peer == Keepalived {
+		return "keepalived 2.2.7 does not accept adverts with another address list than its own"
+	}
+	return ""
+}
+
+// slack is what a busy machine may add to any time, and what nobody may notice of a planned move.
+const slack = time.Second
+
+// watch probes the address while f runs, and returns the longest gap.
+func (s *Stand) watch(f func() error) (lab.ProbeReport, error) {
+	probe := s.Client.Probe(lab.Probe{To: s.Cell.virtual(), Interval: 5 * time.Millisecond})
+	err := f()
+	time.Sleep(100 * time.Millisecond)
+	return probe.Close(), err
+}
+
+// moved does something that moves the address, waits until it has, and holds the client's gap against the
+// most that it may be.
+func (s *Stand) moved(name string, from, to Speaker, most time.Duration, do func()) (Result, error) {
+	r := Result{Cell: s.Cell, Event: name}
+	begin := time.Now()
+	report, err := s.watch(func() error {
+		do()
+		return s.settles(to, max(most, s.Cell.Down(low))+s.late()+2*slack, slack)
+	})
+	r.Gap, r.Known = report.Longest, s.known
+	if err == nil && report.Longest > most+slack+report.Stall {
+		err = fmt.Errorf("the client had no answer for %v, at most %v: %v", report.Longest, most+slack, report)
+	}
+	if err == nil && from != nil {
+		r.Silence, err = s.silence(from, to, begin)
+	}
+	return r, err
+}
+
+// errUntold means that one host serves, and the client's neighbour table has another.
+var errUntold = errors.New("the client is not told")
+
+// settles waits until that side alone serves, until the client knows, and sees that it stays so.
+func (s *Stand) settles(side Speaker, limit, patience time.Duration) error {
+	if _, err := within(limit, func() error { return s.serves(side, s.Cell.virtual()) }); err != nil {
+		return err
+	}
+	var err error
+	if s.known, err = within(patience, func() error { return s.knows(side) }); err != nil {
+		return fmt.Errorf("%w: %w", errUntold, err)
+	}
+	return s.stays(side, max(2*s.Cell.Interval, 200*time.Millisecond))
+}
+
+// stays sees that for a while nobody but that side serves.
+func (s *Stand) stays(side Speaker, during time.Duration) error {
+	for start := time.Now(); time.Since(start) < during; time.Sleep(20 * time.Millisecond) {
+		if err := errors.Join(s.serves(side, s.Cell.virtual()), s.knows(side)); err != nil {
+			return fmt.Errorf("after %v: %w", time.Since(start), err)
+		}
+	}
+	return nil
+}
+
+// returns has the first side start again, and sees that it takes the address back without a gap.
+func (s *Stand) returns(start func()) (Result, error) {
+	first, second := s.sides()
+	r, err := s.moved(returnsEvent, second, first, 0, start)
+	r.Silence = 0 // it takes from one that speaks
+	return r, err
+}
+
+func start(s *Stand) ([]Result, error) {
+	first, second := s.sides()
+	first.Start(s.Cell.settings(high))
+	if _, err := within(s.Cell.Down(high)+2*slack, func() error { return s.serves(first, s.Cell.virtual()) }); err != nil {
+		return nil, err
+	}
+	r, err := s.moved(startEvent, nil, first, 0, func() { second.Start(s.Cell.settings(low)) })
+	if err != nil {
+		return nil, err
+	}
+	return []Result{r}, s.stays(first, s.Cell.Down(low)+200*time.Millisecond)
+}
+
+// takeover is something that ends the first side's service, and what brings it back.
+func (s *Stand) takeover(name string, formula, most time.Duration, harm, heal func()) ([]Result, error) {
+	first, second := s.sides()
+	r, err := s.moved(name, first, second, most, harm)
+	r.Formula = formula
+	if err != nil {
+		return []Result{r}, fmt.Errorf("%s: %w", name, err)
+	}
+	back, err := s.returns(heal)
+	if err != nil {
+		err = fmt.Errorf("after %s, it returns: %w", name, err)
+	}
+	return []Result{r, back}, err
+}
+
+// late is what the peer adds to a takeover: FRR's first advert for IPv6 comes an interval late.
+func (s *Stand) late() time.Duration {
+	if s.Cell.Role == Owner && s.Cell.Peer == FRR && s.Cell.V6 {
+		return s.Cell.Interval
+	}
+	return 0
+}
+
+func crash(s *Stand) ([]Result, error) {
+	first, _ := s.sides()
+	down := s.Cell.Down(low) + s.late()
+	return s.takeover(diesEvent, down, down, first.Host().Die, func() {
+		time.Sleep(1500 * time.Millisecond) // a term that is long enough for what is repeated in it
+		first.Host().Revive()
+		first.Start(s.Cell.settings(high))
+	})
+}
+
+func kill(s *Stand) ([]Result, error) {
+	first, _ := s.sides()
+	down := s.Cell.Down(low) + s.late()
+	lifetime := max(3*s.Cell.Interval, 2*time.Second) // of what a killed keeper leaves in the kernel
+	return s.takeover(killedEvent, down, max(down, lifetime), first.Kill, func() {
+		first.Start(s.Cell.settings(high))
+	})
+}
+
+func stop(s *Stand) ([]Result, error) {
+	first, _ := s.sides()
+	skew := s.Cell.Skew(low) + s.late()
+	return s.takeover(stopsEvent, skew, skew, first.Stop, func() { first.Start(s.Cell.settings(high)) })
+}
+
+func link(s *Stand) ([]Result, error) {
+	first, second := s.sides()
+	down := s.Cell.Down(low) + s.late()
+	var plug func()
+	r, err := s.moved(linkEvent, first, second, down, func() { plug = s.Unplug(first.Host(), s.Segment) })
+	r.Formula = down
+	if err != nil {
+		return []Result{r}, err
+	}
+	back, err := s.healed(plugEvent, plug)
+	return []Result{r, back}, err
+}
+
+func partition(s *Stand) ([]Result, error) {
+	first, second := s.sides()
+	undo := s.Partition([]*lab.Host{first.Host()}, []*lab.Host{second.Host()}, lab.VRRP())
+	_, err := within(s.Cell.Down(low)+s.late()+2*slack, func() error {
+		if n := len(s.Holders(s.Cell.virtual())); n != 2 {
+			return fmt.Errorf("%d hosts have the address in a partition, want 2", n)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	time.Sleep(2 * s.Cell.Interval)
+	r, err := s.healed(healsEvent, undo)
+	return []Result{r}, err
+}
+
+// healed undoes a cut that had an owner on each side. The winner announces itself again when it hears the
+// loser. A loser that hears the winner first says nothing more; then nobody tells the client, which is noted,
+// and told by hand: its own probes would take up to a minute. FRR never announces itself again.
+func (s *Stand) healed(name string, heal func()) (Result, error) {
+	first, second := s.sides()
+	r := Result{Cell: s.Cell, Event: name}
+	var begin time.Time
+	report, err := s.watch(func() error {
+		heal()
+		begin = time.Now()
+		err := s.settles(first, s.Cell.Down(high)+2*slack, slack)
+		if errors.Is(err, errUntold) {
+			r.Note, err = s.untold(first, second, begin)
+			return errors.Join(err, s.settles(first, slack, slack))
+		}
+		return err
+	})
+	r.Gap, r.Known = report.Longest, s.known
+	if err == nil && r.Note == "" && r.Gap > slack+report.Stall {
+		err = fmt.Errorf("the client had no answer for %v: %v", r.Gap, report)
+	}
+	return r, err
+}
+
+// untold says why nobody told the client of the winner, and tells it by hand. It is an error if quorate
+// won and heard the loser.
+func (s *Stand) untold(first, second Speaker, since time.Time) (note string, err error) {
+	lost, err := s.adverts(second, since.Add(5*time.Millisecond))
+	if err == nil && len(lost) > 0 && s.isQuorate(first) {
+		err = fmt.Errorf("quorate heard the loser, %v, and the client is not told", lost[0])
+	}
+	s.Client.MustRun("ip", "neigh", "del", s.Cell.virtual(), "dev", "eth0")
+	if len(lost) > 0 {
+		return "the peer heard the loser and did not announce itself", err
+	}
+	return "the loser yielded unheard, and nobody announced the winner", err
+}
+
+// reprioritise moves the address by a change of one side's priority, and back.
+func (s *Stand) reprioritise(side Speaker) ([]Result, error) {
+	first, second := s.sides()
+	before, to := high, lowest
+	if side == second {
+		before, to = low, highest
+	}
+	r, err := s.moved(priorityEvent, first, second, 0, func() { side.Set(s.Cell.settings(to)) })
+	r.Silence = 0
+	if err != nil {
+		return []Result{r}, fmt.Errorf("from %d to %d: %w", before, to, err)
+	}
+	back, err := s.returns(func() { side.Set(s.Cell.settings(before)) })
+	if err != nil {
+		err = fmt.Errorf("back from %d to %d: %w", to, before, err)
+	}
+	return []Result{r, back}, err
+}
+
+func addresses(s *Stand) ([]Result, error) {
+	first, second := s.sides()
+	r := Result{Cell: s.Cell, Event: addressEvent}
+	set := func(side Speaker, priority int, two bool) {
+		x := s.Cell.settings(priority)
+		x.Addresses = s.Cell.addresses(two)
+		side.Set(x)
+	}
+	both := func(two bool) {
+		set(second, low, two)
+		set(first, high, two)
+	}
+	report, err := s.watch(func() error {
+		both(true)
+		if err := s.settles(first, s.Cell.Down(high)+2*slack, slack); err != nil {
+			return err
+		}
+		_, err := within(2*slack, func() error { return s.serves(first, s.Cell.added()) })
+		return err
+	})
+	r.Gap = report.Longest
+	if err == nil && r.Gap > slack+report.Stall {
+		err = fmt.Errorf("the client had no answer for %v", r.Gap)
+	}
+	if err != nil {
+		return []Result{r}, err
+	}
+	both(false)
+	_, err = within(2*slack, func() error {
+		if n := len(s.Holders(s.Cell.added())); n > 0 {
+			return fmt.Errorf("%d hosts have an address that is gone", n)
+		}
+		return nil
+	})
+	if err == nil {
+		err = s.settles(first, s.Cell.Down(high)+2*slack, slack)
+	}
+	return []Result{r}, err
+}
+
+func mismatch(s *Stand) ([]Result, error) {
+	priority := low
+	if s.Cell.Role == Owner {
+		priority = high
+	}
+	x := s.Cell.settings(priority)
+	x.Addresses = s.Cell.addresses(true)
+	return s.unmoved(listsEvent, s.Cell.Down(low), func() { s.Quorate.Set(x) }, func() { s.Quorate.Set(s.Cell.settings(priority)) })
+}
+
+func intervals(s *Stand) ([]Result, error) {
+	priority := low
+	if s.Cell.Role == Owner {
+		priority = high
+	}
+	x := s.Cell.settings(priority)
+	x.Interval *= 2
+	return s.unmoved(intervalsEvent, 2*s.Cell.Down(low), func() { s.Quorate.Set(x) }, func() { s.Quorate.Set(s.Cell.settings(priority)) })
+}
+
+// unmoved changes something that must move nothing, for a while.
+func (s *Stand) unmoved(name string, during time.Duration, do, undo func()) ([]Result, error) {
+	first, _ := s.sides()
+	r := Result{Cell: s.Cell, Event: name}
+	report, err := s.watch(func() error {
+		do()
+		err := s.stays(first, during+200*time.Millisecond)
+		undo()
+		return errors.Join(err, s.settles(first, s.Cell.Down(high)+2*slack, slack))
+	})
+	r.Gap = report.Longest
+	if err == nil && r.Gap > slack+report.Stall {
+		err = fmt.Errorf("the client had no answer for %v", r.Gap)
+	}
+	return []Result{r}, err
+}
+
+// String is a result in a line.
+func (r Result) String() string {
+	text := r.Event + ":"
+	if r.Silence > 0 {
+		text += fmt.Sprintf(" %s ms silence (the standard says %s),", ms(r.Silence), ms(r.Formula))
+	}
+	text += fmt.Sprintf(" the client had no answer for %s ms", ms(r.Gap))
+	if r.Known > 0 {
+		text += fmt.Sprintf(", and was right after %s ms", ms(r.Known))
+	}
+	if r.Note != "" {
+		text += "; " + r.Note
+	}
+	return text
+}

@@ -1,0 +1,163 @@
+package interop
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/e2e/lab"
+)
+
+// A Stand is a segment with quorate, a peer and a client, and a cell that lives there.
+type Stand struct {
+	*lab.Net
+	Cell    Cell
+	Segment *lab.Segment
+	Client  *lab.Host
+	Quorate Speaker
+	Peer    Speaker
+	Capture *lab.Capture
+
+	t     lab.T
+	own   []netip.Addr  // quorate's, before it had a virtual one
+	known time.Duration // how long the client was wrong, the last time that was looked at
+}
+
+// The numbers of the hosts in their networks.
+const (
+	quorateNumber = "5"
+	peerNumber    = "6"
+	clientNumber  = "9"
+)
+
+// captured is what of the wire the judges look at.
+const captured = "ip proto 112 or ip6 proto 112 or arp or igmp or (icmp6 and ip6[40] >= 133 and ip6[40] <= 137) or ip6[6] = 0"
+
+// A Drawing gives each stand host names of its own, and lets one be drawn at a time: hosts that are
+// switched off and on in one test must not lose their names to another.
+type Drawing struct {
+	mu     sync.Mutex
+	stands int
+}
+
+// NewStand draws the network of a cell, and begins its capture. Nothing runs yet.
+func (d *Drawing) NewStand(t lab.T, c Cell) *Stand {
+	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stands++
+	id := strconv.Itoa(d.stands)
+	n := lab.New(t)
+	s := &Stand{Net: n, Cell: c, Segment: n.Segment("lan"), t: t}
+	s.Client = n.Host("c"+id, s.Segment.At(own(clientNumber)...))
+	director := n.Director("q"+id, s.Segment.At(own(quorateNumber)...))
+	s.Quorate = &quorate{t: t, cell: c, on: director, binary: program(t)}
+	peer := n.Host("p"+id, s.Segment.At(own(peerNumber)...))
+	switch c.Peer {
+	case Keepalived:
+		s.Peer = &keepalived{t: t, cell: c, on: peer, to: c.base(quorateNumber)}
+	case FRR:
+		s.Peer = &frr{t: t, cell: c, on: peer}
+	}
+	for _, p := range director.Addresses("eth0") {
+		s.own = append(s.own, p.Addr())
+	}
+	s.Capture = n.Capture(s.Segment, captured)
+	return s
+}
+
+// program is the path of the program under test.
+func program(t lab.T) string {
+	t.Helper()
+	path, err := filepath.Abs(os.Getenv(lab.EnvBinary))
+	if err != nil || os.Getenv(lab.EnvBinary) == "" {
+		t.Fatalf("no quorate binary: %q %v", os.Getenv(lab.EnvBinary), err)
+	}
+	return path
+}
+
+// sides are who owns first, and the other.
+func (s *Stand) sides() (first, second Speaker) {
+	if s.Cell.Role == Owner {
+		return s.Quorate, s.Peer
+	}
+	return s.Peer, s.Quorate
+}
+
+// isQuorate tells whether that side is quorate.
+func (s *Stand) isQuorate(x Speaker) bool { return x == s.Quorate }
+
+// sent tells whether quorate sent the frame, by its address in the segment: with a virtual MAC, both sides
+// send from the same hardware address.
+func (s *Stand) sent(f Frame) bool { return slices.Contains(s.own, f.Src) }
+
+// frames are all that was captured so far.
+func (s *Stand) frames() ([]Frame, error) { return ReadCapture(s.Capture.File) }
+
+// adverts are the adverts of one side from a time on, in order.
+func (s *Stand) adverts(of Speaker, since time.Time) ([]Frame, error) {
+	all, err := s.frames()
+	return slices.DeleteFunc(all, func(f Frame) bool {
+		return f.Kind != Advert || f.At.Before(since) || s.sent(f) != s.isQuorate(of)
+	}), err
+}
+
+// silence is the time on the wire between the last that the old owner said and the first that the new one
+// did, after a time. A goodbye is what the old one said first of those.
+func (s *Stand) silence(from, to Speaker, since time.Time) (time.Duration, error) {
+	news, err := s.adverts(to, since)
+	if err != nil {
+		return 0, err
+	}
+	first := slices.IndexFunc(news, func(f Frame) bool { return f.Priority > 0 })
+	if first < 0 {
+		return 0, fmt.Errorf("no advert of the new owner in %s", s.Capture.File)
+	}
+	olds, err := s.adverts(from, time.Time{})
+	if err != nil {
+		return 0, err
+	}
+	var last Frame
+	for _, f := range olds {
+		if f.At.After(news[first].At) {
+			break
+		}
+		if f.Priority == 0 && !last.At.IsZero() && last.Priority == 0 {
+			continue // it is said more than once
+		}
+		last = f
+	}
+	if last.At.IsZero() {
+		return 0, fmt.Errorf("no advert of the old owner in %s", s.Capture.File)
+	}
+	return news[first].At.Sub(last.At), nil
+}
+
+// serves says what is wrong while that side should serve the address.
+func (s *Stand) serves(side Speaker, address string) error {
+	return OneOwner(s.Net, s.Client, s.Segment, address, side.Host())
+}
+
+// knows says what is wrong with the client's neighbour table while that side should serve.
+func (s *Stand) knows(side Speaker) error {
+	return NeighbourRight(s.Client, s.Segment, s.Cell.virtual(), side.Host())
+}
+
+// filter is tshark's for what quorate sent, its announcements too.
+func (s *Stand) filter() string {
+	var from []string
+	for _, a := range s.own {
+		field := "ip.src"
+		if a.Is6() {
+			field = "ipv6.src"
+		}
+		from = append(from, fmt.Sprintf("%s == %v", field, a))
+	}
+	return fmt.Sprintf("vrrp && (%s) || (arp || icmpv6.type == 136) && eth.src == %v", strings.Join(from, " || "), s.Quorate.Host().MAC(s.Segment))
+}
