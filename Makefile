@@ -88,6 +88,13 @@ lint: ## run gofmt, vet, fix, tidy, staticcheck
 bench: build ## run the benchmarks; BENCH=pattern
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchtime 5x $(HOST_PKGS)
 
+.PHONY: interop
+interop: setup-test build ## run VRRP beside keepalived and FRR, the whole matrix; writes docs/results/interop-DATE.md
+	@mkdir -p docs/results
+	@results=$(CURDIR)/docs/results/interop-$$(date +%F).md; status=0; \
+	QUORATE_INTEROP_ALL=1 QUORATE_INTEROP_RESULTS=$$results $(GO) test -count=1 -timeout 2h -run TestQuorate ./e2e/interop || status=$$?; \
+	echo "$$results"; exit $$status
+
 .PHONY: fuzz
 fuzz: ## fuzz every decoder for FUZZTIME each
 	@list=$$($(GO) test -list '^Fuzz' $(HOST_PKGS)) || { echo "$$list"; exit 1; }; \

@@ -141,7 +141,9 @@ func TestAnOwnerAnswersWhoShouldNotSpeak(t *testing.T) {
 			t.Parallel()
 			s := alone(t, v6, time.Second)
 			time.Sleep(1500 * time.Millisecond) // the first announcements are over
-			send := func(times int, f forgery) { s.Peer.Host().Send(s.Segment, slices.Repeat([][]byte{f.frame(s)}, times)...) }
+			send := func(times int, f forgery) {
+				s.Peer.Host().Send(s.Segment, slices.Repeat([][]byte{f.frame(s)}, times)...)
+			}
 			t.Run("V53 priority 0 is answered at once, and the timer starts again", func(t *testing.T) {
 				begin := s.afterAdvert(t)
 				send(1, s.advert(0))

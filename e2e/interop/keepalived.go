@@ -27,7 +27,8 @@ type keepalived struct {
 func (k *keepalived) config(s Settings) string {
 	c := k.cell
 	var b strings.Builder
-	fmt.Fprintf(&b, "global_defs {\n router_id %s\n vrrp_version %d\n}\n", k.on.Name, c.Version)
+	// The scheduling that quorate's keeper asks for itself: else a busy machine makes them all fight.
+	fmt.Fprintf(&b, "global_defs {\n router_id %s\n vrrp_version %d\n vrrp_rt_priority 50\n}\n", k.on.Name, c.Version)
 	fmt.Fprintf(&b, "vrrp_instance %s {\n interface eth0\n virtual_router_id %d\n priority %d\n advert_int %g\n",
 		group, vrid, s.Priority, s.Interval.Seconds())
 	if c.VirtualMAC {

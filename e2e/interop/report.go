@@ -50,7 +50,7 @@ func Report(w io.Writer, about []string, outcomes []Outcome) error {
 All times are in milliseconds. *Wire* is from the last advert of the old owner (or its goodbye) to the first of the
 new one, *std* what the standard says that is, *ka* what keepalived 2.2.7 needs beside itself. *Client* is the
 longest time without an answer to an echo request each 5 ms. *Told* is how long the client's neighbour table was
-wrong after a partition had healed and one host served.
+wrong after a partition had healed and one host served; where nobody told it, the client's gap says nothing.
 
 | cell | holds | dies: wire | std | ka | client | killed: client | stops: wire | std | ka | client | link: wire | client | returns: client | heals: client | told | other changes: client |
 |---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
@@ -87,9 +87,13 @@ func (o Outcome) row() string {
 	dead, stopped := beside(o.Cell.Interval)
 	dies, killed, stops, link := o.find(diesEvent), o.find(killedEvent), o.find(stopsEvent), o.find(linkEvent)
 	heals := o.find(healsEvent)
+	told := ms(heals.Known)
+	if heals.Note != "" {
+		told = "nobody did"
+	}
 	return fmt.Sprintf("| %v | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", o.Cell, verdict,
 		ms(dies.Silence), ms(dies.Formula), ms(dead), ms(dies.Gap), ms(killed.Gap), ms(stops.Silence), ms(stops.Formula), ms(stopped), ms(stops.Gap),
-		ms(link.Silence), ms(link.Gap), ms(o.worst(returnsEvent)), ms(heals.Gap), ms(heals.Known), ms(o.worst(priorityEvent, addressEvent, listsEvent, intervalsEvent)))
+		ms(link.Silence), ms(link.Gap), ms(o.worst(returnsEvent)), ms(heals.Gap), told, ms(o.worst(priorityEvent, addressEvent, listsEvent, intervalsEvent)))
 }
 
 func (o Outcome) find(event string) Result {

@@ -26,7 +26,18 @@ type Stand struct {
 
 	t     lab.T
 	own   []netip.Addr  // quorate's, before it had a virtual one
+	cuts  []cut         // times in which the two sides did not hear each other
 	known time.Duration // how long the client was wrong, the last time that was looked at
+}
+
+// cut is a time in which the two sides did not hear each other, though the capture heard both.
+type cut struct{ from, to time.Time }
+
+// deaf tells whether that was in, or just before or after, a cut.
+func (s *Stand) deaf(at time.Time) bool {
+	return slices.ContainsFunc(s.cuts, func(c cut) bool {
+		return at.After(c.from.Add(-s.Cell.Interval)) && at.Before(c.to.Add(s.Cell.Interval))
+	})
 }
 
 // The numbers of the hosts in their networks.
