@@ -95,6 +95,10 @@ interop: setup-test build ## run VRRP beside keepalived and FRR, the whole matri
 	QUORATE_INTEROP_ALL=1 QUORATE_INTEROP_RESULTS=$$results $(GO) test -count=1 -timeout 2h -run TestQuorate ./e2e/interop || status=$$?; \
 	echo "$$results"; exit $$status
 
+.PHONY: bench-vrrp
+bench-vrrp: setup-test build ## measure VRRP of quorate and keepalived side by side; BENCH=death|stop|late|many
+	@$(GO) build -buildvcs=false -o bin/ ./e2e/interop/bench && bin/bench '$(BENCH)'
+
 .PHONY: fuzz
 fuzz: ## fuzz every decoder for FUZZTIME each
 	@list=$$($(GO) test -list '^Fuzz' $(HOST_PKGS)) || { echo "$$list"; exit 1; }; \

@@ -38,16 +38,9 @@ func (f *frr) Start(s Settings) {
 	if f.zebra == nil || !f.zebra.Alive() {
 		f.boot(s)
 	}
-	f.vrrpd = f.run("vrrpd", "-u", "frr", "-g", "frr", "-f", f.on.WriteFile("vrrpd.conf", f.config(s)),
+	f.vrrpd = realtime(f.on, "vrrpd", frrDir+"vrrpd", "-u", "frr", "-g", "frr", "-f", f.on.WriteFile("vrrpd.conf", f.config(s)),
 		"-i", "/run/frr/vrrpd.pid", "--log", "stdout")
 	f.await("vrrpd.vty")
-}
-
-// run starts a daemon, with the scheduling that quorate's keeper asks for itself where the user may have it.
-// An FRR that is late changes its state to and fro, and then its protodown is wrong for good.
-func (f *frr) run(daemon string, args ...string) *lab.Process {
-	const realtime = `chrt --rr 50 true 2>/dev/null && exec chrt --rr 50 "$@"; exec "$@"`
-	return f.on.Start(daemon, append([]string{"sh", "-c", realtime, "sh", frrDir + daemon}, args...)...)
 }
 
 // boot prepares the machine after it was switched on: the user that the daemons want is root, so that it
@@ -81,7 +74,7 @@ func (f *frr) boot(s Settings) {
 		name, linkLocal6)
 	fmt.Fprintf(&b, "ip link set dev %s protodown on\n", name)
 	f.on.MustRun("sh", "-c", b.String())
-	f.zebra = f.run("zebra", "-u", "frr", "-g", "frr", "-f", f.on.WriteFile("zebra.conf", ""),
+	f.zebra = realtime(f.on, "zebra", frrDir+"zebra", "-u", "frr", "-g", "frr", "-f", f.on.WriteFile("zebra.conf", ""),
 		"-i", "/run/frr/zebra.pid", "--log", "stdout")
 	f.await("zserv.api")
 }

@@ -27,8 +27,7 @@ type keepalived struct {
 func (k *keepalived) config(s Settings) string {
 	c := k.cell
 	var b strings.Builder
-	// The scheduling that quorate's keeper asks for itself: else a busy machine makes them all fight.
-	fmt.Fprintf(&b, "global_defs {\n router_id %s\n vrrp_version %d\n vrrp_rt_priority 50\n}\n", k.on.Name, c.Version)
+	fmt.Fprintf(&b, "global_defs {\n router_id %s\n vrrp_version %d\n}\n", k.on.Name, c.Version)
 	fmt.Fprintf(&b, "vrrp_instance %s {\n interface eth0\n virtual_router_id %d\n priority %d\n advert_int %g\n",
 		group, vrid, s.Priority, s.Interval.Seconds())
 	if c.VirtualMAC {
@@ -65,7 +64,7 @@ func (k *keepalived) Start(s Settings) {
 	os.Remove(k.pidFile("vrrp.pid")) // of one that was killed
 	file := k.on.WriteFile("keepalived.conf", k.config(s))
 	// Without a log: what it writes to a console would be part of its timing.
-	k.process = k.on.Start("keepalived", "keepalived", "--vrrp", "--dont-fork", "--no-syslog", "--use-file", file,
+	k.process = realtime(k.on, "keepalived", "keepalived", "--vrrp", "--dont-fork", "--no-syslog", "--use-file", file,
 		"--pid", k.pidFile("keepalived.pid"), "--vrrp_pid", k.pidFile("vrrp.pid"))
 	lab.Eventually(k.t, 10*time.Second, "keepalived runs", func() error {
 		_, err := k.vrrpPid()

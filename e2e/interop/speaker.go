@@ -28,6 +28,14 @@ type Speaker interface {
 	Kill()
 }
 
+// realtime starts a peer's program with the scheduling that quorate's keeper asks for itself, where the user
+// may have that. Else a busy machine makes it late: it changes its state to and fro, and FRR's protodown is
+// then wrong for good. Keepalived's own setting is not used, since with it a long reload ends the process.
+func realtime(h *lab.Host, name string, argv ...string) *lab.Process {
+	const script = `chrt --rr 50 true 2>/dev/null && exec chrt --rr 50 "$@"; exec "$@"`
+	return h.Start(name, append([]string{"sh", "-c", script, "sh"}, argv...)...)
+}
+
 // vrid is the cell's virtual router.
 const vrid = 51
 
