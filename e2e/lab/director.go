@@ -32,12 +32,11 @@ func (n *Net) Director(name string, at ...Attachment) *Director {
 	n.t.Helper()
 	d := &Director{}
 	for i, a := range at {
-		logical := []string{"wan", "lan"}
-		if i >= len(logical) {
-			logical = append(logical, "net"+strconv.Itoa(i))
-			logical[i] = logical[len(logical)-1]
+		logical := "net" + strconv.Itoa(i)
+		if i < 2 {
+			logical = []string{"wan", "lan"}[i]
 		}
-		d.Interfaces = append(d.Interfaces, [2]string{logical[i], "eth" + strconv.Itoa(i)})
+		d.Interfaces = append(d.Interfaces, [2]string{logical, "eth" + strconv.Itoa(i)})
 		if len(a.prefix) > 0 {
 			d.Bind = a.prefix[0].Addr().String()
 		}

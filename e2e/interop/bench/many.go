@@ -106,7 +106,7 @@ func fleetDies(r *run, name string) burden {
 			r.Fatalf("%v", err)
 		}
 		b.longest = max(b.longest, longest(frames, p.hosts[1].MAC(p.segments[i])))
-		for _, at := range answers(frames, p.client.MAC(p.segments[i]), died) {
+		for _, at := range answers(frames, p.hosts[1].MAC(p.segments[i])) {
 			reached = append(reached, at.Sub(died))
 		}
 	}
@@ -131,14 +131,15 @@ func longest(frames []interop.Frame, mac []byte) time.Duration {
 	return worst
 }
 
-// answers is when each address first answered the client after a time.
-func answers(frames []interop.Frame, client []byte, since time.Time) map[netip.Addr]time.Time {
+// answers is when a host first answered for each address.
+func answers(frames []interop.Frame, mac []byte) map[netip.Addr]time.Time {
 	first := map[netip.Addr]time.Time{}
 	for _, f := range frames {
-		if f.Op == 2 && slices.Equal(f.To, client) && f.At.After(since) {
-			if _, ok := first[f.Src]; !ok {
-				first[f.Src] = f.At
-			}
+		if f.Op != 2 || !slices.Equal(f.SenderMAC, mac) {
+			continue
+		}
+		if _, ok := first[f.Src]; !ok {
+			first[f.Src] = f.At
 		}
 	}
 	return first
