@@ -76,23 +76,23 @@ func live(t *testing.T, c Cell) Outcome {
 				o.Failed = append(o.Failed, fmt.Sprintf("%s: %v", e.Name, err))
 				t.Errorf("%v", err)
 			}
-			timing(t, s, results)
 		})
 		if !ok {
 			return o
 		}
 	}
+	timing(t, s, &o)
 	judge(t, s, &o)
 	return o
 }
 
 // timing holds that quorate took over when the standard says, neither early nor late by more than a busy
 // machine explains.
-func timing(t *testing.T, s *Stand, results []Result) {
+func timing(t *testing.T, s *Stand, o *Outcome) {
 	if s.Cell.Role != Standby {
 		return
 	}
-	for _, r := range results {
+	for _, r := range o.Results {
 		name := map[string]string{
 			diesEvent:  "V45 a silent owner is replaced after Active_Down_Interval",
 			stopsEvent: "V46 an owner that says goodbye is replaced after Skew_Time",
@@ -102,6 +102,7 @@ func timing(t *testing.T, s *Stand, results []Result) {
 		}
 		t.Run(name, func(t *testing.T) {
 			if early := r.Formula - r.Silence; early > time.Millisecond || early < -slack {
+				o.Failed = append(o.Failed, fmt.Sprintf("%s: %v, want %v", name, r.Silence, r.Formula))
 				t.Errorf("%v after the last advert, want %v", r.Silence, r.Formula)
 			}
 		})

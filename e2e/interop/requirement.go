@@ -237,8 +237,8 @@ func v51(s *Stand, frames []Frame) error {
 		seen++
 		for _, g := range frames[i+1:] {
 			late := g.At.Sub(f.At)
-			if late > grace+s.Cell.Interval {
-				break
+			if late > grace+s.Cell.Interval || g.Kind == Advert && !s.sent(g) && g.Priority < low {
+				break // or the better one resigns
 			}
 			if g.Kind == Advert && s.sent(g) && g.Priority < high && late > grace {
 				return fmt.Errorf("%v, %v after the better %v", g, late, f)

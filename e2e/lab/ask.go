@@ -100,14 +100,15 @@ func (h *Host) addrOf(p *port, v6 bool) netip.Addr {
 // answer reads the hardware address out of an answer about target.
 func answer(frame []byte, own net.HardwareAddr, target netip.Addr) (net.HardwareAddr, bool) {
 	if target.Is4() {
-		if len(frame) < 42 || binary.BigEndian.Uint16(frame[20:]) != 2 || netip.AddrFrom4([4]byte(frame[28:32])) != target {
+		if len(frame) < 42 || binary.BigEndian.Uint16(frame[20:]) != 2 || netip.AddrFrom4([4]byte(frame[28:32])) != target ||
+			!slices.Equal(frame[:6], own) { // a gratuitous one goes to all
 			return nil, false
 		}
 		return slices.Clone(frame[22:28]), true
 	}
 	const icmp = 14 + 40
 	if len(frame) < icmp+24 || frame[14+6] != 58 || frame[icmp] != 136 || netip.AddrFrom16([16]byte(frame[icmp+8:icmp+24])) != target ||
-		!slices.Equal(frame[:6], own) { // a gratuitous one goes to all
+		!slices.Equal(frame[:6], own) {
 		return nil, false
 	}
 	if len(frame) >= icmp+32 && frame[icmp+24] == 2 {
