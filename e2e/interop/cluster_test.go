@@ -24,6 +24,7 @@ type shared struct {
 	segment *lab.Segment
 	foreign *keepalived
 	cell    Cell
+	watcher *lab.Host
 }
 
 func newShared(t *testing.T) *shared {
@@ -38,6 +39,7 @@ func newShared(t *testing.T) *shared {
 			s.Outer.At(fmt.Sprintf("192.0.2.%d/24", 1+i)), s.Inner.At(fmt.Sprintf("198.51.100.%d/24", 1+i))))
 	}
 	s.foreign = &keepalived{t: t, cell: s.cell, on: n.Host("foreign", s.Outer.At(own(peerNumber)...))}
+	s.watcher = n.Host("watcher", s.Outer.At(own(watcherNumber)...))
 	s.Client = n.Host("iclient", s.Outer.At(own(clientNumber)...))
 	s.Cluster(t)
 	d := s.Directors[0]
@@ -55,7 +57,7 @@ func (s *shared) owner(t *testing.T, limit time.Duration, of ...*lab.Host) *lab.
 			return fmt.Errorf("%d hosts hold the address", len(holders))
 		}
 		owner = holders[0]
-		if err := OneOwner(s.Net, s.Client, s.segment, s.cell.virtual(), owner); err != nil {
+		if err := OneOwner(s.Net, s.watcher, s.segment, s.cell.virtual(), owner); err != nil {
 			return err
 		}
 		return NeighbourRight(s.Client, s.segment, s.cell.virtual(), owner)

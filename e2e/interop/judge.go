@@ -15,8 +15,8 @@ import (
 )
 
 // OneOwner says what is wrong with who serves an address: it must be that host's, on an interface that
-// works, and nobody else's; and when a client asks the segment, one answer comes.
-func OneOwner(n *lab.Net, client *lab.Host, on *lab.Segment, address string, want *lab.Host) error {
+// works, and nobody else's; and when somebody asks the segment, one answer comes.
+func OneOwner(n *lab.Net, from *lab.Host, on *lab.Segment, address string, want *lab.Host) error {
 	var names []string
 	for _, h := range n.Holders(address) {
 		names = append(names, h.Name)
@@ -24,9 +24,9 @@ func OneOwner(n *lab.Net, client *lab.Host, on *lab.Segment, address string, wan
 	if len(names) != 1 || names[0] != want.Name {
 		return fmt.Errorf("%s is held by %v, want %s", address, names, want.Name)
 	}
-	answers := client.Ask(on, address, 100*time.Millisecond)
+	answers := from.Ask(on, address, 100*time.Millisecond)
 	if len(answers) == 0 { // on a busy machine it may take longer
-		answers = client.Ask(on, address, slack)
+		answers = from.Ask(on, address, slack)
 	}
 	if len(answers) != 1 {
 		return fmt.Errorf("%d hosts answer for %s: %v", len(answers), address, answers)

@@ -20,6 +20,7 @@ type Stand struct {
 	Cell    Cell
 	Segment *lab.Segment
 	Client  *lab.Host
+	Watcher *lab.Host // asks who serves: the answers to the client's own questions would put its table right
 	Quorate Speaker
 	Peer    Speaker
 	Capture *lab.Capture
@@ -44,6 +45,7 @@ func (s *Stand) deaf(at time.Time) bool {
 const (
 	quorateNumber = "5"
 	peerNumber    = "6"
+	watcherNumber = "8"
 	clientNumber  = "9"
 )
 
@@ -67,6 +69,7 @@ func (d *Drawing) NewStand(t lab.T, c Cell) *Stand {
 	n := lab.New(t)
 	s := &Stand{Net: n, Cell: c, Segment: n.Segment("lan"), t: t}
 	s.Client = n.Host("c"+id, s.Segment.At(own(clientNumber)...))
+	s.Watcher = n.Host("w"+id, s.Segment.At(own(watcherNumber)...))
 	director := n.Director("q"+id, s.Segment.At(own(quorateNumber)...))
 	s.Quorate = &quorate{t: t, cell: c, on: director, binary: program(t)}
 	peer := n.Host("p"+id, s.Segment.At(own(peerNumber)...))
@@ -152,7 +155,7 @@ func (s *Stand) silence(from, to Speaker, since time.Time) (time.Duration, error
 
 // serves says what is wrong while that side should serve the address.
 func (s *Stand) serves(side Speaker, address string) error {
-	return OneOwner(s.Net, s.Client, s.Segment, address, side.Host())
+	return OneOwner(s.Net, s.Watcher, s.Segment, address, side.Host())
 }
 
 // knows says what is wrong with the client's neighbour table while that side should serve.
