@@ -129,7 +129,7 @@ func (f *frr) vip(addr string) string {
 func (f *frr) Set(s Settings) {
 	f.t.Helper()
 	argv := []string{"vtysh", "-d", "vrrpd", "-c", "configure terminal", "-c", "interface eth0"}
-	script := ""
+	var script strings.Builder
 	if s.Priority != f.has.Priority {
 		argv = append(argv, "-c", fmt.Sprintf("vrrp %d priority %d", vrid, s.Priority))
 	}
@@ -137,16 +137,16 @@ func (f *frr) Set(s Settings) {
 		argv = append(argv, "-c", fmt.Sprintf("vrrp %d advertisement-interval %d", vrid, s.Interval.Milliseconds()))
 	}
 	for _, p := range s.Addresses[min(len(s.Addresses), len(f.has.Addresses)):] {
-		script += f.address("add", p.String())
+		script.WriteString(f.address("add", p.String()))
 		argv = append(argv, "-c", f.vip(p.Addr().String()))
 	}
 	for _, p := range f.has.Addresses[min(len(s.Addresses), len(f.has.Addresses)):] {
-		script += f.address("del", p.String())
+		script.WriteString(f.address("del", p.String()))
 		argv = append(argv, "-c", "no "+f.vip(p.Addr().String()))
 	}
 	f.has = s
-	if script != "" {
-		f.on.MustRun("sh", "-c", script)
+	if script.Len() > 0 {
+		f.on.MustRun("sh", "-c", script.String())
 	}
 	f.on.MustRun(argv...)
 }

@@ -2,7 +2,6 @@ package interop
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -93,19 +92,4 @@ func (q *quorate) hangUp() {
 		_ = q.client.Close() // the other end may be gone for long
 		q.client = nil
 	}
-}
-
-// status is what the keeper says of the group.
-func (q *quorate) status() (keeper.GroupStatus, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	s, err := q.client.Status(ctx)
-	if err != nil {
-		return keeper.GroupStatus{}, err
-	}
-	g, ok := s.Group(group)
-	if !ok {
-		return g, fmt.Errorf("the keeper of %s has no group %s", q.on.Name, group)
-	}
-	return g, nil
 }
