@@ -134,11 +134,12 @@ func judge(t *testing.T, s *Stand, o *Outcome) {
 func about() []string {
 	version := func(argv ...string) string {
 		out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
-		line, _, _ := strings.Cut(string(out), "\n")
-		if err != nil {
-			line += " (" + err.Error() + ")"
+		for line := range strings.Lines(string(out)) {
+			if strings.ContainsAny(line, "0123456789") { // not a warning
+				return strings.TrimSpace(line)
+			}
 		}
-		return line
+		return fmt.Sprintf("%s: %v", argv[0], err)
 	}
 	return []string{
 		fmt.Sprintf("kernel %s, %d CPUs, up to %d cells at once", version("uname", "-r"), runtime.NumCPU(), cellsAtOnce),

@@ -13,10 +13,11 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// Ask asks the segment who has the address, by ARP or neighbour solicitation, from the host and without
-// its neighbour table. It returns the hardware address of every answer within the time, in order; two
-// hosts that answer with one virtual hardware address are two answers.
-func (h *Host) Ask(on *Segment, address string, wait time.Duration) []net.HardwareAddr {
+// Ask asks the segment who has the address, by ARP or neighbour solicitation, from the host and without its
+// neighbour table. It waits a second for an answer, and after the first for as long as it is told for others.
+// It returns the hardware address of every answer, in order; two hosts that answer with one virtual hardware
+// address are two answers.
+func (h *Host) Ask(on *Segment, address string, others time.Duration) []net.HardwareAddr {
 	h.net.t.Helper()
 	target, err := netip.ParseAddr(address)
 	if err != nil {
@@ -33,7 +34,7 @@ func (h *Host) Ask(on *Segment, address string, wait time.Duration) []net.Hardwa
 	if _, err := conn.WriteTo(frame, &packet.Addr{HardwareAddr: to}); err != nil {
 		h.net.t.Fatalf("lab: ask for %s from %s: %v", address, h.Name, err)
 	}
-	conn.SetReadDeadline(time.Now().Add(wait))
+	conn.SetReadDeadline(time.Now().Add(time.Second))
 	var answers []net.HardwareAddr
 	buf := make([]byte, 512)
 	for {
@@ -45,7 +46,9 @@ func (h *Host) Ask(on *Segment, address string, wait time.Duration) []net.Hardwa
 			h.net.t.Fatalf("lab: ask for %s from %s: %v", address, h.Name, err)
 		}
 		if mac, ok := answer(buf[:n], p.mac, target); ok {
-			answers = append(answers, mac)
+			if answers = append(answers, mac); len(answers) == 1 {
+				conn.SetReadDeadline(time.Now().Add(others))
+			}
 		}
 	}
 }
