@@ -209,7 +209,9 @@ func (s *Stand) healed(name string, heal func()) (Result, error) {
 
 // early tells whether that side announces itself, once, an interval before its first advert for IPv6. An old
 // owner that lives does not know yet, and may announce itself once more.
-func (s *Stand) early(side Speaker) bool { return s.Cell.Peer == FRR && s.Cell.V6 && !s.isQuorate(side) }
+func (s *Stand) early(side Speaker) bool {
+	return s.Cell.Peer == FRR && s.Cell.V6 && !s.isQuorate(side)
+}
 
 // tell makes the client forget who serves.
 func (s *Stand) tell() { s.Client.MustRun("ip", "neigh", "del", s.Cell.virtual(), "dev", "eth0") }
