@@ -20,6 +20,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/quorate/quorate/agent/keeperlink"
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
@@ -44,7 +45,7 @@ type Config struct {
 // Agent is one director's control process.
 type Agent struct {
 	cfg    Config
-	keeper *keeperLink
+	keeper *keeperlink.Link
 	events eventLog
 
 	change  sync.Mutex // held by init, join and leave, one at a time
@@ -58,7 +59,7 @@ type Agent struct {
 func New(cfg Config) *Agent {
 	return &Agent{
 		cfg:    cfg,
-		keeper: newKeeperLink(cfg.File.KeeperSocket, cfg.KeeperArgv, cfg.Log.Named("keeper")),
+		keeper: keeperlink.New(cfg.File.KeeperSocket, cfg.KeeperArgv, cfg.Log.Named("keeper")),
 		failed: make(chan error, 1),
 	}
 }
@@ -83,7 +84,7 @@ func (a *Agent) Run(ctx context.Context) error {
 			return err
 		}
 	} else {
-		a.keeper.want(keeper.Order{}) // whatever one before was told
+		a.keeper.Want(keeper.Order{}) // whatever one before was told
 		a.clearLeft(life)
 		if a.cfg.File.Join != nil {
 			group.Go(func() error { a.joinUnattended(life); return nil })
@@ -179,7 +180,7 @@ func (a *Agent) stop(whole bool) error {
 	if whole && len(a.cfg.KeeperArgv) > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
-		errs = append(errs, a.keeper.stop(ctx, len(a.keeper.owned()) == 0))
+		errs = append(errs, a.keeper.Stop(ctx, len(a.keeper.Owned()) == 0))
 	}
 	if s != nil {
 		if whole && len(a.cfg.KeeperArgv) > 0 {

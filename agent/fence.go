@@ -27,7 +27,7 @@ func (s *session) fence(ctx context.Context) error {
 			return nil
 		case <-heard:
 		}
-		if len(s.contested()) == 0 || s.keeper.answers(ctx) || ctx.Err() != nil {
+		if len(s.contested()) == 0 || s.keeper.Answers(ctx, fenceAfter) || ctx.Err() != nil {
 			continue
 		}
 		for _, g := range s.contested() { // still so
@@ -42,10 +42,13 @@ func (s *session) fence(ctx context.Context) error {
 
 // contested are the groups that the keeper said last to own, and that another director says to own.
 func (s *session) contested() []keeper.Group {
-	owned, live := s.keeper.owned(), s.reports.live(time.Now())
-	return slices.DeleteFunc(s.keeper.ordered(), func(g keeper.Group) bool {
+	return contested(s.cfg.Name, s.keeper.Ordered(), s.keeper.Owned(), s.reports.live(time.Now()))
+}
+
+func contested(self string, ordered []keeper.Group, owned []string, live map[string]received) []keeper.Group {
+	return slices.DeleteFunc(ordered, func(g keeper.Group) bool {
 		for name, r := range live {
-			if name != s.cfg.Name && r.active(g.Name) && slices.Contains(owned, g.Name) {
+			if name != self && r.active(g.Name) && slices.Contains(owned, g.Name) {
 				return false
 			}
 		}
@@ -67,27 +70,4 @@ func removeAddresses(g keeper.Group, s *session) (err error) {
 		return fmt.Errorf("remove the addresses of %s: %w", g.Name, err)
 	}
 	return nil
-}
-
-// answers reports whether the keeper does not hang. One that is not there is not frozen: what it had is taken
-// up by the next.
-func (k *keeperLink) answers(ctx context.Context) bool {
-	c, err := k.current()
-	if err != nil {
-		return true
-	}
-	ctx, cancel := context.WithTimeout(ctx, fenceAfter)
-	defer cancel()
-	_, err = c.Status(ctx)
-	return !errors.Is(err, context.DeadlineExceeded)
-}
-
-// ordered are the groups that the keeper is to run.
-func (k *keeperLink) ordered() []keeper.Group {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.order == nil {
-		return nil
-	}
-	return slices.Clone(k.order.Groups)
 }

@@ -25,14 +25,14 @@ func TestAGroupIsContestedWhenAnotherDirectorOwnsWhatTheKeeperOwns(t *testing.T)
 		{"the report is old", "active", "active", reportLife, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := &session{keeper: newKeeperLink("", nil, nil)}
-			s.cfg.Name = "d1"
-			s.keeper.order = &keeper.Order{Groups: []keeper.Group{{Name: "web"}, {Name: "mail"}}}
-			s.keeper.last = keeper.Status{Groups: []keeper.GroupStatus{{Name: "web", State: tt.own}}}
-			s.reports.put(report{Name: "d1", Groups: map[string]groupReport{"web": {State: "active"}}}, time.Now())
-			s.reports.put(report{Name: "d2", Groups: map[string]groupReport{"web": {State: tt.other}, "mail": {State: "active"}}}, time.Now().Add(-tt.age))
-			var got []string
-			for _, g := range s.contested() {
+			var rs reports
+			rs.put(report{Name: "d1", Groups: map[string]groupReport{"web": {State: "active"}}}, noon)
+			rs.put(report{Name: "d2", Groups: map[string]groupReport{"web": {State: tt.other}, "mail": {State: "active"}}}, noon.Add(-tt.age))
+			var owned, got []string
+			if tt.own == "active" {
+				owned = []string{"web"}
+			}
+			for _, g := range contested("d1", []keeper.Group{{Name: "web"}, {Name: "mail"}}, owned, rs.live(noon)) {
 				got = append(got, g.Name)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {

@@ -47,7 +47,7 @@ func (s *session) guard(ctx context.Context) {
 	}
 	state := s.node.State()
 	for _, g := range state.Config.Groups() {
-		q, ok := quietGroup(g, s.keeper.status())
+		q, ok := quietGroup(g, s.keeper.Status())
 		if !ok {
 			if s.setGuarding(g.Name, nil) {
 				s.letGo(ctx, g.Name)
@@ -90,7 +90,7 @@ func (s *session) watchQuiet(ctx context.Context, g fsm.Group, q guarded) {
 		switch choice.Choice {
 		case ownership.Hold, ownership.CutOff:
 			s.tellGuard(fresh, g.Name, choice)
-			if err := s.keeper.hold(ctx, g.Name, 2*q.interval+2*guardLimit); err != nil {
+			if err := s.keeper.Hold(ctx, g.Name, 2*q.interval+2*guardLimit); err != nil {
 				return
 			}
 		case ownership.Relieve:
@@ -103,7 +103,7 @@ func (s *session) watchQuiet(ctx context.Context, g fsm.Group, q guarded) {
 			return
 		}
 		var ok bool
-		if q, ok = quietGroup(g, s.keeper.status()); !ok {
+		if q, ok = quietGroup(g, s.keeper.Status()); !ok {
 			return
 		}
 	}
@@ -143,7 +143,7 @@ func (s *session) deafness(group string) string {
 
 // letGo ends a hold.
 func (s *session) letGo(ctx context.Context, group string) {
-	if err := s.keeper.hold(ctx, group, 0); err != nil {
+	if err := s.keeper.Hold(ctx, group, 0); err != nil {
 		s.log.Debug("hold not ended", "group", group, "err", err)
 	}
 }
@@ -264,7 +264,7 @@ func onLink(r keeper.RouterStatus, all []netip.Addr) []netip.Addr {
 func (s *session) serveAttest(w http.ResponseWriter, r *http.Request) {
 	state := s.node.State()
 	var a attestation
-	if g, ok := s.keeper.status().Group(r.PathValue("group")); ok {
+	if g, ok := s.keeper.Status().Group(r.PathValue("group")); ok {
 		a.Owns, a.Hears = g.State == "active", map[string]string{}
 		for _, router := range g.Routers {
 			if router.Heard != nil && !router.Silent {
@@ -289,7 +289,7 @@ func (s *session) relieveCutOff(ctx context.Context, g fsm.Group, choice ownersh
 	if err := s.ask(ask, choice.Owner, http.MethodPost, "/peer/release/"+g.Name, nil, nil); err != nil {
 		s.log.Warn("the owner that is cut off does not let go, so it is claimed from", "group", g.Name, "owner", choice.Owner, "err", err)
 	}
-	if err := s.keeper.claim(ctx, g.Name, ownership.ClaimPriority(ownership.OwnerPriority)); err != nil {
+	if err := s.keeper.Claim(ctx, g.Name, ownership.ClaimPriority(ownership.OwnerPriority)); err != nil {
 		s.log.Warn("group of an owner that is cut off not claimed", "group", g.Name, "err", err)
 	}
 }
@@ -302,10 +302,10 @@ func (s *session) serveRelease(w http.ResponseWriter, r *http.Request) {
 		if g.Name != name {
 			continue
 		}
-		own, _ := s.keeper.status().Group(name)
+		own, _ := s.keeper.Status().Group(name)
 		if own.State == "active" && s.alone(r.Context(), g, own) {
 			s.events.add(s.cfg.Name, 0, "guard", name, fmt.Sprintf("%s reaches nobody on a segment of %s, and lets it go", s.cfg.Name, name))
-			s.keeper.resign(r.Context(), name)
+			s.keeper.Resign(r.Context(), name)
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}

@@ -68,7 +68,7 @@ func (s *session) take(ctx context.Context, group string, g fsm.Ownership) {
 // claim is make before break: the owner's connections are here before it is asked to yield; it
 // stops advertising when it hears the claim, and drops its addresses after ours are announced.
 func (s *session) claim(ctx context.Context, group string, g fsm.Ownership) error {
-	if s.keeper.active(group) {
+	if s.keeper.Active(group) {
 		return nil
 	}
 	if err := s.pull(ctx, g.Owner); err != nil {
@@ -81,8 +81,8 @@ func (s *session) claim(ctx context.Context, group string, g fsm.Ownership) erro
 	if err := s.ask(ctx, g.Owner, http.MethodPost, "/peer/yield", body, nil); err != nil {
 		return err
 	}
-	deaf := s.keeper.deafTo(group, s.node.State().Members[g.Owner].Sources)
-	if err := s.keeper.claim(ctx, group, ownership.ClaimPriority(ownership.OwnerPriority)); err != nil {
+	deaf := s.keeper.DeafTo(group, s.node.State().Members[g.Owner].Sources)
+	if err := s.keeper.Claim(ctx, group, ownership.ClaimPriority(ownership.OwnerPriority)); err != nil {
 		return fmt.Errorf("claim %s: %w", group, err)
 	}
 	if err := s.told(ctx, group, g, deaf); err != nil {
@@ -117,7 +117,7 @@ func (s *session) told(ctx context.Context, group string, g fsm.Ownership, deaf 
 	}
 	s.log.Warn("the owner does not say that it has let go", "group", group, "owner", g.Owner, "err", err)
 	if deaf != "" {
-		s.keeper.resign(ctx, group)
+		s.keeper.Resign(ctx, group)
 		return fmt.Errorf("%s was not told of the claim, and is not heard on %s: withdrawn", g.Owner, deaf)
 	}
 	return nil
@@ -134,7 +134,7 @@ func (s *session) serveClaimed(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent) // it is over already
 		return
 	}
-	conceded, err := s.keeper.concede(r.Context(), q.Group)
+	conceded, err := s.keeper.Concede(r.Context(), q.Group)
 	if err != nil {
 		w.WriteHeader(http.StatusConflict)
 		_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
@@ -149,7 +149,7 @@ func (s *session) serveClaimed(w http.ResponseWriter, r *http.Request) {
 
 // relieve hands over what this host owns when its keeper has been told to stop: it waits for that.
 func (s *session) relieve(ctx context.Context) {
-	if !s.keeper.status().Stopping {
+	if !s.keeper.Status().Stopping {
 		return
 	}
 	if s.relieving.Swap(true) {
@@ -205,10 +205,10 @@ func (s *session) mayYield(ctx context.Context, q yieldRequest) error {
 		return fmt.Errorf("%s is in epoch %d already", q.Group, g.Epoch)
 	}
 	if mutant.On(mutant.BreakFirst) {
-		s.keeper.resign(ctx, q.Group)
+		s.keeper.Resign(ctx, q.Group)
 		return errors.New("gave up before anybody took over")
 	}
-	ok, err := s.keeper.yield(ctx, q.Group, yieldWait)
+	ok, err := s.keeper.Yield(ctx, q.Group, yieldWait)
 	switch {
 	case err != nil:
 		return fmt.Errorf("keeper: %w", err)

@@ -86,7 +86,7 @@ func (s *session) blocked(state *fsm.State) map[string]string {
 			since = now
 			s.unfit[g.Name] = now
 		}
-		if !s.keeper.active(g.Name) || now.Sub(since) > unfitGrace {
+		if !s.keeper.Active(g.Name) || now.Sub(since) > unfitGrace {
 			out[g.Name] = strings.Join(st.Reasons, "; ")
 		}
 	}
@@ -96,7 +96,7 @@ func (s *session) blocked(state *fsm.State) map[string]string {
 // followHooks tells the hooks what this director is to each group.
 func (s *session) followHooks() {
 	state := s.node.State()
-	for _, g := range s.keeper.status().Groups {
+	for _, g := range s.keeper.Status().Groups {
 		if part, ok := part(g, time.Now()); ok {
 			s.hooks.Want(g.Name, hook.Wish{State: part, Epoch: state.Groups[g.Name].Epoch, Reason: g.Reason})
 		}

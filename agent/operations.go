@@ -164,7 +164,7 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 	a.session = nil
 	a.mu.Unlock()
 	_ = s.close() // the node has ended already: nothing new can be said by its errors
-	if err := errors.Join(a.keeper.clear(ctx), a.clearKernel(ctx)); err != nil {
+	if err := errors.Join(a.keeper.Clear(ctx), a.clearKernel(ctx)); err != nil {
 		return err
 	}
 	p("removed from this host: virtual addresses, IPVS services and sync daemons that quorate made")
@@ -306,7 +306,7 @@ func (s *session) setLeaving(v bool) {
 // heard of it.
 func (s *session) ownedBy(name string) []string {
 	if name == s.cfg.Name {
-		return s.keeper.owned()
+		return s.keeper.Owned()
 	}
 	var owned []string
 	state, live := s.node.State(), s.reports.live(time.Now())
@@ -325,7 +325,7 @@ func (s *session) giveAway(ctx context.Context, reason string) []string {
 	ctx, cancel := context.WithTimeout(ctx, handOverLimit)
 	defer cancel()
 	for {
-		owned := s.keeper.owned()
+		owned := s.keeper.Owned()
 		if len(owned) == 0 {
 			return nil
 		}
@@ -347,7 +347,7 @@ func (s *session) giveAway(ctx context.Context, reason string) []string {
 			}
 		}
 		if !waiting || !sleep(ctx, 20*time.Millisecond) {
-			return s.keeper.owned()
+			return s.keeper.Owned()
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/quorate/quorate/agent/keeperlink"
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/checks"
 	"github.com/quorate/quorate/cluster"
@@ -35,7 +36,7 @@ type session struct {
 	version  string
 	log      hclog.Logger
 	node     *cluster.Node
-	keeper   *keeperLink
+	keeper   *keeperlink.Link
 	director *director.Director
 	kernel   *ipvs.Host
 	runner   *checks.Runner
@@ -170,7 +171,7 @@ func (s *session) follow(ctx context.Context) error {
 	defer stop()
 	var seen keeper.Transition
 	for {
-		seen = s.tellTransitions(s.keeper.status().Transitions, seen)
+		seen = s.tellTransitions(s.keeper.Status().Transitions, seen)
 		s.takeIntents(ctx)
 		s.warmUp(ctx)
 		s.relieve(ctx)
@@ -184,7 +185,7 @@ func (s *session) follow(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-heard:
-		case <-s.keeper.changed():
+		case <-s.keeper.Changed():
 			poke(s.tellNow)
 		case <-tick.C:
 		}
@@ -243,7 +244,7 @@ func (s *session) report() report {
 	s.mu.Lock()
 	r.Leaving = s.leaving
 	s.mu.Unlock()
-	for _, g := range s.keeper.status().Groups {
+	for _, g := range s.keeper.Status().Groups {
 		r.Groups[g.Name] = describeGroup(g)
 	}
 	for _, g := range state.Config.Groups() {
@@ -291,8 +292,8 @@ func (s *session) unready(state *fsm.State) []string {
 	if s.differs(state) {
 		why = append(why, "its state differs from the others' at the same log index")
 	}
-	switch st := s.keeper.status(); {
-	case !s.keeper.attached():
+	switch st := s.keeper.Status(); {
+	case !s.keeper.Attached():
 		why = append(why, "the keeper does not answer")
 	case st.Stopping:
 		why = append(why, "the keeper is stopping")

@@ -37,7 +37,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 		self := s.self(fsm.Member{Name: s.cfg.Name, Role: s.cfg.Role})
 		st.Directors = append(st.Directors, directorStatus(self, live))
 	}
-	runs := s.keeper.status()
+	runs := s.keeper.Status()
 	for _, g := range state.Config.Groups() {
 		gs := groupStatus(state, live, g, s.cfg.Name)
 		own, _ := runs.Group(g.Name)

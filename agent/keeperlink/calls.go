@@ -1,0 +1,222 @@
+package keeperlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/quorate/quorate/director/keeper"
+)
+
+// clearLimit is how long a keeper that is to give everything up is waited for.
+const clearLimit = 10 * time.Second
+
+// Want notes what the keeper is to do, for when it is there.
+func (k *Link) Want(o keeper.Order) { k.note(o) }
+
+// Set gives the keeper its orders, now or when it is there again.
+func (k *Link) Set(ctx context.Context, o keeper.Order) error {
+	k.giving.Lock()
+	defer k.giving.Unlock()
+	c := k.note(o)
+	if c == nil {
+		return ErrNoKeeper
+	}
+	return give(ctx, c, o)
+}
+
+// Clear has the keeper give everything up, and waits a while for it to be there.
+func (k *Link) Clear(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, clearLimit)
+	defer cancel()
+	for {
+		err := k.Set(ctx, keeper.Order{})
+		if !errors.Is(err, ErrNoKeeper) {
+			return err
+		}
+		if !sleep(ctx, 20*time.Millisecond) {
+			return fmt.Errorf("the membership has ended, but %w: virtual addresses that it left here end with their lifetime", err)
+		}
+	}
+}
+
+// note notes what the keeper is to do, and returns the keeper, or nil if none is attached.
+func (k *Link) note(o keeper.Order) *keeper.Client {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.order = &o
+	return k.client
+}
+
+// Changed is poked when the keeper says something else, or is there or gone.
+func (k *Link) Changed() <-chan struct{} { return k.news }
+
+func (k *Link) ring() {
+	select {
+	case k.news <- struct{}{}:
+	default:
+	}
+}
+
+// sleep waits for d, or until ctx ends; it reports whether all of d passed.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
+
+func (k *Link) Attached() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.client != nil
+}
+
+func (k *Link) Status() keeper.Status {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.last
+}
+
+// Active reports whether this host owns a group.
+func (k *Link) Active(group string) bool {
+	g, _ := k.Status().Group(group)
+	return g.State == "active"
+}
+
+// DeafTo says on which router of a group a member is not heard, or "": an owner that is not heard here
+// may not hear a claim from here either.
+func (k *Link) DeafTo(group string, sources []netip.Addr) string {
+	g, ok := k.Status().Group(group)
+	if !ok {
+		return group + " does not run here"
+	}
+	for _, r := range g.Routers {
+		if r.Heard == nil || r.Silent || !slices.Contains(sources, r.Heard.Source) {
+			return r.Name
+		}
+	}
+	return ""
+}
+
+// Owned returns the groups that this host owns.
+func (k *Link) Owned() []string {
+	var names []string
+	for _, g := range k.Status().Groups {
+		if g.State == "active" {
+			names = append(names, g.Name)
+		}
+	}
+	return names
+}
+
+func (k *Link) current() (*keeper.Client, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.client == nil {
+		return nil, ErrNoKeeper
+	}
+	return k.client, nil
+}
+
+func (k *Link) Claim(ctx context.Context, group string, priority uint8) error {
+	c, err := k.current()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return c.Claim(ctx, group, priority)
+}
+
+func (k *Link) Yield(ctx context.Context, group string, wait time.Duration) (bool, error) {
+	c, err := k.current()
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return c.Yield(ctx, group, wait)
+}
+
+// Concede gives a group up to a claim that may not be heard.
+func (k *Link) Concede(ctx context.Context, group string) (bool, error) {
+	c, err := k.current()
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return c.Concede(ctx, group)
+}
+
+// Hold keeps a group from taking over by its timer for a while; 0 ends that.
+func (k *Link) Hold(ctx context.Context, group string, d time.Duration) error {
+	c, err := k.current()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return c.Hold(ctx, group, d)
+}
+
+// Resign gives a group up at once, whoever takes it.
+func (k *Link) Resign(ctx context.Context, group string) {
+	c, err := k.current()
+	if err == nil {
+		err = c.Resign(ctx, group)
+	}
+	if err != nil {
+		k.log.Warn("group not given up", "group", group, "err", err)
+	}
+}
+
+// Stop ends the keeper process. With release it gives its addresses up at once; else they stay
+// until their lifetime ends.
+func (k *Link) Stop(ctx context.Context, release bool) error {
+	k.mu.Lock()
+	k.ending = true
+	c := k.client
+	k.mu.Unlock()
+	if c == nil {
+		return nil // none is running
+	}
+	return c.Stop(ctx, release)
+}
+
+func (k *Link) stopping() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.ending
+}
+
+// Answers reports whether the keeper does not hang. One that is not there is not frozen: what it had is taken
+// up by the next.
+func (k *Link) Answers(ctx context.Context, within time.Duration) bool {
+	c, err := k.current()
+	if err != nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, within)
+	defer cancel()
+	_, err = c.Status(ctx)
+	return !errors.Is(err, context.DeadlineExceeded)
+}
+
+// Ordered are the groups that the keeper is to run.
+func (k *Link) Ordered() []keeper.Group {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.order == nil {
+		return nil
+	}
+	return slices.Clone(k.order.Groups)
+}

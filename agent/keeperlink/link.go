@@ -1,0 +1,203 @@
+// Package keeperlink is control's side of the keeper: it keeps a connection to that process, starts it if
+// none is there, and gives it its orders.
+//
+// It promises that a keeper ends with the newest order, whatever connections come and go; that one which
+// does not answer counts as gone, and what it said last as over; and that no call waits for it for longer
+// than a moment. It never ends a keeper but by [Link.Stop].
+package keeperlink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/mutant"
+)
+
+// ErrNoKeeper means that there is no keeper to give an order to right now.
+var ErrNoKeeper = errors.New("the keeper does not answer")
+
+// patience is how long a keeper may take for an answer. One that takes longer is frozen: it counts
+// as gone until it answers again.
+const patience = 3 * time.Second
+
+// Link keeps a connection to the keeper process, and starts that process if none is there.
+type Link struct {
+	socket string
+	argv   []string // starts a keeper; empty: it is somebody else's to start
+	log    hclog.Logger
+
+	giving sync.Mutex // held while an order is given, from its choice on: the keeper must end with the newest
+
+	mu     sync.Mutex
+	client *keeper.Client
+	last   keeper.Status
+	order  *keeper.Order // what the keeper is to do; it is told again after each connect
+	ending bool          // the keeper is told to stop: no other is started
+	news   chan struct{} // capacity 1
+}
+
+// New returns a link to the keeper that serves a socket. Argv starts one where there is none; empty: it is
+// somebody else's to start.
+func New(socket string, argv []string, log hclog.Logger) *Link {
+	return &Link{socket: socket, argv: argv, log: log, news: make(chan struct{}, 1)}
+}
+
+// lookEvery is how often the keeper is asked though it says nothing.
+const lookEvery = time.Second
+
+// Run attaches to the keeper, and again whenever the connection ends or it does not answer, until ctx
+// ends. The keeper outlives it.
+func (k *Link) Run(ctx context.Context) error {
+	said := ""
+	for ctx.Err() == nil && !k.stopping() {
+		c, err := k.connect(ctx)
+		if err != nil {
+			if text := err.Error(); text != said {
+				said = text
+				k.log.Error("no keeper", "err", err)
+			}
+			sleep(ctx, k.pause())
+			continue
+		}
+		said = ""
+		err = k.serve(ctx, c)
+		k.lost()
+		_ = c.Close()
+		if err != nil && ctx.Err() == nil && !k.stopping() {
+			k.log.Warn("the keeper is lost", "err", err)
+			sleep(ctx, 20*time.Millisecond)
+		}
+	}
+	return nil
+}
+
+// pause is how long to wait for a keeper that is not there: one that somebody else starts may come any time.
+func (k *Link) pause() time.Duration {
+	if len(k.argv) == 0 {
+		return 50 * time.Millisecond
+	}
+	return time.Second
+}
+
+// lost notes that there is no keeper: what it said last is not true any more.
+func (k *Link) lost() {
+	k.mu.Lock()
+	k.client, k.last = nil, keeper.Status{}
+	k.mu.Unlock()
+	k.ring()
+}
+
+// connect dials the keeper; if nobody answers, it starts one and dials until that does.
+func (k *Link) connect(ctx context.Context) (*keeper.Client, error) {
+	c, err := keeper.Dial(k.socket)
+	if err == nil {
+		return c, nil
+	}
+	if len(k.argv) == 0 {
+		return nil, err
+	}
+	exited, err := k.spawn()
+	if err != nil {
+		return nil, err
+	}
+	for {
+		if c, err = keeper.Dial(k.socket); err == nil {
+			return c, nil
+		}
+		select {
+		case err := <-exited:
+			return nil, fmt.Errorf("keeper ended at its start: %w", err)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// spawn starts a keeper in a session of its own, so that it outlives control whatever ends that.
+func (k *Link) spawn() (<-chan error, error) {
+	cmd := exec.Command(k.argv[0], k.argv[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if mutant.On(mutant.OneProcess) {
+		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start keeper: %w", err)
+	}
+	k.log.Info("keeper started", "pid", cmd.Process.Pid)
+	exited := make(chan error, 1)
+	go func() { // ends with the keeper; reaps it
+		err := cmd.Wait()
+		k.log.Warn("keeper ended", "pid", cmd.Process.Pid, "state", cmd.ProcessState)
+		if err == nil {
+			err = errors.New("exit status 0")
+		}
+		exited <- err
+	}()
+	return exited, nil
+}
+
+// serve gives a new connection the standing order and copies the keeper's status, until the connection
+// ends or the keeper does not answer.
+func (k *Link) serve(ctx context.Context, c *keeper.Client) error {
+	for first := true; ; first = false {
+		st, err := status(ctx, c)
+		if err != nil {
+			return err
+		}
+		if first {
+			if err := k.begin(ctx, c); err != nil {
+				k.log.Error("keeper did not take its orders", "err", err)
+			}
+		}
+		k.mu.Lock()
+		k.client, k.last = c, st
+		k.mu.Unlock()
+		k.ring()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.Done():
+			return keeper.ErrGone
+		case <-c.Changed():
+		case <-time.After(lookEvery):
+		}
+	}
+}
+
+// begin gives the standing order to a keeper that is there anew. Until the state is known there is none,
+// and the keeper goes on with what it recorded.
+func (k *Link) begin(ctx context.Context, c *keeper.Client) error {
+	k.giving.Lock()
+	defer k.giving.Unlock()
+	k.mu.Lock()
+	k.client = c // who gives the next order gives it to this one, after this
+	order := k.order
+	k.mu.Unlock()
+	if order == nil {
+		return nil
+	}
+	return give(ctx, c, *order)
+}
+
+func status(ctx context.Context, c *keeper.Client) (keeper.Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return c.Status(ctx)
+}
+
+func give(ctx context.Context, c *keeper.Client, o keeper.Order) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return c.Set(ctx, o)
+}

@@ -1,0 +1,106 @@
+package keeperlink
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/director/address"
+	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/vrrp"
+)
+
+// bare is a host without addresses.
+type bare struct{}
+
+func (bare) Renew([]address.Address, time.Duration) error { return nil }
+func (bare) Remove([]address.Address) error               { return nil }
+func (bare) Present() (map[address.Address]time.Duration, error) {
+	return map[address.Address]time.Duration{}, nil
+}
+func (bare) Announce([]address.Address) error                                 { return nil }
+func (bare) RenewPaths(address.Paths, time.Duration) error                    { return nil }
+func (bare) RemovePaths(address.Paths) error                                  { return nil }
+func (bare) Paths() (address.Paths, error)                                    { return address.Paths{}, nil }
+func (bare) VirtualMACs([]address.VirtualMAC) map[address.VirtualMAC]error    { return nil }
+func (bare) Primary(string, bool, map[netip.Addr]bool) (a netip.Addr, b bool) { return a, b }
+func (bare) Watch(ctx context.Context, _ func(address.Event)) error {
+	<-ctx.Done()
+	return nil
+}
+
+// run runs a keeper, and returns its socket.
+func run(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	socket, none := filepath.Join(dir, "k"), errors.New("none")
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- keeper.Run(ctx, keeper.Config{
+			Socket: socket, Record: filepath.Join(dir, "r"), Log: hclog.NewNullLogger(), Host: bare{},
+			Listen: func(string, bool) (vrrp.Conn, error) { return nil, none },
+			LinkUp: func(string) (int, bool, error) { return 0, false, none },
+		})
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	return socket
+}
+
+func order(epoch int) keeper.Order {
+	return keeper.Order{Groups: []keeper.Group{{Name: "g", Epoch: uint64(epoch), Priority: 100, Routers: []keeper.Router{{
+		Name: "r", VRID: 1, Interface: "x", Interval: time.Second, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24")},
+	}}}}}
+}
+
+func TestAReconnectNeverEndsWithAnOldOrder(t *testing.T) {
+	socket := run(t)
+	for i := range 100 {
+		k := New(socket, nil, hclog.NewNullLogger())
+		k.Want(order(2*i + 1))
+		c, err := keeper.Dial(socket)
+		for err != nil {
+			time.Sleep(time.Millisecond)
+			c, err = keeper.Dial(socket)
+		}
+		life, end := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() { served <- k.serve(life, c) }()
+		for !k.Attached() {
+			time.Sleep(10 * time.Microsecond)
+		}
+		if err := k.Set(life, order(2*i+2)); err != nil { // what a director does when the log changes
+			t.Fatal(err)
+		}
+		st, err := c.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := st.Groups[0].Epoch, uint64(2*i+2); got != want {
+			t.Fatalf("reconnect %d: the keeper has epoch %d, want %d", i, got, want)
+		}
+		end()
+		<-served
+		c.Close()
+	}
+}
+
+func TestAKeeperThatIsGoneOwnsNothing(t *testing.T) {
+	k := New("/nowhere", nil, hclog.NewNullLogger())
+	k.last = keeper.Status{Groups: []keeper.GroupStatus{{Name: "g", State: "active"}}}
+	if !k.Active("g") || len(k.Owned()) != 1 {
+		t.Fatal("it does not own what it said to own")
+	}
+	k.lost()
+	if k.Active("g") || k.Owned() != nil || k.Attached() {
+		t.Errorf("it is gone and owns %v", k.Owned())
+	}
+	if err := k.Set(t.Context(), order(1)); !errors.Is(err, ErrNoKeeper) {
+		t.Errorf("Set: %v", err)
+	}
+}
