@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -308,40 +307,6 @@ func (s *session) unready(state *fsm.State) []string {
 	return why
 }
 
-// hash returns the hash of a recent state, and the index of that. It is computed once a second at most,
-// since that reads the whole state.
-func (s *session) hash(state *fsm.State) (uint64, string) {
-	s.hashing.Lock()
-	defer s.hashing.Unlock()
-	if now := time.Now(); s.hashed.index != state.Index && now.Sub(s.hashed.at) >= reportEvery {
-		s.hashed = hashed{state.Index, state.Hash(), now}
-	}
-	return s.hashed.index, s.hashed.text
-}
-
-// hashed is the hash of the state at an index.
-type hashed struct {
-	index uint64
-	text  string
-	at    time.Time // when it was computed
-}
-
-// differs reports whether this director's state is another than most others have at the same index.
-func (s *session) differs(state *fsm.State) bool {
-	same, other := 1, 0
-	index, hash := s.hash(state)
-	for name, r := range s.reports.live(time.Now()) {
-		switch {
-		case name == s.cfg.Name || r.HashIndex != index:
-		case r.Hash == hash:
-			same++
-		default:
-			other++
-		}
-	}
-	return other > same
-}
-
 // peerHandler serves the agents' own calls on the cluster port.
 func (s *session) peerHandler() http.Handler {
 	mux := http.NewServeMux()
@@ -354,92 +319,6 @@ func (s *session) peerHandler() http.Handler {
 	mux.HandleFunc("POST /peer/release/{group}", s.serveRelease)
 	mux.HandleFunc("GET /peer/connections", s.serveConnections)
 	return mux
-}
-
-func (s *session) serveReport(w http.ResponseWriter, r *http.Request) {
-	var rep report
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<20)).Decode(&rep); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	if name, ok := cluster.Peer(r.Context()); !ok || name != rep.Name {
-		http.Error(w, "a report is taken from its own director only", http.StatusForbidden)
-		return
-	}
-	news := s.news(rep)
-	s.reports.put(rep, time.Now())
-	s.heard.ring()
-	if len(news) > 0 && s.node.IsLeader() {
-		s.besides(func() { s.askToConfirm(rep.Name, news) })
-	}
-	w.WriteHeader(http.StatusNoContent)
-}
-
-// news returns the servers of which a report says that they died and the cluster thinks otherwise.
-func (s *session) news(rep report) []fsm.ServerKey {
-	state, old := s.node.State(), s.reports.live(time.Now())[rep.Name]
-	var keys []fsm.ServerKey
-	for key, o := range rep.Observations {
-		if o.Health == fsm.Down && old.Observations[key].Health != fsm.Down && state.Verdict(key).Health == fsm.Up {
-			keys = append(keys, key)
-		}
-	}
-	return keys
-}
-
-// observed is told what this director's own checks found: a leader has it confirmed as it does what
-// others report.
-func (s *session) observed(changed map[fsm.ServerKey]checks.Observation) {
-	poke(s.tellNow)
-	s.director.Poke()
-	if !s.node.IsLeader() {
-		return
-	}
-	var dead []fsm.ServerKey
-	for key, o := range changed {
-		if o.Health == fsm.Down && s.node.State().Verdict(key).Health == fsm.Up {
-			dead = append(dead, key)
-		}
-	}
-	if len(dead) > 0 {
-		s.besides(func() { s.askToConfirm(s.cfg.Name, dead) })
-	}
-}
-
-// askToConfirm has every director but the one that saw it probe servers now, all at once, so that
-// agreement costs a round trip and not another interval.
-func (s *session) askToConfirm(observer string, keys []fsm.ServerKey) {
-	ctx, cancel := context.WithTimeout(context.Background(), reportEvery)
-	defer cancel()
-	body, err := json.Marshal(keys)
-	if err != nil {
-		return // keys always encode
-	}
-	var asked sync.WaitGroup
-	for name := range s.node.State().Members {
-		switch name {
-		case observer:
-		case s.cfg.Name:
-			asked.Go(func() { s.runner.Confirm(ctx, keys) })
-		default:
-			asked.Go(func() {
-				if err := s.ask(ctx, name, http.MethodPost, "/peer/confirm", body, nil); err != nil {
-					s.log.Debug("confirm probe not asked", "of", name, "err", err)
-				}
-			})
-		}
-	}
-	asked.Wait()
-}
-
-func (s *session) serveConfirm(w http.ResponseWriter, r *http.Request) {
-	var keys []fsm.ServerKey
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&keys); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	s.runner.Confirm(r.Context(), keys)
-	w.WriteHeader(http.StatusNoContent)
 }
 
 // describeGroup puts what the keeper says of a group into a report.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"reflect"
 	"slices"
 	"sync"
@@ -178,42 +177,6 @@ func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, ipvs.Table, 
 	return state, want, true
 }
 
-// reconcileBeside brings what stands beside the table to the state: the sync daemons and the reset guard.
-func (d *Director) reconcileBeside(ctx context.Context, state *fsm.State, want ipvs.Table) {
-	daemons, quiet := Daemons(state.Config, state.ClusterID, d.cfg.SyncOn), d.guarded(want)
-	if mutant.On(mutant.BreakFirst) {
-		daemons, quiet = nil, nil
-	}
-	if !d.beside.due(daemons, quiet) {
-		return
-	}
-	err := errors.Join(d.daemons(ctx, daemons), d.quiet.Set(quiet))
-	d.note(guarding, err)
-	d.beside.done(daemons, quiet, err)
-}
-
-// besideEvery is how often what stands beside the tables is looked at though nothing is to change.
-const besideEvery = 10 * time.Second
-
-// beside remembers when the sync daemons and the reset guard were last made as they should be: tables are
-// reconciled many times a second, and these ask the kernel each time.
-type beside struct {
-	daemons []ipvs.Daemon
-	quiet   []netip.AddrPort
-	at      time.Time // zero: they are not as they should be
-}
-
-func (b *beside) due(daemons []ipvs.Daemon, quiet []netip.AddrPort) bool {
-	return time.Since(b.at) > besideEvery || !slices.Equal(daemons, b.daemons) || !slices.Equal(quiet, b.quiet)
-}
-
-func (b *beside) done(daemons []ipvs.Daemon, quiet []netip.AddrPort, err error) {
-	*b = beside{daemons: daemons, quiet: quiet}
-	if err == nil {
-		b.at = time.Now()
-	}
-}
-
 // prepare sets what a configuration needs of the host, when that has changed.
 func (d *Director) prepare(f host.Features) {
 	d.mu.Lock()
@@ -246,39 +209,6 @@ func (d *Director) audit(ctx context.Context) bool {
 		d.cfg.Event("drift", fmt.Sprint(op), "healed on "+d.cfg.Name+": "+fmt.Sprint(op))
 	}
 	return err == nil
-}
-
-// daemons starts and stops IPVS sync daemons until they are as wanted.
-func (d *Director) daemons(ctx context.Context, want []ipvs.Daemon) error {
-	if len(want) == 0 && !d.HasIPVS() {
-		return nil
-	}
-	return setDaemons(ctx, d.cfg.Kernel, want)
-}
-
-func setDaemons(ctx context.Context, kernel *ipvs.Host, want []ipvs.Daemon) error {
-	have, err := kernel.Daemons(ctx)
-	if err != nil {
-		return err
-	}
-	stop, start := ipvs.DiffDaemons(have, want)
-	var errs []error
-	for _, x := range stop {
-		errs = append(errs, kernel.StopDaemon(ctx, x))
-	}
-	for _, x := range start {
-		errs = append(errs, kernel.StartDaemon(ctx, x))
-	}
-	return errors.Join(errs...)
-}
-
-// guarded is what the reset guard holds: TCP services, but for those with a real server on this host.
-func (d *Director) guarded(table ipvs.Table) []netip.AddrPort {
-	local := map[netip.Addr]bool{}
-	for _, addr := range d.cfg.State().Members[d.cfg.Name].Sources {
-		local[addr] = true
-	}
-	return ipvs.QuietAddresses(table, func(a netip.Addr) bool { return local[a] })
 }
 
 // Clear removes from this host all that quorate made in IPVS. No [Director] may run.
