@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -120,7 +122,8 @@ func (p *Prober) Close() ProbeReport {
 
 // String is the report in a line.
 func (r ProbeReport) String() string {
-	return fmt.Sprintf("%d sent, %d lost, longest gap %v (sender's own stall %v)", r.Sent, r.Lost, r.Longest, r.Stall)
+	const step = 100 * time.Microsecond
+	return fmt.Sprintf("%d sent, %d lost, longest gap %v (sender's own stall %v)", r.Sent, r.Lost, r.Longest.Round(step), r.Stall.Round(step))
 }
 
 // Requests says what an [HTTPClient] does.
@@ -174,8 +177,12 @@ func (c *HTTPClient) Close() RequestReport {
 
 // String is the report in a few lines.
 func (r RequestReport) String() string {
-	text := fmt.Sprintf("%d requests, %d failed, longest gap %v, slowest %v, by server %v",
-		r.Sent, len(r.Failures), r.Longest, r.Slowest, r.ByServer)
+	var shares []string
+	for _, name := range slices.Sorted(maps.Keys(r.ByServer)) {
+		shares = append(shares, fmt.Sprintf("%s %d", name, r.ByServer[name]))
+	}
+	text := fmt.Sprintf("%d requests, %d failed, longest gap %v, slowest %v, answered by %s",
+		r.Sent, len(r.Failures), r.Longest.Round(time.Millisecond), r.Slowest.Round(time.Millisecond), strings.Join(shares, ", "))
 	for i, f := range r.Failures {
 		if i == 5 {
 			return text + "\n ..."
