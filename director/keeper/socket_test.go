@@ -162,8 +162,8 @@ func TestASocketOfADeadKeeperIsReplacedAndAFileIsNot(t *testing.T) {
 	}
 }
 
-// V75, V76: the end of a client changes nothing, whatever it was doing.
-func TestAClientThatVanishesChangesNothing(t *testing.T) {
+// Whatever it was doing.
+func TestV62V75AClientThatVanishesChangesNothing(t *testing.T) {
 	b, socket := serving(t)
 	c := dial(t, socket)
 	if err := c.Set(t.Context(), Order{Groups: []Group{gateway(220, 1, 10*time.Millisecond, "wan")}}); err != nil {
