@@ -11,6 +11,7 @@ import (
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/director"
 	"github.com/quorate/quorate/director/ipvs"
+	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -36,8 +37,12 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 		self := s.self(fsm.Member{Name: s.cfg.Name, Role: s.cfg.Role})
 		st.Directors = append(st.Directors, directorStatus(self, live))
 	}
+	kept := s.keeper.status()
 	for _, g := range state.Config.Groups() {
-		st.Groups = append(st.Groups, groupStatus(state, live, g, s.cfg.Name))
+		gs := groupStatus(state, live, g, s.cfg.Name)
+		own, _ := kept.Group(g.Name)
+		gs.Changes, gs.Routers = own.Changes, routerStatuses(own)
+		st.Groups = append(st.Groups, gs)
 	}
 	table := s.director.Written()
 	for _, name := range slices.Sorted(maps.Keys(state.Config.Services)) {
@@ -47,6 +52,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 		st.Warnings = append(st.Warnings, err.Error())
 	}
 	st.Warnings = append(st.Warnings, warnings(st, live)...)
+	st.Warnings = append(st.Warnings, s.disputes.lasting(time.Now())...)
 	return st, nil
 }
 
@@ -102,6 +108,34 @@ func groupStatus(state *fsm.State, live map[string]received, g fsm.Group, self s
 		st.Owner = memberAt(state, own.Heard) // its agent does not answer, but its adverts are heard
 	}
 	return st
+}
+
+// routerStatuses tells what the keeper counted for each router of a group.
+func routerStatuses(g keeper.GroupStatus) []api.RouterStatus {
+	out := []api.RouterStatus{}
+	for _, r := range g.Routers {
+		st := api.RouterStatus{
+			Name: r.Name, Fault: r.Fault, Error: r.Error, Sent: r.Sent, Received: r.Received, Contested: r.Contested, Restored: r.Restored,
+			Drops: counters(r.Drops), Odd: counters(r.Notices),
+		}
+		if r.Source.IsValid() {
+			st.Source = r.Source.String()
+		}
+		if r.Heard != nil && g.State != "active" {
+			st.Active, st.Priority, st.Interval = r.Heard.Source.String(), r.Heard.Priority, r.Heard.Interval
+		}
+		out = append(out, st)
+	}
+	return out
+}
+
+// counters has the names of counters as text.
+func counters[N ~string](in map[N]uint64) map[string]uint64 {
+	out := map[string]uint64{}
+	for name, n := range in {
+		out[string(name)] = n
+	}
+	return out
 }
 
 // memberAt returns the member that has an address on one of its interfaces, or "".

@@ -56,6 +56,27 @@ type GroupStatus struct {
 	Addresses []string `json:"addresses"`
 	State     string   `json:"state"`    // of this director's routers: initialize, backup or active
 	Priority  uint8    `json:"priority"` // that this director advertises
+
+	Changes map[string]uint64 `json:"changes"` // of this director's routers to each state, since its keeper started
+	Routers []RouterStatus    `json:"routers"` // this director's
+}
+
+// RouterStatus is one virtual router on one director, with what it counted since its keeper started.
+type RouterStatus struct {
+	Name     string        `json:"name"`
+	Source   string        `json:"source"`             // that its adverts leave from
+	Fault    string        `json:"fault,omitempty"`    // why it cannot work
+	Error    string        `json:"error,omitempty"`    // of the kernel, while it lasts
+	Active   string        `json:"active,omitempty"`   // the Active router's address, while it is another
+	Priority uint8         `json:"priority,omitempty"` // that one's
+	Interval time.Duration `json:"interval,omitempty"` // that one's, in nanoseconds
+
+	Sent      uint64            `json:"sent"`
+	Received  uint64            `json:"received"`        // and believed
+	Contested uint64            `json:"contested"`       // of those, while this router was Active itself
+	Drops     map[string]uint64 `json:"drops,omitempty"` // by reason
+	Odd       map[string]uint64 `json:"odd,omitempty"`   // believed, but: by what was odd
+	Restored  uint64            `json:"restored"`        // addresses, routes and rules that somebody else removed
 }
 
 // ServiceStatus is one virtual service.
