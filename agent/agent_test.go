@@ -192,8 +192,8 @@ func TestAnOwnerThatIsOnlyHeardIsNamed(t *testing.T) {
 func TestV84TheStatusHasWhatTheKeeperCounted(t *testing.T) {
 	in := keeper.GroupStatus{Name: "g", State: "backup", Routers: []keeper.RouterStatus{
 		{
-			Name: "outside", Source: netip.MustParseAddr("192.0.2.1"), Fault: "link wan down", Error: "no such device",
-			Heard: &keeper.Heard{Source: netip.MustParseAddr("192.0.2.2"), Priority: 224, Interval: time.Second},
+			Name: "outside", VRID: 51, Interface: "eth0", Source: netip.MustParseAddr("192.0.2.1"), Fault: "link wan down", Error: "no such device",
+			Heard: &keeper.Heard{Source: netip.MustParseAddr("192.0.2.2"), Priority: 224, Member: true, Interval: time.Second, Age: 500 * time.Millisecond},
 			Sent:  1, Received: 2, Contested: 3, Restored: 4,
 			Drops: map[vrrp.Drop]uint64{vrrp.DropTTL: 5}, Notices: map[vrrp.Notice]uint64{vrrp.NoticeInterval: 6},
 		},
@@ -201,16 +201,13 @@ func TestV84TheStatusHasWhatTheKeeperCounted(t *testing.T) {
 	}}
 	want := []api.RouterStatus{
 		{
-			Name: "outside", Source: "192.0.2.1", Fault: "link wan down", Error: "no such device", Active: "192.0.2.2", Priority: 224, Interval: time.Second,
-			Sent: 1, Received: 2, Contested: 3, Restored: 4, Drops: map[string]uint64{"ttl": 5}, Odd: map[string]uint64{"interval differs": 6},
+			Name: "outside", VRID: 51, Interface: "eth0", Source: "192.0.2.1", Fault: "link wan down", Error: "no such device",
+			Heard: "192.0.2.2", HeardPriority: 224, HeardMember: true, HeardInterval: 1, HeardAge: 0.5,
+			Sent: 1, Received: 2, Contested: 3, Restored: 4, Drops: map[string]uint64{"ttl": 5}, Notices: map[string]uint64{"interval differs": 6},
 		},
-		{Name: "inside", Drops: map[string]uint64{}, Odd: map[string]uint64{}},
+		{Name: "inside", Drops: map[string]uint64{}, Notices: map[string]uint64{}},
 	}
-	if diff := cmp.Diff(want, routerStatuses(in)); diff != "" {
+	if diff := cmp.Diff(want, routerStatus(in)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
-	}
-	in.State = "active" // whom it heard before is not the Active router any more
-	if got := routerStatuses(in)[0]; got.Active != "" || got.Priority != 0 || got.Interval != 0 {
-		t.Errorf("an Active router follows %+v", got)
 	}
 }

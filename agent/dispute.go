@@ -58,28 +58,39 @@ func disputed(state *fsm.State, live map[string]received) []dispute {
 	var out []dispute
 	for _, g := range state.Config.Groups() {
 		owner, settles := state.Groups[g.Name].Owner, settleTime(g)
-		var active []string
+		var active, others, deaf []string
 		for _, name := range slices.Sorted(maps.Keys(live)) {
 			if _, member := state.Members[name]; !member {
 				continue
 			}
 			own := live[name].Groups[g.Name]
-			if own.State == "active" {
+			switch own.State {
+			case "active":
 				active = append(active, name)
+			case "backup":
+				others = append(others, name)
+			}
+			if own.Deaf != "" {
+				deaf = append(deaf, name)
 			}
 			if own.Heard != "" && owner != "" && memberAt(state, own.Heard) != owner {
 				out = append(out, dispute{fmt.Sprintf("%s hears %s own %s, and the log names %s", name, own.Heard, g.Name, owner), settles})
 			}
 		}
-		if len(active) > 1 {
-			text := fmt.Sprintf("%s own %s, each of them: they do not hear each other", strings.Join(active, " and "), g.Name)
-			if hasVirtualMAC(g) {
-				text += " (a virtual MAC address needs a network that lets frames from and to it pass)"
-			}
-			out = append(out, dispute{text, settles})
+		switch hint := "a virtual MAC address needs a network that lets frames from and to it pass"; {
+		case len(active) > 1 && hasVirtualMAC(g):
+			out = append(out, dispute{contest(active, g.Name) + " (" + hint + ")", settles})
+		case len(active) > 1:
+			out = append(out, dispute{contest(active, g.Name), settles})
+		case len(active) == 1 && len(deaf) > 0 && len(deaf) == len(others) && hasVirtualMAC(g):
+			out = append(out, dispute{fmt.Sprintf("nobody hears %s own %s (%s)", active[0], g.Name, hint), settles})
 		}
 	}
 	return out
+}
+
+func contest(active []string, group string) string {
+	return fmt.Sprintf("%s own %s, each of them: they do not hear each other", strings.Join(active, " and "), group)
 }
 
 // settleTime is longer than any Active_Down_Interval of the group, and than what reports take to come.

@@ -96,3 +96,27 @@ func TestV71DirectorsThatDoNotHearEachOtherSaySo(t *testing.T) {
 		t.Errorf("one owner: %v", got)
 	}
 }
+
+func TestV71AnOwnerWithAVirtualMACThatNobodyHearsIsNamed(t *testing.T) {
+	deaf := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Deaf: "outside is silent"}}}}
+	virtual := disputedState(func(r *fsm.Router) { r.VirtualMAC = true })
+	for _, tt := range []struct {
+		name  string
+		state *fsm.State
+		live  map[string]received
+		want  []string
+	}{
+		{"nobody hears it", virtual, map[string]received{"d1": says("active", ""), "d2": deaf, "d3": deaf},
+			[]string{"nobody hears d1 own g (a virtual MAC address needs a network that lets frames from and to it pass)"}},
+		{"one does", virtual, map[string]received{"d1": says("active", ""), "d2": deaf, "d3": says("backup", "192.0.2.1")}, nil},
+		{"no virtual MAC", disputedState(nil), map[string]received{"d1": says("active", ""), "d2": deaf, "d3": deaf}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var ds disputes
+			ds.look(noon, disputed(tt.state, tt.live))
+			if diff := cmp.Diff(tt.want, ds.lasting(noon.Add(time.Minute))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

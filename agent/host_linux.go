@@ -80,6 +80,31 @@ func hostAddresses(virtual map[netip.Addr]bool) ([]netip.Addr, error) {
 	return slices.Compact(out), nil
 }
 
+// gatewayOn returns the next hop of the default route that leaves by an interface, of the family of source.
+func gatewayOn(iface string, source netip.Addr) (netip.Addr, bool) {
+	link, err := netlink.LinkByName(iface)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	family := netlink.FAMILY_V4
+	if source.Is6() {
+		family = netlink.FAMILY_V6
+	}
+	routes, err := netlink.RouteList(link, family)
+	if err != nil {
+		return netip.Addr{}, false
+	}
+	for _, r := range routes {
+		if r.Dst != nil && !r.Dst.IP.IsUnspecified() {
+			continue
+		}
+		if gw, ok := netip.AddrFromSlice(r.Gw); ok {
+			return gw.Unmap(), true
+		}
+	}
+	return netip.Addr{}, false
+}
+
 // interfaceOf returns the interface that has an address, or "".
 func interfaceOf(addr netip.Addr) string {
 	list, err := netlink.AddrList(nil, netlink.FAMILY_ALL)

@@ -305,6 +305,28 @@ func (k *keeperLink) yield(ctx context.Context, group string, wait time.Duration
 	return c.Yield(ctx, group, wait)
 }
 
+// concede gives a group up to a claim that may not be heard.
+func (k *keeperLink) concede(ctx context.Context, group string) (bool, error) {
+	c, err := k.current()
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, keeperPatience)
+	defer cancel()
+	return c.Concede(ctx, group)
+}
+
+// hold keeps a group from taking over by its timer for a while; 0 ends that.
+func (k *keeperLink) hold(ctx context.Context, group string, d time.Duration) error {
+	c, err := k.current()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, keeperPatience)
+	defer cancel()
+	return c.Hold(ctx, group, d)
+}
+
 // resign gives a group up at once, whoever takes it.
 func (k *keeperLink) resign(ctx context.Context, group string) {
 	c, err := k.current()

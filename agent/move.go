@@ -71,9 +71,6 @@ func (s *session) claim(ctx context.Context, group string, g fsm.Ownership) erro
 	if s.keeper.active(group) {
 		return nil
 	}
-	if deaf := s.keeper.deafTo(group, s.node.State().Members[g.Owner].Sources); deaf != "" {
-		return fmt.Errorf("%s does not hear %s own %s, so a claim might not be heard either", s.cfg.Name, g.Owner, deaf)
-	}
 	if err := s.pull(ctx, g.Owner); err != nil {
 		return fmt.Errorf("connections of %s: %w", g.Owner, err)
 	}
@@ -84,8 +81,12 @@ func (s *session) claim(ctx context.Context, group string, g fsm.Ownership) erro
 	if err := s.ask(ctx, g.Owner, http.MethodPost, "/peer/yield", body, nil); err != nil {
 		return err
 	}
+	deaf := s.keeper.deafTo(group, s.node.State().Members[g.Owner].Sources)
 	if err := s.keeper.claim(ctx, group, ownership.ClaimPriority(ownership.OwnerPriority)); err != nil {
 		return fmt.Errorf("claim %s: %w", group, err)
+	}
+	if err := s.told(ctx, group, g, deaf); err != nil {
+		return err
 	}
 	// Connections that began while we moved: once at once, for they send already, and once when
 	// the old owner can have no new ones.
@@ -98,6 +99,52 @@ func (s *session) claim(ctx context.Context, group string, g fsm.Ownership) erro
 		}
 	}
 	return nil
+}
+
+// told tells the owner of a claim by another way than the wire, where it may not have been heard. Deaf is a
+// router on which the owner was not heard before, or "": there the claim is withdrawn if the owner does not
+// answer, since two would own the group.
+func (s *session) told(ctx context.Context, group string, g fsm.Ownership, deaf string) error {
+	body, err := json.Marshal(yieldRequest{group, g.Intent.Epoch})
+	if err != nil {
+		return err
+	}
+	ask, cancel := context.WithTimeout(ctx, yieldWait)
+	defer cancel()
+	err = s.ask(ask, g.Owner, http.MethodPost, "/peer/claimed", body, nil)
+	if err == nil {
+		return nil
+	}
+	s.log.Warn("the owner does not say that it has let go", "group", group, "owner", g.Owner, "err", err)
+	if deaf != "" {
+		s.keeper.resign(ctx, group)
+		return fmt.Errorf("%s was not told of the claim, and is not heard on %s: withdrawn", g.Owner, deaf)
+	}
+	return nil
+}
+
+// serveClaimed is told that the next owner has claimed: who has not heard it concedes now.
+func (s *session) serveClaimed(w http.ResponseWriter, r *http.Request) {
+	var q yieldRequest
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&q); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if g := s.node.State().Groups[q.Group]; g.Epoch >= q.Epoch {
+		w.WriteHeader(http.StatusNoContent) // it is over already
+		return
+	}
+	conceded, err := s.keeper.concede(r.Context(), q.Group)
+	if err != nil {
+		w.WriteHeader(http.StatusConflict)
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
+		return
+	}
+	if conceded {
+		peer, _ := cluster.Peer(r.Context())
+		s.events.add(s.cfg.Name, 0, "guard", q.Group, fmt.Sprintf("%s did not hear the claim of %s, and conceded %s to it", s.cfg.Name, peer, q.Group))
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 // relieve hands over what this host owns when its keeper has been told to stop: it waits for that.

@@ -245,10 +245,11 @@ func (a *Agent) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) 
 	}
 	state := s.node.State()
 	r.Config = config.WithDefaults(r.Config)
+	r.Config = config.KeepKeys(state.Config, r.Config, state.Secrets().VRRPKeys)
 	plan := api.Plan{
 		Base:     state.Revision,
 		Changes:  config.Diff(state.Config, r.Config),
-		Problems: config.Validate(r.Config),
+		Problems: append(config.Validate(r.Config), config.MissingKeys(state.Config, r.Config)...),
 		Kernel:   map[string][]string{},
 	}
 	return plan, s.planEverywhere(ctx, r.Config, &plan)
@@ -261,7 +262,9 @@ func (a *Agent) Apply(ctx context.Context, r api.ApplyRequest) (api.ApplyResult,
 		return api.ApplyResult{}, err
 	}
 	r.Config = config.WithDefaults(r.Config)
-	if err := config.Validate(r.Config).Err(); err != nil {
+	state := s.node.State()
+	r.Config = config.KeepKeys(state.Config, r.Config, state.Secrets().VRRPKeys)
+	if err := append(config.Validate(r.Config), config.MissingKeys(state.Config, r.Config)...).Err(); err != nil {
 		return api.ApplyResult{}, err
 	}
 	if err := s.fits(r.Config); err != nil {

@@ -53,6 +53,7 @@ type groupReport struct {
 	Heard    string    `json:"heard,omitempty"`  // the Active router's address, while it is another
 	Member   bool      `json:"member,omitempty"` // whether that is a member's
 
+	Deaf    string `json:"deaf,omitempty"`    // why the owner is not heard here, while it is not
 	Unfit   string `json:"unfit,omitempty"`   // the requirement that forbids this director to own it
 	Waiting bool   `json:"waiting,omitempty"` // whether a requirement has said nothing yet
 	Score   int    `json:"score,omitempty"`   // of the preferences

@@ -37,12 +37,16 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 		self := s.self(fsm.Member{Name: s.cfg.Name, Role: s.cfg.Role})
 		st.Directors = append(st.Directors, directorStatus(self, live))
 	}
-	kept := s.keeper.status()
+	runs := s.keeper.status()
 	for _, g := range state.Config.Groups() {
 		gs := groupStatus(state, live, g, s.cfg.Name)
-		own, _ := kept.Group(g.Name)
-		gs.Changes, gs.Routers = own.Changes, routerStatuses(own)
+		own, _ := runs.Group(g.Name)
+		gs.Changes, gs.Routers = own.Changes, routerStatus(own)
 		st.Groups = append(st.Groups, gs)
+	}
+	st.Drops = map[string]map[string]uint64{}
+	for iface, drops := range runs.Drops {
+		st.Drops[iface] = counts(drops)
 	}
 	table := s.director.Written()
 	for _, name := range slices.Sorted(maps.Keys(state.Config.Services)) {
@@ -110,30 +114,31 @@ func groupStatus(state *fsm.State, live map[string]received, g fsm.Group, self s
 	return st
 }
 
-// routerStatuses tells what the keeper counted for each router of a group.
-func routerStatuses(g keeper.GroupStatus) []api.RouterStatus {
-	out := []api.RouterStatus{}
+// routerStatus is what the keeper says of a group's routers.
+func routerStatus(g keeper.GroupStatus) []api.RouterStatus {
+	var out []api.RouterStatus
 	for _, r := range g.Routers {
 		st := api.RouterStatus{
-			Name: r.Name, Fault: r.Fault, Error: r.Error, Sent: r.Sent, Received: r.Received, Contested: r.Contested, Restored: r.Restored,
-			Drops: counters(r.Drops), Odd: counters(r.Notices),
+			Name: r.Name, VRID: r.VRID, Interface: r.Interface, Fault: r.Fault, Error: r.Error,
+			Sent: r.Sent, Received: r.Received, Contested: r.Contested, Restored: r.Restored, Drops: counts(r.Drops), Notices: counts(r.Notices),
 		}
 		if r.Source.IsValid() {
 			st.Source = r.Source.String()
 		}
-		if r.Heard != nil && g.State != "active" {
-			st.Active, st.Priority, st.Interval = r.Heard.Source.String(), r.Heard.Priority, r.Heard.Interval
+		if r.Heard != nil {
+			st.Heard, st.HeardPriority, st.HeardMember = r.Heard.Source.String(), r.Heard.Priority, r.Heard.Member
+			st.HeardInterval, st.HeardAge = r.Heard.Interval.Seconds(), r.Heard.Age.Seconds()
 		}
 		out = append(out, st)
 	}
 	return out
 }
 
-// counters has the names of counters as text.
-func counters[N ~string](in map[N]uint64) map[string]uint64 {
-	out := map[string]uint64{}
-	for name, n := range in {
-		out[string(name)] = n
+// counts is a map of counters as programs read it.
+func counts[K ~string](m map[K]uint64) map[string]uint64 {
+	out := make(map[string]uint64, len(m))
+	for k, n := range m {
+		out[string(k)] = n
 	}
 	return out
 }
@@ -204,6 +209,9 @@ func warnings(st api.Status, live map[string]received) []string {
 			out = append(out, d.Name+": "+trouble)
 		}
 		for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
+			if why := r.Groups[name].Deaf; why != "" {
+				out = append(out, d.Name+" does not hear the owner of "+name+": "+why)
+			}
 			if why := r.Groups[name].cannot(); why != "" {
 				out = append(out, d.Name+" cannot own "+name+": "+why)
 			}

@@ -29,6 +29,9 @@ type Status struct {
 	Groups       []GroupStatus    `json:"groups"`
 	Services     []ServiceStatus  `json:"services"`
 	Warnings     []string         `json:"warnings"` // what a person should look at, worst first
+
+	// Drops counts, per interface, adverts that were dropped before a router was found for them.
+	Drops map[string]map[string]uint64 `json:"vrrp_drops,omitempty"`
 }
 
 // DirectorStatus is one member.
@@ -57,26 +60,31 @@ type GroupStatus struct {
 	State     string   `json:"state"`    // of this director's routers: initialize, backup or active
 	Priority  uint8    `json:"priority"` // that this director advertises
 
-	Changes map[string]uint64 `json:"changes"` // of this director's routers to each state, since its keeper started
-	Routers []RouterStatus    `json:"routers"` // this director's
+	Changes map[string]uint64 `json:"changes,omitempty"` // to each state, on this director since its keeper started
+	Routers []RouterStatus    `json:"routers,omitempty"` // as they run on this director
 }
 
-// RouterStatus is one virtual router on one director, with what it counted since its keeper started.
+// RouterStatus is one virtual router on the director that answers.
 type RouterStatus struct {
-	Name     string        `json:"name"`
-	Source   string        `json:"source"`             // that its adverts leave from
-	Fault    string        `json:"fault,omitempty"`    // why it cannot work
-	Error    string        `json:"error,omitempty"`    // of the kernel, while it lasts
-	Active   string        `json:"active,omitempty"`   // the Active router's address, while it is another
-	Priority uint8         `json:"priority,omitempty"` // that one's
-	Interval time.Duration `json:"interval,omitempty"` // that one's, in nanoseconds
+	Name      string `json:"name"`
+	VRID      uint8  `json:"vrid"`
+	Interface string `json:"interface"`       // the kernel's name
+	Source    string `json:"source"`          // address that adverts leave from
+	Fault     string `json:"fault,omitempty"` // why it cannot work
+	Error     string `json:"error,omitempty"` // of the kernel, about its addresses, routes, rules or adverts
 
-	Sent      uint64            `json:"sent"`
-	Received  uint64            `json:"received"`        // and believed
-	Contested uint64            `json:"contested"`       // of those, while this router was Active itself
-	Drops     map[string]uint64 `json:"drops,omitempty"` // by reason
-	Odd       map[string]uint64 `json:"odd,omitempty"`   // believed, but: by what was odd
-	Restored  uint64            `json:"restored"`        // addresses, routes and rules that somebody else removed
+	Heard         string  `json:"heard,omitempty"` // the Active router that was heard last
+	HeardPriority uint8   `json:"heard_priority,omitempty"`
+	HeardMember   bool    `json:"heard_member,omitempty"`   // that is a member's
+	HeardInterval float64 `json:"heard_interval,omitempty"` // seconds between its adverts, as it says
+	HeardAge      float64 `json:"heard_age,omitempty"`      // seconds
+
+	Sent      uint64            `json:"sent"`      // adverts
+	Received  uint64            `json:"received"`  // adverts that were believed
+	Contested uint64            `json:"contested"` // adverts that were believed while this one was Active too
+	Restored  uint64            `json:"restored"`  // addresses, routes and rules that somebody else removed
+	Drops     map[string]uint64 `json:"drops"`     // adverts that were not believed, by the reason
+	Notices   map[string]uint64 `json:"notices"`   // adverts that were believed and odd, by the oddity
 }
 
 // ServiceStatus is one virtual service.

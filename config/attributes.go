@@ -19,19 +19,6 @@ type attr struct {
 	text  string // of a long text: what Diff shows instead
 }
 
-func routerAttrs(r fsm.Router) []attr {
-	addresses := make([]string, len(r.Addresses))
-	for i, p := range r.Addresses {
-		addresses[i] = p.String()
-	}
-	return []attr{
-		{name: "vrid", value: strconv.Itoa(int(r.VRID))},
-		{name: "interface", value: quote(r.Interface)},
-		{name: "addresses", value: quoteList(addresses)},
-		{name: "interval", value: quote(formatDuration(r.Interval)), plain: r.Interval == defaultAdvertInterval},
-	}
-}
-
 func groupAttrs(g fsm.SyncGroup) []attr {
 	return []attr{{name: "routers", value: quoteList(g.Routers)}}
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -35,7 +34,7 @@ func ParseCluster(filename string, src []byte) (fsm.Config, Problems) {
 func (n *node) cluster() fsm.Config {
 	var c fsm.Config
 	for _, b := range n.blocks {
-		name := b.Labels[0]
+		name := b.Labels[len(b.Labels)-1]
 		switch b.Type {
 		case "router":
 			if r := n.named(b, "routers"); r != nil {
@@ -44,7 +43,11 @@ func (n *node) cluster() fsm.Config {
 		case "sync_group":
 			if g := n.named(b, "sync_groups"); g != nil {
 				g.require("routers", `["ROUTER", "ROUTER"]`)
-				put(&c.SyncGroups, name, fsm.SyncGroup{Name: name, Routers: g.texts("routers")})
+				put(&c.SyncGroups, name, canonicalGroup(fsm.SyncGroup{Name: name, Routers: g.texts("routers"), Needs: g.needs()}))
+			}
+		case "track":
+			if t := n.named(b, "tracks"); t != nil {
+				put(&c.Tracks, name, t.track(name, b))
 			}
 		case "service":
 			if s := n.named(b, "services"); s != nil {
@@ -64,8 +67,9 @@ func put[T any](m *map[string]T, name string, v T) {
 
 // named opens a block that is known by its name; it returns nil if there was one of that name before.
 func (n *node) named(b *hcl.Block, field string) *node {
-	name := b.Labels[0]
-	p := place{path: fmt.Sprintf("%s[%q]", field, name), what: fmt.Sprintf("%s %q", b.Type, name), at: b.LabelRanges[0].Start}
+	last := len(b.Labels) - 1
+	name := b.Labels[last]
+	p := place{path: fmt.Sprintf("%s[%q]", field, name), what: fmt.Sprintf("%s %q", b.Type, name), at: b.LabelRanges[last].Start}
 	if first, ok := n.where[p.path]; ok {
 		n.report("", p.at, fmt.Sprintf("the other is on line %d", first.Line), "%s is there twice", p.what)
 		return nil
@@ -73,202 +77,31 @@ func (n *node) named(b *hcl.Block, field string) *node {
 	return n.node(n.schema.block(b.Type), b.Body, p)
 }
 
-// router reads a router block.
-func (n *node) router(name string) fsm.Router {
-	n.require("vrid", "51")
-	n.require("interface", `"wan"`)
-	n.require("addresses", `["192.168.1.1/24"]`)
-	r := fsm.Router{
-		Name:      name,
-		VRID:      uint8(n.integer("vrid", 0, vridSpan)),
-		Interface: n.text("interface", ""),
-		Interval:  n.duration("interval", defaultAdvertInterval),
+// part opens a block that is one of a list.
+func (n *node) part(b *hcl.Block, field string, index int) *node {
+	p := place{path: fmt.Sprintf("%s.%s[%d]", n.path, field, index), what: n.what + ", " + b.Type, at: b.DefRange.Start}
+	if len(b.Labels) > 0 {
+		p.what, p.at = p.what+" "+b.Labels[0], b.LabelRanges[0].Start
 	}
-	for _, i := range n.list("addresses", false) {
-		r.Addresses = append(r.Addresses, i.network())
-	}
-	return r
+	return n.node(n.schema.block(b.Type), b.Body, p)
 }
 
-// network reads an address with its prefix length; the zero value stands for one that is wrong.
-func (i item) network() netip.Prefix {
-	s, ok := i.text()
-	if !ok {
-		return netip.Prefix{}
-	}
-	p, err := netip.ParsePrefix(s)
-	if err == nil {
-		return p
-	}
-	if a, err := netip.ParseAddr(s); err == nil {
-		length := "/24"
-		if a.Is6() {
-			length = "/64"
-		}
-		i.fail(fmt.Sprintf("add the length of the network on that interface, as in %s%s", a.WithZone(""), length), "%q has no prefix length", s)
-		return netip.Prefix{}
-	}
-	i.fail("write it as in 192.168.1.1/24 or 2001:db8::1/64", "%q is not an address with a prefix length", s)
-	return netip.Prefix{}
-}
-
-// service reads a service block.
-func (n *node) service(name string) fsm.Service {
-	s := fsm.Service{
-		Name:            name,
-		Mark:            uint32(n.integer("mark", 0, markSpan)),
-		Scheduler:       n.word("scheduler", defaultScheduler, fsm.Schedulers),
-		Forward:         fsm.Forward(n.word("forward", string(defaultForward), forwards)),
-		Persistence:     n.duration("persistence", 0),
-		PersistenceMask: int(n.integer("persistence_mask", 0, maskSpanIPv6)),
-		Agreement:       fsm.Agreement(n.word("agreement", string(defaultAgreement), agreements)),
-	}
-	n.identity(&s)
-	for _, b := range n.blocks {
-		switch b.Type {
-		case "check":
-			if c, ok := n.check(b, len(s.Checks)); ok {
-				s.Checks = append(s.Checks, c)
-			}
-		case "server":
-			path := fmt.Sprintf("%s.servers[%d]", n.path, len(s.Servers))
-			s.Servers = append(s.Servers, n.server(b, path, s))
-		case "fallback":
-			path := n.path + ".fallback"
-			if first, ok := n.where[path]; ok {
-				n.report("", b.LabelRanges[0].Start, fmt.Sprintf("one is enough; the other is on line %d", first.Line), "%sa second fallback", n.prefix())
-				continue
-			}
-			f := n.server(b, path, s)
-			s.Fallback = &f
-		}
-	}
-	return s
-}
-
-// identity reads by what a service is known: address and protocol, or mark and family.
-func (n *node) identity(s *fsm.Service) {
-	protocol := n.word("protocol", "", protocols)
-	family := n.word("family", "", families)
-	if at, ok := n.where[n.child("family")]; ok {
-		n.where[n.child("ipv6")] = at
-	}
-	if i, ok := n.get("address"); ok {
-		if text, ok := i.text(); ok {
-			ap, wrong, hint := parseEndpoint(text, false)
-			if wrong != "" {
-				i.fail(hint, "%s", wrong)
-			} else {
-				s.Address = ap
-			}
-		}
-	}
-	byMark := n.has("mark") && !n.has("address")
-	if family != "" && !byMark {
-		i, _ := n.get("family")
-		i.fail("leave it out: the address says it", "is for services by mark")
-	}
-	if protocol != "" && byMark {
-		i, _ := n.get("protocol")
-		i.fail("leave it out: the rule that sets the mark chooses the protocol", "is for services by address")
-	}
-	s.IPv6 = byMark && family == "ipv6"
-	if !byMark {
-		s.Protocol = fsm.Protocol(protocol)
-		if protocol == "" {
-			s.Protocol = defaultProtocol
-		}
-	}
-	if n.bad[n.child("mark")] {
-		n.bad[n.child("address")] = true // neither, says Validate, but there is one
-	}
-}
-
-// portless reports whether the servers of a service have no port of their own. With an address and a
-// mark, which is a mistake, the address counts.
-func portless(s fsm.Service) bool { return s.Address.Port() == 0 }
-
-// server reads a server or fallback block.
-func (n *node) server(b *hcl.Block, path string, s fsm.Service) fsm.Server {
-	label, at := b.Labels[0], b.LabelRanges[0].Start
-	m := n.node(n.schema.block(b.Type), b.Body, place{path: path, at: at, what: fmt.Sprintf("%s, %s %s", n.what, b.Type, label)})
-	server := fsm.Server{
-		Weight:  uint32(m.integer("weight", defaultWeight, weightSpan)),
-		Forward: fsm.Forward(m.word("forward", "", forwards)),
-	}
-	if slices.Contains(m.schema.keys, "inhibit") {
-		server.Inhibit = m.boolean("inhibit", false)
-	}
-	ap, wrong, hint := parseEndpoint(label, s.Mark != 0 && !s.Address.IsValid())
-	if wrong != "" {
-		m.report(m.child("address"), at, hint, "%s: %s", n.what+", "+b.Type, wrong)
-		return server
-	}
-	if ap.Port() == 0 {
-		ap = netip.AddrPortFrom(ap.Addr(), s.Address.Port())
-	}
-	server.Address = ap
-	return server
-}
-
-// check reads a check block; false if its kind is not known.
-func (n *node) check(b *hcl.Block, index int) (fsm.Check, bool) {
-	kind, at := fsm.CheckKind(b.Labels[0]), b.LabelRanges[0].Start
-	keys, ok := checkKeys[kind]
-	path := fmt.Sprintf("%s.checks[%d]", n.path, index)
-	if !ok {
-		path = n.path + ".checks[?]" // it gets no index, and what is said of it must not be said of the next
-	}
-	m := n.node(n.schema.block("check"), b.Body, place{
-		path: path, at: at, what: fmt.Sprintf("%s, check %q", n.what, b.Labels[0]),
-	})
-	if !ok {
-		m.report("", at, hintValue(string(kind), checkKinds), "%s: unknown kind of check %q", n.what, kind)
-		m.fill(kind) // says what is wrong inside too
-		return fsm.Check{}, false
-	}
-	for name, attr := range m.attrs {
+// only reports the keys that mean nothing to a block of this kind, and does not read them.
+func (n *node) only(keys []string) {
+	for name, attr := range n.attrs {
 		if !slices.Contains(keys, name) {
-			m.report(m.child(name), attr.NameRange.Start, "known here: "+strings.Join(keys, ", "), "%s%s means nothing to it", m.prefix(), name)
-			delete(m.attrs, name)
+			n.report(n.child(name), attr.NameRange.Start, "known here: "+strings.Join(keys, ", "), "%s%s means nothing to it", n.prefix(), name)
+			delete(n.attrs, name)
 		}
 	}
-	if kind == fsm.CheckScript {
-		m.require("command", `["/usr/local/bin/check", "ARGUMENT"]`)
-	}
-	return m.fill(kind), true
 }
 
-// fill reads the keys of a check block.
-func (n *node) fill(kind fsm.CheckKind) fsm.Check {
-	path := ""
-	if kind == fsm.CheckHTTP || kind == fsm.CheckHTTPS {
-		path = defaultPath
+// also gives a field of the model the place of the key that says it under another name.
+func (n *node) also(key, field string) {
+	if at, ok := n.where[n.child(key)]; ok {
+		n.where[n.child(field)] = at
 	}
-	c := fsm.Check{
-		Kind:     kind,
-		Interval: n.duration("interval", defaultCheckInterval),
-		Rise:     int(n.integer("rise", defaultRise, countSpan)),
-		Fall:     int(n.integer("fall", defaultFall, countSpan)),
-		Port:     uint16(n.integer("port", 0, portSpan)),
-		Host:     n.text("host", ""),
-		Path:     n.text("path", path),
-		Body:     n.text("body", ""),
-		Insecure: n.boolean("insecure", false),
-		CA:       n.text("ca", ""),
-		Command:  n.texts("command"),
-		User:     n.text("user", ""),
+	if n.bad[n.child(key)] {
+		n.bad[n.child(field)] = true
 	}
-	c.Timeout = n.duration("timeout", min(defaultCheckTimeout, c.Interval))
-	statuses := n.list("status", true)
-	for _, i := range statuses {
-		if v, ok := i.integer(statusSpan); ok {
-			c.Status = append(c.Status, int(v))
-		}
-	}
-	if n.has("status") && len(statuses) == 0 && !n.bad[n.child("status")] {
-		i, _ := n.get("status")
-		i.fail("leave it out for 200 to 299", "names no status")
-	}
-	return c
 }

@@ -68,19 +68,29 @@ func TestJSONSaysTheSame(t *testing.T) {
 }
 
 func TestEveryMistakeIsSaidAtOnceWithItsPlace(t *testing.T) {
-	c, problems := ParseCluster("mistakes.hcl", testdata(t, "mistakes.hcl"))
-	if problems.Err() == nil {
-		t.Fatal("no error")
-	}
-	if !cmp.Equal(c, fsm.Config{}) {
-		t.Errorf("a file with mistakes gave %+v", c)
-	}
-	golden(t, "mistakes.txt", []byte(problems.String()))
-	for _, p := range problems {
-		if p.Line == 0 || p.Column == 0 {
-			t.Errorf("no place: %s", p)
+	for _, name := range []string{"mistakes", "mistakes-vrrp"} {
+		c, problems := ParseCluster(name+".hcl", testdata(t, name+".hcl"))
+		if problems.Err() == nil {
+			t.Fatal("no error")
+		}
+		if !cmp.Equal(c, fsm.Config{}) {
+			t.Errorf("a file with mistakes gave %+v", c)
+		}
+		golden(t, name+".txt", []byte(problems.String()))
+		for _, p := range problems {
+			if p.Line == 0 || p.Column == 0 {
+				t.Errorf("no place: %s", p)
+			}
 		}
 	}
+}
+
+func TestWhatIsOddIsAWarningWithItsPlace(t *testing.T) {
+	_, problems := ParseCluster("warnings.hcl", testdata(t, "warnings.hcl"))
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	golden(t, "warnings.txt", []byte(problems.String()))
 }
 
 // line is a file of one router, into which a test puts its own line.

@@ -159,14 +159,17 @@ func (n *node) unknown(diag *hcl.Diagnostic) bool {
 // label reports, in our words, a block with too few or too many labels.
 func (n *node) label(diag *hcl.Diagnostic) bool {
 	for _, b := range n.schema.blocks {
-		few := diag.Summary == fmt.Sprintf("Missing %s for %s", b.label, b.name)
-		many := diag.Summary == "Extraneous label for "+b.name
-		if (!few && !many) || diag.Subject == nil {
-			continue
+		text := ""
+		for _, label := range b.labels {
+			if diag.Summary == fmt.Sprintf("Missing %s for %s", label, b.name) {
+				text = "has no " + label
+			}
 		}
-		text := "has no " + b.label
-		if many {
+		if diag.Summary == "Extraneous label for "+b.name {
 			text = "has a word too many before its brace"
+		}
+		if text == "" || diag.Subject == nil {
+			continue
 		}
 		n.report("", diag.Subject.Start, "write "+b.example(), "%s%s block %s", n.prefix(), b.name, text)
 		return true
@@ -176,10 +179,11 @@ func (n *node) label(diag *hcl.Diagnostic) bool {
 
 // example returns a block's first line as it should be written.
 func (s *schema) example() string {
-	if s.label == "" {
-		return s.name + " { ... }"
+	labels := make([]string, len(s.labels))
+	for i, label := range s.labels {
+		labels[i] = strings.ToUpper(label)
 	}
-	return fmt.Sprintf("%s %q { ... }", s.name, strings.ToUpper(s.label))
+	return head(s.name, labels) + " { ... }"
 }
 
 // prefix names the block in the text of a problem.

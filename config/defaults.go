@@ -9,18 +9,21 @@ import (
 
 // WithDefaults returns a copy of a configuration with the cluster file's defaults where a field is
 // empty, for programs that send a model and leave out what they do not care for. A weight of 0 stays
-// 0, except for a fallback. It also makes empty lists and maps nil, so that equal configurations are
-// equal in every form.
+// 0, except for a fallback. It also makes empty lists and maps nil, and what may be left out empty where
+// it has its default, so that equal configurations are equal in every form.
 func WithDefaults(c fsm.Config) fsm.Config {
-	d := fsm.Config{Routers: cloned(c.Routers), SyncGroups: cloned(c.SyncGroups), Services: cloned(c.Services)}
+	d := fsm.Config{
+		Routers: cloned(c.Routers), SyncGroups: cloned(c.SyncGroups), Services: cloned(c.Services), Tracks: cloned(c.Tracks),
+	}
 	for name, r := range d.Routers {
-		r.Addresses = listed(r.Addresses)
 		orDefault(&r.Interval, defaultAdvertInterval)
-		d.Routers[name] = r
+		d.Routers[name] = canonicalRouter(r)
 	}
 	for name, g := range d.SyncGroups {
-		g.Routers = listed(g.Routers)
-		d.SyncGroups[name] = g
+		d.SyncGroups[name] = canonicalGroup(g)
+	}
+	for name, t := range d.Tracks {
+		d.Tracks[name] = canonicalTrack(t)
 	}
 	for name, s := range d.Services {
 		orDefault(&s.Scheduler, defaultScheduler)

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,9 @@ func section(t *testing.T, doc, heading string) string {
 
 var row = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|")
 
+// kindsOf are the words that blocks of several kinds have tables of.
+var kindsOf = map[string][]string{"check": checkKinds, "auth": authKinds, "track": trackKinds}
+
 func TestTheReferenceHasEveryKeyAndNoOther(t *testing.T) {
 	doc := reference(t)
 	var visit func(s *schema, heading string)
@@ -49,7 +53,7 @@ func TestTheReferenceHasEveryKeyAndNoOther(t *testing.T) {
 			}
 		}
 		for _, m := range row.FindAllStringSubmatch(text, -1) {
-			if _, kind := checkKeys[fsm.CheckKind(m[1])]; !known[m[1]] && (s.name != "check" || !kind) {
+			if !known[m[1]] && !slices.Contains(kindsOf[s.name], m[1]) {
 				t.Errorf("%s: there is no key %s", heading, m[1])
 			}
 		}
@@ -61,37 +65,43 @@ func TestTheReferenceHasEveryKeyAndNoOther(t *testing.T) {
 	visit(agentSchema(), "## The agent file")
 }
 
-func TestTheReferenceHasTheRightKindsForEachKeyOfACheck(t *testing.T) {
-	text := section(t, reference(t), "### `check`")
-	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z]+)` \\| ([a-z, ]+) \\| .* \\| .* \\| .* \\|$").FindAllStringSubmatch(text, -1) {
-		key, listed := m[1], m[2]
-		if key == "interval" || key == "timeout" || key == "rise" || key == "fall" {
-			continue
-		}
-		var kinds []string
-		for _, kind := range checkKinds {
-			for _, k := range checkKeys[fsm.CheckKind(kind)] {
-				if k == key {
-					kinds = append(kinds, kind)
-				}
+func TestTheReferenceHasTheRightKindsForEachKey(t *testing.T) {
+	checks, tracks := make(map[string][]string), make(map[string][]string)
+	for _, kind := range checkKinds {
+		for _, key := range checkKeys[fsm.CheckKind(kind)] {
+			if !slices.Contains(checkKeys[fsm.CheckTCP], key) || key == "port" { // the others have them all
+				checks[key] = append(checks[key], kind)
 			}
 		}
-		if want := strings.Join(kinds, ", "); listed != want {
-			t.Errorf("%s: the reference says %q, want %q", key, listed, want)
+	}
+	for _, kind := range trackKinds {
+		for _, key := range trackKeys[fsm.TrackKind(kind)] {
+			tracks[key] = append(tracks[key], kind)
+		}
+	}
+	for heading, want := range map[string]map[string][]string{"### `check`": checks, "### `track`": tracks} {
+		listed := make(map[string]string)
+		for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| ([a-z, ]+) \\| ").FindAllStringSubmatch(section(t, reference(t), heading), -1) {
+			listed[m[1]] = m[2]
+		}
+		for key, kinds := range want {
+			if got := listed[key]; got != strings.Join(kinds, ", ") {
+				t.Errorf("%s: %s is said to be for %q, want %q", heading, key, got, strings.Join(kinds, ", "))
+			}
 		}
 	}
 }
 
 func TestTheReferenceNamesEveryValue(t *testing.T) {
 	doc := reference(t)
-	for _, list := range [][]string{forwards, protocols, families, agreements, roles, logLevels} {
+	for _, list := range [][]string{forwards, protocols, families, agreements, roles, logLevels, profiles, checksums, routeTypes, hookStates} {
 		for _, v := range list {
 			if !strings.Contains(doc, "`\""+v+"\"`") {
 				t.Errorf("no word of %q", v)
 			}
 		}
 	}
-	for _, v := range append(fsm.Schedulers, checkKinds...) {
+	for _, v := range slices.Concat(fsm.Schedulers, checkKinds, authKinds, trackKinds) {
 		if !strings.Contains(doc, "`"+v+"`") {
 			t.Errorf("no word of %s", v)
 		}
@@ -100,7 +110,9 @@ func TestTheReferenceNamesEveryValue(t *testing.T) {
 		DefaultDataDir, DefaultSocket, DefaultSocketGroup, DefaultKeeperSocket, DefaultLogLevel,
 		defaultScheduler, string(defaultForward), string(defaultProtocol), string(defaultAgreement), defaultPath,
 		formatDuration(defaultAdvertInterval), formatDuration(defaultCheckInterval), formatDuration(defaultCheckTimeout),
-		formatDuration(persistPeriod.max), formatDuration(advertPeriod.max), formatDuration(checkPeriod.min),
+		formatDuration(persistPeriod.max), formatDuration(advertPeriod.max), formatDuration(advertPeriodV2.max), formatDuration(checkPeriod.min),
+		formatDuration(defaultRefresh), formatDuration(refreshPeriod.max), formatDuration(preemptPeriod.max), formatDuration(defaultHookTimeout),
+		formatDuration(profileIntervals["vm"]), formatDuration(profileIntervals["fast"]), formatDuration(defaultFileInterval),
 	} {
 		if !strings.Contains(doc, "`\""+v+"\"`") {
 			t.Errorf("no word of the default or limit %q", v)
@@ -108,19 +120,24 @@ func TestTheReferenceNamesEveryValue(t *testing.T) {
 	}
 }
 
-func TestTheReferencesExamplesAreRight(t *testing.T) {
-	n := 0
-	for _, m := range regexp.MustCompile("(?s)```(hcl|json)\n(.*?)```").FindAllStringSubmatch(reference(t), -1) {
-		n++
-		name, parse := "cluster."+m[1], func(file string, src []byte) Problems { _, p := ParseCluster(file, src); return p }
-		if strings.HasPrefix(m[2], "# agent.hcl") {
-			name, parse = "agent.hcl", func(file string, src []byte) Problems { _, p := ParseAgent(file, src); return p }
+func TestTheExamplesInTheDocsAreRight(t *testing.T) {
+	for name, least := range map[string]int{"configuration.md": 7, "vrrp.md": 6} {
+		doc, err := os.ReadFile("../docs/" + name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if err := parse(name, []byte(m[2])).Err(); err != nil {
-			t.Errorf("%v in\n%s", err, m[2])
+		examples := regexp.MustCompile("(?s)```(hcl|json)\n(.*?)```").FindAllStringSubmatch(string(doc), -1)
+		for _, m := range examples {
+			file, parse := "cluster."+m[1], func(file string, src []byte) Problems { _, p := ParseCluster(file, src); return p }
+			if strings.HasPrefix(m[2], "# agent.hcl") {
+				file, parse = "agent.hcl", func(file string, src []byte) Problems { _, p := ParseAgent(file, src); return p }
+			}
+			if err := parse(file, []byte(m[2])).Err(); err != nil {
+				t.Errorf("%s: %v in\n%s", name, err, m[2])
+			}
 		}
-	}
-	if n < 6 {
-		t.Errorf("%d examples found", n)
+		if len(examples) < least {
+			t.Errorf("%s: %d examples found", name, len(examples))
+		}
 	}
 }

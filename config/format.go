@@ -8,16 +8,19 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// Format prints a configuration as a cluster file: sync groups, routers and services by name, keys in
-// a fixed order, most defaults left out. [ParseCluster] reads it back as the same configuration,
-// provided that [Validate] found nothing wrong with it.
+// Format prints a configuration as a cluster file: sync groups, routers, tracks and services by name,
+// keys in a fixed order, most defaults left out. [ParseCluster] reads it back as the same configuration,
+// provided that [Validate] found nothing wrong with it. It prints the keys of routers that it is given.
 func Format(c fsm.Config) []byte {
 	w := new(writer)
 	for name, g := range sorted(c.SyncGroups) {
-		w.block(0, groupAttrs(g), "sync_group", name)
+		w.thing(groupAttrs(g), needsBlocks(g.Needs), "sync_group", name)
 	}
 	for name, r := range sorted(c.Routers) {
-		w.block(0, routerAttrs(r), "router", name)
+		w.thing(routerAttrs(r), routerBlocks(r), "router", name)
+	}
+	for name, t := range sorted(c.Tracks) {
+		w.thing(trackAttrs(t), nil, "track", string(t.Kind), name)
 	}
 	for name, s := range sorted(c.Services) {
 		w.service(name, s)
@@ -27,6 +30,26 @@ func Format(c fsm.Config) []byte {
 
 // writer builds HCL in the layout of hclfmt.
 type writer struct{ bytes.Buffer }
+
+// thing writes a block with blocks in it, those of more than a line with empty lines around them.
+func (w *writer) thing(all []attr, parts []block, kind string, labels ...string) {
+	w.open(0, kind, labels...)
+	w.attrs(1, all)
+	gap := len(parts) > 0
+	for _, p := range parts {
+		long := len(shownAttrs(p.attrs)) > 1
+		if gap || long {
+			w.WriteByte('\n')
+		}
+		if p.kind == KindRule {
+			w.small(p.attrs, string(p.kind))
+		} else {
+			w.small(p.attrs, string(p.kind), p.label)
+		}
+		gap = long
+	}
+	w.close(0)
+}
 
 func (w *writer) service(name string, s fsm.Service) {
 	w.open(0, "service", name)
@@ -49,36 +72,44 @@ func (w *writer) service(name string, s fsm.Service) {
 	w.close(0)
 }
 
-// block writes a block of keys only.
-func (w *writer) block(depth int, all []attr, kind, label string) {
-	w.open(depth, kind, label)
-	w.attrs(depth+1, all)
-	w.close(depth)
+// small writes a block inside another on one line, where HCL allows it.
+func (w *writer) small(all []attr, kind string, labels ...string) {
+	shown := shownAttrs(all)
+	switch len(shown) {
+	case 0:
+		fmt.Fprintf(w, "  %s {}\n", head(kind, labels))
+	case 1:
+		fmt.Fprintf(w, "  %s { %s = %s }\n", head(kind, labels), shown[0].name, shown[0].value)
+	default:
+		w.open(1, kind, labels...)
+		w.attrs(2, shown)
+		w.close(1)
+	}
 }
 
-// small writes a block inside a service on one line, where HCL allows it.
-func (w *writer) small(all []attr, kind, label string) {
+func shownAttrs(all []attr) []attr {
 	var shown []attr
 	for _, a := range all {
 		if !a.plain {
 			shown = append(shown, a)
 		}
 	}
-	switch len(shown) {
-	case 0:
-		fmt.Fprintf(w, "  %s %s {}\n", kind, quote(label))
-	case 1:
-		fmt.Fprintf(w, "  %s %s { %s = %s }\n", kind, quote(label), shown[0].name, shown[0].value)
-	default:
-		w.block(1, shown, kind, label)
-	}
+	return shown
 }
 
-func (w *writer) open(depth int, kind, label string) {
+// head is the first line of a block without its brace.
+func head(kind string, labels []string) string {
+	for _, label := range labels {
+		kind += " " + quote(label)
+	}
+	return kind
+}
+
+func (w *writer) open(depth int, kind string, labels ...string) {
 	if depth == 0 && w.Len() > 0 {
 		w.WriteByte('\n')
 	}
-	fmt.Fprintf(w, "%s%s %s {\n", indent(depth), kind, quote(label))
+	fmt.Fprintf(w, "%s%s {\n", indent(depth), head(kind, labels))
 }
 
 func (w *writer) close(depth int) { w.WriteString(indent(depth) + "}\n") }

@@ -84,11 +84,18 @@ func TestEveryFieldOfTheModelIsPrintedAndCompared(t *testing.T) {
 		attrs func(v reflect.Value) []attr
 		keys  map[string]bool // fields that are labels, blocks or the name
 	}{
-		{fsm.Router{}, func(v reflect.Value) []attr { return routerAttrs(v.Interface().(fsm.Router)) }, map[string]bool{"Name": true}},
-		{fsm.SyncGroup{}, func(v reflect.Value) []attr { return groupAttrs(v.Interface().(fsm.SyncGroup)) }, map[string]bool{"Name": true}},
-		{fsm.Service{}, func(v reflect.Value) []attr { return serviceAttrs(v.Interface().(fsm.Service)) }, map[string]bool{"Name": true, "Checks": true, "Servers": true, "Fallback": true}},
-		{fsm.Server{}, func(v reflect.Value) []attr { return serverAttrs(v.Interface().(fsm.Server)) }, map[string]bool{"Address": true}},
-		{fsm.Check{}, func(v reflect.Value) []attr { return checkAttrs(v.Interface().(fsm.Check)) }, map[string]bool{"Kind": true}},
+		{fsm.Router{}, attrsOf(routerAttrs), map[string]bool{"Name": true, "Peers": true, "Auth": true, "Routes": true, "Rules": true, "Needs": true}},
+		{fsm.Peer{}, attrsOf(peerAttrs), map[string]bool{"Address": true}},
+		{fsm.Auth{}, attrsOf(authAttrs), map[string]bool{"Kind": true}},
+		{fsm.Route{}, attrsOf(routeAttrs), map[string]bool{"To": true}},
+		{fsm.Rule{}, attrsOf(ruleAttrs), nil},
+		{fsm.Use{}, attrsOf(useAttrs), map[string]bool{"Track": true, "Require": true}},
+		{fsm.Hook{}, attrsOf(hookAttrs), map[string]bool{"Name": true}},
+		{fsm.SyncGroup{}, attrsOf(groupAttrs), map[string]bool{"Name": true, "Needs": true}},
+		{fsm.Track{}, attrsOf(trackAttrs), map[string]bool{"Name": true, "Kind": true}},
+		{fsm.Service{}, attrsOf(serviceAttrs), map[string]bool{"Name": true, "Checks": true, "Servers": true, "Fallback": true}},
+		{fsm.Server{}, attrsOf(serverAttrs), map[string]bool{"Address": true}},
+		{fsm.Check{}, attrsOf(checkAttrs), map[string]bool{"Kind": true}},
 	} {
 		typ := reflect.TypeOf(tt.value)
 		for i := range typ.NumField() {
@@ -104,9 +111,13 @@ func TestEveryFieldOfTheModelIsPrintedAndCompared(t *testing.T) {
 			}
 		}
 	}
-	if n := reflect.TypeFor[fsm.Config]().NumField(); n != 3 {
+	if n := reflect.TypeFor[fsm.Config]().NumField(); n != 4 {
 		t.Errorf("fsm.Config has %d fields: teach Format and Diff, then this test", n)
 	}
+}
+
+func attrsOf[T any](attrs func(T) []attr) func(reflect.Value) []attr {
+	return func(v reflect.Value) []attr { return attrs(v.Interface().(T)) }
 }
 
 // fill sets a value to something that is not zero.
@@ -125,8 +136,10 @@ func fill(t *testing.T, v reflect.Value) {
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 	case reflect.Struct:
 		if u, ok := v.Addr().Interface().(interface{ UnmarshalText([]byte) error }); ok {
-			if err := u.UnmarshalText([]byte("192.0.2.1:80")); err == nil {
-				return
+			for _, text := range []string{"192.0.2.1:80", "192.0.2.1", "192.0.2.0/24"} {
+				if err := u.UnmarshalText([]byte(text)); err == nil {
+					return
+				}
 			}
 		}
 		fallthrough
@@ -137,7 +150,10 @@ func fill(t *testing.T, v reflect.Value) {
 
 // FuzzParseCluster holds that nothing panics, and that what parses is printed so that it parses alike.
 func FuzzParseCluster(f *testing.F) {
-	for _, name := range []string{"article.hcl", "article.json", "mistakes.hcl", "article.format.hcl"} {
+	for _, name := range []string{
+		"article.hcl", "article.json", "mistakes.hcl", "article.format.hcl", "mistakes-vrrp.hcl", "warnings.hcl",
+		"examples/everything.hcl", "examples/everything.json",
+	} {
 		f.Add(testdata(f, name))
 	}
 	for seed := range 20 {

@@ -25,8 +25,14 @@ func pick[T any](g generator, all []T) T { return all[g.IntN(len(all))] }
 func (g generator) config(t *testing.T) fsm.Config {
 	t.Helper()
 	var c fsm.Config
+	var tracks []string
+	for i := range g.IntN(5) {
+		track := g.track(i)
+		put(&c.Tracks, track.Name, track)
+		tracks = append(tracks, track.Name)
+	}
 	for i := range g.IntN(4) {
-		r := g.router(i)
+		r := g.router(i, tracks)
 		put(&c.Routers, r.Name, r)
 	}
 	var free []string
@@ -36,7 +42,7 @@ func (g generator) config(t *testing.T) fsm.Config {
 		}
 	}
 	if len(free) > 1 {
-		put(&c.SyncGroups, "group", fsm.SyncGroup{Name: "group", Routers: free})
+		put(&c.SyncGroups, "group", fsm.SyncGroup{Name: "group", Routers: free, Needs: g.needs(tracks)})
 	}
 	for i := range g.IntN(5) {
 		s := g.service(i)
@@ -46,27 +52,6 @@ func (g generator) config(t *testing.T) fsm.Config {
 		t.Fatalf("the generator made a configuration that is wrong:\n%v", err)
 	}
 	return c
-}
-
-func (g generator) router(i int) fsm.Router {
-	r := fsm.Router{
-		Name: fmt.Sprintf("router-%d", i), VRID: uint8(10*i + 1 + g.IntN(10)), Interface: pick(g, []string{"wan", "lan", "eth0.100"}),
-		Interval: time.Duration(1+g.IntN(4095)) * 10 * time.Millisecond,
-	}
-	if g.chance(30) {
-		r.Interval = time.Second
-	}
-	if g.chance(30) {
-		r.Addresses = append(r.Addresses, netip.MustParsePrefix(fmt.Sprintf("fe80::%d/64", i+1)))
-	}
-	for k := range 1 + g.IntN(3) {
-		if r.IPv6() {
-			r.Addresses = append(r.Addresses, netip.MustParsePrefix(fmt.Sprintf("2001:db8:%d::%x/%d", i, k+1, 48+g.IntN(81))))
-		} else {
-			r.Addresses = append(r.Addresses, netip.MustParsePrefix(fmt.Sprintf("10.%d.%d.%d/%d", i, k, 2+g.IntN(200), pick(g, []int{8, 16, 24, 32}))))
-		}
-	}
-	return r
 }
 
 // addr makes an address that no other call with the same n makes.

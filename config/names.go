@@ -57,18 +57,33 @@ var elsewhere = map[string]string{
 	"misc_path": "command", "helo_name": "host", "tcp_check": `check "tcp"`, "http_get": `check "http"`,
 	"ssl_get": `check "https"`, "smtp_check": `check "smtp"`, "misc_check": `check "script"`, "algorithm": "scheduler",
 	"bind_address": "bind", "address_bind": "bind",
+	"virtual_ipaddress_excluded": "excluded", "vrrp_version": "version", "use_vmac": "virtual_mac", "nopreempt": "preempt = false",
+	"garp_master_refresh": "refresh", "unicast_peer": `unicast = true and peer "ADDRESS"`, "unicast_src_ip": "bind in the agent file",
+	"authentication": `auth "KIND"`, "auth_type": `auth "KIND"`, "auth_pass": "key in an auth block", "auth_hmac": `auth "hmac"`,
+	"virtual_routes": `route "DESTINATION"`, "virtual_rules": "rule", "v3_checksum_as_v2": `checksum = "plain"`,
+	"skip_check_adv_addr": "the default; for the opposite there is strict_addresses", "check_unicast_src": "the default",
+	"track_interface": trackWords, "track_script": trackWords, "track_file": trackWords, "track_process": trackWords,
+	"vrrp_script": `track "script" "NAME"`, "vrrp_track_file": `track "file" "NAME"`, "vrrp_track_process": `track "process" "NAME"`,
+	"init_file": "missing", "full_command": "command_line",
+	"fork_delay": "up_delay", "terminate_delay": "down_delay",
+	"notify": hookWords, "notify_master": hookWords, "notify_backup": hookWords, "notify_fault": hookWords, "notify_stop": hookWords,
 }
+
+const (
+	trackWords = `require "TRACK" or prefer "TRACK", and a track`
+	hookWords  = `hook "NAME"`
+)
 
 // hintName returns a hint for a name that is not known where only the known ones may stand.
 func hintName(name string, known []string) string {
-	if n := nearest(name, known); n != "" {
-		return fmt.Sprintf("did you mean %q?", n)
-	}
 	lower := strings.ToLower(name)
 	if word, ok := elsewhere[lower]; ok {
 		return "here it is " + word
 	}
-	if lower == "priority" || lower == "state" || lower == "nopreempt" {
+	if n := nearest(name, known); n != "" {
+		return fmt.Sprintf("did you mean %q?", n)
+	}
+	if lower == "priority" || lower == "state" {
 		return "who owns an address is not set by host: the cluster places groups"
 	}
 	return "known here: " + strings.Join(known, ", ")
@@ -80,6 +95,8 @@ var synonyms = map[string]string{
 	"tun": "tunnel", "ipip": "tunnel", "inet": "ipv4", "inet6": "ipv6", "v4": "ipv4", "v6": "ipv6",
 	"http_get": "http", "ssl_get": "https", "misc": "script", "misc_check": "script", "tcp_check": "tcp", "smtp_check": "smtp",
 	"ssl": "https", "exec": "script", "command": "script", "connect": "tcp",
+	"master": "owner", "active": "owner", "backup": "standby", "failed": "fault", "pass": "password", "text": "password",
+	"auth_hmac": "hmac", "link": "interface", "throw": "unreachable",
 }
 
 // hintValue returns a hint for a value that is none of the known ones.

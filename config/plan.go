@@ -26,6 +26,14 @@ type Kind string
 const (
 	KindSyncGroup Kind = "sync_group"
 	KindRouter    Kind = "router"
+	KindPeer      Kind = "peer"
+	KindAuth      Kind = "auth"
+	KindRoute     Kind = "route"
+	KindRule      Kind = "rule"
+	KindRequire   Kind = "require"
+	KindPrefer    Kind = "prefer"
+	KindHook      Kind = "hook"
+	KindTrack     Kind = "track"
 	KindService   Kind = "service"
 	KindCheck     Kind = "check"
 	KindServer    Kind = "server"
@@ -33,16 +41,16 @@ const (
 )
 
 // Change is one thing that differs between two configurations. A service that comes or goes is a
-// change by itself, and so are its checks and servers.
+// change by itself, and so are its checks and servers; the same holds for a router and what is in it.
 type Change struct {
 	Verb   Verb          `json:"verb"`
 	Kind   Kind          `json:"kind"`
-	Name   string        `json:"name"`             // web; of a service's parts: web/192.168.2.11:80, web/http, web
+	Name   string        `json:"name"`             // web; of a service's parts: web/192.168.2.11:80, web/http, web; outside/10.0.0.0/8
 	Fields []FieldChange `json:"fields,omitempty"` // in the order of the cluster file
 }
 
 // FieldChange is one key that differs. The values are as the cluster file has them; long texts are
-// cut. Old is empty when a thing is added, New when it is removed.
+// cut, and keys of routers are not shown. Old is empty when a thing is added, New when it is removed.
 type FieldChange struct {
 	Name string `json:"name"`
 	Old  string `json:"old,omitempty"`
@@ -50,16 +58,34 @@ type FieldChange struct {
 }
 
 // Diff returns what turns one configuration into another, in the order of [Format]. It is empty if and
-// only if the two are equal; that lists are nil or empty makes no difference.
+// only if the two are equal; that lists are nil or empty, and defaults written down, makes no difference.
 func Diff(before, after fsm.Config) []Change {
 	var changes []Change
-	changes = diffThings(changes, KindSyncGroup, groupThings(before), groupThings(after))
-	changes = diffThings(changes, KindRouter, routerThings(before), routerThings(after))
+	for name := range sorted(union(before.SyncGroups, after.SyncGroups)) {
+		was, had := before.SyncGroups[name]
+		is, has := after.SyncGroups[name]
+		changes = diffThings(changes, KindSyncGroup, thingIf(had, name, groupAttrs(was)), thingIf(has, name, groupAttrs(is)))
+		changes = diffBlocks(changes, KindSyncGroup, name, needsBlocks(was.Needs), needsBlocks(is.Needs))
+	}
+	for name := range sorted(union(before.Routers, after.Routers)) {
+		was, had := before.Routers[name]
+		is, has := after.Routers[name]
+		changes = diffThings(changes, KindRouter, thingIf(had, name, routerAttrs(was)), thingIf(has, name, routerAttrs(is)))
+		changes = diffBlocks(changes, KindRouter, name, routerBlocks(was), routerBlocks(is))
+	}
+	for name := range sorted(union(before.Tracks, after.Tracks)) {
+		was, had := before.Tracks[name]
+		is, has := after.Tracks[name]
+		changes = diffThings(changes, KindTrack, trackThing(name, was, had), trackThing(name, is, has))
+	}
 	for name := range sorted(union(before.Services, after.Services)) {
 		was, had := before.Services[name]
 		is, has := after.Services[name]
-		changes = diffThings(changes, KindService, serviceThing(name, was, had), serviceThing(name, is, has))
-		changes = orderChanges(changes, name, was, is)
+		changes = diffThings(changes, KindService, thingIf(had, name, serviceAttrs(was)), thingIf(has, name, serviceAttrs(is)))
+		changes = orderChanges(changes, KindService, name, []order{
+			{"checks", checkThings("", was), checkThings("", is)},
+			{"servers", serverThings("", was), serverThings("", is)},
+		})
 		changes = diffThings(changes, KindCheck, checkThings(name, was), checkThings(name, is))
 		changes = diffThings(changes, KindServer, serverThings(name, was), serverThings(name, is))
 		changes = diffThings(changes, KindFallback, fallbackThing(name, was), fallbackThing(name, is))
@@ -73,25 +99,17 @@ type thing struct {
 	attrs []attr
 }
 
-func groupThings(c fsm.Config) (all []thing) {
-	for name, g := range sorted(c.SyncGroups) {
-		all = append(all, thing{name, groupAttrs(g)})
-	}
-	return all
-}
-
-func routerThings(c fsm.Config) (all []thing) {
-	for name, r := range sorted(c.Routers) {
-		all = append(all, thing{name, routerAttrs(r)})
-	}
-	return all
-}
-
-func serviceThing(name string, s fsm.Service, there bool) []thing {
+// thingIf returns a thing, or nothing if it is not there.
+func thingIf(there bool, name string, attrs []attr) []thing {
 	if !there {
 		return nil
 	}
-	return []thing{{name, serviceAttrs(s)}}
+	return []thing{{name, attrs}}
+}
+
+func trackThing(name string, t fsm.Track, there bool) []thing {
+	kind := attr{name: "kind", value: quote(string(t.Kind))}
+	return thingIf(there, name, append([]attr{kind}, trackAttrs(t)...))
 }
 
 func checkThings(service string, s fsm.Service) (all []thing) {
@@ -182,30 +200,30 @@ func (a attr) shown() string {
 	return a.value
 }
 
-// orderChanges adds to the service's change that its checks or servers stand in another order, which
-// the schedulers that hash can tell.
-func orderChanges(changes []Change, name string, was, is fsm.Service) []Change {
+// order is a list whose order can be told.
+type order struct {
+	name          string
+	before, after []thing
+}
+
+// orderChanges adds to the change of a thing that its parts stand in another order, which hooks and the
+// schedulers that hash can tell.
+func orderChanges(changes []Change, kind Kind, name string, lists []order) []Change {
 	var fields []FieldChange
-	for _, list := range []struct {
-		field         string
-		before, after []thing
-	}{
-		{"order of checks", checkThings("", was), checkThings("", is)},
-		{"order of servers", serverThings("", was), serverThings("", is)},
-	} {
+	for _, list := range lists {
 		before, after := common(list.before, list.after), common(list.after, list.before)
 		if !slices.Equal(before, after) {
-			fields = append(fields, FieldChange{list.field, strings.Join(before, ", "), strings.Join(after, ", ")})
+			fields = append(fields, FieldChange{"order of " + list.name, strings.Join(before, ", "), strings.Join(after, ", ")})
 		}
 	}
 	if len(fields) == 0 {
 		return changes
 	}
-	if n := len(changes); n > 0 && changes[n-1].Kind == KindService && changes[n-1].Name == name {
+	if n := len(changes); n > 0 && changes[n-1].Kind == kind && changes[n-1].Name == name {
 		changes[n-1].Fields = append(changes[n-1].Fields, fields...)
 		return changes
 	}
-	return append(changes, Change{Modify, KindService, name, fields})
+	return append(changes, Change{Modify, kind, name, fields})
 }
 
 // common returns the names in a that are in b too, in a's order.
@@ -228,33 +246,4 @@ func union[T any](a, b map[string]T) map[string]T {
 	maps.Copy(both, a)
 	maps.Copy(both, b)
 	return both
-}
-
-// Render prints changes for people: + for what comes, - for what goes, ~ for what changes.
-func Render(changes []Change) string {
-	if len(changes) == 0 {
-		return "No change.\n"
-	}
-	var b strings.Builder
-	count := make(map[Verb]int)
-	for _, c := range changes {
-		count[c.Verb]++
-		sign := map[Verb]string{Add: "+", Modify: "~", Remove: "-"}[c.Verb]
-		fmt.Fprintf(&b, "%s %s %s\n", sign, c.Kind, c.Name)
-		width := 0
-		for _, f := range c.Fields {
-			width = max(width, len(f.Name))
-		}
-		for _, f := range c.Fields {
-			switch c.Verb {
-			case Add:
-				fmt.Fprintf(&b, "    %-*s = %s\n", width, f.Name, f.New)
-			case Modify:
-				fmt.Fprintf(&b, "    %-*s : %s -> %s\n", width, f.Name, f.Old, f.New)
-			case Remove: // what it was is in the history
-			}
-		}
-	}
-	fmt.Fprintf(&b, "\n%d to add, %d to change, %d to remove.\n", count[Add], count[Modify], count[Remove])
-	return b.String()
 }

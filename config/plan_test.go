@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,9 +53,36 @@ func mutate(g generator, c fsm.Config) fsm.Config {
 		return c
 	}
 	for name, r := range sorted(c.Routers) {
-		r.Addresses = reversed(r.Addresses)
+		switch g.IntN(10) {
+		case 0:
+			r.Addresses = reversed(r.Addresses)
+		case 1:
+			r.Peers = reversed(r.Peers)
+		case 2:
+			r.Routes = reversed(r.Routes)
+		case 3:
+			r.Rules = reversed(r.Rules)
+		case 4:
+			r.Needs.Uses = reversed(r.Needs.Uses)
+		case 5:
+			r.Needs.Hooks = reversed(r.Needs.Hooks)
+		case 6:
+			r.Auth = nil
+		case 7:
+			if r.Auth != nil {
+				r.Auth.Key = ""
+			}
+		case 8:
+			r.Excluded = nil
+		case 9:
+			r.Version = 0
+		}
 		c.Routers[name] = r
 		return c
+	}
+	for name, t := range sorted(c.Tracks) {
+		t.Kind = fsm.TrackFile
+		c.Tracks[name] = t
 	}
 	return c
 }
@@ -120,5 +148,77 @@ func TestAFirstConfigurationIsAllAdditions(t *testing.T) {
 	}
 	if n := len(Diff(fsm.Config{}, webConfig())); n != 3+1+1+2+1 {
 		t.Errorf("%d changes", n)
+	}
+}
+
+func TestAPlanOfRoutersReadsWellAndShowsNoKey(t *testing.T) {
+	before, problems := ParseCluster("before.hcl", testdata(t, "plan-vrrp-before.hcl"))
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	after, problems := ParseCluster("after.hcl", testdata(t, "plan-vrrp-after.hcl"))
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	golden(t, "plan-vrrp.txt", []byte(Render(Diff(before, after))+"\n# from nothing\n\n"+Render(Diff(fsm.Config{}, after))))
+	for _, c := range append(Diff(before, after), Diff(fsm.Config{}, before)...) {
+		for _, f := range c.Fields {
+			if strings.Contains(f.Old+f.New, "s3cr3t") || strings.Contains(f.Old+f.New, "00010203") {
+				t.Errorf("a key is shown: %+v", c)
+			}
+		}
+	}
+}
+
+func TestTheWordForAKeyThatIsKeptIsNoChange(t *testing.T) {
+	router := func(auth string) fsm.Config {
+		t.Helper()
+		c, problems := ParseCluster("c.hcl", []byte("router \"r\" {\n  vrid = 1\n  version = 2\n  interface = \"wan\"\n  addresses = [\"192.0.2.1/24\"]\n  "+auth+"\n}\n"))
+		if problems.Err() != nil {
+			t.Fatal(problems)
+		}
+		return c
+	}
+	shown, given, absent := router(`auth "password" { key = "(kept)" }`), router(`auth "password" { key = "s3cr3t" }`), router(`auth "password" {}`)
+	if diff := cmp.Diff(shown, absent, byValue); diff != "" || shown.Routers["r"].Auth.Key != "" {
+		t.Errorf("a key that is kept is not one that is left out:\n%s", diff)
+	}
+	if text := string(Format(shown)); !strings.Contains(text, `auth "password" { key = "(kept)" }`) {
+		t.Errorf("printed:\n%s", text)
+	}
+	if c := WithDefaults(fsm.Config{Routers: map[string]fsm.Router{"r": {Auth: &fsm.Auth{Kind: fsm.AuthPassword, Key: keptKey}}}}); c.Routers["r"].Auth.Key != "" {
+		t.Error("a program's word for a key that is kept is taken for a key")
+	}
+
+	have := map[string]string{"r": "s3cr3t"}
+	if changes := Diff(shown, KeepKeys(shown, given, have)); len(changes) != 0 {
+		t.Errorf("the same key again: %s", Render(changes))
+	}
+	if given.Routers["r"].Auth.Key != "s3cr3t" {
+		t.Error("KeepKeys changed its argument")
+	}
+	for name, kept := range map[string]fsm.Config{
+		"another key":           KeepKeys(shown, given, map[string]string{"r": "other"}),
+		"a key of another kind": KeepKeys(router(`auth "ah" {}`), given, have),
+		"a key that is new":     KeepKeys(fsm.Config{}, given, nil),
+	} {
+		if kept.Routers["r"].Auth.Key != "s3cr3t" {
+			t.Errorf("%s is not kept", name)
+		}
+	}
+
+	want := "routers[\"r\"].auth.key: error: router \"r\", auth \"password\": has no key, and the cluster has none of that kind to keep (add key = \"...\")\n"
+	for name, tt := range map[string]struct {
+		before, after fsm.Config
+		want          string
+	}{
+		"the cluster has it":     {shown, absent, ""},
+		"the file has it":        {fsm.Config{}, given, ""},
+		"nobody has it":          {fsm.Config{}, shown, want},
+		"the cluster has an old": {router(`auth "ah" {}`), shown, want},
+	} {
+		if got := MissingKeys(tt.before, tt.after).String(); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
 	}
 }

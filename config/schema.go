@@ -4,15 +4,13 @@ import (
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
-
-	"github.com/quorate/quorate/fsm"
 )
 
 // schema is what may stand in one kind of block. It is data, so that the reader, the hints and the
 // test of the reference in docs share it.
 type schema struct {
 	name   string
-	label  string // what the block's label is, or ""
+	labels []string // what the block's labels are
 	keys   []string
 	blocks []*schema
 	open   bool // any key may stand there
@@ -25,11 +23,7 @@ func (s *schema) hcl() *hcl.BodySchema {
 		h.Attributes = append(h.Attributes, hcl.AttributeSchema{Name: k})
 	}
 	for _, b := range s.blocks {
-		bh := hcl.BlockHeaderSchema{Type: b.name}
-		if b.label != "" {
-			bh.LabelNames = []string{b.label}
-		}
-		h.Blocks = append(h.Blocks, bh)
+		h.Blocks = append(h.Blocks, hcl.BlockHeaderSchema{Type: b.name, LabelNames: b.labels})
 	}
 	return h
 }
@@ -54,23 +48,10 @@ func (s *schema) block(name string) *schema {
 
 func clusterSchema() *schema {
 	return &schema{blocks: []*schema{
-		{name: "sync_group", label: "name", keys: []string{"routers"}},
-		{name: "router", label: "name", keys: []string{"vrid", "interface", "addresses", "interval"}},
-		{
-			name: "service", label: "name",
-			keys: []string{
-				"address", "mark", "family", "protocol", "scheduler", "forward",
-				"persistence", "persistence_mask", "agreement",
-			},
-			blocks: []*schema{
-				{name: "check", label: "kind", keys: []string{
-					"interval", "timeout", "rise", "fall", "port",
-					"host", "path", "status", "body", "insecure", "ca", "command", "user",
-				}},
-				{name: "server", label: "address", keys: []string{"weight", "forward", "inhibit"}},
-				{name: "fallback", label: "address", keys: []string{"weight", "forward"}},
-			},
-		},
+		{name: "sync_group", labels: []string{"name"}, keys: []string{"routers"}, blocks: needsSchemas()},
+		routerSchema(),
+		{name: "track", labels: []string{"kind", "name"}, keys: allTrackKeys},
+		serviceSchema(),
 	}}
 }
 
@@ -87,61 +68,17 @@ func agentSchema() *schema {
 	}
 }
 
-// checkKeys names, for each kind of check, the keys that mean something to it.
-var checkKeys = map[fsm.CheckKind][]string{
-	fsm.CheckTCP:    {"interval", "timeout", "rise", "fall", "port"},
-	fsm.CheckHTTP:   {"interval", "timeout", "rise", "fall", "port", "host", "path", "status", "body"},
-	fsm.CheckHTTPS:  {"interval", "timeout", "rise", "fall", "port", "host", "path", "status", "body", "insecure", "ca"},
-	fsm.CheckSMTP:   {"interval", "timeout", "rise", "fall", "port", "host"},
-	fsm.CheckScript: {"interval", "timeout", "rise", "fall", "command", "user"},
-}
-
 // The values that a word may have, as a person writes them.
 var (
-	checkKinds = []string{"tcp", "http", "https", "smtp", "script"}
-	forwards   = []string{"nat", "direct", "tunnel"}
-	protocols  = []string{"tcp", "udp"}
-	families   = []string{"ipv4", "ipv6"}
-	agreements = []string{"majority", "any", "all"}
-	roles      = []string{"director", "witness"}
-	logLevels  = []string{"trace", "debug", "info", "warn", "error"}
+	families  = []string{"ipv4", "ipv6"}
+	roles     = []string{"director", "witness"}
+	logLevels = []string{"trace", "debug", "info", "warn", "error"}
 )
 
 // span is the range of a number, both ends included.
 type span struct{ min, max int64 }
 
-var (
-	vridSpan     = span{1, 255}
-	markSpan     = span{1, 1<<32 - 1}
-	weightSpan   = span{0, 65535} // what the netlink libraries carry
-	portSpan     = span{1, 65535}
-	countSpan    = span{1, 100}
-	statusSpan   = span{100, 599}
-	maskSpanIPv4 = span{1, 32}
-	maskSpanIPv6 = span{1, 128}
-)
+var countSpan = span{1, 100} // of results in a row
 
 // period is the range of a duration and its step.
 type period struct{ min, max, step time.Duration }
-
-var (
-	advertPeriod  = period{10 * time.Millisecond, 40950 * time.Millisecond, 10 * time.Millisecond} // RFC 9568, section 5.2.7
-	checkPeriod   = period{50 * time.Millisecond, 24 * time.Hour, time.Millisecond}
-	timeoutPeriod = period{10 * time.Millisecond, 24 * time.Hour, time.Millisecond}
-	persistPeriod = period{time.Second, 31 * 24 * time.Hour, time.Second} // the kernel counts seconds
-)
-
-// The defaults of the language. [WithDefaults] puts them in.
-const (
-	defaultScheduler      = "wlc"
-	defaultForward        = fsm.NAT
-	defaultProtocol       = fsm.TCP
-	defaultAgreement      = fsm.Majority
-	defaultWeight         = 1
-	defaultAdvertInterval = time.Second
-	defaultCheckInterval  = 2 * time.Second
-	defaultCheckTimeout   = time.Second
-	defaultRise           = 2
-	defaultFall           = 2
-	defaultPath           = "/"
-)

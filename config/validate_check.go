@@ -36,7 +36,7 @@ func (o object) checkFields(c fsm.Check) {
 	case fsm.CheckSMTP:
 		o.host(c.Host)
 	case fsm.CheckScript:
-		o.script(c)
+		o.program(c.Command, c.User, "/usr/local/bin/check")
 	}
 }
 
@@ -111,24 +111,24 @@ func (o object) authorities(text string) {
 	}
 }
 
-// script checks the fields of a script check.
-func (o object) script(c fsm.Check) {
-	if len(c.Command) == 0 {
-		o.wrong(".command", `write command = ["/usr/local/bin/check", "ARGUMENT"]`, "has no command")
+// program checks what is run without a shell: a check, a track's script, a hook.
+func (o object) program(command []string, user, example string) {
+	if user != "" && (!validName(strings.TrimPrefix(user, "_")) || len(user) > 32) {
+		o.wrong(".user", "", "user %q is not a user name", user)
+	}
+	if len(command) == 0 {
+		o.wrong(".command", fmt.Sprintf("write command = [%q, %q]", example, "ARGUMENT"), "has no command")
 		return
 	}
-	for i, arg := range c.Command {
+	for i, arg := range command {
 		o.writable(fmt.Sprintf(".command[%d]", i), arg)
 	}
-	program := c.Command[0]
+	program := command[0]
 	switch {
 	case !strings.HasPrefix(program, "/"):
 		o.wrong(".command[0]", "there is no search path", "%q is not an absolute path", program)
-	case strings.Contains(program, " ") && len(c.Command) == 1:
+	case strings.Contains(program, " ") && len(command) == 1:
 		first, rest, _ := strings.Cut(program, " ")
 		o.wrong(".command", fmt.Sprintf("write command = [%q, %q, ...]: there is no shell", first, rest), "%q has a space in it", program)
-	}
-	if c.User != "" && (!validName(strings.TrimPrefix(c.User, "_")) || len(c.User) > 32) {
-		o.wrong(".user", "", "user %q is not a user name", c.User)
 	}
 }

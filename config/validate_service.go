@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
@@ -20,7 +21,7 @@ type serviceKey struct {
 func (v *validator) services(c fsm.Config) {
 	held := make(map[netip.Addr]bool)
 	for _, r := range c.Routers {
-		for _, p := range r.Addresses {
+		for _, p := range slices.Concat(r.Addresses, r.Excluded) {
 			held[p.Addr()] = true
 		}
 	}

@@ -266,6 +266,16 @@ func (n *node) duration(key string, def time.Duration) time.Duration {
 	return def
 }
 
+// lasting returns a key's duration, or 0, which stands for a default, if the key is not there.
+func (n *node) lasting(key string) time.Duration {
+	d := n.duration(key, 0)
+	if i, ok := n.get(key); ok && d <= 0 && !n.bad[i.path] {
+		i.fail("leave it out for the default", "is %s; it must be longer", formatDuration(d))
+		return 0
+	}
+	return d
+}
+
 // list returns a key's elements; a single value is a list of one if single allows it.
 func (n *node) list(key string, single bool) []item {
 	i, ok := n.get(key)

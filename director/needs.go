@@ -1,6 +1,7 @@
 package director
 
 import (
+	"cmp"
 	"maps"
 	"net/netip"
 	"slices"
@@ -19,14 +20,15 @@ func Tracks(cfg fsm.Config, self Self) []track.Spec {
 		spec := track.Spec{
 			Name: name, Kind: track.Kind(t.Kind), Command: t.Command, User: t.User, Timeout: t.Timeout,
 			Path: t.Path, Missing: t.Missing, MissingFails: t.MissingFails,
-			Process: t.Process, AtLeast: t.AtLeast, AtMost: t.AtMost,
+			Process: cmp.Or(t.Process, strings.Join(t.CommandLine, " ")), CommandLine: len(t.CommandLine) > 0,
+			AtLeast: t.AtLeast, AtMost: t.AtMost,
 			Interval: t.Interval, Rise: t.Rise, Fall: t.Fall, UpDelay: t.UpDelay, DownDelay: t.DownDelay,
 		}
 		if t.Interface != "" {
 			spec.Interface = self.Interface(t.Interface)
 		}
-		if len(t.CommandLine) > 0 {
-			spec.Process, spec.CommandLine = strings.Join(t.CommandLine, " "), true
+		if spec.Kind == track.Process {
+			spec.AtLeast = max(1, t.AtLeast)
 		}
 		specs = append(specs, spec)
 	}

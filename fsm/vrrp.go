@@ -13,7 +13,7 @@ type Router struct {
 	VRID      uint8          `json:"vrid"`      // 1 to 255
 	Interface string         `json:"interface"` // logical name; each director's agent file says what it is there
 	Addresses []netip.Prefix `json:"addresses"` // of one family, in the order in which they are advertised
-	Interval  time.Duration  `json:"interval"`  // between advertisements; 10 ms to 40.95 s in steps of 10 ms
+	Interval  time.Duration  `json:"interval"`  // between advertisements; 10 ms to 40.95 s in steps of 10 ms, in version 2 whole seconds to 255
 
 	Version      uint8         `json:"version,omitempty"`       // of VRRP: 2, or 3, which is the default
 	Checksum     Checksum      `json:"checksum,omitempty"`      // of version 3 over IPv4, as it is sent
@@ -21,7 +21,7 @@ type Router struct {
 	AddressOwner string        `json:"address_owner,omitempty"` // the director that advertises priority 255
 	NoPreempt    bool          `json:"no_preempt,omitempty"`    // takes from no foreign router of lower priority
 	PreemptDelay time.Duration `json:"preempt_delay,omitempty"` // how long such a router is followed first
-	Refresh      time.Duration `json:"refresh,omitempty"`       // between announcements when nothing happens; negative: none
+	Refresh      time.Duration `json:"refresh,omitempty"`       // between announcements when nothing happens; 0: a minute, negative: none
 
 	Unicast         bool   `json:"unicast,omitempty"`          // adverts go to each member and peer by itself
 	Peers           []Peer `json:"peers,omitempty"`            // foreign routers that are known
@@ -144,8 +144,8 @@ type Track struct {
 	Path         string        `json:"path,omitempty"`      // file: one that holds a number
 	Missing      int           `json:"missing,omitempty"`   // file: its value when it is not there
 	MissingFails bool          `json:"missing_fails,omitempty"`
-	Process      string        `json:"process,omitempty"`      // name of a program
-	CommandLine  []string      `json:"command_line,omitempty"` // and its arguments, if they matter
+	Process      string        `json:"process,omitempty"`      // name of a program; this or
+	CommandLine  []string      `json:"command_line,omitempty"` // all of the command line, the program included
 	AtLeast      int           `json:"at_least,omitempty"`     // processes; 0: 1
 	AtMost       int           `json:"at_most,omitempty"`      // 0: any number
 	Interval     time.Duration `json:"interval,omitempty"`

@@ -356,7 +356,7 @@ func (k *keeper) missing(id identity, r *router, s survey) {
 
 // whole reports whether a survey saw all that an owner has on the host.
 func (r *router) whole(s survey) bool {
-	for _, a := range r.spec.kept() {
+	for _, a := range r.spec.Kept() {
 		if _, ok := s.present[a]; !ok {
 			return false
 		}

@@ -89,6 +89,13 @@ func (c *Client) Resign(ctx context.Context, group string) error {
 	return err
 }
 
+// Concede gives a group that is Active up to a member's claim that may not be heard here; the addresses
+// stay a moment longer than the state. False: the group was not Active here, and nothing has changed.
+func (c *Client) Concede(ctx context.Context, group string) (bool, error) {
+	r, err := c.call(ctx, request{Op: opConcede, Group: group})
+	return r.Yields, err
+}
+
 // Hold keeps a group that is Backup from taking over by its timer for d: somebody else is known to
 // serve. Zero ends the hold. A claim is not held.
 func (c *Client) Hold(ctx context.Context, group string, d time.Duration) error {

@@ -110,7 +110,8 @@ func (r Router) advertised() []netip.Addr {
 	return out
 }
 
-func (r Router) kept() []address.Address {
+// Kept returns all addresses that are on this host while the router is Active here, where they are.
+func (r Router) Kept() []address.Address {
 	iface := r.Interface
 	if r.VirtualMAC {
 		iface = r.virtual().Name()
@@ -138,7 +139,7 @@ func (r Router) refresh() time.Duration {
 
 // same reports whether the host has to do nothing to get from one to the other.
 func (r Router) same(other Router) bool {
-	return slices.Equal(r.kept(), other.kept()) && r.Interval == other.Interval && r.refresh() == other.refresh() &&
+	return slices.Equal(r.Kept(), other.Kept()) && r.Interval == other.Interval && r.refresh() == other.refresh() &&
 		slices.Equal(r.Routes, other.Routes) && slices.Equal(r.Rules, other.Rules)
 }
 
@@ -193,7 +194,7 @@ func (r Router) validate() error {
 		return errors.New("no interface")
 	case len(r.Addresses) == 0 || len(r.Addresses) > 255:
 		return fmt.Errorf("%d addresses, want 1 to 255", len(r.Addresses))
-	case r.Interval < 10*time.Millisecond || r.Interval > vrrp.MaxInterval || r.Interval%(10*time.Millisecond) != 0:
+	case r.Version != 2 && (r.Interval < 10*time.Millisecond || r.Interval > vrrp.MaxInterval || r.Interval%(10*time.Millisecond) != 0):
 		return fmt.Errorf("interval %v is not in steps of 10 ms from 10 ms to %v", r.Interval, vrrp.MaxInterval)
 	case r.VirtualMAC && r.Unicast:
 		return errors.New("a virtual MAC address and unicast: adverts from a MAC address of their own go to the multicast group alone")

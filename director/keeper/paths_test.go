@@ -147,7 +147,7 @@ func TestAClaimIsAnsweredWhenAllAddressesWereAnnounced(t *testing.T) {
 		if err := a.claim(230); err != nil {
 			t.Fatal(err)
 		}
-		for _, x := range g.Routers[0].kept() {
+		for _, x := range g.Routers[0].Kept() {
 			if len(a.announced(x)) == 0 {
 				t.Fatalf("%s was not announced", x)
 			}
@@ -167,8 +167,8 @@ func TestAnOrderWithoutAnAddressAndItsRouteRemovesTheRouteFirst(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		a.set(220, 1, "wan")
 		time.Sleep(time.Millisecond)
-		if !a.routesNothing() || a.has(g.Routers[0].kept()[1]) || len(a.wrong) > 0 {
-			t.Errorf("there is %v, %s present %v; done: %v", a.paths, g.Routers[0].kept()[1], a.has(g.Routers[0].kept()[1]), a.wrong)
+		if !a.routesNothing() || a.has(g.Routers[0].Kept()[1]) || len(a.wrong) > 0 {
+			t.Errorf("there is %v, %s present %v; done: %v", a.paths, g.Routers[0].Kept()[1], a.has(g.Routers[0].Kept()[1]), a.wrong)
 		}
 	})
 }
@@ -326,8 +326,8 @@ func TestV10AnOrderHasOneTo255AdvertisedAddressesOfOneFamilyAndAnyBeside(t *test
 			if (err == nil) != tt.ok {
 				t.Errorf("Validate: %v, want it accepted %v", err, tt.ok)
 			}
-			if tt.ok && (len(r.advertised()) != len(tt.addresses) || len(r.kept()) != len(tt.addresses)+len(tt.excluded)) {
-				t.Errorf("%d advertised, %d kept", len(r.advertised()), len(r.kept()))
+			if tt.ok && (len(r.advertised()) != len(tt.addresses) || len(r.Kept()) != len(tt.addresses)+len(tt.excluded)) {
+				t.Errorf("%d advertised, %d kept", len(r.advertised()), len(r.Kept()))
 			}
 		})
 	}
@@ -370,7 +370,7 @@ func TestV66AThousandAddressesAreAnnouncedOnceBeforeAnyIsRepeatedAndNoneIsForgot
 			for j := range 250 {
 				g.Routers[0].Addresses = append(g.Routers[0].Addresses, netip.MustParsePrefix(fmt.Sprintf("10.0.%d.%d/32", i, j)))
 			}
-			all = append(all, g.Routers[0].kept()...)
+			all = append(all, g.Routers[0].Kept()...)
 			o.Groups = append(o.Groups, g)
 		}
 		a.order(o)

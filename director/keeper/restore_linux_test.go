@@ -91,7 +91,7 @@ func complete(t *testing.T, h *address.Host, o Order) bool {
 	if err != nil {
 		return false // while others change them
 	}
-	for _, a := range r.kept() {
+	for _, a := range r.Kept() {
 		if _, ok := present[a]; !ok {
 			return false
 		}
@@ -144,7 +144,7 @@ func TestWhatSomebodyRemovesInALoopIsRestoredWithin100ms(t *testing.T) {
 		what   string
 		remove func() error
 	}{}
-	for _, a := range r.kept() {
+	for _, a := range r.Kept() {
 		removals = append(removals, struct {
 			what   string
 			remove func() error
@@ -250,7 +250,7 @@ func TestWhatIsRemovedWhileTheKernelLosesEventsIsRestored(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := h.Remove(o.Groups[0].Routers[0].kept()); err != nil {
+		if err := h.Remove(o.Groups[0].Routers[0].Kept()); err != nil {
 			t.Fatal(err)
 		}
 		if err := h.RemovePaths(o.Groups[0].Routers[0].paths()); err != nil {
@@ -292,7 +292,7 @@ func TestWhatIsRemovedDuringAStormOfEventsIsRestored(t *testing.T) {
 	}()
 	var times []time.Duration
 	for range 20 {
-		if err := h.Remove(o.Groups[0].Routers[0].kept()[:1]); err != nil {
+		if err := h.Remove(o.Groups[0].Routers[0].Kept()[:1]); err != nil {
 			t.Fatal(err)
 		}
 		times = append(times, back(t, h, o))

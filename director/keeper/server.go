@@ -244,6 +244,8 @@ func (s *session) doAtOnce(ctx context.Context, q request, r *reply) error {
 		return s.step(ctx, q, vrrp.Yield{Wait: q.Wait}, func(g *group) { r.Yields = g.machine.State() == vrrp.Active })
 	case opResign:
 		return s.step(ctx, q, vrrp.Resign{}, nil)
+	case opConcede:
+		return s.step(ctx, q, vrrp.Concede{}, func(g *group) { r.Yields = g.machine.State() == vrrp.Active })
 	case opHold:
 		return s.step(ctx, q, vrrp.Hold{Until: time.Now().Add(q.Wait)}, nil)
 	case opStatus:

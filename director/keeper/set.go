@@ -293,7 +293,7 @@ func (k *keeper) need() {
 	n := needs{links: map[link]bool{}, virtual: map[netip.Addr]bool{}}
 	add := func(r Router) {
 		n.links[r.identity().link] = true
-		for _, a := range r.kept() {
+		for _, a := range r.Kept() {
 			n.virtual[a.Prefix.Addr()] = true
 		}
 		if r.VirtualMAC {

@@ -103,7 +103,7 @@ func (k *keeper) first() (survey, error) {
 func (g Group) found(present map[address.Address]time.Duration) (found []address.Address, whole bool) {
 	whole = true
 	for _, r := range g.Routers {
-		for _, a := range r.kept() {
+		for _, a := range r.Kept() {
 			if left, ok := present[a]; ok && left > 0 {
 				found = append(found, a)
 			} else {

@@ -57,8 +57,12 @@ type GroupStatus struct {
 // RouterStatus is the status of one router.
 type RouterStatus struct {
 	Name string `json:"name"`
-	// Source is the address that adverts leave from.
-	Source netip.Addr `json:"source"`
+	// VRID and Interface are those of the order.
+	VRID      uint8  `json:"vrid"`
+	Interface string `json:"interface"`
+	// Source is the address that adverts leave from, and Subnets are those that the interface has.
+	Source  netip.Addr     `json:"source"`
+	Subnets []netip.Prefix `json:"subnets,omitempty"`
 	// Fault says why the router cannot work, or is empty.
 	Fault string `json:"fault,omitempty"`
 	// Present says that all addresses were added here and that the kernel has said nothing else since.
@@ -127,7 +131,7 @@ func (k *keeper) status(now time.Time) Status {
 
 func (r *router) status(now time.Time, fault string) RouterStatus {
 	s := RouterStatus{
-		Name: r.spec.Name, Source: r.source, Fault: fault, Present: r.owned && r.done >= r.wanted && r.err == nil, Silent: r.silent,
+		Name: r.spec.Name, VRID: r.spec.VRID, Interface: r.spec.Interface, Source: r.source, Subnets: r.judge.Subnets, Fault: fault, Present: r.owned && r.done >= r.wanted && r.err == nil, Silent: r.silent,
 		Sent: r.sent, Received: r.received, Contested: r.contested, Restored: r.restored, Drops: maps.Clone(r.drops), Notices: maps.Clone(r.notices),
 		Error: cmp.Or(errorText(r.err), errorText(r.unsent), r.pathError),
 	}

@@ -5,13 +5,14 @@ import "time"
 // The socket speaks JSON, one value a line. A request has an id, which its reply repeats; a status
 // without an id is sent when something has changed.
 const (
-	opSet    = "set"
-	opClaim  = "claim"
-	opYield  = "yield"
-	opResign = "resign"
-	opHold   = "hold"
-	opStatus = "status"
-	opStop   = "stop"
+	opSet     = "set"
+	opClaim   = "claim"
+	opYield   = "yield"
+	opResign  = "resign"
+	opConcede = "concede"
+	opHold    = "hold"
+	opStatus  = "status"
+	opStop    = "stop"
 )
 
 type request struct {

@@ -101,7 +101,7 @@ func newWorker(host Host, log hclog.Logger, reports chan<- []report) *worker {
 // done.
 func (w *worker) own(id identity, r Router) uint64 {
 	return w.change(id, func(v *want, gen uint64) {
-		v.addresses, v.lifetime, v.granted = r.kept(), r.lifetime(), gen
+		v.addresses, v.lifetime, v.granted = r.Kept(), r.lifetime(), gen
 		v.wants = make(map[address.Address]bool, len(v.addresses))
 		for _, a := range v.addresses {
 			v.wants[a] = true

@@ -101,8 +101,10 @@ func (s segment) target(edit func(*Judge)) *target {
 	}
 	x.group.Add("r", Config{Source: s.own, Interval: s.interval, Priority: 100, Version: s.profile.Version}, "")
 	x.group.Step(x.now, "", Start{})
-	x.now = x.group.Deadline()
-	x.group.Step(x.now, "", Expired{})
+	for x.group.State() != Active {
+		x.now = x.group.Deadline()
+		x.group.Step(x.now, "", Expired{})
+	}
 	x.now = x.now.Add(s.interval / 2)
 	return x
 }

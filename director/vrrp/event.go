@@ -90,6 +90,10 @@ type Claim struct{ Priority uint8 }
 // none does, nothing has changed.
 type Yield struct{ Wait time.Duration }
 
+// Concede has an Active router become Backup as if it had heard a better member: a claim that it was told
+// of by another way than the wire. The addresses stay for Linger, as after a Yield.
+type Concede struct{}
+
 // Renew has an Active router say at once that it is there and where its addresses are: its list has
 // changed, or there is evidence that another router was Active too.
 type Renew struct{}
@@ -125,6 +129,7 @@ func (SetInterval) event() {}
 func (SetSource) event()   {}
 func (Claim) event()       {}
 func (Yield) event()       {}
+func (Concede) event()     {}
 func (Renew) event()       {}
 func (Resign) event()      {}
 func (Stalled) event()     {}
@@ -148,7 +153,8 @@ type Release struct{}
 // Announce tells the segment where the router's addresses are, with repetitions.
 type Announce struct{}
 
-// Silent says that the router that is followed has missed an advert.
+// Silent says that a Backup has missed an advert: of the router that it follows, or of anybody since it is
+// Backup.
 type Silent struct{}
 
 // Became says that a group has changed state, and why. Router is the one that the change began with,

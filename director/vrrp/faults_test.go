@@ -36,6 +36,7 @@ func TestFaults(t *testing.T) {
 	t.Run("V60 a Backup whose carrier is away takes nothing", func(t *testing.T) {
 		r := newRig(t, Config{Priority: 100})
 		r.at(0, Start{})
+		r.expect(1500*time.Millisecond, Expired{}, "silent", Backup)
 		r.at(3*time.Second, Carrier{})
 		r.expect(3609375*time.Microsecond, Expired{}, "", Backup)
 		r.timer(4 * time.Second)
@@ -46,7 +47,7 @@ func TestFaults(t *testing.T) {
 		r := newRig(t, Config{Priority: 100})
 		r.at(0, Start{})
 		r.at(500*time.Millisecond, Carrier{})
-		r.expect(1500*time.Millisecond, Expired{}, "", Initialize)
+		r.expect(1500*time.Millisecond, Expired{}, "silent", Initialize)
 		if r.m.Reason() != NoCarrier {
 			t.Errorf("reason %q", r.m.Reason())
 		}

@@ -150,6 +150,8 @@ func (g *Group) Step(now time.Time, router string, ev Event) []Effect {
 		return g.all(now, ev, "claim")
 	case Resign:
 		return g.all(now, ev, "resigned")
+	case Concede:
+		return g.all(now, ev, "conceded to a claim")
 	case Stalled:
 		return g.all(now, ev, "stalled")
 	}

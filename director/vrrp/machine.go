@@ -160,6 +160,7 @@ func (m *Machine) initialize(now time.Time, ev Event) []Action {
 	}
 	m.state, m.reason = Backup, "start"
 	m.deadline = now.Add(m.Down())
+	m.miss(now)
 	if start.Resume > 0 {
 		m.owned, m.resume = true, true
 		m.deadline = now.Add(start.Resume)
@@ -181,7 +182,8 @@ func (m *Machine) backup(now time.Time, ev Event) []Action {
 		if m.resume {
 			return nil
 		}
-		m.deadline, m.silent = now.Add(m.Down()), time.Time{}
+		m.deadline = now.Add(m.Down())
+		m.miss(now)
 	case Abandon:
 		if m.resume {
 			return m.drop(now)
@@ -235,6 +237,8 @@ func (m *Machine) active(now time.Time, ev Event) []Action {
 		m.yielded = now.Add(ev.Wait)
 	case Renew:
 		return m.renew(now)
+	case Concede:
+		return m.fall(now, "conceded to a claim", demote{linger: true})
 	case Resign:
 		actions := append([]Action{Advertise{0}}, m.drop(now)...)
 		m.back(now, "resigned")
@@ -328,6 +332,7 @@ func (m *Machine) back(now time.Time, reason string) {
 	m.peer, m.learned = Peer{}, m.cfg.Interval
 	m.burst, m.yielded, m.preempt = 0, time.Time{}, time.Time{}
 	m.deadline = now.Add(m.Down())
+	m.miss(now)
 }
 
 // retain makes an Active router Backup that keeps its addresses until it hears their new owner, and

@@ -56,7 +56,7 @@ func (m *Machine) note(now time.Time, ev Received) {
 func (m *Machine) follow(now time.Time, interval time.Duration) {
 	m.learned = interval
 	m.deadline = now.Add(m.Down())
-	m.silent = now.Add(interval * 3 / 2)
+	m.miss(now)
 }
 
 // preempts reports whether an advert in Backup is of a router that is to be taken from. With a delay it
@@ -73,6 +73,9 @@ func (m *Machine) preempts(now time.Time, ev Received) bool {
 	}
 	return m.resume || !now.Before(m.preempt)
 }
+
+// miss has it said when nothing is heard by half an interval after the next advert is due.
+func (m *Machine) miss(now time.Time) { m.silent = now.Add(m.learned * 3 / 2) }
 
 func due(t, now time.Time) bool { return !t.IsZero() && !t.After(now) }
 

@@ -190,6 +190,7 @@ func TestBackup(t *testing.T) {
 	t.Run("V12 the advert goes before the addresses, and those before their announcement", func(t *testing.T) {
 		r := newRig(t, Config{Priority: 100})
 		r.at(0, Start{})
+		r.expect(1500*time.Millisecond, Expired{}, "silent", Backup)
 		r.expect(3609375*time.Microsecond, Expired{}, "advertise 100, own, announce", Active)
 	})
 }

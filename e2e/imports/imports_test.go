@@ -37,6 +37,7 @@ var rules = []rule{
 	{folder: "director/address"},
 	{folder: "director/ipvs"},
 	{folder: "director/host"},
+	{folder: "director/probe"},
 	{folder: "director/track", may: []string{"program"}},
 	{folder: "director/hook", may: []string{"program"}},
 	{folder: "director/keeper", may: []string{"director/vrrp", "director/address"}},

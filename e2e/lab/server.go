@@ -296,6 +296,8 @@ func runChild(role string) {
 		err = withOrder(runRequests)
 	case roleConnections:
 		err = withOrder(runConnections)
+	case roleSystemd:
+		err = withOrder(runSystemd)
 	default:
 		err = fmt.Errorf("no such program")
 	}
@@ -311,6 +313,7 @@ const (
 	roleProbe       = "probe"
 	roleRequests    = "requests"
 	roleConnections = "connections"
+	roleSystemd     = "systemd"
 )
 
 func withOrder[O any](run func(O) error) error {

@@ -100,7 +100,6 @@ func (cfg spaceConfig) mounts() error {
 	if cfg.Run == "" {
 		return nil
 	}
-	const aside = "/mnt"
 	for _, m := range []mount{
 		{labDir, cfg.Run + "/lab", "", unix.MS_BIND | unix.MS_REC, ""},
 		{cfg.Run, aside, "", unix.MS_BIND | unix.MS_REC, ""},

@@ -1,0 +1,94 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// What routers, tracks and hooks can leave out is stored as zero where it has its default, also if it was
+// written down: so a file that says more than it must is no change, and a cluster that was made before a
+// key existed has that key's default.
+
+// orEmpty makes a value that is its default the zero value.
+func orEmpty[T comparable](v *T, def T) {
+	if *v == def {
+		var zero T
+		*v = zero
+	}
+}
+
+func canonicalRouter(r fsm.Router) fsm.Router {
+	orEmpty(&r.Version, defaultVersion)
+	orEmpty(&r.Checksum, defaultChecksum)
+	orEmpty(&r.Refresh, defaultRefresh)
+	if r.Refresh < 0 {
+		r.Refresh = noRefresh
+	}
+	r.Addresses, r.Excluded = listed(r.Addresses), listed(r.Excluded)
+	r.Peers, r.Routes, r.Rules = listed(r.Peers), listed(r.Routes), listed(r.Rules)
+	for i := range r.Peers {
+		orEmpty(&r.Peers[i].MinTTL, defaultTTL)
+	}
+	if r.Auth != nil {
+		a := *r.Auth
+		if a.Kind == fsm.AuthHMAC {
+			orDefault(&a.KeyID, defaultKeyID)
+		}
+		if a.Key == keptKey {
+			a.Key = ""
+		}
+		r.Auth = &a
+	}
+	for i := range r.Routes {
+		orEmpty(&r.Routes[i].Type, defaultRouteType)
+		orEmpty(&r.Routes[i].Table, defaultTable)
+	}
+	for i := range r.Rules {
+		r.Rules[i] = canonicalRule(r.Rules[i])
+	}
+	r.Needs = canonicalNeeds(r.Needs)
+	return r
+}
+
+func canonicalRule(r fsm.Rule) fsm.Rule {
+	orEmpty(&r.Type, defaultRouteType)
+	orEmpty(&r.Table, defaultTable)
+	if r.Mark != 0 {
+		orEmpty(&r.Mask, 1<<32-1)
+	}
+	if r.From.Addr().Is6() || r.To.Addr().Is6() {
+		r.IPv6 = false // they say it
+	}
+	return r
+}
+
+func canonicalGroup(g fsm.SyncGroup) fsm.SyncGroup {
+	g.Routers, g.Needs = listed(g.Routers), canonicalNeeds(g.Needs)
+	return g
+}
+
+func canonicalNeeds(n fsm.Needs) fsm.Needs {
+	n = fsm.Needs{Uses: listed(n.Uses), Hooks: listed(n.Hooks)}
+	for i := range n.Hooks {
+		h := &n.Hooks[i]
+		h.On, h.Command = listed(h.On), listed(h.Command)
+		orEmpty(&h.Timeout, defaultHookTimeout)
+		if !slices.ContainsFunc(hookStates, func(s string) bool { return !slices.Contains(h.On, s) }) {
+			h.On = nil // all of them
+		}
+	}
+	return n
+}
+
+func canonicalTrack(t fsm.Track) fsm.Track {
+	t.Command, t.CommandLine = listed(t.Command), listed(t.CommandLine)
+	interval := trackInterval(t.Kind)
+	orEmpty(&t.Interval, interval)
+	orEmpty(&t.Timeout, cmp.Or(t.Interval, interval))
+	for _, n := range []*int{&t.Rise, &t.Fall, &t.AtLeast} {
+		orEmpty(n, defaultTrackCount)
+	}
+	return t
+}

@@ -1,0 +1,80 @@
+package ownership
+
+import "fmt"
+
+// Word is what one other member says of a group when it is asked, and how it is reached on the segment of
+// a router on which a Backup hears nobody.
+type Word struct {
+	Name    string
+	Answers bool   // it answered the question
+	Owns    bool   // its routers are Active, and have carrier
+	Hears   string // the member that it hears on that segment now, "" for none
+	Reached bool   // its own address answers on the segment
+	Serves  bool   // the group's address is answered there by the MAC that answers for the member's own
+}
+
+// Choice is what a Backup that hears nobody is to do.
+type Choice uint8
+
+// The choices.
+const (
+	Take    Choice = iota // let the timer run, as the standard says
+	Hold                  // stay Backup: somebody serves, though its adverts do not pass
+	CutOff                // stay Backup: this director is the one that is cut off
+	Relieve               // the owner is cut off: it is to let go, and the first successor claims
+)
+
+// Guarding is a choice, with its reason.
+type Guarding struct {
+	Choice Choice
+	Owner  string // who owns, by its own word; "" if nobody does
+	Reason string
+}
+
+// Guard decides for one router of a group that is Backup here and hears nobody. Gateway says that the
+// configured gateway answers on the segment. It is asked for each router that hears nobody; [Worst] is
+// what the group does.
+func Guard(words []Word, gateway bool) Guarding {
+	answers, reached, owner := 0, 0, Word{}
+	for _, w := range words {
+		if w.Answers {
+			answers++
+		}
+		if w.Reached {
+			reached++
+		}
+		if w.Owns {
+			owner = w
+		}
+	}
+	switch {
+	case answers == 0:
+		return Guarding{Take, "", "no member answers"}
+	case owner.Name == "":
+		return Guarding{Take, "", "no member owns it"}
+	case owner.Serves:
+		return Guarding{Hold, owner.Name, owner.Name + " owns it and answers on the segment, but its adverts do not arrive"}
+	}
+	for _, w := range words {
+		if w.Hears == owner.Name && w.Name != owner.Name {
+			return Guarding{Hold, owner.Name, fmt.Sprintf("%s owns it and %s hears it, but its adverts do not arrive here", owner.Name, w.Name)}
+		}
+	}
+	if reached == 0 && !gateway {
+		return Guarding{CutOff, owner.Name, "neither a member nor a gateway is reached on the segment, and " + owner.Name + " owns it"}
+	}
+	return Guarding{Relieve, owner.Name, owner.Name + " owns it, and nobody reaches it on the segment"}
+}
+
+// Worst joins the decisions for several routers of a group. Who is cut off on one segment could not serve
+// on it; an owner that is cut off on one does not serve there, whatever it does on others.
+func Worst(all []Guarding) Guarding {
+	var out Guarding
+	weight := map[Choice]int{Take: 0, Hold: 1, Relieve: 2, CutOff: 3}
+	for i, g := range all {
+		if i == 0 || weight[g.Choice] > weight[out.Choice] {
+			out = g
+		}
+	}
+	return out
+}

@@ -1,0 +1,58 @@
+package ownership
+
+import "testing"
+
+func TestGuardKeepsABackupWhereSomebodyServes(t *testing.T) {
+	silent := Word{Name: "d1"}
+	owner := Word{Name: "d1", Answers: true, Owns: true}
+	serves := Word{Name: "d1", Answers: true, Owns: true, Reached: true, Serves: true}
+	other := Word{Name: "d3", Answers: true, Reached: true}
+	hearing := Word{Name: "d3", Answers: true, Reached: true, Hears: "d1"}
+	afar := Word{Name: "d3", Answers: true}
+	for _, tt := range []struct {
+		name    string
+		words   []Word
+		gateway bool
+		want    Choice
+	}{
+		{"nobody answers", []Word{silent, {Name: "d3"}}, false, Take},
+		{"nobody answers, and the gateway does", []Word{silent}, true, Take},
+		{"the owner is dead", []Word{silent, other}, false, Take},
+		{"the owner has let go", []Word{{Name: "d1", Answers: true, Reached: true}, other}, false, Take},
+		{"only its adverts do not pass", []Word{serves, other}, false, Hold},
+		{"two directors, only its adverts do not pass", []Word{serves}, false, Hold},
+		{"it is reached by nothing here, and heard by another", []Word{owner, hearing}, false, Hold},
+		{"its port is on another segment", []Word{owner, other}, false, Relieve},
+		{"two directors, its port is on another segment, and the gateway is here", []Word{owner}, true, Relieve},
+		{"two directors, and nothing is reached", []Word{owner}, false, CutOff},
+		{"this director's port is on another segment", []Word{owner, afar}, false, CutOff},
+		{"this director's port is on another segment, and another hears the owner", []Word{owner, {Name: "d3", Answers: true, Hears: "d1"}}, false, Hold},
+		{"the owner's address is its own, and another MAC has the group's", []Word{{Name: "d1", Answers: true, Owns: true, Reached: true}, other}, false, Relieve},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := Guard(tt.words, tt.gateway); got.Choice != tt.want || got.Reason == "" {
+				t.Errorf("Guard = %+v, want choice %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestOfSeveralSegmentsTheWorstCounts(t *testing.T) {
+	for _, tt := range []struct {
+		all  []Choice
+		want Choice
+	}{
+		{[]Choice{Take}, Take},
+		{[]Choice{Take, Hold}, Hold},
+		{[]Choice{Hold, Relieve}, Relieve},
+		{[]Choice{Relieve, CutOff, Hold}, CutOff},
+	} {
+		var all []Guarding
+		for _, c := range tt.all {
+			all = append(all, Guarding{Choice: c})
+		}
+		if got := Worst(all); got.Choice != tt.want {
+			t.Errorf("Worst(%v) = %d, want %d", tt.all, got.Choice, tt.want)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package wire
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/e2e/lab"
+)
+
+// hosts of a testnet's directors, but for some.
+func (w *testnet) hosts(not ...*lab.Director) []*lab.Host {
+	var out []*lab.Host
+	for _, d := range w.Directors {
+		if !slices.Contains(not, d) {
+			out = append(out, d.Host)
+		}
+	}
+	return out
+}
+
+// alone holds that f never sees two hosts answer for the address for longer than a second.
+func (w *testnet) alone(t *testing.T, f func()) {
+	t.Helper()
+	done, stopped := make(chan struct{}), make(chan struct{})
+	var longest time.Duration
+	go func() {
+		defer close(stopped)
+		var since time.Time
+		for {
+			if owners := w.Owners(vip); len(owners) > 1 {
+				if since.IsZero() {
+					since = time.Now()
+				}
+				longest = max(longest, time.Since(since))
+			} else {
+				since = time.Time{}
+			}
+			select {
+			case <-done:
+				return
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}()
+	f()
+	close(done)
+	<-stopped
+	t.Logf("two owners for %v at most", longest.Round(10*time.Millisecond))
+	if longest > time.Second {
+		t.Errorf("two hosts had the address for %v", longest)
+	}
+}
+
+func guardSays(t *testing.T, d *lab.Director, word string) {
+	t.Helper()
+	lab.Eventually(t, 10*time.Second, d.Name+" names the path that is broken", func() error {
+		if out := command(t, d, "status").want(t, 0).out; !strings.Contains(out, "does not hear the owner") || !strings.Contains(out, word) {
+			return errors.New(out)
+		}
+		return nil
+	})
+}
+
+func TestWhereAdvertsDoNotPassNothingMoves(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "g", 3)
+	owner := w.settled(t)
+	others := w.others(owner)
+	r := w.watch(t, func() {
+		w.alone(t, func() {
+			undo := w.Partition(w.hosts(), w.hosts(), lab.VRRP())
+			defer undo()
+			w.stays(t, owner, 5*time.Second)
+			for _, d := range others {
+				guardSays(t, d, "its adverts do not arrive")
+			}
+		})
+		w.stays(t, owner, 2*time.Second)
+	})
+	gap(t, r, unnoticed)
+	if now := w.settled(t); now != owner {
+		t.Errorf("%s owns, before: %s", now.Name, owner.Name)
+	}
+}
+
+func TestWhereAdvertsDoNotPassAnOwnerCanBeDrained(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "h", 3)
+	owner := w.settled(t)
+	r := w.watch(t, func() {
+		w.alone(t, func() {
+			undo := w.Partition(w.hosts(), w.hosts(), lab.VRRP())
+			defer undo()
+			time.Sleep(2 * time.Second)
+			command(t, owner, "drain", "director", owner.Name).want(t, 0)
+			w.taken(t, owner)
+			time.Sleep(2 * time.Second)
+		})
+	})
+	gap(t, r, unnoticed)
+}
+
+func TestAnOwnerOnTheWrongSegmentIsTakenOverFrom(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "k", 3)
+	owner := w.settled(t)
+	undo := w.Partition([]*lab.Host{owner.Host}, append(w.hosts(owner), w.Client), lab.AllTraffic(), w.Outer)
+	defer undo()
+	lab.Eventually(t, 10*time.Second, "another director owns", func() error {
+		for _, h := range w.Owners(vip) {
+			if h != owner.Host {
+				return nil
+			}
+		}
+		return errors.New("nobody else does")
+	})
+	lab.Eventually(t, 10*time.Second, "the one that is cut off lets go", func() error { return w.OneOwner(vip) })
+	undo()
+	w.settled(t)
+}
+
+// The control of the first: the same, with a guard that asks nobody.
+func TestWithoutAGuardTwoOwnWhereAdvertsDoNotPass(t *testing.T) {
+	t.Parallel()
+	w := buildAs(t, "m", 3)
+	mutants := os.Getenv("QUORATE_MUTANTS_BIN")
+	if mutants == "" {
+		t.Fatal("no build with mutants: set QUORATE_MUTANTS_BIN, as `make test` does")
+	}
+	for _, d := range w.Directors {
+		d.Binary, d.Env = mutants, []string{"QUORATE_MUTANTS=" + d.WriteFile("mutant", mutant.NoGuard)}
+	}
+	w.Cluster(t)
+	w.apply(t, routerFile)
+	w.settled(t)
+	undo := w.Partition(w.hosts(), w.hosts(), lab.VRRP())
+	defer undo()
+	time.Sleep(2 * time.Second)
+	for range 100 { // for longer than a second at once
+		if len(w.Owners(vip)) < 2 {
+			t.Fatalf("owners: %v, want two: the proof proves nothing", w.Owners(vip))
+		}
+		time.Sleep(15 * time.Millisecond)
+	}
+}
