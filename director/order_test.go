@@ -69,7 +69,7 @@ func TestV11V80AListOfAddressesChangesOnAllDirectorsByOneEntry(t *testing.T) {
 	cfg := before.Config
 	cfg.Routers = map[string]fsm.Router{}
 	for name, r := range before.Config.Routers {
-		r.Addresses = append([]netip.Prefix{prefix("10.9.9.9/32")}, r.Addresses...) // in front: the order is the list's, not the addresses'
+		r.Addresses = append([]netip.Prefix{prefix("203.0.113.9/32")}, r.Addresses...) // in front: the order is the list's, not the addresses'
 		cfg.Routers[name] = r
 	}
 	after, _, err := fsm.Apply(before, 8, fsm.PutConfig{Config: cfg})
@@ -81,7 +81,7 @@ func TestV11V80AListOfAddressesChangesOnAllDirectorsByOneEntry(t *testing.T) {
 		want  []netip.Prefix
 	}{
 		"before": {before, prefixes("192.0.2.100/24")},
-		"after":  {after, prefixes("10.9.9.9/32", "192.0.2.100/24")},
+		"after":  {after, prefixes("203.0.113.9/32", "192.0.2.100/24")},
 	} {
 		for _, self := range append(selves("d1"), selves("d2")...) {
 			order := Order(&tt.state, self)

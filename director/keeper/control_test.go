@@ -169,3 +169,18 @@ func TestV84AStatusHasWhatWasSentHeardAndChanged(t *testing.T) {
 		}
 	})
 }
+
+func TestV77AClaimHasAPriorityOf1To254(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b, _ := three(t, "wan")
+		defer w.stop()
+		for _, priority := range []uint8{0, 255} {
+			if err := b.claim(priority); err == nil || !strings.Contains(err.Error(), "is not 1 to 254") {
+				t.Errorf("a claim with priority %d: %v", priority, err)
+			}
+		}
+		if a.state() != "active" || b.state() != "backup" {
+			t.Errorf("%s and %s", a.state(), b.state())
+		}
+	})
+}
