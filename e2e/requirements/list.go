@@ -50,7 +50,7 @@ func parseList(text string) ([]requirement, error) {
 		default:
 			r, err := parseRequirement(line)
 			if err == nil && len(list) > 0 && r.number <= list[len(list)-1].number {
-				err = fmt.Errorf("V%d comes after V%d", r.number, list[len(list)-1].number)
+				err = fmt.Errorf("number V%d comes after V%d", r.number, list[len(list)-1].number)
 			}
 			if err != nil {
 				errs = append(errs, fmt.Errorf("line %d: %w", n, err))

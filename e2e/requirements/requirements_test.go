@@ -117,7 +117,7 @@ func TestAListThatIsWrongIsRefused(t *testing.T) {
 		"W1 must It.":                     `line 1: "W1" is no number`,
 		"V0 must It.":                     "is no number",
 		"V1 should It.":                   `level "should" is none of`,
-		"V2 must It.\nV2 must It.":        "line 2: V2 comes after V2",
+		"V2 must It.\nV2 must It.":        "line 2: number V2 comes after V2",
 		"V1 must It.\n  no reason":        "line 2: an indented line is a but:",
 		" but: x\nV1 must It.":            "line 1: an indented line",
 		"V1 must It.\n but: a\n but: b\n": "line 3: an indented line",
