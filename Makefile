@@ -80,6 +80,17 @@ test-tools:
 	@$(GO) build -buildvcs=false -o bin/ ./e2e/tally ./e2e/inguest
 	@$(GO) build -trimpath -buildvcs=false -tags mutants -o $(BIN)-mutants ./cmd/quorate
 
+# The packages whose tests have numbers of requirements in their names, and the table of those. Of config,
+# only the tests of VRRP run.
+VRRP_PKGS = ./director/vrrp ./director/address ./director/keeper ./director/ownership ./director ./agent $(wildcard ./e2e/interop)
+
+.PHONY: vrrp-table
+vrrp-table: setup-test ## write docs/results/vrrp-requirements.md from a run of the tests of VRRP
+	@mkdir -p docs/results
+	@{ QUORATE_LAB_ON_HOST=1 $(GO) test -json -count=1 -p 1 -timeout $(HOST_TIMEOUT) $(VRRP_PKGS); \
+	$(GO) test -json -count=1 -run VRRP ./config; } | \
+	$(GO) run ./e2e/requirements -list e2e/requirements/requirements.txt -about 'quorate $(VERSION)' -o docs/results/vrrp-requirements.md
+
 .PHONY: lint
 lint: ## run gofmt, vet, fix, tidy, staticcheck
 	@.ci/lint

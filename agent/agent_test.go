@@ -14,6 +14,7 @@ import (
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/director/vrrp"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -185,5 +186,28 @@ func TestAnOwnerThatIsOnlyHeardIsNamed(t *testing.T) {
 	heard := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Heard: "192.0.2.2", Member: true}}}}
 	if got := groupStatus(state, map[string]received{"d1": heard}, fsm.Group{Name: "g"}, "d1"); got.Owner != "d2" {
 		t.Errorf("owner %q", got.Owner)
+	}
+}
+
+func TestV84TheStatusHasWhatTheKeeperCounted(t *testing.T) {
+	in := keeper.GroupStatus{Name: "g", State: "backup", Routers: []keeper.RouterStatus{
+		{
+			Name: "outside", VRID: 51, Interface: "eth0", Source: netip.MustParseAddr("192.0.2.1"), Fault: "link wan down", Error: "no such device",
+			Heard: &keeper.Heard{Source: netip.MustParseAddr("192.0.2.2"), Priority: 224, Member: true, Interval: time.Second, Age: 500 * time.Millisecond},
+			Sent:  1, Received: 2, Contested: 3, Restored: 4,
+			Drops: map[vrrp.Drop]uint64{vrrp.DropTTL: 5}, Notices: map[vrrp.Notice]uint64{vrrp.NoticeInterval: 6},
+		},
+		{Name: "inside"},
+	}}
+	want := []api.RouterStatus{
+		{
+			Name: "outside", VRID: 51, Interface: "eth0", Source: "192.0.2.1", Fault: "link wan down", Error: "no such device",
+			Heard: "192.0.2.2", HeardPriority: 224, HeardMember: true, HeardInterval: 1, HeardAge: 0.5,
+			Sent: 1, Received: 2, Contested: 3, Restored: 4, Drops: map[string]uint64{"ttl": 5}, Notices: map[string]uint64{"interval differs": 6},
+		},
+		{Name: "inside", Drops: map[string]uint64{}, Notices: map[string]uint64{}},
+	}
+	if diff := cmp.Diff(want, routerStatus(in)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

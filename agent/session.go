@@ -44,6 +44,7 @@ type session struct {
 	events   *eventLog
 
 	reports            reports
+	disputes           disputes
 	heard              bell                  // rings when a report came
 	tellNow            chan struct{}         // capacity 1: tell the others at once
 	intents            map[string]intentSeen // this and the next two are the duties' own
@@ -175,6 +176,7 @@ func (s *session) follow(ctx context.Context) error {
 		s.warmUp(ctx)
 		s.relieve(ctx)
 		s.followHooks()
+		s.disputes.look(time.Now(), disputed(s.node.State(), s.reports.live(time.Now())))
 		s.guard(ctx)
 		if mutant.On(mutant.PoisonEnds) && s.node.Halted() != nil {
 			return s.node.Halted()

@@ -41,7 +41,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	for _, g := range state.Config.Groups() {
 		gs := groupStatus(state, live, g, s.cfg.Name)
 		own, _ := runs.Group(g.Name)
-		gs.Routers = routerStatus(own)
+		gs.Changes, gs.Routers = own.Changes, routerStatus(own)
 		st.Groups = append(st.Groups, gs)
 	}
 	st.Drops = map[string]map[string]uint64{}
@@ -56,6 +56,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 		st.Warnings = append(st.Warnings, err.Error())
 	}
 	st.Warnings = append(st.Warnings, warnings(st, live)...)
+	st.Warnings = append(st.Warnings, s.disputes.lasting(time.Now())...)
 	return st, nil
 }
 
@@ -119,14 +120,14 @@ func routerStatus(g keeper.GroupStatus) []api.RouterStatus {
 	for _, r := range g.Routers {
 		st := api.RouterStatus{
 			Name: r.Name, VRID: r.VRID, Interface: r.Interface, Fault: r.Fault, Error: r.Error,
-			Sent: r.Sent, Received: r.Received, Restored: r.Restored, Drops: counts(r.Drops), Notices: counts(r.Notices),
+			Sent: r.Sent, Received: r.Received, Contested: r.Contested, Restored: r.Restored, Drops: counts(r.Drops), Notices: counts(r.Notices),
 		}
 		if r.Source.IsValid() {
 			st.Source = r.Source.String()
 		}
 		if r.Heard != nil {
 			st.Heard, st.HeardPriority, st.HeardMember = r.Heard.Source.String(), r.Heard.Priority, r.Heard.Member
-			st.HeardAge = r.Heard.Age.Seconds()
+			st.HeardInterval, st.HeardAge = r.Heard.Interval.Seconds(), r.Heard.Age.Seconds()
 		}
 		out = append(out, st)
 	}

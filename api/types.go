@@ -60,7 +60,8 @@ type GroupStatus struct {
 	State     string   `json:"state"`    // of this director's routers: initialize, backup or active
 	Priority  uint8    `json:"priority"` // that this director advertises
 
-	Routers []RouterStatus `json:"routers,omitempty"` // as they run on this director
+	Changes map[string]uint64 `json:"changes,omitempty"` // to each state, on this director since its keeper started
+	Routers []RouterStatus    `json:"routers,omitempty"` // as they run on this director
 }
 
 // RouterStatus is one virtual router on the director that answers.
@@ -74,14 +75,16 @@ type RouterStatus struct {
 
 	Heard         string  `json:"heard,omitempty"` // the Active router that was heard last
 	HeardPriority uint8   `json:"heard_priority,omitempty"`
-	HeardMember   bool    `json:"heard_member,omitempty"` // that is a member's
-	HeardAge      float64 `json:"heard_age,omitempty"`    // seconds
+	HeardMember   bool    `json:"heard_member,omitempty"`   // that is a member's
+	HeardInterval float64 `json:"heard_interval,omitempty"` // seconds between its adverts, as it says
+	HeardAge      float64 `json:"heard_age,omitempty"`      // seconds
 
-	Sent     uint64            `json:"sent"`     // adverts
-	Received uint64            `json:"received"` // adverts that were believed
-	Restored uint64            `json:"restored"` // addresses, routes and rules that somebody else removed
-	Drops    map[string]uint64 `json:"drops"`    // adverts that were not believed, by the reason
-	Notices  map[string]uint64 `json:"notices"`  // adverts that were believed and odd, by the oddity
+	Sent      uint64            `json:"sent"`      // adverts
+	Received  uint64            `json:"received"`  // adverts that were believed
+	Contested uint64            `json:"contested"` // adverts that were believed while this one was Active too
+	Restored  uint64            `json:"restored"`  // addresses, routes and rules that somebody else removed
+	Drops     map[string]uint64 `json:"drops"`     // adverts that were not believed, by the reason
+	Notices   map[string]uint64 `json:"notices"`   // adverts that were believed and odd, by the oddity
 }
 
 // ServiceStatus is one virtual service.

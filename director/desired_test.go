@@ -218,7 +218,7 @@ func TestARouterIsToldToTheKeeperWhole(t *testing.T) {
 	}
 }
 
-func TestTheAddressOwnerHasPriority255(t *testing.T) {
+func TestV77TheAddressOwnerAloneHasPriority255(t *testing.T) {
 	s := &fsm.State{
 		ClusterID: "c", Members: map[string]fsm.Member{"d1": {Name: "d1", Role: fsm.RoleDirector}, "d2": {Name: "d2", Role: fsm.RoleDirector}},
 		Config: fsm.Config{Routers: map[string]fsm.Router{"web": {Name: "web", VRID: 1, Addresses: prefixes("192.0.2.1/24"), AddressOwner: "d1", PreemptDelay: time.Second}}},

@@ -115,6 +115,7 @@ func (k *keeper) became(now time.Time, g *group, b vrrp.Became) {
 		reason = r.spec.Name + ": " + reason
 	}
 	g.since = now
+	g.changes[b.To.String()]++
 	k.note(now, g, b.From.String(), b.To.String(), reason)
 	k.recorded = false
 	for _, r := range g.routers {
@@ -221,6 +222,9 @@ func (k *keeper) hear(now time.Time, l link, d vrrp.Datagram) {
 		return
 	}
 	r.received++
+	if g.machine.State() == vrrp.Active && ev.Priority > 0 {
+		r.contested++
+	}
 	for _, n := range notices {
 		k.notice(now, g, r, n, d.Src, r.judge.Packet())
 	}

@@ -13,8 +13,7 @@ import (
 	"github.com/quorate/quorate/director/vrrp"
 )
 
-// V59: a link without carrier, an interface that is gone, a source that is gone.
-func TestAFaultOfOneRouterStopsTheGroup(t *testing.T) {
+func TestV59AFaultOfOneRouterStopsTheGroup(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fail, heal func(b *box)
 		want       string
@@ -63,9 +62,9 @@ func TestAFaultOfOneRouterStopsTheGroup(t *testing.T) {
 	}
 }
 
-// V61: an order that waits while the keeper is frozen is not carried out before what waits at the
+// An order that waits while the keeper is frozen is not carried out before what waits at the
 // sockets is read.
-func TestWhatWaitsDuringAFreezeIsReadFirst(t *testing.T) {
+func TestV61WhatWaitsDuringAFreezeIsReadFirst(t *testing.T) {
 	for _, interval := range []time.Duration{100 * time.Millisecond, time.Second} {
 		t.Run(interval.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -104,9 +103,9 @@ func TestWhatWaitsDuringAFreezeIsReadFirst(t *testing.T) {
 	}
 }
 
-// V62: and a keeper that was killed and comes back within the addresses' lifetime, but after others'
-// patience, takes nothing back.
-func TestAKeeperThatRestartsAfterOthersTookOverHearsThem(t *testing.T) {
+// A keeper that was killed and comes back within the addresses' lifetime, but after others' patience,
+// takes nothing back.
+func TestV62AKeeperThatRestartsAfterOthersTookOverHearsThem(t *testing.T) {
 	for dead := 400 * time.Millisecond; dead < 1900*time.Millisecond; dead += 70 * time.Millisecond {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
@@ -129,8 +128,8 @@ func TestAKeeperThatRestartsAfterOthersTookOverHearsThem(t *testing.T) {
 	}
 }
 
-// V53: an Active router answers a resignation, whoever resigns, but a flood of them with no flood.
-func TestAnOwnerAnswersAResignation(t *testing.T) {
+// Whoever resigns; but a flood of resignations with no flood.
+func TestV53AnOwnerAnswersAResignation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan")
 		defer w.stop()
@@ -150,8 +149,8 @@ func TestAnOwnerAnswersAResignation(t *testing.T) {
 	})
 }
 
-// V23, V29, V40: what is odd is counted and said, but not as often as it is heard.
-func TestOddAdvertsDoNotFloodTheTransitions(t *testing.T) {
+// What is odd is counted each time, and said less often.
+func TestV23V40OddAdvertsDoNotFloodTheTransitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan")
 		defer w.stop()
@@ -178,9 +177,7 @@ func TestOddAdvertsDoNotFloodTheTransitions(t *testing.T) {
 	})
 }
 
-// V58: the families are apart, and a VRID may be used in both. V24, V50: the rest of the rules are the
-// machine's, and are tested there.
-func TestTheSameVRIDInBothFamilies(t *testing.T) {
+func TestV58TheSameVRIDInBothFamilies(t *testing.T) {
 	o := Order{Groups: []Group{
 		{Name: "four", Priority: 100, Routers: []Router{{Name: "four", VRID: 51, Interface: "wan", Interval: time.Second, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.100/24")}}}},
 		{Name: "six", Priority: 100, Routers: []Router{{Name: "six", VRID: 51, Interface: "wan", Interval: time.Second, Addresses: []netip.Prefix{netip.MustParsePrefix("fe80::100/64")}}}},
@@ -194,8 +191,7 @@ func TestTheSameVRIDInBothFamilies(t *testing.T) {
 	}
 }
 
-// V10, V77.
-func TestOrdersThatCannotBeCarriedOutAreRefused(t *testing.T) {
+func TestV10V77OrdersThatCannotBeCarriedOutAreRefused(t *testing.T) {
 	for want, edit := range map[string]func(g *Group){
 		"no name":        func(g *Group) { g.Name = "" },
 		"priority 0":     func(g *Group) { g.Priority = 0 },
@@ -288,8 +284,8 @@ func TestAKeeperWorksWhenItsRecordCannotBeWritten(t *testing.T) {
 	})
 }
 
-// V13: five hundred routers, half of them of one owner.
-func TestFiveHundredRoutersStarveNobody(t *testing.T) {
+// Half of them are of one owner.
+func TestV13FiveHundredRoutersStarveNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		a, b := w.box(1), w.box(2)

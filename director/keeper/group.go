@@ -19,6 +19,7 @@ type group struct {
 	names   map[string]identity // what the machine calls them
 	begun   bool                // the machine has been started
 	since   time.Time
+	changes map[string]uint64 // to each state
 	claimed bool
 	claims  []*claim
 }
@@ -43,6 +44,7 @@ type router struct {
 	silent    bool
 	sent      uint64
 	received  uint64
+	contested uint64
 	restored  uint64
 	drops     map[vrrp.Drop]uint64
 	notices   map[vrrp.Notice]uint64

@@ -86,7 +86,7 @@ func (s *space) own() string {
 	return ""
 }
 
-// V12, V31, V40, V45, V51 to V54 and V63, against keepalived as it is in Debian.
+// keepalived is as it is in Debian. Each step goes on from the one before it.
 func TestAKeeperAndKeepalivedShareARouter(t *testing.T) {
 	if _, err := exec.LookPath("keepalived"); err != nil {
 		t.Skip("needs keepalived, which is not installed")
@@ -112,47 +112,51 @@ func TestAKeeperAndKeepalivedShareARouter(t *testing.T) {
 	}
 	own.wait("it hears keepalived", func() bool { return own.state() == "backup" && heard() == 150 })
 
-	// keepalived dies: the keeper takes over and tells a client that believes otherwise.
-	ip(t, "-n", client.name, "neigh", "replace", "192.0.2.100", "lladdr", other.own(), "nud", "reachable", "dev", "eth0")
-	begin := time.Now()
-	master.kill()
-	own.wait("it takes over", func() bool { return own.state() == "active" && own.has("192.0.2.100") })
-	if took := time.Since(begin); took > 2*time.Second {
-		t.Errorf("the takeover took %v", took)
-	}
-	client.wait("the client knows the new owner", func() bool { return client.mac("192.0.2.100") == own.own() })
-
-	// keepalived comes back with the better priority, and has the address again.
-	ip(t, "-n", other.name, "addr", "del", "192.0.2.100/24", "dev", "eth0") // its kernel kept it
-	better := other.keepalived(200)
-	other.wait("keepalived owns the address again", func() bool { return other.has("192.0.2.100") })
-	own.wait("it has yielded", func() bool { return own.state() == "backup" && !own.has("192.0.2.100") && heard() == 200 })
-
-	// A claim takes from it, whatever its priority, and it lets go by itself.
-	if err := own.Claim(t.Context(), "gateway", 254); err != nil {
-		t.Fatal(err)
-	}
-	other.wait("keepalived yields to the claim", func() bool { return !other.has("192.0.2.100") })
-	if own.state() != "active" || !own.has("192.0.2.100") {
-		t.Errorf("after the claim the keeper is %s", own.state())
-	}
-
-	// It keeps the address from a keepalived of lower priority, and hands it over when it ends.
-	better.kill()
-	o.Groups[0].Epoch = 1
-	if err := own.Set(t.Context(), o); err != nil {
-		t.Fatal(err)
-	}
-	other.keepalived(50)
-	time.Sleep(time.Second)
-	if own.state() != "active" || other.has("192.0.2.100") {
-		t.Errorf("beside a lower priority the keeper is %s; keepalived has the address: %v", own.state(), other.has("192.0.2.100"))
-	}
-	if err := own.Stop(t.Context(), true); err != nil {
-		t.Fatal(err)
-	}
-	other.wait("keepalived takes what was released", func() bool { return other.has("192.0.2.100") })
-	if own.has("192.0.2.100") {
-		t.Error("after its end the keeper's host has the address")
-	}
+	t.Run("V45 V63 keepalived dies: the keeper takes over, and a client that knew the old owner knows the new one", func(t *testing.T) {
+		ip(t, "-n", client.name, "neigh", "replace", "192.0.2.100", "lladdr", other.own(), "nud", "reachable", "dev", "eth0")
+		begin := time.Now()
+		master.kill()
+		own.wait("it takes over", func() bool { return own.state() == "active" && own.has("192.0.2.100") })
+		if took := time.Since(begin); took > 2*time.Second {
+			t.Errorf("the takeover took %v", took)
+		}
+		client.wait("the client knows the new owner", func() bool { return client.mac("192.0.2.100") == own.own() })
+	})
+	var better *keepalived
+	t.Run("V51 V52 keepalived comes back with the better priority: the keeper yields", func(t *testing.T) {
+		ip(t, "-n", other.name, "addr", "del", "192.0.2.100/24", "dev", "eth0") // its kernel kept it
+		better = other.keepalived(200)
+		other.wait("keepalived owns the address again", func() bool { return other.has("192.0.2.100") })
+		own.wait("it has yielded", func() bool { return own.state() == "backup" && !own.has("192.0.2.100") && heard() == 200 })
+	})
+	t.Run("a claim takes from keepalived, whatever its priority, and it lets go by itself", func(t *testing.T) {
+		if err := own.Claim(t.Context(), "gateway", 254); err != nil {
+			t.Fatal(err)
+		}
+		other.wait("keepalived yields to the claim", func() bool { return !other.has("192.0.2.100") })
+		if own.state() != "active" || !own.has("192.0.2.100") {
+			t.Errorf("after the claim the keeper is %s", own.state())
+		}
+	})
+	t.Run("V54 the keeper keeps the address from a keepalived of lower priority", func(t *testing.T) {
+		better.kill()
+		o.Groups[0].Epoch = 1
+		if err := own.Set(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		other.keepalived(50)
+		time.Sleep(time.Second)
+		if own.state() != "active" || other.has("192.0.2.100") {
+			t.Errorf("beside a lower priority the keeper is %s; keepalived has the address: %v", own.state(), other.has("192.0.2.100"))
+		}
+	})
+	t.Run("V14 keepalived takes what the keeper releases", func(t *testing.T) {
+		if err := own.Stop(t.Context(), true); err != nil {
+			t.Fatal(err)
+		}
+		other.wait("keepalived takes it", func() bool { return other.has("192.0.2.100") })
+		if own.has("192.0.2.100") {
+			t.Error("after its end the keeper's host has the address")
+		}
+	})
 }

@@ -34,8 +34,7 @@ func (w *world) stop() {
 	}
 }
 
-// V45, V67.
-func TestTheDeathOfTheOwnerIsTakenOverAfterThreeIntervalsAndTheSkew(t *testing.T) {
+func TestV45V67TheDeathOfTheOwnerIsTakenOverAfterThreeIntervalsAndTheSkew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan")
 		defer w.stop()
@@ -71,8 +70,7 @@ func TestTheOwnerThatReturnsTakesNothingBack(t *testing.T) {
 	})
 }
 
-// V59.
-func TestASyncGroupMovesTogether(t *testing.T) {
+func TestV59ASyncGroupMovesTogether(t *testing.T) {
 	for _, iface := range []string{"wan", "lan"} {
 		synctest.Test(t, func(t *testing.T) {
 			w, a, b, _ := three(t, "wan", "lan")
@@ -101,7 +99,6 @@ func TestASyncGroupMovesTogether(t *testing.T) {
 	}
 }
 
-// V12.
 func TestAPlannedMoveHasNoGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan", "lan")
@@ -145,8 +142,7 @@ func TestAYieldThatNobodyClaimsChangesNothing(t *testing.T) {
 	})
 }
 
-// V51.
-func TestAClaimOfSomebodyWhoIsNotHeardTwiceIsOneOwner(t *testing.T) {
+func TestV51AClaimOfSomebodyWhoIsNotHeardTwiceIsOneOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan")
 		defer w.stop()
@@ -162,8 +158,7 @@ func TestAClaimOfSomebodyWhoIsNotHeardTwiceIsOneOwner(t *testing.T) {
 	})
 }
 
-// V54, V83.
-func TestASilencedSegmentHealsToOneOwnerThatAnnouncesAgain(t *testing.T) {
+func TestV54V83ASilencedSegmentHealsToOneOwnerThatAnnouncesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan")
 		defer w.stop()
@@ -213,8 +208,7 @@ func TestOneCutSegmentOfAGroupDoesNotMakeTheOthersFlap(t *testing.T) {
 	})
 }
 
-// V62.
-func TestAKeeperThatRestartsGoesOn(t *testing.T) {
+func TestV62AKeeperThatRestartsGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan", "lan")
 		defer w.stop()
@@ -254,8 +248,7 @@ func TestAKeeperThatRestartsTooLateStartsAsBackup(t *testing.T) {
 	})
 }
 
-// V61.
-func TestAFrozenLoopLetsTheAddressesEndAndStartsAgain(t *testing.T) {
+func TestV61AFrozenLoopLetsTheAddressesEndAndStartsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan")
 		defer w.stop()
@@ -277,8 +270,7 @@ func TestAFrozenLoopLetsTheAddressesEndAndStartsAgain(t *testing.T) {
 	})
 }
 
-// V75.
-func TestASlowKernelDelaysNoAdvert(t *testing.T) {
+func TestV75ASlowKernelDelaysNoAdvert(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		a, b := w.box(1), w.box(2)
@@ -335,8 +327,7 @@ func TestV66V70AnnouncementsAreRepeated(t *testing.T) {
 	})
 }
 
-// V57.
-func TestANewAddressListChangesNoState(t *testing.T) {
+func TestV57ANewAddressListChangesNoState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, _, _ := three(t, "wan")
 		defer w.stop()

@@ -6,9 +6,7 @@ import (
 	"time"
 )
 
-// V14: a group that must not be Active here any more says goodbye on all its links, and comes back with a
-// full Active_Down_Interval.
-func TestABlockedGroupGoesWithAGoodbyeAndComesBack(t *testing.T) {
+func TestV14ABlockedGroupGoesWithAGoodbyeAndComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan", "lan")
 		defer w.stop()
@@ -38,9 +36,8 @@ func TestABlockedGroupGoesWithAGoodbyeAndComesBack(t *testing.T) {
 	})
 }
 
-// V60: a carrier that is away for less than an interval changes nothing, and an Active router speaks as soon
-// as it is back.
-func TestAFlapOfTheCarrierChangesNothing(t *testing.T) {
+// An Active router speaks as soon as its carrier is back.
+func TestV60AFlapOfTheCarrierChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan")
 		defer w.stop()

@@ -36,8 +36,7 @@ func (w *world) steady(b *box, as []address.Address, f func()) {
 	}
 }
 
-// V56, V13, V16.
-func TestANewIntervalIsUsedAtOnceByAnOwner(t *testing.T) {
+func TestV13V16V56ANewIntervalIsUsedAtOnceByAnOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan")
 		defer w.stop()
@@ -232,8 +231,7 @@ func TestWhoResignsDoesNotTakeBackForADownInterval(t *testing.T) {
 	})
 }
 
-// V14, V15.
-func TestAStopWithReleaseResignsFirstAndSucceedsFast(t *testing.T) {
+func TestV14V15AStopWithReleaseResignsFirstAndSucceedsFast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan", "lan")
 		defer w.stop()
@@ -260,8 +258,7 @@ func TestAStopWithReleaseResignsFirstAndSucceedsFast(t *testing.T) {
 	})
 }
 
-// V75, V76: nothing depends on a client.
-func TestAStopWithoutReleaseLeavesTheAddressesForTheirLifetime(t *testing.T) {
+func TestV62AStopWithoutReleaseLeavesTheAddressesForTheirLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
 		a := w.box(1)
@@ -281,15 +278,15 @@ func TestAStopWithoutReleaseLeavesTheAddressesForTheirLifetime(t *testing.T) {
 	})
 }
 
-// V11, V57: the advert carries the new list in its order, and the new address alone is announced.
-func TestANewAddressAloneIsAnnounced(t *testing.T) {
+// The advert carries the new list in its order, without the excluded address.
+func TestV10V11V57ANewAddressAloneIsAnnounced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, _, _ := three(t, "wan")
 		defer w.stop()
 		begin := time.Now()
 		g := gateway(220, 1, time.Second, "wan")
 		g.Routers[0].Addresses = append(g.Routers[0].Addresses, netip.MustParsePrefix("192.0.2.101/24"))
-		g.Routers[0].Excluded = []netip.Prefix{netip.MustParsePrefix("2001:db8::1/64")} // V10: never on the wire
+		g.Routers[0].Excluded = []netip.Prefix{netip.MustParsePrefix("2001:db8::1/64")}
 		a.order(Order{Groups: []Group{g}})
 		time.Sleep(1500 * time.Millisecond)
 		for _, at := range a.announced(vip("wan")) {

@@ -278,9 +278,9 @@ func TestAFrozenOwnerThatThawsStaysBackup(t *testing.T) {
 	}
 }
 
-// V59: the carrier goes, and the interface is replaced by another one of its name, which is a matter of
+// The carrier goes, and the interface is replaced by another one of its name, which is a matter of
 // milliseconds for a program.
-func TestAnInterfaceThatGoesAndComesBack(t *testing.T) {
+func TestV5V59V69AnInterfaceThatGoesAndComesBack(t *testing.T) {
 	spaces := segment(t, 1)
 	a := spaces[0]
 	bridge := strings.TrimSuffix(a.name, "a") + "br"
@@ -292,7 +292,7 @@ func TestAnInterfaceThatGoesAndComesBack(t *testing.T) {
 	}
 	owns := func() bool { return a.state() == "active" && a.has("192.0.2.100") }
 	a.wait("it owns the address", owns)
-	if groups := ip(t, "-n", a.name, "maddr", "show", "dev", "eth0"); !strings.Contains(groups, "224.0.0.18") { // V69
+	if groups := ip(t, "-n", a.name, "maddr", "show", "dev", "eth0"); !strings.Contains(groups, "224.0.0.18") {
 		t.Errorf("the multicast groups are %s", groups)
 	}
 	reason := func(want string) func() bool {
@@ -325,7 +325,7 @@ func TestAnInterfaceThatGoesAndComesBack(t *testing.T) {
 	}
 	before := sent()
 	a.wait("it sends there", func() bool { return sent() > before+3 })
-	if st, err := a.Status(t.Context()); err != nil || st.Groups[0].Routers[0].Error != "" || st.Groups[0].Routers[0].Source != netip.MustParseAddr("192.0.2.1") { // V5
+	if st, err := a.Status(t.Context()); err != nil || st.Groups[0].Routers[0].Error != "" || st.Groups[0].Routers[0].Source != netip.MustParseAddr("192.0.2.1") {
 		t.Errorf("status %+v, %v", st.Groups, err)
 	}
 }

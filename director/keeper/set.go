@@ -126,7 +126,7 @@ func (k *keeper) leave(now time.Time, g *group, id identity) {
 func (k *keeper) setGroup(now time.Time, spec Group, moving map[identity]*mover, going bool) {
 	g := k.groups[spec.Name]
 	if g == nil {
-		g = &group{machine: vrrp.NewGroup(), routers: map[identity]*router{}, names: map[string]identity{}, since: now, spec: spec}
+		g = &group{machine: vrrp.NewGroup(), routers: map[identity]*router{}, names: map[string]identity{}, changes: map[string]uint64{}, since: now, spec: spec}
 		k.groups[spec.Name] = g
 	}
 	if g.spec.Priority != spec.Priority || g.spec.Epoch != spec.Epoch {

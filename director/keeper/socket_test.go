@@ -162,11 +162,11 @@ func TestASocketOfADeadKeeperIsReplacedAndAFileIsNot(t *testing.T) {
 	}
 }
 
-// V75, V76: the end of a client changes nothing, whatever it was doing.
-func TestAClientThatVanishesChangesNothing(t *testing.T) {
+// Whatever it was doing.
+func TestV62V75AClientThatVanishesChangesNothing(t *testing.T) {
 	b, socket := serving(t)
 	c := dial(t, socket)
-	if err := c.Set(t.Context(), Order{Groups: []Group{gateway(220, 1, 10*time.Millisecond, "wan")}}); err != nil {
+	if err := c.Set(t.Context(), Order{Groups: []Group{gateway(220, 1, 100*time.Millisecond, "wan")}}); err != nil { // or the loop of a busy machine is late, and listens first
 		t.Fatal(err)
 	}
 	state := func(c *Client) GroupStatus {
@@ -194,7 +194,7 @@ func TestAClientThatVanishesChangesNothing(t *testing.T) {
 		raw.Close()
 	}
 	c.Close()
-	time.Sleep(100 * time.Millisecond)
+	time.Sleep(300 * time.Millisecond)
 	after := state(dial(t, socket))
 	if after.State != "active" || !after.Since.Equal(before.Since) || after.Routers[0].Sent <= before.Routers[0].Sent || !b.has(vip("wan")) {
 		t.Errorf("before %+v\nafter %+v", before, after)

@@ -47,8 +47,11 @@ type GroupStatus struct {
 	Claimed  bool      `json:"claimed,omitempty"`
 	Since    time.Time `json:"since"`
 	// Reason is the cause of the last transition.
-	Reason  string         `json:"reason"`
-	Routers []RouterStatus `json:"routers"`
+	Reason string `json:"reason"`
+	// Changes counts the changes to each state since the start of the process; Status.Transitions has the
+	// causes of the last ones.
+	Changes map[string]uint64 `json:"changes,omitempty"`
+	Routers []RouterStatus    `json:"routers"`
 }
 
 // RouterStatus is the status of one router.
@@ -69,11 +72,13 @@ type RouterStatus struct {
 	// Silent says that the router that was heard last has missed an advert.
 	Silent bool `json:"silent,omitempty"`
 
-	Sent     uint64                 `json:"sent"`
-	Received uint64                 `json:"received"`
-	Restored uint64                 `json:"restored,omitempty"` // addresses, routes and rules that somebody else removed
-	Drops    map[vrrp.Drop]uint64   `json:"drops,omitempty"`
-	Notices  map[vrrp.Notice]uint64 `json:"notices,omitempty"`
+	Sent     uint64 `json:"sent"`
+	Received uint64 `json:"received"`
+	// Contested counts the adverts of other Active routers that were heard while this one was Active.
+	Contested uint64                 `json:"contested,omitempty"`
+	Restored  uint64                 `json:"restored,omitempty"` // addresses, routes and rules that somebody else removed
+	Drops     map[vrrp.Drop]uint64   `json:"drops,omitempty"`
+	Notices   map[vrrp.Notice]uint64 `json:"notices,omitempty"`
 	// Error is the last error of the kernel about the router's addresses, adverts, routes or rules, empty
 	// when it is over.
 	Error string `json:"error,omitempty"`
@@ -84,6 +89,8 @@ type Heard struct {
 	Source   netip.Addr `json:"source"`
 	Priority uint8      `json:"priority"`
 	Member   bool       `json:"member"`
+	// Interval is what was learned from it.
+	Interval time.Duration `json:"interval"`
 	// Age is how long before Status.Time it was heard.
 	Age time.Duration `json:"age"`
 }
@@ -112,7 +119,7 @@ func (k *keeper) status(now time.Time) Status {
 		g := k.groups[spec.Name]
 		gs := GroupStatus{
 			Name: spec.Name, State: g.machine.State().String(), Epoch: spec.Epoch, Priority: g.machine.Priority(),
-			Claimed: g.claimed, Since: g.since, Reason: g.reason(g.machine.Reason()),
+			Claimed: g.claimed, Since: g.since, Reason: g.reason(g.machine.Reason()), Changes: maps.Clone(g.changes),
 		}
 		for _, r := range spec.Routers {
 			gs.Routers = append(gs.Routers, g.routers[r.identity()].status(now, g.machine.Fault(r.identity().String())))
@@ -125,7 +132,7 @@ func (k *keeper) status(now time.Time) Status {
 func (r *router) status(now time.Time, fault string) RouterStatus {
 	s := RouterStatus{
 		Name: r.spec.Name, VRID: r.spec.VRID, Interface: r.spec.Interface, Source: r.source, Subnets: r.judge.Subnets, Fault: fault, Present: r.owned && r.done >= r.wanted && r.err == nil, Silent: r.silent,
-		Sent: r.sent, Received: r.received, Restored: r.restored, Drops: maps.Clone(r.drops), Notices: maps.Clone(r.notices),
+		Sent: r.sent, Received: r.received, Contested: r.contested, Restored: r.restored, Drops: maps.Clone(r.drops), Notices: maps.Clone(r.notices),
 		Error: cmp.Or(errorText(r.err), errorText(r.unsent), r.pathError),
 	}
 	if r.machine == nil {
@@ -133,7 +140,7 @@ func (r *router) status(now time.Time, fault string) RouterStatus {
 		return s
 	}
 	if p := r.machine.Peer(); p.Source.IsValid() {
-		s.Heard = &Heard{Source: p.Source, Priority: p.Priority, Member: p.Member, Age: now.Sub(p.Heard)}
+		s.Heard = &Heard{Source: p.Source, Priority: p.Priority, Member: p.Member, Interval: r.machine.Learned(), Age: now.Sub(p.Heard)}
 	}
 	return s
 }

@@ -71,8 +71,8 @@ func fourInterfaces(t *testing.T, s *space, interval time.Duration) (o Order, fd
 	return o, fds
 }
 
-// V66: and no advert waits for the announcements.
-func TestV66AThousandAddressesOnFourInterfacesAreTakenOverAtOnce(t *testing.T) {
+// No advert waits for the announcements.
+func TestV66V75AThousandAddressesOnFourInterfacesAreTakenOverAtOnce(t *testing.T) {
 	const interval, watched = 100 * time.Millisecond, 4 * time.Second
 	s := segment(t, 1)[0]
 	o, fds := fourInterfaces(t, s, interval)

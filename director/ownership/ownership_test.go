@@ -34,8 +34,8 @@ func TestPriorityFollowsTheBands(t *testing.T) {
 	}
 }
 
-// TestBandsNeverOverlap goes through every standing that up to seven directors can have.
-func TestBandsNeverOverlap(t *testing.T) {
+// It goes through every standing that up to seven directors can have.
+func TestV77BandsNeverOverlapAndAreWithin1And254(t *testing.T) {
 	class := func(s Standing) int { // better is higher
 		switch {
 		case s.Draining && !s.Owner:

@@ -239,7 +239,7 @@ func TestV28_A8_IntervalZeroDoesNothingAtAll(t *testing.T) {
 	}
 }
 
-// What is received must not decide how much is sent (A4, V54).
+// What is received must not decide how much is sent.
 func TestV54_A4_AnswersAreRateLimited(t *testing.T) {
 	for _, p := range []uint8{0, 50} {
 		s := segments()[0]

@@ -161,7 +161,7 @@ func frame(t *testing.T, edit func(b []byte) []byte) []byte {
 	return b
 }
 
-// V6, V18, V20, V37, V43: what the socket hears.
+// What the socket hears.
 func TestWhatIsReceived(t *testing.T) {
 	fd, to := pair(t)
 	c, err := Listen("qa", false)

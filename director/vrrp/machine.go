@@ -78,6 +78,9 @@ func (m *Machine) State() State { return m.state }
 // Peer returns the Active router that was last heard, zero if none was since the start.
 func (m *Machine) Peer() Peer { return m.peer }
 
+// Learned returns the Active router's interval: what its adverts say, and the own one until some were heard.
+func (m *Machine) Learned() time.Duration { return m.learned }
+
 // Reason returns why the machine has the state that it has.
 func (m *Machine) Reason() string { return m.reason }
 

@@ -1,0 +1,122 @@
+package agent
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// disputedState has a group that d1 owns by the log, with adverts each second.
+func disputedState(edit func(*fsm.Router)) *fsm.State {
+	r := fsm.Router{Name: "g", VRID: 51, Interface: "wan", Interval: time.Second}
+	if edit != nil {
+		edit(&r)
+	}
+	member := func(name string, source string) fsm.Member {
+		return fsm.Member{Name: name, Role: fsm.RoleDirector, Sources: []netip.Addr{netip.MustParseAddr(source)}}
+	}
+	return &fsm.State{
+		Members: map[string]fsm.Member{"d1": member("d1", "192.0.2.1"), "d2": member("d2", "192.0.2.2"), "d3": member("d3", "192.0.2.3")},
+		Groups:  map[string]fsm.Ownership{"g": {Owner: "d1", Epoch: 2}},
+		Config:  fsm.Config{Routers: map[string]fsm.Router{"g": r}},
+	}
+}
+
+// says is a report of one group's state and of who is heard.
+func says(state, heard string) received {
+	return received{report: report{Groups: map[string]groupReport{"g": {State: state, Heard: heard}}}}
+}
+
+func TestV81WhoIsHeardAndIsNotWhomTheLogNamesIsReported(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		live map[string]received
+		want []string
+	}{
+		{"the log's owner is heard", map[string]received{"d1": says("active", ""), "d2": says("backup", "192.0.2.1")}, nil},
+		{"nobody is heard", map[string]received{"d2": says("backup", "")}, nil},
+		{"another member", map[string]received{"d1": says("backup", "192.0.2.2"), "d3": says("backup", "192.0.2.2")},
+			[]string{"d1 hears 192.0.2.2 own g, and the log names d1", "d3 hears 192.0.2.2 own g, and the log names d1"}},
+		{"a stranger", map[string]received{"d3": says("backup", "192.0.2.99")}, []string{"d3 hears 192.0.2.99 own g, and the log names d1"}},
+		{"a report of who is no member any more", map[string]received{"d9": says("backup", "192.0.2.99")}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var ds disputes
+			found := disputed(disputedState(nil), tt.live)
+			ds.look(noon, found)
+			ds.look(noon.Add(4*time.Second), found)
+			if got := ds.lasting(noon.Add(6 * time.Second)); len(got) > 0 {
+				t.Errorf("within a down interval, and the time that reports take: %v", got)
+			}
+			if diff := cmp.Diff(tt.want, ds.lasting(noon.Add(6001*time.Millisecond))); diff != "" {
+				t.Errorf("later (-want +got):\n%s", diff)
+			}
+			ds.look(noon.Add(7*time.Second), nil)
+			ds.look(noon.Add(8*time.Second), found)
+			if got := ds.lasting(noon.Add(9 * time.Second)); len(got) > 0 {
+				t.Errorf("it was over, and began again: %v", got)
+			}
+		})
+	}
+}
+
+func TestV81NoOwnerInTheLogIsNoDispute(t *testing.T) {
+	s := disputedState(nil)
+	s.Groups["g"] = fsm.Ownership{}
+	if got := disputed(s, map[string]received{"d2": says("backup", "192.0.2.99")}); len(got) > 0 {
+		t.Errorf("disputes %v", got)
+	}
+}
+
+func TestV71DirectorsThatDoNotHearEachOtherSaySo(t *testing.T) {
+	both := map[string]received{"d1": says("active", ""), "d2": says("active", ""), "d3": says("backup", "192.0.2.1")}
+	for name, tt := range map[string]struct {
+		edit func(*fsm.Router)
+		want string
+	}{
+		"plain": {nil, "d1 and d2 own g, each of them: they do not hear each other"},
+		"virtual MAC": {func(r *fsm.Router) { r.VirtualMAC = true },
+			"d1 and d2 own g, each of them: they do not hear each other (a virtual MAC address needs a network that lets frames from and to it pass)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ds disputes
+			ds.look(noon, disputed(disputedState(tt.edit), both))
+			if diff := cmp.Diff([]string{tt.want}, ds.lasting(noon.Add(time.Minute))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	var ds disputes
+	ds.look(noon, disputed(disputedState(nil), map[string]received{"d1": says("active", ""), "d2": says("backup", "192.0.2.1")}))
+	if got := ds.lasting(noon.Add(time.Minute)); len(got) > 0 {
+		t.Errorf("one owner: %v", got)
+	}
+}
+
+func TestV71AnOwnerWithAVirtualMACThatNobodyHearsIsNamed(t *testing.T) {
+	deaf := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Deaf: "outside is silent"}}}}
+	virtual := disputedState(func(r *fsm.Router) { r.VirtualMAC = true })
+	for _, tt := range []struct {
+		name  string
+		state *fsm.State
+		live  map[string]received
+		want  []string
+	}{
+		{"nobody hears it", virtual, map[string]received{"d1": says("active", ""), "d2": deaf, "d3": deaf},
+			[]string{"nobody hears d1 own g (a virtual MAC address needs a network that lets frames from and to it pass)"}},
+		{"one does", virtual, map[string]received{"d1": says("active", ""), "d2": deaf, "d3": says("backup", "192.0.2.1")}, nil},
+		{"no virtual MAC", disputedState(nil), map[string]received{"d1": says("active", ""), "d2": deaf, "d3": deaf}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var ds disputes
+			ds.look(noon, disputed(tt.state, tt.live))
+			if diff := cmp.Diff(tt.want, ds.lasting(noon.Add(time.Minute))); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}

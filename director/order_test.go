@@ -1,0 +1,94 @@
+package director
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/fsm"
+)
+
+// selves are all that a director can know of itself.
+func selves(name string) (out []Self) {
+	for bits := range 4 {
+		out = append(out, Self{Name: name, Quorum: bits&1 != 0, Ready: bits&2 != 0})
+	}
+	return out
+}
+
+func TestV76WithoutAQuorumTheKeeperIsToldTheSameButForPrioritiesAndPreempt(t *testing.T) {
+	for _, name := range []string{"d1", "d2"} {
+		with := Order(state(), Self{Name: name, Quorum: true, Ready: true})
+		for _, self := range selves(name) {
+			order := Order(state(), self)
+			for i, g := range order.Groups {
+				if g.Priority == 0 || g.Blocked != "" {
+					t.Errorf("%+v: %+v, which would give it up", self, g)
+				}
+				order.Groups[i].Priority, order.Groups[i].Preempt = with.Groups[i].Priority, with.Groups[i].Preempt
+			}
+			if diff := cmp.Diff(with, order, byText); diff != "" {
+				t.Errorf("%+v (-ready in the quorum +this):\n%s", self, diff)
+			}
+		}
+	}
+}
+
+func TestV76TheOrderOfSuccessorsIsTheSameWithoutAQuorum(t *testing.T) {
+	s := state()
+	s.Members["d3"] = fsm.Member{Name: "d3", Role: fsm.RoleDirector}
+	s.Groups["gateway"] = fsm.Ownership{Owner: "d2", Epoch: 8, Order: []string{"d3", "d1"}}
+	var got []uint8
+	for _, name := range []string{"d2", "d3", "d1"} {
+		got = append(got, Order(s, Self{Name: name, Ready: true}).Groups[0].Priority)
+	}
+	if !slices.IsSortedFunc(got, func(a, b uint8) int { return int(b) - int(a) }) || got[0] == got[1] || got[1] == got[2] {
+		t.Errorf("priorities %v, want them to fall: the last owner first", got)
+	}
+}
+
+func TestV79WithoutAQuorumNoKeeperIsToldToPreempt(t *testing.T) {
+	for _, name := range []string{"d1", "d2"} {
+		for _, self := range selves(name) {
+			if g := Order(state(), self).Groups[0]; g.Preempt && !self.Quorum {
+				t.Errorf("%+v preempts with priority %d", self, g.Priority)
+			}
+		}
+	}
+	if !Order(state(), Self{Name: "d2", Quorum: true, Ready: true}).Groups[0].Preempt {
+		t.Error("in the quorum and ready it does not either")
+	}
+}
+
+// The list that a keeper has is the state's at one index, whoever computes it, whatever else is so there.
+func TestV11V80AListOfAddressesChangesOnAllDirectorsByOneEntry(t *testing.T) {
+	before := *state()
+	cfg := before.Config
+	cfg.Routers = map[string]fsm.Router{}
+	for name, r := range before.Config.Routers {
+		r.Addresses = append([]netip.Prefix{prefix("203.0.113.9/32")}, r.Addresses...) // in front: the order is the list's, not the addresses'
+		cfg.Routers[name] = r
+	}
+	after, _, err := fsm.Apply(before, 8, fsm.PutConfig{Config: cfg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for index, tt := range map[string]struct {
+		state fsm.State
+		want  []netip.Prefix
+	}{
+		"before": {before, prefixes("192.0.2.100/24")},
+		"after":  {after, prefixes("203.0.113.9/32", "192.0.2.100/24")},
+	} {
+		for _, self := range append(selves("d1"), selves("d2")...) {
+			order := Order(&tt.state, self)
+			i := slices.IndexFunc(order.Groups[0].Routers, func(r keeper.Router) bool { return r.Name == "outside" })
+			if got := order.Groups[0].Routers[i].Addresses; !slices.Equal(got, tt.want) {
+				t.Errorf("%s the entry %s advertises %v, want %v", index, self.Name, got, tt.want)
+			}
+		}
+	}
+}
