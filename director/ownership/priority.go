@@ -58,7 +58,7 @@ func Priority(s Standing) uint8 {
 
 // Preempts reports whether a director in this standing may take a group from a router that is no
 // member and advertises less. From members it never does: that takes a claim.
-func Preempts(s Standing) bool { return s.Quorum && (s.Ready || s.Owner) && !s.Draining }
+func Preempts(s Standing) bool { return s.Quorum && s.Ready && !s.Draining }
 
 // place spreads candidates evenly over a band, so that no two of them wake within one skew.
 func place(low, high, rank, candidates int) uint8 {

@@ -37,10 +37,10 @@ func TestV78NoTwoDirectorsOfAGroupHaveOnePriority(t *testing.T) {
 	}
 }
 
-func TestV79OnlyWhoIsInTheQuorumAndReadyOrTheOwnerTakesFromALiveRouter(t *testing.T) {
+func TestV79OnlyWhoIsInTheQuorumAndReadyTakesFromALiveRouter(t *testing.T) {
 	for bits := range 16 {
 		s := Standing{Quorum: bits&1 != 0, Ready: bits&2 != 0, Draining: bits&4 != 0, Owner: bits&8 != 0, Candidates: 3}
-		want := s.Quorum && !s.Draining && (s.Ready || s.Owner)
+		want := s.Quorum && !s.Draining && s.Ready
 		if got := Preempts(s); got != want {
 			t.Errorf("Preempts(%+v) = %v, want %v", s, got, want)
 		}
