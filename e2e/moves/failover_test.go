@@ -18,6 +18,9 @@ var (
 	linkDown    = proof.Step{Name: "one of its links goes down and both addresses move together", Proof: oneLinkDown}
 	drain       = proof.Step{Name: "it is drained without a lost request", Proof: drainLosesNothing}
 	leave       = proof.Step{Name: "it leaves without a lost request", Proof: leaveLosesNothing}
+
+	// drainYoung is drain with younger connections, which are lost as well where any are.
+	drainYoung = proof.Step{Name: drain.Name, Proof: func(t lab.T, a *lab.Article) { losesNothing(t, a, 2*time.Second, drained) }}
 )
 
 func ownersMachineDies(t lab.T, a *lab.Article) {
@@ -102,22 +105,24 @@ service "echo" {
 }
 `
 
-func drainLosesNothing(t lab.T, a *lab.Article) {
-	losesNothing(t, a, func(owner *lab.Director) (string, error) { return owner.Quorate("drain", "director", owner.Name) })
-}
+const old = 10 * time.Second // connections
 
-func leaveLosesNothing(t lab.T, a *lab.Article) {
-	losesNothing(t, a, func(owner *lab.Director) (string, error) { return owner.Quorate("leave") })
-}
+func drainLosesNothing(t lab.T, a *lab.Article) { losesNothing(t, a, old, drained) }
+
+func leaveLosesNothing(t lab.T, a *lab.Article) { losesNothing(t, a, old, left) }
+
+func drained(owner *lab.Director) (string, error) { return owner.Quorate("drain", "director", owner.Name) }
+
+func left(owner *lab.Director) (string, error) { return owner.Quorate("leave") }
 
 // losesNothing has the owner moved away from by command, under 50 new connections a second and with 20
-// connections that are 10 s old.
-func losesNothing(t lab.T, a *lab.Article, away func(*lab.Director) (string, error)) {
+// connections of an age.
+func losesNothing(t lab.T, a *lab.Article, age time.Duration, away func(*lab.Director) (string, error)) {
 	owner := a.Director(a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP))
 	a.AwaitReady(t, 30*time.Second)
 	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, servers) })
 	conns := a.Client.Connections(lab.Connections{To: lab.OuterVIP + ":7", Count: 20, Interval: 100 * time.Millisecond})
-	time.Sleep(10 * time.Second)
+	time.Sleep(age)
 	client := a.Client.Requests(lab.Requests{To: lab.OuterVIP + ":80", Rate: 50, Timeout: 5 * time.Second})
 	time.Sleep(2 * time.Second)
 	start := time.Now()
