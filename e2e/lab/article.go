@@ -150,12 +150,19 @@ func (a *Article) Heal(t T, text string) {
 	first := a.Directors[0]
 	file := first.WriteFile("cluster.hcl", text)
 	Eventually(t, 30*time.Second, "nobody drains, and the configuration is as it was", func() error { // a leader may go
-		for _, d := range a.Directors {
+		s, err := first.Status()
+		if err != nil {
+			return err
+		}
+		for _, d := range s.Directors {
+			if !d.Draining {
+				continue
+			}
 			if _, err := first.Quorate("enable", "director", d.Name); err != nil {
 				return err
 			}
 		}
-		_, err := first.Quorate("apply", file, "--yes")
+		_, err = first.Quorate("apply", file, "--yes")
 		return err
 	})
 	a.AwaitOwner(t, 15*time.Second, OuterVIP)

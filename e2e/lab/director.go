@@ -159,6 +159,8 @@ type DirectorStatus struct {
 	Name  string `json:"name"`
 	State string `json:"state"` // alive, unreachable, joining or leaving
 	Ready bool   `json:"ready"`
+
+	Draining bool `json:"draining"`
 }
 
 // A GroupStatus says who owns the addresses of a group.

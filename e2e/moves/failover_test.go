@@ -111,7 +111,9 @@ func drainLosesNothing(t lab.T, a *lab.Article) { losesNothing(t, a, old, draine
 
 func leaveLosesNothing(t lab.T, a *lab.Article) { losesNothing(t, a, old, left) }
 
-func drained(owner *lab.Director) (string, error) { return owner.Quorate("drain", "director", owner.Name) }
+func drained(owner *lab.Director) (string, error) {
+	return owner.Quorate("drain", "director", owner.Name)
+}
 
 func left(owner *lab.Director) (string, error) { return owner.Quorate("leave") }
 
