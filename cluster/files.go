@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/durable"
 )
 
 // Names in the agent's data directory. A cluster directory is built beside its place and renamed
@@ -61,34 +63,7 @@ func (id identity) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, identityFile), append(b, '\n'))
-}
-
-// writeFile writes a file that only its owner reads. It is on the disk when writeFile returns, and
-// after a crash it is the old one or the new one.
-func writeFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	_, err = f.Write(b)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(f.Name()) // half a file helps nobody, and the write has failed already
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("sync directory: %w", err)
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.Write(filepath.Join(dir, identityFile), append(b, '\n'), 0o600)
 }
 
 // makeDir makes the directory in which a cluster directory is built.
@@ -105,13 +80,13 @@ func makeDir(dataDir, name string) (string, error) {
 
 // install puts the directory that was built into its place.
 func install(dataDir, built string) error {
-	if err := syncDir(filepath.Join(dataDir, built)); err != nil {
+	if err := durable.SyncDir(filepath.Join(dataDir, built)); err != nil {
 		return err
 	}
 	if err := os.Rename(filepath.Join(dataDir, built), filepath.Join(dataDir, liveDir)); err != nil {
 		return fmt.Errorf("install the cluster's data: %w", err)
 	}
-	return syncDir(dataDir)
+	return durable.SyncDir(dataDir)
 }
 
 // wipe removes the cluster directory. From its first step on there is none, whatever comes next.
@@ -124,7 +99,7 @@ func wipe(dataDir string) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the cluster's data: %w", err)
 	}
-	return errors.Join(syncDir(dataDir), os.RemoveAll(gone))
+	return errors.Join(durable.SyncDir(dataDir), os.RemoveAll(gone))
 }
 
 // lock is held by the one process that uses a data directory. The kernel lets go of it when the

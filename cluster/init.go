@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -88,7 +89,7 @@ func buildFirst(dir string, cfg Config) error {
 		return err
 	}
 	for name, text := range map[string][]byte{caFile: caCert, keyFile: keyText, certFile: cert} {
-		if err := writeFile(filepath.Join(dir, name), text); err != nil {
+		if err := durable.Write(filepath.Join(dir, name), text, 0o600); err != nil {
 			return err
 		}
 	}
@@ -103,7 +104,7 @@ func buildFirst(dir string, cfg Config) error {
 	if err := buildLog(dir, cfg, id, first); err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(dir, recordFile), []byte(formatRecord(firstCommand))); err != nil {
+	if err := durable.Write(filepath.Join(dir, recordFile), []byte(formatRecord(firstCommand)), 0o600); err != nil {
 		return err
 	}
 	return id.write(dir)

@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -161,7 +162,7 @@ func beginJoin(cfg Config) (*joining, error) {
 		return nil, err
 	}
 	j.id, j.key = identity{Name: cfg.Name, ID: id}, key
-	return j, errors.Join(writeFile(filepath.Join(dir, keyFile), text), j.id.write(dir))
+	return j, errors.Join(durable.Write(filepath.Join(dir, keyFile), text, 0o600), j.id.write(dir))
 }
 
 // resume takes up a join that was begun under the same name.
@@ -284,8 +285,8 @@ func (j *joining) finish(r joinResponse) error {
 	}
 	j.id.ClusterID, j.id.Admitted = r.ClusterID, r.Admitted
 	return errors.Join(
-		writeFile(filepath.Join(j.dir, caFile), r.CA),
-		writeFile(filepath.Join(j.dir, certFile), r.Certificate),
+		durable.Write(filepath.Join(j.dir, caFile), r.CA, 0o600),
+		durable.Write(filepath.Join(j.dir, certFile), r.Certificate, 0o600),
 		j.id.write(j.dir),
 	)
 }

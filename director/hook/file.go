@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/durable"
 )
 
 // content is the file in which the records are kept, by group.
@@ -117,7 +119,7 @@ func (f *file) flush() error {
 	}
 	b, err := json.Marshal(content{Version: fileVersion, Groups: records})
 	if err == nil {
-		err = replace(f.path, b)
+		err = durable.Write(f.path, b, 0o600)
 	}
 	if err == nil {
 		close(written)
@@ -127,23 +129,6 @@ func (f *file) flush() error {
 	defer f.mu.Unlock()
 	f.dirty = true // these, or newer ones; who waited for these waits no longer than its patience
 	return err
-}
-
-// replace writes a file whole or not at all. There is one writer.
-func replace(path string, b []byte) error {
-	tmp := path + ".new"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
-	return os.Rename(tmp, path)
 }
 
 // poke sends to a channel of capacity 1 without blocking.

@@ -7,8 +7,9 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
+
+	"github.com/quorate/quorate/durable"
 )
 
 // Ledger is the record of the virtual services that quorate made or took over. The destinations of
@@ -55,30 +56,8 @@ func (l Ledger) Save(path string) error {
 	if err != nil {
 		return fmt.Errorf("ipvs ledger: %w", err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return fmt.Errorf("ipvs ledger: %w", err)
-	}
-	defer os.Remove(tmp.Name()) // gone already if all went well
-	_, err = tmp.Write(append(b, '\n'))
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
+	if err := durable.Write(path, append(b, '\n'), 0o600); err != nil {
 		return fmt.Errorf("ipvs ledger: %w", err)
 	}
 	return nil
-}
-
-// syncDir makes a rename in a directory durable.
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }

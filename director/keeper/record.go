@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/durable"
 )
 
 // record is what a keeper leaves for the next one. It has no time: the lifetimes of the addresses in
@@ -115,28 +117,10 @@ func (r *recorder) write(rec record) error {
 	if err != nil {
 		return fmt.Errorf("encode the record: %w", err)
 	}
-	if err := replace(r.path, b); err != nil {
+	if err := durable.Write(r.path, b, 0o600); err != nil {
 		return fmt.Errorf("write the record: %w", err)
 	}
 	return nil
-}
-
-// replace writes a file whole or not at all. There is one writer, so that the file that it writes first
-// may have a name of its own, and none is left over by those that were killed.
-func replace(path string, b []byte) error {
-	tmp := path + ".new"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err := errors.Join(err, f.Close()); err != nil {
-		return errors.Join(err, os.Remove(tmp))
-	}
-	return os.Rename(tmp, path)
 }
 
 // readRecord returns the record, empty if there is none.

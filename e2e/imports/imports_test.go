@@ -29,18 +29,19 @@ var rules = []rule{
 	{folder: "fsm"},
 	{folder: "config", may: []string{"fsm"}},
 	{folder: "program"},
+	{folder: "durable"},
 	{folder: "checks", may: []string{"fsm", "program"}},
-	{folder: "cluster", may: []string{"fsm"}},
+	{folder: "cluster", may: []string{"fsm", "durable"}},
 	{folder: "director", may: []string{"fsm"}},
 	{folder: "director/ownership", may: []string{"fsm"}},
 	{folder: "director/vrrp"},
 	{folder: "director/address"},
-	{folder: "director/ipvs"},
+	{folder: "director/ipvs", may: []string{"durable"}},
 	{folder: "director/host"},
 	{folder: "director/probe"},
 	{folder: "director/track", may: []string{"program"}},
-	{folder: "director/hook", may: []string{"program"}},
-	{folder: "director/keeper", may: []string{"director/vrrp", "director/address"}},
+	{folder: "director/hook", may: []string{"program", "durable"}},
+	{folder: "director/keeper", may: []string{"director/vrrp", "director/address", "durable"}},
 	{folder: "api", may: []string{"fsm", "config"}},
 	{folder: "agent", may: []string{"*"}, not: []string{"cmd", "e2e"}},
 	{folder: "cmd/quorate", may: []string{"*"}},
@@ -64,7 +65,7 @@ var exclusives = []exclusive{
 }
 
 // standardOnly are the folders that import nothing but the standard library.
-var standardOnly = []string{"fsm"}
+var standardOnly = []string{"fsm", "durable"}
 
 // Tests may import these beside what their package may.
 var forTests = []string{module + "e2e/lab", "github.com/google/go-cmp"}
