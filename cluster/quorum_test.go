@@ -41,7 +41,7 @@ func TestALostQuorumIsSeenSoon(t *testing.T) {
 			}
 			began = time.Now()
 			err := stays.Propose(t.Context(), drain("a", true))
-			if !errors.Is(err, ErrNoLeader) || !strings.Contains(err.Error(), "of 3 members are heard of, 2 voters must reach each other") {
+			if !errors.Is(err, ErrNoLeader) || !strings.Contains(err.Error(), "of 3 voters answer, 2 must reach each other") {
 				t.Errorf("error %v", err)
 			}
 			if took := time.Since(began); took > 15*beat {
