@@ -95,24 +95,6 @@ func (n *Node) greet(list *memberlist.Memberlist) {
 	}
 }
 
-// Alive reports whether a member was heard of lately. It is a hint, seconds old.
-func (n *Node) Alive(name string) bool {
-	if name == n.id.Name {
-		return true
-	}
-	m, ok := n.State().Members[name]
-	list := n.gossip.Load()
-	if !ok || list == nil {
-		return false
-	}
-	for _, node := range list.Members() {
-		if node.Name == m.ID {
-			return true
-		}
-	}
-	return false
-}
-
 // gossipDelegate says what this member gossips; it takes nothing from others.
 type gossipDelegate struct {
 	cfg  Config

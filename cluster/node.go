@@ -45,8 +45,8 @@ type Node struct {
 	server   *http.Server
 	clients  clients
 
-	raft       atomic.Pointer[raft.Raft] // nil before Run
-	gossip     atomic.Pointer[memberlist.Memberlist]
+	raft       atomic.Pointer[raft.Raft]             // nil before Run
+	gossip     atomic.Pointer[memberlist.Memberlist] // for tests: nothing is decided by it
 	removed    atomic.Pointer[removal]
 	leadership chan bool     // from Raft: gained, lost
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members

@@ -49,7 +49,7 @@ func TestASnapshotAndTheLogAfterItMakeTheState(t *testing.T) {
 	}
 	change(t, ns[0], 8)
 	eventually(t, "all have the same", same(ns...))
-	want, index := ns[2].State().Hash(), ns[2].AppliedIndex()
+	want, index := ns[2].State().Hash(), ns[2].State().Index
 	for _, n := range ns {
 		n.kill()
 	}
@@ -61,8 +61,8 @@ func TestASnapshotAndTheLogAfterItMakeTheState(t *testing.T) {
 		}
 	}
 	alone := start(t, cfg)
-	if alone.AppliedIndex() != index || alone.State().Hash() != want {
-		t.Fatalf("it starts at %d, had applied %d", alone.AppliedIndex(), index)
+	if alone.State().Index != index || alone.State().Hash() != want {
+		t.Fatalf("it starts at %d, had applied %d", alone.State().Index, index)
 	}
 	if alone.Current() {
 		t.Error("current, though Raft has handed nothing over")
@@ -89,7 +89,7 @@ func TestWithoutItsRecordANodeIsNotCurrentAlone(t *testing.T) {
 	compact(t, ns[2], 2)
 	change(t, ns[0], 6)
 	eventually(t, "all have the same", same(ns...))
-	index := ns[2].AppliedIndex()
+	index := ns[2].State().Index
 	for _, n := range ns {
 		n.kill()
 	}
@@ -98,8 +98,8 @@ func TestWithoutItsRecordANodeIsNotCurrentAlone(t *testing.T) {
 	}
 	alone := start(t, ns[2].cfg)
 	for range 20 {
-		if alone.AppliedIndex() < index && alone.Current() {
-			t.Fatalf("current at %d, had applied %d", alone.AppliedIndex(), index)
+		if alone.State().Index < index && alone.Current() {
+			t.Fatalf("current at %d, had applied %d", alone.State().Index, index)
 		}
 		pause(t.Context(), beat/10)
 	}
@@ -111,8 +111,8 @@ func TestWithoutItsRecordANodeIsNotCurrentAlone(t *testing.T) {
 		if !alone.Current() {
 			return errors.New("not yet")
 		}
-		if alone.AppliedIndex() < index {
-			t.Fatalf("current at %d, had applied %d", alone.AppliedIndex(), index)
+		if alone.State().Index < index {
+			t.Fatalf("current at %d, had applied %d", alone.State().Index, index)
 		}
 		return nil
 	})
@@ -127,7 +127,7 @@ func TestADamagedSnapshotIsPassedOverOrNamed(t *testing.T) {
 	change(t, a, 6)
 	compact(t, a, 100)
 	change(t, a, 3)
-	index, want := a.AppliedIndex(), a.State().Hash()
+	index, want := a.State().Index, a.State().Hash()
 	a.kill()
 	files, err := filepath.Glob(filepath.Join(a.cfg.DataDir, liveDir, "snapshots", "*", "state.bin"))
 	if err != nil || len(files) != 2 {
@@ -140,8 +140,8 @@ func TestADamagedSnapshotIsPassedOverOrNamed(t *testing.T) {
 	}
 	spoil(files[1])
 	n := start(t, a.cfg)
-	if n.AppliedIndex() != index || n.State().Hash() != want {
-		t.Errorf("from the older snapshot it starts at %d, was at %d", n.AppliedIndex(), index)
+	if n.State().Index != index || n.State().Hash() != want {
+		t.Errorf("from the older snapshot it starts at %d, was at %d", n.State().Index, index)
 	}
 	eventually(t, "it leads", func() error { return leads(n) })
 	n.kill()
@@ -197,7 +197,7 @@ func TestAHaltedNodeIsCurrentAndRemovesNobody(t *testing.T) {
 	a := first(t, "a")
 	b := join(t, a, "b")
 	halt := func(n *Node) {
-		n.machine.halted.Store(&HaltError{Index: n.AppliedIndex() + 1, Cause: errors.New("test")})
+		n.machine.halted.Store(&HaltError{Index: n.State().Index + 1, Cause: errors.New("test")})
 	}
 	halt(a.Node)
 	old := *a.State()
@@ -214,7 +214,7 @@ func TestAHaltedNodeIsCurrentAndRemovesNobody(t *testing.T) {
 	b.kill()
 	b = startWith(t, b.cfg, func(n *Node) {
 		halt(n)
-		n.id.Admitted = n.AppliedIndex() + 100 // it halted before the entry that let it in
+		n.id.Admitted = n.State().Index + 100 // it halted before the entry that let it in
 	})
 	eventually(t, "a halted node is current", func() error {
 		if !b.Current() {

@@ -18,12 +18,6 @@ func (n *Node) State() *fsm.State { return n.machine.state.Load() }
 // the call.
 func (n *Node) Changed() <-chan struct{} { return n.machine.next() }
 
-// Name returns this member's name.
-func (n *Node) Name() string { return n.id.Name }
-
-// ID returns this member's ID, which no other member ever has.
-func (n *Node) ID() string { return n.id.ID }
-
 // Founder reports whether this member made the cluster, by Init.
 func (n *Node) Founder() bool { return n.id.Admitted == firstCommand }
 
@@ -108,21 +102,6 @@ func (n *Node) Quorum() bool {
 	_, id := r.LeaderWithID()
 	return id != "" && time.Since(r.LastContact()) < 2*n.cfg.Heartbeat
 }
-
-// LastContact returns when this node last heard the leader; now, if it leads; zero if never.
-func (n *Node) LastContact() time.Time {
-	r := n.raft.Load()
-	switch {
-	case r == nil:
-		return time.Time{}
-	case r.State() == raft.Leader:
-		return time.Now()
-	}
-	return r.LastContact()
-}
-
-// AppliedIndex returns the index of the state.
-func (n *Node) AppliedIndex() uint64 { return n.State().Index }
 
 // Voter reports whether this member counts for the quorum. A joiner does once it has caught up.
 func (n *Node) Voter() bool {

@@ -152,7 +152,7 @@ func same(nodes ...*testnode) func() error {
 	return func() error {
 		for _, n := range nodes {
 			if n.State().Hash() != nodes[0].State().Hash() {
-				return fmt.Errorf("%s is at %d, %s at %d", n.cfg.Name, n.AppliedIndex(), nodes[0].cfg.Name, nodes[0].AppliedIndex())
+				return fmt.Errorf("%s is at %d, %s at %d", n.cfg.Name, n.State().Index, nodes[0].cfg.Name, nodes[0].State().Index)
 			}
 		}
 		return nil
@@ -214,18 +214,18 @@ func TestANodeAloneStartsFromWhatItHadApplied(t *testing.T) {
 	ns := three(t)
 	change(t, ns[0], 50)
 	eventually(t, "all have the same", same(ns...))
-	want, index := ns[2].State().Hash(), ns[2].AppliedIndex()
+	want, index := ns[2].State().Hash(), ns[2].State().Index
 	for _, n := range ns {
 		n.kill()
 	}
 	alone := start(t, ns[2].cfg)
-	if alone.AppliedIndex() != index || alone.State().Hash() != want {
-		t.Fatalf("it starts at %d, had applied %d", alone.AppliedIndex(), index)
+	if alone.State().Index != index || alone.State().Hash() != want {
+		t.Fatalf("it starts at %d, had applied %d", alone.State().Index, index)
 	}
-	lowest := alone.AppliedIndex()
+	lowest := alone.State().Index
 	second := start(t, ns[1].cfg)
 	eventually(t, "two make a quorum", func() error {
-		lowest = min(lowest, alone.AppliedIndex())
+		lowest = min(lowest, alone.State().Index)
 		if !alone.Quorum() || !alone.Current() {
 			return fmt.Errorf("quorum %v, current %v", alone.Quorum(), alone.Current())
 		}
@@ -245,7 +245,7 @@ func TestARecordThatIsBehindOrDamagedIsSafe(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	index := a.AppliedIndex()
+	index := a.State().Index
 	a.kill()
 	path := filepath.Join(a.cfg.DataDir, liveDir, recordFile)
 	for _, text := range []string{formatRecord(5), "", "garbage\n", strings.Repeat("9", 40)} {
@@ -253,12 +253,12 @@ func TestARecordThatIsBehindOrDamagedIsSafe(t *testing.T) {
 			t.Fatal(err)
 		}
 		n := start(t, a.cfg)
-		if n.AppliedIndex() > index {
-			t.Errorf("record %q: it starts at %d, beyond %d", text, n.AppliedIndex(), index)
+		if n.State().Index > index {
+			t.Errorf("record %q: it starts at %d, beyond %d", text, n.State().Index, index)
 		}
 		eventually(t, "it leads again", func() error { return leads(n) })
-		if n.AppliedIndex() < index {
-			t.Errorf("record %q: it is at %d, was at %d", text, n.AppliedIndex(), index)
+		if n.State().Index < index {
+			t.Errorf("record %q: it is at %d, was at %d", text, n.State().Index, index)
 		}
 		n.kill()
 	}
@@ -332,7 +332,7 @@ func TestJoiningIsRefusedForOneReasonEach(t *testing.T) {
 		{"nobody there", token(a, time.Hour), freePort(t).String(), "c", "no agent of a cluster listens"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			before := a.AppliedIndex()
+			before := a.State().Index
 			cfg := config(t, tt.who)
 			err := Join(t.Context(), cfg, tt.to, tt.token, func(string) {})
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -341,7 +341,7 @@ func TestJoiningIsRefusedForOneReasonEach(t *testing.T) {
 			if Exists(cfg.DataDir) || len(a.State().Members) != 2 {
 				t.Error("something was changed")
 			}
-			if now := a.AppliedIndex(); now != before && tt.name != "expired" && tt.name != "used" {
+			if now := a.State().Index; now != before && tt.name != "expired" && tt.name != "used" {
 				t.Logf("index %d, was %d", now, before)
 			}
 		})
