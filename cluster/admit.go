@@ -86,9 +86,8 @@ func (n *Node) admit(ctx context.Context, req joinRequest) (joinResponse, error)
 		return joinResponse{}, err
 	}
 	now := time.Now()
-	if skew := req.Now.Sub(now).Abs(); skew > clockTolerance {
-		return joinResponse{}, fmt.Errorf("clocks differ by %v: on %s it is %s, on %s %s; certificates and tokens depend on them, so set the wrong one right first",
-			skew.Round(time.Second), m.Name, req.Now.UTC().Format(time.RFC3339), n.id.Name, now.UTC().Format(time.RFC3339))
+	if err := n.clocksAgree(m.Name, req.Now, now); err != nil {
+		return joinResponse{}, err
 	}
 	if err := supports(n.State().Level, m.MinLevel, m.MaxLevel, m.Name+" (version "+m.Version+")"); err != nil {
 		return joinResponse{}, err
@@ -113,11 +112,21 @@ func (n *Node) admit(ctx context.Context, req joinRequest) (joinResponse, error)
 	}
 	secrets := n.State().Secrets()
 	p := peerIdentity{ClusterID: n.id.ClusterID, Name: m.Name, ID: m.ID, Admitted: index}
-	cert, err := signMember(secrets.CACert, secrets.CAKey, pub, p, now)
+	cert, err := signMember(secrets.CACert, secrets.CAKey, pub, p, now, now.Add(n.cfg.CertificateLife))
 	if err != nil {
 		return joinResponse{}, err
 	}
 	return joinResponse{ClusterID: n.id.ClusterID, CA: secrets.CACert, Certificate: cert, Admitted: index}, nil
+}
+
+// clocksAgree says by how much another's clock is off, if that is too much to sign for it.
+func (n *Node) clocksAgree(name string, there, here time.Time) error {
+	skew := there.Sub(here).Abs()
+	if skew <= clockTolerance {
+		return nil
+	}
+	return fmt.Errorf("clocks differ by %v: on %s it is %s, on %s %s; certificates and tokens depend on them, so set the wrong one right first",
+		skew.Round(time.Second), name, there.UTC().Format(time.RFC3339), n.id.Name, here.UTC().Format(time.RFC3339))
 }
 
 // unclaimed refuses what the command itself lets pass: who was removed does not come back by the

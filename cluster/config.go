@@ -29,6 +29,9 @@ type Config struct {
 	MaxLevel  int           // 0: 1
 	Heartbeat time.Duration // of Raft; its lease is half of it. 0: 500 ms
 
+	// CertificateLife is how long a member's certificate lasts that this node signs. 0: a year.
+	CertificateLife time.Duration
+
 	// Handler serves everything on the cluster port but what is below /cluster/. Only members reach
 	// it; [Peer] tells it which.
 	Handler http.Handler
@@ -67,6 +70,9 @@ func (c Config) checked() (Config, error) {
 	}
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 500 * time.Millisecond
+	}
+	if c.CertificateLife == 0 {
+		c.CertificateLife = memberLifetime
 	}
 	if c.Log == nil {
 		c.Log = hclog.NewNullLogger()

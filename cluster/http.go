@@ -33,6 +33,7 @@ func (n *Node) handler() http.Handler {
 	members.HandleFunc("POST /cluster/propose", n.servePropose)
 	members.HandleFunc("GET /cluster/progress", n.serveProgress)
 	members.HandleFunc("POST /cluster/remove", n.serveRemove)
+	members.HandleFunc("POST /cluster/renew", n.serveRenew)
 	members.HandleFunc("/cluster/", http.NotFound)
 	if n.cfg.Handler != nil {
 		members.Handle("/", n.cfg.Handler)

@@ -84,7 +84,7 @@ func buildFirst(dir string, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	cert, err := signMember(caCert, caKey, key.Public(), id.peer(), now)
+	cert, err := signMember(caCert, caKey, key.Public(), id.peer(), now, now.Add(cfg.CertificateLife))
 	if err != nil {
 		return err
 	}

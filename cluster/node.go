@@ -44,6 +44,7 @@ type Node struct {
 	port     *port
 	server   *http.Server
 	clients  clients
+	overdue  atomic.Pointer[string] // why the certificate was not renewed, nil if it was
 
 	raft       atomic.Pointer[raft.Raft]             // nil before Run
 	gossip     atomic.Pointer[memberlist.Memberlist] // for tests: nothing is decided by it
@@ -55,6 +56,7 @@ type Node struct {
 	left     atomic.Bool   // and this node is no member any more
 	oneLeave chan struct{} // capacity 1: held by the Leave that is under way
 	abrupt   bool          // tests: end as if killed
+	unkept   bool          // tests: let the certificate run out
 	running  atomic.Bool
 	done     chan struct{} // closed when everything is closed
 	close    sync.Once
@@ -176,7 +178,7 @@ func (n *Node) Run(ctx context.Context) error {
 	group.Go(n.serve)
 	err := n.startRaft()
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.renews} {
 			group.Go(func() error { return run(life) })
 		}
 		select {

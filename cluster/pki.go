@@ -97,8 +97,8 @@ func newCA(clusterID string, now time.Time) (cert, key []byte, err error) {
 	return encodePEM("CERTIFICATE", der), key, nil
 }
 
-// signMember returns a member's certificate in PEM.
-func signMember(caCert, caKey []byte, pub crypto.PublicKey, p peerIdentity, now time.Time) ([]byte, error) {
+// signMember returns a member's certificate in PEM. It is good no longer than the CA's own.
+func signMember(caCert, caKey []byte, pub crypto.PublicKey, p peerIdentity, from, until time.Time) ([]byte, error) {
 	ca, err := parseCertificate(caCert)
 	if err != nil {
 		return nil, fmt.Errorf("the cluster's CA: %w", err)
@@ -107,11 +107,14 @@ func signMember(caCert, caKey []byte, pub crypto.PublicKey, p peerIdentity, now 
 	if err != nil {
 		return nil, fmt.Errorf("the cluster's CA: %w", err)
 	}
+	if until.After(ca.NotAfter) {
+		until = ca.NotAfter
+	}
 	tmpl := &x509.Certificate{
 		Subject:               pkix.Name{CommonName: p.Name},
 		SerialNumber:          serial(),
-		NotBefore:             now.Add(-clockTolerance),
-		NotAfter:              now.Add(memberLifetime),
+		NotBefore:             from.Add(-clockTolerance),
+		NotAfter:              until,
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		BasicConstraintsValid: true,

@@ -223,6 +223,21 @@ func (n *Node) call(ctx context.Context, name, method, path string, in, out any)
 	if err != nil {
 		return err
 	}
+	return callBy(ctx, client, base, name, method, path, in, out)
+}
+
+// callAnew is a call over a connection of its own: it shows the certificate that this node has now.
+func (n *Node) callAnew(ctx context.Context, name, path string, in, out any) error {
+	client, base, err := n.Client(name)
+	if err != nil {
+		return err
+	}
+	tr := client.Transport.(*http.Transport).Clone()
+	tr.DisableKeepAlives = true
+	return callBy(ctx, &http.Client{Transport: tr}, base, name, http.MethodPost, path, in, out)
+}
+
+func callBy(ctx context.Context, client *http.Client, base, name, method, path string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", name, err)

@@ -1,0 +1,339 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// shortLife is how long certificates last in tests that see them end. They count whole seconds.
+const shortLife = 3 * time.Second
+
+// short makes a cluster of three whose certificates end soon.
+func short(t *testing.T, unkept bool) []*testnode {
+	t.Helper()
+	run := func(cfg Config) *testnode { return startWith(t, cfg, func(n *Node) { n.unkept = unkept }) }
+	cfg := config(t, "a")
+	cfg.CertificateLife = shortLife
+	if err := Init(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	ns := []*testnode{run(cfg)}
+	eventually(t, "a leads", func() error { return leads(ns[0]) })
+	var tokens []string
+	for range 2 {
+		token, err := ns[0].CreateToken(t.Context(), fsm.RoleDirector, time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens = append(tokens, token)
+	}
+	for i, name := range []string{"b", "c"} {
+		cfg := config(t, name)
+		cfg.CertificateLife = shortLife
+		if err := Join(t.Context(), cfg, ns[0].cfg.Bind.String(), tokens[i], silently); err != nil {
+			t.Fatal(err)
+		}
+		ns = append(ns, run(cfg))
+	}
+	return ns
+}
+
+// cutOff closes every connection, as a network does that comes and goes: what comes after it must
+// prove itself anew.
+func cutOff(ns []*testnode) {
+	for _, n := range ns {
+		n.port.drop(func(*conn) bool { return false })
+		n.clients.close()
+	}
+}
+
+// agrees is nil if a change can be made through this node.
+func agrees(t *testing.T, n *testnode) error {
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	return n.Propose(ctx, drain("a", !n.State().Members["a"].Draining))
+}
+
+func onDisk(t *testing.T, cfg Config) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(cfg.DataDir, liveDir, certFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestAClusterOutlivesItsCertificates(t *testing.T) {
+	t.Parallel()
+	ns := short(t, false)
+	began := time.Now()
+	for round := 1; time.Since(began) < 3*shortLife; round++ {
+		cutOff(ns)
+		for _, n := range ns {
+			eventually(t, fmt.Sprintf("round %d: %s can make a change", round, n.cfg.Name), func() error { return agrees(t, n) })
+		}
+		pause(t.Context(), shortLife/4)
+	}
+	for _, n := range ns {
+		if c := n.Certificate(); c.Expires.Before(time.Now()) || c.Issued.Before(began) || c.Trouble != "" {
+			t.Errorf("%s has %+v", n.cfg.Name, c)
+		}
+	}
+	ns[1].kill()
+	kept, err := parseCertificate(onDisk(t, ns[1].cfg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(ns[1].cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !again.creds.pair.Load().Leaf.Equal(kept) || kept.NotAfter.Before(time.Now().Add(-time.Second)) {
+		t.Errorf("it starts with a certificate to %v; on disk is one to %v", again.Certificate().Expires, kept.NotAfter)
+	}
+	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The control of the test above: what it does would show that nothing is renewed.
+func TestAClusterWhoseCertificatesAreNotRenewedLosesItsQuorumForGood(t *testing.T) {
+	t.Parallel()
+	ns := short(t, true)
+	pause(t.Context(), time.Until(ns[2].Certificate().Expires)+time.Second)
+	cutOff(ns)
+	eventually(t, "the quorum is lost", func() error {
+		for _, n := range ns {
+			if n.Quorum() {
+				return errors.New(n.cfg.Name + " has it")
+			}
+		}
+		return nil
+	})
+	if err := agrees(t, ns[0]); err == nil {
+		t.Error("a change was made")
+	}
+	// And each heals itself, once it may: the key that signs is in its own state.
+	for i, n := range ns {
+		n.kill()
+		ns[i] = start(t, n.cfg)
+	}
+	for _, n := range ns {
+		eventually(t, n.cfg.Name+" can make a change again", func() error { return agrees(t, n) })
+	}
+}
+
+// pairOf is a certificate for a node's own key, as the CA of another node's cluster would sign it.
+func pairOf(t *testing.T, n, ca *testnode, p peerIdentity, from, until time.Time) ([]byte, *tls.Certificate) {
+	t.Helper()
+	secrets, pair := ca.State().Secrets(), n.creds.pair.Load()
+	text, err := signMember(secrets.CACert, secrets.CAKey, pair.Leaf.PublicKey, p, from, until)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := parseCertificate(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text, &tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: pair.PrivateKey}
+}
+
+func TestTheLeaderRenewsForWhoHasTheCertificateAndForNobodyElse(t *testing.T) {
+	t.Parallel()
+	a, other := first(t, "a"), first(t, "other")
+	b := join(t, a, "b")
+	makeLead(t, a, []*testnode{a, b})
+	now := time.Now()
+	own := b.creds.pair.Load()
+	_, ended := pairOf(t, b, a, b.id.peer(), now.Add(-time.Hour), now.Add(-time.Minute))
+	stranger := b.id.peer()
+	stranger.ID = strings.Repeat("0", 8) + stranger.ID[8:]
+	_, gone := pairOf(t, b, a, stranger, now, now.Add(time.Hour))
+	stranger.Admitted = 1 << 40
+	_, early := pairOf(t, b, a, stranger, now, now.Add(time.Hour))
+	clock := func(d time.Duration) string {
+		b, err := json.Marshal(time.Now().UTC().Add(d))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return `{"now":` + string(b) + `}`
+	}
+	for _, tt := range []struct {
+		name   string
+		to     *testnode
+		cert   *tls.Certificate
+		body   string
+		status int // 0: no connection
+		want   string
+	}{
+		{"nobody", a, nil, clock(0), http.StatusForbidden, "no certificate of one was shown"},
+		{"another cluster's", a, other.creds.pair.Load(), clock(0), http.StatusForbidden, "no certificate of one was shown"},
+		{"its own that has ended", a, ended, clock(0), 0, ""},
+		{"no member any more", a, gone, clock(0), http.StatusGone, "no longer a member"},
+		{"a member that is not known yet", a, early, clock(0), http.StatusServiceUnavailable, "does not lead"},
+		{"of a follower", b, own, clock(0), http.StatusServiceUnavailable, "does not lead"},
+		{"a clock that is behind", a, own, clock(-time.Hour), http.StatusConflict, "clocks differ by 1h0m0s: on b it is"},
+		{"a clock that is ahead", a, own, clock(time.Hour), http.StatusConflict, "clocks differ by 1h0m0s: on b it is"},
+		{"no clock", a, own, `{}`, http.StatusConflict, "clocks differ"},
+		{"nonsense", a, own, `x`, http.StatusConflict, "request from"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			status, text, err := asked(t, tt.to, tt.cert, "POST", "/cluster/renew", tt.body)
+			if err == nil && (status != tt.status || !strings.Contains(text, tt.want)) || err != nil && tt.status != 0 || strings.Contains(text, "BEGIN") {
+				t.Errorf("%d %s %v", status, text, err)
+			}
+		})
+	}
+	t.Run("a member that names another", func(t *testing.T) {
+		body := strings.TrimSuffix(clock(0), "}") + `,"name":"a","id":"` + a.id.ID + `","csr":"AAAA"}`
+		_, text, err := asked(t, a, own, "POST", "/cluster/renew", body)
+		var resp renewResponse
+		if err := errors.Join(err, json.Unmarshal([]byte(text), &resp)); err != nil {
+			t.Fatal(err)
+		}
+		cert, err := parseCertificate(resp.Certificate)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := identityOf(cert); err != nil || p != b.id.peer() || cert.DNSNames[0] != hostname(b.id.ID) {
+			t.Errorf("it is signed for %+v %v, %v", p, cert.DNSNames, err)
+		}
+		if left := time.Until(cert.NotAfter); left < memberLifetime-time.Minute || left > memberLifetime {
+			t.Errorf("it lasts %v", left)
+		}
+	})
+	t.Run("over a connection that is older than its certificate's end", func(t *testing.T) {
+		leaf, err := parseCertificate(encodePEM("CERTIFICATE", ended.Certificate[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.renewal(leaf, now, now); err == nil || !strings.Contains(err.Error(), "of b that this connection was opened with ended at") {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+func TestARenewalWaitsForAnElection(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	makeLead(t, ns[0], ns)
+	ns[0].kill()
+	var wg sync.WaitGroup
+	for _, n := range ns[1:] { // one of them will lead
+		wg.Go(func() {
+			before := n.Certificate()
+			pause(t.Context(), 1100*time.Millisecond-time.Duration(time.Now().Nanosecond())) // certificates count seconds
+			text, err := n.askRenewal(t.Context())
+			if err := errors.Join(err, n.adopt(text)); err != nil {
+				t.Errorf("%s: %v", n.cfg.Name, err)
+				return
+			}
+			if !bytes.Equal(text, onDisk(t, n.cfg)) || !n.Certificate().Expires.After(before.Expires) {
+				t.Errorf("%s has %+v, had %+v", n.cfg.Name, n.Certificate(), before)
+			}
+		})
+	}
+	wg.Wait()
+	ns[1].kill()
+	eventually(t, "the quorum is lost", func() error {
+		if ns[2].Quorum() || ns[2].Leader() != "" {
+			return errors.New("it is not")
+		}
+		return nil
+	})
+	if _, err := ns[2].askRenewal(t.Context()); !errors.Is(err, ErrNoLeader) {
+		t.Errorf("without a quorum: %v", err)
+	}
+}
+
+func TestNoCertificateIsAdoptedButOnesOwn(t *testing.T) {
+	t.Parallel()
+	a, other := first(t, "a"), first(t, "other")
+	now := time.Now()
+	late := now.Add(time.Hour)
+	renamed, moved := a.id.peer(), a.id.peer()
+	renamed.Name, moved.ClusterID = "z", other.id.ClusterID
+	sign := func(n, ca *testnode, p peerIdentity, from, until time.Time) []byte {
+		text, _ := pairOf(t, n, ca, p, from, until)
+		return text
+	}
+	before, expires := onDisk(t, a.cfg), a.Certificate().Expires
+	for _, tt := range []struct {
+		name string
+		text []byte
+		want string
+	}{
+		{"none", nil, "no certificate in PEM"},
+		{"another name's", sign(a, a, renamed, now, late), "is z's"},
+		{"another cluster's", sign(a, a, moved, now, late), "than this director's"},
+		{"another key's", sign(other, a, a.id.peer(), now, late), "than this director's"},
+		{"another CA's", sign(a, other, a.id.peer(), now, late), "unknown authority"},
+		{"one that has ended", sign(a, a, a.id.peer(), now.Add(-time.Hour), now.Add(-time.Minute)), "is a clock wrong?"},
+		{"one that is not good yet", sign(a, a, a.id.peer(), late, late.Add(time.Hour)), "is a clock wrong?"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := a.adopt(tt.text); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error %v, want %q", err, tt.want)
+			}
+			if !bytes.Equal(before, onDisk(t, a.cfg)) || !a.Certificate().Expires.Equal(expires) {
+				t.Error("it is used")
+			}
+		})
+	}
+	text := sign(a, a, a.id.peer(), now, late)
+	if err := a.adopt(text); err != nil || !bytes.Equal(text, onDisk(t, a.cfg)) || !a.Certificate().Expires.Equal(late.UTC().Truncate(time.Second)) {
+		t.Errorf("its own: %v; it has %+v", err, a.Certificate())
+	}
+}
+
+func TestAnExtendedCertificateIsGoodForMoreTimeAndForNoLess(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	now := time.Now().UTC().Truncate(time.Second)
+	ends := a.creds.ca.NotAfter
+	for _, tt := range []struct {
+		name        string
+		have        Certificate
+		from, until time.Time
+	}{
+		{"it ended a month ago", Certificate{Issued: now.AddDate(-1, -1, 0), Expires: now.AddDate(0, -1, 0)}, now.AddDate(-1, -1, 0), now.Add(memberLifetime)},
+		{"it is not good yet", Certificate{Issued: now.AddDate(1, 0, 0), Expires: now.AddDate(2, 0, 0)}, now, now.AddDate(2, 0, 0)},
+		{"the CA ends first", Certificate{Issued: now.AddDate(0, -1, 0), Expires: ends.AddDate(1, 0, 0)}, now.AddDate(0, -1, 0), ends},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.have.CAEnds = ends
+			text, err := a.extend(tt.have, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cert, err := parseCertificate(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if from := cert.NotBefore.Add(clockTolerance); !from.Equal(tt.from) || !cert.NotAfter.Equal(tt.until) {
+				t.Errorf("it is good from %v to %v, want %v to %v", from, cert.NotAfter, tt.from, tt.until)
+			}
+		})
+	}
+	past := Certificate{Issued: now.AddDate(-2, 0, 0), Expires: now.AddDate(-1, 0, 0), CAEnds: ends}
+	if _, err := a.extend(past, ends.Add(time.Hour)); err == nil || !strings.Contains(err.Error(), "make a new cluster") {
+		t.Errorf("after the CA: %v", err)
+	}
+	a.machine.state.Store(&fsm.State{})
+	if _, err := a.extend(past, now); err == nil || !strings.Contains(err.Error(), "`quorate leave --force` here, `quorate remove a` on another director, then join again") {
+		t.Errorf("without the CA's key: %v", err)
+	}
+}
