@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -67,6 +66,20 @@ func agrees(t *testing.T, n *testnode) error {
 	return n.Propose(ctx, drain("a", !n.State().Members["a"].Draining))
 }
 
+// mustAgree waits until a change can be made through this node.
+func mustAgree(t *testing.T, n *testnode) {
+	t.Helper()
+	for until := time.Now().Add(15 * time.Second); ; {
+		err := agrees(t, n)
+		if err == nil {
+			return
+		}
+		if time.Now().After(until) {
+			t.Fatalf("no change can be made through %s: %v; its certificate: %+v", n.cfg.Name, err, n.Certificate())
+		}
+	}
+}
+
 func onDisk(t *testing.T, cfg Config) []byte {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(cfg.DataDir, liveDir, certFile))
@@ -80,10 +93,10 @@ func TestAClusterOutlivesItsCertificates(t *testing.T) {
 	t.Parallel()
 	ns := short(t, false)
 	began := time.Now()
-	for round := 1; time.Since(began) < 3*shortLife; round++ {
+	for time.Since(began) < 3*shortLife {
 		cutOff(ns)
 		for _, n := range ns {
-			eventually(t, fmt.Sprintf("round %d: %s can make a change", round, n.cfg.Name), func() error { return agrees(t, n) })
+			mustAgree(t, n)
 		}
 		pause(t.Context(), shortLife/4)
 	}
@@ -132,7 +145,7 @@ func TestAClusterWhoseCertificatesAreNotRenewedLosesItsQuorumForGood(t *testing.
 		ns[i] = start(t, n.cfg)
 	}
 	for _, n := range ns {
-		eventually(t, n.cfg.Name+" can make a change again", func() error { return agrees(t, n) })
+		mustAgree(t, n)
 	}
 }
 
@@ -256,6 +269,33 @@ func TestARenewalWaitsForAnElection(t *testing.T) {
 	})
 	if _, err := ns[2].askRenewal(t.Context()); !errors.Is(err, ErrNoLeader) {
 		t.Errorf("without a quorum: %v", err)
+	}
+}
+
+func TestARenewalShowsTheCertificateOfNowWhateverConnectionsAreOpen(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	b := join(t, a, "b")
+	makeLead(t, a, []*testnode{a, b})
+	now := time.Now()
+	brief, _ := pairOf(t, b, a, b.id.peer(), now, now.Add(2*time.Second))
+	long, _ := pairOf(t, b, a, b.id.peer(), now, now.Add(time.Hour))
+	if err := b.adopt(brief); err != nil {
+		t.Fatal(err)
+	}
+	b.clients.close()
+	if _, err := b.progressOf(t.Context(), "a"); err != nil { // its connection stays open
+		t.Fatal(err)
+	}
+	if err := b.adopt(long); err != nil {
+		t.Fatal(err)
+	}
+	pause(t.Context(), time.Until(now.Add(3*time.Second)))
+	if _, err := b.progressOf(t.Context(), "a"); err != nil {
+		t.Errorf("the connection that is open does not go on: %v", err)
+	}
+	if _, err := b.askRenewal(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 
