@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/ownership"
@@ -123,7 +124,7 @@ func TestWarningsNameWhatIsWrong(t *testing.T) {
 	got := strings.Join(warnings(st, map[string]received{
 		"d3": {report: report{HashIndex: 9, Hash: "bb", Troubles: []string{"audit: no answer"}, Groups: map[string]groupReport{"g": {State: "initialize", Reason: "link down"}}}},
 		"d5": {report: report{Halted: "log entry 3 cannot be applied"}},
-	}), "\n")
+	}, noon), "\n")
 	for _, want := range []string{"d3: audit: no answer", "d3 cannot own g: link down", "no quorum", "d2 does not answer", "d3 has another state", "d4 is not ready: cold", "d5: log entry 3", "nobody owns g"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)
@@ -131,6 +132,44 @@ func TestWarningsNameWhatIsWrong(t *testing.T) {
 	}
 	if strings.Contains(got, "d1") {
 		t.Errorf("d1 is well:\n%s", got)
+	}
+}
+
+func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
+	year := func(issued time.Time) cluster.Certificate {
+		return cluster.Certificate{Issued: issued, Expires: issued.AddDate(0, 0, 360), CAEnds: noon.AddDate(5, 0, 0)}
+	}
+	days := func(n int) time.Time { return noon.AddDate(0, 0, -n) }
+	failing, last, soon := year(days(250)), year(days(300)), year(days(10))
+	failing.Trouble = "clocks differ by 1h0m0s"
+	last.CAEnds = last.Expires
+	soon.CAEnds = noon.AddDate(0, 11, 0)
+	date := func(c cluster.Certificate) string { return c.Expires.Format(time.DateOnly) }
+	for _, tt := range []struct {
+		name string
+		c    cluster.Certificate
+		want string
+	}{
+		{"a new one", year(days(1)), ""},
+		{"one that is due", year(days(239)), ""},
+		{"one that is overdue", year(days(241)), "certificate of d1 ends on " + date(year(days(241))) + " and was not renewed"},
+		{"one whose renewal fails", failing, "certificate of d1 ends on " + date(failing) + " and was not renewed: clocks differ by 1h0m0s"},
+		{"one that has ended", year(days(361)), "certificate of d1 ended on " + date(year(days(361))) + " and was not renewed"},
+		{"the last before the CA's end", last, "the cluster's CA ends on " + date(last) + ", and with it all certificates: make a new cluster before then"},
+		{"the CA's last year", soon, "the cluster's CA ends on " + soon.CAEnds.Format(time.DateOnly) + ", and with it all certificates: make a new cluster before then"},
+		{"of an older version, which does not tell", cluster.Certificate{}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			live := map[string]received{"d1": {report: report{Ready: true, Certificate: tt.c}}}
+			d := directorStatus(fsm.Member{Name: "d1"}, live)
+			got := warnings(api.Status{Name: "d1", Quorum: true, Directors: []api.DirectorStatus{d}}, live, noon)
+			if strings.Join(got, "\n") != tt.want {
+				t.Errorf("warnings %q, want %q", got, tt.want)
+			}
+			if !d.CertificateExpires.Equal(tt.c.Expires) || !d.CertificateIssued.Equal(tt.c.Issued) {
+				t.Errorf("status %+v", d)
+			}
+		})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/checks"
+	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -39,8 +40,9 @@ type report struct {
 	NoIPVS       bool                                 `json:"no_ipvs,omitempty"`  // its kernel has none
 	Joining      bool                                 `json:"joining,omitempty"`  // it has no vote yet
 	Leaving      bool                                 `json:"leaving,omitempty"`
-	Links        []string                             `json:"links"`           // its interfaces, as the kernel calls them
-	Names        map[string]string                    `json:"names,omitempty"` // what its agent file calls them
+	Certificate  cluster.Certificate                  `json:"certificate,omitzero"` // by which the others know it
+	Links        []string                             `json:"links"`                // its interfaces, as the kernel calls them
+	Names        map[string]string                    `json:"names,omitempty"`      // what its agent file calls them
 	Groups       map[string]groupReport               `json:"groups"`
 	Observations map[fsm.ServerKey]checks.Observation `json:"observations"`
 }

@@ -241,6 +241,7 @@ func (s *session) report() report {
 	}
 	r.Reasons = s.unready(state)
 	r.Ready = len(r.Reasons) == 0
+	r.Certificate = s.node.Certificate()
 	r.Joining = !s.node.Voter() && s.node.Removed() == nil
 	s.mu.Lock()
 	r.Leaving = s.leaving

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/director"
 	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/director/keeper"
@@ -26,7 +27,8 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 		st.Warnings = append(st.Warnings, err.Error())
 		return st, nil
 	}
-	state, live := s.node.State(), s.reports.live(time.Now())
+	now := time.Now()
+	state, live := s.node.State(), s.reports.live(now)
 	live[s.cfg.Name] = received{report: s.report()}
 	st.Cluster, st.Leader, st.Quorum = state.ClusterID, s.node.Leader(), s.node.Quorum()
 	st.Revision, st.AppliedIndex, st.FeatureLevel, st.StateHash = state.Revision, state.Index, state.Level, state.Hash()
@@ -55,7 +57,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	if err := s.node.Removed(); err != nil {
 		st.Warnings = append(st.Warnings, err.Error())
 	}
-	st.Warnings = append(st.Warnings, warnings(st, live)...)
+	st.Warnings = append(st.Warnings, warnings(st, live, now)...)
 	st.Warnings = append(st.Warnings, s.disputes.lasting(time.Now())...)
 	return st, nil
 }
@@ -70,6 +72,7 @@ func directorStatus(m fsm.Member, live map[string]received) api.DirectorStatus {
 	}
 	d.State, d.Ready, d.Reasons = "alive", r.Ready, r.Reasons
 	d.AppliedIndex, d.StateHash, d.Version = r.Index, r.Hash, r.Version
+	d.CertificateIssued, d.CertificateExpires = r.Certificate.Issued.UTC(), r.Certificate.Expires.UTC()
 	switch {
 	case r.Leaving:
 		d.State = "leaving"
@@ -188,7 +191,7 @@ func serviceStatus(state *fsm.State, live map[string]received, svc fsm.Service, 
 }
 
 // warnings says what a person should look at, worst first.
-func warnings(st api.Status, live map[string]received) []string {
+func warnings(st api.Status, live map[string]received, now time.Time) []string {
 	var out []string
 	if !st.Quorum {
 		out = append(out, "no quorum: the kernel goes on with what it has, nothing can be changed")
@@ -204,6 +207,9 @@ func warnings(st api.Status, live map[string]received) []string {
 			out = append(out, d.Name+" is not ready: "+strings.Join(d.Reasons, "; "))
 		case r.HashIndex == st.AppliedIndex && r.Hash != st.StateHash:
 			out = append(out, d.Name+" has another state at the same log index: its data differs")
+		}
+		if why := oldCertificate(d.Name, r.Certificate, now); why != "" {
+			out = append(out, why)
 		}
 		for _, trouble := range r.Troubles {
 			out = append(out, d.Name+": "+trouble)
@@ -227,5 +233,33 @@ func warnings(st api.Status, live map[string]received) []string {
 			}
 		}
 	}
+	if why := oldCA(live[st.Name].Certificate, now); why != "" {
+		out = append(out, why)
+	}
 	return out
+}
+
+// oldCertificate says that a director's certificate should have been renewed, or is empty.
+func oldCertificate(name string, c cluster.Certificate, now time.Time) string {
+	if !c.Late(now) {
+		return ""
+	}
+	ends := "ends"
+	if now.After(c.Expires) {
+		ends = "ended"
+	}
+	text := "certificate of " + name + " " + ends + " on " + c.Expires.UTC().Format(time.DateOnly) + " and was not renewed"
+	if c.Trouble != "" {
+		text += ": " + c.Trouble
+	}
+	return text
+}
+
+// oldCA says that the cluster's CA ends within a year, or is empty. Certificates cannot be renewed beyond
+// that.
+func oldCA(c cluster.Certificate, now time.Time) string {
+	if c.CAEnds.IsZero() || now.AddDate(1, 0, 0).Before(c.CAEnds) {
+		return ""
+	}
+	return "the cluster's CA ends on " + c.CAEnds.UTC().Format(time.DateOnly) + ", and with it all certificates: make a new cluster before then"
 }

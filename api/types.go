@@ -46,6 +46,9 @@ type DirectorStatus struct {
 	Draining     bool     `json:"draining"`
 	AppliedIndex uint64   `json:"applied_index"`
 	StateHash    string   `json:"state_hash"`
+
+	CertificateIssued  time.Time `json:"certificate_issued,omitzero"`
+	CertificateExpires time.Time `json:"certificate_expires,omitzero"` // it renews itself long before
 }
 
 // GroupStatus is one group of routers.
