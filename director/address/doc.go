@@ -25,7 +25,8 @@
 //
 // # Virtual MACs
 //
-// The interface is a macvlan in private mode on a parent, up only while it has an address. Its parent
+// The interface is a macvlan in VEPA mode on a parent, up only while it has an address: in private mode the
+// kernel would keep from the parent what another owner says by multicast from the same MAC. Its parent
 // gets arp_ignore = 1 and arp_announce = 2, or keeps what is stricter, and keeps them when the interface
 // is gone: else it would answer for the address with its own MAC, or ask with it. The interface itself
 // gets arp_ignore = 1 and rp_filter = 2, since answers leave by the parent, where the connected route is.

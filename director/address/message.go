@@ -46,8 +46,8 @@ const (
 	infoOptions = 2
 	infoSlave   = 4
 
-	macvlanMode    = 1
-	macvlanPrivate = 1
+	macvlanMode = 1
+	macvlanVEPA = 2
 
 	iflaInetConf  = 1 // in the part of iflaAFSpec that is of IPv4
 	iflaInet6Conf = 2 // in the part that is of IPv6
@@ -299,13 +299,13 @@ func settingsBody(index int, alias string, settings map[uint16]uint32, noIPv6 bo
 	return appendAttr(b, iflaAFSpec|nested, spec)
 }
 
-// macvlanBody returns the body of a message that makes a macvlan in private mode.
+// macvlanBody returns the body of a message that makes a macvlan in VEPA mode.
 func macvlanBody(parent int, name string, mac [6]byte) []byte {
 	b := linkBody(0, name)
 	b = appendAttr(b, iflaLink, native.AppendUint32(nil, uint32(parent)))
 	b = appendAttr(b, iflaAddress, mac[:])
 	info := appendAttr(nil, infoKind, []byte("macvlan"))
-	mode := appendAttr(nil, macvlanMode, native.AppendUint32(nil, macvlanPrivate))
+	mode := appendAttr(nil, macvlanMode, native.AppendUint32(nil, macvlanVEPA))
 	return appendAttr(b, iflaLinkInfo|nested, appendAttr(info, infoOptions|nested, mode))
 }
 

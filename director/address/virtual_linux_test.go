@@ -53,7 +53,7 @@ func TestAnInterfaceWithAVirtualMACIsMadeTakenUpAndRemoved(t *testing.T) {
 	h := newNamespace(t)
 	mustHave(t, h, vmac4, vmac6)
 	for _, tt := range []struct{ name, mac string }{{"vrrp4.51.qa", "00:00:5e:00:01:33"}, {"vrrp6.51.qa", "00:00:5e:00:02:33"}} {
-		for _, want := range []string{tt.name + "@qa", tt.mac, "macvlan mode private", "alias quorate", "addrgenmode none", "state DOWN"} {
+		for _, want := range []string{tt.name + "@qa", tt.mac, "macvlan mode vepa", "alias quorate", "addrgenmode none", "state DOWN"} {
 			if got := shown(t, tt.name); !strings.Contains(got, want) {
 				t.Errorf("%s: no %q in %s", tt.name, want, got)
 			}
@@ -100,7 +100,7 @@ func TestAnInterfaceOfThatNameThatIsNotRight(t *testing.T) {
 		}
 		mustHave(t, h)
 	}
-	ip(t, "link add link qa name vrrp4.51.qa address 00:00:5e:00:01:33 type macvlan mode private") // of one killed half way
+	ip(t, "link add link qa name vrrp4.51.qa address 00:00:5e:00:01:33 type macvlan mode vepa") // of one killed half way
 	mustHave(t, h, vmac4)
 	if got := shown(t, "vrrp4.51.qa"); !strings.Contains(got, "alias quorate") {
 		t.Errorf("right, and not taken up: %s", got)

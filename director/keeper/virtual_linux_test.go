@@ -162,3 +162,26 @@ func TestAnOwnerWithVirtualMACsOnTheHost(t *testing.T) {
 		t.Errorf("after a stop with release there is %s", links)
 	}
 }
+
+// TestAnOwnerWithVirtualMACsHearsAnotherOne has adverts come from the MAC address that the host itself has on an
+// interface that is up.
+func TestAnOwnerWithVirtualMACsHearsAnotherOne(t *testing.T) {
+	s := segment(t, 1)[0]
+	fd := wireOf(t, s, "p0")
+	virtualOwner(t, s)
+	for _, better := range []string{ // priority 250, from 192.0.2.9 and fe80::9
+		"01005e00001200005e000133080045c0002000010000ff701891c0000209e00000123133fa01000a6fc3c0000264",
+		"33330000001200005e00023386dd6c000000002870fffe800000000000000000000000000009ff020000000000000000000000000012" +
+			"3133fa02000aa84efe80000000000000000000000000010020010db8000000000000000000000100",
+	} {
+		frame, err := hex.DecodeString(better)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.wait("it owns", func() bool { return s.state() == "active" })
+		if _, err := unix.Write(fd, frame); err != nil {
+			t.Fatal(err)
+		}
+		s.wait("it yields", func() bool { return s.state() == "backup" })
+	}
+}
