@@ -316,6 +316,7 @@ func (k *keeper) learn(now time.Time, s survey) {
 }
 
 func (k *keeper) learnRouter(now time.Time, g *group, id identity, r *router, f facts) {
+	f.source = k.from(r.spec, f)
 	was, fault := g.machine.Fault(id.String()), k.fault(g.spec, r.spec, f)
 	if fault == "" && f.cut && was == "" && g.machine.State() == vrrp.Active && len(g.routers) > 1 {
 		fault = r.spec.down() // the others can say goodbye at once: that is faster than to wait for it to come back

@@ -117,6 +117,26 @@ func (r Router) sameAuth(other Router) bool {
 	return *r.Auth == *other.Auth
 }
 
+// from returns the address that a router speaks from. IPv6 unicasts come from an address of the neighbor's subnet:
+// that is what the neighbor knows us by, and believes.
+func (k *keeper) from(spec Router, f facts) netip.Addr {
+	if !spec.Unicast || !spec.identity().V6 {
+		return f.source
+	}
+	var to []netip.Addr
+	for _, n := range spec.Neighbors {
+		to = append(to, n.Address)
+	}
+	for _, a := range append(to, slices.SortedFunc(maps.Keys(k.members), netip.Addr.Compare)...) {
+		for _, p := range f.globals {
+			if p.Contains(a) {
+				return p.Addr()
+			}
+		}
+	}
+	return f.source
+}
+
 // membersOn returns the addresses of other directors that are on a router's link.
 func (k *keeper) membersOn(r *router) []netip.Addr {
 	if !r.spec.Unicast {

@@ -220,6 +220,7 @@ func (k *keeper) join(now time.Time, g *group, going bool) {
 		case !ok || !k.looked(r.spec):
 			waiting = true
 		default:
+			f.source = k.from(r.spec, f)
 			r.learn(f)
 			k.speak(r)
 			cfg := vrrp.Config{

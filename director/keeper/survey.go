@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -71,6 +72,7 @@ type facts struct {
 	source  netip.Addr
 	own     map[netip.Addr]bool
 	subnets []netip.Prefix
+	globals []netip.Prefix // the interface's own IPv6 addresses that are not link-local, in order
 }
 
 const (
@@ -239,8 +241,12 @@ func (s *surveyor) link(l link, virtual map[netip.Addr]bool, present map[address
 	for a := range present {
 		if a.Interface == l.Interface && !virtual[a.Prefix.Addr()] && a.Prefix.Addr().Is6() == l.V6 {
 			f.subnets = append(f.subnets, a.Prefix.Masked())
+			if l.V6 && !a.Prefix.Addr().IsLinkLocalUnicast() {
+				f.globals = append(f.globals, a.Prefix)
+			}
 		}
 	}
+	slices.SortFunc(f.globals, netip.Prefix.Compare)
 	return f
 }
 
