@@ -45,6 +45,7 @@ type Frame struct {
 	SenderMAC net.HardwareAddr
 	Op        int
 	Flags     byte
+	Ours      bool // it left quorate's host, in cells where its hardware address does not tell
 
 	Joins, Leaves []netip.Addr // of a membership report
 }

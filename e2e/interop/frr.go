@@ -45,7 +45,7 @@ func (f *frr) Start(s Settings) {
 
 // boot prepares the machine after it was switched on: the user that the daemons want is root, so that it
 // exists in a user namespace too; the macvlan has the virtual MAC and the addresses, and only FRR's
-// protodown decides whether they work. The interface itself must not answer ARP for them.
+// protodown decides whether they work. The interface itself must not answer ARP for them, nor ask with them.
 func (f *frr) boot(s Settings) {
 	f.t.Helper()
 	run := filepath.Join(f.on.Dir, "run", "frr")
@@ -64,7 +64,7 @@ func (f *frr) boot(s Settings) {
 	fmt.Fprintf(&b, "set -e; mount --bind %[1]s/passwd /etc/passwd; mount --bind %[1]s/group /etc/group\n", etc)
 	fmt.Fprintf(&b, "ip link add %[1]s link eth0 type macvlan mode bridge; ip link set dev %[1]s addrgenmode random\n", name)
 	fmt.Fprintf(&b, "ip link set dev %s address %s\n", name, mac)
-	b.WriteString("echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore; echo 1 >/proc/sys/net/ipv4/conf/eth0/arp_ignore\n")
+	b.WriteString(aloof)
 	for _, p := range s.Addresses {
 		b.WriteString(f.address("add", p.String()))
 	}

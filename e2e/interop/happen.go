@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/quorate/quorate/director/vrrp"
 	"github.com/quorate/quorate/e2e/lab"
 )
 
@@ -299,6 +300,8 @@ func mismatch(s *Stand) ([]Result, error) {
 	return s.unmoved(listsEvent, s.Cell.Down(low), func() { s.Quorate.Set(x) }, func() { s.Quorate.Set(s.Cell.settings(priority)) })
 }
 
+// intervals doubles quorate's. Version 3 learns it, and nothing moves; in version 2 both sides drop what the
+// other says, and both own until it is undone.
 func intervals(s *Stand) ([]Result, error) {
 	priority := low
 	if s.Cell.Role == Owner {
@@ -306,7 +309,39 @@ func intervals(s *Stand) ([]Result, error) {
 	}
 	x := s.Cell.settings(priority)
 	x.Interval *= 2
+	if s.Cell.Version == 2 {
+		r, err := s.deafened(x, s.Cell.settings(priority))
+		return []Result{r}, err
+	}
 	return s.unmoved(intervalsEvent, 2*s.Cell.Down(low), func() { s.Quorate.Set(x) }, func() { s.Quorate.Set(s.Cell.settings(priority)) })
+}
+
+// deafened gives quorate settings with which neither side believes the other.
+func (s *Stand) deafened(x, back Settings) (Result, error) {
+	q, ok := s.Quorate.(*quorate)
+	if !ok {
+		return Result{}, errors.New("there is no keeper to ask")
+	}
+	begin := time.Now()
+	s.Quorate.Set(x)
+	_, err := within(2*s.Cell.Down(low)+s.late()+2*slack, func() error {
+		if n := len(s.Holders(s.Cell.virtual())); n != 2 {
+			return fmt.Errorf("%d hosts have the address, want 2", n)
+		}
+		n, err := q.drops(vrrp.DropMismatch)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("quorate dropped nothing because the %s", vrrp.DropMismatch)
+		}
+		return err
+	})
+	if err != nil {
+		s.Quorate.Set(back)
+		return Result{Cell: s.Cell, Event: intervalsEvent}, err
+	}
+	return s.healed(intervalsEvent, func() {
+		s.Quorate.Set(back)
+		s.cuts = append(s.cuts, cut{begin, time.Now()})
+	})
 }
 
 // unmoved changes something that must move nothing, for a while.

@@ -37,7 +37,7 @@ func (k *keepalived) config(s Settings) string {
 		}
 	}
 	if c.Unicast {
-		fmt.Fprintf(&b, " unicast_src_ip %s\n unicast_peer {\n  %s\n }\n", c.base(peerNumber), k.to)
+		fmt.Fprintf(&b, " unicast_src_ip %s\n unicast_peer {\n  %s\n }\n old_unicast_checksum never\n check_unicast_src\n", c.base(peerNumber), k.to)
 	}
 	if c.Pass {
 		fmt.Fprintf(&b, " authentication {\n  auth_type PASS\n  auth_pass %s\n }\n", password)
@@ -62,6 +62,9 @@ func (k *keepalived) pidFile(name string) string { return filepath.Join(k.on.Dir
 func (k *keepalived) Start(s Settings) {
 	k.t.Helper()
 	os.Remove(k.pidFile("vrrp.pid")) // of one that was killed
+	if k.cell.VirtualMAC {
+		k.on.MustRun("sh", "-c", aloof)
+	}
 	file := k.on.WriteFile("keepalived.conf", k.config(s))
 	// Without a log: what it writes to a console would be part of its timing.
 	k.process = realtime(k.on, "keepalived", "keepalived", "--vrrp", "--dont-fork", "--no-syslog", "--use-file", file,

@@ -2,11 +2,14 @@ package interop
 
 import (
 	"context"
+	"fmt"
+	"net/netip"
 	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/vrrp"
 	"github.com/quorate/quorate/e2e/lab"
 )
 
@@ -19,6 +22,9 @@ type quorate struct {
 
 	process *lab.Process
 	client  *keeper.Client
+
+	recorder *lab.Process // in cells with a virtual MAC
+	records  []string
 }
 
 // group is the name of the one group.
@@ -31,9 +37,25 @@ func (c Cell) order(s Settings) keeper.Order {
 	}}}
 }
 
-// router is the cell's router. A cell's version, unicast, password and virtual MAC go in here.
+// router is the cell's router.
 func (c Cell) router(s Settings) keeper.Router {
-	return keeper.Router{Name: group, VRID: vrid, Interface: "eth0", Addresses: s.Addresses, Interval: s.Interval}
+	r := keeper.Router{
+		Name: group, VRID: vrid, Interface: "eth0", Addresses: s.Addresses, Interval: s.Interval,
+		Version: uint8(c.Version), Unicast: c.Unicast, VirtualMAC: c.VirtualMAC,
+	}
+	if c.Plain {
+		r.Checksum = "plain"
+	}
+	if c.Unicast {
+		r.Neighbors = []keeper.Neighbor{{Address: netip.MustParseAddr(c.base(peerNumber))}}
+		if c.V6 {
+			r.Neighbors[0].MinTTL = 64 // what keepalived sends with
+		}
+	}
+	if c.Pass {
+		r.Auth = &keeper.Auth{Kind: "password", Key: password}
+	}
+	return r
 }
 
 // Host implements [Speaker].
@@ -43,6 +65,9 @@ func (q *quorate) Host() *lab.Host { return q.on.Host }
 func (q *quorate) Start(s Settings) {
 	q.t.Helper()
 	q.hangUp()
+	if q.cell.VirtualMAC {
+		q.record()
+	}
 	// A host that forwards would pass the client's packets on to the new owner, and hide a gap.
 	q.on.MustRun("sysctl", "-qw", "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0")
 	q.process = q.on.Start("keeper", q.binary, "keeper", "--config", q.on.AgentFile())
@@ -84,6 +109,51 @@ func (q *quorate) Kill() {
 		q.t.Fatalf("%s: %v", q.on.Name, err)
 	}
 	q.hangUp()
+}
+
+// record captures what leaves the host, until its machine dies: with a virtual MAC, nothing in an announcement
+// or a report tells whose it is.
+func (q *quorate) record() {
+	q.t.Helper()
+	if q.recorder != nil && q.recorder.Alive() {
+		return
+	}
+	name := fmt.Sprintf("sent-%d", len(q.records)+1)
+	file := filepath.Join(q.on.Dir, name+".pcap")
+	q.recorder = q.on.Start(name, "tcpdump", "-i", "eth0", "-Q", "out", "-U", "--immediate-mode", "-Z", "root", "-s", "512", "-w", file, "arp or icmp6 or ip6[6] = 0")
+	q.records = append(q.records, file)
+	lab.Eventually(q.t, 10*time.Second, "what leaves is captured", func() error {
+		_, err := ReadCapture(file)
+		return err
+	})
+}
+
+// said is what left the host in ARP, ND and MLD, in the cells in which that is captured there.
+func (q *quorate) said() ([]Frame, error) {
+	var all []Frame
+	for _, file := range q.records {
+		frames, err := ReadCapture(file)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, frames...)
+	}
+	return all, nil
+}
+
+// drops is how many adverts the keeper dropped for a reason.
+func (q *quorate) drops(why vrrp.Drop) (uint64, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	s, err := q.client.Status(ctx)
+	if err != nil {
+		return 0, err
+	}
+	g, ok := s.Group(group)
+	if !ok || len(g.Routers) != 1 {
+		return 0, fmt.Errorf("the keeper has no router of group %s", group)
+	}
+	return g.Routers[0].Drops[why], nil
 }
 
 // hangUp ends the connection to a keeper that is gone.

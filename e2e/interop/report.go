@@ -59,24 +59,8 @@ wrong after a partition had healed and one host served; where nobody told it, th
 		b.WriteString(o.row())
 	}
 	b.WriteString(notes(outcomes))
-	if missing := unbuilt(Matrix()); len(missing) > 0 {
-		fmt.Fprintf(&b, "\n## Not built\n\n%d further cells need what quorate does not have yet:\n\n", len(missing))
-		for _, c := range missing {
-			fmt.Fprintf(&b, "- %v: %v\n", c, c.Missing())
-		}
-	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// unbuilt are the cells that need what quorate does not have.
-func unbuilt(cells []Cell) []Cell {
-	return slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return len(c.Missing()) == 0 })
-}
-
-// Built are the cells that can run.
-func Built(cells []Cell) []Cell {
-	return slices.DeleteFunc(slices.Clone(cells), func(c Cell) bool { return len(c.Missing()) > 0 })
 }
 
 func (o Outcome) row() string {

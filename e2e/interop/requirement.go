@@ -47,6 +47,12 @@ func Requirements(c Cell) []Requirement {
 	if c.Role == Standby {
 		all = append(all, Requirement{"V51", "after a better advert nothing more is said", v51})
 	}
+	if c.VirtualMAC {
+		all = append(all, Requirement{"V3", "adverts and announcements leave from the virtual router's hardware address", v3})
+	}
+	if c.Unicast {
+		all = append(all, Requirement{"V33", "unicast adverts go to the neighbour alone, with TTL 255", each(v33)})
+	}
 	return slices.DeleteFunc(all, func(r Requirement) bool {
 		return c.Unicast && slices.Contains([]string{"V1", "V2", "V69"}, r.ID) || c.VirtualMAC && r.ID == "V4"
 	})
@@ -77,9 +83,12 @@ func eachOf(kind Kind, f func(*Stand, Frame) error) func(*Stand, []Frame) error 
 }
 
 // fromQuorate tells whether quorate's host sent a frame of any kind. An announcement has a virtual address
-// as its source, so its hardware address tells; a virtual one is told apart by who spoke last.
+// as its source, so its hardware address tells; one that both sides have does not, and what left the host does.
 func (s *Stand) fromQuorate(f Frame) bool {
 	if f.Kind == Gratuitous {
+		if s.Cell.VirtualMAC {
+			return f.Ours
+		}
 		return slices.Equal(f.From, s.Quorate.Host().MAC(s.Segment)) && !slices.Contains(s.own, f.Target)
 	}
 	return s.sent(f)
@@ -102,12 +111,22 @@ func v2(_ *Stand, f Frame) error {
 		want("hardware destination", f.To.String(), "33:33:00:00:00:12"), want("link-local source", f.Src.IsLinkLocalUnicast(), true))
 }
 
+func v3(s *Stand, frames []Frame) error {
+	leaves := func(s *Stand, f Frame) error { return want("hardware source", f.From.String(), s.Cell.mac().String()) }
+	return errors.Join(each(leaves)(s, frames), eachOf(Gratuitous, leaves)(s, frames))
+}
+
+func v33(s *Stand, f Frame) error {
+	return errors.Join(want("destination", f.Dst, netip.MustParseAddr(s.Cell.base(peerNumber))), want("TTL", f.TTL, 255),
+		want("hardware destination", f.To.String(), s.Peer.Host().MAC(s.Segment).String()))
+}
+
 func v4(s *Stand, f Frame) error {
 	return want("hardware source", f.From.String(), s.Quorate.Host().MAC(s.Segment).String())
 }
 
 func v5(s *Stand, f Frame) error {
-	if f.Src.Is6() {
+	if f.Src.Is6() && !s.Cell.Unicast {
 		return want("source is one of the interface's own", slices.Contains(s.own, f.Src), true)
 	}
 	return want("source", f.Src, netip.MustParseAddr(s.Cell.base(quorateNumber)))
@@ -115,11 +134,14 @@ func v5(s *Stand, f Frame) error {
 
 func v7(s *Stand, f Frame) error {
 	auth := 0
+	var secret [8]byte
 	if s.Cell.Pass {
 		auth = 1
+		copy(secret[:], password)
 	}
 	return errors.Join(want("version", f.Version, 2), want("type", f.Type, 1), want("VRID", f.VRID, vrid), want("authentication", f.Auth, auth),
-		want("length", len(f.VRRP), 8+4*len(f.Addresses)+8), want("count", int(f.VRRP[3]), len(f.Addresses)))
+		want("length", len(f.VRRP), 8+4*len(f.Addresses)+8), want("count", int(f.VRRP[3]), len(f.Addresses)),
+		want("authentication data", string(f.VRRP[max(0, len(f.VRRP)-8):]), string(secret[:])))
 }
 
 func v8(_ *Stand, f Frame) error {
@@ -176,6 +198,15 @@ func terms(s *Stand, frames []Frame) [][]Frame {
 	return slices.DeleteFunc(all, func(term []Frame) bool { return term[0].Priority == 0 }) // a goodbye that is repeated
 }
 
+// waits is how long an advert that was sent first may come after an announcement: in unicast the first one waits
+// for the neighbour's hardware address.
+func (s *Stand) waits() time.Duration {
+	if s.Cell.Unicast {
+		return 50 * time.Millisecond
+	}
+	return 0
+}
+
 // v12 wants an advert of quorate's shortly before each of its announcements: an owner sends one in each
 // interval, and before it takes an address over it was silent for longer.
 func v12(s *Stand, frames []Frame) error {
@@ -185,7 +216,7 @@ func v12(s *Stand, frames []Frame) error {
 			continue
 		}
 		seen++
-		if !s.spoke(frames, f.At.Add(-3*s.Cell.Interval-50*time.Millisecond), f.At) {
+		if !s.spoke(frames, f.At.Add(-3*s.Cell.Interval-50*time.Millisecond), f.At.Add(s.waits())) {
 			return fmt.Errorf("%v, and no advert before it", f)
 		}
 	}
@@ -278,7 +309,7 @@ func v66(s *Stand, frames []Frame) error {
 		looked++
 		n := 0
 		for _, f := range frames {
-			if f.Kind == Gratuitous && s.fromQuorate(f) && f.Target == virtual && !f.At.Before(first.At) && f.At.Sub(first.At) < 1400*time.Millisecond {
+			if f.Kind == Gratuitous && s.fromQuorate(f) && f.Target == virtual && !f.At.Before(first.At.Add(-s.waits())) && f.At.Sub(first.At) < 1400*time.Millisecond {
 				n++
 			}
 		}
@@ -306,11 +337,12 @@ func v69(s *Stand, frames []Frame) error {
 	return joined(s, frames, g)
 }
 
-// joined wants a membership report of quorate's host, from its own address. The kernel sends it when it likes,
+// joined wants a membership report of quorate's host, from its own address, or from the virtual hardware address
+// for what is joined there. The kernel sends it when it likes,
 // within a second.
 func joined(s *Stand, frames []Frame, g netip.Addr) error {
 	for _, f := range frames {
-		if f.Kind == Membership && s.sent(f) && slices.Contains(f.Joins, g) {
+		if f.Kind == Membership && (s.sent(f) || f.Ours) && slices.Contains(f.Joins, g) {
 			return nil
 		}
 	}

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"net"
 	"net/netip"
 	"time"
 
@@ -36,6 +37,11 @@ func realtime(h *lab.Host, name string, argv ...string) *lab.Process {
 	return h.Start(name, append([]string{"sh", "-c", script, "sh"}, argv...)...)
 }
 
+// aloof is what a peer's host with a virtual MAC needs, and does not do for itself: its interface is not to
+// answer for the virtual address with its own hardware address, nor to teach that to whom it asks.
+const aloof = `for i in all eth0; do echo 1 >/proc/sys/net/ipv4/conf/$i/arp_ignore; echo 2 >/proc/sys/net/ipv4/conf/$i/arp_announce; done
+`
+
 // vrid is the cell's virtual router.
 const vrid = 51
 
@@ -69,6 +75,15 @@ func (c Cell) added() string   { return c.addresses(true)[len(c.addresses(true))
 // settings are what a side starts with.
 func (c Cell) settings(priority int) Settings {
 	return Settings{Priority: priority, Interval: c.Interval, Addresses: c.addresses(false)}
+}
+
+// mac is the virtual router's hardware address.
+func (c Cell) mac() net.HardwareAddr {
+	mac := net.HardwareAddr{0, 0, 0x5e, 0, 1, vrid}
+	if c.V6 {
+		mac[4] = 2
+	}
+	return mac
 }
 
 // own are the addresses of the n-th host of the segment.

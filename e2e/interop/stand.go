@@ -114,6 +114,22 @@ func (s *Stand) sent(f Frame) bool { return slices.Contains(s.own, f.Src) }
 // frames are all that was captured so far.
 func (s *Stand) frames() ([]Frame, error) { return ReadCapture(s.Capture.File) }
 
+// marked are all frames, with the announcements and reports marked that left quorate's host.
+func (s *Stand) marked() ([]Frame, error) {
+	frames, err := s.frames()
+	q, ok := s.Quorate.(*quorate)
+	if err != nil || !ok || !s.Cell.VirtualMAC {
+		return frames, err
+	}
+	left, err := q.said()
+	for i, f := range frames {
+		frames[i].Ours = (f.Kind == Gratuitous || f.Kind == Membership) && slices.ContainsFunc(left, func(l Frame) bool {
+			return f.At.Sub(l.At).Abs() < 5*time.Millisecond && slices.Equal(f.Bytes, l.Bytes)
+		})
+	}
+	return frames, err
+}
+
 // adverts are the adverts of one side from a time on, in order.
 func (s *Stand) adverts(of Speaker, since time.Time) ([]Frame, error) {
 	all, err := s.frames()
@@ -158,12 +174,18 @@ func (s *Stand) serves(side Speaker, address string) error {
 	return OneOwner(s.Net, s.Watcher, s.Segment, address, side.Host())
 }
 
-// knows says what is wrong with the client's neighbour table while that side should serve.
+// knows says what is wrong with the client's neighbour table while that side should serve. With a virtual MAC
+// on both sides it has nothing else.
 func (s *Stand) knows(side Speaker) error {
+	if s.Cell.VirtualMAC {
+		if mac := s.Client.Neighbour(s.Cell.virtual()); !strings.EqualFold(mac, s.Cell.mac().String()) {
+			return fmt.Errorf("the client believes that %s is at %q, want %v", s.Cell.virtual(), mac, s.Cell.mac())
+		}
+	}
 	return NeighbourRight(s.Client, s.Segment, s.Cell.virtual(), side.Host())
 }
 
-// filter is tshark's for what quorate sent, its announcements too.
+// filter is tshark's for what quorate sent, its announcements too. With a virtual MAC, the peer's are with them.
 func (s *Stand) filter() string {
 	var from []string
 	for _, a := range s.own {
@@ -173,5 +195,9 @@ func (s *Stand) filter() string {
 		}
 		from = append(from, fmt.Sprintf("%s == %v", field, a))
 	}
-	return fmt.Sprintf("vrrp && (%s) || (arp || icmpv6.type == 136) && eth.src == %v", strings.Join(from, " || "), s.Quorate.Host().MAC(s.Segment))
+	mac := s.Quorate.Host().MAC(s.Segment)
+	if s.Cell.VirtualMAC {
+		mac = s.Cell.mac()
+	}
+	return fmt.Sprintf("vrrp && (%s) || (arp || icmpv6.type == 136) && eth.src == %v", strings.Join(from, " || "), mac)
 }
