@@ -20,12 +20,33 @@ type Result struct {
 // as it was.
 type Event struct {
 	Name string
-	// Long leaves the event out of cells at a second where only a part of the matrix runs.
-	Long bool
+	// Part says which cells have the event where only a part of the matrix runs.
+	Part Part
 	// Skip says why a cell does not have the event, or nothing.
 	Skip func(*Stand) string
 	// Do makes it happen, and tells what came of it. The owner is the first side again at the end.
 	Do func(*Stand) ([]Result, error)
+}
+
+// A Part is the cells that have an event where only a part of the matrix runs.
+type Part int
+
+// The parts, by what the event takes in time.
+const (
+	All    Part = iota
+	Faster      // those below a second
+	One         // those at 100 ms
+)
+
+// has tells whether a cell is in a part.
+func (p Part) has(c Cell) bool {
+	switch p {
+	case Faster:
+		return c.Interval < time.Second
+	case One:
+		return c.Interval == 100*time.Millisecond
+	}
+	return true
 }
 
 // The names of what the results tell of.
@@ -48,17 +69,17 @@ const (
 func Events() []Event {
 	always := func(*Stand) string { return "" }
 	return []Event{
-		{"both start", false, always, start},
-		{"the owner's machine dies and returns", false, always, crash},
-		{"the owner's process is killed", true, quorateFirst, kill},
-		{"the owner stops in order and returns", false, always, stop},
-		{"the owner's link goes down and up", true, always, link},
-		{healsEvent, false, always, partition},
-		{"quorate's priority changes", false, always, func(s *Stand) ([]Result, error) { return s.reprioritise(s.Quorate) }},
-		{"the peer's priority changes", true, always, func(s *Stand) ([]Result, error) { return s.reprioritise(s.Peer) }},
-		{"the address list grows and shrinks", false, simultaneous, addresses},
-		{listsEvent, true, tolerant, mismatch},
-		{intervalsEvent, true, always, intervals},
+		{"both start", All, always, start},
+		{"the owner's machine dies and returns", All, always, crash},
+		{"the owner's process is killed", One, quorateFirst, kill},
+		{"the owner stops in order and returns", All, always, stop},
+		{"the owner's link goes down and up", One, always, link},
+		{healsEvent, All, always, partition},
+		{"quorate's priority changes", Faster, always, func(s *Stand) ([]Result, error) { return s.reprioritise(s.Quorate) }},
+		{"the peer's priority changes", One, always, func(s *Stand) ([]Result, error) { return s.reprioritise(s.Peer) }},
+		{"the address list grows and shrinks", Faster, simultaneous, addresses},
+		{listsEvent, One, tolerant, mismatch},
+		{intervalsEvent, One, always, intervals},
 	}
 }
 

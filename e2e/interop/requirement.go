@@ -198,11 +198,11 @@ func terms(s *Stand, frames []Frame) [][]Frame {
 	return slices.DeleteFunc(all, func(term []Frame) bool { return term[0].Priority == 0 }) // a goodbye that is repeated
 }
 
-// waits is how long an advert that was sent first may come after an announcement: in unicast the first one waits
-// for the neighbour's hardware address.
+// waits is how long an advert that was sent first may come after an announcement: in unicast it waits for the
+// neighbour's hardware address, which the kernel asks for again after a second if the link was down before.
 func (s *Stand) waits() time.Duration {
 	if s.Cell.Unicast {
-		return 50 * time.Millisecond
+		return time.Second + 50*time.Millisecond
 	}
 	return 0
 }
