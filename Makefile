@@ -103,7 +103,7 @@ bench: build ## run the benchmarks; BENCH=pattern
 interop: setup-test build ## run VRRP beside keepalived and FRR, the whole matrix; writes docs/results/interop-DATE.md
 	@mkdir -p docs/results
 	@results=$(CURDIR)/docs/results/interop-$$(date +%F).md; status=0; \
-	QUORATE_INTEROP_ALL=1 QUORATE_INTEROP_RESULTS=$$results $(GO) test -count=1 -timeout 2h -run TestQuorate ./e2e/interop || status=$$?; \
+	QUORATE_INTEROP_ALL=1 QUORATE_INTEROP_RESULTS=$$results $(GO) test -count=1 -timeout 2h -parallel 6 -run TestQuorate ./e2e/interop || status=$$?; \
 	echo "$$results"; exit $$status
 
 .PHONY: bench-vrrp

@@ -2,6 +2,7 @@ package interop
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,7 +21,6 @@ const (
 )
 
 func TestQuorateAndThePeersShareARouter(t *testing.T) {
-	t.Parallel()
 	cells := Matrix()
 	if os.Getenv(envAll) != "1" {
 		cells = Pairwise(Quick(cells))
@@ -142,7 +142,7 @@ func about() []string {
 		return fmt.Sprintf("%s: %v", argv[0], err)
 	}
 	return []string{
-		fmt.Sprintf("kernel %s, %d CPUs, up to %d cells at once", version("uname", "-r"), runtime.NumCPU(), cellsAtOnce),
+		fmt.Sprintf("kernel %s, %d CPUs, up to %v cells at once", version("uname", "-r"), runtime.NumCPU(), flag.Lookup("test.parallel").Value),
 		"quorate: " + version(os.Getenv("QUORATE_BIN"), "version"),
 		version("keepalived", "--version"),
 		version(frrDir+"vrrpd", "--version"),
