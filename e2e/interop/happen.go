@@ -60,10 +60,16 @@ func (s *Stand) settles(side Speaker, limit, patience time.Duration) error {
 	return s.stays(side, max(2*s.Cell.Interval, 200*time.Millisecond))
 }
 
-// stays sees that for a while nobody but that side serves.
+// stays sees that for a while nobody but that side serves. The interface that keepalived has the virtual MAC on
+// stays up while it is backup, and its kernel speaks there: then the switch is wrong until the owner's next advert.
 func (s *Stand) stays(side Speaker, during time.Duration) error {
+	var patience time.Duration
+	if s.Cell.VirtualMAC && s.Cell.Peer == Keepalived && s.isQuorate(side) {
+		patience = s.Cell.Interval + 100*time.Millisecond
+	}
 	for start := time.Now(); time.Since(start) < during; time.Sleep(20 * time.Millisecond) {
-		if err := errors.Join(s.serves(side, s.Cell.virtual()), s.knows(side)); err != nil {
+		_, unknown := within(patience, func() error { return s.knows(side) })
+		if err := errors.Join(s.serves(side, s.Cell.virtual()), unknown); err != nil {
 			return fmt.Errorf("after %v: %w", time.Since(start), err)
 		}
 	}
