@@ -136,6 +136,7 @@ func (s *Stand) afterAdvert(t *testing.T) time.Time {
 }
 
 func TestAnOwnerAnswersWhoShouldNotSpeak(t *testing.T) {
+	t.Parallel()
 	for _, v6 := range []bool{false, true} {
 		t.Run(map[bool]string{false: "IPv4", true: "IPv6"}[v6], func(t *testing.T) {
 			t.Parallel()
@@ -176,6 +177,7 @@ func TestAnOwnerAnswersWhoShouldNotSpeak(t *testing.T) {
 
 // TestAnOwnerYieldsOnlyToWhatIsAnAdvert sends one forged advert in each case.
 func TestAnOwnerYieldsOnlyToWhatIsAnAdvert(t *testing.T) {
+	t.Parallel()
 	for _, v6 := range []bool{false, true} {
 		t.Run(map[bool]string{false: "IPv4", true: "IPv6"}[v6], func(t *testing.T) {
 			t.Parallel()
@@ -243,6 +245,7 @@ func (s *Stand) source() netip.Addr {
 }
 
 func TestABackupIsSilent(t *testing.T) {
+	t.Parallel()
 	for _, v6 := range []bool{false, true} {
 		t.Run(map[bool]string{false: "IPv4", true: "IPv6"}[v6], func(t *testing.T) {
 			t.Parallel()
