@@ -180,7 +180,8 @@ func (a *Agent) Remove(ctx context.Context, name string, force bool) error {
 	if name == s.cfg.Name {
 		return errors.New("this is that director: use `quorate leave` here")
 	}
-	if _, alive := s.reports.live(time.Now())[name]; alive && !force {
+	// Without a quorum the last reports are no news, and nothing can be removed whoever is alive.
+	if _, alive := s.reports.live(time.Now())[name]; alive && !force && s.node.Quorum() {
 		if err := s.node.MayRemove(ctx, name); err != nil {
 			return unknownMember(atRisk(err))
 		}
