@@ -25,9 +25,11 @@ export QUORATE_MUTANTS_BIN = $(abspath $(BIN)-mutants)
 # GUEST_PKGS are packages that know nothing of the lab, whose whole test binary is run there too, so that
 # none of their tests has to be skipped. There is no race detector in the guest. All others run on this
 # machine's kernel with it; so does the lab itself, which is tested in both places. The guest is booted
-# even where this machine has IPVS, so that a test has a kernel of its own.
+# even where this machine has IPVS, so that a test has a kernel of its own. A guest has one CPU, so two run
+# side by side, and the package that takes longest begins first.
 GUEST_PKGS = ./director/ipvs
-LAB_PKGS   = $(sort ./e2e/lab $(patsubst %/,./%,$(dir $(shell grep -rl --include='*_test.go' 'lab\.Main\>' e2e))))
+LONGEST    = ./e2e/moves
+LAB_PKGS   = $(LONGEST) $(filter-out $(LONGEST),$(sort ./e2e/lab $(patsubst %/,./%,$(dir $(shell grep -rl --include='*_test.go' 'lab\.Main\>' e2e)))))
 BOOT_PKGS  = ./e2e/lab/selftest
 HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(BOOT_PKGS)),$(filter-out $(patsubst .%,$(MODULE)%,$(filter-out ./e2e/lab,$(LAB_PKGS))),$(shell $(GO) list ./...)))
 MODULE     = github.com/quorate/quorate
@@ -36,7 +38,7 @@ HOST_TESTS  = echo "place host"; CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 \
 	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(HOST_PKGS); echo "exit $$?"; \
 	$(GO) test -json -count=1 -timeout $(HOST_TIMEOUT) $(BOOT_PKGS); echo "exit $$?"
 GUEST_TESTS = echo "place guest"; export QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1); \
-	$(GO) test -json -count=1 -p 1 -timeout $(GUEST_TIMEOUT) $(LAB_PKGS); echo "exit $$?"; \
+	$(GO) test -json -count=1 -p 2 -timeout $(GUEST_TIMEOUT) $(LAB_PKGS); echo "exit $$?"; \
 	$(GO) test -json -count=1 -p 1 -timeout $(GUEST_TIMEOUT) -exec '$(CURDIR)/bin/inguest' $(GUEST_PKGS); echo "exit $$?"
 TALLY       = bin/tally -guest-tests .ci/guest-tests.txt -skips .ci/skips.txt
 
