@@ -315,3 +315,13 @@ func TestAFrozenProcessThaws(t *testing.T) {
 		t.Error("a killed process lives")
 	}
 }
+
+func TestADeadHostKeepsItsName(t *testing.T) {
+	n := New(t)
+	wire := n.Segment("wire")
+	a := n.Host("a", wire.At("192.0.2.1/24"))
+	a.Die()
+	other := New(t)
+	other.Host("a", other.Segment("wire").At("192.0.2.1/24"))
+	a.Revive()
+}

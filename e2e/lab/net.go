@@ -67,7 +67,7 @@ func New(t T) *Net {
 		t.Fatalf("lab: %v", err)
 	}
 	n := &Net{t: t, dir: dir}
-	n.sw, err = newSpace(spaceConfig{Name: freeName("switch"), Settings: switchSettings()})
+	n.sw, err = newSpace(spaceConfig{Name: takeName("switch"), Settings: switchSettings()})
 	if err != nil {
 		os.RemoveAll(dir)
 		t.Fatalf("lab: make the switch: %v", err)
@@ -86,14 +86,29 @@ func newDir() (string, error) {
 	}
 }
 
-// freeName is name, or name with a number if another network of this lab has a host of that name.
-func freeName(name string) string {
-	for i, try := 2, name; ; i++ {
-		if _, err := os.Lstat(filepath.Join(netnsDir, try)); err != nil {
-			return try
-		}
-		try = name + "." + strconv.Itoa(i)
+// names are what the spaces of this lab's networks are called. A host keeps its name while it is off.
+var names = struct {
+	mu    sync.Mutex
+	taken map[string]bool
+}{taken: make(map[string]bool)}
+
+// takeName is name, or name with a number if another network of this lab has a host of that name. It is
+// the caller's until the caller gives it to freeName.
+func takeName(name string) string {
+	names.mu.Lock()
+	defer names.mu.Unlock()
+	free := name
+	for i := 2; names.taken[free]; i++ {
+		free = name + "." + strconv.Itoa(i)
 	}
+	names.taken[free] = true
+	return free
+}
+
+func freeName(name string) {
+	names.mu.Lock()
+	defer names.mu.Unlock()
+	delete(names.taken, name)
 }
 
 // Segment adds an Ethernet. Its name has at most 15 bytes.
@@ -145,7 +160,7 @@ type hostConfig struct {
 
 func (n *Net) addHost(name string, at []Attachment, cfg hostConfig) *Host {
 	n.t.Helper()
-	h := &Host{Name: name, Dir: filepath.Join(n.dir, name), net: n, cfg: cfg, space: freeName(name)}
+	h := &Host{Name: name, Dir: filepath.Join(n.dir, name), net: n, cfg: cfg, space: takeName(name)}
 	for i, a := range at {
 		h.ports = append(h.ports, newPort(h, i, a))
 	}
@@ -203,8 +218,10 @@ func (n *Net) close() {
 		if h.cfg.disk != "" {
 			unix.Unmount(h.DataDir(), unix.MNT_DETACH)
 		}
+		freeName(h.space)
 	}
 	n.sw.close()
+	freeName(n.sw.name)
 	os.RemoveAll(n.dir)
 }
 

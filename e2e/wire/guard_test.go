@@ -127,7 +127,7 @@ func TestAnOwnerOnTheWrongSegmentIsTakenOverFrom(t *testing.T) {
 // The control of the first: the same, with a guard that asks nobody.
 func TestWithoutAGuardTwoOwnWhereAdvertsDoNotPass(t *testing.T) {
 	t.Parallel()
-	w := buildAs(t, "m", 3)
+	w := buildAs(t, "n", 3)
 	mutants := os.Getenv("QUORATE_MUTANTS_BIN")
 	if mutants == "" {
 		t.Fatal("no build with mutants: set QUORATE_MUTANTS_BIN, as `make test` does")
