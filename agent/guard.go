@@ -83,9 +83,17 @@ func quietGroup(g fsm.Group, st keeper.Status) (guarded, bool) {
 
 // watchQuiet asks again and again, until the group is not silent any more or is Active.
 func (s *session) watchQuiet(ctx context.Context, g fsm.Group, q guarded) {
+	suspect := "" // the owner that was found cut off the last time
 	for ctx.Err() == nil {
-		begin := time.Now()
+		begin, pause := time.Now(), q.interval
 		choice := s.look(ctx, g, q)
+		switch {
+		case choice.Choice != ownership.Relieve:
+			suspect = ""
+		case choice.Owner != suspect: // in a move, the segment may have answered before it and the member after it
+			suspect, pause = choice.Owner, 0
+			choice.Choice = ownership.Hold
+		}
 		fresh := s.setGuarding(g.Name, &choice)
 		switch choice.Choice {
 		case ownership.Hold, ownership.CutOff:
@@ -99,7 +107,7 @@ func (s *session) watchQuiet(ctx context.Context, g fsm.Group, q guarded) {
 		case ownership.Take:
 			s.letGo(ctx, g.Name)
 		}
-		if !sleep(ctx, max(q.interval-time.Since(begin), guardLimit/3)) {
+		if !sleep(ctx, max(pause-time.Since(begin), guardLimit/3)) {
 			return
 		}
 		var ok bool
