@@ -109,7 +109,8 @@ func (f *Frame) arp(b []byte) {
 	}
 	f.Op, f.SenderMAC, f.TargetMAC = int(binary.BigEndian.Uint16(b[6:])), b[8:14], b[18:24]
 	f.Src, f.Target = netip.AddrFrom4([4]byte(b[14:18])), netip.AddrFrom4([4]byte(b[24:28]))
-	if f.Src == f.Target {
+	// A kernel answers a request for an address that it has too, to the sender alone: that announces nothing.
+	if toOne := f.To[0]&1 == 0; f.Src == f.Target && (f.Op == 1 || !toOne) {
 		f.Kind = Gratuitous
 	}
 }
