@@ -126,46 +126,43 @@ func (k *Link) current() (*keeper.Client, error) {
 	return k.client, nil
 }
 
-func (k *Link) Claim(ctx context.Context, group string, priority uint8) error {
+// call asks the keeper that is there, and does not wait for ever.
+func (k *Link) call(ctx context.Context, ask func(context.Context, *keeper.Client) error) error {
 	c, err := k.current()
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return c.Claim(ctx, group, priority)
+	return ask(ctx, c)
 }
 
-func (k *Link) Yield(ctx context.Context, group string, wait time.Duration) (bool, error) {
-	c, err := k.current()
-	if err != nil {
-		return false, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return c.Yield(ctx, group, wait)
+// Claim is [keeper.Client.Claim].
+func (k *Link) Claim(ctx context.Context, group string, priority uint8) error {
+	return k.call(ctx, func(ctx context.Context, c *keeper.Client) error { return c.Claim(ctx, group, priority) })
+}
+
+// Yield is [keeper.Client.Yield].
+func (k *Link) Yield(ctx context.Context, group string, wait time.Duration) (ok bool, err error) {
+	err = k.call(ctx, func(ctx context.Context, c *keeper.Client) error {
+		ok, err = c.Yield(ctx, group, wait)
+		return err
+	})
+	return ok, err
 }
 
 // Concede gives a group up to a claim that may not be heard.
-func (k *Link) Concede(ctx context.Context, group string) (bool, error) {
-	c, err := k.current()
-	if err != nil {
-		return false, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return c.Concede(ctx, group)
+func (k *Link) Concede(ctx context.Context, group string) (ok bool, err error) {
+	err = k.call(ctx, func(ctx context.Context, c *keeper.Client) error {
+		ok, err = c.Concede(ctx, group)
+		return err
+	})
+	return ok, err
 }
 
 // Hold keeps a group from taking over by its timer for a while; 0 ends that.
 func (k *Link) Hold(ctx context.Context, group string, d time.Duration) error {
-	c, err := k.current()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return c.Hold(ctx, group, d)
+	return k.call(ctx, func(ctx context.Context, c *keeper.Client) error { return c.Hold(ctx, group, d) })
 }
 
 // Resign gives a group up at once, whoever takes it.
