@@ -14,8 +14,7 @@ import (
 
 func (s *session) serveReport(w http.ResponseWriter, r *http.Request) {
 	var rep report
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<20)).Decode(&rep); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+	if !read(w, r, largeBody, &rep) {
 		return
 	}
 	if name, ok := cluster.Peer(r.Context()); !ok || name != rep.Name {
@@ -90,8 +89,7 @@ func (s *session) askToConfirm(observer string, keys []fsm.ServerKey) {
 
 func (s *session) serveConfirm(w http.ResponseWriter, r *http.Request) {
 	var keys []fsm.ServerKey
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&keys); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+	if !read(w, r, smallBody, &keys) {
 		return
 	}
 	s.runner.Confirm(r.Context(), keys)

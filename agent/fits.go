@@ -13,8 +13,7 @@ import (
 
 // fits says what of a configuration the directors that answer could not do, each thing once.
 func (s *session) fits(cfg fsm.Config) config.Problems {
-	live := s.reports.live(time.Now())
-	live[s.cfg.Name] = received{report: s.report()}
+	live := s.everyReport(time.Now())
 	members := s.node.State().Members
 	var all []misfit
 	for _, name := range slices.Sorted(maps.Keys(live)) {

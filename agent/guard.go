@@ -3,7 +3,6 @@ package agent
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -280,15 +279,13 @@ func (s *session) serveAttest(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(a) // who asked may be gone
+	answer(w, a)
 }
 
 // relieveCutOff has an owner that nobody on the segment reaches let go, and claims, if this director is its
 // first successor.
 func (s *session) relieveCutOff(ctx context.Context, g fsm.Group, choice ownership.Guarding) {
-	state, live := s.node.State(), s.reports.live(time.Now())
-	live[s.cfg.Name] = received{report: s.report()}
+	state, live := s.node.State(), s.everyReport(time.Now())
 	if successor(state, live, g.Name, choice.Owner) != s.cfg.Name {
 		return
 	}
@@ -318,8 +315,7 @@ func (s *session) serveRelease(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	w.WriteHeader(http.StatusConflict)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": "does not own it, or reaches others on every segment"})
+	refuse(w, "does not own it, or reaches others on every segment")
 }
 
 // alone reports whether this director reaches nobody on some segment of a group.

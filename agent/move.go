@@ -85,7 +85,7 @@ func (s *session) claim(ctx context.Context, group string, g fsm.Ownership) erro
 	if err := s.keeper.Claim(ctx, group, ownership.ClaimPriority(ownership.OwnerPriority)); err != nil {
 		return fmt.Errorf("claim %s: %w", group, err)
 	}
-	if err := s.told(ctx, group, g, deaf); err != nil {
+	if err := s.told(ctx, group, g.Owner, body, deaf); err != nil {
 		return err
 	}
 	// Connections that began while we moved: once at once, for they send already, and once when
@@ -104,21 +104,17 @@ func (s *session) claim(ctx context.Context, group string, g fsm.Ownership) erro
 // told tells the owner of a claim by another way than the wire, where it may not have been heard. Deaf is a
 // router on which the owner was not heard before, or "": there the claim is withdrawn if the owner does not
 // answer, since two would own the group.
-func (s *session) told(ctx context.Context, group string, g fsm.Ownership, deaf string) error {
-	body, err := json.Marshal(yieldRequest{group, g.Intent.Epoch})
-	if err != nil {
-		return err
-	}
+func (s *session) told(ctx context.Context, group, owner string, request []byte, deaf string) error {
 	ask, cancel := context.WithTimeout(ctx, yieldWait)
 	defer cancel()
-	err = s.ask(ask, g.Owner, http.MethodPost, "/peer/claimed", body, nil)
+	err := s.ask(ask, owner, http.MethodPost, "/peer/claimed", request, nil)
 	if err == nil {
 		return nil
 	}
-	s.log.Warn("the owner does not say that it has let go", "group", group, "owner", g.Owner, "err", err)
+	s.log.Warn("the owner does not say that it has let go", "group", group, "owner", owner, "err", err)
 	if deaf != "" {
 		s.keeper.Resign(ctx, group)
-		return fmt.Errorf("%s was not told of the claim, and is not heard on %s: withdrawn", g.Owner, deaf)
+		return fmt.Errorf("%s was not told of the claim, and is not heard on %s: withdrawn", owner, deaf)
 	}
 	return nil
 }
@@ -126,8 +122,7 @@ func (s *session) told(ctx context.Context, group string, g fsm.Ownership, deaf 
 // serveClaimed is told that the next owner has claimed: who has not heard it concedes now.
 func (s *session) serveClaimed(w http.ResponseWriter, r *http.Request) {
 	var q yieldRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&q); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+	if !read(w, r, smallBody, &q) {
 		return
 	}
 	if g := s.node.State().Groups[q.Group]; g.Epoch >= q.Epoch {
@@ -136,8 +131,7 @@ func (s *session) serveClaimed(w http.ResponseWriter, r *http.Request) {
 	}
 	conceded, err := s.keeper.Concede(r.Context(), q.Group)
 	if err != nil {
-		w.WriteHeader(http.StatusConflict)
-		_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
+		refuse(w, err.Error())
 		return
 	}
 	if conceded {
@@ -180,20 +174,17 @@ func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(conns) // who asked may be gone
+	answer(w, conns)
 }
 
 // serveYield answers the next owner: from now on a claim of the group is not resisted.
 func (s *session) serveYield(w http.ResponseWriter, r *http.Request) {
 	var q yieldRequest
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&q); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+	if !read(w, r, smallBody, &q) {
 		return
 	}
 	if err := s.mayYield(r.Context(), q); err != nil {
-		w.WriteHeader(http.StatusConflict)
-		_ = json.NewEncoder(w).Encode(map[string]string{"error": err.Error()})
+		refuse(w, err.Error())
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

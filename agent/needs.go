@@ -20,7 +20,7 @@ const (
 	// unfitGrace is how long an owner that a requirement forbids to own is given to hand over. After it
 	// the group is given up here, whoever takes it.
 	unfitGrace = 2 * time.Second
-	// settled is how long a group must not work before its hooks are told of a fault: at the start of a
+	// faultAfter is how long a group must not work before its hooks are told of a fault: at the start of a
 	// keeper no interface was looked at yet.
 	faultAfter = time.Second
 	// stopLimit is how long the hooks of a director that stops are waited for.

@@ -310,8 +310,7 @@ func (s *session) ownedBy(name string) []string {
 		return s.keeper.Owned()
 	}
 	var owned []string
-	state, live := s.node.State(), s.reports.live(time.Now())
-	live[s.cfg.Name] = received{report: s.report()}
+	state, live := s.node.State(), s.everyReport(time.Now())
 	for _, g := range state.Config.Groups() {
 		if live[name].active(g.Name) || groupStatus(state, live, g, s.cfg.Name).Owner == name {
 			owned = append(owned, g.Name)

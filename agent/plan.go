@@ -63,8 +63,7 @@ func (s *session) planEverywhere(ctx context.Context, cfg fsm.Config, plan *api.
 
 func (s *session) servePlan(w http.ResponseWriter, r *http.Request) {
 	var cfg fsm.Config
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<20)).Decode(&cfg); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+	if !read(w, r, largeBody, &cfg) {
 		return
 	}
 	ops, conns, err := s.director.Plan(r.Context(), config.WithDefaults(cfg))
@@ -72,6 +71,5 @@ func (s *session) servePlan(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(kernelPlan{ops, conns}) // who asked may be gone
+	answer(w, kernelPlan{ops, conns})
 }

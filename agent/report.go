@@ -116,6 +116,13 @@ func (rs *reports) live(now time.Time) map[string]received {
 	return out
 }
 
+// everyReport returns the live reports of the others, and this director's own.
+func (s *session) everyReport(now time.Time) map[string]received {
+	all := s.reports.live(now)
+	all[s.cfg.Name] = received{report: s.report()}
+	return all
+}
+
 // tellOthers sends this director's report to every other member, each in its own time: one that
 // hangs delays no other.
 func (s *session) tellOthers(ctx context.Context) error {

@@ -28,8 +28,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 		return st, nil
 	}
 	now := time.Now()
-	state, live := s.node.State(), s.reports.live(now)
-	live[s.cfg.Name] = received{report: s.report()}
+	state, live := s.node.State(), s.everyReport(now)
 	st.Cluster, st.Leader, st.Quorum = state.ClusterID, s.node.Leader(), s.node.Quorum()
 	st.Revision, st.AppliedIndex, st.FeatureLevel, st.StateHash = state.Revision, state.Index, state.Level, state.Hash()
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
