@@ -161,15 +161,14 @@ func (s *session) look(ctx context.Context, g fsm.Group, q guarded) ownership.Gu
 	defer cancel()
 	var asking sync.WaitGroup
 	said := s.askAttestations(ctx, g.Name, &asking)
-	found := make([]map[netip.Addr]net.HardwareAddr, len(q.silent))
+	found := make([]segment, len(q.silent))
 	for i, r := range q.silent {
 		asking.Go(func() { found[i] = s.askSegment(ctx, g, r) })
 	}
 	asking.Wait()
 	var all []ownership.Guarding
 	for i, r := range q.silent {
-		words, gateway := s.words(g, r, said, found[i])
-		all = append(all, ownership.Guard(words, gateway))
+		all = append(all, ownership.Guard(s.words(g, r, said, found[i].macs), found[i].gateway))
 	}
 	return ownership.Worst(all)
 }
@@ -195,10 +194,16 @@ func (s *session) askAttestations(ctx context.Context, group string, asking *syn
 	return said
 }
 
+// segment is what answers on the segment of a router.
+type segment struct {
+	macs    map[netip.Addr]net.HardwareAddr
+	gateway bool // the default route's next hop answers
+}
+
 // askSegment asks the segment of a router for its address, for the members' own, and for the gateway.
-func (s *session) askSegment(ctx context.Context, g fsm.Group, r keeper.RouterStatus) map[netip.Addr]net.HardwareAddr {
+func (s *session) askSegment(ctx context.Context, g fsm.Group, r keeper.RouterStatus) segment {
 	if !r.Source.IsValid() {
-		return nil
+		return segment{}
 	}
 	targets := []netip.Addr{virtualOf(g, r.Name)}
 	for _, m := range s.node.State().Members {
@@ -206,18 +211,20 @@ func (s *session) askSegment(ctx context.Context, g fsm.Group, r keeper.RouterSt
 			targets = append(targets, onLink(r, m.Sources)...)
 		}
 	}
-	if gw, ok := gatewayOn(r.Interface, r.Source); ok {
+	gw, ok := gatewayOn(r.Interface, r.Source)
+	if ok {
 		targets = append(targets, gw)
 	}
 	found, err := probe.Ask(ctx, r.Interface, r.Source, slices.Compact(slices.SortedFunc(slices.Values(targets), netip.Addr.Compare)))
 	if err != nil {
 		s.log.Debug("segment not asked", "router", r.Name, "err", err)
 	}
-	return found
+	return segment{macs: found, gateway: ok && found[gw] != nil}
 }
 
 // words joins what members say and what the segment answers.
-func (s *session) words(g fsm.Group, r keeper.RouterStatus, said map[string]attestation, found map[netip.Addr]net.HardwareAddr) (words []ownership.Word, gateway bool) {
+func (s *session) words(g fsm.Group, r keeper.RouterStatus, said map[string]attestation, found map[netip.Addr]net.HardwareAddr) []ownership.Word {
+	var words []ownership.Word
 	vip := found[virtualOf(g, r.Name)]
 	for name, m := range s.node.State().Members {
 		if name == s.cfg.Name {
@@ -233,10 +240,7 @@ func (s *session) words(g fsm.Group, r keeper.RouterStatus, said map[string]atte
 		words = append(words, w)
 	}
 	slices.SortFunc(words, func(a, b ownership.Word) int { return cmp.Compare(a.Name, b.Name) })
-	if gw, ok := gatewayOn(r.Interface, r.Source); ok {
-		gateway = found[gw] != nil
-	}
-	return words, gateway
+	return words
 }
 
 // serves reports whether the group's address is answered by a member: by the MAC that its own has, or by a
@@ -326,7 +330,7 @@ func (s *session) alone(ctx context.Context, g fsm.Group, own keeper.GroupStatus
 	var asking sync.WaitGroup
 	for i, r := range own.Routers {
 		asking.Go(func() {
-			found := s.askSegment(ctx, g, r)
+			found := s.askSegment(ctx, g, r).macs
 			delete(found, virtualOf(g, r.Name))
 			alone[i] = len(found) == 0
 		})
