@@ -243,6 +243,13 @@ func (a *Agent) Config(context.Context) (fsm.Config, uint64, error) {
 	return state.Config, state.Revision, nil
 }
 
+// complete fills in what a configuration leaves to its defaults and to the keys that are kept, and says
+// what is wrong with it.
+func complete(state *fsm.State, c fsm.Config) (fsm.Config, config.Problems) {
+	c = config.KeepKeys(state.Config, config.WithDefaults(c), state.Secrets().VRRPKeys)
+	return c, append(config.Validate(c), config.MissingKeys(state.Config, c)...)
+}
+
 // Plan implements [api.Agent].
 func (a *Agent) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) {
 	s, err := a.current()
@@ -250,16 +257,14 @@ func (a *Agent) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) 
 		return api.Plan{}, err
 	}
 	state := s.node.State()
-	r.Config = config.WithDefaults(r.Config)
-	r.Config = config.KeepKeys(state.Config, r.Config, state.Secrets().VRRPKeys)
+	cfg, problems := complete(state, r.Config)
 	plan := api.Plan{
 		Base:     state.Revision,
-		Changes:  config.Diff(state.Config, r.Config),
-		Problems: append(append(config.Problems{}, config.Validate(r.Config)...), config.MissingKeys(state.Config, r.Config)...),
+		Changes:  config.Diff(state.Config, cfg),
+		Problems: append(append(config.Problems{}, problems...), s.fits(cfg)...), // [] in JSON, not null,
 		Kernel:   map[string][]string{},
 	}
-	plan.Problems = append(plan.Problems, s.fits(r.Config)...)
-	err = s.planEverywhere(ctx, r.Config, &plan)
+	err = s.planEverywhere(ctx, cfg, &plan)
 	return plan, err
 }
 
@@ -269,16 +274,14 @@ func (a *Agent) Apply(ctx context.Context, r api.ApplyRequest) (api.ApplyResult,
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
-	r.Config = config.WithDefaults(r.Config)
-	state := s.node.State()
-	r.Config = config.KeepKeys(state.Config, r.Config, state.Secrets().VRRPKeys)
-	if err := append(config.Validate(r.Config), config.MissingKeys(state.Config, r.Config)...).Err(); err != nil {
+	cfg, problems := complete(s.node.State(), r.Config)
+	if err := problems.Err(); err != nil {
 		return api.ApplyResult{}, err
 	}
-	if err := s.fits(r.Config).Err(); err != nil {
+	if err := s.fits(cfg).Err(); err != nil {
 		return api.ApplyResult{}, err
 	}
-	if err := s.propose(ctx, fsm.PutConfig{Base: r.Base, Config: r.Config, Author: r.Author}); err != nil {
+	if err := s.propose(ctx, fsm.PutConfig{Base: r.Base, Config: cfg, Author: r.Author}); err != nil {
 		return api.ApplyResult{}, err
 	}
 	return api.ApplyResult{Revision: r.Base + 1, Index: s.node.State().Index}, nil
