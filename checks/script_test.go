@@ -14,47 +14,8 @@ import (
 
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/program"
+	"github.com/quorate/quorate/program/programtest"
 )
-
-// newDir returns a directory that the user of scripts may enter and write to.
-func newDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "quorate-check-") // t.TempDir's parent may be closed to others
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-// shell writes a shell script and returns its path.
-func shell(t *testing.T, body string) string {
-	t.Helper()
-	name := filepath.Join(newDir(t), "check")
-	// A child that another test forks meanwhile would hold the file open for writing: text file busy.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	if err := os.WriteFile(name, []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
-
-// drop returns a file that scripts may write to.
-func drop(t *testing.T) string {
-	t.Helper()
-	name := filepath.Join(newDir(t), "out")
-	if err := os.WriteFile(name, nil, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(name, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
 
 func scriptCheck(timeout time.Duration, argv ...string) fsm.Check {
 	return fsm.Check{Kind: fsm.CheckScript, Command: argv, Timeout: timeout}
@@ -77,15 +38,15 @@ func TestAScriptsExitStatusDecides(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			wantCause(t, scriptCheck(10*time.Second, shell(t, tt.body)), target, tt.want)
+			wantCause(t, scriptCheck(10*time.Second, programtest.Shell(t, tt.body)), target, tt.want)
 		})
 	}
 }
 
 func TestAScriptKnowsItsServerAndNothingElse(t *testing.T) {
 	t.Setenv("SECRET", "of the agent")
-	out := drop(t)
-	c := scriptCheck(10*time.Second, shell(t, `tr '\0' '\n' </proc/self/environ >"$1"; echo "arg=$2" >>"$1"; pwd >>"$1"`), out, "a b;$(c)")
+	out := programtest.Drop(t)
+	c := scriptCheck(10*time.Second, programtest.Shell(t, `tr '\0' '\n' </proc/self/environ >"$1"; echo "arg=$2" >>"$1"; pwd >>"$1"`), out, "a b;$(c)")
 	c.Port = 81
 	wantCause(t, c, refusing(t), "")
 	got, err := os.ReadFile(out)
@@ -115,8 +76,8 @@ func TestAScriptKnowsItsServerAndNothingElse(t *testing.T) {
 }
 
 func TestAScriptIsUnprivilegedAndStaysSo(t *testing.T) {
-	out := drop(t)
-	wantCause(t, scriptCheck(10*time.Second, shell(t, `cat /proc/self/status >"$1"`), out), refusing(t), "")
+	out := programtest.Drop(t)
+	wantCause(t, scriptCheck(10*time.Second, programtest.Shell(t, `cat /proc/self/status >"$1"`), out), refusing(t), "")
 	got := statusFields(t, out)
 	if got["NoNewPrivs"] != "1" {
 		t.Errorf("NoNewPrivs = %q, want 1", got["NoNewPrivs"])
@@ -184,8 +145,8 @@ func TestAScriptsWholeGroupEndsWithIt(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			out := drop(t)
-			argv := shell(t, tt.body)
+			out := programtest.Drop(t)
+			argv := programtest.Shell(t, tt.body)
 			start := time.Now()
 			wantCause(t, scriptCheck(tt.timeout, argv, out), refusing(t), tt.want)
 			if took := time.Since(start); took > 5*time.Second {
@@ -208,8 +169,8 @@ func TestAScriptsWholeGroupEndsWithIt(t *testing.T) {
 // TestManyProcessesEndWithTheirGroup is not in parallel, where it would delay others. The processes
 // double six times and no more: nothing here may outgrow the machine when the test itself is killed.
 func TestManyProcessesEndWithTheirGroup(t *testing.T) {
-	out := drop(t)
-	argv := shell(t, `echo $$ >>"$1"; f() { [ "$1" -lt 6 ] && { f $(($1+1)) & f $(($1+1)) & }; sleep 9; }; f 0`)
+	out := programtest.Drop(t)
+	argv := programtest.Shell(t, `echo $$ >>"$1"; f() { [ "$1" -lt 6 ] && { f $(($1+1)) & f $(($1+1)) & }; sleep 9; }; f 0`)
 	p, err := NewProber(scriptCheck(short, argv, out), refusing(t), Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -230,8 +191,8 @@ func TestAScriptsProcessesAreBounded(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: the limit is of the user whom scripts run as")
 	}
-	out := drop(t)
-	wantCause(t, scriptCheck(5*time.Second, shell(t, `o=$1; set -- $(grep "Max processes" /proc/self/limits); echo $3 >"$o"; nice >>"$o"`), out), refusing(t), "")
+	out := programtest.Drop(t)
+	wantCause(t, scriptCheck(5*time.Second, programtest.Shell(t, `o=$1; set -- $(grep "Max processes" /proc/self/limits); echo $3 >"$o"; nice >>"$o"`), out), refusing(t), "")
 	got, err := os.ReadFile(out)
 	f := strings.Fields(string(got))
 	if err != nil || len(f) != 2 {
@@ -283,13 +244,13 @@ func TestAChildThatLeavesTheGroupAndHoldsTheOutputDelaysNothing(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			wantCause(t, scriptCheck(500*time.Millisecond, shell(t, tt.body)), refusing(t), tt.want)
+			wantCause(t, scriptCheck(500*time.Millisecond, programtest.Shell(t, tt.body)), refusing(t), tt.want)
 		})
 	}
 }
 
 func TestScriptsLeaveNoFilesThreadsOrProcessesBehind(t *testing.T) {
-	p, err := NewProber(scriptCheck(5*time.Second, shell(t, "exit 1")), refusing(t), Options{})
+	p, err := NewProber(scriptCheck(5*time.Second, programtest.Shell(t, "exit 1")), refusing(t), Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,7 +283,7 @@ func TestCheckScriptNamesTheComponentAtFault(t *testing.T) {
 	if err := CheckScript("/bin/true"); err != nil {
 		t.Error(err)
 	}
-	name := newDir(t) + "/a/check"
+	name := programtest.Dir(t) + "/a/check"
 	want := "script " + name + ": " + filepath.Dir(name) + ": no such file or directory"
 	if err := CheckScript(name); err == nil || err.Error() != want {
 		t.Errorf("CheckScript(%q) = %v, want %q", name, err, want)
@@ -331,7 +292,7 @@ func TestCheckScriptNamesTheComponentAtFault(t *testing.T) {
 
 func TestAScriptThatCannotRunFailsAndIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	name := filepath.Join(newDir(t), "late")
+	name := filepath.Join(programtest.Dir(t), "late")
 	p, err := NewProber(scriptCheck(5*time.Second, name), refusing(t), Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -365,8 +326,8 @@ func TestOneUserIsNotTakenForAnother(t *testing.T) {
 		}
 		t.Skip("needs root")
 	}
-	out := drop(t)
-	c := scriptCheck(5*time.Second, shell(t, `id -u >"$1"`), out)
+	out := programtest.Drop(t)
+	c := scriptCheck(5*time.Second, programtest.Shell(t, `id -u >"$1"`), out)
 	c.User = "nobody"
 	wantCause(t, c, refusing(t), "")
 	got, err := os.ReadFile(out)

@@ -6,12 +6,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/quorate/quorate/program/programtest"
 )
 
 func TestAProgramIsRefusedWithTheComponentAtFault(t *testing.T) {
 	t.Parallel()
 	root := os.Geteuid() == 0
-	dir := newDir(t)
+	dir := programtest.Dir(t)
 	make := func(name string, mode os.FileMode, text string) string {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

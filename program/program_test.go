@@ -8,9 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/program/programtest"
 )
 
 func unprivileged(t *testing.T) User {
@@ -20,33 +21,6 @@ func unprivileged(t *testing.T) User {
 		t.Fatal(err)
 	}
 	return u
-}
-
-// newDir returns a directory that the user of programs may enter.
-func newDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "quorate-program-") // t.TempDir's parent may be closed to others
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-// shell writes a shell script and returns its path.
-func shell(t *testing.T, body string) string {
-	t.Helper()
-	name := filepath.Join(newDir(t), "program")
-	// A child that another test forks meanwhile would hold the file open for writing: text file busy.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	if err := os.WriteFile(name, []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return name
 }
 
 func newProgram(t *testing.T, c Command) *Program {
@@ -96,7 +70,7 @@ func TestARunEndsWithAnOutcomeAndItsWords(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			o, err := newProgram(t, Command{Argv: []string{shell(t, tt.body)}, Tail: tt.tail}).Run(t.Context())
+			o, err := newProgram(t, Command{Argv: []string{programtest.Shell(t, tt.body)}, Tail: tt.tail}).Run(t.Context())
 			// the end begins inside a line
 			words := strings.Replace(o.Words(), ": ast", ": last", 1)
 			if err != nil || o.OK() != tt.ok || words != tt.words {
@@ -111,7 +85,7 @@ func TestARunEndsWithAnOutcomeAndItsWords(t *testing.T) {
 
 func TestAProgramRunsOnceAtATime(t *testing.T) {
 	t.Parallel()
-	p := newProgram(t, Command{Argv: []string{shell(t, "sleep 97")}})
+	p := newProgram(t, Command{Argv: []string{programtest.Shell(t, "sleep 97")}})
 	ctx, cancel := context.WithCancel(t.Context())
 	first := make(chan error)
 	go func() {
@@ -144,7 +118,7 @@ func TestAForkBombIsContained(t *testing.T) {
 	u := User{Name: "bomber", UID: 60987, GID: 60987} // nobody else's processes count against its limit
 	const limit = 24
 	// It doubles eight times and no more: nothing here may outgrow the machine, limit or not.
-	name := shell(t, `f() { [ "$1" -lt 8 ] && { f $(($1+1)) & f $(($1+1)) & }; sleep 9; }; f 0`)
+	name := programtest.Shell(t, `f() { [ "$1" -lt 8 ] && { f $(($1+1)) & f $(($1+1)) & }; sleep 9; }; f 0`)
 	p, err := New(Command{Argv: []string{name}, User: u, Processes: limit})
 	if err != nil {
 		t.Fatal(err)

@@ -7,50 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/program/programtest"
 )
-
-// newDir returns a directory that the user of hooks may enter.
-func newDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "quorate-hook-") // t.TempDir's parent may be closed to others
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-// shell writes a shell script and returns its path.
-func shell(t *testing.T, body string) string {
-	t.Helper()
-	name := newDir(t) + "/hook"
-	// A child that another test forks meanwhile would hold the file open for writing: text file busy.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	if err := os.WriteFile(name, []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
-
-// drop returns a file that hooks may write to.
-func drop(t *testing.T) string {
-	t.Helper()
-	name := newDir(t) + "/out"
-	if err := os.WriteFile(name, nil, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(name, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	return name
-}
 
 // runOnce wants a group to be owner until its hook was run once, and returns the report.
 func runOnce(t *testing.T, g Group) Report {
@@ -79,9 +40,9 @@ func runOnce(t *testing.T, g Group) Report {
 
 func TestAHookIsToldWhatItNeedsAndNothingElse(t *testing.T) {
 	t.Setenv("SECRET", "of the agent")
-	out := drop(t)
+	out := programtest.Drop(t)
 	report := runOnce(t, Group{
-		Hooks:     []Hook{{Command: []string{shell(t, `env >"$1"; id -u >>"$1"`), out}}},
+		Hooks:     []Hook{{Command: []string{programtest.Shell(t, `env >"$1"; id -u >>"$1"`), out}}},
 		Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("2001:db8::1/64")},
 	})
 	if !report.OK {
@@ -116,12 +77,12 @@ func TestAHookIsToldWhatItNeedsAndNothingElse(t *testing.T) {
 
 func TestAFailedHookIsReportedWithTheEndOfItsOutput(t *testing.T) {
 	t.Parallel()
-	report := runOnce(t, Group{Hooks: []Hook{{Name: "cloud", Command: []string{shell(t, `seq 10000; echo "quota exceeded" >&2; exit 4`)}}}})
+	report := runOnce(t, Group{Hooks: []Hook{{Name: "cloud", Command: []string{programtest.Shell(t, `seq 10000; echo "quota exceeded" >&2; exit 4`)}}}})
 	if report.OK || report.Exit != 4 || report.Problem != "exit status 4: quota exceeded" || report.Output != "quota exceeded\n" ||
 		report.Hook != "cloud" || report.Attempt != 1 || report.Again != time.Second {
 		t.Errorf("%+v", report)
 	}
-	report = runOnce(t, Group{Hooks: []Hook{{Command: []string{shell(t, `seq 10000; exit 1`)}}}})
+	report = runOnce(t, Group{Hooks: []Hook{{Command: []string{programtest.Shell(t, `seq 10000; exit 1`)}}}})
 	if len(report.Output) > 4<<10 || !strings.HasSuffix(report.Output, "\n9999\n10000\n") {
 		t.Errorf("%d bytes of output, which end with %q", len(report.Output), report.Output[max(0, len(report.Output)-20):])
 	}
@@ -129,9 +90,9 @@ func TestAFailedHookIsReportedWithTheEndOfItsOutput(t *testing.T) {
 
 func TestAHooksWholeGroupIsKilledWhenItsTimeIsUp(t *testing.T) {
 	t.Parallel()
-	out := drop(t)
+	out := programtest.Drop(t)
 	report := runOnce(t, Group{Hooks: []Hook{{
-		Command: []string{shell(t, `echo $$ >>"$1"; sleep 97 & echo $! >>"$1"; sh -c 'trap "" TERM INT HUP; echo $$ >>"$0"; sleep 97; sleep 97' "$1" & sleep 97`), out},
+		Command: []string{programtest.Shell(t, `echo $$ >>"$1"; sleep 97 & echo $! >>"$1"; sh -c 'trap "" TERM INT HUP; echo $$ >>"$0"; sleep 97; sleep 97' "$1" & sleep 97`), out},
 		Timeout: 300 * time.Millisecond,
 	}}})
 	if report.OK || report.Problem != "no exit in 300ms" {
@@ -165,8 +126,8 @@ func wantGone(t *testing.T, pid string) {
 
 func TestAHookIsRefusedWithTheComponentAtFault(t *testing.T) {
 	t.Parallel()
-	good := shell(t, "exit 0")
-	plain := shell(t, "exit 0")
+	good := programtest.Shell(t, "exit 0")
+	plain := programtest.Shell(t, "exit 0")
 	if err := os.Chmod(plain, 0o644); err != nil {
 		t.Fatal(err)
 	}

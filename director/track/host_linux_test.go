@@ -10,12 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/program/programtest"
 )
 
 // newNamespace puts the test's goroutine into a network namespace of its own, with a pair of
@@ -214,33 +215,9 @@ func TestAFileThatIsBeingWrittenIsNotTakenForMissing(t *testing.T) {
 	}
 }
 
-// newDir returns a directory that everybody may enter.
-func newDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "quorate-track-") // t.TempDir's parent may be closed to others
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
-
-func executable(t *testing.T, path string, text []byte) {
-	t.Helper()
-	// A child that another test forks meanwhile would hold the file open for writing: text file busy.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	if err := os.WriteFile(path, text, 0o755); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestAScriptIsFollowed(t *testing.T) {
 	t.Parallel()
-	dir := newDir(t)
+	dir := programtest.Dir(t)
 	script, switched, pids := dir+"/check", dir+"/switch", dir+"/pids"
 	for _, name := range []string{switched, pids} {
 		if err := os.WriteFile(name, nil, 0o666); err != nil {
@@ -255,7 +232,7 @@ func TestAScriptIsFollowed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	executable(t, script, []byte(`#!/bin/sh
+	programtest.Executable(t, script, []byte(`#!/bin/sh
 [ "$QUORATE_TRACK" = db ] || exit 9
 case $(cat "$1") in
 down) echo no answer >&2; exit 3;;
@@ -312,8 +289,8 @@ func TestAScriptIsRefusedBeforeItRunsWithTheComponentAtFault(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root, who minds what others could change")
 	}
-	dir := newDir(t)
-	executable(t, dir+"/check", []byte("#!/bin/sh\n"))
+	dir := programtest.Dir(t)
+	programtest.Executable(t, dir+"/check", []byte("#!/bin/sh\n"))
 	if err := os.Chmod(dir, 0o777); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/quorate/quorate/program/programtest"
 )
 
 // sleeper returns a program of that name which sleeps.
@@ -19,7 +21,7 @@ func sleeper(t *testing.T, name string) string {
 		t.Fatal(err)
 	}
 	path := t.TempDir() + "/" + name
-	executable(t, path, text)
+	programtest.Executable(t, path, text)
 	return path
 }
 
