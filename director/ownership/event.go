@@ -1,0 +1,152 @@
+package ownership
+
+import (
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// Event is an input of a [Machine].
+type Event interface{ event() }
+
+// Look says that facts have changed, or that the machine's deadline has passed.
+type Look struct{}
+
+// Done tells how an action that had an ID came out. Each such action has exactly one Done, within the time
+// that the action allows.
+type Done struct {
+	ID       uint64
+	Err      error
+	OK       bool        // of [Grant] and [Concede]: the group was owned here
+	Word     Attestation // of [Ask]
+	Segments []Segment   // of [Probe], as many as routers were named, in their order
+}
+
+// Asked is a question of another member, which the machine answers with one [Reply] of the same ID.
+type Asked struct {
+	ID   uint64
+	From string
+	Question
+}
+
+func (Look) event()  {}
+func (Done) event()  {}
+func (Asked) event() {}
+
+// Kind is what a question is about.
+type Kind string
+
+// The questions that directors ask each other about a group.
+const (
+	Attest  Kind = "attest"  // what do you know of it
+	Yield   Kind = "yield"   // you own it, and the log has it move to me: do not resist my claim
+	Claimed Kind = "claimed" // I have claimed it: let it go if you have not heard
+	Let     Kind = "let"     // you own it and nobody reaches you on its segment: let it go
+)
+
+// Question is what one director asks another about a group. Epoch is that of the move that it is about.
+type Question struct {
+	Kind  Kind   `json:"kind"`
+	Epoch uint64 `json:"epoch,omitempty"`
+}
+
+// Attestation is what a director says of a group when it is asked.
+type Attestation struct {
+	Owns  bool     `json:"owns"`            // its routers are Active, and have carrier
+	Epoch uint64   `json:"epoch"`           // that its log has the group in
+	Stays bool     `json:"stays"`           // it owns the group, and would not give it up to who asks
+	Hears []string `json:"hears,omitempty"` // the member that it hears own it now, or "", by router in the order of the configuration
+	Gone  []string `json:"gone,omitempty"`  // members that it has neither heard nor reached for 300 ms
+}
+
+// Segment is what answers on the segment of a router.
+type Segment struct {
+	Router  string
+	Reached []string // members whose own address answers
+	Serves  string   // the member that answers for the router's address, "" for none or a stranger
+	Gateway bool     // the default route's next hop answers
+}
+
+// Action is an output of a [Machine]. Actions are begun in order, and none is waited for.
+type Action interface{ action() }
+
+// Ask asks another member. Its Done has the word of that member, or the error with which it refused or did
+// not answer within the time.
+type Ask struct {
+	ID     uint64
+	To     string
+	Within time.Duration
+	Question
+}
+
+// Probe asks the segments of routers for their address, the members' own addresses and the gateway.
+type Probe struct {
+	ID      uint64
+	Routers []string
+	Within  time.Duration
+}
+
+// Pull brings the connections of another director into this one's kernel.
+type Pull struct {
+	ID     uint64
+	From   string
+	Within time.Duration
+}
+
+// Claim has the keeper take the group. Its Done comes when the addresses are announced.
+type Claim struct {
+	ID       uint64
+	Priority uint8
+}
+
+// Grant has the keeper not resist a claim for a while: the addresses stay until the new owner has announced.
+type Grant struct {
+	ID   uint64
+	Wait time.Duration
+}
+
+// Concede has the keeper give the group up to a claim that it may not have heard.
+type Concede struct{ ID uint64 }
+
+// HoldTimer keeps the group from taking over by its timer for a while; 0 ends that.
+type HoldTimer struct{ For time.Duration }
+
+// Resign gives the group up at once, whoever takes it.
+type Resign struct{}
+
+// Renew has the keeper announce the group's addresses again.
+type Renew struct{}
+
+// Propose puts a command to the log. Its Done says whether that took it.
+type Propose struct {
+	ID      uint64
+	Command fsm.Command
+	Within  time.Duration
+}
+
+// Reply answers the question that had this ID: with a word, or with the reason of a refusal.
+type Reply struct {
+	ID     uint64
+	Word   Attestation
+	Refuse string // empty: it is not refused
+}
+
+// Tell is something that people are told of.
+type Tell struct {
+	Kind  string // guard, yield, claim or contest
+	Text  string
+	Alarm bool // somebody should look at it
+}
+
+func (Ask) action()       {}
+func (Probe) action()     {}
+func (Pull) action()      {}
+func (Claim) action()     {}
+func (Grant) action()     {}
+func (Concede) action()   {}
+func (HoldTimer) action() {}
+func (Resign) action()    {}
+func (Renew) action()     {}
+func (Propose) action()   {}
+func (Reply) action()     {}
+func (Tell) action()      {}

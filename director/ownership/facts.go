@@ -1,0 +1,116 @@
+package ownership
+
+import (
+	"slices"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// Facts are what one director knows of one group at one time. Whoever drives a [Machine] gathers them anew
+// for each step: nothing in them is remembered by the machine but what it says.
+type Facts struct {
+	Self    string
+	Group   string
+	Log     fsm.Ownership // what this director's log says
+	Current bool          // the log was applied as far as this director knows it to go
+	Quorum  bool          // a majority of the voters is in touch, or was within the grace
+	Ready   bool          // fit to gain ownership
+	Drains  bool          // asked to own nothing
+	OnTime  bool          // the process ran when it should have: what was not heard was not said
+	Voters  int           // members that vote, this one included
+	Keeper  Keeper
+	Members []Member // all others, witnesses too, by name
+}
+
+// Part is what a director's keeper is to a group.
+type Part uint8
+
+// The parts.
+const (
+	Absent  Part = iota // no keeper answers, or it does not run the group
+	Faulty              // the routers cannot work, or one of them cannot: VRRP's Initialize
+	Standby             // VRRP's Backup
+	Owner               // VRRP's Active
+)
+
+// String returns the part as it is shown to people.
+func (p Part) String() string { return [...]string{"absent", "fault", "standby", "owner"}[p] }
+
+// Keeper is what the keeper of this host says of the group.
+type Keeper struct {
+	Part     Part
+	Claimed  bool // it advertises a claim, which no order of the log has ended yet
+	Interval time.Duration
+	Lifetime time.Duration // of addresses that nobody renews
+	Routers  []Router      // in the order of the configuration
+}
+
+// Router is what the keeper says of one router of the group.
+type Router struct {
+	Name   string
+	Silent bool          // it is Backup and has missed an advert
+	Heard  string        // the member that was heard last as Active, "" for none
+	Age    time.Duration // how long ago that was; no member was heard: of no meaning
+}
+
+// hears returns the member whose adverts arrive now, or "".
+func (r Router) hears() string {
+	if r.Silent {
+		return ""
+	}
+	return r.Heard
+}
+
+// Member is another member as this director knows it. What it says is of its last report.
+type Member struct {
+	Name     string
+	Witness  bool // it votes and attests, and owns nothing
+	Alive    bool // it reported lately
+	Ready    bool
+	Draining bool
+	Fit      bool // it meets the group's requirements, and its routers can work
+	Part     Part
+	// Unheard is for how long nothing came from its agent over the cluster port.
+	Unheard time.Duration
+	// Unreached is for how long its own address has not answered on the segment of each router, in the order
+	// of the configuration; negative where it has no address there that could be asked for, or was not
+	// asked yet.
+	Unreached []time.Duration
+}
+
+// member returns a member by name.
+func (f Facts) member(name string) (Member, bool) {
+	i := slices.IndexFunc(f.Members, func(m Member) bool { return m.Name == name })
+	if i < 0 {
+		return Member{}, false
+	}
+	return f.Members[i], true
+}
+
+// deaf returns the first router on which a member is not heard as Active now, or "".
+func (f Facts) deaf(member string) string {
+	for _, r := range f.Keeper.Routers {
+		if r.hears() != member {
+			return r.Name
+		}
+	}
+	return ""
+}
+
+// successor returns the first director in the log's order that could own the group now, the named one apart,
+// or "".
+func (f Facts) successor(but string) string {
+	for _, name := range f.Log.Order {
+		switch m, ok := f.member(name); {
+		case name == but:
+		case name == f.Self:
+			if f.Ready && !f.Drains && f.Keeper.Part == Standby {
+				return name
+			}
+		case ok && m.Alive && m.Ready && m.Fit && !m.Draining && !m.Witness && m.Part == Standby:
+			return name
+		}
+	}
+	return ""
+}
