@@ -107,7 +107,7 @@ func (w *worker) own(id identity, r Router) uint64 {
 			v.wants[a] = true
 		}
 		v.paths, v.refresh = r.paths(), r.refresh()
-		v.patience = min(2*r.Interval, v.lifetime/3+spare)
+		v.patience = min(2*r.Interval, Renewal(v.lifetime)+spare)
 	})
 }
 

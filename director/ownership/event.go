@@ -65,6 +65,7 @@ type Segment struct {
 	Router  string
 	Reached []string // members whose own address answers
 	Serves  string   // the member that answers for the router's address, "" for none or a stranger
+	Virtual bool     // that address is answered by a virtual MAC, which only an owner has
 	Gateway bool     // the default route's next hop answers
 }
 

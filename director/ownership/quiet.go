@@ -11,8 +11,8 @@ const (
 	surveyLimit = 300 * time.Millisecond
 	// releaseWait is how long an owner that is cut off may take to let go, before it is claimed from.
 	releaseWait = 100 * time.Millisecond
-	// beforeEnd is how long before the end of the lifetime of a frozen owner's addresses it is claimed from.
-	beforeEnd = 500 * time.Millisecond
+	// beforeEnd is how long before the addresses of a frozen owner may end it is claimed from.
+	beforeEnd = 50 * time.Millisecond
 )
 
 // quiet is what is done while the owner is not heard on some router.
@@ -119,12 +119,14 @@ func (f Facts) words(router string, said map[string]Attestation, seg Segment) []
 	for _, m := range f.Members {
 		a, answers := said[m.Name]
 		w := Word{Name: m.Name, Answers: answers, Owns: a.Owns, Serves: seg.Serves == m.Name}
+		last := index < len(f.Keeper.Routers) && f.Keeper.Routers[index].Heard == m.Name
 		if index < len(a.Hears) {
 			w.Hears = a.Hears[index]
 		}
 		for _, name := range seg.Reached {
 			w.Reached = w.Reached || name == m.Name
 		}
+		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || !answers && last)
 		words = append(words, w)
 	}
 	return words
@@ -156,23 +158,23 @@ func (s *step) relieve(owner string) {
 	})
 }
 
-// outlive waits while the kernel of an owner whose agent is dead or frozen serves by itself, and claims half
-// a second before that ends: so somebody answers all the while, and no two do for longer than a second. It
-// returns when to look again.
+// outlive waits while the kernel of an owner whose agent is dead or frozen serves by itself, and claims just
+// before that may end: so somebody answers all the while, and no two do for longer than a renewal. It returns
+// when to look again.
 func (s *step) outlive(owner string) (pause time.Duration) {
-	left := s.Keeper.Lifetime
+	left := s.Keeper.Lifetime - s.Keeper.Renewal // the last one may have been due when it froze
 	for _, r := range s.Keeper.Routers {
 		if r.Heard == owner {
-			left = min(left, s.Keeper.Lifetime-r.Age)
+			left = min(left, s.Keeper.Lifetime-s.Keeper.Renewal-r.Age)
 		}
 	}
 	first := s.successor(owner) == s.Self
 	switch {
-	case left <= 0:
+	case left <= -s.Keeper.Renewal: // the first successor had its chance
 		s.release()
 		return s.Keeper.Interval
 	case !first || left > beforeEnd+surveyLimit/3:
-		s.hold(left)
+		s.hold(max(left, 0) + s.Keeper.Renewal)
 	case s.Keeper.Part == Standby:
 		s.claim(func(s *step, d Done) {
 			if d.Err != nil {
@@ -180,7 +182,7 @@ func (s *step) outlive(owner string) (pause time.Duration) {
 				return
 			}
 			s.tell("claim", fmt.Sprintf("%s claims %s: the agent of %s is silent, and its kernel serves for a moment only", s.Self, s.Group, owner))
-			s.after(2*beforeEnd, func(s *step) { s.begin(Renew{}) }) // that kernel may have answered until then
+			s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { s.begin(Renew{}) }) // that kernel may have answered until then
 		})
 	}
 	return max(left-beforeEnd-surveyLimit, 0)
