@@ -19,9 +19,9 @@ type host struct {
 	plugs   [wires]plug
 	disk    time.Duration // what a write takes
 	kernel  kernel
-	record  record        // what the keeper left on disk
-	stopped bool          // the agent is not to run
-	asked   time.Duration // when it was asked last to own nothing
+	record  record // what the keeper left on disk
+	stopped bool   // the agent is not to run
+	out     bool   // it was asked to end, and has not been asked to come back
 
 	keeping, controlling process
 	keeper               *keeper  // nil: it never ran

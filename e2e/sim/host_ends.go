@@ -78,13 +78,17 @@ func (h *host) leave() {
 		return
 	}
 	h.w.say(h.name, "leaves", "", "")
-	h.control.leaving, h.asked = true, h.w.now
+	h.control.leaving, h.out = true, true
 	h.control.changed()
 	h.await(h.w.now + 8*time.Second)
 }
 
 func (h *host) await(limit time.Duration) {
 	h.controlling.after(tickEvery, func() {
+		if !h.out {
+			h.control.leaving = false
+			return
+		}
 		if h.keeper.owns() && h.w.now < limit && h.keeping.alive {
 			h.await(limit)
 			return
@@ -98,7 +102,7 @@ func (h *host) await(limit time.Duration) {
 
 // enter starts the agent again.
 func (h *host) enter() {
-	h.stopped = false
+	h.stopped, h.out = false, false
 	if !h.up {
 		return
 	}
