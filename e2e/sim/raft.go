@@ -81,7 +81,7 @@ func (c *control) raft() {
 	if w.now-max(n.contact, c.since) < n.timeout {
 		return
 	}
-	votes := 0
+	var votes []*node
 	for _, h := range w.hosts {
 		if !w.touches(c.h.index, h.index) {
 			continue
@@ -90,10 +90,10 @@ func (c *control) raft() {
 		if h != c.h && (o.leads && w.now-o.quorum < lease || w.now-o.contact < heartbeat) || o.has > n.has {
 			continue
 		}
-		votes++
+		votes = append(votes, o)
 	}
 	n.timeout = w.chance.between(electionLow, electionHigh)
-	if votes < w.majority() {
+	if len(votes) < w.majority() {
 		n.contact = w.now // it stands again after its timeout
 		n.leader = -1
 		return
@@ -101,6 +101,9 @@ func (c *control) raft() {
 	w.agreed.term++
 	n.leads, n.term, n.quorum, n.led, n.leader, n.blind = true, w.agreed.term, w.now, w.now, c.h.index, false
 	n.pending = 0
+	for _, o := range votes {
+		o.contact = w.now // and votes for no other now
+	}
 	c.learn(n.has)
 	w.say(c.h.name, "leads", "", "")
 }

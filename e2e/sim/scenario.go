@@ -180,7 +180,7 @@ var kindsOfFault = []func(*plan, *host) fault{
 	func(p *plan, h *host) fault { return p.w.unplugs(p.segment(), h) },
 	func(p *plan, h *host) fault { return p.w.movesPort(p.segment(), h) },
 	func(p *plan, h *host) fault {
-		return p.w.delays(p.segment(), p.chance.between(time.Millisecond, p.w.interval/4))
+		return p.w.delays(p.segment(), p.chance.between(time.Millisecond, p.w.interval/8))
 	},
 	func(p *plan, h *host) fault {
 		return p.w.delays(own, p.chance.between(time.Millisecond, 100*time.Millisecond))
