@@ -18,6 +18,8 @@ import (
 type alive struct {
 	tracker *liveness.Tracker
 	pulse   *liveness.Pulse
+	watcher *probe.Watcher
+	asked   []probe.Target // what the watcher asks; it belongs to follow
 }
 
 // newAlive prepares what looks after the others.
@@ -31,6 +33,35 @@ func (s *session) newAlive() {
 		Tracker: s.alive.tracker,
 		Log:     s.log,
 	})
+	s.alive.watcher = probe.NewWatcher(probe.WatchConfig{
+		Every:    liveness.Every,
+		Asked:    s.alive.tracker.Asked,
+		Answered: s.alive.tracker.Answered,
+		Ran:      s.alive.tracker.Ran,
+		Ended:    s.alive.tracker.Ended,
+	})
+}
+
+// watchSegments has the segments asked for the members as they are now.
+func (s *session) watchSegments() {
+	state, runs := s.node.State(), s.keeper.Status()
+	var targets []probe.Target
+	for _, g := range runs.Groups {
+		for _, r := range g.Routers {
+			for name, m := range state.Members {
+				if name != s.cfg.Name {
+					targets = append(targets, targetsOf(r, m)...)
+				}
+			}
+		}
+	}
+	slices.SortFunc(targets, probe.Target.Compare)
+	if targets = slices.Compact(targets); slices.Equal(targets, s.alive.asked) {
+		return
+	}
+	s.alive.asked = targets
+	s.alive.tracker.Watch(targets)
+	s.alive.watcher.Set(targets)
 }
 
 // others are the names of all other members.

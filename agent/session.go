@@ -116,7 +116,7 @@ func (s *session) start(ctx context.Context) {
 	s.runner.Set(s.node.State().Config.Services)
 	s.setNeeds(s.node.State().Config)
 	for _, run := range []func(context.Context) error{
-		s.node.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence, s.alive.pulse.Run,
+		s.node.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence, s.alive.pulse.Run, s.alive.watcher.Run,
 	} {
 		s.group.Go(func() error { return run(ctx) })
 	}
@@ -180,6 +180,7 @@ func (s *session) follow(ctx context.Context) error {
 		s.followHooks()
 		s.disputes.look(time.Now(), disputed(s.node.State(), s.reports.live(time.Now())))
 		s.guard(ctx)
+		s.watchSegments()
 		if mutant.On(mutant.PoisonEnds) && s.node.Halted() != nil {
 			return s.node.Halted()
 		}
