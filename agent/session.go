@@ -46,6 +46,7 @@ type session struct {
 
 	reports            reports
 	disputes           disputes
+	alive              alive
 	heard              bell                  // rings when a report came
 	tellNow            chan struct{}         // capacity 1: tell the others at once
 	intents            map[string]intentSeen // this and the next two are the duties' own
@@ -80,6 +81,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 		unfit: map[string]time.Time{}, done: make(chan struct{}),
 	}
 	s.newNeeds()
+	s.newAlive()
 	cc := a.clusterConfig()
 	cc.Handler = s.peerHandler()
 	cc.OnChange = s.onChange
@@ -114,6 +116,7 @@ func (s *session) start(ctx context.Context) {
 	s.setNeeds(s.node.State().Config)
 	for _, run := range []func(context.Context) error{
 		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence,
+		s.alive.pulse.Run, s.alive.watcher.Run,
 	} {
 		s.group.Go(func() error { return run(ctx) })
 	}
@@ -176,6 +179,7 @@ func (s *session) follow(ctx context.Context) error {
 		s.relieve(ctx)
 		s.followHooks()
 		s.disputes.look(time.Now(), disputed(s.node.State(), s.reports.live(time.Now())))
+		s.watchSegments()
 		if mutant.On(mutant.PoisonEnds) && s.node.Halted() != nil {
 			return s.node.Halted()
 		}
@@ -310,6 +314,7 @@ func (s *session) unready(state *fsm.State) []string {
 func (s *session) peerHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /peer/report", s.serveReport)
+	mux.HandleFunc("POST /peer/pulse", s.servePulse)
 	mux.HandleFunc("POST /peer/confirm", s.serveConfirm)
 	mux.HandleFunc("POST /peer/plan", s.servePlan)
 	mux.HandleFunc("POST "+groups.Path+"{group}", s.serveGroup)
