@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/checks"
@@ -91,10 +92,13 @@ func views(state *fsm.State, live map[string]received, group string, now time.Ti
 		r, alive := live[name]
 		v := ownership.View{
 			Name: name, Alive: alive, Ready: r.Ready, Active: r.active(group),
-			Draining: state.Members[name].Draining || r.Leaving,
+			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
 		}
 		own := r.Groups[group]
-		v.Ready, v.Unfit, v.Score = v.Ready && !own.Waiting, own.Unfit, own.Score
+		if v.Ready && own.Waiting {
+			v.Ready, v.Why = false, "a requirement of "+group+" has said nothing yet"
+		}
+		v.Unfit, v.Score = own.Unfit, own.Score
 		if own.State == "initialize" {
 			v.Fault = own.Reason
 		}

@@ -316,6 +316,7 @@ func (s *session) peerHandler() http.Handler {
 	mux.HandleFunc("POST /peer/report", s.serveReport)
 	mux.HandleFunc("POST /peer/confirm", s.serveConfirm)
 	mux.HandleFunc("POST /peer/plan", s.servePlan)
+	mux.HandleFunc("POST /peer/move", s.serveMove)
 	mux.HandleFunc("POST /peer/yield", s.serveYield)
 	mux.HandleFunc("POST /peer/claimed", s.serveClaimed)
 	mux.HandleFunc("GET /peer/attest/{group}", s.serveAttest)

@@ -199,6 +199,7 @@ type Ownership struct {
 	Order  []string `json:"order,omitempty"` // successors, best first, without the owner
 	Reason string   `json:"reason,omitempty"`
 	Intent *Intent  `json:"intent,omitempty"` // a planned move under way; it changes no priority
+	Forced bool     `json:"forced,omitempty"` // the owner has it though it was not ready: that moves nothing
 }
 
 // Intent is the first entry of a planned move: To will claim the group from its owner.
@@ -206,6 +207,7 @@ type Intent struct {
 	To     string `json:"to"`
 	Epoch  uint64 `json:"epoch"` // the epoch that the outcome will have
 	Reason string `json:"reason"`
+	Forced bool   `json:"forced,omitempty"` // To is not ready, and is to own it all the same
 }
 
 // Token lets one agent join. The token itself is known to nobody but who made it.

@@ -15,6 +15,7 @@ type View struct {
 	Name     string
 	Alive    bool // it reported lately
 	Ready    bool
+	Why      string // it is not ready
 	Draining bool
 	Active   bool          // its VRRP router is Active
 	Unready  time.Duration // how long it has not been ready
@@ -107,7 +108,7 @@ func moveReason(g fsm.Ownership, views []View) string {
 		return v.Name + " drains"
 	case v.Unfit != "":
 		return v.Name + " may not own it: " + v.Unfit
-	case !v.Ready && v.Unready > UnreadyOwner:
+	case !v.Ready && v.Unready > UnreadyOwner && !g.Forced:
 		return fmt.Sprintf("%s has not been ready for %v", v.Name, UnreadyOwner)
 	}
 	return ""
