@@ -21,6 +21,8 @@ type SyncGroup struct {
 	Name    string   `json:"name"`
 	Routers []string `json:"routers"` // in the order of the file; each router is in one group at most
 	Needs   Needs    `json:"needs,omitzero"`
+
+	Placement Placement `json:"placement,omitzero"`
 }
 
 // Group is what is owned and moved as one: a sync group, or a router that is in none. Its name is
@@ -29,6 +31,8 @@ type Group struct {
 	Name    string
 	Routers []Router
 	Needs   Needs // of the sync group, then those of its routers
+
+	Placement Placement
 }
 
 // Protocol is the transport protocol of a virtual service.
