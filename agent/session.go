@@ -45,13 +45,10 @@ type session struct {
 
 	reports            reports
 	disputes           disputes
-	heard              bell                  // rings when a report came
-	tellNow            chan struct{}         // capacity 1: tell the others at once
-	intents            map[string]intentSeen // this and the next two are the duties' own
-	dropped            map[string]time.Time  // group: when a move of it came to nothing
-	ordered            map[string]time.Time  // group: when its successors were last put into another order
-	guards             sync.Map              // group name: it is looked after
-	moving             sync.Map              // group name: a move to this director is under way
+	heard              bell          // rings when a report came
+	tellNow            chan struct{} // capacity 1: tell the others at once
+	guards             sync.Map      // group name: it is looked after
+	moving             sync.Map      // group name: a move to this director is under way
 	warming, relieving atomic.Bool
 
 	aside   sync.WaitGroup // what runs beside the group
@@ -78,8 +75,8 @@ type session struct {
 func (a *Agent) open(ctx context.Context) (*session, error) {
 	s := &session{
 		cfg: a.cfg.File, version: a.cfg.Version, log: a.cfg.Log, keeper: a.keeper, events: &a.events,
-		tellNow: make(chan struct{}, 1), intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, ordered: map[string]time.Time{}, warm: map[string]bool{},
-		unfit: map[string]time.Time{}, guarding: map[string]ownership.Guarding{}, done: make(chan struct{}),
+		tellNow: make(chan struct{}, 1), warm: map[string]bool{},
+		reports: reports{begun: time.Now()}, unfit: map[string]time.Time{}, guarding: map[string]ownership.Guarding{}, done: make(chan struct{}),
 	}
 	s.newNeeds()
 	cc := a.clusterConfig()
@@ -87,7 +84,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 	cc.OnChange = s.onChange
 	cc.Duties = []func(context.Context, *cluster.Node){
 		s.duty(reportEvery, s.agreeVerdicts),
-		s.duty(reportEvery, s.placeGroups),
+		s.placeGroups,
 	}
 	s.runner = checks.New(checks.Config{
 		Observer: s.cfg.Name,
@@ -247,7 +244,9 @@ func (s *session) report() report {
 	r.Leaving = s.leaving
 	s.mu.Unlock()
 	for _, g := range s.keeper.Status().Groups {
-		r.Groups[g.Name] = describeGroup(g)
+		own := describeGroup(g)
+		own.Hears = hears(state, g)
+		r.Groups[g.Name] = own
 	}
 	for _, g := range state.Config.Groups() {
 		st, own := s.standing(g), r.Groups[g.Name]
@@ -323,6 +322,22 @@ func (s *session) peerHandler() http.Handler {
 	mux.HandleFunc("POST /peer/release/{group}", s.serveRelease)
 	mux.HandleFunc("GET /peer/connections", s.serveConnections)
 	return mux
+}
+
+// hears returns the member that a group's keeper hears as Active on every router, or "".
+func hears(state *fsm.State, g keeper.GroupStatus) string {
+	member := ""
+	for i, router := range g.Routers {
+		if g.State != "backup" || router.Heard == nil || router.Silent || !router.Heard.Member {
+			return ""
+		}
+		if name := memberAt(state, router.Heard.Source.String()); i == 0 {
+			member = name
+		} else if name != member {
+			return ""
+		}
+	}
+	return member
 }
 
 // describeGroup puts what the keeper says of a group into a report.

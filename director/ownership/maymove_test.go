@@ -81,11 +81,11 @@ func TestWhatWasMovedByForceStaysThough(t *testing.T) {
 	d1 := View{Name: "d1", Alive: true, Ready: true}
 	d2 := View{Name: "d2", Alive: true, Active: true, Why: "cold", Unready: time.Hour}
 	g := fsm.Ownership{Owner: "d2", Epoch: 5, Order: []string{"d1"}, Forced: true}
-	if got := Place("g", g, []View{d1, d2}, 0); !cmp.Equal(got, Decision{}) {
+	if got := Place(Situation{Group: "g", Log: g, Views: []View{d1, d2}}); !cmp.Equal(got, Decision{}) {
 		t.Errorf("%+v", got)
 	}
 	g.Forced = false
-	if got := Place("g", g, []View{d1, d2}, 0); got.Move == nil {
+	if got := Place(Situation{Group: "g", Log: g, Views: []View{d1, d2}}); got.Move == nil {
 		t.Errorf("not forced: %+v", got)
 	}
 }
