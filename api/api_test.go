@@ -86,6 +86,10 @@ func (f *fake) Drain(_ context.Context, r api.DrainRequest, p api.Progress) erro
 	return f.long(p, r)
 }
 
+func (f *fake) Move(_ context.Context, r api.MoveRequest, p api.Progress) error {
+	return f.long(p, r)
+}
+
 func (f *fake) Remove(_ context.Context, name string, force bool) error {
 	return f.ask("remove", name, force)
 }
@@ -161,6 +165,9 @@ func calls() []call {
 		{"Leave", func(ctx context.Context, a api.Agent, p api.Progress) ([]any, error) {
 			return nil, a.Leave(ctx, api.LeaveRequest{Force: true}, p)
 		}, []any{api.LeaveRequest{Force: true}}, nil, true},
+		{"Move", func(ctx context.Context, a api.Agent, p api.Progress) ([]any, error) {
+			return nil, a.Move(ctx, api.MoveRequest{Group: "web", Director: "d2", Force: true, Author: "root"}, p)
+		}, []any{api.MoveRequest{Group: "web", Director: "d2", Force: true, Author: "root"}}, nil, true},
 		{"Drain", func(ctx context.Context, a api.Agent, p api.Progress) ([]any, error) {
 			return nil, a.Drain(ctx, api.DrainRequest{Director: "d1", Draining: true}, p)
 		}, []any{api.DrainRequest{Director: "d1", Draining: true}}, nil, true},

@@ -105,6 +105,11 @@ func (c *Client) Drain(ctx context.Context, r DrainRequest, p Progress) error {
 	return c.stream(ctx, "/v1/drain", r, p)
 }
 
+// Move implements [Agent].
+func (c *Client) Move(ctx context.Context, r MoveRequest, p Progress) error {
+	return c.stream(ctx, "/v1/move", r, p)
+}
+
 // call asks once and decodes the answer into out, unless that is nil.
 func (c *Client) call(ctx context.Context, method, path string, in, out any) error {
 	resp, err := c.send(ctx, method, path, in)

@@ -178,6 +178,14 @@ type DrainRequest struct {
 	Draining bool   `json:"draining"`
 }
 
+// MoveRequest asks for a group to be owned by a director.
+type MoveRequest struct {
+	Group    string `json:"group"`
+	Director string `json:"director"`
+	Force    bool   `json:"force"`  // though it is not ready
+	Author   string `json:"author"` // who asks, for the reason of the move
+}
+
 // LeaveRequest asks the agent to leave its cluster.
 type LeaveRequest struct {
 	Force bool `json:"force"`
@@ -197,6 +205,7 @@ type Agent interface {
 	Leave(ctx context.Context, r LeaveRequest, p Progress) error
 	Remove(ctx context.Context, name string, force bool) error
 	Drain(ctx context.Context, r DrainRequest, p Progress) error
+	Move(ctx context.Context, r MoveRequest, p Progress) error
 	CreateToken(ctx context.Context, r TokenRequest) (Token, error)
 	Tokens(ctx context.Context) ([]TokenInfo, error)
 	RevokeToken(ctx context.Context, id string) error

@@ -112,6 +112,14 @@ func (w *whole) Drain(_ context.Context, r api.DrainRequest, p api.Progress) err
 	return nil
 }
 
+func (w *whole) Move(_ context.Context, r api.MoveRequest, p api.Progress) error {
+	if r.Group != "web" {
+		return fmt.Errorf("there is no group %s", r.Group)
+	}
+	p(fmt.Sprintf("%s: to %s, force %v", r.Group, r.Director, r.Force))
+	return nil
+}
+
 func (w *whole) Leave(_ context.Context, r api.LeaveRequest, p api.Progress) error {
 	p("addresses are with other directors")
 	p(fmt.Sprintf("membership ended, force %v", r.Force))
@@ -148,6 +156,8 @@ func (*trouble) Apply(context.Context, api.ApplyRequest) (api.ApplyResult, error
 }
 
 func (*trouble) Drain(context.Context, api.DrainRequest, api.Progress) error { return errTrouble }
+
+func (*trouble) Move(context.Context, api.MoveRequest, api.Progress) error { return errTrouble }
 
 func (*trouble) Remove(context.Context, string, bool) error { return errTrouble }
 

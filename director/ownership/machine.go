@@ -21,6 +21,8 @@ type Machine struct {
 	quiet   quiet
 	dead    dead
 	contest contest
+
+	records Records
 }
 
 type timer struct {
@@ -96,10 +98,16 @@ func (s *step) await(make func(id uint64) Action, then func(*step, Done)) {
 }
 
 // tell has people told of something.
-func (s *step) tell(kind, text string) { s.begin(Tell{Kind: kind, Text: text}) }
+func (s *step) tell(kind, text string) {
+	s.decided(kind, text)
+	s.begin(Tell{Kind: kind, Text: text})
+}
 
 // warn is tell, of something that somebody should look at.
-func (s *step) warn(kind, text string) { s.begin(Tell{Kind: kind, Text: text, Alarm: true}) }
+func (s *step) warn(kind, text string) {
+	s.decided(kind, text)
+	s.begin(Tell{Kind: kind, Text: text, Alarm: true})
+}
 
 // ask asks one member.
 func (s *step) ask(to string, q Question, within time.Duration, then func(*step, Done)) {

@@ -15,6 +15,7 @@ const (
 	YieldWait = 500 * time.Millisecond
 	pushAfter = 60 * time.Millisecond // the owner has dropped the addresses by then: its table is final
 	takeAgain = time.Second           // when the log did not take an outcome
+	mute      = time.Second           // an owner whose agent says nothing for so long is not asked
 )
 
 // take is a planned move to this director under way.
@@ -42,7 +43,7 @@ func (s *step) lookTake() {
 		return
 	}
 	owner, _ := s.member(t.from)
-	if t.alone = !owner.Alive; t.alone {
+	if t.alone = !owner.Alive || owner.Unheard >= mute; t.alone {
 		if deaf := s.deaf(t.from); deaf != "" {
 			s.endTake(t, fmt.Errorf("%s does not answer, and is not heard on %s", t.from, deaf))
 			return
@@ -122,6 +123,17 @@ func (s *step) lacks(t *take, err error) {
 	}
 }
 
+// outcome says in words how a move came out.
+func (s *step) outcome(t *take, err error) string {
+	switch {
+	case err == nil:
+		return fmt.Sprintf("%s took %s from %s: %s", s.Self, s.Group, orNobody(t.from), t.intent.Reason)
+	case t.claimed:
+		return fmt.Sprintf("%s took %s from %s, though %v", s.Self, s.Group, orNobody(t.from), err)
+	}
+	return fmt.Sprintf("%s does not take %s from %s: %v", s.Self, s.Group, orNobody(t.from), err)
+}
+
 // endTake tells the log how a move came out. One that failed has changed nothing.
 func (s *step) endTake(t *take, err error) {
 	if s.taking != t {
@@ -131,6 +143,7 @@ func (s *step) endTake(t *take, err error) {
 	if err != nil && !t.claimed {
 		outcome = fsm.DropIntent{Group: s.Group, Epoch: t.intent.Epoch, Reason: err.Error()}
 	}
+	s.decided("move", s.outcome(t, err))
 	ended := &take{} // nothing is begun before the log has answered
 	s.taking = ended
 	s.await(func(id uint64) Action { return Propose{id, outcome, MoveLimit} }, func(s *step, d Done) {
