@@ -20,6 +20,8 @@ const (
 	fenceAfter  = 300 * time.Millisecond
 	moveAgain   = 5 * time.Second
 	settleTime  = 2 * reportEvery
+	streamDead  = time.Second            // a stream that was cut for longer is opened again
+	streamAgain = 500 * time.Millisecond // which takes so long at most
 )
 
 // control is a control process. What is in it is gone with the process, but for the node's part that is on
@@ -35,25 +37,26 @@ type control struct {
 	late     time.Duration // when it was late last
 	looking  bool          // a look is under way
 
-	heard   [most]time.Duration         // when a member was last heard at the cluster port
-	reached [most][]time.Duration       // when its own address answered, by router; -1: never
-	reports [most]*report               // the newest of each member
-	busy    [most]time.Duration         // until when a report is on its way there
-	unready [most]time.Duration         // since when a member has not been ready; 0: it is
-	came    [most]time.Duration         // when its report came
-	told    time.Duration               // when the others were told last
-	tell    bool                        // tell them at once
-	quorum  time.Duration               // when there was one last
-	ordered keyed                       // what the standing order was made of
-	order   *orders.Order               // the standing order
-	begun   bool                        // the keeper that is there has it
-	status  []groupStatus               // what the keeper said last; nil: it is not there
-	asked   time.Duration               // when the keeper was asked last
-	said    time.Duration               // when it answered
-	leaving bool                        // it is to own nothing, since it ends
-	groups  []*owning                   // in the order of the world's groups
-	duties  [2]map[string]time.Duration // dropped and ordered, see duty
-	intents map[string]intentSeen
+	heard   [most]time.Duration   // when a member was last heard at the cluster port
+	cut     [most]time.Duration   // since when a member's stream is cut; 0: it is not
+	back    [most]time.Duration   // when it is open again
+	reached [most][]time.Duration // when its own address answered, by router; -1: never
+	reports [most]*report         // the newest of each member
+	busy    [most]time.Duration   // until when a report is on its way there
+	unready [most]time.Duration   // since when a member has not been ready; 0: it is
+	came    [most]time.Duration   // when its report came
+	told    time.Duration         // when the others were told last
+	tell    bool                  // tell them at once
+	quorum  time.Duration         // when there was one last
+	ordered keyed                 // what the standing order was made of
+	order   *orders.Order         // the standing order
+	begun   bool                  // the keeper that is there has it
+	status  []groupStatus         // what the keeper said last; nil: it is not there
+	asked   time.Duration         // when the keeper was asked last
+	said    time.Duration         // when it answered
+	leaving bool                  // it is to own nothing, since it ends
+	groups  []*owning             // in the order of the world's groups
+	placer  *placer               // while it leads
 	fencing bool
 	scratch facts
 }
@@ -101,8 +104,6 @@ func (c *control) start() {
 	if w.now == 0 {
 		c.quorum, c.late = 0, -onTime
 	}
-	c.duties = [2]map[string]time.Duration{{}, {}}
-	c.intents = map[string]intentSeen{}
 	for i := range c.heard {
 		c.heard[i] = w.now
 		c.reached[i] = make([]time.Duration, len(w.routers))
@@ -157,6 +158,14 @@ func (c *control) tick() {
 	w := c.w
 	if w.now-c.ticked > 2*tickEvery {
 		c.late = w.now
+		for i := range c.heard { // what was not heard meanwhile was not listened for
+			c.heard[i] = w.now
+			for r, at := range c.reached[i] {
+				if at >= 0 {
+					c.reached[i][r] = w.now
+				}
+			}
+		}
 	}
 	c.ticked = w.now
 	c.probe()
@@ -171,38 +180,61 @@ func (c *control) tick() {
 		c.ask()
 	}
 	c.follows()
+	if c.suspects() {
+		c.h.controlling.after(tickEvery/2, c.follows)
+	}
 	if w.now-c.told >= reportEvery {
 		c.tellOthers()
 	}
 	if c.leads {
-		c.duty()
+		c.place()
 	}
 	c.h.controlling.after(tickEvery, c.tick)
 }
 
 // probe hears the members at the cluster port, and reaches them on the segments. What happens between two
-// ticks is not seen.
+// ticks is not seen. A stream that was cut for long has ended, and is opened again a while after that.
 func (c *control) probe() {
 	w := c.w
 	for _, h := range w.hosts {
 		if h == c.h {
 			continue
 		}
-		if w.touches(c.h.index, h.index) {
-			c.heard[h.index] = w.now
-		}
-		if h.witness && !w.witnessOn || c.h.witness && !w.witnessOn {
-			continue
+		i := h.index
+		switch {
+		case !w.touches(c.h.index, i):
+			if c.cut[i] == 0 {
+				c.cut[i] = w.now
+			}
+		case c.cut[i] != 0 && w.now-c.cut[i] > streamDead:
+			c.cut[i], c.back[i] = 0, w.now+w.chance.between(0, streamAgain)
+		case w.now >= c.back[i]:
+			c.cut[i], c.heard[i] = 0, w.now
 		}
 		for _, r := range w.routers {
 			switch {
-			case w.answers(r.on, c.h.index, h.index):
-				c.reached[h.index][r.index] = w.now
-			case c.reached[h.index][r.index] < 0:
-				c.reached[h.index][r.index] = c.since
+			case c.h.plugs[r.on].severed > 0 || !w.attached(c.h) || !w.attached(h):
+				c.reached[i][r.index] = -1
+			case w.answers(r.on, c.h.index, i):
+				c.reached[i][r.index] = w.now
+			case c.reached[i][r.index] < 0:
+				c.reached[i][r.index] = w.now
 			}
 		}
 	}
+}
+
+// attached reports whether a host has ports on the segments at all.
+func (w *world) attached(h *host) bool { return !h.witness || w.witnessOn }
+
+// suspects reports whether a member has just missed a word: then the groups are looked at more often.
+func (c *control) suspects() bool {
+	for _, h := range c.w.hosts {
+		if d := c.w.now - c.heard[h.index]; h != c.h && d >= tickEvery*3/2 && d < 10*tickEvery {
+			return true
+		}
+	}
+	return false
 }
 
 // changed is called when something has changed that may ask for something to be done.
@@ -219,7 +251,7 @@ func (c *control) changed() {
 			c.tellOthers()
 		}
 		if c.leads {
-			c.duty()
+			c.place()
 		}
 	})
 }

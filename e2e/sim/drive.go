@@ -238,7 +238,7 @@ func (g *owning) probeSegments(a ownership.Probe) {
 		r := w.routerNamed(name)
 		out[i].Router = name
 		for _, h := range w.hosts {
-			if h == g.h || h.witness && !w.witnessOn {
+			if h == g.h || !w.attached(h) {
 				continue
 			}
 			took := w.transit(r.on, g.h.index, h.index) + w.transit(r.on, h.index, g.h.index)

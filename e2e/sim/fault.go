@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -207,11 +208,16 @@ func (w *world) moves(group string, to *host) fault {
 		w.asks++
 		w.after(calmTime, func() { w.asks--; w.touch() })
 		w.operator(func(s *fsm.State) fsm.Command {
-			g := s.Groups[group]
-			if g.Owner == to.name || g.Intent != nil {
+			l := w.leader()
+			a := ownership.MayMove(ownership.MoveWanted{
+				Group: group, To: to.name, Exists: true, Log: s.Groups[group], Reason: "an operator asked for it",
+				Role: s.Members[to.name].Role, Views: l.control.views(slices.Index(w.groups, group)),
+			})
+			if a.Move == nil {
+				w.say("operator", "is refused", group, a.Refuse)
 				return nil
 			}
-			return fsm.SetIntent{Group: group, Intent: fsm.Intent{To: to.name, Epoch: g.Epoch + 1, Reason: "an operator asked for it"}}
+			return *a.Move
 		})
 	}, nil}
 }

@@ -46,7 +46,6 @@ type node struct {
 	leader  int           // who that was, -1 for none
 	timeout time.Duration // how long it goes without, before it stands for election
 	quorum  time.Duration // when a majority last answered the leader
-	led     time.Duration // since when it leads
 	blind   bool          // no leader has said yet what is agreed
 	pending int           // writes of a leader that are under way
 }
@@ -99,8 +98,9 @@ func (c *control) raft() {
 		return
 	}
 	w.agreed.term++
-	n.leads, n.term, n.quorum, n.led, n.leader, n.blind = true, w.agreed.term, w.now, w.now, c.h.index, false
+	n.leads, n.term, n.quorum, n.leader, n.blind = true, w.agreed.term, w.now, c.h.index, false
 	n.pending = 0
+	c.placer = newPlacer(w.now)
 	for _, o := range votes {
 		o.contact = w.now // and votes for no other now
 	}

@@ -1,12 +1,9 @@
 package sim
 
 import (
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/quorate/quorate/director/ownership"
-	"github.com/quorate/quorate/fsm"
 )
 
 // report is what one director tells the others about itself.
@@ -106,101 +103,4 @@ func (c *control) fence() {
 			}
 		}
 	})
-}
-
-type intentSeen struct {
-	epoch uint64
-	at    time.Duration
-}
-
-// duty is the leader's: it places the groups, a step for each and round.
-func (c *control) duty() {
-	w := c.w
-	if w.now-c.led < settleTime {
-		return
-	}
-	for i, name := range w.groups {
-		g, ok := c.state.Groups[name]
-		if !ok {
-			continue
-		}
-		cmd := command(ownership.Place(name, g, c.views(i), c.intentAge(name, g)))
-		_, move := cmd.(fsm.SetIntent)
-		_, order := cmd.(fsm.SetOrder)
-		switch {
-		case cmd == nil, move && w.within(c.duties[0], name, moveAgain), order && w.within(c.duties[1], name, reportEvery):
-			continue
-		case order:
-			c.duties[1][name] = w.now
-		}
-		if c.node.pending > 0 {
-			return // one at a time: the loop waits for its proposal
-		}
-		w.watch.reasoned(c.h, cmd)
-		c.propose(cmd, 10*time.Second, func(error) { c.changed() })
-	}
-}
-
-func (w *world) within(of map[string]time.Duration, name string, d time.Duration) bool {
-	at, ok := of[name]
-	return ok && w.now-at < d
-}
-
-// views is what the leader knows of each candidate for a group.
-func (c *control) views(group int) []ownership.View {
-	var out []ownership.View
-	for _, h := range c.w.hosts {
-		if h.witness {
-			continue
-		}
-		v := ownership.View{Name: h.name, Draining: c.state.Members[h.name].Draining}
-		if r := c.reportOf(h.index); r != nil {
-			v.Alive, v.Ready = true, r.ready
-			v.Draining = v.Draining || r.leaving
-			if group < len(r.groups) {
-				g := r.groups[group]
-				v.Active = g.part == ownership.Owner
-				if g.part == ownership.Faulty {
-					v.Fault = g.reason
-				}
-			}
-			if c.unready[h.index] != 0 {
-				v.Unready = c.w.now - c.unready[h.index]
-			}
-		}
-		out = append(out, v)
-	}
-	slices.SortFunc(out, func(a, b ownership.View) int { return strings.Compare(a.Name, b.Name) })
-	return out
-}
-
-func command(d ownership.Decision) fsm.Command {
-	switch {
-	case d.Confirm != nil:
-		return *d.Confirm
-	case d.Drop != nil:
-		return *d.Drop
-	case d.Move != nil:
-		return *d.Move
-	case d.Order != nil:
-		return *d.Order
-	}
-	return nil
-}
-
-// intentAge returns how long this leader has seen a group's intent.
-func (c *control) intentAge(name string, g fsm.Ownership) time.Duration {
-	seen, ok := c.intents[name]
-	if g.Intent == nil {
-		if ok && seen.epoch > g.Epoch { // it ended without an owner
-			c.duties[0][name] = c.w.now
-		}
-		delete(c.intents, name)
-		return 0
-	}
-	if !ok || seen.epoch != g.Intent.Epoch {
-		seen = intentSeen{g.Intent.Epoch, c.w.now}
-		c.intents[name] = seen
-	}
-	return c.w.now - seen.at
 }

@@ -73,6 +73,9 @@ func arrange(c chance) layout {
 	case 1:
 		l.clusterOn = lan
 	}
+	if c.one(4) {
+		l.policy = []fsm.Policy{fsm.Leader, fsm.Pinned, fsm.Score, fsm.Spread}[c.IntN(4)]
+	}
 	l.witnessOn = l.witness && c.one(2)
 	return l
 }

@@ -27,7 +27,8 @@ type watch struct {
 	able     [most]since
 	split    [most]since
 	calm     [most]since
-	moves    int // changes of owner
+	owns     [most]time.Duration // since when it owns the group
+	moves    int                 // changes of owner
 	ends     map[string]int
 	after    time.Duration // from when on nothing may change; 0: not yet
 }
@@ -171,7 +172,7 @@ func (x *watch) lookSplit(h *host) {
 // nothing.
 func (x *watch) isCalm(h *host) bool {
 	w := x.w
-	if !x.isAble(h) || !h.controlling.runs() || h.control.leaving || w.asks > 0 {
+	if !x.isAble(h) || !h.controlling.runs() || h.control.leaving || w.asks > 0 || w.policy != "" {
 		return false
 	}
 	if m := w.agreed.states[len(w.agreed.states)-1].Members[h.name]; m.Draining {
@@ -207,8 +208,9 @@ func (x *watch) became(h *host, group string, b vrrp.Became) {
 	switch {
 	case b.To == vrrp.Active:
 		x.moves++
+		x.owns[h.index] = x.w.now
 	case b.From != vrrp.Active:
-	case s.is && x.w.now-s.at > calmTime:
+	case s.is && x.w.now-s.at > calmTime && x.w.now-x.owns[h.index] > max(time.Second, 2*x.w.interval):
 		x.fail("no needless move", "%s loses %s though nothing was wrong with it for %v, and nobody asked: %s", h.name, group, x.w.now-s.at, b.Reason)
 	}
 	if x.after != 0 && x.w.now > x.after {

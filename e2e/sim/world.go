@@ -18,6 +18,7 @@ type layout struct {
 	clusterOn int           // the wire of the cluster's traffic
 	witnessOn bool          // the witness has ports on the segments
 	gateways  bool          // each segment has a gateway that the directors know
+	policy    fsm.Policy    // of the group
 	external  bool          // something else than control restarts the keeper
 	without   Mutant
 }
@@ -101,11 +102,12 @@ func (w *world) begin() {
 		w.config.Routers[r.name] = fsm.Router{
 			Name: r.name, VRID: r.vrid, Interface: wireNames[r.on], Interval: w.interval,
 			Addresses: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, byte(2 + r.on), 100}), 24)},
+			Placement: w.placement(),
 		}
 		names = append(names, r.name)
 	}
 	if w.pair && !w.without(GroupRule) {
-		w.config.SyncGroups[w.groups[0]] = fsm.SyncGroup{Name: w.groups[0], Routers: names}
+		w.config.SyncGroups[w.groups[0]] = fsm.SyncGroup{Name: w.groups[0], Routers: names, Placement: w.placement()}
 	}
 	state := fsm.State{ClusterID: "sim", Level: 1, Members: map[string]fsm.Member{}}
 	for _, h := range w.hosts {
@@ -130,6 +132,18 @@ func (w *world) begin() {
 		h.control.attach()
 	}
 	w.startLog()
+}
+
+// placement is where the group is to be.
+func (w *world) placement() fsm.Placement {
+	p := fsm.Placement{Policy: w.policy, Hold: 5 * time.Second}
+	switch w.policy {
+	case fsm.Pinned:
+		p.Directors = []string{"d2", "d1"}
+	case fsm.Score:
+		p.Scores = map[string]int{"d1": 10, "d2": 20, "d3": 20}
+	}
+	return p
 }
 
 // run lets virtual time pass until a time, or until something is broken.
