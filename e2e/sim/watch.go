@@ -115,10 +115,11 @@ func (x *watch) lookBoth(r *router) {
 // slack is what the delays of the cluster's traffic add to a bound that needs it.
 func (w *world) slack() time.Duration { return 4 * w.slow }
 
-// isAble reports whether a host could serve: it is connected on each segment, and its keeper runs.
+// isAble reports whether a host could serve: it is connected on each segment, and its keeper runs. Where the
+// owner of a pair is cut off on one segment only, it takes a control that runs to see that.
 func (x *watch) isAble(h *host) bool {
 	w := x.w
-	if h.witness || !h.up || !h.keeping.runs() {
+	if h.witness || !h.up || h.stalls > 0 || !h.keeping.runs() || w.pair && !h.controlling.runs() {
 		return false
 	}
 	for _, r := range w.routers {
@@ -150,9 +151,14 @@ func (x *watch) lookDark(r *router) {
 }
 
 // bound is how long nobody may answer while somebody could: the timer of VRRP at its longest, and what the
-// guard holds it for at most.
+// guard holds it for at most. A pair of which the owner has lost one segment and the cluster is moved by the
+// log, when the grace is over.
 func (w *world) bound() time.Duration {
-	return 6*w.interval + time.Second + w.slack()
+	b := 6*w.interval + time.Second + w.slack()
+	if w.pair {
+		b += quorumGrace + 3*reportEvery
+	}
+	return b
 }
 
 // lookSplit is the third invariant: a host has all addresses of a group, or none.
