@@ -59,15 +59,25 @@ func (w *world) machineDies(h *host) fault {
 }
 
 func (w *world) controlFreezes(h *host) fault {
-	return fault{"control of " + h.name + " freezes", h.controlling.freeze, h.controlling.thaw}
+	return freezes("control of "+h.name+" freezes", h.controlling.freeze)
 }
 
 func (w *world) keeperFreezes(h *host) fault {
-	return fault{"keeper of " + h.name + " freezes", h.keeping.freeze, h.keeping.thaw}
+	return freezes("keeper of "+h.name+" freezes", h.keeping.freeze)
 }
 
-func (w *world) machineFreezes(h *host) fault {
-	return fault{h.name + " freezes", h.freeze, h.thaw}
+func (w *world) bothFreeze(h *host) fault {
+	return freezes("both processes of "+h.name+" freeze", func() func() {
+		keeper, control := h.keeping.freeze(), h.controlling.freeze()
+		return func() { keeper(); control() }
+	})
+}
+
+func (w *world) machineFreezes(h *host) fault { return freezes(h.name+" freezes", h.freeze) }
+
+func freezes(name string, freeze func() func()) fault {
+	var thaw func()
+	return fault{name, func() { thaw = freeze() }, func() { thaw() }}
 }
 
 // cuts loses kinds of traffic from a to b on a wire.

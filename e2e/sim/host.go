@@ -15,7 +15,7 @@ type host struct {
 	up      bool // the machine runs
 	deaths  int  // how many faults have it dead
 	stalls  int  // how many faults freeze all of it
-	booted  time.Duration
+	boots   int  // counts the starts
 	plugs   [wires]plug
 	disk    time.Duration // what a write takes
 	kernel  kernel
@@ -95,7 +95,8 @@ func (h *host) die() {
 // boot starts the machine, and its agent with it.
 func (h *host) boot() {
 	h.w.say(h.name, "boots", "", "")
-	h.up, h.booted = true, h.w.now
+	h.up, h.stalls = true, 0
+	h.boots++
 	h.w.touch()
 	if !h.stopped {
 		h.startKeeper()
@@ -103,15 +104,20 @@ func (h *host) boot() {
 	}
 }
 
-// freeze stops everything on the machine but its ports' carrier.
-func (h *host) freeze() {
+// freeze stops everything on the machine but its ports' carrier, until the func that it returns is called, or
+// the machine is started anew.
+func (h *host) freeze() (thaw func()) {
+	if !h.up {
+		return func() {}
+	}
+	boot := h.boots
 	h.stalls++
-	h.keeping.freeze()
-	h.controlling.freeze()
-}
-
-func (h *host) thaw() {
-	h.stalls--
-	h.keeping.thaw()
-	h.controlling.thaw()
+	keeper, control := h.keeping.freeze(), h.controlling.freeze()
+	return func() {
+		if h.boots == boot {
+			h.stalls--
+			keeper()
+			control()
+		}
+	}
 }

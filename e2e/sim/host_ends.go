@@ -58,11 +58,11 @@ func (h *host) restartControl() {
 
 // system has the machine's service manager do something, if the machine lives so long.
 func (h *host) system(d time.Duration, do func()) {
-	boot := h.booted
+	boot := h.boots
 	var try func()
 	try = func() {
 		switch {
-		case !h.up || h.booted != boot:
+		case !h.up || h.boots != boot:
 		case h.stalls > 0:
 			h.w.after(10*time.Millisecond, try)
 		default:

@@ -18,7 +18,7 @@ type process struct {
 func (p *process) runs() bool { return p.alive && p.stops == 0 }
 
 func (p *process) start() {
-	p.alive, p.waits = true, nil
+	p.alive, p.stops, p.waits = true, 0, nil
 	p.life++
 	p.w.touch()
 }
@@ -49,12 +49,18 @@ func (p *process) now(do func()) {
 	}
 }
 
-// freeze stops the process, until as many calls of thaw.
-func (p *process) freeze() {
+// freeze stops the process, until the func that it returns is called. One that is started meanwhile runs.
+func (p *process) freeze() (thaw func()) {
+	life := p.life
 	if p.stops++; p.stops == 1 {
 		p.frozeAt = p.w.now
 	}
 	p.w.touch()
+	return func() {
+		if p.life == life {
+			p.thaw()
+		}
+	}
 }
 
 func (p *process) thaw() {

@@ -197,12 +197,6 @@ var kindsOfFault = []func(*plan, *host) fault{
 	func(p *plan, h *host) fault { return p.w.configures(p) },
 }
 
-func (w *world) bothFreeze(h *host) fault {
-	return fault{"both processes of " + h.name + " freeze",
-		func() { h.keeping.freeze(); h.controlling.freeze() },
-		func() { h.keeping.thaw(); h.controlling.thaw() }}
-}
-
 // configures has an operator change the routers: how often they advertise, or what.
 func (w *world) configures(p *plan) fault {
 	change := func(r fsm.Router) fsm.Router {

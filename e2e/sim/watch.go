@@ -133,10 +133,13 @@ func (x *watch) isAble(h *host) bool {
 // lookDark is the second invariant: somebody answers within the bound.
 func (x *watch) lookDark(r *router) {
 	w := x.w
-	served, able := false, since{}
+	served, kept, able := false, false, since{}
 	for _, h := range w.hosts {
 		served = served || w.serves(r, client, h)
-		if s := x.able[h.index]; s.is && (!able.is || s.at < able.at) {
+		kept = kept || h.kernel.has(r.index)
+	}
+	for _, h := range w.hosts {
+		if s := x.able[h.index]; s.is && (!kept || w.sees(h)) && (!able.is || s.at < able.at) {
 			able = s
 		}
 	}
@@ -148,6 +151,21 @@ func (x *watch) lookDark(r *router) {
 	x.must(x.dark[r.index], w.bound(), func() {
 		x.fail("somebody answers", "nobody answers for %s for over %v, though a director could", r.name, w.bound())
 	})
+}
+
+// sees reports whether a host can tell that it is not itself the one that is cut off: by a gateway, or by
+// another host.
+func (w *world) sees(h *host) bool {
+	for _, r := range w.routers {
+		sees := w.gateways
+		for _, o := range w.hosts {
+			sees = sees || o != h && w.answers(r.on, h.index, o.index)
+		}
+		if !sees {
+			return false
+		}
+	}
+	return true
 }
 
 // bound is how long nobody may answer while somebody could: the timer of VRRP at its longest, and what the
@@ -216,7 +234,7 @@ func (x *watch) became(h *host, group string, b vrrp.Became) {
 		x.moves++
 		x.owns[h.index] = x.w.now
 	case b.From != vrrp.Active:
-	case s.is && x.w.now-s.at > calmTime && x.w.now-x.owns[h.index] > max(time.Second, 2*x.w.interval):
+	case s.is && x.w.now-s.at > calmTime && x.w.now-x.owns[h.index] > reportLife+time.Second:
 		x.fail("no needless move", "%s loses %s though nothing was wrong with it for %v, and nobody asked: %s", h.name, group, x.w.now-s.at, b.Reason)
 	}
 	if x.after != 0 && x.w.now > x.after {
