@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -27,6 +28,7 @@ type owning struct {
 // machine is what is driven: [ownership.Machine].
 type machine interface {
 	Deadline() time.Time
+	Claimed() string
 	Step(time.Time, ownership.Facts, ownership.Event) []ownership.Action
 }
 
@@ -137,6 +139,8 @@ func (g *owning) carry(a ownership.Action) {
 		g.pull(a)
 	case ownership.Claim:
 		g.claim(a)
+	case ownership.Verify:
+		g.verify(a)
 	case ownership.Grant:
 		g.keep(a.ID, is(vrrp.Yield{Wait: a.Wait}))
 	case ownership.Concede:
@@ -166,7 +170,21 @@ func (g *owning) carry(a ownership.Action) {
 	case ownership.Tell:
 		g.w.say(g.h.name, "tells", g.name, a.Kind+": "+a.Text)
 		g.w.watch.told(g.h, g.name, a)
+	default:
+		panic(fmt.Sprintf("sim: what is a %T?", a))
 	}
+}
+
+// verify looks whether the keeper answers.
+func (g *owning) verify(a ownership.Verify) {
+	answer := g.once(a.ID, a.Within)
+	if !g.begun {
+		g.h.controlling.after(0, func() { answer(ownership.Done{}) })
+		return
+	}
+	g.h.keeper.call(func(time.Time) {
+		g.h.controlling.after(100*time.Microsecond, func() { answer(ownership.Done{OK: true}) })
+	})
 }
 
 // once returns a func that carries on with the first outcome, and has one come within a time.

@@ -10,6 +10,7 @@ import (
 type report struct {
 	ready, leaving bool
 	groups         []groupStatus
+	claims         []string // why each was claimed, while the log does not know
 }
 
 // tellOthers sends this director's report to every other member. One that hangs delays no other.
@@ -17,6 +18,9 @@ func (c *control) tellOthers() {
 	w := c.w
 	c.told, c.tell = w.now, false
 	r := &report{ready: c.isReady(), leaving: c.leaving, groups: c.status}
+	for _, g := range c.groups {
+		r.claims = append(r.claims, g.machine.Claimed())
+	}
 	c.put(c.h.index, r)
 	for _, h := range w.hosts {
 		if h == c.h || c.busy[h.index] > w.now {
