@@ -185,9 +185,9 @@ func (c *control) tick() {
 	}
 	if w.now-c.told >= reportEvery {
 		c.tellOthers()
-	}
-	if c.leads {
-		c.place()
+		if c.leads {
+			c.place()
+		}
 	}
 	c.h.controlling.after(tickEvery, c.tick)
 }

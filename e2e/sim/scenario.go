@@ -20,7 +20,7 @@ const (
 // Result is how a scenario came out.
 type Result struct {
 	Seed   uint64
-	Broken error // nil: all invariants held
+	Broken *Violation // nil: all invariants held
 	Hash   uint64
 	Took   time.Duration // of virtual time
 	Moves  int           // changes of owner

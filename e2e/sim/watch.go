@@ -20,7 +20,7 @@ const (
 // watch looks at a world all the time, and finds what is broken first.
 type watch struct {
 	w        *world
-	broken   *violation
+	broken   *Violation
 	deadline time.Duration // when something will be broken that is not yet; 0 for never
 	both     [2][most][most]since
 	dark     [2]since
@@ -45,15 +45,16 @@ func (s *since) set(is bool, now time.Duration) {
 	}
 }
 
-// violation is what is broken.
-type violation struct {
-	at        time.Duration
-	invariant string
-	text      string
+// Violation is an invariant that is broken.
+type Violation struct {
+	At        time.Duration
+	Invariant string
+	Text      string
 }
 
-func (v violation) Error() string {
-	return fmt.Sprintf("%.4f s: %s: %s", v.at.Seconds(), v.invariant, v.text)
+// Error says when it was broken and by what.
+func (v Violation) Error() string {
+	return fmt.Sprintf("%.4f s: %s: %s", v.At.Seconds(), v.Invariant, v.Text)
 }
 
 func newWatch(w *world) *watch { return &watch{w: w, ends: map[string]int{}} }
@@ -62,8 +63,8 @@ func (x *watch) begin() { x.look() }
 
 func (x *watch) fail(invariant, format string, args ...any) {
 	if x.broken == nil {
-		x.broken = &violation{x.w.now, invariant, fmt.Sprintf(format, args...)}
-		x.w.say("watch", "BROKEN", invariant, x.broken.text)
+		x.broken = &Violation{x.w.now, invariant, fmt.Sprintf(format, args...)}
+		x.w.say("watch", "BROKEN", invariant, x.broken.Text)
 	}
 }
 
