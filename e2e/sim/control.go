@@ -36,6 +36,7 @@ type control struct {
 	ticked   time.Duration // the last tick
 	late     time.Duration // when it was late last
 	looking  bool          // a look is under way
+	looked   time.Duration // the last look
 
 	heard   [most]time.Duration   // when a member was last heard at the cluster port
 	cut     [most]time.Duration   // since when a member's stream is cut; 0: it is not
@@ -179,15 +180,18 @@ func (c *control) tick() {
 		}
 		c.ask()
 	}
-	c.follows()
 	if c.suspects() {
+		c.follows()
 		c.h.controlling.after(tickEvery/2, c.follows)
 	}
-	if w.now-c.told >= reportEvery {
-		c.tellOthers()
+	if w.now-c.looked >= reportEvery {
+		c.follows()
 		if c.leads {
 			c.place()
 		}
+	}
+	if w.now-c.told >= reportEvery {
+		c.tellOthers()
 	}
 	c.h.controlling.after(tickEvery, c.tick)
 }
@@ -258,6 +262,7 @@ func (c *control) changed() {
 
 // follows does what the state asks for, and has the machines look.
 func (c *control) follows() {
+	c.looked = c.w.now
 	c.giveOrders()
 	for _, g := range c.groups {
 		g.step(ownership.Look{})

@@ -49,6 +49,12 @@ type world struct {
 	slow    time.Duration     // the delay of the cluster's traffic
 	asks    int               // operators that have just asked for something
 	config  fsm.Config
+
+	intervals struct { // what intervalOf said last
+		state   *fsm.State
+		group   string
+		longest time.Duration
+	}
 }
 
 func newWorld(seed uint64, l layout) *world {
@@ -204,12 +210,16 @@ func (w *world) memberAt(on int, a netip.Addr) int {
 
 // intervalOf is the longest interval of a group's routers.
 func (w *world) intervalOf(s *fsm.State, group string) time.Duration {
+	if w.intervals.state == s && w.intervals.group == group {
+		return w.intervals.longest
+	}
 	longest := time.Duration(0)
 	for _, r := range w.routers {
 		if r.group == group {
 			longest = max(longest, s.Config.Routers[r.name].Interval)
 		}
 	}
+	w.intervals.state, w.intervals.group, w.intervals.longest = s, group, longest
 	return longest
 }
 
