@@ -272,7 +272,7 @@ func (w *world) agree(leader *control, cmd fsm.Command) error {
 	if err != nil {
 		w.say("log", "refused", "", err.Error())
 	}
-	w.watch.agreed(cmd, err)
+	w.watch.agreed(cmd, states[len(states)-1], err)
 	all := len(w.agreed.states) - 1
 	for _, h := range w.hosts {
 		if w.touches(leader.h.index, h.index) && h.control.node.term <= leader.node.term {

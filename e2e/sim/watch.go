@@ -13,7 +13,9 @@ import (
 const (
 	bothLimit  = time.Second
 	splitLimit = vrrp.Linger + 10*time.Millisecond
-	calmTime   = 12 * time.Second
+	calmTime   = 12 * time.Second // what was wrong before that has no consequences any more
+	ownsTime   = 5 * time.Second  // who has owned for less may have to give way: the log does not know it yet
+	wantTime   = 11 * time.Second // an intent is over by then
 	settled    = 20 * time.Second // after everything has healed
 )
 
@@ -27,10 +29,11 @@ type watch struct {
 	able     [most]since
 	split    [most]since
 	calm     [most]since
-	owns     [most]time.Duration // since when it owns the group
-	moves    int                 // changes of owner
-	ends     map[string]int
-	after    time.Duration // from when on nothing may change; 0: not yet
+	clear    [most][most]since // adverts pass from one to another
+	owns     [most]since       // VRRP's Active
+	intent   since             // the log has wanted a move
+	moves    int               // changes of owner
+	after    time.Duration     // from when on nothing may change; 0: not yet
 }
 
 // since is from when on something is so.
@@ -57,7 +60,7 @@ func (v Violation) Error() string {
 	return fmt.Sprintf("%.4f s: %s: %s", v.At.Seconds(), v.Invariant, v.Text)
 }
 
-func newWatch(w *world) *watch { return &watch{w: w, ends: map[string]int{}} }
+func newWatch(w *world) *watch { return &watch{w: w} }
 
 func (x *watch) begin() { x.look() }
 
@@ -89,6 +92,11 @@ func (x *watch) look() {
 		x.able[h.index].set(x.isAble(h), w.now)
 		x.calm[h.index].set(x.isCalm(h), w.now)
 		x.lookSplit(h)
+		for _, o := range w.hosts {
+			if o != h {
+				x.clear[h.index][o.index].set(x.isClear(h, o), w.now)
+			}
+		}
 	}
 	for _, r := range w.routers {
 		x.lookBoth(r)
@@ -194,32 +202,62 @@ func (x *watch) lookSplit(h *host) {
 }
 
 // isCalm reports whether nothing is wrong with a host and its connections, and nobody has asked it to own
-// nothing.
+// nothing. That VRRP does not pass is nothing that is wrong with it: its agent and its kernel are there to ask.
 func (x *watch) isCalm(h *host) bool {
 	w := x.w
-	if !x.isAble(h) || !h.controlling.runs() || h.control.leaving || w.asks > 0 || w.policy != "" {
+	if !x.isAble(h) || !h.controlling.runs() || h.control.leaving || w.asks > 0 || h.control.status == nil {
 		return false
 	}
 	if m := w.agreed.states[len(w.agreed.states)-1].Members[h.name]; m.Draining {
 		return false
 	}
-	reached := 0
 	for _, o := range w.hosts {
-		if !w.connected(h.index, o.index) {
-			if o != h && o.controlling.alive {
-				return false
-			}
+		if o == h || !o.up {
+			continue
 		}
-		if w.touches(h.index, o.index) {
-			reached++
+		if o.controlling.alive && !w.connected(h.index, o.index) {
+			return false
 		}
 		for _, r := range w.routers {
-			if o != h && o.plugs[r.on].there() && !o.witness && (!w.both(r.on, arpKind, h.index, o.index) || !w.both(r.on, vrrpKind, h.index, o.index)) && o.up {
+			if o.plugs[r.on].there() && w.attached(o) && !w.both(r.on, arpKind, h.index, o.index) {
 				return false
 			}
 		}
 	}
-	return true
+	for _, r := range w.routers {
+		if !w.both(r.on, arpKind, h.index, client) {
+			return false
+		}
+	}
+	return w.quorate(h)
+}
+
+// wasCalm reports whether a host has been calm for so long that nothing before that counts.
+func (x *watch) wasCalm(h *host) bool {
+	s := x.calm[h.index]
+	return s.is && x.w.now-s.at > calmTime && x.isCalm(h)
+}
+
+// quorate reports whether a majority is in touch with a host.
+func (w *world) quorate(h *host) bool {
+	reached := 0
+	for _, o := range w.hosts {
+		if w.touches(h.index, o.index) {
+			reached++
+		}
+	}
+	return reached >= w.majority()
+}
+
+// isClear reports whether what one host advertises reaches another at once.
+func (x *watch) isClear(from, to *host) bool {
+	w := x.w
+	for _, r := range w.routers {
+		if !w.passes(r.on, vrrpKind, from.index, to.index) || w.wires[r.on].delay[from.index][to.index] > 0 {
+			return false
+		}
+	}
+	return from.keeping.runs() && from.stalls == 0
 }
 
 // became is told of each change of a group's state.
@@ -227,19 +265,54 @@ func (x *watch) became(h *host, group string, b vrrp.Became) {
 	if b.Reason == "" {
 		x.fail("every decision has a reason", "%s: %s becomes %v without a reason", h.name, group, b.To)
 	}
-	x.ends[b.To.String()]++
 	x.w.touch()
-	s := x.calm[h.index]
 	switch {
 	case b.To == vrrp.Active:
 		x.moves++
-		x.owns[h.index] = x.w.now
-	case b.From != vrrp.Active:
-	case s.is && x.w.now-s.at > calmTime && x.w.now-x.owns[h.index] > reportLife+time.Second:
-		x.fail("no needless move", "%s loses %s though nothing was wrong with it for %v, and nobody asked: %s", h.name, group, x.w.now-s.at, b.Reason)
+		x.takes(h, group, b.Reason)
+		x.owns[h.index] = since{true, x.w.now}
+	case b.From == vrrp.Active:
+		x.loses(h, group, b.Reason)
+		x.owns[h.index].set(false, x.w.now)
 	}
 	if x.after != 0 && x.w.now > x.after {
 		x.fail("it settles", "%s: %s becomes %v after everything has settled: %s", h.name, group, b.To, b.Reason)
+	}
+}
+
+// loses is the fourth invariant: nobody loses a group without a reason.
+func (x *watch) loses(h *host, group, why string) {
+	w := x.w
+	if !x.owns[h.index].is || w.now-x.owns[h.index].at < ownsTime || x.wanted() {
+		return
+	}
+	if s := x.calm[h.index]; x.wasCalm(h) {
+		x.fail("no needless move", "%s loses %s though nothing was wrong with it for %v, and nobody asked: %s", h.name, group, w.now-s.at, why)
+	}
+}
+
+// wanted reports whether the log has wanted a move lately.
+func (x *watch) wanted() bool { return x.intent.is && x.w.now-x.intent.at < wantTime }
+
+// takes is the other side of that: nobody takes a group that another serves, unless the log wants it to, or
+// neither the wire nor that one's agent could have told it.
+func (x *watch) takes(h *host, group, why string) {
+	w := x.w
+	if w.now < warm || x.wanted() {
+		return
+	}
+	for _, o := range w.hosts {
+		if o == h || !x.owns[o.index].is {
+			continue
+		}
+		clear := x.clear[o.index][h.index]
+		switch {
+		case !x.wasCalm(o):
+		case clear.is && w.now-clear.at > 5*w.interval:
+			x.fail("no needless move", "%s takes %s though it hears %s serve it: %s", h.name, group, o.name, why)
+		case x.wasCalm(h) && w.slow == 0 && w.now-x.owns[o.index].at > w.interval:
+			x.fail("no needless move", "%s takes %s though it could ask %s, which serves it: %s", h.name, group, o.name, why)
+		}
 	}
 }
 
@@ -272,8 +345,23 @@ func (x *watch) reasoned(h *host, cmd fsm.Command) {
 	}
 }
 
-// agreed is told of each entry of the log.
-func (x *watch) agreed(fsm.Command, error) {}
+// agreed is told of each entry of the log, when it is applied. Nobody has to ask for a move where a policy
+// wishes it.
+func (x *watch) agreed(cmd fsm.Command, before *fsm.State, err error) {
+	c, ok := cmd.(fsm.SetIntent)
+	if !ok || err != nil {
+		return
+	}
+	w := x.w
+	x.intent = since{true, w.now}
+	owner := w.hostNamed(before.Groups[c.Group].Owner)
+	if owner == nil || w.policy != "" || !x.owns[owner.index].is {
+		return
+	}
+	if s := x.calm[owner.index]; x.wasCalm(owner) {
+		x.fail("no needless move", "the log wants %s to move from %s though nothing was wrong with that for %v, and nobody asked: %s", c.Group, owner.name, w.now-s.at, c.Intent.Reason)
+	}
+}
 
 // settle begins the last part: nothing changes any more, and log and wire agree.
 func (x *watch) settle() {
