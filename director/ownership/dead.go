@@ -76,7 +76,7 @@ func (s *step) lookDead() {
 // tell.
 func (s *step) mayClaimFrom(owner string) bool {
 	m, ok := s.member(owner)
-	return ok && s.Keeper.Part == Standby && s.OnTime && m.gone() && m.shares() && !s.heardLately(owner) && s.successor(owner) == s.Self
+	return ok && s.Keeper.Part == Standby && !s.claiming && s.OnTime && m.gone() && m.shares() && !s.heardLately(owner) && s.successor(owner) == s.Self
 }
 
 // heardLately reports whether an advert of a member came while it was silent on all other paths.

@@ -17,10 +17,11 @@ type Machine struct {
 	waiting map[uint64]func(*step, Done)
 	timers  []timer
 
-	taking  *take
-	quiet   quiet
-	dead    dead
-	contest contest
+	claiming bool // the keeper was told to claim, and has not answered
+	taking   *take
+	quiet    quiet
+	dead     dead
+	contest  contest
 }
 
 type timer struct {
@@ -153,5 +154,9 @@ func (f Facts) others(but string) []string {
 
 // claim has the keeper take the group.
 func (s *step) claim(then func(*step, Done)) {
-	s.await(func(id uint64) Action { return Claim{id, ClaimPriority(OwnerPriority)} }, then)
+	s.claiming = true
+	s.await(func(id uint64) Action { return Claim{id, ClaimPriority(OwnerPriority)} }, func(s *step, d Done) {
+		s.claiming = false
+		then(s, d)
+	})
 }

@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -60,8 +61,9 @@ func (s *step) lookQuiet() {
 	begun, within := s.now, min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
 	s.survey(s.others(""), silent, within, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
-		if len(s.silent()) > 0 {
-			pause = s.guard(silent, words, segments)
+		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
+		if len(still) > 0 {
+			pause = s.guard(still, words, segments)
 		}
 		s.after(max(begun.Add(pause).Sub(s.now), surveyLimit/3), func(s *step) { s.quiet.busy = false })
 	})
@@ -98,7 +100,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	case Hold, CutOff:
 		s.hold(2*s.Keeper.Interval + 2*surveyLimit)
 	case Linger:
-		pause = s.outlive(g.Owner)
+		s.outlive(&g)
 	case Relieve:
 		s.relieve(g.Owner)
 	case Take:
@@ -149,43 +151,67 @@ func (s *step) relieve(owner string) {
 		return
 	}
 	s.ask(owner, Question{Kind: Let}, releaseWait, func(s *step, d Done) {
+		if !s.mayTakeFrom(owner) || s.ownsBut(owner) != "" {
+			return
+		}
 		if d.Err != nil {
 			s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
 		}
-		if s.Keeper.Part == Standby {
-			s.claim(func(s *step, d Done) { s.complain(d.Err) })
+		s.claim(func(s *step, d Done) { s.complain(d.Err) })
+	})
+}
+
+// mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear.
+func (s *step) mayTakeFrom(owner string) bool {
+	return !s.claiming && len(s.silent()) > 0 && s.successor(owner) == s.Self
+}
+
+// ownsBut returns a member that says that it owns the group, the named one apart, or "".
+func (f Facts) ownsBut(but string) string {
+	for _, m := range f.Members {
+		if m.Alive && m.Part == Owner && m.Name != but {
+			return m.Name
+		}
+	}
+	return ""
+}
+
+// outlive waits while the kernel of an owner whose agent is dead or frozen serves by itself, and claims just
+// before that may end: so somebody answers all the while, and no two do for longer than a renewal. Who does not
+// come first waits for a renewal longer.
+func (s *step) outlive(g *Guarding) {
+	left := s.Keeper.Lifetime - s.Keeper.Renewal // the last one may have been due when it froze
+	for _, r := range s.Keeper.Routers {
+		if r.Heard == g.Owner {
+			left = min(left, s.Keeper.Lifetime-s.Keeper.Renewal-r.Age)
+		}
+	}
+	if left <= -s.Keeper.Renewal { // the first successor had its chance
+		s.release()
+		return
+	}
+	s.hold(left + s.Keeper.Renewal)
+	s.after(max(left-beforeEnd, 0), func(s *step) {
+		if s.quiet.choice == g && s.mayTakeFrom(g.Owner) { // no later look has decided
+			s.claimMute(g.Owner)
 		}
 	})
 }
 
-// outlive waits while the kernel of an owner whose agent is dead or frozen serves by itself, and claims just
-// before that may end: so somebody answers all the while, and no two do for longer than a renewal. It returns
-// when to look again.
-func (s *step) outlive(owner string) (pause time.Duration) {
-	left := s.Keeper.Lifetime - s.Keeper.Renewal // the last one may have been due when it froze
-	for _, r := range s.Keeper.Routers {
-		if r.Heard == owner {
-			left = min(left, s.Keeper.Lifetime-s.Keeper.Renewal-r.Age)
+// claimMute claims from an owner whose agent is silent.
+func (s *step) claimMute(owner string) {
+	s.claim(func(s *step, d Done) {
+		if d.Err != nil {
+			s.complain(d.Err)
+			return
 		}
-	}
-	first := s.successor(owner) == s.Self
-	switch {
-	case left <= -s.Keeper.Renewal: // the first successor had its chance
-		s.release()
-		return s.Keeper.Interval
-	case !first || left > beforeEnd+surveyLimit/3:
-		s.hold(max(left, 0) + s.Keeper.Renewal)
-	case s.Keeper.Part == Standby:
-		s.claim(func(s *step, d Done) {
-			if d.Err != nil {
-				s.complain(d.Err)
-				return
+		s.tell("claim", fmt.Sprintf("%s claims %s: the agent of %s is silent, and its kernel serves for a moment only", s.Self, s.Group, owner))
+		s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { // that kernel may have answered until then
+			if s.Keeper.Part == Owner {
+				s.begin(Renew{})
 			}
-			s.tell("claim", fmt.Sprintf("%s claims %s: the agent of %s is silent, and its kernel serves for a moment only", s.Self, s.Group, owner))
-			s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { s.begin(Renew{}) }) // that kernel may have answered until then
 		})
-	}
-	return max(left-beforeEnd-surveyLimit, 0)
+	})
 }
 
 // complain tells of a claim that failed: the next look tries again, or the timer does.

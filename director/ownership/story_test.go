@@ -174,14 +174,22 @@ func (s *story) does(want ...Action) {
 	}
 }
 
-// done gives the outcome of the first action under way that is like the given one: of that type and, for an
-// Ask, to that member.
-func (s *story) done(like Action, d Done) {
-	s.t.Helper()
-	i := slices.IndexFunc(s.open, func(o open) bool {
+// find returns the place of the first action under way that is like the given one: of that type and, for an
+// Ask, to that member; -1 if there is none.
+func (s *story) find(like Action) int {
+	return slices.IndexFunc(s.open, func(o open) bool {
 		ask, ok := like.(Ask)
 		return reflect.TypeOf(o.Action) == reflect.TypeOf(like) && (!ok || ask.To == o.Action.(Ask).To)
 	})
+}
+
+// opened reports whether an action like the given one is under way.
+func (s *story) opened(like Action) bool { return s.find(like) >= 0 }
+
+// done gives the outcome of the first action under way that is like the given one.
+func (s *story) done(like Action, d Done) {
+	s.t.Helper()
+	i := s.find(like)
 	if i < 0 {
 		s.t.Fatalf("no %T %+v is under way", like, like)
 	}
