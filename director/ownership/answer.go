@@ -9,7 +9,7 @@ func (s *step) answer(q Asked) {
 	refuse := func(why string) { s.begin(Reply{ID: q.ID, Refuse: why}) }
 	switch q.Kind {
 	case Attest:
-		s.begin(Reply{ID: q.ID, Word: s.attest(q.From)})
+		s.begin(Reply{ID: q.ID, Word: s.attest(q)})
 	case Yield:
 		if s.Log.Epoch >= q.Epoch {
 			refuse(fmt.Sprintf("%s is in epoch %d already", s.Group, s.Log.Epoch))
@@ -36,9 +36,9 @@ func (s *step) answer(q Asked) {
 }
 
 // attest is what this director says of the group to another.
-func (s *step) attest(to string) Attestation {
+func (s *step) attest(q Asked) Attestation {
 	a := Attestation{Owns: s.Keeper.Part == Owner, Epoch: s.Log.Epoch, Named: s.Log.Owner, Gone: s.missing()}
-	a.Stays = a.Owns && s.contestedWith(to, Attestation{}) == s.Self
+	a.Stays = a.Owns && s.contestedWith(q.From, q.Epoch, q.Named) == s.Self
 	for _, r := range s.Keeper.Routers {
 		a.Hears = append(a.Hears, r.hears())
 	}

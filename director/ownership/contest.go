@@ -81,19 +81,20 @@ func (s *step) settle(rival string, word Attestation, segments map[string]Segmen
 			s.warn("contest", fmt.Sprintf("%s and %s own %s, each on a side of its own: no segment joins them", s.Self, rival, s.Group))
 		}
 	case !word.Owns || !word.Stays:
-	case s.contestedWith(rival, word) == rival:
-		s.tell("contest", fmt.Sprintf("%s gives %s up to %s, which %s", s.Self, s.Group, rival, s.because(rival, word)))
-		s.await(func(id uint64) Action { return Concede{id} }, func(*step, Done) {})
+	case s.contestedWith(rival, word.Epoch, word.Named) == rival:
+		text := fmt.Sprintf("%s gives %s up to %s, which %s", s.Self, s.Group, rival, s.because(rival, word))
+		s.await(func(id uint64) Action { return Concede{id} }, func(s *step, d Done) {
+			if d.OK {
+				s.tell("contest", text)
+			}
+		})
 	}
 }
 
-// contestedWith returns who stays of this director and a rival that both own the group: whom the highest
-// known epoch names; if it names neither, who comes first in the order of successors, or by name.
-func (f Facts) contestedWith(rival string, word Attestation) string {
-	named := f.Log.Owner
-	if word.Epoch > f.Log.Epoch {
-		named = word.Named
-	}
+// contestedWith returns who stays of this director and a rival that both own the group: whom the highest epoch
+// names that the two know of; if it names neither, who comes first in the order of successors, or by name.
+func (f Facts) contestedWith(rival string, epoch uint64, named string) string {
+	_, named = f.newest(epoch, named)
 	switch named {
 	case f.Self, rival:
 		return named
@@ -106,9 +107,18 @@ func (f Facts) contestedWith(rival string, word Attestation) string {
 	return min(f.Self, rival)
 }
 
+// newest returns the highest epoch that is known where another director's log has the given one, and the owner
+// that it names.
+func (f Facts) newest(epoch uint64, named string) (uint64, string) {
+	if epoch > f.Log.Epoch {
+		return epoch, named
+	}
+	return f.Log.Epoch, f.Log.Owner
+}
+
 func (f Facts) because(rival string, word Attestation) string {
-	if rival == f.Log.Owner || rival == word.Named {
-		return fmt.Sprintf("epoch %d names", max(word.Epoch, f.Log.Epoch))
+	if epoch, named := f.newest(word.Epoch, word.Named); named == rival {
+		return fmt.Sprintf("epoch %d names", epoch)
 	}
 	return "comes first"
 }

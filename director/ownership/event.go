@@ -44,10 +44,11 @@ const (
 	Let     Kind = "let"     // you own it and nobody reaches you on its segment: let it go
 )
 
-// Question is what one director asks another about a group. Epoch is that of the move that it is about.
+// Question is what one director asks another about a group.
 type Question struct {
 	Kind  Kind   `json:"kind"`
-	Epoch uint64 `json:"epoch,omitempty"`
+	Epoch uint64 `json:"epoch,omitempty"` // of the move that it is about; of Attest: that the log of who asks has the group in
+	Named string `json:"named,omitempty"` // of Attest: the owner that the log of who asks names
 }
 
 // Attestation is what a director says of a group when it is asked.
@@ -55,7 +56,7 @@ type Attestation struct {
 	Owns  bool     `json:"owns"`            // its routers are Active, and have carrier
 	Epoch uint64   `json:"epoch"`           // that its log has the group in
 	Named string   `json:"named,omitempty"` // the owner that its log names
-	Stays bool     `json:"stays"`           // it owns the group, and would not give it up to who asks
+	Stays bool     `json:"stays"`           // it owns the group, and does not give it up to who asks, by what both know
 	Hears []string `json:"hears,omitempty"` // the member that it hears own it now, or "", by router in the order of the configuration
 	Gone  []string `json:"gone,omitempty"`  // members that it has neither heard nor reached for 300 ms
 }

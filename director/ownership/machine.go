@@ -121,7 +121,7 @@ func (s *step) survey(members, routers []string, within time.Duration, then func
 		}
 	}
 	for _, name := range members {
-		s.ask(name, Question{Kind: Attest}, within, func(s *step, d Done) {
+		s.ask(name, Question{Attest, s.Log.Epoch, s.Log.Owner}, within, func(s *step, d Done) {
 			if d.Err == nil {
 				words[name] = d.Word
 			}

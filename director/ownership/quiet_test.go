@@ -9,8 +9,8 @@ import (
 
 // What is asked when the owner is silent.
 var (
-	askD1 = Ask{To: "d1", Question: Question{Kind: Attest}}
-	askD3 = Ask{To: "d3", Question: Question{Kind: Attest}}
+	askD1 = Ask{To: "d1", Question: Question{Attest, 4, "d1"}}
+	askD3 = Ask{To: "d3", Question: Question{Attest, 4, "d1"}}
 	let   = Ask{To: "d1", Question: Question{Kind: Let}}
 )
 

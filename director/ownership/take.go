@@ -84,7 +84,7 @@ func (s *step) yieldTake(t *take) {
 	if !s.goesOn(t) {
 		return
 	}
-	s.ask(t.from, Question{Yield, t.intent.Epoch}, YieldWait, func(s *step, d Done) {
+	s.ask(t.from, Question{Kind: Yield, Epoch: t.intent.Epoch}, YieldWait, func(s *step, d Done) {
 		if d.Err != nil {
 			s.endTake(t, d.Err)
 			return
@@ -137,7 +137,7 @@ func (s *step) claimedTake(t *take) {
 		return
 	}
 	t.claims = true
-	s.ask(t.from, Question{Claimed, t.intent.Epoch}, YieldWait, func(s *step, d Done) { s.toldTake(t, d.Err) })
+	s.ask(t.from, Question{Kind: Claimed, Epoch: t.intent.Epoch}, YieldWait, func(s *step, d Done) { s.toldTake(t, d.Err) })
 }
 
 // toldTake goes on when the owner was told, or not. It is not told and is not heard: two would own the

@@ -13,8 +13,8 @@ var (
 	taken   = Propose{Command: fsm.SetOwner{Group: "g", Owner: "d2", Epoch: 5, Reason: "d1 drains"}}
 	dropped = func(why string) Propose { return Propose{Command: fsm.DropIntent{Group: "g", Epoch: 5, Reason: why}} }
 	claim   = Claim{Priority: ClaimPriority(OwnerPriority)}
-	yield   = Ask{To: "d1", Question: Question{Yield, 5}}
-	told    = Ask{To: "d1", Question: Question{Claimed, 5}}
+	yield   = Ask{To: "d1", Question: Question{Kind: Yield, Epoch: 5}}
+	told    = Ask{To: "d1", Question: Question{Kind: Claimed, Epoch: 5}}
 	pull    = Pull{From: "d1"}
 )
 
