@@ -6,21 +6,20 @@ import (
 
 // answer answers a question of another member.
 func (s *step) answer(q Asked) {
-	refuse := func(why string) { s.begin(Reply{ID: q.ID, Refuse: why}) }
 	switch q.Kind {
 	case Attest:
 		s.begin(Reply{ID: q.ID, Word: s.attest(q)})
 	case Yield:
 		if s.Log.Epoch >= q.Epoch {
-			refuse(fmt.Sprintf("%s is in epoch %d already", s.Group, s.Log.Epoch))
+			s.refuse(q, fmt.Sprintf("%s is in epoch %d already", s.Group, s.Log.Epoch))
 			return
 		}
 		s.await(func(id uint64) Action { return Grant{id, YieldWait} }, func(s *step, d Done) {
 			switch {
 			case d.Err != nil:
-				refuse("keeper: " + d.Err.Error())
+				s.refuse(q, "keeper: "+d.Err.Error())
 			case !d.OK:
-				refuse("does not own " + s.Group)
+				s.refuse(q, "does not own "+s.Group)
 			default:
 				s.tell("yield", fmt.Sprintf("%s yields %s to %s", s.Self, s.Group, q.From))
 				s.begin(Reply{ID: q.ID})
@@ -31,9 +30,12 @@ func (s *step) answer(q Asked) {
 	case Let:
 		s.answerLet(q)
 	default:
-		refuse(fmt.Sprintf("knows no question %q", q.Kind))
+		s.refuse(q, fmt.Sprintf("knows no question %q", q.Kind))
 	}
 }
+
+// refuse answers a question with the reason why it is not done.
+func (s *step) refuse(q Asked, why string) { s.begin(Reply{ID: q.ID, Refuse: why}) }
 
 // attest is what this director says of the group to another.
 func (s *step) attest(q Asked) Attestation {
@@ -53,7 +55,7 @@ func (s *step) answerClaimed(q Asked) {
 	}
 	s.await(func(id uint64) Action { return Concede{id} }, func(s *step, d Done) {
 		if d.Err != nil {
-			s.begin(Reply{ID: q.ID, Refuse: d.Err.Error()})
+			s.refuse(q, d.Err.Error())
 			return
 		}
 		if d.OK {
@@ -68,7 +70,7 @@ func (s *step) answerClaimed(q Asked) {
 func (s *step) answerLet(q Asked) {
 	const refusal = "does not own it, or reaches others on every segment"
 	if s.Keeper.Part != Owner {
-		s.begin(Reply{ID: q.ID, Refuse: refusal})
+		s.refuse(q, refusal)
 		return
 	}
 	var routers []string
@@ -86,6 +88,6 @@ func (s *step) answerLet(q Asked) {
 			s.begin(Reply{ID: q.ID})
 			return
 		}
-		s.begin(Reply{ID: q.ID, Refuse: refusal})
+		s.refuse(q, refusal)
 	})
 }
