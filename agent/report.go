@@ -190,6 +190,11 @@ func (s *session) tell(ctx context.Context, name string, body []byte) {
 	}
 }
 
+// refusal is the error of a question that was answered with the reason why it is not done.
+type refusal struct{ name, why string }
+
+func (r refusal) Error() string { return r.name + " " + r.why }
+
 // ask sends one request to another member's agent and decodes its answer into out, unless nil.
 func (s *session) ask(ctx context.Context, name, method, path string, body []byte, out any) error {
 	client, base, err := s.node.Client(name)
@@ -208,6 +213,9 @@ func (s *session) ask(ctx context.Context, name, method, path string, body []byt
 	if resp.StatusCode/100 != 2 {
 		var f struct{ Error string }
 		_ = json.NewDecoder(resp.Body).Decode(&f) // the status says enough without it
+		if resp.StatusCode == http.StatusConflict {
+			return refusal{name, f.Error}
+		}
 		return fmt.Errorf("%s answers %s: %s", name, resp.Status, f.Error)
 	}
 	if out == nil {
