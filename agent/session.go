@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/quorate/quorate/agent/groups"
 	"github.com/quorate/quorate/agent/keeperlink"
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/checks"
@@ -24,7 +25,6 @@ import (
 	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/mutant"
-	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/track"
 	"github.com/quorate/quorate/fsm"
 )
@@ -37,6 +37,7 @@ type session struct {
 	node     *cluster.Node
 	keeper   *keeperlink.Link
 	director *director.Director
+	groups   *groups.Driver
 	kernel   *ipvs.Host
 	runner   *checks.Runner
 	tracks   *track.Runner
@@ -45,10 +46,9 @@ type session struct {
 
 	reports            reports
 	disputes           disputes
+	alive              alive
 	heard              bell          // rings when a report came
 	tellNow            chan struct{} // capacity 1: tell the others at once
-	guards             sync.Map      // group name: it is looked after
-	moving             sync.Map      // group name: a move to this director is under way
 	warming, relieving atomic.Bool
 
 	aside   sync.WaitGroup // what runs beside the group
@@ -58,11 +58,10 @@ type session struct {
 	mu         sync.Mutex
 	ended      bool // the group has: nothing more is begun
 	leaving    bool
-	results    map[string]track.Result       // of the tracks, as they were told of last
-	guarding   map[string]ownership.Guarding // group: what the guard decided, while its owner is not heard
-	unfit      map[string]time.Time          // group: since when a requirement forbids to own it
-	quorumSeen time.Time                     // when this director was in the quorum last
-	warm       map[string]bool               // group: its owner's connections were received whole, once
+	results    map[string]track.Result // of the tracks, as they were told of last
+	unfit      map[string]time.Time    // group: since when a requirement forbids to own it
+	quorumSeen time.Time               // when this director was in the quorum last
+	warm       map[string]bool         // group: its owner's connections were received whole, once
 
 	group   *errgroup.Group
 	cancel  context.CancelFunc
@@ -76,9 +75,10 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 	s := &session{
 		cfg: a.cfg.File, version: a.cfg.Version, log: a.cfg.Log, keeper: a.keeper, events: &a.events,
 		tellNow: make(chan struct{}, 1), warm: map[string]bool{},
-		reports: reports{begun: time.Now()}, unfit: map[string]time.Time{}, guarding: map[string]ownership.Guarding{}, done: make(chan struct{}),
+		unfit: map[string]time.Time{}, done: make(chan struct{}),
 	}
 	s.newNeeds()
+	s.newAlive()
 	cc := a.clusterConfig()
 	cc.Handler = s.peerHandler()
 	cc.OnChange = s.onChange
@@ -100,6 +100,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 	if s.director, err = a.newDirector(s); err != nil {
 		return nil, errors.Join(err, node.Close())
 	}
+	s.groups = s.newGroups()
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.group, ctx = errgroup.WithContext(ctx)
 	s.start(ctx)
@@ -111,7 +112,8 @@ func (s *session) start(ctx context.Context) {
 	s.runner.Set(s.node.State().Config.Services)
 	s.setNeeds(s.node.State().Config)
 	for _, run := range []func(context.Context) error{
-		s.node.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence,
+		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence,
+		s.alive.pulse.Run, s.alive.watcher.Run,
 	} {
 		s.group.Go(func() error { return run(ctx) })
 	}
@@ -169,12 +171,12 @@ func (s *session) follow(ctx context.Context) error {
 	var seen keeper.Transition
 	for {
 		seen = s.tellTransitions(s.keeper.Status().Transitions, seen)
-		s.takeIntents(ctx)
+		s.groups.Poke()
 		s.warmUp(ctx)
 		s.relieve(ctx)
 		s.followHooks()
 		s.disputes.look(time.Now(), disputed(s.node.State(), s.reports.live(time.Now())))
-		s.guard(ctx)
+		s.watchSegments()
 		if mutant.On(mutant.PoisonEnds) && s.node.Halted() != nil {
 			return s.node.Halted()
 		}
@@ -240,9 +242,7 @@ func (s *session) report() report {
 	r.Ready = len(r.Reasons) == 0
 	r.Certificate = s.node.Certificate()
 	r.Joining = !s.node.Voter() && s.node.Removed() == nil
-	s.mu.Lock()
-	r.Leaving = s.leaving
-	s.mu.Unlock()
+	r.Leaving = s.isLeaving()
 	for _, g := range s.keeper.Status().Groups {
 		own := describeGroup(g)
 		own.Hears = hears(state, g)
@@ -250,7 +250,7 @@ func (s *session) report() report {
 	}
 	for _, g := range state.Config.Groups() {
 		st, own := s.standing(g), r.Groups[g.Name]
-		own.Deaf = s.deafness(g.Name)
+		own.Deaf = s.groups.Deaf(g.Name)
 		own.Score, own.Waiting = st.Score, !st.Known
 		if st.Known && !st.Fit {
 			own.Unfit = strings.Join(st.Reasons, "; ")
@@ -313,13 +313,11 @@ func (s *session) unready(state *fsm.State) []string {
 func (s *session) peerHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /peer/report", s.serveReport)
+	mux.HandleFunc("POST /peer/pulse", s.servePulse)
 	mux.HandleFunc("POST /peer/confirm", s.serveConfirm)
 	mux.HandleFunc("POST /peer/plan", s.servePlan)
 	mux.HandleFunc("POST /peer/move", s.serveMove)
-	mux.HandleFunc("POST /peer/yield", s.serveYield)
-	mux.HandleFunc("POST /peer/claimed", s.serveClaimed)
-	mux.HandleFunc("GET /peer/attest/{group}", s.serveAttest)
-	mux.HandleFunc("POST /peer/release/{group}", s.serveRelease)
+	mux.HandleFunc("POST "+groups.Path+"{group}", s.serveGroup)
 	mux.HandleFunc("GET /peer/connections", s.serveConnections)
 	return mux
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -91,21 +90,6 @@ func (k *Link) Active(group string) bool {
 	return g.State == "active"
 }
 
-// DeafTo says on which router of a group a member is not heard, or "": an owner that is not heard here
-// may not hear a claim from here either.
-func (k *Link) DeafTo(group string, sources []netip.Addr) string {
-	g, ok := k.Status().Group(group)
-	if !ok {
-		return group + " does not run here"
-	}
-	for _, r := range g.Routers {
-		if r.Heard == nil || r.Silent || !slices.Contains(sources, r.Heard.Source) {
-			return r.Name
-		}
-	}
-	return ""
-}
-
 // Owned returns the groups that this host owns.
 func (k *Link) Owned() []string {
 	var names []string
@@ -158,6 +142,11 @@ func (k *Link) Concede(ctx context.Context, group string) (ok bool, err error) {
 		return err
 	})
 	return ok, err
+}
+
+// Renew is [keeper.Client.Renew].
+func (k *Link) Renew(ctx context.Context, group string) error {
+	return k.call(ctx, func(ctx context.Context, c *keeper.Client) error { return c.Renew(ctx, group) })
 }
 
 // Hold keeps a group from taking over by its timer for a while; 0 ends that.

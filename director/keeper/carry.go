@@ -39,7 +39,7 @@ func (k *keeper) act(now time.Time, id identity, r *router, a vrrp.Action) {
 	case vrrp.Advertise:
 		k.advertise(now, id, r, a.Priority)
 	case vrrp.Own:
-		r.owned, r.wanted = true, k.worker.own(id, r.spec)
+		r.owned, r.wanted = true, k.worker.own(id, r.spec, &r.spoke)
 	case vrrp.Release:
 		r.owned, r.err = false, nil
 		k.worker.release(id)
@@ -58,6 +58,9 @@ func (k *keeper) announce(id identity, r *router) {
 
 // advertise sends one advert, to each that it goes to.
 func (k *keeper) advertise(now time.Time, id identity, r *router, priority uint8) {
+	if priority > 0 {
+		r.spoke.Store(now.UnixNano())
+	}
 	outlet := k.outlet(id, r)
 	if outlet == nil || r.sender == nil {
 		return
@@ -123,6 +126,9 @@ func (k *keeper) became(now time.Time, g *group, b vrrp.Became) {
 	}
 	if b.To == vrrp.Active {
 		return
+	}
+	for _, r := range g.routers {
+		r.spoke.Store(0)
 	}
 	g.answer(fmt.Errorf("claim group %q: %s", g.spec.Name, reason))
 	if g.claimed { // the claim is lost: back to the priority of the order

@@ -96,6 +96,12 @@ func (c *Client) Concede(ctx context.Context, group string) (bool, error) {
 	return r.Yields, err
 }
 
+// Renew has a group that is Active say at once that it is here, and where its addresses are.
+func (c *Client) Renew(ctx context.Context, group string) error {
+	_, err := c.call(ctx, request{Op: opRenew, Group: group})
+	return err
+}
+
 // Hold keeps a group that is Backup from taking over by its timer for d: somebody else is known to
 // serve. Zero ends the hold. A claim is not held.
 func (c *Client) Hold(ctx context.Context, group string, d time.Duration) error {

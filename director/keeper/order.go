@@ -144,7 +144,18 @@ func (r Router) same(other Router) bool {
 }
 
 // lifetime is how long the kernel keeps an address that nobody renews.
-func (r Router) lifetime() time.Duration { return max(3*r.Interval, 2*time.Second) }
+func (r Router) lifetime() time.Duration { return Lifetime(r.Interval) }
+
+// Lifetime returns for how long the kernel keeps the addresses of a router with an advertisement interval,
+// if nobody renews them.
+func Lifetime(interval time.Duration) time.Duration {
+	return address.Lifetime(max(3*interval, 2*time.Second))
+}
+
+// Renewal returns how often addresses with a lifetime are renewed. Where the keeper is dead or frozen they
+// end between a lifetime less that and a lifetime after its last sign: the more often, the less is left to
+// chance.
+func Renewal(lifetime time.Duration) time.Duration { return min(lifetime/4, 750*time.Millisecond) }
 
 func (r Router) checksum() vrrp.Checksum {
 	if r.Checksum == "plain" {

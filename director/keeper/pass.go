@@ -172,7 +172,7 @@ func (p *pass) renew() {
 	}
 	for lifetime, tasks := range lifetimes {
 		due := func(t *task) []address.Address {
-			if t.h.lifetime != lifetime || p.now.Sub(t.h.renewed) >= lifetime/3 {
+			if t.h.lifetime != lifetime || p.now.Sub(t.h.renewed) >= Renewal(lifetime) {
 				return t.v.addresses
 			}
 			return slices.DeleteFunc(slices.Clone(t.v.addresses), func(a address.Address) bool { return t.h.slots[a] != nil })
@@ -329,7 +329,7 @@ func (h *holding) next() time.Time {
 	}
 	var next time.Time
 	if len(h.slots) > 0 {
-		next = h.renewed.Add(h.lifetime / 3)
+		next = h.renewed.Add(Renewal(h.lifetime))
 	}
 	next = earlier(next, h.pathRetry)
 	for _, s := range h.slots {

@@ -246,6 +246,8 @@ func (s *session) doAtOnce(ctx context.Context, q request, r *reply) error {
 		return s.step(ctx, q, vrrp.Resign{}, nil)
 	case opConcede:
 		return s.step(ctx, q, vrrp.Concede{}, func(g *group) { r.Yields = g.machine.State() == vrrp.Active })
+	case opRenew:
+		return s.step(ctx, q, vrrp.Renew{}, nil)
 	case opHold:
 		return s.step(ctx, q, vrrp.Hold{Until: time.Now().Add(q.Wait)}, nil)
 	case opStatus:

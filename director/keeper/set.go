@@ -97,7 +97,7 @@ func (k *keeper) inherit(now time.Time, g *group, old identity, spec Router) *mo
 	was := g.routers[old]
 	heir := newRouter()
 	heir.owned, heir.source, heir.judge = true, was.source, was.judge
-	heir.wanted = k.worker.own(spec.identity(), spec)
+	heir.wanted = k.worker.own(spec.identity(), spec, &heir.spoke)
 	k.worker.release(old)
 	return &mover{heir, k.detach(g, old).Heir(now)}
 }
@@ -189,7 +189,7 @@ func (k *keeper) setRouter(now time.Time, g *group, spec Router) {
 	list := !slices.Equal(r.spec.Addresses, spec.Addresses)
 	k.inform(r, spec)
 	if r.owned && again {
-		r.wanted = k.worker.own(id, spec)
+		r.wanted = k.worker.own(id, spec, &r.spoke)
 	}
 	if list && r.machine.State() == vrrp.Active { // peers learn the new list now, not an interval later
 		k.advertise(now, id, r, r.machine.Priority())
@@ -241,7 +241,7 @@ func (k *keeper) join(now time.Time, g *group, going bool) {
 	if going {
 		start.Resume = g.spec.listening()
 		for id, r := range g.routers {
-			r.owned, r.wanted = true, k.worker.own(id, r.spec)
+			r.owned, r.wanted = true, k.worker.own(id, r.spec, &r.spoke)
 		}
 	}
 	k.carry(now, g, g.machine.Join(now, start))

@@ -10,6 +10,7 @@ const (
 	opYield   = "yield"
 	opResign  = "resign"
 	opConcede = "concede"
+	opRenew   = "renew"
 	opHold    = "hold"
 	opStatus  = "status"
 	opStop    = "stop"

@@ -43,6 +43,8 @@ type want struct {
 	refresh   time.Duration            // between announcements when nothing has happened; 0 for never
 	lifetime  time.Duration
 	patience  time.Duration // how old the beat may be
+	spoke     *atomic.Int64 // when an Active router was last to send an advert; 0: it is not Active
+	silence   time.Duration // how long ago that may be
 	gen       uint64        // counts every call about any router
 	announce  uint64        // generation of the last call to announce
 	check     uint64        // generation of the last call to check
@@ -99,7 +101,7 @@ func newWorker(host Host, log hclog.Logger, reports chan<- []report) *worker {
 
 // own asks for a router's addresses to be on the host, and returns the generation that reports it
 // done.
-func (w *worker) own(id identity, r Router) uint64 {
+func (w *worker) own(id identity, r Router, spoke *atomic.Int64) uint64 {
 	return w.change(id, func(v *want, gen uint64) {
 		v.addresses, v.lifetime, v.granted = r.Kept(), r.lifetime(), gen
 		v.wants = make(map[address.Address]bool, len(v.addresses))
@@ -107,7 +109,8 @@ func (w *worker) own(id identity, r Router) uint64 {
 			v.wants[a] = true
 		}
 		v.paths, v.refresh = r.paths(), r.refresh()
-		v.patience = min(2*r.Interval, v.lifetime/3+spare)
+		v.spoke, v.silence = spoke, r.Interval+spare
+		v.patience = min(2*r.Interval, Renewal(v.lifetime)+spare)
 	})
 }
 
@@ -314,7 +317,8 @@ func (w *worker) tell(ctx context.Context, rs []report) {
 
 // stale reports whether the loop has not run for so long that nothing may be done for it.
 func (w *worker) stale(v want, now time.Time) bool {
-	return now.Sub(time.Unix(0, w.beat.Load())) > v.patience
+	spoke := v.spoke.Load()
+	return now.Sub(time.Unix(0, w.beat.Load())) > v.patience || spoke != 0 && now.Sub(time.Unix(0, spoke)) > v.silence
 }
 
 func earlier(a, b time.Time) time.Time {

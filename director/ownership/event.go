@@ -54,6 +54,7 @@ type Question struct {
 type Attestation struct {
 	Owns  bool     `json:"owns"`            // its routers are Active, and have carrier
 	Epoch uint64   `json:"epoch"`           // that its log has the group in
+	Named string   `json:"named,omitempty"` // the owner that its log names
 	Stays bool     `json:"stays"`           // it owns the group, and would not give it up to who asks
 	Hears []string `json:"hears,omitempty"` // the member that it hears own it now, or "", by router in the order of the configuration
 	Gone  []string `json:"gone,omitempty"`  // members that it has neither heard nor reached for 300 ms
@@ -64,6 +65,7 @@ type Segment struct {
 	Router  string
 	Reached []string // members whose own address answers
 	Serves  string   // the member that answers for the router's address, "" for none or a stranger
+	Virtual bool     // that address is answered by a virtual MAC, which only an owner has
 	Gateway bool     // the default route's next hop answers
 }
 

@@ -10,7 +10,7 @@ type Word struct {
 	Owns    bool   // its routers are Active, and have carrier
 	Hears   string // the member that it hears on that segment now, "" for none
 	Reached bool   // its own address answers on the segment
-	Serves  bool   // the group's address is answered there by the MAC that answers for the member's own
+	Serves  bool   // the group's address is answered there by its MAC
 }
 
 // Choice is what a Backup that hears nobody is to do.
@@ -20,6 +20,7 @@ type Choice uint8
 const (
 	Take    Choice = iota // let the timer run, as the standard says
 	Hold                  // stay Backup: somebody serves, though its adverts do not pass
+	Linger                // stay Backup for now: the kernel of an owner whose agent is silent serves until its addresses end
 	CutOff                // stay Backup: this director is the one that is cut off
 	Relieve               // the owner is cut off: it is to let go, and the first successor claims
 )
@@ -35,7 +36,7 @@ type Guarding struct {
 // configured gateway answers on the segment. It is asked for each router that hears nobody; [Worst] is
 // what the group does.
 func Guard(words []Word, gateway bool) Guarding {
-	answers, reached, owner := 0, 0, Word{}
+	answers, reached, owner, mute := 0, 0, Word{}, ""
 	for _, w := range words {
 		if w.Answers {
 			answers++
@@ -46,8 +47,13 @@ func Guard(words []Word, gateway bool) Guarding {
 		if w.Owns {
 			owner = w
 		}
+		if w.Serves && !w.Answers {
+			mute = w.Name
+		}
 	}
 	switch {
+	case owner.Name == "" && mute != "":
+		return Guarding{Linger, mute, mute + " answers on the segment, and its agent is silent"}
 	case answers == 0:
 		return Guarding{Take, "", "no member answers"}
 	case owner.Name == "":
@@ -70,7 +76,7 @@ func Guard(words []Word, gateway bool) Guarding {
 // on it; an owner that is cut off on one does not serve there, whatever it does on others.
 func Worst(all []Guarding) Guarding {
 	var out Guarding
-	weight := map[Choice]int{Take: 0, Hold: 1, Relieve: 2, CutOff: 3}
+	weight := map[Choice]int{Take: 0, Linger: 1, Hold: 2, Relieve: 3, CutOff: 4}
 	for i, g := range all {
 		if i == 0 || weight[g.Choice] > weight[out.Choice] {
 			out = g

@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"slices"
 	"time"
 )
 
@@ -15,6 +16,13 @@ type Machine struct {
 	last    uint64 // ID
 	waiting map[uint64]func(*step, Done)
 	timers  []timer
+
+	taking  *take
+	quiet   quiet
+	dead    dead
+	contest contest
+
+	records Records
 }
 
 type timer struct {
@@ -34,7 +42,124 @@ type step struct {
 func NewMachine() *Machine { return &Machine{waiting: map[uint64]func(*step, Done){}} }
 
 // Deadline returns when the machine wants to Look though no fact has changed; zero for never.
-func (m *Machine) Deadline() time.Time { return time.Time{} }
+func (m *Machine) Deadline() time.Time {
+	var first time.Time
+	for _, t := range m.timers {
+		if first.IsZero() || t.at.Before(first) {
+			first = t.at
+		}
+	}
+	return first
+}
 
 // Step advances the machine by one event at time now, with what is known then, and returns what is to be done.
-func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action { return nil }
+func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
+	s := &step{Machine: m, Facts: f, now: now}
+	switch ev := ev.(type) {
+	case Done:
+		if do := m.waiting[ev.ID]; do != nil {
+			delete(m.waiting, ev.ID)
+			do(s, ev)
+		}
+	case Asked:
+		s.answer(ev)
+	}
+	s.ring()
+	s.lookTake()
+	s.lookQuiet()
+	s.lookDead()
+	s.lookContest()
+	return s.actions
+}
+
+// ring calls what is due, in the order in which it became so.
+func (s *step) ring() {
+	slices.SortStableFunc(s.timers, func(a, b timer) int { return a.at.Compare(b.at) })
+	for len(s.timers) > 0 && !s.timers[0].at.After(s.now) {
+		t := s.timers[0]
+		s.timers = s.timers[1:]
+		t.do(s)
+	}
+}
+
+// after has do called once d has passed.
+func (s *step) after(d time.Duration, do func(*step)) {
+	s.timers = append(s.timers, timer{s.now.Add(d), do})
+}
+
+// begin begins an action.
+func (s *step) begin(a Action) { s.actions = append(s.actions, a) }
+
+// await begins an action of which the outcome matters. Make is given the ID.
+func (s *step) await(make func(id uint64) Action, then func(*step, Done)) {
+	s.last++
+	s.waiting[s.last] = then
+	s.begin(make(s.last))
+}
+
+// tell has people told of something.
+func (s *step) tell(kind, text string) {
+	s.decided(kind, text)
+	s.begin(Tell{Kind: kind, Text: text})
+}
+
+// warn is tell, of something that somebody should look at.
+func (s *step) warn(kind, text string) {
+	s.decided(kind, text)
+	s.begin(Tell{Kind: kind, Text: text, Alarm: true})
+}
+
+// ask asks one member.
+func (s *step) ask(to string, q Question, within time.Duration, then func(*step, Done)) {
+	s.await(func(id uint64) Action { return Ask{id, to, within, q} }, then)
+}
+
+// survey asks members and the segments of routers, all at once. Then is called once with all that was said:
+// words by member, without those that did not answer, and segments by router.
+func (s *step) survey(members, routers []string, within time.Duration, then func(s *step, words map[string]Attestation, segments map[string]Segment)) {
+	words, segments := map[string]Attestation{}, map[string]Segment{}
+	open := len(members)
+	if len(routers) > 0 {
+		open++
+	}
+	done := func(s *step) {
+		if open--; open == 0 {
+			then(s, words, segments)
+		}
+	}
+	for _, name := range members {
+		s.ask(name, Question{Kind: Attest}, within, func(s *step, d Done) {
+			if d.Err == nil {
+				words[name] = d.Word
+			}
+			done(s)
+		})
+	}
+	if len(routers) > 0 {
+		s.await(func(id uint64) Action { return Probe{id, routers, within} }, func(s *step, d Done) {
+			for _, seg := range d.Segments {
+				segments[seg.Router] = seg
+			}
+			done(s)
+		})
+	}
+	if open == 0 {
+		then(s, words, segments)
+	}
+}
+
+// others are the names of all other members, but one.
+func (f Facts) others(but string) []string {
+	var names []string
+	for _, m := range f.Members {
+		if m.Name != but {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// claim has the keeper take the group.
+func (s *step) claim(then func(*step, Done)) {
+	s.await(func(id uint64) Action { return Claim{id, ClaimPriority(OwnerPriority)} }, then)
+}

@@ -1,0 +1,82 @@
+package agent
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/quorate/quorate/director/ipvs"
+	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/fsm"
+)
+
+// pull brings another director's connections into this director's kernel.
+func (s *session) pull(ctx context.Context, from string) error {
+	if len(s.node.State().Config.Services) == 0 {
+		return nil
+	}
+	var conns []ipvs.Conn
+	if err := s.ask(ctx, from, http.MethodGet, "/peer/connections", nil, &conns); err != nil {
+		return err
+	}
+	return s.director.Inject(ctx, conns)
+}
+
+func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {
+	conns, err := s.director.Connections(r.Context())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	answer(w, conns)
+}
+
+// warmUp receives the connections of those who own groups that this director has nothing of yet, so that it
+// could take over with what there is. What comes later the kernel's sync daemons bring. One owner is asked
+// at a time, once for all its groups.
+func (s *session) warmUp(ctx context.Context) {
+	if s.warming.Load() {
+		return
+	}
+	state := s.node.State()
+	cold := map[string][]string{} // owner: groups
+	for name, g := range state.Groups {
+		if !s.isWarm(state, name) {
+			cold[g.Owner] = append(cold[g.Owner], name)
+		}
+	}
+	for owner, groups := range cold {
+		s.warming.Store(true)
+		s.group.Go(func() error {
+			defer s.warming.Store(false)
+			ctx, cancel := context.WithTimeout(ctx, ownership.MoveLimit)
+			defer cancel()
+			if err := s.pull(ctx, owner); err != nil {
+				s.log.Debug("connections not received", "from", owner, "err", err)
+				return nil
+			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, name := range groups {
+				s.warm[name] = true
+			}
+			return nil
+		})
+		return
+	}
+}
+
+// isWarm reports whether there is nothing of the group's connections that this director lacks:
+// they were received, or nobody else has them.
+func (s *session) isWarm(state *fsm.State, group string) bool {
+	g := state.Groups[group]
+	if g.Owner == "" || g.Owner == s.cfg.Name || s.cfg.Role == fsm.RoleWitness || len(state.Config.Services) == 0 {
+		return true
+	}
+	if r, alive := s.reports.live(time.Now())[g.Owner]; !alive || !r.active(group) {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.warm[group]
+}

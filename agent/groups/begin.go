@@ -1,0 +1,122 @@
+package groups
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/fsm"
+)
+
+// Path is where a director answers questions about a group, with the group's name behind it.
+const Path = "/peer/group/"
+
+// begin begins an action. What takes time goes on aside, and its outcome is an event.
+func (d *Driver) begin(spec fsm.Group, x *group, a ownership.Action) {
+	name := spec.Name
+	switch a := a.(type) {
+	case ownership.Ask:
+		d.aside(name, a.ID, a.Within, func(ctx context.Context, out *ownership.Done) error {
+			return d.cfg.Ask(ctx, a.To, Path+url.PathEscape(name), a.Question, &out.Word)
+		})
+	case ownership.Probe:
+		d.aside(name, a.ID, a.Within, func(ctx context.Context, out *ownership.Done) error {
+			out.Segments = d.probe(ctx, spec, a.Routers)
+			return nil
+		})
+	case ownership.Pull:
+		d.aside(name, a.ID, a.Within, func(ctx context.Context, _ *ownership.Done) error { return d.cfg.Pull(ctx, a.From) })
+	case ownership.Propose:
+		d.aside(name, a.ID, a.Within, func(ctx context.Context, _ *ownership.Done) error {
+			if err := d.cfg.Propose(ctx, a.Command); !errors.Is(err, fsm.ErrStale) {
+				return err
+			}
+			return nil // somebody else has told the log
+		})
+	case ownership.Tell:
+		d.cfg.Tell(name, a)
+	case ownership.Reply:
+		if reply := d.replies[a.ID]; reply != nil {
+			reply <- a
+		}
+	default:
+		x.keeper.add(d.cfg.Go, func() { d.order(name, a) })
+	}
+}
+
+// order has the keeper do something.
+func (d *Driver) order(name string, a ownership.Action) {
+	k, ctx := d.cfg.Keeper, d.ctx
+	var err error
+	switch a := a.(type) {
+	case ownership.Claim:
+		d.happened(name, ownership.Done{ID: a.ID, Err: k.Claim(ctx, name, a.Priority)})
+	case ownership.Grant:
+		if mutant.On(mutant.BreakFirst) {
+			k.Resign(ctx, name)
+			d.happened(name, ownership.Done{ID: a.ID, Err: errors.New("gave up before anybody took over")})
+			return
+		}
+		ok, err := k.Yield(ctx, name, a.Wait)
+		d.happened(name, ownership.Done{ID: a.ID, OK: ok, Err: err})
+	case ownership.Concede:
+		ok, err := k.Concede(ctx, name)
+		d.happened(name, ownership.Done{ID: a.ID, OK: ok, Err: err})
+	case ownership.HoldTimer:
+		err = k.Hold(ctx, name, a.For)
+	case ownership.Renew:
+		err = k.Renew(ctx, name)
+	case ownership.Resign:
+		k.Resign(ctx, name)
+	}
+	if err != nil {
+		d.cfg.Log.Debug("the keeper was not told", "group", name, "err", err)
+	}
+}
+
+// aside does something that takes up to a limit, and tells the machine how it came out.
+func (d *Driver) aside(name string, id uint64, limit time.Duration, do func(context.Context, *ownership.Done) error) {
+	d.cfg.Go(func() {
+		ctx, cancel := context.WithTimeout(d.ctx, limit)
+		defer cancel()
+		out := ownership.Done{ID: id}
+		out.Err = do(ctx, &out)
+		d.happened(name, out)
+	})
+}
+
+// queue runs funcs one after the other, and none while there is nothing to do.
+type queue struct {
+	mu      sync.Mutex
+	waiting []func()
+	runs    bool
+}
+
+func (q *queue) add(start func(func()), f func()) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = append(q.waiting, f)
+	if !q.runs {
+		q.runs = true
+		start(q.run)
+	}
+}
+
+func (q *queue) run() {
+	for {
+		q.mu.Lock()
+		if len(q.waiting) == 0 {
+			q.runs = false
+			q.mu.Unlock()
+			return
+		}
+		f := q.waiting[0]
+		q.waiting = q.waiting[1:]
+		q.mu.Unlock()
+		f()
+	}
+}

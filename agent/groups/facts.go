@@ -1,0 +1,94 @@
+package groups
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/fsm"
+)
+
+// gathered is what is known at one time, for all groups.
+type gathered struct {
+	Now
+	at      time.Time
+	onTime  bool
+	status  keeper.Status
+	members map[netip.Addr]string // who has an address as one of its own
+	names   []string              // of all other members
+}
+
+func (d *Driver) gather(now time.Time) *gathered {
+	g := &gathered{Now: d.cfg.Now(), at: now, onTime: d.cfg.OnTime(now), status: d.cfg.Keeper.Status(), members: map[netip.Addr]string{}}
+	for _, name := range slices.Sorted(maps.Keys(g.State.Members)) {
+		if name != d.cfg.Self {
+			g.names = append(g.names, name)
+		}
+		for _, a := range g.State.Members[name].Sources {
+			g.members[a] = name
+		}
+	}
+	return g
+}
+
+// facts are what is known of one group.
+func (d *Driver) facts(g *gathered, spec fsm.Group) ownership.Facts {
+	f := ownership.Facts{
+		Self: d.cfg.Self, Group: spec.Name, Log: g.State.Groups[spec.Name], Current: g.Current, Quorum: g.Quorum,
+		Ready: g.Ready && g.Fit(spec), Drains: g.Drains, OnTime: g.onTime, Voters: len(g.State.Members),
+	}
+	own, runs := g.status.Group(spec.Name)
+	if runs {
+		f.Keeper = g.keeper(own, spec)
+	}
+	for _, name := range g.names {
+		m := g.Member(spec.Name, name)
+		m.Unheard, m.Unreached = d.cfg.Silence(g.State.Members[name], spec, g.at)
+		if mutant.On(mutant.NoGuard) {
+			m.Part = ownership.Absent // nor is anything settled with another owner
+		}
+		f.Members = append(f.Members, m)
+	}
+	return f
+}
+
+// keeper is what the keeper says of a group.
+func (g *gathered) keeper(own keeper.GroupStatus, spec fsm.Group) ownership.Keeper {
+	parts := map[string]ownership.Part{"initialize": ownership.Faulty, "backup": ownership.Standby, "active": ownership.Owner}
+	k := ownership.Keeper{Part: parts[own.State], Claimed: own.Claimed}
+	for i, r := range own.Routers {
+		x := ownership.Router{Name: r.Name, Silent: r.Silent && !mutant.On(mutant.NoGuard)}
+		if r.Heard != nil {
+			x.Heard, x.Age = g.members[r.Heard.Source], r.Heard.Age+g.at.Sub(g.status.Time)
+		}
+		k.Routers = append(k.Routers, x)
+		if i < len(spec.Routers) {
+			every := spec.Routers[i].Interval
+			k.Interval, k.Lifetime = least(k.Interval, every), least(k.Lifetime, keeper.Lifetime(every))
+			k.Renewal = keeper.Renewal(k.Lifetime)
+		}
+	}
+	return k
+}
+
+func least(a, b time.Duration) time.Duration {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}
+
+// OnLink returns those addresses that are of the family of a router's source and in its subnet here.
+func OnLink(r keeper.RouterStatus, all []netip.Addr) []netip.Addr {
+	var out []netip.Addr
+	for _, a := range all {
+		if slices.ContainsFunc(r.Subnets, func(p netip.Prefix) bool { return p.Contains(a) }) && a.Is6() == r.Source.Is6() {
+			out = append(out, a)
+		}
+	}
+	return out
+}

@@ -1,0 +1,91 @@
+package ownership
+
+import (
+	"fmt"
+)
+
+// answer answers a question of another member.
+func (s *step) answer(q Asked) {
+	refuse := func(why string) { s.begin(Reply{ID: q.ID, Refuse: why}) }
+	switch q.Kind {
+	case Attest:
+		s.begin(Reply{ID: q.ID, Word: s.attest(q.From)})
+	case Yield:
+		if s.Log.Epoch >= q.Epoch {
+			refuse(fmt.Sprintf("%s is in epoch %d already", s.Group, s.Log.Epoch))
+			return
+		}
+		s.await(func(id uint64) Action { return Grant{id, YieldWait} }, func(s *step, d Done) {
+			switch {
+			case d.Err != nil:
+				refuse("keeper: " + d.Err.Error())
+			case !d.OK:
+				refuse("does not own " + s.Group)
+			default:
+				s.tell("yield", fmt.Sprintf("%s yields %s to %s", s.Self, s.Group, q.From))
+				s.begin(Reply{ID: q.ID})
+			}
+		})
+	case Claimed:
+		s.answerClaimed(q)
+	case Let:
+		s.answerLet(q)
+	default:
+		refuse(fmt.Sprintf("knows no question %q", q.Kind))
+	}
+}
+
+// attest is what this director says of the group to another.
+func (s *step) attest(to string) Attestation {
+	a := Attestation{Owns: s.Keeper.Part == Owner, Epoch: s.Log.Epoch, Named: s.Log.Owner, Gone: s.missing()}
+	a.Stays = a.Owns && s.contestedWith(to, Attestation{}) == s.Self
+	for _, r := range s.Keeper.Routers {
+		a.Hears = append(a.Hears, r.hears())
+	}
+	return a
+}
+
+// answerClaimed is told that the next owner has claimed: who has not heard it concedes now.
+func (s *step) answerClaimed(q Asked) {
+	if s.Log.Epoch >= q.Epoch {
+		s.begin(Reply{ID: q.ID}) // it is over already
+		return
+	}
+	s.await(func(id uint64) Action { return Concede{id} }, func(s *step, d Done) {
+		if d.Err != nil {
+			s.begin(Reply{ID: q.ID, Refuse: d.Err.Error()})
+			return
+		}
+		if d.OK {
+			s.tell("guard", fmt.Sprintf("%s did not hear the claim of %s, and conceded %s to it", s.Self, q.From, s.Group))
+		}
+		s.begin(Reply{ID: q.ID})
+	})
+}
+
+// answerLet lets a group go that this director owns and cannot serve on one of its segments. It looks for
+// itself: who asks may be the one that is cut off.
+func (s *step) answerLet(q Asked) {
+	const refusal = "does not own it, or reaches others on every segment"
+	if s.Keeper.Part != Owner {
+		s.begin(Reply{ID: q.ID, Refuse: refusal})
+		return
+	}
+	var routers []string
+	for _, r := range s.Keeper.Routers {
+		routers = append(routers, r.Name)
+	}
+	s.survey(nil, routers, releaseWait*3/4, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
+		for _, r := range routers {
+			seg, asked := segments[r]
+			if !asked || len(seg.Reached) > 0 || seg.Gateway || s.Keeper.Part != Owner {
+				continue
+			}
+			s.tell("guard", fmt.Sprintf("%s reaches nobody on a segment of %s, and lets it go", s.Self, s.Group))
+			s.begin(Resign{})
+			s.begin(Reply{ID: q.ID})
+			return
+		}
+		s.begin(Reply{ID: q.ID, Refuse: refusal})
+	})
+}

@@ -1,0 +1,85 @@
+package ownership
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	// Patience is for how long a member must be silent on every path to be taken for dead: three probes.
+	Patience = 300 * time.Millisecond
+	// attestLimit is how long others may take to say whether they find it dead too.
+	attestLimit = 150 * time.Millisecond
+	// deadAgain is how long to wait before the others are asked once more.
+	deadAgain = 100 * time.Millisecond
+)
+
+// dead is what is done while the owner is silent on every path.
+type dead struct {
+	busy bool // others are asked, or the next time waits
+}
+
+// gone reports whether a member is silent on every path that there is to it: its agent on the cluster port,
+// and its kernel on each segment of the group.
+func (m Member) gone() bool {
+	return m.Unheard >= Patience && !slices.ContainsFunc(m.Unreached, func(d time.Duration) bool { return d >= 0 && d < Patience })
+}
+
+// shares reports whether a member has an address that this director could reach on a segment of the group.
+func (m Member) shares() bool {
+	return slices.ContainsFunc(m.Unreached, func(d time.Duration) bool { return d >= 0 })
+}
+
+// missing are the members that are gone, as far as this director can tell: one that was late itself cannot.
+func (f Facts) missing() []string {
+	var names []string
+	for _, m := range f.Members {
+		if f.OnTime && m.gone() {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// lookDead claims from an owner that is dead before VRRP's timer does, and without the log: if it is silent
+// on every path here, and a majority of the voters says the same.
+func (s *step) lookDead() {
+	if s.dead.busy || !s.mayClaimFrom(s.Log.Owner) {
+		return
+	}
+	s.dead.busy = true
+	owner := s.Log.Owner
+	s.survey(s.others(owner), nil, attestLimit, func(s *step, words map[string]Attestation, _ map[string]Segment) {
+		s.after(deadAgain, func(s *step) { s.dead.busy = false })
+		by := []string{s.Self}
+		for _, m := range s.Members {
+			if slices.Contains(words[m.Name].Gone, owner) {
+				by = append(by, m.Name)
+			}
+		}
+		if 2*len(by) <= s.Voters || s.Log.Owner != owner || !s.mayClaimFrom(owner) {
+			return
+		}
+		s.claim(func(s *step, d Done) {
+			if d.Err != nil {
+				s.complain(d.Err)
+				return
+			}
+			s.tell("claim", fmt.Sprintf("%s claims %s: %s is neither heard nor reached by %s", s.Self, s.Group, owner, strings.Join(by, ", ")))
+		})
+	})
+}
+
+// mayClaimFrom reports whether this director is the first successor of an owner that is dead as far as it can
+// tell.
+func (s *step) mayClaimFrom(owner string) bool {
+	m, ok := s.member(owner)
+	return ok && s.Keeper.Part == Standby && s.OnTime && m.gone() && m.shares() && !s.heardLately(owner) && s.successor(owner) == s.Self
+}
+
+// heardLately reports whether an advert of a member came while it was silent on all other paths.
+func (f Facts) heardLately(member string) bool {
+	return slices.ContainsFunc(f.Keeper.Routers, func(r Router) bool { return r.Heard == member && r.Age < Patience })
+}

@@ -1,0 +1,196 @@
+package ownership
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	// surveyLimit is how long members and the segment may take for an answer at most. A timer that is faster
+	// than the answers is not waited for: then the standard has its way.
+	surveyLimit = 300 * time.Millisecond
+	// releaseWait is how long an owner that is cut off may take to let go, before it is claimed from.
+	releaseWait = 100 * time.Millisecond
+	// beforeEnd is how long before the addresses of a frozen owner may end it is claimed from.
+	beforeEnd = 50 * time.Millisecond
+)
+
+// quiet is what is done while the owner is not heard on some router.
+type quiet struct {
+	busy    bool      // a survey is under way, or the next one waits
+	held    bool      // the keeper was told to hold its timer
+	suspect string    // the owner that was found cut off the last time
+	choice  *Guarding // what was decided last; nil: nothing is silent
+}
+
+// Deaf says why the owner of the group is not heard here, or is empty.
+func (m *Machine) Deaf() string {
+	if g := m.quiet.choice; g != nil && g.Choice != Take {
+		return g.Reason
+	}
+	return ""
+}
+
+// silent are the routers that are Backup and hear nobody.
+func (f Facts) silent() []string {
+	var names []string
+	for _, r := range f.Keeper.Routers {
+		if f.Keeper.Part == Standby && r.Silent {
+			names = append(names, r.Name)
+		}
+	}
+	return names
+}
+
+// lookQuiet looks after a group whose owner is not heard here, from the second silent interval on, again and
+// again, until it is heard or the group is taken.
+func (s *step) lookQuiet() {
+	silent := s.silent()
+	if len(silent) == 0 {
+		if s.quiet.choice != nil {
+			s.release()
+			s.quiet.choice, s.quiet.suspect = nil, ""
+		}
+		return
+	}
+	if s.quiet.busy {
+		return
+	}
+	s.quiet.busy = true
+	begun, within := s.now, min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
+	s.survey(s.others(""), silent, within, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+		pause := s.Keeper.Interval
+		if len(s.silent()) > 0 {
+			pause = s.guard(silent, words, segments)
+		}
+		s.after(max(begun.Add(pause).Sub(s.now), surveyLimit/3), func(s *step) { s.quiet.busy = false })
+	})
+}
+
+// release ends a hold.
+func (s *step) release() {
+	if s.quiet.held {
+		s.quiet.held = false
+		s.begin(HoldTimer{})
+	}
+}
+
+// guard acts on a survey, and returns when to make the next one.
+func (s *step) guard(silent []string, words map[string]Attestation, segments map[string]Segment) (pause time.Duration) {
+	var all []Guarding
+	for _, router := range silent {
+		all = append(all, Guard(s.words(router, words, segments[router]), segments[router].Gateway))
+	}
+	g, pause := Worst(all), s.Keeper.Interval
+	switch {
+	case g.Choice != Relieve:
+		s.quiet.suspect = ""
+	case g.Owner != s.quiet.suspect: // in a move, the segment may have answered before it and the member after it
+		s.quiet.suspect, pause = g.Owner, 0
+		g.Choice = Hold
+	}
+	fresh := s.quiet.choice == nil || s.quiet.choice.Choice != g.Choice
+	s.quiet.choice = &g
+	if fresh && g.Choice != Take {
+		s.warn("guard", fmt.Sprintf("%s on %s: %s", s.Group, s.Self, g.Reason))
+	}
+	switch g.Choice {
+	case Hold, CutOff:
+		s.hold(2*s.Keeper.Interval + 2*surveyLimit)
+	case Linger:
+		pause = s.outlive(g.Owner)
+	case Relieve:
+		s.relieve(g.Owner)
+	case Take:
+		s.release()
+	}
+	return pause
+}
+
+func (s *step) hold(d time.Duration) {
+	s.quiet.held = true
+	s.begin(HoldTimer{d})
+}
+
+// words joins what members say and what the segment answers.
+func (f Facts) words(router string, said map[string]Attestation, seg Segment) []Word {
+	index := f.index(router)
+	var words []Word
+	for _, m := range f.Members {
+		a, answers := said[m.Name]
+		w := Word{Name: m.Name, Answers: answers, Owns: a.Owns, Serves: seg.Serves == m.Name}
+		last := index < len(f.Keeper.Routers) && f.Keeper.Routers[index].Heard == m.Name
+		if index < len(a.Hears) {
+			w.Hears = a.Hears[index]
+		}
+		for _, name := range seg.Reached {
+			w.Reached = w.Reached || name == m.Name
+		}
+		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || !answers && last)
+		words = append(words, w)
+	}
+	return words
+}
+
+// index returns the place of a router in the configuration.
+func (f Facts) index(router string) int {
+	for i, r := range f.Keeper.Routers {
+		if r.Name == router {
+			return i
+		}
+	}
+	return len(f.Keeper.Routers)
+}
+
+// relieve has an owner that nobody on the segment reaches let go, and claims, if this director is its first
+// successor.
+func (s *step) relieve(owner string) {
+	if s.successor(owner) != s.Self {
+		return
+	}
+	s.ask(owner, Question{Kind: Let}, releaseWait, func(s *step, d Done) {
+		if d.Err != nil {
+			s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
+		}
+		if s.Keeper.Part == Standby {
+			s.claim(func(s *step, d Done) { s.complain(d.Err) })
+		}
+	})
+}
+
+// outlive waits while the kernel of an owner whose agent is dead or frozen serves by itself, and claims just
+// before that may end: so somebody answers all the while, and no two do for longer than a renewal. It returns
+// when to look again.
+func (s *step) outlive(owner string) (pause time.Duration) {
+	left := s.Keeper.Lifetime - s.Keeper.Renewal // the last one may have been due when it froze
+	for _, r := range s.Keeper.Routers {
+		if r.Heard == owner {
+			left = min(left, s.Keeper.Lifetime-s.Keeper.Renewal-r.Age)
+		}
+	}
+	first := s.successor(owner) == s.Self
+	switch {
+	case left <= -s.Keeper.Renewal: // the first successor had its chance
+		s.release()
+		return s.Keeper.Interval
+	case !first || left > beforeEnd+surveyLimit/3:
+		s.hold(max(left, 0) + s.Keeper.Renewal)
+	case s.Keeper.Part == Standby:
+		s.claim(func(s *step, d Done) {
+			if d.Err != nil {
+				s.complain(d.Err)
+				return
+			}
+			s.tell("claim", fmt.Sprintf("%s claims %s: the agent of %s is silent, and its kernel serves for a moment only", s.Self, s.Group, owner))
+			s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { s.begin(Renew{}) }) // that kernel may have answered until then
+		})
+	}
+	return max(left-beforeEnd-surveyLimit, 0)
+}
+
+// complain tells of a claim that failed: the next look tries again, or the timer does.
+func (s *step) complain(err error) {
+	if err != nil {
+		s.warn("claim", fmt.Sprintf("%s not claimed: %v", s.Group, err))
+	}
+}
