@@ -9,6 +9,7 @@ import (
 
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/director"
+	"github.com/quorate/quorate/director/mutant"
 	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
@@ -71,7 +72,7 @@ func (p *placer) situations(now time.Time) []ownership.Situation {
 		g := state.Groups[name]
 		s := ownership.Situation{
 			Group: name, Log: g, Placement: placements[name], Leader: p.cfg.Name,
-			Sound: ownership.Sound(silent, p.cfg.Name, g.Owner, now.Sub(p.led)),
+			Sound: ownership.Sound(silent, p.cfg.Name, g.Owner, now.Sub(p.led)) && !mutant.On(mutant.NoGrace),
 			Age:   p.intentAge(name, g, now),
 			Views: views(state, live, name, now),
 		}
