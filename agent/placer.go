@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -49,10 +50,27 @@ func (p *placer) place(ctx context.Context, now time.Time) {
 		case order:
 			p.ordered[name] = now
 		}
-		if err := p.node.Propose(ctx, cmd); err != nil && ctx.Err() == nil {
+		err := p.node.Propose(ctx, cmd)
+		if err != nil && ctx.Err() == nil {
 			p.log.Warn("placement not agreed", "group", name, "err", err)
 		}
+		if text := decision(cmd); err == nil && text != "" {
+			p.placed.add(name, s.Record(now, text))
+		}
 	}
+}
+
+// decision says in words what a command that places a group does; "" of one that nobody asks about.
+func decision(c fsm.Command) string {
+	switch c := c.(type) {
+	case fsm.SetOwner:
+		return fmt.Sprintf("%s owns %s: %s", c.Owner, c.Group, c.Reason)
+	case fsm.SetIntent:
+		return fmt.Sprintf("%s is to move to %s: %s", c.Group, c.Intent.To, c.Intent.Reason)
+	case fsm.DropIntent:
+		return fmt.Sprintf("the move of %s ends: %s", c.Group, c.Reason)
+	}
+	return ""
 }
 
 // situations is what this leader knows of every group.
@@ -100,7 +118,7 @@ func views(state *fsm.State, live map[string]received, group string, now time.Ti
 		v := ownership.View{
 			Name: name, Alive: alive, Ready: r.Ready, Active: r.active(group), Hears: own.Hears,
 			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
-			Unfit: own.Unfit, Score: own.Score,
+			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim,
 		}
 		if v.Ready && own.Waiting {
 			v.Ready, v.Why = false, "a requirement of "+group+" has said nothing yet"

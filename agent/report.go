@@ -58,6 +58,7 @@ type groupReport struct {
 	Member   bool      `json:"member,omitempty"` // whether that is a member's
 
 	Hears   string `json:"hears,omitempty"`   // the member that is heard as Active on every router, if it is one
+	Claim   string `json:"claim,omitempty"`   // why it was claimed, while the log does not know
 	Deaf    string `json:"deaf,omitempty"`    // why the owner is not heard here, while it is not
 	Unfit   string `json:"unfit,omitempty"`   // the requirement that forbids this director to own it
 	Waiting bool   `json:"waiting,omitempty"` // whether a requirement has said nothing yet

@@ -47,6 +47,7 @@ type session struct {
 	reports            reports
 	disputes           disputes
 	alive              alive
+	placed             placed
 	heard              bell          // rings when a report came
 	tellNow            chan struct{} // capacity 1: tell the others at once
 	warming, relieving atomic.Bool
@@ -250,7 +251,7 @@ func (s *session) report() report {
 	}
 	for _, g := range state.Config.Groups() {
 		st, own := s.standing(g), r.Groups[g.Name]
-		own.Deaf = s.groups.Deaf(g.Name)
+		own.Deaf, own.Claim = s.groups.Deaf(g.Name), s.groups.Claimed(g.Name)
 		own.Score, own.Waiting = st.Score, !st.Known
 		if st.Known && !st.Fit {
 			own.Unfit = strings.Join(st.Reasons, "; ")
@@ -316,8 +317,9 @@ func (s *session) peerHandler() http.Handler {
 	mux.HandleFunc("POST /peer/pulse", s.servePulse)
 	mux.HandleFunc("POST /peer/confirm", s.serveConfirm)
 	mux.HandleFunc("POST /peer/plan", s.servePlan)
-	mux.HandleFunc("POST /peer/move", s.serveMove)
 	mux.HandleFunc("POST "+groups.Path+"{group}", s.serveGroup)
+	mux.HandleFunc("POST /peer/move", s.serveMove)
+	mux.HandleFunc("GET /peer/explain/{group}", s.serveExplain)
 	mux.HandleFunc("GET /peer/connections", s.serveConnections)
 	return mux
 }

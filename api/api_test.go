@@ -60,7 +60,13 @@ var (
 	plan   = api.Plan{Base: 7, Changes: []config.Change{{Verb: config.Add, Kind: config.KindRouter, Name: "web"}}, Kernel: map[string][]string{"d1": {"-A"}}, Connections: 3}
 	result = api.ApplyResult{Revision: 8, Index: 10}
 	token  = api.Token{Token: "quorate1-x", Expires: noon}
-	info   = api.TokenInfo{ID: "00", Role: "director", Expires: noon, UsedBy: "d2"}
+
+	explanation = api.Explanation{
+		Group: "web", Owner: "d1", Since: noon, Epoch: 3, Reason: "d2 drains", Order: []string{"d2"},
+		Members:   []api.Attestation{{Name: "d1", Part: "active", Since: noon, Hears: map[string]string{"wan": "d1"}}, {Name: "d2", Error: "no answer"}},
+		Decisions: []api.Decision{{Time: noon, Director: "d1", Kind: "move", Text: "d1 took web", Inputs: []string{"log: epoch 2"}}},
+	}
+	info = api.TokenInfo{ID: "00", Role: "director", Expires: noon, UsedBy: "d2"}
 )
 
 func (f *fake) Status(context.Context) (api.Status, error) { return status, f.ask("status") }
@@ -72,6 +78,10 @@ func (f *fake) Events(ctx context.Context, after uint64, wait bool) ([]api.Event
 		<-ctx.Done()
 	}
 	return []api.Event{event}, f.ask("events", after, wait)
+}
+
+func (f *fake) Explain(_ context.Context, group string) (api.Explanation, error) {
+	return explanation, f.ask("explain", group)
 }
 
 func (f *fake) Init(_ context.Context, p api.Progress) error { return f.long(p, "init") }
@@ -156,6 +166,9 @@ func calls() []call {
 			es, err := a.Events(ctx, 3, true)
 			return one(es, err)
 		}, []any{"events", uint64(3), true}, []any{[]api.Event{event}}, false},
+		{"Explain", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
+			return one(a.Explain(ctx, "web"))
+		}, []any{"explain", "web"}, []any{explanation}, false},
 		{"Init", func(ctx context.Context, a api.Agent, p api.Progress) ([]any, error) {
 			return nil, a.Init(ctx, p)
 		}, []any{"init"}, nil, true},

@@ -23,7 +23,7 @@ type gathered struct {
 }
 
 func (d *Driver) gather(now time.Time) *gathered {
-	g := &gathered{Now: d.cfg.Now(), at: now, onTime: d.cfg.OnTime(now), status: d.cfg.Keeper.Status(), members: map[netip.Addr]string{}}
+	g := &gathered{Now: d.cfg.Now(), at: now, onTime: d.cfg.OnTime(now) && !mutant.On(mutant.OnlyTimer), status: d.cfg.Keeper.Status(), members: map[netip.Addr]string{}}
 	for _, name := range slices.Sorted(maps.Keys(g.State.Members)) {
 		if name != d.cfg.Self {
 			g.names = append(g.names, name)

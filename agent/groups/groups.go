@@ -186,6 +186,37 @@ func (d *Driver) Deaf(name string) string {
 	return ""
 }
 
+// Claimed says why this director has claimed a group, as long as the log has not named it for that; else "".
+func (d *Driver) Claimed(name string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if x := d.groups[name]; x != nil {
+		return x.machine.Claimed()
+	}
+	return ""
+}
+
+// Gone reports whether a member is silent here on every path that a group knows of.
+func (d *Driver) Gone(name, member string, now time.Time) bool {
+	state := d.cfg.Now().State
+	for _, spec := range state.Config.Groups() {
+		if spec.Name == name {
+			return d.cfg.OnTime(now) && ownership.Gone(d.cfg.Silence(state.Members[member], spec, now))
+		}
+	}
+	return false
+}
+
+// Records returns the last decisions about a group, oldest first.
+func (d *Driver) Records(name string) []ownership.Record {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if x := d.groups[name]; x != nil {
+		return x.machine.Records()
+	}
+	return nil
+}
+
 // Answer takes a question of another member about a group, and returns what the machine replies.
 func (d *Driver) Answer(ctx context.Context, from, name string, q ownership.Question) (ownership.Attestation, error) {
 	d.mu.Lock()

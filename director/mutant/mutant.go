@@ -10,6 +10,7 @@ const (
 	FlushTables = "flush-tables" // the tables go with the quorum
 	NoGrace     = "no-grace"     // who has been silent for long is waited for
 	NoGuard     = "no-guard"     // a Backup that hears nobody asks nobody
+	OnlyTimer   = "only-timer"   // nobody is found dead before VRRP's timer has run
 	NoStandby   = "no-standby"   // who does not own waits for nobody's silence
 	OneProcess  = "one-process"  // the keeper dies with control
 	PoisonEnds  = "poison-ends"  // an entry that cannot be applied ends control

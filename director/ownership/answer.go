@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"fmt"
+	"time"
 )
 
 // answer answers a question of another member.
@@ -9,7 +10,7 @@ func (s *step) answer(q Asked) {
 	refuse := func(why string) { s.begin(Reply{ID: q.ID, Refuse: why}) }
 	switch q.Kind {
 	case Attest:
-		s.begin(Reply{ID: q.ID, Word: s.attest(q.From)})
+		s.answerAttest(q)
 	case Yield:
 		if s.Log.Epoch >= q.Epoch {
 			refuse(fmt.Sprintf("%s is in epoch %d already", s.Group, s.Log.Epoch))
@@ -33,6 +34,22 @@ func (s *step) answer(q Asked) {
 	default:
 		refuse(fmt.Sprintf("knows no question %q", q.Kind))
 	}
+}
+
+// verifyLimit is how long a keeper may take to show that it is not frozen.
+const verifyLimit = 100 * time.Millisecond
+
+// answerAttest says what this director knows. That it owns the group it says only if its keeper lives.
+func (s *step) answerAttest(q Asked) {
+	if s.Keeper.Part != Owner {
+		s.begin(Reply{ID: q.ID, Word: s.attest(q.From)})
+		return
+	}
+	s.await(func(id uint64) Action { return Verify{id, verifyLimit} }, func(s *step, d Done) {
+		a := s.attest(q.From)
+		a.Owns, a.Stays = a.Owns && d.OK, a.Stays && d.OK
+		s.begin(Reply{ID: q.ID, Word: a})
+	})
 }
 
 // attest is what this director says of the group to another.

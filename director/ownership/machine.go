@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -22,7 +23,9 @@ type Machine struct {
 	dead    dead
 	contest contest
 
-	records Records
+	records   Records
+	claimed   string // why this director has claimed the group, while the log has not named it since
+	claimedAt time.Time
 }
 
 type timer struct {
@@ -52,6 +55,9 @@ func (m *Machine) Deadline() time.Time {
 	return first
 }
 
+// Claimed says why this director has claimed the group, as long as the log has not named it for that; else "".
+func (m *Machine) Claimed() string { return m.claimed }
+
 // Step advances the machine by one event at time now, with what is known then, and returns what is to be done.
 func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	s := &step{Machine: m, Facts: f, now: now}
@@ -63,6 +69,9 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 		}
 	case Asked:
 		s.answer(ev)
+	}
+	if s.Log.Owner == s.Self || s.Keeper.Part != Owner && now.Sub(s.claimedAt) > time.Second { // the keeper may tell a moment later
+		s.claimed = ""
 	}
 	s.ring()
 	s.lookTake()
@@ -157,6 +166,21 @@ func (f Facts) others(but string) []string {
 		}
 	}
 	return names
+}
+
+// claim has the keeper take the group, which the log has not ordered.
+func (s *step) claimFor(reason string) {
+	epoch := s.Log.Epoch
+	s.claim(func(s *step, d Done) {
+		if d.Err != nil {
+			s.warn("claim", fmt.Sprintf("%s not claimed: %v", s.Group, d.Err))
+			return
+		}
+		if s.Log.Epoch == epoch {
+			s.claimed, s.claimedAt = reason, s.now
+		}
+		s.tell("claim", fmt.Sprintf("%s claims %s: %s", s.Self, s.Group, reason))
+	})
 }
 
 // claim has the keeper take the group.

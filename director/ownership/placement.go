@@ -23,6 +23,7 @@ type View struct {
 	Unfit    string        // the requirement of the group that it does not meet, or empty
 	Score    int           // of the group's preferences; more is better
 	Silent   time.Duration // for how long nothing came from its agent
+	Claim    string        // why it has claimed the group, or empty
 	Hears    string        // the member that it hears as Active on every router of the group, or empty
 }
 
@@ -98,7 +99,7 @@ func (s Situation) move(to, why string) Decision {
 func confirm(group string, g fsm.Ownership, views []View) *fsm.SetOwner {
 	var active []string
 	for _, v := range views {
-		if v.Alive && v.Active {
+		if v.Alive && v.Active && v.Silent <= Grace {
 			active = append(active, v.Name)
 		}
 	}
@@ -109,6 +110,8 @@ func confirm(group string, g fsm.Ownership, views []View) *fsm.SetOwner {
 	switch old := find(views, g.Owner); {
 	case g.Intent != nil && g.Intent.To == active[0]:
 		reason = g.Intent.Reason
+	case find(views, active[0]).Claim != "":
+		reason = find(views, active[0]).Claim
 	case g.Owner == "":
 		reason = "first owner, elected by VRRP"
 	case old == nil || !old.Alive:

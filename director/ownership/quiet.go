@@ -126,7 +126,7 @@ func (f Facts) words(router string, said map[string]Attestation, seg Segment) []
 		for _, name := range seg.Reached {
 			w.Reached = w.Reached || name == m.Name
 		}
-		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || !answers && last)
+		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || last)
 		words = append(words, w)
 	}
 	return words
@@ -153,7 +153,7 @@ func (s *step) relieve(owner string) {
 			s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
 		}
 		if s.Keeper.Part == Standby {
-			s.claim(func(s *step, d Done) { s.complain(d.Err) })
+			s.claimFor(owner + " is cut off on a segment")
 		}
 	})
 }
@@ -176,21 +176,12 @@ func (s *step) outlive(owner string) (pause time.Duration) {
 	case !first || left > beforeEnd+surveyLimit/3:
 		s.hold(max(left, 0) + s.Keeper.Renewal)
 	case s.Keeper.Part == Standby:
-		s.claim(func(s *step, d Done) {
-			if d.Err != nil {
-				s.complain(d.Err)
-				return
+		s.claimFor("the keeper of " + owner + " does not answer, and its kernel serves for a moment only")
+		s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { // that kernel may have answered until then
+			if s.Keeper.Part == Owner {
+				s.begin(Renew{})
 			}
-			s.tell("claim", fmt.Sprintf("%s claims %s: the agent of %s is silent, and its kernel serves for a moment only", s.Self, s.Group, owner))
-			s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { s.begin(Renew{}) }) // that kernel may have answered until then
 		})
 	}
 	return max(left-beforeEnd-surveyLimit, 0)
-}
-
-// complain tells of a claim that failed: the next look tries again, or the timer does.
-func (s *step) complain(err error) {
-	if err != nil {
-		s.warn("claim", fmt.Sprintf("%s not claimed: %v", s.Group, err))
-	}
 }

@@ -15,6 +15,7 @@ const (
 	YieldWait = 500 * time.Millisecond
 	pushAfter = 60 * time.Millisecond // the owner has dropped the addresses by then: its table is final
 	takeAgain = time.Second           // when the log did not take an outcome
+	mute      = time.Second           // an owner whose agent says nothing for so long is not asked
 )
 
 // take is a planned move to this director under way.
@@ -42,9 +43,7 @@ func (s *step) lookTake() {
 		return
 	}
 	owner, _ := s.member(t.from)
-	// The leader moves a group from an owner that has been silent for [Grace]. Who has heard nothing of it for
-	// half of that would not be answered either.
-	if t.alone = !owner.Alive || owner.Unheard > Grace/2; t.alone {
+	if t.alone = !owner.Alive || owner.Unheard >= mute; t.alone {
 		if deaf := s.deaf(t.from); deaf != "" {
 			s.endTake(t, fmt.Errorf("%s does not answer, and is not heard on %s", t.from, deaf))
 			return
