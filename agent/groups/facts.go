@@ -64,6 +64,7 @@ func (g *gathered) keeper(own keeper.GroupStatus, spec fsm.Group) ownership.Keep
 		x := ownership.Router{Name: r.Name, Silent: r.Silent && !mutant.On(mutant.NoGuard)}
 		if r.Heard != nil {
 			x.Heard, x.Age = g.members[r.Heard.Source], r.Heard.Age+g.at.Sub(g.status.Time)
+			x.Other = x.Heard == ""
 		}
 		k.Routers = append(k.Routers, x)
 		if i < len(spec.Routers) {

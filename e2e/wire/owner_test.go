@@ -288,7 +288,7 @@ func machineDies(t *testing.T, w *testnet, from *lab.Director) {
 	})
 	gap(t, r, moves)
 	next := w.settled(t)
-	w.told(t, before+1, from.Name+" is gone, VRRP elected it", from)
+	w.told(t, before+1, from.Name+" is neither heard nor reached by ", from)
 	from.Revive()
 	from.Agent(t)
 	w.AwaitReady(t, 30*time.Second)
