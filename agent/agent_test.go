@@ -36,17 +36,6 @@ func TestReportsCountWhileTheyAreFresh(t *testing.T) {
 	}
 }
 
-func TestAReportIsDueASecondAfterTheLast(t *testing.T) {
-	rs := reports{begun: noon}
-	rs.put(report{Name: "d1"}, noon.Add(2*time.Second))
-	rs.put(report{Name: "d2"}, noon.Add(5*time.Second))
-	members := map[string]fsm.Member{"d1": {}, "d2": {}, "d3": {}}
-	want := map[string]time.Duration{"d1": 2500 * time.Millisecond, "d2": 0, "d3": 4500 * time.Millisecond}
-	if diff := cmp.Diff(want, rs.due(members, noon.Add(5500*time.Millisecond))); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestAnOwnerIsHeardOnEveryRouterOrNotAtAll(t *testing.T) {
 	state := &fsm.State{Members: map[string]fsm.Member{
 		"d1": {Name: "d1", Sources: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1")}},

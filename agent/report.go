@@ -85,7 +85,6 @@ type received struct {
 // reports holds the newest report of every director.
 type reports struct {
 	mu     sync.Mutex
-	begun  time.Time // when the first could have come
 	byName map[string]received
 }
 
@@ -115,21 +114,6 @@ func (rs *reports) live(now time.Time) map[string]received {
 		if now.Sub(r.at) < reportLife {
 			out[name] = r
 		}
-	}
-	return out
-}
-
-// due returns for how long the report of each member has been due.
-func (rs *reports) due(members map[string]fsm.Member, now time.Time) map[string]time.Duration {
-	rs.mu.Lock()
-	defer rs.mu.Unlock()
-	out := map[string]time.Duration{}
-	for name := range members {
-		last := rs.begun
-		if r, ok := rs.byName[name]; ok {
-			last = r.at
-		}
-		out[name] = max(0, now.Sub(last)-reportEvery)
 	}
 	return out
 }

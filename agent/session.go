@@ -76,7 +76,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 	s := &session{
 		cfg: a.cfg.File, version: a.cfg.Version, log: a.cfg.Log, keeper: a.keeper, events: &a.events,
 		tellNow: make(chan struct{}, 1), warm: map[string]bool{},
-		reports: reports{begun: time.Now()}, unfit: map[string]time.Time{}, done: make(chan struct{}),
+		unfit: map[string]time.Time{}, done: make(chan struct{}),
 	}
 	s.newNeeds()
 	s.newAlive()

@@ -22,7 +22,7 @@ type View struct {
 	Fault    string        // why its routers cannot work, or empty
 	Unfit    string        // the requirement of the group that it does not meet, or empty
 	Score    int           // of the group's preferences; more is better
-	Silent   time.Duration // for how long its report has been due
+	Silent   time.Duration // for how long nothing came from its agent
 	Claim    string        // why it has claimed the group, or empty
 	Hears    string        // the member that it hears as Active on every router of the group, or empty
 }
@@ -43,7 +43,7 @@ type Situation struct {
 	Spread    string         // whom [Spread] would have it on, if on another than its owner
 	Sound     bool           // who is silent to the leader is silent by itself: see [Sound]
 	Age       time.Duration  // how long the intent, if there is one, has been in the log
-	Wished    time.Duration  // how long the policy has wished the group on the same other director: see [Patience]
+	Wished    time.Duration  // how long the policy has wished the group on the same other director: see [Wishes]
 }
 
 // Decision is what the leader is to propose for a group. At most one field is set.
