@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -114,8 +115,12 @@ func targetsOf(r keeper.RouterStatus, m fsm.Member) []probe.Target {
 	if !r.Source.IsValid() || r.Fault != "" {
 		return nil
 	}
+	own := onLink(r, m.Sources)
+	if global := slices.DeleteFunc(slices.Clone(own), netip.Addr.IsLinkLocalUnicast); len(global) > 0 {
+		own = global // an address of the link's own kind may be that of another link
+	}
 	var out []probe.Target
-	for _, a := range onLink(r, m.Sources) {
+	for _, a := range own {
 		out = append(out, probe.Target{Interface: r.Interface, Source: r.Source, Address: a})
 	}
 	return out
