@@ -20,6 +20,7 @@ const (
 	fenceAfter  = 300 * time.Millisecond
 	moveAgain   = 5 * time.Second
 	settleTime  = 2 * reportEvery
+	returnAfter = 300 * time.Millisecond // who was silent for so long is told anew
 	streamDead  = time.Second            // a stream that was cut for longer is opened again
 	streamAgain = 500 * time.Millisecond // which takes so long at most
 )
@@ -72,6 +73,7 @@ type keyed struct {
 type groupStatus struct {
 	state   string
 	part    ownership.Part
+	epoch   uint64 // of the order
 	claimed bool
 	reason  string
 	routers []routerStatus
@@ -213,6 +215,10 @@ func (c *control) probe() {
 		case c.cut[i] != 0 && w.now-c.cut[i] > streamDead:
 			c.cut[i], c.back[i] = 0, w.now+w.chance.between(0, streamAgain)
 		case w.now >= c.back[i]:
+			if w.now-c.heard[i] >= returnAfter { // it is told anew, whatever became of what was on its way
+				c.busy[i], c.tell = 0, true
+				c.changed()
+			}
 			c.cut[i], c.heard[i] = 0, w.now
 		}
 		for _, r := range w.routers {
@@ -321,7 +327,7 @@ func (k *keeper) tell() {
 	}
 	status := make([]groupStatus, len(k.groups))
 	for i, g := range k.groups {
-		s := groupStatus{state: g.machine.State().String(), claimed: g.claimed, reason: g.machine.Reason()}
+		s := groupStatus{epoch: g.spec.Epoch, state: g.machine.State().String(), claimed: g.claimed, reason: g.machine.Reason()}
 		s.part = [...]ownership.Part{ownership.Faulty, ownership.Standby, ownership.Owner}[g.machine.State()]
 		s.routers = make([]routerStatus, len(g.routers))
 		for j, r := range g.routers {

@@ -202,11 +202,6 @@ func (g *owning) once(id uint64, within time.Duration) func(ownership.Done) {
 	return answer
 }
 
-// refused is another director's refusal.
-type refused struct{ why string }
-
-func (r refused) Error() string { return r.why }
-
 // ask asks another member over the cluster port.
 func (g *owning) ask(a ownership.Ask) {
 	w := g.w
@@ -227,7 +222,7 @@ func (g *owning) ask(a ownership.Ask) {
 			w.send(to, g.h, func(*control) {
 				d := ownership.Done{Word: r.Word}
 				if r.Refuse != "" {
-					d.Err = refused{r.Refuse}
+					d.Err = ownership.Refusal(r.Refuse)
 				}
 				answer(d)
 			})

@@ -44,7 +44,6 @@ type keptRouter struct {
 	judge   vrrp.Judge
 	owned   bool
 	silent  bool
-	cut     bool // its carrier, as the last survey has it
 
 	life    time.Duration // of the addresses
 	added   bool          // the worker has added them

@@ -95,6 +95,7 @@ func (k *keeper) leave(now time.Time, g *keptGroup, r *keptRouter) {
 }
 
 func (k *keeper) setGroup(now time.Time, g *keptGroup, spec orders.Group, going bool) {
+	yields := spec.Yield != "" && g.spec.Yield == ""
 	if g.spec.Priority != spec.Priority || g.spec.Epoch != spec.Epoch {
 		g.claimed = false
 	}
@@ -118,6 +119,11 @@ func (k *keeper) setGroup(now time.Time, g *keptGroup, spec orders.Group, going 
 		priority = g.machine.Priority()
 	}
 	k.carry(now, g, g.machine.Step(now, "", g.setPriority(priority)))
+	if yields && g.machine.State() == vrrp.Active {
+		k.w.say(k.h.name, "gives up once", g.spec.Name, spec.Yield)
+		k.carry(now, g, g.machine.Step(now, "", vrrp.Resign{}))
+	}
+	k.lookFaults(now, g)
 	k.join(now, g, going)
 }
 
@@ -157,8 +163,8 @@ func (k *keeper) join(now time.Time, g *keptGroup, going bool) {
 		if p := g.machine.Priority(); p != 0 {
 			cfg.Priority = p
 		}
-		fault := ""
-		if r.cut = k.h.plugs[r.on].severed > 0; r.cut {
+		fault := g.spec.Blocked
+		if fault == "" && k.h.plugs[r.on].severed > 0 {
 			fault = vrrp.NoCarrier
 		}
 		g.machine.Add(r.name, cfg, fault)
@@ -178,23 +184,31 @@ func (k *keeper) join(now time.Time, g *keptGroup, going bool) {
 // survey tells the machines of a carrier that has come or gone.
 func (k *keeper) survey(now time.Time) {
 	for _, g := range k.groups {
-		for _, r := range g.routers {
-			cut := k.h.plugs[r.on].severed > 0
-			if cut == r.cut || r.machine == nil {
-				continue
-			}
-			r.cut, k.changed = cut, true
-			was := g.machine.Fault(r.name)
-			switch {
-			case cut && was == "" && g.machine.State() == vrrp.Active && len(g.routers) > 1:
-				k.carry(now, g, g.machine.Step(now, r.name, vrrp.Fault{Reason: fmt.Sprintf("link %s down", wireNames[r.on])}))
-			case cut:
-				k.carry(now, g, g.machine.Step(now, r.name, vrrp.Carrier{}))
-			default:
-				k.carry(now, g, g.machine.Step(now, r.name, vrrp.Carrier{Up: true}))
-				if g.machine.Fault(r.name) != "" {
-					k.carry(now, g, g.machine.Step(now, r.name, vrrp.Fit{}))
-				}
+		k.lookFaults(now, g)
+	}
+}
+
+// lookFaults tells a group's machine what keeps its routers from working, as the keeper's learnRouter does.
+func (k *keeper) lookFaults(now time.Time, g *keptGroup) {
+	for _, r := range g.routers {
+		if r.machine == nil {
+			continue
+		}
+		cut, was, fault := k.h.plugs[r.on].severed > 0, g.machine.Fault(r.name), g.spec.Blocked
+		if fault == "" && cut && was == "" && g.machine.State() == vrrp.Active && len(g.routers) > 1 {
+			fault = fmt.Sprintf("link %s down", wireNames[r.on])
+		}
+		switch {
+		case fault != "" && was != fault:
+			k.changed = true
+			k.carry(now, g, g.machine.Step(now, r.name, vrrp.Fault{Reason: fault, CanSend: !cut}))
+		case cut:
+			k.carry(now, g, g.machine.Step(now, r.name, vrrp.Carrier{}))
+		case fault == "":
+			k.carry(now, g, g.machine.Step(now, r.name, vrrp.Carrier{Up: true}))
+			if g.machine.Fault(r.name) != "" {
+				k.changed = true
+				k.carry(now, g, g.machine.Step(now, r.name, vrrp.Fit{}))
 			}
 		}
 	}

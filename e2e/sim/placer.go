@@ -9,12 +9,12 @@ import (
 
 // placer places the groups while its director leads, as the agent's does. What it remembers ends with that.
 type placer struct {
-	led      time.Duration
-	intents  map[string]intentSeen
-	dropped  map[string]time.Duration
-	ordered  map[string]time.Duration
-	patience ownership.Patience
-	busy     bool // a proposal is on its way
+	led     time.Duration
+	intents map[string]intentSeen
+	dropped map[string]time.Duration
+	ordered map[string]time.Duration
+	wishes  ownership.Wishes
+	busy    bool // a proposal is on its way
 }
 
 type intentSeen struct {
@@ -62,9 +62,10 @@ func (c *control) situations() []ownership.Situation {
 	w := c.w
 	silent := map[string]time.Duration{}
 	for _, h := range w.hosts {
-		silent[h.name] = max(0, w.now-max(c.came[h.index], c.since)-reportEvery)
+		if h != c.h {
+			silent[h.name] = w.now - c.heard[h.index]
+		}
 	}
-	silent[c.h.name] = 0
 	var all []ownership.Situation
 	var shares []ownership.Share
 	for i, name := range w.groups {
@@ -87,7 +88,7 @@ func (c *control) situations() []ownership.Situation {
 	for i := range all {
 		s := &all[i]
 		s.Load, s.Spread = load, plan[s.Group]
-		s.Wished = c.placer.patience.Look(s.Group, s.Log.Epoch, ownership.Wished(*s), w.time())
+		s.Wished = c.placer.wishes.Look(s.Group, s.Log.Epoch, ownership.Wished(*s), w.time())
 	}
 	return all
 }
@@ -113,7 +114,7 @@ func (c *control) views(group int) []ownership.View {
 			v.Draining, v.Claim = v.Draining || r.leaving, r.claims[group]
 			if group < len(r.groups) {
 				g := r.groups[group]
-				v.Active = g.part == ownership.Owner
+				v.Active, v.Epoch = g.part == ownership.Owner, g.epoch
 				if g.part == ownership.Faulty {
 					v.Fault = g.reason
 				}
@@ -130,17 +131,19 @@ func (c *control) views(group int) []ownership.View {
 	return out
 }
 
-// hears returns the member that is heard as Active on every router, or -1.
+// hears returns the member that is heard as Active on every router that hears anybody, and on one at least; or -1.
 func (g groupStatus) hears() int {
-	if g.part != ownership.Standby || len(g.routers) == 0 {
-		return -1
-	}
+	member := -1
 	for _, r := range g.routers {
-		if r.silent || r.heard != g.routers[0].heard {
+		if r.heard < 0 || r.silent || g.part != ownership.Standby {
+			continue
+		}
+		if member >= 0 && r.heard != member {
 			return -1
 		}
+		member = r.heard
 	}
-	return g.routers[0].heard
+	return member
 }
 
 func command(d ownership.Decision) fsm.Command {
@@ -164,7 +167,7 @@ func (c *control) intentAge(name string, g fsm.Ownership) time.Duration {
 	if g.Intent == nil {
 		if ok && seen.epoch > g.Epoch { // it ended without an owner
 			p.dropped[name] = c.w.now
-			p.patience.Again(name)
+			p.wishes.Again(name)
 		}
 		delete(p.intents, name)
 		return 0
