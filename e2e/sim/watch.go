@@ -91,6 +91,7 @@ func (x *watch) look() {
 	for _, h := range w.hosts {
 		x.able[h.index].set(x.isAble(h), w.now)
 		x.calm[h.index].set(x.isCalm(h), w.now)
+		x.owns[h.index].set(h.owns(), w.now)
 		x.lookSplit(h)
 		for _, o := range w.hosts {
 			if o != h {
@@ -238,6 +239,19 @@ func (x *watch) wasCalm(h *host) bool {
 	return s.is && x.w.now-s.at > calmTime && x.isCalm(h)
 }
 
+// owns reports whether a host's keeper is VRRP's Active.
+func (h *host) owns() bool {
+	if !h.keeping.alive {
+		return false
+	}
+	for _, g := range h.keeper.groups {
+		if g.machine.State() == vrrp.Active {
+			return true
+		}
+	}
+	return false
+}
+
 // quorate reports whether a majority is in touch with a host.
 func (w *world) quorate(h *host) bool {
 	reached := 0
@@ -270,7 +284,7 @@ func (x *watch) became(h *host, group string, b vrrp.Became) {
 	case b.To == vrrp.Active:
 		x.moves++
 		x.takes(h, group, b.Reason)
-		x.owns[h.index] = since{true, x.w.now}
+		x.owns[h.index].set(true, x.w.now)
 	case b.From == vrrp.Active:
 		x.loses(h, group, b.Reason)
 		x.owns[h.index].set(false, x.w.now)
