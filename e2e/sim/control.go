@@ -45,6 +45,7 @@ type control struct {
 	reached [most][]time.Duration // when its own address answered, by router; -1: never
 	reports [most]*report         // the newest of each member
 	busy    [most]time.Duration   // until when a report is on its way there
+	again   [most]bool            // there was news meanwhile
 	unready [most]time.Duration   // since when a member has not been ready; 0: it is
 	came    [most]time.Duration   // when its report came
 	told    time.Duration         // when the others were told last
@@ -247,9 +248,14 @@ func (c *control) suspects() bool {
 	return false
 }
 
-// changed is called when something has changed that may ask for something to be done.
+// changed is called when something has changed here that the others should hear of.
 func (c *control) changed() {
 	c.tell = true
+	c.look()
+}
+
+// look looks soon at what is to be done.
+func (c *control) look() {
 	if c.looking {
 		return
 	}
@@ -257,7 +263,7 @@ func (c *control) changed() {
 	c.h.controlling.after(200*time.Microsecond, func() {
 		c.looking = false
 		c.follows()
-		if c.tell && c.w.now-c.told > time.Millisecond {
+		if c.tell {
 			c.tellOthers()
 		}
 		if c.leads {

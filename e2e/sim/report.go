@@ -23,7 +23,11 @@ func (c *control) tellOthers() {
 	}
 	c.put(c.h.index, r)
 	for _, h := range w.hosts {
-		if h == c.h || c.busy[h.index] > w.now {
+		if h == c.h {
+			continue
+		}
+		if c.busy[h.index] > w.now {
+			c.again[h.index] = true // when that is over
 			continue
 		}
 		to := h
@@ -31,7 +35,13 @@ func (c *control) tellOthers() {
 		w.send(c.h, to, func(other *control) {
 			other.put(c.h.index, r)
 			other.heardReport()
-			w.send(to, c.h, func(*control) { c.busy[to.index] = 0 })
+			w.send(to, c.h, func(*control) {
+				c.busy[to.index] = 0
+				if c.again[to.index] {
+					c.again[to.index] = false
+					c.changed()
+				}
+			})
 		})
 	}
 }
@@ -49,8 +59,7 @@ func (c *control) put(from int, r *report) {
 
 // heardReport does what is to be done when a report came.
 func (c *control) heardReport() {
-	c.changed()
-	c.tell = false
+	c.look()
 	c.fence()
 }
 

@@ -112,7 +112,7 @@ func (x *watch) lookBoth(r *router) {
 	for i, a := range w.hosts {
 		for _, b := range w.hosts[i+1:] {
 			is := a.kernel.has(r.index) && b.kernel.has(r.index) && w.both(r.on, arpKind, a.index, b.index) &&
-				a.stalls == 0 && b.stalls == 0 && w.touches(a.index, b.index)
+				a.stalls == 0 && b.stalls == 0 && w.speak(a, b)
 			s := &x.both[r.index][i][b.index]
 			s.set(is, w.now)
 			x.must(*s, bothLimit+w.slack(), func() {
@@ -120,6 +120,12 @@ func (x *watch) lookBoth(r *router) {
 			})
 		}
 	}
+}
+
+// speak reports whether two agents' streams are open: what one says, the other hears now.
+func (w *world) speak(a, b *host) bool {
+	const lately = 3 * tickEvery / 2
+	return w.touches(a.index, b.index) && w.now-a.control.heard[b.index] < lately && w.now-b.control.heard[a.index] < lately
 }
 
 // slack is what the delays of the cluster's traffic add to a bound that needs it.
@@ -271,7 +277,7 @@ func (x *watch) isClear(from, to *host) bool {
 			return false
 		}
 	}
-	return from.keeping.runs() && from.stalls == 0
+	return from.keeping.runs() && from.stalls == 0 && to.stalls == 0
 }
 
 // became is told of each change of a group's state.
