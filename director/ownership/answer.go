@@ -58,7 +58,8 @@ func (s *step) refuse(q Asked, why string) { s.begin(Reply{ID: q.ID, Refuse: why
 func (s *step) attest(q Asked) Attestation {
 	a := Attestation{Owns: s.Keeper.Part == Owner, Epoch: s.Log.Epoch, Named: s.Log.Owner, Gone: s.missing()}
 	a.Stays = a.Owns && s.contestedWith(q.From, q.Epoch, q.Named) == s.Self
-	for _, r := range s.Keeper.Routers {
+	for i, r := range s.Keeper.Routers {
+		a.Alone = append(a.Alone, s.alone(i))
 		heard := r.hears()
 		if s.Keeper.Part != Standby {
 			heard = "" // it is of the time before

@@ -82,6 +82,9 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 		}
 	}
 	switch {
+	case joined == "" && s.cutOff(word, segments):
+		s.tell("contest", fmt.Sprintf("%s gives %s up to %s: it reaches nobody on a segment, and %s does", s.Self, s.Group, rival, rival))
+		s.begin(Resign{})
 	case joined == "":
 		if !c.apart {
 			c.apart = true
@@ -96,6 +99,18 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 			}
 		})
 	}
+}
+
+// cutOff reports whether this director reaches nobody on some segment of the group where its rival does: it serves
+// nobody there.
+func (s *step) cutOff(word Attestation, segments map[string]Segment) bool {
+	for i, r := range s.Keeper.Routers {
+		seg, asked := segments[r.Name]
+		if asked && len(seg.Reached) == 0 && !seg.Gateway && s.alone(i) && i < len(word.Alone) && !word.Alone[i] {
+			return true
+		}
+	}
+	return false
 }
 
 // contestedWith returns who stays of this director and a rival that both own the group: whom the highest epoch

@@ -63,6 +63,7 @@ type Attestation struct {
 	Named string   `json:"named,omitempty"` // the owner that its log names
 	Stays bool     `json:"stays"`           // it owns the group, and does not give it up to who asks, by what both know
 	Hears []string `json:"hears,omitempty"` // the member that it hears own it now, or "", by router in the order of the configuration
+	Alone []bool   `json:"alone,omitempty"` // by router: no other member has answered there for 300 ms
 	Gone  []string `json:"gone,omitempty"`  // members that it has neither heard nor reached for 300 ms
 }
 

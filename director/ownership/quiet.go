@@ -20,6 +20,7 @@ const (
 // quiet is what is done while the owner is not heard on some router.
 type quiet struct {
 	busy    bool      // a survey is under way, or the next one waits
+	again   bool      // a survey was made since the first router fell silent
 	held    bool      // the keeper was told to hold its timer
 	suspect string    // the owner that was found cut off the last time
 	choice  *Guarding // what was decided last; nil: nothing is silent
@@ -49,6 +50,7 @@ func (f Facts) silent() []string {
 func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
+		s.quiet.again = false
 		if s.quiet.choice != nil {
 			s.release()
 			s.quiet.choice, s.quiet.suspect = nil, ""
@@ -59,7 +61,11 @@ func (s *step) lookQuiet() {
 		return
 	}
 	s.quiet.busy = true
-	begun, within := s.now, min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
+	begun, within := s.now, surveyLimit
+	if !s.quiet.again { // an answer that comes after the timer is of no use, but where that is held
+		within = min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
+	}
+	s.quiet.again = true
 	s.survey(s.others(""), silent, within, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
 		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
