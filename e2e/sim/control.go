@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"reflect"
 	"time"
 
@@ -334,6 +335,9 @@ func (k *keeper) tell() {
 	status := make([]groupStatus, len(k.groups))
 	for i, g := range k.groups {
 		s := groupStatus{epoch: g.spec.Epoch, state: g.machine.State().String(), claimed: g.claimed, reason: g.machine.Reason()}
+		if k.w.without(Epoch) {
+			s.epoch = math.MaxUint64
+		}
 		s.part = [...]ownership.Part{ownership.Faulty, ownership.Standby, ownership.Owner}[g.machine.State()]
 		s.routers = make([]routerStatus, len(g.routers))
 		for j, r := range g.routers {

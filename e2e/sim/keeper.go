@@ -23,6 +23,8 @@ type keeper struct {
 	changed bool          // control is to be told
 	until   time.Duration // when to stop waiting for a hand-over; 0: not stopping
 	noted   int           // counts the records
+	called  time.Duration // when the kernel was called last
+	takes   time.Duration // and how long it took
 	packet  vrrp.Packet
 }
 
@@ -70,8 +72,17 @@ type datagram struct {
 	addresses []netip.Addr
 }
 
-// kernelTakes is how long the kernel takes to add or remove an address.
-const kernelTakes = 500 * time.Microsecond
+// kernelTakes is how long the kernel takes to add or remove addresses: all that is asked at one time goes into
+// one call.
+func (k *keeper) kernelTakes() time.Duration {
+	if k.called != k.w.now || k.takes == 0 {
+		k.called, k.takes = k.w.now, k.w.chance.between(100*time.Microsecond, time.Millisecond)
+		if k.w.chance.one(4) {
+			k.takes = k.w.chance.between(time.Millisecond, 10*time.Millisecond)
+		}
+	}
+	return k.takes
+}
 
 // announcements is how often a new owner says where the addresses are, and how far apart.
 const (
@@ -104,6 +115,9 @@ func (k *keeper) turn(do func(now time.Time)) {
 	}
 	now := k.w.time()
 	k.stalled(now)
+	if k.w.without(StallGuard) {
+		k.expire(now)
+	}
 	k.receive(now)
 	if do != nil {
 		do(now)

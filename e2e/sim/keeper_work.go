@@ -12,7 +12,7 @@ import (
 func (k *keeper) add(r *keptRouter) {
 	r.adding++
 	asked := r.adding
-	k.h.keeping.after(kernelTakes, func() {
+	k.h.keeping.after(k.kernelTakes(), func() {
 		if !r.owned || r.adding != asked {
 			return
 		}
@@ -37,7 +37,7 @@ func (k *keeper) release(r *keptRouter) {
 	r.adding++
 	r.added, r.say = false, 0
 	asked := r.adding
-	k.h.keeping.after(kernelTakes, func() {
+	k.h.keeping.after(k.kernelTakes(), func() {
 		if !r.owned && r.adding == asked {
 			k.h.kernel.remove(r.index, "released")
 			k.turn(nil)

@@ -264,6 +264,9 @@ func (w *world) roundTrip(leader *host) time.Duration {
 // agree adds an entry that a majority has, and returns what became of its command.
 func (w *world) agree(leader *control, cmd fsm.Command) error {
 	states := w.agreed.states
+	if w.without(Epoch) {
+		cmd = anyEpoch(states[len(states)-1], cmd)
+	}
 	next, changes, err := fsm.Apply(*states[len(states)-1], uint64(len(states)), cmd)
 	w.agreed.states = append(states, &next)
 	for _, ch := range changes {

@@ -26,6 +26,7 @@ type watch struct {
 	deadline time.Duration // when something will be broken that is not yet; 0 for never
 	both     [2][most][most]since
 	dark     [2]since
+	served   [2]bool
 	able     [most]since
 	split    [most]since
 	calm     [most]since
@@ -112,7 +113,7 @@ func (x *watch) lookBoth(r *router) {
 	for i, a := range w.hosts {
 		for _, b := range w.hosts[i+1:] {
 			is := a.kernel.has(r.index) && b.kernel.has(r.index) && w.both(r.on, arpKind, a.index, b.index) &&
-				a.stalls == 0 && b.stalls == 0 && w.speak(a, b)
+				a.stalls == 0 && b.stalls == 0 && (w.speak(a, b) || x.mute(a, b) || x.mute(b, a))
 			s := &x.both[r.index][i][b.index]
 			s.set(is, w.now)
 			x.must(*s, bothLimit+w.slack(), func() {
@@ -120,6 +121,17 @@ func (x *watch) lookBoth(r *router) {
 			})
 		}
 	}
+}
+
+// lookBoth's other side: where one's agent is silent altogether, only its kernel answers, and that must end within
+// a second of somebody else's claim, who is calm.
+func (x *watch) mute(a, b *host) bool {
+	return !a.keeping.runs() && !a.controlling.runs() && x.calmer(b)
+}
+
+// calmer reports whether nothing is wrong with a host but that others are not there.
+func (x *watch) calmer(h *host) bool {
+	return x.isAble(h) && h.controlling.runs() && h.control.status != nil && x.w.quorate(h)
 }
 
 // speak reports whether two agents' streams are open: what one says, the other hears now.
@@ -163,10 +175,28 @@ func (x *watch) lookDark(r *router) {
 	for _, o := range w.routers {
 		whole = whole && w.cuts[o.on][arpKind] == 0
 	}
+	if x.served[r.index] && !served {
+		x.breaks(r, whole)
+	}
+	x.served[r.index] = served
 	x.dark[r.index].set(!served && able.is && whole && w.now > 0, w.now)
 	x.must(x.dark[r.index], w.bound(), func() {
 		x.fail("somebody answers", "nobody answers for %s for over %v, though a director could", r.name, w.bound())
 	})
+}
+
+// breaks is the sixth invariant: a planned move makes before it breaks. It looks at an address that nobody answers
+// for any more, while the log wants it to move between two that are well.
+func (x *watch) breaks(r *router, whole bool) {
+	w := x.w
+	g := w.agreed.states[len(w.agreed.states)-1].Groups[r.group]
+	if g.Intent == nil || !whole {
+		return
+	}
+	from, to := w.hostNamed(g.Owner), w.hostNamed(g.Intent.To)
+	if from != nil && x.able[from.index].is && x.able[to.index].is && w.speak(from, to) && x.clear[to.index][from.index].is {
+		x.fail("make before break", "nobody answers for %s while it moves from %s to %s", r.name, from.name, to.name)
+	}
 }
 
 // sees reports whether a host can tell that it is not itself the one that is cut off: by a gateway, or by
@@ -368,6 +398,9 @@ func (x *watch) reasoned(h *host, cmd fsm.Command) {
 // agreed is told of each entry of the log, when it is applied. Nobody has to ask for a move where a policy
 // wishes it.
 func (x *watch) agreed(cmd fsm.Command, before *fsm.State, err error) {
+	if c, ok := cmd.(fsm.SetOwner); ok && err == nil {
+		x.names(c, before.Groups[c.Group].Owner)
+	}
 	c, ok := cmd.(fsm.SetIntent)
 	if !ok || err != nil {
 		return
@@ -381,6 +414,29 @@ func (x *watch) agreed(cmd fsm.Command, before *fsm.State, err error) {
 	if s := x.calm[owner.index]; x.wasCalm(owner) {
 		x.fail("no needless move", "the log wants %s to move from %s though nothing was wrong with that for %v, and nobody asked: %s", c.Group, owner.name, w.now-s.at, c.Intent.Reason)
 	}
+}
+
+// names is told whom the log names. It follows the wire: it does not name who does not own it, instead of who does.
+func (x *watch) names(c fsm.SetOwner, before string) {
+	w := x.w
+	to, from := w.hostNamed(c.Owner), w.hostNamed(before)
+	if from == nil || to == from {
+		return
+	}
+	lost, has := x.owns[to.index], x.owns[from.index]
+	late := 500*time.Millisecond + w.slack() + w.slowest()
+	if !lost.is && w.now-lost.at > late && has.is && w.now-has.at > late && x.calm[from.index].is {
+		x.fail("the log follows the wire", "it names %s the owner of %s, which has not owned it for %v, though %s does: %s", to.name, c.Group, w.now-lost.at, from.name, c.Reason)
+	}
+}
+
+// slowest is what the slowest disk takes.
+func (w *world) slowest() time.Duration {
+	d := time.Duration(0)
+	for _, h := range w.hosts {
+		d = max(d, h.disk)
+	}
+	return d
 }
 
 // settle begins the last part: nothing changes any more, and log and wire agree.
