@@ -51,7 +51,7 @@ func (k *keeper) act(now time.Time, id identity, r *router, a vrrp.Action) {
 }
 
 func (k *keeper) announce(id identity, r *router) {
-	if r.owned {
+	if r.owned && r.active() {
 		r.asked = k.worker.announce(id)
 	}
 }
@@ -124,6 +124,7 @@ func (k *keeper) became(now time.Time, g *group, b vrrp.Became) {
 	if b.To == vrrp.Active {
 		return
 	}
+	k.hush(g)
 	g.answer(fmt.Errorf("claim group %q: %s", g.spec.Name, reason))
 	if g.claimed { // the claim is lost: back to the priority of the order
 		g.claimed = false
