@@ -1,0 +1,93 @@
+package interop
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// early is how much sooner than its timer somebody may seem to speak: what the capture and its clocks add.
+const early = time.Millisecond
+
+// A Lapse is a time in which the side that should own was silent for so long that the other one was right to
+// take over: a machine that has no CPU for three adverts of 10 ms looks as if it had died.
+type Lapse struct {
+	Silence  time.Duration // of who should own, before the other one spoke
+	Patience time.Duration // of the other one
+}
+
+// lapse looks in a capture, from a time on, for the last takeover by who should not own. It says what is
+// wrong if there is none, or if who should own was not silent for long enough before each.
+func lapse(frames []Frame, should func(Frame) bool, since time.Time, patience func(taker, silent Frame) time.Duration) (Lapse, error) {
+	var last Frame // advert of who should own
+	var other time.Time
+	var found Lapse
+	for _, f := range frames {
+		switch {
+		case f.Kind != Advert:
+			continue
+		case should(f):
+			last = f
+			continue
+		case f.Priority == 0:
+			continue
+		}
+		patience := patience(f, last)
+		begins := other.IsZero() || f.At.Sub(other) >= patience-early // one that owns speaks more often
+		other = f.At
+		if !begins || f.At.Before(since) {
+			continue
+		}
+		silence := f.At.Sub(last.At)
+		switch {
+		case last.At.IsZero() || last.Priority == 0:
+			return Lapse{}, fmt.Errorf("%v, and who should own did not speak before", f)
+		case silence < patience-early:
+			return Lapse{}, fmt.Errorf("%v, only %v after the owner's last advert: want %v", f, silence, patience)
+		}
+		found = Lapse{Silence: silence, Patience: patience}
+	}
+	if found == (Lapse{}) {
+		return found, errors.New("nobody else took over on the wire")
+	}
+	return found, nil
+}
+
+// patience is the Active_Down_Interval of who sent the one advert, and heard the other before.
+func (s *Stand) patience(taker, silent Frame) time.Duration {
+	c := Cell{Version: s.Cell.Version, Interval: silent.Interval}
+	down := c.Down(taker.Priority)
+	if s.Cell.Peer == FRR && !s.sent(taker) {
+		return down.Truncate(10 * time.Millisecond) // it counts in hundredths of a second
+	}
+	return down
+}
+
+// lapsed looks for what explains that not that side alone owns, and takes note of it. What is on the wire may
+// be captured a little later. A side speaks before it has the address.
+func (s *Stand) lapsed(side Speaker, since time.Time) error {
+	var found Lapse
+	_, err := within(slack, func() error {
+		frames, err := s.frames()
+		if err != nil {
+			return err
+		}
+		found, err = lapse(frames, func(f Frame) bool { return s.sent(f) == s.isQuorate(side) }, since.Add(-100*time.Millisecond), s.patience)
+		return err
+	})
+	if err == nil {
+		s.lapses = append(s.lapses, found)
+	}
+	return err
+}
+
+// Lapses says which lapses there were since it was called last, or nothing.
+func (s *Stand) Lapses() string {
+	var texts []string
+	for _, l := range s.lapses {
+		texts = append(texts, fmt.Sprintf("who should own was silent for %s ms, and the other side took over, as it should after %s ms", ms(l.Silence), ms(l.Patience)))
+	}
+	s.lapses = nil
+	return strings.Join(texts, "; ")
+}
