@@ -20,7 +20,7 @@ type Lapse struct {
 // lapse looks in a capture, from a time on, for the last takeover by who should not own. It says what is
 // wrong if there is none, or if who should own was not silent for long enough before each.
 func lapse(frames []Frame, should func(Frame) bool, since time.Time, patience func(taker, silent Frame) time.Duration) (Lapse, error) {
-	var last Frame // advert of who should own
+	var owners []Frame // adverts of who should own
 	var other time.Time
 	var found Lapse
 	for _, f := range frames {
@@ -28,22 +28,21 @@ func lapse(frames []Frame, should func(Frame) bool, since time.Time, patience fu
 		case f.Kind != Advert:
 			continue
 		case should(f):
-			last = f
+			owners = append(owners, f)
 			continue
 		case f.Priority == 0:
 			continue
+		case len(owners) == 0 || owners[len(owners)-1].Priority == 0:
+			return Lapse{}, fmt.Errorf("%v, and who should own did not speak before", f)
 		}
+		last, silence := silent(owners, f.At)
 		patience := patience(f, last)
 		begins := other.IsZero() || f.At.Sub(other) >= patience-early // one that owns speaks more often
 		other = f.At
 		if !begins || f.At.Before(since) {
 			continue
 		}
-		silence := f.At.Sub(last.At)
-		switch {
-		case last.At.IsZero() || last.Priority == 0:
-			return Lapse{}, fmt.Errorf("%v, and who should own did not speak before", f)
-		case silence < patience-early:
+		if silence < patience-early {
 			return Lapse{}, fmt.Errorf("%v, only %v after the owner's last advert: want %v", f, silence, patience)
 		}
 		found = Lapse{Silence: silence, Patience: patience}
@@ -52,6 +51,17 @@ func lapse(frames []Frame, should func(Frame) bool, since time.Time, patience fu
 		return found, errors.New("nobody else took over on the wire")
 	}
 	return found, nil
+}
+
+// silent returns the last of an owner's adverts that another one knew when it spoke at a time, and the
+// owner's silence after it. What the owner said less than an interval before may have crossed the other's
+// advert: then that ended the silence.
+func silent(owners []Frame, at time.Time) (Frame, time.Duration) {
+	i, end := len(owners)-1, at
+	for ; i > 0 && at.Sub(owners[i].At) < owners[i].Interval; i-- {
+		end = owners[i].At
+	}
+	return owners[i], end.Sub(owners[i].At)
 }
 
 // patience is the Active_Down_Interval of who sent the one advert, and heard the other before.

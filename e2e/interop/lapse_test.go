@@ -2,6 +2,7 @@ package interop
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +57,7 @@ func TestASecondOwnerIsRightOnlyAfterASilenceOnTheWire(t *testing.T) {
 		{name: "a silence of four intervals", cell: quick, silence: 41, talk: func(w *wire) {
 			w.adverts(5, high, 0, 100).adverts(6, low, 141, 161).adverts(5, high, 162, 300)
 		}},
-		{name: "the peer takes over while the owner speaks", cell: quick, wrong: "only 1ms after", talk: func(w *wire) {
+		{name: "the peer takes over while the owner speaks", cell: quick, wrong: "only 10ms after", talk: func(w *wire) {
 			w.adverts(5, high, 0, 140).adverts(6, low, 141, 161).adverts(5, high, 162, 300)
 		}},
 		{name: "a silence that is shorter than the peer's patience", cell: quick, wrong: "only 33ms after", talk: func(w *wire) {
@@ -80,7 +81,13 @@ func TestASecondOwnerIsRightOnlyAfterASilenceOnTheWire(t *testing.T) {
 		{name: "an advert that crosses the owner's is part of its term", cell: quick, silence: 41, talk: func(w *wire) {
 			w.adverts(5, high, 0, 100).adverts(6, low, 141, 151).adverts(5, high, 160.5, 160.5).adverts(6, low, 161, 161).adverts(5, high, 170.5, 300)
 		}},
-		{name: "each takeover is judged", cell: quick, wrong: "only 5ms after", talk: func(w *wire) {
+		{name: "the owner's next advert crosses the peer's first one", cell: quick, silence: 41, talk: func(w *wire) {
+			w.adverts(5, high, 0, 100).adverts(5, high, 141, 141).adverts(6, low, 141.5, 141.5).adverts(5, high, 151, 300)
+		}},
+		{name: "it had spoken again for an interval", cell: quick, wrong: "only 10ms after", talk: func(w *wire) {
+			w.adverts(5, high, 0, 100).adverts(5, high, 141, 151).adverts(6, low, 155, 155).adverts(5, high, 161, 300)
+		}},
+		{name: "each takeover is judged", cell: quick, wrong: "only 10ms after", talk: func(w *wire) {
 			w.adverts(5, high, 0, 100).adverts(6, low, 141, 161).adverts(5, high, 162, 302).adverts(6, low, 307, 307).
 				adverts(5, high, 312, 400).adverts(6, low, 450, 460)
 		}},
@@ -160,6 +167,11 @@ func TestAnOwnerThatSpeaksOnIsToldFromOneThatTakesOverAgain(t *testing.T) {
 		{"the better one falls silent, and it speaks on", func(w *wire) { w.adverts(5, low, 0, 100).adverts(6, high, 105, 105).adverts(5, low, 110, 600) }, "after the better"},
 		{"the better one falls silent, and it takes over again", func(w *wire) { w.adverts(5, low, 0, 100).adverts(6, high, 105, 105).adverts(5, low, 142, 600) }, ""},
 		{"it takes over too early", func(w *wire) { w.adverts(5, low, 0, 100).adverts(6, high, 105, 105).adverts(5, low, 135, 600) }, "after the better"},
+		{"neither hears the other any more", func(w *wire) {
+			w.stand.cuts = []cut{{at(150), at(900)}}
+			w.adverts(5, low, 0, 100).adverts(6, high, 105, 135).adverts(5, low, 190, 600).adverts(6, high, 145, 600)
+			slices.SortStableFunc(w.frames, func(a, b Frame) int { return a.At.Compare(b.At) })
+		}, ""},
 		{"there is no better one", func(w *wire) { w.adverts(5, low, 0, 600) }, "no better advert"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -208,6 +220,54 @@ func TestATermEndsWhenSomebodyElseOwns(t *testing.T) {
 			tt.talk(w)
 			if got := len(terms(w.stand, w.frames)); got != tt.want {
 				t.Errorf("%d terms, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAnnouncementsAreCountedInTheTermsThatAreLongEnough(t *testing.T) {
+	announce := func(w *wire, times ...float64) {
+		mac := w.stand.Cell.mac()
+		for _, ms := range times {
+			w.frames = append(w.frames, Frame{At: at(ms), Kind: Gratuitous, From: mac, Target: netip.MustParseAddr("192.0.2.100"), Ours: true})
+		}
+	}
+	for _, tt := range []struct {
+		name  string
+		talk  func(*wire)
+		wrong string
+	}{
+		{"five in the first second", func(w *wire) { w.adverts(5, high, 0, 2000); announce(w, 1, 201, 401, 601, 801) }, ""},
+		{"four", func(w *wire) { w.adverts(5, high, 0, 2000); announce(w, 1, 201, 401, 601) }, "4 announcements within 1.8s"},
+		{"the fifth comes seconds later", func(w *wire) { w.adverts(5, high, 0, 9000); announce(w, 1, 201, 401, 601, 5001) }, "4 announcements within 1.8s"},
+		{"the term is too short", func(w *wire) { w.adverts(5, high, 0, 1500); announce(w, 1, 201, 401, 601, 801) }, "never owner for 1.8s"},
+		{"a part that is too short does not count", func(w *wire) {
+			w.adverts(5, high, 0, 500).adverts(5, high, 700, 3000)
+			announce(w, 1, 701, 901, 1101, 1301, 1501)
+		}, ""},
+		{"nor does what was said in it", func(w *wire) {
+			w.adverts(5, high, 0, 500).adverts(5, high, 700, 3000)
+			announce(w, 1, 201, 401, 701, 901)
+		}, "2 announcements within 1.8s"},
+		{"all parts are too short", func(w *wire) {
+			w.adverts(5, high, 0, 900).adverts(5, high, 1000, 2500)
+			announce(w, 1, 201, 401, 1001, 1201)
+		}, ""},
+		{"and in all of them it announces too little", func(w *wire) {
+			w.adverts(5, high, 0, 900).adverts(5, high, 1000, 2500)
+			announce(w, 1, 201, 401, 1001)
+		}, "4 announcements within 2.5s"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := quick
+			c.VirtualMAC = true
+			w := newWire(c)
+			tt.talk(w)
+			err := v66(w.stand, w.frames)
+			if tt.wrong != "" {
+				finds(t, err, tt.wrong)
+			} else if err != nil {
+				t.Errorf("the judge says %v", err)
 			}
 		})
 	}

@@ -171,35 +171,6 @@ func v16(s *Stand, f Frame) error {
 	return want("interval", f.Interval, s.Cell.Interval)
 }
 
-// terms are quorate's times as owner, as its adverts show them: each is the adverts from a first one to the
-// last before a better one, or before a silence that is longer than any interval of the cell and in which
-// somebody else spoke.
-func terms(s *Stand, frames []Frame) [][]Frame {
-	var all [][]Frame
-	open, heard := false, false
-	var last time.Time
-	for _, f := range frames {
-		if f.Kind != Advert {
-			continue
-		}
-		if !s.sent(f) {
-			open = open && f.Priority < high // a better advert ends it
-			heard = true
-			continue
-		}
-		if !open || heard && f.At.Sub(last) > s.Cell.Down(low) {
-			all = append(all, nil)
-			open = true
-		}
-		all[len(all)-1] = append(all[len(all)-1], f)
-		last, heard = f.At, false
-		if f.Priority == 0 {
-			open = false
-		}
-	}
-	return slices.DeleteFunc(all, func(term []Frame) bool { return term[0].Priority == 0 }) // a goodbye that is repeated
-}
-
 // waits is how long an advert that was sent first may come after an announcement: in unicast it waits for the
 // neighbour's hardware address, which the kernel asks for again after a second if the link was down before.
 func (s *Stand) waits() time.Duration {
@@ -277,7 +248,8 @@ func v51(s *Stand, frames []Frame) error {
 	return nil
 }
 
-// speaksOn returns what quorate says after a better advert, and after a moment in which it could not know.
+// speaksOn returns what quorate says after a better advert that it goes on hearing, and after a moment in which
+// it could not know.
 // That it takes over again is another matter: then both sides were silent for as long as its patience.
 func (s *Stand) speaksOn(better Frame, later []Frame) (Frame, bool) {
 	grace, patience := max(2*s.Cell.Interval, 250*time.Millisecond), s.Cell.Down(low)-early
@@ -285,7 +257,7 @@ func (s *Stand) speaksOn(better Frame, later []Frame) (Frame, bool) {
 	for _, g := range later {
 		late := g.At.Sub(better.At)
 		switch {
-		case late > grace+s.Cell.Interval:
+		case late > grace+s.Cell.Interval || s.deaf(g.At):
 			return Frame{}, false
 		case g.Kind != Advert:
 		case !s.sent(g):
@@ -317,35 +289,6 @@ func v64(_ *Stand, f Frame) error {
 func v65(_ *Stand, f Frame) error {
 	return errors.Join(want("destination", f.Dst, netip.IPv6LinkLocalAllNodes()), want("Hop Limit", f.TTL, 255), want("flags", f.Flags, 0x20),
 		want("target", f.Target, f.Src), want("target's hardware address", f.TargetMAC.String(), f.From.String()))
-}
-
-// told is how long it takes at most to announce an address as often as it is announced at first.
-const told = 800*time.Millisecond + slack
-
-// v66 looks at the terms that lasted long enough.
-func v66(s *Stand, frames []Frame) error {
-	virtual := netip.MustParseAddr(s.Cell.virtual())
-	looked := 0
-	for _, term := range terms(s, frames) {
-		first, last := term[0], term[len(term)-1]
-		if last.At.Sub(first.At) < told {
-			continue
-		}
-		looked++
-		n := 0
-		for _, f := range frames {
-			if f.Kind == Gratuitous && s.fromQuorate(f) && f.Target == virtual && !f.At.Before(first.At.Add(-s.waits())) && f.At.Sub(first.At) < told {
-				n++
-			}
-		}
-		if n < 5 {
-			return fmt.Errorf("%d announcements of %v within %v after %v, want 5", n, virtual, told, first)
-		}
-	}
-	if looked == 0 {
-		return errors.New("quorate was never owner for longer than a second")
-	}
-	return nil
 }
 
 func v68(s *Stand, frames []Frame) error {
