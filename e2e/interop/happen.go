@@ -59,7 +59,12 @@ func (s *Stand) settles(side Speaker, limit, patience time.Duration) error {
 		return err
 	}
 	if s.known, err = within(patience, func() error { return s.knows(side) }); err != nil {
-		return fmt.Errorf("%w: %w", errUntold, err)
+		if s.lapsed(side, since, 0) != nil {
+			return fmt.Errorf("%w: %w", errUntold, err)
+		}
+		if since, err = s.recovers(side); err != nil {
+			return err
+		}
 	}
 	return s.remains(side, since, max(2*s.Cell.Interval, 200*time.Millisecond))
 }
@@ -78,15 +83,11 @@ func (s *Stand) remains(side Speaker, since time.Time, during time.Duration) err
 		if err == nil {
 			continue
 		}
-		if why := s.lapsed(side, since); why != nil {
+		if why := s.lapsed(side, since, slack); why != nil {
 			return fmt.Errorf("after %v: %w", time.Since(start), errors.Join(err, why))
 		}
-		_, err = within(slack, func() error {
-			since = time.Now()
-			return s.alone(side)
-		})
-		if err != nil {
-			return fmt.Errorf("after a silence of %v: %w", s.lapses[len(s.lapses)-1].Silence, err)
+		if since, err = s.recovers(side); err != nil {
+			return err
 		}
 	}
 	return nil

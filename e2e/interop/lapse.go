@@ -15,6 +15,7 @@ const early = time.Millisecond
 type Lapse struct {
 	Silence  time.Duration // of who should own, before the other one spoke
 	Patience time.Duration // of the other one
+	Untold   bool          // the owner did not announce itself again
 }
 
 // lapse looks in a capture, from a time on, for the last takeover by who should not own. It says what is
@@ -74,11 +75,11 @@ func (s *Stand) patience(taker, silent Frame) time.Duration {
 	return down
 }
 
-// lapsed looks for what explains that not that side alone owns, and takes note of it. What is on the wire may
-// be captured a little later. A side speaks before it has the address.
-func (s *Stand) lapsed(side Speaker, since time.Time) error {
+// lapsed looks for what explains that not that side alone owns, and takes note of it. It waits for a while,
+// since what is on the wire may be captured later. A side speaks before it has the address.
+func (s *Stand) lapsed(side Speaker, since time.Time, wait time.Duration) error {
 	var found Lapse
-	_, err := within(slack, func() error {
+	_, err := within(wait, func() error {
 		frames, err := s.frames()
 		if err != nil {
 			return err
@@ -92,11 +93,34 @@ func (s *Stand) lapsed(side Speaker, since time.Time) error {
 	return err
 }
 
+// recovers waits, after a lapse, until all is as before, and returns when it was. A peer that did not notice the
+// lapse does not announce itself again, and FRR never does: then the client is told by hand. Quorate does.
+func (s *Stand) recovers(side Speaker) (since time.Time, err error) {
+	judge := func() error {
+		since = time.Now()
+		return s.alone(side)
+	}
+	l := &s.lapses[len(s.lapses)-1]
+	if _, err = within(slack, judge); err != nil && !s.isQuorate(side) && s.serves(side, s.Cell.virtual()) == nil {
+		l.Untold = true
+		s.tell()
+		_, err = within(slack, judge)
+	}
+	if err != nil {
+		err = fmt.Errorf("after a silence of %v: %w", l.Silence, err)
+	}
+	return since, err
+}
+
 // Lapses says which lapses there were since it was called last, or nothing.
 func (s *Stand) Lapses() string {
 	var texts []string
 	for _, l := range s.lapses {
-		texts = append(texts, fmt.Sprintf("who should own was silent for %s ms, and the other side took over, as it should after %s ms", ms(l.Silence), ms(l.Patience)))
+		text := fmt.Sprintf("who should own was silent for %s ms, and the other side took over, as it should after %s ms", ms(l.Silence), ms(l.Patience))
+		if l.Untold {
+			text += "; who should own did not announce itself again"
+		}
+		texts = append(texts, text)
 	}
 	s.lapses = nil
 	return strings.Join(texts, "; ")

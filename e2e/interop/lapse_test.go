@@ -115,7 +115,7 @@ func TestASecondOwnerIsRightOnlyAfterASilenceOnTheWire(t *testing.T) {
 }
 
 func TestALapseIsToldOnce(t *testing.T) {
-	s := &Stand{lapses: []Lapse{{41 * time.Millisecond, 36 * time.Millisecond}}}
+	s := &Stand{lapses: []Lapse{{Silence: 41 * time.Millisecond, Patience: 36 * time.Millisecond}}}
 	if got := s.Lapses(); !strings.Contains(got, "silent for 41.0 ms") || !strings.Contains(got, "after 36.0 ms") {
 		t.Errorf("it says %q", got)
 	}
