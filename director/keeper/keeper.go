@@ -21,8 +21,9 @@ type Host interface {
 	Remove(as []address.Address) error
 	// Present returns all addresses of the host with what is left of their lifetime, 0 for ever.
 	Present() (map[address.Address]time.Duration, error)
-	// Announce tells the segment once where the addresses are.
-	Announce(as []address.Address) error
+	// Announce tells the segment once where the addresses are. It asks may just before it tells of one,
+	// and keeps silent about those that may not be told of any more.
+	Announce(as []address.Address, may func(address.Address) bool) error
 	// RenewPaths adds routes and rules, or starts the lifetime again of those that have one.
 	RenewPaths(p address.Paths, lifetime time.Duration) error
 	// RemovePaths removes routes and rules that quorate made. One that is absent is no error.

@@ -250,6 +250,7 @@ func (k *keeper) join(now time.Time, g *group, going bool) {
 		}
 	}
 	k.carry(now, g, g.machine.Join(now, start))
+	k.hush(g)
 	g.begun = g.machine.Size() > 0
 }
 

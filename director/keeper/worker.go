@@ -47,6 +47,7 @@ type want struct {
 	silence   time.Duration // how long ago that may be
 	gen       uint64        // counts every call about any router
 	announce  uint64        // generation of the last call to announce
+	quiet     bool          // hush was called since then
 	check     uint64        // generation of the last call to check
 	granted   uint64        // generation of the last call to own: renewing what has lapsed needs a new one
 }
@@ -60,6 +61,7 @@ type holding struct {
 	pathRetry time.Time
 	pathError string
 	announce  uint64
+	quiet     bool
 	check     uint64
 	granted   uint64
 	lapsed    bool
@@ -116,7 +118,22 @@ func (w *worker) own(id identity, r Router, spoke *atomic.Int64) uint64 {
 
 // announce asks for a new round of announcements, and returns the generation that reports it done.
 func (w *worker) announce(id identity) uint64 {
-	return w.change(id, func(v *want, gen uint64) { v.announce = gen })
+	return w.change(id, func(v *want, gen uint64) { v.announce, v.quiet = gen, false })
+}
+
+// hush asks for silence about a router's addresses, which stay, until announce is called again.
+func (w *worker) hush(id identity) {
+	w.change(id, func(v *want, _ uint64) { v.quiet = true })
+}
+
+// may reports whether an address of a router may be announced at this moment, whatever was wanted when the
+// pass began. The beat is looked at first: a loop that has run again has also said what it wants.
+func (w *worker) may(id identity, a address.Address) bool {
+	age := w.age(time.Now())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.want[id]
+	return v.wants[a] && !v.quiet && age <= v.patience
 }
 
 // check asks to look whether the addresses are there. Restore adds those that are not; without it
@@ -318,8 +335,11 @@ func (w *worker) tell(ctx context.Context, rs []report) {
 // stale reports whether the loop has not run for so long that nothing may be done for it.
 func (w *worker) stale(v want, now time.Time) bool {
 	spoke := v.spoke.Load()
-	return now.Sub(time.Unix(0, w.beat.Load())) > v.patience || spoke != 0 && now.Sub(time.Unix(0, spoke)) > v.silence
+	return w.age(now) > v.patience || spoke != 0 && now.Sub(time.Unix(0, spoke)) > v.silence
 }
+
+// age is how long ago the loop last ran.
+func (w *worker) age(now time.Time) time.Duration { return now.Sub(time.Unix(0, w.beat.Load())) }
 
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {

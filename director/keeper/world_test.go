@@ -314,12 +314,14 @@ func (b *box) Present() (map[address.Address]time.Duration, error) {
 	return out, nil
 }
 
-func (b *box) Announce(as []address.Address) error {
+func (b *box) Announce(as []address.Address, may func(address.Address) bool) error {
 	time.Sleep(b.mumble)
 	b.w.mu.Lock()
 	defer b.w.mu.Unlock()
 	for _, a := range as {
-		b.said[a] = append(b.said[a], time.Now())
+		if may(a) {
+			b.said[a] = append(b.said[a], time.Now())
+		}
 	}
 	return nil
 }
