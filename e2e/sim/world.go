@@ -19,7 +19,8 @@ type layout struct {
 	witnessOn bool          // the witness has ports on the segments
 	gateways  bool          // each segment has a gateway that the directors know
 	policy    fsm.Policy    // of the group
-	external  bool          // something else than control restarts the keeper
+	onLoss    fsm.QuorumLoss
+	external  bool // something else than control restarts the keeper
 	without   Mutant
 }
 
@@ -142,7 +143,7 @@ func (w *world) begin() {
 
 // placement is where the group is to be.
 func (w *world) placement() fsm.Placement {
-	p := fsm.Placement{Policy: w.policy, Hold: 5 * time.Second}
+	p := fsm.Placement{Policy: w.policy, Hold: 5 * time.Second, OnQuorumLoss: w.onLoss}
 	switch w.policy {
 	case fsm.Pinned:
 		p.Directors = []string{"d2", "d1"}
