@@ -73,6 +73,7 @@ func routerAttrs(r fsm.Router) []attr {
 		numberAttr("version", r.Version).or(defaultVersion),
 		textAttr("checksum", string(r.Checksum)).or(quote(string(defaultChecksum))),
 		flagAttr("virtual_mac", r.VirtualMAC),
+		{name: "accept", value: strconv.FormatBool(!r.NoAccept), plain: !r.NoAccept},
 		textAttr("address_owner", r.AddressOwner),
 		{name: "preempt", value: strconv.FormatBool(!r.NoPreempt), plain: !r.NoPreempt},
 		durationAttr("preempt_delay", r.PreemptDelay),

@@ -54,7 +54,7 @@ func (g generator) wire(r *fsm.Router) {
 	case g.chance(30):
 		r.Checksum = fsm.PlainChecksum
 	}
-	r.VirtualMAC, r.Unicast, r.KnownOnly = g.chance(20), g.chance(30), g.chance(20)
+	r.VirtualMAC, r.Unicast, r.KnownOnly, r.NoAccept = g.chance(20), g.chance(30), g.chance(20), g.chance(20)
 	switch g.IntN(4) {
 	case 0:
 		r.NoPreempt = true

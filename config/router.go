@@ -15,7 +15,7 @@ func routerSchema() *schema {
 		name: "router", labels: []string{"name"},
 		keys: []string{
 			"vrid", "interface", "addresses", "excluded", "profile", "interval", "version", "checksum",
-			"virtual_mac", "address_owner", "preempt", "preempt_delay", "refresh",
+			"virtual_mac", "accept", "address_owner", "preempt", "preempt_delay", "refresh",
 			"unicast", "known_only", "strict_addresses",
 		},
 		blocks: append([]*schema{
@@ -104,6 +104,7 @@ func (n *node) router(name string) fsm.Router {
 		Version:      uint8(n.integer("version", 0, versionSpan)),
 		Checksum:     fsm.Checksum(n.word("checksum", "", checksums)),
 		VirtualMAC:   n.boolean("virtual_mac", false),
+		NoAccept:     !n.boolean("accept", true),
 		AddressOwner: n.text("address_owner", ""),
 		NoPreempt:    !n.boolean("preempt", true),
 		PreemptDelay: n.duration("preempt_delay", 0),

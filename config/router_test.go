@@ -61,6 +61,7 @@ track "process" "p" {
 version = 3
 checksum = "pseudo"
 virtual_mac = false
+accept = true
 address_owner = ""
 preempt = true
 preempt_delay = "0s"

@@ -11,6 +11,7 @@ func router(r fsm.Router, self Self, key string) keeper.Router {
 	out := keeper.Router{
 		Name: r.Name, VRID: r.VRID, Interface: self.Interface(r.Interface), Addresses: r.Addresses, Excluded: r.Excluded,
 		Interval: r.Interval, Version: r.Version, Checksum: string(r.Checksum), VirtualMAC: r.VirtualMAC,
+		Refuse:  r.NoAccept && r.AddressOwner != self.Name, // the addresses are the address owner's own
 		Unicast: r.Unicast, Enforce: r.KnownOnly, StrictAddresses: r.StrictAddresses,
 	}
 	for _, p := range r.Peers {

@@ -18,6 +18,7 @@ type Router struct {
 	Version      uint8         `json:"version,omitempty"`       // of VRRP: 2, or 3, which is the default
 	Checksum     Checksum      `json:"checksum,omitempty"`      // of version 3 over IPv4, as it is sent
 	VirtualMAC   bool          `json:"virtual_mac,omitempty"`   // the addresses have a MAC address of their own
+	NoAccept     bool          `json:"no_accept,omitempty"`     // the host of the owner takes no packets to them for itself; the address owner's does
 	AddressOwner string        `json:"address_owner,omitempty"` // the director that advertises priority 255
 	NoPreempt    bool          `json:"no_preempt,omitempty"`    // takes from no foreign router of lower priority
 	PreemptDelay time.Duration `json:"preempt_delay,omitempty"` // how long such a router is followed first

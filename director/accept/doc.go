@@ -8,6 +8,6 @@
 // changes in one transaction: no packet ever meets half of it. It is a plain table of the kernel's, so that it
 // stays when its process dies, and rules for an address that is not here harm nothing.
 //
-// It never touches another table or a rule that others made, never loads anything where nothing is to be
-// refused and nothing was, and never decides which addresses those are.
+// It never touches another table or a rule that others made, never has a table where nothing is refused, and
+// never decides which addresses those are. To ask a kernel that has nf_tables as a module loads the module.
 package accept

@@ -79,6 +79,7 @@ router "old" {
   refresh          = "0s"
   known_only       = true
   strict_addresses = true
+  accept           = false
   auth "password" { key = "(kept)" }
   require "proxy" {}
   prefer "database" { score = 20 }
