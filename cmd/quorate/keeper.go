@@ -42,10 +42,7 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 		return err
 	}
 	defer host.Close()
-	screen, err := accept.New()
-	if err != nil {
-		return err
-	}
+	screen := accept.New()
 	defer screen.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -23,19 +23,17 @@ type Host struct {
 	made     image // what this process has made, as the kernel showed it right after
 }
 
-// New opens the sockets in the network namespace of the calling thread. A kernel that has no netfilter is no
+// New opens the sockets in the network namespace of the calling thread. Where that cannot be done, it is no
 // error before something is to be refused.
-func New() (*Host, error) {
+func New() *Host {
 	h := &Host{}
-	var err error
-	if h.requests, err = dial(); err != nil {
+	var err, deaf error
+	h.requests, err = dial()
+	h.events, deaf = dial(unix.NFNLGRP_NFTABLES)
+	if err = errors.Join(err, deaf); err != nil {
 		h.none = reason(err)
-		return h, nil
 	}
-	if h.events, err = dial(unix.NFNLGRP_NFTABLES); err != nil {
-		return nil, errors.Join(err, h.Close())
-	}
-	return h, nil
+	return h
 }
 
 // Close closes the sockets and ends a [Host.Watch]. The table stays.
