@@ -20,7 +20,7 @@ func routerSchema() *schema {
 		},
 		blocks: append([]*schema{
 			{name: "peer", labels: []string{"address"}, keys: []string{"min_ttl"}},
-			{name: "auth", labels: []string{"kind"}, keys: []string{"key_id", "key"}},
+			{name: "auth", labels: []string{"kind"}, keys: []string{"key_id", "key", "other_key_id", "other_key"}},
 			{name: "route", labels: []string{"destination"}, keys: []string{
 				"via", "interface", "type", "source", "table", "metric", "mtu", "onlink",
 			}},
@@ -50,7 +50,7 @@ var profileIntervals = map[string]time.Duration{
 var authKeys = map[fsm.AuthKind][]string{
 	fsm.AuthPassword: {"key"},
 	fsm.AuthHeader:   {"key"},
-	fsm.AuthHMAC:     {"key_id", "key"},
+	fsm.AuthHMAC:     {"key_id", "key", "other_key_id", "other_key"},
 }
 
 // The ranges of a router's numbers and durations.
@@ -182,12 +182,15 @@ func (n *node) auth(b *hcl.Block, r *fsm.Router) {
 		return
 	}
 	m.only(keys)
-	r.Auth = &fsm.Auth{Kind: kind, KeyID: uint8(m.integer("key_id", 0, keyIDSpan)), Key: m.key()}
+	r.Auth = &fsm.Auth{
+		Kind: kind, KeyID: uint8(m.integer("key_id", 0, keyIDSpan)), Key: m.key("key"),
+		OtherID: uint8(m.integer("other_key_id", 0, keyIDSpan)), OtherKey: m.key("other_key"),
+	}
 }
 
 // key reads a key, which is not there if the cluster is to keep the one that it has.
-func (n *node) key() string {
-	i, ok := n.get("key")
+func (n *node) key(name string) string {
+	i, ok := n.get(name)
 	if !ok {
 		return ""
 	}

@@ -214,11 +214,11 @@ func TestARouterIsToldToTheKeeperWhole(t *testing.T) {
 		Rules:    []address.Rule{{Priority: 500, In: "eth1", Table: 7}},
 	}
 	self := Self{Name: "d1", Interfaces: map[string]string{"wan": "eth0", "lan": "eth1"}}
-	if diff := cmp.Diff(want, router(r, self, "s3cr3t"), byText); diff != "" {
+	if diff := cmp.Diff(want, router(r, self, fsm.AuthKeys{Key: "s3cr3t"}), byText); diff != "" {
 		t.Error(diff)
 	}
 	want.Refuse, self.Name = false, "d2" // the address owner accepts always
-	if diff := cmp.Diff(want, router(r, self, "s3cr3t"), byText); diff != "" {
+	if diff := cmp.Diff(want, router(r, self, fsm.AuthKeys{Key: "s3cr3t"}), byText); diff != "" {
 		t.Error(diff)
 	}
 }

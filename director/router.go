@@ -7,7 +7,7 @@ import (
 )
 
 // router is a virtual router as this host's keeper is to run it.
-func router(r fsm.Router, self Self, key string) keeper.Router {
+func router(r fsm.Router, self Self, keys fsm.AuthKeys) keeper.Router {
 	out := keeper.Router{
 		Name: r.Name, VRID: r.VRID, Interface: self.Interface(r.Interface), Addresses: r.Addresses, Excluded: r.Excluded,
 		Interval: r.Interval, Version: r.Version, Checksum: string(r.Checksum), VirtualMAC: r.VirtualMAC,
@@ -18,7 +18,7 @@ func router(r fsm.Router, self Self, key string) keeper.Router {
 		out.Neighbors = append(out.Neighbors, keeper.Neighbor{Address: p.Address, MinTTL: p.MinTTL})
 	}
 	if r.Auth != nil {
-		out.Auth = &keeper.Auth{Kind: string(r.Auth.Kind), KeyID: r.Auth.KeyID, Key: key}
+		out.Auth = &keeper.Auth{Kind: string(r.Auth.Kind), KeyID: r.Auth.KeyID, Key: keys.Key, OtherID: r.Auth.OtherID, OtherKey: keys.Other}
 	}
 	if r.Refresh != 0 {
 		every := max(r.Refresh, 0) // negative is none

@@ -67,12 +67,16 @@ const (
 	AuthHMAC     AuthKind = "hmac"
 )
 
-// Auth is how a router's advertisements are authenticated. Its key is among the secrets: a Config that is
+// Auth is how a router's advertisements are authenticated. Its keys are among the secrets: a Config that is
 // part of a [State] has none.
 type Auth struct {
 	Kind  AuthKind `json:"kind"`
 	KeyID uint8    `json:"key_id,omitempty"` // hmac: 1 to 255
 	Key   string   `json:"key,omitempty"`    // password: 8 bytes at most; hmac: 32 to 64 bytes in hex
+
+	// OtherID and OtherKey are an hmac key that is believed too, and signs nothing: while keys are changed.
+	OtherID  uint8  `json:"other_key_id,omitempty"` // 0: there is none
+	OtherKey string `json:"other_key,omitempty"`
 }
 
 // Route is a route that is on a host while it owns the router's addresses.

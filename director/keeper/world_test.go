@@ -22,6 +22,8 @@ var _ Host = (*address.Host)(nil)
 type world struct {
 	t *testing.T
 
+	profile vrrp.Profile // what all that is sent must be decoded by
+
 	mu    sync.Mutex
 	boxes []*box
 	cut   map[string]bool // "segment/host": nothing passes

@@ -37,6 +37,9 @@ router "new" {
   auth "hmac" {
     key_id = 7
     key    = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+    other_key_id = 6
+    other_key    = "(kept)"
   }
 
   route "0.0.0.0/0" {
