@@ -36,6 +36,57 @@ func TestReportsCountWhileTheyAreFresh(t *testing.T) {
 	}
 }
 
+func TestAReportIsDueASecondAfterTheLast(t *testing.T) {
+	rs := reports{begun: noon}
+	rs.put(report{Name: "d1"}, noon.Add(2*time.Second))
+	rs.put(report{Name: "d2"}, noon.Add(5*time.Second))
+	members := map[string]fsm.Member{"d1": {}, "d2": {}, "d3": {}}
+	want := map[string]time.Duration{"d1": 2500 * time.Millisecond, "d2": 0, "d3": 4500 * time.Millisecond}
+	if diff := cmp.Diff(want, rs.due(members, noon.Add(5500*time.Millisecond))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnOwnerIsHeardOnEveryRouterOrNotAtAll(t *testing.T) {
+	state := &fsm.State{Members: map[string]fsm.Member{
+		"d1": {Name: "d1", Sources: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1")}},
+		"d2": {Name: "d2", Sources: []netip.Addr{netip.MustParseAddr("198.51.100.2")}},
+	}}
+	heard := func(source string, member bool) keeper.RouterStatus {
+		return keeper.RouterStatus{Heard: &keeper.Heard{Source: netip.MustParseAddr(source), Member: member}}
+	}
+	silent := heard("198.51.100.1", true)
+	silent.Silent = true
+	for _, tt := range []struct {
+		name, state, want string
+		routers           []keeper.RouterStatus
+	}{
+		{"on both", "backup", "d1", []keeper.RouterStatus{heard("192.0.2.1", true), heard("198.51.100.1", true)}},
+		{"on one", "backup", "", []keeper.RouterStatus{heard("192.0.2.1", true), {}}},
+		{"on one, and not now on the other", "backup", "", []keeper.RouterStatus{heard("192.0.2.1", true), silent}},
+		{"another on the other", "backup", "", []keeper.RouterStatus{heard("192.0.2.1", true), heard("198.51.100.2", true)}},
+		{"a stranger", "backup", "", []keeper.RouterStatus{heard("192.0.2.9", false)}},
+		{"by the owner", "active", "", []keeper.RouterStatus{heard("192.0.2.1", true)}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := hears(state, keeper.GroupStatus{State: tt.state, Routers: tt.routers}); got != tt.want {
+				t.Errorf("hears %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAPlacementThatNamesAStrangerIsDoubted(t *testing.T) {
+	cfg := fsm.Config{Routers: map[string]fsm.Router{"r": {Name: "r", Placement: fsm.Placement{
+		Policy: fsm.Pinned, Directors: []string{"d1", "d9"}, Scores: map[string]int{"d9": 3, "w": 1},
+	}}}}
+	members := map[string]fsm.Member{"d1": {Role: fsm.RoleDirector}, "w": {Role: fsm.RoleWitness}}
+	got := strangers(cfg, members)
+	if len(got) != 2 || got.Err() != nil || !strings.Contains(got[0].Text, `"d9"`) || !strings.Contains(got[1].Text, `"w"`) {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestViewsKnowTheDeadTheDrainingAndTheLeaving(t *testing.T) {
 	state := &fsm.State{Members: map[string]fsm.Member{
 		"d1": {Name: "d1", Role: fsm.RoleDirector}, "d2": {Name: "d2", Role: fsm.RoleDirector, Draining: true},

@@ -31,6 +31,25 @@ func (s *session) fits(cfg fsm.Config) config.Problems {
 			})
 		}
 	}
+	return append(problems, strangers(cfg, members)...)
+}
+
+// strangers warns of directors that a placement names and that are no members: they may join later.
+func strangers(cfg fsm.Config, members map[string]fsm.Member) config.Problems {
+	var problems config.Problems
+	for _, g := range cfg.Groups() {
+		names := slices.Concat(g.Placement.Directors, slices.Collect(maps.Keys(g.Placement.Scores)))
+		slices.Sort(names)
+		for _, name := range slices.Compact(names) {
+			if members[name].Role != fsm.RoleDirector {
+				problems = append(problems, config.Problem{
+					Path: fmt.Sprintf("groups[%q].placement", g.Name), Warning: true,
+					Text: fmt.Sprintf("group %q: its placement names %q, which is no director of this cluster", g.Name, name),
+					Hint: "`quorate members` lists all members",
+				})
+			}
+		}
+	}
 	return problems
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/quorate/quorate/agent/groups"
@@ -16,7 +15,7 @@ import (
 // newGroups makes what drives the ownership of each group.
 func (s *session) newGroups() *groups.Driver {
 	return groups.New(groups.Config{
-		Self: s.cfg.Name, Keeper: s.keeper, Live: unknownPaths{}, Log: s.log.Named("groups"),
+		Self: s.cfg.Name, Keeper: s.keeper, OnTime: s.onTime, Silence: s.silence, Suspects: s.suspects, Log: s.log.Named("groups"),
 		Now: s.now, Gateway: gatewayOn, Pull: s.pull, Propose: s.node.Propose,
 		Ask: func(ctx context.Context, to, path string, question, answer any) error {
 			body, err := json.Marshal(question)
@@ -80,11 +79,3 @@ func (s *session) serveGroup(w http.ResponseWriter, r *http.Request) {
 	}
 	answer(w, word)
 }
-
-// unknownPaths is a director that does not look after the paths to others: none is ever silent.
-type unknownPaths struct{}
-
-func (unknownPaths) OnTime() bool                               { return true }
-func (unknownPaths) Unheard(string) time.Duration               { return 0 }
-func (unknownPaths) Unreached(string, netip.Addr) time.Duration { return -1 }
-func (unknownPaths) Suspects() bool                             { return false }

@@ -57,6 +57,8 @@ type groupReport struct {
 	Heard    string    `json:"heard,omitempty"`  // the Active router's address, while it is another
 	Member   bool      `json:"member,omitempty"` // whether that is a member's
 
+	Hears   string `json:"hears,omitempty"`   // the member that is heard as Active on every router, if it is one
+	Claim   string `json:"claim,omitempty"`   // why it was claimed, while the log does not know
 	Deaf    string `json:"deaf,omitempty"`    // why the owner is not heard here, while it is not
 	Unfit   string `json:"unfit,omitempty"`   // the requirement that forbids this director to own it
 	Waiting bool   `json:"waiting,omitempty"` // whether a requirement has said nothing yet
@@ -83,6 +85,7 @@ type received struct {
 // reports holds the newest report of every director.
 type reports struct {
 	mu     sync.Mutex
+	begun  time.Time // when the first could have come
 	byName map[string]received
 }
 
@@ -112,6 +115,21 @@ func (rs *reports) live(now time.Time) map[string]received {
 		if now.Sub(r.at) < reportLife {
 			out[name] = r
 		}
+	}
+	return out
+}
+
+// due returns for how long the report of each member has been due.
+func (rs *reports) due(members map[string]fsm.Member, now time.Time) map[string]time.Duration {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	out := map[string]time.Duration{}
+	for name := range members {
+		last := rs.begun
+		if r, ok := rs.byName[name]; ok {
+			last = r.at
+		}
+		out[name] = max(0, now.Sub(last)-reportEvery)
 	}
 	return out
 }

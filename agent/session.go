@@ -46,11 +46,10 @@ type session struct {
 
 	reports            reports
 	disputes           disputes
-	heard              bell                  // rings when a report came
-	tellNow            chan struct{}         // capacity 1: tell the others at once
-	intents            map[string]intentSeen // this and the next two are the duties' own
-	dropped            map[string]time.Time  // group: when a move of it came to nothing
-	ordered            map[string]time.Time  // group: when its successors were last put into another order
+	alive              alive
+	placed             placed
+	heard              bell          // rings when a report came
+	tellNow            chan struct{} // capacity 1: tell the others at once
 	warming, relieving atomic.Bool
 
 	aside   sync.WaitGroup // what runs beside the group
@@ -76,16 +75,17 @@ type session struct {
 func (a *Agent) open(ctx context.Context) (*session, error) {
 	s := &session{
 		cfg: a.cfg.File, version: a.cfg.Version, log: a.cfg.Log, keeper: a.keeper, events: &a.events,
-		tellNow: make(chan struct{}, 1), intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, ordered: map[string]time.Time{}, warm: map[string]bool{},
-		unfit: map[string]time.Time{}, done: make(chan struct{}),
+		tellNow: make(chan struct{}, 1), warm: map[string]bool{},
+		reports: reports{begun: time.Now()}, unfit: map[string]time.Time{}, done: make(chan struct{}),
 	}
 	s.newNeeds()
+	s.newAlive()
 	cc := a.clusterConfig()
 	cc.Handler = s.peerHandler()
 	cc.OnChange = s.onChange
 	cc.Duties = []func(context.Context, *cluster.Node){
 		s.duty(reportEvery, s.agreeVerdicts),
-		s.duty(reportEvery, s.placeGroups),
+		s.placeGroups,
 	}
 	s.runner = checks.New(checks.Config{
 		Observer: s.cfg.Name,
@@ -114,6 +114,7 @@ func (s *session) start(ctx context.Context) {
 	s.setNeeds(s.node.State().Config)
 	for _, run := range []func(context.Context) error{
 		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence,
+		s.alive.pulse.Run, s.alive.watcher.Run,
 	} {
 		s.group.Go(func() error { return run(ctx) })
 	}
@@ -176,6 +177,7 @@ func (s *session) follow(ctx context.Context) error {
 		s.relieve(ctx)
 		s.followHooks()
 		s.disputes.look(time.Now(), disputed(s.node.State(), s.reports.live(time.Now())))
+		s.watchSegments()
 		if mutant.On(mutant.PoisonEnds) && s.node.Halted() != nil {
 			return s.node.Halted()
 		}
@@ -243,11 +245,13 @@ func (s *session) report() report {
 	r.Joining = !s.node.Voter() && s.node.Removed() == nil
 	r.Leaving = s.isLeaving()
 	for _, g := range s.keeper.Status().Groups {
-		r.Groups[g.Name] = describeGroup(g)
+		own := describeGroup(g)
+		own.Hears = hears(state, g)
+		r.Groups[g.Name] = own
 	}
 	for _, g := range state.Config.Groups() {
 		st, own := s.standing(g), r.Groups[g.Name]
-		own.Deaf = s.groups.Deaf(g.Name)
+		own.Deaf, own.Claim = s.groups.Deaf(g.Name), s.groups.Claimed(g.Name)
 		own.Score, own.Waiting = st.Score, !st.Known
 		if st.Known && !st.Fit {
 			own.Unfit = strings.Join(st.Reasons, "; ")
@@ -310,11 +314,30 @@ func (s *session) unready(state *fsm.State) []string {
 func (s *session) peerHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /peer/report", s.serveReport)
+	mux.HandleFunc("POST /peer/pulse", s.servePulse)
 	mux.HandleFunc("POST /peer/confirm", s.serveConfirm)
 	mux.HandleFunc("POST /peer/plan", s.servePlan)
 	mux.HandleFunc("POST "+groups.Path+"{group}", s.serveGroup)
+	mux.HandleFunc("POST /peer/move", s.serveMove)
+	mux.HandleFunc("GET /peer/explain/{group}", s.serveExplain)
 	mux.HandleFunc("GET /peer/connections", s.serveConnections)
 	return mux
+}
+
+// hears returns the member that a group's keeper hears as Active on every router, or "".
+func hears(state *fsm.State, g keeper.GroupStatus) string {
+	member := ""
+	for i, router := range g.Routers {
+		if g.State != "backup" || router.Heard == nil || router.Silent || !router.Heard.Member {
+			return ""
+		}
+		if name := memberAt(state, router.Heard.Source.String()); i == 0 {
+			member = name
+		} else if name != member {
+			return ""
+		}
+	}
+	return member
 }
 
 // describeGroup puts what the keeper says of a group into a report.

@@ -187,7 +187,11 @@ func routerBlocks(r fsm.Router) []block {
 	for _, rule := range r.Rules {
 		all = append(all, block{KindRule, "", ruleAttrs(rule)})
 	}
-	return append(all, needsBlocks(r.Needs)...)
+	return append(append(all, placementBlocks(r.Placement)...), needsBlocks(r.Needs)...)
+}
+
+func groupBlocks(g fsm.SyncGroup) []block {
+	return append(placementBlocks(g.Placement), needsBlocks(g.Needs)...)
 }
 
 func needsBlocks(n fsm.Needs) []block {

@@ -48,7 +48,7 @@ func canonicalRouter(r fsm.Router) fsm.Router {
 	for i := range r.Rules {
 		r.Rules[i] = canonicalRule(r.Rules[i])
 	}
-	r.Needs = canonicalNeeds(r.Needs)
+	r.Needs, r.Placement = canonicalNeeds(r.Needs), canonicalPlacement(r.Placement)
 	return r
 }
 
@@ -65,7 +65,7 @@ func canonicalRule(r fsm.Rule) fsm.Rule {
 }
 
 func canonicalGroup(g fsm.SyncGroup) fsm.SyncGroup {
-	g.Routers, g.Needs = listed(g.Routers), canonicalNeeds(g.Needs)
+	g.Routers, g.Needs, g.Placement = listed(g.Routers), canonicalNeeds(g.Needs), canonicalPlacement(g.Placement)
 	return g
 }
 

@@ -41,7 +41,7 @@ func (g generator) router(i int, tracks []string) fsm.Router {
 	for k := range g.IntN(3) {
 		r.Rules = append(r.Rules, g.rule(k))
 	}
-	r.Needs = g.needs(tracks)
+	r.Needs, r.Placement = g.needs(tracks), g.placement()
 	return r
 }
 
@@ -149,6 +149,20 @@ func (g generator) needs(tracks []string) fsm.Needs {
 		n.Hooks = append(n.Hooks, h)
 	}
 	return n
+}
+
+func (g generator) placement() fsm.Placement {
+	p := fsm.Placement{Policy: pick(g, []fsm.Policy{"", fsm.Leader, fsm.Spread, fsm.Pinned, fsm.Score})}
+	if p.Policy != "" {
+		p.Hold = pick(g, []time.Duration{0, noHold, 3 * time.Second, time.Hour})
+	}
+	if p.Policy == fsm.Pinned {
+		p.Directors = pick(g, [][]string{{"d1"}, {"d3", "d1", "lb.2"}})
+	}
+	for k := range g.IntN(3) {
+		put(&p.Scores, fmt.Sprintf("d%d", k), 1+g.IntN(254))
+	}
+	return p
 }
 
 func (g generator) track(i int) fsm.Track {

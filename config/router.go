@@ -27,7 +27,7 @@ func routerSchema() *schema {
 			{name: "rule", keys: []string{
 				"priority", "family", "from", "to", "in", "out", "mark", "mask", "tos", "type", "table",
 			}},
-		}, needsSchemas()...),
+		}, append(placementSchemas(), needsSchemas()...)...),
 	}
 }
 
@@ -132,7 +132,7 @@ func (n *node) router(name string) fsm.Router {
 			r.Rules = append(r.Rules, n.rule(b, len(r.Rules)))
 		}
 	}
-	r.Needs = n.needs()
+	r.Needs, r.Placement = n.needs(), n.placement()
 	return canonicalRouter(r)
 }
 

@@ -82,6 +82,7 @@ func (o object) router(name string, r fsm.Router) {
 		}
 	}
 	o.addresses(r)
+	o.placement(r.Placement)
 }
 
 // ownInterface is what interfaces with a virtual MAC address are called.

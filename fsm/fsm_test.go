@@ -305,6 +305,24 @@ func TestAnOwnerGoesBehindItsSuccessors(t *testing.T) {
 	}
 }
 
+func TestAnOwnerByForceIsRememberedUntilTheNext(t *testing.T) {
+	forced := Intent{To: "d1", Epoch: 3, Reason: "asked for", Forced: true}
+	s := play(t, append(history()[:11], SetOwner{Group: "gateway", Owner: "d2", Epoch: 2}, SetIntent{Group: "gateway", Intent: forced}))
+	for i, tt := range []struct {
+		owner string
+		want  bool
+	}{{"d1", true}, {"d2", false}} {
+		next, _, err := Apply(s, uint64(90+i), SetOwner{Group: "gateway", Owner: tt.owner, Epoch: 3})
+		if err != nil || next.Groups["gateway"].Forced != tt.want {
+			t.Errorf("%s owns, forced %v, want %v: %v", tt.owner, next.Groups["gateway"].Forced, tt.want, err)
+		}
+	}
+	s, _, _ = Apply(s, 90, SetOwner{Group: "gateway", Owner: "d1", Epoch: 3})
+	if s, _, _ = Apply(s, 91, SetOwner{Group: "gateway", Owner: "d2", Epoch: 4}); s.Groups["gateway"].Forced {
+		t.Error("the next owner has it by force too")
+	}
+}
+
 func TestReadersOfAnOldStateSeeNoChange(t *testing.T) {
 	s := Empty
 	for i, c := range history() {

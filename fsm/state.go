@@ -52,7 +52,7 @@ func (c Config) Groups() []Group {
 	grouped := map[string]bool{}
 	var groups []Group
 	for _, name := range slices.Sorted(maps.Keys(c.SyncGroups)) {
-		g := Group{Name: name, Needs: c.SyncGroups[name].Needs}
+		g := Group{Name: name, Needs: c.SyncGroups[name].Needs, Placement: c.SyncGroups[name].Placement}
 		for _, r := range c.SyncGroups[name].Routers {
 			grouped[r] = true
 			g.Routers = append(g.Routers, c.Routers[r])
@@ -62,7 +62,7 @@ func (c Config) Groups() []Group {
 	}
 	for name, r := range c.Routers {
 		if !grouped[name] {
-			groups = append(groups, Group{Name: name, Routers: []Router{r}, Needs: r.Needs})
+			groups = append(groups, Group{Name: name, Routers: []Router{r}, Needs: r.Needs, Placement: r.Placement})
 		}
 	}
 	slices.SortFunc(groups, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })

@@ -33,7 +33,8 @@ type Router struct {
 	Routes   []Route        `json:"routes,omitempty"`
 	Rules    []Rule         `json:"rules,omitempty"`
 
-	Needs Needs `json:"needs,omitzero"` // of the router, and so of the group that it is in
+	Needs     Needs     `json:"needs,omitzero"`     // of the router, and so of the group that it is in
+	Placement Placement `json:"placement,omitzero"` // where it is in no sync group
 }
 
 // IPv6 reports whether the router's addresses are IPv6.

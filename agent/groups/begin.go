@@ -28,6 +28,11 @@ func (d *Driver) begin(spec fsm.Group, x *group, a ownership.Action) {
 			out.Segments = d.probe(ctx, spec, a.Routers)
 			return nil
 		})
+	case ownership.Verify:
+		d.aside(name, a.ID, a.Within, func(ctx context.Context, out *ownership.Done) error {
+			out.OK = d.cfg.Keeper.Attached() && d.cfg.Keeper.Answers(ctx, a.Within)
+			return nil
+		})
 	case ownership.Pull:
 		d.aside(name, a.ID, a.Within, func(ctx context.Context, _ *ownership.Done) error { return d.cfg.Pull(ctx, a.From) })
 	case ownership.Propose:

@@ -23,7 +23,7 @@ type gathered struct {
 }
 
 func (d *Driver) gather(now time.Time) *gathered {
-	g := &gathered{Now: d.cfg.Now(), at: now, onTime: d.cfg.Live.OnTime(), status: d.cfg.Keeper.Status(), members: map[netip.Addr]string{}}
+	g := &gathered{Now: d.cfg.Now(), at: now, onTime: d.cfg.OnTime(now) && !mutant.On(mutant.OnlyTimer), status: d.cfg.Keeper.Status(), members: map[netip.Addr]string{}}
 	for _, name := range slices.Sorted(maps.Keys(g.State.Members)) {
 		if name != d.cfg.Self {
 			g.names = append(g.names, name)
@@ -47,27 +47,13 @@ func (d *Driver) facts(g *gathered, spec fsm.Group) ownership.Facts {
 	}
 	for _, name := range g.names {
 		m := g.Member(spec.Name, name)
-		m.Unheard = d.cfg.Live.Unheard(name)
-		for i := range f.Keeper.Routers {
-			m.Unreached = append(m.Unreached, d.unreached(own.Routers[i], g.State.Members[name].Sources))
-		}
+		m.Unheard, m.Unreached = d.cfg.Silence(g.State.Members[name], spec, g.at)
 		if mutant.On(mutant.NoGuard) {
 			m.Part = ownership.Absent // nor is anything settled with another owner
 		}
 		f.Members = append(f.Members, m)
 	}
 	return f
-}
-
-// unreached is for how long no address of a member has answered on the segment of a router.
-func (d *Driver) unreached(r keeper.RouterStatus, sources []netip.Addr) time.Duration {
-	least := time.Duration(-1)
-	for _, a := range onLink(r, sources) {
-		if x := d.cfg.Live.Unreached(r.Interface, a); x >= 0 && (least < 0 || x < least) {
-			least = x
-		}
-	}
-	return least
 }
 
 // keeper is what the keeper says of a group.
@@ -78,6 +64,7 @@ func (g *gathered) keeper(own keeper.GroupStatus, spec fsm.Group) ownership.Keep
 		x := ownership.Router{Name: r.Name, Silent: r.Silent && !mutant.On(mutant.NoGuard)}
 		if r.Heard != nil {
 			x.Heard, x.Age = g.members[r.Heard.Source], r.Heard.Age+g.at.Sub(g.status.Time)
+			x.Other = x.Heard == ""
 		}
 		k.Routers = append(k.Routers, x)
 		if i < len(spec.Routers) {
@@ -96,8 +83,8 @@ func least(a, b time.Duration) time.Duration {
 	return min(a, b)
 }
 
-// onLink returns those addresses that are of the family of a router's source and in its subnet here.
-func onLink(r keeper.RouterStatus, all []netip.Addr) []netip.Addr {
+// OnLink returns those addresses that are of the family of a router's source and in its subnet here.
+func OnLink(r keeper.RouterStatus, all []netip.Addr) []netip.Addr {
 	var out []netip.Addr
 	for _, a := range all {
 		if slices.ContainsFunc(r.Subnets, func(p netip.Prefix) bool { return p.Contains(a) }) && a.Is6() == r.Source.Is6() {

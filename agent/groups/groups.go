@@ -22,25 +22,19 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// Liveness is what is known of the paths to other members.
-type Liveness interface {
-	// OnTime reports whether this process ran when it should have: what it did not hear was not said.
-	OnTime() bool
-	// Unheard is for how long nothing came from a member over the cluster port.
-	Unheard(member string) time.Duration
-	// Unreached is for how long an address has not answered on the segment of an interface; negative if it is
-	// not known.
-	Unreached(iface string, addr netip.Addr) time.Duration
-	// Suspects reports whether any member is silent on some path, and about to count as gone.
-	Suspects() bool
-}
-
 // Config is what a driver needs.
 type Config struct {
 	Self   string
 	Keeper *keeperlink.Link
-	Live   Liveness
 	Log    hclog.Logger
+	// OnTime reports whether this process ran when it should have: what was not heard was not said.
+	OnTime func(now time.Time) bool
+	// Silence is for how long nothing came from a member's agent over the cluster port, and for how long its
+	// own address has not answered on the segment of each router of a group, in the order of the
+	// configuration: negative where it has none, or was not asked yet.
+	Silence func(member fsm.Member, g fsm.Group, now time.Time) (unheard time.Duration, unreached []time.Duration)
+	// Suspects reports whether any member is silent, and about to count as gone.
+	Suspects func(now time.Time) bool
 	// Now gathers what the agent knows that is not of one group.
 	Now func() Now
 	// Ask sends a question to another member's agent, and decodes its answer.
@@ -118,7 +112,7 @@ func (d *Driver) Run(ctx context.Context) error {
 		case <-d.wake:
 		case <-timer.C:
 		case <-tick.C:
-			if !d.cfg.Live.Suspects() {
+			if !d.cfg.Suspects(time.Now()) {
 				continue
 			}
 		}
@@ -190,6 +184,37 @@ func (d *Driver) Deaf(name string) string {
 		return x.machine.Deaf()
 	}
 	return ""
+}
+
+// Claimed says why this director has claimed a group, as long as the log has not named it for that; else "".
+func (d *Driver) Claimed(name string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if x := d.groups[name]; x != nil {
+		return x.machine.Claimed()
+	}
+	return ""
+}
+
+// Gone reports whether a member is silent here on every path that a group knows of.
+func (d *Driver) Gone(name, member string, now time.Time) bool {
+	state := d.cfg.Now().State
+	for _, spec := range state.Config.Groups() {
+		if spec.Name == name {
+			return d.cfg.OnTime(now) && ownership.Gone(d.cfg.Silence(state.Members[member], spec, now))
+		}
+	}
+	return false
+}
+
+// Records returns the last decisions about a group, oldest first.
+func (d *Driver) Records(name string) []ownership.Record {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if x := d.groups[name]; x != nil {
+		return x.machine.Records()
+	}
+	return nil
 }
 
 // Answer takes a question of another member about a group, and returns what the machine replies.

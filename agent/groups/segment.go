@@ -38,7 +38,7 @@ func (d *Driver) segment(ctx context.Context, spec fsm.Group, r keeper.RouterSta
 		if name == d.cfg.Self {
 			continue
 		}
-		for _, a := range onLink(r, m.Sources) {
+		for _, a := range OnLink(r, m.Sources) {
 			owners[a] = name
 			targets = append(targets, a)
 		}

@@ -9,6 +9,9 @@ track "script" "db" {
 
 sync_group "gateway" {
   routers = ["outside", "inside"]
+  placement "pinned" { directors = ["lb2"] }
+  director "lb1" { score = 150 }
+  director "lb2" { score = 100 }
   prefer "db" {
     score   = -60
     reverse = true

@@ -9,6 +9,7 @@ const (
 	DeafTables  = "deaf-tables"  // the kernel does not follow the state after the first time
 	FlushTables = "flush-tables" // the tables go with the quorum
 	NoGuard     = "no-guard"     // a Backup that hears nobody asks nobody
+	OnlyTimer   = "only-timer"   // nobody is found dead before VRRP's timer has run
 	NoStandby   = "no-standby"   // who does not own waits for nobody's silence
 	OneProcess  = "one-process"  // the keeper dies with control
 	PoisonEnds  = "poison-ends"  // an entry that cannot be applied ends control

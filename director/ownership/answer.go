@@ -2,13 +2,14 @@ package ownership
 
 import (
 	"fmt"
+	"time"
 )
 
 // answer answers a question of another member.
 func (s *step) answer(q Asked) {
 	switch q.Kind {
 	case Attest:
-		s.begin(Reply{ID: q.ID, Word: s.attest(q)})
+		s.answerAttest(q)
 	case Yield:
 		if s.Log.Epoch >= q.Epoch {
 			s.refuse(q, fmt.Sprintf("%s is in epoch %d already", s.Group, s.Log.Epoch))
@@ -36,6 +37,22 @@ func (s *step) answer(q Asked) {
 
 // refuse answers a question with the reason why it is not done.
 func (s *step) refuse(q Asked, why string) { s.begin(Reply{ID: q.ID, Refuse: why}) }
+
+// verifyLimit is how long a keeper may take to show that it is not frozen.
+const verifyLimit = 100 * time.Millisecond
+
+// answerAttest says what this director knows. That it owns the group it says only if its keeper lives.
+func (s *step) answerAttest(q Asked) {
+	if s.Keeper.Part != Owner {
+		s.begin(Reply{ID: q.ID, Word: s.attest(q)})
+		return
+	}
+	s.await(func(id uint64) Action { return Verify{id, verifyLimit} }, func(s *step, d Done) {
+		a := s.attest(q)
+		a.Owns, a.Stays = a.Owns && d.OK, a.Stays && d.OK
+		s.begin(Reply{ID: q.ID, Word: a})
+	})
+}
 
 // attest is what this director says of the group to another.
 func (s *step) attest(q Asked) Attestation {

@@ -15,14 +15,14 @@ func TestADirectorSaysWhatItKnowsOfAGroup(t *testing.T) {
 	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", "d1"}}})
 
 	s.Keeper.Routers[1].Silent = true
-	s.member("d1").Unheard, s.member("d1").Unreached = Patience, []time.Duration{Patience, -1}
+	s.member("d1").Unheard, s.member("d1").Unreached = GoneAfter, []time.Duration{GoneAfter, -1}
 	s.Keeper.Routers[0].Age = 0
 	s.asked("d3", Question{Kind: Attest})
 	s.begun = s.begun[:1] // it looks after the silent router as well
 	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", ""}, Gone: []string{"d1"}}})
 
 	s = newStory(t)
-	s.member("d1").Unheard, s.member("d1").Unreached, s.OnTime = Patience, nil, false
+	s.member("d1").Unheard, s.member("d1").Unreached, s.OnTime = GoneAfter, nil, false
 	s.asked("d3", Question{Kind: Attest})
 	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", "d1"}}}) // it was late itself
 }
@@ -39,9 +39,25 @@ func TestAnOwnerSaysToWhomItWouldGiveTheGroupUp(t *testing.T) {
 		{0, "", true}, {4, "d2", true}, {3, "d1", true}, {5, "d1", false}, {5, "d2", true}, {5, "d3", false},
 	} {
 		s.asked("d1", Question{Attest, tt.epoch, tt.named})
+		s.does(Verify{})
+		s.done(Verify{}, Done{OK: true})
 		owns.Stays = tt.stays
 		s.does(Reply{Word: owns})
 	}
+}
+
+func TestAnOwnerWhoseKeeperIsFrozenDoesNotSayThatItOwnsTheGroup(t *testing.T) {
+	s := newStory(t)
+	s.owns()
+	s.asked("d1", Question{Kind: Attest})
+	s.does(Verify{})
+	s.pass(verifyLimit)
+	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d2", Hears: []string{"", ""}}})
+	s.asked("d1", Question{Kind: Attest})
+	s.does(Verify{})
+	s.is(Standby) // it answers, and has let go
+	s.done(Verify{}, Done{OK: true})
+	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d2", Hears: []string{"", ""}}})
 }
 
 func TestAnOwnerYieldsToTheNextEpochOnly(t *testing.T) {
@@ -137,6 +153,7 @@ func TestQuestionsAreAnsweredEachByItsOwnReply(t *testing.T) {
 	s.asked("d3", Question{Kind: Yield, Epoch: 5})
 	s.asked("d1", Question{Kind: Claimed, Epoch: 5})
 	s.asked("d3", Question{Kind: Attest})
+	s.done(Verify{}, Done{})
 	s.done(Concede{}, Done{})
 	s.done(Grant{}, Done{})
 	s.done(Probe{}, Done{})

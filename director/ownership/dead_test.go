@@ -22,9 +22,9 @@ var gone = Attestation{Gone: []string{"d1"}}
 
 func TestADeadOwnerIsClaimedFromAfter300MillisecondsByAMajority(t *testing.T) {
 	s := newStory(t)
-	s.silentFor(Patience - 1)
+	s.silentFor(GoneAfter - 1)
 	s.does()
-	s.silentFor(Patience)
+	s.silentFor(GoneAfter)
 	s.does(askD3)
 	s.says("d3", gone)
 	s.does(claim)
@@ -32,16 +32,16 @@ func TestADeadOwnerIsClaimedFromAfter300MillisecondsByAMajority(t *testing.T) {
 	s.does()
 	s.takes()
 	s.done(claim, Done{})
-	s.does(Tell{Kind: "claim", Text: "d1 is neither heard nor reached by d2, d3"})
+	s.does(Tell{Kind: "claim", Text: "d1 is neither heard nor reached by d2 and d3"})
 	s.quiesces()
 }
 
 func TestAnOwnerIsNotTakenForDead(t *testing.T) {
 	for name, alive := range map[string]func(*story){
 		"by a director that was late itself":          func(s *story) { s.OnTime = false },
-		"when an advert came within 300 ms":           func(s *story) { s.Keeper.Routers[1].Age = Patience - 1 },
+		"when an advert came within 300 ms":           func(s *story) { s.Keeper.Routers[1].Age = GoneAfter - 1 },
 		"when its agent speaks on the cluster port":   func(s *story) { s.member("d1").Unheard = 0 },
-		"when its kernel answers on one segment":      func(s *story) { s.member("d1").Unreached[1] = Patience - 1 },
+		"when its kernel answers on one segment":      func(s *story) { s.member("d1").Unreached[1] = GoneAfter - 1 },
 		"where no segment is shared with it":          func(s *story) { s.member("d1").Unreached = []time.Duration{-1, -1} },
 		"by who does not come first":                  func(s *story) { s.Log.Order = []string{"d3", "d2"} },
 		"by who is not ready":                         func(s *story) { s.Ready = false },
@@ -68,9 +68,9 @@ func TestAnOwnerIsNotTakenForDead(t *testing.T) {
 
 func TestOneSharedSegmentIsEnoughToTakeAnOwnerForDead(t *testing.T) {
 	s := newStory(t)
-	s.member("d1").Unreached = []time.Duration{Patience, -1}
-	s.member("d1").Unheard = Patience
-	s.Keeper.Routers[0].Age, s.Keeper.Routers[1].Age = Patience, Patience
+	s.member("d1").Unreached = []time.Duration{GoneAfter, -1}
+	s.member("d1").Unheard = GoneAfter
+	s.Keeper.Routers[0].Age, s.Keeper.Routers[1].Age = GoneAfter, GoneAfter
 	s.look()
 	s.does(askD3)
 }
@@ -88,7 +88,7 @@ func TestTheNextReadySuccessorClaimsFromTheDeadWhereTheFirstIsNotReady(t *testin
 		t.Run(name, func(t *testing.T) {
 			s := newStory(t)
 			s.Log.Order = []string{"d3", "d2"}
-			s.silentFor(Patience)
+			s.silentFor(GoneAfter)
 			s.does()
 			unfit(s.member("d3"))
 			s.look()
@@ -111,7 +111,7 @@ func TestAMajorityOfTheVotersMustFindTheOwnerDead(t *testing.T) {
 		for i := 3; i <= tt.voters; i++ { // the last of them a witness
 			s.Members = append(s.Members, Member{Name: "d" + string(rune('0'+i)), Alive: true, Witness: i == tt.voters})
 		}
-		s.silentFor(Patience)
+		s.silentFor(GoneAfter)
 		for i, m := range s.Members[1:] {
 			word := Attestation{Gone: []string{"d0"}}
 			if i > tt.voters-2-tt.agree { // the witness first
@@ -127,7 +127,7 @@ func TestAMajorityOfTheVotersMustFindTheOwnerDead(t *testing.T) {
 
 func TestOthersAreAskedAgainEach100MillisecondsWhileTheOwnerIsSilent(t *testing.T) {
 	s := newStory(t)
-	s.silentFor(Patience)
+	s.silentFor(GoneAfter)
 	s.does(askD3)
 	for range 3 {
 		s.says("d3", Attestation{})
@@ -155,7 +155,7 @@ func TestADeadOwnerIsNotClaimedFromIfThatIsNotSoWhenTheOthersHaveAnswered(t *tes
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStory(t)
-			s.silentFor(Patience)
+			s.silentFor(GoneAfter)
 			s.does(askD3)
 			change(s)
 			s.says("d3", gone)
@@ -166,7 +166,7 @@ func TestADeadOwnerIsNotClaimedFromIfThatIsNotSoWhenTheOthersHaveAnswered(t *tes
 
 func TestAClaimFromTheDeadThatFailsIsToldOfAndTriedAgain(t *testing.T) {
 	s := newStory(t)
-	s.silentFor(Patience)
+	s.silentFor(GoneAfter)
 	s.says("d3", gone)
 	s.does(askD3, claim)
 	s.pass(time.Second)

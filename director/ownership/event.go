@@ -17,7 +17,7 @@ type Look struct{}
 type Done struct {
 	ID       uint64
 	Err      error
-	OK       bool        // of [Grant] and [Concede]: the group was owned here
+	OK       bool        // of [Grant] and [Concede]: the group was owned here; of [Verify]: the keeper answers
 	Word     Attestation // of [Ask]
 	Segments []Segment   // of [Probe], as many as routers were named, in their order
 }
@@ -102,6 +102,12 @@ type Claim struct {
 	Priority uint8
 }
 
+// Verify looks whether the keeper answers. Its Done has OK if so: what a frozen one said last is not true any more.
+type Verify struct {
+	ID     uint64
+	Within time.Duration
+}
+
 // Grant has the keeper not resist a claim for a while: the addresses stay until the new owner has announced.
 type Grant struct {
 	ID   uint64
@@ -145,6 +151,7 @@ func (Ask) action()       {}
 func (Probe) action()     {}
 func (Pull) action()      {}
 func (Claim) action()     {}
+func (Verify) action()    {}
 func (Grant) action()     {}
 func (Concede) action()   {}
 func (HoldTimer) action() {}

@@ -52,6 +52,7 @@ type Router struct {
 	Name   string
 	Silent bool          // it is Backup and has missed an advert
 	Heard  string        // the member that was heard last as Active, "" for none
+	Other  bool          // who is heard as Active is no member
 	Age    time.Duration // how long ago that was; no member was heard: of no meaning
 }
 
@@ -99,9 +100,32 @@ func (f Facts) deaf(member string) string {
 	return ""
 }
 
-// successor returns the first director in the log's order that could own the group now, the named one apart,
-// or "".
+// served returns who owns the group as far as this director knows, the named one apart, or "": then nobody is to
+// claim it from that one any more.
+func (f Facts) served(but string) string {
+	for _, m := range f.Members {
+		if m.Name != but && m.Alive && m.Part == Owner {
+			return m.Name
+		}
+	}
+	for _, r := range f.Keeper.Routers {
+		switch {
+		case r.Silent:
+		case r.Other:
+			return "another router"
+		case r.Heard != "" && r.Heard != but:
+			return r.Heard
+		}
+	}
+	return ""
+}
+
+// successor returns the first director in the log's order that could own the group now, the named one apart, or
+// "": also if the group has another owner already.
 func (f Facts) successor(but string) string {
+	if f.served(but) != "" {
+		return ""
+	}
 	for _, name := range f.Log.Order {
 		switch m, ok := f.member(name); {
 		case name == but:

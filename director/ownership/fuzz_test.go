@@ -32,7 +32,7 @@ func (c *chaos) flip(b *bool) { *b = !*b }
 func (c *chaos) name() string { return []string{"d1", "d2", "d3", "d4", ""}[c.next(5)] }
 
 func (c *chaos) silence() time.Duration {
-	return []time.Duration{-1, 0, Patience - 1, Patience, time.Minute}[c.next(5)]
+	return []time.Duration{-1, 0, GoneAfter - 1, GoneAfter, time.Minute}[c.next(5)]
 }
 
 // happen has one thing happen.

@@ -47,13 +47,13 @@ func Guard(words []Word, gateway bool) Guarding {
 		if w.Owns && !owner.Serves { // of two owners, each on a side of its own, the one on this side counts
 			owner = w
 		}
-		if w.Serves && !w.Answers {
+		if w.Serves && !w.Owns {
 			mute = w.Name
 		}
 	}
 	switch {
 	case owner.Name == "" && mute != "":
-		return Guarding{Linger, mute, mute + " answers on the segment, and its agent is silent"}
+		return Guarding{Linger, mute, "the kernel of " + mute + " answers on the segment, and its keeper does not"}
 	case answers == 0:
 		return Guarding{Take, "", "no member answers"}
 	case owner.Name == "":

@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -22,6 +23,10 @@ type Machine struct {
 	quiet    quiet
 	dead     dead
 	contest  contest
+
+	records   Records
+	claimed   string // why this director has claimed the group, while the log has not named it since
+	claimedAt time.Time
 }
 
 type timer struct {
@@ -51,6 +56,9 @@ func (m *Machine) Deadline() time.Time {
 	return first
 }
 
+// Claimed says why this director has claimed the group, as long as the log has not named it for that; else "".
+func (m *Machine) Claimed() string { return m.claimed }
+
 // Step advances the machine by one event at time now, with what is known then, and returns what is to be done.
 func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	s := &step{Machine: m, Facts: f, now: now}
@@ -62,6 +70,9 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 		}
 	case Asked:
 		s.answer(ev)
+	}
+	if s.Log.Owner == s.Self || s.Keeper.Part != Owner && now.Sub(s.claimedAt) > time.Second { // the keeper may tell a moment later
+		s.claimed = ""
 	}
 	s.ring()
 	s.lookTake()
@@ -97,10 +108,16 @@ func (s *step) await(make func(id uint64) Action, then func(*step, Done)) {
 }
 
 // tell has people told of something.
-func (s *step) tell(kind, text string) { s.begin(Tell{Kind: kind, Text: text}) }
+func (s *step) tell(kind, text string) {
+	s.decided(kind, text)
+	s.begin(Tell{Kind: kind, Text: text})
+}
 
 // warn is tell, of something that somebody should look at.
-func (s *step) warn(kind, text string) { s.begin(Tell{Kind: kind, Text: text, Alarm: true}) }
+func (s *step) warn(kind, text string) {
+	s.decided(kind, text)
+	s.begin(Tell{Kind: kind, Text: text, Alarm: true})
+}
 
 // ask asks one member.
 func (s *step) ask(to string, q Question, within time.Duration, then func(*step, Done)) {
@@ -150,6 +167,21 @@ func (f Facts) others(but string) []string {
 		}
 	}
 	return names
+}
+
+// claim has the keeper take the group, which the log has not ordered.
+func (s *step) claimFor(reason string) {
+	epoch := s.Log.Epoch
+	s.claim(func(s *step, d Done) {
+		if d.Err != nil {
+			s.warn("claim", fmt.Sprintf("%s not claimed: %v", s.Group, d.Err))
+			return
+		}
+		if s.Log.Epoch == epoch {
+			s.claimed, s.claimedAt = reason, s.now
+		}
+		s.tell("claim", fmt.Sprintf("%s claims %s: %s", s.Self, s.Group, reason))
+	})
 }
 
 // claim has the keeper take the group.

@@ -142,7 +142,7 @@ func TestPlaceMovesOnlyForAReason(t *testing.T) {
 			Decision{Order: &fsm.SetOrder{Group: "g", Epoch: 4, Order: []string{"d2", "d3"}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, Place("g", tt.g, tt.views, tt.age)); diff != "" {
+			if diff := cmp.Diff(tt.want, Place(Situation{Group: "g", Log: tt.g, Views: tt.views, Age: tt.age})); diff != "" {
 				t.Error(diff)
 			}
 		})

@@ -128,7 +128,7 @@ func (f Facts) words(router string, said map[string]Attestation, seg Segment) []
 		for _, name := range seg.Reached {
 			w.Reached = w.Reached || name == m.Name
 		}
-		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || !answers && last)
+		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || last)
 		words = append(words, w)
 	}
 	return words
@@ -151,29 +151,19 @@ func (s *step) relieve(owner string) {
 		return
 	}
 	s.ask(owner, Question{Kind: Let}, releaseWait, func(s *step, d Done) {
-		if !s.mayTakeFrom(owner) || s.ownsBut(owner) != "" {
+		if !s.mayTakeFrom(owner) {
 			return
 		}
 		if d.Err != nil {
 			s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
 		}
-		s.claim(func(s *step, d Done) { s.complain(d.Err) })
+		s.claimFor(owner + " is cut off on a segment")
 	})
 }
 
 // mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear.
 func (s *step) mayTakeFrom(owner string) bool {
 	return !s.claiming && len(s.silent()) > 0 && s.successor(owner) == s.Self
-}
-
-// ownsBut returns a member that says that it owns the group, the named one apart, or "".
-func (f Facts) ownsBut(but string) string {
-	for _, m := range f.Members {
-		if m.Alive && m.Part == Owner && m.Name != but {
-			return m.Name
-		}
-	}
-	return ""
 }
 
 // outlive waits while the kernel of an owner whose agent is dead or frozen serves by itself, and claims just
@@ -192,31 +182,14 @@ func (s *step) outlive(g *Guarding) {
 	}
 	s.hold(left + s.Keeper.Renewal)
 	s.after(max(left-beforeEnd, 0), func(s *step) {
-		if s.quiet.choice == g && s.mayTakeFrom(g.Owner) { // no later look has decided
-			s.claimMute(g.Owner)
-		}
-	})
-}
-
-// claimMute claims from an owner whose agent is silent.
-func (s *step) claimMute(owner string) {
-	s.claim(func(s *step, d Done) {
-		if d.Err != nil {
-			s.complain(d.Err)
+		if s.quiet.choice != g || !s.mayTakeFrom(g.Owner) { // a later look has decided
 			return
 		}
-		s.tell("claim", fmt.Sprintf("%s claims %s: the agent of %s is silent, and its kernel serves for a moment only", s.Self, s.Group, owner))
+		s.claimFor("the keeper of " + g.Owner + " does not answer, and its kernel serves for a moment only")
 		s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { // that kernel may have answered until then
 			if s.Keeper.Part == Owner {
 				s.begin(Renew{})
 			}
 		})
 	})
-}
-
-// complain tells of a claim that failed: the next look tries again, or the timer does.
-func (s *step) complain(err error) {
-	if err != nil {
-		s.warn("claim", fmt.Sprintf("%s not claimed: %v", s.Group, err))
-	}
 }

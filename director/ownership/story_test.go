@@ -131,6 +131,8 @@ func outcome(a Action) (id uint64, within time.Duration) {
 		return a.ID, a.Within
 	case Propose:
 		return a.ID, a.Within
+	case Verify:
+		return a.ID, a.Within
 	case Claim:
 		return a.ID, 0
 	case Grant:

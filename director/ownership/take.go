@@ -15,6 +15,7 @@ const (
 	YieldWait = 500 * time.Millisecond
 	pushAfter = 60 * time.Millisecond // the owner has dropped the addresses by then: its table is final
 	takeAgain = time.Second           // when the log does not show an outcome
+	mute      = time.Second           // an owner whose agent says nothing for so long is not asked
 )
 
 // take is a planned move to this director under way.
@@ -62,7 +63,7 @@ func (s *step) lookTake() {
 		return
 	}
 	owner, _ := s.member(t.from)
-	if t.alone = !owner.Alive; t.alone {
+	if t.alone = !owner.Alive || owner.Unheard >= mute; t.alone {
 		if deaf := s.deaf(t.from); deaf != "" {
 			s.endTake(t, fmt.Errorf("%s does not answer, and is not heard on %s", t.from, deaf))
 			return
@@ -173,6 +174,17 @@ func (s *step) lacks(t *take, err error) {
 	}
 }
 
+// outcome says in words how a move came out.
+func (s *step) outcome(t *take, err error) string {
+	switch {
+	case err == nil:
+		return fmt.Sprintf("%s took %s from %s: %s", s.Self, s.Group, orNobody(t.from), t.intent.Reason)
+	case t.claimed:
+		return fmt.Sprintf("%s took %s from %s, though %v", s.Self, s.Group, orNobody(t.from), err)
+	}
+	return fmt.Sprintf("%s does not take %s from %s: %v", s.Self, s.Group, orNobody(t.from), err)
+}
+
 // endTake tells the log how a move came out. One that failed has changed nothing. It may be begun again once
 // the log here shows the outcome, or soon if it does not: the log did not take it, or wants the same again.
 func (s *step) endTake(t *take, err error) {
@@ -184,6 +196,7 @@ func (s *step) endTake(t *take, err error) {
 	if err != nil && !t.claimed {
 		outcome = fsm.DropIntent{Group: s.Group, Epoch: t.intent.Epoch, Reason: err.Error()}
 	}
+	s.decided("move", s.outcome(t, err))
 	s.await(func(id uint64) Action { return Propose{id, outcome, MoveLimit} }, func(s *step, _ Done) {
 		t.told = true
 		s.after(takeAgain, func(s *step) {

@@ -117,7 +117,7 @@ func TestWhoOwnsAnAddress(t *testing.T) {
 	}{
 		{"the first owner is confirmed by the log", firstOwner},
 		{"drain moves it", drainMoves},
-		{"a frozen control moves nothing", frozenControl},
+		{"a frozen control is moved from after its grace, without loss", frozenControl},
 		{"the owner's link goes down", linkDown},
 		{"control killed: the keeper keeps the address, and the next control attaches to it", controlKilled},
 		{"the keeper killed: another takes up the address, which never leaves", keeperKilled},
@@ -164,16 +164,19 @@ func drainMoves(t *testing.T, w *testnet, from *lab.Director) {
 }
 
 func frozenControl(t *testing.T, w *testnet, from *lab.Director) {
-	control := from.Control()
+	control, before := from.Control(), epoch(t, from)
 	r := w.watch(t, func() {
 		if err := control.Freeze(); err != nil {
 			t.Fatalf("%v", err)
 		}
 		defer func() { _ = control.Thaw() }() // it may have ended
-		w.stays(t, from, 5*time.Second)
+		w.stays(t, from, 1500*time.Millisecond)
+		w.taken(t, from)
 	})
 	gap(t, r, unnoticed)
-	w.keeps(t, from)
+	next := w.settled(t)
+	w.told(t, before+1, "control of "+from.Name+" has not answered", from)
+	w.stays(t, next, 2*time.Second)
 }
 
 // keeps holds that all is well again, and the owner is the same.
@@ -262,7 +265,7 @@ func machineDies(t *testing.T, w *testnet, from *lab.Director) {
 	})
 	gap(t, r, moves)
 	next := w.settled(t)
-	w.told(t, before+1, from.Name+" is gone, VRRP elected it", from)
+	w.told(t, before+1, from.Name+" is neither heard nor reached by ", from)
 	from.Revive()
 	from.Agent(t)
 	w.AwaitReady(t, 30*time.Second)

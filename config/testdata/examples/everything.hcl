@@ -3,6 +3,11 @@
 
 sync_group "all" {
   routers = ["new", "old"]
+  placement "pinned" {
+    directors = ["lb2", "lb1"]
+    hold      = "30s"
+  }
+  director "lb1" { score = 150 }
   require "uplink" { reverse = false }
   prefer "weight" {
     score   = -1
