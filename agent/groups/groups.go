@@ -67,6 +67,7 @@ type Driver struct {
 	cfg   Config
 	wake  chan struct{} // capacity 1
 	ended chan struct{} // closed when Run returns
+	pulls pulls
 
 	ctx context.Context // of Run
 
@@ -97,6 +98,7 @@ type happening struct {
 func New(cfg Config) *Driver {
 	return &Driver{
 		cfg: cfg, wake: make(chan struct{}, 1), ended: make(chan struct{}), news: true, groups: map[string]*group{},
+		pulls: pulls{next: map[string]*pulling{}, last: map[string]*pulling{}},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -146,6 +147,13 @@ func (w *world) vanishes(name string) {
 	})
 }
 
+// waited reports whether a pull is waited for that has not begun.
+func (ps *pulls) waited(from string) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.next[from] != nil
+}
+
 func TestAGroupThatComesBackHasNothingOfWhatTheOldOneWaitedFor(t *testing.T) {
 	w := newWorld(t, "g")
 	pull := w.hold("pull d1")
@@ -153,6 +161,9 @@ func TestAGroupThatComesBackHasNothingOfWhatTheOldOneWaitedFor(t *testing.T) {
 	w.await("pull d1")
 	w.vanishes("g")
 	w.wants("g") // its first action has the ID of the old one's
+	for !w.driver.pulls.waited("d1") {
+		time.Sleep(time.Millisecond)
+	}
 	pull <- errRefused
 	pull <- nil
 	if noted := w.await("ask d1 g: yield"); slices.Contains(noted, "DropIntent") {
@@ -177,6 +188,51 @@ func TestAQuestionAboutAGroupThatVanishesIsRefused(t *testing.T) {
 		t.Errorf("refused with %v", err)
 	}
 	outcome <- nil
+}
+
+func TestGroupsThatMoveTogetherShareTheirPulls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var begun, under atomic.Int32
+		var waiters atomic.Int32
+		d := New(Config{
+			Go: func(f func()) { go f() },
+			Pull: func(ctx context.Context, from string) error {
+				if under.Add(1) > 1 {
+					t.Error("two are under way at a time")
+				}
+				defer under.Add(-1)
+				time.Sleep(time.Second)
+				if n := begun.Add(1); n == 1 {
+					return errRefused
+				}
+				return nil
+			},
+		})
+		d.ctx = t.Context()
+		pull := func(want error) {
+			go func() {
+				if err := d.pull(t.Context(), "d1"); !errors.Is(err, want) {
+					t.Errorf("it comes out as %v, want %v", err, want)
+				}
+				waiters.Add(-1)
+			}()
+			waiters.Add(1)
+			synctest.Wait()
+		}
+		pull(errRefused) // it has begun: what it brings may be too old for the others
+		for range 100 {
+			pull(nil)
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if err := d.pull(short, "d1"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("one that does not wait: %v", err)
+		}
+		time.Sleep(3 * time.Second)
+		if waiters.Load() != 0 || begun.Load() != 2 {
+			t.Errorf("%d pulls, and %d wait yet", begun.Load(), waiters.Load())
+		}
+	})
 }
 
 // many has a world of n groups whose driver a test turns by hand.
