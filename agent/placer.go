@@ -10,6 +10,7 @@ import (
 
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/director"
+	"github.com/quorate/quorate/director/mutant"
 	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
@@ -17,11 +18,11 @@ import (
 // placer places the groups while this director leads. What it remembers ends with that.
 type placer struct {
 	*session
-	led      time.Time // since when
-	intents  map[string]intentSeen
-	dropped  map[string]time.Time // group: when a move of it came to nothing
-	ordered  map[string]time.Time // group: when its successors were last put into another order
-	patience ownership.Patience
+	led     time.Time // since when
+	intents map[string]intentSeen
+	dropped map[string]time.Time // group: when a move of it came to nothing
+	ordered map[string]time.Time // group: when its successors were last put into another order
+	wishes  ownership.Wishes
 }
 
 type intentSeen struct {
@@ -75,8 +76,10 @@ func decision(c fsm.Command) string {
 // situations is what this leader knows of every group.
 func (p *placer) situations(now time.Time) []ownership.Situation {
 	state := p.node.State()
-	live, silent := p.reports.live(now), p.reports.due(state.Members, now)
-	silent[p.cfg.Name] = 0
+	live, silent := p.reports.live(now), map[string]time.Duration{}
+	for _, name := range p.others() {
+		silent[name] = p.alive.tracker.Unheard(name, now)
+	}
 	placements := map[string]fsm.Placement{}
 	for _, g := range state.Config.Groups() {
 		placements[g.Name] = g.Placement
@@ -87,7 +90,7 @@ func (p *placer) situations(now time.Time) []ownership.Situation {
 		g := state.Groups[name]
 		s := ownership.Situation{
 			Group: name, Log: g, Placement: placements[name], Leader: p.cfg.Name,
-			Sound: ownership.Sound(silent, p.cfg.Name, g.Owner, now.Sub(p.led)),
+			Sound: ownership.Sound(silent, p.cfg.Name, g.Owner, now.Sub(p.led)) && !mutant.On(mutant.NoGrace),
 			Age:   p.intentAge(name, g, now),
 			Views: views(state, live, name, now),
 		}
@@ -101,7 +104,7 @@ func (p *placer) situations(now time.Time) []ownership.Situation {
 	for i := range all {
 		s := &all[i]
 		s.Load, s.Spread = load, plan[s.Group]
-		s.Wished = p.patience.Look(s.Group, s.Log.Epoch, ownership.Wished(*s), now)
+		s.Wished = p.wishes.Look(s.Group, s.Log.Epoch, ownership.Wished(*s), now)
 	}
 	return all
 }
@@ -113,7 +116,7 @@ func views(state *fsm.State, live map[string]received, group string, now time.Ti
 		r, alive := live[name]
 		own := r.Groups[group]
 		v := ownership.View{
-			Name: name, Alive: alive, Ready: r.Ready, Active: r.active(group), Hears: own.Hears,
+			Name: name, Alive: alive, Ready: r.Ready, Active: r.active(group), Epoch: own.Epoch, Hears: own.Hears,
 			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
 			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim,
 		}
@@ -150,7 +153,7 @@ func (p *placer) intentAge(name string, g fsm.Ownership, now time.Time) time.Dur
 	if g.Intent == nil {
 		if seen, ok := p.intents[name]; ok && seen.epoch > g.Epoch { // it ended without an owner
 			p.dropped[name] = now
-			p.patience.Again(name)
+			p.wishes.Again(name)
 		}
 		delete(p.intents, name)
 		return 0

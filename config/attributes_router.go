@@ -80,6 +80,7 @@ func routerAttrs(r fsm.Router) []attr {
 		flagAttr("unicast", r.Unicast),
 		flagAttr("known_only", r.KnownOnly),
 		flagAttr("strict_addresses", r.StrictAddresses),
+		lossAttr(r.Placement),
 	}
 }
 

@@ -37,7 +37,7 @@ const noHold = time.Duration(-1)
 
 // placement reads the placement and director blocks.
 func (n *node) placement() fsm.Placement {
-	var p fsm.Placement
+	p := fsm.Placement{OnQuorumLoss: fsm.QuorumLoss(n.word("on_quorum_loss", "", fsm.QuorumLosses))}
 	for _, b := range n.blocks {
 		switch b.Type {
 		case "placement":
@@ -101,12 +101,18 @@ func (n *node) director(b *hcl.Block, p *fsm.Placement) {
 
 func canonicalPlacement(p fsm.Placement) fsm.Placement {
 	orEmpty(&p.Policy, fsm.Sticky)
+	orEmpty(&p.OnQuorumLoss, fsm.HoldOn)
 	p.Directors, p.Scores = listed(p.Directors), cloned(p.Scores)
 	orEmpty(&p.Hold, p.Policy.DefaultHold())
 	if p.Hold < 0 {
 		p.Hold = noHold
 	}
 	return p
+}
+
+// lossAttr is the key of a group's place that is in no block.
+func lossAttr(p fsm.Placement) attr {
+	return textAttr("on_quorum_loss", string(p.OnQuorumLoss)).or(quote(string(fsm.HoldOn)))
 }
 
 func placementAttrs(p fsm.Placement) []attr {
@@ -138,6 +144,9 @@ func (o object) placement(p fsm.Placement) {
 	if !ok {
 		o.wrong(".placement", hintValue(string(policy), fsm.Policies), "unknown policy %q", policy)
 		return
+	}
+	if p.OnQuorumLoss != "" {
+		o.among("on_quorum_loss", string(p.OnQuorumLoss), fsm.QuorumLosses)
 	}
 	if !slices.Contains(keys, "hold") && p.Hold != 0 {
 		child.wrong(".hold", "leave it out", "hold means nothing to it")
@@ -171,8 +180,14 @@ func (o object) placement(p fsm.Placement) {
 
 // ownPlacement checks that a router in a sync group says nothing of its place: it has none of its own.
 func (o object) ownPlacement(field string, r fsm.Router, group string) {
-	if p := r.Placement; p.Policy != "" || len(p.Directors) > 0 || len(p.Scores) > 0 || p.Hold != 0 {
-		o.clash(field, fmt.Sprintf("routers[%q].placement", r.Name), fmt.Sprintf("say it in sync_group %q: its routers move together", group),
-			"router %q has a placement of its own", r.Name)
+	hint, path := fmt.Sprintf("say it in sync_group %q: its routers move together", group), fmt.Sprintf("routers[%q]", r.Name)
+	if p := r.Placement; p.Policy != "" || len(p.Directors) > 0 || p.Hold != 0 {
+		o.clash(field, path+".placement", hint, "router %q has a placement of its own", r.Name)
+	}
+	for name := range sorted(r.Placement.Scores) {
+		o.clash(field, fmt.Sprintf("%s.placement.scores[%q]", path, name), hint, "router %q has a score of director %s of its own", r.Name, name)
+	}
+	if r.Placement.OnQuorumLoss != "" {
+		o.clash(field, path+".on_quorum_loss", hint, "router %q has an on_quorum_loss of its own", r.Name)
 	}
 }

@@ -16,7 +16,7 @@ func routerSchema() *schema {
 		keys: []string{
 			"vrid", "interface", "addresses", "excluded", "profile", "interval", "version", "checksum",
 			"virtual_mac", "address_owner", "preempt", "preempt_delay", "refresh",
-			"unicast", "known_only", "strict_addresses",
+			"unicast", "known_only", "strict_addresses", "on_quorum_loss",
 		},
 		blocks: append([]*schema{
 			{name: "peer", labels: []string{"address"}, keys: []string{"min_ttl"}},

@@ -114,7 +114,10 @@ func Order(s *fsm.State, self Self) keeper.Order {
 			Epoch:    s.Groups[g.Name].Epoch,
 			Priority: ownership.Priority(standing),
 			Preempt:  ownership.Preempts(standing),
-			Blocked:  self.Blocked[g.Name],
+		}
+		group.Blocked, group.Yield = ownership.WithoutQuorum(g.Placement.OnQuorumLoss, self.Quorum)
+		if why := self.Blocked[g.Name]; why != "" {
+			group.Blocked = why
 		}
 		for _, r := range g.Routers {
 			group.Routers = append(group.Routers, router(r, self, s.Secrets().VRRPKeys[r.Name]))

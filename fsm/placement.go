@@ -9,7 +9,22 @@ type Placement struct {
 	Hold      time.Duration  `json:"hold,omitempty"`      // how long another must be better before the group moves; 0: [Placement.HoldFor]'s, negative: no time
 	Directors []string       `json:"directors,omitempty"` // of Pinned, the best first
 	Scores    map[string]int `json:"scores,omitempty"`    // of directors by name; those of tracks are added
+
+	OnQuorumLoss QuorumLoss `json:"on_quorum_loss,omitempty"` // empty: hold
 }
+
+// QuorumLoss is what a director without quorum does with a group.
+type QuorumLoss string
+
+// What there is to do without quorum. What the empty word says is to go on.
+const (
+	HoldOn  QuorumLoss = "hold"  // the empty word's name: the owner serves on
+	GiveWay QuorumLoss = "yield" // the owner gives up once, and takes the group again if nobody else does
+	LetGo   QuorumLoss = "drop"  // nobody without quorum owns it
+)
+
+// QuorumLosses lists what there is to do without quorum, sorted.
+var QuorumLosses = []string{string(LetGo), string(HoldOn), string(GiveWay)}
 
 // Policy is a way to choose a group's owner where several directors are fit.
 type Policy string

@@ -8,6 +8,8 @@ router "a" {
   interface = "wan"
   addresses = ["192.0.2.1/24"]
   placement "leader" {}
+  director "lb1" { score = 3 }
+  on_quorum_loss = "drop"
 }
 
 router "b" {
@@ -50,4 +52,5 @@ router "f" {
   addresses = ["192.0.2.6/24"]
   placement "sticky" { hold = "1s" }
   placement = "sticky"
+  on_quorum_loss = "die"
 }

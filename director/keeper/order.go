@@ -33,7 +33,10 @@ type Group struct {
 	Preempt      bool          `json:"preempt,omitempty"`
 	PreemptDelay time.Duration `json:"preempt_delay,omitempty"`
 	// Blocked says why the group must not be Active here, or is empty. It is a fault of all its routers.
-	Blocked string   `json:"blocked,omitempty"`
+	Blocked string `json:"blocked,omitempty"`
+	// Yield says why an Active group must say goodbye once, when this comes, or is empty. It may become Active
+	// again as any Backup may.
+	Yield   string   `json:"yield,omitempty"`
 	Routers []Router `json:"routers"`
 }
 

@@ -35,9 +35,6 @@ func (s *step) answer(q Asked) {
 	}
 }
 
-// refuse answers a question with the reason why it is not done.
-func (s *step) refuse(q Asked, why string) { s.begin(Reply{ID: q.ID, Refuse: why}) }
-
 // verifyLimit is how long a keeper may take to show that it is not frozen.
 const verifyLimit = 100 * time.Millisecond
 
@@ -54,12 +51,20 @@ func (s *step) answerAttest(q Asked) {
 	})
 }
 
+// refuse answers a question with the reason why it is not done.
+func (s *step) refuse(q Asked, why string) { s.begin(Reply{ID: q.ID, Refuse: why}) }
+
 // attest is what this director says of the group to another.
 func (s *step) attest(q Asked) Attestation {
 	a := Attestation{Owns: s.Keeper.Part == Owner, Epoch: s.Log.Epoch, Named: s.Log.Owner, Gone: s.missing()}
 	a.Stays = a.Owns && s.contestedWith(q.From, q.Epoch, q.Named) == s.Self
-	for _, r := range s.Keeper.Routers {
-		a.Hears = append(a.Hears, r.hears())
+	for i, r := range s.Keeper.Routers {
+		a.Alone = append(a.Alone, s.alone(i))
+		heard := r.hears()
+		if s.Keeper.Part != Standby {
+			heard = "" // it is of the time before
+		}
+		a.Hears = append(a.Hears, heard)
 	}
 	return a
 }

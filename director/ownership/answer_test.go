@@ -9,28 +9,31 @@ import (
 // refuses is the Reply of a refusal.
 func refuses(why string) Reply { return Reply{Refuse: why} }
 
+// near is of who reaches others on both segments.
+var near = []bool{false, false}
+
 func TestADirectorSaysWhatItKnowsOfAGroup(t *testing.T) {
 	s := newStory(t)
 	s.asked("d3", Question{Kind: Attest})
-	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", "d1"}}})
+	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", "d1"}, Alone: near}})
 
 	s.Keeper.Routers[1].Silent = true
 	s.member("d1").Unheard, s.member("d1").Unreached = GoneAfter, []time.Duration{GoneAfter, -1}
 	s.Keeper.Routers[0].Age = 0
 	s.asked("d3", Question{Kind: Attest})
 	s.begun = s.begun[:1] // it looks after the silent router as well
-	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", ""}, Gone: []string{"d1"}}})
+	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", ""}, Alone: near, Gone: []string{"d1"}}})
 
 	s = newStory(t)
 	s.member("d1").Unheard, s.member("d1").Unreached, s.OnTime = GoneAfter, nil, false
 	s.asked("d3", Question{Kind: Attest})
-	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", "d1"}}}) // it was late itself
+	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", "d1"}, Alone: near}}) // it was late itself
 }
 
 func TestAnOwnerSaysToWhomItWouldGiveTheGroupUp(t *testing.T) {
 	s := newStory(t)
 	s.owns()
-	owns := Attestation{Owns: true, Epoch: 4, Named: "d2", Hears: []string{"", ""}}
+	owns := Attestation{Owns: true, Epoch: 4, Named: "d2", Hears: []string{"", ""}, Alone: near}
 	for _, tt := range []struct {
 		epoch uint64 // what who asks knows
 		named string
@@ -44,20 +47,11 @@ func TestAnOwnerSaysToWhomItWouldGiveTheGroupUp(t *testing.T) {
 		owns.Stays = tt.stays
 		s.does(Reply{Word: owns})
 	}
-}
-
-func TestAnOwnerWhoseKeeperIsFrozenDoesNotSayThatItOwnsTheGroup(t *testing.T) {
-	s := newStory(t)
-	s.owns()
 	s.asked("d1", Question{Kind: Attest})
 	s.does(Verify{})
-	s.pass(verifyLimit)
-	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d2", Hears: []string{"", ""}}})
-	s.asked("d1", Question{Kind: Attest})
-	s.does(Verify{})
-	s.is(Standby) // it answers, and has let go
-	s.done(Verify{}, Done{OK: true})
-	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d2", Hears: []string{"", ""}}})
+	s.done(Verify{}, Done{Err: errors.New("frozen")})
+	owns.Owns, owns.Stays = false, false
+	s.does(Reply{Word: owns})
 }
 
 func TestAnOwnerYieldsToTheNextEpochOnly(t *testing.T) {

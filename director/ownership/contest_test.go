@@ -185,7 +185,7 @@ func settles(a, b Facts) (concede, stay [2]bool) {
 	for i, f := range facts {
 		rival := facts[1-i].Self
 		s := &step{Machine: NewMachine(), Facts: f}
-		s.settle(rival, words[1-i], map[string]Segment{"r": {Router: "r", Reached: []string{rival}}})
+		s.settle(rival, &contest{}, words[1-i], map[string]Segment{"r": {Router: "r", Reached: []string{rival}}})
 		concede[i] = len(s.actions) > 0
 	}
 	return concede, stay

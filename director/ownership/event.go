@@ -22,6 +22,11 @@ type Done struct {
 	Segments []Segment   // of [Probe], as many as routers were named, in their order
 }
 
+// Refusal is the error of an [Ask] that was answered, with the reason why it is not done.
+type Refusal string
+
+func (r Refusal) Error() string { return string(r) }
+
 // Asked is a question of another member, which the machine answers with one [Reply] of the same ID.
 type Asked struct {
 	ID   uint64
@@ -58,6 +63,7 @@ type Attestation struct {
 	Named string   `json:"named,omitempty"` // the owner that its log names
 	Stays bool     `json:"stays"`           // it owns the group, and does not give it up to who asks, by what both know
 	Hears []string `json:"hears,omitempty"` // the member that it hears own it now, or "", by router in the order of the configuration
+	Alone []bool   `json:"alone,omitempty"` // by router: no other member has answered there for 300 ms
 	Gone  []string `json:"gone,omitempty"`  // members that it has neither heard nor reached for 300 ms
 }
 
@@ -73,8 +79,8 @@ type Segment struct {
 // Action is an output of a [Machine]. Actions are begun in order, and none is waited for.
 type Action interface{ action() }
 
-// Ask asks another member. Its Done has the word of that member, or the error with which it refused or did
-// not answer within the time.
+// Ask asks another member. Its Done has the word of that member, or a [Refusal], or the error with which it did not
+// answer within the time.
 type Ask struct {
 	ID     uint64
 	To     string

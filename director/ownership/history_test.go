@@ -28,7 +28,7 @@ type history struct {
 	logs      map[string]fsm.Ownership
 	places    map[string]fsm.Placement
 	begun     map[string]time.Time // group: when its intent began
-	patience  Patience
+	wishes    Wishes
 	moves     int
 	story     []string
 }
@@ -80,7 +80,7 @@ func (h *history) happen() {
 	case 4, 5:
 		h.scores[g][d] = h.IntN(3)
 	case 6:
-		h.leader, h.led, h.patience = d, h.now, Patience{}
+		h.leader, h.led, h.wishes = d, h.now, Wishes{}
 	case 7: // its control is away, and comes back
 		if v.Silent = 0; h.IntN(2) == 0 {
 			v.Silent = time.Second
@@ -137,7 +137,7 @@ func (h *history) situations() []Situation {
 	for i := range all {
 		s := &all[i]
 		s.Load, s.Spread = load, plan[s.Group]
-		s.Wished = h.patience.Look(s.Group, s.Log.Epoch, Wished(*s), h.now)
+		s.Wished = h.wishes.Look(s.Group, s.Log.Epoch, Wished(*s), h.now)
 	}
 	return all
 }
@@ -164,7 +164,7 @@ func (h *history) second(calm bool) {
 		case h.IntN(2) == 0:
 			log.Intent = nil
 			h.logs[g] = log
-			h.patience.Again(g)
+			h.wishes.Again(g)
 		}
 	}
 	for _, s := range h.situations() {

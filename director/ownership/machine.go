@@ -22,7 +22,7 @@ type Machine struct {
 	taking   *take
 	quiet    quiet
 	dead     dead
-	contest  contest
+	contests map[string]*contest // by the other owner
 
 	records   Records
 	claimed   string // why this director has claimed the group, while the log has not named it since
@@ -43,7 +43,9 @@ type step struct {
 }
 
 // NewMachine returns a machine that knows nothing yet.
-func NewMachine() *Machine { return &Machine{waiting: map[uint64]func(*step, Done){}} }
+func NewMachine() *Machine {
+	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}}
+}
 
 // Deadline returns when the machine wants to Look though no fact has changed; zero for never.
 func (m *Machine) Deadline() time.Time {

@@ -67,8 +67,8 @@ func silentOwner(s Situation) string {
 }
 
 // Sound reports whether a leader that does not hear the owner of a group may put that down to the owner: it
-// hears most of the members that are neither, and has led for long enough to have heard them. Silent is how
-// long the report of each member has been due.
+// hears most of the members that are neither, and has led for long enough to have heard them. Silent is for how
+// long nothing came from the agent of each other member.
 func Sound(silent map[string]time.Duration, leader, owner string, led time.Duration) bool {
 	others, heard := 0, 0
 	for name, d := range silent {

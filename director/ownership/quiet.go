@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -19,6 +20,7 @@ const (
 // quiet is what is done while the owner is not heard on some router.
 type quiet struct {
 	busy    bool      // a survey is under way, or the next one waits
+	again   bool      // a survey was made since the first router fell silent
 	held    bool      // the keeper was told to hold its timer
 	suspect string    // the owner that was found cut off the last time
 	choice  *Guarding // what was decided last; nil: nothing is silent
@@ -48,6 +50,7 @@ func (f Facts) silent() []string {
 func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
+		s.quiet.again = false
 		if s.quiet.choice != nil {
 			s.release()
 			s.quiet.choice, s.quiet.suspect = nil, ""
@@ -58,7 +61,11 @@ func (s *step) lookQuiet() {
 		return
 	}
 	s.quiet.busy = true
-	begun, within := s.now, min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
+	begun, within := s.now, surveyLimit
+	if !s.quiet.again { // an answer that comes after the timer is of no use, but where that is held
+		within = min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
+	}
+	s.quiet.again = true
 	s.survey(s.others(""), silent, within, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
 		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
@@ -154,6 +161,12 @@ func (s *step) relieve(owner string) {
 		if !s.mayTakeFrom(owner) {
 			return
 		}
+		var refused Refusal
+		if errors.As(d.Err, &refused) { // it is not cut off: this side sees less than it
+			s.quiet.choice = &Guarding{Hold, owner, fmt.Sprintf("%s owns it, and %s", owner, refused)}
+			s.hold(2*s.Keeper.Interval + 2*surveyLimit)
+			return
+		}
 		if d.Err != nil {
 			s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
 		}
@@ -166,7 +179,7 @@ func (s *step) mayTakeFrom(owner string) bool {
 	return !s.claiming && len(s.silent()) > 0 && s.successor(owner) == s.Self
 }
 
-// outlive waits while the kernel of an owner whose agent is dead or frozen serves by itself, and claims just
+// outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just
 // before that may end: so somebody answers all the while, and no two do for longer than a renewal. Who does not
 // come first waits for a renewal longer.
 func (s *step) outlive(g *Guarding) {
@@ -182,8 +195,8 @@ func (s *step) outlive(g *Guarding) {
 	}
 	s.hold(left + s.Keeper.Renewal)
 	s.after(max(left-beforeEnd, 0), func(s *step) {
-		if s.quiet.choice != g || !s.mayTakeFrom(g.Owner) { // a later look has decided
-			return
+		if s.quiet.choice != g || !s.mayTakeFrom(g.Owner) {
+			return // a later look has decided
 		}
 		s.claimFor("the keeper of " + g.Owner + " does not answer, and its kernel serves for a moment only")
 		s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { // that kernel may have answered until then

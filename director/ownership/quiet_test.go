@@ -130,7 +130,7 @@ func TestAnOwnerIsFoundCutOffTwiceBeforeItIsToLetGo(t *testing.T) {
 	s.takes()
 	s.does(HoldTimer{})
 	s.done(claim, Done{})
-	s.does(Tell{Kind: "claim", Text: "d2 claims g: d1 is cut off on a segment"})
+	s.does(Tell{Kind: "claim", Text: "d1 is cut off on a segment"})
 	s.quiesces()
 }
 
@@ -370,6 +370,36 @@ func TestAFrozenOwnerThatIsDeadByThenIsNotWaitedFor(t *testing.T) {
 	s.does(askD1, askD3, probes("in"))
 	s.says("d3", Attestation{})
 	s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
-	s.pass(50 * time.Millisecond)
+	s.pass(surveyLimit)
 	s.does(HoldTimer{}) // the timer has it
+}
+
+func TestAnOwnerThatSaysItReachesOthersIsNotClaimedFrom(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.isCutOff()
+	s.does(guards("nobody reaches it"), HoldTimer{holdFor})
+	s.pass(surveyLimit / 3)
+	s.does(askD1, askD3, probes("in"))
+	s.isCutOff()
+	s.does(guards("nobody reaches it"), let)
+	s.done(let, Done{Err: Refusal("d1 reaches others")})
+	s.does(HoldTimer{holdFor})
+	if want := "d1 owns it, and d1 reaches others"; s.m.Deaf() != want {
+		t.Errorf("it says %q, want %q", s.m.Deaf(), want)
+	}
+}
+
+func TestASecondSurveyWaitsForAgentsThatAreFarAway(t *testing.T) {
+	s := newStory(t)
+	s.Keeper.Interval, s.Keeper.Lifetime = 100*time.Millisecond, 2*time.Second
+	s.hushes("in")
+	for i, within := range []time.Duration{50 * time.Millisecond, surveyLimit, surveyLimit} {
+		s.pass(time.Second)
+		a, ok := s.begun[0].(Ask)
+		if !ok || a.Within != within {
+			t.Fatalf("survey %d: %+v, want answers within %v", i, s.begun[0], within)
+		}
+		s.begun = nil
+	}
 }

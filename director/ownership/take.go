@@ -14,8 +14,8 @@ const (
 	MoveLimit = 5 * time.Second
 	YieldWait = 500 * time.Millisecond
 	pushAfter = 60 * time.Millisecond // the owner has dropped the addresses by then: its table is final
-	takeAgain = time.Second           // when the log does not show an outcome
 	mute      = time.Second           // an owner whose agent says nothing for so long is not asked
+	takeAgain = time.Second           // when the log does not show an outcome
 )
 
 // take is a planned move to this director under way.
@@ -64,8 +64,8 @@ func (s *step) lookTake() {
 	}
 	owner, _ := s.member(t.from)
 	if t.alone = !owner.Alive || owner.Unheard >= mute; t.alone {
-		if deaf := s.deaf(t.from); deaf != "" {
-			s.endTake(t, fmt.Errorf("%s does not answer, and is not heard on %s", t.from, deaf))
+		if !s.hearsSome(t.from) {
+			s.endTake(t, fmt.Errorf("%s does not answer, and is not heard", t.from))
 			return
 		}
 		s.claimTake(t)
@@ -174,6 +174,28 @@ func (s *step) lacks(t *take, err error) {
 	}
 }
 
+// endTake tells the log how a move came out. One that failed has changed nothing. It may be begun again once
+// the log here shows the outcome, or soon if it does not: the log did not take it, or wants the same again.
+func (s *step) endTake(t *take, err error) {
+	if !s.goesOn(t) || t.claims {
+		return
+	}
+	t.over = true
+	s.decided("move", s.outcome(t, err))
+	var outcome fsm.Command = fsm.SetOwner{Group: s.Group, Owner: s.Self, Epoch: t.intent.Epoch, Reason: t.intent.Reason}
+	if err != nil && !t.claimed {
+		outcome = fsm.DropIntent{Group: s.Group, Epoch: t.intent.Epoch, Reason: err.Error()}
+	}
+	s.await(func(id uint64) Action { return Propose{id, outcome, MoveLimit} }, func(s *step, _ Done) {
+		t.told = true
+		s.after(takeAgain, func(s *step) {
+			if s.taking == t {
+				s.taking = nil
+			}
+		})
+	})
+}
+
 // outcome says in words how a move came out.
 func (s *step) outcome(t *take, err error) string {
 	switch {
@@ -183,26 +205,4 @@ func (s *step) outcome(t *take, err error) string {
 		return fmt.Sprintf("%s took %s from %s, though %v", s.Self, s.Group, orNobody(t.from), err)
 	}
 	return fmt.Sprintf("%s does not take %s from %s: %v", s.Self, s.Group, orNobody(t.from), err)
-}
-
-// endTake tells the log how a move came out. One that failed has changed nothing. It may be begun again once
-// the log here shows the outcome, or soon if it does not: the log did not take it, or wants the same again.
-func (s *step) endTake(t *take, err error) {
-	if !s.goesOn(t) || t.claims {
-		return
-	}
-	t.over = true
-	var outcome fsm.Command = fsm.SetOwner{Group: s.Group, Owner: s.Self, Epoch: t.intent.Epoch, Reason: t.intent.Reason}
-	if err != nil && !t.claimed {
-		outcome = fsm.DropIntent{Group: s.Group, Epoch: t.intent.Epoch, Reason: err.Error()}
-	}
-	s.decided("move", s.outcome(t, err))
-	s.await(func(id uint64) Action { return Propose{id, outcome, MoveLimit} }, func(s *step, _ Done) {
-		t.told = true
-		s.after(takeAgain, func(s *step) {
-			if s.taking == t {
-				s.taking = nil
-			}
-		})
-	})
 }

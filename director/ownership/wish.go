@@ -71,11 +71,11 @@ func (s Situation) wishScore(owner View) Wish {
 	return Wish{best.Name, fmt.Sprintf("%s has a score of %d, %s one of %d", best.Name, best.Score, owner.Name, owner.Score)}
 }
 
-// Patience remembers since when the policy of each group has wished for the same director. A wish begins
+// Wishes remember since when the policy of each group has wished for the same director. A wish begins
 // anew when the group has another owner: so what has moved by a wish is not moved again by one for as long
 // as a wish must last.
-type Patience struct {
-	wishes map[string]lasting
+type Wishes struct {
+	byGroup map[string]lasting
 }
 
 type lasting struct {
@@ -85,17 +85,17 @@ type lasting struct {
 }
 
 // Look returns how long the wish of a group in an epoch has lasted at time now.
-func (p *Patience) Look(group string, epoch uint64, w Wish, now time.Time) time.Duration {
-	if p.wishes == nil {
-		p.wishes = map[string]lasting{}
+func (p *Wishes) Look(group string, epoch uint64, w Wish, now time.Time) time.Duration {
+	if p.byGroup == nil {
+		p.byGroup = map[string]lasting{}
 	}
-	was, ok := p.wishes[group]
+	was, ok := p.byGroup[group]
 	if !ok || was.to != w.To || was.epoch != epoch {
 		was = lasting{w.To, epoch, now}
-		p.wishes[group] = was
+		p.byGroup[group] = was
 	}
 	return now.Sub(was.since)
 }
 
 // Again has the wish of a group begin anew: it was tried, and came to nothing.
-func (p *Patience) Again(group string) { delete(p.wishes, group) }
+func (p *Wishes) Again(group string) { delete(p.byGroup, group) }

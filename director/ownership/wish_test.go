@@ -80,8 +80,8 @@ func TestAWishWaitsForItsHoldTime(t *testing.T) {
 	}
 }
 
-func TestPatienceBeginsAnewWithTheWishAndWithTheOwner(t *testing.T) {
-	var p Patience
+func TestWishesBeginAnewWithTheWishAndWithTheOwner(t *testing.T) {
+	var p Wishes
 	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 	d2, d3 := Wish{"d2", "x"}, Wish{"d3", "y"}
 	for i, tt := range []struct {

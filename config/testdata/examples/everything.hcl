@@ -2,7 +2,8 @@
 # default; leave them out until something asks for them. everything.json says the same.
 
 sync_group "all" {
-  routers = ["new", "old"]
+  routers        = ["new", "old"]
+  on_quorum_loss = "yield"
   placement "pinned" {
     directors = ["lb2", "lb1"]
     hold      = "30s"
@@ -72,6 +73,13 @@ router "new" {
     mark     = 2
     type     = "prohibit"
   }
+}
+
+router "solo" {
+  vrid           = 53
+  interface      = "lan"
+  addresses      = ["192.168.3.1/24"]
+  on_quorum_loss = "drop"
 }
 
 router "old" {
