@@ -36,7 +36,7 @@ func TestReportsCountWhileTheyAreFresh(t *testing.T) {
 	}
 }
 
-func TestAnOwnerIsHeardOnEveryRouterOrNotAtAll(t *testing.T) {
+func TestAnOwnerIsHeardOnEveryRouterThatHearsAnybody(t *testing.T) {
 	state := &fsm.State{Members: map[string]fsm.Member{
 		"d1": {Name: "d1", Sources: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1")}},
 		"d2": {Name: "d2", Sources: []netip.Addr{netip.MustParseAddr("198.51.100.2")}},
@@ -51,8 +51,8 @@ func TestAnOwnerIsHeardOnEveryRouterOrNotAtAll(t *testing.T) {
 		routers           []keeper.RouterStatus
 	}{
 		{"on both", "backup", "d1", []keeper.RouterStatus{heard("192.0.2.1", true), heard("198.51.100.1", true)}},
-		{"on one", "backup", "", []keeper.RouterStatus{heard("192.0.2.1", true), {}}},
-		{"on one, and not now on the other", "backup", "", []keeper.RouterStatus{heard("192.0.2.1", true), silent}},
+		{"on one", "backup", "d1", []keeper.RouterStatus{heard("192.0.2.1", true), {}}},
+		{"on one, and not now on the other", "backup", "d1", []keeper.RouterStatus{heard("192.0.2.1", true), silent}},
 		{"another on the other", "backup", "", []keeper.RouterStatus{heard("192.0.2.1", true), heard("198.51.100.2", true)}},
 		{"a stranger", "backup", "", []keeper.RouterStatus{heard("192.0.2.9", false)}},
 		{"by the owner", "active", "", []keeper.RouterStatus{heard("192.0.2.1", true)}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -26,6 +27,7 @@ type alive struct {
 // newAlive prepares what looks after the others.
 func (s *session) newAlive() {
 	s.alive.tracker = liveness.NewTracker(time.Now(), liveness.Slept)
+	s.alive.tracker.OnReturn(s.returned)
 	s.alive.pulse = liveness.New(liveness.Config{
 		Members: s.others,
 		Open: func(ctx context.Context, member string) (net.Conn, error) {
@@ -123,8 +125,12 @@ func targetsOf(r keeper.RouterStatus, m fsm.Member) []probe.Target {
 	if !r.Source.IsValid() || r.Fault != "" {
 		return nil
 	}
+	own := groups.OnLink(r, m.Sources)
+	if global := slices.DeleteFunc(slices.Clone(own), netip.Addr.IsLinkLocalUnicast); len(global) > 0 {
+		own = global // an address of the link's own kind may be that of another link
+	}
 	var out []probe.Target
-	for _, a := range groups.OnLink(r, m.Sources) {
+	for _, a := range own {
 		out = append(out, probe.Target{Interface: r.Interface, Source: r.Source, Address: a})
 	}
 	return out

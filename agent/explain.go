@@ -102,7 +102,7 @@ func (s *session) word(group string) word {
 	if g, ok := s.keeper.Status().Group(group); ok {
 		w.Part, w.Since, w.Reason, w.Priority = g.State, g.Since.UTC(), g.Reason, g.Priority
 		for _, r := range g.Routers {
-			if r.Heard != nil && !r.Silent && g.State != "active" {
+			if r.Heard != nil && !r.Silent && g.State == "backup" {
 				w.Hears[r.Name] = cmp.Or(memberAt(state, r.Heard.Source.String()), "foreign "+r.Heard.Source.String())
 			}
 		}

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -22,7 +23,12 @@ func (s *session) newGroups() *groups.Driver {
 			if err != nil {
 				return err
 			}
-			return s.ask(ctx, to, http.MethodPost, path, body, answer)
+			err = s.ask(ctx, to, http.MethodPost, path, body, answer)
+			var refused refusal
+			if errors.As(err, &refused) {
+				return ownership.Refusal(refused.Error())
+			}
+			return err
 		},
 		Tell: s.tellGroup,
 		Go:   s.besides,

@@ -116,7 +116,7 @@ func views(state *fsm.State, live map[string]received, group string, now time.Ti
 		r, alive := live[name]
 		own := r.Groups[group]
 		v := ownership.View{
-			Name: name, Alive: alive, Ready: r.Ready, Active: r.active(group), Hears: own.Hears,
+			Name: name, Alive: alive, Ready: r.Ready, Active: r.active(group), Epoch: own.Epoch, Hears: own.Hears,
 			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
 			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim,
 		}

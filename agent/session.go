@@ -47,6 +47,7 @@ type session struct {
 	reports            reports
 	disputes           disputes
 	alive              alive
+	tellings           tellings
 	placed             placed
 	heard              bell          // rings when a report came
 	tellNow            chan struct{} // capacity 1: tell the others at once
@@ -324,18 +325,19 @@ func (s *session) peerHandler() http.Handler {
 	return mux
 }
 
-// hears returns the member that a group's keeper hears as Active on every router, or "".
+// hears returns the member that a group's keeper hears as Active, or "": on every router that hears anybody, and on
+// one at least.
 func hears(state *fsm.State, g keeper.GroupStatus) string {
 	member := ""
-	for i, router := range g.Routers {
-		if g.State != "backup" || router.Heard == nil || router.Silent || !router.Heard.Member {
+	for _, router := range g.Routers {
+		if router.Heard == nil || router.Silent || g.State != "backup" {
+			continue
+		}
+		name := memberAt(state, router.Heard.Source.String())
+		if name == "" || member != "" && name != member {
 			return ""
 		}
-		if name := memberAt(state, router.Heard.Source.String()); i == 0 {
-			member = name
-		} else if name != member {
-			return ""
-		}
+		member = name
 	}
 	return member
 }
@@ -344,7 +346,7 @@ func hears(state *fsm.State, g keeper.GroupStatus) string {
 func describeGroup(g keeper.GroupStatus) groupReport {
 	r := groupReport{State: g.State, Epoch: g.Epoch, Priority: g.Priority, Since: g.Since, Reason: g.Reason}
 	for _, router := range g.Routers {
-		if router.Heard != nil && !router.Silent && g.State != "active" {
+		if router.Heard != nil && !router.Silent && g.State == "backup" {
 			r.Heard, r.Member = router.Heard.Source.String(), router.Heard.Member
 		}
 	}

@@ -26,6 +26,7 @@ const (
 // counts anew.
 type Tracker struct {
 	slept func() time.Duration
+	back  func(member string) // nil: nobody wants to know
 
 	mu      sync.Mutex
 	since   time.Time                  // silence counts from here: the start, or the end of the last stall
@@ -79,10 +80,23 @@ func (t *Tracker) look(now time.Time) {
 
 // Heard notes that a word of a member came.
 func (t *Tracker) Heard(member string, now time.Time) {
+	if t.note(member, now) && t.back != nil {
+		t.back(member)
+	}
+}
+
+// note notes a word of a member, and reports whether it came after a silence.
+func (t *Tracker) note(member string, now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.heard[member] = later(t.heard[member], now)
+	was, known := t.heard[member]
+	t.heard[member] = later(was, now)
+	return known && now.Sub(was) >= steady
 }
+
+// OnReturn has f called when a word of a member comes after a silence; f must not block. It is set before the
+// tracker is told anything.
+func (t *Tracker) OnReturn(f func(member string)) { t.back = f }
 
 // Keep forgets all members but these.
 func (t *Tracker) Keep(members []string) {

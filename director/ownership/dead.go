@@ -59,8 +59,12 @@ func (s *step) lookDead() {
 		s.after(deadAgain, func(s *step) { s.dead.busy = false })
 		by := []string{s.Self}
 		for _, m := range s.Members {
-			if slices.Contains(words[m.Name].Gone, owner) {
+			word := words[m.Name]
+			if slices.Contains(word.Gone, owner) {
 				by = append(by, m.Name)
+			}
+			if word.Owns || word.hears(owner) {
+				return // it is not dead, or has a successor already that was not heard of here
 			}
 		}
 		if 2*len(by) <= s.Voters || s.Log.Owner != owner || !s.mayClaimFrom(owner) {
@@ -74,7 +78,12 @@ func (s *step) lookDead() {
 // tell.
 func (s *step) mayClaimFrom(owner string) bool {
 	m, ok := s.member(owner)
-	return ok && s.Keeper.Part == Standby && s.OnTime && m.gone() && m.shares() && !s.heardLately(owner) && s.successor(owner) == s.Self
+	return ok && s.Keeper.Part == Standby && !s.claiming && s.OnTime && m.gone() && m.shares() && !s.heardLately(owner) && s.successor(owner) == s.Self
+}
+
+// hears reports whether a member hears somebody own the group who is not the one that is thought to be dead.
+func (a Attestation) hears(dead string) bool {
+	return slices.ContainsFunc(a.Hears, func(m string) bool { return m != "" && m != dead })
 }
 
 // heardLately reports whether an advert of a member came while it was silent on all other paths.

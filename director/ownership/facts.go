@@ -100,6 +100,19 @@ func (f Facts) deaf(member string) string {
 	return ""
 }
 
+// hearsSome reports whether a member is heard as Active on any router now: a claim reaches it there, and it gives
+// up the whole group.
+func (f Facts) hearsSome(member string) bool {
+	return slices.ContainsFunc(f.Keeper.Routers, func(r Router) bool { return r.hears() == member })
+}
+
+// alone reports whether no other member has answered on the segment of a router for as long as counts.
+func (f Facts) alone(router int) bool {
+	return f.OnTime && !slices.ContainsFunc(f.Members, func(m Member) bool {
+		return router < len(m.Unreached) && m.Unreached[router] >= 0 && m.Unreached[router] < GoneAfter
+	})
+}
+
 // served returns who owns the group as far as this director knows, the named one apart, or "": then nobody is to
 // claim it from that one any more.
 func (f Facts) served(but string) string {

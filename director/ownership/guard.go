@@ -44,7 +44,7 @@ func Guard(words []Word, gateway bool) Guarding {
 		if w.Reached {
 			reached++
 		}
-		if w.Owns {
+		if w.Owns && !owner.Serves { // of two owners, each on a side of its own, the one on this side counts
 			owner = w
 		}
 		if w.Serves && !w.Owns {

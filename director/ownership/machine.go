@@ -18,10 +18,11 @@ type Machine struct {
 	waiting map[uint64]func(*step, Done)
 	timers  []timer
 
-	taking  *take
-	quiet   quiet
-	dead    dead
-	contest contest
+	claiming bool // the keeper was told to claim, and has not answered
+	taking   *take
+	quiet    quiet
+	dead     dead
+	contests map[string]*contest // by the other owner
 
 	records   Records
 	claimed   string // why this director has claimed the group, while the log has not named it since
@@ -42,7 +43,9 @@ type step struct {
 }
 
 // NewMachine returns a machine that knows nothing yet.
-func NewMachine() *Machine { return &Machine{waiting: map[uint64]func(*step, Done){}} }
+func NewMachine() *Machine {
+	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}}
+}
 
 // Deadline returns when the machine wants to Look though no fact has changed; zero for never.
 func (m *Machine) Deadline() time.Time {
@@ -137,7 +140,7 @@ func (s *step) survey(members, routers []string, within time.Duration, then func
 		}
 	}
 	for _, name := range members {
-		s.ask(name, Question{Kind: Attest}, within, func(s *step, d Done) {
+		s.ask(name, Question{Attest, s.Log.Epoch, s.Log.Owner}, within, func(s *step, d Done) {
 			if d.Err == nil {
 				words[name] = d.Word
 			}
@@ -185,5 +188,9 @@ func (s *step) claimFor(reason string) {
 
 // claim has the keeper take the group.
 func (s *step) claim(then func(*step, Done)) {
-	s.await(func(id uint64) Action { return Claim{id, ClaimPriority(OwnerPriority)} }, then)
+	s.claiming = true
+	s.await(func(id uint64) Action { return Claim{id, ClaimPriority(OwnerPriority)} }, func(s *step, d Done) {
+		s.claiming = false
+		then(s, d)
+	})
 }

@@ -87,7 +87,7 @@ func TestRankPutsStrangersToTheOrderLast(t *testing.T) {
 
 func TestPlaceMovesOnlyForAReason(t *testing.T) {
 	well := func(name string) View { return View{Name: name, Alive: true, Ready: true} }
-	active := func(v View) View { v.Active = true; return v }
+	active := func(v View) View { v.Active, v.Epoch = true, 5; return v }
 	draining := func(v View) View { v.Draining = true; return v }
 	unready := func(v View, d time.Duration) View { v.Ready, v.Unready = false, d; return v }
 	dead := func(name string) View { return View{Name: name} }

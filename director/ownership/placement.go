@@ -18,13 +18,14 @@ type View struct {
 	Why      string // it is not ready
 	Draining bool
 	Active   bool          // its VRRP router is Active
+	Epoch    uint64        // that it knows the group to be in
 	Unready  time.Duration // how long it has not been ready
 	Fault    string        // why its routers cannot work, or empty
 	Unfit    string        // the requirement of the group that it does not meet, or empty
 	Score    int           // of the group's preferences; more is better
 	Silent   time.Duration // for how long nothing came from its agent
 	Claim    string        // why it has claimed the group, or empty
-	Hears    string        // the member that it hears as Active on every router of the group, or empty
+	Hears    string        // the member that it hears as Active, on every router of the group that hears anybody, or empty
 }
 
 // fit reports whether a director may be given a group.
@@ -99,7 +100,8 @@ func (s Situation) move(to, why string) Decision {
 func confirm(group string, g fsm.Ownership, views []View) *fsm.SetOwner {
 	var active []string
 	for _, v := range views {
-		if v.Alive && v.Active && v.Silent <= Grace {
+		// Who does not know the epoch yet tells of the time before it.
+		if v.Alive && v.Active && v.Silent <= Grace && v.Epoch >= g.Epoch {
 			active = append(active, v.Name)
 		}
 	}

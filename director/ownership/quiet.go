@@ -1,7 +1,9 @@
 package ownership
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -18,6 +20,7 @@ const (
 // quiet is what is done while the owner is not heard on some router.
 type quiet struct {
 	busy    bool      // a survey is under way, or the next one waits
+	again   bool      // a survey was made since the first router fell silent
 	held    bool      // the keeper was told to hold its timer
 	suspect string    // the owner that was found cut off the last time
 	choice  *Guarding // what was decided last; nil: nothing is silent
@@ -47,6 +50,7 @@ func (f Facts) silent() []string {
 func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
+		s.quiet.again = false
 		if s.quiet.choice != nil {
 			s.release()
 			s.quiet.choice, s.quiet.suspect = nil, ""
@@ -57,11 +61,16 @@ func (s *step) lookQuiet() {
 		return
 	}
 	s.quiet.busy = true
-	begun, within := s.now, min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
+	begun, within := s.now, surveyLimit
+	if !s.quiet.again { // an answer that comes after the timer is of no use, but where that is held
+		within = min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
+	}
+	s.quiet.again = true
 	s.survey(s.others(""), silent, within, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
-		if len(s.silent()) > 0 {
-			pause = s.guard(silent, words, segments)
+		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
+		if len(still) > 0 {
+			pause = s.guard(still, words, segments)
 		}
 		s.after(max(begun.Add(pause).Sub(s.now), surveyLimit/3), func(s *step) { s.quiet.busy = false })
 	})
@@ -98,7 +107,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	case Hold, CutOff:
 		s.hold(2*s.Keeper.Interval + 2*surveyLimit)
 	case Linger:
-		pause = s.outlive(g.Owner)
+		s.outlive(&g)
 	case Relieve:
 		s.relieve(g.Owner)
 	case Take:
@@ -149,39 +158,51 @@ func (s *step) relieve(owner string) {
 		return
 	}
 	s.ask(owner, Question{Kind: Let}, releaseWait, func(s *step, d Done) {
+		if !s.mayTakeFrom(owner) {
+			return
+		}
+		var refused Refusal
+		if errors.As(d.Err, &refused) { // it is not cut off: this side sees less than it
+			s.quiet.choice = &Guarding{Hold, owner, fmt.Sprintf("%s owns it, and %s", owner, refused)}
+			s.hold(2*s.Keeper.Interval + 2*surveyLimit)
+			return
+		}
 		if d.Err != nil {
 			s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
 		}
-		if s.Keeper.Part == Standby {
-			s.claimFor(owner + " is cut off on a segment")
-		}
+		s.claimFor(owner + " is cut off on a segment")
 	})
 }
 
-// outlive waits while the kernel of an owner whose agent is dead or frozen serves by itself, and claims just
-// before that may end: so somebody answers all the while, and no two do for longer than a renewal. It returns
-// when to look again.
-func (s *step) outlive(owner string) (pause time.Duration) {
+// mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear.
+func (s *step) mayTakeFrom(owner string) bool {
+	return !s.claiming && len(s.silent()) > 0 && s.successor(owner) == s.Self
+}
+
+// outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just
+// before that may end: so somebody answers all the while, and no two do for longer than a renewal. Who does not
+// come first waits for a renewal longer.
+func (s *step) outlive(g *Guarding) {
 	left := s.Keeper.Lifetime - s.Keeper.Renewal // the last one may have been due when it froze
 	for _, r := range s.Keeper.Routers {
-		if r.Heard == owner {
+		if r.Heard == g.Owner {
 			left = min(left, s.Keeper.Lifetime-s.Keeper.Renewal-r.Age)
 		}
 	}
-	first := s.successor(owner) == s.Self
-	switch {
-	case left <= -s.Keeper.Renewal: // the first successor had its chance
+	if left <= -s.Keeper.Renewal { // the first successor had its chance
 		s.release()
-		return s.Keeper.Interval
-	case !first || left > beforeEnd+surveyLimit/3:
-		s.hold(max(left, 0) + s.Keeper.Renewal)
-	case s.Keeper.Part == Standby:
-		s.claimFor("the keeper of " + owner + " does not answer, and its kernel serves for a moment only")
+		return
+	}
+	s.hold(left + s.Keeper.Renewal)
+	s.after(max(left-beforeEnd, 0), func(s *step) {
+		if s.quiet.choice != g || !s.mayTakeFrom(g.Owner) {
+			return // a later look has decided
+		}
+		s.claimFor("the keeper of " + g.Owner + " does not answer, and its kernel serves for a moment only")
 		s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { // that kernel may have answered until then
 			if s.Keeper.Part == Owner {
 				s.begin(Renew{})
 			}
 		})
-	}
-	return max(left-beforeEnd-surveyLimit, 0)
+	})
 }

@@ -19,6 +19,10 @@ import (
 const (
 	// forgetMAC is how long a target is asked at the MAC address that it answered from last, after that.
 	forgetMAC = 200 * time.Millisecond
+	// lost is when a target that has not answered is asked rarely: nobody may have it, and each question
+	// goes to everybody.
+	lost   = 5 * time.Second
+	rarely = time.Second
 	// lookAgain is when a segment on which nobody answers is opened anew: the interface may be another.
 	lookAgain = time.Second
 	// openAgain is when opening is tried again.
@@ -43,8 +47,9 @@ type asker struct {
 
 // neighbour is who answered for a target last.
 type neighbour struct {
-	mac net.HardwareAddr
-	at  time.Time
+	mac   net.HardwareAddr // nil: nobody ever did
+	at    time.Time        // when that was, or when it was asked first
+	asked time.Time        // when it was asked last
 }
 
 // run asks all targets once in a period, and listens in between.
@@ -150,9 +155,18 @@ func (s *asker) shut() {
 func (s *asker) ask(now, deadline time.Time) {
 	err := s.conn.SetDeadline(deadline)
 	for _, t := range s.targets {
-		var to net.HardwareAddr
-		if n := s.known[t]; now.Sub(n.at) < forgetMAC {
-			to = n.mac
+		n := s.known[t]
+		if n.at.IsZero() {
+			n.at = now
+		}
+		if now.Sub(n.at) > lost && now.Sub(n.asked) < rarely {
+			continue
+		}
+		n.asked = now
+		s.known[t] = n
+		to := n.mac
+		if now.Sub(n.at) >= forgetMAC {
+			to = nil
 		}
 		b := question(s.ifi.HardwareAddr, t.Source, t.Address, to)
 		if err == nil {
@@ -193,7 +207,9 @@ func (s *asker) answered(address netip.Addr, mac net.HardwareAddr, now time.Time
 	for _, t := range s.targets {
 		if t.Address == address {
 			s.heard = now
-			s.known[t] = neighbour{slices.Clone(mac), now}
+			n := s.known[t]
+			n.mac, n.at = slices.Clone(mac), now
+			s.known[t] = n
 			s.cfg.Answered(t, now)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 
 // WatchConfig says what a [Watcher] does. Its functions are called by many goroutines and must not block.
 type WatchConfig struct {
-	Every    time.Duration                            // each target is asked once in this time
+	Every    time.Duration                            // each target is asked once in this time, or in a second if nobody has had it for long
 	Asked    func(t Target, now time.Time, err error) // a target was asked, or could not be
 	Answered func(t Target, now time.Time)            // a target answered
 	Ran      func(segment string, now time.Time)      // once in Every, for each segment that has targets
