@@ -60,6 +60,7 @@ func Handler(a Agent) http.Handler {
 	stream(mux, "/v1/join", a.Join)
 	stream(mux, "/v1/leave", a.Leave)
 	stream(mux, "/v1/drain", a.Drain)
+	snapshots(mux, a)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
 		if pattern != "" {

@@ -202,4 +202,7 @@ type Agent interface {
 	RevokeToken(ctx context.Context, id string) error
 	Plan(ctx context.Context, r ApplyRequest) (Plan, error)
 	Apply(ctx context.Context, r ApplyRequest) (ApplyResult, error)
+	SaveSnapshot(ctx context.Context, r SaveRequest) (SavedState, error)
+	PlanRestore(ctx context.Context, r RestoreRequest) (Plan, error)
+	Restore(ctx context.Context, r RestoreRequest) (ApplyResult, error)
 }
