@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/quorate/quorate/fsm"
 )
@@ -47,6 +48,10 @@ func (n *Node) handler() http.Handler {
 			writeError(w, errNoCertificate)
 			return
 		}
+		if r.URL.Path == epochPath && r.Method == http.MethodPost && n.ofThisCluster(c.ConnectionState()) == nil {
+			n.serveEpoch(w, r)
+			return
+		}
 		peer, err := n.authorize(c.ConnectionState()) // at each request: membership may have ended
 		if err != nil {
 			w.Header().Set("Connection", "close") // strangers keep nothing open
@@ -62,14 +67,28 @@ var errNoCertificate = errors.New("only members of this cluster are answered, an
 
 // authorize says which member is at the other end of a connection.
 func (n *Node) authorize(c tls.ConnectionState) (peerIdentity, error) {
-	if len(c.VerifiedChains) == 0 {
-		return peerIdentity{}, errNoCertificate
-	}
-	p, err := identityOf(c.PeerCertificates[0])
+	p, err := peerOf(c)
 	if err != nil {
 		return peerIdentity{}, err
 	}
 	return p, n.mayTalk(p)
+}
+
+// peerOf says whose certificate was shown.
+func peerOf(c tls.ConnectionState) (peerIdentity, error) {
+	if len(c.VerifiedChains) == 0 {
+		return peerIdentity{}, errNoCertificate
+	}
+	return identityOf(c.PeerCertificates[0])
+}
+
+// ofThisCluster reports whether a certificate of this cluster was shown, a member's or a former member's.
+func (n *Node) ofThisCluster(c tls.ConnectionState) error {
+	p, err := peerOf(c)
+	if err == nil && p.ClusterID != n.id.ClusterID {
+		err = errNoCertificate
+	}
+	return err
 }
 
 // mayTalk reports whether a peer whose certificate is good is a member. Somebody who was admitted
@@ -82,7 +101,7 @@ func (n *Node) mayTalk(p peerIdentity) error {
 	if m, ok := s.Members[p.Name]; (ok && m.ID == p.ID) || p.Admitted > s.Index {
 		return nil
 	}
-	return &removal{Name: p.Name, Index: s.Index}
+	return &removal{Name: p.Name, Index: s.Index, Recovery: s.Recovery}
 }
 
 // removal is what a member that was removed is told, and by whom.
@@ -90,10 +109,17 @@ type removal struct {
 	Name  string // who was removed
 	Index uint64 // as of this entry
 	By    string // who says so; "": the own log
+
+	Recovery *fsm.Recovery // the last one of who says so
+	Behind   bool          // and it left this node behind
 }
 
 // Error implements error.
 func (r *removal) Error() string {
+	if r.Behind {
+		return fmt.Sprintf("%s is %v: that was recovered on %s at %s, as of log entry %d, without it (cluster epoch %d): `quorate leave` there removes what is left of it, then it can join again with a token of %s",
+			r.Name, ErrRemoved, r.Recovery.Survivor, r.Recovery.At.UTC().Format(time.RFC3339), r.Recovery.AsOf, r.Recovery.Epoch, r.Recovery.Survivor)
+	}
 	text := fmt.Sprintf("%s is %v (as of log entry %d)", r.Name, ErrRemoved, r.Index)
 	if r.By != "" {
 		text += ", says " + r.By
@@ -110,6 +136,8 @@ type failure struct {
 	Code  string `json:"code,omitempty"`
 	Index uint64 `json:"index,omitempty"`
 	Name  string `json:"name,omitempty"`
+
+	Recovery *fsm.Recovery `json:"recovery,omitempty"`
 }
 
 // wireErrors are the errors that keep their identity on the wire.
@@ -135,7 +163,7 @@ func newFailure(err error) (failure, int) {
 	f, status := failure{Error: err.Error()}, http.StatusConflict
 	var r *removal
 	if errors.As(err, &r) {
-		f.Index, f.Name = r.Index, r.Name
+		f.Index, f.Name, f.Recovery = r.Index, r.Name, r.Recovery
 	}
 	for _, w := range wireErrors {
 		if errors.Is(err, w.err) {
@@ -148,7 +176,7 @@ func newFailure(err error) (failure, int) {
 
 func (f failure) err() error {
 	if f.Code == "removed" {
-		return &removal{Name: f.Name, Index: f.Index}
+		return &removal{Name: f.Name, Index: f.Index, Recovery: f.Recovery}
 	}
 	for _, w := range wireErrors {
 		if f.Code == w.code {
