@@ -61,6 +61,7 @@ func Handler(a Agent) http.Handler {
 	stream(mux, "/v1/leave", a.Leave)
 	stream(mux, "/v1/drain", a.Drain)
 	snapshots(mux, a)
+	recovery(mux, a)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
 		if pattern != "" {

@@ -205,4 +205,6 @@ type Agent interface {
 	SaveSnapshot(ctx context.Context, r SaveRequest) (SavedState, error)
 	PlanRestore(ctx context.Context, r RestoreRequest) (Plan, error)
 	Restore(ctx context.Context, r RestoreRequest) (ApplyResult, error)
+	PlanRecovery(ctx context.Context, r RecoverRequest) (RecoveryPlan, error)
+	Recover(ctx context.Context, r RecoverRequest, p Progress) error
 }

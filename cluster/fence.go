@@ -65,8 +65,8 @@ func (c *credentials) signed(r *fsm.Recovery) bool {
 
 // latest is the latest recovery that this node knows of: its own cluster's, or the one that fenced it.
 func (n *Node) latest() *fsm.Recovery {
-	if r := n.removed.Load(); r != nil && r.Behind {
-		return r.Recovery
+	if r := n.LeftBehind(); r != nil {
+		return r
 	}
 	return n.State().Recovery
 }
@@ -88,7 +88,24 @@ func (n *Node) heed(r *fsm.Recovery, by string) {
 	if err := writeFence(n.creds.dir, r); err != nil { // it counts all the same, until the next start
 		n.log.Error("the recovery that ended this director's part is not kept on disk", "err", err)
 	}
-	n.endRemoved(&removal{Name: n.id.Name, Index: r.Index, By: by, Recovery: r, Behind: true})
+	n.endRemoved(n.leftBehind(r, by))
+}
+
+func (n *Node) leftBehind(r *fsm.Recovery, by string) *removal {
+	where := "ADDRESS"
+	if m, ok := memberByID(n.State(), r.SurvivorID); ok {
+		where = m.Address.String()
+	}
+	return &removal{Name: n.id.Name, Index: r.Index, By: by, Recovery: r, Behind: true, Where: where}
+}
+
+// LeftBehind returns the recovery that has ended this member's part in its cluster, or nil. It is to own
+// nothing any more.
+func (n *Node) LeftBehind() *fsm.Recovery {
+	if r := n.removed.Load(); r != nil && r.Behind {
+		return r.Recovery
+	}
+	return nil
 }
 
 func writeFence(dir string, r *fsm.Recovery) error {
@@ -122,7 +139,7 @@ func (n *Node) recallFence() error {
 			path, err, n.creds.dir)
 	}
 	if n.leavesBehind(&r) {
-		n.removed.Store(&removal{Name: n.id.Name, Index: r.Index, Recovery: &r, Behind: true})
+		n.removed.Store(n.leftBehind(&r, ""))
 	}
 	return nil
 }
@@ -180,8 +197,7 @@ func (n *Node) serveEpoch(w http.ResponseWriter, r *http.Request) {
 		by = c.ConnectionState().PeerCertificates[0].Subject.CommonName
 	}
 	n.heed(told.Recovery, by)
-	removed := n.removed.Load()
-	writeJSON(w, epochAnswer{Recovery: n.latest(), Fenced: removed != nil && removed.Behind})
+	writeJSON(w, epochAnswer{Recovery: n.latest(), Fenced: n.LeftBehind() != nil})
 }
 
 // callFormer keeps telling those whom a recovery left behind, until ctx ends: they come back when they

@@ -112,13 +112,14 @@ type removal struct {
 
 	Recovery *fsm.Recovery // the last one of who says so
 	Behind   bool          // and it left this node behind
+	Where    string        // the survivor's address then
 }
 
 // Error implements error.
 func (r *removal) Error() string {
 	if r.Behind {
-		return fmt.Sprintf("%s is %v: that was recovered on %s at %s, as of log entry %d, without it (cluster epoch %d): `quorate leave` there removes what is left of it, then it can join again with a token of %s",
-			r.Name, ErrRemoved, r.Recovery.Survivor, r.Recovery.At.UTC().Format(time.RFC3339), r.Recovery.AsOf, r.Recovery.Epoch, r.Recovery.Survivor)
+		return fmt.Sprintf("%s is %v: that was recovered on %s at %s, as of log entry %d, without it (cluster epoch %d): run `quorate leave` there, and then `quorate join %s --token TOKEN` with a token that `quorate token create` on %s prints",
+			r.Name, ErrRemoved, r.Recovery.Survivor, r.Recovery.At.UTC().Format(time.RFC3339), r.Recovery.AsOf, r.Recovery.Epoch, r.Where, r.Recovery.Survivor)
 	}
 	text := fmt.Sprintf("%s is %v (as of log entry %d)", r.Name, ErrRemoved, r.Index)
 	if r.By != "" {

@@ -265,6 +265,6 @@ func (v Survey) Refusal(force bool) error {
 			return fmt.Errorf("%w: %s; %s knows log entry %d, this one %d: recover there, if the others are lost for good", ErrNotLost, numbers, m.Name, m.Index, v.AsOf)
 		}
 	}
-	return fmt.Errorf("%w: %s, %d must reach each other to agree: bring one back. If the rest is lost for good, stop %s first, or force it; they have to join again then",
+	return fmt.Errorf("%w: %s, %d must reach each other to agree: bring one back. If the rest is lost for good, stop the agent of %s first, or force it (--force); it has to join again then",
 		ErrNotLost, numbers, all/2+1, strings.Join(v.Answering(), ", "))
 }

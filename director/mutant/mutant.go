@@ -11,5 +11,6 @@ const (
 	NoGuard     = "no-guard"     // a Backup that hears nobody asks nobody
 	NoStandby   = "no-standby"   // who does not own waits for nobody's silence
 	OneProcess  = "one-process"  // the keeper dies with control
+	NoFence     = "no-fence"     // who a recovery left behind goes on
 	PoisonEnds  = "poison-ends"  // an entry that cannot be applied ends control
 )
