@@ -115,7 +115,7 @@ func (s *session) start(ctx context.Context) {
 	s.runner.Set(s.node.State().Config.Services)
 	s.setNeeds(s.node.State().Config)
 	for _, run := range []func(context.Context) error{
-		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence,
+		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence, s.yield,
 		s.alive.pulse.Run, s.alive.watcher.Run,
 	} {
 		s.group.Go(func() error { return run(ctx) })

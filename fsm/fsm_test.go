@@ -68,6 +68,7 @@ func history() []Command {
 		DropIntent{Group: "gateway", Epoch: 2, Reason: "no answer"},
 		SetDraining{Name: "d1", Draining: true},
 		RemoveMember{Name: "d1"},
+		RestoreConfig{Base: 1, Level: 1, Config: articleConfig(), Source: "a file", Author: "root"},
 	}
 }
 
