@@ -107,8 +107,7 @@ func (s *session) suspects(now time.Time) bool {
 // silence is for how long nothing came from a member's agent over the cluster port, and for how long its own
 // address has not answered on the segment of each router of a group, in the order of the configuration:
 // negative where it has none, or was not asked yet.
-func (s *session) silence(member fsm.Member, g fsm.Group, now time.Time) (unheard time.Duration, unreached []time.Duration) {
-	own, _ := s.keeper.Status().Group(g.Name)
+func (s *session) silence(member fsm.Member, g fsm.Group, own keeper.GroupStatus, now time.Time) (unheard time.Duration, unreached []time.Duration) {
 	for _, r := range g.Routers {
 		reached := time.Duration(-1)
 		if i := slices.IndexFunc(own.Routers, func(st keeper.RouterStatus) bool { return st.Name == r.Name }); i >= 0 {

@@ -17,13 +17,25 @@ type gathered struct {
 	Now
 	at      time.Time
 	onTime  bool
-	status  keeper.Status
+	said    time.Time                     // when the keeper said its status
+	status  map[string]keeper.GroupStatus // of those groups that it runs
+	specs   map[string]fsm.Group
 	members map[netip.Addr]string // who has an address as one of its own
 	names   []string              // of all other members
 }
 
 func (d *Driver) gather(now time.Time) *gathered {
-	g := &gathered{Now: d.cfg.Now(), at: now, onTime: d.cfg.OnTime(now) && !mutant.On(mutant.OnlyTimer), status: d.cfg.Keeper.Status(), members: map[netip.Addr]string{}}
+	status := d.cfg.Keeper.Status()
+	g := &gathered{
+		Now: d.cfg.Now(), at: now, onTime: d.cfg.OnTime(now) && !mutant.On(mutant.OnlyTimer), said: status.Time,
+		status: map[string]keeper.GroupStatus{}, specs: map[string]fsm.Group{}, members: map[netip.Addr]string{},
+	}
+	for _, own := range status.Groups {
+		g.status[own.Name] = own
+	}
+	for _, spec := range g.State.Config.Groups() {
+		g.specs[spec.Name] = spec
+	}
 	for _, name := range slices.Sorted(maps.Keys(g.State.Members)) {
 		if name != d.cfg.Self {
 			g.names = append(g.names, name)
@@ -41,13 +53,13 @@ func (d *Driver) facts(g *gathered, spec fsm.Group) ownership.Facts {
 		Self: d.cfg.Self, Group: spec.Name, Log: g.State.Groups[spec.Name], Current: g.Current, Quorum: g.Quorum,
 		Ready: g.Ready && g.Fit(spec), Drains: g.Drains, OnTime: g.onTime, Voters: len(g.State.Members),
 	}
-	own, runs := g.status.Group(spec.Name)
+	own, runs := g.status[spec.Name]
 	if runs {
 		f.Keeper = g.keeper(own, spec)
 	}
 	for _, name := range g.names {
 		m := g.Member(spec.Name, name)
-		m.Unheard, m.Unreached = d.cfg.Silence(g.State.Members[name], spec, g.at)
+		m.Unheard, m.Unreached = d.cfg.Silence(g.State.Members[name], spec, own, g.at)
 		if mutant.On(mutant.NoGuard) {
 			m.Part = ownership.Absent // nor is anything settled with another owner
 		}
@@ -63,7 +75,7 @@ func (g *gathered) keeper(own keeper.GroupStatus, spec fsm.Group) ownership.Keep
 	for i, r := range own.Routers {
 		x := ownership.Router{Name: r.Name, Silent: r.Silent && !mutant.On(mutant.NoGuard)}
 		if r.Heard != nil {
-			x.Heard, x.Age = g.members[r.Heard.Source], r.Heard.Age+g.at.Sub(g.status.Time)
+			x.Heard, x.Age = g.members[r.Heard.Source], r.Heard.Age+g.at.Sub(g.said)
 			x.Other = x.Heard == ""
 		}
 		k.Routers = append(k.Routers, x)

@@ -139,6 +139,10 @@ func (g *group) answer(err error) {
 // reported takes what the worker did.
 func (k *keeper) reported(now time.Time, reports []report) {
 	for _, rep := range reports {
+		if rep.screen != nil {
+			k.screened(now, *rep.screen)
+			continue
+		}
 		g := k.at[rep.id]
 		if g == nil {
 			continue

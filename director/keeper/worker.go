@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/quorate/quorate/director/accept"
 	"github.com/quorate/quorate/director/address"
 )
 
@@ -17,6 +18,7 @@ import (
 // told what is wanted, never what to do, so that the loop never waits and no queue can grow.
 type worker struct {
 	host   Host
+	screen screen
 	log    hclog.Logger
 	poke   chan struct{} // capacity 1: look again
 	report chan<- []report
@@ -29,7 +31,8 @@ type worker struct {
 	want  map[identity]want
 	gen   uint64
 
-	rate address.Pace // as it is wanted; guarded by mu
+	rate     address.Pace // as it is wanted; guarded by mu
+	refusing accept.Table // likewise
 
 	have map[identity]*holding // owned by run
 	pace address.Pace          // owned by run
@@ -87,6 +90,7 @@ type report struct {
 	restored []address.Address // removed by somebody else, and added again
 	lost     address.Paths     // routes and rules likewise
 	lapsed   bool              // the kernel let the addresses go
+	screen   *screened         // the report is about the screen, and no router
 }
 
 const (
@@ -94,9 +98,9 @@ const (
 	staleAfter = 10 * time.Millisecond  // to look for the loop's next beat
 )
 
-func newWorker(host Host, log hclog.Logger, reports chan<- []report) *worker {
+func newWorker(host Host, s Screen, log hclog.Logger, reports chan<- []report) *worker {
 	return &worker{
-		host: host, log: log, report: reports, poke: make(chan struct{}, 1),
+		host: host, screen: screen{Screen: s, log: log}, log: log, report: reports, poke: make(chan struct{}, 1),
 		want: map[identity]want{}, have: map[identity]*holding{},
 	}
 }
@@ -112,7 +116,7 @@ func (w *worker) own(id identity, r Router, spoke *atomic.Int64) uint64 {
 		}
 		v.paths, v.refresh = r.paths(), r.refresh()
 		v.spoke, v.silence = spoke, r.Interval+spare
-		v.patience = min(2*r.Interval, Renewal(v.lifetime)+spare)
+		v.patience = min(2*r.Interval, r.Interval+spare)
 	})
 }
 
@@ -218,6 +222,7 @@ func (w *worker) finish(deadline time.Time) {
 			left = left || !ok
 		}
 		if !left {
+			w.refuse(wants, now)
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -227,6 +232,7 @@ func (w *worker) finish(deadline time.Time) {
 // step does all that is due and returns how long nothing will be.
 func (w *worker) step(ctx context.Context, now time.Time) time.Duration {
 	wants := w.wanted()
+	first := w.refuse(wants, now)
 	next := w.drop(wants, now)
 	p := pass{worker: w, wants: wants, now: now}
 	for id, v := range wants {
@@ -240,7 +246,9 @@ func (w *worker) step(ctx context.Context, now time.Time) time.Duration {
 		}
 	}
 	p.serve()
-	w.tell(ctx, p.reports())
+	last := w.refuse(wants, now) // what is gone by now
+	w.tell(ctx, slices.Concat(first, p.reports(), last))
+	next = earlier(next, w.screen.retry)
 	for id := range wants {
 		next = earlier(next, w.have[id].next())
 	}

@@ -233,3 +233,42 @@ func TestAContestOverALoserThatMeanwhileOwnsNothingIsOver(t *testing.T) {
 	s.pass(time.Minute)
 	s.does()
 }
+
+func TestAnOwnerThatReachesNobodyWhereItsRivalDoesLetsGo(t *testing.T) {
+	far := func(s *story) { // nobody has answered on the second segment
+		for i := range s.Members {
+			s.Members[i].Unreached = []time.Duration{0, GoneAfter}
+		}
+	}
+	apart := Tell{Kind: "contest", Text: "each on a side of its own", Alarm: true}
+	for _, tt := range []struct {
+		name   string
+		edit   func(*story)
+		word   []bool
+		in     Segment
+		letsGo bool
+	}{
+		{"it does", far, near, Segment{Router: "in"}, true},
+		{"the gateway answers", far, near, Segment{Router: "in", Gateway: true}, false},
+		{"another answers just now", far, near, Segment{Router: "in", Reached: []string{"d3"}}, false},
+		{"others have answered lately", func(*story) {}, near, Segment{Router: "in"}, false},
+		{"this director was late", func(s *story) { far(s); s.OnTime = false }, near, Segment{Router: "in"}, false},
+		{"its rival reaches nobody either", far, []bool{false, true}, Segment{Router: "in"}, false},
+		{"its rival reaches nobody on the other segment", far, []bool{true, false}, Segment{Router: "in"}, false},
+		{"its rival does not say", far, nil, Segment{Router: "in"}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := contested(t)
+			tt.edit(s)
+			s.reaches(Segment{Router: "out", Reached: []string{"d3"}}, tt.in)
+			word := stays(3, "d1")
+			word.Alone = tt.word
+			s.says("d1", word)
+			if tt.letsGo {
+				s.does(Tell{Kind: "contest", Text: "it reaches nobody on a segment, and d1 does"}, Resign{})
+				return
+			}
+			s.does(apart)
+		})
+	}
+}

@@ -24,6 +24,7 @@ type quiet struct {
 	held    bool      // the keeper was told to hold its timer
 	suspect string    // the owner that was found cut off the last time
 	choice  *Guarding // what was decided last; nil: nothing is silent
+	told    Choice    // what people were told of last, of what the looks said
 }
 
 // Deaf says why the owner of the group is not heard here, or is empty.
@@ -53,7 +54,7 @@ func (s *step) lookQuiet() {
 		s.quiet.again = false
 		if s.quiet.choice != nil {
 			s.release()
-			s.quiet.choice, s.quiet.suspect = nil, ""
+			s.quiet.choice, s.quiet.suspect, s.quiet.told = nil, "", Take
 		}
 		return
 	}
@@ -98,8 +99,8 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		s.quiet.suspect, pause = g.Owner, 0
 		g.Choice = Hold
 	}
-	fresh := s.quiet.choice == nil || s.quiet.choice.Choice != g.Choice
-	s.quiet.choice = &g
+	fresh := g.Choice != s.quiet.told
+	s.quiet.choice, s.quiet.told = &g, g.Choice
 	if fresh && g.Choice != Take {
 		s.warn("guard", fmt.Sprintf("%s on %s: %s", s.Group, s.Self, g.Reason))
 	}

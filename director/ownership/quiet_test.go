@@ -388,6 +388,10 @@ func TestAnOwnerThatSaysItReachesOthersIsNotClaimedFrom(t *testing.T) {
 	if want := "d1 owns it, and d1 reaches others"; s.m.Deaf() != want {
 		t.Errorf("it says %q, want %q", s.m.Deaf(), want)
 	}
+	s.pass(time.Second)
+	s.does(askD1, askD3, probes("in"))
+	s.isCutOff()
+	s.does(let) // people were told
 }
 
 func TestASecondSurveyWaitsForAgentsThatAreFarAway(t *testing.T) {
