@@ -261,6 +261,9 @@ func (w *world) roundTrip(leader *host) time.Duration {
 	return time.Millisecond
 }
 
+// newest is the state after all that is agreed.
+func (w *world) newest() *fsm.State { return w.agreed.states[len(w.agreed.states)-1] }
+
 // agree adds an entry that a majority has, and returns what became of its command.
 func (w *world) agree(leader *control, cmd fsm.Command) error {
 	states := w.agreed.states

@@ -144,10 +144,14 @@ func (w *world) speak(a, b *host) bool {
 func (w *world) slack() time.Duration { return 4 * w.slow }
 
 // isAble reports whether a host could serve: it is connected on each segment, and its keeper runs. Where the
-// owner of a pair is cut off on one segment only, it takes a control that runs to see that.
+// owner of a pair is cut off on one segment only, it takes a control that runs to see that, and a quorum to do
+// something about it.
 func (x *watch) isAble(h *host) bool {
 	w := x.w
-	if h.witness || !h.up || h.stalls > 0 || !h.keeping.runs() || w.pair && !h.controlling.runs() {
+	if w.pair && w.newest().Members[h.name].Draining {
+		return false
+	}
+	if h.witness || !h.up || h.stalls > 0 || !h.keeping.runs() || w.pair && (!h.controlling.runs() || !w.quorate(h)) {
 		return false
 	}
 	for _, r := range w.routers {
@@ -189,7 +193,7 @@ func (x *watch) lookDark(r *router) {
 // for any more, while the log wants it to move between two that are well.
 func (x *watch) breaks(r *router, whole bool) {
 	w := x.w
-	g := w.agreed.states[len(w.agreed.states)-1].Groups[r.group]
+	g := w.newest().Groups[r.group]
 	if g.Intent == nil || !whole {
 		return
 	}
@@ -245,7 +249,7 @@ func (x *watch) isCalm(h *host) bool {
 	if !x.isAble(h) || !h.controlling.runs() || h.control.leaving || w.asks > 0 || h.control.status == nil {
 		return false
 	}
-	if m := w.agreed.states[len(w.agreed.states)-1].Members[h.name]; m.Draining {
+	if m := w.newest().Members[h.name]; m.Draining {
 		return false
 	}
 	for _, o := range w.hosts {
@@ -266,7 +270,7 @@ func (x *watch) isCalm(h *host) bool {
 			return false
 		}
 	}
-	return w.quorate(h)
+	return w.quorate(h) && w.sees(h)
 }
 
 // wasCalm reports whether a host has been calm for so long that nothing before that counts.
@@ -336,6 +340,11 @@ func (x *watch) loses(h *host, group, why string) {
 	if !x.owns[h.index].is || w.now-x.owns[h.index].at < ownsTime || x.wanted() {
 		return
 	}
+	for _, o := range w.hosts {
+		if o != h && x.owns[o.index].is && (!o.controlling.runs() || o.control.applied < h.control.applied) {
+			return // to one that cannot know that the log has named another since
+		}
+	}
 	if s := x.calm[h.index]; x.wasCalm(h) {
 		x.fail("no needless move", "%s loses %s though nothing was wrong with it for %v, and nobody asked: %s", h.name, group, w.now-s.at, why)
 	}
@@ -357,7 +366,7 @@ func (x *watch) takes(h *host, group, why string) {
 		}
 		clear := x.clear[o.index][h.index]
 		switch {
-		case !x.wasCalm(o):
+		case !x.wasCalm(o), o.control.applied != h.control.applied: // their priorities may be the same by chance
 		case clear.is && w.now-clear.at > 5*w.interval:
 			x.fail("no needless move", "%s takes %s though it hears %s serve it: %s", h.name, group, o.name, why)
 		case x.wasCalm(h) && w.slow == 0 && w.now-x.owns[o.index].at > w.interval:
