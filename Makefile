@@ -126,6 +126,10 @@ sim: ## simulate the ownership of addresses; N=scenarios, FROM=seed, SEED=the on
 sim-mutants: ## switch the system's safeguards off one by one, and see that the simulation finds each; BOUND=scenarios
 	@$(GO) test -count=1 -timeout 24h ./e2e/sim -v -run TestMutantsAreFound -bound $(BOUND)
 
+.PHONY: truth-table
+truth-table: ## write docs/ownership-truth-table.md from the table that the simulation tests
+	@$(GO) test -count=1 ./e2e/sim -run TestThePageOfTheTruthTable -update
+
 .PHONY: fuzz
 fuzz: ## fuzz every decoder for FUZZTIME each
 	@list=$$($(GO) test -list '^Fuzz' $(HOST_PKGS)) || { echo "$$list"; exit 1; }; \

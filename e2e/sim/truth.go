@@ -2,8 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
@@ -21,7 +19,13 @@ const (
 	Deaf  Segment = "loses VRRP"
 	Parts Segment = "cut, the gateway on the owner's side"
 	Alone Segment = "cut, the owner alone on its side"
+
+	PairParts Segment = "one of a pair's cut, the gateway on the owner's side"
+	PairAlone Segment = "one of a pair's cut, the owner alone on its side"
 )
+
+// pair reports whether the group has a second segment, which stays whole.
+func (s Segment) pair() bool { return s == PairParts || s == PairAlone }
 
 // The ports.
 const (
@@ -46,18 +50,13 @@ func (s Situation) Quorum() string {
 	}[s.Port]
 }
 
-// Outcome is what becomes of a situation: who answers for the address after a while, and who after all has healed.
-type Outcome struct {
-	Serves string // "owner", "successor", "third", joined by " and ", or "nobody"
-	Healed string // likewise
-}
-
-// the members of a situation.
-var parts = []string{"owner", "successor", "third", "dead"}
+// Outcome is what becomes of a situation: who answers for the address after a while, and who after all has healed:
+// "owner", who owned it before, "another", "owner and another", "each" of them or "nobody".
+type Outcome struct{ Serves, Healed string }
 
 // Find plays a situation, and returns what becomes of it, or what is broken.
-func (s Situation) Find(seed uint64, policy fsm.QuorumLoss, interval time.Duration) (Outcome, *Violation) {
-	l := layout{directors: 3, interval: interval, clusterOn: own, gateways: true, onLoss: policy}
+func (s Situation) Find(seed uint64, policy fsm.QuorumLoss, interval time.Duration, without Mutant) (Outcome, *Violation) {
+	l := layout{directors: 3, interval: interval, clusterOn: own, gateways: true, pair: s.Segment.pair(), onLoss: policy, without: without}
 	if s.Witness {
 		l.directors, l.witness = 2, true
 	}
@@ -97,9 +96,9 @@ func (s Situation) faults(w *world) []fault {
 	switch s.Segment {
 	case Deaf:
 		out = append(out, w.losesAll(wan, vrrpKind))
-	case Parts:
+	case Parts, PairParts:
 		out = append(out, w.cutsOff(wan, segment, w.parts([]int{0, client}), string(s.Segment)))
-	case Alone:
+	case Alone, PairAlone:
 		out = append(out, w.cutsOff(wan, segment, w.parts([]int{0}), string(s.Segment)))
 	}
 	switch s.Port {
@@ -113,32 +112,25 @@ func (s Situation) faults(w *world) []fault {
 	return out
 }
 
-// servers are those that answer for the address, whoever reaches them.
+// servers says who answers for the address, whoever reaches them.
 func (w *world) servers() string {
-	var names []string
-	for i, h := range w.hosts {
+	owner, others := w.hosts[0].kernel.has(0), 0
+	for _, h := range w.hosts[1:] {
 		if h.kernel.has(0) {
-			names = append(names, parts[min(i, len(parts)-1)])
+			others++
 		}
 	}
-	if len(names) == 0 {
+	switch {
+	case owner && others == 0:
+		return "owner"
+	case owner && others == 1:
+		return "owner and another"
+	case others == 1:
+		return "another"
+	case others == 0:
 		return "nobody"
 	}
-	return strings.Join(names, " and ")
-}
-
-// Situations are all of them.
-func Situations() []Situation {
-	var out []Situation
-	for _, segment := range []Segment{Whole, Deaf, Parts, Alone} {
-		for _, port := range []Port{Open, Few, OwnerCut, OthersCut, AllCut} {
-			out = append(out, Situation{segment, port, false})
-			if port != Few {
-				out = append(out, Situation{segment, port, true})
-			}
-		}
-	}
-	return out
+	return "each"
 }
 
 // Losses are what may be done without quorum.
@@ -151,5 +143,3 @@ func (s Situation) String() string {
 	}
 	return fmt.Sprintf("segment %s, cluster port %s, third member a %s", s.Segment, s.Port, third)
 }
-
-var _ = slices.Sorted[int]
