@@ -201,7 +201,7 @@ func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			live := map[string]received{"d1": {report: report{Ready: true, Certificate: tt.c}}}
-			d := directorStatus(fsm.Member{Name: "d1"}, live)
+			d := directorStatus(fsm.Member{Name: "d1"}, live, 0)
 			got := warnings(api.Status{Name: "d1", Quorum: true, Directors: []api.DirectorStatus{d}}, live, noon)
 			if strings.Join(got, "\n") != tt.want {
 				t.Errorf("warnings %q, want %q", got, tt.want)

@@ -89,6 +89,14 @@ func misfits(cfg fsm.Config, r report) []misfit {
 			Hint: "load it there with `modprobe ip_vs`, or boot a kernel that has it",
 		}})
 	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Routers)) {
+		if r.NoRefusal != "" && cfg.Routers[name].NoAccept && cfg.Routers[name].AddressOwner != r.Name {
+			all = append(all, misfit{
+				director: r.Name, what: fmt.Sprintf("router %q: ", name), lacks: "way to refuse packets, which accept = false needs",
+				Problem: config.Problem{Path: fmt.Sprintf("routers[%q].accept", name), Hint: r.Name + " says: " + r.NoRefusal},
+			})
+		}
+	}
 	if r.Links == nil { // it does not say
 		return all
 	}

@@ -34,11 +34,12 @@ type report struct {
 	HashIndex    uint64                               `json:"hash_index"`
 	Hash         string                               `json:"hash"` // of the state at HashIndex
 	Ready        bool                                 `json:"ready"`
-	Reasons      []string                             `json:"reasons,omitempty"`  // why it is not
-	Halted       string                               `json:"halted,omitempty"`   // the log entry that it cannot apply
-	Troubles     []string                             `json:"troubles,omitempty"` // that make it not unready
-	NoIPVS       bool                                 `json:"no_ipvs,omitempty"`  // its kernel has none
-	Joining      bool                                 `json:"joining,omitempty"`  // it has no vote yet
+	Reasons      []string                             `json:"reasons,omitempty"`    // why it is not
+	Halted       string                               `json:"halted,omitempty"`     // the log entry that it cannot apply
+	Troubles     []string                             `json:"troubles,omitempty"`   // that make it not unready
+	NoIPVS       bool                                 `json:"no_ipvs,omitempty"`    // its kernel has none
+	NoRefusal    string                               `json:"no_refusal,omitempty"` // why it could keep no packets from its host
+	Joining      bool                                 `json:"joining,omitempty"`    // it has no vote yet
 	Leaving      bool                                 `json:"leaving,omitempty"`
 	Certificate  cluster.Certificate                  `json:"certificate,omitzero"` // by which the others know it
 	Links        []string                             `json:"links"`                // its interfaces, as the kernel calls them

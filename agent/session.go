@@ -49,6 +49,7 @@ type session struct {
 	alive              alive
 	tellings           tellings
 	placed             placed
+	refusals           refusals
 	heard              bell          // rings when a report came
 	tellNow            chan struct{} // capacity 1: tell the others at once
 	warming, relieving atomic.Bool
@@ -114,7 +115,7 @@ func (s *session) start(ctx context.Context) {
 	s.runner.Set(s.node.State().Config.Services)
 	s.setNeeds(s.node.State().Config)
 	for _, run := range []func(context.Context) error{
-		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence,
+		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence, s.yield,
 		s.alive.pulse.Run, s.alive.watcher.Run,
 	} {
 		s.group.Go(func() error { return run(ctx) })
@@ -232,7 +233,7 @@ func (s *session) report() report {
 	state := s.node.State()
 	r := report{
 		Name: s.cfg.Name, Version: s.version, Index: state.Index,
-		NoIPVS: !s.director.CanHaveIPVS(), Groups: map[string]groupReport{}, Observations: s.observations(),
+		NoIPVS: !s.director.CanHaveIPVS(), NoRefusal: s.refusals.why(time.Now()), Groups: map[string]groupReport{}, Observations: s.observations(),
 	}
 	r.HashIndex, r.Hash = s.hash(state)
 	r.Links, r.Names = interfaces(), s.cfg.Interfaces

@@ -210,7 +210,7 @@ func calls() []call {
 }
 
 func TestEveryMethodReachesTheAgentAndComesBack(t *testing.T) {
-	all := calls()
+	all := append(calls(), moreCalls()...)
 	if n := reflect.TypeFor[api.Agent]().NumMethod(); n != len(all) {
 		t.Fatalf("the agent has %d methods, %d are tried here", n, len(all))
 	}
@@ -237,7 +237,7 @@ func TestEveryMethodReachesTheAgentAndComesBack(t *testing.T) {
 }
 
 func TestErrorsComeBackAsTheyWereSaid(t *testing.T) {
-	for _, c := range calls() {
+	for _, c := range append(calls(), moreCalls()...) {
 		t.Run(c.name, func(t *testing.T) {
 			f := &fake{steps: []string{"one"}, err: errors.New("no: d1 is not \"ready\"")}
 			var steps []string

@@ -62,6 +62,8 @@ func Handler(a Agent) http.Handler {
 	stream(mux, "/v1/leave", a.Leave)
 	stream(mux, "/v1/drain", a.Drain)
 	stream(mux, "/v1/move", a.Move)
+	snapshots(mux, a)
+	recovery(mux, a)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
 		if pattern != "" {

@@ -24,7 +24,11 @@ type Status struct {
 	Revision     uint64           `json:"revision"`
 	AppliedIndex uint64           `json:"applied_index"`
 	FeatureLevel int              `json:"feature_level"`
-	StateHash    string           `json:"state_hash"` // hex
+	StateHash    string           `json:"state_hash"`    // hex
+	ClusterEpoch uint64           `json:"cluster_epoch"` // 1, and one more with each recovery
+	Voters       int              `json:"voters"`        // members that count for the quorum, as far as this director knows
+	Answering    int              `json:"answering"`     // of these
+	MayFail      int              `json:"may_fail"`      // how many more of these may fail before the quorum is lost
 	Directors    []DirectorStatus `json:"directors"`
 	Groups       []GroupStatus    `json:"groups"`
 	Services     []ServiceStatus  `json:"services"`
@@ -46,6 +50,7 @@ type DirectorStatus struct {
 	Draining     bool     `json:"draining"`
 	AppliedIndex uint64   `json:"applied_index"`
 	StateHash    string   `json:"state_hash"`
+	Behind       uint64   `json:"behind,omitempty"` // log entries that another has applied and this one has not
 
 	CertificateIssued  time.Time `json:"certificate_issued,omitzero"`
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"` // it renews itself long before
@@ -250,4 +255,9 @@ type Agent interface {
 	RevokeToken(ctx context.Context, id string) error
 	Plan(ctx context.Context, r ApplyRequest) (Plan, error)
 	Apply(ctx context.Context, r ApplyRequest) (ApplyResult, error)
+	SaveSnapshot(ctx context.Context, r SaveRequest) (SavedState, error)
+	PlanRestore(ctx context.Context, r RestoreRequest) (Plan, error)
+	Restore(ctx context.Context, r RestoreRequest) (ApplyResult, error)
+	PlanRecovery(ctx context.Context, r RecoverRequest) (RecoveryPlan, error)
+	Recover(ctx context.Context, r RecoverRequest, p Progress) error
 }

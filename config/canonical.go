@@ -36,9 +36,8 @@ func canonicalRouter(r fsm.Router) fsm.Router {
 		if a.Kind == fsm.AuthHMAC {
 			orDefault(&a.KeyID, defaultKeyID)
 		}
-		if a.Key == keptKey {
-			a.Key = ""
-		}
+		orEmpty(&a.Key, keptKey)
+		orEmpty(&a.OtherKey, keptKey)
 		r.Auth = &a
 	}
 	for i := range r.Routes {

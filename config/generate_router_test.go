@@ -54,7 +54,7 @@ func (g generator) wire(r *fsm.Router) {
 	case g.chance(30):
 		r.Checksum = fsm.PlainChecksum
 	}
-	r.VirtualMAC, r.Unicast, r.KnownOnly = g.chance(20), g.chance(30), g.chance(20)
+	r.VirtualMAC, r.Unicast, r.KnownOnly, r.NoAccept = g.chance(20), g.chance(30), g.chance(20), g.chance(20)
 	switch g.IntN(4) {
 	case 0:
 		r.NoPreempt = true
@@ -83,7 +83,11 @@ func (g generator) authenticate(r *fsm.Router) {
 	case r.Version == 2:
 		r.Auth = &fsm.Auth{Kind: pick(g, []fsm.AuthKind{fsm.AuthPassword, fsm.AuthHeader}), Key: pick(g, []string{"", "s3cr3t", `"${x}`})}
 	default:
-		r.Auth = &fsm.Auth{Kind: fsm.AuthHMAC, KeyID: uint8(1 + g.IntN(255)), Key: pick(g, []string{"", strings.Repeat("0f", 32), strings.Repeat("A5", 64)})}
+		secrets := []string{"", strings.Repeat("0f", 32), strings.Repeat("A5", 64)}
+		r.Auth = &fsm.Auth{Kind: fsm.AuthHMAC, KeyID: uint8(1 + g.IntN(255)), Key: pick(g, secrets)}
+		if other := uint8(1 + g.IntN(255)); g.chance(50) && other != r.Auth.KeyID {
+			r.Auth.OtherID, r.Auth.OtherKey = other, pick(g, secrets)
+		}
 	}
 }
 

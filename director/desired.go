@@ -120,7 +120,7 @@ func Order(s *fsm.State, self Self) keeper.Order {
 			group.Blocked = why
 		}
 		for _, r := range g.Routers {
-			group.Routers = append(group.Routers, router(r, self, s.Secrets().VRRPKeys[r.Name]))
+			group.Routers = append(group.Routers, router(r, self, s.Secrets().RouterKeys(r.Name)))
 			group.Preempt = group.Preempt && !r.NoPreempt
 			group.PreemptDelay = max(group.PreemptDelay, r.PreemptDelay)
 			if r.AddressOwner == self.Name && !standing.Draining {

@@ -68,6 +68,7 @@ func history() []Command {
 		DropIntent{Group: "gateway", Epoch: 2, Reason: "no answer"},
 		SetDraining{Name: "d1", Draining: true},
 		RemoveMember{Name: "d1"},
+		RestoreConfig{Base: 1, Level: 1, Config: articleConfig(), Source: "a file", Author: "root"},
 	}
 }
 
@@ -291,6 +292,48 @@ func TestTheKeysOfRoutersAreSecretsAndStayWhereNoneIsGiven(t *testing.T) {
 	}
 	if gone, err := put(first, nil); err != nil || gone.Secrets().VRRPKeys != nil {
 		t.Errorf("no authentication any more: %v, %v", gone.Secrets().VRRPKeys, err)
+	}
+}
+
+func TestAChangeOfKeysKeepsEachByItsNumber(t *testing.T) {
+	put := func(s State, auth Auth) (State, error) {
+		cfg := articleConfig()
+		r := cfg.Routers["outside"]
+		auth.Kind = AuthHMAC
+		r.Auth = &auth
+		cfg.Routers["outside"] = r
+		next, _, err := Apply(s, s.Index+1, PutConfig{Base: s.Revision, Config: cfg})
+		return next, err
+	}
+	s, err := put(play(t, history()[:8]), Auth{KeyID: 1, Key: "s3cr3t-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		auth Auth
+		want AuthKeys
+	}{
+		{Auth{KeyID: 1, OtherID: 2, OtherKey: "s3cr3t-2"}, AuthKeys{"s3cr3t-1", "s3cr3t-2"}},
+		{Auth{KeyID: 2, OtherID: 1}, AuthKeys{"s3cr3t-2", "s3cr3t-1"}},
+		{Auth{KeyID: 2}, AuthKeys{"s3cr3t-2", ""}},
+		{Auth{KeyID: 7}, AuthKeys{"s3cr3t-2", ""}}, // one alone may get another number
+		{Auth{KeyID: 8, Key: "s3cr3t-8", OtherID: 7}, AuthKeys{"s3cr3t-8", "s3cr3t-2"}},
+	} {
+		if s, err = put(s, tt.auth); err != nil {
+			t.Fatalf("%+v: %v", tt.auth, err)
+		}
+		if got := s.Secrets().RouterKeys("outside"); got != tt.want {
+			t.Errorf("%+v: keys %+v, want %+v", tt.auth, got, tt.want)
+		}
+		shown, err := json.Marshal(s)
+		if err != nil || bytes.Contains(shown, []byte("s3cr3t")) {
+			t.Errorf("%+v: shown %s, %v", tt.auth, shown, err)
+		}
+	}
+	for _, auth := range []Auth{{KeyID: 9}, {KeyID: 8, OtherID: 9}, {KeyID: 9, OtherID: 8}} {
+		if _, err := put(s, auth); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%+v: %v, want that a key is missing", auth, err)
+		}
 	}
 }
 

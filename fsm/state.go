@@ -29,6 +29,9 @@ type State struct {
 	Members   map[string]Member     `json:"members,omitempty"` // by name
 	Groups    map[string]Ownership  `json:"groups,omitempty"`  // by the name of the group
 
+	Recovery *Recovery         `json:"recovery,omitempty"` // the last one; nil for a cluster that never was lost
+	Former   map[string]Member `json:"former,omitempty"`   // by ID: who was left behind and does not know it yet
+
 	secrets Secrets // unexported, so that no encoder of a State can show them
 }
 

@@ -229,5 +229,6 @@ type Secrets struct {
 	GossipKey []byte           `json:"gossip_key"`
 	Tokens    map[string]Token `json:"tokens"` // by the token's public half
 
-	VRRPKeys map[string]string `json:"vrrp_keys,omitempty"` // of routers, by name: see [Auth]
+	VRRPKeys      map[string]string `json:"vrrp_keys,omitempty"`       // of routers, by name: see [Auth]
+	VRRPOtherKeys map[string]string `json:"vrrp_other_keys,omitempty"` // the same, of those that have another
 }

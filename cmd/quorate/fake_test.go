@@ -57,10 +57,11 @@ func current() fsm.Config {
 
 func (w *whole) Status(context.Context) (api.Status, error) {
 	director := func(name, address string) api.DirectorStatus {
-		return api.DirectorStatus{Name: name, State: "alive", Ready: true, Role: "director", Address: address, Version: "1.0", AppliedIndex: 42, StateHash: "00ff"}
+		return api.DirectorStatus{Name: name, State: "alive", Ready: true, Role: "director", Address: address, Version: "1.0", AppliedIndex: 42, StateHash: "00ff", CertificateIssued: noon, CertificateExpires: noon.AddDate(1, 0, 0)}
 	}
 	return api.Status{
 		Name: "d1", Version: "1.0", Cluster: "c0ffee", Leader: "d2", Quorum: true, Revision: 7, AppliedIndex: 42, FeatureLevel: 1, StateHash: "00ff",
+		ClusterEpoch: 1, Voters: 2, Answering: 2,
 		Directors: []api.DirectorStatus{director("d1", "192.0.2.2:7400"), director("d2", "192.0.2.3:7400")},
 		Groups: []api.GroupStatus{{
 			Name: "web", Owner: "d1", Epoch: 3, Reason: "d2 drains", Order: []string{"d2"}, Addresses: []string{"192.0.2.1/24"}, State: "active", Priority: 224,
@@ -152,8 +153,9 @@ var errTrouble = errors.New("no leader: 1 of 3 voters answer, 2 must reach each 
 func (*trouble) Status(context.Context) (api.Status, error) {
 	return api.Status{
 		Name: "d1", Version: "1.0", Cluster: "c0ffee", Revision: 7, AppliedIndex: 42, FeatureLevel: 1, StateHash: "00ff",
+		ClusterEpoch: 2, Voters: 3, Answering: 1,
 		Directors: []api.DirectorStatus{
-			{Name: "d1", State: "alive", Reasons: []string{"the keeper does not answer", "has not caught up with the log"}, Role: "director", Address: "192.0.2.2:7400", Version: "1.0", Draining: true},
+			{Name: "d1", State: "alive", Behind: 17, Reasons: []string{"the keeper does not answer", "has not caught up with the log"}, Role: "director", Address: "192.0.2.2:7400", Version: "1.0", Draining: true},
 			{Name: "d2", State: "unreachable", Role: "director", Address: "192.0.2.3:7400", Version: "1.0"},
 			{Name: "d3", State: "leaving", Ready: true, Role: "witness", Address: "[2001:db8::3]:7400", Version: "0.9"},
 		},

@@ -51,7 +51,7 @@ func (k *keeper) act(now time.Time, id identity, r *router, a vrrp.Action) {
 }
 
 func (k *keeper) announce(id identity, r *router) {
-	if r.owned {
+	if r.owned && r.active() {
 		r.asked = k.worker.announce(id)
 	}
 }
@@ -130,6 +130,7 @@ func (k *keeper) became(now time.Time, g *group, b vrrp.Became) {
 	for _, r := range g.routers {
 		r.spoke.Store(0)
 	}
+	k.hush(g)
 	g.answer(fmt.Errorf("claim group %q: %s", g.spec.Name, reason))
 	if g.claimed { // the claim is lost: back to the priority of the order
 		g.claimed = false

@@ -53,6 +53,19 @@ type router struct {
 	notedAt   time.Time
 }
 
+// active tells whether the router is Active.
+func (r *router) active() bool { return r.machine != nil && r.machine.State() == vrrp.Active }
+
+// hush has nothing announced for a group that is not Active, though its addresses are here still: after a
+// stall they may be somebody else's by now, and after a yield they are.
+func (k *keeper) hush(g *group) {
+	for id, r := range g.routers {
+		if r.owned && !r.active() {
+			k.worker.hush(id)
+		}
+	}
+}
+
 // parting is a router that is gone but for its repeated priority 0.
 type parting struct {
 	id      identity
@@ -126,6 +139,10 @@ func (g *group) answer(err error) {
 // reported takes what the worker did.
 func (k *keeper) reported(now time.Time, reports []report) {
 	for _, rep := range reports {
+		if rep.screen != nil {
+			k.screened(now, *rep.screen)
+			continue
+		}
 		g := k.at[rep.id]
 		if g == nil {
 			continue

@@ -76,6 +76,9 @@ type Router struct {
 	Rules  []address.Rule  `json:"rules,omitempty"`
 	// VirtualMAC has the addresses on an interface of their own, with the VRRP MAC address.
 	VirtualMAC bool `json:"virtual_mac,omitempty"`
+	// Refuse has the host take no packets for itself that come to the addresses, as without Accept_Mode. It
+	// answers for them all the same.
+	Refuse bool `json:"refuse,omitempty"`
 	// Refresh is the time between announcements when nothing has happened: a minute if it is not there,
 	// 0 for none.
 	Refresh *time.Duration `json:"refresh,omitempty"`

@@ -35,12 +35,13 @@ type task struct {
 	renewed  bool // all addresses have a new lifetime
 	pathNews bool // another error of routes and rules than before
 	due      []address.Address
+	before   []slot // of those that are due, as they were
 }
 
 // begin takes a router into the pass.
 func (p *pass) begin(id identity, v want, h *holding) {
 	t := &task{id: id, v: v, h: h, fresh: v.granted != h.granted}
-	h.retry = time.Time{}
+	h.retry, h.quiet = time.Time{}, v.quiet
 	if t.fresh || v.check != h.check {
 		h.pathRetry = time.Time{}
 	}
@@ -233,7 +234,7 @@ func (p *pass) speak() {
 	tasks := p.rest()
 	due := map[string][]turn{}
 	for _, t := range tasks {
-		t.due = nil
+		t.due, t.before = nil, nil
 		if t.v.announce != t.h.announce {
 			t.h.announce = t.v.announce
 			for _, s := range t.h.slots {
@@ -241,7 +242,7 @@ func (p *pass) speak() {
 			}
 		}
 		for _, a := range t.v.addresses {
-			if s := t.h.slots[a]; s != nil && !s.next.After(p.now) {
+			if s := t.h.slots[a]; s != nil && !t.h.quiet && !s.next.After(p.now) {
 				due[a.Interface] = append(due[a.Interface], turn{t, a, s})
 			}
 		}
@@ -256,16 +257,40 @@ func (p *pass) speak() {
 		}
 	}
 	tasks = slices.DeleteFunc(tasks, func(t *task) bool { return len(t.due) == 0 })
-	together(tasks, func(t *task) []address.Address { return t.due }, p.worker.host.Announce, func(t *task, err error) {
-		if err == nil {
-			return
+	denied := map[address.Address]bool{}
+	together(tasks, func(t *task) []address.Address { return t.due }, p.announcer(tasks, denied), func(t *task, err error) {
+		if err != nil {
+			p.fail(t, err)
 		}
-		p.fail(t, err)
-		for _, a := range t.due {
-			t.h.slots[a].count--
-			t.h.slots[a].next = t.h.retry
+		for i, a := range t.due {
+			s := t.h.slots[a]
+			switch {
+			case denied[a]: // as if it had not been its turn
+				*s = t.before[i]
+				s.next, t.waits = p.now.Add(staleAfter), t.waits || !s.said
+			case err != nil:
+				s.count--
+				s.next = t.h.retry
+			}
 		}
 	})
+}
+
+// announcer announces, but for what nobody wants announced any more when it is about to leave: the host may
+// have been busy, or this thread without a CPU, while the loop gave the addresses up.
+func (p *pass) announcer(tasks []*task, denied map[address.Address]bool) func([]address.Address) error {
+	of := map[address.Address]identity{}
+	for _, t := range tasks {
+		for _, a := range t.due {
+			of[a] = t.id
+		}
+	}
+	return func(as []address.Address) error {
+		return p.worker.host.Announce(as, func(a address.Address) bool {
+			denied[a] = !p.worker.may(of[a], a)
+			return !denied[a]
+		})
+	}
 }
 
 // turn is one announcement that is due.
@@ -285,7 +310,7 @@ func (p *pass) take(iface string, turns []turn) {
 	})
 	n := p.worker.pace.Take(p.now, iface, len(turns))
 	for _, u := range turns[:n] {
-		u.t.due = append(u.t.due, u.a)
+		u.t.due, u.t.before = append(u.t.due, u.a), append(u.t.before, *u.s)
 		u.s.advance(p.now, u.t.v.refresh)
 	}
 	later := p.now.Add(max(p.worker.pace.Next(p.now, iface), time.Millisecond))
@@ -332,6 +357,9 @@ func (h *holding) next() time.Time {
 		next = h.renewed.Add(Renewal(h.lifetime))
 	}
 	next = earlier(next, h.pathRetry)
+	if h.quiet {
+		return next
+	}
 	for _, s := range h.slots {
 		next = earlier(next, s.next)
 	}

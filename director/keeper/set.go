@@ -32,6 +32,7 @@ func (k *keeper) set(now time.Time, o Order, going map[string]bool) {
 	for _, m := range o.Members {
 		k.members[m] = true
 	}
+	k.worker.setRefused(o.refused())
 	moving := k.moving(now, o)
 	for name, g := range k.groups {
 		if slices.ContainsFunc(o.Groups, func(spec Group) bool { return spec.Name == name }) {
@@ -250,6 +251,7 @@ func (k *keeper) join(now time.Time, g *group, going bool) {
 		}
 	}
 	k.carry(now, g, g.machine.Join(now, start))
+	k.hush(g)
 	g.begun = g.machine.Size() > 0
 }
 

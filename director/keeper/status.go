@@ -76,7 +76,7 @@ type RouterStatus struct {
 	Received uint64 `json:"received"`
 	// Contested counts the adverts of other Active routers that were heard while this one was Active.
 	Contested uint64                 `json:"contested,omitempty"`
-	Restored  uint64                 `json:"restored,omitempty"` // addresses, routes and rules that somebody else removed
+	Restored  uint64                 `json:"restored,omitempty"` // addresses, routes, rules and refusals that somebody else removed
 	Drops     map[vrrp.Drop]uint64   `json:"drops,omitempty"`
 	Notices   map[vrrp.Notice]uint64 `json:"notices,omitempty"`
 	// Error is the last error of the kernel about the router's addresses, adverts, routes or rules, empty
@@ -122,7 +122,11 @@ func (k *keeper) status(now time.Time) Status {
 			Claimed: g.claimed, Since: g.since, Reason: g.reason(g.machine.Reason()), Changes: maps.Clone(g.changes),
 		}
 		for _, r := range spec.Routers {
-			gs.Routers = append(gs.Routers, g.routers[r.identity()].status(now, g.machine.Fault(r.identity().String())))
+			rs := g.routers[r.identity()].status(now, g.machine.Fault(r.identity().String()))
+			if r.Refuse {
+				rs.Error = cmp.Or(rs.Error, k.refusal)
+			}
+			gs.Routers = append(gs.Routers, rs)
 		}
 		s.Groups = append(s.Groups, gs)
 	}

@@ -13,5 +13,6 @@ const (
 	OnlyTimer   = "only-timer"   // nobody is found dead before VRRP's timer has run
 	NoStandby   = "no-standby"   // who does not own waits for nobody's silence
 	OneProcess  = "one-process"  // the keeper dies with control
+	NoFence     = "no-fence"     // who a recovery left behind goes on
 	PoisonEnds  = "poison-ends"  // an entry that cannot be applied ends control
 )

@@ -43,11 +43,11 @@ func (s *step) decided(kind, text string) {
 func (s Situation) Record(now time.Time, text string) Record {
 	lines := []string{logLine(s.Log)}
 	if s.Placement.Policy != "" {
-		lines = append(lines, fmt.Sprintf("policy: %s", s.Placement.Policy))
+		lines = append(lines, s.policyLine())
 	}
 	for _, v := range s.Views {
 		line := v.Name + ": " + commas(
-			said(v.Active, "owner", ""), said(v.Alive, "", "no report"), said(v.Silent > 0, "report late by "+ms(v.Silent), ""),
+			said(v.Active, "owner", ""), said(v.Alive, "", "no report"), said(v.Silent > Grace, "silent for "+ms(v.Silent), ""),
 			said(v.Ready, "ready", "not ready"), said(v.Draining, "drains", ""), v.Fault, v.Unfit, said(v.Hears != "", "hears "+v.Hears, ""))
 		if v.Score != 0 {
 			line += fmt.Sprintf(", score %d", v.Score)
@@ -55,6 +55,15 @@ func (s Situation) Record(now time.Time, text string) Record {
 		lines = append(lines, line)
 	}
 	return Record{At: now, Kind: "place", Text: text, Inputs: lines}
+}
+
+// policyLine says what the policy wishes, and for how long it has.
+func (s Situation) policyLine() string {
+	line := fmt.Sprintf("policy: %s, holds for %v", s.Placement.Policy, s.Placement.HoldFor())
+	if w := Wished(s); w.To != "" {
+		return line + fmt.Sprintf("; wishes %s since %s: %s", w.To, ms(s.Wished), w.Reason)
+	}
+	return line + "; wishes nothing else"
 }
 
 // logLine says what the log says of a group.

@@ -33,6 +33,9 @@ func Loads(shares []Share) map[string]int {
 func Spread(shares []Share) map[string]string {
 	shares = slices.Clone(shares)
 	slices.SortFunc(shares, func(a, b Share) int { return strings.Compare(a.Group, b.Group) })
+	for i := range shares {
+		shares[i].Fit = slices.Sorted(slices.Values(shares[i].Fit))
+	}
 	load, plan := Loads(shares), map[string]string{}
 	for {
 		best, to, gain := -1, "", 1
@@ -40,7 +43,7 @@ func Spread(shares []Share) map[string]string {
 			if !s.Moves || plan[s.Group] != "" {
 				continue
 			}
-			for _, name := range slices.Sorted(slices.Values(s.Fit)) {
+			for _, name := range s.Fit {
 				if d := load[s.Owner] - load[name]; name != s.Owner && d > gain {
 					best, to, gain = i, name, d
 				}

@@ -80,6 +80,31 @@ func TestAWishWaitsForItsHoldTime(t *testing.T) {
 	}
 }
 
+func TestADecisionToPlaceSaysWhatThePolicyWished(t *testing.T) {
+	s := Situation{
+		Group: "g", Log: fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2"}},
+		Placement: fsm.Placement{Policy: fsm.Score, Hold: 3 * time.Second}, Wished: 3500 * time.Millisecond,
+		Views: []View{
+			{Name: "d1", Alive: true, Ready: true, Active: true, Silent: 50 * time.Millisecond},
+			{Name: "d2", Alive: true, Ready: true, Score: 1, Silent: 2 * Grace, Hears: "d1"},
+		},
+	}
+	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	want := Record{At: at, Kind: "place", Text: "x", Inputs: []string{
+		"log: epoch 4 names d1, then d2",
+		"policy: score, holds for 3s; wishes nothing else",
+		"d1: owner, ready",
+		"d2: silent for 4s, ready, hears d1, score 1",
+	}}
+	if diff := cmp.Diff(want, s.Record(at, "x")); diff != "" {
+		t.Error(diff)
+	}
+	s.Views[1].Silent = 0
+	if got := s.Record(at, "x").Inputs[1]; got != "policy: score, holds for 3s; wishes d2 since 3.5s: d2 has a score of 1, d1 one of 0" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestWishesBeginAnewWithTheWishAndWithTheOwner(t *testing.T) {
 	var p Wishes
 	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)

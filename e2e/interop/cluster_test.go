@@ -13,7 +13,7 @@ import (
 const routerFile = `router "gateway" {
   vrid      = 51
   interface = "wan"
-  interval  = "200ms"
+  interval  = "500ms"
   addresses = ["` + virtual4 + `"]
 }
 `
@@ -33,7 +33,7 @@ func newShared(t *testing.T) *shared {
 	defer stands.mu.Unlock()
 	n := lab.New(t)
 	s := &shared{Article: &lab.Article{Net: n, Outer: n.Segment("lan"), Inner: n.Segment("own")}}
-	s.segment, s.cell = s.Outer, Cell{Peer: Keepalived, Version: 3, Interval: 200 * time.Millisecond}
+	s.segment, s.cell = s.Outer, Cell{Peer: Keepalived, Version: 3, Interval: 500 * time.Millisecond}
 	for i := range 3 {
 		s.Directors = append(s.Directors, n.Director(fmt.Sprintf("i%d", i+1),
 			s.Outer.At(fmt.Sprintf("192.0.2.%d/24", 1+i)), s.Inner.At(fmt.Sprintf("198.51.100.%d/24", 1+i))))

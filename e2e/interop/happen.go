@@ -50,30 +50,59 @@ var errUntold = errors.New("the client is not told")
 
 // settles waits until that side alone serves, until the client knows, and sees that it stays so.
 func (s *Stand) settles(side Speaker, limit, patience time.Duration) error {
-	if _, err := within(limit, func() error { return s.serves(side, s.Cell.virtual()) }); err != nil {
+	var since time.Time
+	_, err := within(limit, func() error {
+		since = time.Now()
+		return s.serves(side, s.Cell.virtual())
+	})
+	if err != nil {
 		return err
 	}
-	var err error
 	if s.known, err = within(patience, func() error { return s.knows(side) }); err != nil {
-		return fmt.Errorf("%w: %w", errUntold, err)
+		if s.lapsed(side, since, 0) != nil {
+			return fmt.Errorf("%w: %w", errUntold, err)
+		}
+		if since, err = s.recovers(side); err != nil {
+			return err
+		}
 	}
-	return s.stays(side, max(2*s.Cell.Interval, 200*time.Millisecond))
+	return s.remains(side, since, max(2*s.Cell.Interval, 200*time.Millisecond))
 }
 
-// stays sees that for a while nobody but that side serves. The interface that keepalived has the virtual MAC on
-// stays up while it is backup, and its kernel speaks there: then the switch is wrong until the owner's next advert.
+// stays sees that for a while nobody but that side serves.
 func (s *Stand) stays(side Speaker, during time.Duration) error {
+	return s.remains(side, time.Now(), during)
+}
+
+// remains sees that for a while nobody but that side serves, which it does since a time. That somebody else
+// does is right only where the capture shows that the side was silent for as long as the other one's patience;
+// then all must be as before within a second.
+func (s *Stand) remains(side Speaker, since time.Time, during time.Duration) error {
+	for start := time.Now(); time.Since(start) < during; time.Sleep(20 * time.Millisecond) {
+		err := s.alone(side)
+		if err == nil {
+			continue
+		}
+		if why := s.lapsed(side, since, slack); why != nil {
+			return fmt.Errorf("after %v: %w", time.Since(start), errors.Join(err, why))
+		}
+		if since, err = s.recovers(side); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alone says what is wrong while only that side should serve, and the client know it. The interface that
+// keepalived has the virtual MAC on stays up while it is backup, and its kernel speaks there: then the switch
+// is wrong until the owner's next advert.
+func (s *Stand) alone(side Speaker) error {
 	var patience time.Duration
 	if s.Cell.VirtualMAC && s.Cell.Peer == Keepalived && s.isQuorate(side) {
 		patience = s.Cell.Interval + 100*time.Millisecond
 	}
-	for start := time.Now(); time.Since(start) < during; time.Sleep(20 * time.Millisecond) {
-		_, unknown := within(patience, func() error { return s.knows(side) })
-		if err := errors.Join(s.serves(side, s.Cell.virtual()), unknown); err != nil {
-			return fmt.Errorf("after %v: %w", time.Since(start), err)
-		}
-	}
-	return nil
+	_, unknown := within(patience, func() error { return s.knows(side) })
+	return errors.Join(s.serves(side, s.Cell.virtual()), unknown)
 }
 
 // returns has the first side start again, and sees that it takes the address back without a gap.
@@ -132,7 +161,7 @@ func crash(s *Stand) ([]Result, error) {
 	first, _ := s.sides()
 	down := s.Cell.Down(low) + s.late()
 	return s.takeover(diesEvent, down, down, first.Host().Die, func() {
-		time.Sleep(1500 * time.Millisecond) // a term that is long enough for what is repeated in it
+		time.Sleep(told + 100*time.Millisecond) // a term that is long enough for what is repeated in it
 		first.Host().Revive()
 		first.Start(s.Cell.settings(high))
 	})

@@ -96,7 +96,7 @@ func (s *scores) apply(rest string) {
 
 func scoredFile() string {
 	var words []string
-	for _, w := range strings.Fields(passes) {
+	for w := range strings.FieldsSeq(passes) {
 		words = append(words, fmt.Sprintf("%q", w))
 	}
 	return fmt.Sprintf(scoredBlock, better, worse, penalty, strings.Join(words, ", "))

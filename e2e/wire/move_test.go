@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/e2e/lab"
 )
 
 func TestAGroupMovesToWhomAPersonNames(t *testing.T) {
@@ -47,4 +49,40 @@ func TestAGroupMovesToWhomAPersonNames(t *testing.T) {
 	command(t, to, "move", group, from.Name, "--force").refused(t, "drains", "quorate enable director "+from.Name)
 	command(t, from, "enable", "director", from.Name).want(t, 0)
 	w.stays(t, to, 2*time.Second)
+}
+
+// What is pinned goes back to the first that is fit, when its hold time is over, and not before.
+func TestAPinnedGroupGoesBackAfterItsHoldTime(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "p", 3)
+	w.settled(t)
+	first, second := w.Directors[2], w.Directors[0]
+	const hold = 3 * time.Second
+	w.apply(t, strings.Replace(routerFile, "\n}\n", fmt.Sprintf(`
+  placement "pinned" {
+    directors = [%q, %q]
+    hold      = %q
+  }
+}
+`, first.Name, second.Name, hold), 1))
+	on := func(d *lab.Director) {
+		t.Helper()
+		lab.Eventually(t, 4*hold, d.Name+" owns", func() error {
+			if owners := w.Owners(vip); len(owners) != 1 || owners[0] != d.Host {
+				return fmt.Errorf("%d hosts do", len(owners))
+			}
+			return nil
+		})
+	}
+	on(first)
+	command(t, first, "drain", "director", first.Name).want(t, 0)
+	on(second)
+	command(t, first, "enable", "director", first.Name).want(t, 0)
+	w.stays(t, second, hold/2)
+	on(first)
+	before := epoch(t, first)
+	w.told(t, before, "it is pinned to "+first.Name+" before "+second.Name)
+	command(t, first, "move", group, second.Name).want(t, 0) // a person may, for a while
+	w.stays(t, second, hold/2)
+	on(first)
 }

@@ -149,7 +149,7 @@ func drainMoves(t *testing.T, w *testnet, from *lab.Director) {
 		if !strings.Contains(out.err, from.Name+" owns nothing") {
 			t.Errorf("drain says %q", out.err)
 		}
-		lab.Eventually(t, 300*time.Millisecond, "the last of the address has left "+from.Name, func() error {
+		lab.Eventually(t, unnoticed, "the last of the address has left "+from.Name, func() error {
 			if slices.Contains(w.Owners(vip), from.Host) {
 				return errors.New("it is there")
 			}

@@ -43,6 +43,9 @@ router "new" {
   auth "hmac" {
     key_id = 7
     key    = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+    other_key_id = 6
+    other_key    = "(kept)"
   }
 
   route "0.0.0.0/0" {
@@ -92,6 +95,7 @@ router "old" {
   refresh          = "0s"
   known_only       = true
   strict_addresses = true
+  accept           = false
   auth "password" { key = "(kept)" }
   require "proxy" {}
   prefer "database" { score = 20 }
