@@ -172,7 +172,7 @@ func (n *node) auth(b *hcl.Block, r *fsm.Router) {
 	kind, at := fsm.AuthKind(b.Labels[0]), b.LabelRanges[0].Start
 	path := n.path + ".auth"
 	if first, ok := n.where[path]; ok {
-		n.report("", at, fmt.Sprintf("one is enough; the other is on line %d", first.Line), "%sa second auth", n.prefix())
+		n.report("", at, "one is enough; "+first.seen(n.file), "%sa second auth", n.prefix())
 		return
 	}
 	m := n.node(n.schema.block("auth"), b.Body, place{path: path, at: at, what: fmt.Sprintf("%s, auth %q", n.what, kind)})
