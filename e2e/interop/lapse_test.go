@@ -94,6 +94,10 @@ func TestASecondOwnerIsRightOnlyAfterASilenceOnTheWire(t *testing.T) {
 		{name: "the owner resigns, and should not", cell: quick, wrong: "did not speak before", talk: func(w *wire) {
 			w.adverts(5, high, 0, 100).adverts(5, 0, 105, 105).adverts(6, low, 150, 160)
 		}},
+		{name: "that it had resigned long before does not count", cell: quick, since: 200, silence: 41, talk: func(w *wire) {
+			w.adverts(6, low, 0, 0).adverts(5, high, 10, 100).adverts(5, 0, 105, 105).adverts(6, low, 112, 142).adverts(5, high, 145, 295).adverts(6, low, 336, 356)
+		}},
+		{name: "it never spoke", cell: quick, wrong: "did not speak before", talk: func(w *wire) { w.adverts(6, low, 0, 100) }},
 		{name: "in version 2 the skew is of a second", cell: second, wrong: "only 3.4s after", talk: func(w *wire) {
 			w.adverts(5, high, 0, 3000).adverts(6, low, 6400, 6400)
 		}},
