@@ -125,6 +125,6 @@ func (s *Stand) Lapses() string {
 		}
 		texts = append(texts, text)
 	}
-	s.lapses = nil
+	s.lapses, s.watched = nil, 0
 	return strings.Join(texts, "; ")
 }

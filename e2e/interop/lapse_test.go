@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/e2e/lab"
 )
 
 // wire is a conversation in adverts and announcements, as a capture has it, of a cell in which quorate is
@@ -274,5 +276,18 @@ func TestAnnouncementsAreCountedInTheTermsThatAreLongEnough(t *testing.T) {
 				t.Errorf("the judge says %v", err)
 			}
 		})
+	}
+}
+
+func TestTheClientsGapSaysNothingWhereNobodyToldIt(t *testing.T) {
+	long := lab.ProbeReport{Longest: 1500 * time.Millisecond, Stall: 10 * time.Millisecond}
+	s := &Stand{lapses: []Lapse{{Untold: true}, {}}, watched: 1}
+	finds(t, s.gap(long, time.Second), "no answer for 1.5s")
+	if err := s.gap(long, 1490*time.Millisecond); err != nil {
+		t.Errorf("a gap that may be: %v", err)
+	}
+	s.watched = 0
+	if err := s.gap(long, time.Second); err != nil {
+		t.Errorf("where nobody told it: %v", err)
 	}
 }
