@@ -68,8 +68,6 @@ type claim struct {
 // port is a socket with the goroutine that waits at it.
 type port struct {
 	conn      vrrp.Conn
-	filter    vrrp.Filter
-	filtered  bool          // the socket has the filter
 	signalled atomic.Bool   // the goroutine waits for drained
 	drained   chan struct{} // capacity 1
 	gone      chan struct{}
