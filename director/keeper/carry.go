@@ -228,7 +228,7 @@ func (k *keeper) hear(now time.Time, l link, d vrrp.Datagram) {
 	}
 	r.received++
 	if g.machine.State() == vrrp.Active && ev.Priority > 0 {
-		r.contested++
+		r.contend(now, ev.Interval)
 	}
 	for _, n := range notices {
 		k.notice(now, g, r, n, d.Src, r.judge.Packet())

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"net/netip"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,6 +27,34 @@ func TestV84WhatTheKernelRejectsOrHasNoRoomForIsCounted(t *testing.T) {
 		}
 		if len(s.Transitions) != before {
 			t.Error("it changed something")
+		}
+	})
+}
+
+func TestV84HowLongTwoWereActiveIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, _, _ := three(t, "wan")
+		defer w.stop()
+		src := netip.MustParseAddr("192.0.2.77")
+		p := vrrp.Packet{VRID: 51, Priority: 100, Interval: time.Second, Addresses: []netip.Addr{vip("wan").Prefix.Addr()}}
+		payload, err := p.Append(nil, src, vrrp.Multicast(false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		duel := func(adverts int) {
+			for range adverts {
+				a.do(func(now time.Time) {
+					a.keeper.hear(now, link{Interface: "wan"}, vrrp.Datagram{Src: src, Dst: vrrp.Multicast(false), TTL: vrrp.TTL, Payload: payload})
+				})
+				time.Sleep(time.Second)
+			}
+		}
+		duel(5) // of which the first and the last are four seconds apart
+		time.Sleep(time.Minute)
+		duel(3)
+		g, _ := a.status().Group("gateway")
+		if got := g.Routers[0].Contest; got != 6*time.Second || g.State != "active" || g.Routers[0].Contested != 8 {
+			t.Errorf("two were Active for %v, want 6 s; %s, %d adverts", got, g.State, g.Routers[0].Contested)
 		}
 	})
 }

@@ -45,6 +45,8 @@ type router struct {
 	sent      uint64
 	received  uint64
 	contested uint64
+	contest   time.Duration // how long another one was heard to be Active beside this one
+	contender time.Time     // when it was heard last
 	restored  uint64
 	drops     map[vrrp.Drop]uint64
 	notices   map[vrrp.Notice]uint64

@@ -50,3 +50,13 @@ func (k *keeper) remark(now time.Time, g *group, r *router, src netip.Addr, said
 	r.noted[src], r.notedAt = h.Sum64(), now
 	k.event(now, g, said)
 }
+
+// contend takes an advert of another router that is Active while this one is. Of two such in a row the time
+// between is one in which both were.
+func (r *router) contend(now time.Time, interval time.Duration) {
+	r.contested++
+	if since := now.Sub(r.contender); since <= 3*interval {
+		r.contest += since
+	}
+	r.contender = now
+}
