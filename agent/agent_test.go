@@ -273,7 +273,7 @@ func TestV84TheStatusHasWhatTheKeeperCounted(t *testing.T) {
 		{
 			Name: "outside", VRID: 51, Interface: "eth0", Source: netip.MustParseAddr("192.0.2.1"), Fault: "link wan down", Error: "no such device",
 			Heard: &keeper.Heard{Source: netip.MustParseAddr("192.0.2.2"), Priority: 224, Member: true, Interval: time.Second, Age: 500 * time.Millisecond},
-			Sent:  1, Received: 2, Contested: 3, Restored: 4,
+			Sent:  1, Received: 2, Contested: 3, Contest: 1500 * time.Millisecond, Restored: 4,
 			Drops: map[vrrp.Drop]uint64{vrrp.DropTTL: 5}, Notices: map[vrrp.Notice]uint64{vrrp.NoticeInterval: 6},
 		},
 		{Name: "inside"},
@@ -282,7 +282,7 @@ func TestV84TheStatusHasWhatTheKeeperCounted(t *testing.T) {
 		{
 			Name: "outside", VRID: 51, Interface: "eth0", Source: "192.0.2.1", Fault: "link wan down", Error: "no such device",
 			Heard: "192.0.2.2", HeardPriority: 224, HeardMember: true, HeardInterval: 1, HeardAge: 0.5,
-			Sent: 1, Received: 2, Contested: 3, Restored: 4, Drops: map[string]uint64{"ttl": 5}, Notices: map[string]uint64{"interval differs": 6},
+			Sent: 1, Received: 2, Contested: 3, Contest: 1.5, Restored: 4, Drops: map[string]uint64{"ttl": 5}, Notices: map[string]uint64{"interval differs": 6},
 		},
 		{Name: "inside", Drops: map[string]uint64{}, Notices: map[string]uint64{}},
 	}

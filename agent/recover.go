@@ -31,7 +31,7 @@ func (s *session) planRecovery(ctx context.Context, r api.RecoverRequest) (api.R
 	for _, m := range v.Members {
 		p.Members = append(p.Members, api.LostMember{Name: m.Name, Address: m.Address, Answers: m.Answers, AppliedIndex: m.Index})
 	}
-	if v.Quorum && v.Recovery != nil && v.Recovery.Survivor == v.Name {
+	if v.Done() {
 		p.Done, p.Epoch = true, v.Epoch
 		return p, nil
 	}
@@ -53,8 +53,8 @@ func (a *Agent) Recover(ctx context.Context, r api.RecoverRequest, p api.Progres
 		return err
 	}
 	if plan.Done {
-		p(fmt.Sprintf("this director has recovered the cluster before: it is in epoch %d, and has its quorum: nothing to do", plan.Epoch))
-		return a.waitReady(ctx, p)
+		p(fmt.Sprintf("this director has recovered the cluster already, which is in epoch %d: nothing to do", plan.Epoch))
+		return a.waitLed(ctx, p)
 	}
 	p(fmt.Sprintf("the others are lost: going on as of log entry %d, revision %d", plan.AsOf, plan.Revision))
 	a.mu.Lock()
@@ -80,7 +80,25 @@ func (a *Agent) Recover(ctx context.Context, r api.RecoverRequest, p api.Progres
 		return fmt.Errorf("recover: %w", err)
 	}
 	a.events.add(a.cfg.File.Name, done.Index, "member", a.cfg.File.Name, fmt.Sprintf("cluster recovered on %s as of log entry %d: epoch %d", done.Survivor, done.AsOf, done.Epoch))
-	return a.waitReady(ctx, p)
+	return a.waitLed(ctx, p)
+}
+
+// waitLed waits until the cluster can change something again, and this director is ready.
+func (a *Agent) waitLed(ctx context.Context, p api.Progress) error {
+	limit, cancel := context.WithTimeout(ctx, readyLimit)
+	defer cancel()
+	for {
+		s, err := a.current()
+		if err != nil {
+			return err
+		}
+		if s.node.Quorum() && s.node.Leader() != "" {
+			return a.waitReady(ctx, p)
+		}
+		if !sleep(limit, 50*time.Millisecond) {
+			return fmt.Errorf("the cluster is recovered, but nobody leads it after %v: see the agent's log", readyLimit)
+		}
+	}
 }
 
 // order gives the keeper its orders. A director that a recovery left behind has none but to own nothing.

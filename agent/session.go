@@ -178,7 +178,7 @@ func (s *session) follow(ctx context.Context) error {
 		s.warmUp(ctx)
 		s.relieve(ctx)
 		s.followHooks()
-		s.disputes.look(time.Now(), disputed(s.node.State(), s.reports.live(time.Now())))
+		s.dispute(ctx)
 		s.watchSegments()
 		if mutant.On(mutant.PoisonEnds) && s.node.Halted() != nil {
 			return s.node.Halted()

@@ -90,7 +90,8 @@ type RouterStatus struct {
 	Sent      uint64            `json:"sent"`      // adverts
 	Received  uint64            `json:"received"`  // adverts that were believed
 	Contested uint64            `json:"contested"` // adverts that were believed while this one was Active too
-	Restored  uint64            `json:"restored"`  // addresses, routes and rules that somebody else removed
+	Contest   float64           `json:"contest"`   // seconds for which another one was heard to be Active beside this one
+	Restored  uint64            `json:"restored"`  // addresses, routes, rules, refusals that somebody else removed
 	Drops     map[string]uint64 `json:"drops"`     // adverts that were not believed, by the reason
 	Notices   map[string]uint64 `json:"notices"`   // adverts that were believed and odd, by the oddity
 }

@@ -246,6 +246,11 @@ func (v Survey) Answering() []string {
 	return names
 }
 
+// Done reports whether this survivor has recovered the cluster already, and needs nobody for a quorum.
+func (v Survey) Done() bool {
+	return v.Recovery != nil && v.Recovery.Survivor == v.Name && (v.Quorum || len(v.Members) == 0)
+}
+
 // Refusal says why a cluster is not to be recovered, or is nil. Only force overrules that some members
 // answer; that there is a quorum nothing overrules.
 func (v Survey) Refusal(force bool) error {
@@ -253,6 +258,9 @@ func (v Survey) Refusal(force bool) error {
 	numbers := fmt.Sprintf("of %d members %d answer", all, answer)
 	if answer > 1 {
 		numbers += " (" + strings.Join(v.Answering(), ", ") + " beside this one)"
+	}
+	if all == 1 {
+		return fmt.Errorf("%w: %s is its only member, and nobody else is needed", ErrNotLost, v.Name)
 	}
 	if v.Quorum {
 		return fmt.Errorf("%w: %s, %s leads, and %d are enough to agree: end the membership of who is gone with `quorate remove NAME`", ErrNotLost, numbers, v.Leader, all/2+1)

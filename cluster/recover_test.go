@@ -360,6 +360,22 @@ func TestWhoAnswersWithoutAQuorumIsNamedAndOverruled(t *testing.T) {
 	}
 }
 
+func TestWhoNeedsNobodyIsNotLost(t *testing.T) {
+	t.Parallel()
+	v := Survey{Name: "a", Members: []SurveyMember{}}
+	if err := v.Refusal(true); !errors.Is(err, ErrNotLost) || v.Done() {
+		t.Errorf("an only member: %v, done %v", err, v.Done())
+	}
+	v.Recovery = &fsm.Recovery{Survivor: "a"}
+	if !v.Done() {
+		t.Error("who has just recovered is to do it again")
+	}
+	v.Members = []SurveyMember{{Name: "b"}}
+	if v.Done() || v.Refusal(false) != nil {
+		t.Errorf("the next loss: done %v, %v", v.Done(), v.Refusal(false))
+	}
+}
+
 func TestNothingIsRecoveredWhereThereIsNothing(t *testing.T) {
 	t.Parallel()
 	if _, err := RecoverData(config(t, "a"), func(string) {}); err == nil || !strings.Contains(err.Error(), "in no cluster") {

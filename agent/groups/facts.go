@@ -81,8 +81,11 @@ func (g *gathered) keeper(own keeper.GroupStatus, spec fsm.Group) ownership.Keep
 		k.Routers = append(k.Routers, x)
 		if i < len(spec.Routers) {
 			every := spec.Routers[i].Interval
-			k.Interval, k.Lifetime = least(k.Interval, every), least(k.Lifetime, keeper.Lifetime(every))
-			k.Renewal = keeper.Renewal(k.Lifetime)
+			k.Interval = least(k.Interval, every)
+			if r.Heard != nil {
+				every = max(every, r.Heard.Interval) // the owner may not know of a change yet
+			}
+			k.Lifetime, k.Renewal = least(k.Lifetime, keeper.Lifetime(every)), max(k.Renewal, keeper.Renewal(every))
 		}
 	}
 	return k

@@ -46,6 +46,8 @@ type router struct {
 	sent      uint64
 	received  uint64
 	contested uint64
+	contest   time.Duration // how long another one was heard to be Active beside this one
+	contender time.Time     // when it was heard last
 	restored  uint64
 	drops     map[vrrp.Drop]uint64
 	notices   map[vrrp.Notice]uint64
@@ -82,8 +84,6 @@ type claim struct {
 // port is a socket with the goroutine that waits at it.
 type port struct {
 	conn      vrrp.Conn
-	filter    vrrp.Filter
-	filtered  bool          // the socket has the filter
 	signalled atomic.Bool   // the goroutine waits for drained
 	drained   chan struct{} // capacity 1
 	gone      chan struct{}

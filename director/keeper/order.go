@@ -158,10 +158,21 @@ func Lifetime(interval time.Duration) time.Duration {
 	return address.Lifetime(max(3*interval, 2*time.Second))
 }
 
-// Renewal returns how often addresses with a lifetime are renewed. Where the keeper is dead or frozen they
-// end between a lifetime less that and a lifetime after its last sign: the more often, the less is left to
-// chance.
-func Renewal(lifetime time.Duration) time.Duration { return min(lifetime/4, 750*time.Millisecond) }
+// Renewal returns how long before the last advert that left the addresses of an Active router were renewed last, at
+// most: those of a keeper that is dead or frozen serve for a lifetime less that after its last advert, and rarely
+// for longer than a lifetime.
+func Renewal(interval time.Duration) time.Duration {
+	if interval >= renewEvery {
+		return 2*renewLead + renewGrid
+	}
+	return renewEvery + renewGrid
+}
+
+const (
+	renewEvery = 500 * time.Millisecond // addresses are renewed, or with each advert where those are rarer
+	renewLead  = 50 * time.Millisecond  // before the advert: so that the last one tells others when the addresses end
+	renewGrid  = 50 * time.Millisecond  // many routers are renewed together
+)
 
 func (r Router) checksum() vrrp.Checksum {
 	if r.Checksum == "plain" {

@@ -173,7 +173,7 @@ func (p *pass) renew() {
 	}
 	for lifetime, tasks := range lifetimes {
 		due := func(t *task) []address.Address {
-			if t.h.lifetime != lifetime || p.now.Sub(t.h.renewed) >= Renewal(lifetime) {
+			if t.h.lifetime != lifetime || !t.h.renewAt(t.v).After(p.now) {
 				return t.v.addresses
 			}
 			return slices.DeleteFunc(slices.Clone(t.v.addresses), func(a address.Address) bool { return t.h.slots[a] != nil })
@@ -344,8 +344,26 @@ func orNever(d time.Duration) time.Duration {
 	return d
 }
 
+// renewAt returns when the addresses are to be renewed: those of an Active router just before one of its adverts, so
+// that the last advert that somebody heard tells when they end.
+func (h *holding) renewAt(v want) time.Time {
+	spoke := v.spoke.Load()
+	if spoke == 0 {
+		return h.renewed.Add(h.lifetime / 4)
+	}
+	every := v.interval
+	soonest := h.renewed.Add(max(every/2, renewEvery-every))
+	last := time.Unix(0, spoke)
+	k := max(soonest.Sub(last)/every, 0) + 1
+	at := last.Add(k*every - min(every/2, renewLead))
+	if every >= renewEvery {
+		at = at.Truncate(renewGrid)
+	}
+	return earlier(at, h.renewed.Add(max(every, renewEvery)+renewGrid)) // whatever comes late
+}
+
 // next returns when the router needs the worker again.
-func (h *holding) next() time.Time {
+func (h *holding) next(v want) time.Time {
 	if !h.retry.IsZero() {
 		return h.retry
 	}
@@ -354,7 +372,7 @@ func (h *holding) next() time.Time {
 	}
 	var next time.Time
 	if len(h.slots) > 0 {
-		next = h.renewed.Add(Renewal(h.lifetime))
+		next = h.renewAt(v)
 	}
 	next = earlier(next, h.pathRetry)
 	if h.quiet {

@@ -182,17 +182,11 @@ func (k *keeper) filter(l link) vrrp.Filter {
 	return f
 }
 
-// filters gives every socket its filter.
+// filters gives every socket its filter, again where it has it: so it sees that a flood is over.
 func (k *keeper) filters() {
 	for l, p := range k.ports {
-		f := k.filter(l)
-		if f == p.filter && p.filtered {
-			continue
-		}
-		if err := p.conn.SetFilter(f); err != nil {
+		if err := p.conn.SetFilter(k.filter(l)); err != nil {
 			k.log.Warn("filter what is received", "interface", l.Interface, "err", err)
-			continue
 		}
-		p.filter, p.filtered = f, true
 	}
 }

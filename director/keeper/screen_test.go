@@ -237,8 +237,8 @@ func TestAGoodbyeRemovesTheRefusalsAndACrashDoesNot(t *testing.T) {
 		if got, _ := a.screen.has(); len(got) != 1 {
 			t.Errorf("after a crash %v is refused", got)
 		}
-		a.start() // and takes it up
-		time.Sleep(time.Second)
+		a.start() // and takes it up, once it has listened for an interval
+		time.Sleep(1200 * time.Millisecond)
 		if got, _ := a.screen.has(); len(got) != 1 || a.state() != "active" {
 			t.Errorf("after a restart %v is refused, and it is %s", got, a.state())
 		}

@@ -48,6 +48,7 @@ type want struct {
 	patience  time.Duration // how old the beat may be
 	spoke     *atomic.Int64 // when an Active router was last to send an advert; 0: it is not Active
 	silence   time.Duration // how long ago that may be
+	interval  time.Duration // between its adverts
 	gen       uint64        // counts every call about any router
 	announce  uint64        // generation of the last call to announce
 	quiet     bool          // hush was called since then
@@ -115,7 +116,7 @@ func (w *worker) own(id identity, r Router, spoke *atomic.Int64) uint64 {
 			v.wants[a] = true
 		}
 		v.paths, v.refresh = r.paths(), r.refresh()
-		v.spoke, v.silence = spoke, r.Interval+spare
+		v.spoke, v.silence, v.interval = spoke, r.Interval+spare, r.Interval
 		v.patience = min(2*r.Interval, r.Interval+spare)
 	})
 }
@@ -250,7 +251,7 @@ func (w *worker) step(ctx context.Context, now time.Time) time.Duration {
 	w.tell(ctx, slices.Concat(first, p.reports(), last))
 	next = earlier(next, w.screen.retry)
 	for id := range wants {
-		next = earlier(next, w.have[id].next())
+		next = earlier(next, w.have[id].next(wants[id]))
 	}
 	if next.IsZero() {
 		return time.Hour

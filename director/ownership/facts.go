@@ -43,7 +43,7 @@ type Keeper struct {
 	Claimed  bool // it advertises a claim, which no order of the log has ended yet
 	Interval time.Duration
 	Lifetime time.Duration // of addresses that nobody renews
-	Renewal  time.Duration // how often they are renewed
+	Renewal  time.Duration // how long before the last advert they were renewed last, at most
 	Routers  []Router      // in the order of the configuration
 }
 

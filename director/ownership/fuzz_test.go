@@ -77,7 +77,7 @@ func (c *chaos) changeKeeper() {
 		*k = Keeper{Part: Part(1 + c.next(3)), Interval: every, Lifetime: max(3*every, 2*time.Second)}
 		k.Renewal = min(k.Lifetime/4, 750*time.Millisecond)
 		for _, name := range []string{"out", "in"}[c.next(2):] {
-			k.Routers = append(k.Routers, Router{Name: name, Heard: c.name()})
+			k.Routers = append(k.Routers, Router{Name: name, Heard: c.name(), Other: c.next(4) == 0})
 		}
 	case 3:
 		if k.Part != Absent {
@@ -130,13 +130,16 @@ func (c *chaos) changeMember() {
 
 // outcome is any that an action can have.
 func (c *chaos) outcome(a Action) Done {
-	if c.next(4) == 0 {
-		return Done{Err: errors.New("refused")}
+	switch c.next(8) {
+	case 0:
+		return Done{Err: errors.New("no answer")}
+	case 1:
+		return Done{Err: Refusal("refused")}
 	}
 	d := Done{OK: c.next(2) == 0}
 	switch a := a.(type) {
 	case Ask:
-		d.Word = Attestation{Owns: c.next(2) == 0, Epoch: uint64(c.next(8)), Named: c.name(), Stays: c.next(2) == 0, Hears: []string{c.name(), c.name()}[c.next(3)*2/3:], Gone: []string{c.name()}}
+		d.Word = Attestation{Owns: c.next(2) == 0, Epoch: uint64(c.next(8)), Named: c.name(), Stays: c.next(2) == 0, Hears: []string{c.name(), c.name()}[c.next(3)*2/3:], Gone: []string{c.name()}, Alone: []bool{c.next(2) == 0, c.next(2) == 0}}
 	case Probe:
 		for _, r := range a.Routers {
 			d.Segments = append(d.Segments, Segment{Router: r, Reached: []string{c.name()}[c.next(2):], Serves: c.name(), Virtual: c.next(2) == 0, Gateway: c.next(2) == 0})
@@ -179,13 +182,13 @@ func (c *chaos) heals() {
 	c.Facts, c.mute = healthy.Facts, healthy.mute
 	c.Log.Epoch = 1000
 	for len(c.open) > 0 {
-		c.done(c.open[0].Action, Done{Err: late})
+		c.done(c.open[0].Action, Done{Err: errLate})
 		c.check(c.Keeper.Part)
 	}
 	c.look()
 	c.check(c.Keeper.Part)
 	for len(c.open) > 0 { // what began while it was delivered
-		c.done(c.open[0].Action, Done{Err: late})
+		c.done(c.open[0].Action, Done{Err: errLate})
 		c.check(c.Keeper.Part)
 	}
 }

@@ -58,6 +58,8 @@ func Guard(words []Word, gateway bool) Guarding {
 		return Guarding{Take, "", "no member answers"}
 	case owner.Name == "":
 		return Guarding{Take, "", "no member owns it"}
+	case owner.Reached && !owner.Serves:
+		return Guarding{Hold, owner.Name, owner.Name + " owns it and is reached on the segment, though another answers for the address"}
 	case owner.Serves:
 		return Guarding{Hold, owner.Name, owner.Name + " owns it and answers on the segment, but its adverts do not arrive"}
 	}

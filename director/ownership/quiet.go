@@ -92,6 +92,9 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		all = append(all, Guard(s.words(router, words, segments[router]), segments[router].Gateway))
 	}
 	g, pause := Worst(all), s.Keeper.Interval
+	if name := s.ownsSince(words); g.Choice == Take && name != "" {
+		g = Guarding{Hold, name, name + " has just taken it"}
+	}
 	switch {
 	case g.Choice != Relieve:
 		s.quiet.suspect = ""
@@ -110,11 +113,22 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	case Linger:
 		s.outlive(&g)
 	case Relieve:
+		s.hold(2*s.Keeper.Interval + 2*surveyLimit) // a claim is not held
 		s.relieve(g.Owner)
 	case Take:
 		s.release()
 	}
 	return pause
+}
+
+// ownsSince returns a member that answered a survey and says by now that it owns the group, or "".
+func (f Facts) ownsSince(words map[string]Attestation) string {
+	for _, m := range f.Members {
+		if _, answered := words[m.Name]; answered && m.Alive && m.Part == Owner {
+			return m.Name
+		}
+	}
+	return ""
 }
 
 func (s *step) hold(d time.Duration) {

@@ -124,7 +124,7 @@ func TestAnOwnerIsFoundCutOffTwiceBeforeItIsToLetGo(t *testing.T) {
 	s.pass(surveyLimit / 3)
 	s.does(askD1, askD3, probes("in"))
 	s.isCutOff()
-	s.does(guards("nobody reaches it"), let)
+	s.does(guards("nobody reaches it"), HoldTimer{holdFor}, let)
 	s.done(let, Done{})
 	s.does(claim)
 	s.takes()
@@ -156,7 +156,7 @@ func TestOnlyTheFirstSuccessorClaimsFromAnOwnerThatIsCutOff(t *testing.T) {
 	s.pass(surveyLimit / 3)
 	s.does(askD1, askD3, probes("in"))
 	s.isCutOff()
-	s.does(guards(""))
+	s.does(guards(""), HoldTimer{holdFor}) // it waits, too
 }
 
 func TestAnOwnerThatIsCutOffAndDoesNotLetGoIsClaimedFromAnyway(t *testing.T) {
@@ -166,7 +166,7 @@ func TestAnOwnerThatIsCutOffAndDoesNotLetGoIsClaimedFromAnyway(t *testing.T) {
 		s.isCutOff()
 		s.pass(surveyLimit / 3)
 		s.isCutOff()
-		s.does(guards(""), HoldTimer{holdFor}, askD1, askD3, probes("in"), guards(""), let)
+		s.does(guards(""), HoldTimer{holdFor}, askD1, askD3, probes("in"), guards(""), HoldTimer{holdFor}, let)
 		return s
 	}
 	t.Run("it is not reached", func(t *testing.T) {
@@ -185,7 +185,7 @@ func TestAnOwnerThatIsCutOffAndDoesNotLetGoIsClaimedFromAnyway(t *testing.T) {
 		s.pass(time.Second)
 		s.does(askD1, askD3, probes("in"))
 		s.isCutOff()
-		s.does(let)
+		s.does(HoldTimer{holdFor}, let)
 	})
 	t.Run("not while the keeper is at a claim", func(t *testing.T) {
 		s := relieves()
@@ -194,7 +194,7 @@ func TestAnOwnerThatIsCutOffAndDoesNotLetGoIsClaimedFromAnyway(t *testing.T) {
 		s.pass(time.Second)
 		s.does(askD1, askD3, probes("in"))
 		s.isCutOff()
-		s.does(let)
+		s.does(HoldTimer{holdFor}, let)
 		s.done(let, Done{})
 		s.does()
 	})
@@ -382,7 +382,7 @@ func TestAnOwnerThatSaysItReachesOthersIsNotClaimedFrom(t *testing.T) {
 	s.pass(surveyLimit / 3)
 	s.does(askD1, askD3, probes("in"))
 	s.isCutOff()
-	s.does(guards("nobody reaches it"), let)
+	s.does(guards("nobody reaches it"), HoldTimer{holdFor}, let)
 	s.done(let, Done{Err: Refusal("d1 reaches others")})
 	s.does(HoldTimer{holdFor})
 	if want := "d1 owns it, and d1 reaches others"; s.m.Deaf() != want {
@@ -391,7 +391,7 @@ func TestAnOwnerThatSaysItReachesOthersIsNotClaimedFrom(t *testing.T) {
 	s.pass(time.Second)
 	s.does(askD1, askD3, probes("in"))
 	s.isCutOff()
-	s.does(let) // people were told
+	s.does(HoldTimer{holdFor}, let) // people were told
 }
 
 func TestASecondSurveyWaitsForAgentsThatAreFarAway(t *testing.T) {

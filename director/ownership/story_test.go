@@ -33,8 +33,8 @@ type open struct {
 	until time.Time // the driver gives up then; zero: it does not
 }
 
-// late is the outcome of an action that took all its time.
-var late = errors.New("no answer in time")
+// errLate is the outcome of an action that took all its time.
+var errLate = errors.New("no answer in time")
 
 // newStory begins with d1 as the owner of a group of two routers, d2 as its first successor and this director,
 // and d3 as the next. All is well.
@@ -292,7 +292,7 @@ func (s *story) advance(d time.Duration) {
 		}
 		id, _ := outcome(s.open[i].Action)
 		s.open = slices.Delete(s.open, i, i+1)
-		s.step(Done{ID: id, Err: late})
+		s.step(Done{ID: id, Err: errLate})
 	}
 	s.look()
 }

@@ -81,7 +81,7 @@ func TestAMoveThatTheOwnerDoesNotYieldToChangesNothing(t *testing.T) {
 	s.done(pull, Done{})
 	s.does(yield)
 	s.pass(YieldWait)
-	s.drops(late.Error())
+	s.drops(errLate.Error())
 }
 
 func TestAClaimThatFailsIsGivenUpForItMayHaveComeHalfWay(t *testing.T) {
@@ -177,7 +177,7 @@ func TestALimitThatPassesWhileTheKeeperClaimsWaitsForWhatComesOfIt(t *testing.T)
 		s.m.taking.deaf = "in"
 		s.done(claim, Done{})
 		s.does(told)
-		s.done(told, Done{Err: late})
+		s.done(told, Done{Err: errLate})
 		s.does(Resign{}, dropped("d1 was not told of the claim, and is not heard on in: withdrawn"))
 	})
 }
@@ -357,7 +357,7 @@ func TestAnOutcomeThatComesTwiceCountsOnce(t *testing.T) {
 	s.done(pull, Done{})
 	s.does(pull, yield)
 	id, _ := outcome(first.Action)
-	s.step(Done{ID: id, Err: late})
+	s.step(Done{ID: id, Err: errLate})
 	s.step(Done{ID: 999})
 	s.does()
 }

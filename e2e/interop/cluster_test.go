@@ -3,6 +3,7 @@ package interop
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,6 +133,17 @@ func TestAClusterSharesARouterWithKeepalived(t *testing.T) {
 	t.Run("a foreign router above the bands takes it, and gives it back when it stops", func(t *testing.T) {
 		s.foreign.Set(at(254))
 		s.owner(t, 10*time.Second, s.foreign.on)
+		lab.Eventually(t, 10*time.Second, "V81 an event names it with its MAC address", func() error {
+			want := fmt.Sprintf("%s has the MAC address %v", s.cell.base(peerNumber), s.foreign.on.MAC(s.segment))
+			var all string
+			for _, d := range s.Directors {
+				all += d.MustQuorate("events")
+			}
+			if !strings.Contains(all, want) {
+				return fmt.Errorf("no %q in\n%s", want, all)
+			}
+			return nil
+		})
 		s.foreign.Stop()
 		s.owner(t, 10*time.Second, s.directors()...)
 	})

@@ -33,20 +33,20 @@ func lapse(frames []Frame, should func(Frame) bool, since time.Time, patience fu
 			continue
 		case f.Priority == 0:
 			continue
-		case len(owners) == 0 || owners[len(owners)-1].Priority == 0:
-			return Lapse{}, fmt.Errorf("%v, and who should own did not speak before", f)
 		}
-		last, silence := silent(owners, f.At)
+		last, silence := silent(owners, f)
 		patience := patience(f, last)
 		begins := other.IsZero() || f.At.Sub(other) >= patience-early // one that owns speaks more often
 		other = f.At
-		if !begins || f.At.Before(since) {
-			continue
-		}
-		if silence < patience-early {
+		switch {
+		case !begins || f.At.Before(since):
+		case len(owners) == 0 || last.Priority == 0:
+			return Lapse{}, fmt.Errorf("%v, and who should own did not speak before", f)
+		case silence < patience-early:
 			return Lapse{}, fmt.Errorf("%v, only %v after the owner's last advert: want %v", f, silence, patience)
+		default:
+			found = Lapse{Silence: silence, Patience: patience}
 		}
-		found = Lapse{Silence: silence, Patience: patience}
 	}
 	if found == (Lapse{}) {
 		return found, errors.New("nobody else took over on the wire")
@@ -54,12 +54,15 @@ func lapse(frames []Frame, should func(Frame) bool, since time.Time, patience fu
 	return found, nil
 }
 
-// silent returns the last of an owner's adverts that another one knew when it spoke at a time, and the
-// owner's silence after it. What the owner said less than an interval before may have crossed the other's
-// advert: then that ended the silence.
-func silent(owners []Frame, at time.Time) (Frame, time.Duration) {
-	i, end := len(owners)-1, at
-	for ; i > 0 && at.Sub(owners[i].At) < owners[i].Interval; i-- {
+// silent returns the last of an owner's adverts that another one knew when it sent its own, which is returned
+// where there is none, and the owner's silence after it. What the owner said less than an interval before may
+// have crossed the other's advert: then that ended the silence.
+func silent(owners []Frame, other Frame) (Frame, time.Duration) {
+	if len(owners) == 0 {
+		return other, 0
+	}
+	i, end := len(owners)-1, other.At
+	for ; i > 0 && other.At.Sub(owners[i].At) < owners[i].Interval; i-- {
 		end = owners[i].At
 	}
 	return owners[i], end.Sub(owners[i].At)
@@ -122,6 +125,6 @@ func (s *Stand) Lapses() string {
 		}
 		texts = append(texts, text)
 	}
-	s.lapses = nil
+	s.lapses, s.watched = nil, 0
 	return strings.Join(texts, "; ")
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/e2e/lab"
 )
 
 // wire is a conversation in adverts and announcements, as a capture has it, of a cell in which quorate is
@@ -94,6 +96,10 @@ func TestASecondOwnerIsRightOnlyAfterASilenceOnTheWire(t *testing.T) {
 		{name: "the owner resigns, and should not", cell: quick, wrong: "did not speak before", talk: func(w *wire) {
 			w.adverts(5, high, 0, 100).adverts(5, 0, 105, 105).adverts(6, low, 150, 160)
 		}},
+		{name: "that it had resigned long before does not count", cell: quick, since: 200, silence: 41, talk: func(w *wire) {
+			w.adverts(6, low, 0, 0).adverts(5, high, 10, 100).adverts(5, 0, 105, 105).adverts(6, low, 112, 142).adverts(5, high, 145, 295).adverts(6, low, 336, 356)
+		}},
+		{name: "it never spoke", cell: quick, wrong: "did not speak before", talk: func(w *wire) { w.adverts(6, low, 0, 100) }},
 		{name: "in version 2 the skew is of a second", cell: second, wrong: "only 3.4s after", talk: func(w *wire) {
 			w.adverts(5, high, 0, 3000).adverts(6, low, 6400, 6400)
 		}},
@@ -270,5 +276,18 @@ func TestAnnouncementsAreCountedInTheTermsThatAreLongEnough(t *testing.T) {
 				t.Errorf("the judge says %v", err)
 			}
 		})
+	}
+}
+
+func TestTheClientsGapSaysNothingWhereNobodyToldIt(t *testing.T) {
+	long := lab.ProbeReport{Longest: 1500 * time.Millisecond, Stall: 10 * time.Millisecond}
+	s := &Stand{lapses: []Lapse{{Untold: true}, {}}, watched: 1}
+	finds(t, s.gap(long, time.Second), "no answer for 1.5s")
+	if err := s.gap(long, 1490*time.Millisecond); err != nil {
+		t.Errorf("a gap that may be: %v", err)
+	}
+	s.watched = 0
+	if err := s.gap(long, time.Second); err != nil {
+		t.Errorf("where nobody told it: %v", err)
 	}
 }

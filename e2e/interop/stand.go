@@ -30,7 +30,8 @@ type Stand struct {
 	cuts  []cut         // times in which the two sides did not hear each other
 	known time.Duration // how long the client was wrong, the last time that was looked at
 
-	lapses []Lapse // since they were asked for
+	lapses  []Lapse // since they were asked for
+	watched int     // how many of them were before the client was watched
 }
 
 // cut is a time in which the two sides did not hear each other, though the capture heard both.

@@ -43,8 +43,8 @@ func (w *testnet) leftOf(t lab.T) (survivor *lab.Director, dead []*lab.Director)
 	}
 	lab.Eventually(t, 20*time.Second, survivor.Name+" owns and has no quorum", func() error {
 		k := know(t, survivor)
-		if owners := w.Owners(vip); k.Quorum || len(owners) != 1 || owners[0] != survivor.Host {
-			return fmt.Errorf("quorum %v, owners %v", k.Quorum, owners)
+		if owners := w.Owners(vip); k.Quorum || k.Answering != 1 || len(owners) != 1 || owners[0] != survivor.Host {
+			return fmt.Errorf("quorum %v, %d answer, owners %v", k.Quorum, k.Answering, owners)
 		}
 		return nil
 	})
@@ -124,7 +124,7 @@ func TestTheLostComeBackAndTheAddressIsServedAllTheWhile(t *testing.T) {
 			if err := refuses(t, d, survivor); err != nil {
 				t.Error(err)
 			}
-			command(t, d, "apply", d.WriteFile("empty.hcl", ""), "--yes").refused(t, "was recovered on "+survivor.Name)
+			command(t, d, "token", "create").refused(t, "was recovered on "+survivor.Name)
 			command(t, d, "recover", "--force").refused(t, "was recovered on "+survivor.Name)
 		}
 	})
@@ -187,35 +187,56 @@ func TestWithoutTheFenceThereAreTwoClusters(t *testing.T) {
 	}
 }
 
-// TestARecoveryThatIsCutOffIsRunAgain kills control at many times of it; the address is served all the
-// while by the keeper.
+// TestARecoveryThatIsCutOffIsRunAgain kills control while the others are asked, and then, later each time,
+// while the data is made anew, until that was done; the address is served all the while by the keeper.
 func TestARecoveryThatIsCutOffIsRunAgain(t *testing.T) {
 	t.Parallel()
 	w := ownedAs(t, "s", 3)
 	w.settled(t)
 	survivor, _ := w.leftOf(t)
+	cut := func(when func()) {
+		control := survivor.Control()
+		done := make(chan result, 1)
+		go func() { done <- command(t, survivor, "recover") }()
+		when()
+		control.Kill()
+		r := <-done
+		survivor.Agent(t)
+		t.Logf("exit %d, then epoch %d: %s", r.code, know(t, survivor).Epoch, strings.TrimSpace(r.err))
+	}
 	r := w.watch(t, func() {
-		for after := 10 * time.Millisecond; know(t, survivor).Epoch == 1; after = after * 3 / 2 {
-			control := survivor.Control()
-			done := make(chan result, 1)
-			go func() { done <- command(t, survivor, "recover") }()
-			time.Sleep(after)
-			control.Kill()
-			cut := <-done
-			survivor.Agent(t)
-			k := know(t, survivor)
-			t.Logf("killed after %v: exit %d, then epoch %d: %s", after, cut.code, k.Epoch, strings.TrimSpace(cut.err))
-			if after > 10*time.Second {
+		cut(func() { time.Sleep(100 * time.Millisecond) })
+		if k := know(t, survivor); k.Epoch != 1 || len(k.Directors) != 3 {
+			t.Errorf("cut off before it began: %+v", k)
+		}
+		for after := time.Duration(0); know(t, survivor).Epoch == 1; after = 2*after + 5*time.Millisecond {
+			if after > time.Second {
 				t.Fatal("it was never done")
 			}
+			cut(func() {
+				begun(t, survivor)
+				time.Sleep(after)
+			})
 		}
 		command(t, survivor, "recover").want(t, 0)
 	})
 	gap(t, r, unnoticed)
 	w.settled(t)
-	if k := know(t, survivor); k.Epoch != 2 || !k.Quorum {
+	if k := know(t, survivor); k.Epoch != 2 || !k.Quorum || len(k.Directors) != 1 {
 		t.Errorf("%+v", k)
 	}
+}
+
+// begun waits until a recovery has kept what it begins with, and takes that away, for the next one.
+func begun(t lab.T, d *lab.Director) {
+	t.Helper()
+	for limit := time.Now().Add(20 * time.Second); time.Now().Before(limit); time.Sleep(time.Millisecond) {
+		if kept, _ := filepath.Glob(filepath.Join(d.DataDir(), "before-recovery-*.state")); len(kept) > 0 {
+			_ = os.Remove(kept[0])
+			return
+		}
+	}
+	t.Fatalf("it does not begin")
 }
 
 // TestWhoServedOnTheOtherSideGivesUpWhenItIsTold recovers beside two that run and are only out of reach:
@@ -241,6 +262,12 @@ func TestWhoServedOnTheOtherSideGivesUpWhenItIsTold(t *testing.T) {
 	for _, d := range others {
 		lab.Eventually(t, 30*time.Second, d.Name+" refuses", func() error { return refuses(t, d, survivor) })
 	}
+	lab.Eventually(t, moves, survivor.Name+" owns", func() error {
+		if owners := w.Owners(vip); len(owners) != 1 || owners[0] != survivor.Host {
+			return fmt.Errorf("%v", owners)
+		}
+		return nil
+	})
 	w.stays(t, survivor, 3*time.Second)
 }
 
