@@ -14,7 +14,7 @@ import (
 const (
 	heartbeat    = 500 * time.Millisecond
 	lease        = 250 * time.Millisecond
-	raftTick     = 50 * time.Millisecond
+	raftTick     = 100 * time.Millisecond
 	quorumGrace  = 2 * time.Second
 	electionLow  = 500 * time.Millisecond
 	electionHigh = 1500 * time.Millisecond
