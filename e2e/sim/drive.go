@@ -261,12 +261,16 @@ func (g *owning) probeSegments(a ownership.Probe) {
 			}
 			slowest = max(slowest, took)
 			out[i].Reached = append(out[i].Reached, h.name)
-			if h.kernel.has(r.index) {
+			switch {
+			case !h.kernel.has(r.index):
+			case w.virtual:
+				out[i].Virtual = true
+			default:
 				out[i].Serves = h.name
 			}
 		}
 		out[i].Gateway = w.gateways && w.answers(r.on, g.h.index, client)
-		whole = whole && out[i].Serves != ""
+		whole = whole && (out[i].Serves != "" || out[i].Virtual)
 	}
 	if !whole {
 		slowest = a.Within - time.Millisecond

@@ -53,8 +53,9 @@ type keptRouter struct {
 	check   bool // the worker is to look whether they are there
 	again   bool // they are to be added though they are there
 	adding  int  // counts what was asked of the worker
-	say     int  // announcements that are still to be made
+	said    int  // announcements of this round
 	sayAt   time.Duration
+	lastSay time.Duration
 }
 
 // claim waits for the announcement of all routers of a group.
@@ -84,10 +85,15 @@ func (k *keeper) kernelTakes() time.Duration {
 	return k.takes
 }
 
-// announcements is how often a new owner says where the addresses are, and how far apart.
+// rounds are the times of the announcements of a new owner; after them it announces each refresh.
+var rounds = [...]time.Duration{
+	0, 200 * time.Millisecond, 400 * time.Millisecond, 600 * time.Millisecond, 800 * time.Millisecond,
+	5000 * time.Millisecond, 5200 * time.Millisecond, 5400 * time.Millisecond, 5600 * time.Millisecond, 5800 * time.Millisecond,
+}
+
 const (
-	announcements = 5
-	announceEvery = 200 * time.Millisecond
+	refresh = time.Minute
+	spare   = 100 * time.Millisecond // between announcements at least
 )
 
 func (k *keeper) group(name string) *keptGroup {
@@ -174,9 +180,7 @@ func (k *keeper) deadline() time.Duration {
 		for _, r := range g.routers {
 			if r.added {
 				take(r.renewed + orders.Renewal(r.life))
-				if r.say > 0 {
-					take(r.sayAt)
-				}
+				take(r.sayAt)
 			}
 			if r.owned && g.machine.State() != vrrp.Active {
 				take(k.beat + r.spec.Interval)
@@ -290,7 +294,7 @@ func (k *keeper) carry(now time.Time, g *keptGroup, effects []vrrp.Effect) {
 			r.owned = false
 			k.release(r)
 		case vrrp.Announce:
-			r.say, r.sayAt = announcements, k.w.now
+			r.said, r.sayAt = 0, k.w.now
 		case vrrp.Silent:
 			r.silent, k.changed = true, true
 		}
@@ -369,6 +373,9 @@ func (k *keeper) owns() bool {
 // advertise sends an advert to all who are on the wire.
 func (w *world) advertise(from *host, r *keptRouter, priority uint8) {
 	w.trace.mix(uint64(w.now)<<8 | uint64(priority))
+	if w.virtual && priority > 0 {
+		w.watch.announced(from, r.router) // it leaves from the MAC address: switches learn where that is
+	}
 	d := datagram{from: from, router: r.router, priority: priority, interval: r.spec.Interval, addresses: r.judge.Addresses}
 	for _, h := range w.hosts {
 		if h == from || h.keeper == nil || !w.passes(r.on, vrrpKind, from.index, h.index) || from.stalls > 0 || h.stalls > 0 {

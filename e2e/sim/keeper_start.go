@@ -159,7 +159,7 @@ func (k *keeper) join(now time.Time, g *keptGroup, going bool) {
 		if r.machine != nil {
 			continue
 		}
-		cfg := vrrp.Config{Source: k.h.source(r.on), Interval: r.spec.Interval, Priority: g.spec.Priority, Preempt: g.spec.Preempt}
+		cfg := vrrp.Config{Source: k.h.source(r.on), Interval: r.spec.Interval, Priority: g.spec.Priority, Preempt: g.spec.Preempt, VirtualMAC: r.spec.VirtualMAC}
 		if p := g.machine.Priority(); p != 0 {
 			cfg.Priority = p
 		}

@@ -35,7 +35,7 @@ func (k *keeper) renew(r *keptRouter) {
 // release asks the worker to remove a router's addresses.
 func (k *keeper) release(r *keptRouter) {
 	r.adding++
-	r.added, r.say = false, 0
+	r.added = false
 	asked := r.adding
 	k.h.keeping.after(k.kernelTakes(), func() {
 		if !r.owned && r.adding == asked {
@@ -76,18 +76,24 @@ func (k *keeper) lapse(now time.Time, g *keptGroup) {
 
 // announce says where a router's addresses are, and settles the claims that wait for it.
 func (k *keeper) announce(g *keptGroup, r *keptRouter) {
-	if r.say == 0 || r.sayAt > k.w.now {
+	if r.sayAt > k.w.now {
 		return
 	}
-	if r.say == announcements {
+	if r.said == 0 {
 		for _, c := range g.claims {
 			c.left = slices.DeleteFunc(c.left, func(x *keptRouter) bool { return x == r })
 		}
 		g.settle()
 	}
-	r.say--
-	r.sayAt = k.w.now + announceEvery
-	k.w.watch.announced(k.h, r.router)
+	if r.lastSay == 0 || k.w.now-r.lastSay >= spare {
+		r.lastSay = k.w.now
+		k.w.watch.announced(k.h, r.router)
+	}
+	r.said++
+	r.sayAt = k.w.now + refresh
+	if r.said < len(rounds) {
+		r.sayAt = k.w.now + rounds[r.said] - rounds[r.said-1]
+	}
 }
 
 func (g *keptGroup) settle() {

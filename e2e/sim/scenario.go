@@ -55,7 +55,7 @@ func Run(seed uint64, without Mutant, out io.Writer) Result {
 
 // arrange draws what a world consists of.
 func arrange(c chance) layout {
-	l := layout{directors: 3, pair: c.one(2), interval: time.Second, clusterOn: own, gateways: !c.one(4), external: !c.one(4)}
+	l := layout{directors: 3, pair: c.one(2), interval: time.Second, clusterOn: own, gateways: !c.one(4), external: !c.one(4), virtual: c.one(5)}
 	switch c.IntN(8) {
 	case 0, 1:
 		l.directors, l.witness = 2, true

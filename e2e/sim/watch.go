@@ -12,6 +12,7 @@ import (
 // The bounds of the invariants, see the package's comment.
 const (
 	bothLimit  = time.Second
+	lostLimit  = time.Second
 	splitLimit = vrrp.Linger + 10*time.Millisecond
 	calmTime   = 12 * time.Second // what was wrong before that has no consequences any more
 	ownsTime   = 5 * time.Second  // who has owned for less may have to give way: the log does not know it yet
@@ -27,6 +28,9 @@ type watch struct {
 	both     [2][most][most]since
 	dark     [2]since
 	served   [2]bool
+	entry    [2]*host // whom a client sends to
+	lost     [2]since
+	reach    [2][most][most]since
 	able     [most]since
 	split    [most]since
 	calm     [most]since
@@ -103,6 +107,8 @@ func (x *watch) look() {
 	for _, r := range w.routers {
 		x.lookBoth(r)
 		x.lookDark(r)
+		x.lookReach(r)
+		x.lookLost(r)
 	}
 }
 
@@ -284,8 +290,58 @@ func (x *watch) takes(h *host, group, why string) {
 	}
 }
 
-// announced is told when a host says where an address is.
-func (x *watch) announced(*host, *router) {}
+// announced is told when a host says where an address is: a client that hears it believes it.
+func (x *watch) announced(h *host, r *router) {
+	if x.w.passes(r.on, arpKind, h.index, client) && h.stalls == 0 {
+		x.entry[r.index] = h
+		x.w.touch()
+	}
+}
+
+// knows reports whether an owner could know that a client has to be told: it has reached it since it owns, or a member
+// came into its reach with it.
+func (x *watch) knows(r *router, h *host) bool {
+	c := x.reach[r.index][h.index][client]
+	if c.at <= x.owns[h.index].at {
+		return true
+	}
+	for _, o := range x.w.hosts {
+		if s := x.reach[r.index][h.index][o.index]; o != h && s.is && s.at >= c.at {
+			return x.calmer(h) && x.w.now-s.at < 5*time.Second
+		}
+	}
+	return false
+}
+
+// lookReach looks who reaches whom on the segment of a router.
+func (x *watch) lookReach(r *router) {
+	w := x.w
+	for _, h := range w.hosts {
+		for o := range most {
+			if o == client || o < len(w.hosts) && o != h.index {
+				x.reach[r.index][h.index][o].set(w.answers(r.on, h.index, o), w.now)
+			}
+		}
+	}
+}
+
+// lookLost is another invariant: a client sends to a host that has the address.
+func (x *watch) lookLost(r *router) {
+	w, e := x.w, x.entry[r.index]
+	var server *host
+	serves := 0
+	for _, h := range w.hosts {
+		if w.serves(r, client, h) {
+			server = h
+			serves++
+		}
+	}
+	s := &x.lost[r.index]
+	s.set(e != nil && serves == 1 && !w.serves(r, client, e) && x.knows(r, server), w.now)
+	x.must(*s, lostLimit, func() {
+		x.fail("clients are told", "a client of %s sends to %s, which has not got it, for over %v", r.name, e.name, lostLimit)
+	})
+}
 
 // claimed is told of a claim.
 func (x *watch) claimed(*host, string) {}

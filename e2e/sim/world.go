@@ -20,6 +20,7 @@ type layout struct {
 	gateways  bool          // each segment has a gateway that the directors know
 	policy    fsm.Policy    // of the group
 	onLoss    fsm.QuorumLoss
+	virtual   bool // the addresses have a MAC address of their own
 	external  bool // something else than control restarts the keeper
 	without   Mutant
 }
@@ -107,7 +108,7 @@ func (w *world) begin() {
 	var names []string
 	for _, r := range w.routers {
 		w.config.Routers[r.name] = fsm.Router{
-			Name: r.name, VRID: r.vrid, Interface: wireNames[r.on], Interval: w.interval,
+			Name: r.name, VRID: r.vrid, Interface: wireNames[r.on], Interval: w.interval, VirtualMAC: w.virtual,
 			Addresses: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, byte(2 + r.on), 100}), 24)},
 			Placement: w.placement(),
 		}
