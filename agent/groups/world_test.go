@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -181,9 +182,7 @@ func (w *world) change(edit func()) {
 
 func cloned[V any](m map[string]V) map[string]V {
 	out := map[string]V{}
-	for k, v := range m {
-		out[k] = v
-	}
+	maps.Copy(out, m)
 	return out
 }
 

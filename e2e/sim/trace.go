@@ -20,11 +20,10 @@ type trace struct {
 }
 
 type line struct {
-	at         time.Duration
-	who, what  string
-	subject    string
-	why        string
-	a, b, c, d uint64
+	at        time.Duration
+	who, what string
+	subject   string
+	why       string
 }
 
 func (l line) String() string {
