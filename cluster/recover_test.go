@@ -83,11 +83,17 @@ func TestTheLostComeBackAndAreNoClusterThoughTheyAreAMajority(t *testing.T) {
 		c.kill()
 		for i, n := range old {
 			n.kill()
+			if _, err := RecoverData(n.cfg, func(string) {}); err == nil || !strings.Contains(err.Error(), "left this director behind") {
+				t.Errorf("%s recovers: %v", n.cfg.Name, err)
+			}
 			old[i] = start(all, n.cfg)
 		}
 		for _, n := range old {
 			if err := fenced(n); err != nil {
 				t.Error(err)
+			}
+			if _, err := n.Survey(t.Context()); !errors.Is(err, ErrRemoved) {
+				t.Errorf("%s would recover: %v", n.cfg.Name, err)
 			}
 		}
 		c = start(all, c.cfg)
