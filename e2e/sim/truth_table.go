@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -79,12 +80,7 @@ var Truth = []Row{
 
 // allows reports whether a cell has an outcome.
 func allows(cell, outcome string) bool {
-	for _, one := range strings.Split(cell, " or ") {
-		if one == outcome {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(strings.Split(cell, " or "), outcome)
 }
 
 // Document is the truth table as people read it.
