@@ -365,10 +365,7 @@ func TestAnOutcomeThatComesTwiceCountsOnce(t *testing.T) {
 func TestASuccessorThatLacksConnectionsOfTheOwnerTakesOverOnlyWhereThatIsForced(t *testing.T) {
 	for forced, want := range map[bool]float64{false: Coverage, true: 0} {
 		s := newStory(t)
-		s.wants()
-		s.Log.Intent.Forced = forced
-		s.m = NewMachine()
-		s.begun = nil
+		s.Log.Intent = &fsm.Intent{To: s.Self, Epoch: s.Log.Epoch + 1, Reason: "asked for", Forced: forced}
 		s.look()
 		if p, ok := s.begun[0].(Pull); !ok || p.Share != want {
 			t.Errorf("forced %v: %+v, want a share of %v", forced, s.begun[0], want)
