@@ -134,12 +134,13 @@ func (f Facts) served(but string) string {
 }
 
 // successor returns the first director in the log's order that could own the group now, the named one apart, or
-// "": also if the group has another owner already.
+// "": also if the group has another owner already. The owner that the log names comes first of all: where it is
+// Standby, the log is behind, and it has lost the group to the one that is to be succeeded.
 func (f Facts) successor(but string) string {
 	if f.served(but) != "" {
 		return ""
 	}
-	for _, name := range f.Log.Order {
+	for _, name := range append([]string{f.Log.Owner}, f.Log.Order...) {
 		switch m, ok := f.member(name); {
 		case name == but:
 		case name == f.Self:

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/fsm"
 )
 
 // What is asked when the owner is silent.
@@ -25,9 +27,16 @@ func guards(words string) Tell { return Tell{Kind: "guard", Text: words, Alarm: 
 // isSilent plays until the owner has missed an advert on a router, and everybody is asked.
 func (s *story) isSilent() {
 	s.t.Helper()
+	s.isSilentBy(s.Log)
+}
+
+// isSilentBy is isSilent by another log.
+func (s *story) isSilentBy(log fsm.Ownership) {
+	s.t.Helper()
 	s.hushes("in")
 	s.pass(1500 * time.Millisecond)
-	s.does(askD1, askD3, probes("in"))
+	q := Question{Attest, log.Epoch, log.Owner}
+	s.does(Ask{To: "d1", Question: q}, Ask{To: "d3", Question: q}, probes("in"))
 }
 
 // Answers of the members and of the segment to a survey.
@@ -405,5 +414,17 @@ func TestASecondSurveyWaitsForAgentsThatAreFarAway(t *testing.T) {
 			t.Fatalf("survey %d: %+v, want answers within %v", i, s.begun[0], within)
 		}
 		s.begun = nil
+	}
+}
+
+func TestAnOwnerByAnOldLogSucceedsWhoHasTakenFromIt(t *testing.T) {
+	s := newStory(t)
+	s.Log = fsm.Ownership{Owner: "d2", Epoch: 4, Order: []string{"d1"}}
+	s.isSilentBy(s.Log)
+	s.isCutOff()
+	s.pass(surveyLimit / 3)
+	s.isCutOff()
+	if !s.opened(let) {
+		t.Errorf("d1 has taken from d2, which the log names yet, and is cut off now: %+v", s.begun)
 	}
 }
