@@ -428,3 +428,30 @@ func TestAnOwnerByAnOldLogSucceedsWhoHasTakenFromIt(t *testing.T) {
 		t.Errorf("d1 has taken from d2, which the log names yet, and is cut off now: %+v", s.begun)
 	}
 }
+
+func TestASuccessorThatIsNotOnThisSideIsPassedOver(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		out    time.Duration // for how long d3 has not answered on the router that is heard
+		in     time.Duration // and on the one that is silent
+		relief bool
+	}{
+		{"it is elsewhere on the silent segment", 0, GoneAfter, true},
+		{"it has answered a moment ago", 0, GoneAfter - 1, false},
+		{"it has no address there", 0, -1, false},
+		{"it is elsewhere on another segment", GoneAfter, 0, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			s.Log.Order = []string{"d3", "d2"}
+			s.member("d3").Unreached = []time.Duration{tt.out, tt.in}
+			s.isSilent()
+			s.isCutOff()
+			s.pass(surveyLimit / 3)
+			s.isCutOff()
+			if got := s.opened(let); got != tt.relief {
+				t.Errorf("it has the owner let go: %v", got)
+			}
+		})
+	}
+}
