@@ -116,13 +116,6 @@ func (f Facts) near(m Member) bool {
 	return true
 }
 
-// alone reports whether no other member has answered on the segment of a router for as long as counts.
-func (f Facts) alone(router int) bool {
-	return f.OnTime && !slices.ContainsFunc(f.Members, func(m Member) bool {
-		return router < len(m.Unreached) && m.Unreached[router] >= 0 && m.Unreached[router] < GoneAfter
-	})
-}
-
 // served returns who owns the group as far as this director knows, the named one apart, or "": then nobody is to
 // claim it from that one any more.
 func (f Facts) served(but string) string {

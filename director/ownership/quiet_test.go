@@ -383,24 +383,58 @@ func TestAFrozenOwnerThatIsDeadByThenIsNotWaitedFor(t *testing.T) {
 	s.does(HoldTimer{}) // the timer has it
 }
 
-func TestAnOwnerThatSaysItReachesOthersIsNotClaimedFrom(t *testing.T) {
+func TestAnOwnerThatSaysWhomItReachesIsClaimedFromIfThatIsAnotherSide(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		reaches [][]string // the owner, by router
+		other   time.Duration
+		gateway bool // is reached here
+		claims  bool
+	}{
+		{"both reach the third", [][]string{nil, {"d3"}}, GoneAfter, false, false},
+		{"it reaches this one", [][]string{nil, {"d2"}}, GoneAfter, false, false},
+		{"both reach the gateway", [][]string{nil, {Gateway}}, GoneAfter, true, false},
+		{"it alone reaches the gateway", [][]string{nil, {Gateway}}, GoneAfter, false, true},
+		{"it reaches a fourth", [][]string{nil, {"d4"}}, GoneAfter, true, true},
+		{"another segment is whole", [][]string{{"d3"}, {"d4"}}, 0, true, false},
+		{"it was late", nil, GoneAfter, true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			s.Keeper.Routers[0].Heard = ""
+			s.member("d1").Unreached, s.member("d3").Unreached = []time.Duration{tt.other, GoneAfter}, []time.Duration{tt.other, 0}
+			s.isSilent()
+			for range 2 {
+				s.pass(surveyLimit / 3)
+				s.says("d1", Attestation{Owns: true})
+				s.says("d3", Attestation{})
+				s.reaches(Segment{Router: "in", Reached: []string{"d3"}, Gateway: tt.gateway})
+			}
+			s.begun = nil
+			s.done(let, Done{Word: Attestation{Owns: true, Reaches: tt.reaches}})
+			if !tt.claims {
+				s.does(HoldTimer{holdFor})
+				if want := "d1 owns it, and reaches others on each segment"; s.m.Deaf() != want {
+					t.Errorf("it says %q, want %q", s.m.Deaf(), want)
+				}
+				return
+			}
+			s.does(claim)
+		})
+	}
+}
+
+func TestAnOwnerThatHasJustLostItIsNotClaimedFrom(t *testing.T) {
 	s := newStory(t)
 	s.isSilent()
 	s.isCutOff()
-	s.does(guards("nobody reaches it"), HoldTimer{holdFor})
 	s.pass(surveyLimit / 3)
-	s.does(askD1, askD3, probes("in"))
 	s.isCutOff()
-	s.does(guards("nobody reaches it"), HoldTimer{holdFor}, let)
-	s.done(let, Done{Err: Refusal("d1 reaches others")})
+	s.begun = nil
+	s.done(let, Done{Err: Refusal("does not own it")})
 	s.does(HoldTimer{holdFor})
-	if want := "d1 owns it, and d1 reaches others"; s.m.Deaf() != want {
-		t.Errorf("it says %q, want %q", s.m.Deaf(), want)
-	}
 	s.pass(time.Second)
 	s.does(askD1, askD3, probes("in"))
-	s.isCutOff()
-	s.does(HoldTimer{holdFor}, let) // people were told
 }
 
 func TestASecondSurveyWaitsForAgentsThatAreFarAway(t *testing.T) {
