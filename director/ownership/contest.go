@@ -101,23 +101,6 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 	}
 }
 
-// cutOff reports whether this director reaches nobody on some segment of the group where its rival does: it serves
-// nobody there. If that is so the other way round on another segment, neither is to let go: they would both.
-func (s *step) cutOff(word Attestation, segments map[string]Segment) bool {
-	cut := false
-	for i, r := range s.Keeper.Routers {
-		seg, asked := segments[r.Name]
-		if i >= len(word.Alone) || !asked {
-			continue
-		}
-		if word.Alone[i] && !s.alone(i) {
-			return false
-		}
-		cut = cut || !word.Alone[i] && s.alone(i) && len(seg.Reached) == 0 && !seg.Gateway
-	}
-	return cut
-}
-
 // contestedWith returns who stays of this director and a rival that both own the group: whom the highest epoch
 // names that the two know of; if it names neither, who comes first in the order of successors, or by name.
 func (f Facts) contestedWith(rival string, epoch uint64, named string) string {

@@ -23,6 +23,7 @@ type Machine struct {
 	quiet    quiet
 	dead     dead
 	contests map[string]*contest // by the other owner
+	answered map[string]answered // by router
 
 	records   Records
 	claimed   string // why this director has claimed the group, while the log has not named it since
@@ -44,7 +45,7 @@ type step struct {
 
 // NewMachine returns a machine that knows nothing yet.
 func NewMachine() *Machine {
-	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}}
+	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, answered: map[string]answered{}}
 }
 
 // Deadline returns when the machine wants to Look though no fact has changed; zero for never.
@@ -149,6 +150,7 @@ func (s *step) survey(members, routers []string, within time.Duration, then func
 	}
 	if len(routers) > 0 {
 		s.await(func(id uint64) Action { return Probe{id, routers, within} }, func(s *step, d Done) {
+			s.note(d.Segments)
 			for _, seg := range d.Segments {
 				segments[seg.Router] = seg
 			}

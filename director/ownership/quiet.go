@@ -177,16 +177,26 @@ func (s *step) relieve(owner string) {
 			return
 		}
 		var refused Refusal
-		if errors.As(d.Err, &refused) { // it is not cut off: this side sees less than it
-			s.quiet.choice = &Guarding{Hold, owner, fmt.Sprintf("%s owns it, and %s", owner, refused)}
-			s.hold(2*s.Keeper.Interval + 2*surveyLimit)
-			return
+		switch {
+		case errors.As(d.Err, &refused): // it has just lost it
+			s.stays(owner, refused.Error())
+		case d.Err == nil && d.Word.Owns && s.joined(owner, d.Word): // something between the two is broken
+			s.stays(owner, "reaches others on each segment")
+		case d.Err == nil && d.Word.Owns:
+			s.claimFor(owner + " serves another side, which no segment joins to this one")
+		default:
+			if d.Err != nil {
+				s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
+			}
+			s.claimFor(owner + " is cut off on a segment")
 		}
-		if d.Err != nil {
-			s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
-		}
-		s.claimFor(owner + " is cut off on a segment")
 	})
+}
+
+// stays holds the timer, since an owner that is not reached does not let go.
+func (s *step) stays(owner, why string) {
+	s.quiet.choice = &Guarding{Hold, owner, fmt.Sprintf("%s owns it, and %s", owner, why)}
+	s.hold(2*s.Keeper.Interval + 2*surveyLimit)
 }
 
 // mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/fsm"
 )
 
 // What is asked when the owner is silent.
@@ -25,9 +27,16 @@ func guards(words string) Tell { return Tell{Kind: "guard", Text: words, Alarm: 
 // isSilent plays until the owner has missed an advert on a router, and everybody is asked.
 func (s *story) isSilent() {
 	s.t.Helper()
+	s.isSilentBy(s.Log)
+}
+
+// isSilentBy is isSilent by another log.
+func (s *story) isSilentBy(log fsm.Ownership) {
+	s.t.Helper()
 	s.hushes("in")
 	s.pass(1500 * time.Millisecond)
-	s.does(askD1, askD3, probes("in"))
+	q := Question{Attest, log.Epoch, log.Owner}
+	s.does(Ask{To: "d1", Question: q}, Ask{To: "d3", Question: q}, probes("in"))
 }
 
 // Answers of the members and of the segment to a survey.
@@ -374,24 +383,58 @@ func TestAFrozenOwnerThatIsDeadByThenIsNotWaitedFor(t *testing.T) {
 	s.does(HoldTimer{}) // the timer has it
 }
 
-func TestAnOwnerThatSaysItReachesOthersIsNotClaimedFrom(t *testing.T) {
+func TestAnOwnerThatSaysWhomItReachesIsClaimedFromIfThatIsAnotherSide(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		reaches [][]string // the owner, by router
+		other   time.Duration
+		gateway bool // is reached here
+		claims  bool
+	}{
+		{"both reach the third", [][]string{nil, {"d3"}}, GoneAfter, false, false},
+		{"it reaches this one", [][]string{nil, {"d2"}}, GoneAfter, false, false},
+		{"both reach the gateway", [][]string{nil, {Gateway}}, GoneAfter, true, false},
+		{"it alone reaches the gateway", [][]string{nil, {Gateway}}, GoneAfter, false, true},
+		{"it reaches a fourth", [][]string{nil, {"d4"}}, GoneAfter, true, true},
+		{"another segment is whole", [][]string{{"d3"}, {"d4"}}, 0, true, false},
+		{"it was late", nil, GoneAfter, true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			s.Keeper.Routers[0].Heard = ""
+			s.member("d1").Unreached, s.member("d3").Unreached = []time.Duration{tt.other, GoneAfter}, []time.Duration{tt.other, 0}
+			s.isSilent()
+			for range 2 {
+				s.pass(surveyLimit / 3)
+				s.says("d1", Attestation{Owns: true})
+				s.says("d3", Attestation{})
+				s.reaches(Segment{Router: "in", Reached: []string{"d3"}, Gateway: tt.gateway})
+			}
+			s.begun = nil
+			s.done(let, Done{Word: Attestation{Owns: true, Reaches: tt.reaches}})
+			if !tt.claims {
+				s.does(HoldTimer{holdFor})
+				if want := "d1 owns it, and reaches others on each segment"; s.m.Deaf() != want {
+					t.Errorf("it says %q, want %q", s.m.Deaf(), want)
+				}
+				return
+			}
+			s.does(claim)
+		})
+	}
+}
+
+func TestAnOwnerThatHasJustLostItIsNotClaimedFrom(t *testing.T) {
 	s := newStory(t)
 	s.isSilent()
 	s.isCutOff()
-	s.does(guards("nobody reaches it"), HoldTimer{holdFor})
 	s.pass(surveyLimit / 3)
-	s.does(askD1, askD3, probes("in"))
 	s.isCutOff()
-	s.does(guards("nobody reaches it"), HoldTimer{holdFor}, let)
-	s.done(let, Done{Err: Refusal("d1 reaches others")})
+	s.begun = nil
+	s.done(let, Done{Err: Refusal("does not own it")})
 	s.does(HoldTimer{holdFor})
-	if want := "d1 owns it, and d1 reaches others"; s.m.Deaf() != want {
-		t.Errorf("it says %q, want %q", s.m.Deaf(), want)
-	}
 	s.pass(time.Second)
 	s.does(askD1, askD3, probes("in"))
-	s.isCutOff()
-	s.does(HoldTimer{holdFor}, let) // people were told
 }
 
 func TestASecondSurveyWaitsForAgentsThatAreFarAway(t *testing.T) {
@@ -405,5 +448,44 @@ func TestASecondSurveyWaitsForAgentsThatAreFarAway(t *testing.T) {
 			t.Fatalf("survey %d: %+v, want answers within %v", i, s.begun[0], within)
 		}
 		s.begun = nil
+	}
+}
+
+func TestAnOwnerByAnOldLogSucceedsWhoHasTakenFromIt(t *testing.T) {
+	s := newStory(t)
+	s.Log = fsm.Ownership{Owner: "d2", Epoch: 4, Order: []string{"d1"}}
+	s.isSilentBy(s.Log)
+	s.isCutOff()
+	s.pass(surveyLimit / 3)
+	s.isCutOff()
+	if !s.opened(let) {
+		t.Errorf("d1 has taken from d2, which the log names yet, and is cut off now: %+v", s.begun)
+	}
+}
+
+func TestASuccessorThatIsNotOnThisSideIsPassedOver(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		out    time.Duration // for how long d3 has not answered on the router that is heard
+		in     time.Duration // and on the one that is silent
+		relief bool
+	}{
+		{"it is elsewhere on the silent segment", 0, GoneAfter, true},
+		{"it has answered a moment ago", 0, GoneAfter - 1, false},
+		{"it has no address there", 0, -1, false},
+		{"it is elsewhere on another segment", GoneAfter, 0, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			s.Log.Order = []string{"d3", "d2"}
+			s.member("d3").Unreached = []time.Duration{tt.out, tt.in}
+			s.isSilent()
+			s.isCutOff()
+			s.pass(surveyLimit / 3)
+			s.isCutOff()
+			if got := s.opened(let); got != tt.relief {
+				t.Errorf("it has the owner let go: %v", got)
+			}
+		})
 	}
 }
