@@ -90,7 +90,7 @@ func views(state *fsm.State, live map[string]received, group string, now time.Ti
 		v := ownership.View{
 			Name: name, Alive: alive, Ready: r.Ready, Active: r.active(group), Epoch: own.Epoch, Hears: own.Hears,
 			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
-			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim,
+			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim, Unproven: own.Unproven != "",
 		}
 		if v.Ready && own.Waiting {
 			v.Ready, v.Why = false, "a requirement of "+group+" has said nothing yet"

@@ -22,6 +22,7 @@ type Machine struct {
 	taking   *take
 	quiet    quiet
 	dead     dead
+	proof    proof
 	contests map[string]*contest // by the other owner
 	answered map[string]answered // by router
 
@@ -82,6 +83,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	s.lookQuiet()
 	s.lookDead()
 	s.lookContest()
+	s.lookProof()
 	return s.actions
 }
 
