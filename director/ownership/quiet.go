@@ -183,7 +183,7 @@ func (s *step) relieve(owner string) {
 		case d.Err == nil && d.Word.Owns && s.joined(owner, d.Word): // something between the two is broken
 			s.stays(owner, "reaches others on each segment")
 		case d.Err == nil && d.Word.Owns:
-			s.claimFor(owner + " serves another side, which no segment joins to this one")
+			s.serve(owner)
 		default:
 			if d.Err != nil {
 				s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
@@ -191,6 +191,15 @@ func (s *step) relieve(owner string) {
 			s.claimFor(owner + " is cut off on a segment")
 		}
 	})
+}
+
+// serve lets the timer have its way on a side of the segment of its own. It is no claim: that would win when the
+// sides are joined again.
+func (s *step) serve(owner string) {
+	why := owner + " owns it on another side, which no segment joins to this one"
+	s.quiet.choice = &Guarding{Take, owner, why}
+	s.warn("guard", fmt.Sprintf("%s on %s: %s", s.Group, s.Self, why))
+	s.release()
 }
 
 // stays holds the timer, since an owner that is not reached does not let go.
