@@ -208,9 +208,10 @@ func (s *step) stays(owner, why string) {
 	s.hold(2*s.Keeper.Interval + 2*surveyLimit)
 }
 
-// mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear.
+// mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear. One that
+// was late does not know that: somebody may have claimed while it stood still.
 func (s *step) mayTakeFrom(owner string) bool {
-	return !s.claiming && len(s.silent()) > 0 && s.successor(owner) == s.Self
+	return s.OnTime && !s.claiming && len(s.silent()) > 0 && s.successor(owner) == s.Self
 }
 
 // outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just

@@ -489,3 +489,36 @@ func TestASuccessorThatIsNotOnThisSideIsPassedOver(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoStoodStillMeanwhileDoesNotClaimAtOnce(t *testing.T) {
+	t.Run("from a frozen owner", func(t *testing.T) {
+		s := newStory(t)
+		s.isSilent()
+		s.isFrozen()
+		s.pass(surveyLimit)
+		s.begun, s.OnTime = nil, false
+		s.pass(400 * time.Millisecond) // it is due, and what came meanwhile was not read yet
+		if s.opened(claim) {
+			t.Error("it claims by what it knew before it stood still")
+		}
+		s.OnTime = true
+		s.pass(300 * time.Millisecond)
+		s.isFrozen()
+		s.pass(surveyLimit)
+		if !s.opened(claim) {
+			t.Error("the next look claims")
+		}
+	})
+	t.Run("from one that is cut off", func(t *testing.T) {
+		s := newStory(t)
+		s.isSilent()
+		s.isCutOff()
+		s.pass(surveyLimit / 3)
+		s.isCutOff()
+		s.OnTime = false
+		s.done(let, Done{})
+		if s.opened(claim) {
+			t.Error("it claims by what it knew before it stood still")
+		}
+	})
+}
