@@ -22,6 +22,7 @@ type quiet struct {
 	busy    bool      // a survey is under way, or the next one waits
 	again   bool      // a survey was made since the first router fell silent
 	held    bool      // the keeper was told to hold its timer
+	owned   []string  // who owned the group by its report when the last survey was begun
 	suspect string    // the owner that was found cut off the last time
 	choice  *Guarding // what was decided last; nil: nothing is silent
 	told    Choice    // what people were told of last, of what the looks said
@@ -67,6 +68,7 @@ func (s *step) lookQuiet() {
 		within = min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
 	}
 	s.quiet.again = true
+	s.quiet.owned = s.owners()
 	s.survey(s.others(""), silent, within, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
 		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
@@ -121,11 +123,12 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	return pause
 }
 
-// ownsSince returns a member that answered a survey and says by now that it owns the group, or "".
-func (f Facts) ownsSince(words map[string]Attestation) string {
-	for _, m := range f.Members {
-		if _, answered := words[m.Name]; answered && m.Alive && m.Part == Owner {
-			return m.Name
+// ownsSince returns a member that answered a survey and has reported since then that it owns the group, or "". What
+// one reported before it may be over: that its keeper does not own the group any more is what the survey found.
+func (s *step) ownsSince(words map[string]Attestation) string {
+	for _, name := range s.owners() {
+		if _, answered := words[name]; answered && !slices.Contains(s.quiet.owned, name) {
+			return name
 		}
 	}
 	return ""

@@ -522,3 +522,31 @@ func TestWhoStoodStillMeanwhileDoesNotClaimAtOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoReportsThatItOwnsAfterItWasAskedHasJustTakenIt(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		before Part // of d3, when the survey is begun, and after its answer
+		after  Part
+		holds  bool
+	}{
+		{"it has claimed after its answer", Standby, Owner, true},
+		{"it owned before, and says that it does not any more", Owner, Owner, false},
+		{"it owns nothing", Standby, Standby, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			s.member("d3").Part = tt.before
+			s.isSilent()
+			s.says("d3", Attestation{})
+			s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
+			s.member("d3").Part = tt.after
+			s.pass(surveyLimit)
+			if !tt.holds {
+				s.does()
+				return
+			}
+			s.does(guards("d3 has just taken it"), HoldTimer{holdFor})
+		})
+	}
+}
