@@ -23,13 +23,10 @@ type contest struct {
 
 // rivals are the members that say that they own the group, while this director does.
 func (f Facts) rivals() []string {
-	var names []string
-	for _, m := range f.Members {
-		if f.Keeper.Part == Owner && m.Alive && m.Part == Owner {
-			names = append(names, m.Name)
-		}
+	if f.Keeper.Part != Owner {
+		return nil
 	}
-	return names
+	return f.owners()
 }
 
 // lookContest settles with other owners, with each by itself. Where they hear each other, VRRP does: only what

@@ -117,6 +117,17 @@ func (f Facts) near(m Member) bool {
 	return true
 }
 
+// owners are the members that own the group by their last report.
+func (f Facts) owners() []string {
+	var names []string
+	for _, m := range f.Members {
+		if m.Alive && m.Part == Owner {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
 // served returns who owns the group as far as this director knows, the named one apart, or "": then nobody is to
 // claim it from that one any more.
 func (f Facts) served(but string) string {

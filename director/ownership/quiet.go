@@ -22,6 +22,7 @@ type quiet struct {
 	busy    bool      // a survey is under way, or the next one waits
 	again   bool      // a survey was made since the first router fell silent
 	held    bool      // the keeper was told to hold its timer
+	owned   []string  // who owned the group by its report when the last survey was begun
 	suspect string    // the owner that was found cut off the last time
 	choice  *Guarding // what was decided last; nil: nothing is silent
 	told    Choice    // what people were told of last, of what the looks said
@@ -67,6 +68,7 @@ func (s *step) lookQuiet() {
 		within = min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
 	}
 	s.quiet.again = true
+	s.quiet.owned = s.owners()
 	s.survey(s.others(""), silent, within, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
 		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
@@ -121,11 +123,12 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	return pause
 }
 
-// ownsSince returns a member that answered a survey and says by now that it owns the group, or "".
-func (f Facts) ownsSince(words map[string]Attestation) string {
-	for _, m := range f.Members {
-		if _, answered := words[m.Name]; answered && m.Alive && m.Part == Owner {
-			return m.Name
+// ownsSince returns a member that answered a survey and has reported since then that it owns the group, or "". What
+// one reported before it may be over: that its keeper does not own the group any more is what the survey found.
+func (s *step) ownsSince(words map[string]Attestation) string {
+	for _, name := range s.owners() {
+		if _, answered := words[name]; answered && !slices.Contains(s.quiet.owned, name) {
+			return name
 		}
 	}
 	return ""
@@ -183,7 +186,7 @@ func (s *step) relieve(owner string) {
 		case d.Err == nil && d.Word.Owns && s.joined(owner, d.Word): // something between the two is broken
 			s.stays(owner, "reaches others on each segment")
 		case d.Err == nil && d.Word.Owns:
-			s.claimFor(owner + " serves another side, which no segment joins to this one")
+			s.serve(owner)
 		default:
 			if d.Err != nil {
 				s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
@@ -193,15 +196,25 @@ func (s *step) relieve(owner string) {
 	})
 }
 
+// serve lets the timer have its way on a side of the segment of its own. It is no claim: that would win when the
+// sides are joined again.
+func (s *step) serve(owner string) {
+	why := owner + " owns it on another side, which no segment joins to this one"
+	s.quiet.choice = &Guarding{Take, owner, why}
+	s.warn("guard", fmt.Sprintf("%s on %s: %s", s.Group, s.Self, why))
+	s.release()
+}
+
 // stays holds the timer, since an owner that is not reached does not let go.
 func (s *step) stays(owner, why string) {
 	s.quiet.choice = &Guarding{Hold, owner, fmt.Sprintf("%s owns it, and %s", owner, why)}
 	s.hold(2*s.Keeper.Interval + 2*surveyLimit)
 }
 
-// mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear.
+// mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear. One that
+// was late does not know that: somebody may have claimed while it stood still.
 func (s *step) mayTakeFrom(owner string) bool {
-	return !s.claiming && len(s.silent()) > 0 && s.successor(owner) == s.Self
+	return s.OnTime && !s.claiming && len(s.silent()) > 0 && s.successor(owner) == s.Self
 }
 
 // outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just

@@ -383,13 +383,13 @@ func TestAFrozenOwnerThatIsDeadByThenIsNotWaitedFor(t *testing.T) {
 	s.does(HoldTimer{}) // the timer has it
 }
 
-func TestAnOwnerThatSaysWhomItReachesIsClaimedFromIfThatIsAnotherSide(t *testing.T) {
+func TestTheTimerHasItsWayIfTheOwnerReachesOthersOnAnotherSide(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		reaches [][]string // the owner, by router
 		other   time.Duration
 		gateway bool // is reached here
-		claims  bool
+		takes   bool
 	}{
 		{"both reach the third", [][]string{nil, {"d3"}}, GoneAfter, false, false},
 		{"it reaches this one", [][]string{nil, {"d2"}}, GoneAfter, false, false},
@@ -412,14 +412,14 @@ func TestAnOwnerThatSaysWhomItReachesIsClaimedFromIfThatIsAnotherSide(t *testing
 			}
 			s.begun = nil
 			s.done(let, Done{Word: Attestation{Owns: true, Reaches: tt.reaches}})
-			if !tt.claims {
+			if !tt.takes {
 				s.does(HoldTimer{holdFor})
 				if want := "d1 owns it, and reaches others on each segment"; s.m.Deaf() != want {
 					t.Errorf("it says %q, want %q", s.m.Deaf(), want)
 				}
 				return
 			}
-			s.does(claim)
+			s.does(guards("no segment joins"), HoldTimer{}) // a claim would win at the heal
 		})
 	}
 }
@@ -486,6 +486,67 @@ func TestASuccessorThatIsNotOnThisSideIsPassedOver(t *testing.T) {
 			if got := s.opened(let); got != tt.relief {
 				t.Errorf("it has the owner let go: %v", got)
 			}
+		})
+	}
+}
+
+func TestWhoStoodStillMeanwhileDoesNotClaimAtOnce(t *testing.T) {
+	t.Run("from a frozen owner", func(t *testing.T) {
+		s := newStory(t)
+		s.isSilent()
+		s.isFrozen()
+		s.pass(surveyLimit)
+		s.begun, s.OnTime = nil, false
+		s.pass(400 * time.Millisecond) // it is due, and what came meanwhile was not read yet
+		if s.opened(claim) {
+			t.Error("it claims by what it knew before it stood still")
+		}
+		s.OnTime = true
+		s.pass(300 * time.Millisecond)
+		s.isFrozen()
+		s.pass(surveyLimit)
+		if !s.opened(claim) {
+			t.Error("the next look claims")
+		}
+	})
+	t.Run("from one that is cut off", func(t *testing.T) {
+		s := newStory(t)
+		s.isSilent()
+		s.isCutOff()
+		s.pass(surveyLimit / 3)
+		s.isCutOff()
+		s.OnTime = false
+		s.done(let, Done{})
+		if s.opened(claim) {
+			t.Error("it claims by what it knew before it stood still")
+		}
+	})
+}
+
+func TestWhoReportsThatItOwnsAfterItWasAskedHasJustTakenIt(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		before Part // of d3, when the survey is begun, and after its answer
+		after  Part
+		holds  bool
+	}{
+		{"it has claimed after its answer", Standby, Owner, true},
+		{"it owned before, and says that it does not any more", Owner, Owner, false},
+		{"it owns nothing", Standby, Standby, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			s.member("d3").Part = tt.before
+			s.isSilent()
+			s.says("d3", Attestation{})
+			s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
+			s.member("d3").Part = tt.after
+			s.pass(surveyLimit)
+			if !tt.holds {
+				s.does()
+				return
+			}
+			s.does(guards("d3 has just taken it"), HoldTimer{holdFor})
 		})
 	}
 }
