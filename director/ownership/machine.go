@@ -24,6 +24,7 @@ type Machine struct {
 	dead     dead
 	contests map[string]*contest // by the other owner
 	answered map[string]answered // by router
+	away     map[spot]bool       // who did not answer when it was looked at last
 
 	records   Records
 	claimed   string // why this director has claimed the group, while the log has not named it since
@@ -45,7 +46,7 @@ type step struct {
 
 // NewMachine returns a machine that knows nothing yet.
 func NewMachine() *Machine {
-	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, answered: map[string]answered{}}
+	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, answered: map[string]answered{}, away: map[spot]bool{}}
 }
 
 // Deadline returns when the machine wants to Look though no fact has changed; zero for never.
@@ -82,6 +83,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	s.lookQuiet()
 	s.lookDead()
 	s.lookContest()
+	s.lookReturned()
 	return s.actions
 }
 

@@ -228,6 +228,9 @@ func (c *control) probe() {
 			case c.h.plugs[r.on].severed > 0 || !w.attached(c.h) || !w.attached(h):
 				c.reached[i][r.index] = -1
 			case w.answers(r.on, c.h.index, i):
+				if at := c.reached[i][r.index]; at >= 0 && w.now-at >= returnAfter {
+					c.look()
+				}
 				c.reached[i][r.index] = w.now
 			case c.reached[i][r.index] < 0:
 				c.reached[i][r.index] = w.now
