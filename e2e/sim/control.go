@@ -17,7 +17,8 @@ const (
 	onTime      = 300 * time.Millisecond // a process that was late is taken for on time after this
 	reportEvery = time.Second
 	reportLife  = 3500 * time.Millisecond
-	patience    = 3 * time.Second // with a keeper that does not answer
+	patience    = 3 * time.Second        // with a keeper that does not answer
+	claimWait   = 500 * time.Millisecond // for the keeper to begin a claim
 	fenceAfter  = 300 * time.Millisecond
 	moveAgain   = 5 * time.Second
 	settleTime  = 2 * reportEvery
