@@ -98,7 +98,7 @@ func (s *step) answerLet(q Asked) {
 	for _, r := range s.Keeper.Routers {
 		routers = append(routers, r.Name)
 	}
-	s.survey(nil, routers, releaseWait*3/4, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
+	s.survey(nil, routers, releaseWait*3/4, nil, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
 		if s.Keeper.Part != Owner {
 			s.refuse(q, lost)
 			return

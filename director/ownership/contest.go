@@ -61,7 +61,7 @@ func (s *step) contend(rival string, c *contest) {
 	for _, r := range s.Keeper.Routers {
 		routers = append(routers, r.Name)
 	}
-	s.survey([]string{rival}, routers, surveyLimit, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+	s.survey([]string{rival}, routers, surveyLimit, nil, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		s.after(contestAgain, func(*step) { c.busy = false })
 		if word, ok := words[rival]; ok && s.contests[rival] == c && slices.Contains(s.rivals(), rival) {
 			s.settle(rival, c, word, segments)

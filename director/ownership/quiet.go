@@ -22,6 +22,7 @@ type quiet struct {
 	busy    bool      // a survey is under way, or the next one waits
 	again   bool      // a survey was made since the first router fell silent
 	held    bool      // the keeper was told to hold its timer
+	until   time.Time // it does so until then at most
 	owned   []string  // who owned the group by its report when the last survey was begun
 	suspect string    // the owner that was found cut off the last time
 	choice  *Guarding // what was decided last; nil: nothing is silent
@@ -53,8 +54,8 @@ func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
 		s.quiet.again = false
+		s.release()
 		if s.quiet.choice != nil {
-			s.release()
 			s.quiet.choice, s.quiet.suspect, s.quiet.told = nil, "", Take
 		}
 		return
@@ -69,7 +70,7 @@ func (s *step) lookQuiet() {
 	}
 	s.quiet.again = true
 	s.quiet.owned = s.owners()
-	s.survey(s.others(""), silent, within, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+	s.survey(s.others(""), silent, within, (*step).waits, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
 		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
 		if len(still) > 0 {
@@ -82,7 +83,7 @@ func (s *step) lookQuiet() {
 // release ends a hold.
 func (s *step) release() {
 	if s.quiet.held {
-		s.quiet.held = false
+		s.quiet.held, s.quiet.until = false, time.Time{}
 		s.begin(HoldTimer{})
 	}
 }
@@ -135,8 +136,16 @@ func (s *step) ownsSince(words map[string]Attestation) string {
 }
 
 func (s *step) hold(d time.Duration) {
-	s.quiet.held = true
+	s.quiet.held, s.quiet.until = true, s.now.Add(d)
 	s.begin(HoldTimer{d})
+}
+
+// waits holds the timer until a survey is over, once a member says that it owns the group: whether it serves is known
+// when the segment has answered, which waits for the dead.
+func (s *step) waits(word Attestation) {
+	if word.Owns && len(s.silent()) > 0 && s.quiet.until.Before(s.now.Add(surveyLimit)) {
+		s.hold(surveyLimit)
+	}
 }
 
 // words joins what members say and what the segment answers.

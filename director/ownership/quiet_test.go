@@ -42,16 +42,16 @@ func (s *story) isSilentBy(log fsm.Ownership) {
 // Answers of the members and of the segment to a survey.
 func (s *story) serves() { // only its adverts do not arrive
 	s.t.Helper()
-	s.says("d1", Attestation{Owns: true})
 	s.says("d3", Attestation{})
 	s.reaches(Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+	s.says("d1", Attestation{Owns: true})
 }
 
 func (s *story) isCutOff() { // nobody on the segment reaches the owner
 	s.t.Helper()
-	s.says("d1", Attestation{Owns: true})
 	s.says("d3", Attestation{})
 	s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
+	s.says("d1", Attestation{Owns: true})
 }
 
 func (s *story) isFrozen() { // its kernel alone answers
@@ -231,9 +231,9 @@ func TestWhoIsCutOffItselfClaimsNothing(t *testing.T) {
 	s := newStory(t)
 	s.isSilent()
 	for range 3 {
-		s.says("d1", Attestation{Owns: true})
-		s.says("d3", Attestation{})
 		s.reaches(Segment{Router: "in"})
+		s.says("d3", Attestation{})
+		s.says("d1", Attestation{Owns: true})
 		s.pass(time.Second)
 	}
 	again := []Action{HoldTimer{holdFor}, askD1, askD3, probes("in")}
@@ -245,8 +245,9 @@ func TestARouterThatIsHeardAgainIsNotJudged(t *testing.T) {
 	s.hushes()
 	s.pass(1500 * time.Millisecond)
 	s.does(askD1, askD3, probes("out", "in"))
-	s.says("d1", Attestation{Owns: true})
 	s.says("d3", Attestation{})
+	s.says("d1", Attestation{Owns: true})
+	s.does(HoldTimer{surveyLimit})
 	s.mute["out"], s.Keeper.Routers[0].Silent = false, false
 	s.reaches(Segment{Router: "out"}, Segment{Router: "in", Reached: []string{"d1"}, Serves: "d1"})
 	s.does(guards("its adverts do not arrive"), HoldTimer{holdFor}) // not: this director is cut off on out
@@ -549,4 +550,33 @@ func TestWhoReportsThatItOwnsAfterItWasAskedHasJustTakenIt(t *testing.T) {
 			s.does(guards("d3 has just taken it"), HoldTimer{holdFor})
 		})
 	}
+}
+
+func TestTheTimerWaitsForASurveyOnceAMemberSaysThatItOwns(t *testing.T) {
+	s := newStory(t)
+	s.member("d1").Part = Standby
+	s.isSilent()
+	s.says("d3", Attestation{Owns: true})
+	s.does(HoldTimer{surveyLimit}) // d1 is dead, and so does not answer on the segment
+	s.pass(surveyLimit - 1)
+	s.does()
+	s.reaches(Segment{Router: "in", Reached: []string{"d3"}, Serves: "d3"})
+	s.pass(1)
+	s.does(guards("its adverts do not arrive"), HoldTimer{holdFor})
+	s.pass(time.Second - surveyLimit)
+	s.does(askD1, askD3, probes("in"))
+	s.says("d3", Attestation{Owns: true})
+	s.does() // it is held for longer
+	s.speaks()
+	s.does(HoldTimer{})
+}
+
+func TestAHoldForASurveyEndsWithIt(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.says("d1", Attestation{Owns: true})
+	s.does(HoldTimer{surveyLimit})
+	s.speaks()
+	s.does(HoldTimer{})
+	s.quiesces()
 }

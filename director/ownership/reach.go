@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -15,6 +16,40 @@ const seenFor = time.Second
 type answered struct {
 	at  time.Time
 	who []string
+}
+
+// spot is a member on the segment of a router, in the order of the configuration.
+type spot struct {
+	member string
+	router int
+}
+
+// lookReturned has an owner announce its addresses again when a member answers on a segment of the group after it had
+// not for as long as counts. The segment may have been cut: whoever was on the other side believes who announced
+// there last, and where that one has let go, no contest tells it.
+func (s *step) lookReturned() {
+	if !s.OnTime {
+		return // who did not answer was not listened for
+	}
+	back := false
+	for _, m := range s.Members {
+		for i, d := range m.Unreached {
+			switch p := (spot{m.Name, i}); {
+			case d >= GoneAfter:
+				s.away[p] = true
+			case d >= 0 && s.away[p]:
+				delete(s.away, p)
+				back = true
+			}
+		}
+	}
+	maps.DeleteFunc(s.away, func(p spot, _ bool) bool {
+		_, known := s.member(p.member)
+		return !known
+	})
+	if back && s.Keeper.Part == Owner {
+		s.begin(Renew{})
+	}
 }
 
 // note remembers who answered on the segments.

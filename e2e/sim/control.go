@@ -17,7 +17,8 @@ const (
 	onTime      = 300 * time.Millisecond // a process that was late is taken for on time after this
 	reportEvery = time.Second
 	reportLife  = 3500 * time.Millisecond
-	patience    = 3 * time.Second // with a keeper that does not answer
+	patience    = 3 * time.Second        // with a keeper that does not answer
+	claimWait   = 500 * time.Millisecond // for the keeper to begin a claim
 	fenceAfter  = 300 * time.Millisecond
 	settleTime  = 2 * reportEvery
 	returnAfter = 300 * time.Millisecond // who was silent for so long is told anew
@@ -227,6 +228,9 @@ func (c *control) probe() {
 			case c.h.plugs[r.on].severed > 0 || !w.attached(c.h) || !w.attached(h):
 				c.reached[i][r.index] = -1
 			case w.answers(r.on, c.h.index, i):
+				if at := c.reached[i][r.index]; at >= 0 && w.now-at >= returnAfter {
+					c.look()
+				}
 				c.reached[i][r.index] = w.now
 			case c.reached[i][r.index] < 0:
 				c.reached[i][r.index] = w.now
