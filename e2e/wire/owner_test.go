@@ -355,6 +355,8 @@ func TestWithoutAGraceNothingMovesFromAFrozenControl(t *testing.T) {
 	w := mutated(t, "z", mutant.NoGrace)
 	w.apply(t, routerFile)
 	owner := w.settled(t)
+	w.waitsForACutOwner(t, owner)
+	w.settled(t)
 	control := owner.Control()
 	if err := control.Freeze(); err != nil {
 		t.Fatalf("%v", err)
