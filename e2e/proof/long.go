@@ -2,7 +2,7 @@ package proof
 
 import "os"
 
-// EnvLong, if it is set, has the proofs take the time and the rounds that the promises name: `make proofs`.
+// EnvLong has the proofs, if it is set, take the time and the rounds that the promises name: `make proofs`.
 const EnvLong = "QUORATE_PROOFS"
 
 // Long is short, or long where all the time is there.

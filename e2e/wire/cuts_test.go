@@ -218,9 +218,9 @@ func TestWithoutAGuardAnOwnerOnTheWrongSegmentKeepsTheAddress(t *testing.T) {
 	t.Parallel()
 	w := mutated(t, "n", mutant.NoGuard)
 	w.apply(t, routerFile)
-	owner := w.settled(t)
+	w.settled(t)
 	t.Run("where adverts do not pass two own", w.twoWhereAdvertsDoNotPass)
-	owner = w.settled(t)
+	owner := w.settled(t)
 	undo := w.Rewire(owner.Host, w.Outer, w.Net.Segment("elsewhere"))
 	defer undo()
 	lab.Eventually(t, 10*time.Second, "two directors own", func() error {

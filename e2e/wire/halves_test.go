@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -28,20 +29,11 @@ func (w *testnet) sides(h half, owner *lab.Director) (one, other []*lab.Host) {
 		one = append(one, with[name])
 	}
 	for _, host := range append(w.hosts(owner), w.Client) {
-		if len(h.owner) == 0 || !contains(one, host) {
+		if !slices.Contains(one, host) {
 			other = append(other, host)
 		}
 	}
 	return one, other
-}
-
-func contains(all []*lab.Host, h *lab.Host) bool {
-	for _, x := range all {
-		if x == h {
-			return true
-		}
-	}
-	return false
 }
 
 // halved is a network of three with an owner, whose directors have a gateway there. Its agents speak on a segment
