@@ -15,7 +15,7 @@ type sight struct {
 }
 
 // see looks at who has the address while f runs.
-func (w *testnet) see(t *testing.T, f func()) sight {
+func (w *testnet) see(t *testing.T, f func()) (seen sight) {
 	t.Helper()
 	done, out := make(chan struct{}), make(chan sight)
 	go func() {
@@ -43,12 +43,14 @@ func (w *testnet) see(t *testing.T, f func()) sight {
 			}
 		}
 	}()
+	defer func() { // f may end the test
+		close(done)
+		seen = <-out
+		t.Logf("owners, one after the other: %q; more than one for %v, nobody for %v",
+			seen.order, seen.several.Round(10*time.Millisecond), seen.nobody.Round(10*time.Millisecond))
+	}()
 	f()
-	close(done)
-	s := <-out
-	t.Logf("owners, one after the other: %q; more than one for %v, nobody for %v",
-		s.order, s.several.Round(10*time.Millisecond), s.nobody.Round(10*time.Millisecond))
-	return s
+	return seen
 }
 
 // alone holds that f never sees two hosts with the address for longer than a second.
