@@ -22,7 +22,7 @@ import (
 func lost(t *testing.T) []*testnode {
 	t.Helper()
 	ns := three(t)
-	change(t, ns[0], 3)
+	change(t, ns[0], 70) // more than Raft sends at a time
 	eventually(t, "all have the same", same(ns...))
 	for _, n := range ns {
 		n.kill()
