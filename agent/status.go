@@ -126,7 +126,7 @@ func routerStatus(g keeper.GroupStatus) []api.RouterStatus {
 	for _, r := range g.Routers {
 		st := api.RouterStatus{
 			Name: r.Name, VRID: r.VRID, Interface: r.Interface, Fault: r.Fault, Error: r.Error,
-			Sent: r.Sent, Received: r.Received, Contested: r.Contested, Restored: r.Restored, Drops: counts(r.Drops), Notices: counts(r.Notices),
+			Sent: r.Sent, Received: r.Received, Contested: r.Contested, Contest: r.Contest.Seconds(), Restored: r.Restored, Drops: counts(r.Drops), Notices: counts(r.Notices),
 		}
 		if r.Source.IsValid() {
 			st.Source = r.Source.String()

@@ -36,11 +36,12 @@ func (n *Node) watchMembership(ctx context.Context) error {
 	}
 }
 
-// dropStrangers closes Raft's connections from those that are no members any more. Their calls are
-// answered: that is how they are told.
+// dropStrangers closes Raft's connections and the streams from those that are no members any more. Their
+// calls are answered: that is how they are told.
 func (n *Node) dropStrangers() {
 	n.port.drop(func(c *conn) bool {
-		return c.ConnectionState().NegotiatedProtocol != alpnRaft || n.mayTalk(c.peer) == nil
+		lasts := c.stream.Load() || c.ConnectionState().NegotiatedProtocol == alpnRaft
+		return !lasts || n.mayTalk(c.peer) == nil
 	})
 }
 

@@ -72,7 +72,7 @@ func ParseAgent(filename string, src []byte) (Agent, Problems) {
 }
 
 func parseAgent(filename string, src []byte, hostname func() (string, error)) (Agent, Problems) {
-	d, top := open(filename, src, agentSchema())
+	d, top := newNotes().open(filename, src, agentSchema())
 	if top == nil {
 		return Agent{}, d.problems(nil)
 	}
@@ -120,7 +120,7 @@ func (n *node) agent() Agent {
 	for _, b := range n.blocks {
 		p := place{at: b.DefRange.Start, path: b.Type, what: b.Type}
 		if seen[b.Type] {
-			n.report("", p.at, fmt.Sprintf("the other is on line %d", n.where[b.Type].Line), "a second %s block", b.Type)
+			n.report("", p.at, n.where[b.Type].seen(n.file), "a second %s block", b.Type)
 			continue
 		}
 		seen[b.Type] = true
@@ -171,11 +171,11 @@ func (n *node) join() *Join {
 	}
 	switch {
 	case n.has("token") && n.has("token_file"):
-		n.report(n.child("token"), n.where[n.child("token")], "leave one of them out", "join: has a token and a token_file")
+		n.report(n.child("token"), n.where[n.child("token")].Pos, "leave one of them out", "join: has a token and a token_file")
 	case !n.has("token") && !n.has("token_file") && !n.broken:
 		n.report(n.child("token"), n.at, `add token_file = "/etc/quorate/token"; quorate token create makes one`, "join: has no token")
 	case j.Token == "" && n.has("token") && !n.bad[n.child("token")]:
-		n.report(n.child("token"), n.where[n.child("token")], "", "join: the token is empty")
+		n.report(n.child("token"), n.where[n.child("token")].Pos, "", "join: the token is empty")
 	}
 	return j
 }

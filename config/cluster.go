@@ -10,29 +10,50 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// ParseCluster reads a cluster file: HCL, or the same in JSON if the file name ends in .json. The
-// name is used for nothing else but the problems' places. All problems are returned at once; if one of
-// them is an error the configuration is empty.
+// File is a file of a configuration, already read.
+type File struct {
+	Name string // used for nothing else but the places of problems, and to know JSON by its .json
+	Src  []byte
+}
+
+// ParseCluster reads a cluster file: HCL, or the same in JSON if the file name ends in .json. All
+// problems are returned at once; if one of them is an error the configuration is empty.
 func ParseCluster(filename string, src []byte) (fsm.Config, Problems) {
-	d, top := open(filename, src, clusterSchema())
-	if top == nil {
-		return fsm.Config{}, d.problems(nil)
+	return ParseFiles([]File{{filename, src}})
+}
+
+// ParseFiles reads a configuration that stands in several files, whose order means nothing but the order
+// of the problems.
+func ParseFiles(files []File) (fsm.Config, Problems) {
+	var (
+		all    = newNotes()
+		broken bool
+		tops   []*node
+		c      fsm.Config
+	)
+	for _, f := range files {
+		d, top := all.open(f.Name, f.Src, clusterSchema())
+		broken = broken || d.broken || top == nil
+		if top != nil {
+			tops = append(tops, top)
+		}
 	}
-	c := top.cluster()
+	for _, top := range tops {
+		top.cluster(&c)
+	}
 	var found []finding
-	if !d.broken { // else much of the file is missing, and would be said to be
+	if !broken { // else much of the file is missing, and would be said to be
 		found = validate(c)
 	}
-	problems := d.problems(found)
+	problems := all.problems(found)
 	if problems.Err() != nil {
-		return fsm.Config{}, d.problems(sure(found, problems.Errors()))
+		return fsm.Config{}, all.problems(sure(found, problems.Errors()))
 	}
 	return c, problems
 }
 
-// cluster reads the top level.
-func (n *node) cluster() fsm.Config {
-	var c fsm.Config
+// cluster reads the top level of a file.
+func (n *node) cluster(c *fsm.Config) {
 	for _, b := range n.blocks {
 		name := b.Labels[len(b.Labels)-1]
 		switch b.Type {
@@ -43,7 +64,9 @@ func (n *node) cluster() fsm.Config {
 		case "sync_group":
 			if g := n.named(b, "sync_groups"); g != nil {
 				g.require("routers", `["ROUTER", "ROUTER"]`)
-				put(&c.SyncGroups, name, canonicalGroup(fsm.SyncGroup{Name: name, Routers: g.texts("routers"), Needs: g.needs()}))
+				put(&c.SyncGroups, name, canonicalGroup(fsm.SyncGroup{
+					Name: name, Routers: g.texts("routers"), Needs: g.needs(), Placement: g.placement(),
+				}))
 			}
 		case "track":
 			if t := n.named(b, "tracks"); t != nil {
@@ -55,7 +78,6 @@ func (n *node) cluster() fsm.Config {
 			}
 		}
 	}
-	return c
 }
 
 func put[T any](m *map[string]T, name string, v T) {
@@ -71,7 +93,7 @@ func (n *node) named(b *hcl.Block, field string) *node {
 	name := b.Labels[last]
 	p := place{path: fmt.Sprintf("%s[%q]", field, name), what: fmt.Sprintf("%s %q", b.Type, name), at: b.LabelRanges[last].Start}
 	if first, ok := n.where[p.path]; ok {
-		n.report("", p.at, fmt.Sprintf("the other is on line %d", first.Line), "%s is there twice", p.what)
+		n.report("", p.at, first.seen(n.file), "%s is there twice", p.what)
 		return nil
 	}
 	return n.node(n.schema.block(b.Type), b.Body, p)
@@ -88,9 +110,13 @@ func (n *node) part(b *hcl.Block, field string, index int) *node {
 
 // only reports the keys that mean nothing to a block of this kind, and does not read them.
 func (n *node) only(keys []string) {
+	hint := "known here: " + strings.Join(keys, ", ")
+	if len(keys) == 0 {
+		hint = "leave it out"
+	}
 	for name, attr := range n.attrs {
 		if !slices.Contains(keys, name) {
-			n.report(n.child(name), attr.NameRange.Start, "known here: "+strings.Join(keys, ", "), "%s%s means nothing to it", n.prefix(), name)
+			n.report(n.child(name), attr.NameRange.Start, hint, "%s%s means nothing to it", n.prefix(), name)
 			delete(n.attrs, name)
 		}
 	}

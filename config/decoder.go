@@ -10,22 +10,44 @@ import (
 	hcljson "github.com/hashicorp/hcl/v2/json"
 )
 
-// decoder reads one file: it collects what is wrong, and remembers where each part of the model was
-// written, so that what [Validate] finds later has a place too.
+// decoder reads one of the files of a configuration.
 type decoder struct {
-	file     string
-	src      []byte
+	*notes
+	file   string
+	src    []byte
+	json   bool
+	broken bool // the syntax is wrong, so that parts may be missing
+}
+
+// notes are shared by the decoders of all files: what is wrong, and where each part of the model was
+// written, so that what [Validate] finds later has a place too.
+type notes struct {
 	findings []finding
-	where    map[string]hcl.Pos // by path
-	bad      map[string]bool    // paths of which something was said already
-	broken   bool               // the syntax is wrong, so that parts may be missing
+	more     int             // findings that are not kept
+	where    map[string]spot // by path
+	bad      map[string]bool // paths of which something was said already
+}
+
+func newNotes() *notes { return &notes{where: make(map[string]spot), bad: make(map[string]bool)} }
+
+// spot is a place in a file.
+type spot struct {
+	hcl.Pos
+	file string
+}
+
+// seen from one file, a spot in the same one needs no name.
+func (s spot) seen(from string) string {
+	if s.file == from {
+		return fmt.Sprintf("the other is on line %d", s.Line)
+	}
+	return fmt.Sprintf("the other is at %s:%d:%d", s.file, s.Line, s.Column)
 }
 
 // open parses src, as JSON if the file name says so, and returns its top level, or nil if there is none.
-func open(filename string, src []byte, s *schema) (*decoder, *node) {
-	d := &decoder{file: filename, src: src, where: make(map[string]hcl.Pos), bad: make(map[string]bool)}
-	isJSON := strings.HasSuffix(filename, ".json")
-	if text, at := guard(src, isJSON); text != "" {
+func (all *notes) open(filename string, src []byte, s *schema) (*decoder, *node) {
+	d := &decoder{notes: all, file: filename, src: src, json: strings.HasSuffix(filename, ".json")}
+	if text, at := guard(src, d.json); text != "" {
 		d.report("", at, "", "%s", text)
 		return d, nil
 	}
@@ -33,7 +55,7 @@ func open(filename string, src []byte, s *schema) (*decoder, *node) {
 		file  *hcl.File
 		diags hcl.Diagnostics
 	)
-	if isJSON {
+	if d.json {
 		file, diags = hcljson.Parse(src, filename)
 	} else {
 		file, diags = hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
@@ -49,6 +71,10 @@ func open(filename string, src []byte, s *schema) (*decoder, *node) {
 // report adds an error. A path that is said to be bad is not judged again by [Validate].
 func (d *decoder) report(path string, at hcl.Pos, hint, format string, args ...any) {
 	d.bad[path] = true
+	if len(d.findings) >= maxFindings {
+		d.more++
+		return
+	}
 	d.findings = append(d.findings, finding{Problem: Problem{
 		File: d.file, Line: at.Line, Column: at.Column, Path: path, Text: fmt.Sprintf(format, args...), Hint: hint,
 	}})
@@ -92,14 +118,13 @@ type node struct {
 	schema *schema
 	attrs  hcl.Attributes
 	blocks hcl.Blocks
-	json   bool
 }
 
 // node reads a block's body and reports all that must not stand there.
 func (d *decoder) node(s *schema, body hcl.Body, p place) *node {
-	n := &node{decoder: d, place: p, schema: s, json: strings.HasSuffix(d.file, ".json")}
+	n := &node{decoder: d, place: p, schema: s}
 	if p.path != "" {
-		d.where[p.path] = p.at
+		d.where[p.path] = spot{p.at, d.file}
 	}
 	if s.open {
 		attrs, diags := body.JustAttributes()
@@ -202,33 +227,33 @@ func (n *node) child(key string) string {
 	return n.path + "." + key
 }
 
-// problems returns all findings, those of validate included where the file says the thing at all.
-func (d *decoder) problems(found []finding) Problems {
-	var all Problems
-	for _, f := range d.findings {
-		all = append(all, f.Problem)
+// problems returns all findings, those of validate included where a file says the thing at all.
+func (all *notes) problems(found []finding) Problems {
+	var said Problems
+	for _, f := range all.findings {
+		said = append(said, f.Problem)
 	}
 	for _, f := range found {
-		if d.bad[f.Path] || f.see != "" && d.bad[f.see] {
+		if all.bad[f.Path] || f.see != "" && all.bad[f.see] {
 			continue
 		}
-		at := d.position(f.Path)
-		f.File, f.Line, f.Column = d.file, at.Line, at.Column
+		at := all.position(f.Path)
+		f.File, f.Line, f.Column = at.file, at.Line, at.Column
 		if f.see != "" {
-			f.Hint = strings.TrimPrefix(f.Hint+fmt.Sprintf("; the other is on line %d", d.position(f.see).Line), "; ")
+			f.Hint = strings.TrimPrefix(f.Hint+"; "+all.position(f.see).seen(at.file), "; ")
 		}
-		all = append(all, f.Problem)
+		said = append(said, f.Problem)
 	}
-	return sortProblems(all)
+	return sortProblems(said, all.more)
 }
 
 // position returns the place of a path, or of the nearest part around it that has one.
-func (d *decoder) position(path string) hcl.Pos {
+func (all *notes) position(path string) spot {
 	for path != "" {
-		if at, ok := d.where[path]; ok {
+		if at, ok := all.where[path]; ok {
 			return at
 		}
 		path = path[:max(0, strings.LastIndexAny(path, ".["))]
 	}
-	return hcl.Pos{}
+	return spot{}
 }

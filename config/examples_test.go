@@ -36,7 +36,7 @@ func TestTheExamplesParseWithoutAWord(t *testing.T) {
 
 func TestTheExampleOfEverythingHasEveryKey(t *testing.T) {
 	src := testdata(t, "examples/everything.hcl")
-	_, top := open("everything.hcl", src, clusterSchema())
+	_, top := newNotes().open("everything.hcl", src, clusterSchema())
 	said := make(map[string]bool)
 	var visit func(n *node)
 	visit = func(n *node) {

@@ -10,6 +10,9 @@ import (
 // maxProblems bounds what one input can make quorate say; beyond it a last problem says that there is more.
 const maxProblems = 1000
 
+// maxFindings bounds what is kept of them before they are sorted.
+const maxFindings = 20 * maxProblems
+
 // Problem is one thing that is wrong, or, if it is a warning, likely to be not what was meant.
 type Problem struct {
 	File    string `json:"file,omitempty"`
@@ -117,15 +120,16 @@ type finding struct {
 	elsewhere bool // it is about what other parts of the model do not have
 }
 
-// sortProblems puts problems in the order of the file and drops what was said twice.
-func sortProblems(p Problems) Problems {
+// sortProblems puts problems in the order of the files and drops what was said twice. More is how many
+// there are besides.
+func sortProblems(p Problems, more int) Problems {
 	slices.SortStableFunc(p, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Text, b.Text))
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Text, b.Text))
 	})
 	p = slices.Compact(p)
-	if len(p) > maxProblems {
-		more := Problem{File: p[0].File, Text: fmt.Sprintf("%d more problems", len(p)-maxProblems), Hint: "put these right first"}
-		p = append(p[:maxProblems:maxProblems], more)
+	if more += len(p) - maxProblems; more > 0 {
+		last := Problem{File: p[0].File, Text: fmt.Sprintf("%d more problems", more), Hint: "put these right first"}
+		p = append(p[:maxProblems:maxProblems], last)
 	}
 	return p
 }

@@ -61,6 +61,7 @@ track "process" "p" {
 version = 3
 checksum = "pseudo"
 virtual_mac = false
+accept = true
 address_owner = ""
 preempt = true
 preempt_delay = "0s"
@@ -231,6 +232,15 @@ func TestAModelOfARouterWithoutAFileGetsPathsInsteadOfLines(t *testing.T) {
 			`routers["outside"].peers[0].address: error: router "outside", peer 127.0.0.1: is a loopback address`},
 		{"the kind of auth", func(_ *fsm.Config, r *fsm.Router) { r.Auth = &fsm.Auth{Kind: "md5"} },
 			`routers["outside"].auth.kind: error: router "outside": unknown kind of auth "md5" (one of password, ah, hmac)`},
+		{"an other key without a number", func(_ *fsm.Config, r *fsm.Router) {
+			r.Auth = &fsm.Auth{Kind: fsm.AuthHMAC, KeyID: 1, OtherKey: strings.Repeat("0f", 32)}
+		}, `routers["outside"].auth.other_key_id: error: router "outside", auth "hmac": the other key has no number (add other_key_id, which is not that of the key)`},
+		{"two keys of one number", func(_ *fsm.Config, r *fsm.Router) { r.Auth = &fsm.Auth{Kind: fsm.AuthHMAC, KeyID: 1, OtherID: 1} },
+			`routers["outside"].auth.other_key_id: error: router "outside", auth "hmac": both keys have the number 1 (adverts say by which key they are signed: give the new key another number; the other is routers["outside"].auth.key_id)`},
+		{"an other password", func(_ *fsm.Config, r *fsm.Router) {
+			r.Version, r.Auth = 2, &fsm.Auth{Kind: fsm.AuthPassword, OtherKey: "x"}
+		}, `routers["outside"].auth: warning: router "outside", auth "password": a password is no security: every advert shows it (for old routers only; "hmac" is security)` + "\n" +
+			`routers["outside"].auth.other_key_id: error: router "outside", auth "password": it has no other key (leave it out)`},
 		{"a route to nowhere", func(_ *fsm.Config, r *fsm.Router) { r.Routes = []fsm.Route{{Interface: "wan"}} },
 			`routers["outside"].routes[0].to: error: router "outside", route invalid Prefix: a network that is none (write it as in 10.0.0.0/8)`},
 		{"a rule's family", func(_ *fsm.Config, r *fsm.Router) {

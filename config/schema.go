@@ -48,7 +48,7 @@ func (s *schema) block(name string) *schema {
 
 func clusterSchema() *schema {
 	return &schema{blocks: []*schema{
-		{name: "sync_group", labels: []string{"name"}, keys: []string{"routers"}, blocks: needsSchemas()},
+		{name: "sync_group", labels: []string{"name"}, keys: []string{"routers", "on_quorum_loss"}, blocks: append(placementSchemas(), needsSchemas()...)},
 		routerSchema(),
 		{name: "track", labels: []string{"kind", "name"}, keys: allTrackKeys},
 		serviceSchema(),

@@ -98,7 +98,7 @@ func (n *node) service(name string) fsm.Service {
 		case "fallback":
 			path := n.path + ".fallback"
 			if first, ok := n.where[path]; ok {
-				n.report("", b.LabelRanges[0].Start, fmt.Sprintf("one is enough; the other is on line %d", first.Line), "%sa second fallback", n.prefix())
+				n.report("", b.LabelRanges[0].Start, "one is enough; "+first.seen(n.file), "%sa second fallback", n.prefix())
 				continue
 			}
 			f := n.server(b, path, s)

@@ -25,7 +25,7 @@ func Validate(c fsm.Config) Problems {
 		}
 		all = append(all, f.Problem)
 	}
-	return sortProblems(all)
+	return sortProblems(all, 0)
 }
 
 // validator collects what is wrong with a model.

@@ -32,7 +32,7 @@ func (n *node) get(key string) (item, bool) {
 		return item{}, false
 	}
 	i := item{node: n, key: key, path: n.child(key), expr: attr.Expr}
-	n.where[i.path] = attr.Expr.StartRange().Start
+	n.where[i.path] = spot{attr.Expr.StartRange().Start, n.file}
 	return i, true
 }
 
@@ -297,7 +297,7 @@ func (n *node) list(key string, single bool) []item {
 	items := make([]item, 0, len(exprs))
 	for k, e := range exprs {
 		el := item{node: n, key: key, path: fmt.Sprintf("%s[%d]", i.path, k), expr: e}
-		n.where[el.path] = e.StartRange().Start
+		n.where[el.path] = spot{e.StartRange().Start, n.file}
 		items = append(items, el)
 	}
 	return items

@@ -17,36 +17,24 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// readCluster reads a cluster file and tells every problem in it; warnings are no error.
-func readCluster(file string, errOut io.Writer) (fsm.Config, error) {
-	src, err := os.ReadFile(file)
-	if err != nil {
-		return fsm.Config{}, fmt.Errorf("cluster file: %w", err)
-	}
-	cfg, problems := config.ParseCluster(file, src)
-	for _, p := range problems {
-		fmt.Fprintln(errOut, p)
-	}
-	if problems.Err() != nil {
-		return cfg, exitCode(exitError)
-	}
-	return cfg, nil
-}
-
 func validateCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
-		Use:   "validate FILE",
-		Short: "Find all mistakes in a cluster file; needs no agent",
-		Args:  arguments("FILE"),
+		Use:   "validate FILE...",
+		Short: "Find all mistakes in cluster files, or a directory of them; needs no agent",
+		Args:  clusterFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if c.json() {
-				return validateJSON(cmd, args[0])
+				return validateJSON(cmd, args)
 			}
-			cfg, err := readCluster(args[0], cmd.ErrOrStderr())
+			cfg, _, err := readCluster(args, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is valid: %s, %s, %s\n", args[0],
+			verb := "is"
+			if len(args) > 1 {
+				verb = "are"
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s valid: %s, %s, %s\n", strings.Join(args, ", "), verb,
 				count(len(cfg.Routers), "router"), count(len(cfg.SyncGroups), "sync group"), count(len(cfg.Services), "service"))
 			return err
 		},
@@ -54,23 +42,20 @@ func validateCommand(c *cli) *cobra.Command {
 }
 
 // validateJSON is validate for programs.
-func validateJSON(cmd *cobra.Command, file string) error {
-	src, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("cluster file: %w", err)
+func validateJSON(cmd *cobra.Command, paths []string) error {
+	_, problems, err := readCluster(paths, io.Discard)
+	var code exitCode
+	if err != nil && !errors.As(err, &code) {
+		return err
 	}
-	_, problems := config.ParseCluster(file, src)
 	out := struct {
 		Valid    bool            `json:"valid"`
 		Problems config.Problems `json:"problems"`
 	}{problems.Err() == nil, append(config.Problems{}, problems...)}
-	if err := printJSON(cmd.OutOrStdout(), out); err != nil {
-		return err
+	if bad := printJSON(cmd.OutOrStdout(), out); bad != nil {
+		return bad
 	}
-	if !out.Valid {
-		return exitCode(exitError)
-	}
-	return nil
+	return err
 }
 
 // count is a number of things, in words.
@@ -83,11 +68,11 @@ func count(n int, what string) string {
 
 func planCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
-		Use:   "plan FILE",
+		Use:   "plan FILE...",
 		Short: "Show what an apply of FILE would change: exit 0 nothing, 2 something, 1 error",
-		Args:  arguments("FILE"),
+		Args:  clusterFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, plan, err := c.plan(cmd, args[0])
+			_, plan, err := c.plan(cmd, args)
 			if err != nil {
 				return err
 			}
@@ -107,12 +92,16 @@ func planCommand(c *cli) *cobra.Command {
 	}
 }
 
-func (c *cli) plan(cmd *cobra.Command, file string) (fsm.Config, api.Plan, error) {
-	cfg, err := readCluster(file, cmd.ErrOrStderr())
+func (c *cli) plan(cmd *cobra.Command, paths []string) (fsm.Config, api.Plan, error) {
+	cfg, problems, err := readCluster(paths, cmd.ErrOrStderr())
 	if err != nil {
 		return cfg, api.Plan{}, err
 	}
 	plan, err := c.client().Plan(cmd.Context(), api.ApplyRequest{Config: cfg})
+	plan.Problems = withPlaces(problems, plan.Problems)
+	for _, p := range plan.Problems.Warnings()[len(problems.Warnings()):] { // those of the agent
+		fmt.Fprintln(cmd.ErrOrStderr(), p)
+	}
 	return cfg, plan, err
 }
 
@@ -161,11 +150,11 @@ func printPlan(w io.Writer, plan api.Plan) error {
 func applyCommand(c *cli) *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
-		Use:   "apply FILE",
+		Use:   "apply FILE...",
 		Short: "Make FILE the configuration of the whole cluster",
-		Args:  arguments("FILE"),
+		Args:  clusterFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, plan, err := c.plan(cmd, args[0])
+			cfg, plan, err := c.plan(cmd, args)
 			if err != nil {
 				return err
 			}
@@ -173,7 +162,7 @@ func applyCommand(c *cli) *cobra.Command {
 				return err
 			}
 			if len(plan.Changes) == 0 {
-				return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, "nothing to change")
+				return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, plan, "nothing to change")
 			}
 			switch { // nobody is asked about what was not shown
 			case !c.json():
@@ -193,16 +182,19 @@ func applyCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.applied(cmd, res, "applied")
+			return c.applied(cmd, res, plan, "applied")
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	return cmd
 }
 
-func (c *cli) applied(cmd *cobra.Command, res api.ApplyResult, what string) error {
+func (c *cli) applied(cmd *cobra.Command, res api.ApplyResult, plan api.Plan, what string) error {
 	if c.json() {
-		return printJSON(cmd.OutOrStdout(), res)
+		return printJSON(cmd.OutOrStdout(), struct {
+			api.ApplyResult
+			Problems config.Problems `json:"problems"`
+		}{res, append(config.Problems{}, plan.Problems.Warnings()...)})
 	}
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: revision %d\n", what, res.Revision)
 	return err

@@ -74,6 +74,24 @@ func (w *whole) Status(context.Context) (api.Status, error) {
 	}, nil
 }
 
+func (w *whole) Explain(_ context.Context, group string) (api.Explanation, error) {
+	if group != "web" {
+		return api.Explanation{}, errors.New(`no group "` + group + `": there are web`)
+	}
+	return api.Explanation{
+		Group: "web", Owner: "d1", Since: noon, Epoch: 3, Reason: "d2 drains", Order: []string{"d2", "d3"},
+		Members: []api.Attestation{
+			{Name: "d1", Part: "active", Since: noon, Reason: "claim", Priority: 224, Epoch: 3, Ready: true},
+			{Name: "d2", Part: "backup", Since: noon, Reason: "better advert from 192.0.2.2", Priority: 183, Epoch: 3, Ready: true, Hears: map[string]string{"web": "d1"}, Gone: []string{"d3"}},
+			{Name: "d3", Error: "ask d3: no route to host"},
+		},
+		Decisions: []api.Decision{
+			{Time: noon.Add(-time.Second), Director: "d2", Kind: "place", Text: "web is to move to d1: d2 drains", Inputs: []string{"log: epoch 2 names d2, then d1, d3", "d1: ready", "d2: owner, ready, drains"}},
+			{Time: noon, Director: "d1", Kind: "move", Text: "d1 took web from d2: d2 drains", Inputs: []string{"log: epoch 2 names d2, then d1, d3; to move to d1: d2 drains", "d1: standby, ready, in the quorum"}},
+		},
+	}, nil
+}
+
 func (w *whole) Config(context.Context) (fsm.Config, uint64, error) { return current(), 7, nil }
 
 func (w *whole) Plan(_ context.Context, r api.ApplyRequest) (api.Plan, error) {
@@ -110,6 +128,14 @@ func (w *whole) Remove(context.Context, string, bool) error { return nil }
 
 func (w *whole) Drain(_ context.Context, r api.DrainRequest, p api.Progress) error {
 	p(fmt.Sprintf("%s: draining %v", r.Director, r.Draining))
+	return nil
+}
+
+func (w *whole) Move(_ context.Context, r api.MoveRequest, p api.Progress) error {
+	if r.Group != "web" {
+		return fmt.Errorf("there is no group %s", r.Group)
+	}
+	p(fmt.Sprintf("%s: to %s, force %v", r.Group, r.Director, r.Force))
 	return nil
 }
 
@@ -150,6 +176,8 @@ func (*trouble) Apply(context.Context, api.ApplyRequest) (api.ApplyResult, error
 }
 
 func (*trouble) Drain(context.Context, api.DrainRequest, api.Progress) error { return errTrouble }
+
+func (*trouble) Move(context.Context, api.MoveRequest, api.Progress) error { return errTrouble }
 
 func (*trouble) Remove(context.Context, string, bool) error { return errTrouble }
 

@@ -93,7 +93,7 @@ func restoreCommand(c *cli) *cobra.Command {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			if len(plan.Changes) == 0 {
-				return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, "nothing to restore")
+				return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, plan, "nothing to restore")
 			}
 			where := cmd.OutOrStdout()
 			if c.json() {
@@ -113,7 +113,7 @@ func restoreCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return c.applied(cmd, res, "restored")
+			return c.applied(cmd, res, plan, "restored")
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask a person at a terminal")

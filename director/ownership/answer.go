@@ -2,25 +2,25 @@ package ownership
 
 import (
 	"fmt"
+	"time"
 )
 
 // answer answers a question of another member.
 func (s *step) answer(q Asked) {
-	refuse := func(why string) { s.begin(Reply{ID: q.ID, Refuse: why}) }
 	switch q.Kind {
 	case Attest:
-		s.begin(Reply{ID: q.ID, Word: s.attest(q.From)})
+		s.answerAttest(q)
 	case Yield:
 		if s.Log.Epoch >= q.Epoch {
-			refuse(fmt.Sprintf("%s is in epoch %d already", s.Group, s.Log.Epoch))
+			s.refuse(q, fmt.Sprintf("%s is in epoch %d already", s.Group, s.Log.Epoch))
 			return
 		}
 		s.await(func(id uint64) Action { return Grant{id, YieldWait} }, func(s *step, d Done) {
 			switch {
 			case d.Err != nil:
-				refuse("keeper: " + d.Err.Error())
+				s.refuse(q, "keeper: "+d.Err.Error())
 			case !d.OK:
-				refuse("does not own " + s.Group)
+				s.refuse(q, "does not own "+s.Group)
 			default:
 				s.tell("yield", fmt.Sprintf("%s yields %s to %s", s.Self, s.Group, q.From))
 				s.begin(Reply{ID: q.ID})
@@ -31,16 +31,40 @@ func (s *step) answer(q Asked) {
 	case Let:
 		s.answerLet(q)
 	default:
-		refuse(fmt.Sprintf("knows no question %q", q.Kind))
+		s.refuse(q, fmt.Sprintf("knows no question %q", q.Kind))
 	}
 }
 
+// verifyLimit is how long a keeper may take to show that it is not frozen.
+const verifyLimit = 100 * time.Millisecond
+
+// answerAttest says what this director knows. That it owns the group it says only if its keeper lives.
+func (s *step) answerAttest(q Asked) {
+	if s.Keeper.Part != Owner {
+		s.begin(Reply{ID: q.ID, Word: s.attest(q)})
+		return
+	}
+	s.await(func(id uint64) Action { return Verify{id, verifyLimit} }, func(s *step, d Done) {
+		a := s.attest(q)
+		a.Owns, a.Stays = a.Owns && d.OK, a.Stays && d.OK
+		s.begin(Reply{ID: q.ID, Word: a})
+	})
+}
+
+// refuse answers a question with the reason why it is not done.
+func (s *step) refuse(q Asked, why string) { s.begin(Reply{ID: q.ID, Refuse: why}) }
+
 // attest is what this director says of the group to another.
-func (s *step) attest(to string) Attestation {
+func (s *step) attest(q Asked) Attestation {
 	a := Attestation{Owns: s.Keeper.Part == Owner, Epoch: s.Log.Epoch, Named: s.Log.Owner, Gone: s.missing()}
-	a.Stays = a.Owns && s.contestedWith(to, Attestation{}) == s.Self
-	for _, r := range s.Keeper.Routers {
-		a.Hears = append(a.Hears, r.hears())
+	a.Stays = a.Owns && s.contestedWith(q.From, q.Epoch, q.Named) == s.Self
+	for i, r := range s.Keeper.Routers {
+		a.Alone = append(a.Alone, s.alone(i))
+		heard := r.hears()
+		if s.Keeper.Part != Standby {
+			heard = "" // it is of the time before
+		}
+		a.Hears = append(a.Hears, heard)
 	}
 	return a
 }
@@ -53,7 +77,7 @@ func (s *step) answerClaimed(q Asked) {
 	}
 	s.await(func(id uint64) Action { return Concede{id} }, func(s *step, d Done) {
 		if d.Err != nil {
-			s.begin(Reply{ID: q.ID, Refuse: d.Err.Error()})
+			s.refuse(q, d.Err.Error())
 			return
 		}
 		if d.OK {
@@ -68,7 +92,7 @@ func (s *step) answerClaimed(q Asked) {
 func (s *step) answerLet(q Asked) {
 	const refusal = "does not own it, or reaches others on every segment"
 	if s.Keeper.Part != Owner {
-		s.begin(Reply{ID: q.ID, Refuse: refusal})
+		s.refuse(q, refusal)
 		return
 	}
 	var routers []string
@@ -86,6 +110,6 @@ func (s *step) answerLet(q Asked) {
 			s.begin(Reply{ID: q.ID})
 			return
 		}
-		s.begin(Reply{ID: q.ID, Refuse: refusal})
+		s.refuse(q, refusal)
 	})
 }

@@ -17,10 +17,15 @@ type Look struct{}
 type Done struct {
 	ID       uint64
 	Err      error
-	OK       bool        // of [Grant] and [Concede]: the group was owned here
+	OK       bool        // of [Grant] and [Concede]: the group was owned here; of [Verify]: the keeper answers
 	Word     Attestation // of [Ask]
 	Segments []Segment   // of [Probe], as many as routers were named, in their order
 }
+
+// Refusal is the error of an [Ask] that was answered, with the reason why it is not done.
+type Refusal string
+
+func (r Refusal) Error() string { return string(r) }
 
 // Asked is a question of another member, which the machine answers with one [Reply] of the same ID.
 type Asked struct {
@@ -44,10 +49,11 @@ const (
 	Let     Kind = "let"     // you own it and nobody reaches you on its segment: let it go
 )
 
-// Question is what one director asks another about a group. Epoch is that of the move that it is about.
+// Question is what one director asks another about a group.
 type Question struct {
 	Kind  Kind   `json:"kind"`
-	Epoch uint64 `json:"epoch,omitempty"`
+	Epoch uint64 `json:"epoch,omitempty"` // of the move that it is about; of Attest: that the log of who asks has the group in
+	Named string `json:"named,omitempty"` // of Attest: the owner that the log of who asks names
 }
 
 // Attestation is what a director says of a group when it is asked.
@@ -55,8 +61,9 @@ type Attestation struct {
 	Owns  bool     `json:"owns"`            // its routers are Active, and have carrier
 	Epoch uint64   `json:"epoch"`           // that its log has the group in
 	Named string   `json:"named,omitempty"` // the owner that its log names
-	Stays bool     `json:"stays"`           // it owns the group, and would not give it up to who asks
+	Stays bool     `json:"stays"`           // it owns the group, and does not give it up to who asks, by what both know
 	Hears []string `json:"hears,omitempty"` // the member that it hears own it now, or "", by router in the order of the configuration
+	Alone []bool   `json:"alone,omitempty"` // by router: no other member has answered there for 300 ms
 	Gone  []string `json:"gone,omitempty"`  // members that it has neither heard nor reached for 300 ms
 }
 
@@ -72,8 +79,8 @@ type Segment struct {
 // Action is an output of a [Machine]. Actions are begun in order, and none is waited for.
 type Action interface{ action() }
 
-// Ask asks another member. Its Done has the word of that member, or the error with which it refused or did
-// not answer within the time.
+// Ask asks another member. Its Done has the word of that member, or a [Refusal], or the error with which it did not
+// answer within the time.
 type Ask struct {
 	ID     uint64
 	To     string
@@ -99,6 +106,12 @@ type Pull struct {
 type Claim struct {
 	ID       uint64
 	Priority uint8
+}
+
+// Verify looks whether the keeper answers. Its Done has OK if so: what a frozen one said last is not true any more.
+type Verify struct {
+	ID     uint64
+	Within time.Duration
 }
 
 // Grant has the keeper not resist a claim for a while: the addresses stay until the new owner has announced.
@@ -144,6 +157,7 @@ func (Ask) action()       {}
 func (Probe) action()     {}
 func (Pull) action()      {}
 func (Claim) action()     {}
+func (Verify) action()    {}
 func (Grant) action()     {}
 func (Concede) action()   {}
 func (HoldTimer) action() {}

@@ -43,7 +43,7 @@ type Keeper struct {
 	Claimed  bool // it advertises a claim, which no order of the log has ended yet
 	Interval time.Duration
 	Lifetime time.Duration // of addresses that nobody renews
-	Renewal  time.Duration // how often they are renewed
+	Renewal  time.Duration // how long before the last advert they were renewed last, at most
 	Routers  []Router      // in the order of the configuration
 }
 
@@ -52,6 +52,7 @@ type Router struct {
 	Name   string
 	Silent bool          // it is Backup and has missed an advert
 	Heard  string        // the member that was heard last as Active, "" for none
+	Other  bool          // who is heard as Active is no member
 	Age    time.Duration // how long ago that was; no member was heard: of no meaning
 }
 
@@ -99,9 +100,45 @@ func (f Facts) deaf(member string) string {
 	return ""
 }
 
-// successor returns the first director in the log's order that could own the group now, the named one apart,
-// or "".
+// hearsSome reports whether a member is heard as Active on any router now: a claim reaches it there, and it gives
+// up the whole group.
+func (f Facts) hearsSome(member string) bool {
+	return slices.ContainsFunc(f.Keeper.Routers, func(r Router) bool { return r.hears() == member })
+}
+
+// alone reports whether no other member has answered on the segment of a router for as long as counts.
+func (f Facts) alone(router int) bool {
+	return f.OnTime && !slices.ContainsFunc(f.Members, func(m Member) bool {
+		return router < len(m.Unreached) && m.Unreached[router] >= 0 && m.Unreached[router] < GoneAfter
+	})
+}
+
+// served returns who owns the group as far as this director knows, the named one apart, or "": then nobody is to
+// claim it from that one any more.
+func (f Facts) served(but string) string {
+	for _, m := range f.Members {
+		if m.Name != but && m.Alive && m.Part == Owner {
+			return m.Name
+		}
+	}
+	for _, r := range f.Keeper.Routers {
+		switch {
+		case r.Silent:
+		case r.Other:
+			return "another router"
+		case r.Heard != "" && r.Heard != but:
+			return r.Heard
+		}
+	}
+	return ""
+}
+
+// successor returns the first director in the log's order that could own the group now, the named one apart, or
+// "": also if the group has another owner already.
 func (f Facts) successor(but string) string {
+	if f.served(but) != "" {
+		return ""
+	}
 	for _, name := range f.Log.Order {
 		switch m, ok := f.member(name); {
 		case name == but:

@@ -1,7 +1,9 @@
 package ownership
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -18,9 +20,11 @@ const (
 // quiet is what is done while the owner is not heard on some router.
 type quiet struct {
 	busy    bool      // a survey is under way, or the next one waits
+	again   bool      // a survey was made since the first router fell silent
 	held    bool      // the keeper was told to hold its timer
 	suspect string    // the owner that was found cut off the last time
 	choice  *Guarding // what was decided last; nil: nothing is silent
+	told    Choice    // what people were told of last, of what the looks said
 }
 
 // Deaf says why the owner of the group is not heard here, or is empty.
@@ -47,9 +51,10 @@ func (f Facts) silent() []string {
 func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
+		s.quiet.again = false
 		if s.quiet.choice != nil {
 			s.release()
-			s.quiet.choice, s.quiet.suspect = nil, ""
+			s.quiet.choice, s.quiet.suspect, s.quiet.told = nil, "", Take
 		}
 		return
 	}
@@ -57,11 +62,16 @@ func (s *step) lookQuiet() {
 		return
 	}
 	s.quiet.busy = true
-	begun, within := s.now, min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
+	begun, within := s.now, surveyLimit
+	if !s.quiet.again { // an answer that comes after the timer is of no use, but where that is held
+		within = min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
+	}
+	s.quiet.again = true
 	s.survey(s.others(""), silent, within, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
-		if len(s.silent()) > 0 {
-			pause = s.guard(silent, words, segments)
+		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
+		if len(still) > 0 {
+			pause = s.guard(still, words, segments)
 		}
 		s.after(max(begun.Add(pause).Sub(s.now), surveyLimit/3), func(s *step) { s.quiet.busy = false })
 	})
@@ -82,6 +92,9 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		all = append(all, Guard(s.words(router, words, segments[router]), segments[router].Gateway))
 	}
 	g, pause := Worst(all), s.Keeper.Interval
+	if name := s.ownsSince(words); g.Choice == Take && name != "" {
+		g = Guarding{Hold, name, name + " has just taken it"}
+	}
 	switch {
 	case g.Choice != Relieve:
 		s.quiet.suspect = ""
@@ -89,8 +102,8 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		s.quiet.suspect, pause = g.Owner, 0
 		g.Choice = Hold
 	}
-	fresh := s.quiet.choice == nil || s.quiet.choice.Choice != g.Choice
-	s.quiet.choice = &g
+	fresh := g.Choice != s.quiet.told
+	s.quiet.choice, s.quiet.told = &g, g.Choice
 	if fresh && g.Choice != Take {
 		s.warn("guard", fmt.Sprintf("%s on %s: %s", s.Group, s.Self, g.Reason))
 	}
@@ -98,13 +111,24 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	case Hold, CutOff:
 		s.hold(2*s.Keeper.Interval + 2*surveyLimit)
 	case Linger:
-		pause = s.outlive(g.Owner)
+		s.outlive(&g)
 	case Relieve:
+		s.hold(2*s.Keeper.Interval + 2*surveyLimit) // a claim is not held
 		s.relieve(g.Owner)
 	case Take:
 		s.release()
 	}
 	return pause
+}
+
+// ownsSince returns a member that answered a survey and says by now that it owns the group, or "".
+func (f Facts) ownsSince(words map[string]Attestation) string {
+	for _, m := range f.Members {
+		if _, answered := words[m.Name]; answered && m.Alive && m.Part == Owner {
+			return m.Name
+		}
+	}
+	return ""
 }
 
 func (s *step) hold(d time.Duration) {
@@ -126,7 +150,7 @@ func (f Facts) words(router string, said map[string]Attestation, seg Segment) []
 		for _, name := range seg.Reached {
 			w.Reached = w.Reached || name == m.Name
 		}
-		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || !answers && last)
+		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || last)
 		words = append(words, w)
 	}
 	return words
@@ -149,48 +173,51 @@ func (s *step) relieve(owner string) {
 		return
 	}
 	s.ask(owner, Question{Kind: Let}, releaseWait, func(s *step, d Done) {
+		if !s.mayTakeFrom(owner) {
+			return
+		}
+		var refused Refusal
+		if errors.As(d.Err, &refused) { // it is not cut off: this side sees less than it
+			s.quiet.choice = &Guarding{Hold, owner, fmt.Sprintf("%s owns it, and %s", owner, refused)}
+			s.hold(2*s.Keeper.Interval + 2*surveyLimit)
+			return
+		}
 		if d.Err != nil {
 			s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
 		}
-		if s.Keeper.Part == Standby {
-			s.claim(func(s *step, d Done) { s.complain(d.Err) })
-		}
+		s.claimFor(owner + " is cut off on a segment")
 	})
 }
 
-// outlive waits while the kernel of an owner whose agent is dead or frozen serves by itself, and claims just
-// before that may end: so somebody answers all the while, and no two do for longer than a renewal. It returns
-// when to look again.
-func (s *step) outlive(owner string) (pause time.Duration) {
+// mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear.
+func (s *step) mayTakeFrom(owner string) bool {
+	return !s.claiming && len(s.silent()) > 0 && s.successor(owner) == s.Self
+}
+
+// outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just
+// before that may end: so somebody answers all the while, and no two do for longer than a renewal. Who does not
+// come first waits for a renewal longer.
+func (s *step) outlive(g *Guarding) {
 	left := s.Keeper.Lifetime - s.Keeper.Renewal // the last one may have been due when it froze
 	for _, r := range s.Keeper.Routers {
-		if r.Heard == owner {
+		if r.Heard == g.Owner {
 			left = min(left, s.Keeper.Lifetime-s.Keeper.Renewal-r.Age)
 		}
 	}
-	first := s.successor(owner) == s.Self
-	switch {
-	case left <= -s.Keeper.Renewal: // the first successor had its chance
+	if left <= -s.Keeper.Renewal { // the first successor had its chance
 		s.release()
-		return s.Keeper.Interval
-	case !first || left > beforeEnd+surveyLimit/3:
-		s.hold(max(left, 0) + s.Keeper.Renewal)
-	case s.Keeper.Part == Standby:
-		s.claim(func(s *step, d Done) {
-			if d.Err != nil {
-				s.complain(d.Err)
-				return
+		return
+	}
+	s.hold(left + s.Keeper.Renewal)
+	s.after(max(left-beforeEnd, 0), func(s *step) {
+		if s.quiet.choice != g || !s.mayTakeFrom(g.Owner) {
+			return // a later look has decided
+		}
+		s.claimFor("the keeper of " + g.Owner + " does not answer, and its kernel serves for a moment only")
+		s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { // that kernel may have answered until then
+			if s.Keeper.Part == Owner {
+				s.begin(Renew{})
 			}
-			s.tell("claim", fmt.Sprintf("%s claims %s: the agent of %s is silent, and its kernel serves for a moment only", s.Self, s.Group, owner))
-			s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { s.begin(Renew{}) }) // that kernel may have answered until then
 		})
-	}
-	return max(left-beforeEnd-surveyLimit, 0)
-}
-
-// complain tells of a claim that failed: the next look tries again, or the timer does.
-func (s *step) complain(err error) {
-	if err != nil {
-		s.warn("claim", fmt.Sprintf("%s not claimed: %v", s.Group, err))
-	}
+	})
 }

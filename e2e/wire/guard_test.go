@@ -124,18 +124,25 @@ func TestAnOwnerOnTheWrongSegmentIsTakenOverFrom(t *testing.T) {
 	w.settled(t)
 }
 
-// The control of the first: the same, with a guard that asks nobody.
-func TestWithoutAGuardTwoOwnWhereAdvertsDoNotPass(t *testing.T) {
-	t.Parallel()
-	w := buildAs(t, "n", 3)
+// mutated is a network whose directors have a promise switched off.
+func mutated(t *testing.T, name, promise string) *testnet {
+	t.Helper()
+	w := buildAs(t, name, 3)
 	mutants := os.Getenv("QUORATE_MUTANTS_BIN")
 	if mutants == "" {
 		t.Fatal("no build with mutants: set QUORATE_MUTANTS_BIN, as `make test` does")
 	}
 	for _, d := range w.Directors {
-		d.Binary, d.Env = mutants, []string{"QUORATE_MUTANTS=" + d.WriteFile("mutant", mutant.NoGuard)}
+		d.Binary, d.Env = mutants, []string{"QUORATE_MUTANTS=" + d.WriteFile("mutant", promise)}
 	}
 	w.Cluster(t)
+	return w
+}
+
+// The control of the first: the same, with a guard that asks nobody.
+func TestWithoutAGuardTwoOwnWhereAdvertsDoNotPass(t *testing.T) {
+	t.Parallel()
+	w := mutated(t, "n", mutant.NoGuard)
 	w.apply(t, routerFile)
 	w.settled(t)
 	undo := w.Partition(w.hosts(), w.hosts(), lab.VRRP())

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/fsm"
+)
+
+// clusterFiles demands cluster files, or directories of them, at the end of a command's usage line.
+func clusterFiles(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("no FILE: write `%s`", cmd.UseLine())
+	}
+	return nil
+}
+
+// readCluster reads the files of a configuration and tells every problem in them; warnings are no error.
+func readCluster(paths []string, errOut io.Writer) (fsm.Config, config.Problems, error) {
+	files, err := readFiles(paths)
+	if err != nil {
+		return fsm.Config{}, nil, err
+	}
+	cfg, problems := config.ParseFiles(files)
+	for _, p := range problems {
+		fmt.Fprintln(errOut, p)
+	}
+	if problems.Err() != nil {
+		return cfg, problems, exitCode(exitError)
+	}
+	return cfg, problems, nil
+}
+
+// readFiles reads files, and of directories all that end in .hcl or .json, in the order of their names.
+func readFiles(paths []string) ([]config.File, error) {
+	var names []string
+	for _, path := range paths {
+		found, err := filesOf(path)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, found...)
+	}
+	slices.Sort(names)
+	files := make([]config.File, 0, len(names))
+	for _, name := range slices.Compact(names) {
+		src, err := os.ReadFile(name)
+		if err != nil {
+			return nil, fmt.Errorf("cluster file: %w", err)
+		}
+		files = append(files, config.File{Name: name, Src: src})
+	}
+	return files, nil
+}
+
+// filesOf returns a file itself, or the cluster files in a directory, but none that an editor hides.
+func filesOf(path string) ([]string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		var cause *os.PathError
+		if errors.As(err, &cause) {
+			cause.Op = "open"
+		}
+		return nil, fmt.Errorf("cluster file: %w", err)
+	}
+	if !info.IsDir() {
+		return []string{filepath.Clean(path)}, nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, fmt.Errorf("cluster files: %w", err)
+	}
+	var names []string
+	for _, e := range entries {
+		ext := filepath.Ext(e.Name())
+		if !e.IsDir() && !strings.HasPrefix(e.Name(), ".") && (ext == ".hcl" || ext == ".json") {
+			names = append(names, filepath.Join(path, e.Name()))
+		}
+	}
+	if len(names) == 0 { // an empty configuration would take everything away
+		return nil, fmt.Errorf("cluster files: no *.hcl and no *.json in %s", path)
+	}
+	return names, nil
+}
+
+// withPlaces puts what was found in the files, with its place there, before what the agent found of which
+// the files' reader knew nothing.
+func withPlaces(inFiles, fromAgent config.Problems) config.Problems {
+	known := make(map[[2]string]bool, len(inFiles))
+	for _, p := range inFiles {
+		known[[2]string{p.Path, p.Text}] = true
+	}
+	all := append(config.Problems{}, inFiles...)
+	for _, p := range fromAgent {
+		if !known[[2]string{p.Path, p.Text}] {
+			all = append(all, p)
+		}
+	}
+	return all
+}
