@@ -47,7 +47,7 @@ func (s *step) lookProof() {
 	for _, r := range s.Keeper.Routers {
 		routers = append(routers, r.Name)
 	}
-	s.survey(nil, routers, surveyLimit, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
+	s.survey(nil, routers, surveyLimit, nil, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
 		s.proof.busy = false
 		if s.Keeper.Part == Standby && s.Log.Owner == owner && s.deaf(owner) == "" {
 			s.prove(owner, segments)
