@@ -58,6 +58,9 @@ func TestTheReferenceHasEveryKeyAndNoOther(t *testing.T) {
 			}
 		}
 		for _, b := range s.blocks {
+			if b.open && b.name == "locals" {
+				continue // its keys are the reader's own
+			}
 			visit(b, "### `"+b.name+"`")
 		}
 	}

@@ -52,7 +52,7 @@ func (o object) wrong(field, hint, format string, args ...any) {
 	if o.what != "" {
 		text = o.what + ": " + text
 	}
-	o.findings = append(o.findings, finding{Problem: Problem{Path: o.path + field, Text: text, Hint: hint}})
+	o.findings = append(o.findings, finding{sort: format, Problem: Problem{Path: o.path + field, Text: text, Hint: hint}})
 }
 
 // clash adds an error about one field that contradicts another place.

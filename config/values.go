@@ -16,9 +16,10 @@ import (
 // item is one value of the file: a key's, or an element of a key's list.
 type item struct {
 	*node
-	key  string // as in the file
-	path string
-	expr hcl.Expression
+	key   string // as in the file
+	path  string
+	expr  hcl.Expression
+	known cty.Value // what it is, if that was computed with the list that it is in
 }
 
 func (i item) fail(hint, format string, args ...any) {
@@ -32,7 +33,7 @@ func (n *node) get(key string) (item, bool) {
 		return item{}, false
 	}
 	i := item{node: n, key: key, path: n.child(key), expr: attr.Expr}
-	n.where[i.path] = spot{attr.Expr.StartRange().Start, n.file}
+	n.where[i.path] = spot{attr.Expr.StartRange().Start, n.file, n.each}
 	return i, true
 }
 
@@ -47,8 +48,27 @@ func (n *node) require(key, example string) {
 	n.report(n.child(key), n.at, fmt.Sprintf("add %s = %s", key, example), "%s%s is missing", n.prefix(), key)
 }
 
-// value evaluates an item that must be a plain value of the type wanted.
+// value evaluates an item that must be a value of the type wanted.
 func (i item) value(want cty.Type, name string) (cty.Value, bool) {
+	v, ok := i.any()
+	if !ok {
+		return cty.NilVal, false
+	}
+	if v.IsNull() || v.Type() != want {
+		i.fail(i.hintType(v, want), "must be %s, not %s", name, describe(v))
+		return cty.NilVal, false
+	}
+	return v, true
+}
+
+// any evaluates an item, of whatever type.
+func (i item) any() (cty.Value, bool) {
+	if i.known != cty.NilVal {
+		return i.known, true
+	}
+	if i.ctx != nil {
+		return i.eval(i.expr, i.path, i.key)
+	}
 	if !i.plain() {
 		return cty.NilVal, false
 	}
@@ -64,14 +84,10 @@ func (i item) value(want cty.Type, name string) (cty.Value, bool) {
 		}
 		return cty.NilVal, false
 	}
-	if v.IsNull() || v.Type() != want {
-		i.fail(i.hintType(v, want), "must be %s, not %s", name, describe(v))
-		return cty.NilVal, false
-	}
 	return v, true
 }
 
-// plain reports an expression where a value must stand.
+// plain reports an expression where only a value may stand.
 func (i item) plain() bool {
 	switch e := i.expr.(type) {
 	case *hclsyntax.LiteralValueExpr:
@@ -239,10 +255,12 @@ func (n *node) duration(key string, def time.Duration) time.Duration {
 	if !ok {
 		return def
 	}
-	if !i.plain() {
+	v, ok := i.any()
+	if !ok {
 		return def
 	}
-	if v, diags := i.expr.Value(nil); !diags.HasErrors() && v.IsKnown() && !v.IsNull() && v.Type() == cty.Number {
+	i.known = v
+	if !v.IsNull() && v.Type() == cty.Number {
 		n := number(v)
 		if strings.Trim(n, "0123456789.") != "" {
 			n = "2"
@@ -282,25 +300,41 @@ func (n *node) list(key string, single bool) []item {
 	if !ok {
 		return nil
 	}
-	exprs, diags := hcl.ExprList(i.expr)
-	if diags.HasErrors() {
-		if single {
-			return []item{i}
+	if exprs, diags := hcl.ExprList(i.expr); !diags.HasErrors() {
+		items := make([]item, 0, len(exprs))
+		for _, e := range exprs {
+			items = append(items, n.element(i, len(items), e, cty.NilVal))
 		}
-		hint := "write it in brackets"
-		if v, diags := i.expr.Value(nil); !diags.HasErrors() && v.IsKnown() && !v.IsNull() && v.Type() == cty.String {
-			hint = fmt.Sprintf("write %s = [%q]", key, v.AsString())
-		}
-		i.fail(hint, "must be a list")
+		return items
+	}
+	v, ok := i.any()
+	if !ok {
 		return nil
 	}
-	items := make([]item, 0, len(exprs))
-	for k, e := range exprs {
-		el := item{node: n, key: key, path: fmt.Sprintf("%s[%d]", i.path, k), expr: e}
-		n.where[el.path] = spot{e.StartRange().Start, n.file}
-		items = append(items, el)
+	i.known = v
+	switch t := v.Type(); {
+	case !v.IsNull() && (t.IsTupleType() || t.IsListType() || t.IsSetType()):
+		items := make([]item, 0, v.LengthInt())
+		for it := v.ElementIterator(); it.Next(); {
+			_, element := it.Element()
+			items = append(items, n.element(i, len(items), i.expr, element))
+		}
+		return items
+	case single:
+		return []item{i}
+	case !v.IsNull() && t == cty.String:
+		i.fail(fmt.Sprintf("write %s = [%q]", key, v.AsString()), "must be a list")
+	default:
+		i.fail("write it in brackets", "must be a list")
 	}
-	return items
+	return nil
+}
+
+// element is one of a list's items; its value is known if the list was computed.
+func (n *node) element(i item, index int, e hcl.Expression, known cty.Value) item {
+	el := item{node: n, key: i.key, path: fmt.Sprintf("%s[%d]", i.path, index), expr: e, known: known}
+	n.where[el.path] = spot{e.StartRange().Start, n.file, n.each}
+	return el
 }
 
 // texts returns a key's list of texts. A bad element is kept, empty, so that the others keep their places.
