@@ -86,11 +86,13 @@ func TestEveryMistakeIsSaidAtOnceWithItsPlace(t *testing.T) {
 }
 
 func TestWhatIsOddIsAWarningWithItsPlace(t *testing.T) {
-	_, problems := ParseCluster("warnings.hcl", testdata(t, "warnings.hcl"))
-	if problems.Err() != nil {
-		t.Fatal(problems)
+	for _, name := range []string{"warnings", "doubts"} {
+		_, problems := ParseCluster(name+".hcl", testdata(t, name+".hcl"))
+		if problems.Err() != nil {
+			t.Fatal(problems)
+		}
+		golden(t, name+".txt", []byte(problems.String()))
 	}
-	golden(t, "warnings.txt", []byte(problems.String()))
 }
 
 // line is a file of one router, into which a test puts its own line.

@@ -10,7 +10,7 @@ import (
 func nearest(name string, known []string) string {
 	best, least := "", 1+len(name)/3
 	for _, k := range known {
-		if d := distance(strings.ToLower(name), k); d <= least && d < len(k) {
+		if d := distance(strings.ToLower(name), strings.ToLower(k)); d <= least && d < len(k) {
 			if best == "" || d < least {
 				best, least = k, d
 			}
