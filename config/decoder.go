@@ -32,6 +32,7 @@ type notes struct {
 	where    map[string]spot // by path
 	bad      map[string]bool // paths of which something was said already
 
+	facts  map[string]*Key  // what the readers ask for, if somebody wants to know
 	bounds *expr.Bounds     // nil: nothing is computed
 	root   *hcl.EvalContext // the functions and the locals
 	names  []string         // of the locals

@@ -42,6 +42,7 @@ func (n *node) has(key string) bool { return n.attrs[key] != nil }
 
 // require reports a key that is not there. With wrong syntax it may be in the part that was skipped.
 func (n *node) require(key, example string) {
+	n.asks(key, "", func(k *Key) { k.Required = true })
 	if n.has(key) || n.broken {
 		return
 	}
@@ -204,6 +205,11 @@ func (i item) integer(s span) (int64, bool) {
 
 // text returns a key's text, or def.
 func (n *node) text(key, def string) string {
+	n.asks(key, "text", func(k *Key) {
+		if def != "" {
+			k.Default = quote(def)
+		}
+	})
 	if i, ok := n.get(key); ok {
 		if s, ok := i.text(); ok {
 			return s
@@ -214,6 +220,12 @@ func (n *node) text(key, def string) string {
 
 // word returns a key's text, which is to be one of the known ones, or def.
 func (n *node) word(key, def string, known []string) string {
+	n.asks(key, "text", func(k *Key) {
+		if def != "" {
+			k.Default = quote(def)
+		}
+		k.Range = words(known)
+	})
 	i, ok := n.get(key)
 	if !ok {
 		return def
@@ -231,6 +243,12 @@ func (n *node) word(key, def string, known []string) string {
 
 // integer returns a key's number, or def.
 func (n *node) integer(key string, def int64, s span) int64 {
+	n.asks(key, "number", func(k *Key) {
+		if s.min <= def && def <= s.max {
+			k.Default = strconv.FormatInt(def, 10)
+		}
+		k.Range = fmt.Sprintf("%d to %d", s.min, s.max)
+	})
 	if i, ok := n.get(key); ok {
 		if v, ok := i.integer(s); ok {
 			return v
@@ -241,6 +259,7 @@ func (n *node) integer(key string, def int64, s span) int64 {
 
 // boolean returns a key's truth, or def.
 func (n *node) boolean(key string, def bool) bool {
+	n.asks(key, "boolean", func(k *Key) { k.Default = strconv.FormatBool(def) })
 	if i, ok := n.get(key); ok {
 		if v, ok := i.value(cty.Bool, "true or false"); ok {
 			return v.True()
@@ -251,6 +270,11 @@ func (n *node) boolean(key string, def bool) bool {
 
 // duration returns a key's duration, or def.
 func (n *node) duration(key string, def time.Duration) time.Duration {
+	n.asks(key, "duration", func(k *Key) {
+		if def != 0 {
+			k.Default = quote(formatDuration(def))
+		}
+	})
 	i, ok := n.get(key)
 	if !ok {
 		return def
@@ -296,6 +320,7 @@ func (n *node) lasting(key string) time.Duration {
 
 // list returns a key's elements; a single value is a list of one if single allows it.
 func (n *node) list(key string, single bool) []item {
+	n.asks(key, "list", nil)
 	i, ok := n.get(key)
 	if !ok {
 		return nil
