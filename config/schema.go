@@ -16,11 +16,17 @@ type schema struct {
 	open   bool   // any key may stand there
 	many   bool   // for_each may stand there
 	label  string // the key that computes the last label; it implies many
+
+	body *hcl.BodySchema // in the form that the hcl package wants, once it was asked for
 }
 
 // hcl returns the schema in the form that the hcl package wants.
 func (s *schema) hcl() *hcl.BodySchema {
+	if s.body != nil {
+		return s.body
+	}
 	h := new(hcl.BodySchema)
+	s.body = h
 	for _, k := range s.all() {
 		h.Attributes = append(h.Attributes, hcl.AttributeSchema{Name: k})
 	}

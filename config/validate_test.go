@@ -88,26 +88,3 @@ func TestANameIsFoundByItsNearest(t *testing.T) {
 		}
 	}
 }
-
-// BenchmarkParseCluster reads 200 services of 50 servers.
-func BenchmarkParseCluster(b *testing.B) {
-	c := webConfig()
-	web := c.Services["web"]
-	delete(c.Services, "web")
-	for i := range 200 {
-		s := web
-		s.Name, s.Address = fmt.Sprintf("s%d", i), netip.AddrPortFrom(s.Address.Addr(), uint16(1000+i))
-		s.Servers = nil
-		for k := range 50 {
-			s.Servers = append(s.Servers, fsm.Server{Address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i), byte(k + 1)}), 80), Weight: 1})
-		}
-		c.Services[s.Name] = s
-	}
-	text := Format(c)
-	b.SetBytes(int64(len(text)))
-	for b.Loop() {
-		if _, problems := ParseCluster("c.hcl", text); problems.Err() != nil {
-			b.Fatal(problems)
-		}
-	}
-}

@@ -154,6 +154,9 @@ func describe(v cty.Value) string {
 // number writes a number, if that can be done in reasonable time: 1e600000000 has as many digits.
 func number(v cty.Value) string {
 	f := v.AsBigFloat()
+	if n, exact := f.Int64(); exact == big.Exact {
+		return strconv.FormatInt(n, 10)
+	}
 	if exp := f.MantExp(nil); f.IsInf() || exp > 256 || exp < -256 {
 		return "beyond all bounds"
 	}

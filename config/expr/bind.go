@@ -46,7 +46,7 @@ func (b *Bounds) bind(n hclsyntax.Node) {
 	case *hclsyntax.TemplateExpr:
 		for i, part := range e.Parts {
 			if l, ok := part.(*hclsyntax.LiteralValueExpr); !ok || l.Val.Type() != cty.String {
-				e.Parts[i] = b.count(part, false)
+				e.Parts[i] = &counted{Expression: part, bounds: b, times: 1, text: true}
 			}
 		}
 	case *hclsyntax.ObjectConsKeyExpr:

@@ -3,6 +3,8 @@ package expr
 import (
 	"errors"
 	"fmt"
+	"math/big"
+	"strconv"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -138,6 +140,7 @@ type counted struct {
 	bounds *Bounds
 	number bool // what it gives is to be a number
 	times  int  // how often it is walked
+	text   bool // what it gives becomes a part of a text
 }
 
 // Value implements [hcl.Expression].
@@ -150,5 +153,20 @@ func (c *counted) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 		stop("a text of %d characters is no number", len(v.AsString()))
 	}
 	c.bounds.weigh(v, c.times)
+	if c.text {
+		v = spelled(v)
+	}
 	return v, diags
+}
+
+// spelled makes a whole number a text. So would HCL, by way of all digits that its numbers can have, which takes
+// a hundred times as long.
+func spelled(v cty.Value) cty.Value {
+	if v.Type() != cty.Number || !v.IsKnown() || v.IsNull() {
+		return v
+	}
+	if n, exact := v.AsBigFloat().Int64(); exact == big.Exact {
+		return cty.StringVal(strconv.FormatInt(n, 10))
+	}
+	return v
 }
