@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// Nearest returns the one of some names that a misspelt one was likely meant to be, or "".
+func Nearest(name string, known []string) string { return nearest(name, known) }
+
 // nearest returns the known name that a misspelt one was likely meant to be, or "".
 func nearest(name string, known []string) string {
 	best, least := "", 1+len(name)/3
