@@ -47,7 +47,7 @@ var agentTexts = map[string]text{
 		def:  "`\"500ms\"`", example: `"1s"`,
 	},
 	"agent log_level": {
-		what: "`\"trace\"`, `\"debug\"`, `\"info\"`, `\"warn\"`, `\"error\"`",
+		what: "how much the agent logs",
 		def:  "`\"info\"`", example: `"debug"`,
 	},
 	"join address": {
