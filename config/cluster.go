@@ -24,9 +24,11 @@ func ParseCluster(filename string, src []byte) (fsm.Config, Problems) {
 
 // ParseFiles reads a configuration that stands in several files, whose order means nothing but the order
 // of the problems.
-func ParseFiles(files []File) (fsm.Config, Problems) {
+func ParseFiles(files []File) (fsm.Config, Problems) { return parseFiles(files, usual) }
+
+func parseFiles(files []File, l limits) (fsm.Config, Problems) {
 	var (
-		all      = newComputing()
+		all      = newComputing(l)
 		decoders []*decoder
 		tops     []*node
 		c        fsm.Config

@@ -32,7 +32,8 @@ type notes struct {
 	where    map[string]spot // by path
 	bad      map[string]bool // paths of which something was said already
 
-	facts  map[string]*Key  // what the readers ask for, if somebody wants to know
+	facts  map[string]*Key // what the readers ask for, if somebody wants to know
+	limits limits
 	bounds *expr.Bounds     // nil: nothing is computed
 	root   *hcl.EvalContext // the functions and the locals
 	names  []string         // of the locals

@@ -13,8 +13,14 @@ import (
 // forEach is the key that makes several blocks of one.
 const forEach = "for_each"
 
-// maxBlocks limits how many blocks for_each makes in all.
-const maxBlocks = 200_000
+// limits are what files may compute in all.
+type limits struct {
+	steps  int // of expressions
+	blocks int // that for_each makes
+}
+
+// usual are the limits that hold: a file of 2,000 services of 50 servers needs about half of them.
+var usual = limits{steps: 5_000_000, blocks: 200_000}
 
 // instance is the body of a block that has a context: it, or a block around it, was made by for_each.
 type instance struct {
@@ -112,11 +118,11 @@ func (n *node) repeat(s *schema, b *hcl.Block, attr, label *hcl.Attribute) hcl.B
 func (n *node) afford(blocks int, at hcl.Pos) bool {
 	before := n.made
 	n.made += blocks
-	if n.made <= maxBlocks {
+	if n.made <= n.limits.blocks {
 		return true
 	}
-	if before <= maxBlocks {
-		n.report("", at, "", "for_each makes more than %d blocks", maxBlocks)
+	if before <= n.limits.blocks {
+		n.report("", at, "", "for_each makes more than %d blocks", n.limits.blocks)
 	}
 	n.broken = true
 	return false

@@ -32,7 +32,7 @@ type Block struct {
 
 // ClusterReference says what may stand in a cluster file, from the code that reads it.
 func ClusterReference() Block {
-	all := newComputing()
+	all := newComputing(usual)
 	all.facts = make(map[string]*Key)
 	_, top := all.open("reference.hcl", skeleton(clusterSchema(), 0), clusterSchema())
 	all.locals([]*node{top})

@@ -172,7 +172,7 @@ func FuzzParseCluster(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		for _, name := range []string{"c.hcl", "c.json"} {
-			c, problems := ParseCluster(name, src)
+			c, problems := parseFiles([]File{{name, src}}, limits{steps: 100_000, blocks: 5_000}) // slower would be taken for a hang
 			if problems.Err() != nil {
 				continue
 			}

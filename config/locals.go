@@ -128,8 +128,8 @@ func circle(named map[string]*local, first string) string {
 }
 
 // newComputing returns notes for files whose values may be computed.
-func newComputing() *notes {
+func newComputing(l limits) *notes {
 	all := newNotes()
-	all.bounds = expr.NewBounds()
+	all.limits, all.bounds = l, expr.NewBounds(l.steps)
 	return all
 }

@@ -14,12 +14,11 @@ import (
 
 // The limits of what is computed. What files say without computing has its own limits.
 const (
-	maxSteps  = 5_000_000 // of all expressions together: about a second
-	maxParts  = 200_000   // of one value
-	maxText   = 1 << 20   // bytes of one text
-	maxDepth  = 32        // of lists in lists
-	maxBits   = 4096      // of a number: beyond, arithmetic and printing take a time of their own
-	maxNumber = 256       // bytes of a text that is to be a number
+	maxParts  = 200_000 // of one value
+	maxText   = 1 << 20 // bytes of one text
+	maxDepth  = 32      // of lists in lists
+	maxBits   = 4096    // of a number: beyond, arithmetic and printing take a time of their own
+	maxNumber = 256     // bytes of a text that is to be a number
 )
 
 // ErrTooMuch means that all expressions together cost more than a configuration may.
@@ -31,9 +30,9 @@ type Bounds struct {
 	functions map[string]function.Function
 }
 
-// NewBounds returns bounds of which nothing is used.
-func NewBounds() *Bounds {
-	b := &Bounds{left: maxSteps}
+// NewBounds returns bounds of so many steps for all expressions together. A million take less than a second.
+func NewBounds(steps int) *Bounds {
+	b := &Bounds{left: steps}
 	b.functions = b.makeFunctions()
 	return b
 }

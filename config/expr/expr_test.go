@@ -16,7 +16,7 @@ func compute(t *testing.T, src string) (cty.Value, string) {
 	if diags.HasErrors() {
 		t.Fatalf("%s: %v", src, diags)
 	}
-	b := NewBounds()
+	b := NewBounds(1_000_000)
 	b.Bind(e)
 	v, diags, err := b.Value(e, b.Context(nil))
 	switch {

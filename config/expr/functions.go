@@ -22,7 +22,7 @@ type Function struct {
 func Functions() []Function { return slices.Clone(documented) }
 
 // Names returns the names of all functions.
-func Names() []string { return slices.Sorted(maps.Keys(NewBounds().functions)) }
+func Names() []string { return slices.Sorted(maps.Keys(NewBounds(0).functions)) }
 
 var documented = []Function{
 	{"cidrhost", "cidrhost(NETWORK, N)", "the address with number N in a network; counted from its end if N is negative", `cidrhost("192.168.2.0/24", 10)`, `"192.168.2.10"`},
