@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/quorate/quorate/fsm"
@@ -15,13 +16,13 @@ func TestAnInterfaceThatADirectorLacksIsNamedWithTheNearest(t *testing.T) {
 		"eth0": "",
 	} {
 		cfg := fsm.Config{Routers: map[string]fsm.Router{"r": {Name: "r", Interface: name}}}
-		got := ""
+		var got strings.Builder
 		for _, p := range together(misfits(cfg, r)) {
 			p.Path = ""
-			got += p.String()
+			got.WriteString(p.String())
 		}
-		if got != want {
-			t.Errorf("%s: got %q, want %q", name, got, want)
+		if got.String() != want {
+			t.Errorf("%s: got %q, want %q", name, got.String(), want)
 		}
 	}
 }
