@@ -116,6 +116,33 @@ interop: setup-test build ## run VRRP beside keepalived and FRR, the whole matri
 bench-vrrp: setup-test build ## measure VRRP of quorate and keepalived side by side; BENCH=death|stop|late|many
 	@$(GO) build -buildvcs=false -o bin/ ./e2e/interop/bench && bin/bench '$(BENCH)'
 
+# The proofs of who owns an address that take their time: every cut and freeze as long as the promise says, and
+# fifty rounds of all that is planned.
+PROOFS = Cut|Adverts|WrongSegment|WithoutAnnouncements|LivingMachine|WithoutALifetime|TwoOfThree|WithoutAGrace|WhoOwns
+
+.PHONY: proofs
+proofs: setup-test build test-tools ## run the proofs of who owns an address in full length; PROOFS=pattern of those without IPVS
+	@QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -count=1 -race -v -timeout 2h -run '$(PROOFS)' ./e2e/wire
+	@QUORATE_PROOFS=1 QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -count=1 -v -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn ./e2e/moves
+
+# How many scenarios are simulated, from which seed on; SEED replays the one of a seed with all that happens in it.
+N    ?= 10000
+FROM ?= 1
+SEED ?=
+BOUND ?= 2000
+
+.PHONY: sim
+sim: ## simulate the ownership of addresses; N=scenarios, FROM=seed, SEED=the one to replay
+	@$(GO) test -count=1 -timeout 24h ./e2e/sim -v $(if $(SEED),-run TestScenario -seed $(SEED),-run TestInvariants -scenarios $(N) -from $(FROM))
+
+.PHONY: sim-mutants
+sim-mutants: ## switch the system's safeguards off one by one, and see that the simulation finds each; BOUND=scenarios
+	@$(GO) test -count=1 -timeout 24h ./e2e/sim -v -run TestMutantsAreFound -bound $(BOUND)
+
+.PHONY: truth-table
+truth-table: ## write docs/ownership-truth-table.md from the table that the simulation tests
+	@$(GO) test -count=1 ./e2e/sim -run TestThePageOfTheTruthTable -update
+
 .PHONY: fuzz
 fuzz: ## fuzz every decoder for FUZZTIME each
 	@list=$$($(GO) test -list '^Fuzz' $(HOST_PKGS)) || { echo "$$list"; exit 1; }; \

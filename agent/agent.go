@@ -25,6 +25,7 @@ import (
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/mutant"
 )
 
 // The feature levels that this binary supports.
@@ -51,6 +52,7 @@ type Agent struct {
 	change  sync.Mutex // held by init, join and leave, one at a time
 	mu      sync.Mutex
 	session *session        // nil without a cluster
+	between error           // what goes on while there is none for a moment
 	ctx     context.Context // of the agent's life: sessions end with it
 	failed  chan error      // a session that ended by itself
 }
@@ -150,6 +152,9 @@ func (a *Agent) start() error {
 func (a *Agent) current() (*session, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.session == nil && a.between != nil {
+		return nil, a.between
+	}
 	if a.session == nil {
 		return nil, errors.New("this agent is in no cluster: make one with `quorate init`, or join one with `quorate join ADDR --token TOKEN`")
 	}
@@ -198,6 +203,7 @@ func (a *Agent) clusterConfig() cluster.Config {
 		Name: f.Name, DataDir: f.DataDir, Bind: f.Bind, Gossip: f.Gossip, Role: f.Role,
 		Sources: a.sources, Version: a.cfg.Version, MinLevel: MinLevel, MaxLevel: MaxLevel,
 		Heartbeat: f.Heartbeat, Log: a.cfg.Log.Named("cluster"),
+		Unfenced: func() bool { return mutant.On(mutant.NoFence) },
 	}
 }
 

@@ -36,6 +36,46 @@ func TestReportsCountWhileTheyAreFresh(t *testing.T) {
 	}
 }
 
+func TestAnOwnerIsHeardOnEveryRouterThatHearsAnybody(t *testing.T) {
+	state := &fsm.State{Members: map[string]fsm.Member{
+		"d1": {Name: "d1", Sources: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.1")}},
+		"d2": {Name: "d2", Sources: []netip.Addr{netip.MustParseAddr("198.51.100.2")}},
+	}}
+	heard := func(source string, member bool) keeper.RouterStatus {
+		return keeper.RouterStatus{Heard: &keeper.Heard{Source: netip.MustParseAddr(source), Member: member}}
+	}
+	silent := heard("198.51.100.1", true)
+	silent.Silent = true
+	for _, tt := range []struct {
+		name, state, want string
+		routers           []keeper.RouterStatus
+	}{
+		{"on both", "backup", "d1", []keeper.RouterStatus{heard("192.0.2.1", true), heard("198.51.100.1", true)}},
+		{"on one", "backup", "d1", []keeper.RouterStatus{heard("192.0.2.1", true), {}}},
+		{"on one, and not now on the other", "backup", "d1", []keeper.RouterStatus{heard("192.0.2.1", true), silent}},
+		{"another on the other", "backup", "", []keeper.RouterStatus{heard("192.0.2.1", true), heard("198.51.100.2", true)}},
+		{"a stranger", "backup", "", []keeper.RouterStatus{heard("192.0.2.9", false)}},
+		{"by the owner", "active", "", []keeper.RouterStatus{heard("192.0.2.1", true)}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := hears(state, keeper.GroupStatus{State: tt.state, Routers: tt.routers}); got != tt.want {
+				t.Errorf("hears %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestAPlacementThatNamesAStrangerIsDoubted(t *testing.T) {
+	cfg := fsm.Config{Routers: map[string]fsm.Router{"r": {Name: "r", Placement: fsm.Placement{
+		Policy: fsm.Pinned, Directors: []string{"d1", "d9"}, Scores: map[string]int{"d9": 3, "w": 1},
+	}}}}
+	members := map[string]fsm.Member{"d1": {Role: fsm.RoleDirector}, "w": {Role: fsm.RoleWitness}}
+	got := strangers(cfg, members)
+	if len(got) != 2 || got.Err() != nil || !strings.Contains(got[0].Text, `"d9"`) || !strings.Contains(got[1].Text, `"w"`) {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestViewsKnowTheDeadTheDrainingAndTheLeaving(t *testing.T) {
 	state := &fsm.State{Members: map[string]fsm.Member{
 		"d1": {Name: "d1", Role: fsm.RoleDirector}, "d2": {Name: "d2", Role: fsm.RoleDirector, Draining: true},
@@ -161,7 +201,7 @@ func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			live := map[string]received{"d1": {report: report{Ready: true, Certificate: tt.c}}}
-			d := directorStatus(fsm.Member{Name: "d1"}, live)
+			d := directorStatus(fsm.Member{Name: "d1"}, live, 0)
 			got := warnings(api.Status{Name: "d1", Quorum: true, Directors: []api.DirectorStatus{d}}, live, noon)
 			if strings.Join(got, "\n") != tt.want {
 				t.Errorf("warnings %q, want %q", got, tt.want)
@@ -233,7 +273,7 @@ func TestV84TheStatusHasWhatTheKeeperCounted(t *testing.T) {
 		{
 			Name: "outside", VRID: 51, Interface: "eth0", Source: netip.MustParseAddr("192.0.2.1"), Fault: "link wan down", Error: "no such device",
 			Heard: &keeper.Heard{Source: netip.MustParseAddr("192.0.2.2"), Priority: 224, Member: true, Interval: time.Second, Age: 500 * time.Millisecond},
-			Sent:  1, Received: 2, Contested: 3, Restored: 4,
+			Sent:  1, Received: 2, Contested: 3, Contest: 1500 * time.Millisecond, Restored: 4,
 			Drops: map[vrrp.Drop]uint64{vrrp.DropTTL: 5}, Notices: map[vrrp.Notice]uint64{vrrp.NoticeInterval: 6},
 		},
 		{Name: "inside"},
@@ -242,7 +282,7 @@ func TestV84TheStatusHasWhatTheKeeperCounted(t *testing.T) {
 		{
 			Name: "outside", VRID: 51, Interface: "eth0", Source: "192.0.2.1", Fault: "link wan down", Error: "no such device",
 			Heard: "192.0.2.2", HeardPriority: 224, HeardMember: true, HeardInterval: 1, HeardAge: 0.5,
-			Sent: 1, Received: 2, Contested: 3, Restored: 4, Drops: map[string]uint64{"ttl": 5}, Notices: map[string]uint64{"interval differs": 6},
+			Sent: 1, Received: 2, Contested: 3, Contest: 1.5, Restored: 4, Drops: map[string]uint64{"ttl": 5}, Notices: map[string]uint64{"interval differs": 6},
 		},
 		{Name: "inside", Drops: map[string]uint64{}, Notices: map[string]uint64{}},
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/quorate/quorate/director"
 	"github.com/quorate/quorate/director/host"
 	"github.com/quorate/quorate/director/ipvs"
-	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/mutant"
 	"github.com/quorate/quorate/fsm"
 )
@@ -42,7 +41,7 @@ func (a *Agent) newDirector(s *session) (*director.Director, error) {
 		Ready:   func() bool { return len(s.unready(s.node.State())) == 0 },
 		Blocked: s.blocked,
 		Pool:    s.pool,
-		Order:   func(ctx context.Context, o keeper.Order) error { return s.keeper.Set(ctx, o) },
+		Order:   s.order,
 		Tables:  ipvs.New(ipvs.Config{Kernel: kernel, LedgerFile: ledgerFile(s.cfg.DataDir), Settle: ledgerSettle, Log: log}),
 		Kernel:  kernel,
 		Host:    host.New(host.Config{ReadOnly: !s.cfg.Prepare, Log: log}),

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"net"
 	"net/netip"
 	"testing"
 	"time"
@@ -61,6 +62,34 @@ func TestV81WhoIsHeardAndIsNotWhomTheLogNamesIsReported(t *testing.T) {
 				t.Errorf("it was over, and began again: %v", got)
 			}
 		})
+	}
+}
+
+func TestV81WhatLastsIsToldOnceWithTheMACAddressOfWhoIsHeard(t *testing.T) {
+	live := map[string]received{"d1": says("active", ""), "d3": says("backup", "192.0.2.99")}
+	found := disputed(disputedState(nil), live)
+	var ds disputes
+	var told []dispute
+	for at := range 20 {
+		told = append(told, ds.look(noon.Add(time.Duration(at)*time.Second), found)...)
+	}
+	if len(told) != 1 || told[0].by != "d3" || told[0].group != "g" || told[0].heard != "192.0.2.99" {
+		t.Fatalf("told %+v, want once that d3 hears 192.0.2.99", told)
+	}
+	ds.answered(told[0], net.HardwareAddr{2, 0, 0, 0, 0, 0x99})
+	want := []string{"d3 hears 192.0.2.99 own g, and the log names d1 (192.0.2.99 has the MAC address 02:00:00:00:00:99)"}
+	if diff := cmp.Diff(want, ds.lasting(noon.Add(20*time.Second))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	ds.look(noon.Add(21*time.Second), nil)
+	if len(ds.macs) != 0 {
+		t.Errorf("what is over is remembered: %v", ds.macs)
+	}
+	if again := ds.look(noon.Add(22*time.Second), found); len(again) != 0 {
+		t.Errorf("it began again, and is told at once: %v", again)
+	}
+	if again := ds.look(noon.Add(30*time.Second), found); len(again) != 1 {
+		t.Errorf("it has lasted again, and is told %d times", len(again))
 	}
 }
 

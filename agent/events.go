@@ -37,6 +37,13 @@ func (l *eventLog) put(e api.Event) {
 	l.news.ring()
 }
 
+// last returns the sequence number of the newest event.
+func (l *eventLog) last() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.next
+}
+
 // since returns the events after sequence. If there are none yet and wait is set, it waits for
 // one, or for ctx to end.
 func (l *eventLog) since(ctx context.Context, sequence uint64, wait bool) []api.Event {

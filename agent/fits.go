@@ -31,6 +31,25 @@ func (s *session) fits(cfg fsm.Config) config.Problems {
 			})
 		}
 	}
+	return append(problems, strangers(cfg, members)...)
+}
+
+// strangers warns of directors that a placement names and that are no members: they may join later.
+func strangers(cfg fsm.Config, members map[string]fsm.Member) config.Problems {
+	var problems config.Problems
+	for _, g := range cfg.Groups() {
+		names := slices.Concat(g.Placement.Directors, slices.Collect(maps.Keys(g.Placement.Scores)))
+		slices.Sort(names)
+		for _, name := range slices.Compact(names) {
+			if members[name].Role != fsm.RoleDirector {
+				problems = append(problems, config.Problem{
+					Path: fmt.Sprintf("groups[%q].placement", g.Name), Warning: true,
+					Text: fmt.Sprintf("group %q: its placement names %q, which is no director of this cluster", g.Name, name),
+					Hint: "`quorate members` lists all members",
+				})
+			}
+		}
+	}
 	return problems
 }
 
@@ -69,6 +88,14 @@ func misfits(cfg fsm.Config, r report) []misfit {
 		all = append(all, misfit{director: r.Name, lacks: "IPVS in the kernel, and this configuration has services", Problem: config.Problem{
 			Hint: "load it there with `modprobe ip_vs`, or boot a kernel that has it",
 		}})
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Routers)) {
+		if r.NoRefusal != "" && cfg.Routers[name].NoAccept && cfg.Routers[name].AddressOwner != r.Name {
+			all = append(all, misfit{
+				director: r.Name, what: fmt.Sprintf("router %q: ", name), lacks: "way to refuse packets, which accept = false needs",
+				Problem: config.Problem{Path: fmt.Sprintf("routers[%q].accept", name), Hint: r.Name + " says: " + r.NoRefusal},
+			})
+		}
 	}
 	if r.Links == nil { // it does not say
 		return all

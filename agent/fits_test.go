@@ -3,9 +3,43 @@ package agent
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
+
+func TestADirectorThatCannotRefusePacketsIsNamedWithItsReason(t *testing.T) {
+	cfg := fsm.Config{Routers: map[string]fsm.Router{
+		"closed": {Name: "closed", NoAccept: true},
+		"open":   {Name: "open"},
+		"owned":  {Name: "owned", NoAccept: true, AddressOwner: "d1"},
+	}}
+	var all []misfit
+	for _, r := range []report{{Name: "d1", NoRefusal: "no nf_tables"}, {Name: "d2"}, {Name: "d3", NoRefusal: "not permitted"}} {
+		all = append(all, misfits(cfg, r)...)
+	}
+	want := config.Problems{
+		{Path: `routers["closed"].accept`, Text: `router "closed": d1, d3 have no way to refuse packets, which accept = false needs`, Hint: "d1 says: no nf_tables"},
+		{Path: `routers["owned"].accept`, Text: `router "owned": d3 has no way to refuse packets, which accept = false needs`, Hint: "d3 says: not permitted"},
+	}
+	if diff := cmp.Diff(want, together(all)); diff != "" {
+		t.Errorf("misfits (-want +got):\n%s", diff)
+	}
+}
+
+func TestAKernelThatCannotRefuseIsAskedNowAndThen(t *testing.T) {
+	r := refusals{reason: "no nf_tables", at: noon}
+	if got := r.why(noon.Add(askAgain - time.Second)); got != "no nf_tables" {
+		t.Errorf("%q soon after, want it not asked again", got)
+	}
+	r.can = true
+	if got := r.why(noon.Add(time.Hour)); got != "no nf_tables" {
+		t.Errorf("%q, want what could be done never asked again", got)
+	}
+}
 
 func TestAnInterfaceThatADirectorLacksIsNamedWithTheNearest(t *testing.T) {
 	r := report{Name: "d1", Links: []string{"lo", "eth0"}, Names: map[string]string{"wan": "eth0"}}

@@ -3,8 +3,8 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/quorate/quorate/agent/groups"
@@ -16,14 +16,19 @@ import (
 // newGroups makes what drives the ownership of each group.
 func (s *session) newGroups() *groups.Driver {
 	return groups.New(groups.Config{
-		Self: s.cfg.Name, Keeper: s.keeper, Live: unknownPaths{}, Log: s.log.Named("groups"),
+		Self: s.cfg.Name, Keeper: s.keeper, OnTime: s.onTime, Silence: s.silence, Suspects: s.suspects, Log: s.log.Named("groups"),
 		Now: s.now, Gateway: gatewayOn, Pull: s.pull, Propose: s.node.Propose,
 		Ask: func(ctx context.Context, to, path string, question, answer any) error {
 			body, err := json.Marshal(question)
 			if err != nil {
 				return err
 			}
-			return s.ask(ctx, to, http.MethodPost, path, body, answer)
+			err = s.ask(ctx, to, http.MethodPost, path, body, answer)
+			var refused refusal
+			if errors.As(err, &refused) {
+				return ownership.Refusal(refused.Error())
+			}
+			return err
 		},
 		Tell: s.tellGroup,
 		Go:   s.besides,
@@ -80,11 +85,3 @@ func (s *session) serveGroup(w http.ResponseWriter, r *http.Request) {
 	}
 	answer(w, word)
 }
-
-// unknownPaths is a director that does not look after the paths to others: none is ever silent.
-type unknownPaths struct{}
-
-func (unknownPaths) OnTime() bool                               { return true }
-func (unknownPaths) Unheard(string) time.Duration               { return 0 }
-func (unknownPaths) Unreached(string, netip.Addr) time.Duration { return -1 }
-func (unknownPaths) Suspects() bool                             { return false }

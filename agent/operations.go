@@ -246,7 +246,7 @@ func (a *Agent) Config(context.Context) (fsm.Config, uint64, error) {
 // complete fills in what a configuration leaves to its defaults and to the keys that are kept, and says
 // what is wrong with it.
 func complete(state *fsm.State, c fsm.Config) (fsm.Config, config.Problems) {
-	c = config.KeepKeys(state.Config, config.WithDefaults(c), state.Secrets().VRRPKeys)
+	c = config.KeepKeys(state.Config, config.WithDefaults(c), state.Secrets())
 	return c, append(config.Validate(c), config.MissingKeys(state.Config, c)...)
 }
 

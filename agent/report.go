@@ -34,11 +34,12 @@ type report struct {
 	HashIndex    uint64                               `json:"hash_index"`
 	Hash         string                               `json:"hash"` // of the state at HashIndex
 	Ready        bool                                 `json:"ready"`
-	Reasons      []string                             `json:"reasons,omitempty"`  // why it is not
-	Halted       string                               `json:"halted,omitempty"`   // the log entry that it cannot apply
-	Troubles     []string                             `json:"troubles,omitempty"` // that make it not unready
-	NoIPVS       bool                                 `json:"no_ipvs,omitempty"`  // its kernel has none
-	Joining      bool                                 `json:"joining,omitempty"`  // it has no vote yet
+	Reasons      []string                             `json:"reasons,omitempty"`    // why it is not
+	Halted       string                               `json:"halted,omitempty"`     // the log entry that it cannot apply
+	Troubles     []string                             `json:"troubles,omitempty"`   // that make it not unready
+	NoIPVS       bool                                 `json:"no_ipvs,omitempty"`    // its kernel has none
+	NoRefusal    string                               `json:"no_refusal,omitempty"` // why it could keep no packets from its host
+	Joining      bool                                 `json:"joining,omitempty"`    // it has no vote yet
 	Leaving      bool                                 `json:"leaving,omitempty"`
 	Certificate  cluster.Certificate                  `json:"certificate,omitzero"` // by which the others know it
 	Links        []string                             `json:"links"`                // its interfaces, as the kernel calls them
@@ -57,10 +58,13 @@ type groupReport struct {
 	Heard    string    `json:"heard,omitempty"`  // the Active router's address, while it is another
 	Member   bool      `json:"member,omitempty"` // whether that is a member's
 
-	Deaf    string `json:"deaf,omitempty"`    // why the owner is not heard here, while it is not
-	Unfit   string `json:"unfit,omitempty"`   // the requirement that forbids this director to own it
-	Waiting bool   `json:"waiting,omitempty"` // whether a requirement has said nothing yet
-	Score   int    `json:"score,omitempty"`   // of the preferences
+	Hears    string `json:"hears,omitempty"`    // the member that is heard as Active, on every router that hears anybody
+	Claim    string `json:"claim,omitempty"`    // why it was claimed, while the log does not know
+	Unproven string `json:"unproven,omitempty"` // the router whose address is not answered for, though its owner is heard here
+	Deaf     string `json:"deaf,omitempty"`     // why the owner is not heard here, while it is not
+	Unfit    string `json:"unfit,omitempty"`    // the requirement that forbids this director to own it
+	Waiting  bool   `json:"waiting,omitempty"`  // whether a requirement has said nothing yet
+	Score    int    `json:"score,omitempty"`    // of the preferences
 }
 
 // cannot says why the director could not own the group, or is empty.
@@ -123,54 +127,10 @@ func (s *session) everyReport(now time.Time) map[string]received {
 	return all
 }
 
-// tellOthers sends this director's report to every other member, each in its own time: one that
-// hangs delays no other.
-func (s *session) tellOthers(ctx context.Context) error {
-	tick := time.NewTicker(reportEvery)
-	defer tick.Stop()
-	busy := map[string]chan struct{}{}
-	for {
-		r := s.report()
-		s.reports.put(r, time.Now())
-		body, err := json.Marshal(r)
-		if err != nil {
-			return fmt.Errorf("encode report: %w", err)
-		}
-		for name := range s.node.State().Members {
-			if name == s.cfg.Name {
-				continue
-			}
-			if busy[name] == nil {
-				busy[name] = make(chan struct{}, 1)
-			}
-			select {
-			case busy[name] <- struct{}{}:
-			default:
-				continue // the last one is still on its way
-			}
-			slot := busy[name] // the map is this loop's alone
-			s.group.Go(func() error {
-				defer func() { <-slot }()
-				s.tell(ctx, name, body)
-				return nil
-			})
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-s.tellNow:
-		case <-tick.C:
-		}
-	}
-}
+// refusal is the error of a question that was answered with the reason why it is not done.
+type refusal struct{ name, why string }
 
-func (s *session) tell(ctx context.Context, name string, body []byte) {
-	ctx, cancel := context.WithTimeout(ctx, 2*reportEvery)
-	defer cancel()
-	if err := s.ask(ctx, name, http.MethodPost, "/peer/report", body, nil); err != nil {
-		s.log.Debug("report not delivered", "to", name, "err", err)
-	}
-}
+func (r refusal) Error() string { return r.name + " " + r.why }
 
 // ask sends one request to another member's agent and decodes its answer into out, unless nil.
 func (s *session) ask(ctx context.Context, name, method, path string, body []byte, out any) error {
@@ -190,6 +150,9 @@ func (s *session) ask(ctx context.Context, name, method, path string, body []byt
 	if resp.StatusCode/100 != 2 {
 		var f struct{ Error string }
 		_ = json.NewDecoder(resp.Body).Decode(&f) // the status says enough without it
+		if resp.StatusCode == http.StatusConflict {
+			return refusal{name, f.Error}
+		}
 		return fmt.Errorf("%s answers %s: %s", name, resp.Status, f.Error)
 	}
 	if out == nil {

@@ -46,11 +46,12 @@ type session struct {
 
 	reports            reports
 	disputes           disputes
-	heard              bell                  // rings when a report came
-	tellNow            chan struct{}         // capacity 1: tell the others at once
-	intents            map[string]intentSeen // this and the next two are the duties' own
-	dropped            map[string]time.Time  // group: when a move of it came to nothing
-	ordered            map[string]time.Time  // group: when its successors were last put into another order
+	alive              alive
+	tellings           tellings
+	placed             placed
+	refusals           refusals
+	heard              bell          // rings when a report came
+	tellNow            chan struct{} // capacity 1: tell the others at once
 	warming, relieving atomic.Bool
 
 	aside   sync.WaitGroup // what runs beside the group
@@ -76,16 +77,17 @@ type session struct {
 func (a *Agent) open(ctx context.Context) (*session, error) {
 	s := &session{
 		cfg: a.cfg.File, version: a.cfg.Version, log: a.cfg.Log, keeper: a.keeper, events: &a.events,
-		tellNow: make(chan struct{}, 1), intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, ordered: map[string]time.Time{}, warm: map[string]bool{},
+		tellNow: make(chan struct{}, 1), warm: map[string]bool{},
 		unfit: map[string]time.Time{}, done: make(chan struct{}),
 	}
 	s.newNeeds()
+	s.newAlive()
 	cc := a.clusterConfig()
 	cc.Handler = s.peerHandler()
 	cc.OnChange = s.onChange
 	cc.Duties = []func(context.Context, *cluster.Node){
 		s.duty(reportEvery, s.agreeVerdicts),
-		s.duty(reportEvery, s.placeGroups),
+		s.placeGroups,
 	}
 	s.runner = checks.New(checks.Config{
 		Observer: s.cfg.Name,
@@ -113,7 +115,8 @@ func (s *session) start(ctx context.Context) {
 	s.runner.Set(s.node.State().Config.Services)
 	s.setNeeds(s.node.State().Config)
 	for _, run := range []func(context.Context) error{
-		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence,
+		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence, s.yield,
+		s.alive.pulse.Run, s.alive.watcher.Run,
 	} {
 		s.group.Go(func() error { return run(ctx) })
 	}
@@ -175,7 +178,8 @@ func (s *session) follow(ctx context.Context) error {
 		s.warmUp(ctx)
 		s.relieve(ctx)
 		s.followHooks()
-		s.disputes.look(time.Now(), disputed(s.node.State(), s.reports.live(time.Now())))
+		s.dispute(ctx)
+		s.watchSegments()
 		if mutant.On(mutant.PoisonEnds) && s.node.Halted() != nil {
 			return s.node.Halted()
 		}
@@ -229,7 +233,7 @@ func (s *session) report() report {
 	state := s.node.State()
 	r := report{
 		Name: s.cfg.Name, Version: s.version, Index: state.Index,
-		NoIPVS: !s.director.CanHaveIPVS(), Groups: map[string]groupReport{}, Observations: s.observations(),
+		NoIPVS: !s.director.CanHaveIPVS(), NoRefusal: s.refusals.why(time.Now()), Groups: map[string]groupReport{}, Observations: s.observations(),
 	}
 	r.HashIndex, r.Hash = s.hash(state)
 	r.Links, r.Names = interfaces(), s.cfg.Interfaces
@@ -243,11 +247,13 @@ func (s *session) report() report {
 	r.Joining = !s.node.Voter() && s.node.Removed() == nil
 	r.Leaving = s.isLeaving()
 	for _, g := range s.keeper.Status().Groups {
-		r.Groups[g.Name] = describeGroup(g)
+		own := describeGroup(g)
+		own.Hears = hears(state, g)
+		r.Groups[g.Name] = own
 	}
 	for _, g := range state.Config.Groups() {
 		st, own := s.standing(g), r.Groups[g.Name]
-		own.Deaf = s.groups.Deaf(g.Name)
+		own.Deaf, own.Claim, own.Unproven = s.groups.Deaf(g.Name), s.groups.Claimed(g.Name), s.groups.Unproven(g.Name)
 		own.Score, own.Waiting = st.Score, !st.Known
 		if st.Known && !st.Fit {
 			own.Unfit = strings.Join(st.Reasons, "; ")
@@ -310,18 +316,38 @@ func (s *session) unready(state *fsm.State) []string {
 func (s *session) peerHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /peer/report", s.serveReport)
+	mux.HandleFunc("POST /peer/pulse", s.servePulse)
 	mux.HandleFunc("POST /peer/confirm", s.serveConfirm)
 	mux.HandleFunc("POST /peer/plan", s.servePlan)
 	mux.HandleFunc("POST "+groups.Path+"{group}", s.serveGroup)
+	mux.HandleFunc("POST /peer/move", s.serveMove)
+	mux.HandleFunc("GET /peer/explain/{group}", s.serveExplain)
 	mux.HandleFunc("GET /peer/connections", s.serveConnections)
 	return mux
+}
+
+// hears returns the member that a group's keeper hears as Active, or "": on every router that hears anybody, and on
+// one at least.
+func hears(state *fsm.State, g keeper.GroupStatus) string {
+	member := ""
+	for _, router := range g.Routers {
+		if router.Heard == nil || router.Silent || g.State != "backup" {
+			continue
+		}
+		name := memberAt(state, router.Heard.Source.String())
+		if name == "" || member != "" && name != member {
+			return ""
+		}
+		member = name
+	}
+	return member
 }
 
 // describeGroup puts what the keeper says of a group into a report.
 func describeGroup(g keeper.GroupStatus) groupReport {
 	r := groupReport{State: g.State, Epoch: g.Epoch, Priority: g.Priority, Since: g.Since, Reason: g.Reason}
 	for _, router := range g.Routers {
-		if router.Heard != nil && !router.Silent && g.State != "active" {
+		if router.Heard != nil && !router.Silent && g.State == "backup" {
 			r.Heard, r.Member = router.Heard.Source.String(), router.Heard.Member
 		}
 	}

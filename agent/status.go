@@ -31,12 +31,15 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	state, live := s.node.State(), s.everyReport(now)
 	st.Cluster, st.Leader, st.Quorum = state.ClusterID, s.node.Leader(), s.node.Quorum()
 	st.Revision, st.AppliedIndex, st.FeatureLevel, st.StateHash = state.Revision, state.Index, state.Level, state.Hash()
+	st.ClusterEpoch = state.ClusterEpoch()
+	s.countVoters(&st, live)
+	highest := highestIndex(state, live)
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
-		st.Directors = append(st.Directors, directorStatus(state.Members[name], live))
+		st.Directors = append(st.Directors, directorStatus(state.Members[name], live, highest))
 	}
 	if _, known := state.Members[s.cfg.Name]; !known && s.node.Removed() == nil { // the log has not come that far
 		self := s.self(fsm.Member{Name: s.cfg.Name, Role: s.cfg.Role})
-		st.Directors = append(st.Directors, directorStatus(self, live))
+		st.Directors = append(st.Directors, directorStatus(self, live, highest))
 	}
 	runs := s.keeper.Status()
 	for _, g := range state.Config.Groups() {
@@ -61,7 +64,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	return st, nil
 }
 
-func directorStatus(m fsm.Member, live map[string]received) api.DirectorStatus {
+func directorStatus(m fsm.Member, live map[string]received, highest uint64) api.DirectorStatus {
 	d := api.DirectorStatus{
 		Name: m.Name, State: "unreachable", Role: string(m.Role), Address: m.Address.String(), Version: m.Version, Draining: m.Draining,
 	}
@@ -71,6 +74,7 @@ func directorStatus(m fsm.Member, live map[string]received) api.DirectorStatus {
 	}
 	d.State, d.Ready, d.Reasons = "alive", r.Ready, r.Reasons
 	d.AppliedIndex, d.StateHash, d.Version = r.Index, r.Hash, r.Version
+	d.Behind = highest - min(r.Index, highest)
 	d.CertificateIssued, d.CertificateExpires = r.Certificate.Issued.UTC(), r.Certificate.Expires.UTC()
 	switch {
 	case r.Leaving:
@@ -122,7 +126,7 @@ func routerStatus(g keeper.GroupStatus) []api.RouterStatus {
 	for _, r := range g.Routers {
 		st := api.RouterStatus{
 			Name: r.Name, VRID: r.VRID, Interface: r.Interface, Fault: r.Fault, Error: r.Error,
-			Sent: r.Sent, Received: r.Received, Contested: r.Contested, Restored: r.Restored, Drops: counts(r.Drops), Notices: counts(r.Notices),
+			Sent: r.Sent, Received: r.Received, Contested: r.Contested, Contest: r.Contest.Seconds(), Restored: r.Restored, Drops: counts(r.Drops), Notices: counts(r.Notices),
 		}
 		if r.Source.IsValid() {
 			st.Source = r.Source.String()
@@ -216,6 +220,9 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 		for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
 			if why := r.Groups[name].Deaf; why != "" {
 				out = append(out, d.Name+" does not hear the owner of "+name+": "+why)
+			}
+			if router := r.Groups[name].Unproven; router != "" {
+				out = append(out, d.Name+" hears the owner of "+name+" and gets no answer for the address of "+router)
 			}
 			if why := r.Groups[name].cannot(); why != "" {
 				out = append(out, d.Name+" cannot own "+name+": "+why)

@@ -60,7 +60,13 @@ var (
 	plan   = api.Plan{Base: 7, Changes: []config.Change{{Verb: config.Add, Kind: config.KindRouter, Name: "web"}}, Kernel: map[string][]string{"d1": {"-A"}}, Connections: 3}
 	result = api.ApplyResult{Revision: 8, Index: 10}
 	token  = api.Token{Token: "quorate1-x", Expires: noon}
-	info   = api.TokenInfo{ID: "00", Role: "director", Expires: noon, UsedBy: "d2"}
+
+	explanation = api.Explanation{
+		Group: "web", Owner: "d1", Since: noon, Epoch: 3, Reason: "d2 drains", Order: []string{"d2"},
+		Members:   []api.Attestation{{Name: "d1", Part: "active", Since: noon, Hears: map[string]string{"wan": "d1"}}, {Name: "d2", Error: "no answer"}},
+		Decisions: []api.Decision{{Time: noon, Director: "d1", Kind: "move", Text: "d1 took web", Inputs: []string{"log: epoch 2"}}},
+	}
+	info = api.TokenInfo{ID: "00", Role: "director", Expires: noon, UsedBy: "d2"}
 )
 
 func (f *fake) Status(context.Context) (api.Status, error) { return status, f.ask("status") }
@@ -74,6 +80,10 @@ func (f *fake) Events(ctx context.Context, after uint64, wait bool) ([]api.Event
 	return []api.Event{event}, f.ask("events", after, wait)
 }
 
+func (f *fake) Explain(_ context.Context, group string) (api.Explanation, error) {
+	return explanation, f.ask("explain", group)
+}
+
 func (f *fake) Init(_ context.Context, p api.Progress) error { return f.long(p, "init") }
 
 func (f *fake) Join(_ context.Context, r api.JoinRequest, p api.Progress) error { return f.long(p, r) }
@@ -83,6 +93,10 @@ func (f *fake) Leave(_ context.Context, r api.LeaveRequest, p api.Progress) erro
 }
 
 func (f *fake) Drain(_ context.Context, r api.DrainRequest, p api.Progress) error {
+	return f.long(p, r)
+}
+
+func (f *fake) Move(_ context.Context, r api.MoveRequest, p api.Progress) error {
 	return f.long(p, r)
 }
 
@@ -152,6 +166,9 @@ func calls() []call {
 			es, err := a.Events(ctx, 3, true)
 			return one(es, err)
 		}, []any{"events", uint64(3), true}, []any{[]api.Event{event}}, false},
+		{"Explain", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
+			return one(a.Explain(ctx, "web"))
+		}, []any{"explain", "web"}, []any{explanation}, false},
 		{"Init", func(ctx context.Context, a api.Agent, p api.Progress) ([]any, error) {
 			return nil, a.Init(ctx, p)
 		}, []any{"init"}, nil, true},
@@ -161,6 +178,9 @@ func calls() []call {
 		{"Leave", func(ctx context.Context, a api.Agent, p api.Progress) ([]any, error) {
 			return nil, a.Leave(ctx, api.LeaveRequest{Force: true}, p)
 		}, []any{api.LeaveRequest{Force: true}}, nil, true},
+		{"Move", func(ctx context.Context, a api.Agent, p api.Progress) ([]any, error) {
+			return nil, a.Move(ctx, api.MoveRequest{Group: "web", Director: "d2", Force: true, Author: "root"}, p)
+		}, []any{api.MoveRequest{Group: "web", Director: "d2", Force: true, Author: "root"}}, nil, true},
 		{"Drain", func(ctx context.Context, a api.Agent, p api.Progress) ([]any, error) {
 			return nil, a.Drain(ctx, api.DrainRequest{Director: "d1", Draining: true}, p)
 		}, []any{api.DrainRequest{Director: "d1", Draining: true}}, nil, true},
@@ -190,7 +210,7 @@ func calls() []call {
 }
 
 func TestEveryMethodReachesTheAgentAndComesBack(t *testing.T) {
-	all := calls()
+	all := append(calls(), moreCalls()...)
 	if n := reflect.TypeFor[api.Agent]().NumMethod(); n != len(all) {
 		t.Fatalf("the agent has %d methods, %d are tried here", n, len(all))
 	}
@@ -217,7 +237,7 @@ func TestEveryMethodReachesTheAgentAndComesBack(t *testing.T) {
 }
 
 func TestErrorsComeBackAsTheyWereSaid(t *testing.T) {
-	for _, c := range calls() {
+	for _, c := range append(calls(), moreCalls()...) {
 		t.Run(c.name, func(t *testing.T) {
 			f := &fake{steps: []string{"one"}, err: errors.New("no: d1 is not \"ready\"")}
 			var steps []string

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"syscall"
 
@@ -53,6 +54,11 @@ func (c *Client) Events(ctx context.Context, after uint64, wait bool) (es []Even
 		path += "&wait=1"
 	}
 	return es, c.call(ctx, http.MethodGet, path, nil, &es)
+}
+
+// Explain implements [Agent].
+func (c *Client) Explain(ctx context.Context, group string) (e Explanation, err error) {
+	return e, c.call(ctx, http.MethodGet, "/v1/explain?group="+url.QueryEscape(group), nil, &e)
 }
 
 // Plan implements [Agent].
@@ -103,6 +109,11 @@ func (c *Client) Leave(ctx context.Context, r LeaveRequest, p Progress) error {
 // Drain implements [Agent].
 func (c *Client) Drain(ctx context.Context, r DrainRequest, p Progress) error {
 	return c.stream(ctx, "/v1/drain", r, p)
+}
+
+// Move implements [Agent].
+func (c *Client) Move(ctx context.Context, r MoveRequest, p Progress) error {
+	return c.stream(ctx, "/v1/move", r, p)
 }
 
 // call asks once and decodes the answer into out, unless that is nil.

@@ -49,6 +49,7 @@ func Handler(a Agent) http.Handler {
 		}
 		return a.Events(r.Context(), after, r.FormValue("wait") != "")
 	})
+	get(mux, "/v1/explain", func(r *http.Request) (any, error) { return a.Explain(r.Context(), r.FormValue("group")) })
 	post(mux, "/v1/plan", func(ctx context.Context, q ApplyRequest) (any, error) { return a.Plan(ctx, q) })
 	post(mux, "/v1/apply", func(ctx context.Context, q ApplyRequest) (any, error) { return a.Apply(ctx, q) })
 	post(mux, "/v1/tokens", func(ctx context.Context, q TokenRequest) (any, error) { return a.CreateToken(ctx, q) })
@@ -60,6 +61,9 @@ func Handler(a Agent) http.Handler {
 	stream(mux, "/v1/join", a.Join)
 	stream(mux, "/v1/leave", a.Leave)
 	stream(mux, "/v1/drain", a.Drain)
+	stream(mux, "/v1/move", a.Move)
+	snapshots(mux, a)
+	recovery(mux, a)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
 		if pattern != "" {

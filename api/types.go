@@ -24,7 +24,11 @@ type Status struct {
 	Revision     uint64           `json:"revision"`
 	AppliedIndex uint64           `json:"applied_index"`
 	FeatureLevel int              `json:"feature_level"`
-	StateHash    string           `json:"state_hash"` // hex
+	StateHash    string           `json:"state_hash"`    // hex
+	ClusterEpoch uint64           `json:"cluster_epoch"` // 1, and one more with each recovery
+	Voters       int              `json:"voters"`        // members that count for the quorum, as far as this director knows
+	Answering    int              `json:"answering"`     // of these
+	MayFail      int              `json:"may_fail"`      // how many more of these may fail before the quorum is lost
 	Directors    []DirectorStatus `json:"directors"`
 	Groups       []GroupStatus    `json:"groups"`
 	Services     []ServiceStatus  `json:"services"`
@@ -46,6 +50,7 @@ type DirectorStatus struct {
 	Draining     bool     `json:"draining"`
 	AppliedIndex uint64   `json:"applied_index"`
 	StateHash    string   `json:"state_hash"`
+	Behind       uint64   `json:"behind,omitempty"` // log entries that another has applied and this one has not
 
 	CertificateIssued  time.Time `json:"certificate_issued,omitzero"`
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"` // it renews itself long before
@@ -85,7 +90,8 @@ type RouterStatus struct {
 	Sent      uint64            `json:"sent"`      // adverts
 	Received  uint64            `json:"received"`  // adverts that were believed
 	Contested uint64            `json:"contested"` // adverts that were believed while this one was Active too
-	Restored  uint64            `json:"restored"`  // addresses, routes and rules that somebody else removed
+	Contest   float64           `json:"contest"`   // seconds for which another one was heard to be Active beside this one
+	Restored  uint64            `json:"restored"`  // addresses, routes, rules, refusals that somebody else removed
 	Drops     map[string]uint64 `json:"drops"`     // adverts that were not believed, by the reason
 	Notices   map[string]uint64 `json:"notices"`   // adverts that were believed and odd, by the oddity
 }
@@ -178,6 +184,56 @@ type DrainRequest struct {
 	Draining bool   `json:"draining"`
 }
 
+// MoveRequest asks for a group to be owned by a director.
+type MoveRequest struct {
+	Group    string `json:"group"`
+	Director string `json:"director"`
+	Force    bool   `json:"force"`  // though it is not ready
+	Author   string `json:"author"` // who asks, for the reason of the move
+}
+
+// Explanation says who owns a group, since when and why, what each member says of it, and what was decided
+// last.
+type Explanation struct {
+	Group     string        `json:"group"`
+	Owner     string        `json:"owner"`  // name, "" or "foreign ADDRESS"
+	Since     time.Time     `json:"since"`  // when the owner became it, by its own clock; zero if it does not say
+	Epoch     uint64        `json:"epoch"`  // that the log has the group in
+	Reason    string        `json:"reason"` // of that epoch
+	Order     []string      `json:"order"`  // successors, best first
+	Moving    string        `json:"moving,omitempty"`
+	Members   []Attestation `json:"members"`   // by name
+	Decisions []Decision    `json:"decisions"` // the last ten, oldest first
+}
+
+// Attestation is what one member says of a group.
+type Attestation struct {
+	Name     string            `json:"name"`
+	Error    string            `json:"error,omitempty"` // why it said nothing
+	Part     string            `json:"part"`            // initialize, backup or active; "" for a witness
+	Since    time.Time         `json:"since"`
+	Reason   string            `json:"reason"` // of that part
+	Priority uint8             `json:"priority"`
+	Epoch    uint64            `json:"epoch"`           // that its log has the group in
+	Hears    map[string]string `json:"hears,omitempty"` // router: the member that it hears own it now
+	Gone     []string          `json:"gone,omitempty"`  // members that are silent to it on every path
+	Ready    bool              `json:"ready"`
+	Why      []string          `json:"why,omitempty"` // it is not ready
+	// Sampled is how many of the owner's connections were looked at, and Covered is how many of these this member has
+	// too; both 0 where there are none.
+	Sampled int `json:"sampled,omitempty"`
+	Covered int `json:"covered,omitempty"`
+}
+
+// Decision is something that a director decided about a group, with what it decided from.
+type Decision struct {
+	Time     time.Time `json:"time"`
+	Director string    `json:"director"`
+	Kind     string    `json:"kind"` // place, move, guard, yield, claim or contest
+	Text     string    `json:"text"`
+	Inputs   []string  `json:"inputs"`
+}
+
 // LeaveRequest asks the agent to leave its cluster.
 type LeaveRequest struct {
 	Force bool `json:"force"`
@@ -192,14 +248,21 @@ type Agent interface {
 	Status(ctx context.Context) (Status, error)
 	Config(ctx context.Context) (cfg fsm.Config, revision uint64, err error)
 	Events(ctx context.Context, after uint64, wait bool) ([]Event, error)
+	Explain(ctx context.Context, group string) (Explanation, error)
 	Init(ctx context.Context, p Progress) error
 	Join(ctx context.Context, r JoinRequest, p Progress) error
 	Leave(ctx context.Context, r LeaveRequest, p Progress) error
 	Remove(ctx context.Context, name string, force bool) error
 	Drain(ctx context.Context, r DrainRequest, p Progress) error
+	Move(ctx context.Context, r MoveRequest, p Progress) error
 	CreateToken(ctx context.Context, r TokenRequest) (Token, error)
 	Tokens(ctx context.Context) ([]TokenInfo, error)
 	RevokeToken(ctx context.Context, id string) error
 	Plan(ctx context.Context, r ApplyRequest) (Plan, error)
 	Apply(ctx context.Context, r ApplyRequest) (ApplyResult, error)
+	SaveSnapshot(ctx context.Context, r SaveRequest) (SavedState, error)
+	PlanRestore(ctx context.Context, r RestoreRequest) (Plan, error)
+	Restore(ctx context.Context, r RestoreRequest) (ApplyResult, error)
+	PlanRecovery(ctx context.Context, r RecoverRequest) (RecoveryPlan, error)
+	Recover(ctx context.Context, r RecoverRequest, p Progress) error
 }

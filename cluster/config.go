@@ -42,6 +42,10 @@ type Config struct {
 	// context ends with the leadership.
 	Duties []func(ctx context.Context, n *Node)
 
+	// Unfenced reports, in tests, whether this node goes on though a recovery has left it behind.
+	Unfenced func() bool
+	step     func(string) // tests: told of each step of a recovery
+
 	Log hclog.Logger
 }
 
@@ -73,6 +77,9 @@ func (c Config) checked() (Config, error) {
 	}
 	if c.CertificateLife == 0 {
 		c.CertificateLife = memberLifetime
+	}
+	if c.step == nil {
+		c.step = func(string) {}
 	}
 	if c.Log == nil {
 		c.Log = hclog.NewNullLogger()

@@ -30,6 +30,7 @@ const (
 	certFile     = "member.pem"
 	logFile      = "raft.db"
 	recordFile   = "applied"
+	fenceFile    = "fenced.json"
 )
 
 // identity says whose directory it is.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/quorate/quorate/fsm"
 )
@@ -32,6 +33,7 @@ func (n *Node) handler() http.Handler {
 	members := http.NewServeMux()
 	members.HandleFunc("POST /cluster/propose", n.servePropose)
 	members.HandleFunc("GET /cluster/progress", n.serveProgress)
+	members.HandleFunc("GET /cluster/point", n.servePoint)
 	members.HandleFunc("POST /cluster/remove", n.serveRemove)
 	members.HandleFunc("POST /cluster/renew", n.serveRenew)
 	members.HandleFunc("/cluster/", http.NotFound)
@@ -44,6 +46,10 @@ func (n *Node) handler() http.Handler {
 		c, ok := r.Context().Value(connKey{}).(*conn)
 		if !ok {
 			writeError(w, errNoCertificate)
+			return
+		}
+		if r.URL.Path == epochPath && r.Method == http.MethodPost && n.ofThisCluster(c.ConnectionState()) == nil {
+			n.serveEpoch(w, r)
 			return
 		}
 		peer, err := n.authorize(c.ConnectionState()) // at each request: membership may have ended
@@ -61,14 +67,28 @@ var errNoCertificate = errors.New("only members of this cluster are answered, an
 
 // authorize says which member is at the other end of a connection.
 func (n *Node) authorize(c tls.ConnectionState) (peerIdentity, error) {
-	if len(c.VerifiedChains) == 0 {
-		return peerIdentity{}, errNoCertificate
-	}
-	p, err := identityOf(c.PeerCertificates[0])
+	p, err := peerOf(c)
 	if err != nil {
 		return peerIdentity{}, err
 	}
 	return p, n.mayTalk(p)
+}
+
+// peerOf says whose certificate was shown.
+func peerOf(c tls.ConnectionState) (peerIdentity, error) {
+	if len(c.VerifiedChains) == 0 {
+		return peerIdentity{}, errNoCertificate
+	}
+	return identityOf(c.PeerCertificates[0])
+}
+
+// ofThisCluster reports whether a certificate of this cluster was shown, a member's or a former member's.
+func (n *Node) ofThisCluster(c tls.ConnectionState) error {
+	p, err := peerOf(c)
+	if err == nil && p.ClusterID != n.id.ClusterID {
+		err = errNoCertificate
+	}
+	return err
 }
 
 // mayTalk reports whether a peer whose certificate is good is a member. Somebody who was admitted
@@ -81,7 +101,7 @@ func (n *Node) mayTalk(p peerIdentity) error {
 	if m, ok := s.Members[p.Name]; (ok && m.ID == p.ID) || p.Admitted > s.Index {
 		return nil
 	}
-	return &removal{Name: p.Name, Index: s.Index}
+	return &removal{Name: p.Name, Index: s.Index, Recovery: s.Recovery}
 }
 
 // removal is what a member that was removed is told, and by whom.
@@ -89,10 +109,18 @@ type removal struct {
 	Name  string // who was removed
 	Index uint64 // as of this entry
 	By    string // who says so; "": the own log
+
+	Recovery *fsm.Recovery // the last one of who says so
+	Behind   bool          // and it left this node behind
+	Where    string        // the survivor's address then
 }
 
 // Error implements error.
 func (r *removal) Error() string {
+	if r.Behind {
+		return fmt.Sprintf("%s is %v: that was recovered on %s at %s, as of log entry %d, without it (cluster epoch %d): run `quorate leave` there, and then `quorate join %s --token TOKEN` with a token that `quorate token create` on %s prints",
+			r.Name, ErrRemoved, r.Recovery.Survivor, r.Recovery.At.UTC().Format(time.RFC3339), r.Recovery.AsOf, r.Recovery.Epoch, r.Where, r.Recovery.Survivor)
+	}
 	text := fmt.Sprintf("%s is %v (as of log entry %d)", r.Name, ErrRemoved, r.Index)
 	if r.By != "" {
 		text += ", says " + r.By
@@ -109,6 +137,8 @@ type failure struct {
 	Code  string `json:"code,omitempty"`
 	Index uint64 `json:"index,omitempty"`
 	Name  string `json:"name,omitempty"`
+
+	Recovery *fsm.Recovery `json:"recovery,omitempty"`
 }
 
 // wireErrors are the errors that keep their identity on the wire.
@@ -134,7 +164,7 @@ func newFailure(err error) (failure, int) {
 	f, status := failure{Error: err.Error()}, http.StatusConflict
 	var r *removal
 	if errors.As(err, &r) {
-		f.Index, f.Name = r.Index, r.Name
+		f.Index, f.Name, f.Recovery = r.Index, r.Name, r.Recovery
 	}
 	for _, w := range wireErrors {
 		if errors.Is(err, w.err) {
@@ -147,7 +177,7 @@ func newFailure(err error) (failure, int) {
 
 func (f failure) err() error {
 	if f.Code == "removed" {
-		return &removal{Name: f.Name, Index: f.Index}
+		return &removal{Name: f.Name, Index: f.Index, Recovery: f.Recovery}
 	}
 	for _, w := range wireErrors {
 		if f.Code == w.code {

@@ -2,8 +2,11 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -196,4 +199,26 @@ func (n *Node) answers(ctx context.Context, m fsm.Member) bool {
 	}
 	_, err := n.progressOf(ctx, m.Name)
 	return err == nil
+}
+
+// askAll asks every other member how far it has come, all at once, sorted by name.
+func (n *Node) askAll(ctx context.Context) []SurveyMember {
+	members := n.State().Members
+	out := []SurveyMember{}
+	var all sync.WaitGroup
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if name == n.id.Name {
+			continue
+		}
+		out = append(out, SurveyMember{Name: name, Address: members[name].Address.String()})
+	}
+	for i := range out {
+		all.Go(func() {
+			index, err := n.progressOf(ctx, out[i].Name)
+			out[i].Index = index
+			out[i].Answers = err == nil || errors.Is(err, ErrRemoved) // whatever it says, it is not lost
+		})
+	}
+	all.Wait()
+	return out
 }

@@ -111,7 +111,10 @@ func (n *Node) open() (err error) {
 	if err := n.machine.replay(n.store, n.recorded); err != nil {
 		return err
 	}
-	if err := n.fits(); err != nil {
+	if err := errors.Join(n.fits(), n.recallFence()); err != nil {
+		return err
+	}
+	if err := n.store.forget(n.State().Recovery); err != nil {
 		return err
 	}
 	return n.listen()
@@ -176,9 +179,18 @@ func (n *Node) Run(ctx context.Context) error {
 	group, life := errgroup.WithContext(n.life)
 	group.Go(n.port.run)
 	group.Go(n.serve)
-	err := n.startRaft()
+	if n.Removed() == nil {
+		n.askEpochs(life)
+	}
+	err := error(nil)
+	if n.Removed() == nil {
+		err = n.startRaft()
+	}
+	if r := n.raft.Load(); r != nil && n.Removed() != nil {
+		r.Shutdown() // told meanwhile; stopRaft waits for it
+	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.renews} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.renews, n.callFormer} {
 			group.Go(func() error { return run(life) })
 		}
 		select {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -39,8 +40,9 @@ type port struct {
 // conn is a connection that came in, and who is at its other end; nobody for a joiner.
 type conn struct {
 	*tls.Conn
-	peer  peerIdentity
-	close func()
+	peer   peerIdentity
+	stream atomic.Bool // it is one, see [TakeStream]
+	close  func()
 }
 
 // Close implements [net.Conn].

@@ -28,6 +28,7 @@ func (n *Node) watchMembership(ctx context.Context) error {
 		case <-changed:
 		case <-tick.C:
 			if !n.Quorum() && n.Removed() == nil {
+				n.askEpochs(ctx)
 				n.askWhetherRemoved(ctx)
 				n.tellMove(ctx)
 			}
@@ -35,11 +36,12 @@ func (n *Node) watchMembership(ctx context.Context) error {
 	}
 }
 
-// dropStrangers closes Raft's connections from those that are no members any more. Their calls are
-// answered: that is how they are told.
+// dropStrangers closes Raft's connections and the streams from those that are no members any more. Their
+// calls are answered: that is how they are told.
 func (n *Node) dropStrangers() {
 	n.port.drop(func(c *conn) bool {
-		return c.ConnectionState().NegotiatedProtocol != alpnRaft || n.mayTalk(c.peer) == nil
+		lasts := c.stream.Load() || c.ConnectionState().NegotiatedProtocol == alpnRaft
+		return !lasts || n.mayTalk(c.peer) == nil
 	})
 }
 
@@ -62,9 +64,17 @@ func (n *Node) askWhetherRemoved(ctx context.Context) {
 		}
 		_, err := n.progressOf(ctx, name)
 		var r *removal
-		if errors.As(err, &r) && r.Name == n.id.Name && r.Index >= max(n.id.Admitted, n.State().Index) {
-			r.By = name
-			n.endRemoved(r)
+		if !errors.As(err, &r) || r.Name != n.id.Name {
+			continue
+		}
+		if n.heed(r.Recovery, name); n.Removed() != nil {
+			return
+		}
+		if r.Recovery.Over(n.State().Recovery) {
+			continue // nobody heeds it here
+		}
+		if r.Index >= max(n.id.Admitted, n.State().Index) {
+			n.endRemoved(&removal{Name: r.Name, Index: r.Index, By: name})
 			return
 		}
 	}
@@ -98,7 +108,7 @@ func (n *Node) tellMove(ctx context.Context) {
 
 // endRemoved ends the part in Raft; everything else stays as it is, for a person to look at.
 func (n *Node) endRemoved(r *removal) {
-	if !n.removed.CompareAndSwap(nil, r) {
+	if old := n.removed.Load(); old != nil && !r.Behind || !n.removed.CompareAndSwap(old, r) {
 		return
 	}
 	n.log.Error("removed", "err", r)

@@ -117,6 +117,24 @@ func (n *Node) Voter() bool {
 	return false
 }
 
+// Voters returns the names of the members that count for the quorum, as Raft knows them.
+func (n *Node) Voters() []string {
+	servers, err := n.servers()
+	if err != nil || n.removed.Load() != nil {
+		return nil
+	}
+	s := n.State()
+	var names []string
+	for _, id := range voterIDs(servers) {
+		m, ok := memberByID(s, id)
+		if !ok {
+			m.Name = id // its membership has ended, and Raft's configuration follows
+		}
+		names = append(names, m.Name)
+	}
+	return names
+}
+
 // servers returns Raft's configuration.
 func (n *Node) servers() ([]raft.Server, error) {
 	r := n.raft.Load()

@@ -32,6 +32,7 @@ type disk interface {
 // store is the disk under Raft, made safe against what Raft does when the disk fails: Raft panics
 // when a term cannot be stored, and its leader hangs in a log that hangs.
 type store struct {
+	dir   string
 	bolt  disk
 	snaps *raft.FileSnapshotStore
 	log   hclog.Logger
@@ -57,7 +58,7 @@ func openStore(dir string, log hclog.Logger) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
 	}
-	return &store{bolt: bolt, snaps: snaps, log: log, closed: make(chan struct{})}, nil
+	return &store{dir: dir, bolt: bolt, snaps: snaps, log: log, closed: make(chan struct{})}, nil
 }
 
 // release lets go of writes that wait for the disk to heal.

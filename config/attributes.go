@@ -20,7 +20,7 @@ type attr struct {
 }
 
 func groupAttrs(g fsm.SyncGroup) []attr {
-	return []attr{{name: "routers", value: quoteList(g.Routers)}}
+	return []attr{{name: "routers", value: quoteList(g.Routers)}, lossAttr(g.Placement)}
 }
 
 func serviceAttrs(s fsm.Service) []attr {

@@ -73,6 +73,7 @@ func routerAttrs(r fsm.Router) []attr {
 		numberAttr("version", r.Version).or(defaultVersion),
 		textAttr("checksum", string(r.Checksum)).or(quote(string(defaultChecksum))),
 		flagAttr("virtual_mac", r.VirtualMAC),
+		{name: "accept", value: strconv.FormatBool(!r.NoAccept), plain: !r.NoAccept},
 		textAttr("address_owner", r.AddressOwner),
 		{name: "preempt", value: strconv.FormatBool(!r.NoPreempt), plain: !r.NoPreempt},
 		durationAttr("preempt_delay", r.PreemptDelay),
@@ -80,6 +81,7 @@ func routerAttrs(r fsm.Router) []attr {
 		flagAttr("unicast", r.Unicast),
 		flagAttr("known_only", r.KnownOnly),
 		flagAttr("strict_addresses", r.StrictAddresses),
+		lossAttr(r.Placement),
 	}
 }
 
@@ -87,11 +89,17 @@ func peerAttrs(p fsm.Peer) []attr { return []attr{numberAttr("min_ttl", p.MinTTL
 
 // authAttrs never has a plan show a key: "(kept)" is none, which changes nothing, and "(new)" is any.
 func authAttrs(a fsm.Auth) []attr {
-	key := attr{name: "key", value: quote(a.Key), text: "(new)"}
-	if a.Key == "" {
-		key.value, key.text = quote(keptKey), keptKey
+	key := func(name, key string) attr {
+		if key == "" {
+			return attr{name: name, value: quote(keptKey), text: keptKey}
+		}
+		return attr{name: name, value: quote(key), text: "(new)"}
 	}
-	return []attr{numberAttr("key_id", a.KeyID), key}
+	other := key("other_key", a.OtherKey)
+	if a.OtherID == 0 && a.OtherKey == "" {
+		other = textAttr("other_key", "").or("none")
+	}
+	return []attr{numberAttr("key_id", a.KeyID), key("key", a.Key), numberAttr("other_key_id", a.OtherID).or("none"), other}
 }
 
 func routeAttrs(r fsm.Route) []attr {
@@ -187,7 +195,11 @@ func routerBlocks(r fsm.Router) []block {
 	for _, rule := range r.Rules {
 		all = append(all, block{KindRule, "", ruleAttrs(rule)})
 	}
-	return append(all, needsBlocks(r.Needs)...)
+	return append(append(all, placementBlocks(r.Placement)...), needsBlocks(r.Needs)...)
+}
+
+func groupBlocks(g fsm.SyncGroup) []block {
+	return append(placementBlocks(g.Placement), needsBlocks(g.Needs)...)
 }
 
 func needsBlocks(n fsm.Needs) []block {

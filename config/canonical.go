@@ -36,9 +36,8 @@ func canonicalRouter(r fsm.Router) fsm.Router {
 		if a.Kind == fsm.AuthHMAC {
 			orDefault(&a.KeyID, defaultKeyID)
 		}
-		if a.Key == keptKey {
-			a.Key = ""
-		}
+		orEmpty(&a.Key, keptKey)
+		orEmpty(&a.OtherKey, keptKey)
 		r.Auth = &a
 	}
 	for i := range r.Routes {
@@ -48,7 +47,7 @@ func canonicalRouter(r fsm.Router) fsm.Router {
 	for i := range r.Rules {
 		r.Rules[i] = canonicalRule(r.Rules[i])
 	}
-	r.Needs = canonicalNeeds(r.Needs)
+	r.Needs, r.Placement = canonicalNeeds(r.Needs), canonicalPlacement(r.Placement)
 	return r
 }
 
@@ -65,7 +64,7 @@ func canonicalRule(r fsm.Rule) fsm.Rule {
 }
 
 func canonicalGroup(g fsm.SyncGroup) fsm.SyncGroup {
-	g.Routers, g.Needs = listed(g.Routers), canonicalNeeds(g.Needs)
+	g.Routers, g.Needs, g.Placement = listed(g.Routers), canonicalNeeds(g.Needs), canonicalPlacement(g.Placement)
 	return g
 }
 

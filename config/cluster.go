@@ -72,7 +72,9 @@ func (n *node) cluster(c *fsm.Config) {
 		case "sync_group":
 			if g := n.named(b, "sync_groups"); g != nil {
 				g.require("routers", `["ROUTER", "ROUTER"]`)
-				put(&c.SyncGroups, name, canonicalGroup(fsm.SyncGroup{Name: name, Routers: g.texts("routers"), Needs: g.needs()}))
+				put(&c.SyncGroups, name, canonicalGroup(fsm.SyncGroup{
+					Name: name, Routers: g.texts("routers"), Needs: g.needs(), Placement: g.placement(),
+				}))
 			}
 		case "track":
 			if t := n.named(b, "tracks"); t != nil {
@@ -116,9 +118,13 @@ func (n *node) part(b *hcl.Block, field string, index int) *node {
 
 // only reports the keys that mean nothing to a block of this kind, and does not read them.
 func (n *node) only(keys []string) {
+	hint := "known here: " + strings.Join(keys, ", ")
+	if len(keys) == 0 {
+		hint = "leave it out"
+	}
 	for name, attr := range n.attrs {
 		if !slices.Contains(keys, name) {
-			n.report(n.child(name), attr.NameRange.Start, "known here: "+strings.Join(keys, ", "), "%s%s means nothing to it", n.prefix(), name)
+			n.report(n.child(name), attr.NameRange.Start, hint, "%s%s means nothing to it", n.prefix(), name)
 			delete(n.attrs, name)
 		}
 	}

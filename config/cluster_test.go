@@ -68,7 +68,7 @@ func TestJSONSaysTheSame(t *testing.T) {
 }
 
 func TestEveryMistakeIsSaidAtOnceWithItsPlace(t *testing.T) {
-	for _, name := range []string{"mistakes", "mistakes-vrrp"} {
+	for _, name := range []string{"mistakes", "mistakes-vrrp", "mistakes-placement"} {
 		c, problems := ParseCluster(name+".hcl", testdata(t, name+".hcl"))
 		if problems.Err() == nil {
 			t.Fatal("no error")

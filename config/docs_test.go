@@ -38,7 +38,7 @@ func section(t *testing.T, doc, heading string) string {
 var row = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|")
 
 // kindsOf are the words that blocks of several kinds have tables of.
-var kindsOf = map[string][]string{"check": checkKinds, "auth": authKinds, "track": trackKinds}
+var kindsOf = map[string][]string{"check": checkKinds, "auth": authKinds, "track": trackKinds, "placement": fsm.Policies}
 
 func TestTheReferenceHasEveryKeyAndNoOther(t *testing.T) {
 	doc := reference(t)
@@ -97,14 +97,14 @@ func TestTheReferenceHasTheRightKindsForEachKey(t *testing.T) {
 
 func TestTheReferenceNamesEveryValue(t *testing.T) {
 	doc := reference(t)
-	for _, list := range [][]string{forwards, protocols, families, agreements, roles, logLevels, profiles, checksums, routeTypes, hookStates} {
+	for _, list := range [][]string{forwards, protocols, families, agreements, roles, logLevels, profiles, checksums, routeTypes, hookStates, fsm.QuorumLosses} {
 		for _, v := range list {
 			if !strings.Contains(doc, "`\""+v+"\"`") {
 				t.Errorf("no word of %q", v)
 			}
 		}
 	}
-	for _, v := range slices.Concat(fsm.Schedulers, checkKinds, authKinds, trackKinds) {
+	for _, v := range slices.Concat(fsm.Schedulers, checkKinds, authKinds, trackKinds, fsm.Policies) {
 		if !strings.Contains(doc, "`"+v+"`") {
 			t.Errorf("no word of %s", v)
 		}
@@ -116,6 +116,7 @@ func TestTheReferenceNamesEveryValue(t *testing.T) {
 		formatDuration(persistPeriod.max), formatDuration(advertPeriod.max), formatDuration(advertPeriodV2.max), formatDuration(checkPeriod.min),
 		formatDuration(defaultRefresh), formatDuration(refreshPeriod.max), formatDuration(preemptPeriod.max), formatDuration(defaultHookTimeout),
 		formatDuration(profileIntervals["vm"]), formatDuration(profileIntervals["fast"]), formatDuration(defaultFileInterval),
+		formatDuration(fsm.Score.DefaultHold()), formatDuration(fsm.Spread.DefaultHold()), formatDuration(holdPeriod.max),
 	} {
 		if !strings.Contains(doc, "`\""+v+"\"`") {
 			t.Errorf("no word of the default or limit %q", v)

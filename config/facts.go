@@ -68,6 +68,11 @@ func (s *schema) kinds() (kinds []string, keys map[string][]string) {
 			keys[string(kind)] = k
 		}
 		return trackKinds, keys
+	case "placement":
+		for policy, k := range placementKeys {
+			keys[string(policy)] = k
+		}
+		return fsm.Policies, keys
 	}
 	return nil, nil
 }
@@ -77,13 +82,10 @@ func skeleton(s *schema, depth int) []byte {
 	var b strings.Builder
 	for _, block := range s.blocks {
 		kinds, _ := block.kinds()
-		if kinds == nil {
-			kinds = []string{"x"}
-		}
-		for i, kind := range kinds {
+		for i := range max(len(kinds), 1) {
 			labels := slices.Repeat([]string{fmt.Sprintf("%s%d", block.name, i)}, len(block.labels))
-			if len(labels) > 0 && block.labels[0] == "kind" {
-				labels[0] = kind
+			if len(kinds) > 0 {
+				labels[0] = kinds[i]
 			}
 			fmt.Fprintf(&b, "%s {\n%s}\n", head(block.name, labels), skeleton(block, depth+1))
 		}

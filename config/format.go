@@ -14,7 +14,7 @@ import (
 func Format(c fsm.Config) []byte {
 	w := new(writer)
 	for name, g := range sorted(c.SyncGroups) {
-		w.thing(groupAttrs(g), needsBlocks(g.Needs), "sync_group", name)
+		w.thing(groupAttrs(g), groupBlocks(g), "sync_group", name)
 	}
 	for name, r := range sorted(c.Routers) {
 		w.thing(routerAttrs(r), routerBlocks(r), "router", name)

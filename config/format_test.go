@@ -89,14 +89,15 @@ func TestEveryFieldOfTheModelIsPrintedAndCompared(t *testing.T) {
 		attrs func(v reflect.Value) []attr
 		keys  map[string]bool // fields that are labels, blocks or the name
 	}{
-		{fsm.Router{}, attrsOf(routerAttrs), map[string]bool{"Name": true, "Peers": true, "Auth": true, "Routes": true, "Rules": true, "Needs": true}},
+		{fsm.Router{}, attrsOf(routerAttrs), map[string]bool{"Name": true, "Peers": true, "Auth": true, "Routes": true, "Rules": true, "Needs": true, "Placement": true}},
 		{fsm.Peer{}, attrsOf(peerAttrs), map[string]bool{"Address": true}},
 		{fsm.Auth{}, attrsOf(authAttrs), map[string]bool{"Kind": true}},
 		{fsm.Route{}, attrsOf(routeAttrs), map[string]bool{"To": true}},
 		{fsm.Rule{}, attrsOf(ruleAttrs), nil},
 		{fsm.Use{}, attrsOf(useAttrs), map[string]bool{"Track": true, "Require": true}},
 		{fsm.Hook{}, attrsOf(hookAttrs), map[string]bool{"Name": true}},
-		{fsm.SyncGroup{}, attrsOf(groupAttrs), map[string]bool{"Name": true, "Needs": true}},
+		{fsm.SyncGroup{}, attrsOf(groupAttrs), map[string]bool{"Name": true, "Needs": true, "Placement": true}},
+		{fsm.Placement{}, attrsOf(placementAttrs), map[string]bool{"Policy": true, "Scores": true, "OnQuorumLoss": true}},
 		{fsm.Track{}, attrsOf(trackAttrs), map[string]bool{"Name": true, "Kind": true}},
 		{fsm.Service{}, attrsOf(serviceAttrs), map[string]bool{"Name": true, "Checks": true, "Servers": true, "Fallback": true}},
 		{fsm.Server{}, attrsOf(serverAttrs), map[string]bool{"Address": true}},
@@ -156,7 +157,7 @@ func fill(t *testing.T, v reflect.Value) {
 // FuzzParseCluster holds that nothing panics, and that what parses is printed so that it parses alike.
 func FuzzParseCluster(f *testing.F) {
 	for _, name := range []string{
-		"article.hcl", "article.json", "mistakes.hcl", "article.format.hcl", "mistakes-vrrp.hcl", "warnings.hcl",
+		"article.hcl", "article.json", "mistakes.hcl", "article.format.hcl", "mistakes-vrrp.hcl", "mistakes-placement.hcl", "warnings.hcl",
 		"examples/everything.hcl", "examples/everything.json", "doubts.hcl",
 		"language/hundred.hcl", "language/everywhere.hcl", "language/everywhere.json", "language/mistakes.hcl",
 	} {

@@ -41,7 +41,7 @@ func (g generator) router(i int, tracks []string) fsm.Router {
 	for k := range g.IntN(3) {
 		r.Rules = append(r.Rules, g.rule(k))
 	}
-	r.Needs = g.needs(tracks)
+	r.Needs, r.Placement = g.needs(tracks), g.placement()
 	return r
 }
 
@@ -54,7 +54,7 @@ func (g generator) wire(r *fsm.Router) {
 	case g.chance(30):
 		r.Checksum = fsm.PlainChecksum
 	}
-	r.VirtualMAC, r.Unicast, r.KnownOnly = g.chance(20), g.chance(30), g.chance(20)
+	r.VirtualMAC, r.Unicast, r.KnownOnly, r.NoAccept = g.chance(20), g.chance(30), g.chance(20), g.chance(20)
 	switch g.IntN(4) {
 	case 0:
 		r.NoPreempt = true
@@ -83,7 +83,11 @@ func (g generator) authenticate(r *fsm.Router) {
 	case r.Version == 2:
 		r.Auth = &fsm.Auth{Kind: pick(g, []fsm.AuthKind{fsm.AuthPassword, fsm.AuthHeader}), Key: pick(g, []string{"", "s3cr3t", `"${x}`})}
 	default:
-		r.Auth = &fsm.Auth{Kind: fsm.AuthHMAC, KeyID: uint8(1 + g.IntN(255)), Key: pick(g, []string{"", strings.Repeat("0f", 32), strings.Repeat("A5", 64)})}
+		secrets := []string{"", strings.Repeat("0f", 32), strings.Repeat("A5", 64)}
+		r.Auth = &fsm.Auth{Kind: fsm.AuthHMAC, KeyID: uint8(1 + g.IntN(255)), Key: pick(g, secrets)}
+		if other := uint8(1 + g.IntN(255)); g.chance(50) && other != r.Auth.KeyID {
+			r.Auth.OtherID, r.Auth.OtherKey = other, pick(g, secrets)
+		}
 	}
 }
 
@@ -149,6 +153,21 @@ func (g generator) needs(tracks []string) fsm.Needs {
 		n.Hooks = append(n.Hooks, h)
 	}
 	return canonicalNeeds(n)
+}
+
+func (g generator) placement() fsm.Placement {
+	p := fsm.Placement{Policy: pick(g, []fsm.Policy{"", fsm.Leader, fsm.Spread, fsm.Pinned, fsm.Score})}
+	p.OnQuorumLoss = pick(g, []fsm.QuorumLoss{"", fsm.GiveWay, fsm.LetGo})
+	if p.Policy != "" {
+		p.Hold = pick(g, []time.Duration{0, noHold, 3 * time.Second, time.Hour})
+	}
+	if p.Policy == fsm.Pinned {
+		p.Directors = pick(g, [][]string{{"d1"}, {"d3", "d1", "lb.2"}})
+	}
+	for k := range g.IntN(3) {
+		put(&p.Scores, fmt.Sprintf("d%d", k), 1+g.IntN(254))
+	}
+	return p
 }
 
 func (g generator) track(i int) fsm.Track {

@@ -42,7 +42,12 @@ func (g generator) config(t *testing.T) fsm.Config {
 		}
 	}
 	if len(free) > 1 {
-		put(&c.SyncGroups, "group", fsm.SyncGroup{Name: "group", Routers: free, Needs: g.needs(tracks)})
+		for _, name := range free {
+			r := c.Routers[name]
+			r.Placement = fsm.Placement{} // that is the group's
+			c.Routers[name] = r
+		}
+		put(&c.SyncGroups, "group", fsm.SyncGroup{Name: "group", Routers: free, Needs: g.needs(tracks), Placement: g.placement()})
 	}
 	for i := range g.IntN(5) {
 		s := g.service(i)

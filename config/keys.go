@@ -11,16 +11,22 @@ import (
 // says that there is one, and a file that says the same, or nothing, keeps it.
 
 // KeepKeys returns the configuration that is to come without those keys which the cluster has already, so
-// that [Diff] does not call them new. Have are the keys by the name of the router.
-func KeepKeys(before, after fsm.Config, have map[string]string) fsm.Config {
+// that [Diff] does not call them new.
+func KeepKeys(before, after fsm.Config, have fsm.Secrets) fsm.Config {
 	routers := maps.Clone(after.Routers)
 	for name, r := range routers {
-		if r.Auth != nil && r.Auth.Key != "" && r.Auth.Key == have[name] && keeps(before, name, r.Auth.Kind) {
-			a := *r.Auth
-			a.Key = ""
-			r.Auth = &a
-			routers[name] = r
+		if r.Auth == nil {
+			continue
 		}
+		a, keep := *r.Auth, r.Auth.Keep(before.Routers[name].Auth, have.RouterKeys(name))
+		if a.Key == keep.Key {
+			a.Key = ""
+		}
+		if a.OtherKey == keep.Other {
+			a.OtherKey = ""
+		}
+		r.Auth = &a
+		routers[name] = r
 	}
 	after.Routers = routers
 	return after
@@ -31,19 +37,27 @@ func KeepKeys(before, after fsm.Config, have map[string]string) fsm.Config {
 func MissingKeys(before, after fsm.Config) Problems {
 	var all Problems
 	for name, r := range sorted(after.Routers) {
-		if r.Auth != nil && r.Auth.Key == "" && !keeps(before, name, r.Auth.Kind) {
+		if r.Auth == nil {
+			continue
+		}
+		missing := func(key, what string) {
 			all = append(all, Problem{
-				Path: fmt.Sprintf("routers[%q].auth.key", name),
-				Text: fmt.Sprintf("router %q, auth %q: has no key, and the cluster has none of that kind to keep", name, r.Auth.Kind),
-				Hint: `add key = "..."`,
+				Path: fmt.Sprintf("routers[%q].auth.%s", name, key),
+				Text: fmt.Sprintf("router %q, auth %q: has no %s", name, r.Auth.Kind, what),
+				Hint: fmt.Sprintf(`add %s = "..."`, key),
 			})
+		}
+		keep := r.Auth.Keep(before.Routers[name].Auth, fsm.AuthKeys{Key: "one", Other: "one"})
+		if r.Auth.Key == "" && keep.Key == "" {
+			what := "key, and the cluster has none of that kind to keep"
+			if r.Auth.Kind == fsm.AuthHMAC {
+				what = fmt.Sprintf("key %d, and the cluster has none of that number to keep", r.Auth.KeyID)
+			}
+			missing("key", what)
+		}
+		if r.Auth.OtherID != 0 && r.Auth.OtherKey == "" && keep.Other == "" {
+			missing("other_key", fmt.Sprintf("other key %d, and the cluster has none of that number to keep", r.Auth.OtherID))
 		}
 	}
 	return all
-}
-
-// keeps reports whether a router has a key that another configuration can keep.
-func keeps(c fsm.Config, router string, kind fsm.AuthKind) bool {
-	was := c.Routers[router].Auth
-	return was != nil && was.Kind == kind
 }

@@ -60,7 +60,7 @@ var elsewhere = map[string]string{
 	"misc_path": "command", "helo_name": "host", "tcp_check": `check "tcp"`, "http_get": `check "http"`,
 	"ssl_get": `check "https"`, "smtp_check": `check "smtp"`, "misc_check": `check "script"`, "algorithm": "scheduler",
 	"bind_address": "bind", "address_bind": "bind",
-	"virtual_ipaddress_excluded": "excluded", "vrrp_version": "version", "use_vmac": "virtual_mac", "nopreempt": "preempt = false",
+	"virtual_ipaddress_excluded": "excluded", "vrrp_version": "version", "use_vmac": "virtual_mac", "no_accept": "accept = false", "nopreempt": "preempt = false",
 	"garp_master_refresh": "refresh", "unicast_peer": `unicast = true and peer "ADDRESS"`, "unicast_src_ip": "bind in the agent file",
 	"authentication": `auth "KIND"`, "auth_type": `auth "KIND"`, "auth_pass": "key in an auth block", "auth_hmac": `auth "hmac"`,
 	"virtual_routes": `route "DESTINATION"`, "virtual_rules": "rule", "v3_checksum_as_v2": `checksum = "plain"`,

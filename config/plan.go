@@ -30,6 +30,8 @@ const (
 	KindAuth      Kind = "auth"
 	KindRoute     Kind = "route"
 	KindRule      Kind = "rule"
+	KindPlacement Kind = "placement"
+	KindDirector  Kind = "director"
 	KindRequire   Kind = "require"
 	KindPrefer    Kind = "prefer"
 	KindHook      Kind = "hook"
@@ -65,7 +67,7 @@ func Diff(before, after fsm.Config) []Change {
 		was, had := before.SyncGroups[name]
 		is, has := after.SyncGroups[name]
 		changes = diffThings(changes, KindSyncGroup, thingIf(had, name, groupAttrs(was)), thingIf(has, name, groupAttrs(is)))
-		changes = diffBlocks(changes, KindSyncGroup, name, needsBlocks(was.Needs), needsBlocks(is.Needs))
+		changes = diffBlocks(changes, KindSyncGroup, name, groupBlocks(was), groupBlocks(is))
 	}
 	for name := range sorted(union(before.Routers, after.Routers)) {
 		was, had := before.Routers[name]

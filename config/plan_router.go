@@ -1,7 +1,7 @@
 package config
 
 // blockKinds are the parts of routers and sync groups, in the order of a plan.
-var blockKinds = []Kind{KindPeer, KindAuth, KindRoute, KindRule, KindRequire, KindPrefer, KindHook}
+var blockKinds = []Kind{KindPeer, KindAuth, KindRoute, KindRule, KindPlacement, KindDirector, KindRequire, KindPrefer, KindHook}
 
 // diffBlocks appends what differs between the parts of a router or a sync group.
 func diffBlocks(changes []Change, kind Kind, name string, before, after []block) []Change {

@@ -190,7 +190,7 @@ func TestTheWordForAKeyThatIsKeptIsNoChange(t *testing.T) {
 		t.Error("a program's word for a key that is kept is taken for a key")
 	}
 
-	have := map[string]string{"r": "s3cr3t"}
+	have := fsm.Secrets{VRRPKeys: map[string]string{"r": "s3cr3t"}}
 	if changes := Diff(shown, KeepKeys(shown, given, have)); len(changes) != 0 {
 		t.Errorf("the same key again: %s", Render(changes))
 	}
@@ -198,9 +198,9 @@ func TestTheWordForAKeyThatIsKeptIsNoChange(t *testing.T) {
 		t.Error("KeepKeys changed its argument")
 	}
 	for name, kept := range map[string]fsm.Config{
-		"another key":           KeepKeys(shown, given, map[string]string{"r": "other"}),
+		"another key":           KeepKeys(shown, given, fsm.Secrets{VRRPKeys: map[string]string{"r": "other"}}),
 		"a key of another kind": KeepKeys(router(`auth "ah" {}`), given, have),
-		"a key that is new":     KeepKeys(fsm.Config{}, given, nil),
+		"a key that is new":     KeepKeys(fsm.Config{}, given, fsm.Secrets{}),
 	} {
 		if kept.Routers["r"].Auth.Key != "s3cr3t" {
 			t.Errorf("%s is not kept", name)

@@ -15,19 +15,19 @@ func routerSchema() *schema {
 		name: "router", labels: []string{"name"},
 		keys: []string{
 			"vrid", "interface", "addresses", "excluded", "profile", "interval", "version", "checksum",
-			"virtual_mac", "address_owner", "preempt", "preempt_delay", "refresh",
-			"unicast", "known_only", "strict_addresses",
+			"virtual_mac", "accept", "address_owner", "preempt", "preempt_delay", "refresh",
+			"unicast", "known_only", "strict_addresses", "on_quorum_loss",
 		},
 		blocks: append([]*schema{
 			{name: "peer", labels: []string{"address"}, keys: []string{"min_ttl"}},
-			{name: "auth", labels: []string{"kind"}, keys: []string{"key_id", "key"}},
+			{name: "auth", labels: []string{"kind"}, keys: []string{"key_id", "key", "other_key_id", "other_key"}},
 			{name: "route", labels: []string{"destination"}, keys: []string{
 				"via", "interface", "type", "source", "table", "metric", "mtu", "onlink",
 			}},
 			{name: "rule", keys: []string{
 				"priority", "family", "from", "to", "in", "out", "mark", "mask", "tos", "type", "table",
 			}},
-		}, needsSchemas()...),
+		}, append(placementSchemas(), needsSchemas()...)...),
 	}
 }
 
@@ -50,7 +50,7 @@ var profileIntervals = map[string]time.Duration{
 var authKeys = map[fsm.AuthKind][]string{
 	fsm.AuthPassword: {"key"},
 	fsm.AuthHeader:   {"key"},
-	fsm.AuthHMAC:     {"key_id", "key"},
+	fsm.AuthHMAC:     {"key_id", "key", "other_key_id", "other_key"},
 }
 
 // The ranges of a router's numbers and durations.
@@ -104,6 +104,7 @@ func (n *node) router(name string) fsm.Router {
 		Version:      uint8(n.integer("version", 0, versionSpan)),
 		Checksum:     fsm.Checksum(n.word("checksum", "", checksums)),
 		VirtualMAC:   n.boolean("virtual_mac", false),
+		NoAccept:     !n.boolean("accept", true),
 		AddressOwner: n.text("address_owner", ""),
 		NoPreempt:    !n.boolean("preempt", true),
 		PreemptDelay: n.duration("preempt_delay", 0),
@@ -132,7 +133,7 @@ func (n *node) router(name string) fsm.Router {
 			r.Rules = append(r.Rules, n.rule(b, len(r.Rules)))
 		}
 	}
-	r.Needs = n.needs()
+	r.Needs, r.Placement = n.needs(), n.placement()
 	return canonicalRouter(r)
 }
 
@@ -181,13 +182,16 @@ func (n *node) auth(b *hcl.Block, r *fsm.Router) {
 		return
 	}
 	m.only(keys)
-	r.Auth = &fsm.Auth{Kind: kind, KeyID: uint8(m.integer("key_id", 0, keyIDSpan)), Key: m.key()}
+	r.Auth = &fsm.Auth{
+		Kind: kind, KeyID: uint8(m.integer("key_id", 0, keyIDSpan)), Key: m.key("key"),
+		OtherID: uint8(m.integer("other_key_id", 0, keyIDSpan)), OtherKey: m.key("other_key"),
+	}
 }
 
 // key reads a key, which is not there if the cluster is to keep the one that it has.
-func (n *node) key() string {
-	n.asks("key", "text", nil)
-	i, ok := n.get("key")
+func (n *node) key(name string) string {
+	n.asks(name, "text", nil)
+	i, ok := n.get(name)
 	if !ok {
 		return ""
 	}

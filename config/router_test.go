@@ -61,6 +61,7 @@ track "process" "p" {
 version = 3
 checksum = "pseudo"
 virtual_mac = false
+accept = true
 address_owner = ""
 preempt = true
 preempt_delay = "0s"
@@ -231,6 +232,15 @@ func TestAModelOfARouterWithoutAFileGetsPathsInsteadOfLines(t *testing.T) {
 			`routers["outside"].peers[0].address: error: router "outside", peer 127.0.0.1: is a loopback address`},
 		{"the kind of auth", func(_ *fsm.Config, r *fsm.Router) { r.Auth = &fsm.Auth{Kind: "md5"} },
 			`routers["outside"].auth.kind: error: router "outside": unknown kind of auth "md5" (one of password, ah, hmac)`},
+		{"an other key without a number", func(_ *fsm.Config, r *fsm.Router) {
+			r.Auth = &fsm.Auth{Kind: fsm.AuthHMAC, KeyID: 1, OtherKey: strings.Repeat("0f", 32)}
+		}, `routers["outside"].auth.other_key_id: error: router "outside", auth "hmac": the other key has no number (add other_key_id, which is not that of the key)`},
+		{"two keys of one number", func(_ *fsm.Config, r *fsm.Router) { r.Auth = &fsm.Auth{Kind: fsm.AuthHMAC, KeyID: 1, OtherID: 1} },
+			`routers["outside"].auth.other_key_id: error: router "outside", auth "hmac": both keys have the number 1 (adverts say by which key they are signed: give the new key another number; the other is routers["outside"].auth.key_id)`},
+		{"an other password", func(_ *fsm.Config, r *fsm.Router) {
+			r.Version, r.Auth = 2, &fsm.Auth{Kind: fsm.AuthPassword, OtherKey: "x"}
+		}, `routers["outside"].auth: warning: router "outside", auth "password": a password is no security: every advert shows it (for old routers only; "hmac" is security)` + "\n" +
+			`routers["outside"].auth.other_key_id: error: router "outside", auth "password": it has no other key (leave it out)`},
 		{"a route to nowhere", func(_ *fsm.Config, r *fsm.Router) { r.Routes = []fsm.Route{{Interface: "wan"}} },
 			`routers["outside"].routes[0].to: error: router "outside", route invalid Prefix: a network that is none (write it as in 10.0.0.0/8)`},
 		{"a rule's family", func(_ *fsm.Config, r *fsm.Router) {
@@ -277,5 +287,33 @@ func TestTheLabelsOfATrackAreMissedByName(t *testing.T) {
 	}
 	if _, problems := ParseCluster("c.json", []byte(`{"track": {"file": {"path": "/f"}}}`)); problems.Err() == nil {
 		t.Error("a track without a name is taken, in JSON")
+	}
+}
+
+// FRR speaks from a virtual link-local address, where that is the first one of its interface.
+func TestAPeerMayBeNamedByAVirtualLinkLocalAddress(t *testing.T) {
+	refused := `routers["r"].peers[0].address: error: router "r", peer %s: is one of the router's virtual addresses (write the address that its adverts come from)`
+	for _, tt := range []struct {
+		name, peer string
+		unicast    bool
+		ok         bool
+	}{
+		{"link-local", "fe80::51", false, true},
+		{"global", "2001:db8::51", false, false},
+		{"sent to by itself", "fe80::51", true, false},
+	} {
+		r := fsm.Router{
+			Name: "r", VRID: 51, Interface: "wan", Interval: time.Second, Unicast: tt.unicast,
+			Addresses: []netip.Prefix{netip.MustParsePrefix("fe80::51/64"), netip.MustParsePrefix("2001:db8::51/64")},
+			Peers:     []fsm.Peer{{Address: netip.MustParseAddr(tt.peer)}},
+		}
+		want := ""
+		if !tt.ok {
+			want = fmt.Sprintf(refused, tt.peer)
+		}
+		got := strings.TrimSpace(Validate(fsm.Config{Routers: map[string]fsm.Router{"r": r}}).String())
+		if got != want {
+			t.Errorf("%s: %q, want %q", tt.name, got, want)
+		}
 	}
 }

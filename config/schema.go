@@ -68,7 +68,7 @@ func (s *schema) block(name string) *schema {
 
 func clusterSchema() *schema {
 	s := &schema{blocks: []*schema{
-		{name: "sync_group", labels: []string{"name"}, keys: []string{"routers"}, blocks: needsSchemas()},
+		{name: "sync_group", labels: []string{"name"}, keys: []string{"routers", "on_quorum_loss"}, blocks: append(placementSchemas(), needsSchemas()...)},
 		routerSchema(),
 		{name: "track", labels: []string{"kind", "name"}, keys: allTrackKeys},
 		serviceSchema(),
@@ -83,7 +83,7 @@ func (s *schema) repeatable() *schema {
 	for _, b := range s.blocks {
 		last := len(b.labels) - 1
 		switch {
-		case b.open, b.name == "auth":
+		case b.open, b.name == "auth", b.name == "placement":
 		case b.name == "fallback":
 			b.label = "address"
 		case last < 0 || b.labels[last] == "kind":

@@ -36,7 +36,9 @@ func (v *validator) syncGroups(c fsm.Config) {
 				continue
 			}
 			member[r] = o.path + field
+			o.ownPlacement(field, c.Routers[r], name)
 		}
+		o.placement(g.Placement)
 		o.addressOwner(g, c.Routers)
 		o.needs(g.Needs, c.Tracks)
 		if _, ok := c.Routers[name]; ok && !slices.Contains(g.Routers, name) {

@@ -82,6 +82,7 @@ func (o object) router(name string, r fsm.Router) {
 		}
 	}
 	o.addresses(r)
+	o.placement(r.Placement)
 }
 
 // ownInterface is what interfaces with a virtual MAC address are called.
@@ -185,6 +186,8 @@ func (o object) peers(r fsm.Router) {
 			child.wrong(".address", "", "is a loopback address")
 		case len(r.Addresses) > 0 && p.Address.Is6() != r.IPv6():
 			child.wrong(".address", "", "is not of the family of the router's addresses")
+		case slices.ContainsFunc(r.Addresses, virtual) && p.Address.Is6() && p.Address.IsLinkLocalUnicast() && !r.Unicast:
+			// as FRR may do
 		case slices.ContainsFunc(slices.Concat(r.Addresses, r.Excluded), virtual):
 			child.wrong(".address", "write the address that its adverts come from", "is one of the router's virtual addresses")
 		}
@@ -215,13 +218,15 @@ func (o object) auth(r fsm.Router) {
 		if r.Version == 2 {
 			child.wrong("", `leave version out for 3, or use auth "password"`, "version 2 adverts are not signed")
 		}
-		if b, err := hex.DecodeString(a.Key); a.Key != "" && (err != nil || len(b) < 32 || len(b) > 64) {
-			child.wrong(".key", "make one with: openssl rand -hex 32", "the key must be 32 to 64 bytes in hex, 64 to 128 digits")
-		}
+		child.secret(".key", a.Key)
+		child.otherKey(a)
 		return
 	}
 	if a.KeyID != 0 {
 		child.wrong(".key_id", "leave it out", "key_id means nothing to it")
+	}
+	if a.OtherID != 0 || a.OtherKey != "" {
+		child.wrong(".other_key_id", "leave it out", "it has no other key")
 	}
 	if r.Version != 2 {
 		child.wrong("", `add version = 2, or use auth "hmac"`, "version 3 has neither passwords nor AH")
@@ -232,6 +237,27 @@ func (o object) auth(r fsm.Router) {
 		child.wrong(".key", "", "the key has characters beyond ASCII in it")
 	}
 	child.weak(a.Kind)
+}
+
+// secret checks a key that signs.
+func (o object) secret(key, secret string) {
+	if b, err := hex.DecodeString(secret); secret != "" && (err != nil || len(b) < 32 || len(b) > 64) {
+		o.wrong(key, "make one with: openssl rand -hex 32", "the key must be 32 to 64 bytes in hex, 64 to 128 digits")
+	}
+}
+
+// otherKey checks the key that is believed too.
+func (o object) otherKey(a fsm.Auth) {
+	switch {
+	case a.OtherID == 0 && a.OtherKey == "":
+	case a.OtherID == 0:
+		o.wrong(".other_key_id", "add other_key_id, which is not that of the key", "the other key has no number")
+	case a.OtherID == a.KeyID:
+		o.clash(".other_key_id", o.path+".key_id", "adverts say by which key they are signed: give the new key another number", "both keys have the number %d", a.KeyID)
+	default:
+		o.within("other_key_id", int64(a.OtherID), keyIDSpan)
+	}
+	o.secret(".other_key", a.OtherKey)
 }
 
 // weak says what a kind of authentication does not do.

@@ -114,10 +114,13 @@ func Order(s *fsm.State, self Self) keeper.Order {
 			Epoch:    s.Groups[g.Name].Epoch,
 			Priority: ownership.Priority(standing),
 			Preempt:  ownership.Preempts(standing),
-			Blocked:  self.Blocked[g.Name],
+		}
+		group.Blocked, group.Yield = ownership.WithoutQuorum(g.Placement.OnQuorumLoss, self.Quorum)
+		if why := self.Blocked[g.Name]; why != "" {
+			group.Blocked = why
 		}
 		for _, r := range g.Routers {
-			group.Routers = append(group.Routers, router(r, self, s.Secrets().VRRPKeys[r.Name]))
+			group.Routers = append(group.Routers, router(r, self, s.Secrets().RouterKeys(r.Name)))
 			group.Preempt = group.Preempt && !r.NoPreempt
 			group.PreemptDelay = max(group.PreemptDelay, r.PreemptDelay)
 			if r.AddressOwner == self.Name && !standing.Draining {

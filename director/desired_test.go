@@ -198,7 +198,7 @@ func prefixes(texts ...string) (out []netip.Prefix) {
 func TestARouterIsToldToTheKeeperWhole(t *testing.T) {
 	r := fsm.Router{
 		Name: "web", VRID: 51, Interface: "wan", Addresses: prefixes("192.0.2.1/24"), Interval: time.Second,
-		Version: 2, Checksum: fsm.PlainChecksum, VirtualMAC: true, Unicast: true, KnownOnly: true, StrictAddresses: true, Refresh: -1,
+		Version: 2, Checksum: fsm.PlainChecksum, VirtualMAC: true, Unicast: true, KnownOnly: true, StrictAddresses: true, Refresh: -1, NoAccept: true, AddressOwner: "d2",
 		Peers: []fsm.Peer{{Address: netip.MustParseAddr("192.0.2.9"), MinTTL: 64}}, Auth: &fsm.Auth{Kind: fsm.AuthPassword},
 		Excluded: prefixes("192.0.2.7/24"),
 		Routes:   []fsm.Route{{To: netip.MustParsePrefix("10.0.0.0/8"), Interface: "lan", Table: 7}},
@@ -207,13 +207,18 @@ func TestARouterIsToldToTheKeeperWhole(t *testing.T) {
 	none := time.Duration(0)
 	want := keeper.Router{
 		Name: "web", VRID: 51, Interface: "eth0", Addresses: prefixes("192.0.2.1/24"), Interval: time.Second,
-		Version: 2, Checksum: "plain", VirtualMAC: true, Unicast: true, Enforce: true, StrictAddresses: true, Refresh: &none,
+		Version: 2, Checksum: "plain", VirtualMAC: true, Unicast: true, Enforce: true, StrictAddresses: true, Refresh: &none, Refuse: true,
 		Neighbors: []keeper.Neighbor{{Address: netip.MustParseAddr("192.0.2.9"), MinTTL: 64}}, Auth: &keeper.Auth{Kind: "password", Key: "s3cr3t"},
 		Excluded: prefixes("192.0.2.7/24"),
 		Routes:   []address.Route{{Destination: netip.MustParsePrefix("10.0.0.0/8"), Interface: "eth1", Table: 7}},
 		Rules:    []address.Rule{{Priority: 500, In: "eth1", Table: 7}},
 	}
-	if diff := cmp.Diff(want, router(r, Self{Interfaces: map[string]string{"wan": "eth0", "lan": "eth1"}}, "s3cr3t"), byText); diff != "" {
+	self := Self{Name: "d1", Interfaces: map[string]string{"wan": "eth0", "lan": "eth1"}}
+	if diff := cmp.Diff(want, router(r, self, fsm.AuthKeys{Key: "s3cr3t"}), byText); diff != "" {
+		t.Error(diff)
+	}
+	want.Refuse, self.Name = false, "d2" // the address owner accepts always
+	if diff := cmp.Diff(want, router(r, self, fsm.AuthKeys{Key: "s3cr3t"}), byText); diff != "" {
 		t.Error(diff)
 	}
 }

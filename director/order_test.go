@@ -25,7 +25,7 @@ func TestV76WithoutAQuorumTheKeeperIsToldTheSameButForPrioritiesAndPreempt(t *te
 		for _, self := range selves(name) {
 			order := Order(state(), self)
 			for i, g := range order.Groups {
-				if g.Priority == 0 || g.Blocked != "" {
+				if g.Priority == 0 || g.Blocked != "" || g.Yield != "" {
 					t.Errorf("%+v: %+v, which would give it up", self, g)
 				}
 				order.Groups[i].Priority, order.Groups[i].Preempt = with.Groups[i].Priority, with.Groups[i].Preempt
@@ -33,6 +33,30 @@ func TestV76WithoutAQuorumTheKeeperIsToldTheSameButForPrioritiesAndPreempt(t *te
 			if diff := cmp.Diff(with, order, byText); diff != "" {
 				t.Errorf("%+v (-ready in the quorum +this):\n%s", self, diff)
 			}
+		}
+	}
+}
+
+func TestWhatAGroupSaysOfTheLossOfTheQuorumReachesTheKeeper(t *testing.T) {
+	for _, tt := range []struct {
+		what    fsm.QuorumLoss
+		self    Self
+		blocked string
+		yield   string
+	}{
+		{fsm.GiveWay, Self{Name: "d1"}, "", "no quorum, and on_quorum_loss is yield"},
+		{fsm.GiveWay, Self{Name: "d1", Quorum: true}, "", ""},
+		{fsm.LetGo, Self{Name: "d1"}, "no quorum, and on_quorum_loss is drop", ""},
+		{fsm.LetGo, Self{Name: "d2"}, "no quorum, and on_quorum_loss is drop", ""},
+		{fsm.LetGo, Self{Name: "d1", Quorum: true}, "", ""},
+		{fsm.LetGo, Self{Name: "d1", Quorum: true, Blocked: map[string]string{"gateway": "db fails"}}, "db fails", ""},
+	} {
+		s := state()
+		g := s.Config.SyncGroups["gateway"]
+		g.Placement.OnQuorumLoss = tt.what
+		s.Config.SyncGroups["gateway"] = g
+		if got := Order(s, tt.self).Groups[0]; got.Blocked != tt.blocked || got.Yield != tt.yield {
+			t.Errorf("%s, %+v: blocked %q, yield %q", tt.what, tt.self, got.Blocked, got.Yield)
 		}
 	}
 }

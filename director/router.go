@@ -7,17 +7,18 @@ import (
 )
 
 // router is a virtual router as this host's keeper is to run it.
-func router(r fsm.Router, self Self, key string) keeper.Router {
+func router(r fsm.Router, self Self, keys fsm.AuthKeys) keeper.Router {
 	out := keeper.Router{
 		Name: r.Name, VRID: r.VRID, Interface: self.Interface(r.Interface), Addresses: r.Addresses, Excluded: r.Excluded,
 		Interval: r.Interval, Version: r.Version, Checksum: string(r.Checksum), VirtualMAC: r.VirtualMAC,
+		Refuse:  r.NoAccept && r.AddressOwner != self.Name, // the addresses are the address owner's own
 		Unicast: r.Unicast, Enforce: r.KnownOnly, StrictAddresses: r.StrictAddresses,
 	}
 	for _, p := range r.Peers {
 		out.Neighbors = append(out.Neighbors, keeper.Neighbor{Address: p.Address, MinTTL: p.MinTTL})
 	}
 	if r.Auth != nil {
-		out.Auth = &keeper.Auth{Kind: string(r.Auth.Kind), KeyID: r.Auth.KeyID, Key: key}
+		out.Auth = &keeper.Auth{Kind: string(r.Auth.Kind), KeyID: r.Auth.KeyID, Key: keys.Key, OtherID: r.Auth.OtherID, OtherKey: keys.Other}
 	}
 	if r.Refresh != 0 {
 		every := max(r.Refresh, 0) // negative is none

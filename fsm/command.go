@@ -95,6 +95,8 @@ func Decode(entry []byte) (Command, error) {
 		return body[SetDraining](env)
 	case "put-config/1":
 		return body[PutConfig](env)
+	case "restore-config/1":
+		return body[RestoreConfig](env)
 	case "set-verdicts/1":
 		return body[SetVerdicts](env)
 	case "set-intent/1":

@@ -68,6 +68,7 @@ func history() []Command {
 		DropIntent{Group: "gateway", Epoch: 2, Reason: "no answer"},
 		SetDraining{Name: "d1", Draining: true},
 		RemoveMember{Name: "d1"},
+		RestoreConfig{Base: 1, Level: 1, Config: articleConfig(), Source: "a file", Author: "root"},
 	}
 }
 
@@ -294,6 +295,48 @@ func TestTheKeysOfRoutersAreSecretsAndStayWhereNoneIsGiven(t *testing.T) {
 	}
 }
 
+func TestAChangeOfKeysKeepsEachByItsNumber(t *testing.T) {
+	put := func(s State, auth Auth) (State, error) {
+		cfg := articleConfig()
+		r := cfg.Routers["outside"]
+		auth.Kind = AuthHMAC
+		r.Auth = &auth
+		cfg.Routers["outside"] = r
+		next, _, err := Apply(s, s.Index+1, PutConfig{Base: s.Revision, Config: cfg})
+		return next, err
+	}
+	s, err := put(play(t, history()[:8]), Auth{KeyID: 1, Key: "s3cr3t-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		auth Auth
+		want AuthKeys
+	}{
+		{Auth{KeyID: 1, OtherID: 2, OtherKey: "s3cr3t-2"}, AuthKeys{"s3cr3t-1", "s3cr3t-2"}},
+		{Auth{KeyID: 2, OtherID: 1}, AuthKeys{"s3cr3t-2", "s3cr3t-1"}},
+		{Auth{KeyID: 2}, AuthKeys{"s3cr3t-2", ""}},
+		{Auth{KeyID: 7}, AuthKeys{"s3cr3t-2", ""}}, // one alone may get another number
+		{Auth{KeyID: 8, Key: "s3cr3t-8", OtherID: 7}, AuthKeys{"s3cr3t-8", "s3cr3t-2"}},
+	} {
+		if s, err = put(s, tt.auth); err != nil {
+			t.Fatalf("%+v: %v", tt.auth, err)
+		}
+		if got := s.Secrets().RouterKeys("outside"); got != tt.want {
+			t.Errorf("%+v: keys %+v, want %+v", tt.auth, got, tt.want)
+		}
+		shown, err := json.Marshal(s)
+		if err != nil || bytes.Contains(shown, []byte("s3cr3t")) {
+			t.Errorf("%+v: shown %s, %v", tt.auth, shown, err)
+		}
+	}
+	for _, auth := range []Auth{{KeyID: 9}, {KeyID: 8, OtherID: 9}, {KeyID: 9, OtherID: 8}} {
+		if _, err := put(s, auth); !errors.Is(err, ErrNotFound) {
+			t.Errorf("%+v: %v, want that a key is missing", auth, err)
+		}
+	}
+}
+
 func TestAnOwnerGoesBehindItsSuccessors(t *testing.T) {
 	s := play(t, append(history()[:11], SetOwner{Group: "gateway", Owner: "d2", Epoch: 2, Reason: "moved"}))
 	want := Ownership{Owner: "d2", Epoch: 2, Order: []string{"d1"}, Reason: "moved"}
@@ -302,6 +345,24 @@ func TestAnOwnerGoesBehindItsSuccessors(t *testing.T) {
 	}
 	if got := s.Config.Groups(); len(got) != 2 || got[0].Name != "alone" || got[1].Name != "gateway" || len(got[1].Routers) != 2 {
 		t.Errorf("groups %+v", got)
+	}
+}
+
+func TestAnOwnerByForceIsRememberedUntilTheNext(t *testing.T) {
+	forced := Intent{To: "d1", Epoch: 3, Reason: "asked for", Forced: true}
+	s := play(t, append(history()[:11], SetOwner{Group: "gateway", Owner: "d2", Epoch: 2}, SetIntent{Group: "gateway", Intent: forced}))
+	for i, tt := range []struct {
+		owner string
+		want  bool
+	}{{"d1", true}, {"d2", false}} {
+		next, _, err := Apply(s, uint64(90+i), SetOwner{Group: "gateway", Owner: tt.owner, Epoch: 3})
+		if err != nil || next.Groups["gateway"].Forced != tt.want {
+			t.Errorf("%s owns, forced %v, want %v: %v", tt.owner, next.Groups["gateway"].Forced, tt.want, err)
+		}
+	}
+	s, _, _ = Apply(s, 90, SetOwner{Group: "gateway", Owner: "d1", Epoch: 3})
+	if s, _, _ = Apply(s, 91, SetOwner{Group: "gateway", Owner: "d2", Epoch: 4}); s.Groups["gateway"].Forced {
+		t.Error("the next owner has it by force too")
 	}
 }
 

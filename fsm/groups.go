@@ -82,7 +82,8 @@ func (c SetOwner) apply(s State) (State, []Change, error) {
 	if _, member := s.Members[g.Owner]; member && g.Owner != c.Owner {
 		order = append(order, g.Owner) // last: whoever lost it has to come back first
 	}
-	s.setGroup(c.Group, Ownership{Owner: c.Owner, Epoch: c.Epoch, Order: order, Reason: c.Reason})
+	forced := g.Intent != nil && g.Intent.To == c.Owner && g.Intent.Forced
+	s.setGroup(c.Group, Ownership{Owner: c.Owner, Epoch: c.Epoch, Order: order, Reason: c.Reason, Forced: forced})
 	return s, []Change{{OwnerChanged, c.Group, text}}, nil
 }
 

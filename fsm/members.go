@@ -33,6 +33,7 @@ func (c AdmitMember) apply(s State) (State, []Change, error) {
 		return s, nil, err
 	}
 	s.setMember(c.Member)
+	s.notFormer(c.Member)
 	return s, []Change{{MemberChanged, c.Member.Name, fmt.Sprintf("%s %s admitted from %s", c.Member.Role, c.Member.Name, c.Member.Address)}}, nil
 }
 

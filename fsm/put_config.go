@@ -23,12 +23,12 @@ func (c PutConfig) apply(s State) (State, []Change, error) {
 		return s, nil, fmt.Errorf("planned on revision %d, the cluster is at %d: %w; plan again", c.Base, s.Revision, ErrStale)
 	}
 	old := s.Config
-	next, keys, err := hideKeys(c.Config, old, s.secrets.VRRPKeys)
+	next, err := hideKeys(c.Config, old, &s.secrets)
 	if err != nil {
 		return s, nil, err
 	}
 	s.Revision++
-	s.Config, s.secrets.VRRPKeys = next, keys
+	s.Config = next
 	s.Verdicts = keepVerdicts(s.Verdicts, old, c.Config)
 	s.Groups = keepGroups(s.Groups, c.Config)
 	text := fmt.Sprintf("revision %d applied", s.Revision)
@@ -36,35 +36,6 @@ func (c PutConfig) apply(s State) (State, []Change, error) {
 		text += " by " + c.Author
 	}
 	return s, []Change{{ConfigChanged, "", text}}, nil
-}
-
-// hideKeys takes the keys of routers out of a configuration, and returns them apart with those that stay.
-func hideKeys(c, old Config, had map[string]string) (Config, map[string]string, error) {
-	var keys map[string]string
-	routers := maps.Clone(c.Routers)
-	for _, name := range slices.Sorted(maps.Keys(routers)) {
-		r := routers[name]
-		if r.Auth == nil {
-			continue
-		}
-		key := r.Auth.Key
-		if was := old.Routers[name].Auth; key == "" && was != nil && was.Kind == r.Auth.Kind {
-			key = had[name]
-		}
-		if key == "" {
-			return c, nil, fmt.Errorf("router %s has no key for its authentication, and had none: %w", name, ErrNotFound)
-		}
-		if keys == nil {
-			keys = map[string]string{}
-		}
-		keys[name] = key
-		hidden := *r.Auth
-		hidden.Key = ""
-		r.Auth = &hidden
-		routers[name] = r
-	}
-	c.Routers = routers
-	return c, keys, nil
 }
 
 // keepVerdicts keeps what was agreed about servers of which the checks still ask the same.

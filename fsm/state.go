@@ -29,6 +29,9 @@ type State struct {
 	Members   map[string]Member     `json:"members,omitempty"` // by name
 	Groups    map[string]Ownership  `json:"groups,omitempty"`  // by the name of the group
 
+	Recovery *Recovery         `json:"recovery,omitempty"` // the last one; nil for a cluster that never was lost
+	Former   map[string]Member `json:"former,omitempty"`   // by ID: who was left behind and does not know it yet
+
 	secrets Secrets // unexported, so that no encoder of a State can show them
 }
 
@@ -52,7 +55,7 @@ func (c Config) Groups() []Group {
 	grouped := map[string]bool{}
 	var groups []Group
 	for _, name := range slices.Sorted(maps.Keys(c.SyncGroups)) {
-		g := Group{Name: name, Needs: c.SyncGroups[name].Needs}
+		g := Group{Name: name, Needs: c.SyncGroups[name].Needs, Placement: c.SyncGroups[name].Placement}
 		for _, r := range c.SyncGroups[name].Routers {
 			grouped[r] = true
 			g.Routers = append(g.Routers, c.Routers[r])
@@ -62,7 +65,7 @@ func (c Config) Groups() []Group {
 	}
 	for name, r := range c.Routers {
 		if !grouped[name] {
-			groups = append(groups, Group{Name: name, Routers: []Router{r}, Needs: r.Needs})
+			groups = append(groups, Group{Name: name, Routers: []Router{r}, Needs: r.Needs, Placement: r.Placement})
 		}
 	}
 	slices.SortFunc(groups, func(a, b Group) int { return strings.Compare(a.Name, b.Name) })

@@ -21,6 +21,8 @@ type SyncGroup struct {
 	Name    string   `json:"name"`
 	Routers []string `json:"routers"` // in the order of the file; each router is in one group at most
 	Needs   Needs    `json:"needs,omitzero"`
+
+	Placement Placement `json:"placement,omitzero"`
 }
 
 // Group is what is owned and moved as one: a sync group, or a router that is in none. Its name is
@@ -29,6 +31,8 @@ type Group struct {
 	Name    string
 	Routers []Router
 	Needs   Needs // of the sync group, then those of its routers
+
+	Placement Placement
 }
 
 // Protocol is the transport protocol of a virtual service.
@@ -199,6 +203,7 @@ type Ownership struct {
 	Order  []string `json:"order,omitempty"` // successors, best first, without the owner
 	Reason string   `json:"reason,omitempty"`
 	Intent *Intent  `json:"intent,omitempty"` // a planned move under way; it changes no priority
+	Forced bool     `json:"forced,omitempty"` // the owner has it though it was not ready: that moves nothing
 }
 
 // Intent is the first entry of a planned move: To will claim the group from its owner.
@@ -206,6 +211,7 @@ type Intent struct {
 	To     string `json:"to"`
 	Epoch  uint64 `json:"epoch"` // the epoch that the outcome will have
 	Reason string `json:"reason"`
+	Forced bool   `json:"forced,omitempty"` // To is not ready, and is to own it all the same
 }
 
 // Token lets one agent join. The token itself is known to nobody but who made it.
@@ -223,5 +229,6 @@ type Secrets struct {
 	GossipKey []byte           `json:"gossip_key"`
 	Tokens    map[string]Token `json:"tokens"` // by the token's public half
 
-	VRRPKeys map[string]string `json:"vrrp_keys,omitempty"` // of routers, by name: see [Auth]
+	VRRPKeys      map[string]string `json:"vrrp_keys,omitempty"`       // of routers, by name: see [Auth]
+	VRRPOtherKeys map[string]string `json:"vrrp_other_keys,omitempty"` // the same, of those that have another
 }

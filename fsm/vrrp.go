@@ -18,6 +18,7 @@ type Router struct {
 	Version      uint8         `json:"version,omitempty"`       // of VRRP: 2, or 3, which is the default
 	Checksum     Checksum      `json:"checksum,omitempty"`      // of version 3 over IPv4, as it is sent
 	VirtualMAC   bool          `json:"virtual_mac,omitempty"`   // the addresses have a MAC address of their own
+	NoAccept     bool          `json:"no_accept,omitempty"`     // the host of the owner takes no packets to them for itself; the address owner's does
 	AddressOwner string        `json:"address_owner,omitempty"` // the director that advertises priority 255
 	NoPreempt    bool          `json:"no_preempt,omitempty"`    // takes from no foreign router of lower priority
 	PreemptDelay time.Duration `json:"preempt_delay,omitempty"` // how long such a router is followed first
@@ -33,7 +34,8 @@ type Router struct {
 	Routes   []Route        `json:"routes,omitempty"`
 	Rules    []Rule         `json:"rules,omitempty"`
 
-	Needs Needs `json:"needs,omitzero"` // of the router, and so of the group that it is in
+	Needs     Needs     `json:"needs,omitzero"`     // of the router, and so of the group that it is in
+	Placement Placement `json:"placement,omitzero"` // where it is in no sync group
 }
 
 // IPv6 reports whether the router's addresses are IPv6.
@@ -66,12 +68,16 @@ const (
 	AuthHMAC     AuthKind = "hmac"
 )
 
-// Auth is how a router's advertisements are authenticated. Its key is among the secrets: a Config that is
+// Auth is how a router's advertisements are authenticated. Its keys are among the secrets: a Config that is
 // part of a [State] has none.
 type Auth struct {
 	Kind  AuthKind `json:"kind"`
 	KeyID uint8    `json:"key_id,omitempty"` // hmac: 1 to 255
 	Key   string   `json:"key,omitempty"`    // password: 8 bytes at most; hmac: 32 to 64 bytes in hex
+
+	// OtherID and OtherKey are an hmac key that is believed too, and signs nothing: while keys are changed.
+	OtherID  uint8  `json:"other_key_id,omitempty"` // 0: there is none
+	OtherKey string `json:"other_key,omitempty"`
 }
 
 // Route is a route that is on a host while it owns the router's addresses.

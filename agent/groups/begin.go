@@ -16,56 +16,64 @@ import (
 const Path = "/peer/group/"
 
 // begin begins an action. What takes time goes on aside, and its outcome is an event.
-func (d *Driver) begin(spec fsm.Group, x *group, a ownership.Action) {
-	name := spec.Name
+func (d *Driver) begin(g *gathered, spec fsm.Group, x *group, a ownership.Action) {
 	switch a := a.(type) {
 	case ownership.Ask:
-		d.aside(name, a.ID, a.Within, func(ctx context.Context, out *ownership.Done) error {
-			return d.cfg.Ask(ctx, a.To, Path+url.PathEscape(name), a.Question, &out.Word)
+		d.aside(x, a.ID, a.Within, func(ctx context.Context, out *ownership.Done) error {
+			return d.cfg.Ask(ctx, a.To, Path+url.PathEscape(x.name), a.Question, &out.Word)
 		})
 	case ownership.Probe:
-		d.aside(name, a.ID, a.Within, func(ctx context.Context, out *ownership.Done) error {
-			out.Segments = d.probe(ctx, spec, a.Routers)
+		d.aside(x, a.ID, a.Within, func(ctx context.Context, out *ownership.Done) error {
+			out.Segments = d.probe(ctx, g, spec, a.Routers)
+			return nil
+		})
+	case ownership.Verify:
+		d.aside(x, a.ID, a.Within, func(ctx context.Context, out *ownership.Done) error {
+			out.OK = d.cfg.Keeper.Attached() && d.cfg.Keeper.Answers(ctx, a.Within)
 			return nil
 		})
 	case ownership.Pull:
-		d.aside(name, a.ID, a.Within, func(ctx context.Context, _ *ownership.Done) error { return d.cfg.Pull(ctx, a.From) })
+		d.aside(x, a.ID, a.Within, func(ctx context.Context, _ *ownership.Done) error { return d.pull(ctx, a.From, a.Share) })
 	case ownership.Propose:
-		d.aside(name, a.ID, a.Within, func(ctx context.Context, _ *ownership.Done) error {
+		d.aside(x, a.ID, a.Within, func(ctx context.Context, _ *ownership.Done) error {
 			if err := d.cfg.Propose(ctx, a.Command); !errors.Is(err, fsm.ErrStale) {
 				return err
 			}
 			return nil // somebody else has told the log
 		})
 	case ownership.Tell:
-		d.cfg.Tell(name, a)
+		d.cfg.Tell(x.name, a)
 	case ownership.Reply:
-		if reply := d.replies[a.ID]; reply != nil {
+		if reply := x.replies[a.ID]; reply != nil {
+			delete(x.replies, a.ID)
 			reply <- a
 		}
 	default:
-		x.keeper.add(d.cfg.Go, func() { d.order(name, a) })
+		x.keeper.add(d.cfg.Go, func() { d.order(x, a) })
 	}
 }
 
-// order has the keeper do something.
-func (d *Driver) order(name string, a ownership.Action) {
-	k, ctx := d.cfg.Keeper, d.ctx
+// order has the keeper do something. Once the driver ends, nothing is begun but what gives up.
+func (d *Driver) order(x *group, a ownership.Action) {
+	k, ctx, name := d.cfg.Keeper, d.ctx, x.name
+	if _, resigns := a.(ownership.Resign); ctx.Err() != nil && !resigns {
+		return
+	}
 	var err error
 	switch a := a.(type) {
 	case ownership.Claim:
-		d.happened(name, ownership.Done{ID: a.ID, Err: k.Claim(ctx, name, a.Priority)})
+		d.done(x, ownership.Done{ID: a.ID, Err: k.Claim(ctx, name, a.Priority)})
 	case ownership.Grant:
 		if mutant.On(mutant.BreakFirst) {
 			k.Resign(ctx, name)
-			d.happened(name, ownership.Done{ID: a.ID, Err: errors.New("gave up before anybody took over")})
+			d.done(x, ownership.Done{ID: a.ID, Err: errors.New("gave up before anybody took over")})
 			return
 		}
 		ok, err := k.Yield(ctx, name, a.Wait)
-		d.happened(name, ownership.Done{ID: a.ID, OK: ok, Err: err})
+		d.done(x, ownership.Done{ID: a.ID, OK: ok, Err: err})
 	case ownership.Concede:
 		ok, err := k.Concede(ctx, name)
-		d.happened(name, ownership.Done{ID: a.ID, OK: ok, Err: err})
+		d.done(x, ownership.Done{ID: a.ID, OK: ok, Err: err})
 	case ownership.HoldTimer:
 		err = k.Hold(ctx, name, a.For)
 	case ownership.Renew:
@@ -79,13 +87,13 @@ func (d *Driver) order(name string, a ownership.Action) {
 }
 
 // aside does something that takes up to a limit, and tells the machine how it came out.
-func (d *Driver) aside(name string, id uint64, limit time.Duration, do func(context.Context, *ownership.Done) error) {
+func (d *Driver) aside(x *group, id uint64, limit time.Duration, do func(context.Context, *ownership.Done) error) {
 	d.cfg.Go(func() {
 		ctx, cancel := context.WithTimeout(d.ctx, limit)
 		defer cancel()
 		out := ownership.Done{ID: id}
 		out.Err = do(ctx, &out)
-		d.happened(name, out)
+		d.done(x, out)
 	})
 }
 

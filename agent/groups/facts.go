@@ -17,13 +17,25 @@ type gathered struct {
 	Now
 	at      time.Time
 	onTime  bool
-	status  keeper.Status
+	said    time.Time                     // when the keeper said its status
+	status  map[string]keeper.GroupStatus // of those groups that it runs
+	specs   map[string]fsm.Group
 	members map[netip.Addr]string // who has an address as one of its own
 	names   []string              // of all other members
 }
 
 func (d *Driver) gather(now time.Time) *gathered {
-	g := &gathered{Now: d.cfg.Now(), at: now, onTime: d.cfg.Live.OnTime(), status: d.cfg.Keeper.Status(), members: map[netip.Addr]string{}}
+	status := d.cfg.Keeper.Status()
+	g := &gathered{
+		Now: d.cfg.Now(), at: now, onTime: d.cfg.OnTime(now) && !mutant.On(mutant.OnlyTimer), said: status.Time,
+		status: map[string]keeper.GroupStatus{}, specs: map[string]fsm.Group{}, members: map[netip.Addr]string{},
+	}
+	for _, own := range status.Groups {
+		g.status[own.Name] = own
+	}
+	for _, spec := range g.State.Config.Groups() {
+		g.specs[spec.Name] = spec
+	}
 	for _, name := range slices.Sorted(maps.Keys(g.State.Members)) {
 		if name != d.cfg.Self {
 			g.names = append(g.names, name)
@@ -39,35 +51,21 @@ func (d *Driver) gather(now time.Time) *gathered {
 func (d *Driver) facts(g *gathered, spec fsm.Group) ownership.Facts {
 	f := ownership.Facts{
 		Self: d.cfg.Self, Group: spec.Name, Log: g.State.Groups[spec.Name], Current: g.Current, Quorum: g.Quorum,
-		Ready: g.Ready && g.Fit(spec), Drains: g.Drains, OnTime: g.onTime, Voters: len(g.State.Members),
+		Ready: g.Ready && g.Fit(spec), Drains: g.Drains, OnTime: g.onTime, Voters: len(g.State.Members), Groups: len(g.status),
 	}
-	own, runs := g.status.Group(spec.Name)
+	own, runs := g.status[spec.Name]
 	if runs {
 		f.Keeper = g.keeper(own, spec)
 	}
 	for _, name := range g.names {
 		m := g.Member(spec.Name, name)
-		m.Unheard = d.cfg.Live.Unheard(name)
-		for i := range f.Keeper.Routers {
-			m.Unreached = append(m.Unreached, d.unreached(own.Routers[i], g.State.Members[name].Sources))
-		}
+		m.Unheard, m.Unreached = d.cfg.Silence(g.State.Members[name], spec, own, g.at)
 		if mutant.On(mutant.NoGuard) {
 			m.Part = ownership.Absent // nor is anything settled with another owner
 		}
 		f.Members = append(f.Members, m)
 	}
 	return f
-}
-
-// unreached is for how long no address of a member has answered on the segment of a router.
-func (d *Driver) unreached(r keeper.RouterStatus, sources []netip.Addr) time.Duration {
-	least := time.Duration(-1)
-	for _, a := range onLink(r, sources) {
-		if x := d.cfg.Live.Unreached(r.Interface, a); x >= 0 && (least < 0 || x < least) {
-			least = x
-		}
-	}
-	return least
 }
 
 // keeper is what the keeper says of a group.
@@ -77,13 +75,17 @@ func (g *gathered) keeper(own keeper.GroupStatus, spec fsm.Group) ownership.Keep
 	for i, r := range own.Routers {
 		x := ownership.Router{Name: r.Name, Silent: r.Silent && !mutant.On(mutant.NoGuard)}
 		if r.Heard != nil {
-			x.Heard, x.Age = g.members[r.Heard.Source], r.Heard.Age+g.at.Sub(g.status.Time)
+			x.Heard, x.Age = g.members[r.Heard.Source], r.Heard.Age+g.at.Sub(g.said)
+			x.Other = x.Heard == ""
 		}
 		k.Routers = append(k.Routers, x)
 		if i < len(spec.Routers) {
 			every := spec.Routers[i].Interval
-			k.Interval, k.Lifetime = least(k.Interval, every), least(k.Lifetime, keeper.Lifetime(every))
-			k.Renewal = keeper.Renewal(k.Lifetime)
+			k.Interval = least(k.Interval, every)
+			if r.Heard != nil {
+				every = max(every, r.Heard.Interval) // the owner may not know of a change yet
+			}
+			k.Lifetime, k.Renewal = least(k.Lifetime, keeper.Lifetime(every)), max(k.Renewal, keeper.Renewal(every))
 		}
 	}
 	return k
@@ -96,8 +98,8 @@ func least(a, b time.Duration) time.Duration {
 	return min(a, b)
 }
 
-// onLink returns those addresses that are of the family of a router's source and in its subnet here.
-func onLink(r keeper.RouterStatus, all []netip.Addr) []netip.Addr {
+// OnLink returns those addresses that are of the family of a router's source and in its subnet here.
+func OnLink(r keeper.RouterStatus, all []netip.Addr) []netip.Addr {
 	var out []netip.Addr
 	for _, a := range all {
 		if slices.ContainsFunc(r.Subnets, func(p netip.Prefix) bool { return p.Contains(a) }) && a.Is6() == r.Source.Is6() {

@@ -1,46 +1,40 @@
 // Package groups carries out what the ownership machines of this director's groups decide: it gathers the
 // facts that they are told, begins what they want begun, and takes the questions of other directors.
 //
-// It promises that a machine is stepped by one goroutine at a time and with facts of that time, that what is
-// asked of the keeper is asked in the order of the decisions, and that each action with an outcome has one.
-// It decides nothing, and it never waits for one group on behalf of another.
+// It promises that a machine is stepped by one goroutine, Run's, and with facts of that time, that what is asked
+// of the keeper about a group is asked in the order of the decisions, and that each action with an outcome has
+// one as long as there is the group. It decides nothing, and it never waits for one group on behalf of another.
 package groups
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"maps"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/quorate/quorate/agent/keeperlink"
+	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
-
-// Liveness is what is known of the paths to other members.
-type Liveness interface {
-	// OnTime reports whether this process ran when it should have: what it did not hear was not said.
-	OnTime() bool
-	// Unheard is for how long nothing came from a member over the cluster port.
-	Unheard(member string) time.Duration
-	// Unreached is for how long an address has not answered on the segment of an interface; negative if it is
-	// not known.
-	Unreached(iface string, addr netip.Addr) time.Duration
-	// Suspects reports whether any member is silent on some path, and about to count as gone.
-	Suspects() bool
-}
 
 // Config is what a driver needs.
 type Config struct {
 	Self   string
 	Keeper *keeperlink.Link
-	Live   Liveness
 	Log    hclog.Logger
+	// OnTime reports whether this process ran when it should have: what was not heard was not said.
+	OnTime func(now time.Time) bool
+	// Silence is for how long nothing came from a member's agent over the cluster port, and for how long its
+	// own address has not answered on the segment of each router of a group, in the order of the
+	// configuration: negative where it has none, or was not asked yet.
+	Silence func(member fsm.Member, g fsm.Group, own keeper.GroupStatus, now time.Time) (unheard time.Duration, unreached []time.Duration)
+	// Suspects reports whether any member is silent, and about to count as gone.
+	Suspects func(now time.Time) bool
 	// Now gathers what the agent knows that is not of one group.
 	Now func() Now
 	// Ask sends a question to another member's agent, and decodes its answer.
@@ -49,10 +43,10 @@ type Config struct {
 	// address.
 	Gateway func(iface string, source netip.Addr) (netip.Addr, bool)
 	// Pull brings the connections of another director into this one's kernel.
-	Pull func(ctx context.Context, from string) error
+	Pull func(ctx context.Context, from string) (Coverage, error)
 	// Propose puts a command to the log.
 	Propose func(ctx context.Context, c fsm.Command) error
-	// Tell has people told of something; fresh says that others should hear of it at once.
+	// Tell has people told of something.
 	Tell func(group string, t ownership.Tell)
 	// Go runs f beside the caller, for as long as the session lives.
 	Go func(f func())
@@ -70,43 +64,72 @@ type Now struct {
 
 // Driver drives the machines of all groups.
 type Driver struct {
-	cfg  Config
-	ctx  context.Context // of Run; set before anything is stepped
-	wake chan struct{}   // capacity 1
+	cfg   Config
+	wake  chan struct{} // capacity 1
+	ended chan struct{} // closed when Run returns
+	pulls pulls
 
-	mu      sync.Mutex
-	groups  map[string]*group
-	last    uint64                          // ID of the last question
-	replies map[uint64]chan ownership.Reply // of those that wait, each with capacity 1
+	ctx context.Context // of Run
+
+	mu     sync.Mutex
+	news   bool              // facts have changed since the groups were looked at
+	events []happening       // that no machine was told of yet
+	groups map[string]*group // only Run writes to it, and steps the machines
 }
 
 // group is one group with its machine.
 type group struct {
+	name    string
 	machine *ownership.Machine
 	keeper  queue
+	asked   uint64                          // ID of the last question; of Run alone
+	replies map[uint64]chan ownership.Reply // of those that are not answered yet; of Run alone
+}
+
+// happening is an event of a group: the outcome of an action of Of, or a question of another member.
+type happening struct {
+	group string
+	event ownership.Event
+	of    *group
+	reply chan ownership.Reply // capacity 1
 }
 
 // New returns a driver that does nothing yet.
 func New(cfg Config) *Driver {
-	return &Driver{cfg: cfg, wake: make(chan struct{}, 1), groups: map[string]*group{}, replies: map[uint64]chan ownership.Reply{}}
+	return &Driver{
+		cfg: cfg, wake: make(chan struct{}, 1), ended: make(chan struct{}), news: true, groups: map[string]*group{},
+		pulls: pulls{next: map[string]*pulling{}, last: map[string]*pulling{}},
+	}
 }
 
 // Poke has the groups looked at again: something has changed.
-func (d *Driver) Poke() {
+func (d *Driver) Poke() { d.tell(func() { d.news = true }) }
+
+// tell notes something for Run.
+func (d *Driver) tell(note func()) {
+	d.mu.Lock()
+	note()
+	d.mu.Unlock()
 	select {
 	case d.wake <- struct{}{}:
 	default:
 	}
 }
 
+func (d *Driver) happened(h happening) { d.tell(func() { d.events = append(d.events, h) }) }
+
+// done tells the machine of a group how an action came out.
+func (d *Driver) done(x *group, out ownership.Done) {
+	d.happened(happening{group: x.name, event: out, of: x})
+}
+
 // suspicion is how often the groups are looked at while a member is about to count as gone.
 const suspicion = 50 * time.Millisecond
 
-// Run looks at the groups whenever something has changed or is due, until ctx ends.
+// Run looks at the groups whenever something has changed, has happened or is due, until ctx ends.
 func (d *Driver) Run(ctx context.Context) error {
-	d.mu.Lock()
+	defer close(d.ended)
 	d.ctx = ctx
-	d.mu.Unlock()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	tick := time.NewTicker(suspicion)
@@ -117,13 +140,16 @@ func (d *Driver) Run(ctx context.Context) error {
 			return nil
 		case <-d.wake:
 		case <-timer.C:
-		case <-tick.C:
-			if !d.cfg.Live.Suspects() {
+		case now := <-tick.C:
+			if !d.cfg.Suspects(now) {
 				continue
 			}
+			d.Poke()
 		}
-		next := d.lookAll(time.Now())
-		if next.IsZero() {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if next := d.turn(); next.IsZero() {
 			timer.Reset(time.Hour)
 		} else {
 			timer.Reset(max(time.Until(next), 0))
@@ -131,19 +157,23 @@ func (d *Driver) Run(ctx context.Context) error {
 	}
 }
 
-// lookAll looks at every group, and returns when one of them is to be looked at again.
-func (d *Driver) lookAll(now time.Time) time.Time {
+// turn tells the machines what has happened, with facts that are gathered once, and has those look that are
+// due, or all if facts have changed. It returns when one of them is due next.
+func (d *Driver) turn() (next time.Time) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	g := d.gather(now)
-	var next time.Time
-	seen := map[string]bool{}
-	for _, spec := range g.State.Config.Groups() {
-		seen[spec.Name] = true
-		d.step(g, spec, ownership.Look{})
+	events, news := d.events, d.news
+	d.events, d.news = nil, false
+	d.mu.Unlock()
+	g := d.gather(time.Now())
+	d.adopt(g)
+	for _, h := range events {
+		d.happen(g, h)
 	}
-	maps.DeleteFunc(d.groups, func(name string, _ *group) bool { return !seen[name] })
-	for _, x := range d.groups {
+	for name, spec := range g.specs {
+		x := d.groups[name]
+		if at := x.machine.Deadline(); news || !at.IsZero() && !at.After(g.at) {
+			d.step(g, spec, x, ownership.Look{})
+		}
 		if at := x.machine.Deadline(); !at.IsZero() && (next.IsZero() || at.Before(next)) {
 			next = at
 		}
@@ -151,34 +181,57 @@ func (d *Driver) lookAll(now time.Time) time.Time {
 	return next
 }
 
-// happened steps one group by an event that has just happened. It reports whether there is such a group.
-func (d *Driver) happened(name string, ev ownership.Event) bool {
+// adopt makes a machine for each group that is new, and forgets those that are gone. One that comes back is
+// another: what the old one waited for is not for it.
+func (d *Driver) adopt(g *gathered) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	g := d.gather(time.Now())
-	groups := g.State.Config.Groups()
-	i := slices.IndexFunc(groups, func(x fsm.Group) bool { return x.Name == name })
-	if i < 0 {
-		return false
+	for name := range g.specs {
+		if d.groups[name] == nil {
+			d.groups[name] = &group{name: name, machine: ownership.NewMachine(), replies: map[uint64]chan ownership.Reply{}}
+		}
 	}
-	d.step(g, groups[i], ev)
-	d.Poke() // its deadline may be another
-	return true
+	maps.DeleteFunc(d.groups, func(name string, x *group) bool {
+		_, there := g.specs[name]
+		if !there {
+			for _, reply := range x.replies {
+				reply <- unknown(name)
+			}
+		}
+		return !there
+	})
 }
 
-// step steps the machine of a group and begins what it wants. The mutex is held, so that no step is made
-// with facts that are older than those of the last.
-func (d *Driver) step(g *gathered, spec fsm.Group, ev ownership.Event) {
-	if d.ctx == nil || d.ctx.Err() != nil {
+func unknown(group string) ownership.Reply {
+	return ownership.Reply{Refuse: "knows no group " + group}
+}
+
+// happen tells a machine of an event.
+func (d *Driver) happen(g *gathered, h happening) {
+	x, spec := d.groups[h.group], g.specs[h.group]
+	q, asked := h.event.(ownership.Asked)
+	switch {
+	case asked && x == nil:
+		h.reply <- unknown(h.group)
+		return
+	case asked:
+		x.asked++
+		q.ID, x.replies[x.asked] = x.asked, h.reply
+		h.event = q
+	case x == nil || x != h.of:
 		return
 	}
-	x := d.groups[spec.Name]
-	if x == nil {
-		x = &group{machine: ownership.NewMachine()}
-		d.groups[spec.Name] = x
-	}
-	for _, a := range x.machine.Step(g.at, d.facts(g, spec), ev) {
-		d.begin(spec, x, a)
+	d.step(g, spec, x, h.event)
+}
+
+// step steps the machine of a group and begins what it wants.
+func (d *Driver) step(g *gathered, spec fsm.Group, x *group, ev ownership.Event) {
+	f := d.facts(g, spec)
+	d.mu.Lock()
+	actions := x.machine.Step(g.at, f, ev)
+	d.mu.Unlock()
+	for _, a := range actions {
+		d.begin(g, spec, x, a)
 	}
 }
 
@@ -192,28 +245,64 @@ func (d *Driver) Deaf(name string) string {
 	return ""
 }
 
-// Answer takes a question of another member about a group, and returns what the machine replies.
-func (d *Driver) Answer(ctx context.Context, from, name string, q ownership.Question) (ownership.Attestation, error) {
+// Claimed says why this director has claimed a group, as long as the log has not named it for that; else "".
+func (d *Driver) Claimed(name string) string {
 	d.mu.Lock()
-	d.last++
-	id, reply := d.last, make(chan ownership.Reply, 1)
-	d.replies[id] = reply
-	d.mu.Unlock()
-	defer func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		delete(d.replies, id)
-	}()
-	if !d.happened(name, ownership.Asked{ID: id, From: from, Question: q}) {
-		return ownership.Attestation{}, fmt.Errorf("knows no group %s", name)
+	defer d.mu.Unlock()
+	if x := d.groups[name]; x != nil {
+		return x.machine.Claimed()
 	}
+	return ""
+}
+
+// Gone reports whether a member is silent here on every path that a group knows of.
+func (d *Driver) Gone(name, member string, now time.Time) bool {
+	state := d.cfg.Now().State
+	for _, spec := range state.Config.Groups() {
+		if spec.Name == name {
+			own, _ := d.cfg.Keeper.Status().Group(name)
+			return d.cfg.OnTime(now) && ownership.Gone(d.cfg.Silence(state.Members[member], spec, own, now))
+		}
+	}
+	return false
+}
+
+// Unproven names a router of a group whose address nobody answers for, though its owner is heard here; or "".
+func (d *Driver) Unproven(name string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if x := d.groups[name]; x != nil {
+		return x.machine.Unproven()
+	}
+	return ""
+}
+
+// Records returns the last decisions about a group, oldest first.
+func (d *Driver) Records(name string) []ownership.Record {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if x := d.groups[name]; x != nil {
+		return x.machine.Records()
+	}
+	return nil
+}
+
+// Answer takes a question of another member about a group, and returns what the machine replies. It waits no
+// longer than ctx or Run last.
+func (d *Driver) Answer(ctx context.Context, from, name string, q ownership.Question) (ownership.Attestation, error) {
+	reply := make(chan ownership.Reply, 1)
+	d.happened(happening{group: name, event: ownership.Asked{From: from, Question: q}, reply: reply})
 	select {
 	case r := <-reply:
 		if r.Refuse != "" {
-			return r.Word, fmt.Errorf("%s", r.Refuse)
+			return r.Word, errors.New(r.Refuse)
 		}
 		return r.Word, nil
 	case <-ctx.Done():
 		return ownership.Attestation{}, ctx.Err()
+	case <-d.ended:
+		return ownership.Attestation{}, errEnded
 	}
 }
+
+var errEnded = errors.New("its agent is ending")

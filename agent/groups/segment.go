@@ -15,15 +15,14 @@ import (
 )
 
 // probe asks the segments of routers, all at once.
-func (d *Driver) probe(ctx context.Context, spec fsm.Group, routers []string) []ownership.Segment {
-	out := make([]ownership.Segment, len(routers))
-	own, _ := d.cfg.Keeper.Status().Group(spec.Name)
+func (d *Driver) probe(ctx context.Context, g *gathered, spec fsm.Group, routers []string) []ownership.Segment {
+	out, own := make([]ownership.Segment, len(routers)), g.status[spec.Name]
 	var asking sync.WaitGroup
 	for i, name := range routers {
 		out[i].Router = name
 		j := slices.IndexFunc(own.Routers, func(r keeper.RouterStatus) bool { return r.Name == name })
 		if j >= 0 && own.Routers[j].Source.IsValid() {
-			asking.Go(func() { d.segment(ctx, spec, own.Routers[j], &out[i]) })
+			asking.Go(func() { d.segment(ctx, g, spec, own.Routers[j], &out[i]) })
 		}
 	}
 	asking.Wait()
@@ -31,14 +30,14 @@ func (d *Driver) probe(ctx context.Context, spec fsm.Group, routers []string) []
 }
 
 // segment asks the segment of a router for its address, for the members' own, and for the gateway.
-func (d *Driver) segment(ctx context.Context, spec fsm.Group, r keeper.RouterStatus, out *ownership.Segment) {
-	virtual, members := virtualOf(spec, r.Name), d.cfg.Now().State.Members
+func (d *Driver) segment(ctx context.Context, g *gathered, spec fsm.Group, r keeper.RouterStatus, out *ownership.Segment) {
+	virtual := virtualOf(spec, r.Name)
 	targets, owners := []netip.Addr{virtual}, map[netip.Addr]string{}
-	for name, m := range members {
+	for name, m := range g.State.Members {
 		if name == d.cfg.Self {
 			continue
 		}
-		for _, a := range onLink(r, m.Sources) {
+		for _, a := range OnLink(r, m.Sources) {
 			owners[a] = name
 			targets = append(targets, a)
 		}

@@ -151,10 +151,12 @@ func (k *Link) spawn() (<-chan error, error) {
 // ends or the keeper does not answer.
 func (k *Link) serve(ctx context.Context, c *keeper.Client) error {
 	for first := true; ; first = false {
+		asked := time.Now()
 		st, err := status(ctx, c)
 		if err != nil {
 			return err
 		}
+		st.Time = asked // by this process's own clock: what time it is may be set anew
 		if first {
 			if err := k.begin(ctx, c); err != nil {
 				k.log.Error("keeper did not take its orders", "err", err)

@@ -23,7 +23,7 @@ func (bare) Remove([]address.Address) error               { return nil }
 func (bare) Present() (map[address.Address]time.Duration, error) {
 	return map[address.Address]time.Duration{}, nil
 }
-func (bare) Announce([]address.Address) error                                 { return nil }
+func (bare) Announce([]address.Address, func(address.Address) bool) error     { return nil }
 func (bare) RenewPaths(address.Paths, time.Duration) error                    { return nil }
 func (bare) RemovePaths(address.Paths) error                                  { return nil }
 func (bare) Paths() (address.Paths, error)                                    { return address.Paths{}, nil }

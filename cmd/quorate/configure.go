@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/config"
@@ -200,23 +198,6 @@ func (c *cli) applied(cmd *cobra.Command, res api.ApplyResult, plan api.Plan, wh
 	}
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: revision %d\n", what, res.Revision)
 	return err
-}
-
-// confirm asks a person. Without one it is an error: nothing is applied unseen.
-func confirm(in io.Reader, out io.Writer) error {
-	f, ok := in.(*os.File)
-	if !ok {
-		return errors.New("nobody to ask: confirm with --yes")
-	}
-	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
-		return errors.New("standard input is no terminal, so nobody can be asked: confirm with --yes")
-	}
-	fmt.Fprint(out, "apply this? [y/N] ")
-	answer, _ := bufio.NewReader(f).ReadString('\n') // no answer is no
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("not applied")
-	}
-	return nil
 }
 
 // author names who runs this command, for the history.

@@ -28,7 +28,7 @@ func eventsCommand(c *cli) *cobra.Command {
 					if c.json() {
 						err = out.Encode(e)
 					} else {
-						_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s  %-8s %s\n", e.Time.Local().Format("2006-01-02 15:04:05.000"), e.Kind, e.Text)
+						_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s  %-8s %s\n", clock(e.Time), e.Kind, e.Text)
 					}
 					if err != nil {
 						return err

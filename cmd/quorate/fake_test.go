@@ -57,10 +57,11 @@ func current() fsm.Config {
 
 func (w *whole) Status(context.Context) (api.Status, error) {
 	director := func(name, address string) api.DirectorStatus {
-		return api.DirectorStatus{Name: name, State: "alive", Ready: true, Role: "director", Address: address, Version: "1.0", AppliedIndex: 42, StateHash: "00ff"}
+		return api.DirectorStatus{Name: name, State: "alive", Ready: true, Role: "director", Address: address, Version: "1.0", AppliedIndex: 42, StateHash: "00ff", CertificateIssued: noon, CertificateExpires: noon.AddDate(1, 0, 0)}
 	}
 	return api.Status{
 		Name: "d1", Version: "1.0", Cluster: "c0ffee", Leader: "d2", Quorum: true, Revision: 7, AppliedIndex: 42, FeatureLevel: 1, StateHash: "00ff",
+		ClusterEpoch: 1, Voters: 2, Answering: 2,
 		Directors: []api.DirectorStatus{director("d1", "192.0.2.2:7400"), director("d2", "192.0.2.3:7400")},
 		Groups: []api.GroupStatus{{
 			Name: "web", Owner: "d1", Epoch: 3, Reason: "d2 drains", Order: []string{"d2"}, Addresses: []string{"192.0.2.1/24"}, State: "active", Priority: 224,
@@ -70,6 +71,24 @@ func (w *whole) Status(context.Context) (api.Status, error) {
 			{Address: "198.51.100.250:80", Verdict: "unknown", Configured: 1, Fallback: true, Seen: map[string]string{}},
 		}}},
 		Warnings: []string{},
+	}, nil
+}
+
+func (w *whole) Explain(_ context.Context, group string) (api.Explanation, error) {
+	if group != "web" {
+		return api.Explanation{}, errors.New(`no group "` + group + `": there are web`)
+	}
+	return api.Explanation{
+		Group: "web", Owner: "d1", Since: noon, Epoch: 3, Reason: "d2 drains", Order: []string{"d2", "d3"},
+		Members: []api.Attestation{
+			{Name: "d1", Part: "active", Since: noon, Reason: "claim", Priority: 224, Epoch: 3, Ready: true},
+			{Name: "d2", Part: "backup", Since: noon, Reason: "better advert from 192.0.2.2", Priority: 183, Epoch: 3, Ready: true, Hears: map[string]string{"web": "d1"}, Gone: []string{"d3"}},
+			{Name: "d3", Error: "ask d3: no route to host"},
+		},
+		Decisions: []api.Decision{
+			{Time: noon.Add(-time.Second), Director: "d2", Kind: "place", Text: "web is to move to d1: d2 drains", Inputs: []string{"log: epoch 2 names d2, then d1, d3", "d1: ready", "d2: owner, ready, drains"}},
+			{Time: noon, Director: "d1", Kind: "move", Text: "d1 took web from d2: d2 drains", Inputs: []string{"log: epoch 2 names d2, then d1, d3; to move to d1: d2 drains", "d1: standby, ready, in the quorum"}},
+		},
 	}, nil
 }
 
@@ -112,6 +131,14 @@ func (w *whole) Drain(_ context.Context, r api.DrainRequest, p api.Progress) err
 	return nil
 }
 
+func (w *whole) Move(_ context.Context, r api.MoveRequest, p api.Progress) error {
+	if r.Group != "web" {
+		return fmt.Errorf("there is no group %s", r.Group)
+	}
+	p(fmt.Sprintf("%s: to %s, force %v", r.Group, r.Director, r.Force))
+	return nil
+}
+
 func (w *whole) Leave(_ context.Context, r api.LeaveRequest, p api.Progress) error {
 	p("addresses are with other directors")
 	p(fmt.Sprintf("membership ended, force %v", r.Force))
@@ -126,8 +153,9 @@ var errTrouble = errors.New("no leader: 1 of 3 voters answer, 2 must reach each 
 func (*trouble) Status(context.Context) (api.Status, error) {
 	return api.Status{
 		Name: "d1", Version: "1.0", Cluster: "c0ffee", Revision: 7, AppliedIndex: 42, FeatureLevel: 1, StateHash: "00ff",
+		ClusterEpoch: 2, Voters: 3, Answering: 1,
 		Directors: []api.DirectorStatus{
-			{Name: "d1", State: "alive", Reasons: []string{"the keeper does not answer", "has not caught up with the log"}, Role: "director", Address: "192.0.2.2:7400", Version: "1.0", Draining: true},
+			{Name: "d1", State: "alive", Behind: 17, Reasons: []string{"the keeper does not answer", "has not caught up with the log"}, Role: "director", Address: "192.0.2.2:7400", Version: "1.0", Draining: true},
 			{Name: "d2", State: "unreachable", Role: "director", Address: "192.0.2.3:7400", Version: "1.0"},
 			{Name: "d3", State: "leaving", Ready: true, Role: "witness", Address: "[2001:db8::3]:7400", Version: "0.9"},
 		},
@@ -148,6 +176,8 @@ func (*trouble) Apply(context.Context, api.ApplyRequest) (api.ApplyResult, error
 }
 
 func (*trouble) Drain(context.Context, api.DrainRequest, api.Progress) error { return errTrouble }
+
+func (*trouble) Move(context.Context, api.MoveRequest, api.Progress) error { return errTrouble }
 
 func (*trouble) Remove(context.Context, string, bool) error { return errTrouble }
 

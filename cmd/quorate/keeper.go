@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/quorate/quorate/director/accept"
 	"github.com/quorate/quorate/director/address"
 	"github.com/quorate/quorate/director/keeper"
 )
@@ -41,6 +42,8 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 		return err
 	}
 	defer host.Close()
+	screen := accept.New()
+	defer screen.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, life := errgroup.WithContext(ctx)
@@ -49,7 +52,8 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 		return keeper.Run(life, keeper.Config{
 			Socket:   cfg.KeeperSocket,
 			Record:   filepath.Join(cfg.DataDir, "keeper.json"),
-			Host:     host,
+			Host:     breakable(host),
+			Screen:   screen,
 			Log:      log,
 			Release:  true,
 			HandOver: handOverLimit,

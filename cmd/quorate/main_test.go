@@ -207,6 +207,10 @@ func (i *interrupter) Drain(ctx context.Context, _ api.DrainRequest, _ api.Progr
 	return i.wait(ctx)
 }
 
+func (i *interrupter) Move(ctx context.Context, _ api.MoveRequest, _ api.Progress) error {
+	return i.wait(ctx)
+}
+
 func (i *interrupter) Events(ctx context.Context, _ uint64, wait bool) ([]api.Event, error) {
 	if !wait {
 		return []api.Event{}, nil // there are none
@@ -224,6 +228,7 @@ func TestCtrlCSaysWhatBecomesOfWhatWasBegun(t *testing.T) {
 		{"join 192.0.2.1 --token x", "quorate: interrupted: if `quorate status` shows no cluster, the same command goes on where it stopped; else the agent goes on by itself\n", 1},
 		{"leave", "quorate: interrupted: the agent goes on leaving; `quorate status` shows when it is in no cluster\n", 1},
 		{"drain director d1", "quorate: interrupted: d1 goes on draining; `quorate enable director d1` ends that\n", 1},
+		{"move web d2", "quorate: interrupted: the move goes on; `quorate status` shows who owns web\n", 1},
 		{"events --follow", "", 0},
 	} {
 		t.Run(tt.args, func(t *testing.T) {

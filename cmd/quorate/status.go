@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -56,8 +57,12 @@ func printCluster(w io.Writer, st api.Status) error {
 	if !st.Quorum {
 		quorum = "NO QUORUM"
 	}
-	fmt.Fprintf(w, "cluster %s  %s  leader %s  revision %d  index %d  level %d\n\n",
+	fmt.Fprintf(w, "cluster %s  %s  leader %s  revision %d  index %d  level %d\n",
 		dash(st.Cluster), quorum, dash(st.Leader), st.Revision, st.AppliedIndex, st.FeatureLevel)
+	if st.Voters > 0 {
+		fmt.Fprintf(w, "%d of %s answer, %s\n", st.Answering, count(st.Voters, "voter"), mayFail(st))
+	}
+	fmt.Fprintln(w)
 	err := table(w, func(w io.Writer) {
 		printDirectors(w, st)
 		fmt.Fprintln(w)
@@ -70,8 +75,22 @@ func printCluster(w io.Writer, st api.Status) error {
 	return table(w, func(w io.Writer) { printServices(w, st) })
 }
 
+// mayFail says how far the quorum is from being lost.
+func mayFail(st api.Status) string {
+	switch {
+	case !st.Quorum:
+		return fmt.Sprintf("%d must reach each other", st.Voters/2+1)
+	case st.MayFail == 0:
+		return "none more may fail"
+	}
+	return fmt.Sprintf("%d more may fail", st.MayFail)
+}
+
+// shownBehind is how many log entries behind is more than what is on its way.
+const shownBehind = 16
+
 func printDirectors(w io.Writer, st api.Status) {
-	fmt.Fprintln(w, "DIRECTOR\tSTATE\tREADY\tADDRESS\tROLE\tVERSION")
+	fmt.Fprintln(w, "DIRECTOR\tSTATE\tREADY\tADDRESS\tROLE\tVERSION\tCERTIFICATE")
 	for _, d := range st.Directors {
 		name := d.Name
 		if name == st.Leader {
@@ -88,7 +107,14 @@ func printDirectors(w io.Writer, st api.Status) {
 		if d.Draining {
 			state += ", draining"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", name, state, ready, d.Address, d.Role, d.Version)
+		if d.Behind > shownBehind {
+			state += fmt.Sprintf(", %d entries behind", d.Behind)
+		}
+		certificate := "-"
+		if !d.CertificateExpires.IsZero() {
+			certificate = "until " + d.CertificateExpires.Local().Format(time.DateOnly)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, state, ready, d.Address, d.Role, d.Version, certificate)
 	}
 }
 

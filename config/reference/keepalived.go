@@ -8,6 +8,7 @@ var keepalivedBlocks = map[string]string{
 	"route":      "virtual_routes",
 	"rule":       "virtual_rules",
 	"sync_group": "vrrp_sync_group",
+	"director":   "priority, where it decides who is master",
 	"require":    "track_interface, track_script and the like, without weight",
 	"prefer":     "the same with weight",
 	"hook":       "notify",

@@ -57,6 +57,8 @@ var frames = map[string]string{
 	"auth":       inRouter("auth \"hmac\" {\nKEYS}", ""),
 	"route":      inRouter("route \"10.0.0.0/8\" {\nKEYS}", "") + "|via=\"192.168.1.254\"",
 	"rule":       inRouter("rule {\nKEYS}", "") + "|priority=1|mark=1",
+	"placement":  inRouter("placement \"KIND\" {\nKEYS}", "") + "|directors=[\"lb1\"]",
+	"director":   inRouter("director \"lb1\" {\nKEYS}", "") + "|score=100",
 	"require":    inRouter("require \"t\" {\nKEYS}", ""),
 	"prefer":     inRouter("prefer \"t\" {\nKEYS}", "") + "|score=1",
 	"hook":       inRouter("hook \"h\" {\nKEYS}", "") + "|command=[\"/bin/true\"]",
@@ -79,7 +81,7 @@ func inService(block string) string {
 
 // besides are what a key cannot stand without, or with.
 var besides = map[string]struct{ with, without string }{
-	"router strict_addresses": {with: "version=2"}, "router checksum": {}, "auth key_id": {}, "route type": {without: "via"},
+	"router strict_addresses": {with: "version=2"}, "router checksum": {}, "auth key_id": {}, "auth other_key": {with: "other_key_id=2"}, "route type": {without: "via"},
 	"route onlink": {with: "interface=\"wan\""}, "rule type": {}, "service mark": {without: "address"}, "rule family": {},
 	"service family": {with: "mark=1", without: "address"}, "service persistence_mask": {}, "track missing_fails": {},
 	"track command_line": {without: "process"}, "track at_most": {with: "at_least=1"}, "check timeout": {with: "interval=\"24h\""},

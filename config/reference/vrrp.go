@@ -6,6 +6,10 @@ var vrrpTexts = map[string]text{
 		what: "a router is in one sync group at most; a router in none is a group of its own",
 		typ:  "list of text", span: "names of routers", example: `["outside", "inside"]`, keepalived: "group",
 	},
+	"sync_group on_quorum_loss": {
+		what: "what a director does with the group when it has been without quorum for two seconds; [the truth table](ownership-truth-table.md) says what becomes of it",
+		def:  "`\"hold\"`", span: "`\"hold\"`, `\"yield\"`, `\"drop\"`", example: `"drop"`,
+	},
 	"router vrid": {
 		what: "the virtual router identifier; one for each interface and address family",
 		span: "1 to 255", example: `51`, keepalived: "virtual_router_id",
@@ -42,6 +46,10 @@ var vrrpTexts = map[string]text{
 		what:    "the addresses have a MAC address of their own, 00:00:5e:00:01:VRID or 00:00:5e:00:02:VRID, that moves with them",
 		example: `true`, keepalived: "use_vmac",
 	},
+	"router accept": {
+		what:    "`false`: the owner's host takes no packets to the addresses for itself. It answers ARP and neighbour discovery, and virtual services on them work. See [vrrp.md](vrrp.md#accept-mode)",
+		example: `false`, keepalived: "accept, no_accept",
+	},
 	"router address_owner": {
 		what: "the director that advertises priority 255 and takes the addresses from everybody as soon as it is there",
 		def:  "none", span: "name of a director", example: `"lb1"`, keepalived: "priority 255",
@@ -70,6 +78,10 @@ var vrrpTexts = map[string]text{
 		what: "advertisements with another list of addresses are not believed, as RFC 3768 has it",
 		span: "version 2 only", example: `true`, keepalived: "skip_check_adv_addr, its opposite",
 	},
+	"router on_quorum_loss": {
+		what: "what a director does with the addresses without quorum: see `sync_group`. For a router that is in one, it is said there",
+		def:  "`\"hold\"`", span: "`\"hold\"`, `\"yield\"`, `\"drop\"`", example: `"yield"`,
+	},
 	"peer min_ttl": {
 		what: "the lowest TTL or hop limit of its advertisements. keepalived sends IPv6 unicast with 64, and each router in between takes one off",
 		def:  "`255`", span: "1 to 255; with `unicast` only", example: `64`, keepalived: "min_ttl in unicast_peer",
@@ -81,6 +93,14 @@ var vrrpTexts = map[string]text{
 	"auth key": {
 		what: "the secret. `openssl rand -hex 32` makes one",
 		def:  "the one that the cluster has", span: "password, ah: 1 to 8 ASCII characters; hmac: 32 to 64 bytes, in hex", example: `"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"`, keepalived: "auth_pass, key in auth_hmac",
+	},
+	"auth other_key_id": {
+		what: "the number of a second key that is believed too, and signs nothing: see [vrrp.md](vrrp.md#changing-the-key)",
+		def:  "none", span: "1 to 255, not `key_id`; `hmac` only", example: `2`, keepalived: "a key in auth_hmac that is not the active_key",
+	},
+	"auth other_key": {
+		what: "the secret of that key",
+		def:  "the one that the cluster has", span: "`hmac` only, as `key`", example: `"202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"`, keepalived: "key in auth_hmac",
 	},
 	"route via": {
 		what: "the next router; for an IPv4 network it may be an IPv6 address",
@@ -157,6 +177,18 @@ var vrrpTexts = map[string]text{
 	"rule table": {
 		what: "the table to look up",
 		def:  "`254`, main", span: "1 to 4294967295", example: `100`, keepalived: "table",
+	},
+	"placement directors": {
+		what: "the best comes first",
+		typ:  "list of text", def: "required", span: "names of directors", example: `["lb2", "lb1"]`,
+	},
+	"placement hold": {
+		what: "how long the wish must have been for the same other director, since the group has its owner, before it moves",
+		def:  "`\"1m\"`; of score `\"10s\"`", span: "`\"0s\"` to `\"24h\"`", example: `"3s"`,
+	},
+	"director score": {
+		what: "added to the scores of `prefer`. Who is not named has 0",
+		span: "1 to 254", example: `150`, keepalived: "priority",
 	},
 	"require reverse": {
 		what:    "the track must fail",

@@ -76,8 +76,10 @@ router "v6" {
   checksum         = "plane"
   strict_addresses = true
   auth "hmac" {
-    key_id = 256
-    key    = "0f0f"
+    key_id       = 256
+    key          = "0f0f"
+    other_key_id = 0
+    other_key    = "0e"
   }
 }
 router "v3" {

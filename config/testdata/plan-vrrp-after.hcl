@@ -8,7 +8,11 @@ track "script" "db" {
 }
 
 sync_group "gateway" {
-  routers = ["outside", "inside"]
+  routers        = ["outside", "inside"]
+  on_quorum_loss = "drop"
+  placement "pinned" { directors = ["lb2"] }
+  director "lb1" { score = 150 }
+  director "lb2" { score = 100 }
   prefer "db" {
     score   = -60
     reverse = true

@@ -3,6 +3,8 @@ track "script" "db" { command = ["/bin/db"] }
 
 sync_group "gateway" {
   routers = ["outside", "inside"]
+  placement "score" {}
+  director "lb1" { score = 100 }
   require "uplink" {}
   prefer "db" { score = -60 }
 }

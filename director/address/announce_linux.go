@@ -7,9 +7,10 @@ import (
 )
 
 // Announce tells the neighbours where each address is, once, from the interface's MAC address. An
-// interface without neighbours to tell (not Ethernet, or without ARP) is passed over. It tries all
-// of them, and names each that it could not announce.
-func (h *Host) Announce(as []Address) error {
+// interface without neighbours to tell (not Ethernet, or without ARP) is passed over. It asks may of each
+// address just before it is told of, since the call may have had to wait, and keeps silent about those
+// that may not be told of any more. It tries all of them, and names each that it could not announce.
+func (h *Host) Announce(as []Address, may func(Address) bool) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	order, byInterface, errs := sortOut("announce", as)
@@ -25,13 +26,16 @@ func (h *Host) Announce(as []Address) error {
 		if !l.ethernet || l.flags&linkNoARP != 0 {
 			continue
 		}
-		frames := make([][]byte, len(byInterface[name]))
-		for i, p := range byInterface[name] {
-			frames[i] = frame(l.mac, p.Addr(), l.forwards)
+		var frames [][]byte
+		var told []Address
+		for _, p := range byInterface[name] {
+			if a := (Address{name, p}); may(a) {
+				frames, told = append(frames, frame(l.mac, p.Addr(), l.forwards)), append(told, a)
+			}
 		}
 		for i, err := range h.packets.sendFrames(frames, l.index) {
 			if err != nil {
-				errs = append(errs, fmt.Errorf("announce %s: %w", Address{name, byInterface[name][i]}, err))
+				errs = append(errs, fmt.Errorf("announce %s: %w", told[i], err))
 			}
 		}
 	}

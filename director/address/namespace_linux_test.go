@@ -58,6 +58,9 @@ func on(iface, prefix string) Address {
 	return Address{iface, netip.MustParsePrefix(prefix)}
 }
 
+// always lets every announcement leave.
+func always(Address) bool { return true }
+
 func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {

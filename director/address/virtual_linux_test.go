@@ -263,7 +263,7 @@ func TestAnnouncementsLeaveFromTheVirtualMAC(t *testing.T) {
 	fd := listen(t, "qb")
 	must(t, h.Renew(vips, 0))
 	script(t, "echo 1 > /proc/sys/net/ipv6/conf/vrrp6.51.qa/forwarding")
-	must(t, h.Announce(vips))
+	must(t, h.Announce(vips, always))
 	got := frames(t, fd, 2)
 	for i, name := range []string{"V63 V3 ARP, G24", "V65 V3 neighbour advertisement, G26"} {
 		t.Run(name, func(t *testing.T) {

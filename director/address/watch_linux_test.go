@@ -177,7 +177,7 @@ func TestV63V65AnnounceSendsOneFrameForEachAddress(t *testing.T) {
 	h := newNamespace(t)
 	vips := []Address{on("qa", "192.0.2.100/24"), on("lo", "192.0.2.102/32"), on("qa", "2001:db8::100/64")}
 	fd := listen(t, "qb")
-	must(t, h.Announce(vips))
+	must(t, h.Announce(vips, always))
 	mac := [6]byte{2, 0, 0, 0, 0, 1}
 	want := []string{
 		hex.EncodeToString(frame(mac, netip.MustParseAddr("192.0.2.100"), false)),
@@ -186,14 +186,18 @@ func TestV63V65AnnounceSendsOneFrameForEachAddress(t *testing.T) {
 	if got := frames(t, fd, 2); strings.Join(got, " ") != strings.Join(want, " ") {
 		t.Errorf("on the wire: %v, want %v", got, want)
 	}
+	must(t, h.Announce(vips, func(a Address) bool { return a != vips[0] })) // not of what is somebody else's by now
+	if got := frames(t, fd, 1); got[0] != want[1] {
+		t.Errorf("where one may not be told of: %v, want %v", got, want[1])
+	}
 	script(t, "echo 1 > /proc/sys/net/ipv6/conf/qa/forwarding")
-	must(t, h.Announce(vips[2:]))
+	must(t, h.Announce(vips[2:], always))
 	want = []string{hex.EncodeToString(frame(mac, netip.MustParseAddr("2001:db8::100"), true))}
 	if got := frames(t, fd, 1); got[0] != want[0] {
 		t.Errorf("of a host that forwards: %v, want %v", got, want)
 	}
 	ip(t, "link set qa down")
-	err := h.Announce(append(vips, on("nowhere", "192.0.2.103/32")))
+	err := h.Announce(append(vips, on("nowhere", "192.0.2.103/32")), always)
 	for _, named := range []string{vips[0].String(), vips[2].String(), "nowhere"} {
 		if err == nil || !strings.Contains(err.Error(), named) {
 			t.Errorf("Announce on an interface that is down: %v, want %s named", err, named)
@@ -234,7 +238,7 @@ func TestANeighbourFollowsAnAnnouncement(t *testing.T) {
 		inClient+"neigh add 2001:db8::100 lladdr 02:00:00:00:00:77 nud reachable dev qb")
 	vips := []Address{on("qa", "192.0.2.100/24"), on("qa", "2001:db8::100/64")}
 	must(t, h.Renew(vips, 0))
-	must(t, h.Announce(vips))
+	must(t, h.Announce(vips, always))
 	for _, vip := range vips {
 		show := inClient + "neigh show " + vip.Prefix.Addr().String() + " dev qb"
 		for start := time.Now(); !strings.Contains(script(t, show), "02:00:00:00:00:01"); time.Sleep(10 * time.Millisecond) {

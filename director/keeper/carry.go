@@ -3,8 +3,6 @@ package keeper
 import (
 	"cmp"
 	"fmt"
-	"hash/fnv"
-	"net/netip"
 	"slices"
 	"time"
 
@@ -51,7 +49,7 @@ func (k *keeper) act(now time.Time, id identity, r *router, a vrrp.Action) {
 }
 
 func (k *keeper) announce(id identity, r *router) {
-	if r.owned {
+	if r.owned && r.active() {
 		r.asked = k.worker.announce(id)
 	}
 }
@@ -130,6 +128,7 @@ func (k *keeper) became(now time.Time, g *group, b vrrp.Became) {
 	for _, r := range g.routers {
 		r.spoke.Store(0)
 	}
+	k.hush(g)
 	g.answer(fmt.Errorf("claim group %q: %s", g.spec.Name, reason))
 	if g.claimed { // the claim is lost: back to the priority of the order
 		g.claimed = false
@@ -198,15 +197,22 @@ func (k *keeper) receive(now time.Time) {
 
 // hear judges one datagram and tells the machine.
 func (k *keeper) hear(now time.Time, l link, d vrrp.Datagram) {
+	if d.Lost > 0 {
+		k.drop(l, vrrp.DropQueue, d.Lost)
+	}
+	if d.Rejected != "" {
+		k.drop(l, d.Rejected, d.Count)
+		return
+	}
 	vrid, drop := vrrp.Peek(d)
 	if drop != "" {
-		k.drop(l, drop)
+		k.drop(l, drop, 1)
 		return
 	}
 	id := identity{l, vrid}
 	g := k.at[id]
 	if g == nil {
-		k.drop(l, vrrp.DropVRID)
+		k.drop(l, vrrp.DropVRID, 1)
 		return
 	}
 	r := g.routers[id]
@@ -229,7 +235,7 @@ func (k *keeper) hear(now time.Time, l link, d vrrp.Datagram) {
 	}
 	r.received++
 	if g.machine.State() == vrrp.Active && ev.Priority > 0 {
-		r.contested++
+		r.contend(now, ev.Interval)
 	}
 	for _, n := range notices {
 		k.notice(now, g, r, n, d.Src, r.judge.Packet())
@@ -239,47 +245,6 @@ func (k *keeper) hear(now time.Time, l link, d vrrp.Datagram) {
 	}
 	r.silent = false
 	k.carry(now, g, g.machine.Step(now, id.String(), ev))
-}
-
-func (k *keeper) drop(l link, why vrrp.Drop) {
-	if k.drops[l.Interface] == nil {
-		k.drops[l.Interface] = map[vrrp.Drop]uint64{}
-	}
-	k.drops[l.Interface][why]++
-}
-
-// notice counts an oddity, and reports what a source says when that is another thing than before. At
-// most one report a second is made of a router, whoever sends what.
-func (k *keeper) notice(now time.Time, g *group, r *router, n vrrp.Notice, src netip.Addr, p *vrrp.Packet) {
-	r.notices[n]++
-	conflict := n == vrrp.NoticeOwner && g.spec.Priority == 255
-	stranger := n == vrrp.NoticeStranger || n == vrrp.NoticeStrangeOwner
-	if n != vrrp.NoticeAddresses && n != vrrp.NoticeInterval && !conflict && !stranger {
-		return
-	}
-	said := fmt.Sprintf("%s: %v advertises %v every %v", r.spec.Name, src, p.Addresses, p.Interval)
-	switch {
-	case stranger:
-		said = fmt.Sprintf("%s: %v, which is neither a member nor a known peer, advertises this VRID with priority %d", r.spec.Name, src, p.Priority)
-	case conflict:
-		said = fmt.Sprintf("%s: %v has priority 255 too", r.spec.Name, src)
-	}
-	k.remark(now, g, r, src, said)
-}
-
-// remark makes an event of what a source says or is, when that is another thing than before, and of one
-// router one a second at most.
-func (k *keeper) remark(now time.Time, g *group, r *router, src netip.Addr, said string) {
-	h := fnv.New64a()
-	h.Write([]byte(said))
-	if r.noted[src] == h.Sum64() || now.Sub(r.notedAt) < time.Second {
-		return
-	}
-	if len(r.noted) >= 64 { // strangers must not fill the memory
-		clear(r.noted)
-	}
-	r.noted[src], r.notedAt = h.Sum64(), now
-	k.event(now, g, said)
 }
 
 // learn takes a survey of the host.

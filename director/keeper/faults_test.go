@@ -240,7 +240,7 @@ func TestAKeeperWorksWithoutItsRecord(t *testing.T) {
 				a.kill()
 				a.start() // the record is whole again
 				defer w.stop()
-				time.Sleep(time.Second)
+				time.Sleep(1200 * time.Millisecond) // it listens for an interval
 				if a.state() != "active" {
 					t.Errorf("after a restart it is %s", a.state())
 				}

@@ -46,11 +46,26 @@ type router struct {
 	sent      uint64
 	received  uint64
 	contested uint64
+	contest   time.Duration // how long another one was heard to be Active beside this one
+	contender time.Time     // when it was heard last
 	restored  uint64
 	drops     map[vrrp.Drop]uint64
 	notices   map[vrrp.Notice]uint64
 	noted     map[netip.Addr]uint64 // a hash of what was last reported about a source
 	notedAt   time.Time
+}
+
+// active tells whether the router is Active.
+func (r *router) active() bool { return r.machine != nil && r.machine.State() == vrrp.Active }
+
+// hush has nothing announced for a group that is not Active, though its addresses are here still: after a
+// stall they may be somebody else's by now, and after a yield they are.
+func (k *keeper) hush(g *group) {
+	for id, r := range g.routers {
+		if r.owned && !r.active() {
+			k.worker.hush(id)
+		}
+	}
 }
 
 // parting is a router that is gone but for its repeated priority 0.
@@ -69,8 +84,6 @@ type claim struct {
 // port is a socket with the goroutine that waits at it.
 type port struct {
 	conn      vrrp.Conn
-	filter    vrrp.Filter
-	filtered  bool          // the socket has the filter
 	signalled atomic.Bool   // the goroutine waits for drained
 	drained   chan struct{} // capacity 1
 	gone      chan struct{}
@@ -126,6 +139,10 @@ func (g *group) answer(err error) {
 // reported takes what the worker did.
 func (k *keeper) reported(now time.Time, reports []report) {
 	for _, rep := range reports {
+		if rep.screen != nil {
+			k.screened(now, *rep.screen)
+			continue
+		}
 		g := k.at[rep.id]
 		if g == nil {
 			continue

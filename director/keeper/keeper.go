@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/quorate/quorate/director/accept"
 	"github.com/quorate/quorate/director/address"
 	"github.com/quorate/quorate/director/vrrp"
 )
@@ -21,8 +22,9 @@ type Host interface {
 	Remove(as []address.Address) error
 	// Present returns all addresses of the host with what is left of their lifetime, 0 for ever.
 	Present() (map[address.Address]time.Duration, error)
-	// Announce tells the segment once where the addresses are.
-	Announce(as []address.Address) error
+	// Announce tells the segment once where the addresses are. It asks may just before it tells of one,
+	// and keeps silent about those that may not be told of any more.
+	Announce(as []address.Address, may func(address.Address) bool) error
 	// RenewPaths adds routes and rules, or starts the lifetime again of those that have one.
 	RenewPaths(p address.Paths, lifetime time.Duration) error
 	// RemovePaths removes routes and rules that quorate made. One that is absent is no error.
@@ -38,6 +40,15 @@ type Host interface {
 	Primary(iface string, v6 bool, ignore map[netip.Addr]bool) (netip.Addr, bool)
 }
 
+// Screen is what keeps packets from the host. Its methods may be called concurrently.
+type Screen interface {
+	// Refuse has the host take no packets for some addresses, and for no others that it refused before. Again
+	// says that somebody else had changed that.
+	Refuse(want accept.Table) (again bool, err error)
+	// Watch calls f when somebody may have changed it, until ctx ends.
+	Watch(ctx context.Context, f func()) error
+}
+
 // Config is what a keeper needs.
 type Config struct {
 	// Socket is the path of the unix socket for orders. Beside it lies a lock file of the same name
@@ -47,6 +58,7 @@ type Config struct {
 	Record string
 	Log    hclog.Logger
 	Host   Host
+	Screen Screen
 	// Release says that the end of ctx is a goodbye: priority 0, and the addresses are removed.
 	// Without it the addresses stay for their lifetime, and a keeper that starts within it goes on.
 	Release bool
@@ -92,6 +104,7 @@ type keeper struct {
 	transitions []Transition
 	seq         uint64
 	drops       map[string]map[vrrp.Drop]uint64
+	refusal     string // what is wrong with the screen, or empty
 	changed     bool
 	recorded    bool // the record is up to date
 	stop        *stopOrder
@@ -145,6 +158,7 @@ func (k *keeper) run(ctx context.Context) error {
 	working.Go(func() { k.worker.run(inner) })
 	looking.Go(func() { k.survey.run(inner) })
 	looking.Go(func() { k.survey.watch(inner) })
+	looking.Go(func() { k.worker.screen.watch(inner, k.worker.poke) })
 	recording.Go(func() { k.record.run(inner) })
 	release := k.loop(ctx)
 	if release {
@@ -187,7 +201,7 @@ func newKeeper(cfg Config) *keeper {
 		watchers: map[chan struct{}]bool{},
 		buf:      make([]byte, 8192), recorded: true,
 	}
-	k.worker = newWorker(cfg.Host, cfg.Log.Named("addresses"), k.reports)
+	k.worker = newWorker(cfg.Host, cfg.Screen, cfg.Log.Named("addresses"), k.reports)
 	k.survey = &surveyor{
 		host: cfg.Host, listen: cfg.Listen, through: cfg.Through, up: cfg.LinkUp, outlets: map[address.VirtualMAC]outlet{}, log: cfg.Log.Named("survey"),
 		poke: make(chan struct{}, 1), facts: k.surveys, sockets: map[link]socket{},

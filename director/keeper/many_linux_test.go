@@ -13,7 +13,7 @@ func TestFiveHundredRealRouters(t *testing.T) {
 	order := func(priority uint8) Order {
 		o := Order{Members: realOrder.Members}
 		for i := range 500 {
-			r := Router{Name: fmt.Sprint(i), VRID: uint8(1 + i%250), Interface: "eth0", Interval: 200 * time.Millisecond}
+			r := Router{Name: fmt.Sprint(i), VRID: uint8(1 + i%250), Interface: "eth0", Interval: time.Second}
 			r.Addresses = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i / 250), byte(i % 250), 1}), 8)}
 			if i >= 250 {
 				r.Addresses = []netip.Prefix{netip.MustParsePrefix(fmt.Sprintf("fe80::1:%x/64", i))}
@@ -43,7 +43,7 @@ func TestFiveHundredRealRouters(t *testing.T) {
 			s.wait("it owns all", func() bool { return active(s) == 500 && count(s) == 500 })
 		}
 	}
-	time.Sleep(3 * time.Second)
+	time.Sleep(5 * time.Second)
 	if n := active(b); n > 0 {
 		t.Errorf("beside a live owner %d are active", n)
 	}

@@ -33,7 +33,10 @@ type Group struct {
 	Preempt      bool          `json:"preempt,omitempty"`
 	PreemptDelay time.Duration `json:"preempt_delay,omitempty"`
 	// Blocked says why the group must not be Active here, or is empty. It is a fault of all its routers.
-	Blocked string   `json:"blocked,omitempty"`
+	Blocked string `json:"blocked,omitempty"`
+	// Yield says why an Active group must say goodbye once, when this comes, or is empty. It may become Active
+	// again as any Backup may.
+	Yield   string   `json:"yield,omitempty"`
 	Routers []Router `json:"routers"`
 }
 
@@ -73,6 +76,9 @@ type Router struct {
 	Rules  []address.Rule  `json:"rules,omitempty"`
 	// VirtualMAC has the addresses on an interface of their own, with the VRRP MAC address.
 	VirtualMAC bool `json:"virtual_mac,omitempty"`
+	// Refuse has the host take no packets for itself that come to the addresses, as without Accept_Mode. It
+	// answers for them all the same.
+	Refuse bool `json:"refuse,omitempty"`
 	// Refresh is the time between announcements when nothing has happened: a minute if it is not there,
 	// 0 for none.
 	Refresh *time.Duration `json:"refresh,omitempty"`
@@ -152,10 +158,21 @@ func Lifetime(interval time.Duration) time.Duration {
 	return address.Lifetime(max(3*interval, 2*time.Second))
 }
 
-// Renewal returns how often addresses with a lifetime are renewed. Where the keeper is dead or frozen they
-// end between a lifetime less that and a lifetime after its last sign: the more often, the less is left to
-// chance.
-func Renewal(lifetime time.Duration) time.Duration { return min(lifetime/4, 750*time.Millisecond) }
+// Renewal returns how long before the last advert that left the addresses of an Active router were renewed last, at
+// most: those of a keeper that is dead or frozen serve for a lifetime less that after its last advert, and rarely
+// for longer than a lifetime.
+func Renewal(interval time.Duration) time.Duration {
+	if interval >= renewEvery {
+		return 2*renewLead + renewGrid
+	}
+	return renewEvery + renewGrid
+}
+
+const (
+	renewEvery = 500 * time.Millisecond // addresses are renewed, or with each advert where those are rarer
+	renewLead  = 50 * time.Millisecond  // before the advert: so that the last one tells others when the addresses end
+	renewGrid  = 50 * time.Millisecond  // many routers are renewed together
+)
 
 func (r Router) checksum() vrrp.Checksum {
 	if r.Checksum == "plain" {

@@ -35,12 +35,13 @@ type task struct {
 	renewed  bool // all addresses have a new lifetime
 	pathNews bool // another error of routes and rules than before
 	due      []address.Address
+	before   []slot // of those that are due, as they were
 }
 
 // begin takes a router into the pass.
 func (p *pass) begin(id identity, v want, h *holding) {
 	t := &task{id: id, v: v, h: h, fresh: v.granted != h.granted}
-	h.retry = time.Time{}
+	h.retry, h.quiet = time.Time{}, v.quiet
 	if t.fresh || v.check != h.check {
 		h.pathRetry = time.Time{}
 	}
@@ -172,7 +173,7 @@ func (p *pass) renew() {
 	}
 	for lifetime, tasks := range lifetimes {
 		due := func(t *task) []address.Address {
-			if t.h.lifetime != lifetime || p.now.Sub(t.h.renewed) >= Renewal(lifetime) {
+			if t.h.lifetime != lifetime || !t.h.renewAt(t.v).After(p.now) {
 				return t.v.addresses
 			}
 			return slices.DeleteFunc(slices.Clone(t.v.addresses), func(a address.Address) bool { return t.h.slots[a] != nil })
@@ -233,7 +234,7 @@ func (p *pass) speak() {
 	tasks := p.rest()
 	due := map[string][]turn{}
 	for _, t := range tasks {
-		t.due = nil
+		t.due, t.before = nil, nil
 		if t.v.announce != t.h.announce {
 			t.h.announce = t.v.announce
 			for _, s := range t.h.slots {
@@ -241,7 +242,7 @@ func (p *pass) speak() {
 			}
 		}
 		for _, a := range t.v.addresses {
-			if s := t.h.slots[a]; s != nil && !s.next.After(p.now) {
+			if s := t.h.slots[a]; s != nil && !t.h.quiet && !s.next.After(p.now) {
 				due[a.Interface] = append(due[a.Interface], turn{t, a, s})
 			}
 		}
@@ -256,16 +257,40 @@ func (p *pass) speak() {
 		}
 	}
 	tasks = slices.DeleteFunc(tasks, func(t *task) bool { return len(t.due) == 0 })
-	together(tasks, func(t *task) []address.Address { return t.due }, p.worker.host.Announce, func(t *task, err error) {
-		if err == nil {
-			return
+	denied := map[address.Address]bool{}
+	together(tasks, func(t *task) []address.Address { return t.due }, p.announcer(tasks, denied), func(t *task, err error) {
+		if err != nil {
+			p.fail(t, err)
 		}
-		p.fail(t, err)
-		for _, a := range t.due {
-			t.h.slots[a].count--
-			t.h.slots[a].next = t.h.retry
+		for i, a := range t.due {
+			s := t.h.slots[a]
+			switch {
+			case denied[a]: // as if it had not been its turn
+				*s = t.before[i]
+				s.next, t.waits = p.now.Add(staleAfter), t.waits || !s.said
+			case err != nil:
+				s.count--
+				s.next = t.h.retry
+			}
 		}
 	})
+}
+
+// announcer announces, but for what nobody wants announced any more when it is about to leave: the host may
+// have been busy, or this thread without a CPU, while the loop gave the addresses up.
+func (p *pass) announcer(tasks []*task, denied map[address.Address]bool) func([]address.Address) error {
+	of := map[address.Address]identity{}
+	for _, t := range tasks {
+		for _, a := range t.due {
+			of[a] = t.id
+		}
+	}
+	return func(as []address.Address) error {
+		return p.worker.host.Announce(as, func(a address.Address) bool {
+			denied[a] = !p.worker.may(of[a], a)
+			return !denied[a]
+		})
+	}
 }
 
 // turn is one announcement that is due.
@@ -285,7 +310,7 @@ func (p *pass) take(iface string, turns []turn) {
 	})
 	n := p.worker.pace.Take(p.now, iface, len(turns))
 	for _, u := range turns[:n] {
-		u.t.due = append(u.t.due, u.a)
+		u.t.due, u.t.before = append(u.t.due, u.a), append(u.t.before, *u.s)
 		u.s.advance(p.now, u.t.v.refresh)
 	}
 	later := p.now.Add(max(p.worker.pace.Next(p.now, iface), time.Millisecond))
@@ -319,8 +344,26 @@ func orNever(d time.Duration) time.Duration {
 	return d
 }
 
+// renewAt returns when the addresses are to be renewed: those of an Active router just before one of its adverts, so
+// that the last advert that somebody heard tells when they end.
+func (h *holding) renewAt(v want) time.Time {
+	spoke := v.spoke.Load()
+	if spoke == 0 {
+		return h.renewed.Add(h.lifetime / 4)
+	}
+	every := v.interval
+	soonest := h.renewed.Add(max(every/2, renewEvery-every))
+	last := time.Unix(0, spoke)
+	k := max(soonest.Sub(last)/every, 0) + 1
+	at := last.Add(k*every - min(every/2, renewLead))
+	if every >= renewEvery {
+		at = at.Truncate(renewGrid)
+	}
+	return earlier(at, h.renewed.Add(max(every, renewEvery)+renewGrid)) // whatever comes late
+}
+
 // next returns when the router needs the worker again.
-func (h *holding) next() time.Time {
+func (h *holding) next(v want) time.Time {
 	if !h.retry.IsZero() {
 		return h.retry
 	}
@@ -329,9 +372,12 @@ func (h *holding) next() time.Time {
 	}
 	var next time.Time
 	if len(h.slots) > 0 {
-		next = h.renewed.Add(Renewal(h.lifetime))
+		next = h.renewAt(v)
 	}
 	next = earlier(next, h.pathRetry)
+	if h.quiet {
+		return next
+	}
 	for _, s := range h.slots {
 		next = earlier(next, s.next)
 	}

@@ -27,6 +27,26 @@ type Auth struct {
 	KeyID uint8 `json:"key_id,omitempty"`
 	// Key is a password or AH key of 8 bytes at most, or an hmac key of 32 to 64 bytes in hex.
 	Key string `json:"key"`
+	// OtherID and OtherKey are another hmac key, which is believed and signs nothing; 0 and empty for none.
+	OtherID  uint8  `json:"other_key_id,omitempty"`
+	OtherKey string `json:"other_key,omitempty"`
+}
+
+// signing returns what signs with the key, and believes both.
+func (a Auth) signing() (*vrrp.Signing, error) {
+	keys := []vrrp.Key{{ID: a.KeyID}}
+	texts := []string{a.Key}
+	if a.OtherID != 0 {
+		keys, texts = append(keys, vrrp.Key{ID: a.OtherID}), append(texts, a.OtherKey)
+	}
+	for i, text := range texts {
+		secret, err := hex.DecodeString(text)
+		if err != nil {
+			return nil, errors.New("an hmac key that is not hex")
+		}
+		keys[i].Secret = secret
+	}
+	return vrrp.NewSigning(a.KeyID, keys...)
 }
 
 // profile is how a router speaks. Members are those of the other directors' addresses that are on its link.
@@ -57,13 +77,9 @@ func (r Router) profile(members []netip.Addr) (vrrp.Profile, error) {
 			p.Auth = vrrp.Header
 		}
 	case "hmac":
-		secret, err := hex.DecodeString(r.Auth.Key)
-		if err != nil {
-			return p, errors.New("an hmac key that is not hex")
-		}
-		if p.Signing, err = vrrp.NewSigning(r.Auth.KeyID, vrrp.Key{ID: r.Auth.KeyID, Secret: secret}); err != nil {
-			return p, err
-		}
+		var err error
+		p.Signing, err = r.Auth.signing()
+		return p, err
 	default:
 		return p, fmt.Errorf("authentication %q, want password, ah or hmac", r.Auth.Kind)
 	}
@@ -166,17 +182,11 @@ func (k *keeper) filter(l link) vrrp.Filter {
 	return f
 }
 
-// filters gives every socket its filter.
+// filters gives every socket its filter, again where it has it: so it sees that a flood is over.
 func (k *keeper) filters() {
 	for l, p := range k.ports {
-		f := k.filter(l)
-		if f == p.filter && p.filtered {
-			continue
-		}
-		if err := p.conn.SetFilter(f); err != nil {
+		if err := p.conn.SetFilter(k.filter(l)); err != nil {
 			k.log.Warn("filter what is received", "interface", l.Interface, "err", err)
-			continue
 		}
-		p.filter, p.filtered = f, true
 	}
 }

@@ -164,10 +164,14 @@ func (s *space) state() string {
 	return g.State
 }
 
+// calm is the time between adverts where nobody is to take over from an owner that is alive: on a busy machine
+// one may be late by a second.
+const calm = 400 * time.Millisecond
+
 var realOrder = Order{
 	Groups: []Group{{Name: "gateway", Epoch: 1, Priority: 220, Routers: []Router{
-		{Name: "four", VRID: 51, Interface: "eth0", Interval: 100 * time.Millisecond, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.100/24")}},
-		{Name: "six", VRID: 51, Interface: "eth0", Interval: 100 * time.Millisecond, Addresses: []netip.Prefix{netip.MustParsePrefix("fe80::100/64"), netip.MustParsePrefix("2001:db8::100/64")}},
+		{Name: "four", VRID: 51, Interface: "eth0", Interval: calm, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.100/24")}},
+		{Name: "six", VRID: 51, Interface: "eth0", Interval: calm, Addresses: []netip.Prefix{netip.MustParsePrefix("fe80::100/64"), netip.MustParsePrefix("2001:db8::100/64")}},
 	}}},
 	Members: []netip.Addr{
 		netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), netip.MustParseAddr("fe80::1"), netip.MustParseAddr("fe80::2"),

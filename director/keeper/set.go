@@ -32,6 +32,7 @@ func (k *keeper) set(now time.Time, o Order, going map[string]bool) {
 	for _, m := range o.Members {
 		k.members[m] = true
 	}
+	k.worker.setRefused(o.refused())
 	moving := k.moving(now, o)
 	for name, g := range k.groups {
 		if slices.ContainsFunc(o.Groups, func(spec Group) bool { return spec.Name == name }) {
@@ -125,6 +126,7 @@ func (k *keeper) leave(now time.Time, g *group, id identity) {
 // setGroup makes one group what the order says.
 func (k *keeper) setGroup(now time.Time, spec Group, moving map[identity]*mover, going bool) {
 	g := k.groups[spec.Name]
+	yields := g != nil && spec.Yield != "" && g.spec.Yield == ""
 	if g == nil {
 		g = &group{machine: vrrp.NewGroup(), routers: map[identity]*router{}, names: map[string]identity{}, changes: map[string]uint64{}, since: now, spec: spec}
 		k.groups[spec.Name] = g
@@ -153,6 +155,10 @@ func (k *keeper) setGroup(now time.Time, spec Group, moving map[identity]*mover,
 		priority = g.machine.Priority()
 	}
 	k.carry(now, g, g.machine.Step(now, "", spec.setPriority(priority)))
+	if yields && g.machine.State() == vrrp.Active { // after the priority, by which the down interval goes
+		k.event(now, g, "gives it up once: "+spec.Yield)
+		k.carry(now, g, g.machine.Step(now, "", vrrp.Resign{}))
+	}
 	for id, r := range g.routers {
 		if f, ok := k.links[id.link]; ok && r.machine != nil {
 			k.learnRouter(now, g, id, r, f) // what blocks it may have come or gone
@@ -245,6 +251,7 @@ func (k *keeper) join(now time.Time, g *group, going bool) {
 		}
 	}
 	k.carry(now, g, g.machine.Join(now, start))
+	k.hush(g)
 	g.begun = g.machine.Size() > 0
 }
 

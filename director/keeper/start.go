@@ -126,14 +126,11 @@ func (g Group) lifetime() time.Duration {
 }
 
 // listening is how long a keeper that finds a group's addresses on the host listens before it goes on
-// as Active. Where the addresses end before the other routers' patience does, nobody can have taken
-// over by a timer. Else somebody may have, and is heard within one interval.
+// as Active: somebody may have claimed them meanwhile, and is heard within one interval.
 func (g Group) listening() time.Duration {
 	d := 50 * time.Millisecond
 	for _, r := range g.Routers {
-		if address.Lifetime(r.lifetime()) > 3*r.Interval {
-			d = max(d, r.Interval*11/10)
-		}
+		d = max(d, r.Interval*11/10)
 	}
 	return d
 }

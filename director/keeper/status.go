@@ -75,10 +75,12 @@ type RouterStatus struct {
 	Sent     uint64 `json:"sent"`
 	Received uint64 `json:"received"`
 	// Contested counts the adverts of other Active routers that were heard while this one was Active.
-	Contested uint64                 `json:"contested,omitempty"`
-	Restored  uint64                 `json:"restored,omitempty"` // addresses, routes and rules that somebody else removed
-	Drops     map[vrrp.Drop]uint64   `json:"drops,omitempty"`
-	Notices   map[vrrp.Notice]uint64 `json:"notices,omitempty"`
+	Contested uint64 `json:"contested,omitempty"`
+	// Contest is for how long another router was heard to be Active while this one was.
+	Contest  time.Duration          `json:"contest,omitempty"`
+	Restored uint64                 `json:"restored,omitempty"` // addresses, routes, rules and refusals that somebody else removed
+	Drops    map[vrrp.Drop]uint64   `json:"drops,omitempty"`
+	Notices  map[vrrp.Notice]uint64 `json:"notices,omitempty"`
 	// Error is the last error of the kernel about the router's addresses, adverts, routes or rules, empty
 	// when it is over.
 	Error string `json:"error,omitempty"`
@@ -122,7 +124,11 @@ func (k *keeper) status(now time.Time) Status {
 			Claimed: g.claimed, Since: g.since, Reason: g.reason(g.machine.Reason()), Changes: maps.Clone(g.changes),
 		}
 		for _, r := range spec.Routers {
-			gs.Routers = append(gs.Routers, g.routers[r.identity()].status(now, g.machine.Fault(r.identity().String())))
+			rs := g.routers[r.identity()].status(now, g.machine.Fault(r.identity().String()))
+			if r.Refuse {
+				rs.Error = cmp.Or(rs.Error, k.refusal)
+			}
+			gs.Routers = append(gs.Routers, rs)
 		}
 		s.Groups = append(s.Groups, gs)
 	}
@@ -132,7 +138,7 @@ func (k *keeper) status(now time.Time) Status {
 func (r *router) status(now time.Time, fault string) RouterStatus {
 	s := RouterStatus{
 		Name: r.spec.Name, VRID: r.spec.VRID, Interface: r.spec.Interface, Source: r.source, Subnets: r.judge.Subnets, Fault: fault, Present: r.owned && r.done >= r.wanted && r.err == nil, Silent: r.silent,
-		Sent: r.sent, Received: r.received, Contested: r.contested, Restored: r.restored, Drops: maps.Clone(r.drops), Notices: maps.Clone(r.notices),
+		Sent: r.sent, Received: r.received, Contested: r.contested, Contest: r.contest, Restored: r.restored, Drops: maps.Clone(r.drops), Notices: maps.Clone(r.notices),
 		Error: cmp.Or(errorText(r.err), errorText(r.unsent), r.pathError),
 	}
 	if r.machine == nil {

@@ -61,7 +61,7 @@ func (c *wire) Send(src, dst netip.Addr, advert []byte) error {
 	}
 	d := vrrp.Datagram{Src: src, Dst: dst, TTL: vrrp.TTL, Payload: slices.Clone(advert)}
 	var p vrrp.Packet
-	if drop := p.Parse(d, &vrrp.Profile{}); drop != "" {
+	if drop := p.Parse(d, &w.profile); drop != "" {
 		w.t.Errorf("host %d sent what is dropped: %s", c.b.n, drop)
 	} else if !c.blocked() {
 		w.wire = append(w.wire, sent{time.Now(), c.b.n, c.link, p})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/quorate/quorate/director/accept"
 	"github.com/quorate/quorate/director/address"
 )
 
@@ -17,6 +18,7 @@ import (
 // told what is wanted, never what to do, so that the loop never waits and no queue can grow.
 type worker struct {
 	host   Host
+	screen screen
 	log    hclog.Logger
 	poke   chan struct{} // capacity 1: look again
 	report chan<- []report
@@ -29,7 +31,8 @@ type worker struct {
 	want  map[identity]want
 	gen   uint64
 
-	rate address.Pace // as it is wanted; guarded by mu
+	rate     address.Pace // as it is wanted; guarded by mu
+	refusing accept.Table // likewise
 
 	have map[identity]*holding // owned by run
 	pace address.Pace          // owned by run
@@ -45,8 +48,10 @@ type want struct {
 	patience  time.Duration // how old the beat may be
 	spoke     *atomic.Int64 // when an Active router was last to send an advert; 0: it is not Active
 	silence   time.Duration // how long ago that may be
+	interval  time.Duration // between its adverts
 	gen       uint64        // counts every call about any router
 	announce  uint64        // generation of the last call to announce
+	quiet     bool          // hush was called since then
 	check     uint64        // generation of the last call to check
 	granted   uint64        // generation of the last call to own: renewing what has lapsed needs a new one
 }
@@ -60,6 +65,7 @@ type holding struct {
 	pathRetry time.Time
 	pathError string
 	announce  uint64
+	quiet     bool
 	check     uint64
 	granted   uint64
 	lapsed    bool
@@ -85,6 +91,7 @@ type report struct {
 	restored []address.Address // removed by somebody else, and added again
 	lost     address.Paths     // routes and rules likewise
 	lapsed   bool              // the kernel let the addresses go
+	screen   *screened         // the report is about the screen, and no router
 }
 
 const (
@@ -92,9 +99,9 @@ const (
 	staleAfter = 10 * time.Millisecond  // to look for the loop's next beat
 )
 
-func newWorker(host Host, log hclog.Logger, reports chan<- []report) *worker {
+func newWorker(host Host, s Screen, log hclog.Logger, reports chan<- []report) *worker {
 	return &worker{
-		host: host, log: log, report: reports, poke: make(chan struct{}, 1),
+		host: host, screen: screen{Screen: s, log: log}, log: log, report: reports, poke: make(chan struct{}, 1),
 		want: map[identity]want{}, have: map[identity]*holding{},
 	}
 }
@@ -109,14 +116,29 @@ func (w *worker) own(id identity, r Router, spoke *atomic.Int64) uint64 {
 			v.wants[a] = true
 		}
 		v.paths, v.refresh = r.paths(), r.refresh()
-		v.spoke, v.silence = spoke, r.Interval+spare
-		v.patience = min(2*r.Interval, Renewal(v.lifetime)+spare)
+		v.spoke, v.silence, v.interval = spoke, r.Interval+spare, r.Interval
+		v.patience = min(2*r.Interval, r.Interval+spare)
 	})
 }
 
 // announce asks for a new round of announcements, and returns the generation that reports it done.
 func (w *worker) announce(id identity) uint64 {
-	return w.change(id, func(v *want, gen uint64) { v.announce = gen })
+	return w.change(id, func(v *want, gen uint64) { v.announce, v.quiet = gen, false })
+}
+
+// hush asks for silence about a router's addresses, which stay, until announce is called again.
+func (w *worker) hush(id identity) {
+	w.change(id, func(v *want, _ uint64) { v.quiet = true })
+}
+
+// may reports whether an address of a router may be announced at this moment, whatever was wanted when the
+// pass began. The beat is looked at first: a loop that has run again has also said what it wants.
+func (w *worker) may(id identity, a address.Address) bool {
+	age := w.age(time.Now())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	v := w.want[id]
+	return v.wants[a] && !v.quiet && age <= v.patience
 }
 
 // check asks to look whether the addresses are there. Restore adds those that are not; without it
@@ -201,6 +223,7 @@ func (w *worker) finish(deadline time.Time) {
 			left = left || !ok
 		}
 		if !left {
+			w.refuse(wants, now)
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -210,6 +233,7 @@ func (w *worker) finish(deadline time.Time) {
 // step does all that is due and returns how long nothing will be.
 func (w *worker) step(ctx context.Context, now time.Time) time.Duration {
 	wants := w.wanted()
+	first := w.refuse(wants, now)
 	next := w.drop(wants, now)
 	p := pass{worker: w, wants: wants, now: now}
 	for id, v := range wants {
@@ -223,9 +247,11 @@ func (w *worker) step(ctx context.Context, now time.Time) time.Duration {
 		}
 	}
 	p.serve()
-	w.tell(ctx, p.reports())
+	last := w.refuse(wants, now) // what is gone by now
+	w.tell(ctx, slices.Concat(first, p.reports(), last))
+	next = earlier(next, w.screen.retry)
 	for id := range wants {
-		next = earlier(next, w.have[id].next())
+		next = earlier(next, w.have[id].next(wants[id]))
 	}
 	if next.IsZero() {
 		return time.Hour
@@ -318,8 +344,11 @@ func (w *worker) tell(ctx context.Context, rs []report) {
 // stale reports whether the loop has not run for so long that nothing may be done for it.
 func (w *worker) stale(v want, now time.Time) bool {
 	spoke := v.spoke.Load()
-	return now.Sub(time.Unix(0, w.beat.Load())) > v.patience || spoke != 0 && now.Sub(time.Unix(0, spoke)) > v.silence
+	return w.age(now) > v.patience || spoke != 0 && now.Sub(time.Unix(0, spoke)) > v.silence
 }
+
+// age is how long ago the loop last ran.
+func (w *worker) age(now time.Time) time.Duration { return now.Sub(time.Unix(0, w.beat.Load())) }
 
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {

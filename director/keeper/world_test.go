@@ -22,6 +22,8 @@ var _ Host = (*address.Host)(nil)
 type world struct {
 	t *testing.T
 
+	profile vrrp.Profile // what all that is sent must be decoded by
+
 	mu    sync.Mutex
 	boxes []*box
 	cut   map[string]bool // "segment/host": nothing passes
@@ -67,6 +69,7 @@ type box struct {
 	slow   time.Duration // of each call to the kernel
 	mumble time.Duration // of each announcement
 	noAddr error         // why it can have no address
+	screen *sieve
 
 	keeper *keeper
 	cancel context.CancelFunc
@@ -103,10 +106,14 @@ func vip(iface string) address.Address {
 // start starts the box's keeper with what its record says.
 func (b *box) start() {
 	b.w.t.Helper()
-	k := newKeeper(Config{
+	cfg := Config{
 		Record: filepath.Join(b.dir, "record"), Host: b, Listen: b.listen, Through: b.through, LinkUp: b.linkUp,
 		Log: hclog.NewNullLogger(),
-	})
+	}
+	if b.screen != nil {
+		cfg.Screen = b.screen
+	}
+	k := newKeeper(cfg)
 	if err := k.take(); err != nil {
 		b.w.t.Fatal(err)
 	}
@@ -314,12 +321,14 @@ func (b *box) Present() (map[address.Address]time.Duration, error) {
 	return out, nil
 }
 
-func (b *box) Announce(as []address.Address) error {
+func (b *box) Announce(as []address.Address, may func(address.Address) bool) error {
 	time.Sleep(b.mumble)
 	b.w.mu.Lock()
 	defer b.w.mu.Unlock()
 	for _, a := range as {
-		b.said[a] = append(b.said[a], time.Now())
+		if may(a) {
+			b.said[a] = append(b.said[a], time.Now())
+		}
 	}
 	return nil
 }

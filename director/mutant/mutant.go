@@ -8,8 +8,13 @@ const (
 	BreakFirst  = "break-first"  // a planned move gives up first, and connections stay behind
 	DeafTables  = "deaf-tables"  // the kernel does not follow the state after the first time
 	FlushTables = "flush-tables" // the tables go with the quorum
+	NoGrace     = "no-grace"     // who has been silent for long is waited for
 	NoGuard     = "no-guard"     // a Backup that hears nobody asks nobody
+	OnlyTimer   = "only-timer"   // nobody is found dead before VRRP's timer has run
 	NoStandby   = "no-standby"   // who does not own waits for nobody's silence
 	OneProcess  = "one-process"  // the keeper dies with control
+	NoFence     = "no-fence"     // who a recovery left behind goes on
+	NoLifetime  = "no-lifetime"  // the kernel keeps an address that nobody renews
+	Mute        = "mute"         // nobody announces where an address is
 	PoisonEnds  = "poison-ends"  // an entry that cannot be applied ends control
 )

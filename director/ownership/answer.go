@@ -2,25 +2,25 @@ package ownership
 
 import (
 	"fmt"
+	"time"
 )
 
 // answer answers a question of another member.
 func (s *step) answer(q Asked) {
-	refuse := func(why string) { s.begin(Reply{ID: q.ID, Refuse: why}) }
 	switch q.Kind {
 	case Attest:
-		s.begin(Reply{ID: q.ID, Word: s.attest(q.From)})
+		s.answerAttest(q)
 	case Yield:
 		if s.Log.Epoch >= q.Epoch {
-			refuse(fmt.Sprintf("%s is in epoch %d already", s.Group, s.Log.Epoch))
+			s.refuse(q, fmt.Sprintf("%s is in epoch %d already", s.Group, s.Log.Epoch))
 			return
 		}
 		s.await(func(id uint64) Action { return Grant{id, YieldWait} }, func(s *step, d Done) {
 			switch {
 			case d.Err != nil:
-				refuse("keeper: " + d.Err.Error())
+				s.refuse(q, "keeper: "+d.Err.Error())
 			case !d.OK:
-				refuse("does not own " + s.Group)
+				s.refuse(q, "does not own "+s.Group)
 			default:
 				s.tell("yield", fmt.Sprintf("%s yields %s to %s", s.Self, s.Group, q.From))
 				s.begin(Reply{ID: q.ID})
@@ -31,16 +31,39 @@ func (s *step) answer(q Asked) {
 	case Let:
 		s.answerLet(q)
 	default:
-		refuse(fmt.Sprintf("knows no question %q", q.Kind))
+		s.refuse(q, fmt.Sprintf("knows no question %q", q.Kind))
 	}
 }
 
+// verifyLimit is how long a keeper may take to show that it is not frozen.
+const verifyLimit = 100 * time.Millisecond
+
+// answerAttest says what this director knows. That it owns the group it says only if its keeper lives.
+func (s *step) answerAttest(q Asked) {
+	if s.Keeper.Part != Owner {
+		s.begin(Reply{ID: q.ID, Word: s.attest(q)})
+		return
+	}
+	s.await(func(id uint64) Action { return Verify{id, verifyLimit} }, func(s *step, d Done) {
+		a := s.attest(q)
+		a.Owns, a.Stays = a.Owns && d.OK, a.Stays && d.OK
+		s.begin(Reply{ID: q.ID, Word: a})
+	})
+}
+
+// refuse answers a question with the reason why it is not done.
+func (s *step) refuse(q Asked, why string) { s.begin(Reply{ID: q.ID, Refuse: why}) }
+
 // attest is what this director says of the group to another.
-func (s *step) attest(to string) Attestation {
-	a := Attestation{Owns: s.Keeper.Part == Owner, Epoch: s.Log.Epoch, Named: s.Log.Owner, Gone: s.missing()}
-	a.Stays = a.Owns && s.contestedWith(to, Attestation{}) == s.Self
+func (s *step) attest(q Asked) Attestation {
+	a := Attestation{Owns: s.Keeper.Part == Owner, Epoch: s.Log.Epoch, Named: s.Log.Owner, Gone: s.missing(), Reaches: s.reaches()}
+	a.Stays = a.Owns && s.contestedWith(q.From, q.Epoch, q.Named) == s.Self
 	for _, r := range s.Keeper.Routers {
-		a.Hears = append(a.Hears, r.hears())
+		heard := r.hears()
+		if s.Keeper.Part != Standby {
+			heard = "" // it is of the time before
+		}
+		a.Hears = append(a.Hears, heard)
 	}
 	return a
 }
@@ -53,7 +76,7 @@ func (s *step) answerClaimed(q Asked) {
 	}
 	s.await(func(id uint64) Action { return Concede{id} }, func(s *step, d Done) {
 		if d.Err != nil {
-			s.begin(Reply{ID: q.ID, Refuse: d.Err.Error()})
+			s.refuse(q, d.Err.Error())
 			return
 		}
 		if d.OK {
@@ -64,21 +87,25 @@ func (s *step) answerClaimed(q Asked) {
 }
 
 // answerLet lets a group go that this director owns and cannot serve on one of its segments. It looks for
-// itself: who asks may be the one that is cut off.
+// itself: who asks may be the one that is cut off. If it owns the group still, it says whom it reaches.
 func (s *step) answerLet(q Asked) {
-	const refusal = "does not own it, or reaches others on every segment"
+	const lost = "does not own it"
 	if s.Keeper.Part != Owner {
-		s.begin(Reply{ID: q.ID, Refuse: refusal})
+		s.refuse(q, lost)
 		return
 	}
 	var routers []string
 	for _, r := range s.Keeper.Routers {
 		routers = append(routers, r.Name)
 	}
-	s.survey(nil, routers, releaseWait*3/4, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
+	s.survey(nil, routers, releaseWait*3/4, nil, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
+		if s.Keeper.Part != Owner {
+			s.refuse(q, lost)
+			return
+		}
 		for _, r := range routers {
 			seg, asked := segments[r]
-			if !asked || len(seg.Reached) > 0 || seg.Gateway || s.Keeper.Part != Owner {
+			if !asked || len(seg.Reached) > 0 || seg.Gateway {
 				continue
 			}
 			s.tell("guard", fmt.Sprintf("%s reaches nobody on a segment of %s, and lets it go", s.Self, s.Group))
@@ -86,6 +113,6 @@ func (s *step) answerLet(q Asked) {
 			s.begin(Reply{ID: q.ID})
 			return
 		}
-		s.begin(Reply{ID: q.ID, Refuse: refusal})
+		s.begin(Reply{ID: q.ID, Word: s.attest(q)})
 	})
 }

@@ -16,57 +16,61 @@ const (
 
 // contest is what is done while another member says that it owns the group, as this director does.
 type contest struct {
-	with  string
 	since time.Time
 	busy  bool
 	apart bool // people were told that each has a side of its own
 }
 
-// rival is the member that says that it owns the group, while this director does; "" for none.
-func (f Facts) rival() string {
+// rivals are the members that say that they own the group, while this director does.
+func (f Facts) rivals() []string {
 	if f.Keeper.Part != Owner {
-		return ""
+		return nil
 	}
-	for _, m := range f.Members {
-		if m.Alive && m.Part == Owner {
-			return m.Name
-		}
-	}
-	return ""
+	return f.owners()
 }
 
-// lookContest settles with another owner. Where they hear each other, VRRP does: only one that goes on for
-// longer is looked at. Of two on one segment, whom the highest known epoch names stays. Where no segment of
-// the group joins them, each serves its own side.
+// lookContest settles with other owners, with each by itself. Where they hear each other, VRRP does: only what
+// goes on for longer is looked at. Of two on one segment, whom the highest known epoch names stays. Where no
+// segment of the group joins them, each serves its own side.
 func (s *step) lookContest() {
-	c, rival := &s.contest, s.rival()
-	if rival != c.with {
-		if c.with != "" && s.Keeper.Part == Owner {
-			s.begin(Renew{}) // the other has let go: its neighbours may still believe it
-		}
-		*c = contest{with: rival, since: s.now, busy: c.busy}
-		if rival != "" {
-			s.after(contestAfter, func(*step) {})
+	rivals := s.rivals()
+	for _, m := range s.Members {
+		switch c := s.contests[m.Name]; {
+		case slices.Contains(rivals, m.Name):
+			if c == nil {
+				c = &contest{since: s.now}
+				s.contests[m.Name] = c
+				s.after(contestAfter, func(*step) {})
+			}
+			if !c.busy && s.now.Sub(c.since) >= contestAfter {
+				s.contend(m.Name, c)
+			}
+		case c != nil:
+			delete(s.contests, m.Name)
+			if s.Keeper.Part == Owner {
+				s.begin(Renew{}) // the other has let go: its neighbours may still believe it
+			}
 		}
 	}
-	if rival == "" || c.busy || s.now.Sub(c.since) < contestAfter {
-		return
-	}
+}
+
+// contend asks a rival and the segments.
+func (s *step) contend(rival string, c *contest) {
 	c.busy = true
 	var routers []string
 	for _, r := range s.Keeper.Routers {
 		routers = append(routers, r.Name)
 	}
-	s.survey([]string{rival}, routers, surveyLimit, func(s *step, words map[string]Attestation, segments map[string]Segment) {
-		s.after(contestAgain, func(s *step) { s.contest.busy = false })
-		if word, ok := words[rival]; ok && s.rival() == rival {
-			s.settle(rival, word, segments)
+	s.survey([]string{rival}, routers, surveyLimit, nil, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+		s.after(contestAgain, func(*step) { c.busy = false })
+		if word, ok := words[rival]; ok && s.contests[rival] == c && slices.Contains(s.rivals(), rival) {
+			s.settle(rival, c, word, segments)
 		}
 	})
 }
 
 // settle gives the group up if the rival stays and a segment joins the two.
-func (s *step) settle(rival string, word Attestation, segments map[string]Segment) {
+func (s *step) settle(rival string, c *contest, word Attestation, segments map[string]Segment) {
 	joined := ""
 	for _, r := range s.Keeper.Routers {
 		if slices.Contains(segments[r.Name].Reached, rival) {
@@ -75,25 +79,29 @@ func (s *step) settle(rival string, word Attestation, segments map[string]Segmen
 		}
 	}
 	switch {
+	case joined == "" && s.cutOff(word, segments):
+		s.tell("contest", fmt.Sprintf("%s gives %s up to %s: it reaches nobody on a segment, and %s does", s.Self, s.Group, rival, rival))
+		s.begin(Resign{})
 	case joined == "":
-		if !s.contest.apart {
-			s.contest.apart = true
+		if !c.apart {
+			c.apart = true
 			s.warn("contest", fmt.Sprintf("%s and %s own %s, each on a side of its own: no segment joins them", s.Self, rival, s.Group))
 		}
 	case !word.Owns || !word.Stays:
-	case s.contestedWith(rival, word) == rival:
-		s.tell("contest", fmt.Sprintf("%s gives %s up to %s, which %s", s.Self, s.Group, rival, s.because(rival, word)))
-		s.await(func(id uint64) Action { return Concede{id} }, func(*step, Done) {})
+	case s.contestedWith(rival, word.Epoch, word.Named) == rival:
+		text := fmt.Sprintf("%s gives %s up to %s, which %s", s.Self, s.Group, rival, s.because(rival, word))
+		s.await(func(id uint64) Action { return Concede{id} }, func(s *step, d Done) {
+			if d.OK {
+				s.tell("contest", text)
+			}
+		})
 	}
 }
 
-// contestedWith returns who stays of this director and a rival that both own the group: whom the highest
-// known epoch names; if it names neither, who comes first in the order of successors, or by name.
-func (f Facts) contestedWith(rival string, word Attestation) string {
-	named := f.Log.Owner
-	if word.Epoch > f.Log.Epoch {
-		named = word.Named
-	}
+// contestedWith returns who stays of this director and a rival that both own the group: whom the highest epoch
+// names that the two know of; if it names neither, who comes first in the order of successors, or by name.
+func (f Facts) contestedWith(rival string, epoch uint64, named string) string {
+	_, named = f.newest(epoch, named)
 	switch named {
 	case f.Self, rival:
 		return named
@@ -106,9 +114,18 @@ func (f Facts) contestedWith(rival string, word Attestation) string {
 	return min(f.Self, rival)
 }
 
+// newest returns the highest epoch that is known where another director's log has the given one, and the owner
+// that it names.
+func (f Facts) newest(epoch uint64, named string) (uint64, string) {
+	if epoch > f.Log.Epoch {
+		return epoch, named
+	}
+	return f.Log.Epoch, f.Log.Owner
+}
+
 func (f Facts) because(rival string, word Attestation) string {
-	if rival == f.Log.Owner || rival == word.Named {
-		return fmt.Sprintf("epoch %d names", max(word.Epoch, f.Log.Epoch))
+	if epoch, named := f.newest(word.Epoch, word.Named); named == rival {
+		return fmt.Sprintf("epoch %d names", epoch)
 	}
 	return "comes first"
 }

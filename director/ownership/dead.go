@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// Patience is for how long a member must be silent on every path to be taken for dead: three probes.
-	Patience = 300 * time.Millisecond
+	// GoneAfter is for how long a member must be silent on every path to be taken for dead: three probes.
+	GoneAfter = 300 * time.Millisecond
 	// attestLimit is how long others may take to say whether they find it dead too.
 	attestLimit = 150 * time.Millisecond
 	// deadAgain is how long to wait before the others are asked once more.
@@ -23,8 +23,12 @@ type dead struct {
 
 // gone reports whether a member is silent on every path that there is to it: its agent on the cluster port,
 // and its kernel on each segment of the group.
-func (m Member) gone() bool {
-	return m.Unheard >= Patience && !slices.ContainsFunc(m.Unreached, func(d time.Duration) bool { return d >= 0 && d < Patience })
+func (m Member) gone() bool { return Gone(m.Unheard, m.Unreached) }
+
+// Gone reports whether a member is silent on every path, by for how long nothing came from its agent and for how
+// long its kernel has not answered on each segment; negative where it is not asked.
+func Gone(unheard time.Duration, unreached []time.Duration) bool {
+	return unheard >= GoneAfter && !slices.ContainsFunc(unreached, func(d time.Duration) bool { return d >= 0 && d < GoneAfter })
 }
 
 // shares reports whether a member has an address that this director could reach on a segment of the group.
@@ -51,24 +55,22 @@ func (s *step) lookDead() {
 	}
 	s.dead.busy = true
 	owner := s.Log.Owner
-	s.survey(s.others(owner), nil, attestLimit, func(s *step, words map[string]Attestation, _ map[string]Segment) {
+	s.survey(s.others(owner), nil, attestLimit, nil, func(s *step, words map[string]Attestation, _ map[string]Segment) {
 		s.after(deadAgain, func(s *step) { s.dead.busy = false })
 		by := []string{s.Self}
 		for _, m := range s.Members {
-			if slices.Contains(words[m.Name].Gone, owner) {
+			word := words[m.Name]
+			if slices.Contains(word.Gone, owner) {
 				by = append(by, m.Name)
+			}
+			if word.Owns || word.hears(owner) {
+				return // it is not dead, or has a successor already that was not heard of here
 			}
 		}
 		if 2*len(by) <= s.Voters || s.Log.Owner != owner || !s.mayClaimFrom(owner) {
 			return
 		}
-		s.claim(func(s *step, d Done) {
-			if d.Err != nil {
-				s.complain(d.Err)
-				return
-			}
-			s.tell("claim", fmt.Sprintf("%s claims %s: %s is neither heard nor reached by %s", s.Self, s.Group, owner, strings.Join(by, ", ")))
-		})
+		s.claimFor(fmt.Sprintf("%s is neither heard nor reached by %s", owner, strings.Join(by, " and ")))
 	})
 }
 
@@ -76,10 +78,15 @@ func (s *step) lookDead() {
 // tell.
 func (s *step) mayClaimFrom(owner string) bool {
 	m, ok := s.member(owner)
-	return ok && s.Keeper.Part == Standby && s.OnTime && m.gone() && m.shares() && !s.heardLately(owner) && s.successor(owner) == s.Self
+	return ok && s.Keeper.Part == Standby && !s.claiming && s.OnTime && m.gone() && m.shares() && !s.heardLately(owner) && s.successor(owner) == s.Self
+}
+
+// hears reports whether a member hears somebody own the group who is not the one that is thought to be dead.
+func (a Attestation) hears(dead string) bool {
+	return slices.ContainsFunc(a.Hears, func(m string) bool { return m != "" && m != dead })
 }
 
 // heardLately reports whether an advert of a member came while it was silent on all other paths.
 func (f Facts) heardLately(member string) bool {
-	return slices.ContainsFunc(f.Keeper.Routers, func(r Router) bool { return r.Heard == member && r.Age < Patience })
+	return slices.ContainsFunc(f.Keeper.Routers, func(r Router) bool { return r.Heard == member && r.Age < GoneAfter })
 }

@@ -17,10 +17,15 @@ type Look struct{}
 type Done struct {
 	ID       uint64
 	Err      error
-	OK       bool        // of [Grant] and [Concede]: the group was owned here
+	OK       bool        // of [Grant] and [Concede]: the group was owned here; of [Verify]: the keeper answers
 	Word     Attestation // of [Ask]
 	Segments []Segment   // of [Probe], as many as routers were named, in their order
 }
+
+// Refusal is the error of an [Ask] that was answered, with the reason why it is not done.
+type Refusal string
+
+func (r Refusal) Error() string { return string(r) }
 
 // Asked is a question of another member, which the machine answers with one [Reply] of the same ID.
 type Asked struct {
@@ -41,13 +46,14 @@ const (
 	Attest  Kind = "attest"  // what do you know of it
 	Yield   Kind = "yield"   // you own it, and the log has it move to me: do not resist my claim
 	Claimed Kind = "claimed" // I have claimed it: let it go if you have not heard
-	Let     Kind = "let"     // you own it and nobody reaches you on its segment: let it go
+	Let     Kind = "let"     // you own it and nobody reaches you on its segment: let it go, or say whom you reach
 )
 
-// Question is what one director asks another about a group. Epoch is that of the move that it is about.
+// Question is what one director asks another about a group.
 type Question struct {
 	Kind  Kind   `json:"kind"`
-	Epoch uint64 `json:"epoch,omitempty"`
+	Epoch uint64 `json:"epoch,omitempty"` // of the move that it is about; of Attest: that the log of who asks has the group in
+	Named string `json:"named,omitempty"` // of Attest: the owner that the log of who asks names
 }
 
 // Attestation is what a director says of a group when it is asked.
@@ -55,9 +61,12 @@ type Attestation struct {
 	Owns  bool     `json:"owns"`            // its routers are Active, and have carrier
 	Epoch uint64   `json:"epoch"`           // that its log has the group in
 	Named string   `json:"named,omitempty"` // the owner that its log names
-	Stays bool     `json:"stays"`           // it owns the group, and would not give it up to who asks
+	Stays bool     `json:"stays"`           // it owns the group, and does not give it up to who asks, by what both know
 	Hears []string `json:"hears,omitempty"` // the member that it hears own it now, or "", by router in the order of the configuration
 	Gone  []string `json:"gone,omitempty"`  // members that it has neither heard nor reached for 300 ms
+	// Reaches are the members that have answered on the segment of each router within 300 ms, and the [Gateway];
+	// none if it does not know.
+	Reaches [][]string `json:"reaches,omitempty"`
 }
 
 // Segment is what answers on the segment of a router.
@@ -72,8 +81,8 @@ type Segment struct {
 // Action is an output of a [Machine]. Actions are begun in order, and none is waited for.
 type Action interface{ action() }
 
-// Ask asks another member. Its Done has the word of that member, or the error with which it refused or did
-// not answer within the time.
+// Ask asks another member. Its Done has the word of that member, or a [Refusal], or the error with which it did not
+// answer within the time.
 type Ask struct {
 	ID     uint64
 	To     string
@@ -93,12 +102,20 @@ type Pull struct {
 	ID     uint64
 	From   string
 	Within time.Duration
+	// Share is the least share of those connections that must be here after it, for it to have no error: 0 to 1.
+	Share float64
 }
 
 // Claim has the keeper take the group. Its Done comes when the addresses are announced.
 type Claim struct {
 	ID       uint64
 	Priority uint8
+}
+
+// Verify looks whether the keeper answers. Its Done has OK if so: what a frozen one said last is not true any more.
+type Verify struct {
+	ID     uint64
+	Within time.Duration
 }
 
 // Grant has the keeper not resist a claim for a while: the addresses stay until the new owner has announced.
@@ -144,6 +161,7 @@ func (Ask) action()       {}
 func (Probe) action()     {}
 func (Pull) action()      {}
 func (Claim) action()     {}
+func (Verify) action()    {}
 func (Grant) action()     {}
 func (Concede) action()   {}
 func (HoldTimer) action() {}

@@ -19,6 +19,7 @@ type Facts struct {
 	Drains  bool          // asked to own nothing
 	OnTime  bool          // the process ran when it should have: what was not heard was not said
 	Voters  int           // members that vote, this one included
+	Groups  int           // that this director looks after; 0: nobody asks whether an owner that is heard answers
 	Keeper  Keeper
 	Members []Member // all others, witnesses too, by name
 }
@@ -43,7 +44,7 @@ type Keeper struct {
 	Claimed  bool // it advertises a claim, which no order of the log has ended yet
 	Interval time.Duration
 	Lifetime time.Duration // of addresses that nobody renews
-	Renewal  time.Duration // how often they are renewed
+	Renewal  time.Duration // how long before the last advert they were renewed last, at most
 	Routers  []Router      // in the order of the configuration
 }
 
@@ -52,6 +53,7 @@ type Router struct {
 	Name   string
 	Silent bool          // it is Backup and has missed an advert
 	Heard  string        // the member that was heard last as Active, "" for none
+	Other  bool          // who is heard as Active is no member
 	Age    time.Duration // how long ago that was; no member was heard: of no meaning
 }
 
@@ -99,17 +101,69 @@ func (f Facts) deaf(member string) string {
 	return ""
 }
 
-// successor returns the first director in the log's order that could own the group now, the named one apart,
-// or "".
+// hearsSome reports whether a member is heard as Active on any router now: a claim reaches it there, and it gives
+// up the whole group.
+func (f Facts) hearsSome(member string) bool {
+	return slices.ContainsFunc(f.Keeper.Routers, func(r Router) bool { return r.hears() == member })
+}
+
+// near reports whether a member is reached on the segment of each router that is silent here, as far as can be told.
+func (f Facts) near(m Member) bool {
+	for i, r := range f.Keeper.Routers {
+		if r.Silent && i < len(m.Unreached) && m.Unreached[i] >= GoneAfter {
+			return false
+		}
+	}
+	return true
+}
+
+// owners are the members that own the group by their last report.
+func (f Facts) owners() []string {
+	var names []string
+	for _, m := range f.Members {
+		if m.Alive && m.Part == Owner {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// served returns who owns the group as far as this director knows, the named one apart, or "": then nobody is to
+// claim it from that one any more.
+func (f Facts) served(but string) string {
+	for _, m := range f.Members {
+		if m.Name != but && m.Alive && m.Part == Owner {
+			return m.Name
+		}
+	}
+	for _, r := range f.Keeper.Routers {
+		switch {
+		case r.Silent:
+		case r.Other:
+			return "another router"
+		case r.Heard != "" && r.Heard != but:
+			return r.Heard
+		}
+	}
+	return ""
+}
+
+// successor returns the first director in the log's order that could own the group now, the named one apart, or
+// "": also if the group has another owner already. The owner that the log names comes first of all: where it is
+// Standby, the log is behind, and it has lost the group to the one that is to be succeeded. Who is not on this
+// director's side of a silent segment is passed over: it would not serve there.
 func (f Facts) successor(but string) string {
-	for _, name := range f.Log.Order {
+	if f.served(but) != "" {
+		return ""
+	}
+	for _, name := range append([]string{f.Log.Owner}, f.Log.Order...) {
 		switch m, ok := f.member(name); {
 		case name == but:
 		case name == f.Self:
 			if f.Ready && !f.Drains && f.Keeper.Part == Standby {
 				return name
 			}
-		case ok && m.Alive && m.Ready && m.Fit && !m.Draining && !m.Witness && m.Part == Standby:
+		case ok && m.Alive && m.Ready && m.Fit && !m.Draining && !m.Witness && m.Part == Standby && f.near(m):
 			return name
 		}
 	}

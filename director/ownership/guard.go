@@ -44,20 +44,22 @@ func Guard(words []Word, gateway bool) Guarding {
 		if w.Reached {
 			reached++
 		}
-		if w.Owns {
+		if w.Owns && !owner.Serves { // of two owners, each on a side of its own, the one on this side counts
 			owner = w
 		}
-		if w.Serves && !w.Answers {
+		if w.Serves && !w.Owns {
 			mute = w.Name
 		}
 	}
 	switch {
 	case owner.Name == "" && mute != "":
-		return Guarding{Linger, mute, mute + " answers on the segment, and its agent is silent"}
+		return Guarding{Linger, mute, "the kernel of " + mute + " answers on the segment, and its keeper does not"}
 	case answers == 0:
 		return Guarding{Take, "", "no member answers"}
 	case owner.Name == "":
 		return Guarding{Take, "", "no member owns it"}
+	case owner.Reached && !owner.Serves:
+		return Guarding{Hold, owner.Name, owner.Name + " owns it and is reached on the segment, though another answers for the address"}
 	case owner.Serves:
 		return Guarding{Hold, owner.Name, owner.Name + " owns it and answers on the segment, but its adverts do not arrive"}
 	}

@@ -27,7 +27,8 @@ func TestGuardKeepsABackupWhereSomebodyServes(t *testing.T) {
 		{"two directors, and nothing is reached", []Word{owner}, false, CutOff},
 		{"this director's port is on another segment", []Word{owner, afar}, false, CutOff},
 		{"this director's port is on another segment, and another hears the owner", []Word{owner, {Name: "d3", Answers: true, Hears: "d1"}}, false, Hold},
-		{"the owner's address is its own, and another MAC has the group's", []Word{{Name: "d1", Answers: true, Owns: true, Reached: true}, other}, false, Relieve},
+		{"two own it, one on each side, and the one on this side answers", []Word{serves, {Name: "d3", Answers: true, Owns: true}}, false, Hold},
+		{"the owner's address is its own, and another MAC has the group's", []Word{{Name: "d1", Answers: true, Owns: true, Reached: true}, other}, false, Hold},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := Guard(tt.words, tt.gateway); got.Choice != tt.want || got.Reason == "" {

@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -17,12 +18,18 @@ type Machine struct {
 	waiting map[uint64]func(*step, Done)
 	timers  []timer
 
-	taking  *take
-	quiet   quiet
-	dead    dead
-	contest contest
+	claiming bool // the keeper was told to claim, and has not answered
+	taking   *take
+	quiet    quiet
+	dead     dead
+	proof    proof
+	contests map[string]*contest // by the other owner
+	answered map[string]answered // by router
+	away     map[spot]bool       // who did not answer when it was looked at last
 
-	records Records
+	records   Records
+	claimed   string // why this director has claimed the group, while the log has not named it since
+	claimedAt time.Time
 }
 
 type timer struct {
@@ -39,7 +46,9 @@ type step struct {
 }
 
 // NewMachine returns a machine that knows nothing yet.
-func NewMachine() *Machine { return &Machine{waiting: map[uint64]func(*step, Done){}} }
+func NewMachine() *Machine {
+	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, answered: map[string]answered{}, away: map[spot]bool{}}
+}
 
 // Deadline returns when the machine wants to Look though no fact has changed; zero for never.
 func (m *Machine) Deadline() time.Time {
@@ -51,6 +60,9 @@ func (m *Machine) Deadline() time.Time {
 	}
 	return first
 }
+
+// Claimed says why this director has claimed the group, as long as the log has not named it for that; else "".
+func (m *Machine) Claimed() string { return m.claimed }
 
 // Step advances the machine by one event at time now, with what is known then, and returns what is to be done.
 func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
@@ -64,11 +76,16 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	case Asked:
 		s.answer(ev)
 	}
+	if s.Log.Owner == s.Self || s.Keeper.Part != Owner && now.Sub(s.claimedAt) > time.Second { // the keeper may tell a moment later
+		s.claimed = ""
+	}
 	s.ring()
 	s.lookTake()
 	s.lookQuiet()
 	s.lookDead()
 	s.lookContest()
+	s.lookProof()
+	s.lookReturned()
 	return s.actions
 }
 
@@ -115,8 +132,9 @@ func (s *step) ask(to string, q Question, within time.Duration, then func(*step,
 }
 
 // survey asks members and the segments of routers, all at once. Then is called once with all that was said:
-// words by member, without those that did not answer, and segments by router.
-func (s *step) survey(members, routers []string, within time.Duration, then func(s *step, words map[string]Attestation, segments map[string]Segment)) {
+// words by member, without those that did not answer, and segments by router. Each, if any, is called with
+// each word that others are waited for after.
+func (s *step) survey(members, routers []string, within time.Duration, each func(*step, Attestation), then func(s *step, words map[string]Attestation, segments map[string]Segment)) {
 	words, segments := map[string]Attestation{}, map[string]Segment{}
 	open := len(members)
 	if len(routers) > 0 {
@@ -128,15 +146,19 @@ func (s *step) survey(members, routers []string, within time.Duration, then func
 		}
 	}
 	for _, name := range members {
-		s.ask(name, Question{Kind: Attest}, within, func(s *step, d Done) {
+		s.ask(name, Question{Attest, s.Log.Epoch, s.Log.Owner}, within, func(s *step, d Done) {
 			if d.Err == nil {
 				words[name] = d.Word
+				if each != nil && open > 1 {
+					each(s, d.Word)
+				}
 			}
 			done(s)
 		})
 	}
 	if len(routers) > 0 {
 		s.await(func(id uint64) Action { return Probe{id, routers, within} }, func(s *step, d Done) {
+			s.note(d.Segments)
 			for _, seg := range d.Segments {
 				segments[seg.Router] = seg
 			}
@@ -159,7 +181,26 @@ func (f Facts) others(but string) []string {
 	return names
 }
 
+// claim has the keeper take the group, which the log has not ordered.
+func (s *step) claimFor(reason string) {
+	epoch := s.Log.Epoch
+	s.claim(func(s *step, d Done) {
+		if d.Err != nil {
+			s.warn("claim", fmt.Sprintf("%s not claimed: %v", s.Group, d.Err))
+			return
+		}
+		if s.Log.Epoch == epoch {
+			s.claimed, s.claimedAt = reason, s.now
+		}
+		s.tell("claim", fmt.Sprintf("%s claims %s: %s", s.Self, s.Group, reason))
+	})
+}
+
 // claim has the keeper take the group.
 func (s *step) claim(then func(*step, Done)) {
-	s.await(func(id uint64) Action { return Claim{id, ClaimPriority(OwnerPriority)} }, then)
+	s.claiming = true
+	s.await(func(id uint64) Action { return Claim{id, ClaimPriority(OwnerPriority)} }, func(s *step, d Done) {
+		s.claiming = false
+		then(s, d)
+	})
 }

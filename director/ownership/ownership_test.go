@@ -87,7 +87,7 @@ func TestRankPutsStrangersToTheOrderLast(t *testing.T) {
 
 func TestPlaceMovesOnlyForAReason(t *testing.T) {
 	well := func(name string) View { return View{Name: name, Alive: true, Ready: true} }
-	active := func(v View) View { v.Active = true; return v }
+	active := func(v View) View { v.Active, v.Epoch = true, 5; return v }
 	draining := func(v View) View { v.Draining = true; return v }
 	unready := func(v View, d time.Duration) View { v.Ready, v.Unready = false, d; return v }
 	dead := func(name string) View { return View{Name: name} }
@@ -142,7 +142,7 @@ func TestPlaceMovesOnlyForAReason(t *testing.T) {
 			Decision{Order: &fsm.SetOrder{Group: "g", Epoch: 4, Order: []string{"d2", "d3"}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, Place("g", tt.g, tt.views, tt.age)); diff != "" {
+			if diff := cmp.Diff(tt.want, Place(Situation{Group: "g", Log: tt.g, Views: tt.views, Age: tt.age})); diff != "" {
 				t.Error(diff)
 			}
 		})

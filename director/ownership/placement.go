@@ -15,17 +15,37 @@ type View struct {
 	Name     string
 	Alive    bool // it reported lately
 	Ready    bool
+	Why      string // it is not ready
 	Draining bool
 	Active   bool          // its VRRP router is Active
+	Epoch    uint64        // that it knows the group to be in
 	Unready  time.Duration // how long it has not been ready
 	Fault    string        // why its routers cannot work, or empty
 	Unfit    string        // the requirement of the group that it does not meet, or empty
 	Score    int           // of the group's preferences; more is better
+	Silent   time.Duration // for how long nothing came from its agent
+	Unproven bool          // it hears the owner, and gets no answer for its address
+	Claim    string        // why it has claimed the group, or empty
+	Hears    string        // the member that it hears as Active, on every router of the group that hears anybody, or empty
 }
 
 // fit reports whether a director may be given a group.
 func (v View) fit() bool {
-	return v.Alive && v.Ready && !v.Draining && v.Unfit == "" && v.Fault == ""
+	return v.Alive && v.Silent <= Grace && v.Ready && !v.Draining && v.Unfit == "" && v.Fault == ""
+}
+
+// Situation is what the leader knows of one group when it places it.
+type Situation struct {
+	Group     string
+	Log       fsm.Ownership
+	Placement fsm.Placement
+	Views     []View         // of the directors that could own it, in any order
+	Leader    string         // who places it
+	Load      map[string]int // how many groups each director owns, or is about to
+	Spread    string         // whom [Spread] would have it on, if on another than its owner
+	Sound     bool           // who is silent to the leader is silent by itself: see [Sound]
+	Age       time.Duration  // how long the intent, if there is one, has been in the log
+	Wished    time.Duration  // how long the policy has wished the group on the same other director: see [Wishes]
 }
 
 // Decision is what the leader is to propose for a group. At most one field is set.
@@ -40,35 +60,40 @@ type Decision struct {
 const (
 	UnreadyOwner = 5 * time.Second  // an owner that is not ready for longer is moved from
 	IntentLife   = 10 * time.Second // a planned move that has no outcome by then did not happen
+	// Grace is how long control of an owner may be away, or cut off, before the group is moved from it though
+	// it serves: its health checks are frozen.
+	Grace = 2 * time.Second
 )
 
-// Place decides for one group: confirm an owner that VRRP made, move away from one that drains or
-// is not well, end a move that came to nothing, keep the order of successors. Placement is sticky:
-// while the owner is well, nothing moves. Views are in any order; age is how long the intent, if
-// there is one, has been in the log.
-func Place(group string, g fsm.Ownership, views []View, age time.Duration) Decision {
-	views = slices.SortedFunc(slices.Values(views), func(a, b View) int { return strings.Compare(a.Name, b.Name) })
-	if d := confirm(group, g, views); d != nil {
+// Place decides for one group: confirm an owner that VRRP made, end a move that came to nothing, move away
+// from an owner that drains or is not well, then to the one that the policy has wished for long enough, keep
+// the order of successors. Placement is sticky: while neither need nor wish is there, nothing moves.
+func Place(s Situation) Decision {
+	s.Views = slices.SortedFunc(slices.Values(s.Views), func(a, b View) int { return strings.Compare(a.Name, b.Name) })
+	if d := confirm(s.Group, s.Log, s.Views); d != nil {
 		return Decision{Confirm: d}
 	}
-	if g.Intent != nil {
-		if age > IntentLife {
-			return Decision{Drop: &fsm.DropIntent{Group: group, Epoch: g.Intent.Epoch, Reason: fmt.Sprintf("%s did not take it within %v", g.Intent.To, IntentLife)}}
+	if i := s.Log.Intent; i != nil {
+		if s.Age > IntentLife {
+			return Decision{Drop: &fsm.DropIntent{Group: s.Group, Epoch: i.Epoch, Reason: fmt.Sprintf("%s did not take it within %v", i.To, IntentLife)}}
 		}
 		return Decision{}
 	}
-	order := successors(g, views)
-	if why := moveReason(g, views); why != "" {
-		for _, name := range order {
-			if v := find(views, name); v != nil && v.fit() {
-				return Decision{Move: &fsm.SetIntent{Group: group, Intent: fsm.Intent{To: name, Epoch: g.Epoch + 1, Reason: why}}}
-			}
-		}
+	order := successors(s)
+	if to, why := needed(s, order); to != "" {
+		return s.move(to, why)
 	}
-	if !slices.Equal(order, g.Order) {
-		return Decision{Order: &fsm.SetOrder{Group: group, Epoch: g.Epoch, Order: order}}
+	if w := Wished(s); w.To != "" && s.Wished >= s.Placement.HoldFor() {
+		return s.move(w.To, w.Reason)
+	}
+	if !slices.Equal(order, s.Log.Order) {
+		return Decision{Order: &fsm.SetOrder{Group: s.Group, Epoch: s.Log.Epoch, Order: order}}
 	}
 	return Decision{}
+}
+
+func (s Situation) move(to, why string) Decision {
+	return Decision{Move: &fsm.SetIntent{Group: s.Group, Intent: fsm.Intent{To: to, Epoch: s.Log.Epoch + 1, Reason: why}}}
 }
 
 // confirm names a director that is Active without the log's order, once the director that the log
@@ -76,7 +101,8 @@ func Place(group string, g fsm.Ownership, views []View, age time.Duration) Decis
 func confirm(group string, g fsm.Ownership, views []View) *fsm.SetOwner {
 	var active []string
 	for _, v := range views {
-		if v.Alive && v.Active {
+		// Who does not know the epoch yet tells of the time before it.
+		if v.Alive && v.Active && v.Silent <= Grace && v.Epoch >= g.Epoch {
 			active = append(active, v.Name)
 		}
 	}
@@ -87,6 +113,8 @@ func confirm(group string, g fsm.Ownership, views []View) *fsm.SetOwner {
 	switch old := find(views, g.Owner); {
 	case g.Intent != nil && g.Intent.To == active[0]:
 		reason = g.Intent.Reason
+	case find(views, active[0]).Claim != "":
+		reason = find(views, active[0]).Claim
 	case g.Owner == "":
 		reason = "first owner, elected by VRRP"
 	case old == nil || !old.Alive:
@@ -97,47 +125,44 @@ func confirm(group string, g fsm.Ownership, views []View) *fsm.SetOwner {
 	return &fsm.SetOwner{Group: group, Owner: active[0], Epoch: g.Epoch + 1, Reason: reason}
 }
 
-// moveReason says why the group should leave its owner, or "".
-func moveReason(g fsm.Ownership, views []View) string {
-	v := find(views, g.Owner)
-	switch {
-	case v == nil || !v.Alive || !v.Active:
-		return "" // VRRP takes over from the dead; there is nothing to move from
-	case v.Draining:
-		return v.Name + " drains"
-	case v.Unfit != "":
-		return v.Name + " may not own it: " + v.Unfit
-	case !v.Ready && v.Unready > UnreadyOwner:
-		return fmt.Sprintf("%s has not been ready for %v", v.Name, UnreadyOwner)
-	}
-	return ""
-}
-
-// successors keeps the order that there is, puts who is fit before who is not and who has a better score
-// before who has a worse one, and appends newcomers by name.
-func successors(g fsm.Ownership, views []View) []string {
+// successors keeps the order that there is, puts who is fit before who is not, then who is pinned before who
+// is not, then who has a better score before who has a worse one, and appends newcomers by name.
+func successors(s Situation) []string {
 	var names []string
-	for _, n := range g.Order {
-		if find(views, n) != nil && n != g.Owner {
+	for _, n := range s.Log.Order {
+		if find(s.Views, n) != nil && n != s.Log.Owner {
 			names = append(names, n)
 		}
 	}
-	for _, v := range views {
-		if v.Name != g.Owner && !slices.Contains(names, v.Name) {
+	for _, v := range s.Views {
+		if v.Name != s.Log.Owner && !slices.Contains(names, v.Name) {
 			names = append(names, v.Name)
 		}
 	}
 	slices.SortStableFunc(names, func(a, b string) int {
-		va, vb := find(views, a), find(views, b)
-		switch fa, fb := va.fit(), vb.fit(); {
-		case fa && !fb:
-			return -1
-		case fb && !fa:
-			return 1
-		}
-		return cmp.Compare(vb.Score, va.Score)
+		va, vb := find(s.Views, a), find(s.Views, b)
+		return cmp.Or(-compareBool(va.fit(), vb.fit()), cmp.Compare(s.pinned(a), s.pinned(b)), cmp.Compare(vb.Score, va.Score))
 	})
 	return names
+}
+
+// pinned is a director's place among those that the group is pinned to, or the place behind them all.
+func (s Situation) pinned(name string) int {
+	if i := slices.Index(s.Placement.Directors, name); i >= 0 {
+		return i
+	}
+	return len(s.Placement.Directors)
+}
+
+// compareBool puts false before true.
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 func find(views []View, name string) *View {

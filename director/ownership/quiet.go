@@ -1,7 +1,9 @@
 package ownership
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -18,9 +20,13 @@ const (
 // quiet is what is done while the owner is not heard on some router.
 type quiet struct {
 	busy    bool      // a survey is under way, or the next one waits
+	again   bool      // a survey was made since the first router fell silent
 	held    bool      // the keeper was told to hold its timer
+	until   time.Time // it does so until then at most
+	owned   []string  // who owned the group by its report when the last survey was begun
 	suspect string    // the owner that was found cut off the last time
 	choice  *Guarding // what was decided last; nil: nothing is silent
+	told    Choice    // what people were told of last, of what the looks said
 }
 
 // Deaf says why the owner of the group is not heard here, or is empty.
@@ -47,9 +53,10 @@ func (f Facts) silent() []string {
 func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
+		s.quiet.again = false
+		s.release()
 		if s.quiet.choice != nil {
-			s.release()
-			s.quiet.choice, s.quiet.suspect = nil, ""
+			s.quiet.choice, s.quiet.suspect, s.quiet.told = nil, "", Take
 		}
 		return
 	}
@@ -57,11 +64,17 @@ func (s *step) lookQuiet() {
 		return
 	}
 	s.quiet.busy = true
-	begun, within := s.now, min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
-	s.survey(s.others(""), silent, within, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+	begun, within := s.now, surveyLimit
+	if !s.quiet.again { // an answer that comes after the timer is of no use, but where that is held
+		within = min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
+	}
+	s.quiet.again = true
+	s.quiet.owned = s.owners()
+	s.survey(s.others(""), silent, within, (*step).waits, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
-		if len(s.silent()) > 0 {
-			pause = s.guard(silent, words, segments)
+		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
+		if len(still) > 0 {
+			pause = s.guard(still, words, segments)
 		}
 		s.after(max(begun.Add(pause).Sub(s.now), surveyLimit/3), func(s *step) { s.quiet.busy = false })
 	})
@@ -70,7 +83,7 @@ func (s *step) lookQuiet() {
 // release ends a hold.
 func (s *step) release() {
 	if s.quiet.held {
-		s.quiet.held = false
+		s.quiet.held, s.quiet.until = false, time.Time{}
 		s.begin(HoldTimer{})
 	}
 }
@@ -82,6 +95,9 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		all = append(all, Guard(s.words(router, words, segments[router]), segments[router].Gateway))
 	}
 	g, pause := Worst(all), s.Keeper.Interval
+	if name := s.ownsSince(words); g.Choice == Take && name != "" {
+		g = Guarding{Hold, name, name + " has just taken it"}
+	}
 	switch {
 	case g.Choice != Relieve:
 		s.quiet.suspect = ""
@@ -89,8 +105,8 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		s.quiet.suspect, pause = g.Owner, 0
 		g.Choice = Hold
 	}
-	fresh := s.quiet.choice == nil || s.quiet.choice.Choice != g.Choice
-	s.quiet.choice = &g
+	fresh := g.Choice != s.quiet.told
+	s.quiet.choice, s.quiet.told = &g, g.Choice
 	if fresh && g.Choice != Take {
 		s.warn("guard", fmt.Sprintf("%s on %s: %s", s.Group, s.Self, g.Reason))
 	}
@@ -98,8 +114,9 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	case Hold, CutOff:
 		s.hold(2*s.Keeper.Interval + 2*surveyLimit)
 	case Linger:
-		pause = s.outlive(g.Owner)
+		s.outlive(&g)
 	case Relieve:
+		s.hold(2*s.Keeper.Interval + 2*surveyLimit) // a claim is not held
 		s.relieve(g.Owner)
 	case Take:
 		s.release()
@@ -107,9 +124,28 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	return pause
 }
 
+// ownsSince returns a member that answered a survey and has reported since then that it owns the group, or "". What
+// one reported before it may be over: that its keeper does not own the group any more is what the survey found.
+func (s *step) ownsSince(words map[string]Attestation) string {
+	for _, name := range s.owners() {
+		if _, answered := words[name]; answered && !slices.Contains(s.quiet.owned, name) {
+			return name
+		}
+	}
+	return ""
+}
+
 func (s *step) hold(d time.Duration) {
-	s.quiet.held = true
+	s.quiet.held, s.quiet.until = true, s.now.Add(d)
 	s.begin(HoldTimer{d})
+}
+
+// waits holds the timer until a survey is over, once a member says that it owns the group: whether it serves is known
+// when the segment has answered, which waits for the dead.
+func (s *step) waits(word Attestation) {
+	if word.Owns && len(s.silent()) > 0 && s.quiet.until.Before(s.now.Add(surveyLimit)) {
+		s.hold(surveyLimit)
+	}
 }
 
 // words joins what members say and what the segment answers.
@@ -126,7 +162,7 @@ func (f Facts) words(router string, said map[string]Attestation, seg Segment) []
 		for _, name := range seg.Reached {
 			w.Reached = w.Reached || name == m.Name
 		}
-		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || !answers && last)
+		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || last)
 		words = append(words, w)
 	}
 	return words
@@ -149,48 +185,71 @@ func (s *step) relieve(owner string) {
 		return
 	}
 	s.ask(owner, Question{Kind: Let}, releaseWait, func(s *step, d Done) {
-		if d.Err != nil {
-			s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
+		if !s.mayTakeFrom(owner) {
+			return
 		}
-		if s.Keeper.Part == Standby {
-			s.claim(func(s *step, d Done) { s.complain(d.Err) })
+		var refused Refusal
+		switch {
+		case errors.As(d.Err, &refused): // it has just lost it
+			s.stays(owner, refused.Error())
+		case d.Err == nil && d.Word.Owns && s.joined(owner, d.Word): // something between the two is broken
+			s.stays(owner, "reaches others on each segment")
+		case d.Err == nil && d.Word.Owns:
+			s.serve(owner)
+		default:
+			if d.Err != nil {
+				s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
+			}
+			s.claimFor(owner + " is cut off on a segment")
 		}
 	})
 }
 
-// outlive waits while the kernel of an owner whose agent is dead or frozen serves by itself, and claims just
-// before that may end: so somebody answers all the while, and no two do for longer than a renewal. It returns
-// when to look again.
-func (s *step) outlive(owner string) (pause time.Duration) {
+// serve lets the timer have its way on a side of the segment of its own. It is no claim: that would win when the
+// sides are joined again.
+func (s *step) serve(owner string) {
+	why := owner + " owns it on another side, which no segment joins to this one"
+	s.quiet.choice = &Guarding{Take, owner, why}
+	s.warn("guard", fmt.Sprintf("%s on %s: %s", s.Group, s.Self, why))
+	s.release()
+}
+
+// stays holds the timer, since an owner that is not reached does not let go.
+func (s *step) stays(owner, why string) {
+	s.quiet.choice = &Guarding{Hold, owner, fmt.Sprintf("%s owns it, and %s", owner, why)}
+	s.hold(2*s.Keeper.Interval + 2*surveyLimit)
+}
+
+// mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear. One that
+// was late does not know that: somebody may have claimed while it stood still.
+func (s *step) mayTakeFrom(owner string) bool {
+	return s.OnTime && !s.claiming && len(s.silent()) > 0 && s.successor(owner) == s.Self
+}
+
+// outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just
+// before that may end: so somebody answers all the while, and no two do for longer than a renewal. Who does not
+// come first waits for a renewal longer.
+func (s *step) outlive(g *Guarding) {
 	left := s.Keeper.Lifetime - s.Keeper.Renewal // the last one may have been due when it froze
 	for _, r := range s.Keeper.Routers {
-		if r.Heard == owner {
+		if r.Heard == g.Owner {
 			left = min(left, s.Keeper.Lifetime-s.Keeper.Renewal-r.Age)
 		}
 	}
-	first := s.successor(owner) == s.Self
-	switch {
-	case left <= -s.Keeper.Renewal: // the first successor had its chance
+	if left <= -s.Keeper.Renewal { // the first successor had its chance
 		s.release()
-		return s.Keeper.Interval
-	case !first || left > beforeEnd+surveyLimit/3:
-		s.hold(max(left, 0) + s.Keeper.Renewal)
-	case s.Keeper.Part == Standby:
-		s.claim(func(s *step, d Done) {
-			if d.Err != nil {
-				s.complain(d.Err)
-				return
+		return
+	}
+	s.hold(left + s.Keeper.Renewal)
+	s.after(max(left-beforeEnd, 0), func(s *step) {
+		if s.quiet.choice != g || !s.mayTakeFrom(g.Owner) {
+			return // a later look has decided
+		}
+		s.claimFor("the keeper of " + g.Owner + " does not answer, and its kernel serves for a moment only")
+		s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { // that kernel may have answered until then
+			if s.Keeper.Part == Owner {
+				s.begin(Renew{})
 			}
-			s.tell("claim", fmt.Sprintf("%s claims %s: the agent of %s is silent, and its kernel serves for a moment only", s.Self, s.Group, owner))
-			s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { s.begin(Renew{}) }) // that kernel may have answered until then
 		})
-	}
-	return max(left-beforeEnd-surveyLimit, 0)
-}
-
-// complain tells of a claim that failed: the next look tries again, or the timer does.
-func (s *step) complain(err error) {
-	if err != nil {
-		s.warn("claim", fmt.Sprintf("%s not claimed: %v", s.Group, err))
-	}
+	})
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/quorate/quorate/fsm"
 )
 
 // Record is something that was decided about a group, with what it was decided from.
@@ -15,8 +17,8 @@ type Record struct {
 	Inputs []string  `json:"inputs"`
 }
 
-// kept is how many decisions are remembered.
-const kept = 10
+// Kept is how many decisions are remembered.
+const Kept = 10
 
 // Records is a memory of the last ten decisions about a group, oldest first.
 type Records []Record
@@ -24,7 +26,7 @@ type Records []Record
 // Add remembers a decision.
 func (ds *Records) Add(d Record) {
 	*ds = append(*ds, d)
-	if n := len(*ds) - kept; n > 0 {
+	if n := len(*ds) - Kept; n > 0 {
 		*ds = slices.Clone((*ds)[n:])
 	}
 }
@@ -37,12 +39,45 @@ func (s *step) decided(kind, text string) {
 	s.records.Add(Record{At: s.now, Kind: kind, Text: text, Inputs: s.inputs()})
 }
 
+// Record is a decision to place a group, with what it was made from.
+func (s Situation) Record(now time.Time, text string) Record {
+	lines := []string{logLine(s.Log)}
+	if s.Placement.Policy != "" {
+		lines = append(lines, s.policyLine())
+	}
+	for _, v := range s.Views {
+		line := v.Name + ": " + commas(
+			said(v.Active, "owner", ""), said(v.Alive, "", "no report"), said(v.Silent > Grace, "silent for "+ms(v.Silent), ""),
+			said(v.Ready, "ready", "not ready"), said(v.Draining, "drains", ""), v.Fault, v.Unfit, said(v.Hears != "", "hears "+v.Hears, ""))
+		if v.Score != 0 {
+			line += fmt.Sprintf(", score %d", v.Score)
+		}
+		lines = append(lines, line)
+	}
+	return Record{At: now, Kind: "place", Text: text, Inputs: lines}
+}
+
+// policyLine says what the policy wishes, and for how long it has.
+func (s Situation) policyLine() string {
+	line := fmt.Sprintf("policy: %s, holds for %v", s.Placement.Policy, s.Placement.HoldFor())
+	if w := Wished(s); w.To != "" {
+		return line + fmt.Sprintf("; wishes %s since %s: %s", w.To, ms(s.Wished), w.Reason)
+	}
+	return line + "; wishes nothing else"
+}
+
+// logLine says what the log says of a group.
+func logLine(o fsm.Ownership) string {
+	line := fmt.Sprintf("log: epoch %d names %s, then %s", o.Epoch, orNobody(o.Owner), orNobody(strings.Join(o.Order, ", ")))
+	if o.Intent != nil {
+		line += fmt.Sprintf("; to move to %s: %s", o.Intent.To, o.Intent.Reason)
+	}
+	return line
+}
+
 // inputs says in words what the facts are.
 func (f Facts) inputs() []string {
-	lines := []string{fmt.Sprintf("log: epoch %d names %s, then %s", f.Log.Epoch, orNobody(f.Log.Owner), orNobody(strings.Join(f.Log.Order, ", ")))}
-	if in := f.Log.Intent; in != nil {
-		lines[0] += fmt.Sprintf("; to move to %s: %s", in.To, in.Reason)
-	}
+	lines := []string{logLine(f.Log)}
 	lines = append(lines, fmt.Sprintf("%s: %v, %s", f.Self, f.Keeper.Part, commas(
 		said(f.Ready, "ready", "not ready"), said(f.Quorum, "in the quorum", "no quorum"), said(f.Drains, "drains", ""),
 		said(f.OnTime, "", "was late itself"), said(f.Current, "", "log not applied yet"))))

@@ -14,27 +14,52 @@ const (
 	MoveLimit = 5 * time.Second
 	YieldWait = 500 * time.Millisecond
 	pushAfter = 60 * time.Millisecond // the owner has dropped the addresses by then: its table is final
-	takeAgain = time.Second           // when the log did not take an outcome
+	mute      = time.Second           // an owner whose agent says nothing for so long is not asked
+	takeAgain = time.Second           // when the log does not show an outcome
 )
+
+// Coverage is the share of an owner's connections that its successor must have before it takes over, unless the move
+// is forced: each that is missing is lost.
+const Coverage = 0.95
 
 // take is a planned move to this director under way.
 type take struct {
 	intent  fsm.Intent
 	from    string
+	until   time.Time
 	deaf    string // the router on which the owner was not heard before the claim, or ""
 	alone   bool   // the owner's control does not answer: the wire alone tells it
+	claims  bool   // the keeper was told to claim, and it is open whether that holds
 	claimed bool
+	over    bool // the log is told how it came out
+	told    bool // it has answered, and may not show it here yet
+}
+
+// goesOn reports whether a move has come to no end yet.
+func (s *step) goesOn(t *take) bool { return s.taking == t && !t.over }
+
+// forgetTake gives a move up that the log does not want any more: nothing has changed yet, or the log was told.
+// What was claimed is finished, so that no connection is lost.
+func (s *step) forgetTake() {
+	t, in := s.taking, s.Log.Intent
+	if t == nil || in != nil && *in == t.intent {
+		return
+	}
+	if t.told || !t.over && !t.claims && !t.claimed {
+		s.taking = nil
+	}
 }
 
 // lookTake begins the move that the log wants to this director. It is make before break: the owner's
 // connections are here before it is asked to yield; it stops its adverts when it hears the claim, and drops
 // its addresses after ours are announced.
 func (s *step) lookTake() {
+	s.forgetTake()
 	in := s.Log.Intent
 	if s.taking != nil || in == nil || in.To != s.Self || !s.Current {
 		return
 	}
-	t := &take{intent: *in, from: s.Log.Owner}
+	t := &take{intent: *in, from: s.Log.Owner, until: s.now.Add(MoveLimit)}
 	s.taking = t
 	s.after(MoveLimit, func(s *step) { s.endTake(t, errors.New("it took longer than "+MoveLimit.String())) })
 	if s.Keeper.Part == Owner {
@@ -42,73 +67,108 @@ func (s *step) lookTake() {
 		return
 	}
 	owner, _ := s.member(t.from)
-	if t.alone = !owner.Alive; t.alone {
-		if deaf := s.deaf(t.from); deaf != "" {
-			s.endTake(t, fmt.Errorf("%s does not answer, and is not heard on %s", t.from, deaf))
+	if t.alone = !owner.Alive || owner.Unheard >= mute; t.alone {
+		if !s.hearsSome(t.from) {
+			s.endTake(t, fmt.Errorf("%s does not answer, and is not heard", t.from))
 			return
 		}
 		s.claimTake(t)
 		return
 	}
-	s.pull(t, func(s *step, d Done) {
+	share := Coverage
+	if in.Forced {
+		share = 0
+	}
+	s.pull(t, share, func(s *step, d Done) {
 		if d.Err != nil {
 			s.endTake(t, fmt.Errorf("connections of %s: %w", t.from, d.Err))
 			return
 		}
-		s.ask(t.from, Question{Yield, in.Epoch}, YieldWait, func(s *step, d Done) {
-			if d.Err != nil {
-				s.endTake(t, d.Err)
-				return
-			}
-			s.claimTake(t)
-		})
+		s.yieldTake(t)
+	})
+}
+
+// yieldTake asks the owner not to resist a claim, and claims.
+func (s *step) yieldTake(t *take) {
+	if !s.goesOn(t) {
+		return
+	}
+	s.ask(t.from, Question{Kind: Yield, Epoch: t.intent.Epoch}, YieldWait, func(s *step, d Done) {
+		if d.Err != nil {
+			s.endTake(t, d.Err)
+			return
+		}
+		s.claimTake(t)
 	})
 }
 
 // pull is Pull for a move, as long as that goes on.
-func (s *step) pull(t *take, then func(*step, Done)) {
-	if s.taking != t {
+func (s *step) pull(t *take, share float64, then func(*step, Done)) {
+	if !s.goesOn(t) {
 		return
 	}
-	s.await(func(id uint64) Action { return Pull{id, t.from, MoveLimit} }, then)
+	s.await(func(id uint64) Action { return Pull{id, t.from, MoveLimit, share} }, then)
 }
 
-// claimTake claims, and tells the owner by another way than the wire, where the claim may not have been
-// heard.
+// claimTake claims. The move has no end until it is known whether that holds.
 func (s *step) claimTake(t *take) {
-	if s.taking != t {
+	if !s.goesOn(t) {
 		return // too late: the owner goes on
 	}
 	t.deaf = s.deaf(t.from)
+	switch s.Keeper.Part {
+	case Owner: // it was elected meanwhile
+		s.claimedTake(t)
+		return
+	case Standby:
+	default:
+		s.endTake(t, fmt.Errorf("%s is in state %s on %s", s.Group, s.Keeper.Part, s.Self))
+		return
+	}
+	t.claims = true
 	s.claim(func(s *step, d Done) {
-		switch {
-		case d.Err != nil:
-			s.endTake(t, fmt.Errorf("claim %s: %w", s.Group, d.Err))
-		case t.alone:
-			t.claimed = true
-			s.endTake(t, nil)
-		default:
-			t.claimed = true
-			s.ask(t.from, Question{Claimed, t.intent.Epoch}, YieldWait, func(s *step, d Done) { s.toldTake(t, d.Err) })
+		if d.Err == nil {
+			s.claimedTake(t)
+			return
 		}
+		s.begin(Resign{}) // it may have come half way
+		t.claims = false
+		s.endTake(t, fmt.Errorf("claim %s: %w", s.Group, d.Err))
 	})
+}
+
+// claimedTake tells the owner by another way than the wire, where the claim may not have been heard.
+func (s *step) claimedTake(t *take) {
+	t.claimed = true
+	if t.alone {
+		t.claims = false
+		s.endTake(t, nil)
+		return
+	}
+	t.claims = true
+	s.ask(t.from, Question{Kind: Claimed, Epoch: t.intent.Epoch}, YieldWait, func(s *step, d Done) { s.toldTake(t, d.Err) })
 }
 
 // toldTake goes on when the owner was told, or not. It is not told and is not heard: two would own the
 // group, so the claim is withdrawn.
 func (s *step) toldTake(t *take, err error) {
+	t.claims = false
 	if err != nil && t.deaf != "" {
 		s.begin(Resign{})
 		t.claimed = false
 		s.endTake(t, fmt.Errorf("%s was not told of the claim, and is not heard on %s: withdrawn", t.from, t.deaf))
 		return
 	}
+	if !s.now.Before(t.until) {
+		s.endTake(t, nil)
+		return
+	}
 	// Connections that began while we moved: once at once, for they send already, and once when the old
 	// owner can have no new ones.
-	s.pull(t, func(s *step, d Done) {
+	s.pull(t, 0, func(s *step, d Done) {
 		s.lacks(t, d.Err)
 		s.after(pushAfter, func(s *step) {
-			s.pull(t, func(s *step, d Done) {
+			s.pull(t, 0, func(s *step, d Done) {
 				s.lacks(t, d.Err)
 				s.endTake(t, nil)
 			})
@@ -122,6 +182,28 @@ func (s *step) lacks(t *take, err error) {
 	}
 }
 
+// endTake tells the log how a move came out. One that failed has changed nothing. It may be begun again once
+// the log here shows the outcome, or soon if it does not: the log did not take it, or wants the same again.
+func (s *step) endTake(t *take, err error) {
+	if !s.goesOn(t) || t.claims {
+		return
+	}
+	t.over = true
+	s.decided("move", s.outcome(t, err))
+	var outcome fsm.Command = fsm.SetOwner{Group: s.Group, Owner: s.Self, Epoch: t.intent.Epoch, Reason: t.intent.Reason}
+	if err != nil && !t.claimed {
+		outcome = fsm.DropIntent{Group: s.Group, Epoch: t.intent.Epoch, Reason: err.Error()}
+	}
+	s.await(func(id uint64) Action { return Propose{id, outcome, MoveLimit} }, func(s *step, _ Done) {
+		t.told = true
+		s.after(takeAgain, func(s *step) {
+			if s.taking == t {
+				s.taking = nil
+			}
+		})
+	})
+}
+
 // outcome says in words how a move came out.
 func (s *step) outcome(t *take, err error) string {
 	switch {
@@ -131,25 +213,4 @@ func (s *step) outcome(t *take, err error) string {
 		return fmt.Sprintf("%s took %s from %s, though %v", s.Self, s.Group, orNobody(t.from), err)
 	}
 	return fmt.Sprintf("%s does not take %s from %s: %v", s.Self, s.Group, orNobody(t.from), err)
-}
-
-// endTake tells the log how a move came out. One that failed has changed nothing.
-func (s *step) endTake(t *take, err error) {
-	if s.taking != t {
-		return
-	}
-	var outcome fsm.Command = fsm.SetOwner{Group: s.Group, Owner: s.Self, Epoch: t.intent.Epoch, Reason: t.intent.Reason}
-	if err != nil && !t.claimed {
-		outcome = fsm.DropIntent{Group: s.Group, Epoch: t.intent.Epoch, Reason: err.Error()}
-	}
-	s.decided("move", s.outcome(t, err))
-	ended := &take{} // nothing is begun before the log has answered
-	s.taking = ended
-	s.await(func(id uint64) Action { return Propose{id, outcome, MoveLimit} }, func(s *step, d Done) {
-		if d.Err == nil {
-			s.taking = nil
-			return
-		}
-		s.after(takeAgain, func(s *step) { s.taking = nil })
-	})
 }

@@ -45,7 +45,7 @@ func Ask(ctx context.Context, iface string, source netip.Addr, targets []netip.A
 			if found[t] != nil {
 				continue
 			}
-			b := question(ifi.HardwareAddr, source, t)
+			b := question(ifi.HardwareAddr, source, t, nil)
 			if _, err := conn.WriteTo(b, &packet.Addr{HardwareAddr: b[:6]}); err != nil {
 				return fmt.Errorf("ask the segment of %s for %v: %w", iface, t, err)
 			}

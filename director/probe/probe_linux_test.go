@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// segment puts the test into a network namespace with an interface qa, and a neighbour behind it.
+// segment puts the test's goroutine into a network namespace with an interface qa, and a neighbour behind it.
 func segment(t *testing.T) {
 	t.Helper()
 	if os.Getuid() != 0 {
@@ -24,6 +24,30 @@ func segment(t *testing.T) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatal(err)
 	}
+	newNeighbour(t)
+}
+
+// neighbourHost runs commands on the host behind qa.
+type neighbourHost struct {
+	t   *testing.T
+	pid int
+}
+
+func (n neighbourHost) run(args ...string) {
+	n.t.Helper()
+	run(n.t, append([]string{"nsenter", "-n", "-t", strconv.Itoa(n.pid)}, args...)...)
+}
+
+func run(t *testing.T, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+}
+
+// newNeighbour makes the interface qa in this namespace, and a host behind it in another.
+func newNeighbour(t *testing.T) neighbourHost {
+	t.Helper()
 	holder := exec.Command("unshare", "--net", "sleep", "60")
 	if err := holder.Start(); err != nil {
 		t.Fatal(err)
@@ -40,21 +64,22 @@ func segment(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	run := func(args ...string) {
-		t.Helper()
-		if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v\n%s", args, err, out)
-		}
-	}
-	run("ip", "link", "add", "qa", "address", "02:00:00:00:00:01", "type", "veth", "peer", "name", "qb", "address", "02:00:00:00:00:02")
-	run("ip", "link", "set", "qb", "netns", strconv.Itoa(pid))
-	run("ip", "addr", "add", "192.0.2.1/24", "dev", "qa")
-	run("ip", "addr", "add", "2001:db8::1/64", "dev", "qa", "nodad")
-	run("ip", "link", "set", "qa", "up")
-	in := func(args ...string) { run(append([]string{"nsenter", "-n", "-t", strconv.Itoa(pid)}, args...)...) }
-	in("ip", "addr", "add", "192.0.2.2/24", "dev", "qb")
-	in("ip", "addr", "add", "2001:db8::2/64", "dev", "qb", "nodad")
-	in("ip", "link", "set", "qb", "up")
+	n := neighbourHost{t, pid}
+	n.link()
+	return n
+}
+
+// link makes the wire.
+func (n neighbourHost) link() {
+	n.t.Helper()
+	run(n.t, "ip", "link", "add", "qa", "address", "02:00:00:00:00:01", "type", "veth", "peer", "name", "qb", "address", "02:00:00:00:00:02")
+	run(n.t, "ip", "link", "set", "qb", "netns", strconv.Itoa(n.pid))
+	run(n.t, "ip", "addr", "add", "192.0.2.1/24", "dev", "qa")
+	run(n.t, "ip", "addr", "add", "2001:db8::1/64", "dev", "qa", "nodad")
+	run(n.t, "ip", "link", "set", "qa", "up")
+	n.run("ip", "addr", "add", "192.0.2.2/24", "dev", "qb")
+	n.run("ip", "addr", "add", "2001:db8::2/64", "dev", "qb", "nodad")
+	n.run("ip", "link", "set", "qb", "up")
 	for range 1000 { // until the link is up on both sides
 		if b, err := os.ReadFile("/sys/class/net/qa/operstate"); err == nil && strings.TrimSpace(string(b)) == "up" {
 			break
@@ -89,8 +114,8 @@ func TestWhoAnswersIsFoundAndWhoDoesNotIsNot(t *testing.T) {
 }
 
 func FuzzAnswer(f *testing.F) {
-	f.Add(arpRequest(make([]byte, 6), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")))
-	f.Add(solicitation(make([]byte, 6), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")))
+	f.Add(arpRequest(make([]byte, 6), netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2"), nil))
+	f.Add(solicitation(make([]byte, 6), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2"), nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if target, mac, ok := answer(b); ok && (!target.IsValid() || len(mac) != 6) {
 			t.Errorf("answer(%x) = %v, %v", b, target, mac)

@@ -117,6 +117,19 @@ func TestActive(t *testing.T) {
 		r.expect(now, heard("192.0.2.9", 200, time.Second), "release", Backup)
 		r.timer(now + 3609375*time.Microsecond)
 	})
+	t.Run("V14 one that stops after a stall says goodbye, unless it has heard another owner", func(t *testing.T) {
+		for _, other := range []bool{false, true} {
+			r := newRig(t, Config{Priority: 100})
+			now := r.active() + 30*time.Second
+			r.expect(now, Stalled{Resume: 50 * time.Millisecond}, "", Backup)
+			want := "advertise 0, release"
+			if other {
+				r.expect(now, heard("192.0.2.9", 200, time.Second), "release", Backup)
+				want = ""
+			}
+			r.expect(now+10*time.Millisecond, Stop{}, want, Initialize)
+		}
+	})
 	t.Run("V62 a router that has its addresses goes on within an interval", func(t *testing.T) {
 		r := newRig(t, Config{Priority: 100})
 		r.expect(0, Start{Resume: 50 * time.Millisecond}, "", Backup)

@@ -18,8 +18,9 @@ type Conn interface {
 	// Receive returns the next waiting datagram, and false if none waits. It never blocks. The
 	// payload lies in buf.
 	Receive(buf []byte) (Datagram, bool, error)
-	// SetFilter has the kernel drop all that the filter does not let pass, from now on. What already
-	// waits is received. It is for the goroutine that receives.
+	// SetFilter has the kernel reject all that the filter does not let pass, from now on. What already
+	// waits is received. It is for the goroutine that receives, and to be called now and then, also with the
+	// same filter: it sees that a flood is over.
 	SetFilter(Filter) error
 	// Wait returns when a datagram waits, or with an error when the connection is closed. One
 	// goroutine at a time may be in it, beside one that sends and receives.
@@ -28,7 +29,8 @@ type Conn interface {
 
 // Filter says what a Conn receives. The zero Filter lets adverts of all VRIDs pass that were sent to the
 // multicast group with a TTL or Hop Limit of 255 and are neither too short nor too long. What it does
-// not let pass is dropped by the kernel before it costs a wakeup, and so is counted nowhere.
+// not let pass is cut by the kernel to a few bytes that say why, and received as such, to be counted. In a flood
+// of it the kernel drops it before it costs a wakeup, but for a sample from which the rest is estimated.
 //
 // A resignation that came to the group's address in a frame to this host alone never passes: that is
 // how a single Backup could be made to take over.

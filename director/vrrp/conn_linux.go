@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -18,6 +19,7 @@ type conn struct {
 	outlet
 	ifi    *net.Interface
 	filter Filter
+	meter  meter
 	oob    []byte
 	second bool // the socket for adverts with an Authentication Header is read first
 
@@ -46,7 +48,7 @@ func Listen(iface string, v6 bool) (Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", iface, err)
 	}
-	s, err := open(ifi, v6, Protocol, Filter{}.program(v6, 0), true)
+	s, err := open(ifi, v6, Protocol, compiler{}.program(Filter{}, v6, 0), true)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", iface, err)
 	}
@@ -97,10 +99,14 @@ func (c *conn) await(s socket) error {
 
 // SetFilter implements [Conn].
 func (c *conn) SetFilter(f Filter) error {
-	if f == c.filter {
+	if turned := c.meter.turn(time.Now()); f == c.filter && !turned {
 		return nil
 	}
-	err := c.do(func(fd int) error { return attach(fd, f.program(c.v6, 0)) })
+	return c.setFilter(f)
+}
+
+func (c *conn) setFilter(f Filter) error {
+	err := c.do(func(fd int) error { return attach(fd, compiler{c.meter.strict}.program(f, c.v6, 0)) })
 	if err == nil {
 		err = c.filterAH(f)
 	}
@@ -116,7 +122,7 @@ func (c *conn) SetFilter(f Filter) error {
 func (c *conn) filterAH(f Filter) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	program, ah := f.program(false, ahLen), c.ah.Load()
+	program, ah := compiler{c.meter.strict}.program(f, false, ahLen), c.ah.Load()
 	switch {
 	case c.v6 || c.closed || !f.AH && ah == nil:
 		return nil
@@ -160,27 +166,43 @@ func (c *conn) read(s socket, buf []byte) (Datagram, bool, error) {
 		err := s.raw.Control(c.receive)
 		switch {
 		case err == nil && errors.Is(c.got.err, unix.EAGAIN):
+			c.meter.empty()
 			return Datagram{}, false, nil
 		case err == nil && errors.Is(c.got.err, unix.EINTR):
 			continue
 		case err != nil || c.got.err != nil:
 			return Datagram{}, false, fmt.Errorf("receive advert: %w", errors.Join(err, c.got.err))
 		}
-		d, ok := c.datagram(buf[:c.got.n], c.oob[:c.got.oobn], c.got.from)
-		if ok {
-			return d, true, nil
+		d, ok := c.datagram(s, buf[:c.got.n], c.oob[:c.got.oobn], c.got.from)
+		if why, cut := rejected(c.got.n); cut {
+			return c.reject(why, d.Lost)
 		}
+		if !ok {
+			return Datagram{Rejected: DropLength, Count: 1, Lost: d.Lost}, true, nil
+		}
+		return d, true, nil
 	}
 }
 
-func (c *conn) datagram(b, oob []byte, from unix.Sockaddr) (Datagram, bool) {
+// reject counts a datagram that the filter did not let pass.
+func (c *conn) reject(why Drop, lost uint64) (Datagram, bool, error) {
+	now := time.Now()
+	d := Datagram{Rejected: why, Count: c.meter.count(now), Lost: lost}
+	if c.meter.turn(now) {
+		return d, true, c.setFilter(c.filter)
+	}
+	return d, true, nil
+}
+
+// datagram reads what came from a socket, and reports whether it is one.
+func (c *conn) datagram(s socket, b, oob []byte, from unix.Sockaddr) (Datagram, bool) {
 	d, ok := Datagram{Payload: b}, true
 	if sa, v6 := from.(*unix.SockaddrInet6); v6 {
 		d.Src = netip.AddrFrom16(sa.Addr)
 	} else {
 		d, ok = parse4(b)
 	}
-	for len(oob) >= unix.SizeofCmsghdr && ok {
+	for len(oob) >= unix.SizeofCmsghdr {
 		header, value, rest, err := unix.ParseOneSocketControlMessage(oob)
 		if err != nil {
 			return d, false
@@ -189,6 +211,9 @@ func (c *conn) datagram(b, oob []byte, from unix.Sockaddr) (Datagram, bool) {
 		switch level, kind := int(header.Level), int(header.Type); {
 		case level == unix.IPPROTO_IP && kind == unix.IP_RECVFRAGSIZE, level == unix.IPPROTO_IPV6 && kind == unix.IPV6_RECVFRAGSIZE:
 			d.Fragment = true
+		case level == unix.SOL_SOCKET && kind == unix.SO_RXQ_OVFL && len(value) >= 4:
+			lost := binary.NativeEndian.Uint32(value)
+			d.Lost, *s.lost = uint64(lost-*s.lost), lost
 		case level == unix.IPPROTO_IPV6 && kind == unix.IPV6_PKTINFO && len(value) >= 16:
 			d.Dst = netip.AddrFrom16([16]byte(value[:16]))
 		case level == unix.IPPROTO_IPV6 && kind == unix.IPV6_HOPLIMIT && len(value) >= 1:

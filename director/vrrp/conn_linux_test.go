@@ -201,6 +201,7 @@ func TestWhatIsReceived(t *testing.T) {
 		frame  edit
 		filter Filter
 		hears  bool
+		why    Drop // it is rejected
 	}{
 		{name: "keepalived's", hears: true},
 		{name: "padded to 60 bytes", frame: func(b []byte) []byte { return append(b, make([]byte, 60-len(b))...) }, hears: true},
@@ -208,29 +209,29 @@ func TestWhatIsReceived(t *testing.T) {
 		{name: "V4 a virtual MAC", frame: func(b []byte) []byte { copy(b[6:], unhex(t, "00005e000133")); return b }, hears: true},
 		{name: "V6 a router alert option", frame: option, hears: true},
 		{name: "a resignation", frame: resign, hears: true},
-		{name: "V20 from a router beyond", frame: func(b []byte) []byte { b[22] = 254; return b }},
+		{name: "V20 from a router beyond", frame: func(b []byte) []byte { b[22] = 254; return b }, why: DropTTL},
 		{name: "V39 a first fragment", frame: func(b []byte) []byte { b[20] = 0x20; return b }},
-		{name: "V37 to all hosts", frame: func(b []byte) []byte { b[33] = 1; b[5] = 1; return b }},
-		{name: "V37 to this host", frame: unicasted},
+		{name: "V37 to all hosts", frame: func(b []byte) []byte { b[33] = 1; b[5] = 1; return b }}, // another group's socket would hear it
+		{name: "V37 to this host", frame: unicasted, why: DropDestination},
 		{name: "V43 a resignation in a frame to this host", frame: func(b []byte) []byte {
 			copy(b, unhex(t, "020000000001"))
 			return resign(b)
-		}},
+		}, why: DropResignation},
 		{name: "an advert in a frame to this host", frame: func(b []byte) []byte { copy(b, unhex(t, "020000000001")); return b }, hears: true},
 		{name: "V36 the own address", frame: func(b []byte) []byte { b[29] = 1; return b }},
-		{name: "V18 too short", frame: func(b []byte) []byte { b[17] = 27; return b[:41] }},
-		{name: "V18 too long", frame: long},
+		{name: "V18 too short", frame: func(b []byte) []byte { b[17] = 27; return b[:41] }, why: DropLength},
+		{name: "V18 too long", frame: long, why: DropLength},
 		{name: "V23 a VRID in the set", filter: ours, hears: true},
 		{name: "V23 a VRID in the set, with options", frame: option, filter: ours, hears: true},
-		{name: "V23 a VRID out of the set", filter: others},
+		{name: "V23 a VRID out of the set", filter: others, why: DropVRID},
 		{name: "V33 a unicast where there is one", frame: unicasted, filter: unicast, hears: true},
 		{name: "V21 a unicast from a router beyond", frame: func(b []byte) []byte { b[22] = 64; return unicasted(b) }, filter: unicast, hears: true},
 		{name: "a resignation in a unicast", frame: func(b []byte) []byte { return unicasted(resign(b)) }, filter: unicast, hears: true},
 		{name: "V43 a resignation in a frame to this host, where there is a unicast", frame: func(b []byte) []byte {
 			copy(b, unhex(t, "020000000001"))
 			return resign(b)
-		}, filter: unicast},
-		{name: "V20 from a router beyond, where there is a unicast", frame: func(b []byte) []byte { b[22] = 254; return b }, filter: unicast},
+		}, filter: unicast, why: DropResignation},
+		{name: "V20 from a router beyond, where there is a unicast", frame: func(b []byte) []byte { b[22] = 254; return b }, filter: unicast, why: DropTTL},
 		{name: "V73 AH", frame: asAH(t), filter: ah, hears: true},
 		{name: "V73 AH that nobody asked for", frame: asAH(t)},
 		{name: "without AH where there is one", filter: ah, hears: true},
@@ -240,7 +241,10 @@ func TestWhatIsReceived(t *testing.T) {
 			if err := c.SetFilter(tt.filter); err != nil {
 				t.Fatal(err)
 			}
-			got := exchange(t, c, fd, to, frame(t, tt.frame))
+			got, why := passed(exchange(t, c, fd, to, frame(t, tt.frame)))
+			if why != tt.why {
+				t.Errorf("rejected for %q, want %q", why, tt.why)
+			}
 			if tt.hears != (len(got) == 1) || len(got) > 1 {
 				t.Errorf("received %d: %+v", len(got), got)
 			}
@@ -249,6 +253,18 @@ func TestWhatIsReceived(t *testing.T) {
 			}
 		})
 	}
+}
+
+// passed returns what was received and not rejected, and why the rest was.
+func passed(all []Datagram) (got []Datagram, why Drop) {
+	for _, d := range all {
+		if d.Rejected == "" {
+			got = append(got, d)
+		} else {
+			why += d.Rejected
+		}
+	}
+	return got, why
 }
 
 // asAH turns a frame into keepalived's with an Authentication Header, from another source.
@@ -275,7 +291,7 @@ func exchange(t *testing.T, c Conn, fd int, to unix.Sockaddr, b []byte) []Datagr
 		switch {
 		case err != nil:
 			t.Fatal(err)
-		case ok && d.Payload[1] == 99:
+		case ok && d.Rejected == "" && d.Payload[1] == 99:
 			ended = true
 		case ok:
 			got = append(got, d)

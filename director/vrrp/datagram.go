@@ -3,6 +3,8 @@ package vrrp
 import "net/netip"
 
 // Datagram is one received IP payload with what the IP header and the link said about it.
+//
+// One that a [Filter] does not let pass is counted instead: it has Rejected, Count and Lost, and nothing else.
 type Datagram struct {
 	Src, Dst netip.Addr
 	TTL      int
@@ -13,6 +15,12 @@ type Datagram struct {
 	AH []byte
 	// Payload is the VRRP message.
 	Payload []byte
+	// Rejected is why the filter did not let it pass; empty for one that passed.
+	Rejected Drop
+	// Count is how many rejected ones it stands for: one, or in a flood many, by a sample.
+	Count uint64
+	// Lost is how many the kernel had no room for since the one before.
+	Lost uint64
 }
 
 // Peek returns the VRID of a datagram, to find the router whose [Judge] it goes to. What is too short

@@ -32,8 +32,9 @@ const (
 	DropClock       Drop = "signed at another time"
 	DropReplay      Drop = "replay"
 	DropResignation Drop = "resignation of a stranger"
-	// DropIdle is counted by the driver.
-	DropIdle Drop = "router not running"
+	// DropIdle and DropQueue are counted by the driver.
+	DropIdle  Drop = "router not running"
+	DropQueue Drop = "queue of the socket full"
 )
 
 // Notice names something odd about a datagram that was believed all the same.

@@ -17,18 +17,33 @@ const (
 	passAll       = 0xffff
 )
 
-// need is a check of a filter: the program goes on if the accumulator compares, and else drops.
-func need(cond bpf.JumpTest, val uint32) []bpf.Instruction {
-	return []bpf.Instruction{
-		bpf.JumpIf{Cond: cond, Val: val, SkipTrue: 1},
-		bpf.RetConstant{Val: 0},
+// compiler makes the programs of filters. A strict one drops most of what is rejected.
+type compiler struct{ strict bool }
+
+// reject ends a program for a datagram that does not pass.
+func (c compiler) reject(why rejection) []bpf.Instruction {
+	if !c.strict {
+		return []bpf.Instruction{bpf.RetConstant{Val: uint32(why)}}
 	}
+	return []bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtRand},
+		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: share - 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1},
+		bpf.RetConstant{Val: 0},
+		bpf.RetConstant{Val: uint32(why)},
+	}
+}
+
+// need is a check of a filter: the program goes on if the accumulator compares, and else rejects.
+func (c compiler) need(cond bpf.JumpTest, val uint32, why rejection) []bpf.Instruction {
+	reject := c.reject(why)
+	return append([]bpf.Instruction{bpf.JumpIf{Cond: cond, Val: val, SkipTrue: uint8(len(reject))}}, reject...)
 }
 
 // program returns the socket filter of a family. Before is what lies between the IP header and the
 // message: nothing, or an Authentication Header. An IPv4 socket sees the IP header, an IPv6 socket the
 // payload.
-func (f Filter) program(v6 bool, before int) []bpf.Instruction {
+func (c compiler) program(f Filter, v6 bool, before int) []bpf.Instruction {
 	group := binary.BigEndian.Uint32(group4.AsSlice())
 	ttl, dst := bpf.LoadAbsolute{Off: 8, Size: 1}, bpf.LoadAbsolute{Off: 16, Size: 4}
 	at := func(off int) bpf.Instruction { return bpf.LoadIndirect{Off: uint32(before + off), Size: 1} }
@@ -38,32 +53,37 @@ func (f Filter) program(v6 bool, before int) []bpf.Instruction {
 		ttl, dst = bpf.LoadAbsolute{Off: networkHeader + 7, Size: 1}, bpf.LoadAbsolute{Off: networkHeader + 24, Size: 4}
 		header = []bpf.Instruction{bpf.LoadConstant{Dst: bpf.RegX, Val: 0}}
 	}
-	multicast := append([]bpf.Instruction{ttl}, need(bpf.JumpEqual, TTL)...)
-	if v6 { // ff02::12 begins as other groups do that every host is in
-		multicast = append(multicast, bpf.LoadAbsolute{Off: networkHeader + 36, Size: 4})
-		multicast = append(multicast, need(bpf.JumpEqual, binary.BigEndian.Uint32(group6.AsSlice()[12:]))...)
-	}
-	multicast = append(multicast, bpf.LoadExtension{Num: bpf.ExtType}, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: packetHost, SkipTrue: 3}, at(2))
-	multicast = append(multicast, need(bpf.JumpNotEqual, 0)...)
-	unicast := []bpf.Instruction{bpf.RetConstant{Val: 0}}
+	unicast := c.reject(rejectDestination)
 	if f.Unicast {
 		unicast = nil
 	}
-	out := append(header, dst, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: group, SkipTrue: uint8(len(multicast)) + 1})
-	out = append(out, multicast...)
-	out = append(out, bpf.Jump{Skip: uint32(len(unicast))})
+	multicast := c.multicast(v6, ttl, at(2))
+	out := append(header, bpf.LoadExtension{Num: bpf.ExtLen}, bpf.ALUOpX{Op: bpf.ALUOpSub})
+	out = append(out, c.need(bpf.JumpGreaterOrEqual, uint32(before+minPayload), rejectLength)...)
+	out = append(out, c.need(bpf.JumpLessOrEqual, uint32(before+maxPayload(v6)), rejectLength)...)
+	out = append(out, dst, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: group, SkipTrue: uint8(len(multicast)) + 1})
+	out = append(append(out, multicast...), bpf.Jump{Skip: uint32(len(unicast))})
 	out = append(out, unicast...)
-	out = append(out, bpf.LoadExtension{Num: bpf.ExtLen}, bpf.ALUOpX{Op: bpf.ALUOpSub})
-	out = append(out, need(bpf.JumpGreaterOrEqual, uint32(before+minPayload))...)
-	out = append(out, need(bpf.JumpLessOrEqual, uint32(before+maxPayload(v6)))...)
 	if f.VRIDs != (VRIDs{}) {
-		out = append(append(out, at(1)), f.VRIDs.contain()...)
+		out = append(append(out, at(1)), c.contains(f.VRIDs)...)
 	}
 	return append(out, bpf.RetConstant{Val: passAll})
 }
 
-// contain is the check that the accumulator is in the set.
-func (s VRIDs) contain() []bpf.Instruction {
+// multicast are the checks of what was sent to a group that begins like the right one.
+func (c compiler) multicast(v6 bool, ttl, priority bpf.Instruction) []bpf.Instruction {
+	out := append([]bpf.Instruction{ttl}, c.need(bpf.JumpEqual, TTL, rejectTTL)...)
+	if v6 { // ff02::12 begins as other groups do that every host is in
+		out = append(out, bpf.LoadAbsolute{Off: networkHeader + 36, Size: 4})
+		out = append(out, c.need(bpf.JumpEqual, binary.BigEndian.Uint32(group6.AsSlice()[12:]), rejectDestination)...)
+	}
+	resigns := c.need(bpf.JumpNotEqual, 0, rejectResignation)
+	out = append(out, bpf.LoadExtension{Num: bpf.ExtType}, bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: packetHost, SkipTrue: uint8(len(resigns)) + 1}, priority)
+	return append(out, resigns...)
+}
+
+// contains is the check that the accumulator is in a set.
+func (c compiler) contains(s VRIDs) []bpf.Instruction {
 	out := []bpf.Instruction{
 		bpf.StoreScratch{Src: bpf.RegA, N: 0},
 		bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 31},
@@ -77,7 +97,7 @@ func (s VRIDs) contain() []bpf.Instruction {
 			bpf.LoadConstant{Dst: bpf.RegA, Val: word}, bpf.Jump{Skip: 3 * rest})
 	}
 	out = append(out, bpf.ALUOpX{Op: bpf.ALUOpShiftRight}, bpf.ALUOpConstant{Op: bpf.ALUOpAnd, Val: 1})
-	return append(out, need(bpf.JumpEqual, 1)...)
+	return append(out, c.need(bpf.JumpEqual, 1, rejectVRID)...)
 }
 
 // attach makes a program the filter of a socket, in place of the one that it has.

@@ -249,12 +249,13 @@ func (g *Group) expired(now time.Time) []Effect {
 func (g *Group) holdUntil(now, until time.Time) {
 	for _, m := range g.members {
 		d := m.machine.deadline
-		if m.machine.state == Backup && !d.IsZero() && d.Equal(g.hold) && until.Before(d) {
-			m.machine.deadline = until
-			if until.Before(now) {
-				m.machine.deadline = now
-			}
+		if m.machine.state != Backup || d.IsZero() || !d.Equal(g.hold.Add(m.machine.Skew())) || !until.Before(g.hold) {
+			continue
 		}
+		if until.Before(now) {
+			until = now
+		}
+		m.machine.deadline = until.Add(m.machine.Skew())
 	}
 	g.hold = until
 }
@@ -264,8 +265,8 @@ func (g *Group) held(now time.Time, m member) time.Time {
 	if m.machine.state != Backup || !due(m.machine.deadline, now) {
 		return time.Time{}
 	}
-	if g.hold.After(now) {
-		return g.hold
+	if g.hold.After(now) { // the others wait too: the best comes first
+		return g.hold.Add(m.machine.Skew())
 	}
 	for _, other := range g.members {
 		if other.machine.cut.After(now) { // it is back by then, or a fault of the group

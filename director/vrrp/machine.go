@@ -372,7 +372,7 @@ func (m *Machine) stop(now time.Time, reason string, goodbye bool) []Action {
 		return nil
 	}
 	var actions []Action
-	if m.state == Active && goodbye {
+	if (m.state == Active || m.resume) && goodbye { // who resumes was Active, and the others wait for its next advert
 		actions = append(actions, Advertise{0})
 		m.bye, m.byeAt = repeats, now.Add(repeat)
 	} else {

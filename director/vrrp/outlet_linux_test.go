@@ -159,22 +159,23 @@ func TestWhatIsReceivedOfIPv6(t *testing.T) {
 		filter Filter
 		hears  bool
 		drop   Drop
+		why    Drop // it is rejected by the filter
 	}{
 		{name: "V2 keepalived's", hears: true},
 		{name: "a resignation", edit: resign, hears: true},
-		{name: "V20 hop limit 254", edit: func(b []byte) []byte { b[21] = 254; return b }},
-		{name: "V20 hop limit 64, where there is a unicast", edit: func(b []byte) []byte { b[21] = 64; return b }, filter: unicast},
+		{name: "V20 hop limit 254", edit: func(b []byte) []byte { b[21] = 254; return b }, why: DropTTL},
+		{name: "V20 hop limit 64, where there is a unicast", edit: func(b []byte) []byte { b[21] = 64; return b }, filter: unicast, why: DropTTL},
 		{name: "V36 A11 the own address is delivered, and the judge drops it", edit: func(b []byte) []byte { b[37] = 1; return b }, hears: true, drop: DropChecksum},
-		{name: "V37 to all hosts", edit: func(b []byte) []byte { b[5], b[53] = 1, 1; return b }},
-		{name: "V37 to this host", edit: here},
+		{name: "V37 to all hosts", edit: func(b []byte) []byte { b[5], b[53] = 1, 1; return b }, why: DropDestination},
+		{name: "V37 to this host", edit: here, why: DropDestination},
 		{name: "V37 to this host, where there is a unicast", edit: here, filter: unicast, hears: true, drop: DropChecksum},
 		{name: "V43 a resignation in a frame to this host", edit: func(b []byte) []byte {
 			copy(b, unhex(t, "020000000001"))
 			return resign(b)
-		}},
-		{name: "V18 too short", edit: func(b []byte) []byte { b[19] = 7; return b[:61] }},
+		}, why: DropResignation},
+		{name: "V18 too short", edit: func(b []byte) []byte { b[19] = 7; return b[:61] }, why: DropLength},
 		{name: "V23 a VRID in the set", filter: ours, hears: true},
-		{name: "V23 a VRID out of the set", filter: others},
+		{name: "V23 a VRID out of the set", filter: others, why: DropVRID},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			enter()
@@ -187,7 +188,10 @@ func TestWhatIsReceivedOfIPv6(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got := until99(t, c)
+			got, why := passed(until99(t, c))
+			if why != tt.why {
+				t.Errorf("rejected for %q, want %q", why, tt.why)
+			}
 			if tt.hears != (len(got) == 1) || len(got) > 1 {
 				t.Fatalf("received %d: %+v", len(got), got)
 			}
@@ -256,7 +260,7 @@ func until99(t *testing.T, c Conn) (got []Datagram) {
 		switch {
 		case err != nil:
 			t.Fatal(err)
-		case ok && d.Payload[1] == 99:
+		case ok && d.Rejected == "" && d.Payload[1] == 99:
 			return got
 		case ok:
 			got = append(got, d)

@@ -20,6 +20,7 @@ const receiveBuffer = 4 << 20
 type socket struct {
 	file *os.File
 	raw  syscall.RawConn
+	lost *uint32 // what the kernel has said so far that it had no room for
 }
 
 // open opens a raw socket that is bound to an interface, receives what the program lets pass, and is in
@@ -43,7 +44,7 @@ func open(ifi *net.Interface, v6 bool, protocol int, program []bpf.Instruction, 
 		file.Close()
 		return socket{}, err
 	}
-	return socket{file, raw}, nil
+	return socket{file, raw, new(uint32)}, nil
 }
 
 // do runs f with the descriptor, unless the socket is closed.
@@ -63,6 +64,9 @@ func prepare(fd int, ifi *net.Interface, v6 bool, program []bpf.Instruction, joi
 	}
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveBuffer) // as much as is allowed
+	}
+	if err := set(fd, []option{{"SO_RXQ_OVFL", unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1}}); err != nil {
+		return err
 	}
 	if v6 {
 		return options6(fd, ifi, join)

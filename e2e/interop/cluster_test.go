@@ -3,6 +3,7 @@ package interop
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 const routerFile = `router "gateway" {
   vrid      = 51
   interface = "wan"
-  interval  = "200ms"
+  interval  = "500ms"
   addresses = ["` + virtual4 + `"]
 }
 `
@@ -33,7 +34,7 @@ func newShared(t *testing.T) *shared {
 	defer stands.mu.Unlock()
 	n := lab.New(t)
 	s := &shared{Article: &lab.Article{Net: n, Outer: n.Segment("lan"), Inner: n.Segment("own")}}
-	s.segment, s.cell = s.Outer, Cell{Peer: Keepalived, Version: 3, Interval: 200 * time.Millisecond}
+	s.segment, s.cell = s.Outer, Cell{Peer: Keepalived, Version: 3, Interval: 500 * time.Millisecond}
 	for i := range 3 {
 		s.Directors = append(s.Directors, n.Director(fmt.Sprintf("i%d", i+1),
 			s.Outer.At(fmt.Sprintf("192.0.2.%d/24", 1+i)), s.Inner.At(fmt.Sprintf("198.51.100.%d/24", 1+i))))
@@ -132,6 +133,17 @@ func TestAClusterSharesARouterWithKeepalived(t *testing.T) {
 	t.Run("a foreign router above the bands takes it, and gives it back when it stops", func(t *testing.T) {
 		s.foreign.Set(at(254))
 		s.owner(t, 10*time.Second, s.foreign.on)
+		lab.Eventually(t, 10*time.Second, "V81 an event names it with its MAC address", func() error {
+			want := fmt.Sprintf("%s has the MAC address %v", s.cell.base(peerNumber), s.foreign.on.MAC(s.segment))
+			var all strings.Builder
+			for _, d := range s.Directors {
+				all.WriteString(d.MustQuorate("events"))
+			}
+			if !strings.Contains(all.String(), want) {
+				return fmt.Errorf("no %q in\n%s", want, all.String())
+			}
+			return nil
+		})
 		s.foreign.Stop()
 		s.owner(t, 10*time.Second, s.directors()...)
 	})

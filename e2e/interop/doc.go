@@ -8,6 +8,9 @@
 // tshark, which must find nothing to say about what quorate sent, and by numbered requirements that are
 // subtests, so that a table of them can be made from what `go test -json` writes.
 //
+// On a busy machine a process may have no CPU for longer than three adverts of 10 ms, and the other side is
+// then right to take over. That is no fault, but only where the capture shows the silence: see [Lapse].
+//
 // It promises that a cell which cannot run is named with the reason, and that every judge has a test in
 // which it must find something. It asserts no time below a second; figures are printed.
 package interop

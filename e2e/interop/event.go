@@ -14,6 +14,7 @@ type Result struct {
 	Gap     time.Duration // the longest time the client had no answer
 	Known   time.Duration // until the client's neighbour table was right, from when one host served
 	Note    string
+	Lapses  string // what the capture shows that explains a moment in which another one owned than should
 }
 
 // An Event is something that happens to a stand where both run and the first one owns. It leaves the stand
@@ -120,6 +121,9 @@ func (r Result) String() string {
 	}
 	if r.Note != "" {
 		text += "; " + r.Note
+	}
+	if r.Lapses != "" {
+		text += "; " + r.Lapses
 	}
 	return text
 }

@@ -96,21 +96,22 @@ func alone(t *testing.T, v6 bool, interval time.Duration) *Stand {
 	t.Helper()
 	s := newStand(t, Cell{Peer: Keepalived, Role: Owner, Version: 3, V6: v6, Interval: interval})
 	s.Quorate.Start(s.Cell.settings(low))
-	settled(t, func() error { return s.serves(s.Quorate, s.Cell.virtual()) })
+	if _, err := within(s.Cell.Down(low)+5*time.Second, func() error { return s.serves(s.Quorate, s.Cell.virtual()) }); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
-// since waits and returns the adverts and announcements of quorate's since then.
-func (s *Stand) since(t *testing.T, begin time.Time, wait time.Duration) (adverts, announcements []Frame) {
+// said are the adverts and announcements of quorate's from a time on. A forgery is none, whatever its source.
+func (s *Stand) said(t *testing.T, begin time.Time) (adverts, announcements []Frame) {
 	t.Helper()
-	time.Sleep(time.Until(begin.Add(wait)))
 	all, err := s.frames()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range all {
 		switch {
-		case f.At.Before(begin):
+		case f.At.Before(begin) || slices.Equal(f.From, s.Peer.Host().MAC(s.Segment)):
 		case f.Kind == Advert && s.sent(f):
 			adverts = append(adverts, f)
 		case f.Kind == Gratuitous && s.fromQuorate(f):
@@ -135,53 +136,96 @@ func (s *Stand) afterAdvert(t *testing.T) time.Time {
 	return time.Now()
 }
 
+// An exchange is what was on the wire about forged adverts.
+type exchange struct {
+	before               Frame   // quorate's last advert before them
+	forged               []Frame // the first and the last of them
+	after, announcements []Frame // quorate's
+}
+
+// forge sends a forged advert, or many of the same, and waits for two adverts of quorate's.
+func (s *Stand) forge(t *testing.T, times int, f forgery) (x exchange) {
+	t.Helper()
+	begin := s.afterAdvert(t).Add(-s.Cell.Interval)
+	time.Sleep(s.Cell.Interval / 4) // so that a timer that started again is told from one that did not
+	bytes := f.frame(s)
+	s.Peer.Host().Send(s.Segment, slices.Repeat([][]byte{bytes}, times)...)
+	settled(t, func() error {
+		all, err := s.frames()
+		if err != nil {
+			return err
+		}
+		all = slices.DeleteFunc(all, func(f Frame) bool { return f.At.Before(begin) || !slices.Equal(f.Bytes, bytes) })
+		if len(all) < times {
+			return fmt.Errorf("%d of %d forged adverts were captured", len(all), times)
+		}
+		x.forged = []Frame{all[0], all[len(all)-1]}
+		adverts, announcements := s.said(t, begin)
+		i := slices.IndexFunc(adverts, func(f Frame) bool { return f.At.After(all[0].At) })
+		if i < 1 || len(adverts) < i+2 {
+			return fmt.Errorf("adverts %v, the forged one %v", adverts, all[0])
+		}
+		x.before, x.after = adverts[i-1], adverts[i:]
+		x.announcements = slices.DeleteFunc(announcements, func(f Frame) bool { return f.At.Before(all[0].At) })
+		return nil
+	})
+	return x
+}
+
+// atOnce says what is wrong where an advert should have been answered before the next one was due, and the
+// timer should have started again then.
+func (x exchange) atOnce() error {
+	interval := x.before.Interval
+	if took := x.after[0].At.Sub(x.before.At); took > interval*19/20 {
+		return fmt.Errorf("it was not answered: adverts at %v and, %v later, at %v", x.before.At, took, x.after[0].At)
+	}
+	if next := x.after[1].At.Sub(x.after[0].At); next < interval*7/8 {
+		return fmt.Errorf("the timer did not start again: an answer, and an advert %v later", next)
+	}
+	return nil
+}
+
 func TestAnOwnerAnswersWhoShouldNotSpeak(t *testing.T) {
 	t.Parallel()
 	for _, v6 := range []bool{false, true} {
 		t.Run(map[bool]string{false: "IPv4", true: "IPv6"}[v6], func(t *testing.T) {
 			t.Parallel()
-			s := alone(t, v6, time.Second)
+			s := alone(t, v6, 2*time.Second)
 			time.Sleep(1500 * time.Millisecond) // the first announcements are over
-			send := func(times int, f forgery) {
-				s.Peer.Host().Send(s.Segment, slices.Repeat([][]byte{f.frame(s)}, times)...)
-			}
 			t.Run("V53 priority 0 is answered at once, and the timer starts again", func(t *testing.T) {
-				begin := s.afterAdvert(t)
-				send(1, s.advert(0))
-				adverts, _ := s.since(t, begin, 1800*time.Millisecond)
-				if len(adverts) < 2 || adverts[0].At.Sub(begin) > 500*time.Millisecond || adverts[1].At.Sub(adverts[0].At) < 900*time.Millisecond {
-					t.Errorf("after priority 0 at %v: %v", begin, adverts)
+				if err := s.forge(t, 1, s.advert(0)).atOnce(); err != nil {
+					t.Error(err)
 				}
 			})
 			t.Run("V54 a losing advert is answered at once, with announcements, and the timer starts again", func(t *testing.T) {
-				begin := s.afterAdvert(t)
-				send(1, s.advert(lowest))
-				adverts, announcements := s.since(t, begin, 1800*time.Millisecond)
-				if len(adverts) < 2 || adverts[0].At.Sub(begin) > 500*time.Millisecond || adverts[1].At.Sub(adverts[0].At) < 900*time.Millisecond {
-					t.Errorf("after a losing advert at %v: %v", begin, adverts)
+				x := s.forge(t, 1, s.advert(lowest))
+				if err := x.atOnce(); err != nil {
+					t.Error(err)
 				}
-				if len(announcements) == 0 {
+				if len(x.announcements) == 0 {
 					t.Error("nothing was announced")
 				}
 			})
 			t.Run("V54 many losing adverts are not answered one by one", func(t *testing.T) {
-				begin := s.afterAdvert(t)
-				send(50, s.advert(lowest))
-				if adverts, _ := s.since(t, begin, 200*time.Millisecond); len(adverts) != 1 {
-					t.Errorf("50 losing adverts were answered by %d: %v", len(adverts), adverts)
+				x := s.forge(t, 50, s.advert(lowest))
+				first, last := x.forged[0].At, x.forged[1].At
+				answers := slices.DeleteFunc(x.after, func(f Frame) bool { return f.At.Sub(last) > s.Cell.Interval/2 })
+				if most := 1 + int(last.Sub(first)/(s.Cell.Interval/4)); len(answers) < 1 || len(answers) > most {
+					t.Errorf("50 losing adverts within %v were answered by %d: %v", last.Sub(first), len(answers), answers)
 				}
 			})
 		})
 	}
 }
 
-// TestAnOwnerYieldsOnlyToWhatIsAnAdvert sends one forged advert in each case.
+// TestAnOwnerYieldsOnlyToWhatIsAnAdvert sends one forged advert in each case. Who yields to it is silent for
+// as long as its patience is then, since nobody else speaks.
 func TestAnOwnerYieldsOnlyToWhatIsAnAdvert(t *testing.T) {
 	t.Parallel()
 	for _, v6 := range []bool{false, true} {
 		t.Run(map[bool]string{false: "IPv4", true: "IPv6"}[v6], func(t *testing.T) {
 			t.Parallel()
-			s := alone(t, v6, 100*time.Millisecond)
+			s := alone(t, v6, 400*time.Millisecond)
 			for _, tt := range []struct {
 				name   string
 				change func(*forgery)
@@ -208,22 +252,49 @@ func TestAnOwnerYieldsOnlyToWhatIsAnAdvert(t *testing.T) {
 			} {
 				t.Run(tt.name, func(t *testing.T) {
 					settled(t, func() error { return s.serves(s.Quorate, s.Cell.virtual()) })
-					s.afterAdvert(t)
 					f := s.advert(highest)
 					tt.change(&f)
-					begin := time.Now()
-					s.Peer.Host().Send(s.Segment, f.frame(s))
-					adverts, _ := s.since(t, begin, 250*time.Millisecond)
-					if yields := len(adverts) == 0; yields != tt.yields {
-						t.Errorf("it yields: %v, want %v: %v", yields, tt.yields, adverts)
+					silence, gone := s.silenced(t, f)
+					learned := Cell{Version: 3, Interval: time.Duration(f.interval&0xfff) * 10 * time.Millisecond}
+					if f.interval == 0 {
+						learned.Interval = s.Cell.Interval
 					}
-					if holds := len(s.Holders(s.Cell.virtual())) > 0; holds == tt.yields {
-						t.Errorf("it has the address: %v", holds)
+					if yields := silence >= learned.Down(low)-early; yields != tt.yields {
+						t.Errorf("it yields: %v, want %v: silent for %v", yields, tt.yields, silence)
+					}
+					if gone != tt.yields {
+						t.Errorf("it gave the address up: %v", gone)
 					}
 				})
 			}
 		})
 	}
+}
+
+// silenced sends a forged advert, and returns for how long quorate was silent after it, and whether it was
+// without its address in that time.
+func (s *Stand) silenced(t *testing.T, f forgery) (silence time.Duration, gone bool) {
+	t.Helper()
+	begin, bytes := s.afterAdvert(t), f.frame(s)
+	s.Peer.Host().Send(s.Segment, bytes)
+	settled(t, func() error {
+		gone = gone || len(s.Holders(s.Cell.virtual())) == 0
+		all, err := s.frames()
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(all, func(f Frame) bool { return !f.At.Before(begin) && slices.Equal(f.Bytes, bytes) })
+		if i < 0 {
+			return fmt.Errorf("the forged advert was not captured")
+		}
+		adverts, _ := s.said(t, all[i].At)
+		if len(adverts) == 0 {
+			return fmt.Errorf("no advert after %v", all[i])
+		}
+		silence = adverts[0].At.Sub(all[i].At)
+		return nil
+	})
+	return silence, gone
 }
 
 // below is a lower address than any host has, of the same network.
@@ -249,24 +320,11 @@ func TestABackupIsSilent(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		t.Run(map[bool]string{false: "IPv4", true: "IPv6"}[v6], func(t *testing.T) {
 			t.Parallel()
-			s := newStand(t, Cell{Peer: Keepalived, Role: Standby, Version: 3, V6: v6, Interval: 100 * time.Millisecond})
+			s := newStand(t, Cell{Peer: Keepalived, Role: Standby, Version: 3, V6: v6, Interval: time.Second})
 			s.Quorate.Start(s.Cell.settings(low))
-			stop := make(chan struct{})
-			done := make(chan struct{})
-			defer func() { close(stop); <-done }()
-			go func() { // the owner, of which there is nothing but its adverts
-				defer close(done)
-				for {
-					select {
-					case <-stop:
-						return
-					case <-time.After(50 * time.Millisecond):
-						s.Peer.Host().Send(s.Segment, s.advert(high).frame(s))
-					}
-				}
-			}()
-			time.Sleep(300 * time.Millisecond)
 			begin := time.Now()
+			better := s.advert(high).frame(s)
+			s.Peer.Host().Send(s.Segment, better) // the owner, of which there is nothing but its adverts
 			t.Run("V67 it answers nobody", func(t *testing.T) {
 				if answers := s.Client.Ask(s.Segment, s.Cell.virtual(), 500*time.Millisecond); len(answers) > 0 {
 					t.Errorf("it answers: %v", answers)
@@ -275,9 +333,25 @@ func TestABackupIsSilent(t *testing.T) {
 			t.Run("V43 priority 0 in a frame to itself alone is ignored", func(t *testing.T) {
 				f := s.advert(0)
 				f.unicast = true
-				s.Peer.Host().Send(s.Segment, f.frame(s))
-				if adverts, announcements := s.since(t, begin, time.Second); len(adverts)+len(announcements) > 0 {
-					t.Errorf("it speaks: %v %v", adverts, announcements)
+				s.Peer.Host().Send(s.Segment, better, f.frame(s))
+				settled(t, func() error { // it would speak after Skew_Time if it believed that
+					if adverts, _ := s.said(t, begin); len(adverts) == 0 {
+						return fmt.Errorf("it has not taken over")
+					}
+					return nil
+				})
+				all, err := s.frames()
+				if err != nil {
+					t.Fatal(err)
+				}
+				adverts, announcements := s.said(t, begin)
+				all = slices.DeleteFunc(all, func(f Frame) bool { return !slices.Equal(f.Bytes, better) || f.At.After(adverts[0].At) })
+				if len(all) != 2 {
+					t.Fatalf("%d adverts of the owner were captured before it took over", len(all))
+				}
+				silence := adverts[0].At.Sub(all[1].At)
+				if silence < s.Cell.Down(low)-early || slices.ContainsFunc(announcements, func(f Frame) bool { return f.At.Before(adverts[0].At) }) {
+					t.Errorf("%v after the owner's last advert it speaks: %v %v", silence, adverts[0], announcements)
 				}
 			})
 		})

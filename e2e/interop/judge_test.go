@@ -2,6 +2,7 @@ package interop
 
 import (
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -62,7 +63,12 @@ func TestTheJudgeOfOwnersSeesASecondOwner(t *testing.T) {
 			if n := len(s.Holders(c.virtual())); n != 1 {
 				t.Fatalf("%d hosts hold the address on an interface that works", n)
 			}
-			finds(t, s.serves(s.Quorate, c.virtual()), "2 hosts answer")
+			settled(t, func() error { // a second answer may come later than is waited for
+				if err := s.serves(s.Quorate, c.virtual()); err == nil || !strings.Contains(err.Error(), "2 hosts answer") {
+					return fmt.Errorf("the judge says %v", err)
+				}
+				return nil
+			})
 		})
 	}
 }

@@ -20,6 +20,8 @@ type keepalived struct {
 	on   *lab.Host
 	to   string // the other side's address, for unicast
 
+	global, instance string // more of its file, outside of the instance and in it
+
 	process *lab.Process
 }
 
@@ -28,6 +30,7 @@ func (k *keepalived) config(s Settings) string {
 	c := k.cell
 	var b strings.Builder
 	fmt.Fprintf(&b, "global_defs {\n router_id %s\n vrrp_version %d\n}\n", k.on.Name, c.Version)
+	b.WriteString(k.global)
 	fmt.Fprintf(&b, "vrrp_instance %s {\n interface eth0\n virtual_router_id %d\n priority %d\n advert_int %g\n",
 		group, vrid, s.Priority, s.Interval.Seconds())
 	if c.VirtualMAC {
@@ -42,7 +45,7 @@ func (k *keepalived) config(s Settings) string {
 	if c.Pass {
 		fmt.Fprintf(&b, " authentication {\n  auth_type PASS\n  auth_pass %s\n }\n", password)
 	}
-	b.WriteString(" virtual_ipaddress {\n")
+	b.WriteString(k.instance + " virtual_ipaddress {\n")
 	for _, p := range s.Addresses {
 		fmt.Fprintf(&b, "  %s\n", p)
 	}

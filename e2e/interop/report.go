@@ -121,6 +121,9 @@ func notes(outcomes []Outcome) string {
 			if r.Note != "" {
 				fmt.Fprintf(&b, "- %v: %s: %s\n", o.Cell, r.Event, r.Note)
 			}
+			if r.Lapses != "" {
+				fmt.Fprintf(&b, "- %v: %s: %s\n", o.Cell, r.Event, r.Lapses)
+			}
 		}
 		for _, s := range o.Skipped {
 			skipped[s] = true

@@ -171,33 +171,6 @@ func v16(s *Stand, f Frame) error {
 	return want("interval", f.Interval, s.Cell.Interval)
 }
 
-// terms are quorate's times as owner, as its adverts show them: each is the adverts from a first one to the
-// last before somebody else's, or before a silence that is longer than any interval of the cell.
-func terms(s *Stand, frames []Frame) [][]Frame {
-	var all [][]Frame
-	open := false
-	var last time.Time
-	for _, f := range frames {
-		if f.Kind != Advert {
-			continue
-		}
-		if !s.sent(f) {
-			open = open && f.Priority < high // a better advert ends it
-			continue
-		}
-		if !open || f.At.Sub(last) > s.Cell.Down(low) {
-			all = append(all, nil)
-			open = true
-		}
-		all[len(all)-1] = append(all[len(all)-1], f)
-		last = f.At
-		if f.Priority == 0 {
-			open = false
-		}
-	}
-	return slices.DeleteFunc(all, func(term []Frame) bool { return term[0].Priority == 0 }) // a goodbye that is repeated
-}
-
 // waits is how long an advert that was sent first may come after an announcement: in unicast it waits for the
 // neighbour's hardware address, which the kernel asks for again after a second if the link was down before.
 func (s *Stand) waits() time.Duration {
@@ -260,26 +233,47 @@ func v14(s *Stand, frames []Frame) error {
 
 func v51(s *Stand, frames []Frame) error {
 	seen := 0
-	grace := max(2*s.Cell.Interval, 250*time.Millisecond)
 	for i, f := range frames {
 		if f.Kind != Advert || s.sent(f) || f.Priority != high || s.deaf(f.At) || !s.spoke(frames[:i], f.At.Add(-2*s.Cell.Interval), f.At) {
 			continue
 		}
 		seen++
-		for _, g := range frames[i+1:] {
-			late := g.At.Sub(f.At)
-			if late > grace+s.Cell.Interval || g.Kind == Advert && !s.sent(g) && g.Priority < low {
-				break // or the better one resigns
-			}
-			if g.Kind == Advert && s.sent(g) && g.Priority < high && late > grace {
-				return fmt.Errorf("%v, %v after the better %v", g, late, f)
-			}
+		if g, ok := s.speaksOn(f, frames[i+1:]); ok {
+			return fmt.Errorf("%v, %v after the better %v", g, g.At.Sub(f.At), f)
 		}
 	}
 	if seen == 0 {
 		return errors.New("quorate heard no better advert while it was owner")
 	}
 	return nil
+}
+
+// speaksOn returns what quorate says after a better advert that it goes on hearing, and after a moment in which
+// it could not know.
+// That it takes over again is another matter: then both sides were silent for as long as its patience.
+func (s *Stand) speaksOn(better Frame, later []Frame) (Frame, bool) {
+	grace, patience := max(2*s.Cell.Interval, 250*time.Millisecond), s.Cell.Down(low)-early
+	heard, said := better.At, better.At
+	for _, g := range later {
+		late := g.At.Sub(better.At)
+		switch {
+		case late > grace+s.Cell.Interval || s.deaf(g.At):
+			return Frame{}, false
+		case g.Kind != Advert:
+		case !s.sent(g):
+			if g.Priority < low { // the better one resigns
+				return Frame{}, false
+			}
+			heard = g.At
+		case g.At.Sub(heard) >= patience && g.At.Sub(said) >= patience:
+			return Frame{}, false
+		case late > grace && g.Priority < high:
+			return g, true
+		default:
+			said = g.At
+		}
+	}
+	return Frame{}, false
 }
 
 func v63(_ *Stand, f Frame) error {
@@ -295,32 +289,6 @@ func v64(_ *Stand, f Frame) error {
 func v65(_ *Stand, f Frame) error {
 	return errors.Join(want("destination", f.Dst, netip.IPv6LinkLocalAllNodes()), want("Hop Limit", f.TTL, 255), want("flags", f.Flags, 0x20),
 		want("target", f.Target, f.Src), want("target's hardware address", f.TargetMAC.String(), f.From.String()))
-}
-
-// v66 looks at the terms that lasted long enough.
-func v66(s *Stand, frames []Frame) error {
-	virtual := netip.MustParseAddr(s.Cell.virtual())
-	looked := 0
-	for _, term := range terms(s, frames) {
-		first, last := term[0], term[len(term)-1]
-		if last.At.Sub(first.At) < 1500*time.Millisecond {
-			continue
-		}
-		looked++
-		n := 0
-		for _, f := range frames {
-			if f.Kind == Gratuitous && s.fromQuorate(f) && f.Target == virtual && !f.At.Before(first.At.Add(-s.waits())) && f.At.Sub(first.At) < 1400*time.Millisecond {
-				n++
-			}
-		}
-		if n < 5 {
-			return fmt.Errorf("%d announcements of %v after %v, want 5 within the first second", n, virtual, first)
-		}
-	}
-	if looked == 0 {
-		return errors.New("quorate was never owner for longer than a second")
-	}
-	return nil
 }
 
 func v68(s *Stand, frames []Frame) error {

@@ -29,6 +29,9 @@ type Stand struct {
 	own   []netip.Addr  // quorate's, before it had a virtual one
 	cuts  []cut         // times in which the two sides did not hear each other
 	known time.Duration // how long the client was wrong, the last time that was looked at
+
+	lapses  []Lapse // since they were asked for
+	watched int     // how many of them were before the client was watched
 }
 
 // cut is a time in which the two sides did not hear each other, though the capture heard both.
@@ -122,12 +125,23 @@ func (s *Stand) marked() ([]Frame, error) {
 		return frames, err
 	}
 	left, err := q.said()
-	for i, f := range frames {
-		frames[i].Ours = (f.Kind == Gratuitous || f.Kind == Membership) && slices.ContainsFunc(left, func(l Frame) bool {
-			return f.At.Sub(l.At).Abs() < 5*time.Millisecond && slices.Equal(f.Bytes, l.Bytes)
-		})
-	}
+	mark(frames, left)
 	return frames, err
+}
+
+// mark marks the announcements and reports among frames that left quorate's host, each of them once: the
+// first one of the same bytes that was captured when that one had left, or a moment later. The peer may
+// announce the same at any time.
+func mark(frames, left []Frame) {
+	for _, l := range left {
+		i := slices.IndexFunc(frames, func(f Frame) bool {
+			late := f.At.Sub(l.At)
+			return !f.Ours && late >= 0 && late < 5*time.Millisecond && (f.Kind == Gratuitous || f.Kind == Membership) && slices.Equal(f.Bytes, l.Bytes)
+		})
+		if i >= 0 {
+			frames[i].Ours = true
+		}
+	}
 }
 
 // adverts are the adverts of one side from a time on, in order.
@@ -139,19 +153,32 @@ func (s *Stand) adverts(of Speaker, since time.Time) ([]Frame, error) {
 }
 
 // silence is the time on the wire between the last that the old owner said and the first that the new one
-// did, after a time. A goodbye is what the old one said first of those.
+// did, after a time. A goodbye is what the old one said first of those. It is 0 where the new one had
+// spoken all the time, since the old one had a lapse just before.
 func (s *Stand) silence(from, to Speaker, since time.Time) (time.Duration, error) {
-	news, err := s.adverts(to, since)
+	news, err := s.adverts(to, time.Time{})
 	if err != nil {
 		return 0, err
 	}
-	first := slices.IndexFunc(news, func(f Frame) bool { return f.Priority > 0 })
-	if first < 0 {
+	news = slices.DeleteFunc(news, func(f Frame) bool { return f.Priority == 0 })
+	if len(news) == 0 || news[len(news)-1].At.Before(since) {
 		return 0, fmt.Errorf("no advert of the new owner in %s", s.Capture.File)
 	}
 	olds, err := s.adverts(from, time.Time{})
 	if err != nil {
 		return 0, err
+	}
+	if len(olds) == 0 {
+		return 0, fmt.Errorf("no advert of the old owner in %s", s.Capture.File)
+	}
+	return silence(olds, news, since), nil
+}
+
+// silence is what the adverts of an old owner and those of a new one say of a takeover since a time, or 0.
+func silence(olds, news []Frame, since time.Time) time.Duration {
+	first := slices.IndexFunc(news, func(f Frame) bool { return !f.At.Before(since) })
+	if first > 0 && news[first].At.Sub(news[first-1].At) < 2*news[first].Interval {
+		return 0
 	}
 	var last Frame
 	for _, f := range olds {
@@ -164,9 +191,9 @@ func (s *Stand) silence(from, to Speaker, since time.Time) (time.Duration, error
 		last = f
 	}
 	if last.At.IsZero() {
-		return 0, fmt.Errorf("no advert of the old owner in %s", s.Capture.File)
+		return 0
 	}
-	return news[first].At.Sub(last.At), nil
+	return news[first].At.Sub(last.At)
 }
 
 // serves says what is wrong while that side should serve the address.

@@ -32,6 +32,7 @@ func TestOneDirector(t *testing.T) {
 		{"each has the capabilities of its unit, and no other", capabilities},
 		{"the keeper has real-time scheduling and locked memory", realTime},
 		{"how much is open to a process that is taken over", security},
+		{"the keeper may refuse packets", refusing},
 		{"nothing was refused in the sandbox, and nothing is amiss", nothingAmiss},
 		{"control that hangs is ended and started again", freezeControl},
 		{"without Restart= a unit that is killed stays down", withoutRestart},
@@ -49,6 +50,20 @@ func bothUnits(t *testing.T, _ *testnet, d *director) {
 		for _, ask := range []string{"is-active", "is-enabled"} {
 			d.Systemctl(t, ask, unit)
 		}
+	}
+}
+
+func refusing(t *testing.T, _ *testnet, d *director) {
+	closed := strings.Replace(routerFile, "{\n", "{\n  accept    = false\n", 1)
+	for _, file := range []string{closed, routerFile} {
+		want := file == closed
+		d.MustQuorate("apply", d.WriteFile("cluster.hcl", file), "--yes")
+		lab.Eventually(t, 5*time.Second, fmt.Sprintf("packets are refused: %v", want), func() error {
+			if tables := d.MustRun(t, "nft", "list", "tables"); strings.Contains(tables, "quorate") != want {
+				return fmt.Errorf("tables are %q", tables)
+			}
+			return nil
+		})
 	}
 }
 

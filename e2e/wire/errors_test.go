@@ -221,7 +221,7 @@ func TestCommandsOfMembersAndStrangers(t *testing.T) {
 		for _, args := range [][]string{
 			{"leave"}, {"members"}, {"members", "-o", "json"}, {"remove", "d2"}, {"token", "create"}, {"token", "list"}, {"show"},
 			{"plan", d2.WriteFile("cluster.hcl", routerFile)}, {"apply", d2.WriteFile("cluster.hcl", routerFile), "--yes"},
-			{"drain", "director", "d1"}, {"enable", "director", "d1"},
+			{"drain", "director", "d1"}, {"enable", "director", "d1"}, {"move", "web", "d1"},
 		} {
 			w.unchanged(t, func() { command(t, d2, args...).refused(t, "in no cluster", "quorate init", "quorate join") })
 		}
@@ -244,6 +244,7 @@ func TestCommandsOfMembersAndStrangers(t *testing.T) {
 		command(t, d2, "init").refused(t, "member of cluster", "quorate leave")
 		command(t, d1, "drain", "director", "d9").refused(t, "d9", "quorate members")
 		command(t, d1, "enable", "director", "d9").refused(t, "d9", "quorate members")
+		command(t, d1, "move", "web", "d1").refused(t, "no group web", "quorate status")
 		command(t, d1, "remove", "d9").refused(t, "d9", "quorate members")
 		command(t, d1, "remove", "d1").refused(t, "quorate leave")
 		command(t, d1, "token", "revoke", "nonsense").refused(t, "nonsense", "quorate token list")

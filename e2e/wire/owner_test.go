@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/e2e/lab"
 )
 
@@ -117,7 +119,8 @@ func TestWhoOwnsAnAddress(t *testing.T) {
 	}{
 		{"the first owner is confirmed by the log", firstOwner},
 		{"drain moves it", drainMoves},
-		{"a frozen control moves nothing", frozenControl},
+		{"a control that is frozen for a moment moves nothing", frozenControl},
+		{"from a control that is frozen for longer the log moves it, and nobody notices", frozenForLong},
 		{"the owner's link goes down", linkDown},
 		{"control killed: the keeper keeps the address, and the next control attaches to it", controlKilled},
 		{"the keeper killed: another takes up the address, which never leaves", keeperKilled},
@@ -125,7 +128,7 @@ func TestWhoOwnsAnAddress(t *testing.T) {
 		{"the owner's machine dies, and who returns takes nothing back", machineDies},
 	} {
 		from := w.settled(t)
-		if !t.Run(tt.name, func(t *testing.T) { tt.do(t, w, from) }) {
+		if !t.Run(tt.name, func(t *testing.T) { w.alone(t, func() { tt.do(t, w, from) }) }) {
 			return
 		}
 	}
@@ -146,7 +149,7 @@ func drainMoves(t *testing.T, w *testnet, from *lab.Director) {
 		if !strings.Contains(out.err, from.Name+" owns nothing") {
 			t.Errorf("drain says %q", out.err)
 		}
-		lab.Eventually(t, 300*time.Millisecond, "the last of the address has left "+from.Name, func() error {
+		lab.Eventually(t, unnoticed, "the last of the address has left "+from.Name, func() error {
 			if slices.Contains(w.Owners(vip), from.Host) {
 				return errors.New("it is there")
 			}
@@ -170,10 +173,31 @@ func frozenControl(t *testing.T, w *testnet, from *lab.Director) {
 			t.Fatalf("%v", err)
 		}
 		defer func() { _ = control.Thaw() }() // it may have ended
-		w.stays(t, from, 5*time.Second)
+		w.stays(t, from, ownership.Grace*3/4)
 	})
 	gap(t, r, unnoticed)
 	w.keeps(t, from)
+}
+
+func frozenForLong(t *testing.T, w *testnet, from *lab.Director) {
+	before, control := epoch(t, from), from.Control()
+	r := w.watch(t, func() {
+		if err := control.Freeze(); err != nil {
+			t.Fatalf("%v", err)
+		}
+		defer func() { _ = control.Thaw() }()                                       // it may have ended
+		lab.Eventually(t, 15*time.Second, "another has the address", func() error { // the frozen one may have led
+			if owners := w.Owners(vip); len(owners) != 1 || owners[0] == from.Host {
+				return fmt.Errorf("%d hosts have it", len(owners))
+			}
+			return nil
+		})
+		time.Sleep(2 * time.Second)
+	})
+	gap(t, r, unnoticed)
+	next := w.settled(t)
+	w.told(t, before+1, "control of "+from.Name+" has not answered for ", from)
+	w.stays(t, next, time.Second)
 }
 
 // keeps holds that all is well again, and the owner is the same.
@@ -262,7 +286,7 @@ func machineDies(t *testing.T, w *testnet, from *lab.Director) {
 	})
 	gap(t, r, moves)
 	next := w.settled(t)
-	w.told(t, before+1, from.Name+" is gone, VRRP elected it", from)
+	w.told(t, before+1, from.Name+" is neither heard nor reached by ", from)
 	from.Revive()
 	from.Agent(t)
 	w.AwaitReady(t, 30*time.Second)
@@ -321,4 +345,20 @@ func stop(t lab.T, d *lab.Director) {
 		t.Errorf("the agent of %s: %v", d.Name, err)
 	}
 	t.Logf("stopped in %v", time.Since(start).Round(time.Millisecond))
+}
+
+// The control of a move from a control that is frozen: the same, with a leader that waits for it.
+func TestWithoutAGraceNothingMovesFromAFrozenControl(t *testing.T) {
+	t.Parallel()
+	w := mutated(t, "z", mutant.NoGrace)
+	w.apply(t, routerFile)
+	owner := w.settled(t)
+	w.waitsForACutOwner(t, owner)
+	w.settled(t)
+	control := owner.Control()
+	if err := control.Freeze(); err != nil {
+		t.Fatalf("%v", err)
+	}
+	defer func() { _ = control.Thaw() }() // it may have ended
+	w.stays(t, owner, 4*ownership.Grace)
 }

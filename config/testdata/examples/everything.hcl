@@ -2,7 +2,13 @@
 # default; leave them out until something asks for them. everything.json says the same.
 
 sync_group "all" {
-  routers = ["new", "old"]
+  routers        = ["new", "old"]
+  on_quorum_loss = "yield"
+  placement "pinned" {
+    directors = ["lb2", "lb1"]
+    hold      = "30s"
+  }
+  director "lb1" { score = 150 }
   require "uplink" { reverse = false }
   prefer "weight" {
     score   = -1
@@ -37,6 +43,9 @@ router "new" {
   auth "hmac" {
     key_id = 7
     key    = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+    other_key_id = 6
+    other_key    = "(kept)"
   }
 
   route "0.0.0.0/0" {
@@ -69,6 +78,13 @@ router "new" {
   }
 }
 
+router "solo" {
+  vrid           = 53
+  interface      = "lan"
+  addresses      = ["192.168.3.1/24"]
+  on_quorum_loss = "drop"
+}
+
 router "old" {
   vrid             = 52
   interface        = "lan"
@@ -79,6 +95,7 @@ router "old" {
   refresh          = "0s"
   known_only       = true
   strict_addresses = true
+  accept           = false
   auth "password" { key = "(kept)" }
   require "proxy" {}
   prefer "database" { score = 20 }

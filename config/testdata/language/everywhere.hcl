@@ -38,6 +38,11 @@ track "interface" "link" {
 sync_group "racks" {
   routers = [for name, rack in local.racks : "rack-${name}"]
 
+  placement "score" { hold = local.timing.interval }
+  director "each" {
+    for_each = { lb1 = 150, lb2 = 100 }
+    score    = each.value
+  }
   require "link" {
     for_each = keys(local.racks)
     track    = "link.${each.value}"

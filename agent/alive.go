@@ -1,0 +1,137 @@
+package agent
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/quorate/quorate/agent/groups"
+	"github.com/quorate/quorate/agent/liveness"
+	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/probe"
+	"github.com/quorate/quorate/fsm"
+)
+
+// alive is what this director knows of who else is there.
+type alive struct {
+	tracker *liveness.Tracker
+	pulse   *liveness.Pulse
+	watcher *probe.Watcher
+	asked   []probe.Target // what the watcher asks; it belongs to follow
+}
+
+// newAlive prepares what looks after the others.
+func (s *session) newAlive() {
+	s.alive.tracker = liveness.NewTracker(time.Now(), liveness.Slept)
+	s.alive.tracker.OnReturn(s.returned)
+	s.alive.tracker.OnReach(func() { s.groups.Poke() })
+	s.alive.pulse = liveness.New(liveness.Config{
+		Members: s.others,
+		Open: func(ctx context.Context, member string) (net.Conn, error) {
+			return s.node.Stream(ctx, member, "/peer/pulse")
+		},
+		Tracker: s.alive.tracker,
+		Log:     s.log,
+	})
+	s.alive.watcher = probe.NewWatcher(probe.WatchConfig{
+		Every:    liveness.Every,
+		Asked:    s.alive.tracker.Asked,
+		Answered: s.alive.tracker.Answered,
+		Ran:      s.alive.tracker.Ran,
+		Ended:    s.alive.tracker.Ended,
+	})
+}
+
+// watchSegments has the segments asked for the members as they are now.
+func (s *session) watchSegments() {
+	state, runs := s.node.State(), s.keeper.Status()
+	var targets []probe.Target
+	for _, g := range runs.Groups {
+		for _, r := range g.Routers {
+			for name, m := range state.Members {
+				if name != s.cfg.Name {
+					targets = append(targets, targetsOf(r, m)...)
+				}
+			}
+		}
+	}
+	slices.SortFunc(targets, probe.Target.Compare)
+	if targets = slices.Compact(targets); slices.Equal(targets, s.alive.asked) {
+		return
+	}
+	s.alive.asked = targets
+	s.alive.tracker.Watch(targets)
+	s.alive.watcher.Set(targets)
+}
+
+// others are the names of all other members.
+func (s *session) others() []string {
+	var names []string
+	for name := range s.node.State().Members {
+		if name != s.cfg.Name {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// servePulse takes another director's stream.
+func (s *session) servePulse(w http.ResponseWriter, r *http.Request) {
+	name, ok := cluster.Peer(r.Context())
+	if !ok {
+		http.Error(w, "not a member", http.StatusForbidden)
+		return
+	}
+	conn, err := cluster.TakeStream(w, r)
+	if err != nil {
+		s.log.Debug("stream not taken", "from", name, "err", err)
+		return
+	}
+	s.alive.pulse.Receive(name, conn)
+}
+
+// onTime reports whether this process ran when it should have: what was not heard was not said.
+func (s *session) onTime(now time.Time) bool { return s.alive.tracker.OnTime(now) }
+
+// suspects reports whether a member has just missed a word: it is about to count as gone, or was late.
+func (s *session) suspects(now time.Time) bool {
+	return slices.ContainsFunc(s.others(), func(name string) bool {
+		d := s.alive.tracker.Unheard(name, now)
+		return d > liveness.Every*3/2 && d < 10*liveness.Every
+	})
+}
+
+// silence is for how long nothing came from a member's agent over the cluster port, and for how long its own
+// address has not answered on the segment of each router of a group, in the order of the configuration:
+// negative where it has none, or was not asked yet.
+func (s *session) silence(member fsm.Member, g fsm.Group, own keeper.GroupStatus, now time.Time) (unheard time.Duration, unreached []time.Duration) {
+	for _, r := range g.Routers {
+		reached := time.Duration(-1)
+		if i := slices.IndexFunc(own.Routers, func(st keeper.RouterStatus) bool { return st.Name == r.Name }); i >= 0 {
+			reached = s.alive.tracker.Unreached(targetsOf(own.Routers[i], member), now)
+		}
+		unreached = append(unreached, reached)
+	}
+	return s.alive.tracker.Unheard(member.Name, now), unreached
+}
+
+// targetsOf are the addresses by which a member is asked for on the segment of a router: none while the
+// router cannot work, because then it is this host that is cut off.
+func targetsOf(r keeper.RouterStatus, m fsm.Member) []probe.Target {
+	if !r.Source.IsValid() || r.Fault != "" {
+		return nil
+	}
+	own := groups.OnLink(r, m.Sources)
+	if global := slices.DeleteFunc(slices.Clone(own), netip.Addr.IsLinkLocalUnicast); len(global) > 0 {
+		own = global // an address of the link's own kind may be that of another link
+	}
+	var out []probe.Target
+	for _, a := range own {
+		out = append(out, probe.Target{Interface: r.Interface, Source: r.Source, Address: a})
+	}
+	return out
+}

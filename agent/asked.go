@@ -1,0 +1,149 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/fsm"
+)
+
+// askedLimit is how long a move that a person asked for is waited for.
+const askedLimit = 30 * time.Second
+
+// moveQuery is a request as another director passes it on to the leader, which knows the newest.
+type moveQuery struct {
+	api.MoveRequest
+	At string `json:"at"` // where it was made
+}
+
+// moveReply is what became of it at once.
+type moveReply struct {
+	Refuse string `json:"refuse,omitempty"` // why the group is not moved
+	There  bool   `json:"there,omitempty"`  // it need not
+	Joined bool   `json:"joined,omitempty"` // it was on its way already
+	From   string `json:"from"`
+	Epoch  uint64 `json:"epoch"` // before the move
+	Index  uint64 `json:"index"` // of the log, that far is the request known
+}
+
+// Move implements [api.Agent]. It returns when the director owns the group, by its own word and by the log.
+func (a *Agent) Move(ctx context.Context, r api.MoveRequest, p api.Progress) error {
+	s, err := a.current()
+	if err != nil {
+		return err
+	}
+	before := s.events.last()
+	reply, err := s.askMove(ctx, moveQuery{r, s.cfg.Name})
+	switch {
+	case err != nil:
+		return err
+	case reply.Refuse != "":
+		return errors.New(reply.Refuse)
+	case reply.There:
+		p(r.Director + " owns " + r.Group + " already: nothing to do")
+		return nil
+	case reply.Joined:
+		p(fmt.Sprintf("%s is moving from %s to %s already", r.Group, reply.From, r.Director))
+	default:
+		p(fmt.Sprintf("%s moves from %s to %s", r.Group, reply.From, r.Director))
+	}
+	ctx, cancel := context.WithTimeout(ctx, askedLimit)
+	defer cancel()
+	return s.awaitMove(ctx, r, reply, before, p)
+}
+
+// askMove has the leader decide. Where there is none, nothing can be moved, which this director finds out by
+// trying.
+func (s *session) askMove(ctx context.Context, q moveQuery) (moveReply, error) {
+	leader := s.node.Leader()
+	if leader == "" || leader == s.cfg.Name {
+		return s.decideMove(ctx, q)
+	}
+	body, err := json.Marshal(q)
+	if err != nil {
+		return moveReply{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	var reply moveReply
+	err = s.ask(ctx, leader, http.MethodPost, "/peer/move", body, &reply)
+	return reply, err
+}
+
+func (s *session) serveMove(w http.ResponseWriter, r *http.Request) {
+	var q moveQuery
+	if !read(w, r, smallBody, &q) {
+		return
+	}
+	reply, err := s.decideMove(r.Context(), q)
+	if err != nil {
+		refuse(w, err.Error())
+		return
+	}
+	answer(w, reply)
+}
+
+// decideMove decides by what this director knows, and puts the move into the log.
+func (s *session) decideMove(ctx context.Context, q moveQuery) (moveReply, error) {
+	state, now := s.node.State(), time.Now()
+	g, exists := state.Groups[q.Group]
+	reason := fmt.Sprintf("asked for by %s on %s", cmp.Or(q.Author, "somebody"), q.At)
+	if q.Force {
+		reason += ", by force"
+	}
+	decision := ownership.MayMove(ownership.MoveWanted{
+		Group: q.Group, To: q.Director, Force: q.Force, Exists: exists, Log: g, Reason: reason,
+		Role: state.Members[q.Director].Role, Views: views(state, s.everyReport(now), q.Group, now),
+	})
+	if decision.Move != nil {
+		if err := s.propose(ctx, *decision.Move); err != nil {
+			return moveReply{}, err
+		}
+	}
+	return moveReply{
+		Refuse: decision.Refuse, There: decision.There, Joined: g.Intent != nil,
+		From: g.Owner, Epoch: g.Epoch, Index: s.node.State().Index,
+	}, nil
+}
+
+// awaitMove waits until a group has moved, or the log says that it does not: in an event after the last one
+// before.
+func (s *session) awaitMove(ctx context.Context, r api.MoveRequest, reply moveReply, before uint64, p api.Progress) error {
+	for {
+		state := s.node.State()
+		g, serves := state.Groups[r.Group], s.everyReport(time.Now())[r.Director].active(r.Group)
+		switch {
+		case state.Index < reply.Index: // this director has not heard of the request yet
+		case g.Owner == r.Director && serves:
+			p(fmt.Sprintf("%s owns %s in epoch %d", r.Director, r.Group, g.Epoch))
+			return nil
+		case g.Epoch > reply.Epoch && g.Owner != r.Director:
+			return fmt.Errorf("%s went to %s instead: %s", r.Group, g.Owner, g.Reason)
+		case g.Epoch == reply.Epoch && g.Intent == nil:
+			why := cmp.Or(s.dropReason(r.Group, before), "the move was given up")
+			return fmt.Errorf("%s still owns %s, nothing has changed: %s", cmp.Or(g.Owner, "nobody"), r.Group, why)
+		}
+		if !sleep(ctx, 20*time.Millisecond) {
+			return fmt.Errorf("%s has not moved to %s yet: `quorate events` says what happens", r.Group, r.Director)
+		}
+	}
+}
+
+// dropReason is what the log said of a move that did not happen, or empty.
+func (s *session) dropReason(group string, after uint64) string {
+	why := ""
+	for _, e := range s.events.since(context.Background(), after, false) {
+		if e.Kind == string(fsm.IntentChanged) && e.Name == group && strings.Contains(e.Text, "does not move") {
+			why = e.Text
+		}
+	}
+	return why
+}

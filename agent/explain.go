@@ -1,0 +1,149 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/fsm"
+)
+
+// explainLimit is how long a member may take to say what it knows of a group.
+const explainLimit = time.Second
+
+// word is what a member says when it is asked to explain a group.
+type word struct {
+	api.Attestation
+	Decisions []api.Decision `json:"decisions"`
+}
+
+// Explain implements [api.Agent]. A member that does not answer is named, and does not hold up the others.
+func (a *Agent) Explain(ctx context.Context, group string) (api.Explanation, error) {
+	s, err := a.current()
+	if err != nil {
+		return api.Explanation{}, err
+	}
+	state := s.node.State()
+	g, err := findGroup(state, group)
+	if err != nil {
+		return api.Explanation{}, err
+	}
+	status := groupStatus(state, s.everyReport(time.Now()), g, s.cfg.Name)
+	e := api.Explanation{
+		Group: group, Owner: status.Owner, Epoch: status.Epoch, Reason: state.Groups[group].Reason, Order: status.Order, Moving: status.Moving,
+		Members: []api.Attestation{}, Decisions: []api.Decision{},
+	}
+	for _, w := range s.askWords(ctx, state, group) {
+		e.Members = append(e.Members, w.Attestation)
+		e.Decisions = append(e.Decisions, w.Decisions...)
+		if w.Name == e.Owner && w.Part == "active" {
+			e.Since = w.Since
+		}
+	}
+	slices.SortStableFunc(e.Decisions, func(a, b api.Decision) int { return a.Time.Compare(b.Time) })
+	e.Decisions = e.Decisions[max(len(e.Decisions)-ownership.Kept, 0):]
+	return e, nil
+}
+
+func findGroup(state *fsm.State, name string) (fsm.Group, error) {
+	var names []string
+	for _, g := range state.Config.Groups() {
+		if g.Name == name {
+			return g, nil
+		}
+		names = append(names, g.Name)
+	}
+	if len(names) == 0 {
+		return fsm.Group{}, fmt.Errorf("no group %q: the configuration has no routers", name)
+	}
+	return fsm.Group{}, fmt.Errorf("no group %q: there are %s", name, strings.Join(names, ", "))
+}
+
+// askWords asks every member what it knows of a group, by name.
+func (s *session) askWords(ctx context.Context, state *fsm.State, group string) []word {
+	ctx, cancel := context.WithTimeout(ctx, explainLimit)
+	defer cancel()
+	words := make([]word, len(state.Members))
+	var asking sync.WaitGroup
+	for i, name := range slices.Sorted(maps.Keys(state.Members)) {
+		if name == s.cfg.Name {
+			asking.Go(func() { words[i] = s.word(ctx, group) })
+			continue
+		}
+		asking.Go(func() {
+			if err := s.ask(ctx, name, http.MethodGet, "/peer/explain/"+url.PathEscape(group), nil, &words[i]); err != nil {
+				words[i] = word{Attestation: api.Attestation{Name: name, Error: err.Error()}}
+			}
+		})
+	}
+	asking.Wait()
+	return words
+}
+
+func (s *session) serveExplain(w http.ResponseWriter, r *http.Request) {
+	answer(w, s.word(r.Context(), r.PathValue("group")))
+}
+
+// word is what this member says of a group.
+func (s *session) word(ctx context.Context, group string) word {
+	state := s.node.State()
+	w := word{Attestation: api.Attestation{Name: s.cfg.Name, Epoch: state.Groups[group].Epoch, Hears: map[string]string{}}}
+	w.Why = s.unready(state)
+	w.Ready = len(w.Why) == 0
+	if g, ok := s.keeper.Status().Group(group); ok {
+		w.Part, w.Since, w.Reason, w.Priority = g.State, g.Since.UTC(), g.Reason, g.Priority
+		for _, r := range g.Routers {
+			if r.Heard != nil && !r.Silent && g.State == "backup" {
+				w.Hears[r.Name] = cmp.Or(memberAt(state, r.Heard.Source.String()), "foreign "+r.Heard.Source.String())
+			}
+		}
+	}
+	if owner := state.Groups[group].Owner; w.Part == "backup" && owner != "" && len(state.Config.Services) > 0 {
+		if c, err := s.sample(ctx, owner); err == nil { // an owner that does not answer is named by others
+			w.Sampled, w.Covered = c.Total, c.Have
+		}
+	}
+	now := time.Now()
+	for _, name := range s.others() {
+		if s.groups.Gone(group, name, now) {
+			w.Gone = append(w.Gone, name)
+		}
+	}
+	slices.Sort(w.Gone)
+	for _, d := range append(s.groups.Records(group), s.placed.of(group)...) {
+		w.Decisions = append(w.Decisions, api.Decision{Time: d.At.UTC(), Director: s.cfg.Name, Kind: d.Kind, Text: d.Text, Inputs: d.Inputs})
+	}
+	return w
+}
+
+// placed remembers what this director decided about each group while it led.
+type placed struct {
+	mu      sync.Mutex
+	byGroup map[string]ownership.Records
+}
+
+func (p *placed) add(group string, r ownership.Record) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.byGroup == nil {
+		p.byGroup = map[string]ownership.Records{}
+	}
+	rs := p.byGroup[group]
+	rs.Add(r)
+	p.byGroup[group] = rs
+}
+
+func (p *placed) of(group string) []ownership.Record {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.byGroup[group])
+}

@@ -1,0 +1,81 @@
+package groups
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/director/ownership"
+)
+
+// pulls are those of the connections of other directors. What one has are the connections of all of its groups, so
+// that a hundred groups that move together must not pull them a hundred times: of one director one pull is under
+// way at a time, and all who come meanwhile share the next.
+type pulls struct {
+	mu   sync.Mutex
+	next map[string]*pulling // by director: not begun yet
+	last map[string]*pulling // by director: begun last
+}
+
+type pulling struct {
+	done  chan struct{}
+	cover Coverage // when done
+	err   error    // likewise
+}
+
+// Coverage is how many of another director's connections this one has.
+type Coverage struct {
+	Of          string // the other director
+	Have, Total int
+	At          time.Time
+}
+
+// Share is the share of the connections that are here: 1 if there are none.
+func (c Coverage) Share() float64 {
+	if c.Total == 0 {
+		return 1
+	}
+	return float64(c.Have) / float64(c.Total)
+}
+
+// pull brings the connections here that a director has now or a moment later. It is an error if less than a share of
+// them is here then.
+func (d *Driver) pull(ctx context.Context, from string, least float64) error {
+	p := d.joinPull(from)
+	select {
+	case <-p.done:
+		if p.err == nil && p.cover.Share() < least {
+			return fmt.Errorf("%d of %d are here, less than %.0f%%", p.cover.Have, p.cover.Total, 100*least)
+		}
+		return p.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// joinPull returns the pull that is to begin next.
+func (d *Driver) joinPull(from string) *pulling {
+	ps := &d.pulls
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if p := ps.next[from]; p != nil {
+		return p
+	}
+	p, before := &pulling{done: make(chan struct{})}, ps.last[from]
+	ps.next[from] = p
+	d.cfg.Go(func() {
+		defer close(p.done)
+		if before != nil {
+			<-before.done
+		}
+		ps.mu.Lock()
+		delete(ps.next, from)
+		ps.last[from] = p
+		ps.mu.Unlock()
+		ctx, cancel := context.WithTimeout(d.ctx, ownership.MoveLimit)
+		defer cancel()
+		p.cover, p.err = d.cfg.Pull(ctx, from)
+	})
+	return p
+}

@@ -1,0 +1,201 @@
+package liveness
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/director/probe"
+)
+
+// Every is how often members are told that this one is there, and asked whether they are.
+const Every = 100 * time.Millisecond
+
+const (
+	// slack is how much later than it should a prober may run.
+	slack = 100 * time.Millisecond
+	// steady is for how long all probers must have run on time before this director counts as on time.
+	steady = 300 * time.Millisecond
+)
+
+// Tracker remembers when who gave a sign of life last. It is told the time and reads no clock.
+//
+// Silence is measured from the last sign, but never over a time in which this process did not run when it
+// should have: what was not heard then was not listened for. From the end of such a stall all silence
+// counts anew.
+type Tracker struct {
+	slept func() time.Duration
+	back  func(member string) // nil: nobody wants to know
+	again func()              // nil: nobody wants to know
+
+	mu      sync.Mutex
+	since   time.Time                  // silence counts from here: the start, or the end of the last stall
+	asleep  time.Duration              // what slept said last
+	ran     map[string]time.Time       // prober: when it ran last
+	heard   map[string]time.Time       // member: when a word of it came last
+	reached map[probe.Target]time.Time // when it answered last or was asked first; zero: it cannot be asked
+}
+
+// NewTracker returns a tracker that starts at now. Slept says for how long the machine has been suspended in
+// all: the process's own clock stands still meanwhile.
+func NewTracker(now time.Time, slept func() time.Duration) *Tracker {
+	return &Tracker{
+		slept: slept, since: now, asleep: slept(),
+		ran: map[string]time.Time{}, heard: map[string]time.Time{}, reached: map[probe.Target]time.Time{},
+	}
+}
+
+// Ran notes that a prober ran, which it is to do once in [Every].
+func (t *Tracker) Ran(prober string, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.look(now)
+	t.ran[prober] = later(t.ran[prober], now)
+}
+
+// Ended notes that a prober runs no more, and is not to.
+func (t *Tracker) Ended(prober string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.ran, prober)
+}
+
+// look notices a stall: a prober that should have run, or a machine that slept. Whoever looks at the tracker
+// looks first whether there was one: after it, the probers may be the last to run.
+func (t *Tracker) look(now time.Time) {
+	slept := t.slept()
+	stalled := slept-t.asleep > slack
+	t.asleep = slept
+	for _, at := range t.ran {
+		stalled = stalled || now.Sub(at) > Every+slack
+	}
+	if !stalled {
+		return
+	}
+	t.since = later(t.since, now)
+	for prober, at := range t.ran {
+		t.ran[prober] = later(at, now)
+	}
+}
+
+// Heard notes that a word of a member came.
+func (t *Tracker) Heard(member string, now time.Time) {
+	if t.note(member, now) && t.back != nil {
+		t.back(member)
+	}
+}
+
+// note notes a word of a member, and reports whether it came after a silence.
+func (t *Tracker) note(member string, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	was, known := t.heard[member]
+	t.heard[member] = later(was, now)
+	return known && now.Sub(was) >= steady
+}
+
+// OnReturn has f called when a word of a member comes after a silence; f must not block. It is set before the
+// tracker is told anything.
+func (t *Tracker) OnReturn(f func(member string)) { t.back = f }
+
+// Keep forgets all members but these.
+func (t *Tracker) Keep(members []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.heard, func(m string, _ time.Time) bool { return !slices.Contains(members, m) })
+}
+
+// Watch says which targets are asked from now on.
+func (t *Tracker) Watch(targets []probe.Target) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	next := make(map[probe.Target]time.Time, len(targets))
+	for _, target := range targets {
+		next[target] = t.reached[target]
+	}
+	t.reached = next
+}
+
+// Asked notes that a target was asked, or with an error that it could not be: then nothing is known of it
+// until it is asked again.
+func (t *Tracker) Asked(target probe.Target, now time.Time, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at, ok := t.reached[target]
+	switch {
+	case !ok:
+	case err != nil:
+		t.reached[target] = time.Time{}
+	case at.IsZero():
+		t.reached[target] = now
+	}
+}
+
+// Answered notes that a target answered.
+func (t *Tracker) Answered(target probe.Target, now time.Time) {
+	if t.noteAnswer(target, now) && t.again != nil {
+		t.again()
+	}
+}
+
+// noteAnswer notes an answer, and reports whether it came after a silence.
+func (t *Tracker) noteAnswer(target probe.Target, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at, ok := t.reached[target]
+	if ok {
+		t.reached[target] = later(at, now)
+	}
+	return ok && !at.IsZero() && now.Sub(at) >= steady
+}
+
+// OnReach has f called when a target answers after a silence; f must not block. It is set before the tracker is
+// told anything.
+func (t *Tracker) OnReach(f func()) { t.again = f }
+
+// OnTime reports whether this process has run when it should for long enough that silence means something.
+func (t *Tracker) OnTime(now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.look(now)
+	return now.Sub(t.since) >= steady
+}
+
+// Unheard is for how long no word of a member came. One that was never heard counts from the start.
+func (t *Tracker) Unheard(member string, now time.Time) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.look(now)
+	return t.silence(t.heard[member], now)
+}
+
+// Unreached is for how long none of some targets has answered; negative if none of them is asked.
+func (t *Tracker) Unreached(targets []probe.Target, now time.Time) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.look(now)
+	shortest := time.Duration(-1)
+	for _, target := range targets {
+		at := t.reached[target]
+		if at.IsZero() {
+			continue
+		}
+		if d := t.silence(at, now); shortest < 0 || d < shortest {
+			shortest = d
+		}
+	}
+	return shortest
+}
+
+// silence is how long ago a last sign was, as far as it counts.
+func (t *Tracker) silence(last, now time.Time) time.Duration {
+	return max(now.Sub(later(last, t.since)), 0)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}

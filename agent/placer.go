@@ -1,0 +1,107 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/director"
+	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/fsm"
+)
+
+// placer places the groups while this director leads. What it remembers ends with that.
+type placer struct {
+	*session
+	leader *ownership.Leader
+}
+
+// placeGroups is the duty to place the groups.
+func (s *session) placeGroups(ctx context.Context, n *cluster.Node) {
+	p := &placer{s, ownership.NewLeader(s.cfg.Name, time.Now())}
+	s.duty(reportEvery, p.place)(ctx, n)
+}
+
+// place proposes what is decided, a step per group and round.
+func (p *placer) place(ctx context.Context, now time.Time) {
+	for _, s := range p.situations(now) {
+		cmd := p.leader.Decide(now, s)
+		if cmd == nil {
+			continue
+		}
+		err := p.node.Propose(ctx, cmd)
+		if err != nil && ctx.Err() == nil {
+			p.log.Warn("placement not agreed", "group", s.Group, "err", err)
+		}
+		if text := decision(cmd); err == nil && text != "" {
+			p.placed.add(s.Group, s.Record(now, text))
+		}
+	}
+}
+
+// decision says in words what a command that places a group does; "" of one that nobody asks about.
+func decision(c fsm.Command) string {
+	switch c := c.(type) {
+	case fsm.SetOwner:
+		return fmt.Sprintf("%s owns %s: %s", c.Owner, c.Group, c.Reason)
+	case fsm.SetIntent:
+		return fmt.Sprintf("%s is to move to %s: %s", c.Group, c.Intent.To, c.Intent.Reason)
+	case fsm.DropIntent:
+		return fmt.Sprintf("the move of %s ends: %s", c.Group, c.Reason)
+	}
+	return ""
+}
+
+// situations is what this leader knows of every group.
+func (p *placer) situations(now time.Time) []ownership.Situation {
+	state := p.node.State()
+	live, silent := p.reports.live(now), map[string]time.Duration{}
+	for _, name := range p.others() {
+		silent[name] = p.alive.tracker.Unheard(name, now)
+	}
+	placements := map[string]fsm.Placement{}
+	for _, g := range state.Config.Groups() {
+		placements[g.Name] = g.Placement
+	}
+	var all []ownership.Situation
+	for _, name := range slices.Sorted(maps.Keys(state.Groups)) {
+		all = append(all, ownership.Situation{
+			Group: name, Log: state.Groups[name], Placement: placements[name], Views: views(state, live, name, now),
+		})
+	}
+	p.leader.Look(now, all, silent)
+	for i := range all {
+		all[i].Sound = all[i].Sound && !mutant.On(mutant.NoGrace)
+	}
+	return all
+}
+
+// views is what a director knows of each candidate for a group.
+func views(state *fsm.State, live map[string]received, group string, now time.Time) []ownership.View {
+	var out []ownership.View
+	for _, name := range director.Candidates(state) {
+		r, alive := live[name]
+		own := r.Groups[group]
+		v := ownership.View{
+			Name: name, Alive: alive, Ready: r.Ready, Active: r.active(group), Epoch: own.Epoch, Hears: own.Hears,
+			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
+			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim, Unproven: own.Unproven != "",
+		}
+		if v.Ready && own.Waiting {
+			v.Ready, v.Why = false, "a requirement of "+group+" has said nothing yet"
+		}
+		if own.State == "initialize" {
+			v.Fault = own.Reason
+		}
+		if !r.unreadySince.IsZero() {
+			v.Unready = now.Sub(r.unreadySince)
+		}
+		out = append(out, v)
+	}
+	return out
+}

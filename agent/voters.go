@@ -1,0 +1,34 @@
+package agent
+
+import (
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/fsm"
+)
+
+// countVoters says how much more may fail: a quorum is more than half of the voters.
+func (s *session) countVoters(st *api.Status, live map[string]received) {
+	for _, name := range s.node.Voters() {
+		st.Voters++
+		if _, alive := live[name]; alive {
+			st.Answering++
+		}
+	}
+	st.MayFail = mayFail(st.Voters, st.Answering, st.Quorum)
+}
+
+// mayFail is how many of the voters that answer may fail before there is no quorum any more.
+func mayFail(voters, answering int, quorum bool) int {
+	if !quorum {
+		return 0
+	}
+	return max(answering-(voters/2+1), 0)
+}
+
+// highestIndex is the index of the newest log entry that any director says to have applied.
+func highestIndex(state *fsm.State, live map[string]received) uint64 {
+	highest := state.Index
+	for _, r := range live {
+		highest = max(highest, r.Index)
+	}
+	return highest
+}

@@ -1,0 +1,250 @@
+package cluster
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/durable"
+	"github.com/quorate/quorate/fsm"
+)
+
+// Who was left behind by a recovery may be a majority of the old cluster. So every node asks all members
+// that it knows for the cluster's epoch before it starts Raft, and every member of a recovered cluster
+// keeps calling the former ones. What counts is the recovery itself, signed by the CA that all of them
+// know: who has seen a later one than its own is fenced, and stays so on disk. It takes no part in Raft
+// any more and is treated as removed, until it has left and joined again.
+
+// Timing of the fence. Raft's start waits for answers no longer than askLimit, for a host may be off.
+const (
+	askLimit     = time.Second
+	callEvery    = 2 * time.Second
+	callToldEach = time.Minute // who has confirmed that it is fenced may be given back an old disk
+)
+
+const epochPath = "/cluster/epoch"
+
+// epochAnswer is the latest recovery that a node knows of, in both directions.
+type epochAnswer struct {
+	Recovery *fsm.Recovery `json:"recovery,omitempty"`
+	Fenced   bool          `json:"fenced,omitempty"` // who answers takes no part any more
+}
+
+// sign has the cluster's CA say that a recovery took place.
+func sign(r fsm.Recovery, caKey []byte) (fsm.Recovery, error) {
+	key, err := parseKey(caKey)
+	if err != nil {
+		return r, fmt.Errorf("the cluster's CA: %w", err)
+	}
+	sum := sha256.Sum256(r.Text())
+	ec, ok := key.(*ecdsa.PrivateKey)
+	if !ok {
+		return r, errors.New("the cluster's CA: its key is not ECDSA")
+	}
+	r.Signature, err = ecdsa.SignASN1(rand.Reader, ec, sum[:])
+	return r, err
+}
+
+// signed reports whether the cluster's CA says that a recovery took place.
+func (c *credentials) signed(r *fsm.Recovery) bool {
+	key, ok := c.ca.PublicKey.(*ecdsa.PublicKey)
+	sum := sha256.Sum256(r.Text())
+	return ok && ecdsa.VerifyASN1(key, sum[:], r.Signature)
+}
+
+// latest is the latest recovery that this node knows of: its own cluster's, or the one that fenced it.
+func (n *Node) latest() *fsm.Recovery {
+	if r := n.LeftBehind(); r != nil {
+		return r
+	}
+	return n.State().Recovery
+}
+
+// leavesBehind reports whether a recovery ends this node's part: it is later than what this node's own
+// log knows, and this node is not who comes after it.
+func (n *Node) leavesBehind(r *fsm.Recovery) bool {
+	if r == nil || r.ClusterID != n.id.ClusterID || r.SurvivorID == n.id.ID || !r.Over(n.latest()) || !n.creds.signed(r) {
+		return false
+	}
+	return n.id.Admitted < r.Index || n.State().Index >= n.id.Admitted // else it is to catch up first
+}
+
+// heed fences this node if a recovery has left it behind.
+func (n *Node) heed(r *fsm.Recovery, by string) {
+	if n.cfg.Unfenced != nil && n.cfg.Unfenced() || !n.leavesBehind(r) {
+		return
+	}
+	if err := writeFence(n.creds.dir, r); err != nil { // it counts all the same, until the next start
+		n.log.Error("the recovery that ended this director's part is not kept on disk", "err", err)
+	}
+	n.endRemoved(n.leftBehind(r, by))
+}
+
+func (n *Node) leftBehind(r *fsm.Recovery, by string) *removal {
+	where := "ADDRESS"
+	if m, ok := memberByID(n.State(), r.SurvivorID); ok {
+		where = m.Address.String()
+	}
+	return &removal{Name: n.id.Name, Index: r.Index, By: by, Recovery: r, Behind: true, Where: where}
+}
+
+// LeftBehind returns the recovery that has ended this member's part in its cluster, or nil. It is to own
+// nothing any more.
+func (n *Node) LeftBehind() *fsm.Recovery {
+	if r := n.removed.Load(); r != nil && r.Behind {
+		return r.Recovery
+	}
+	return nil
+}
+
+func writeFence(dir string, r *fsm.Recovery) error {
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return durable.Write(filepath.Join(dir, fenceFile), append(text, '\n'), 0o600)
+}
+
+// recallFence takes the fence up that is on disk. One that cannot be read is as bad as one: nobody knows
+// what it said.
+func (n *Node) recallFence() error {
+	if n.cfg.Unfenced != nil && n.cfg.Unfenced() {
+		return nil
+	}
+	path := filepath.Join(n.creds.dir, fenceFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var r fsm.Recovery
+	if err == nil {
+		err = json.Unmarshal(text, &r)
+	}
+	if err == nil && !n.creds.signed(&r) {
+		err = errors.New("its signature is not the cluster's CA's")
+	}
+	if err != nil {
+		return fmt.Errorf("read %s, by which this director was left behind: %w; `quorate status` on another director says whether it is a member there: if not, remove %s and join again",
+			path, err, n.creds.dir)
+	}
+	if n.leavesBehind(&r) {
+		n.removed.Store(n.leftBehind(&r, ""))
+	}
+	return nil
+}
+
+// askEpochs asks every other member for the cluster's epoch, all at once, and waits for the answers no
+// longer than askLimit.
+func (n *Node) askEpochs(ctx context.Context) {
+	if n.cfg.Unfenced != nil && n.cfg.Unfenced() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	var all sync.WaitGroup
+	for _, m := range n.State().Members {
+		if m.ID == n.id.ID {
+			continue
+		}
+		all.Go(func() {
+			if a, err := n.tellEpoch(ctx, m); err == nil {
+				n.heed(a.Recovery, m.Name)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// tellEpoch tells a member, or a former one, of the latest recovery that this node knows of, and returns
+// the latest that it knows of.
+func (n *Node) tellEpoch(ctx context.Context, m fsm.Member) (epochAnswer, error) {
+	tr := &http.Transport{
+		DisableKeepAlives: true,
+		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			c, err := n.creds.dial(ctx, m.Address, m.ID, alpnHTTP)
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		},
+	}
+	var out epochAnswer
+	err := callBy(ctx, &http.Client{Transport: tr}, "https://"+hostname(m.ID), m.Name, http.MethodPost, epochPath, epochAnswer{Recovery: n.latest()}, &out)
+	return out, err
+}
+
+// serveEpoch is for whoever has a certificate of this cluster, member or not: by it those who were left
+// behind learn of it.
+func (n *Node) serveEpoch(w http.ResponseWriter, r *http.Request) {
+	var told epochAnswer
+	if err := readJSON(w, r, &told); err != nil {
+		writeError(w, err)
+		return
+	}
+	by := r.RemoteAddr
+	if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+		by = c.ConnectionState().PeerCertificates[0].Subject.CommonName
+	}
+	n.heed(told.Recovery, by)
+	writeJSON(w, epochAnswer{Recovery: n.latest(), Fenced: n.LeftBehind() != nil})
+}
+
+// callFormer keeps telling those whom a recovery left behind, until ctx ends: they come back when they
+// will, and may be enough to go on as the old cluster.
+func (n *Node) callFormer(ctx context.Context) error {
+	due := map[string]time.Time{}
+	tick := time.NewTicker(min(callEvery, 4*n.cfg.Heartbeat))
+	defer tick.Stop()
+	for {
+		if n.Removed() == nil {
+			n.callDue(ctx, due)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// callDue calls the former members whose turn it is.
+func (n *Node) callDue(ctx context.Context, due map[string]time.Time) {
+	ctx, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	now := time.Now()
+	for id, m := range n.State().Former {
+		if now.Before(due[id]) {
+			continue
+		}
+		all.Go(func() {
+			a, err := n.tellEpoch(ctx, m)
+			if err != nil {
+				n.log.Debug("former member not told", "name", m.Name, "err", err)
+				return
+			}
+			n.heed(a.Recovery, m.Name)
+			if a.Fenced {
+				mu.Lock()
+				defer mu.Unlock()
+				if due[id].IsZero() {
+					n.log.Info("a former member knows that the cluster went on without it", "name", m.Name)
+				}
+				due[id] = now.Add(callToldEach)
+			}
+		})
+	}
+	all.Wait()
+}

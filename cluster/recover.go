@@ -1,0 +1,281 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+
+	"github.com/quorate/quorate/durable"
+	"github.com/quorate/quorate/fsm"
+)
+
+// ErrNotLost means that a cluster was not recovered, since it is not lost.
+var ErrNotLost = errors.New("the cluster is not lost")
+
+// keptBefore is the name of the file in the data directory that keeps what a recovery began with.
+const keptBefore = "before-recovery-%d.state"
+
+// RecoverData makes a new cluster of one member from what the member with this data directory had of the
+// old one, and nobody else has its say. No node may be open there. All that is in its log counts: an entry
+// that nobody else can confirm any more may have been confirmed once.
+//
+// The new cluster is there from the instant in which its snapshot is renamed into place; whatever was cut
+// off before that has changed nothing, and what comes after is done at the next start. The old one's
+// authority, identity and configuration go on; its epoch rises.
+func RecoverData(cfg Config, progress func(string)) (r fsm.Recovery, err error) {
+	cfg, err = cfg.checked()
+	if err != nil {
+		return r, err
+	}
+	l, err := takeLock(cfg.DataDir)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, l.release()) }()
+	if !Exists(cfg.DataDir) {
+		return r, errors.New("there is nothing to recover: this agent is in no cluster")
+	}
+	dir := filepath.Join(cfg.DataDir, liveDir)
+	if _, err := os.Stat(filepath.Join(dir, fenceFile)); err == nil {
+		return r, errors.New("a recovery elsewhere has left this director behind: `quorate leave` here, then join again")
+	}
+	id, err := readIdentity(dir)
+	if err != nil {
+		return r, err
+	}
+	s, err := openStore(dir, cfg.Log)
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	old, last, err := s.everything(cfg.Log)
+	if err != nil {
+		return r, err
+	}
+	next, err := survive(cfg, id, old, last)
+	if err != nil {
+		return r, err
+	}
+	if err := keepBefore(cfg, old); err != nil {
+		return r, err
+	}
+	cfg.step("kept")
+	only := raft.Server{Suffrage: raft.Voter, ID: raft.ServerID(id.ID), Address: raftAddress(id.ID, cfg.Bind)}
+	if err := s.begin(next, only, cfg.step); err != nil {
+		return r, err
+	}
+	cfg.step("begun")
+	progress(fmt.Sprintf("cluster epoch %d begins with %s alone, as of log entry %d", next.Recovery.Epoch, cfg.Name, next.Recovery.AsOf))
+	if err := s.forget(next.Recovery); err != nil {
+		return r, err
+	}
+	cfg.step("forgotten")
+	return *next.Recovery, recordAt(dir, next.Index)
+}
+
+// everything is the state after all that is in the log, and the last entry's place in it.
+func (s *store) everything(log hclog.Logger) (fsm.State, uint64, error) {
+	m := newMachine(log)
+	if err := m.replay(s, math.MaxUint64); err != nil {
+		return fsm.State{}, 0, err
+	}
+	last, err := s.bolt.LastIndex()
+	if err != nil {
+		return fsm.State{}, 0, fmt.Errorf("read the log: %w", err)
+	}
+	state := *m.state.Load()
+	if h := m.halted.Load(); h != nil {
+		return state, state.Index, nil // what follows cannot be applied anywhere
+	}
+	return state, max(last, state.Index), nil
+}
+
+// survive is the state that the new cluster begins with.
+func survive(cfg Config, id identity, old fsm.State, last uint64) (fsm.State, error) {
+	self, ok := old.Members[id.Name]
+	switch {
+	case old.ClusterID == "":
+		return old, errors.New("there is nothing to recover: the log never came to this director")
+	case !ok || self.ID != id.ID:
+		return old, fmt.Errorf("this director's own log says that %s is %w: recover on one that is a member", id.Name, ErrRemoved)
+	}
+	self.Address, self.Gossip = cfg.Bind, cfg.Gossip
+	r := fsm.Recovery{
+		ClusterID: old.ClusterID, Epoch: old.ClusterEpoch() + 1, Survivor: id.Name, SurvivorID: id.ID,
+		AsOf: old.Index, Index: last + fsm.RecoveryGap, At: time.Now().UTC(),
+	}
+	r, err := sign(r, old.Secrets().CAKey)
+	if err != nil {
+		return old, err
+	}
+	return fsm.Recovered(old, r, self), nil
+}
+
+// keepBefore writes the state that a recovery begins with into a file of its own.
+func keepBefore(cfg Config, old fsm.State) error {
+	text, err := fsm.Saved{At: time.Now().UTC(), Director: cfg.Name, Version: cfg.Version, Stale: true, State: old}.Encode()
+	if err == nil {
+		err = durable.Write(filepath.Join(cfg.DataDir, fmt.Sprintf(keptBefore, old.Index)), text, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the state before the recovery: %w; nothing was changed", err)
+	}
+	return nil
+}
+
+// begin writes the snapshot that the new cluster begins with: after all of the log, in the newest term.
+func (s *store) begin(state fsm.State, only raft.Server, step func(string)) error {
+	term, err := s.bolt.GetUint64([]byte("CurrentTerm"))
+	if err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound) {
+		return fmt.Errorf("read the term: %w", err)
+	}
+	_, codec := raft.NewInmemTransport("") // it only writes the server's address down
+	sink, err := s.snaps.Create(raft.SnapshotVersionMax, state.Index, max(term, 1), raft.Configuration{Servers: []raft.Server{only}}, state.Index, codec)
+	if err != nil {
+		return fmt.Errorf("write the new cluster's state: %w; nothing was changed", err)
+	}
+	step("beginning")
+	if err := (snapshot{&state}).Persist(sink); err != nil {
+		return fmt.Errorf("write the new cluster's state: %w; nothing was changed", err)
+	}
+	return nil
+}
+
+// forget removes what is left of the log and the snapshots from before a recovery: a new member is not to
+// get entries of which the last ones were agreed by others.
+func (s *store) forget(r *fsm.Recovery) error {
+	if r == nil {
+		return nil
+	}
+	first, err := s.bolt.FirstIndex()
+	if err != nil {
+		return fmt.Errorf("read the log: %w", err)
+	}
+	if first != 0 && first < r.Index {
+		last, err := s.bolt.LastIndex()
+		if err == nil {
+			err = s.bolt.DeleteRange(first, min(last, r.Index-1))
+		}
+		if err != nil {
+			return fmt.Errorf("remove the log from before the recovery: %w", err)
+		}
+	}
+	metas, err := s.snaps.List()
+	if err != nil {
+		return fmt.Errorf("list snapshots: %w", err)
+	}
+	for _, m := range metas {
+		if m.Index < r.Index {
+			if err := os.RemoveAll(filepath.Join(s.dir, "snapshots", m.ID)); err != nil {
+				return fmt.Errorf("remove a snapshot from before the recovery: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// recordAt records what was applied, as a start would find it.
+func recordAt(dir string, index uint64) error {
+	r, err := openRecord(filepath.Join(dir, recordFile))
+	if err != nil {
+		return err
+	}
+	return errors.Join(r.write(index), r.f.Sync(), r.f.Close())
+}
+
+// Survey is what a survivor knows before it recovers a cluster.
+type Survey struct {
+	Name     string         `json:"name"` // of the survivor
+	Quorum   bool           `json:"quorum"`
+	Leader   string         `json:"leader"`
+	AsOf     uint64         `json:"as_of"` // index of the last entry in its log
+	Written  time.Time      `json:"written,omitzero"`
+	Revision uint64         `json:"revision"`
+	Epoch    uint64         `json:"epoch"` // of the cluster
+	Halted   string         `json:"halted,omitempty"`
+	Members  []SurveyMember `json:"members"` // the others
+	Recovery *fsm.Recovery  `json:"recovery,omitempty"`
+}
+
+// SurveyMember is another member, and whether it is lost.
+type SurveyMember struct {
+	Name    string `json:"name"`
+	Address string `json:"address"`
+	Answers bool   `json:"answers"`
+	Index   uint64 `json:"index,omitempty"` // that it has applied
+}
+
+// Survey asks all members whether they are there.
+func (n *Node) Survey(ctx context.Context) (Survey, error) {
+	if err := n.Removed(); err != nil {
+		return Survey{}, err
+	}
+	s := n.State()
+	last, err := n.store.bolt.LastIndex()
+	if err != nil {
+		return Survey{}, fmt.Errorf("read the log: %w", err)
+	}
+	v := Survey{
+		Name: n.id.Name, Quorum: n.Quorum(), Leader: n.Leader(), AsOf: max(last, s.Index), Revision: s.Revision,
+		Epoch: s.ClusterEpoch(), Recovery: s.Recovery, Members: n.askAll(ctx),
+	}
+	var entry raft.Log
+	if n.store.bolt.GetLog(last, &entry) == nil {
+		v.Written = entry.AppendedAt.UTC()
+	}
+	if h := n.Halted(); h != nil {
+		v.Halted = h.Error()
+	}
+	return v, nil
+}
+
+// Answering are the names of the others that answer.
+func (v Survey) Answering() []string {
+	var names []string
+	for _, m := range v.Members {
+		if m.Answers {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// Done reports whether this survivor has recovered the cluster already, and needs nobody for a quorum.
+func (v Survey) Done() bool {
+	return v.Recovery != nil && v.Recovery.Survivor == v.Name && (v.Quorum || len(v.Members) == 0)
+}
+
+// Refusal says why a cluster is not to be recovered, or is nil. Only force overrules that some members
+// answer; that there is a quorum nothing overrules.
+func (v Survey) Refusal(force bool) error {
+	all, answer := len(v.Members)+1, len(v.Answering())+1
+	numbers := fmt.Sprintf("of %d members %d answer", all, answer)
+	if answer > 1 {
+		numbers += " (" + strings.Join(v.Answering(), ", ") + " beside this one)"
+	}
+	if all == 1 {
+		return fmt.Errorf("%w: %s is its only member, and nobody else is needed", ErrNotLost, v.Name)
+	}
+	if v.Quorum {
+		return fmt.Errorf("%w: %s, %s leads, and %d are enough to agree: end the membership of who is gone with `quorate remove NAME`", ErrNotLost, numbers, v.Leader, all/2+1)
+	}
+	if answer == 1 || force {
+		return nil
+	}
+	for _, m := range v.Members {
+		if m.Answers && m.Index > v.AsOf {
+			return fmt.Errorf("%w: %s; %s knows log entry %d, this one %d: recover there, if the others are lost for good", ErrNotLost, numbers, m.Name, m.Index, v.AsOf)
+		}
+	}
+	return fmt.Errorf("%w: %s, %d must reach each other to agree: bring one back. If the rest is lost for good, stop the agent of %s first, or force it (--force); it has to join again then",
+		ErrNotLost, numbers, all/2+1, strings.Join(v.Answering(), ", "))
+}

@@ -1,0 +1,76 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// TestASavedStateHasEverythingThatWasConfirmed saves on every node while others write: what was confirmed
+// before a save began is in it, whoever is asked.
+func TestASavedStateHasEverythingThatWasConfirmed(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	for i := range 8 {
+		id := fmt.Sprintf("%012x", i)
+		if err := ns[i%3].Propose(t.Context(), fsm.AddToken{ID: id, Token: fsm.Token{Role: fsm.RoleDirector}}); err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		for _, n := range ns {
+			all.Go(func() {
+				s, err := n.Saved(t.Context(), false)
+				if err != nil {
+					t.Errorf("%s: %v", n.cfg.Name, err)
+					return
+				}
+				if _, ok := s.State.Secrets().Tokens[id]; !ok || s.Stale {
+					t.Errorf("%s saved index %d without token %s", n.cfg.Name, s.State.Index, id)
+				}
+			})
+		}
+		all.Wait()
+	}
+}
+
+func TestANodeThatDiffersSavesNothing(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	for _, n := range ns {
+		if n.IsLeader() {
+			continue
+		}
+		eventually(t, "all have the same", same(ns...))
+		other := *n.State()
+		other.Revision += 5
+		n.machine.state.Store(&other)
+		if _, err := n.Saved(t.Context(), false); !errors.Is(err, errDiverged) {
+			t.Errorf("%v", err)
+		}
+		return
+	}
+	t.Error("no follower")
+}
+
+func TestWithoutALeaderOnlyAStaleStateIsSaved(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	eventually(t, "all have the same", same(ns...))
+	ns[0].kill()
+	ns[1].kill()
+	if _, err := ns[2].Saved(t.Context(), false); !errors.Is(err, ErrNoLeader) && !errors.Is(err, ErrUncertain) {
+		t.Errorf("not stale: %v", err)
+	}
+	s, err := ns[2].Saved(t.Context(), true)
+	if err != nil || !s.Stale || s.State.Hash() != ns[2].State().Hash() {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	text, err := s.Encode()
+	if err != nil || !strings.Contains(string(text), `"stale":true`) {
+		t.Errorf("%v", err)
+	}
+}

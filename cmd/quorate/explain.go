@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/api"
+)
+
+func explainCommand(c *cli) *cobra.Command {
+	return commands("explain", "Say why something is as it is", &cobra.Command{
+		Use:   "group NAME",
+		Short: "Say who owns a group and why, what each member says of it, and what was decided last",
+		Args:  arguments("NAME"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := c.client().Explain(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if c.json() {
+				return printJSON(cmd.OutOrStdout(), e)
+			}
+			return printExplanation(cmd.OutOrStdout(), e)
+		},
+	})
+}
+
+func printExplanation(w io.Writer, e api.Explanation) error {
+	switch {
+	case e.Owner == "":
+		fmt.Fprintf(w, "nobody owns %s\n", e.Group)
+	case e.Since.IsZero():
+		fmt.Fprintf(w, "%s owns %s\n", e.Owner, e.Group)
+	default:
+		fmt.Fprintf(w, "%s owns %s since %s\n", e.Owner, e.Group, clock(e.Since))
+	}
+	fmt.Fprintf(w, "  epoch %d: %s\n  next: %s\n", e.Epoch, dash(e.Reason), dash(strings.Join(e.Order, ", ")))
+	if e.Moving != "" {
+		fmt.Fprintf(w, "  moving to %s\n", e.Moving)
+	}
+	fmt.Fprintln(w)
+	if err := table(w, func(w io.Writer) { printAttestations(w, e.Members) }); err != nil {
+		return err
+	}
+	if len(e.Decisions) == 0 {
+		_, err := fmt.Fprintln(w, "\nNothing was decided since the agents started.")
+		return err
+	}
+	fmt.Fprintln(w, "\nDecided last, newest first, and from what:")
+	for _, d := range slices.Backward(e.Decisions) {
+		fmt.Fprintf(w, "%s  %s  %-8s%s\n", clock(d.Time), d.Director, d.Kind, d.Text)
+		for _, in := range d.Inputs {
+			fmt.Fprintf(w, "    %s\n", in)
+		}
+	}
+	return nil
+}
+
+func printAttestations(w io.Writer, members []api.Attestation) {
+	fmt.Fprintln(w, "MEMBER\tPART\tSINCE\tPRIORITY\tREADY\tHEARS\tWHY")
+	for _, m := range members {
+		if m.Error != "" {
+			fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\tsays nothing: %s\n", m.Name, m.Error)
+			continue
+		}
+		why := m.Reason
+		if len(m.Gone) > 0 {
+			why += "; silent to it: " + strings.Join(m.Gone, ", ")
+		}
+		if m.Sampled > 0 {
+			why += fmt.Sprintf("; has %d of %d of the owner's connections", m.Covered, m.Sampled)
+		}
+		var hears []string
+		for _, router := range slices.Sorted(maps.Keys(m.Hears)) {
+			hears = append(hears, router+" "+dash(m.Hears[router]))
+		}
+		ready := "yes"
+		if !m.Ready {
+			ready = "no: " + strings.Join(m.Why, "; ")
+		}
+		since := "-"
+		if !m.Since.IsZero() {
+			since = clock(m.Since)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", m.Name, dash(m.Part), since, m.Priority, ready, dash(strings.Join(hears, ", ")), why)
+	}
+}
+
+// clock is a time as people read it, to the millisecond.
+func clock(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05.000") }

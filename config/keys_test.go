@@ -1,0 +1,86 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// rolled is a cluster file with a router that signs.
+func rolled(t *testing.T, auth string) fsm.Config {
+	t.Helper()
+	src := fmt.Sprintf("router \"r\" {\n  vrid = 1\n  interface = \"wan\"\n  addresses = [\"192.0.2.1/24\"]\n  auth \"hmac\" {\n%s\n}\n}\n", auth)
+	c, problems := ParseCluster("c.hcl", []byte(src))
+	if problems.Err() != nil {
+		t.Fatal(problems)
+	}
+	return c
+}
+
+func TestAChangeOfKeysIsThreePlansThatShowNone(t *testing.T) {
+	first, second := strings.Repeat("0a", 32), strings.Repeat("0b", 32)
+	now := rolled(t, "")
+	secrets := fsm.Secrets{VRRPKeys: map[string]string{"r": first}}
+	for _, tt := range []struct{ file, want string }{
+		{"other_key_id = 2\nother_key = \"" + second + "\"", "~ auth r/hmac other_key_id : none -> 2 other_key : none -> (new) 0 to add, 1 to change, 0 to remove."},
+		{"key_id = 2\nother_key_id = 1", "~ auth r/hmac key_id : 1 -> 2 other_key_id : 2 -> 1 0 to add, 1 to change, 0 to remove."},
+		{"key_id = 2\nkey = \"" + second + "\"", "~ auth r/hmac other_key_id : 1 -> none other_key : (kept) -> none 0 to add, 1 to change, 0 to remove."},
+	} {
+		next := rolled(t, tt.file)
+		if missing := MissingKeys(now, next); len(missing) > 0 {
+			t.Errorf("%s: %v", tt.file, missing)
+		}
+		next = KeepKeys(now, next, secrets)
+		got := strings.Join(strings.Fields(Render(Diff(now, next))), " ")
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("plan of %q (-want +got):\n%s", tt.file, diff)
+		}
+		if strings.Contains(got, "0a0a") || strings.Contains(got, "0b0b") {
+			t.Errorf("the plan shows a key: %s", got)
+		}
+		now, secrets = kept(next), fsm.Secrets{
+			VRRPKeys:      map[string]string{"r": map[uint8]string{1: first, 2: second}[next.Routers["r"].Auth.KeyID]},
+			VRRPOtherKeys: map[string]string{"r": map[uint8]string{1: first, 2: second}[next.Routers["r"].Auth.OtherID]},
+		}
+		if text := string(Format(now)); strings.Contains(text, "0a0a") || strings.Contains(text, "0b0b") {
+			t.Errorf("what is printed shows a key:\n%s", text)
+		}
+		again, problems := ParseCluster("c.hcl", Format(now))
+		if changes := Diff(now, again); problems.Err() != nil || len(changes) > 0 {
+			t.Errorf("what is printed is another configuration: %v, %s", problems, Render(changes))
+		}
+	}
+}
+
+// kept is a configuration as the cluster has it, without its keys.
+func kept(c fsm.Config) fsm.Config {
+	r := c.Routers["r"]
+	a := *r.Auth
+	a.Key, a.OtherKey = "", ""
+	r.Auth = &a
+	c.Routers = map[string]fsm.Router{"r": r}
+	return c
+}
+
+func TestAKeyIsKeptByItsNumberOnceThereAreTwo(t *testing.T) {
+	two := rolled(t, "key_id = 1\nother_key_id = 2")
+	for file, want := range map[string]string{
+		"key_id = 2":                   "",
+		"key_id = 1":                   "",
+		"key_id = 2\nother_key_id = 1": "",
+		"key_id = 2\nother_key_id = 3": `routers["r"].auth.other_key: error: router "r", auth "hmac": has no other key 3, and the cluster has none of that number to keep (add other_key = "...")` + "\n",
+		"key_id = 3\nother_key_id = 1": `routers["r"].auth.key: error: router "r", auth "hmac": has no key 3, and the cluster has none of that number to keep (add key = "...")` + "\n",
+		"key_id = 3":                   `routers["r"].auth.key: error: router "r", auth "hmac": has no key 3, and the cluster has none of that number to keep (add key = "...")` + "\n",
+	} {
+		if got := MissingKeys(two, rolled(t, file)).String(); got != want {
+			t.Errorf("%q: %q, want %q", file, got, want)
+		}
+	}
+	if got := MissingKeys(rolled(t, "key_id = 1"), rolled(t, "key_id = 3")).String(); got != "" {
+		t.Errorf("a key alone that gets another number: %q", got)
+	}
+}

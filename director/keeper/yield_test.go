@@ -1,0 +1,116 @@
+package keeper
+
+import (
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// cutOff is the order of a director without quorum.
+func cutOff(edit func(*Group), ifaces ...string) Order {
+	g := gateway(41, 1, time.Second, ifaces...)
+	edit(&g)
+	return Order{Groups: []Group{g}}
+}
+
+func yields(g *Group) { g.Yield = "no quorum" }
+
+func blocks(g *Group) { g.Blocked = "no quorum" }
+
+func TestAnOwnerThatYieldsWithoutQuorumIsTakenOverFromAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b, _ := three(t, "wan", "lan")
+		defer w.stop()
+		begin := time.Now()
+		none, many := w.during(vip("wan"), func() {
+			a.order(cutOff(yields, "wan", "lan"))
+			time.Sleep(20 * time.Second)
+		})
+		// Its successor has 160: a skew of 375 ms.
+		if most := time.Second * (256 - 160) / 256; none > most+2*time.Millisecond || many > 0 {
+			t.Errorf("nobody for %v, two for %v", none, many)
+		}
+		for _, iface := range []string{"wan", "lan"} {
+			if !slices.Equal(w.owners(vip(iface)), []int{2}) {
+				t.Errorf("owners of %s: %v", iface, w.owners(vip(iface)))
+			}
+			got := w.heard(1, iface, begin)
+			if i := slices.IndexFunc(got, func(s sent) bool { return s.advert.Priority == 0 }); i < 0 || got[i].at != begin {
+				t.Errorf("on %s it said %+v, want a goodbye at once", iface, got)
+			}
+		}
+		if a.state() != "backup" || b.state() != "active" {
+			t.Errorf("%s and %s", a.state(), b.state())
+		}
+	})
+}
+
+func TestWhoYieldsToNobodyServesAgainAfterADownIntervalAndYieldsNoMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b, c := three(t, "wan")
+		defer w.stop()
+		b.kill()
+		c.kill()
+		time.Sleep(10 * time.Second) // their addresses end
+		begin := time.Now()
+		a.order(cutOff(yields, "wan"))
+		time.Sleep(20 * time.Second)
+		want := 3*time.Second + time.Second*(256-41)/256
+		if last := a.last(); last.To != "active" || last.At.Sub(begin) != want {
+			t.Errorf("%+v after %v, want active after %v", last, last.At.Sub(begin), want)
+		}
+		for range 3 { // the same is ordered again and again
+			a.order(cutOff(yields, "wan"))
+			time.Sleep(time.Second)
+			if a.state() != "active" {
+				t.Fatalf("it gave up a second time: %+v", a.last())
+			}
+		}
+		a.set(220, 1, "wan") // the quorum is back
+		time.Sleep(time.Second)
+		if a.state() != "active" {
+			t.Errorf("with quorum it is %s", a.state())
+		}
+		a.order(cutOff(yields, "wan")) // and gone again
+		synctest.Wait()
+		if a.state() != "backup" {
+			t.Errorf("the second loss: %s", a.state())
+		}
+	})
+}
+
+// The control of both: without a word about it, an owner serves on.
+func TestAnOwnerThatHoldsWithoutQuorumServesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, _, _ := three(t, "wan")
+		defer w.stop()
+		none, many := w.during(vip("wan"), func() {
+			a.order(cutOff(func(*Group) {}, "wan"))
+			time.Sleep(20 * time.Second)
+		})
+		if none > 0 || many > 0 || a.state() != "active" {
+			t.Errorf("%s; nobody for %v, two for %v", a.state(), none, many)
+		}
+	})
+}
+
+func TestWhoDropsWithoutQuorumOwnsNothingUntilItIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b, c := three(t, "wan")
+		defer w.stop()
+		for _, x := range []*box{a, b, c} {
+			x.order(cutOff(blocks, "wan"))
+		}
+		time.Sleep(20 * time.Second)
+		if owners := w.owners(vip("wan")); len(owners) != 0 {
+			t.Errorf("owners without quorum: %v", owners)
+		}
+		b.set(160, 1, "wan")
+		c.set(140, 1, "wan")
+		time.Sleep(10 * time.Second)
+		if owners := w.owners(vip("wan")); !slices.Equal(owners, []int{2}) {
+			t.Errorf("owners when it is back: %v", owners)
+		}
+	})
+}

@@ -1,0 +1,275 @@
+package ownership
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// contested begins with this director as an owner that its log names, and d1 as another since a moment. The
+// survey of it is under way.
+func contested(t *testing.T) *story {
+	t.Helper()
+	s := newStory(t)
+	s.owns()
+	s.member("d1").Part = Owner
+	s.look()
+	s.pass(contestAfter - 1)
+	s.does()
+	s.pass(1)
+	s.does(Ask{To: "d1", Question: Question{Attest, s.Log.Epoch, s.Log.Owner}}, probes("out", "in"))
+	return s
+}
+
+// joins answers that d1 is reached on the second segment, and says a word.
+func (s *story) joins(word Attestation) {
+	s.t.Helper()
+	s.reaches(Segment{Router: "out"}, Segment{Router: "in", Reached: []string{"d1"}})
+	s.says("d1", word)
+}
+
+// stays is the word of an owner that does not give the group up.
+func stays(epoch uint64, named string) Attestation {
+	return Attestation{Owns: true, Stays: true, Epoch: epoch, Named: named}
+}
+
+func TestTwoOwnersAreLeftToTheWireFor300Milliseconds(t *testing.T) {
+	s := newStory(t)
+	s.owns()
+	s.member("d1").Part = Owner
+	s.look()
+	s.pass(contestAfter - 1)
+	s.member("d1").Part = Standby
+	s.look()
+	s.does(Renew{})
+	s.quiesces()
+}
+
+func TestOfTwoOwnersTheOneThatTheHighestEpochNamesStays(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		word     Attestation
+		concedes bool
+	}{
+		{"this one, by both logs", stays(4, "d2"), false},
+		{"this one, by its own log, which is newer", stays(3, "d1"), false},
+		{"the other, by its log, which is newer", stays(5, "d1"), true},
+		{"neither, by the other's log, which is newer: the order decides", stays(5, "d3"), true},
+		{"the other, which has let go", Attestation{Epoch: 5, Named: "d1"}, false},
+		{"the other, which does not say that it stays", Attestation{Owns: true, Epoch: 5, Named: "d1"}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := contested(t)
+			s.joins(tt.word)
+			if !tt.concedes {
+				s.does()
+				return
+			}
+			s.does(Concede{})
+			s.done(Concede{}, Done{OK: true})
+			s.does(Tell{Kind: "contest", Text: "d2 gives g up to d1, which "})
+		})
+	}
+}
+
+func TestWhoIsNamedByItsOwnLogOfALowerEpochConcedesToTheOther(t *testing.T) {
+	s := contested(t)
+	s.joins(stays(9, "d1"))
+	s.does(Concede{})
+	s.Keeper.Part = Standby
+	s.done(Concede{}, Done{OK: true})
+	s.does(Tell{Kind: "contest", Text: "d2 gives g up to d1, which epoch 9 names"})
+	s.quiesces()
+}
+
+func TestOfTwoOwnersThatNobodyNamesTheOrderDecidesAndThenTheName(t *testing.T) {
+	for _, tt := range []struct {
+		order    []string
+		concedes bool
+	}{
+		{[]string{"d3", "d1", "d2"}, true}, {[]string{"d2", "d1"}, false}, {[]string{"d2"}, false}, {nil, true},
+	} {
+		s := newStory(t)
+		s.owns()
+		s.Log.Owner, s.Log.Order = "d3", tt.order
+		s.member("d1").Part = Owner
+		s.look()
+		s.pass(contestAfter)
+		s.joins(stays(4, "d3"))
+		if got := s.opened(Concede{}); got != tt.concedes {
+			t.Errorf("in the order %v it concedes: %v", tt.order, got)
+		}
+	}
+}
+
+func TestOwnersThatNoSegmentJoinsBothStayAndSayItOnce(t *testing.T) {
+	s := contested(t)
+	for i := range 3 {
+		s.says("d1", stays(9, "d1"))
+		s.reaches(Segment{Router: "out"}, Segment{Router: "in", Reached: []string{"d3"}})
+		if i == 0 {
+			s.does(Tell{Kind: "contest", Text: "each on a side of its own", Alarm: true})
+		}
+		s.pass(contestAgain)
+		s.does(Ask{To: "d1", Question: Question{Attest, 4, "d2"}}, probes("out", "in"))
+	}
+	s.joins(stays(9, "d1")) // the segment is healed
+	s.does(Concede{})
+}
+
+func TestAnOwnerThatDoesNotAnswerIsAskedAgain(t *testing.T) {
+	s := contested(t)
+	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
+	s.pass(surveyLimit)
+	s.does()
+	s.pass(contestAgain)
+	s.does(Ask{To: "d1", Question: Question{Attest, 4, "d2"}}, probes("out", "in"))
+}
+
+func TestWhoStaysAnnouncesAgainWhenTheOtherHasLetGo(t *testing.T) {
+	s := contested(t)
+	s.joins(stays(3, "d1"))
+	s.does()
+	s.member("d1").Part = Standby
+	s.look()
+	s.does(Renew{})
+	s.quiesces()
+}
+
+func TestAConcessionThatTheKeeperDoesNotMakeIsTriedAgainInSilence(t *testing.T) {
+	s := contested(t)
+	for range 3 {
+		s.joins(stays(9, "d1"))
+		s.does(Concede{})
+		s.done(Concede{}, Done{Err: errors.New("frozen")})
+		s.pass(contestAgain)
+		s.does(Ask{To: "d1", Question: Question{Attest, 4, "d2"}}, probes("out", "in"))
+	}
+}
+
+// logs are all that a director of three may believe about a group, in two epochs.
+func logs(low uint64) (all []fsm.Ownership) {
+	orders := [][]string{nil}
+	for _, a := range []string{"d1", "d2", "d3"} {
+		orders = append(orders, []string{a})
+		for _, b := range []string{"d1", "d2", "d3"} {
+			if a != b {
+				orders = append(orders, []string{a, b})
+			}
+		}
+	}
+	for _, owner := range []string{"", "d1", "d2", "d3"} {
+		for _, order := range orders {
+			for epoch := low; epoch < low+2; epoch++ {
+				all = append(all, fsm.Ownership{Owner: owner, Epoch: epoch, Order: order})
+			}
+		}
+	}
+	return all
+}
+
+// settles has two owners each ask the other at the same time, on one segment, and returns who concedes and who
+// said that it stays.
+func settles(a, b Facts) (concede, stay [2]bool) {
+	var words [2]Attestation
+	facts := [2]Facts{a, b}
+	for i, f := range facts {
+		other := facts[1-i]
+		s := &step{Machine: NewMachine(), Facts: f}
+		words[i] = s.attest(Asked{From: other.Self, Question: Question{Attest, other.Log.Epoch, other.Log.Owner}})
+		stay[i] = words[i].Stays
+	}
+	for i, f := range facts {
+		rival := facts[1-i].Self
+		s := &step{Machine: NewMachine(), Facts: f}
+		s.settle(rival, &contest{}, words[1-i], map[string]Segment{"r": {Router: "r", Reached: []string{rival}}})
+		concede[i] = len(s.actions) > 0
+	}
+	return concede, stay
+}
+
+func TestOfTwoOwnersNeverBothConcedeWhateverTheirLogsSay(t *testing.T) {
+	keeper := Keeper{Part: Owner, Routers: []Router{{Name: "r"}}}
+	one := 0
+	for _, x := range logs(4) {
+		for _, y := range logs(4) {
+			if x.Epoch == y.Epoch && x.Owner != y.Owner {
+				continue // an epoch names one owner
+			}
+			concede, stay := settles(Facts{Self: "d1", Log: x, Keeper: keeper}, Facts{Self: "d2", Log: y, Keeper: keeper})
+			what := fmt.Sprintf("d1 with %+v and d2 with %+v: they concede %v, and said that they stay %v", x, y, concede, stay)
+			if concede[0] && concede[1] {
+				t.Fatalf("%s: both", what)
+			}
+			if concede[0] && !stay[1] || concede[1] && !stay[0] {
+				t.Fatalf("%s: to one that does not stay", what)
+			}
+			if concede[0] || concede[1] {
+				one++
+				continue
+			}
+			newest := x
+			if y.Epoch > x.Epoch {
+				newest = y
+			}
+			if newest.Owner == "d1" || newest.Owner == "d2" || fmt.Sprint(x.Order) == fmt.Sprint(y.Order) {
+				t.Fatalf("%s: neither, though it is clear who stays", what)
+			}
+		}
+	}
+	if one == 0 {
+		t.Error("nobody ever concedes")
+	}
+}
+
+func TestAContestOverALoserThatMeanwhileOwnsNothingIsOver(t *testing.T) {
+	s := contested(t)
+	s.is(Standby)
+	s.joins(stays(9, "d1"))
+	s.does()
+	s.pass(time.Minute)
+	s.does()
+}
+
+func TestAnOwnerThatReachesNobodyWhereItsRivalDoesLetsGo(t *testing.T) {
+	far := func(s *story) { // nobody has answered on the second segment
+		for i := range s.Members {
+			s.Members[i].Unreached = []time.Duration{0, GoneAfter}
+		}
+	}
+	apart := Tell{Kind: "contest", Text: "each on a side of its own", Alarm: true}
+	for _, tt := range []struct {
+		name   string
+		edit   func(*story)
+		word   [][]string
+		in     Segment
+		letsGo bool
+	}{
+		{"it does", far, near, Segment{Router: "in"}, true},
+		{"the gateway answers", far, near, Segment{Router: "in", Gateway: true}, false},
+		{"another answers just now", far, near, Segment{Router: "in", Reached: []string{"d3"}}, false},
+		{"others have answered lately", func(*story) {}, near, Segment{Router: "in"}, false},
+		{"this director was late", func(s *story) { far(s); s.OnTime = false }, near, Segment{Router: "in"}, false},
+		{"its rival reaches the gateway alone", far, [][]string{{"d3"}, {Gateway}}, Segment{Router: "in"}, true},
+		{"its rival reaches nobody either", far, [][]string{{"d3"}, nil}, Segment{Router: "in"}, false},
+		{"its rival reaches nobody on the other segment", far, [][]string{nil, {"d3"}}, Segment{Router: "in"}, false},
+		{"its rival does not say", far, nil, Segment{Router: "in"}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := contested(t)
+			tt.edit(s)
+			s.reaches(Segment{Router: "out", Reached: []string{"d3"}}, tt.in)
+			word := stays(3, "d1")
+			word.Reaches = tt.word
+			s.says("d1", word)
+			if tt.letsGo {
+				s.does(Tell{Kind: "contest", Text: "it reaches nobody on a segment, and d1 does"}, Resign{})
+				return
+			}
+			s.does(apart)
+		})
+	}
+}

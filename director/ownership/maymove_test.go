@@ -1,0 +1,91 @@
+package ownership
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+func TestAMoveThatIsAskedForIsDoneOrRefusedWithItsReason(t *testing.T) {
+	well := func(name string) View { return View{Name: name, Alive: true, Ready: true} }
+	owned := fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2", "d3"}}
+	views := func(d2 View) []View {
+		d1 := well("d1")
+		d1.Active = true
+		return []View{d1, d2, well("d3")}
+	}
+	with := func(edit func(*View)) []View { v := well("d2"); edit(&v); return views(v) }
+	intent := func(to string) fsm.Ownership {
+		g := owned
+		g.Intent = &fsm.Intent{To: to, Epoch: 5, Reason: "d1 drains"}
+		return g
+	}
+	move := func(forced bool) MoveAnswer {
+		return MoveAnswer{Move: &fsm.SetIntent{Group: "g", Intent: fsm.Intent{To: "d2", Epoch: 5, Reason: "asked", Forced: forced}}}
+	}
+	cold := func(v *View) { v.Ready, v.Why = false, "cold" }
+	base := MoveWanted{Group: "g", To: "d2", Reason: "asked", Exists: true, Log: owned, Role: fsm.RoleDirector, Views: views(well("d2"))}
+	for _, tt := range []struct {
+		name   string
+		edit   func(*MoveWanted)
+		want   MoveAnswer
+		forced string // what --force is answered: "" for the same as without, "yes" for a move
+		words  string // of the refusal
+	}{
+		{"a ready standby", func(*MoveWanted) {}, move(false), "", ""},
+		{"it owns it already", func(w *MoveWanted) { w.To = "d1" }, MoveAnswer{There: true}, "", ""},
+		{"no such group", func(w *MoveWanted) { w.Exists = false }, MoveAnswer{}, "", "no group g"},
+		{"no such director", func(w *MoveWanted) { w.To, w.Role = "d9", "" }, MoveAnswer{}, "", "d9 is no member"},
+		{"a witness", func(w *MoveWanted) { w.To, w.Role = "w", fsm.RoleWitness }, MoveAnswer{}, "", "w is a witness"},
+		{"not ready", func(w *MoveWanted) { w.Views = with(cold) }, MoveAnswer{}, "yes", "d2 is not ready: cold"},
+		{"it does not answer", func(w *MoveWanted) { w.Views = with(func(v *View) { v.Alive, v.Ready = false, false }) }, MoveAnswer{}, "", "d2 does not answer"},
+		{"it drains", func(w *MoveWanted) { w.Views = with(func(v *View) { v.Draining = true }) }, MoveAnswer{}, "", "enable director d2"},
+		{"its link is down", func(w *MoveWanted) { w.Views = with(func(v *View) { v.Fault = "link down" }) }, MoveAnswer{}, "", "cannot own it: link down"},
+		{"it misses a requirement", func(w *MoveWanted) { w.Views = with(func(v *View) { v.Unfit = "db fails" }) }, MoveAnswer{}, "", "may not own it: db fails"},
+		{"it moves elsewhere", func(w *MoveWanted) { w.Log = intent("d3") }, MoveAnswer{}, "", "moving to d3 just now (d1 drains)"},
+		{"it moves there already", func(w *MoveWanted) { w.Log = intent("d2") }, MoveAnswer{}, "wait", ""},
+		{"nobody owns it", func(w *MoveWanted) { w.Log, w.Views = fsm.Ownership{}, []View{well("d1"), well("d2")} }, MoveAnswer{}, "", "nobody owns g yet"},
+		{"the log's owner does not serve", func(w *MoveWanted) {
+			w.To, w.Views = "d1", []View{well("d1"), well("d2"), well("d3")}
+		}, MoveAnswer{}, "", "does not serve"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := base
+			tt.edit(&w)
+			got := MayMove(w)
+			if tt.words != "" {
+				if !strings.Contains(got.Refuse, tt.words) || got.There || got.Move != nil {
+					t.Errorf("answer %+v, want a refusal with %q", got, tt.words)
+				}
+			} else if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+			w.Force = true
+			switch forced := MayMove(w); {
+			case tt.forced == "yes":
+				if diff := cmp.Diff(move(true), forced); diff != "" {
+					t.Errorf("by force: %s", diff)
+				}
+			case !cmp.Equal(forced, got):
+				t.Errorf("by force %+v, else %+v", forced, got)
+			}
+		})
+	}
+}
+
+func TestWhatWasMovedByForceStaysThough(t *testing.T) {
+	d1 := View{Name: "d1", Alive: true, Ready: true}
+	d2 := View{Name: "d2", Alive: true, Active: true, Why: "cold", Unready: time.Hour}
+	g := fsm.Ownership{Owner: "d2", Epoch: 5, Order: []string{"d1"}, Forced: true}
+	if got := Place(Situation{Group: "g", Log: g, Views: []View{d1, d2}}); !cmp.Equal(got, Decision{}) {
+		t.Errorf("%+v", got)
+	}
+	g.Forced = false
+	if got := Place(Situation{Group: "g", Log: g, Views: []View{d1, d2}}); got.Move == nil {
+		t.Errorf("not forced: %+v", got)
+	}
+}

@@ -1,0 +1,582 @@
+package ownership
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// What is asked when the owner is silent.
+var (
+	askD1 = Ask{To: "d1", Question: Question{Attest, 4, "d1"}}
+	askD3 = Ask{To: "d3", Question: Question{Attest, 4, "d1"}}
+	let   = Ask{To: "d1", Question: Question{Kind: Let}}
+)
+
+// holdFor is how long a hold is while somebody serves, with adverts each second.
+const holdFor = 2*time.Second + 2*surveyLimit
+
+func probes(routers ...string) Probe { return Probe{Routers: routers} }
+
+// guards is a Tell of the guard.
+func guards(words string) Tell { return Tell{Kind: "guard", Text: words, Alarm: true} }
+
+// isSilent plays until the owner has missed an advert on a router, and everybody is asked.
+func (s *story) isSilent() {
+	s.t.Helper()
+	s.isSilentBy(s.Log)
+}
+
+// isSilentBy is isSilent by another log.
+func (s *story) isSilentBy(log fsm.Ownership) {
+	s.t.Helper()
+	s.hushes("in")
+	s.pass(1500 * time.Millisecond)
+	q := Question{Attest, log.Epoch, log.Owner}
+	s.does(Ask{To: "d1", Question: q}, Ask{To: "d3", Question: q}, probes("in"))
+}
+
+// Answers of the members and of the segment to a survey.
+func (s *story) serves() { // only its adverts do not arrive
+	s.t.Helper()
+	s.says("d3", Attestation{})
+	s.reaches(Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+	s.says("d1", Attestation{Owns: true})
+}
+
+func (s *story) isCutOff() { // nobody on the segment reaches the owner
+	s.t.Helper()
+	s.says("d3", Attestation{})
+	s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
+	s.says("d1", Attestation{Owns: true})
+}
+
+func (s *story) isFrozen() { // its kernel alone answers
+	s.t.Helper()
+	s.says("d3", Attestation{})
+	s.reaches(Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+}
+
+func TestNothingIsAskedBeforeARouterIsSilentThenEverybodyAtOnce(t *testing.T) {
+	s := newStory(t)
+	s.hushes()
+	s.pass(1500*time.Millisecond - 1)
+	s.does()
+	s.pass(1)
+	s.does(askD1, askD3, probes("out", "in"))
+	if got := s.m.Deaf(); got != "" {
+		t.Errorf("before the answers it is deaf: %s", got)
+	}
+}
+
+func TestOnlyTheSegmentsOfSilentRoutersAreAsked(t *testing.T) {
+	newStory(t).isSilent()
+}
+
+func TestAnOwnerWhoseAdvertsDoNotArriveIsWaitedForAgainAndAgain(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.serves()
+	s.does(guards("its adverts do not arrive"), HoldTimer{holdFor})
+	if got := s.m.Deaf(); !strings.Contains(got, "its adverts do not arrive") {
+		t.Errorf("it is deaf: %q", got)
+	}
+	held, slow := s.now, surveyLimit-time.Nanosecond
+	s.pass(time.Second)
+	for range 5 {
+		s.does(askD1, askD3, probes("in"))
+		s.pass(slow)
+		s.serves()
+		s.does(HoldTimer{holdFor}) // people are told once
+		if late := s.now.Sub(held); late >= holdFor {
+			t.Fatalf("it is held for %v, and again only after %v", holdFor, late)
+		}
+		held = s.now
+		s.pass(time.Second - slow)
+	}
+}
+
+func TestAHoldEndsWhenTheOwnerIsHeardAgain(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.serves()
+	s.does(guards(""), HoldTimer{holdFor})
+	s.speaks()
+	s.does(HoldTimer{})
+	if got := s.m.Deaf(); got != "" {
+		t.Errorf("it is heard, and deaf: %s", got)
+	}
+	s.quiesces()
+}
+
+func TestAHoldEndsWhenTheOwnerIsDead(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.serves()
+	s.does(guards(""), HoldTimer{holdFor})
+	s.pass(time.Second)
+	s.does(askD1, askD3, probes("in"))
+	s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
+	s.says("d3", Attestation{})
+	s.pass(surveyLimit)
+	s.does(HoldTimer{})
+}
+
+func TestAnOwnerIsFoundCutOffTwiceBeforeItIsToLetGo(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.isCutOff()
+	s.does(guards("nobody reaches it"), HoldTimer{holdFor})
+	s.pass(surveyLimit / 3)
+	s.does(askD1, askD3, probes("in"))
+	s.isCutOff()
+	s.does(guards("nobody reaches it"), HoldTimer{holdFor}, let)
+	s.done(let, Done{})
+	s.does(claim)
+	s.takes()
+	s.does(HoldTimer{})
+	s.done(claim, Done{})
+	s.does(Tell{Kind: "claim", Text: "d1 is cut off on a segment"})
+	s.quiesces()
+}
+
+func TestAnOwnerFoundCutOffOnceAndThenAnotherIsNotToLetGo(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.isCutOff()
+	s.does(guards(""), HoldTimer{holdFor})
+	s.pass(surveyLimit / 3)
+	s.does(askD1, askD3, probes("in"))
+	s.says("d1", Attestation{})
+	s.says("d3", Attestation{Owns: true})
+	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
+	s.does(HoldTimer{holdFor}) // the first time for this one
+}
+
+func TestOnlyTheFirstSuccessorClaimsFromAnOwnerThatIsCutOff(t *testing.T) {
+	s := newStory(t)
+	s.Log.Order = []string{"d3", "d2"}
+	s.isSilent()
+	s.isCutOff()
+	s.does(guards(""), HoldTimer{holdFor})
+	s.pass(surveyLimit / 3)
+	s.does(askD1, askD3, probes("in"))
+	s.isCutOff()
+	s.does(guards(""), HoldTimer{holdFor}) // it waits, too
+}
+
+func TestAnOwnerThatIsCutOffAndDoesNotLetGoIsClaimedFromAnyway(t *testing.T) {
+	relieves := func() *story {
+		s := newStory(t)
+		s.isSilent()
+		s.isCutOff()
+		s.pass(surveyLimit / 3)
+		s.isCutOff()
+		s.does(guards(""), HoldTimer{holdFor}, askD1, askD3, probes("in"), guards(""), HoldTimer{holdFor}, let)
+		return s
+	}
+	t.Run("it is not reached", func(t *testing.T) {
+		s := relieves()
+		s.pass(releaseWait - 1)
+		s.does()
+		s.pass(1)
+		s.does(guards("claimed from: no answer in time"), claim)
+	})
+	t.Run("the claim fails: the next look tries again", func(t *testing.T) {
+		s := relieves()
+		s.done(let, Done{})
+		s.does(claim)
+		s.done(claim, Done{Err: errors.New("refused")})
+		s.does(Tell{Kind: "claim", Text: "not claimed: refused", Alarm: true})
+		s.pass(time.Second)
+		s.does(askD1, askD3, probes("in"))
+		s.isCutOff()
+		s.does(HoldTimer{holdFor}, let)
+	})
+	t.Run("not while the keeper is at a claim", func(t *testing.T) {
+		s := relieves()
+		s.done(let, Done{})
+		s.does(claim)
+		s.pass(time.Second)
+		s.does(askD1, askD3, probes("in"))
+		s.isCutOff()
+		s.does(HoldTimer{holdFor}, let)
+		s.done(let, Done{})
+		s.does()
+	})
+	t.Run("not if it is heard again", func(t *testing.T) {
+		s := relieves()
+		s.speaks()
+		s.done(let, Done{Err: errors.New("refused")})
+		s.does(HoldTimer{})
+	})
+	t.Run("not if another owns it by then", func(t *testing.T) {
+		s := relieves()
+		s.member("d3").Part = Owner
+		s.done(let, Done{Err: errors.New("does not own it")})
+		s.does()
+	})
+	t.Run("not if this director is not fit any more", func(t *testing.T) {
+		s := relieves()
+		s.Drains = true
+		s.done(let, Done{})
+		s.does()
+	})
+}
+
+func TestWhoIsCutOffItselfClaimsNothing(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	for range 3 {
+		s.reaches(Segment{Router: "in"})
+		s.says("d3", Attestation{})
+		s.says("d1", Attestation{Owns: true})
+		s.pass(time.Second)
+	}
+	again := []Action{HoldTimer{holdFor}, askD1, askD3, probes("in")}
+	s.does(append([]Action{guards("neither a member nor a gateway")}, append(append(again, again...), again...)...)...)
+}
+
+func TestARouterThatIsHeardAgainIsNotJudged(t *testing.T) {
+	s := newStory(t)
+	s.hushes()
+	s.pass(1500 * time.Millisecond)
+	s.does(askD1, askD3, probes("out", "in"))
+	s.says("d3", Attestation{})
+	s.says("d1", Attestation{Owns: true})
+	s.does(HoldTimer{surveyLimit})
+	s.mute["out"], s.Keeper.Routers[0].Silent = false, false
+	s.reaches(Segment{Router: "out"}, Segment{Router: "in", Reached: []string{"d1"}, Serves: "d1"})
+	s.does(guards("its adverts do not arrive"), HoldTimer{holdFor}) // not: this director is cut off on out
+}
+
+func TestAnswersThatComeAfterTheSilenceChangeNothing(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.speaks()
+	s.isCutOff()
+	s.does()
+	s.quiesces()
+}
+
+func TestAKeeperThatIsRestartedMeanwhileIsHeldAnew(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.serves()
+	s.does(guards(""), HoldTimer{holdFor})
+	s.is(Absent)
+	s.does(HoldTimer{})
+	s.is(Standby)
+	s.pass(time.Second)
+	s.does(askD1, askD3, probes("in"))
+	s.serves()
+	s.does(guards(""), HoldTimer{holdFor})
+}
+
+// frozenFor plays an owner whose process is frozen, with adverts at an interval, and returns when it is claimed
+// from, as a time after its last advert, and until when the timer is held at most. It takes all the time that
+// there is not to answer.
+func frozenFor(t *testing.T, every time.Duration, first bool) (claimed []time.Duration, held time.Duration) {
+	s := newStory(t)
+	k := &s.Keeper
+	k.Interval, k.Lifetime = every, max(3*every, 2*time.Second)
+	k.Renewal = min(k.Lifetime/4, 750*time.Millisecond)
+	if !first {
+		s.Log.Order = []string{"d3", "d2"}
+	}
+	s.hushes()
+	begin := s.now
+	for s.now.Sub(begin) < 2*k.Lifetime {
+		s.pass(time.Millisecond)
+		if s.opened(claim) {
+			claimed = append(claimed, s.now.Sub(begin))
+			s.takes()
+			s.done(claim, Done{})
+		}
+		if s.opened(Probe{}) {
+			s.reaches(Segment{Router: "out", Reached: []string{"d1", "d3"}, Serves: "d1"}, Segment{Router: "in", Reached: []string{"d3"}})
+		}
+		if s.opened(askD3) {
+			s.says("d3", Attestation{})
+		}
+		for _, a := range s.begun {
+			if h, ok := a.(HoldTimer); ok && h.For > 0 {
+				held = max(held, s.now.Sub(begin)+h.For)
+			}
+		}
+		s.begun = nil
+	}
+	return claimed, held
+}
+
+func TestAFrozenOwnerIsClaimedFromOnceAndJustBeforeItsKernelMayEnd(t *testing.T) {
+	for _, every := range []time.Duration{100 * time.Millisecond, 250 * time.Millisecond, time.Second, 1500 * time.Millisecond, 3 * time.Second, 10 * time.Second} {
+		life := max(3*every, 2*time.Second)
+		end := life - min(life/4, 750*time.Millisecond)
+		at, held := frozenFor(t, every, true)
+		if len(at) != 1 || at[0] != end-beforeEnd {
+			t.Errorf("adverts each %v: claimed %v after the last one, want once, %v before %v", every, at, beforeEnd, end)
+		}
+		if held < end {
+			t.Errorf("adverts each %v: its timer is held for %v after the last one", every, held)
+		}
+	}
+}
+
+func TestWhoDoesNotComeFirstWaitsARenewalLongerForAFrozenOwner(t *testing.T) {
+	for _, every := range []time.Duration{100 * time.Millisecond, time.Second, 3 * time.Second} {
+		life := max(3*every, 2*time.Second)
+		at, held := frozenFor(t, every, false)
+		if len(at) > 0 || held != life {
+			t.Errorf("adverts each %v: claimed %v after the last one, and held for %v, want never and %v", every, at, held, life)
+		}
+	}
+}
+
+func TestWhoHasClaimedFromAFrozenOwnerRenewsWhenThatAnswersNoMore(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.isFrozen()
+	s.pass(surveyLimit)
+	s.does(guards("its keeper does not"), HoldTimer{3*time.Second - 1800*time.Millisecond})
+	s.pass(400 * time.Millisecond)
+	s.does(claim)
+	s.takes()
+	s.does(HoldTimer{})
+	s.done(claim, Done{})
+	s.does(Tell{Kind: "claim", Text: "d2 claims g: the keeper of d1 does not answer"})
+	s.pass(s.Keeper.Renewal + 2*beforeEnd - 1)
+	s.does()
+	s.pass(1)
+	s.does(Renew{})
+	s.quiesces()
+}
+
+func TestAFrozenOwnerThatSpeaksAgainIsNotClaimedFrom(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.isFrozen()
+	s.pass(surveyLimit)
+	s.does(guards("its keeper does not"), HoldTimer{1200 * time.Millisecond})
+	s.pass(400*time.Millisecond - 1)
+	s.speaks()
+	s.does(HoldTimer{})
+	s.quiesces()
+}
+
+func TestAFrozenOwnerThatIsDeadByThenIsNotWaitedFor(t *testing.T) {
+	s := newStory(t)
+	s.Keeper.Interval, s.Keeper.Lifetime = 100*time.Millisecond, 2*time.Second
+	s.hushes("in")
+	s.pass(150 * time.Millisecond)
+	s.does(askD1, askD3, probes("in"))
+	s.isFrozen()
+	s.pass(50 * time.Millisecond)
+	s.does(guards("its keeper does not"), HoldTimer{1800 * time.Millisecond})
+	s.pass(100 * time.Millisecond)
+	s.does(askD1, askD3, probes("in"))
+	s.says("d3", Attestation{})
+	s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
+	s.pass(surveyLimit)
+	s.does(HoldTimer{}) // the timer has it
+}
+
+func TestTheTimerHasItsWayIfTheOwnerReachesOthersOnAnotherSide(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		reaches [][]string // the owner, by router
+		other   time.Duration
+		gateway bool // is reached here
+		takes   bool
+	}{
+		{"both reach the third", [][]string{nil, {"d3"}}, GoneAfter, false, false},
+		{"it reaches this one", [][]string{nil, {"d2"}}, GoneAfter, false, false},
+		{"both reach the gateway", [][]string{nil, {Gateway}}, GoneAfter, true, false},
+		{"it alone reaches the gateway", [][]string{nil, {Gateway}}, GoneAfter, false, true},
+		{"it reaches a fourth", [][]string{nil, {"d4"}}, GoneAfter, true, true},
+		{"another segment is whole", [][]string{{"d3"}, {"d4"}}, 0, true, false},
+		{"it was late", nil, GoneAfter, true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			s.Keeper.Routers[0].Heard = ""
+			s.member("d1").Unreached, s.member("d3").Unreached = []time.Duration{tt.other, GoneAfter}, []time.Duration{tt.other, 0}
+			s.isSilent()
+			for range 2 {
+				s.pass(surveyLimit / 3)
+				s.says("d1", Attestation{Owns: true})
+				s.says("d3", Attestation{})
+				s.reaches(Segment{Router: "in", Reached: []string{"d3"}, Gateway: tt.gateway})
+			}
+			s.begun = nil
+			s.done(let, Done{Word: Attestation{Owns: true, Reaches: tt.reaches}})
+			if !tt.takes {
+				s.does(HoldTimer{holdFor})
+				if want := "d1 owns it, and reaches others on each segment"; s.m.Deaf() != want {
+					t.Errorf("it says %q, want %q", s.m.Deaf(), want)
+				}
+				return
+			}
+			s.does(guards("no segment joins"), HoldTimer{}) // a claim would win at the heal
+		})
+	}
+}
+
+func TestAnOwnerThatHasJustLostItIsNotClaimedFrom(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.isCutOff()
+	s.pass(surveyLimit / 3)
+	s.isCutOff()
+	s.begun = nil
+	s.done(let, Done{Err: Refusal("does not own it")})
+	s.does(HoldTimer{holdFor})
+	s.pass(time.Second)
+	s.does(askD1, askD3, probes("in"))
+}
+
+func TestASecondSurveyWaitsForAgentsThatAreFarAway(t *testing.T) {
+	s := newStory(t)
+	s.Keeper.Interval, s.Keeper.Lifetime = 100*time.Millisecond, 2*time.Second
+	s.hushes("in")
+	for i, within := range []time.Duration{50 * time.Millisecond, surveyLimit, surveyLimit} {
+		s.pass(time.Second)
+		a, ok := s.begun[0].(Ask)
+		if !ok || a.Within != within {
+			t.Fatalf("survey %d: %+v, want answers within %v", i, s.begun[0], within)
+		}
+		s.begun = nil
+	}
+}
+
+func TestAnOwnerByAnOldLogSucceedsWhoHasTakenFromIt(t *testing.T) {
+	s := newStory(t)
+	s.Log = fsm.Ownership{Owner: "d2", Epoch: 4, Order: []string{"d1"}}
+	s.isSilentBy(s.Log)
+	s.isCutOff()
+	s.pass(surveyLimit / 3)
+	s.isCutOff()
+	if !s.opened(let) {
+		t.Errorf("d1 has taken from d2, which the log names yet, and is cut off now: %+v", s.begun)
+	}
+}
+
+func TestASuccessorThatIsNotOnThisSideIsPassedOver(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		out    time.Duration // for how long d3 has not answered on the router that is heard
+		in     time.Duration // and on the one that is silent
+		relief bool
+	}{
+		{"it is elsewhere on the silent segment", 0, GoneAfter, true},
+		{"it has answered a moment ago", 0, GoneAfter - 1, false},
+		{"it has no address there", 0, -1, false},
+		{"it is elsewhere on another segment", GoneAfter, 0, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			s.Log.Order = []string{"d3", "d2"}
+			s.member("d3").Unreached = []time.Duration{tt.out, tt.in}
+			s.isSilent()
+			s.isCutOff()
+			s.pass(surveyLimit / 3)
+			s.isCutOff()
+			if got := s.opened(let); got != tt.relief {
+				t.Errorf("it has the owner let go: %v", got)
+			}
+		})
+	}
+}
+
+func TestWhoStoodStillMeanwhileDoesNotClaimAtOnce(t *testing.T) {
+	t.Run("from a frozen owner", func(t *testing.T) {
+		s := newStory(t)
+		s.isSilent()
+		s.isFrozen()
+		s.pass(surveyLimit)
+		s.begun, s.OnTime = nil, false
+		s.pass(400 * time.Millisecond) // it is due, and what came meanwhile was not read yet
+		if s.opened(claim) {
+			t.Error("it claims by what it knew before it stood still")
+		}
+		s.OnTime = true
+		s.pass(300 * time.Millisecond)
+		s.isFrozen()
+		s.pass(surveyLimit)
+		if !s.opened(claim) {
+			t.Error("the next look claims")
+		}
+	})
+	t.Run("from one that is cut off", func(t *testing.T) {
+		s := newStory(t)
+		s.isSilent()
+		s.isCutOff()
+		s.pass(surveyLimit / 3)
+		s.isCutOff()
+		s.OnTime = false
+		s.done(let, Done{})
+		if s.opened(claim) {
+			t.Error("it claims by what it knew before it stood still")
+		}
+	})
+}
+
+func TestWhoReportsThatItOwnsAfterItWasAskedHasJustTakenIt(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		before Part // of d3, when the survey is begun, and after its answer
+		after  Part
+		holds  bool
+	}{
+		{"it has claimed after its answer", Standby, Owner, true},
+		{"it owned before, and says that it does not any more", Owner, Owner, false},
+		{"it owns nothing", Standby, Standby, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			s.member("d3").Part = tt.before
+			s.isSilent()
+			s.says("d3", Attestation{})
+			s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
+			s.member("d3").Part = tt.after
+			s.pass(surveyLimit)
+			if !tt.holds {
+				s.does()
+				return
+			}
+			s.does(guards("d3 has just taken it"), HoldTimer{holdFor})
+		})
+	}
+}
+
+func TestTheTimerWaitsForASurveyOnceAMemberSaysThatItOwns(t *testing.T) {
+	s := newStory(t)
+	s.member("d1").Part = Standby
+	s.isSilent()
+	s.says("d3", Attestation{Owns: true})
+	s.does(HoldTimer{surveyLimit}) // d1 is dead, and so does not answer on the segment
+	s.pass(surveyLimit - 1)
+	s.does()
+	s.reaches(Segment{Router: "in", Reached: []string{"d3"}, Serves: "d3"})
+	s.pass(1)
+	s.does(guards("its adverts do not arrive"), HoldTimer{holdFor})
+	s.pass(time.Second - surveyLimit)
+	s.does(askD1, askD3, probes("in"))
+	s.says("d3", Attestation{Owns: true})
+	s.does() // it is held for longer
+	s.speaks()
+	s.does(HoldTimer{})
+}
+
+func TestAHoldForASurveyEndsWithIt(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.says("d1", Attestation{Owns: true})
+	s.does(HoldTimer{surveyLimit})
+	s.speaks()
+	s.does(HoldTimer{})
+	s.quiesces()
+}

@@ -1,0 +1,44 @@
+// Package sim plays who owns an address, in virtual time: hosts with their kernels, keepers and agents, the
+// segments between them, and a model of the log, all of them in one goroutine on one clock that one seed drives.
+// What decides is the real thing: the machines of director/vrrp, the ownership machine, priorities, orders and
+// placement. What carries it out is modelled after director/keeper and agent, as far as it takes time, fails,
+// freezes or comes too late.
+//
+// A scenario is drawn from its seed: two to five directors and maybe a witness, one router or a pair that moves
+// as one, adverts each second or ten times that, the cluster's traffic on a wire of its own or on a segment.
+// Nothing happens for a while, then three to eight things go wrong within a minute or two, then all heals, and it
+// must settle and stay so. [Run] plays it; the same seed gives the same trace to the byte. A failing seed is
+// replayed by
+//
+//	make sim SEED=17
+//
+// # Invariants
+//
+// They are looked at whenever anything has changed, and at the time at which one would be broken.
+//
+//  1. One owner. Two hosts do not answer for one address for longer than a second, counted from when all of this
+//     is so: both kernels have the address and neither machine stands still; the segment is whole between them,
+//     that is, ARP passes both ways; and a path between their agents is open: TCP passes both ways between their
+//     cluster ports, both control processes run, and each has heard the other's stream within 150 ms. Or one's
+//     agent is silent altogether, keeper and control, and the other's host is well. Delays of the cluster's
+//     traffic are added four times.
+//  2. Somebody answers. While a director could, a client on the segment has an answer within the bound. One could
+//     that has a port with carrier on every segment of the group, a machine and a keeper that run (and for a pair,
+//     control), on segments on which ARP is whole for everybody; and, while somebody who is not reached has the
+//     address, a gateway or another host that tells it that it is not the one that is cut off. The bound is six
+//     intervals and a second: the down interval of VRRP is less than four, and the guard may have held the timer
+//     for two and two surveys; a pair may have to wait for the log: the grace, and three reports.
+//  3. A group is not split: no host has one address of a pair and not the other for longer than a yield lingers.
+//  4. No needless move. A host on which nothing was wrong for twelve seconds, with which all agents that live were
+//     in touch, and of which nobody asked anything, does not lose what it has owned for five, and is not taken
+//     from by who hears it, or could ask it. Nor does the log want it to move, but by its policy.
+//  5. Every decision has a reason: each change of state, each command, each thing that people are told.
+//  6. Make before break: while the log wants a group to move between two that are well, somebody answers all the
+//     time.
+//  7. The log follows the wire: it does not name a director that does not own the group instead of one that does.
+//  8. It settles. Twenty seconds after the last fault each group has one owner, the same on the wire and in every
+//     member's log, and from then on nothing moves.
+//
+// That the invariants can fail is shown by the mutants: parts of the system that are switched off, one by one, in
+// [Mutants]. Each must be found; `make sim-mutants` says how many scenarios it took.
+package sim

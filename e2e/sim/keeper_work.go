@@ -1,0 +1,109 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	orders "github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/vrrp"
+)
+
+// add asks the worker for a router's addresses.
+func (k *keeper) add(r *keptRouter) {
+	r.adding++
+	asked := r.adding
+	k.h.keeping.after(k.kernelTakes(), func() {
+		if !r.owned || r.adding != asked {
+			return
+		}
+		r.again = false
+		r.added, r.check = true, false
+		k.renew(r)
+		k.turn(nil)
+	})
+}
+
+func (k *keeper) renew(r *keptRouter) {
+	r.renewed = k.w.now
+	lifetime := r.life
+	if k.w.without(Lifetime) {
+		lifetime = time.Hour
+	}
+	k.h.kernel.renew(r.index, lifetime)
+}
+
+// release asks the worker to remove a router's addresses.
+func (k *keeper) release(r *keptRouter) {
+	r.adding++
+	r.added = false
+	asked := r.adding
+	k.h.keeping.after(k.kernelTakes(), func() {
+		if !r.owned && r.adding == asked {
+			k.h.kernel.remove(r.index, "released")
+			k.turn(nil)
+		}
+	})
+}
+
+// work is what the worker does in a turn: it looks where it was late or asked to, renews and announces.
+func (k *keeper) work(now time.Time) {
+	for _, g := range k.groups {
+		for _, r := range g.routers {
+			if !r.added {
+				continue
+			}
+			late := k.w.now-r.renewed >= r.life
+			if (r.check || late) && !r.again && !k.h.kernel.has(r.index) {
+				r.check, r.added = false, false
+				k.lapse(now, g)
+				break // with the others
+			}
+			r.check = false
+			if k.w.now-r.renewed >= orders.Renewal(r.life) {
+				k.renew(r)
+			}
+			k.announce(g, r)
+		}
+	}
+}
+
+// lapse is the end of addresses that nobody renewed in time.
+func (k *keeper) lapse(now time.Time, g *keptGroup) {
+	k.w.say(k.h.name, "lapsed", g.spec.Name, "")
+	k.carry(now, g, g.machine.Step(now, "", vrrp.Stalled{Resume: g.listening()}))
+	k.carry(now, g, g.machine.Step(now, "", vrrp.Abandon{}))
+}
+
+// announce says where a router's addresses are, and settles the claims that wait for it.
+func (k *keeper) announce(g *keptGroup, r *keptRouter) {
+	if r.sayAt > k.w.now {
+		return
+	}
+	if r.said == 0 {
+		for _, c := range g.claims {
+			c.left = slices.DeleteFunc(c.left, func(x *keptRouter) bool { return x == r })
+		}
+		g.settle()
+	}
+	if r.lastSay == 0 || k.w.now-r.lastSay >= spare {
+		r.lastSay = k.w.now
+		k.w.watch.announced(k.h, r.router)
+	}
+	r.said++
+	r.sayAt = k.w.now + refresh
+	if r.said < len(rounds) {
+		r.sayAt = k.w.now + rounds[r.said] - rounds[r.said-1]
+	}
+}
+
+func (g *keptGroup) settle() {
+	kept := g.claims[:0]
+	for _, c := range g.claims {
+		if len(c.left) > 0 {
+			kept = append(kept, c)
+			continue
+		}
+		c.done(nil)
+	}
+	g.claims = kept
+}

@@ -1,0 +1,30 @@
+package sim
+
+import (
+	"flag"
+	"testing"
+	"time"
+)
+
+var bound = flag.Uint64("bound", 400, "how many scenarios a mutant may live through")
+
+// Every mutant is found. What is found is that a scenario which holds without it does not hold with it.
+func TestMutantsAreFound(t *testing.T) {
+	for _, m := range Mutants {
+		begin := time.Now()
+		var found *Result
+		played := uint64(0)
+		RunMany(*from, *bound, m, func(r Result) bool {
+			played++
+			if r.Broken != nil && Run(r.Seed, Nothing, nil).Broken == nil {
+				found = &r
+			}
+			return found == nil
+		})
+		if found == nil {
+			t.Errorf("without %s: not found in %d scenarios (%v)", m, *bound, time.Since(begin).Round(time.Millisecond))
+			continue
+		}
+		t.Logf("without %s: %d scenarios, seed %d in %v: %v", m, played, found.Seed, time.Since(begin).Round(time.Millisecond), found.Broken)
+	}
+}

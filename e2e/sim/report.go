@@ -1,0 +1,119 @@
+package sim
+
+import (
+	"time"
+
+	"github.com/quorate/quorate/director/ownership"
+)
+
+// report is what one director tells the others about itself.
+type report struct {
+	ready, leaving bool
+	groups         []groupStatus
+	claims         []string // why each was claimed, while the log does not know
+}
+
+// tellOthers sends this director's report to every other member. One that hangs delays no other.
+func (c *control) tellOthers() {
+	w := c.w
+	c.told, c.tell = w.now, false
+	r := &report{ready: c.isReady(), leaving: c.leaving, groups: c.status}
+	for _, g := range c.groups {
+		r.claims = append(r.claims, g.machine.Claimed())
+	}
+	c.put(c.h.index, r)
+	for _, h := range w.hosts {
+		if h == c.h {
+			continue
+		}
+		if c.busy[h.index] > w.now {
+			c.again[h.index] = true // when that is over
+			continue
+		}
+		to := h
+		c.busy[to.index] = w.now + 2*reportEvery
+		w.send(c.h, to, func(other *control) {
+			other.put(c.h.index, r)
+			other.heardReport()
+			w.send(to, c.h, func(*control) {
+				c.busy[to.index] = 0
+				if c.again[to.index] {
+					c.again[to.index] = false
+					c.changed()
+				}
+			})
+		})
+	}
+}
+
+// put stores a report that came.
+func (c *control) put(from int, r *report) {
+	c.reports[from], c.came[from] = r, c.w.now
+	switch {
+	case r.ready:
+		c.unready[from] = 0
+	case c.unready[from] == 0:
+		c.unready[from] = c.w.now
+	}
+}
+
+// heardReport does what is to be done when a report came.
+func (c *control) heardReport() {
+	c.look()
+	c.fence()
+}
+
+// send sends a message to another member's control process, over the cluster port.
+func (w *world) send(from, to *host, do func(*control)) {
+	if !w.connected(from.index, to.index) || !to.controlling.alive {
+		return
+	}
+	life := to.controlling.life
+	w.after(w.transit(w.clusterOn, from.index, to.index), func() {
+		if to.controlling.life == life && w.connected(from.index, to.index) {
+			to.controlling.now(func() { do(to.control) })
+		}
+	})
+}
+
+// contested reports whether the keeper said last to own a group that another director says to own.
+func (c *control) contested(group int) bool {
+	if c.status == nil || group >= len(c.status) || c.status[group].part != ownership.Owner {
+		return false
+	}
+	for _, h := range c.w.hosts {
+		if r := c.reportOf(h.index); h != c.h && r != nil && group < len(r.groups) && r.groups[group].part == ownership.Owner {
+			return true
+		}
+	}
+	return false
+}
+
+// fence removes the addresses of a keeper that is frozen, once another director says that it owns them.
+func (c *control) fence() {
+	contested := false
+	for i := range c.groups {
+		contested = contested || c.contested(i)
+	}
+	if !contested || c.fencing || !c.begun {
+		return
+	}
+	c.fencing = true
+	answered, k := false, c.h.keeper
+	k.call(func(time.Time) { answered = true })
+	c.h.controlling.after(fenceAfter, func() {
+		c.fencing = false
+		if answered || !c.h.keeping.alive || c.h.keeper != k {
+			return
+		}
+		for i, g := range c.groups {
+			if c.contested(i) {
+				for _, r := range c.w.routers {
+					if r.group == g.name {
+						c.h.kernel.remove(r.index, "fenced")
+					}
+				}
+			}
+		}
+	})
+}

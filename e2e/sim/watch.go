@@ -1,0 +1,447 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/director/vrrp"
+	"github.com/quorate/quorate/fsm"
+)
+
+// The bounds of the invariants, see the package's comment.
+const (
+	bothLimit  = time.Second
+	lostLimit  = time.Second
+	splitLimit = vrrp.Linger + 10*time.Millisecond
+	calmTime   = 12 * time.Second // what was wrong before that has no consequences any more
+	ownsTime   = 5 * time.Second  // who has owned for less may have to give way: the log does not know it yet
+	wantTime   = 11 * time.Second // an intent is over by then
+	settled    = 20 * time.Second // after everything has healed
+)
+
+// watch looks at a world all the time, and finds what is broken first.
+type watch struct {
+	w        *world
+	broken   *Violation
+	deadline time.Duration // when something will be broken that is not yet; 0 for never
+	both     [2][most][most]since
+	dark     [2]since
+	served   [2]bool
+	entry    [2]*host // whom a client sends to
+	lost     [2]since
+	reach    [2][most][most]since
+	able     [most]since
+	split    [most]since
+	calm     [most]since
+	clear    [most][most]since // adverts pass from one to another
+	owns     [most]since       // VRRP's Active
+	intent   since             // the log has wanted a move
+	moves    int               // changes of owner
+	after    time.Duration     // from when on nothing may change; 0: not yet
+}
+
+// since is from when on something is so.
+type since struct {
+	is bool
+	at time.Duration
+}
+
+func (s *since) set(is bool, now time.Duration) {
+	if is != s.is {
+		s.is, s.at = is, now
+	}
+}
+
+// Violation is an invariant that is broken.
+type Violation struct {
+	At        time.Duration
+	Invariant string
+	Text      string
+}
+
+// Error says when it was broken and by what.
+func (v Violation) Error() string {
+	return fmt.Sprintf("%.4f s: %s: %s", v.At.Seconds(), v.Invariant, v.Text)
+}
+
+func newWatch(w *world) *watch { return &watch{w: w} }
+
+func (x *watch) begin() { x.look() }
+
+func (x *watch) fail(invariant, format string, args ...any) {
+	if x.broken == nil {
+		x.broken = &Violation{x.w.now, invariant, fmt.Sprintf(format, args...)}
+		x.w.say("watch", "BROKEN", invariant, x.broken.Text)
+	}
+}
+
+// must has an invariant broken when a condition has lasted for too long.
+func (x *watch) must(s since, limit time.Duration, broken func()) {
+	if !s.is {
+		return
+	}
+	end := s.at + limit
+	if x.w.now > end {
+		broken()
+	} else if x.deadline == 0 || end+1 < x.deadline {
+		x.deadline = end + 1
+	}
+}
+
+// look looks at everything.
+func (x *watch) look() {
+	x.deadline = 0
+	w := x.w
+	for _, h := range w.hosts {
+		x.able[h.index].set(x.isAble(h), w.now)
+		x.calm[h.index].set(x.isCalm(h), w.now)
+		x.owns[h.index].set(h.owns(), w.now)
+		x.lookSplit(h)
+		for _, o := range w.hosts {
+			if o != h {
+				x.clear[h.index][o.index].set(x.isClear(h, o), w.now)
+			}
+		}
+	}
+	for _, r := range w.routers {
+		x.lookBoth(r)
+		x.lookDark(r)
+		x.lookReach(r)
+		x.lookLost(r)
+	}
+}
+
+// lookBoth is the first invariant: on a whole segment no two hosts answer for an address for longer than a
+// second while their agents reach each other.
+func (x *watch) lookBoth(r *router) {
+	w := x.w
+	for i, a := range w.hosts {
+		for _, b := range w.hosts[i+1:] {
+			is := a.kernel.has(r.index) && b.kernel.has(r.index) && w.both(r.on, arpKind, a.index, b.index) &&
+				a.stalls == 0 && b.stalls == 0 && (w.speak(a, b) || x.mute(a, b) || x.mute(b, a))
+			s := &x.both[r.index][i][b.index]
+			s.set(is, w.now)
+			x.must(*s, bothLimit+w.slack(), func() {
+				x.fail("one owner", "%s and %s both answer for %s for over %v", a.name, b.name, r.name, bothLimit)
+			})
+		}
+	}
+}
+
+// lookBoth's other side: where one's agent is silent altogether, only its kernel answers, and that must end within
+// a second of somebody else's claim, who is calm.
+func (x *watch) mute(a, b *host) bool {
+	return !a.keeping.runs() && !a.controlling.runs() && x.calmer(b)
+}
+
+// calmer reports whether nothing is wrong with a host but that others are not there.
+func (x *watch) calmer(h *host) bool {
+	return x.isAble(h) && h.controlling.runs() && h.control.status != nil && x.w.quorate(h)
+}
+
+// speak reports whether two agents' streams are open: what one says, the other hears now.
+func (w *world) speak(a, b *host) bool {
+	const lately = 3 * tickEvery / 2
+	return w.touches(a.index, b.index) && w.now-a.control.heard[b.index] < lately && w.now-b.control.heard[a.index] < lately
+}
+
+// slack is what the delays of the cluster's traffic add to a bound that needs it.
+func (w *world) slack() time.Duration { return 4 * w.slow }
+
+// lookDark is the second invariant: somebody answers within the bound.
+func (x *watch) lookDark(r *router) {
+	w := x.w
+	served, kept, able := false, false, since{}
+	for _, h := range w.hosts {
+		served = served || w.serves(r, client, h)
+		kept = kept || h.kernel.has(r.index)
+	}
+	for _, h := range w.hosts {
+		if s := x.able[h.index]; s.is && (!kept || w.sees(h)) && (!able.is || s.at < able.at) {
+			able = s
+		}
+	}
+	whole := true
+	for _, o := range w.routers {
+		whole = whole && w.cuts[o.on][arpKind] == 0
+	}
+	if x.served[r.index] && !served {
+		x.breaks(r, whole)
+	}
+	x.served[r.index] = served
+	x.dark[r.index].set(!served && able.is && whole && w.now > 0, w.now)
+	x.must(x.dark[r.index], w.bound(), func() {
+		x.fail("somebody answers", "nobody answers for %s for over %v, though a director could", r.name, w.bound())
+	})
+}
+
+// breaks is the sixth invariant: a planned move makes before it breaks. It looks at an address that nobody answers
+// for any more, while the log wants it to move between two that are well.
+func (x *watch) breaks(r *router, whole bool) {
+	w := x.w
+	g := w.newest().Groups[r.group]
+	if g.Intent == nil || !whole {
+		return
+	}
+	from, to := w.hostNamed(g.Owner), w.hostNamed(g.Intent.To)
+	if from != nil && x.able[from.index].is && x.able[to.index].is && w.speak(from, to) && x.clear[to.index][from.index].is {
+		x.fail("make before break", "nobody answers for %s while it moves from %s to %s", r.name, from.name, to.name)
+	}
+}
+
+// sees reports whether a host can tell that it is not itself the one that is cut off: by a gateway, or by
+// another host.
+func (w *world) sees(h *host) bool {
+	for _, r := range w.routers {
+		sees := w.gateways
+		for _, o := range w.hosts {
+			sees = sees || o != h && w.answers(r.on, h.index, o.index)
+		}
+		if !sees {
+			return false
+		}
+	}
+	return true
+}
+
+// bound is how long nobody may answer while somebody could: the timer of VRRP at its longest, and what the
+// guard holds it for at most. A pair of which the owner has lost one segment and the cluster is moved by the
+// log, when the grace is over.
+func (w *world) bound() time.Duration {
+	b := 6*w.interval + time.Second + w.slack()
+	if w.pair {
+		b += quorumGrace + 3*reportEvery
+	}
+	return b
+}
+
+// lookSplit is the third invariant: a host has all addresses of a group, or none.
+func (x *watch) lookSplit(h *host) {
+	w := x.w
+	if !w.pair {
+		return
+	}
+	s := &x.split[h.index]
+	s.set(h.kernel.has(0) != h.kernel.has(1), w.now)
+	x.must(*s, splitLimit, func() {
+		x.fail("a group is not split", "%s has one address of the group and not the other for over %v", h.name, splitLimit)
+	})
+}
+
+// became is told of each change of a group's state.
+func (x *watch) became(h *host, group string, b vrrp.Became) {
+	if b.Reason == "" {
+		x.fail("every decision has a reason", "%s: %s becomes %v without a reason", h.name, group, b.To)
+	}
+	x.w.touch()
+	switch {
+	case b.To == vrrp.Active:
+		x.moves++
+		x.takes(h, group, b.Reason)
+		x.owns[h.index].set(true, x.w.now)
+	case b.From == vrrp.Active:
+		x.loses(h, group, b.Reason)
+		x.owns[h.index].set(false, x.w.now)
+	}
+	if x.after != 0 && x.w.now > x.after {
+		x.fail("it settles", "%s: %s becomes %v after everything has settled: %s", h.name, group, b.To, b.Reason)
+	}
+}
+
+// loses is the fourth invariant: nobody loses a group without a reason.
+func (x *watch) loses(h *host, group, why string) {
+	w := x.w
+	if !x.owns[h.index].is || w.now-x.owns[h.index].at < ownsTime || x.wanted() {
+		return
+	}
+	for _, o := range w.hosts {
+		if o != h && x.owns[o.index].is && (!o.controlling.runs() || o.control.applied < h.control.applied) {
+			return // to one that cannot know that the log has named another since
+		}
+	}
+	if s := x.calm[h.index]; x.wasCalm(h) {
+		x.fail("no needless move", "%s loses %s though nothing was wrong with it for %v, and nobody asked: %s", h.name, group, w.now-s.at, why)
+	}
+}
+
+// wanted reports whether the log has wanted a move lately.
+func (x *watch) wanted() bool { return x.intent.is && x.w.now-x.intent.at < wantTime }
+
+// takes is the other side of that: nobody takes a group that another serves, unless the log wants it to, or
+// neither the wire nor that one's agent could have told it.
+func (x *watch) takes(h *host, group, why string) {
+	w := x.w
+	if w.now < warm || x.wanted() {
+		return
+	}
+	for _, o := range w.hosts {
+		if o == h || !x.owns[o.index].is {
+			continue
+		}
+		clear := x.clear[o.index][h.index]
+		switch {
+		case !x.wasCalm(o), o.control.applied != h.control.applied: // their priorities may be the same by chance
+		case clear.is && w.now-clear.at > 5*w.interval:
+			x.fail("no needless move", "%s takes %s though it hears %s serve it: %s", h.name, group, o.name, why)
+		case x.wasCalm(h) && w.slow == 0 && w.now-x.owns[o.index].at > w.interval:
+			x.fail("no needless move", "%s takes %s though it could ask %s, which serves it: %s", h.name, group, o.name, why)
+		}
+	}
+}
+
+// announced is told when a host says where an address is: a client that hears it believes it.
+func (x *watch) announced(h *host, r *router) {
+	if x.w.passes(r.on, arpKind, h.index, client) && h.stalls == 0 {
+		x.entry[r.index] = h
+		x.w.touch()
+	}
+}
+
+// knows reports whether an owner could know that a client has to be told: it has reached it since it owns, or a member
+// came into its reach with it.
+func (x *watch) knows(r *router, h *host) bool {
+	c := x.reach[r.index][h.index][client]
+	if c.at <= x.owns[h.index].at {
+		return true
+	}
+	for _, o := range x.w.hosts {
+		if s := x.reach[r.index][h.index][o.index]; o != h && s.is && s.at >= c.at {
+			return x.calmer(h) && x.w.now-s.at < 5*time.Second
+		}
+	}
+	return false
+}
+
+// lookReach looks who reaches whom on the segment of a router.
+func (x *watch) lookReach(r *router) {
+	w := x.w
+	for _, h := range w.hosts {
+		for o := range most {
+			if o == client || o < len(w.hosts) && o != h.index {
+				x.reach[r.index][h.index][o].set(w.answers(r.on, h.index, o), w.now)
+			}
+		}
+	}
+}
+
+// lookLost is another invariant: a client sends to a host that has the address.
+func (x *watch) lookLost(r *router) {
+	w, e := x.w, x.entry[r.index]
+	var server *host
+	serves := 0
+	for _, h := range w.hosts {
+		if w.serves(r, client, h) {
+			server = h
+			serves++
+		}
+	}
+	s := &x.lost[r.index]
+	s.set(e != nil && serves == 1 && !w.serves(r, client, e) && x.knows(r, server), w.now)
+	x.must(*s, lostLimit, func() {
+		x.fail("clients are told", "a client of %s sends to %s, which has not got it, for over %v", r.name, e.name, lostLimit)
+	})
+}
+
+// claimed is told of a claim.
+func (x *watch) claimed(*host, string) {}
+
+// told is told what people are told.
+func (x *watch) told(h *host, group string, t ownership.Tell) {
+	if t.Kind == "" || t.Text == "" {
+		x.fail("every decision has a reason", "%s: %s: told without a word: %+v", h.name, group, t)
+	}
+}
+
+// reasoned is told of each command that a director makes.
+func (x *watch) reasoned(h *host, cmd fsm.Command) {
+	reason := "it needs none"
+	switch c := cmd.(type) {
+	case fsm.SetOwner:
+		reason = c.Reason
+	case fsm.SetIntent:
+		reason = c.Intent.Reason
+	case fsm.DropIntent:
+		reason = c.Reason
+	}
+	if reason == "" {
+		x.fail("every decision has a reason", "%s proposes %T without a reason: %+v", h.name, cmd, cmd)
+	}
+}
+
+// agreed is told of each entry of the log, when it is applied. Nobody has to ask for a move where a policy
+// wishes it.
+func (x *watch) agreed(cmd fsm.Command, before *fsm.State, err error) {
+	if c, ok := cmd.(fsm.SetOwner); ok && err == nil {
+		x.names(c, before.Groups[c.Group].Owner)
+	}
+	c, ok := cmd.(fsm.SetIntent)
+	if !ok || err != nil {
+		return
+	}
+	w := x.w
+	x.intent = since{true, w.now}
+	owner := w.hostNamed(before.Groups[c.Group].Owner)
+	if owner == nil || w.policy != "" || !x.owns[owner.index].is {
+		return
+	}
+	if s := x.calm[owner.index]; x.wasCalm(owner) {
+		x.fail("no needless move", "the log wants %s to move from %s though nothing was wrong with that for %v, and nobody asked: %s", c.Group, owner.name, w.now-s.at, c.Intent.Reason)
+	}
+}
+
+// names is told whom the log names. It follows the wire: it does not name who does not own it, instead of who does.
+func (x *watch) names(c fsm.SetOwner, before string) {
+	w := x.w
+	to, from := w.hostNamed(c.Owner), w.hostNamed(before)
+	if from == nil || to == from {
+		return
+	}
+	lost, has := x.owns[to.index], x.owns[from.index]
+	late := 500*time.Millisecond + w.slack() + w.slowest()
+	if !lost.is && w.now-lost.at > late && has.is && w.now-has.at > late && x.calm[from.index].is {
+		x.fail("the log follows the wire", "it names %s the owner of %s, which has not owned it for %v, though %s does: %s", to.name, c.Group, w.now-lost.at, from.name, c.Reason)
+	}
+}
+
+// slowest is what the slowest disk takes.
+func (w *world) slowest() time.Duration {
+	d := time.Duration(0)
+	for _, h := range w.hosts {
+		d = max(d, h.disk)
+	}
+	return d
+}
+
+// settle begins the last part: nothing changes any more, and log and wire agree.
+func (x *watch) settle() {
+	x.after = x.w.now
+	x.agree()
+}
+
+// agree looks whether one director owns each group, on the wire as in the log.
+func (x *watch) agree() {
+	w := x.w
+	for _, r := range w.routers {
+		var serving *host
+		for _, h := range w.hosts {
+			if !h.kernel.has(r.index) {
+				continue
+			}
+			if serving != nil {
+				x.fail("it settles", "%s and %s both have %s", serving.name, h.name, r.name)
+			}
+			serving = h
+		}
+		if serving == nil {
+			x.fail("it settles", "nobody has %s", r.name)
+			return
+		}
+		for _, h := range w.hosts {
+			g := h.control.state.Groups[r.group]
+			if g.Owner != serving.name || g.Intent != nil {
+				x.fail("it settles", "%s has %s, and the log of %s says %+v", serving.name, r.name, h.name, g)
+			}
+		}
+	}
+}
