@@ -50,10 +50,11 @@ type keptRouter struct {
 	life    time.Duration // of the addresses
 	added   bool          // the worker has added them
 	renewed time.Duration
-	check   bool // the worker is to look whether they are there
-	again   bool // they are to be added though they are there
-	adding  int  // counts what was asked of the worker
-	said    int  // announcements of this round
+	spoke   time.Duration // the last advert
+	check   bool          // the worker is to look whether they are there
+	again   bool          // they are to be added though they are there
+	adding  int           // counts what was asked of the worker
+	said    int           // announcements of this round
 	sayAt   time.Duration
 	lastSay time.Duration
 }
@@ -179,7 +180,7 @@ func (k *keeper) deadline() time.Duration {
 		}
 		for _, r := range g.routers {
 			if r.added {
-				take(r.renewed + orders.Renewal(r.life))
+				take(r.renewAt())
 				take(r.sayAt)
 			}
 			if r.owned && g.machine.State() != vrrp.Active {
@@ -352,9 +353,7 @@ func (g *keptGroup) lifetime() time.Duration {
 func (g *keptGroup) listening() time.Duration {
 	d := 50 * time.Millisecond
 	for _, r := range g.routers {
-		if r.life > 3*r.spec.Interval {
-			d = max(d, r.spec.Interval*11/10)
-		}
+		d = max(d, r.spec.Interval*11/10)
 	}
 	return d
 }
@@ -373,6 +372,7 @@ func (k *keeper) owns() bool {
 // advertise sends an advert to all who are on the wire.
 func (w *world) advertise(from *host, r *keptRouter, priority uint8) {
 	w.trace.mix(uint64(w.now)<<8 | uint64(priority))
+	r.spoke = w.now
 	if w.virtual && priority > 0 {
 		w.watch.announced(from, r.router) // it leaves from the MAC address: switches learn where that is
 	}
