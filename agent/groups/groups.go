@@ -43,7 +43,7 @@ type Config struct {
 	// address.
 	Gateway func(iface string, source netip.Addr) (netip.Addr, bool)
 	// Pull brings the connections of another director into this one's kernel.
-	Pull func(ctx context.Context, from string) error
+	Pull func(ctx context.Context, from string) (Coverage, error)
 	// Propose puts a command to the log.
 	Propose func(ctx context.Context, c fsm.Command) error
 	// Tell has people told of something.

@@ -102,6 +102,8 @@ type Pull struct {
 	ID     uint64
 	From   string
 	Within time.Duration
+	// Share is the least share of those connections that must be here after it, for it to have no error: 0 to 1.
+	Share float64
 }
 
 // Claim has the keeper take the group. Its Done comes when the addresses are announced.

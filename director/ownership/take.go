@@ -18,6 +18,10 @@ const (
 	takeAgain = time.Second           // when the log does not show an outcome
 )
 
+// Coverage is the share of an owner's connections that its successor must have before it takes over, unless the move
+// is forced: each that is missing is lost.
+const Coverage = 0.95
+
 // take is a planned move to this director under way.
 type take struct {
 	intent  fsm.Intent
@@ -71,7 +75,11 @@ func (s *step) lookTake() {
 		s.claimTake(t)
 		return
 	}
-	s.pull(t, func(s *step, d Done) {
+	share := Coverage
+	if in.Forced {
+		share = 0
+	}
+	s.pull(t, share, func(s *step, d Done) {
 		if d.Err != nil {
 			s.endTake(t, fmt.Errorf("connections of %s: %w", t.from, d.Err))
 			return
@@ -95,11 +103,11 @@ func (s *step) yieldTake(t *take) {
 }
 
 // pull is Pull for a move, as long as that goes on.
-func (s *step) pull(t *take, then func(*step, Done)) {
+func (s *step) pull(t *take, share float64, then func(*step, Done)) {
 	if !s.goesOn(t) {
 		return
 	}
-	s.await(func(id uint64) Action { return Pull{id, t.from, MoveLimit} }, then)
+	s.await(func(id uint64) Action { return Pull{id, t.from, MoveLimit, share} }, then)
 }
 
 // claimTake claims. The move has no end until it is known whether that holds.
@@ -157,10 +165,10 @@ func (s *step) toldTake(t *take, err error) {
 	}
 	// Connections that began while we moved: once at once, for they send already, and once when the old
 	// owner can have no new ones.
-	s.pull(t, func(s *step, d Done) {
+	s.pull(t, 0, func(s *step, d Done) {
 		s.lacks(t, d.Err)
 		s.after(pushAfter, func(s *step) {
-			s.pull(t, func(s *step, d Done) {
+			s.pull(t, 0, func(s *step, d Done) {
 				s.lacks(t, d.Err)
 				s.endTake(t, nil)
 			})

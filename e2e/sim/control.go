@@ -369,6 +369,11 @@ func (c *control) lostKeeper() {
 	c.h.controlling.after(time.Millisecond, func() {
 		if !c.h.keeping.alive {
 			c.status, c.begun = nil, false
+			for _, g := range c.groups {
+				if g.gone != nil {
+					g.gone()
+				}
+			}
 			c.changed()
 		}
 	})

@@ -22,6 +22,7 @@ type owning struct {
 	wake    time.Duration
 	replies map[uint64]func(ownership.Reply)
 	queue   queue
+	gone    func() // tells the one that waits that its keeper is gone; nil at first
 	last    uint64 // of the questions that came
 }
 
@@ -343,6 +344,7 @@ func (g *owning) order(id uint64, within time.Duration, do func(k *keeper, now t
 		}
 		g.h.controlling.after(patience, func() { answer(ownership.Done{Err: errTimeout}) })
 		end := w.now + within
+		g.gone = func() { answer(ownership.Done{Err: errNoKeeper}) }
 		back := func(d ownership.Done) { g.h.controlling.after(100*time.Microsecond, func() { answer(d) }) }
 		k.call(func(now time.Time) {
 			if w.now > end {
