@@ -267,6 +267,16 @@ func (d *Driver) Gone(name, member string, now time.Time) bool {
 	return false
 }
 
+// Unproven names a router of a group whose address nobody answers for, though its owner is heard here; or "".
+func (d *Driver) Unproven(name string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if x := d.groups[name]; x != nil {
+		return x.machine.Unproven()
+	}
+	return ""
+}
+
 // Records returns the last decisions about a group, oldest first.
 func (d *Driver) Records(name string) []ownership.Record {
 	d.mu.Lock()

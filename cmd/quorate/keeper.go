@@ -52,7 +52,7 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 		return keeper.Run(life, keeper.Config{
 			Socket:   cfg.KeeperSocket,
 			Record:   filepath.Join(cfg.DataDir, "keeper.json"),
-			Host:     host,
+			Host:     breakable(host),
 			Screen:   screen,
 			Log:      log,
 			Release:  true,

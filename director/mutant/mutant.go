@@ -14,5 +14,7 @@ const (
 	NoStandby   = "no-standby"   // who does not own waits for nobody's silence
 	OneProcess  = "one-process"  // the keeper dies with control
 	NoFence     = "no-fence"     // who a recovery left behind goes on
+	NoLifetime  = "no-lifetime"  // the kernel keeps an address that nobody renews
+	Mute        = "mute"         // nobody announces where an address is
 	PoisonEnds  = "poison-ends"  // an entry that cannot be applied ends control
 )

@@ -19,6 +19,7 @@ type Facts struct {
 	Drains  bool          // asked to own nothing
 	OnTime  bool          // the process ran when it should have: what was not heard was not said
 	Voters  int           // members that vote, this one included
+	Groups  int           // that this director looks after; 0: nobody asks whether an owner that is heard answers
 	Keeper  Keeper
 	Members []Member // all others, witnesses too, by name
 }

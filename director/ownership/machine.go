@@ -22,6 +22,7 @@ type Machine struct {
 	taking   *take
 	quiet    quiet
 	dead     dead
+	proof    proof
 	contests map[string]*contest // by the other owner
 	answered map[string]answered // by router
 	away     map[spot]bool       // who did not answer when it was looked at last
@@ -83,6 +84,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	s.lookQuiet()
 	s.lookDead()
 	s.lookContest()
+	s.lookProof()
 	s.lookReturned()
 	return s.actions
 }

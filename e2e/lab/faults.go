@@ -199,6 +199,28 @@ func (n *Net) Unplug(h *Host, s *Segment) (undo func()) {
 	})
 }
 
+// Rewire puts the host's cable, which is in one segment, into another. Its carrier stays. Faults on what the host
+// sends and receives go with the cable.
+func (n *Net) Rewire(h *Host, from, to *Segment) (undo func()) {
+	n.t.Helper()
+	p := h.port(from)
+	put := func(s *Segment) {
+		n.t.Helper()
+		link, err := n.sw.nl.LinkByName(p.outside)
+		if err == nil {
+			err = n.sw.nl.LinkSetMaster(link, s.bridge)
+		}
+		if err != nil && h.On() {
+			n.t.Fatalf("lab: put the cable of %s into %s: %v", h.Name, s.Name, err)
+		}
+	}
+	put(to)
+	return once(func() {
+		n.t.Helper()
+		put(from)
+	})
+}
+
 // Die is the death of the machine: no cable carries another byte, every process is gone, and with them
 // what the kernel had. What is on its disk stays.
 func (h *Host) Die() { h.switchOff() }

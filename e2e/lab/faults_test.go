@@ -54,6 +54,24 @@ func passes(t *testing.T, from, to *Host, network, address string) bool {
 	return err == nil
 }
 
+func TestARewiredHostKeepsItsCarrierAndReachesNobody(t *testing.T) {
+	n, outer, _, a, _ := pair(t)
+	undo := n.Rewire(a, outer, n.Segment("elsewhere"))
+	if pings(t, a, "192.0.2.2") || !pings(t, a, "198.51.100.2") {
+		t.Error("it is not where it was put")
+	}
+	if text := strings.TrimSpace(a.MustRun("cat", "/sys/class/net/eth0/carrier")); text != "1" {
+		t.Errorf("carrier: %q", text)
+	}
+	undo()
+	undo() // again
+	for end := time.Now().Add(5 * time.Second); !pings(t, a, "192.0.2.2"); {
+		if time.Now().After(end) {
+			t.Fatal("it does not come back")
+		}
+	}
+}
+
 func TestPartitionDropsThatTrafficInThatDirectionUntilUndone(t *testing.T) {
 	n, outer, inner, a, b := pair(t)
 	for _, tt := range []struct {

@@ -20,7 +20,6 @@ const (
 	patience    = 3 * time.Second        // with a keeper that does not answer
 	claimWait   = 500 * time.Millisecond // for the keeper to begin a claim
 	fenceAfter  = 300 * time.Millisecond
-	moveAgain   = 5 * time.Second
 	settleTime  = 2 * reportEvery
 	returnAfter = 300 * time.Millisecond // who was silent for so long is told anew
 	streamDead  = time.Second            // a stream that was cut for longer is opened again

@@ -128,7 +128,7 @@ func TestWhoOwnsAnAddress(t *testing.T) {
 		{"the owner's machine dies, and who returns takes nothing back", machineDies},
 	} {
 		from := w.settled(t)
-		if !t.Run(tt.name, func(t *testing.T) { tt.do(t, w, from) }) {
+		if !t.Run(tt.name, func(t *testing.T) { w.alone(t, func() { tt.do(t, w, from) }) }) {
 			return
 		}
 	}
@@ -182,19 +182,17 @@ func frozenControl(t *testing.T, w *testnet, from *lab.Director) {
 func frozenForLong(t *testing.T, w *testnet, from *lab.Director) {
 	before, control := epoch(t, from), from.Control()
 	r := w.watch(t, func() {
-		w.alone(t, func() {
-			if err := control.Freeze(); err != nil {
-				t.Fatalf("%v", err)
+		if err := control.Freeze(); err != nil {
+			t.Fatalf("%v", err)
+		}
+		defer func() { _ = control.Thaw() }()                                       // it may have ended
+		lab.Eventually(t, 15*time.Second, "another has the address", func() error { // the frozen one may have led
+			if owners := w.Owners(vip); len(owners) != 1 || owners[0] == from.Host {
+				return fmt.Errorf("%d hosts have it", len(owners))
 			}
-			defer func() { _ = control.Thaw() }()                                       // it may have ended
-			lab.Eventually(t, 15*time.Second, "another has the address", func() error { // the frozen one may have led
-				if owners := w.Owners(vip); len(owners) != 1 || owners[0] == from.Host {
-					return fmt.Errorf("%d hosts have it", len(owners))
-				}
-				return nil
-			})
-			time.Sleep(2 * time.Second)
+			return nil
 		})
+		time.Sleep(2 * time.Second)
 	})
 	gap(t, r, unnoticed)
 	next := w.settled(t)
@@ -355,6 +353,8 @@ func TestWithoutAGraceNothingMovesFromAFrozenControl(t *testing.T) {
 	w := mutated(t, "z", mutant.NoGrace)
 	w.apply(t, routerFile)
 	owner := w.settled(t)
+	w.waitsForACutOwner(t, owner)
+	w.settled(t)
 	control := owner.Control()
 	if err := control.Freeze(); err != nil {
 		t.Fatalf("%v", err)

@@ -1,0 +1,227 @@
+package moves
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/quorate/quorate/e2e/lab"
+	"github.com/quorate/quorate/e2e/proof"
+)
+
+// directVIP is the address of what is forwarded by direct routing; the real servers have it too.
+const directVIP = "192.168.1.41"
+
+// roundsFile is the article's set-up with an echo service beside the web, and both once more by direct routing.
+// Its checks are rare: a guest has one slow processor, and it is to carry the load.
+var roundsFile = strings.Replace(echoFile, `addresses = ["192.168.1.1/24"]`, `addresses = ["192.168.1.1/24", "`+directVIP+`/24"]`, 1) +
+	direct("direct-web", "80") + direct("direct-echo", "7")
+
+func direct(name, port string) string {
+	return fmt.Sprintf(`
+service %[1]q {
+  address   = "%[2]s:%[3]s"
+  scheduler = "rr"
+  forward   = "direct"
+  check "tcp" {
+    interval = "3s"
+    timeout  = "500ms"
+  }
+  server "192.168.1.51:%[3]s" {}
+  server "192.168.1.52:%[3]s" {}
+}
+`, name, directVIP, port)
+}
+
+// roundsServers is how many real servers roundsFile has.
+const roundsServers = servers + 4
+
+// An act is something that is done to a cluster on purpose, and that its clients must not notice.
+type act struct {
+	name string
+	do   func(t lab.T, a *lab.Article, owner *lab.Director)
+}
+
+// The acts. Each leaves a whole cluster.
+var (
+	drainAct = act{"drain", func(t lab.T, a *lab.Article, owner *lab.Director) {
+		order(t, owner, "drain", "director", owner.Name)
+		leaves(t, a, owner)
+		order(t, owner, "enable", "director", owner.Name)
+	}}
+	acts = []act{
+		drainAct,
+		{"move", func(t lab.T, a *lab.Article, owner *lab.Director) {
+			order(t, owner, "move", "gateway", another(a, owner).Name)
+			leaves(t, a, owner)
+		}},
+		{"leave", func(t lab.T, a *lab.Article, owner *lab.Director) {
+			order(t, owner, "leave")
+			leaves(t, a, owner)
+			a.Join(t, owner)
+		}},
+		{"leader change", func(t lab.T, a *lab.Article, owner *lab.Director) {
+			st, err := owner.Status()
+			if err != nil || st.Leader == "" {
+				t.Fatalf("nobody leads: %v", err)
+			}
+			leader := a.Director(a.Find(st.Leader))
+			leader.Control().Kill()
+			other := another(a, leader)
+			lab.Eventually(t, 20*time.Second, "another leads", func() error {
+				st, err := other.Status()
+				if err == nil && (st.Leader == "" || st.Leader == leader.Name) {
+					err = errors.New("not yet")
+				}
+				return err
+			})
+			leader.Agent(t)
+		}},
+		{"control restart", func(t lab.T, _ *lab.Article, owner *lab.Director) {
+			owner.Control().Kill()
+			owner.Agent(t)
+		}},
+		{"agent restart", func(t lab.T, a *lab.Article, owner *lab.Director) {
+			control := owner.Control()
+			if err := control.Signal(syscall.SIGTERM); err != nil {
+				t.Fatalf("%v", err)
+			}
+			lab.Eventually(t, 15*time.Second, "the agent has stopped", func() error {
+				if control.Alive() {
+					return errors.New("it runs")
+				}
+				return nil
+			})
+			leaves(t, a, owner)
+			owner.Agent(t)
+		}},
+	}
+)
+
+// another is a director beside one.
+func another(a *lab.Article, not *lab.Director) *lab.Director {
+	if a.Directors[0] != not {
+		return a.Directors[0]
+	}
+	return a.Directors[1]
+}
+
+func order(t lab.T, d *lab.Director, args ...string) {
+	t.Helper()
+	if out, err := d.Quorate(args...); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// leaves waits until another owns.
+func leaves(t lab.T, a *lab.Article, owner *lab.Director) {
+	t.Helper()
+	movedTogether(t, a, owner.Host, 5*time.Second)
+}
+
+var (
+	rounds = proof.Step{Name: "round after round of all that is planned loses nothing", Proof: func(t lab.T, a *lab.Article) {
+		roundsLoseNothing(t, a, proof.Long(3, 50), acts...)
+	}}
+	drainRound = proof.Step{Name: "a drain loses nothing", Proof: func(t lab.T, a *lab.Article) {
+		roundsLoseNothing(t, a, 1, drainAct)
+	}}
+)
+
+// roundsLoseNothing does all acts to the owner, round after round, under 50 new connections a second and 100 that
+// are open, half of each by NAT and half by direct routing. Of the open ones half are as old as the proof, and half
+// were opened just before the act.
+func roundsLoseNothing(t lab.T, a *lab.Article, rounds int, acts ...act) {
+	prepareDirect(t, a)
+	order(t, a.Directors[0], "apply", a.Directors[0].WriteFile("cluster.hcl", roundsFile), "--yes")
+	all := func() error { return proof.SameTables(a, roundsServers) }
+	lab.Eventually(t, 20*time.Second, "all servers are up", all)
+	l := load{t: t, a: a}
+	old := l.connect()
+	requests := l.request()
+	for round := range rounds {
+		for _, act := range acts {
+			lab.Eventually(t, 20*time.Second, "all servers are up", all)
+			a.AwaitReady(t, 60*time.Second)
+			owner := a.Director(a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP))
+			young := l.connect()
+			start := time.Now()
+			act.do(t, a, owner)
+			t.Logf("round %d, %s: %s to %s took %v", round+1, act.name, start.Format("15:04:05.000"),
+				time.Now().Format("15:04:05.000"), time.Since(start).Round(time.Millisecond))
+			time.Sleep(time.Second)
+			l.lived(act.name+": young connections", young)
+		}
+	}
+	l.lived("old connections", old)
+	for i, r := range requests {
+		report := r.Close()
+		t.Logf("requests to %s: %v", l.addresses()[i], report)
+		if len(report.Failures) > 0 || report.OK == 0 {
+			t.Errorf("requests lost: %v", report)
+		}
+	}
+}
+
+// prepareDirect adds the real servers of direct routing, once for a network.
+func prepareDirect(t lab.T, a *lab.Article) {
+	t.Helper()
+	for _, h := range a.Hosts() {
+		if h.Name == "rs4" {
+			return
+		}
+	}
+	for i, name := range []string{"rs4", "rs5"} {
+		rs := a.RealServer(name, a.Outer.At(fmt.Sprintf("192.168.1.%d/24", 51+i)), "")
+		rs.MustRun("sh", "-ec", "echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore; echo 2 >/proc/sys/net/ipv4/conf/all/arp_announce\n"+
+			"ip addr add "+directVIP+"/32 dev lo")
+	}
+}
+
+// load is what the clients do.
+type load struct {
+	t lab.T
+	a *lab.Article
+}
+
+// hangs is how long a connection that is not broken waits for an answer at most: a packet may be lost and sent again.
+const hangs = 5 * time.Second
+
+// limit ends a client that nobody ends.
+const limit = 2 * time.Hour
+
+func (load) addresses() []string { return []string{lab.OuterVIP, directVIP} }
+
+// connect opens 50 connections.
+func (l load) connect() []*lab.Conns {
+	l.t.Helper()
+	var all []*lab.Conns
+	for _, to := range l.addresses() {
+		all = append(all, l.a.Client.Connections(lab.Connections{To: to + ":7", Count: 25, Interval: 400 * time.Millisecond, Limit: limit}))
+	}
+	return all
+}
+
+// request begins to make 50 requests a second, each on a connection of its own.
+func (l load) request() []*lab.HTTPClient {
+	l.t.Helper()
+	var all []*lab.HTTPClient
+	for _, to := range l.addresses() {
+		all = append(all, l.a.Client.Requests(lab.Requests{To: to + ":80", Rate: 25, Timeout: 5 * time.Second, Limit: limit}))
+	}
+	return all
+}
+
+// lived closes connections, and holds that none was broken.
+func (l load) lived(what string, conns []*lab.Conns) {
+	l.t.Helper()
+	for i, c := range conns {
+		r := c.Close()
+		l.t.Logf("%s to %s: %v", what, l.addresses()[i], r)
+		if len(r.Broken()) > 0 || len(r) != 25 || r.Longest() > hangs {
+			l.t.Errorf("%s: connections broken: %v", what, r)
+		}
+	}
+}

@@ -1,0 +1,238 @@
+package wire
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/e2e/lab"
+	"github.com/quorate/quorate/e2e/proof"
+)
+
+// toward drops a kind of traffic from each of some hosts to each of others, in that direction only.
+func (w *testnet) toward(from, to []*lab.Host, what lab.Traffic, on *lab.Segment) (undo func()) {
+	var undos []func()
+	for _, a := range from {
+		for _, b := range to {
+			undos = append(undos, w.DropFrom(a, b, what, on))
+		}
+	}
+	return func() {
+		for _, undo := range undos {
+			undo()
+		}
+	}
+}
+
+// cutFor is for how long an agent is cut off where nothing may come of it.
+var cutFor = proof.Long(2*ownership.Grace, 10*ownership.Grace)
+
+// TestWhereTheClusterPortIsCut cuts one agent's cluster port off, VRRP being heard by all: a standby that nobody
+// reaches changes nothing, and from an owner the quorum moves the address once, with no loss. An agent that
+// hears and is not heard, or is heard and does not hear, is as cut off: what it says to others is TCP.
+func TestWhereTheClusterPortIsCut(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "ca", 3)
+	for _, tt := range []struct {
+		name     string
+		outgoing bool // what it sends is dropped
+		incoming bool // what is sent to it is dropped
+	}{
+		{"both ways", true, true},
+		{"what it says", true, false},
+		{"what it hears", false, true},
+	} {
+		cut := func(d *lab.Director) (undo func()) {
+			one, rest := []*lab.Host{d.Host}, w.hosts(d)
+			undos := []func(){func() {}}
+			if tt.outgoing {
+				undos = append(undos, w.toward(one, rest, lab.AgentTraffic(), w.Inner))
+			}
+			if tt.incoming {
+				undos = append(undos, w.toward(rest, one, lab.AgentTraffic(), w.Inner))
+			}
+			return func() {
+				for _, undo := range undos {
+					undo()
+				}
+			}
+		}
+		ok := t.Run("at a standby, "+tt.name, func(t *testing.T) { w.standbyCut(t, cut) }) &&
+			t.Run("at the owner, "+tt.name, func(t *testing.T) { w.ownerCut(t, cut) })
+		if !ok {
+			return
+		}
+	}
+}
+
+// standbyCut holds that nothing moves while a standby is cut off, nor when it is back.
+func (w *testnet) standbyCut(t *testing.T, cut func(*lab.Director) func()) {
+	owner := w.settled(t)
+	before := epoch(t, owner)
+	standby := w.others(owner)[0]
+	r := w.watch(t, func() {
+		s := w.see(t, func() {
+			undo := cut(standby)
+			time.Sleep(cutFor)
+			undo()
+			w.keeps(t, owner)
+			time.Sleep(time.Second)
+		})
+		if len(s.order) != 1 {
+			t.Errorf("owners: %q", s.order)
+		}
+	})
+	gap(t, r, unnoticed)
+	if now := epoch(t, owner); now != before {
+		t.Errorf("epoch %d, before: %d", now, before)
+	}
+}
+
+// ownerCut holds that the address moves once from an owner that is cut off and heard, and nobody notices.
+func (w *testnet) ownerCut(t *testing.T, cut func(*lab.Director) func()) {
+	owner := w.settled(t)
+	before := epoch(t, owner)
+	var next *lab.Director
+	r := w.watch(t, func() {
+		s := w.alone(t, func() {
+			undo := cut(owner)
+			defer undo()
+			// The grace, and an election before it and another wait if it led.
+			lab.Eventually(t, 20*time.Second, "another has the address", func() error {
+				if owners := w.Owners(vip); len(owners) != 1 || owners[0] == owner.Host {
+					return errors.New("not yet")
+				}
+				return nil
+			})
+			time.Sleep(proof.Long(time.Second, 10*time.Second))
+			undo()
+			next = w.settled(t)
+			time.Sleep(time.Second)
+		})
+		if owners := s.owners(); len(owners) != 2 || s.nobody > 0 {
+			t.Errorf("owners: %q, want one move and never nobody", s.order)
+		}
+	})
+	gap(t, r, unnoticed)
+	if now := epoch(t, next); now != before+1 {
+		t.Errorf("epoch %d, want %d", now, before+1)
+	}
+	w.told(t, before+1, "before: "+owner.Name+": control of "+owner.Name+" has not answered for ")
+}
+
+// The control: a leader that waits for the owner moves nothing.
+func (w *testnet) waitsForACutOwner(t *testing.T, owner *lab.Director) {
+	undo := w.Partition([]*lab.Host{owner.Host}, w.hosts(owner), lab.AgentTraffic(), w.Inner)
+	defer undo()
+	w.stays(t, owner, 4*ownership.Grace)
+}
+
+// TestWhereAdvertsPassOneWay drops VRRP in one direction. What a standby would say to the owner nobody misses.
+// Who does not hear the owner asks, holds, and names the path.
+func TestWhereAdvertsPassOneWay(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "cb", 3)
+	owner := w.settled(t)
+	one, others := []*lab.Host{owner.Host}, w.others(owner)
+	before := epoch(t, owner)
+	r := w.watch(t, func() {
+		s := w.see(t, func() {
+			undo := w.toward(w.hosts(owner), one, lab.VRRP(), w.Outer)
+			time.Sleep(proof.Long(2*time.Second, 20*time.Second))
+			for _, d := range others {
+				if out := command(t, d, "status").want(t, 0).out; strings.Contains(out, "does not hear the owner") {
+					t.Errorf("%s says: %s", d.Name, out)
+				}
+			}
+			undo()
+			for _, deaf := range [][]*lab.Director{others[:1], others} {
+				var hosts []*lab.Host
+				for _, d := range deaf {
+					hosts = append(hosts, d.Host)
+				}
+				undo := w.toward(one, hosts, lab.VRRP(), w.Outer)
+				for _, d := range deaf {
+					guardSays(t, d, "its adverts do not arrive")
+				}
+				time.Sleep(proof.Long(2*time.Second, 20*time.Second))
+				undo()
+				w.keeps(t, owner)
+			}
+		})
+		if len(s.order) != 1 {
+			t.Errorf("owners: %q", s.order)
+		}
+	})
+	gap(t, r, unnoticed)
+	if now := epoch(t, owner); now != before {
+		t.Errorf("epoch %d, before: %d", now, before)
+	}
+}
+
+// TestAnOwnerOnTheWrongSegmentIsTakenOverFrom puts the owner's cable into another segment: its carrier stays, and
+// its clients are elsewhere. Another takes over, and it lets go.
+func TestAnOwnerOnTheWrongSegmentIsTakenOverFrom(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "k", 3)
+	owner := w.settled(t)
+	elsewhere := w.Net.Segment("elsewhere")
+	var next *lab.Director
+	r := w.watch(t, func() {
+		s := w.see(t, func() {
+			undo := w.Rewire(owner.Host, w.Outer, elsewhere)
+			defer undo()
+			w.takenFromAfar(t, owner)
+			undo()
+			next = w.settled(t)
+			time.Sleep(time.Second)
+		})
+		if owners := s.owners(); len(owners) != 2 {
+			t.Errorf("owners: %q, want one move", s.order)
+		}
+	})
+	gap(t, r, moves)
+	if next == owner {
+		t.Errorf("%s owns again", owner.Name)
+	}
+}
+
+// takenFromAfar waits until another has the address, and then until the one on the wrong segment has let go.
+func (w *testnet) takenFromAfar(t lab.T, owner *lab.Director) {
+	t.Helper()
+	lab.Eventually(t, 10*time.Second, "another director owns", func() error {
+		for _, h := range w.Owners(vip) {
+			if h != owner.Host {
+				return nil
+			}
+		}
+		return errors.New("nobody else does")
+	})
+	lab.Eventually(t, 10*time.Second, "the one that is cut off lets go", func() error { return w.OneOwner(vip) })
+}
+
+// The control: with a guard that asks nobody, the one on the wrong segment keeps it too.
+func TestWithoutAGuardAnOwnerOnTheWrongSegmentKeepsTheAddress(t *testing.T) {
+	t.Parallel()
+	w := mutated(t, "n", mutant.NoGuard)
+	w.apply(t, routerFile)
+	w.settled(t)
+	t.Run("where adverts do not pass two own", w.twoWhereAdvertsDoNotPass)
+	owner := w.settled(t)
+	undo := w.Rewire(owner.Host, w.Outer, w.Net.Segment("elsewhere"))
+	defer undo()
+	lab.Eventually(t, 10*time.Second, "two directors own", func() error {
+		if len(w.Owners(vip)) != 2 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	lab.Consistently(t, 3*time.Second, "two directors own", func() error {
+		if len(w.Owners(vip)) != 2 {
+			return errors.New("the proof proves nothing")
+		}
+		return nil
+	})
+}
