@@ -23,6 +23,7 @@ type quiet struct {
 	again   bool      // a survey was made since the first router fell silent
 	held    bool      // the keeper was told to hold its timer
 	until   time.Time // it does so until then at most
+	free    time.Time // it is not told so again before
 	owned   []string  // who owned the group by its report when the last survey was begun
 	suspect string    // the owner that was found cut off the last time
 	choice  *Guarding // what was decided last; nil: nothing is silent
@@ -135,7 +136,11 @@ func (s *step) ownsSince(words map[string]Attestation) string {
 	return ""
 }
 
+// hold keeps the timer from firing for a while.
 func (s *step) hold(d time.Duration) {
+	if s.now.Before(s.quiet.free) {
+		return
+	}
 	s.quiet.held, s.quiet.until = true, s.now.Add(d)
 	s.begin(HoldTimer{d})
 }
@@ -212,6 +217,7 @@ func (s *step) serve(owner string) {
 	s.quiet.choice = &Guarding{Take, owner, why}
 	s.warn("guard", fmt.Sprintf("%s on %s: %s", s.Group, s.Self, why))
 	s.release()
+	s.quiet.free = s.now.Add(s.Keeper.Interval) // which the timer needs no longer than
 }
 
 // stays holds the timer, since an owner that is not reached does not let go.

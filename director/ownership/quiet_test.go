@@ -580,3 +580,26 @@ func TestAHoldForASurveyEndsWithIt(t *testing.T) {
 	s.does(HoldTimer{})
 	s.quiesces()
 }
+
+func TestATimerThatIsToHaveItsWayIsNotHeldAgainBeforeItCanFire(t *testing.T) {
+	s := newStory(t)
+	s.Keeper.Interval = 100 * time.Millisecond
+	s.member("d1").Unreached = []time.Duration{GoneAfter, GoneAfter}
+	s.Keeper.Routers[0].Heard = ""
+	s.hushes("in")
+	s.pass(150 * time.Millisecond)
+	s.isCutOff()
+	s.pass(surveyLimit / 3)
+	s.isCutOff()
+	s.pass(releaseWait - 1)
+	s.begun = nil
+	s.done(let, Done{Word: Attestation{Owns: true, Reaches: [][]string{nil, {Gateway}}}})
+	s.does(guards("no segment joins"), HoldTimer{})
+	s.pass(1)
+	s.begun = nil
+	s.says("d1", Attestation{Owns: true})
+	s.does() // the next survey, which goes on
+	s.pass(s.Keeper.Interval)
+	s.says("d3", Attestation{Owns: true})
+	s.does(HoldTimer{surveyLimit})
+}
