@@ -603,3 +603,31 @@ func TestATimerThatIsToHaveItsWayIsNotHeldAgainBeforeItCanFire(t *testing.T) {
 	s.says("d3", Attestation{Owns: true})
 	s.does(HoldTimer{surveyLimit})
 }
+
+func TestTheLastWordOfAnOwnerThatIsNotHeardTellsHowLongItsKernelServes(t *testing.T) {
+	s := newStory(t)
+	s.hushes("in")
+	begin := s.now
+	s.pass(1500 * time.Millisecond)
+	for range 20 { // its adverts are lost, and it says that it owns the group
+		s.serves()
+		s.pass(time.Second)
+	}
+	said := s.now.Add(-time.Second)
+	s.begun = nil
+	for !s.opened(claim) {
+		if s.now.Sub(said) > time.Minute {
+			t.Fatal("it is never claimed from")
+		}
+		if s.opened(Probe{}) {
+			s.isFrozen()
+		}
+		s.pass(10 * time.Millisecond)
+	}
+	// It advertised each second from the begin on, and said its last word half a second after an advert.
+	last := said.Sub(begin).Truncate(time.Second)
+	want := last + s.Keeper.Lifetime - s.Keeper.Renewal - beforeEnd
+	if got := s.now.Sub(begin); got < want || got > want+20*time.Millisecond {
+		t.Errorf("claimed after %v, want %v: its last advert was after %v", got, want, last)
+	}
+}
