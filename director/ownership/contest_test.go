@@ -273,3 +273,17 @@ func TestAnOwnerThatReachesNobodyWhereItsRivalDoesLetsGo(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoStaysAnnouncesAgainWhenTheOtherDies(t *testing.T) {
+	s := contested(t)
+	s.joins(stays(3, "d1"))
+	s.does()
+	d1 := s.member("d1")
+	d1.Unheard, d1.Unreached = GoneAfter, []time.Duration{GoneAfter, GoneAfter}
+	s.OnTime = false
+	s.look()
+	s.does() // this director was late, and cannot tell
+	s.OnTime = true
+	s.look()
+	s.does(Renew{})
+}
