@@ -146,7 +146,7 @@ func (s *step) survey(members, routers []string, within time.Duration, each func
 		}
 	}
 	for _, name := range members {
-		s.ask(name, Question{Attest, s.Log.Epoch, s.Log.Owner}, within, func(s *step, d Done) {
+		s.ask(name, Question{Attest, s.Log.Epoch, s.Log.Owner, s.Keeper.Part == Owner}, within, func(s *step, d Done) {
 			if d.Err == nil {
 				words[name] = d.Word
 				if each != nil {

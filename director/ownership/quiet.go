@@ -270,10 +270,6 @@ func (s *step) outlive(g *Guarding) {
 			return // a later look has decided
 		}
 		s.claimFor("the keeper of " + g.Owner + " does not answer, and its kernel serves for a moment only")
-		s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { // that kernel may have answered until then
-			if s.Keeper.Part == Owner {
-				s.begin(Renew{})
-			}
-		})
+		s.after(s.Keeper.Renewal+2*beforeEnd, (*step).renew) // that kernel may have answered until then
 	})
 }

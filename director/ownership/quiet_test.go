@@ -11,8 +11,8 @@ import (
 
 // What is asked when the owner is silent.
 var (
-	askD1 = Ask{To: "d1", Question: Question{Attest, 4, "d1"}}
-	askD3 = Ask{To: "d3", Question: Question{Attest, 4, "d1"}}
+	askD1 = Ask{To: "d1", Question: Question{Attest, 4, "d1", false}}
+	askD3 = Ask{To: "d3", Question: Question{Attest, 4, "d1", false}}
 	let   = Ask{To: "d1", Question: Question{Kind: Let}}
 )
 
@@ -35,7 +35,7 @@ func (s *story) isSilentBy(log fsm.Ownership) {
 	s.t.Helper()
 	s.hushes("in")
 	s.pass(1500 * time.Millisecond)
-	q := Question{Attest, log.Epoch, log.Owner}
+	q := Question{Attest, log.Epoch, log.Owner, false}
 	s.does(Ask{To: "d1", Question: q}, Ask{To: "d3", Question: q}, probes("in"))
 }
 
