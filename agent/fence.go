@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/quorate/quorate/director/address"
 	"github.com/quorate/quorate/director/keeper"
 )
@@ -40,9 +42,45 @@ func (s *session) fence(ctx context.Context) error {
 	}
 }
 
-// contested are the groups that the keeper said last to own, and that another director says to own.
+// contested are the groups that the keeper owns, and that another director says to own.
 func (s *session) contested() []keeper.Group {
-	return contested(s.cfg.Name, s.keeper.Ordered(), s.keeper.Owned(), s.reports.live(time.Now()))
+	return contested(s.cfg.Name, s.keeper.Ordered(), s.owned(), s.reports.live(time.Now()))
+}
+
+// owned are the groups that the keeper said last to own. Where it has not said anything since this process was
+// connected to it, they are those of which the kernel has addresses.
+func (s *session) owned() []string {
+	if !s.keeper.Mute() {
+		return s.keeper.Owned()
+	}
+	present, err := presentAddresses(s.log)
+	if err != nil {
+		s.log.Error("it is not known what a keeper that does not answer has", "err", err)
+	}
+	return kept(s.keeper.Ordered(), present)
+}
+
+// kept are the groups of which a kernel has addresses with a lifetime, as a keeper adds them.
+func kept(groups []keeper.Group, present map[address.Address]time.Duration) []string {
+	has := func(r keeper.Router) bool {
+		return slices.ContainsFunc(r.Kept(), func(a address.Address) bool { return present[a] > 0 })
+	}
+	var names []string
+	for _, g := range groups {
+		if slices.ContainsFunc(g.Routers, has) {
+			names = append(names, g.Name)
+		}
+	}
+	return names
+}
+
+func presentAddresses(log hclog.Logger) (present map[address.Address]time.Duration, err error) {
+	host, err := address.New(address.Config{Log: log})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, host.Close()) }()
+	return host.Present()
 }
 
 func contested(self string, ordered []keeper.Group, owned []string, live map[string]received) []keeper.Group {

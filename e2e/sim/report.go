@@ -78,11 +78,24 @@ func (w *world) send(from, to *host, do func(*control)) {
 
 // contested reports whether the keeper said last to own a group that another director says to own.
 func (c *control) contested(group int) bool {
-	if c.status == nil || group >= len(c.status) || c.status[group].part != ownership.Owner {
+	if !c.keeps(group) {
 		return false
 	}
 	for _, h := range c.w.hosts {
 		if r := c.reportOf(h.index); h != c.h && r != nil && group < len(r.groups) && r.groups[group].part == ownership.Owner {
+			return true
+		}
+	}
+	return false
+}
+
+// keeps reports whether the keeper owns a group as far as control knows: by what it said, or by the kernel.
+func (c *control) keeps(group int) bool {
+	if c.status != nil {
+		return group < len(c.status) && c.status[group].part == ownership.Owner
+	}
+	for _, r := range c.w.routers {
+		if r.group == c.groups[group].name && c.h.kernel.has(r.index) {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	orders "github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/vrrp"
 	"github.com/quorate/quorate/fsm"
@@ -122,7 +123,11 @@ func (x *watch) lookBoth(r *router) {
 				a.stalls == 0 && b.stalls == 0 && (w.speak(a, b) || x.mute(a, b) || x.mute(b, a))
 			s := &x.both[r.index][i][b.index]
 			s.set(is, w.now)
-			x.must(*s, bothLimit+w.slack(), func() {
+			limit := bothLimit + w.slack()
+			if !w.speak(a, b) {
+				limit += w.renewal() // it froze between a renewal and the advert that would have told of it
+			}
+			x.must(*s, limit, func() {
 				x.fail("one owner", "%s and %s both answer for %s for over %v", a.name, b.name, r.name, bothLimit)
 			})
 		}
@@ -145,6 +150,10 @@ func (w *world) speak(a, b *host) bool {
 	const lately = 3 * tickEvery / 2
 	return w.touches(a.index, b.index) && w.now-a.control.heard[b.index] < lately && w.now-b.control.heard[a.index] < lately
 }
+
+// renewal is how long before an advert the addresses were renewed at most, and how long before their end the next
+// owner claims.
+func (w *world) renewal() time.Duration { return orders.Renewal(w.interval) + 50*time.Millisecond }
 
 // slack is what the delays of the cluster's traffic add to a bound that needs it.
 func (w *world) slack() time.Duration { return 4 * w.slow }
