@@ -307,12 +307,15 @@ func (x *watch) announced(h *host, r *router) {
 	}
 }
 
-// knows reports whether an owner could know that a client has to be told: it has reached it since it owns, or a member
-// came into its reach with it.
-func (x *watch) knows(r *router, h *host) bool {
+// knows reports whether an owner could know that a client has to be told, who sends to another: it has reached it since
+// it owns, or a member came into its reach with it.
+func (x *watch) knows(r *router, h, was *host) bool {
+	if was.up && !x.w.speak(h, was) && !x.clear[was.index][h.index].is {
+		return false // it knows nothing of the other
+	}
 	c := x.reach[r.index][h.index][client]
 	if c.at <= x.owns[h.index].at {
-		return true
+		return x.w.now-x.owns[was.index].at < 3*time.Second // not what ended long before they could speak again
 	}
 	for _, o := range x.w.hosts {
 		if s := x.reach[r.index][h.index][o.index]; o != h && s.is && s.at >= c.at {
@@ -346,7 +349,7 @@ func (x *watch) lookLost(r *router) {
 		}
 	}
 	s := &x.lost[r.index]
-	s.set(e != nil && serves == 1 && !w.serves(r, client, e) && x.knows(r, server), w.now)
+	s.set(e != nil && serves == 1 && !w.serves(r, client, e) && x.knows(r, server, e), w.now)
 	x.must(*s, lostLimit, func() {
 		x.fail("clients are told", "a client of %s sends to %s, which has not got it, for over %v", r.name, e.name, lostLimit)
 	})
