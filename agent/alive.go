@@ -28,6 +28,7 @@ type alive struct {
 func (s *session) newAlive() {
 	s.alive.tracker = liveness.NewTracker(time.Now(), liveness.Slept)
 	s.alive.tracker.OnReturn(s.returned)
+	s.alive.tracker.OnReach(func() { s.groups.Poke() })
 	s.alive.pulse = liveness.New(liveness.Config{
 		Members: s.others,
 		Open: func(ctx context.Context, member string) (net.Conn, error) {

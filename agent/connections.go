@@ -2,24 +2,48 @@ package agent
 
 import (
 	"context"
+	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"time"
 
+	"github.com/quorate/quorate/agent/groups"
 	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
 
-// pull brings another director's connections into this director's kernel.
-func (s *session) pull(ctx context.Context, from string) error {
+// pull brings another director's connections into this director's kernel, and tells how many of them are here then.
+func (s *session) pull(ctx context.Context, from string) (groups.Coverage, error) {
 	if len(s.node.State().Config.Services) == 0 {
-		return nil
+		return groups.Coverage{}, nil
 	}
 	var conns []ipvs.Conn
 	if err := s.ask(ctx, from, http.MethodGet, "/peer/connections", nil, &conns); err != nil {
-		return err
+		return groups.Coverage{}, err
 	}
-	return s.director.Inject(ctx, conns)
+	if err := s.director.Inject(ctx, conns); err != nil {
+		return groups.Coverage{}, err
+	}
+	return s.covers(from, conns)
+}
+
+// covers tells how many of another director's connections are here.
+func (s *session) covers(from string, conns []ipvs.Conn) (groups.Coverage, error) {
+	have, total, err := s.director.Covers(conns)
+	return groups.Coverage{Of: from, Have: have, Total: total, At: time.Now()}, err
+}
+
+// sampled is how many connections are looked at to tell how many of them another director has.
+const sampled = 1000
+
+// sample tells how many of some of another director's connections are here.
+func (s *session) sample(ctx context.Context, from string) (groups.Coverage, error) {
+	var conns []ipvs.Conn
+	if err := s.ask(ctx, from, http.MethodGet, "/peer/connections?sample="+strconv.Itoa(sampled), nil, &conns); err != nil {
+		return groups.Coverage{}, err
+	}
+	return s.covers(from, conns)
 }
 
 func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {
@@ -27,6 +51,10 @@ func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
+	}
+	if n, err := strconv.Atoi(r.FormValue("sample")); err == nil && n >= 0 && n < len(conns) {
+		rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
+		conns = conns[:n]
 	}
 	answer(w, conns)
 }
@@ -51,7 +79,7 @@ func (s *session) warmUp(ctx context.Context) {
 			defer s.warming.Store(false)
 			ctx, cancel := context.WithTimeout(ctx, ownership.MoveLimit)
 			defer cancel()
-			if err := s.pull(ctx, owner); err != nil {
+			if _, err := s.pull(ctx, owner); err != nil {
 				s.log.Debug("connections not received", "from", owner, "err", err)
 				return nil
 			}

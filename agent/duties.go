@@ -12,9 +12,6 @@ import (
 // settle is how long a new leader listens before it decides: it has to have heard everybody once.
 const settle = 2 * reportEvery
 
-// moveAgain is how long the leader waits after a move that came to nothing before it orders another.
-const moveAgain = 5 * time.Second
-
 // quorumGrace is how long a quorum may be gone before a director acts on that.
 const quorumGrace = 2 * time.Second
 

@@ -76,7 +76,7 @@ func (s *session) askWords(ctx context.Context, state *fsm.State, group string) 
 	var asking sync.WaitGroup
 	for i, name := range slices.Sorted(maps.Keys(state.Members)) {
 		if name == s.cfg.Name {
-			words[i] = s.word(group)
+			asking.Go(func() { words[i] = s.word(ctx, group) })
 			continue
 		}
 		asking.Go(func() {
@@ -90,11 +90,11 @@ func (s *session) askWords(ctx context.Context, state *fsm.State, group string) 
 }
 
 func (s *session) serveExplain(w http.ResponseWriter, r *http.Request) {
-	answer(w, s.word(r.PathValue("group")))
+	answer(w, s.word(r.Context(), r.PathValue("group")))
 }
 
 // word is what this member says of a group.
-func (s *session) word(group string) word {
+func (s *session) word(ctx context.Context, group string) word {
 	state := s.node.State()
 	w := word{Attestation: api.Attestation{Name: s.cfg.Name, Epoch: state.Groups[group].Epoch, Hears: map[string]string{}}}
 	w.Why = s.unready(state)
@@ -105,6 +105,11 @@ func (s *session) word(group string) word {
 			if r.Heard != nil && !r.Silent && g.State == "backup" {
 				w.Hears[r.Name] = cmp.Or(memberAt(state, r.Heard.Source.String()), "foreign "+r.Heard.Source.String())
 			}
+		}
+	}
+	if owner := state.Groups[group].Owner; w.Part == "backup" && owner != "" && len(state.Config.Services) > 0 {
+		if c, err := s.sample(ctx, owner); err == nil { // an owner that does not answer is named by others
+			w.Sampled, w.Covered = c.Total, c.Have
 		}
 	}
 	now := time.Now()

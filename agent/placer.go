@@ -18,44 +18,28 @@ import (
 // placer places the groups while this director leads. What it remembers ends with that.
 type placer struct {
 	*session
-	led     time.Time // since when
-	intents map[string]intentSeen
-	dropped map[string]time.Time // group: when a move of it came to nothing
-	ordered map[string]time.Time // group: when its successors were last put into another order
-	wishes  ownership.Wishes
-}
-
-type intentSeen struct {
-	epoch uint64
-	at    time.Time
+	leader *ownership.Leader
 }
 
 // placeGroups is the duty to place the groups.
 func (s *session) placeGroups(ctx context.Context, n *cluster.Node) {
-	p := &placer{
-		session: s, led: time.Now(), intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, ordered: map[string]time.Time{},
-	}
+	p := &placer{s, ownership.NewLeader(s.cfg.Name, time.Now())}
 	s.duty(reportEvery, p.place)(ctx, n)
 }
 
-// place proposes what [ownership.Place] decides, a step per group and round.
+// place proposes what is decided, a step per group and round.
 func (p *placer) place(ctx context.Context, now time.Time) {
 	for _, s := range p.situations(now) {
-		cmd, name := command(ownership.Place(s)), s.Group
-		_, move := cmd.(fsm.SetIntent)
-		_, order := cmd.(fsm.SetOrder)
-		switch {
-		case cmd == nil, move && now.Sub(p.dropped[name]) < moveAgain, order && now.Sub(p.ordered[name]) < reportEvery:
+		cmd := p.leader.Decide(now, s)
+		if cmd == nil {
 			continue
-		case order:
-			p.ordered[name] = now
 		}
 		err := p.node.Propose(ctx, cmd)
 		if err != nil && ctx.Err() == nil {
-			p.log.Warn("placement not agreed", "group", name, "err", err)
+			p.log.Warn("placement not agreed", "group", s.Group, "err", err)
 		}
 		if text := decision(cmd); err == nil && text != "" {
-			p.placed.add(name, s.Record(now, text))
+			p.placed.add(s.Group, s.Record(now, text))
 		}
 	}
 }
@@ -85,26 +69,14 @@ func (p *placer) situations(now time.Time) []ownership.Situation {
 		placements[g.Name] = g.Placement
 	}
 	var all []ownership.Situation
-	var shares []ownership.Share
 	for _, name := range slices.Sorted(maps.Keys(state.Groups)) {
-		g := state.Groups[name]
-		s := ownership.Situation{
-			Group: name, Log: g, Placement: placements[name], Leader: p.cfg.Name,
-			Sound: ownership.Sound(silent, p.cfg.Name, g.Owner, now.Sub(p.led)) && !mutant.On(mutant.NoGrace),
-			Age:   p.intentAge(name, g, now),
-			Views: views(state, live, name, now),
-		}
-		for i := range s.Views {
-			v := &s.Views[i]
-			v.Silent, v.Score = silent[v.Name], v.Score+s.Placement.Scores[v.Name]
-		}
-		all, shares = append(all, s), append(shares, ownership.ShareOf(s))
+		all = append(all, ownership.Situation{
+			Group: name, Log: state.Groups[name], Placement: placements[name], Views: views(state, live, name, now),
+		})
 	}
-	load, plan := ownership.Loads(shares), ownership.Spread(shares)
+	p.leader.Look(now, all, silent)
 	for i := range all {
-		s := &all[i]
-		s.Load, s.Spread = load, plan[s.Group]
-		s.Wished = p.wishes.Look(s.Group, s.Log.Epoch, ownership.Wished(*s), now)
+		all[i].Sound = all[i].Sound && !mutant.On(mutant.NoGrace)
 	}
 	return all
 }
@@ -118,7 +90,7 @@ func views(state *fsm.State, live map[string]received, group string, now time.Ti
 		v := ownership.View{
 			Name: name, Alive: alive, Ready: r.Ready, Active: r.active(group), Epoch: own.Epoch, Hears: own.Hears,
 			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
-			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim,
+			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim, Unproven: own.Unproven != "",
 		}
 		if v.Ready && own.Waiting {
 			v.Ready, v.Why = false, "a requirement of "+group+" has said nothing yet"
@@ -132,36 +104,4 @@ func views(state *fsm.State, live map[string]received, group string, now time.Ti
 		out = append(out, v)
 	}
 	return out
-}
-
-func command(d ownership.Decision) fsm.Command {
-	switch {
-	case d.Confirm != nil:
-		return *d.Confirm
-	case d.Drop != nil:
-		return *d.Drop
-	case d.Move != nil:
-		return *d.Move
-	case d.Order != nil:
-		return *d.Order
-	}
-	return nil
-}
-
-// intentAge returns how long this leader has seen the group's intent.
-func (p *placer) intentAge(name string, g fsm.Ownership, now time.Time) time.Duration {
-	if g.Intent == nil {
-		if seen, ok := p.intents[name]; ok && seen.epoch > g.Epoch { // it ended without an owner
-			p.dropped[name] = now
-			p.wishes.Again(name)
-		}
-		delete(p.intents, name)
-		return 0
-	}
-	seen, ok := p.intents[name]
-	if !ok || seen.epoch != g.Intent.Epoch {
-		seen = intentSeen{g.Intent.Epoch, now}
-		p.intents[name] = seen
-	}
-	return now.Sub(seen.at)
 }

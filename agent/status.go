@@ -221,6 +221,9 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 			if why := r.Groups[name].Deaf; why != "" {
 				out = append(out, d.Name+" does not hear the owner of "+name+": "+why)
 			}
+			if router := r.Groups[name].Unproven; router != "" {
+				out = append(out, d.Name+" hears the owner of "+name+" and gets no answer for the address of "+router)
+			}
 			if why := r.Groups[name].cannot(); why != "" {
 				out = append(out, d.Name+" cannot own "+name+": "+why)
 			}

@@ -219,6 +219,10 @@ type Attestation struct {
 	Gone     []string          `json:"gone,omitempty"`  // members that are silent to it on every path
 	Ready    bool              `json:"ready"`
 	Why      []string          `json:"why,omitempty"` // it is not ready
+	// Sampled is how many of the owner's connections were looked at, and Covered is how many of these this member has
+	// too; both 0 where there are none.
+	Sampled int `json:"sampled,omitempty"`
+	Covered int `json:"covered,omitempty"`
 }
 
 // Decision is something that a director decided about a group, with what it decided from.

@@ -6,13 +6,15 @@
 // director that starts, quorum or not, is the state that it had applied (at most the last tenth of a
 // second is missing), and that it never goes backwards; that an entry which cannot be applied stops
 // the applying and nothing else; that the quorum changes by command only, and never to one that
-// could agree on nothing; that without a member's certificate nothing is answered but a token; and that
+// could agree on nothing, and otherwise by a recovery alone, after which who was left behind takes no
+// part any more; that without a member's certificate nothing is answered but a token; and that
 // a member's certificate does not run out while a leader can be asked.
 //
 // It never exits the process, never decides who owns an address, and never makes a cluster but in
-// [Init]. Gossip never decides anything.
+// [Init] and [RecoverData]. Gossip never decides anything.
 //
 // Reading order: init.go and join.go for how a cluster comes about, node.go for how it lives,
 // machine.go for how entries become state, propose.go for how entries come about, lead.go, leave.go
-// and removed.go for how membership changes, renew.go for how long a certificate lasts.
+// and removed.go for how membership changes, renew.go for how long a certificate lasts,
+// save.go for what is kept elsewhere, recover.go and fence.go for a cluster that is lost.
 package cluster

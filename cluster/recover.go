@@ -45,6 +45,9 @@ func RecoverData(cfg Config, progress func(string)) (r fsm.Recovery, err error) 
 		return r, errors.New("there is nothing to recover: this agent is in no cluster")
 	}
 	dir := filepath.Join(cfg.DataDir, liveDir)
+	if _, err := os.Stat(filepath.Join(dir, fenceFile)); err == nil {
+		return r, errors.New("a recovery elsewhere has left this director behind: `quorate leave` here, then join again")
+	}
 	id, err := readIdentity(dir)
 	if err != nil {
 		return r, err

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ import (
 func lost(t *testing.T) []*testnode {
 	t.Helper()
 	ns := three(t)
-	change(t, ns[0], 3)
+	change(t, ns[0], 70) // more than Raft sends at a time
 	eventually(t, "all have the same", same(ns...))
 	for _, n := range ns {
 		n.kill()
@@ -61,6 +62,7 @@ func TestTheLostComeBackAndAreNoClusterThoughTheyAreAMajority(t *testing.T) {
 	t.Parallel()
 	ns := lost(t)
 	before := ns[2].State()
+	terms := map[string]uint64{"a": term(t, ns[0].cfg), "b": term(t, ns[1].cfg)}
 	c := saved(t, ns[2])
 	if s := c.State(); s.ClusterEpoch() != 2 || len(s.Members) != 1 || s.Revision != before.Revision || s.Index <= before.Index+fsm.RecoveryGap-1 {
 		t.Errorf("epoch %d, members %v, revision %d, index %d, was at %d", s.ClusterEpoch(), s.Members, s.Revision, s.Index, before.Index)
@@ -74,6 +76,9 @@ func TestTheLostComeBackAndAreNoClusterThoughTheyAreAMajority(t *testing.T) {
 		if err := n.Propose(t.Context(), drain("a", true)); !errors.Is(err, ErrRemoved) {
 			t.Errorf("a change through %s: %v", n.cfg.Name, err)
 		}
+		if now, err := n.store.bolt.GetUint64([]byte("CurrentTerm")); err != nil || now != terms[n.cfg.Name] || n.raft.Load() != nil {
+			t.Errorf("%s took part before it asked: term %d, was %d, %v", n.cfg.Name, now, terms[n.cfg.Name], err)
+		}
 	}
 	if err := leads(c); err != nil {
 		t.Error(err)
@@ -83,11 +88,17 @@ func TestTheLostComeBackAndAreNoClusterThoughTheyAreAMajority(t *testing.T) {
 		c.kill()
 		for i, n := range old {
 			n.kill()
+			if _, err := RecoverData(n.cfg, func(string) {}); err == nil || !strings.Contains(err.Error(), "left this director behind") {
+				t.Errorf("%s recovers: %v", n.cfg.Name, err)
+			}
 			old[i] = start(all, n.cfg)
 		}
 		for _, n := range old {
 			if err := fenced(n); err != nil {
 				t.Error(err)
+			}
+			if _, err := n.Survey(t.Context()); !errors.Is(err, ErrRemoved) {
+				t.Errorf("%s would recover: %v", n.cfg.Name, err)
 			}
 		}
 		c = start(all, c.cfg)
@@ -105,21 +116,43 @@ func TestTheLostComeBackAndAreNoClusterThoughTheyAreAMajority(t *testing.T) {
 			if err := Join(t.Context(), n.cfg, c.cfg.Bind.String(), token, func(string) {}); err != nil {
 				t.Fatal(err)
 			}
-			again := start(all, n.cfg)
+			cfg := n.cfg
+			var old atomic.Uint64 // an entry of the old cluster that it was given
+			cfg.OnChange = func(_, next *fsm.State, _ []fsm.Change) {
+				if next.Index <= before.Index {
+					old.Store(next.Index)
+				}
+			}
+			again := start(all, cfg)
 			eventually(t, n.cfg.Name+" votes again", func() error {
 				if !again.Voter() || !again.Current() || again.State().ClusterEpoch() != 2 {
 					return errors.New("not yet")
 				}
 				return nil
 			})
-			if first, err := again.store.bolt.FirstIndex(); err != nil || first < before.Index+fsm.RecoveryGap {
-				t.Errorf("%s has an entry %d of the old cluster, %v", n.cfg.Name, first, err)
+			if i := old.Load(); i != 0 {
+				t.Errorf("%s was given entry %d of the old cluster", n.cfg.Name, i)
 			}
 		}
 		if former := c.State().Former; len(former) > 0 {
 			t.Errorf("still called: %v", former)
 		}
 	})
+}
+
+// term is Raft's on the disk of a node that does not run.
+func term(t *testing.T, cfg Config) uint64 {
+	t.Helper()
+	s, err := openStore(filepath.Join(cfg.DataDir, liveDir), cfg.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	term, err := s.bolt.GetUint64([]byte("CurrentTerm"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return term
 }
 
 // TestWithoutTheFenceThereAreTwoClusters is the control of the test above.
@@ -156,6 +189,33 @@ func TestWhoIsThereWhenTheSurvivorComesIsCalled(t *testing.T) {
 		eventually(t, n.cfg.Name+" is fenced", func() error { return fenced(n) })
 	}
 	eventually(t, "c leads alone", func() error { return leads(c) })
+}
+
+// TestOfTwoThatRecoverSideBySideOneGoesOn is what an operator should not do.
+func TestOfTwoThatRecoverSideBySideOneGoesOn(t *testing.T) {
+	t.Parallel()
+	ns := lost(t)
+	for _, n := range ns[1:] {
+		if _, err := RecoverData(n.cfg, func(string) {}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	two := []*testnode{start(t, ns[1].cfg), start(t, ns[2].cfg)}
+	winner, loser := two[0], two[1]
+	if loser.State().Recovery.Over(winner.State().Recovery) {
+		winner, loser = loser, winner
+	}
+	eventually(t, loser.cfg.Name+" is left behind", func() error {
+		if r := loser.LeftBehind(); r == nil || r.SurvivorID != winner.id.ID || loser.IsLeader() {
+			return fmt.Errorf("left behind by %+v", r)
+		}
+		return nil
+	})
+	eventually(t, winner.cfg.Name+" leads", func() error { return leads(winner) })
+	pause(t.Context(), 5*beat)
+	if err := leads(winner); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestOnlyTheCAsWordFences(t *testing.T) {

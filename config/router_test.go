@@ -289,3 +289,31 @@ func TestTheLabelsOfATrackAreMissedByName(t *testing.T) {
 		t.Error("a track without a name is taken, in JSON")
 	}
 }
+
+// FRR speaks from a virtual link-local address, where that is the first one of its interface.
+func TestAPeerMayBeNamedByAVirtualLinkLocalAddress(t *testing.T) {
+	refused := `routers["r"].peers[0].address: error: router "r", peer %s: is one of the router's virtual addresses (write the address that its adverts come from)`
+	for _, tt := range []struct {
+		name, peer string
+		unicast    bool
+		ok         bool
+	}{
+		{"link-local", "fe80::51", false, true},
+		{"global", "2001:db8::51", false, false},
+		{"sent to by itself", "fe80::51", true, false},
+	} {
+		r := fsm.Router{
+			Name: "r", VRID: 51, Interface: "wan", Interval: time.Second, Unicast: tt.unicast,
+			Addresses: []netip.Prefix{netip.MustParsePrefix("fe80::51/64"), netip.MustParsePrefix("2001:db8::51/64")},
+			Peers:     []fsm.Peer{{Address: netip.MustParseAddr(tt.peer)}},
+		}
+		want := ""
+		if !tt.ok {
+			want = fmt.Sprintf(refused, tt.peer)
+		}
+		got := strings.TrimSpace(Validate(fsm.Config{Routers: map[string]fsm.Router{"r": r}}).String())
+		if got != want {
+			t.Errorf("%s: %q, want %q", tt.name, got, want)
+		}
+	}
+}

@@ -186,6 +186,8 @@ func (o object) peers(r fsm.Router) {
 			child.wrong(".address", "", "is a loopback address")
 		case len(r.Addresses) > 0 && p.Address.Is6() != r.IPv6():
 			child.wrong(".address", "", "is not of the family of the router's addresses")
+		case slices.ContainsFunc(r.Addresses, virtual) && p.Address.Is6() && p.Address.IsLinkLocalUnicast() && !r.Unicast:
+			// as FRR may do
 		case slices.ContainsFunc(slices.Concat(r.Addresses, r.Excluded), virtual):
 			child.wrong(".address", "write the address that its adverts come from", "is one of the router's virtual addresses")
 		}

@@ -155,3 +155,27 @@ func TestARestoreIsRefused(t *testing.T) {
 		t.Errorf("of a level that is too new: %v", err)
 	}
 }
+
+func FuzzDecodeSaved(f *testing.F) {
+	s, _, _ := Apply(Empty, 2, history()[0])
+	text, err := Saved{At: noon, Director: "d1", Version: "1.0", State: s}.Encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add(text[:len(text)/2])
+	f.Add([]byte("quorate-saved-state/1 00\n{}\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		s, err := DecodeSaved(text)
+		if err != nil {
+			return // to refuse is fine
+		}
+		again, err := s.Encode()
+		if err != nil {
+			return // a year that JSON cannot carry
+		}
+		if back, err := DecodeSaved(again); err != nil || back.State.Hash() != s.State.Hash() {
+			t.Fatalf("%s became %s, %v", text, again, err)
+		}
+	})
+}

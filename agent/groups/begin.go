@@ -33,7 +33,7 @@ func (d *Driver) begin(g *gathered, spec fsm.Group, x *group, a ownership.Action
 			return nil
 		})
 	case ownership.Pull:
-		d.aside(x, a.ID, a.Within, func(ctx context.Context, _ *ownership.Done) error { return d.pull(ctx, a.From) })
+		d.aside(x, a.ID, a.Within, func(ctx context.Context, _ *ownership.Done) error { return d.pull(ctx, a.From, a.Share) })
 	case ownership.Propose:
 		d.aside(x, a.ID, a.Within, func(ctx context.Context, _ *ownership.Done) error {
 			if err := d.cfg.Propose(ctx, a.Command); !errors.Is(err, fsm.ErrStale) {

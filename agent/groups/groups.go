@@ -43,7 +43,7 @@ type Config struct {
 	// address.
 	Gateway func(iface string, source netip.Addr) (netip.Addr, bool)
 	// Pull brings the connections of another director into this one's kernel.
-	Pull func(ctx context.Context, from string) error
+	Pull func(ctx context.Context, from string) (Coverage, error)
 	// Propose puts a command to the log.
 	Propose func(ctx context.Context, c fsm.Command) error
 	// Tell has people told of something.
@@ -265,6 +265,16 @@ func (d *Driver) Gone(name, member string, now time.Time) bool {
 		}
 	}
 	return false
+}
+
+// Unproven names a router of a group whose address nobody answers for, though its owner is heard here; or "".
+func (d *Driver) Unproven(name string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if x := d.groups[name]; x != nil {
+		return x.machine.Unproven()
+	}
+	return ""
 }
 
 // Records returns the last decisions about a group, oldest first.

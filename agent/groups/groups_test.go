@@ -123,7 +123,7 @@ func TestEveryActionHasAnOutcomeWithoutAKeeperToo(t *testing.T) {
 		w.aside.Go(func() { _ = w.driver.Run(ctx) })
 		for kind, want := range map[ownership.Kind]string{
 			ownership.Yield: "keeper: the keeper does not answer", ownership.Claimed: "the keeper does not answer",
-			ownership.Let: "does not own it, or reaches others on every segment",
+			ownership.Let: "does not own it",
 		} {
 			if _, err := w.driver.Answer(t.Context(), "d1", "g", ownership.Question{Kind: kind, Epoch: 5}); err == nil || err.Error() != want {
 				t.Errorf("%s: refused with %v, want %q", kind, err, want)
@@ -196,22 +196,22 @@ func TestGroupsThatMoveTogetherShareTheirPulls(t *testing.T) {
 		var waiters atomic.Int32
 		d := New(Config{
 			Go: func(f func()) { go f() },
-			Pull: func(ctx context.Context, from string) error {
+			Pull: func(ctx context.Context, from string) (Coverage, error) {
 				if under.Add(1) > 1 {
 					t.Error("two are under way at a time")
 				}
 				defer under.Add(-1)
 				time.Sleep(time.Second)
 				if n := begun.Add(1); n == 1 {
-					return errRefused
+					return Coverage{}, errRefused
 				}
-				return nil
+				return Coverage{}, nil
 			},
 		})
 		d.ctx = t.Context()
 		pull := func(want error) {
 			go func() {
-				if err := d.pull(t.Context(), "d1"); !errors.Is(err, want) {
+				if err := d.pull(t.Context(), "d1", 0); !errors.Is(err, want) {
 					t.Errorf("it comes out as %v, want %v", err, want)
 				}
 				waiters.Add(-1)
@@ -225,7 +225,7 @@ func TestGroupsThatMoveTogetherShareTheirPulls(t *testing.T) {
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if err := d.pull(short, "d1"); !errors.Is(err, context.DeadlineExceeded) {
+		if err := d.pull(short, "d1", 0); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("one that does not wait: %v", err)
 		}
 		time.Sleep(3 * time.Second)
@@ -272,5 +272,22 @@ func TestWhatHappensAtOnceIsToldInOneTurn(t *testing.T) {
 	}
 	if gathered != 1 {
 		t.Errorf("the facts were gathered %d times", gathered)
+	}
+}
+
+func TestAPullThatBringsTooLittleIsAnError(t *testing.T) {
+	d := New(Config{
+		Go:   func(f func()) { go f() },
+		Pull: func(context.Context, string) (Coverage, error) { return Coverage{Of: "d1", Have: 94, Total: 100}, nil },
+	})
+	d.ctx = t.Context()
+	if err := d.pull(t.Context(), "d1", 0.94); err != nil {
+		t.Errorf("as much as is wanted: %v", err)
+	}
+	if err := d.pull(t.Context(), "d1", 0.95); err == nil || err.Error() != "94 of 100 are here, less than 95%" {
+		t.Errorf("less than is wanted: %v", err)
+	}
+	if got := (Coverage{}).Share(); got != 1 {
+		t.Errorf("the share of nothing is %v", got)
 	}
 }

@@ -2,7 +2,9 @@ package groups
 
 import (
 	"context"
+	"fmt"
 	"sync"
+	"time"
 
 	"github.com/quorate/quorate/director/ownership"
 )
@@ -17,15 +19,35 @@ type pulls struct {
 }
 
 type pulling struct {
-	done chan struct{}
-	err  error // when done
+	done  chan struct{}
+	cover Coverage // when done
+	err   error    // likewise
 }
 
-// pull brings the connections here that a director has now or a moment later.
-func (d *Driver) pull(ctx context.Context, from string) error {
+// Coverage is how many of another director's connections this one has.
+type Coverage struct {
+	Of          string // the other director
+	Have, Total int
+	At          time.Time
+}
+
+// Share is the share of the connections that are here: 1 if there are none.
+func (c Coverage) Share() float64 {
+	if c.Total == 0 {
+		return 1
+	}
+	return float64(c.Have) / float64(c.Total)
+}
+
+// pull brings the connections here that a director has now or a moment later. It is an error if less than a share of
+// them is here then.
+func (d *Driver) pull(ctx context.Context, from string, least float64) error {
 	p := d.joinPull(from)
 	select {
 	case <-p.done:
+		if p.err == nil && p.cover.Share() < least {
+			return fmt.Errorf("%d of %d are here, less than %.0f%%", p.cover.Have, p.cover.Total, 100*least)
+		}
 		return p.err
 	case <-ctx.Done():
 		return ctx.Err()
@@ -53,7 +75,7 @@ func (d *Driver) joinPull(from string) *pulling {
 		ps.mu.Unlock()
 		ctx, cancel := context.WithTimeout(d.ctx, ownership.MoveLimit)
 		defer cancel()
-		p.err = d.cfg.Pull(ctx, from)
+		p.cover, p.err = d.cfg.Pull(ctx, from)
 	})
 	return p
 }

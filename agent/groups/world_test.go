@@ -33,6 +33,7 @@ type world struct {
 
 	mu     sync.Mutex
 	noted  []string
+	cover  Coverage
 	held   map[string]chan error // what is noted by this name waits for its outcome
 	state  *fsm.State
 	parts  map[string]string // group: what the keeper says
@@ -104,7 +105,7 @@ func (w *world) config(link *keeperlink.Link) Config {
 		Ask: func(ctx context.Context, to, path string, q, _ any) error {
 			return w.does(ctx, fmt.Sprintf("ask %s %s: %s", to, strings.TrimPrefix(path, Path), q.(ownership.Question).Kind))
 		},
-		Pull: func(ctx context.Context, from string) error { return w.does(ctx, "pull "+from) },
+		Pull: func(ctx context.Context, from string) (Coverage, error) { return w.cover, w.does(ctx, "pull "+from) },
 		Propose: func(ctx context.Context, c fsm.Command) error {
 			return w.does(ctx, strings.TrimPrefix(fmt.Sprintf("%T", c), "fsm."))
 		},

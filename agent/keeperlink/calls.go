@@ -156,10 +156,7 @@ func (k *Link) Hold(ctx context.Context, group string, d time.Duration) error {
 
 // Resign gives a group up at once, whoever takes it.
 func (k *Link) Resign(ctx context.Context, group string) {
-	c, err := k.current()
-	if err == nil {
-		err = c.Resign(ctx, group)
-	}
+	err := k.call(ctx, func(ctx context.Context, c *keeper.Client) error { return c.Resign(ctx, group) })
 	if err != nil {
 		k.log.Warn("group not given up", "group", group, "err", err)
 	}

@@ -27,6 +27,7 @@ const (
 type Tracker struct {
 	slept func() time.Duration
 	back  func(member string) // nil: nobody wants to know
+	again func()              // nil: nobody wants to know
 
 	mu      sync.Mutex
 	since   time.Time                  // silence counts from here: the start, or the end of the last stall
@@ -133,12 +134,25 @@ func (t *Tracker) Asked(target probe.Target, now time.Time, err error) {
 
 // Answered notes that a target answered.
 func (t *Tracker) Answered(target probe.Target, now time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if at, ok := t.reached[target]; ok {
-		t.reached[target] = later(at, now)
+	if t.noteAnswer(target, now) && t.again != nil {
+		t.again()
 	}
 }
+
+// noteAnswer notes an answer, and reports whether it came after a silence.
+func (t *Tracker) noteAnswer(target probe.Target, now time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	at, ok := t.reached[target]
+	if ok {
+		t.reached[target] = later(at, now)
+	}
+	return ok && !at.IsZero() && now.Sub(at) >= steady
+}
+
+// OnReach has f called when a target answers after a silence; f must not block. It is set before the tracker is
+// told anything.
+func (t *Tracker) OnReach(f func()) { t.again = f }
 
 // OnTime reports whether this process has run when it should for long enough that silence means something.
 func (t *Tracker) OnTime(now time.Time) bool {

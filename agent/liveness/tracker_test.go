@@ -154,3 +154,19 @@ func TestWhoIsNoMemberIsForgotten(t *testing.T) {
 		t.Errorf("remembers %v", h.heard)
 	}
 }
+
+func TestAnAnswerAfterASilenceIsToldOf(t *testing.T) {
+	h, b := newHistory(t), target("192.0.2.2")
+	told := 0
+	h.OnReach(func() { told++ })
+	h.Watch([]probe.Target{b})
+	h.Asked(b, h.now, nil)
+	for i, d := range []time.Duration{200 * time.Millisecond, 300 * time.Millisecond, 100 * time.Millisecond, time.Minute} {
+		h.run(d, "segment")
+		h.Answered(b, h.now)
+		h.Answered(target("192.0.2.3"), h.now) // it is not asked
+		if want := (i + 1) / 2; told != want {
+			t.Errorf("it answers %v after it did, and %d were told of so far, want %d", d, told, want)
+		}
+	}
+}

@@ -73,6 +73,9 @@ func printAttestations(w io.Writer, members []api.Attestation) {
 		if len(m.Gone) > 0 {
 			why += "; silent to it: " + strings.Join(m.Gone, ", ")
 		}
+		if m.Sampled > 0 {
+			why += fmt.Sprintf("; has %d of %d of the owner's connections", m.Covered, m.Sampled)
+		}
 		var hears []string
 		for _, router := range slices.Sorted(maps.Keys(m.Hears)) {
 			hears = append(hears, router+" "+dash(m.Hears[router]))

@@ -24,6 +24,15 @@ type Conn struct {
 	Mark     uint32 // of the service, if it is one of a firewall mark
 }
 
+// ConnKey is what tells a connection from all others.
+type ConnKey struct {
+	Protocol        uint8
+	Client, Virtual netip.AddrPort
+}
+
+// Key returns what tells the connection from all others.
+func (c Conn) Key() ConnKey { return ConnKey{c.Protocol, c.Client, c.Virtual} }
+
 // established is the TCP state in which a connection counts as active.
 const established = 1
 

@@ -14,7 +14,8 @@ import (
 // ErrGone says that the keeper is not there any more.
 var ErrGone = errors.New("the keeper is gone")
 
-// Client speaks to a keeper. Its methods may be called concurrently.
+// Client speaks to a keeper. Its methods may be called concurrently. What is asked about a group is not done any more
+// once its context has reached its deadline, though the keeper may be frozen, and read it later.
 type Client struct {
 	conn    net.Conn
 	changed chan struct{}
@@ -67,11 +68,14 @@ func (c *Client) Set(ctx context.Context, o Order) error {
 	return nil
 }
 
+// claimWait is how long a keeper may take to begin a claim. An owner that was asked to yield goes on after that.
+const claimWait = 500 * time.Millisecond
+
 // Claim makes a group Active here, with three adverts of the priority at once, and returns when the
 // addresses are added and announced. The priority holds until an order brings another epoch or
 // priority, or the group is not Active any more.
 func (c *Client) Claim(ctx context.Context, group string, priority uint8) error {
-	_, err := c.call(ctx, request{Op: opClaim, Group: group, Priority: priority})
+	_, err := c.call(ctx, request{Op: opClaim, Group: group, Priority: priority, Until: until(ctx, claimWait)})
 	return err
 }
 
@@ -79,33 +83,33 @@ func (c *Client) Claim(ctx context.Context, group string, priority uint8) error 
 // addresses stay a moment longer than the state, else nothing has changed. False: the group is not
 // Active here.
 func (c *Client) Yield(ctx context.Context, group string, wait time.Duration) (bool, error) {
-	r, err := c.call(ctx, request{Op: opYield, Group: group, Wait: wait})
+	r, err := c.call(ctx, request{Op: opYield, Group: group, Wait: wait, Until: until(ctx, 0)})
 	return r.Yields, err
 }
 
 // Resign gives a group up with priority 0. It is not taken again for one Active_Down_Interval.
 func (c *Client) Resign(ctx context.Context, group string) error {
-	_, err := c.call(ctx, request{Op: opResign, Group: group})
+	_, err := c.call(ctx, request{Op: opResign, Group: group, Until: until(ctx, 0)})
 	return err
 }
 
 // Concede gives a group that is Active up to a member's claim that may not be heard here; the addresses
 // stay a moment longer than the state. False: the group was not Active here, and nothing has changed.
 func (c *Client) Concede(ctx context.Context, group string) (bool, error) {
-	r, err := c.call(ctx, request{Op: opConcede, Group: group})
+	r, err := c.call(ctx, request{Op: opConcede, Group: group, Until: until(ctx, 0)})
 	return r.Yields, err
 }
 
 // Renew has a group that is Active say at once that it is here, and where its addresses are.
 func (c *Client) Renew(ctx context.Context, group string) error {
-	_, err := c.call(ctx, request{Op: opRenew, Group: group})
+	_, err := c.call(ctx, request{Op: opRenew, Group: group, Until: until(ctx, 0)})
 	return err
 }
 
 // Hold keeps a group that is Backup from taking over by its timer for d: somebody else is known to
 // serve. Zero ends the hold. A claim is not held.
 func (c *Client) Hold(ctx context.Context, group string, d time.Duration) error {
-	_, err := c.call(ctx, request{Op: opHold, Group: group, Wait: d})
+	_, err := c.call(ctx, request{Op: opHold, Group: group, Wait: d, Until: until(ctx, 0)})
 	return err
 }
 

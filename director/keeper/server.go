@@ -216,7 +216,13 @@ func (s *session) do(ctx context.Context, q request, r *reply) (wait func() erro
 
 func (s *session) claim(ctx context.Context, q request) (wait func() error, err error) {
 	var done <-chan error
-	if err := s.k.call(ctx, func(now time.Time) { done = s.k.claim(now, q.Group, q.Priority) }); err != nil {
+	var late error
+	err = s.k.call(ctx, func(now time.Time) {
+		if late = q.over(); late == nil {
+			done = s.k.claim(now, q.Group, q.Priority)
+		}
+	})
+	if err := errors.Join(err, late); err != nil {
 		return nil, err
 	}
 	return func() error {
@@ -260,11 +266,14 @@ func (s *session) doAtOnce(ctx context.Context, q request, r *reply) error {
 
 // step gives an event to a group. Look, if any, sees the group first.
 func (s *session) step(ctx context.Context, q request, ev vrrp.Event, look func(*group)) error {
-	var missing error
+	var refused error
 	err := s.k.call(ctx, func(now time.Time) {
+		if refused = q.over(); refused != nil {
+			return
+		}
 		g := s.k.groups[q.Group]
 		if g == nil {
-			missing = fmt.Errorf("%s: no group %q", q.Op, q.Group)
+			refused = fmt.Errorf("%s: no group %q", q.Op, q.Group)
 			return
 		}
 		if look != nil {
@@ -272,5 +281,5 @@ func (s *session) step(ctx context.Context, q request, ev vrrp.Event, look func(
 		}
 		s.k.carry(now, g, g.machine.Step(now, "", ev))
 	})
-	return errors.Join(err, missing)
+	return errors.Join(err, refused)
 }

@@ -67,6 +67,12 @@ func TestBadInputEndsItsOwnSessionOnly(t *testing.T) {
 		"a bad claim":    {`{"id":7,"op":"claim","group":"nothing","priority":248}` + "\n", `no group "nothing"`},
 		"a bad yield":    {`{"id":7,"op":"yield","group":"nothing"}` + "\n", `no group "nothing"`},
 		"a bad hold":     {`{"id":7,"op":"hold","group":"nothing"}` + "\n", `no group "nothing"`},
+		"a late claim":   {`{"id":7,"op":"claim","group":"nothing","priority":248,"until":1}` + "\n", "too late"},
+		"a late yield":   {`{"id":7,"op":"yield","group":"nothing","until":1}` + "\n", "too late"},
+		"a late resign":  {`{"id":7,"op":"resign","group":"nothing","until":1}` + "\n", "too late"},
+		"a late concede": {`{"id":7,"op":"concede","group":"nothing","until":1}` + "\n", "too late"},
+		"a late renewal": {`{"id":7,"op":"renew","group":"nothing","until":1}` + "\n", "too late"},
+		"a late hold":    {`{"id":7,"op":"hold","group":"nothing","until":1}` + "\n", "too late"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := net.Dial("unix", socket)

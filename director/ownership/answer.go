@@ -56,10 +56,9 @@ func (s *step) refuse(q Asked, why string) { s.begin(Reply{ID: q.ID, Refuse: why
 
 // attest is what this director says of the group to another.
 func (s *step) attest(q Asked) Attestation {
-	a := Attestation{Owns: s.Keeper.Part == Owner, Epoch: s.Log.Epoch, Named: s.Log.Owner, Gone: s.missing()}
+	a := Attestation{Owns: s.Keeper.Part == Owner, Epoch: s.Log.Epoch, Named: s.Log.Owner, Gone: s.missing(), Reaches: s.reaches()}
 	a.Stays = a.Owns && s.contestedWith(q.From, q.Epoch, q.Named) == s.Self
-	for i, r := range s.Keeper.Routers {
-		a.Alone = append(a.Alone, s.alone(i))
+	for _, r := range s.Keeper.Routers {
 		heard := r.hears()
 		if s.Keeper.Part != Standby {
 			heard = "" // it is of the time before
@@ -88,21 +87,25 @@ func (s *step) answerClaimed(q Asked) {
 }
 
 // answerLet lets a group go that this director owns and cannot serve on one of its segments. It looks for
-// itself: who asks may be the one that is cut off.
+// itself: who asks may be the one that is cut off. If it owns the group still, it says whom it reaches.
 func (s *step) answerLet(q Asked) {
-	const refusal = "does not own it, or reaches others on every segment"
+	const lost = "does not own it"
 	if s.Keeper.Part != Owner {
-		s.refuse(q, refusal)
+		s.refuse(q, lost)
 		return
 	}
 	var routers []string
 	for _, r := range s.Keeper.Routers {
 		routers = append(routers, r.Name)
 	}
-	s.survey(nil, routers, releaseWait*3/4, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
+	s.survey(nil, routers, releaseWait*3/4, nil, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
+		if s.Keeper.Part != Owner {
+			s.refuse(q, lost)
+			return
+		}
 		for _, r := range routers {
 			seg, asked := segments[r]
-			if !asked || len(seg.Reached) > 0 || seg.Gateway || s.Keeper.Part != Owner {
+			if !asked || len(seg.Reached) > 0 || seg.Gateway {
 				continue
 			}
 			s.tell("guard", fmt.Sprintf("%s reaches nobody on a segment of %s, and lets it go", s.Self, s.Group))
@@ -110,6 +113,6 @@ func (s *step) answerLet(q Asked) {
 			s.begin(Reply{ID: q.ID})
 			return
 		}
-		s.refuse(q, refusal)
+		s.begin(Reply{ID: q.ID, Word: s.attest(q)})
 	})
 }

@@ -9,31 +9,31 @@ import (
 // refuses is the Reply of a refusal.
 func refuses(why string) Reply { return Reply{Refuse: why} }
 
-// near is of who reaches others on both segments.
-var near = []bool{false, false}
+// near is of who reaches the two others on both segments.
+var near = [][]string{{"d1", "d3"}, {"d1", "d3"}}
 
 func TestADirectorSaysWhatItKnowsOfAGroup(t *testing.T) {
 	s := newStory(t)
 	s.asked("d3", Question{Kind: Attest})
-	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", "d1"}, Alone: near}})
+	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", "d1"}, Reaches: near}})
 
 	s.Keeper.Routers[1].Silent = true
 	s.member("d1").Unheard, s.member("d1").Unreached = GoneAfter, []time.Duration{GoneAfter, -1}
 	s.Keeper.Routers[0].Age = 0
 	s.asked("d3", Question{Kind: Attest})
 	s.begun = s.begun[:1] // it looks after the silent router as well
-	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", ""}, Alone: near, Gone: []string{"d1"}}})
+	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", ""}, Reaches: [][]string{{"d3"}, {"d3"}}, Gone: []string{"d1"}}})
 
 	s = newStory(t)
 	s.member("d1").Unheard, s.member("d1").Unreached, s.OnTime = GoneAfter, nil, false
 	s.asked("d3", Question{Kind: Attest})
-	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", "d1"}, Alone: near}}) // it was late itself
+	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", "d1"}}}) // it was late itself
 }
 
 func TestAnOwnerSaysToWhomItWouldGiveTheGroupUp(t *testing.T) {
 	s := newStory(t)
 	s.owns()
-	owns := Attestation{Owns: true, Epoch: 4, Named: "d2", Hears: []string{"", ""}, Alone: near}
+	owns := Attestation{Owns: true, Epoch: 4, Named: "d2", Hears: []string{"", ""}, Reaches: near}
 	for _, tt := range []struct {
 		epoch uint64 // what who asks knows
 		named string
@@ -97,29 +97,39 @@ func TestAnOwnerThatIsToldOfAClaimConcedesIfItHasNotHeard(t *testing.T) {
 }
 
 func TestAnOwnerLetsGoOnlyWhereItReachesNobody(t *testing.T) {
-	const refusal = "does not own it, or reaches others on every segment"
+	const refusal = "does not own it"
+	stays := Attestation{Owns: true, Epoch: 4, Named: "d2", Hears: []string{"", ""}, Stays: true}
 	all := Segment{Router: "out", Reached: []string{"d1"}}
 	for _, tt := range []struct {
 		name    string
 		in      []Segment
+		says    [][]string
 		letsGo  bool
 		changed Part
 	}{
-		{"it reaches a member on each", []Segment{all, {Router: "in", Reached: []string{"d3"}}}, false, Owner},
-		{"it reaches the gateway", []Segment{all, {Router: "in", Gateway: true}}, false, Owner},
-		{"it reaches nobody on one", []Segment{all, {Router: "in"}}, true, Owner},
-		{"no segment was asked", nil, false, Owner},
-		{"it has let go meanwhile", []Segment{all, {Router: "in"}}, false, Standby},
+		{"it reaches a member on each", []Segment{all, {Router: "in", Reached: []string{"d3"}}}, [][]string{{"d1"}, {"d3"}}, false, Owner},
+		{"it reaches the gateway", []Segment{all, {Router: "in", Gateway: true}}, [][]string{{"d1"}, {Gateway}}, false, Owner},
+		{"it reaches nobody on one", []Segment{all, {Router: "in"}}, nil, true, Owner},
+		{"no segment was asked", nil, [][]string{nil, nil}, false, Owner},
+		{"it has let go meanwhile", []Segment{all, {Router: "in"}}, nil, false, Standby},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStory(t)
 			s.owns()
+			for i := range s.Members {
+				s.Members[i].Unreached = []time.Duration{GoneAfter, GoneAfter}
+			}
 			s.asked("d1", Question{Kind: Let})
 			s.does(probes("out", "in"))
 			s.is(tt.changed)
 			s.reaches(tt.in...)
-			if !tt.letsGo {
+			if tt.changed != Owner {
 				s.does(refuses(refusal))
+				return
+			}
+			if !tt.letsGo {
+				stays.Reaches = tt.says
+				s.does(Reply{Word: stays})
 				return
 			}
 			s.does(Tell{Kind: "guard", Text: "reaches nobody on a segment of g"}, Resign{}, Reply{})
@@ -131,7 +141,7 @@ func TestAnOwnerLetsGoOnlyWhereItReachesNobody(t *testing.T) {
 	s.owns()
 	s.Keeper.Routers = nil
 	s.asked("d3", Question{Kind: Let})
-	s.does(refuses(refusal))
+	s.does(Reply{Word: Attestation{Owns: true, Epoch: 4, Named: "d2", Stays: true, Reaches: [][]string{}}})
 }
 
 func TestAQuestionOfANewerVersionIsRefused(t *testing.T) {
@@ -159,5 +169,23 @@ func TestQuestionsAreAnsweredEachByItsOwnReply(t *testing.T) {
 	}
 	if len(order) != 4 || order[0] != 4 || order[1] != 3 || order[2] != 2 || order[3] != 1 {
 		t.Errorf("the replies are to %v, want 4, 3, 2, 1", order)
+	}
+}
+
+func TestTheGatewayCountsAsReachedWhereItAnsweredLately(t *testing.T) {
+	s := newStory(t)
+	s.owns()
+	for i := range s.Members {
+		s.Members[i].Unreached = []time.Duration{GoneAfter, GoneAfter}
+	}
+	s.asked("d1", Question{Kind: Let})
+	s.reaches(Segment{Router: "out", Reached: []string{"d1"}}, Segment{Router: "in", Gateway: true})
+	for _, want := range [][][]string{{{"d1"}, {Gateway}}, {nil, nil}} {
+		s.begun = nil
+		s.asked("d1", Question{Kind: Attest})
+		s.done(Verify{}, Done{OK: true})
+		s.begun = s.begun[1:]
+		s.does(Reply{Word: Attestation{Owns: true, Epoch: 4, Named: "d2", Stays: true, Hears: []string{"", ""}, Reaches: want}})
+		s.pass(seenFor)
 	}
 }

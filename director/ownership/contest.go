@@ -23,13 +23,10 @@ type contest struct {
 
 // rivals are the members that say that they own the group, while this director does.
 func (f Facts) rivals() []string {
-	var names []string
-	for _, m := range f.Members {
-		if f.Keeper.Part == Owner && m.Alive && m.Part == Owner {
-			names = append(names, m.Name)
-		}
+	if f.Keeper.Part != Owner {
+		return nil
 	}
-	return names
+	return f.owners()
 }
 
 // lookContest settles with other owners, with each by itself. Where they hear each other, VRRP does: only what
@@ -64,7 +61,7 @@ func (s *step) contend(rival string, c *contest) {
 	for _, r := range s.Keeper.Routers {
 		routers = append(routers, r.Name)
 	}
-	s.survey([]string{rival}, routers, surveyLimit, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+	s.survey([]string{rival}, routers, surveyLimit, nil, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		s.after(contestAgain, func(*step) { c.busy = false })
 		if word, ok := words[rival]; ok && s.contests[rival] == c && slices.Contains(s.rivals(), rival) {
 			s.settle(rival, c, word, segments)
@@ -99,23 +96,6 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 			}
 		})
 	}
-}
-
-// cutOff reports whether this director reaches nobody on some segment of the group where its rival does: it serves
-// nobody there. If that is so the other way round on another segment, neither is to let go: they would both.
-func (s *step) cutOff(word Attestation, segments map[string]Segment) bool {
-	cut := false
-	for i, r := range s.Keeper.Routers {
-		seg, asked := segments[r.Name]
-		if i >= len(word.Alone) || !asked {
-			continue
-		}
-		if word.Alone[i] && !s.alone(i) {
-			return false
-		}
-		cut = cut || !word.Alone[i] && s.alone(i) && len(seg.Reached) == 0 && !seg.Gateway
-	}
-	return cut
 }
 
 // contestedWith returns who stays of this director and a rival that both own the group: whom the highest epoch

@@ -244,7 +244,7 @@ func TestAnOwnerThatReachesNobodyWhereItsRivalDoesLetsGo(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		edit   func(*story)
-		word   []bool
+		word   [][]string
 		in     Segment
 		letsGo bool
 	}{
@@ -253,8 +253,9 @@ func TestAnOwnerThatReachesNobodyWhereItsRivalDoesLetsGo(t *testing.T) {
 		{"another answers just now", far, near, Segment{Router: "in", Reached: []string{"d3"}}, false},
 		{"others have answered lately", func(*story) {}, near, Segment{Router: "in"}, false},
 		{"this director was late", func(s *story) { far(s); s.OnTime = false }, near, Segment{Router: "in"}, false},
-		{"its rival reaches nobody either", far, []bool{false, true}, Segment{Router: "in"}, false},
-		{"its rival reaches nobody on the other segment", far, []bool{true, false}, Segment{Router: "in"}, false},
+		{"its rival reaches the gateway alone", far, [][]string{{"d3"}, {Gateway}}, Segment{Router: "in"}, true},
+		{"its rival reaches nobody either", far, [][]string{{"d3"}, nil}, Segment{Router: "in"}, false},
+		{"its rival reaches nobody on the other segment", far, [][]string{nil, {"d3"}}, Segment{Router: "in"}, false},
 		{"its rival does not say", far, nil, Segment{Router: "in"}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -262,7 +263,7 @@ func TestAnOwnerThatReachesNobodyWhereItsRivalDoesLetsGo(t *testing.T) {
 			tt.edit(s)
 			s.reaches(Segment{Router: "out", Reached: []string{"d3"}}, tt.in)
 			word := stays(3, "d1")
-			word.Alone = tt.word
+			word.Reaches = tt.word
 			s.says("d1", word)
 			if tt.letsGo {
 				s.does(Tell{Kind: "contest", Text: "it reaches nobody on a segment, and d1 does"}, Resign{})

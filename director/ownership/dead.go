@@ -55,7 +55,7 @@ func (s *step) lookDead() {
 	}
 	s.dead.busy = true
 	owner := s.Log.Owner
-	s.survey(s.others(owner), nil, attestLimit, func(s *step, words map[string]Attestation, _ map[string]Segment) {
+	s.survey(s.others(owner), nil, attestLimit, nil, func(s *step, words map[string]Attestation, _ map[string]Segment) {
 		s.after(deadAgain, func(s *step) { s.dead.busy = false })
 		by := []string{s.Self}
 		for _, m := range s.Members {

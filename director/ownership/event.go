@@ -46,7 +46,7 @@ const (
 	Attest  Kind = "attest"  // what do you know of it
 	Yield   Kind = "yield"   // you own it, and the log has it move to me: do not resist my claim
 	Claimed Kind = "claimed" // I have claimed it: let it go if you have not heard
-	Let     Kind = "let"     // you own it and nobody reaches you on its segment: let it go
+	Let     Kind = "let"     // you own it and nobody reaches you on its segment: let it go, or say whom you reach
 )
 
 // Question is what one director asks another about a group.
@@ -63,8 +63,10 @@ type Attestation struct {
 	Named string   `json:"named,omitempty"` // the owner that its log names
 	Stays bool     `json:"stays"`           // it owns the group, and does not give it up to who asks, by what both know
 	Hears []string `json:"hears,omitempty"` // the member that it hears own it now, or "", by router in the order of the configuration
-	Alone []bool   `json:"alone,omitempty"` // by router: no other member has answered there for 300 ms
 	Gone  []string `json:"gone,omitempty"`  // members that it has neither heard nor reached for 300 ms
+	// Reaches are the members that have answered on the segment of each router within 300 ms, and the [Gateway];
+	// none if it does not know.
+	Reaches [][]string `json:"reaches,omitempty"`
 }
 
 // Segment is what answers on the segment of a router.
@@ -100,6 +102,8 @@ type Pull struct {
 	ID     uint64
 	From   string
 	Within time.Duration
+	// Share is the least share of those connections that must be here after it, for it to have no error: 0 to 1.
+	Share float64
 }
 
 // Claim has the keeper take the group. Its Done comes when the addresses are announced.

@@ -19,6 +19,7 @@ type Facts struct {
 	Drains  bool          // asked to own nothing
 	OnTime  bool          // the process ran when it should have: what was not heard was not said
 	Voters  int           // members that vote, this one included
+	Groups  int           // that this director looks after; 0: nobody asks whether an owner that is heard answers
 	Keeper  Keeper
 	Members []Member // all others, witnesses too, by name
 }
@@ -106,11 +107,25 @@ func (f Facts) hearsSome(member string) bool {
 	return slices.ContainsFunc(f.Keeper.Routers, func(r Router) bool { return r.hears() == member })
 }
 
-// alone reports whether no other member has answered on the segment of a router for as long as counts.
-func (f Facts) alone(router int) bool {
-	return f.OnTime && !slices.ContainsFunc(f.Members, func(m Member) bool {
-		return router < len(m.Unreached) && m.Unreached[router] >= 0 && m.Unreached[router] < GoneAfter
-	})
+// near reports whether a member is reached on the segment of each router that is silent here, as far as can be told.
+func (f Facts) near(m Member) bool {
+	for i, r := range f.Keeper.Routers {
+		if r.Silent && i < len(m.Unreached) && m.Unreached[i] >= GoneAfter {
+			return false
+		}
+	}
+	return true
+}
+
+// owners are the members that own the group by their last report.
+func (f Facts) owners() []string {
+	var names []string
+	for _, m := range f.Members {
+		if m.Alive && m.Part == Owner {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
 
 // served returns who owns the group as far as this director knows, the named one apart, or "": then nobody is to
@@ -134,19 +149,21 @@ func (f Facts) served(but string) string {
 }
 
 // successor returns the first director in the log's order that could own the group now, the named one apart, or
-// "": also if the group has another owner already.
+// "": also if the group has another owner already. The owner that the log names comes first of all: where it is
+// Standby, the log is behind, and it has lost the group to the one that is to be succeeded. Who is not on this
+// director's side of a silent segment is passed over: it would not serve there.
 func (f Facts) successor(but string) string {
 	if f.served(but) != "" {
 		return ""
 	}
-	for _, name := range f.Log.Order {
+	for _, name := range append([]string{f.Log.Owner}, f.Log.Order...) {
 		switch m, ok := f.member(name); {
 		case name == but:
 		case name == f.Self:
 			if f.Ready && !f.Drains && f.Keeper.Part == Standby {
 				return name
 			}
-		case ok && m.Alive && m.Ready && m.Fit && !m.Draining && !m.Witness && m.Part == Standby:
+		case ok && m.Alive && m.Ready && m.Fit && !m.Draining && !m.Witness && m.Part == Standby && f.near(m):
 			return name
 		}
 	}

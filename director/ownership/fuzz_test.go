@@ -139,7 +139,7 @@ func (c *chaos) outcome(a Action) Done {
 	d := Done{OK: c.next(2) == 0}
 	switch a := a.(type) {
 	case Ask:
-		d.Word = Attestation{Owns: c.next(2) == 0, Epoch: uint64(c.next(8)), Named: c.name(), Stays: c.next(2) == 0, Hears: []string{c.name(), c.name()}[c.next(3)*2/3:], Gone: []string{c.name()}, Alone: []bool{c.next(2) == 0, c.next(2) == 0}}
+		d.Word = Attestation{Owns: c.next(2) == 0, Epoch: uint64(c.next(8)), Named: c.name(), Stays: c.next(2) == 0, Hears: []string{c.name(), c.name()}[c.next(3)*2/3:], Gone: []string{c.name()}, Reaches: [][]string{{c.name()}, {c.name()}}[c.next(3):]}
 	case Probe:
 		for _, r := range a.Routers {
 			d.Segments = append(d.Segments, Segment{Router: r, Reached: []string{c.name()}[c.next(2):], Serves: c.name(), Virtual: c.next(2) == 0, Gateway: c.next(2) == 0})

@@ -22,7 +22,10 @@ type Machine struct {
 	taking   *take
 	quiet    quiet
 	dead     dead
+	proof    proof
 	contests map[string]*contest // by the other owner
+	answered map[string]answered // by router
+	away     map[spot]bool       // who did not answer when it was looked at last
 
 	records   Records
 	claimed   string // why this director has claimed the group, while the log has not named it since
@@ -44,7 +47,7 @@ type step struct {
 
 // NewMachine returns a machine that knows nothing yet.
 func NewMachine() *Machine {
-	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}}
+	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, answered: map[string]answered{}, away: map[spot]bool{}}
 }
 
 // Deadline returns when the machine wants to Look though no fact has changed; zero for never.
@@ -81,6 +84,8 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	s.lookQuiet()
 	s.lookDead()
 	s.lookContest()
+	s.lookProof()
+	s.lookReturned()
 	return s.actions
 }
 
@@ -127,8 +132,9 @@ func (s *step) ask(to string, q Question, within time.Duration, then func(*step,
 }
 
 // survey asks members and the segments of routers, all at once. Then is called once with all that was said:
-// words by member, without those that did not answer, and segments by router.
-func (s *step) survey(members, routers []string, within time.Duration, then func(s *step, words map[string]Attestation, segments map[string]Segment)) {
+// words by member, without those that did not answer, and segments by router. Each, if any, is called with
+// each word that others are waited for after.
+func (s *step) survey(members, routers []string, within time.Duration, each func(*step, Attestation), then func(s *step, words map[string]Attestation, segments map[string]Segment)) {
 	words, segments := map[string]Attestation{}, map[string]Segment{}
 	open := len(members)
 	if len(routers) > 0 {
@@ -143,12 +149,16 @@ func (s *step) survey(members, routers []string, within time.Duration, then func
 		s.ask(name, Question{Attest, s.Log.Epoch, s.Log.Owner}, within, func(s *step, d Done) {
 			if d.Err == nil {
 				words[name] = d.Word
+				if each != nil && open > 1 {
+					each(s, d.Word)
+				}
 			}
 			done(s)
 		})
 	}
 	if len(routers) > 0 {
 		s.await(func(id uint64) Action { return Probe{id, routers, within} }, func(s *step, d Done) {
+			s.note(d.Segments)
 			for _, seg := range d.Segments {
 				segments[seg.Router] = seg
 			}

@@ -40,10 +40,31 @@ func unwell(s Situation) string {
 		return v.Name + " drains"
 	case v.Unfit != "":
 		return v.Name + " may not own it: " + v.Unfit
+	case unproven(s) != "":
+		return v.Name + " owns it, and " + unproven(s) + " get no answer for its address"
 	case !v.Ready && v.Unready > UnreadyOwner && !s.Log.Forced:
 		return fmt.Sprintf("%s has not been ready for %v", v.Name, UnreadyOwner)
 	}
 	return ""
+}
+
+// unproven names those that hear the owner and get no answer for its address, if they are two at least and no
+// other gets one; else it is empty. One may be wrong by itself.
+func unproven(s Situation) string {
+	var names []string
+	for _, v := range s.Views {
+		switch {
+		case !v.Alive || v.Name == s.Log.Owner || v.Hears != s.Log.Owner:
+		case !v.Unproven:
+			return ""
+		default:
+			names = append(names, v.Name)
+		}
+	}
+	if len(names) < 2 {
+		return ""
+	}
+	return strings.Join(names, " and ")
 }
 
 // silentOwner says why a group must leave an owner whose control is away or cut off while its keeper serves:

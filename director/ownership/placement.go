@@ -24,6 +24,7 @@ type View struct {
 	Unfit    string        // the requirement of the group that it does not meet, or empty
 	Score    int           // of the group's preferences; more is better
 	Silent   time.Duration // for how long nothing came from its agent
+	Unproven bool          // it hears the owner, and gets no answer for its address
 	Claim    string        // why it has claimed the group, or empty
 	Hears    string        // the member that it hears as Active, on every router of the group that hears anybody, or empty
 }

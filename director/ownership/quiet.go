@@ -22,6 +22,8 @@ type quiet struct {
 	busy    bool      // a survey is under way, or the next one waits
 	again   bool      // a survey was made since the first router fell silent
 	held    bool      // the keeper was told to hold its timer
+	until   time.Time // it does so until then at most
+	owned   []string  // who owned the group by its report when the last survey was begun
 	suspect string    // the owner that was found cut off the last time
 	choice  *Guarding // what was decided last; nil: nothing is silent
 	told    Choice    // what people were told of last, of what the looks said
@@ -52,8 +54,8 @@ func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
 		s.quiet.again = false
+		s.release()
 		if s.quiet.choice != nil {
-			s.release()
 			s.quiet.choice, s.quiet.suspect, s.quiet.told = nil, "", Take
 		}
 		return
@@ -67,7 +69,8 @@ func (s *step) lookQuiet() {
 		within = min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
 	}
 	s.quiet.again = true
-	s.survey(s.others(""), silent, within, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+	s.quiet.owned = s.owners()
+	s.survey(s.others(""), silent, within, (*step).waits, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
 		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
 		if len(still) > 0 {
@@ -80,7 +83,7 @@ func (s *step) lookQuiet() {
 // release ends a hold.
 func (s *step) release() {
 	if s.quiet.held {
-		s.quiet.held = false
+		s.quiet.held, s.quiet.until = false, time.Time{}
 		s.begin(HoldTimer{})
 	}
 }
@@ -121,19 +124,28 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	return pause
 }
 
-// ownsSince returns a member that answered a survey and says by now that it owns the group, or "".
-func (f Facts) ownsSince(words map[string]Attestation) string {
-	for _, m := range f.Members {
-		if _, answered := words[m.Name]; answered && m.Alive && m.Part == Owner {
-			return m.Name
+// ownsSince returns a member that answered a survey and has reported since then that it owns the group, or "". What
+// one reported before it may be over: that its keeper does not own the group any more is what the survey found.
+func (s *step) ownsSince(words map[string]Attestation) string {
+	for _, name := range s.owners() {
+		if _, answered := words[name]; answered && !slices.Contains(s.quiet.owned, name) {
+			return name
 		}
 	}
 	return ""
 }
 
 func (s *step) hold(d time.Duration) {
-	s.quiet.held = true
+	s.quiet.held, s.quiet.until = true, s.now.Add(d)
 	s.begin(HoldTimer{d})
+}
+
+// waits holds the timer until a survey is over, once a member says that it owns the group: whether it serves is known
+// when the segment has answered, which waits for the dead.
+func (s *step) waits(word Attestation) {
+	if word.Owns && len(s.silent()) > 0 && s.quiet.until.Before(s.now.Add(surveyLimit)) {
+		s.hold(surveyLimit)
+	}
 }
 
 // words joins what members say and what the segment answers.
@@ -177,21 +189,41 @@ func (s *step) relieve(owner string) {
 			return
 		}
 		var refused Refusal
-		if errors.As(d.Err, &refused) { // it is not cut off: this side sees less than it
-			s.quiet.choice = &Guarding{Hold, owner, fmt.Sprintf("%s owns it, and %s", owner, refused)}
-			s.hold(2*s.Keeper.Interval + 2*surveyLimit)
-			return
+		switch {
+		case errors.As(d.Err, &refused): // it has just lost it
+			s.stays(owner, refused.Error())
+		case d.Err == nil && d.Word.Owns && s.joined(owner, d.Word): // something between the two is broken
+			s.stays(owner, "reaches others on each segment")
+		case d.Err == nil && d.Word.Owns:
+			s.serve(owner)
+		default:
+			if d.Err != nil {
+				s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
+			}
+			s.claimFor(owner + " is cut off on a segment")
 		}
-		if d.Err != nil {
-			s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
-		}
-		s.claimFor(owner + " is cut off on a segment")
 	})
 }
 
-// mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear.
+// serve lets the timer have its way on a side of the segment of its own. It is no claim: that would win when the
+// sides are joined again.
+func (s *step) serve(owner string) {
+	why := owner + " owns it on another side, which no segment joins to this one"
+	s.quiet.choice = &Guarding{Take, owner, why}
+	s.warn("guard", fmt.Sprintf("%s on %s: %s", s.Group, s.Self, why))
+	s.release()
+}
+
+// stays holds the timer, since an owner that is not reached does not let go.
+func (s *step) stays(owner, why string) {
+	s.quiet.choice = &Guarding{Hold, owner, fmt.Sprintf("%s owns it, and %s", owner, why)}
+	s.hold(2*s.Keeper.Interval + 2*surveyLimit)
+}
+
+// mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear. One that
+// was late does not know that: somebody may have claimed while it stood still.
 func (s *step) mayTakeFrom(owner string) bool {
-	return !s.claiming && len(s.silent()) > 0 && s.successor(owner) == s.Self
+	return s.OnTime && !s.claiming && len(s.silent()) > 0 && s.successor(owner) == s.Self
 }
 
 // outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just

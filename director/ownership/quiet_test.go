@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/fsm"
 )
 
 // What is asked when the owner is silent.
@@ -25,24 +27,31 @@ func guards(words string) Tell { return Tell{Kind: "guard", Text: words, Alarm: 
 // isSilent plays until the owner has missed an advert on a router, and everybody is asked.
 func (s *story) isSilent() {
 	s.t.Helper()
+	s.isSilentBy(s.Log)
+}
+
+// isSilentBy is isSilent by another log.
+func (s *story) isSilentBy(log fsm.Ownership) {
+	s.t.Helper()
 	s.hushes("in")
 	s.pass(1500 * time.Millisecond)
-	s.does(askD1, askD3, probes("in"))
+	q := Question{Attest, log.Epoch, log.Owner}
+	s.does(Ask{To: "d1", Question: q}, Ask{To: "d3", Question: q}, probes("in"))
 }
 
 // Answers of the members and of the segment to a survey.
 func (s *story) serves() { // only its adverts do not arrive
 	s.t.Helper()
-	s.says("d1", Attestation{Owns: true})
 	s.says("d3", Attestation{})
 	s.reaches(Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+	s.says("d1", Attestation{Owns: true})
 }
 
 func (s *story) isCutOff() { // nobody on the segment reaches the owner
 	s.t.Helper()
-	s.says("d1", Attestation{Owns: true})
 	s.says("d3", Attestation{})
 	s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
+	s.says("d1", Attestation{Owns: true})
 }
 
 func (s *story) isFrozen() { // its kernel alone answers
@@ -222,9 +231,9 @@ func TestWhoIsCutOffItselfClaimsNothing(t *testing.T) {
 	s := newStory(t)
 	s.isSilent()
 	for range 3 {
-		s.says("d1", Attestation{Owns: true})
-		s.says("d3", Attestation{})
 		s.reaches(Segment{Router: "in"})
+		s.says("d3", Attestation{})
+		s.says("d1", Attestation{Owns: true})
 		s.pass(time.Second)
 	}
 	again := []Action{HoldTimer{holdFor}, askD1, askD3, probes("in")}
@@ -236,8 +245,9 @@ func TestARouterThatIsHeardAgainIsNotJudged(t *testing.T) {
 	s.hushes()
 	s.pass(1500 * time.Millisecond)
 	s.does(askD1, askD3, probes("out", "in"))
-	s.says("d1", Attestation{Owns: true})
 	s.says("d3", Attestation{})
+	s.says("d1", Attestation{Owns: true})
+	s.does(HoldTimer{surveyLimit})
 	s.mute["out"], s.Keeper.Routers[0].Silent = false, false
 	s.reaches(Segment{Router: "out"}, Segment{Router: "in", Reached: []string{"d1"}, Serves: "d1"})
 	s.does(guards("its adverts do not arrive"), HoldTimer{holdFor}) // not: this director is cut off on out
@@ -374,24 +384,58 @@ func TestAFrozenOwnerThatIsDeadByThenIsNotWaitedFor(t *testing.T) {
 	s.does(HoldTimer{}) // the timer has it
 }
 
-func TestAnOwnerThatSaysItReachesOthersIsNotClaimedFrom(t *testing.T) {
+func TestTheTimerHasItsWayIfTheOwnerReachesOthersOnAnotherSide(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		reaches [][]string // the owner, by router
+		other   time.Duration
+		gateway bool // is reached here
+		takes   bool
+	}{
+		{"both reach the third", [][]string{nil, {"d3"}}, GoneAfter, false, false},
+		{"it reaches this one", [][]string{nil, {"d2"}}, GoneAfter, false, false},
+		{"both reach the gateway", [][]string{nil, {Gateway}}, GoneAfter, true, false},
+		{"it alone reaches the gateway", [][]string{nil, {Gateway}}, GoneAfter, false, true},
+		{"it reaches a fourth", [][]string{nil, {"d4"}}, GoneAfter, true, true},
+		{"another segment is whole", [][]string{{"d3"}, {"d4"}}, 0, true, false},
+		{"it was late", nil, GoneAfter, true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			s.Keeper.Routers[0].Heard = ""
+			s.member("d1").Unreached, s.member("d3").Unreached = []time.Duration{tt.other, GoneAfter}, []time.Duration{tt.other, 0}
+			s.isSilent()
+			for range 2 {
+				s.pass(surveyLimit / 3)
+				s.says("d1", Attestation{Owns: true})
+				s.says("d3", Attestation{})
+				s.reaches(Segment{Router: "in", Reached: []string{"d3"}, Gateway: tt.gateway})
+			}
+			s.begun = nil
+			s.done(let, Done{Word: Attestation{Owns: true, Reaches: tt.reaches}})
+			if !tt.takes {
+				s.does(HoldTimer{holdFor})
+				if want := "d1 owns it, and reaches others on each segment"; s.m.Deaf() != want {
+					t.Errorf("it says %q, want %q", s.m.Deaf(), want)
+				}
+				return
+			}
+			s.does(guards("no segment joins"), HoldTimer{}) // a claim would win at the heal
+		})
+	}
+}
+
+func TestAnOwnerThatHasJustLostItIsNotClaimedFrom(t *testing.T) {
 	s := newStory(t)
 	s.isSilent()
 	s.isCutOff()
-	s.does(guards("nobody reaches it"), HoldTimer{holdFor})
 	s.pass(surveyLimit / 3)
-	s.does(askD1, askD3, probes("in"))
 	s.isCutOff()
-	s.does(guards("nobody reaches it"), HoldTimer{holdFor}, let)
-	s.done(let, Done{Err: Refusal("d1 reaches others")})
+	s.begun = nil
+	s.done(let, Done{Err: Refusal("does not own it")})
 	s.does(HoldTimer{holdFor})
-	if want := "d1 owns it, and d1 reaches others"; s.m.Deaf() != want {
-		t.Errorf("it says %q, want %q", s.m.Deaf(), want)
-	}
 	s.pass(time.Second)
 	s.does(askD1, askD3, probes("in"))
-	s.isCutOff()
-	s.does(HoldTimer{holdFor}, let) // people were told
 }
 
 func TestASecondSurveyWaitsForAgentsThatAreFarAway(t *testing.T) {
@@ -406,4 +450,133 @@ func TestASecondSurveyWaitsForAgentsThatAreFarAway(t *testing.T) {
 		}
 		s.begun = nil
 	}
+}
+
+func TestAnOwnerByAnOldLogSucceedsWhoHasTakenFromIt(t *testing.T) {
+	s := newStory(t)
+	s.Log = fsm.Ownership{Owner: "d2", Epoch: 4, Order: []string{"d1"}}
+	s.isSilentBy(s.Log)
+	s.isCutOff()
+	s.pass(surveyLimit / 3)
+	s.isCutOff()
+	if !s.opened(let) {
+		t.Errorf("d1 has taken from d2, which the log names yet, and is cut off now: %+v", s.begun)
+	}
+}
+
+func TestASuccessorThatIsNotOnThisSideIsPassedOver(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		out    time.Duration // for how long d3 has not answered on the router that is heard
+		in     time.Duration // and on the one that is silent
+		relief bool
+	}{
+		{"it is elsewhere on the silent segment", 0, GoneAfter, true},
+		{"it has answered a moment ago", 0, GoneAfter - 1, false},
+		{"it has no address there", 0, -1, false},
+		{"it is elsewhere on another segment", GoneAfter, 0, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			s.Log.Order = []string{"d3", "d2"}
+			s.member("d3").Unreached = []time.Duration{tt.out, tt.in}
+			s.isSilent()
+			s.isCutOff()
+			s.pass(surveyLimit / 3)
+			s.isCutOff()
+			if got := s.opened(let); got != tt.relief {
+				t.Errorf("it has the owner let go: %v", got)
+			}
+		})
+	}
+}
+
+func TestWhoStoodStillMeanwhileDoesNotClaimAtOnce(t *testing.T) {
+	t.Run("from a frozen owner", func(t *testing.T) {
+		s := newStory(t)
+		s.isSilent()
+		s.isFrozen()
+		s.pass(surveyLimit)
+		s.begun, s.OnTime = nil, false
+		s.pass(400 * time.Millisecond) // it is due, and what came meanwhile was not read yet
+		if s.opened(claim) {
+			t.Error("it claims by what it knew before it stood still")
+		}
+		s.OnTime = true
+		s.pass(300 * time.Millisecond)
+		s.isFrozen()
+		s.pass(surveyLimit)
+		if !s.opened(claim) {
+			t.Error("the next look claims")
+		}
+	})
+	t.Run("from one that is cut off", func(t *testing.T) {
+		s := newStory(t)
+		s.isSilent()
+		s.isCutOff()
+		s.pass(surveyLimit / 3)
+		s.isCutOff()
+		s.OnTime = false
+		s.done(let, Done{})
+		if s.opened(claim) {
+			t.Error("it claims by what it knew before it stood still")
+		}
+	})
+}
+
+func TestWhoReportsThatItOwnsAfterItWasAskedHasJustTakenIt(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		before Part // of d3, when the survey is begun, and after its answer
+		after  Part
+		holds  bool
+	}{
+		{"it has claimed after its answer", Standby, Owner, true},
+		{"it owned before, and says that it does not any more", Owner, Owner, false},
+		{"it owns nothing", Standby, Standby, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			s.member("d3").Part = tt.before
+			s.isSilent()
+			s.says("d3", Attestation{})
+			s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
+			s.member("d3").Part = tt.after
+			s.pass(surveyLimit)
+			if !tt.holds {
+				s.does()
+				return
+			}
+			s.does(guards("d3 has just taken it"), HoldTimer{holdFor})
+		})
+	}
+}
+
+func TestTheTimerWaitsForASurveyOnceAMemberSaysThatItOwns(t *testing.T) {
+	s := newStory(t)
+	s.member("d1").Part = Standby
+	s.isSilent()
+	s.says("d3", Attestation{Owns: true})
+	s.does(HoldTimer{surveyLimit}) // d1 is dead, and so does not answer on the segment
+	s.pass(surveyLimit - 1)
+	s.does()
+	s.reaches(Segment{Router: "in", Reached: []string{"d3"}, Serves: "d3"})
+	s.pass(1)
+	s.does(guards("its adverts do not arrive"), HoldTimer{holdFor})
+	s.pass(time.Second - surveyLimit)
+	s.does(askD1, askD3, probes("in"))
+	s.says("d3", Attestation{Owns: true})
+	s.does() // it is held for longer
+	s.speaks()
+	s.does(HoldTimer{})
+}
+
+func TestAHoldForASurveyEndsWithIt(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.says("d1", Attestation{Owns: true})
+	s.does(HoldTimer{surveyLimit})
+	s.speaks()
+	s.does(HoldTimer{})
+	s.quiesces()
 }

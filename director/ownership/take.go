@@ -13,10 +13,15 @@ import (
 const (
 	MoveLimit = 5 * time.Second
 	YieldWait = 500 * time.Millisecond
+	askLimit  = 2 * time.Second       // for the owner's answer: a host that is late loses no move by it
 	pushAfter = 60 * time.Millisecond // the owner has dropped the addresses by then: its table is final
 	mute      = time.Second           // an owner whose agent says nothing for so long is not asked
 	takeAgain = time.Second           // when the log does not show an outcome
 )
+
+// Coverage is the share of an owner's connections that its successor must have before it takes over, unless the move
+// is forced: each that is missing is lost.
+const Coverage = 0.95
 
 // take is a planned move to this director under way.
 type take struct {
@@ -71,7 +76,11 @@ func (s *step) lookTake() {
 		s.claimTake(t)
 		return
 	}
-	s.pull(t, func(s *step, d Done) {
+	share := Coverage
+	if in.Forced {
+		share = 0
+	}
+	s.pull(t, share, func(s *step, d Done) {
 		if d.Err != nil {
 			s.endTake(t, fmt.Errorf("connections of %s: %w", t.from, d.Err))
 			return
@@ -85,7 +94,7 @@ func (s *step) yieldTake(t *take) {
 	if !s.goesOn(t) {
 		return
 	}
-	s.ask(t.from, Question{Kind: Yield, Epoch: t.intent.Epoch}, YieldWait, func(s *step, d Done) {
+	s.ask(t.from, Question{Kind: Yield, Epoch: t.intent.Epoch}, askLimit, func(s *step, d Done) {
 		if d.Err != nil {
 			s.endTake(t, d.Err)
 			return
@@ -95,11 +104,11 @@ func (s *step) yieldTake(t *take) {
 }
 
 // pull is Pull for a move, as long as that goes on.
-func (s *step) pull(t *take, then func(*step, Done)) {
+func (s *step) pull(t *take, share float64, then func(*step, Done)) {
 	if !s.goesOn(t) {
 		return
 	}
-	s.await(func(id uint64) Action { return Pull{id, t.from, MoveLimit} }, then)
+	s.await(func(id uint64) Action { return Pull{id, t.from, MoveLimit, share} }, then)
 }
 
 // claimTake claims. The move has no end until it is known whether that holds.
@@ -138,7 +147,7 @@ func (s *step) claimedTake(t *take) {
 		return
 	}
 	t.claims = true
-	s.ask(t.from, Question{Kind: Claimed, Epoch: t.intent.Epoch}, YieldWait, func(s *step, d Done) { s.toldTake(t, d.Err) })
+	s.ask(t.from, Question{Kind: Claimed, Epoch: t.intent.Epoch}, askLimit, func(s *step, d Done) { s.toldTake(t, d.Err) })
 }
 
 // toldTake goes on when the owner was told, or not. It is not told and is not heard: two would own the
@@ -157,10 +166,10 @@ func (s *step) toldTake(t *take, err error) {
 	}
 	// Connections that began while we moved: once at once, for they send already, and once when the old
 	// owner can have no new ones.
-	s.pull(t, func(s *step, d Done) {
+	s.pull(t, 0, func(s *step, d Done) {
 		s.lacks(t, d.Err)
 		s.after(pushAfter, func(s *step) {
-			s.pull(t, func(s *step, d Done) {
+			s.pull(t, 0, func(s *step, d Done) {
 				s.lacks(t, d.Err)
 				s.endTake(t, nil)
 			})

@@ -80,7 +80,7 @@ func TestAMoveThatTheOwnerDoesNotYieldToChangesNothing(t *testing.T) {
 	s.does(pull)
 	s.done(pull, Done{})
 	s.does(yield)
-	s.pass(YieldWait)
+	s.pass(askLimit)
 	s.drops(errLate.Error())
 }
 
@@ -100,7 +100,7 @@ func TestAClaimIsWithdrawnWhereAnOwnerThatIsNotHeardIsNotTold(t *testing.T) {
 	s.claims()
 	s.done(claim, Done{})
 	s.does(told)
-	s.pass(YieldWait)
+	s.pass(askLimit)
 	s.does(Resign{}, dropped("d1 was not told of the claim, and is not heard on in: withdrawn"))
 }
 
@@ -110,7 +110,7 @@ func TestAClaimHoldsWhereAnOwnerIsHeardAndDoesNotSayThatItWasTold(t *testing.T) 
 	s.takes()
 	s.done(claim, Done{})
 	s.does(told)
-	s.pass(YieldWait)
+	s.pass(askLimit)
 	s.does(pull)
 }
 
@@ -162,7 +162,7 @@ func TestALimitThatPassesWhileTheKeeperClaimsWaitsForWhatComesOfIt(t *testing.T)
 		s.takes()
 		s.done(claim, Done{})
 		s.does(told)
-		s.pass(YieldWait)
+		s.pass(askLimit)
 		s.does(taken) // connections are not waited for any more
 		s.confirms()
 		s.quiesces()
@@ -360,4 +360,15 @@ func TestAnOutcomeThatComesTwiceCountsOnce(t *testing.T) {
 	s.step(Done{ID: id, Err: errLate})
 	s.step(Done{ID: 999})
 	s.does()
+}
+
+func TestASuccessorThatLacksConnectionsOfTheOwnerTakesOverOnlyWhereThatIsForced(t *testing.T) {
+	for forced, want := range map[bool]float64{false: Coverage, true: 0} {
+		s := newStory(t)
+		s.Log.Intent = &fsm.Intent{To: s.Self, Epoch: s.Log.Epoch + 1, Reason: "asked for", Forced: forced}
+		s.look()
+		if p, ok := s.begun[0].(Pull); !ok || p.Share != want {
+			t.Errorf("forced %v: %+v, want a share of %v", forced, s.begun[0], want)
+		}
+	}
 }

@@ -161,6 +161,11 @@ func moreAttacks(ignored func(Drop) string) []attack {
 		{name: "V39 a fragment", shot: func(_ segment, h *shot) { h.fragment = true }, want: ignored(DropFragment)},
 		{name: "V36 A11 our own source", shot: self, want: ignored(DropOwnSource)},
 		{name: "V36 A11 a virtual address as source", shot: vip, want: ignored(DropOwnSource)},
+		{name: "V36 A11 a virtual address as source, of a neighbor that was named by it", shot: vip, judge: func(j *Judge) {
+			for _, a := range j.Addresses {
+				j.Profile.Neighbors = append(slices.Clone(j.Profile.Neighbors), Neighbor{Address: a})
+			}
+		}, want: ignored(DropOwnSource), except: map[string]string{v6Both: "yields"}},
 		{name: "V36 A12 no source", shot: from("0.0.0.0", "::"), want: ignored(DropBadSource)},
 		{name: "V36 a multicast source", shot: from("224.0.0.18", "ff02::12"), want: ignored(DropBadSource)},
 		{name: "V36 the broadcast address as source", shot: from("255.255.255.255", "::"), want: ignored(DropBadSource)},

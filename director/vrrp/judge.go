@@ -89,8 +89,11 @@ func (j *Judge) note(odd bool, n Notice) {
 }
 
 func (j *Judge) source(src netip.Addr, member, listed bool) Drop {
+	// FRR speaks from a virtual link-local address where that is the first in its kernel's list. Whoever named
+	// it as a neighbor knows; we ourselves never speak from one.
+	virtual := slices.Contains(j.Addresses, src) && !(listed && src.IsLinkLocalUnicast() && src.Is6())
 	switch {
-	case j.Own[src] || slices.Contains(j.Addresses, src):
+	case j.Own[src] || virtual:
 		return DropOwnSource
 	case !src.IsValid() || src.IsUnspecified() || src.IsMulticast() || src.IsLoopback() || src == broadcast:
 		return DropBadSource

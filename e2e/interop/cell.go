@@ -36,6 +36,9 @@ type Cell struct {
 	Pass       bool // a password in the packets
 	Interval   time.Duration
 
+	// VirtualSource has FRR speak from a virtual address, and Named has quorate know it: in no cell of the matrix.
+	VirtualSource, Named bool
+
 	Plain bool // quorate's checksums have no pseudo-header: in no cell of the matrix, since neither peer believes them
 }
 

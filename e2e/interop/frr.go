@@ -70,8 +70,12 @@ func (f *frr) boot(s Settings) {
 	}
 	// The interface's own link-local address last, which makes it the first in the kernel's list: FRR's adverts
 	// leave from the first one, and if that is a virtual one, quorate does not believe them.
-	fmt.Fprintf(&b, "ip link set dev %[1]s up; until ip -6 addr show dev %[1]s scope link -tentative | grep fe80 | grep -qv %[2]s; do sleep 0.01; done\n",
-		name, linkLocal6)
+	if f.cell.VirtualSource { // it has no other
+		fmt.Fprintf(&b, "ip link set dev %[1]s addrgenmode none; ip link set dev %[1]s up\n", name)
+	} else {
+		fmt.Fprintf(&b, "ip link set dev %[1]s up; until ip -6 addr show dev %[1]s scope link -tentative | grep fe80 | grep -qv %[2]s; do sleep 0.01; done\n",
+			name, linkLocal6)
+	}
 	fmt.Fprintf(&b, "ip link set dev %s protodown on\n", name)
 	f.on.MustRun("sh", "-c", b.String())
 	f.zebra = realtime(f.on, "zebra", frrDir+"zebra", "-u", "frr", "-g", "frr", "-f", f.on.WriteFile("zebra.conf", ""),

@@ -3,7 +3,6 @@ package interop
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/quorate/quorate/director/vrrp"
@@ -12,25 +11,6 @@ import (
 
 // slack is what a busy machine may add to any time, and what nobody may notice of a planned move.
 const slack = time.Second
-
-// watch probes the address while f runs, and returns the longest gap.
-func (s *Stand) watch(f func() error) (lab.ProbeReport, error) {
-	s.watched = len(s.lapses)
-	probe := s.Client.Probe(lab.Probe{To: s.Cell.virtual(), Interval: 5 * time.Millisecond})
-	err := f()
-	time.Sleep(100 * time.Millisecond)
-	return probe.Close(), err
-}
-
-// gap holds the client's longest time without an answer, while it was watched, against the most that it may
-// be. Where nobody told the client who owns, it says nothing.
-func (s *Stand) gap(report lab.ProbeReport, most time.Duration) error {
-	untold := slices.ContainsFunc(s.lapses[s.watched:], func(l Lapse) bool { return l.Untold })
-	if untold || report.Longest <= most+report.Stall {
-		return nil
-	}
-	return fmt.Errorf("the client had no answer for %v, at most %v: %v", report.Longest, most, report)
-}
 
 // moved does something that moves the address, waits until it has, and holds the client's gap against the
 // most that it may be.

@@ -97,22 +97,27 @@ func (s *Stand) lapsed(side Speaker, since time.Time, wait time.Duration) error 
 }
 
 // recovers waits, after a lapse, until all is as before, and returns when it was. A peer that did not notice the
-// lapse does not announce itself again, and FRR never does: then the client is told by hand. Quorate does.
+// lapse does not announce itself again, and FRR never does: then the client is told by hand, once for each lapse.
+// Quorate does.
 func (s *Stand) recovers(side Speaker) (since time.Time, err error) {
-	judge := func() error {
-		since = time.Now()
-		return s.alone(side)
-	}
-	l := &s.lapses[len(s.lapses)-1]
-	if _, err = within(slack, judge); err != nil && !s.isQuorate(side) && s.serves(side, s.Cell.virtual()) == nil {
-		l.Untold = true
+	var told time.Time
+	for {
+		_, err = within(slack, func() error {
+			since = time.Now()
+			return s.alone(side)
+		})
+		if err == nil {
+			return since, nil
+		}
+		last := len(s.lapses) - 1
+		twice := !told.IsZero() && s.lapsed(side, told, 0) != nil
+		if twice || s.isQuorate(side) || s.serves(side, s.Cell.virtual()) != nil {
+			return since, fmt.Errorf("after a silence of %v: %w", s.lapses[last].Silence, err)
+		}
+		s.lapses[len(s.lapses)-1].Untold = true
+		told = time.Now()
 		s.tell()
-		_, err = within(slack, judge)
 	}
-	if err != nil {
-		err = fmt.Errorf("after a silence of %v: %w", l.Silence, err)
-	}
-	return since, err
 }
 
 // Lapses says which lapses there were since it was called last, or nothing.

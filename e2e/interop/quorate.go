@@ -52,6 +52,9 @@ func (c Cell) router(s Settings) keeper.Router {
 			r.Neighbors[0].MinTTL = 64 // what keepalived sends with
 		}
 	}
+	if c.Named {
+		r.Neighbors = []keeper.Neighbor{{Address: netip.MustParsePrefix(linkLocal6).Addr()}}
+	}
 	if c.Pass {
 		r.Auth = &keeper.Auth{Kind: "password", Key: password}
 	}

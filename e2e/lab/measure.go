@@ -101,6 +101,7 @@ type ProbeReport struct {
 	Lost     int
 	Longest  time.Duration // the longest time without a request that was answered
 	At       time.Time     // when it began
+	Away     time.Duration // the same with a request in it that was not: 0 if all were answered, however late they were sent
 	Stall    time.Duration // the longest time between two requests: no gap below it means anything
 }
 

@@ -138,7 +138,7 @@ func (p *probing) report() ProbeReport {
 	if len(p.sent) == 0 {
 		return r
 	}
-	last := p.sent[0]
+	last, lost := p.sent[0], false
 	for i, at := range p.sent {
 		if i > 0 {
 			r.Stall = max(r.Stall, at.Sub(p.sent[i-1]))
@@ -149,8 +149,12 @@ func (p *probing) report() ProbeReport {
 		if gap := at.Sub(last); gap > r.Longest && (p.answered[i] || i == len(p.sent)-1) {
 			r.Longest, r.At = gap, last
 		}
+		lost = lost || !p.answered[i]
+		if lost && (p.answered[i] || i == len(p.sent)-1) {
+			r.Away = max(r.Away, at.Sub(last))
+		}
 		if p.answered[i] {
-			last = at
+			last, lost = at, false
 		}
 	}
 	r.Lost = r.Sent - r.Answered

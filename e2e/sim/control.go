@@ -17,9 +17,9 @@ const (
 	onTime      = 300 * time.Millisecond // a process that was late is taken for on time after this
 	reportEvery = time.Second
 	reportLife  = 3500 * time.Millisecond
-	patience    = 3 * time.Second // with a keeper that does not answer
+	patience    = 3 * time.Second        // with a keeper that does not answer
+	claimWait   = 500 * time.Millisecond // for the keeper to begin a claim
 	fenceAfter  = 300 * time.Millisecond
-	moveAgain   = 5 * time.Second
 	settleTime  = 2 * reportEvery
 	returnAfter = 300 * time.Millisecond // who was silent for so long is told anew
 	streamDead  = time.Second            // a stream that was cut for longer is opened again
@@ -228,6 +228,9 @@ func (c *control) probe() {
 			case c.h.plugs[r.on].severed > 0 || !w.attached(c.h) || !w.attached(h):
 				c.reached[i][r.index] = -1
 			case w.answers(r.on, c.h.index, i):
+				if at := c.reached[i][r.index]; at >= 0 && w.now-at >= returnAfter {
+					c.look()
+				}
 				c.reached[i][r.index] = w.now
 			case c.reached[i][r.index] < 0:
 				c.reached[i][r.index] = w.now
@@ -365,6 +368,11 @@ func (c *control) lostKeeper() {
 	c.h.controlling.after(time.Millisecond, func() {
 		if !c.h.keeping.alive {
 			c.status, c.begun = nil, false
+			for _, g := range c.groups {
+				if g.gone != nil {
+					g.gone()
+				}
+			}
 			c.changed()
 		}
 	})

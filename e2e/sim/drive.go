@@ -22,6 +22,7 @@ type owning struct {
 	wake    time.Duration
 	replies map[uint64]func(ownership.Reply)
 	queue   queue
+	gone    func() // tells the one that waits that its keeper is gone; nil at first
 	last    uint64 // of the questions that came
 }
 
@@ -320,8 +321,9 @@ func (q *queue) next() {
 }
 
 // order has the keeper do something about the group after what it was asked before. Do is called in the
-// keeper, and calls back when it is done.
-func (g *owning) order(id uint64, do func(k *keeper, now time.Time, own *keptGroup, back func(ownership.Done))) {
+// keeper, and calls back when it is done. What it reads later than within a time is not done.
+func (g *owning) order(id uint64, within time.Duration, do func(k *keeper, now time.Time, own *keptGroup, back func(ownership.Done))) {
+	w := g.w
 	g.queue.add(func(next func()) {
 		answered := false
 		answer := func(d ownership.Done) {
@@ -341,8 +343,14 @@ func (g *owning) order(id uint64, do func(k *keeper, now time.Time, own *keptGro
 			return
 		}
 		g.h.controlling.after(patience, func() { answer(ownership.Done{Err: errTimeout}) })
+		end := w.now + within
+		g.gone = func() { answer(ownership.Done{Err: errNoKeeper}) }
 		back := func(d ownership.Done) { g.h.controlling.after(100*time.Microsecond, func() { answer(d) }) }
 		k.call(func(now time.Time) {
+			if w.now > end {
+				back(ownership.Done{Err: errTimeout})
+				return
+			}
 			own := k.group(g.name)
 			if own == nil {
 				back(ownership.Done{Err: errors.New("no such group")})
@@ -357,7 +365,7 @@ func (g *owning) order(id uint64, do func(k *keeper, now time.Time, own *keptGro
 func (g *owning) claim(a ownership.Claim) {
 	g.w.say(g.h.name, "claims", g.name, "")
 	g.w.watch.claimed(g.h, g.name)
-	g.order(a.ID, func(k *keeper, now time.Time, own *keptGroup, back func(ownership.Done)) {
+	g.order(a.ID, claimWait, func(k *keeper, now time.Time, own *keptGroup, back func(ownership.Done)) {
 		if own.machine.State() == vrrp.Initialize {
 			back(ownership.Done{Err: errors.New("it cannot work here")})
 			return
@@ -370,7 +378,7 @@ func (g *owning) claim(a ownership.Claim) {
 
 // keep has the keeper's machine take an event, and tells whether the group was owned.
 func (g *owning) keep(id uint64, ev func(now time.Time) vrrp.Event) {
-	g.order(id, func(k *keeper, now time.Time, own *keptGroup, back func(ownership.Done)) {
+	g.order(id, patience, func(k *keeper, now time.Time, own *keptGroup, back func(ownership.Done)) {
 		owned := own.machine.State() == vrrp.Active
 		k.carry(now, own, own.machine.Step(now, "", ev(now)))
 		back(ownership.Done{OK: owned})

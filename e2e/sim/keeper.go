@@ -352,9 +352,7 @@ func (g *keptGroup) lifetime() time.Duration {
 func (g *keptGroup) listening() time.Duration {
 	d := 50 * time.Millisecond
 	for _, r := range g.routers {
-		if r.life > 3*r.spec.Interval {
-			d = max(d, r.spec.Interval*11/10)
-		}
+		d = max(d, r.spec.Interval*11/10)
 	}
 	return d
 }

@@ -7,40 +7,27 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// placer places the groups while its director leads, as the agent's does. What it remembers ends with that.
+// placer places the groups while its director leads, as the agent's does.
 type placer struct {
-	led     time.Duration
-	intents map[string]intentSeen
-	dropped map[string]time.Duration
-	ordered map[string]time.Duration
-	wishes  ownership.Wishes
-	busy    bool // a proposal is on its way
+	led    time.Duration
+	leader *ownership.Leader
+	busy   bool // a proposal is on its way
 }
 
-type intentSeen struct {
-	epoch uint64
-	at    time.Duration
+func newPlacer(w *world, name string) *placer {
+	return &placer{led: w.now, leader: ownership.NewLeader(name, w.time())}
 }
 
-func newPlacer(now time.Duration) *placer {
-	return &placer{led: now, intents: map[string]intentSeen{}, dropped: map[string]time.Duration{}, ordered: map[string]time.Duration{}}
-}
-
-// place proposes what [ownership.Place] decides, one thing after the other.
+// place proposes what is decided, one thing after the other.
 func (c *control) place() {
 	w, p := c.w, c.placer
 	if w.now-p.led < settleTime || p.busy {
 		return
 	}
 	for _, s := range c.situations() {
-		cmd, name := command(ownership.Place(s)), s.Group
-		_, move := cmd.(fsm.SetIntent)
-		_, order := cmd.(fsm.SetOrder)
-		switch {
-		case cmd == nil, move && w.within(p.dropped, name, moveAgain), order && w.within(p.ordered, name, reportEvery):
+		cmd := p.leader.Decide(w.time(), s)
+		if cmd == nil {
 			continue
-		case order:
-			p.ordered[name] = w.now
 		}
 		w.watch.reasoned(c.h, cmd)
 		p.busy = true
@@ -50,11 +37,6 @@ func (c *control) place() {
 		})
 		return
 	}
-}
-
-func (w *world) within(of map[string]time.Duration, name string, d time.Duration) bool {
-	at, ok := of[name]
-	return ok && w.now-at < d
 }
 
 // situations is what this leader knows of every group.
@@ -67,29 +49,12 @@ func (c *control) situations() []ownership.Situation {
 		}
 	}
 	var all []ownership.Situation
-	var shares []ownership.Share
 	for i, name := range w.groups {
-		g, ok := c.state.Groups[name]
-		if !ok {
-			continue
+		if g, ok := c.state.Groups[name]; ok {
+			all = append(all, ownership.Situation{Group: name, Log: g, Placement: w.placementOf(c.state, name), Views: c.views(i)})
 		}
-		s := ownership.Situation{
-			Group: name, Log: g, Placement: w.placementOf(c.state, name), Leader: c.h.name,
-			Sound: ownership.Sound(silent, c.h.name, g.Owner, w.now-c.placer.led),
-			Age:   c.intentAge(name, g), Views: c.views(i),
-		}
-		for j := range s.Views {
-			v := &s.Views[j]
-			v.Silent, v.Score = silent[v.Name], v.Score+s.Placement.Scores[v.Name]
-		}
-		all, shares = append(all, s), append(shares, ownership.ShareOf(s))
 	}
-	load, plan := ownership.Loads(shares), ownership.Spread(shares)
-	for i := range all {
-		s := &all[i]
-		s.Load, s.Spread = load, plan[s.Group]
-		s.Wished = c.placer.wishes.Look(s.Group, s.Log.Epoch, ownership.Wished(*s), w.time())
-	}
+	c.placer.leader.Look(w.time(), all, silent)
 	return all
 }
 
@@ -144,37 +109,4 @@ func (g groupStatus) hears() int {
 		member = r.heard
 	}
 	return member
-}
-
-func command(d ownership.Decision) fsm.Command {
-	switch {
-	case d.Confirm != nil:
-		return *d.Confirm
-	case d.Drop != nil:
-		return *d.Drop
-	case d.Move != nil:
-		return *d.Move
-	case d.Order != nil:
-		return *d.Order
-	}
-	return nil
-}
-
-// intentAge returns how long this leader has seen a group's intent.
-func (c *control) intentAge(name string, g fsm.Ownership) time.Duration {
-	p := c.placer
-	seen, ok := p.intents[name]
-	if g.Intent == nil {
-		if ok && seen.epoch > g.Epoch { // it ended without an owner
-			p.dropped[name] = c.w.now
-			p.wishes.Again(name)
-		}
-		delete(p.intents, name)
-		return 0
-	}
-	if !ok || seen.epoch != g.Intent.Epoch {
-		seen = intentSeen{g.Intent.Epoch, c.w.now}
-		p.intents[name] = seen
-	}
-	return c.w.now - seen.at
 }

@@ -30,12 +30,7 @@ func (p *process) kill() {
 
 // after has the process do something in a while.
 func (p *process) after(d time.Duration, do func()) {
-	life := p.life
-	p.w.after(d, func() {
-		if p.life == life {
-			p.now(do)
-		}
-	})
+	p.w.add(due{at: p.w.now + max(d, 0), do: do, in: p, life: p.life})
 }
 
 // now has the process do something as soon as it runs.

@@ -14,7 +14,7 @@ import (
 const (
 	heartbeat    = 500 * time.Millisecond
 	lease        = 250 * time.Millisecond
-	raftTick     = 50 * time.Millisecond
+	raftTick     = 100 * time.Millisecond
 	quorumGrace  = 2 * time.Second
 	electionLow  = 500 * time.Millisecond
 	electionHigh = 1500 * time.Millisecond
@@ -100,7 +100,7 @@ func (c *control) raft() {
 	w.agreed.term++
 	n.leads, n.term, n.quorum, n.leader, n.blind = true, w.agreed.term, w.now, c.h.index, false
 	n.pending = 0
-	c.placer = newPlacer(w.now)
+	c.placer = newPlacer(w, c.h.name)
 	for _, o := range votes {
 		o.contact = w.now // and votes for no other now
 	}

@@ -14,7 +14,7 @@ import (
 // is well again and it must settle, and stay so.
 const (
 	warm  = 10 * time.Second
-	quiet = 10 * time.Second
+	quiet = 6 * time.Second
 )
 
 // Result is how a scenario came out.

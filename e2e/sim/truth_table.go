@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -58,7 +59,7 @@ var Truth = []Row{
 
 	{Situation{PairParts, Open, false}, "owner", "owner", "owner", "owner", "the other segment joins the sides, so one owns both; it reaches the gateway"},
 	{Situation{PairParts, Open, true}, "owner", "owner", "owner", "owner", "the other segment joins the sides, so one owns both; it reaches the gateway"},
-	{Situation{PairParts, Few, false}, "owner", "owner", "nobody", "owner", "the successor is the one that is cut off, and takes nothing though the owner yields once"},
+	{Situation{PairParts, Few, false}, "owner", "another", "nobody", "owner", "without a quorum nobody takes from who is heard; who yields does so once"},
 	{Situation{PairParts, OwnerCut, false}, "another", "another", "another", "another", "its adverts are heard on the other segment: the quorum claims from it after the grace"},
 	{Situation{PairParts, OwnerCut, true}, "another", "another", "another", "another", "its adverts are heard on the other segment: the quorum claims from it after the grace"},
 	{Situation{PairParts, OthersCut, false}, "owner", "owner", "owner", "owner", "the owner has the quorum and is heard on the other segment"},
@@ -79,12 +80,7 @@ var Truth = []Row{
 
 // allows reports whether a cell has an outcome.
 func allows(cell, outcome string) bool {
-	for _, one := range strings.Split(cell, " or ") {
-		if one == outcome {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(strings.Split(cell, " or "), outcome)
 }
 
 // Document is the truth table as people read it.

@@ -169,7 +169,7 @@ func (w *world) run(until time.Duration) {
 		}
 		e := w.pop()
 		w.now = e.at
-		e.do()
+		e.happen()
 		if w.dirty {
 			w.dirty = false
 			w.watch.look()

@@ -271,6 +271,38 @@ func TestWhoServedOnTheOtherSideGivesUpWhenItIsTold(t *testing.T) {
 	w.stays(t, survivor, 3*time.Second)
 }
 
+// TestForceLeavesALivingMinorityBehind loses two of four: the two that are left are no quorum.
+func TestForceLeavesALivingMinorityBehind(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "v", 4)
+	w.settled(t)
+	survivor, alive := w.Directors[3], w.Directors[2]
+	for _, d := range w.Directors[:2] {
+		d.Die()
+	}
+	lab.Eventually(t, 20*time.Second, "there is no quorum", func() error {
+		if k := know(t, survivor); k.Quorum || k.Answering != 2 {
+			return fmt.Errorf("%+v", k)
+		}
+		return nil
+	})
+	w.agreed(t)
+	w.unchanged(t, func() {
+		command(t, survivor, "recover").refused(t, "of 4 members 2 answer", alive.Name, "3 must reach each other", "--force")
+	})
+	command(t, survivor, "recover", "--force").want(t, 0)
+	lab.Eventually(t, 30*time.Second, alive.Name+" refuses", func() error { return refuses(t, alive, survivor) })
+	lab.Eventually(t, moves, survivor.Name+" owns", func() error {
+		if owners := w.Owners(vip); len(owners) != 1 || owners[0] != survivor.Host {
+			return fmt.Errorf("%v", owners)
+		}
+		return nil
+	})
+	command(t, alive, "leave").want(t, 0)
+	w.Join(t, alive)
+	members(t, survivor, alive, survivor)
+}
+
 func TestASnapshotIsSavedInspectedAndRestored(t *testing.T) {
 	t.Parallel()
 	w := owned(t, 3)

@@ -65,7 +65,8 @@ func inside(pattern *regexp.Regexp) (status int) {
 	fmt.Printf("# VRRP of quorate and keepalived, %s\n\n", time.Now().Format(time.DateOnly))
 	fmt.Printf("- kernel %s, %d CPUs\n", first("uname", "-r"), runtime.NumCPU())
 	fmt.Printf("- quorate: %s\n- %s\n", first(os.Getenv(lab.EnvBinary), "version"), first("keepalived", "--version"))
-	fmt.Println("\nEchoes are a millisecond apart. A ratio below 1 is in quorate's favour.")
+	fmt.Println("\nEchoes are a millisecond apart. A gap is between two that were answered, with a lost one between: 0 is none lost. " +
+		"Rounds in which the client itself stood still are repeated. A ratio below 1 is in quorate's favour.")
 	for _, p := range parts() {
 		if !pattern.MatchString(p.name) {
 			continue

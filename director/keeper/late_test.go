@@ -1,0 +1,81 @@
+package keeper
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// frozen listens as a keeper that reads nothing until the client has given up, and returns what it reads then.
+func frozen(t *testing.T, ask func(context.Context, *Client) error, patience time.Duration) request {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := Dial(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ctx := t.Context()
+	if patience > 0 {
+		limited, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		ctx = limited
+	}
+	asked := make(chan error, 1)
+	go func() { asked <- ask(ctx, c) }()
+	if patience > 0 {
+		if err := <-asked; err == nil {
+			t.Fatal("it is answered by nobody")
+		}
+	}
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	var q request
+	if err := json.NewDecoder(bufio.NewReader(conn)).Decode(&q); err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+func TestWhatWaitedInTheSocketOfAFrozenKeeperIsOverWhenItWasGivenUp(t *testing.T) {
+	for name, ask := range map[string]func(context.Context, *Client) error{
+		"claim":   func(ctx context.Context, c *Client) error { return c.Claim(ctx, "web", 248) },
+		"yield":   func(ctx context.Context, c *Client) error { _, err := c.Yield(ctx, "web", time.Second); return err },
+		"resign":  func(ctx context.Context, c *Client) error { return c.Resign(ctx, "web") },
+		"concede": func(ctx context.Context, c *Client) error { _, err := c.Concede(ctx, "web"); return err },
+		"renew":   func(ctx context.Context, c *Client) error { return c.Renew(ctx, "web") },
+		"hold":    func(ctx context.Context, c *Client) error { return c.Hold(ctx, "web", time.Second) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			if q := frozen(t, ask, 20*time.Millisecond); q.Op != name || q.over() == nil {
+				t.Errorf("%+v is not over, though it is given up", q)
+			}
+			q := frozen(t, ask, 0)
+			if q.over() != nil {
+				t.Errorf("%+v is over at once", q)
+			}
+			if left := q.Until - uptime(); name == "claim" && (left <= 0 || left > claimWait) || name != "claim" && q.Until != 0 {
+				t.Errorf("%+v is over in %v", q, left)
+			}
+		})
+	}
+}
+
+func TestAnOrderIsNeverOver(t *testing.T) {
+	set := func(ctx context.Context, c *Client) error { return c.Set(ctx, Order{}) }
+	if q := frozen(t, set, 20*time.Millisecond); q.Op != opSet || q.Until != 0 {
+		t.Errorf("%+v, though the keeper must end with it", q)
+	}
+}

@@ -1,0 +1,99 @@
+package ownership
+
+import (
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+const (
+	// moveAgain is how long a leader waits after a move that came to nothing before it wants another.
+	moveAgain = 5 * time.Second
+	// orderAgain is how long it leaves the order of successors alone after a change.
+	orderAgain = time.Second
+)
+
+// Leader is what a director remembers of all groups while it leads, so that [Place] can be asked about each. It
+// reads no clock; a new leader begins with nothing.
+type Leader struct {
+	name    string
+	since   time.Time
+	intents map[string]intentSeen
+	dropped map[string]time.Time // group: when a move of it came to nothing
+	ordered map[string]time.Time // group: when its successors were last put into another order
+	wishes  Wishes
+}
+
+type intentSeen struct {
+	epoch uint64
+	at    time.Time
+}
+
+// NewLeader returns what a director that leads from now on remembers: nothing yet.
+func NewLeader(name string, now time.Time) *Leader {
+	return &Leader{name: name, since: now, intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, ordered: map[string]time.Time{}}
+}
+
+// Look completes what is known of all groups, of which only Group, Log, Placement and Views need be set. Silent is
+// for how long nothing came from the agent of each other member.
+func (l *Leader) Look(now time.Time, all []Situation, silent map[string]time.Duration) {
+	shares := make([]Share, len(all))
+	for i := range all {
+		s := &all[i]
+		s.Leader, s.Age = l.name, l.age(now, s.Group, s.Log)
+		s.Sound = Sound(silent, l.name, s.Log.Owner, now.Sub(l.since))
+		for j := range s.Views {
+			v := &s.Views[j]
+			v.Silent, v.Score = silent[v.Name], v.Score+s.Placement.Scores[v.Name]
+		}
+		shares[i] = ShareOf(*s)
+	}
+	load, plan := Loads(shares), Spread(shares)
+	for i := range all {
+		s := &all[i]
+		s.Load, s.Spread = load, plan[s.Group]
+		s.Wished = l.wishes.Look(s.Group, s.Log.Epoch, Wished(*s), now)
+	}
+}
+
+// age returns how long this leader has seen the group's intent.
+func (l *Leader) age(now time.Time, name string, g fsm.Ownership) time.Duration {
+	seen, ok := l.intents[name]
+	if g.Intent == nil {
+		if ok && seen.epoch > g.Epoch { // it ended without an owner
+			l.dropped[name] = now
+			l.wishes.Again(name)
+		}
+		delete(l.intents, name)
+		return 0
+	}
+	if !ok || seen.epoch != g.Intent.Epoch {
+		seen = intentSeen{g.Intent.Epoch, now}
+		l.intents[name] = seen
+	}
+	return now.Sub(seen.at)
+}
+
+// Decide returns what to propose for a group that [Leader.Look] has looked at, or nil: what [Place] says, but not
+// the same again right after it came to nothing.
+func (l *Leader) Decide(now time.Time, s Situation) fsm.Command {
+	d := Place(s)
+	switch {
+	case d.Confirm != nil:
+		return *d.Confirm
+	case d.Drop != nil:
+		return *d.Drop
+	case d.Move != nil && !within(l.dropped, s.Group, now, moveAgain):
+		return *d.Move
+	case d.Order != nil && !within(l.ordered, s.Group, now, orderAgain):
+		l.ordered[s.Group] = now
+		return *d.Order
+	}
+	return nil
+}
+
+// within reports whether something happened to a group no longer ago than that.
+func within(at map[string]time.Time, group string, now time.Time, d time.Duration) bool {
+	t, ok := at[group]
+	return ok && now.Sub(t) < d
+}

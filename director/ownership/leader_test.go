@@ -1,0 +1,80 @@
+package ownership
+
+import (
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// led is a leader with one group, of which d1 owns and drains.
+type led struct {
+	*Leader
+	now time.Time
+	log fsm.Ownership
+}
+
+func leads() *led {
+	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	return &led{NewLeader("d2", now), now, fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2", "d3"}}}
+}
+
+// decides is what is proposed after a while.
+func (l *led) decides(after time.Duration) fsm.Command {
+	l.now = l.now.Add(after)
+	all := []Situation{{Group: "g", Log: l.log, Views: []View{
+		{Name: "d1", Alive: true, Ready: true, Active: true, Draining: true, Epoch: 9}, {Name: "d2", Alive: true, Ready: true}, {Name: "d3", Alive: true, Ready: true},
+	}}}
+	l.Look(l.now, all, map[string]time.Duration{"d1": 0, "d3": 0})
+	return l.Decide(l.now, all[0])
+}
+
+func TestAMoveThatCameToNothingIsWantedAgainAfterAWhile(t *testing.T) {
+	l := leads()
+	move, ok := l.decides(0).(fsm.SetIntent)
+	if !ok || move.Intent.To != "d2" {
+		t.Fatalf("a drain: %+v", move)
+	}
+	l.log.Intent = &move.Intent
+	if got := l.decides(time.Second); got != nil {
+		t.Errorf("while it is under way: %+v", got)
+	}
+	l.log.Intent = nil // d2 could not
+	if got := l.decides(time.Second); got != nil {
+		t.Errorf("right after it came to nothing: %+v", got)
+	}
+	if got := l.decides(moveAgain - 1); got != nil {
+		t.Errorf("a moment before it is time: %+v", got)
+	}
+	if _, ok := l.decides(1).(fsm.SetIntent); !ok {
+		t.Errorf("after %v it is not wanted again", moveAgain)
+	}
+}
+
+func TestALeaderWaitsForAMoveThatItFinds(t *testing.T) {
+	l := leads()
+	l.log.Intent = &fsm.Intent{To: "d2", Epoch: 5}
+	for _, after := range []time.Duration{time.Hour, IntentLife} {
+		if got := l.decides(after); got != nil {
+			t.Fatalf("%v later: %+v", after, got)
+		}
+	}
+	if _, ok := l.decides(1).(fsm.DropIntent); !ok {
+		t.Errorf("it is not ended %v after it was seen", IntentLife)
+	}
+}
+
+func TestTheOrderOfSuccessorsIsLeftAloneForAWhile(t *testing.T) {
+	l := leads()
+	l.log.Intent, l.log.Owner, l.log.Order = nil, "", nil
+	order := func(after time.Duration) bool {
+		l.now = l.now.Add(after)
+		all := []Situation{{Group: "g", Log: l.log, Views: []View{{Name: "d2", Alive: true, Ready: true}}}}
+		l.Look(l.now, all, nil)
+		_, ok := l.Decide(l.now, all[0]).(fsm.SetOrder)
+		return ok
+	}
+	if !order(0) || order(orderAgain-1) || !order(1) {
+		t.Error("the order is not set at once, then not before a second, then again")
+	}
+}

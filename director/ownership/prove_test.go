@@ -1,0 +1,108 @@
+package ownership
+
+import (
+	"testing"
+	"time"
+)
+
+// watched is a story in which somebody asks whether the owner answers.
+func watched(t *testing.T) *story {
+	s := newStory(t)
+	s.Groups = 1
+	s.look()
+	s.asksForProof()
+	return s
+}
+
+// asksForProof lets time pass until the segments are asked.
+func (s *story) asksForProof() {
+	s.t.Helper()
+	for range 2 * proveEvery / (10 * time.Millisecond) { // wherever the group's name puts it
+		if s.pass(10 * time.Millisecond); len(s.begun) > 0 {
+			break
+		}
+	}
+	s.does(probes("out", "in"))
+}
+
+func (s *story) answers(owner ...string) {
+	serves := ""
+	if len(owner) > 0 {
+		serves = owner[0]
+	}
+	s.reaches(Segment{Router: "out", Reached: []string{"d1", "d3"}, Serves: "d1"}, Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: serves})
+}
+
+func TestAnOwnerThatIsHeardAndDoesNotAnswerIsNamedTheSecondTime(t *testing.T) {
+	s := watched(t)
+	s.answers()
+	s.does()
+	s.asksForProof()
+	s.answers()
+	s.does(Tell{Kind: "guard", Text: "does not answer for the address of in", Alarm: true})
+	if got := s.m.Unproven(); got != "in" {
+		t.Errorf("it names %q", got)
+	}
+	s.asksForProof()
+	s.answers()
+	s.does() // people were told
+	s.asksForProof()
+	s.answers("d1")
+	if got := s.m.Unproven(); got != "" {
+		t.Errorf("it answers, and %q is named", got)
+	}
+}
+
+func TestWhoReachesNobodyDoubtsNobody(t *testing.T) {
+	s := watched(t)
+	for range 3 {
+		s.reaches(Segment{Router: "out", Serves: "d1", Reached: []string{"d1"}}, Segment{Router: "in"})
+		s.asksForProof()
+	}
+	if got := s.m.Unproven(); got != "" {
+		t.Errorf("it reaches nobody on in, and names %q", got)
+	}
+}
+
+func TestManyGroupsAreAskedForRarely(t *testing.T) {
+	s := newStory(t)
+	s.Groups = 1000
+	s.look()
+	s.pass(proveEvery - 1)
+	s.does()
+	asked := 0
+	for range 400 {
+		s.pass(time.Second)
+		for _, a := range s.begun {
+			if _, ok := a.(Probe); ok {
+				asked++
+			}
+		}
+		s.begun = nil
+	}
+	if asked < 1 || asked > 3 {
+		t.Errorf("asked %d times in 400 s", asked)
+	}
+}
+
+func TestAnOwnerWithoutProofIsMovedFromIfTwoFindIt(t *testing.T) {
+	owner := View{Name: "d1", Alive: true, Ready: true, Active: true}
+	hears := func(name string, unproven bool) View {
+		return View{Name: name, Alive: true, Ready: true, Hears: "d1", Unproven: unproven}
+	}
+	log := leads().log
+	for _, tt := range []struct {
+		views []View
+		moves bool
+	}{
+		{[]View{owner, hears("d2", true), hears("d3", true)}, true},
+		{[]View{owner, hears("d2", true), hears("d3", false)}, false},
+		{[]View{owner, hears("d2", true)}, false},
+		{[]View{owner, hears("d2", false), hears("d3", false)}, false},
+	} {
+		d := Place(Situation{Group: "g", Log: log, Views: tt.views})
+		if (d.Move != nil) != tt.moves || d.Move != nil && d.Move.Intent.Reason != "d1 owns it, and d2 and d3 get no answer for its address" {
+			t.Errorf("%+v: %+v", tt.views, d.Move)
+		}
+	}
+}

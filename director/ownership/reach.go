@@ -1,0 +1,120 @@
+package ownership
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Gateway stands for the default route's next hop among those that are reached on a segment.
+const Gateway = "(gateway)"
+
+// seenFor is for how long a segment's answer counts. Whoever asks again does it sooner.
+const seenFor = time.Second
+
+// answered is who answered on a segment when it was asked last.
+type answered struct {
+	at  time.Time
+	who []string
+}
+
+// spot is a member on the segment of a router, in the order of the configuration.
+type spot struct {
+	member string
+	router int
+}
+
+// lookReturned has an owner announce its addresses again when a member answers on a segment of the group after it had
+// not for as long as counts. The segment may have been cut: whoever was on the other side believes who announced
+// there last, and where that one has let go, no contest tells it.
+func (s *step) lookReturned() {
+	if !s.OnTime {
+		return // who did not answer was not listened for
+	}
+	back := false
+	for _, m := range s.Members {
+		for i, d := range m.Unreached {
+			switch p := (spot{m.Name, i}); {
+			case d >= GoneAfter:
+				s.away[p] = true
+			case d >= 0 && s.away[p]:
+				delete(s.away, p)
+				back = true
+			}
+		}
+	}
+	maps.DeleteFunc(s.away, func(p spot, _ bool) bool {
+		_, known := s.member(p.member)
+		return !known
+	})
+	if back && s.Keeper.Part == Owner {
+		s.begin(Renew{})
+	}
+}
+
+// note remembers who answered on the segments.
+func (s *step) note(segments []Segment) {
+	for _, seg := range segments {
+		who := slices.Clone(seg.Reached)
+		if seg.Gateway {
+			who = append(who, Gateway)
+		}
+		s.answered[seg.Router] = answered{s.now, who}
+	}
+}
+
+// reaches returns who is reached on the segment of each router, members and the gateway; nil if this director was
+// late, so that silence means nothing.
+func (s *step) reaches() [][]string {
+	if !s.OnTime {
+		return nil
+	}
+	all := make([][]string, len(s.Keeper.Routers))
+	for i, r := range s.Keeper.Routers {
+		if a := s.answered[r.Name]; s.now.Sub(a.at) < seenFor {
+			all[i] = slices.Clone(a.who)
+		}
+		for _, m := range s.Members {
+			if i < len(m.Unreached) && m.Unreached[i] >= 0 && m.Unreached[i] < GoneAfter && !slices.Contains(all[i], m.Name) {
+				all[i] = append(all[i], m.Name)
+			}
+		}
+	}
+	return all
+}
+
+// joined reports whether any segment of the group joins this director and another, by whom each reaches there:
+// the other, or somebody that both reach. What is not known joins them.
+func (s *step) joined(other string, word Attestation) bool {
+	mine := s.reaches()
+	if mine == nil || len(mine) != len(word.Reaches) {
+		return true
+	}
+	for i := range mine {
+		its := append(slices.Clone(word.Reaches[i]), other)
+		if slices.ContainsFunc(append(mine[i], s.Self), func(name string) bool { return slices.Contains(its, name) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// cutOff reports whether this director reaches nobody on some segment of the group where its rival does: it serves
+// nobody there. If that is so the other way round on another segment, neither is to let go: they would both.
+func (s *step) cutOff(word Attestation, segments map[string]Segment) bool {
+	mine := s.reaches()
+	if mine == nil || len(mine) != len(word.Reaches) {
+		return false
+	}
+	cut := false
+	for i, r := range s.Keeper.Routers {
+		if _, asked := segments[r.Name]; !asked {
+			continue
+		}
+		if len(mine[i]) > 0 && len(word.Reaches[i]) == 0 {
+			return false
+		}
+		cut = cut || len(mine[i]) == 0 && len(word.Reaches[i]) > 0
+	}
+	return cut
+}
