@@ -135,12 +135,12 @@ func TestAClusterSharesARouterWithKeepalived(t *testing.T) {
 		s.owner(t, 10*time.Second, s.foreign.on)
 		lab.Eventually(t, 10*time.Second, "V81 an event names it with its MAC address", func() error {
 			want := fmt.Sprintf("%s has the MAC address %v", s.cell.base(peerNumber), s.foreign.on.MAC(s.segment))
-			var all string
+			var all strings.Builder
 			for _, d := range s.Directors {
-				all += d.MustQuorate("events")
+				all.WriteString(d.MustQuorate("events"))
 			}
-			if !strings.Contains(all, want) {
-				return fmt.Errorf("no %q in\n%s", want, all)
+			if !strings.Contains(all.String(), want) {
+				return fmt.Errorf("no %q in\n%s", want, all.String())
 			}
 			return nil
 		})
