@@ -11,6 +11,7 @@ import (
 
 	"github.com/quorate/quorate/director/address"
 	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/ownership"
 )
 
 // fenceAfter is how long a keeper may take for an answer when another director says that it owns what this
@@ -44,7 +45,9 @@ func (s *session) fence(ctx context.Context) error {
 
 // contested are the groups that the keeper owns, and that another director says to own.
 func (s *session) contested() []keeper.Group {
-	return contested(s.cfg.Name, s.keeper.Ordered(), s.owned(), s.reports.live(time.Now()))
+	now := time.Now()
+	silent := func(name string) bool { return s.alive.tracker.Unheard(name, now) >= ownership.GoneAfter }
+	return contested(s.cfg.Name, s.keeper.Ordered(), s.owned(), s.reports.live(now), silent)
 }
 
 // owned are the groups that the keeper said last to own. Where it has not said anything since this process was
@@ -83,10 +86,11 @@ func presentAddresses(log hclog.Logger) (present map[address.Address]time.Durati
 	return host.Present()
 }
 
-func contested(self string, ordered []keeper.Group, owned []string, live map[string]received) []keeper.Group {
+// contested goes by the reports of others. One that is silent may be dead or frozen, and own the group no more.
+func contested(self string, ordered []keeper.Group, owned []string, live map[string]received, silent func(string) bool) []keeper.Group {
 	return slices.DeleteFunc(ordered, func(g keeper.Group) bool {
 		for name, r := range live {
-			if name != self && r.active(g.Name) && slices.Contains(owned, g.Name) {
+			if name != self && !silent(name) && r.active(g.Name) && slices.Contains(owned, g.Name) {
 				return false
 			}
 		}

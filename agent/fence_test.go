@@ -15,16 +15,18 @@ import (
 
 func TestAGroupIsContestedWhenAnotherDirectorOwnsWhatTheKeeperOwns(t *testing.T) {
 	for _, tt := range []struct {
-		name  string
-		own   string // the state of the group here
-		other string // and by the other's report
-		age   time.Duration
-		want  []string
+		name   string
+		own    string // the state of the group here
+		other  string // and by the other's report
+		age    time.Duration
+		silent bool // nothing comes from it now
+		want   []string
 	}{
-		{"both own it", "active", "active", 0, []string{"web"}},
-		{"the other is Backup", "active", "backup", 0, nil},
-		{"this one is Backup", "backup", "active", 0, nil},
-		{"the report is old", "active", "active", reportLife, nil},
+		{"both own it", "active", "active", 0, false, []string{"web"}},
+		{"the other is Backup", "active", "backup", 0, false, nil},
+		{"this one is Backup", "backup", "active", 0, false, nil},
+		{"the report is old", "active", "active", reportLife, false, nil},
+		{"the other is silent", "active", "active", 0, true, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var rs reports
@@ -34,7 +36,7 @@ func TestAGroupIsContestedWhenAnotherDirectorOwnsWhatTheKeeperOwns(t *testing.T)
 			if tt.own == "active" {
 				owned = []string{"web"}
 			}
-			for _, g := range contested("d1", []keeper.Group{{Name: "web"}, {Name: "mail"}}, owned, rs.live(noon)) {
+			for _, g := range contested("d1", []keeper.Group{{Name: "web"}, {Name: "mail"}}, owned, rs.live(noon), func(string) bool { return tt.silent }) {
 				got = append(got, g.Name)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {

@@ -192,7 +192,14 @@ func (f Facts) index(router string) int {
 // relieve has an owner that nobody on the segment reaches let go, and claims, if this director is its first
 // successor.
 func (s *step) relieve(owner string) {
-	if s.successor(owner) != s.Self {
+	switch s.successor(owner) {
+	case s.Self:
+	case "":
+		if s.served(owner) == "" {
+			s.serve(owner, owner+" is cut off, and no director is fit to succeed it")
+		}
+		return
+	default:
 		return
 	}
 	s.ask(owner, Question{Kind: Let}, releaseWait, func(s *step, d Done) {
@@ -206,7 +213,7 @@ func (s *step) relieve(owner string) {
 		case d.Err == nil && d.Word.Owns && s.joined(owner, d.Word): // something between the two is broken
 			s.stays(owner, "reaches others on each segment")
 		case d.Err == nil && d.Word.Owns:
-			s.serve(owner)
+			s.serve(owner, owner+" owns it on another side, which no segment joins to this one")
 		default:
 			if d.Err != nil {
 				s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
@@ -216,10 +223,9 @@ func (s *step) relieve(owner string) {
 	})
 }
 
-// serve lets the timer have its way on a side of the segment of its own. It is no claim: that would win when the
-// sides are joined again.
-func (s *step) serve(owner string) {
-	why := owner + " owns it on another side, which no segment joins to this one"
+// serve lets the timer have its way where the owner does not serve. It is no claim: that would win when the sides of
+// the segment are joined again.
+func (s *step) serve(owner, why string) {
 	s.quiet.choice = &Guarding{Take, owner, why}
 	s.warn("guard", fmt.Sprintf("%s on %s: %s", s.Group, s.Self, why))
 	s.release()

@@ -631,3 +631,30 @@ func TestTheLastWordOfAnOwnerThatIsNotHeardTellsHowLongItsKernelServes(t *testin
 		t.Errorf("claimed after %v, want %v: its last advert was after %v", got, want, last)
 	}
 }
+
+func TestWhereNobodyIsFitToSucceedWhoIsCutOffTheTimerDecides(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		edit func(*story)
+		free bool
+	}{
+		{"this one drains, and the other is not ready", func(s *story) { s.Drains, s.member("d3").Ready = true, false }, true},
+		{"the other is ready", func(s *story) { s.Drains = true }, false},
+		{"another owns it already", func(s *story) { s.Drains, s.member("d3").Part = true, Owner }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			tt.edit(s)
+			s.isSilent()
+			s.isCutOff()
+			s.pass(surveyLimit / 3)
+			s.begun = nil
+			s.isCutOff()
+			if !tt.free {
+				s.does(guards("nobody reaches it"), HoldTimer{holdFor})
+				return
+			}
+			s.does(guards("nobody reaches it"), HoldTimer{holdFor}, guards("no director is fit to succeed it"), HoldTimer{})
+		})
+	}
+}

@@ -84,7 +84,7 @@ func (c *control) contested(group int) bool {
 		return false
 	}
 	for _, h := range c.w.hosts {
-		if r := c.reportOf(h.index); h != c.h && r != nil && group < len(r.groups) && r.groups[group].part == ownership.Owner {
+		if r := c.reportOf(h.index); h != c.h && r != nil && c.w.now-c.heard[h.index] < returnAfter && group < len(r.groups) && r.groups[group].part == ownership.Owner {
 			return true
 		}
 	}
