@@ -33,9 +33,16 @@ LAB_PKGS   = $(LONGEST) $(filter-out $(LONGEST),$(sort ./e2e/lab $(patsubst %/,.
 BOOT_PKGS  = ./e2e/lab/selftest
 HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(BOOT_PKGS)),$(filter-out $(patsubst .%,$(MODULE)%,$(filter-out ./e2e/lab,$(LAB_PKGS))),$(shell $(GO) list ./...)))
 MODULE     = github.com/quorate/quorate
+# What measures times of milliseconds beside others' programs runs with nothing beside it; what takes every
+# core for itself, and starts no goroutine, runs without the race detector.
+ALONE_PKGS = ./e2e/interop
+BUSY_PKGS  = ./e2e/sim
+BESIDE     = $(filter-out $(patsubst ./%,$(MODULE)/%,$(ALONE_PKGS) $(BUSY_PKGS)),$(HOST_PKGS))
 
 HOST_TESTS  = echo "place host"; CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 \
-	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(HOST_PKGS); echo "exit $$?"; \
+	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(BESIDE); echo "exit $$?"; \
+	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(ALONE_PKGS); echo "exit $$?"; \
+	$(GO) test -json -timeout $(HOST_TIMEOUT) $(BUSY_PKGS); echo "exit $$?"; \
 	$(GO) test -json -count=1 -timeout $(HOST_TIMEOUT) $(BOOT_PKGS); echo "exit $$?"
 GUEST_TESTS = echo "place guest"; export QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1); \
 	$(GO) test -json -count=1 -p 2 -timeout $(GUEST_TIMEOUT) $(LAB_PKGS); echo "exit $$?"; \
