@@ -121,7 +121,16 @@ interop: setup-test build ## run VRRP beside keepalived and FRR, the whole matri
 
 .PHONY: bench-vrrp
 bench-vrrp: setup-test build ## measure VRRP of quorate and keepalived side by side; BENCH=death|stop|late|many
-	@$(GO) build -buildvcs=false -o bin/ ./e2e/interop/bench && bin/bench '$(BENCH)'
+	@$(GO) build -buildvcs=false -o bin/ ./e2e/interop/bench && bin/bench vrrp '$(BENCH)'
+
+BUSY ?= 10m
+
+.PHONY: bench-ownership
+bench-ownership: setup-test build ## the same for who owns an address, in a cluster; BENCH=death|move|agent|idle|busy, BUSY=how long; writes docs/results/bench-ownership-DATE.md
+	@$(GO) build -buildvcs=false -o bin/ ./e2e/interop/bench && mkdir -p docs/results
+	@results=$(if $(filter .,$(BENCH)),docs/results/bench-ownership-$$(date +%F).md,bin/bench-ownership.md); status=0; \
+	bin/bench -busy '$(BUSY)' ownership '$(BENCH)' >$$results || status=$$?; \
+	cat $$results; echo "$$results"; exit $$status
 
 # The proofs of who owns an address that take their time: every cut and freeze as long as the promise says, and
 # fifty rounds of all that is planned.
