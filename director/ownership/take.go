@@ -13,6 +13,7 @@ import (
 const (
 	MoveLimit = 5 * time.Second
 	YieldWait = 500 * time.Millisecond
+	askLimit  = 2 * time.Second       // for the owner's answer: a host that is late loses no move by it
 	pushAfter = 60 * time.Millisecond // the owner has dropped the addresses by then: its table is final
 	mute      = time.Second           // an owner whose agent says nothing for so long is not asked
 	takeAgain = time.Second           // when the log does not show an outcome
@@ -93,7 +94,7 @@ func (s *step) yieldTake(t *take) {
 	if !s.goesOn(t) {
 		return
 	}
-	s.ask(t.from, Question{Kind: Yield, Epoch: t.intent.Epoch}, YieldWait, func(s *step, d Done) {
+	s.ask(t.from, Question{Kind: Yield, Epoch: t.intent.Epoch}, askLimit, func(s *step, d Done) {
 		if d.Err != nil {
 			s.endTake(t, d.Err)
 			return
@@ -146,7 +147,7 @@ func (s *step) claimedTake(t *take) {
 		return
 	}
 	t.claims = true
-	s.ask(t.from, Question{Kind: Claimed, Epoch: t.intent.Epoch}, YieldWait, func(s *step, d Done) { s.toldTake(t, d.Err) })
+	s.ask(t.from, Question{Kind: Claimed, Epoch: t.intent.Epoch}, askLimit, func(s *step, d Done) { s.toldTake(t, d.Err) })
 }
 
 // toldTake goes on when the owner was told, or not. It is not told and is not heard: two would own the

@@ -80,7 +80,7 @@ func TestAMoveThatTheOwnerDoesNotYieldToChangesNothing(t *testing.T) {
 	s.does(pull)
 	s.done(pull, Done{})
 	s.does(yield)
-	s.pass(YieldWait)
+	s.pass(askLimit)
 	s.drops(errLate.Error())
 }
 
@@ -100,7 +100,7 @@ func TestAClaimIsWithdrawnWhereAnOwnerThatIsNotHeardIsNotTold(t *testing.T) {
 	s.claims()
 	s.done(claim, Done{})
 	s.does(told)
-	s.pass(YieldWait)
+	s.pass(askLimit)
 	s.does(Resign{}, dropped("d1 was not told of the claim, and is not heard on in: withdrawn"))
 }
 
@@ -110,7 +110,7 @@ func TestAClaimHoldsWhereAnOwnerIsHeardAndDoesNotSayThatItWasTold(t *testing.T) 
 	s.takes()
 	s.done(claim, Done{})
 	s.does(told)
-	s.pass(YieldWait)
+	s.pass(askLimit)
 	s.does(pull)
 }
 
@@ -162,7 +162,7 @@ func TestALimitThatPassesWhileTheKeeperClaimsWaitsForWhatComesOfIt(t *testing.T)
 		s.takes()
 		s.done(claim, Done{})
 		s.does(told)
-		s.pass(YieldWait)
+		s.pass(askLimit)
 		s.does(taken) // connections are not waited for any more
 		s.confirms()
 		s.quiesces()

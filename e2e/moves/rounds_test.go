@@ -75,6 +75,9 @@ var (
 				if err == nil && (st.Leader == "" || st.Leader == leader.Name) {
 					err = errors.New("not yet")
 				}
+				if err != nil {
+					time.Sleep(200 * time.Millisecond)
+				}
 				return err
 			})
 			leader.Agent(t)
@@ -136,15 +139,13 @@ var (
 func roundsLoseNothing(t lab.T, a *lab.Article, rounds int, acts ...act) {
 	prepareDirect(t, a)
 	order(t, a.Directors[0], "apply", a.Directors[0].WriteFile("cluster.hcl", roundsFile), "--yes")
-	all := func() error { return proof.SameTables(a, roundsServers) }
-	lab.Eventually(t, 20*time.Second, "all servers are up", all)
+	whole(t, a)
 	l := load{t: t, a: a}
 	old := l.connect()
 	requests := l.request()
 	for round := range rounds {
 		for _, act := range acts {
-			lab.Eventually(t, 20*time.Second, "all servers are up", all)
-			a.AwaitReady(t, 60*time.Second)
+			whole(t, a)
 			owner := a.Director(a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP))
 			young := l.connect()
 			start := time.Now()
@@ -163,6 +164,31 @@ func roundsLoseNothing(t lab.T, a *lab.Article, rounds int, acts ...act) {
 			t.Errorf("requests lost: %v", report)
 		}
 	}
+}
+
+// whole waits until all directors are ready and all servers are up. It looks twice a second: a look costs a guest more
+// than the load.
+func whole(t lab.T, a *lab.Article) {
+	t.Helper()
+	lab.Eventually(t, 60*time.Second, "the cluster is whole", func() error {
+		st, err := a.Directors[0].Status()
+		ready := 0
+		for _, d := range st.Directors {
+			if d.Ready && d.State == "alive" {
+				ready++
+			}
+		}
+		if err == nil && (st.Leader == "" || ready != len(a.Directors)) {
+			err = fmt.Errorf("%d are ready, %q leads", ready, st.Leader)
+		}
+		if err == nil {
+			err = proof.SameTables(a, roundsServers)
+		}
+		if err != nil {
+			time.Sleep(500 * time.Millisecond)
+		}
+		return err
+	})
 }
 
 // prepareDirect adds the real servers of direct routing, once for a network.
@@ -199,7 +225,7 @@ func (l load) connect() []*lab.Conns {
 	l.t.Helper()
 	var all []*lab.Conns
 	for _, to := range l.addresses() {
-		all = append(all, l.a.Client.Connections(lab.Connections{To: to + ":7", Count: 25, Interval: 400 * time.Millisecond, Limit: limit}))
+		all = append(all, l.a.Client.Connections(lab.Connections{To: to + ":7", Count: 25, Interval: 2 * time.Second, Limit: limit}))
 	}
 	return all
 }

@@ -30,6 +30,7 @@ type owning struct {
 type machine interface {
 	Deadline() time.Time
 	Claimed() string
+	Unproven() string
 	Step(time.Time, ownership.Facts, ownership.Event) []ownership.Action
 }
 
@@ -45,7 +46,7 @@ func (g *owning) facts() ownership.Facts {
 	c, w := g.control, g.w
 	f := ownership.Facts{
 		Self: c.h.name, Group: g.name, Log: c.state.Groups[g.name], Current: c.isCurrent(), Quorum: c.hasQuorum(),
-		Ready: c.isReady(), Drains: c.leaving || c.state.Members[c.h.name].Draining, Voters: len(w.hosts),
+		Ready: c.isReady(), Drains: c.leaving || c.state.Members[c.h.name].Draining, Voters: len(w.hosts), Groups: len(w.groups),
 		OnTime: w.now-c.ticked <= 2*tickEvery && w.now-c.late >= onTime,
 	}
 	var own groupStatus

@@ -11,6 +11,7 @@ type report struct {
 	ready, leaving bool
 	groups         []groupStatus
 	claims         []string // why each was claimed, while the log does not know
+	unproven       []bool   // its owner is heard, and nobody answers for its address
 }
 
 // tellOthers sends this director's report to every other member. One that hangs delays no other.
@@ -20,6 +21,7 @@ func (c *control) tellOthers() {
 	r := &report{ready: c.isReady(), leaving: c.leaving, groups: c.status}
 	for _, g := range c.groups {
 		r.claims = append(r.claims, g.machine.Claimed())
+		r.unproven = append(r.unproven, g.machine.Unproven() != "")
 	}
 	c.put(c.h.index, r)
 	for _, h := range w.hosts {

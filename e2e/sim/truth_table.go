@@ -39,7 +39,7 @@ var Truth = []Row{
 
 	{Situation{Parts, Open, false}, "owner and another", "owner and another", "owner and another", "owner", "an owner on each side: its clients reach nobody else"},
 	{Situation{Parts, Open, true}, "owner", "owner", "owner", "owner", "the successor reaches neither a member nor the gateway: it is the one that is cut off"},
-	{Situation{Parts, Few, false}, "owner", "owner", "nobody", "owner", "the successor is the one that is cut off, and takes nothing though the owner yields once"},
+	{Situation{Parts, Few, false}, "owner", "owner", "nobody", "owner", "the successor is the one that is cut off: who yields does so once, and takes again"},
 	{Situation{Parts, OwnerCut, false}, "owner and another", "owner and another", "another", "another", "an owner on each side; at the heal the side with the quorum stays"},
 	{Situation{Parts, OwnerCut, true}, "owner and another", "owner and another", "another", "another", "an owner on each side; at the heal the side with the quorum stays"},
 	{Situation{Parts, OthersCut, false}, "owner and another", "owner and another", "owner and another", "owner", "an owner on each side; at the heal the side with the quorum stays"},
@@ -59,7 +59,7 @@ var Truth = []Row{
 
 	{Situation{PairParts, Open, false}, "owner", "owner", "owner", "owner", "the other segment joins the sides, so one owns both; it reaches the gateway"},
 	{Situation{PairParts, Open, true}, "owner", "owner", "owner", "owner", "the other segment joins the sides, so one owns both; it reaches the gateway"},
-	{Situation{PairParts, Few, false}, "owner", "owner", "nobody", "owner", "the successor is the one that is cut off, and takes nothing though the owner yields once"},
+	{Situation{PairParts, Few, false}, "owner", "owner", "nobody", "owner", "the successor is the one that is cut off: who yields does so once, and takes again"},
 	{Situation{PairParts, OwnerCut, false}, "another", "another", "another", "another", "its adverts are heard on the other segment: the quorum claims from it after the grace"},
 	{Situation{PairParts, OwnerCut, true}, "another", "another", "another", "another", "its adverts are heard on the other segment: the quorum claims from it after the grace"},
 	{Situation{PairParts, OthersCut, false}, "owner", "owner", "owner", "owner", "the owner has the quorum and is heard on the other segment"},

@@ -40,10 +40,12 @@ func TestWhereTheClusterPortIsCut(t *testing.T) {
 		name     string
 		outgoing bool // what it sends is dropped
 		incoming bool // what is sent to it is dropped
+
+		standby, owner bool // where it is tried
 	}{
-		{"both ways", true, true},
-		{"what it says", true, false},
-		{"what it hears", false, true},
+		{"both ways", true, true, true, true},
+		{"what it says", true, false, proof.Long(false, true), true},
+		{"what it hears", false, true, true, proof.Long(false, true)},
 	} {
 		cut := func(d *lab.Director) (undo func()) {
 			one, rest := []*lab.Host{d.Host}, w.hosts(d)
@@ -60,9 +62,10 @@ func TestWhereTheClusterPortIsCut(t *testing.T) {
 				}
 			}
 		}
-		ok := t.Run("at a standby, "+tt.name, func(t *testing.T) { w.standbyCut(t, cut) }) &&
-			t.Run("at the owner, "+tt.name, func(t *testing.T) { w.ownerCut(t, cut) })
-		if !ok {
+		if tt.standby && !t.Run("at a standby, "+tt.name, func(t *testing.T) { w.standbyCut(t, cut) }) {
+			return
+		}
+		if tt.owner && !t.Run("at the owner, "+tt.name, func(t *testing.T) { w.ownerCut(t, cut) }) {
 			return
 		}
 	}
@@ -117,6 +120,9 @@ func (w *testnet) ownerCut(t *testing.T, cut func(*lab.Director) func()) {
 		}
 	})
 	gap(t, r, unnoticed)
+	if r.Lost > proof.Long(r.Sent/20, 0) { // on a machine that others use, a kernel may drop some by itself
+		t.Errorf("probes lost: %v", r)
+	}
 	if now := epoch(t, next); now != before+1 {
 		t.Errorf("epoch %d, want %d", now, before+1)
 	}

@@ -37,13 +37,15 @@ func (w *testnet) sides(h half, owner *lab.Director) (one, other []*lab.Host) {
 }
 
 // halved is a network of three with an owner, whose directors have a gateway there. Its agents speak on a segment
-// of their own, or on the clients'.
+// of their own, or on the clients'. The directors do not forward: one that has let the address go would lead the
+// client on to its new owner, whose answer would tell it what only an announcement is to tell.
 func halved(t *testing.T, w *testnet, same bool) *testnet {
 	t.Helper()
 	for _, d := range w.Directors {
 		if same {
 			d.Bind = d.Addr(w.Outer).String()
 		}
+		d.MustRun("sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward")
 		d.MustRun("ip", "route", "replace", "default", "via", w.Client.Addr(w.Outer).String())
 	}
 	w.Cluster(t)
