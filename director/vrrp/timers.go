@@ -21,7 +21,11 @@ func (m *Machine) setInterval(now time.Time, ev SetInterval) []Action {
 		return nil
 	}
 	m.cfg.Interval = ev.Interval
-	if m.state != Active {
+	switch {
+	case m.state == Backup && !m.peer.Source.IsValid() && ev.Interval > m.learned && !m.resume:
+		m.follow(now, ev.Interval) // it follows nobody yet: who is there may send as rarely as that
+		return nil
+	case m.state != Active:
 		return nil // a Backup goes by the interval of the router that it follows
 	}
 	m.arm(now)

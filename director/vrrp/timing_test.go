@@ -181,6 +181,15 @@ func TestBackup(t *testing.T) {
 		r.expect(2*time.Second, SetInterval{100 * time.Millisecond}, "", Backup)
 		r.timer(4609375 * time.Microsecond)
 	})
+	t.Run("a Backup that has heard nobody yet waits as long as a new interval wants", func(t *testing.T) {
+		r := newRig(t, Config{Priority: 100, Interval: 100 * time.Millisecond})
+		r.at(0, Start{})
+		r.timer(360937500)
+		r.expect(10*time.Millisecond, SetInterval{time.Second}, "", Backup)
+		r.timer(10*time.Millisecond + 3609375*time.Microsecond)
+		r.expect(20*time.Millisecond, SetInterval{500 * time.Millisecond}, "", Backup) // who is there may not know it yet
+		r.timer(10*time.Millisecond + 3609375*time.Microsecond)
+	})
 	t.Run("V14 nothing is said at a stop", func(t *testing.T) {
 		r := newRig(t, Config{Priority: 100})
 		r.at(0, Start{})
