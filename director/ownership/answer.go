@@ -93,6 +93,7 @@ func (s *step) answerClaimed(q Asked) {
 			return
 		}
 		if d.OK {
+			s.quiet.conceded = s.now
 			s.tell("guard", fmt.Sprintf("%s did not hear the claim of %s, and conceded %s to it", s.Self, q.From, s.Group))
 		}
 		s.begin(Reply{ID: q.ID})

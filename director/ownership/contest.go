@@ -94,6 +94,7 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 		text := fmt.Sprintf("%s gives %s up to %s, which %s", s.Self, s.Group, rival, s.because(rival, word))
 		s.await(func(id uint64) Action { return Concede{id} }, func(s *step, d Done) {
 			if d.OK {
+				s.quiet.conceded = s.now
 				s.tell("contest", text)
 			}
 		})

@@ -15,21 +15,25 @@ const (
 	releaseWait = 100 * time.Millisecond
 	// beforeEnd is how long before the addresses of a frozen owner may end it is claimed from.
 	beforeEnd = 50 * time.Millisecond
+	// justConceded is for how long it is known without asking that another owns a group.
+	justConceded = time.Second
 )
 
 // quiet is what is done while the owner is not heard on some router.
 type quiet struct {
-	busy    bool      // a survey is under way, or the next one waits
-	again   bool      // a survey was made since the first router fell silent
-	held    bool      // the keeper was told to hold its timer
-	until   time.Time // it does so until then at most
-	free    time.Time // it is not told so again before
-	owned   []string  // who owned the group by its report when the last survey was begun
-	lives   string    // who said last that it owns the group, which its keeper had confirmed
-	lived   time.Time // when it did
-	suspect string    // the owner that was found cut off the last time
-	choice  *Guarding // what was decided last; nil: nothing is silent
-	told    Choice    // what people were told of last, of what the looks said
+	busy  bool      // a survey is under way, or the next one waits
+	again bool      // a survey was made since the first router fell silent
+	held  bool      // the keeper was told to hold its timer
+	until time.Time // it does so until then at most
+	free  time.Time // it is not told so again before
+
+	conceded time.Time // when the group was given up to an owner that is not heard
+	owned    []string  // who owned the group by its report when the last survey was begun
+	lives    string    // who said last that it owns the group, which its keeper had confirmed
+	lived    time.Time // when it did
+	suspect  string    // the owner that was found cut off the last time
+	choice   *Guarding // what was decided last; nil: nothing is silent
+	told     Choice    // what people were told of last, of what the looks said
 }
 
 // Deaf says why the owner of the group is not heard here, or is empty.
@@ -68,7 +72,11 @@ func (s *step) lookQuiet() {
 	}
 	s.quiet.busy = true
 	begun, within := s.now, surveyLimit
-	if !s.quiet.again { // an answer that comes after the timer is of no use, but where that is held
+	switch {
+	case s.quiet.again:
+	case s.now.Sub(s.quiet.conceded) < justConceded: // it is known that somebody owns it
+		s.hold(surveyLimit)
+	default: // an answer that comes after the timer is of no use, but where that is held
 		within = min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
 	}
 	s.quiet.again = true

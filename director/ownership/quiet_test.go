@@ -658,3 +658,31 @@ func TestWhereNobodyIsFitToSucceedWhoIsCutOffTheTimerDecides(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoHasJustConcededHoldsItsTimerForTheFirstSurvey(t *testing.T) {
+	for _, after := range []time.Duration{0, justConceded} {
+		s := newStory(t)
+		s.owns()
+		s.Keeper.Interval = 100 * time.Millisecond
+		s.asked("d1", Question{Kind: Claimed, Epoch: 5})
+		s.done(Concede{}, Done{OK: true})
+		s.Log.Owner, s.Log.Epoch, s.Log.Order = "d1", 5, []string{"d2", "d3"}
+		s.member("d1").Part = Owner
+		s.is(Standby)
+		s.pass(after)
+		s.begun = nil
+		for i := range s.Keeper.Routers {
+			s.Keeper.Routers[i].Silent = true
+		}
+		s.look()
+		first, within := s.begun[0], surveyLimit
+		if after > 0 {
+			within = 50 * time.Millisecond
+		} else if first != (HoldTimer{surveyLimit}) {
+			t.Errorf("it begins with %+v", first)
+		}
+		if ask := s.open[0].Action.(Ask); ask.Within != within {
+			t.Errorf("%v after it has conceded it waits for answers for %v, want %v", after, ask.Within, within)
+		}
+	}
+}
