@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,6 +17,9 @@ import (
 	"github.com/quorate/quorate/director/probe"
 	"github.com/quorate/quorate/fsm"
 )
+
+// mute is for how long an agent may say nothing, while its machine is there, before people are told.
+const mute = 5 * time.Second
 
 // alive is what this director knows of who else is there.
 type alive struct {
@@ -117,6 +122,36 @@ func (s *session) silence(member fsm.Member, g fsm.Group, own keeper.GroupStatus
 		unreached = append(unreached, reached)
 	}
 	return s.alive.tracker.Unheard(member.Name, now), unreached
+}
+
+// muteAgents names the members whose machines answer on a segment, and whose agents say nothing.
+func (s *session) muteAgents(live map[string]received, now time.Time) []string {
+	state := s.node.State()
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
+		if _, reports := live[name]; reports || name == s.cfg.Name {
+			continue
+		}
+		for _, g := range state.Config.Groups() {
+			own, _ := s.keeper.Status().Group(g.Name)
+			unheard, unreached := s.silence(state.Members[name], g, own, now)
+			if why := muteAgent(name, g, unheard, unreached); why != "" {
+				out = append(out, why)
+				break
+			}
+		}
+	}
+	return out
+}
+
+func muteAgent(name string, g fsm.Group, unheard time.Duration, unreached []time.Duration) string {
+	for i, d := range unreached {
+		if unheard >= mute && d >= 0 && d < time.Second {
+			return fmt.Sprintf("the machine of %s answers on the segment of %s, but its agent has said nothing on the cluster port for %v: it is stopped or hangs, or that path is cut",
+				name, g.Routers[i].Name, unheard.Truncate(time.Second))
+		}
+	}
+	return ""
 }
 
 // targetsOf are the addresses by which a member is asked for on the segment of a router: none while the

@@ -7,8 +7,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/quorate/quorate/director/address"
 	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/ownership"
 )
 
 // fenceAfter is how long a keeper may take for an answer when another director says that it owns what this
@@ -40,15 +43,54 @@ func (s *session) fence(ctx context.Context) error {
 	}
 }
 
-// contested are the groups that the keeper said last to own, and that another director says to own.
+// contested are the groups that the keeper owns, and that another director says to own.
 func (s *session) contested() []keeper.Group {
-	return contested(s.cfg.Name, s.keeper.Ordered(), s.keeper.Owned(), s.reports.live(time.Now()))
+	now := time.Now()
+	silent := func(name string) bool { return s.alive.tracker.Unheard(name, now) >= ownership.GoneAfter }
+	return contested(s.cfg.Name, s.keeper.Ordered(), s.owned(), s.reports.live(now), silent)
 }
 
-func contested(self string, ordered []keeper.Group, owned []string, live map[string]received) []keeper.Group {
+// owned are the groups that the keeper said last to own. Where it has not said anything since this process was
+// connected to it, they are those of which the kernel has addresses.
+func (s *session) owned() []string {
+	if !s.keeper.Mute() {
+		return s.keeper.Owned()
+	}
+	present, err := presentAddresses(s.log)
+	if err != nil {
+		s.log.Error("it is not known what a keeper that does not answer has", "err", err)
+	}
+	return kept(s.keeper.Ordered(), present)
+}
+
+// kept are the groups of which a kernel has addresses with a lifetime, as a keeper adds them.
+func kept(groups []keeper.Group, present map[address.Address]time.Duration) []string {
+	has := func(r keeper.Router) bool {
+		return slices.ContainsFunc(r.Kept(), func(a address.Address) bool { return present[a] > 0 })
+	}
+	var names []string
+	for _, g := range groups {
+		if slices.ContainsFunc(g.Routers, has) {
+			names = append(names, g.Name)
+		}
+	}
+	return names
+}
+
+func presentAddresses(log hclog.Logger) (present map[address.Address]time.Duration, err error) {
+	host, err := address.New(address.Config{Log: log})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, host.Close()) }()
+	return host.Present()
+}
+
+// contested goes by the reports of others. One that is silent may be dead or frozen, and own the group no more.
+func contested(self string, ordered []keeper.Group, owned []string, live map[string]received, silent func(string) bool) []keeper.Group {
 	return slices.DeleteFunc(ordered, func(g keeper.Group) bool {
 		for name, r := range live {
-			if name != self && r.active(g.Name) && slices.Contains(owned, g.Name) {
+			if name != self && !silent(name) && r.active(g.Name) && slices.Contains(owned, g.Name) {
 				return false
 			}
 		}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -8,21 +9,24 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/quorate/quorate/director/address"
 	"github.com/quorate/quorate/director/keeper"
 )
 
 func TestAGroupIsContestedWhenAnotherDirectorOwnsWhatTheKeeperOwns(t *testing.T) {
 	for _, tt := range []struct {
-		name  string
-		own   string // the state of the group here
-		other string // and by the other's report
-		age   time.Duration
-		want  []string
+		name   string
+		own    string // the state of the group here
+		other  string // and by the other's report
+		age    time.Duration
+		silent bool // nothing comes from it now
+		want   []string
 	}{
-		{"both own it", "active", "active", 0, []string{"web"}},
-		{"the other is Backup", "active", "backup", 0, nil},
-		{"this one is Backup", "backup", "active", 0, nil},
-		{"the report is old", "active", "active", reportLife, nil},
+		{"both own it", "active", "active", 0, false, []string{"web"}},
+		{"the other is Backup", "active", "backup", 0, false, nil},
+		{"this one is Backup", "backup", "active", 0, false, nil},
+		{"the report is old", "active", "active", reportLife, false, nil},
+		{"the other is silent", "active", "active", 0, true, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var rs reports
@@ -32,11 +36,36 @@ func TestAGroupIsContestedWhenAnotherDirectorOwnsWhatTheKeeperOwns(t *testing.T)
 			if tt.own == "active" {
 				owned = []string{"web"}
 			}
-			for _, g := range contested("d1", []keeper.Group{{Name: "web"}, {Name: "mail"}}, owned, rs.live(noon)) {
+			for _, g := range contested("d1", []keeper.Group{{Name: "web"}, {Name: "mail"}}, owned, rs.live(noon), func(string) bool { return tt.silent }) {
 				got = append(got, g.Name)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("contested (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestAKeeperKeepsTheGroupsOfWhichTheKernelHasAddressesWithALifetime(t *testing.T) {
+	wan, lan := netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("198.51.100.1/24")
+	groups := []keeper.Group{
+		{Name: "web", Routers: []keeper.Router{{Interface: "eth0", Addresses: []netip.Prefix{wan}}}},
+		{Name: "pair", Routers: []keeper.Router{{Interface: "eth1", Addresses: []netip.Prefix{wan}}, {Interface: "eth1", Excluded: []netip.Prefix{lan}}}},
+	}
+	for _, tt := range []struct {
+		name    string
+		present map[address.Address]time.Duration
+		want    []string
+	}{
+		{"no address", nil, nil},
+		{"of one", map[address.Address]time.Duration{{Interface: "eth0", Prefix: wan}: time.Second}, []string{"web"}},
+		{"one of many", map[address.Address]time.Duration{{Interface: "eth1", Prefix: lan}: 1}, []string{"pair"}},
+		{"on another interface", map[address.Address]time.Duration{{Interface: "eth2", Prefix: wan}: time.Second}, nil},
+		{"somebody else's, for ever", map[address.Address]time.Duration{{Interface: "eth0", Prefix: wan}: 0}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, kept(groups, tt.present)); diff != "" {
+				t.Errorf("kept (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -112,6 +112,9 @@ func misfits(cfg fsm.Config, r report) []misfit {
 		if len(r.Names) > 0 {
 			hint += fmt.Sprintf(", and its agent file names %s", strings.Join(slices.Sorted(maps.Keys(r.Names)), ", "))
 		}
+		if near := config.Nearest(iface, append(slices.Sorted(maps.Keys(r.Names)), r.Links...)); near != "" {
+			hint = fmt.Sprintf("did you mean %q? %s", near, hint)
+		}
 		all = append(all, misfit{
 			director: r.Name, what: what + ": ", lacks: fmt.Sprintf("interface %q", iface),
 			Problem: config.Problem{Path: path, Warning: warning, Hint: hint},

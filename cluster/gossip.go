@@ -66,7 +66,8 @@ func (n *Node) gossipConfig(key []byte) *memberlist.Config {
 	c.Name = n.id.ID
 	c.BindAddr, c.BindPort = n.cfg.Gossip.Addr().String(), int(n.cfg.Gossip.Port())
 	c.AdvertiseAddr, c.AdvertisePort = c.BindAddr, c.BindPort
-	c.TCPTimeout = dialLimit // it is how long a stop may have to wait
+	c.GossipInterval = time.Second // nobody waits for it, and each round costs a wake-up
+	c.TCPTimeout = dialLimit       // it is how long a stop may have to wait
 	c.SecretKey = key
 	c.Label = n.id.ClusterID
 	c.Delegate = gossipDelegate{n.cfg, n.id.Name}

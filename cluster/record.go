@@ -60,19 +60,20 @@ func (r *record) write(index uint64) error {
 
 // keepRecord writes what was applied until ctx ends, and once more then.
 func (n *Node) keepRecord(ctx context.Context) error {
-	tick := time.NewTicker(recordEvery)
-	defer tick.Stop()
 	said := false
-	for {
+	for ctx.Err() == nil {
+		news := n.machine.next()
 		err := n.record.write(n.State().Index)
 		if err != nil && !said {
 			n.log.Warn("this director would start from an older state", "err", err)
 		}
-		said = err != nil
-		select {
-		case <-ctx.Done():
-			return n.record.write(n.State().Index)
-		case <-tick.C:
+		if said = err != nil; !said {
+			select {
+			case <-ctx.Done():
+			case <-news:
+			}
 		}
+		pause(ctx, recordEvery)
 	}
+	return n.record.write(n.State().Index)
 }

@@ -139,6 +139,7 @@ func (n *node) agent() Agent {
 
 // listen reads an address whose port is optional.
 func (n *node) listen(key string, port uint16) netip.AddrPort {
+	n.asks(key, "endpoint", nil)
 	i, ok := n.get(key)
 	if !ok {
 		return netip.AddrPort{}

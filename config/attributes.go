@@ -105,8 +105,11 @@ func quote(s string) string {
 			b.WriteString(`\r`)
 		case r == '\t':
 			b.WriteString(`\t`)
-		case r == '{' && i > 0 && (runes[i-1] == '$' || runes[i-1] == '%'):
-			b.WriteString(`\u007b`) // else it would begin a template
+		case (r == '$' || r == '%') && i+1 < len(runes) && runes[i+1] == '{' && (i == 0 || runes[i-1] != '$' && runes[i-1] != '%'):
+			b.WriteRune(r) // twice, else it would begin a template
+			b.WriteRune(r)
+		case r == '{' && i > 1 && strings.ContainsRune("$%", runes[i-1]) && strings.ContainsRune("$%", runes[i-2]):
+			b.WriteString(`\u007b`) // else it would too
 		case unicode.IsPrint(r):
 			b.WriteRune(r)
 		case r < 0x10000:

@@ -70,6 +70,9 @@ func canonicalGroup(g fsm.SyncGroup) fsm.SyncGroup {
 
 func canonicalNeeds(n fsm.Needs) fsm.Needs {
 	n = fsm.Needs{Uses: listed(n.Uses), Hooks: listed(n.Hooks)}
+	slices.SortStableFunc(n.Uses, func(a, b fsm.Use) int { // what is required, then what is preferred
+		return cmp.Compare(useKind(b), useKind(a))
+	})
 	for i := range n.Hooks {
 		h := &n.Hooks[i]
 		h.On, h.Command = listed(h.On), listed(h.Command)

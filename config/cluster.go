@@ -24,23 +24,28 @@ func ParseCluster(filename string, src []byte) (fsm.Config, Problems) {
 
 // ParseFiles reads a configuration that stands in several files, whose order means nothing but the order
 // of the problems.
-func ParseFiles(files []File) (fsm.Config, Problems) {
+func ParseFiles(files []File) (fsm.Config, Problems) { return parseFiles(files, usual) }
+
+func parseFiles(files []File, l limits) (fsm.Config, Problems) {
 	var (
-		all    = newNotes()
-		broken bool
-		tops   []*node
-		c      fsm.Config
+		all      = newComputing(l)
+		decoders []*decoder
+		tops     []*node
+		c        fsm.Config
 	)
 	for _, f := range files {
 		d, top := all.open(f.Name, f.Src, clusterSchema())
-		broken = broken || d.broken || top == nil
+		d.broken = d.broken || top == nil
+		decoders = append(decoders, d)
 		if top != nil {
 			tops = append(tops, top)
 		}
 	}
+	all.locals(tops)
 	for _, top := range tops {
 		top.cluster(&c)
 	}
+	broken := slices.ContainsFunc(decoders, func(d *decoder) bool { return d.broken })
 	var found []finding
 	if !broken { // else much of the file is missing, and would be said to be
 		found = validate(c)
@@ -55,6 +60,9 @@ func ParseFiles(files []File) (fsm.Config, Problems) {
 // cluster reads the top level of a file.
 func (n *node) cluster(c *fsm.Config) {
 	for _, b := range n.blocks {
+		if len(b.Labels) == 0 {
+			continue // locals, which were read before
+		}
 		name := b.Labels[len(b.Labels)-1]
 		switch b.Type {
 		case "router":

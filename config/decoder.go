@@ -3,11 +3,14 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	hcljson "github.com/hashicorp/hcl/v2/json"
+
+	"github.com/quorate/quorate/config/expr"
 )
 
 // decoder reads one of the files of a configuration.
@@ -17,6 +20,8 @@ type decoder struct {
 	src    []byte
 	json   bool
 	broken bool // the syntax is wrong, so that parts may be missing
+
+	natives map[int]hclsyntax.Expression // of JSON's expressions, by where they begin
 }
 
 // notes are shared by the decoders of all files: what is wrong, and where each part of the model was
@@ -26,6 +31,14 @@ type notes struct {
 	more     int             // findings that are not kept
 	where    map[string]spot // by path
 	bad      map[string]bool // paths of which something was said already
+
+	facts  map[string]*Key // what the readers ask for, if somebody wants to know
+	limits limits
+	bounds *expr.Bounds     // nil: nothing is computed
+	root   *hcl.EvalContext // the functions and the locals
+	names  []string         // of the locals
+	over   bool             // the bounds are reached, and that was said
+	made   int              // blocks that for_each made
 }
 
 func newNotes() *notes { return &notes{where: make(map[string]spot), bad: make(map[string]bool)} }
@@ -34,6 +47,7 @@ func newNotes() *notes { return &notes{where: make(map[string]spot), bad: make(m
 type spot struct {
 	hcl.Pos
 	file string
+	each string // the elements of for_each that it stands for
 }
 
 // seen from one file, a spot in the same one needs no name.
@@ -60,28 +74,47 @@ func (all *notes) open(filename string, src []byte, s *schema) (*decoder, *node)
 	} else {
 		file, diags = hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
 	}
+	if all.bounds != nil && file != nil {
+		if body, ok := file.Body.(*hclsyntax.Body); ok {
+			all.bounds.Bind(body)
+		}
+	}
 	d.broken = diags.HasErrors()
 	d.syntax(diags)
 	if file == nil || file.Body == nil {
 		return d, nil
 	}
-	return d, d.node(s, file.Body, place{})
+	return d, d.top(s, file.Body)
 }
 
 // report adds an error. A path that is said to be bad is not judged again by [Validate].
 func (d *decoder) report(path string, at hcl.Pos, hint, format string, args ...any) {
+	d.reportIn("", path, at, hint, format, args...)
+}
+
+// report adds an error about a part of the block.
+func (n *node) report(path string, at hcl.Pos, hint, format string, args ...any) {
+	n.reportIn(n.each, path, at, hint, format, args...)
+}
+
+// reportIn adds an error about some elements of for_each.
+func (d *decoder) reportIn(each, path string, at hcl.Pos, hint, format string, args ...any) {
 	d.bad[path] = true
 	if len(d.findings) >= maxFindings {
 		d.more++
 		return
 	}
-	d.findings = append(d.findings, finding{Problem: Problem{
-		File: d.file, Line: at.Line, Column: at.Column, Path: path, Text: fmt.Sprintf(format, args...), Hint: hint,
+	d.findings = append(d.findings, finding{sort: format, Problem: Problem{
+		File: d.file, Line: at.Line, Column: at.Column, Path: path, Text: fmt.Sprintf(format, args...), Hint: hint, Each: each,
 	}})
 }
 
 // syntax takes over what the parser found.
-func (d *decoder) syntax(diags hcl.Diagnostics) {
+func (n *node) syntax(diags hcl.Diagnostics) { n.syntaxIn(n.each, diags) }
+
+func (d *decoder) syntax(diags hcl.Diagnostics) { d.syntaxIn("", diags) }
+
+func (d *decoder) syntaxIn(each string, diags hcl.Diagnostics) {
 	for _, diag := range diags {
 		text := diag.Detail
 		if text == "" {
@@ -91,7 +124,7 @@ func (d *decoder) syntax(diags hcl.Diagnostics) {
 		if diag.Subject != nil {
 			at = diag.Subject.Start
 		}
-		d.report("", at, "", "%s", sentence(text))
+		d.reportIn(each, "", at, "", "%s", sentence(text))
 	}
 }
 
@@ -118,30 +151,54 @@ type node struct {
 	schema *schema
 	attrs  hcl.Attributes
 	blocks hcl.Blocks
+	ctx    *hcl.EvalContext // nil: nothing is computed
+	each   string           // the elements of for_each that it stands for
 }
 
-// node reads a block's body and reports all that must not stand there.
-func (d *decoder) node(s *schema, body hcl.Body, p place) *node {
-	n := &node{decoder: d, place: p, schema: s}
+// top reads what stands outside of all blocks. Its blocks wait for their context.
+func (d *decoder) top(s *schema, body hcl.Body) *node {
+	n := &node{decoder: d, schema: s}
+	n.read(body)
+	return n
+}
+
+// node reads a block's body, which is in this one, and reports all that must not stand there.
+func (n *node) node(s *schema, body hcl.Body, p place) *node {
+	m := &node{decoder: n.decoder, place: p, schema: s, ctx: n.ctx, each: n.each}
+	if e, ok := body.(*instance); ok {
+		m.ctx, m.each, body = e.ctx, e.each, e.Body
+	}
 	if p.path != "" {
-		d.where[p.path] = spot{p.at, d.file}
+		m.where[p.path] = spot{p.at, m.file, m.each}
 	}
-	if s.open {
+	m.read(body)
+	m.expand()
+	return m
+}
+
+// read takes a body apart.
+func (n *node) read(body hcl.Body) {
+	if n.each != "" && !n.worthwhile(body) {
+		return
+	}
+	if n.schema.open {
 		attrs, diags := body.JustAttributes()
-		d.syntax(diags)
+		n.syntax(diags)
 		n.attrs = attrs
-		return n
+		return
 	}
-	content, diags := body.Content(s.hcl())
+	content, diags := body.Content(n.schema.hcl())
 	var rest hcl.Diagnostics
 	for _, diag := range diags {
 		if !n.unknown(diag) {
 			rest = append(rest, diag)
 		}
 	}
-	d.syntax(rest)
+	n.syntax(rest)
 	n.attrs, n.blocks = content.Attributes, content.Blocks
-	return n
+	for _, key := range []string{forEach, n.schema.label} { // they were read before
+		delete(n.attrs, key)
+	}
 }
 
 // unknown reports, in our words, a name that is not known here; it returns false for other diagnostics.
@@ -229,22 +286,19 @@ func (n *node) child(key string) string {
 
 // problems returns all findings, those of validate included where a file says the thing at all.
 func (all *notes) problems(found []finding) Problems {
-	var said Problems
-	for _, f := range all.findings {
-		said = append(said, f.Problem)
-	}
+	said := slices.Clone(all.findings)
 	for _, f := range found {
 		if all.bad[f.Path] || f.see != "" && all.bad[f.see] {
 			continue
 		}
 		at := all.position(f.Path)
-		f.File, f.Line, f.Column = at.file, at.Line, at.Column
+		f.File, f.Line, f.Column, f.Each = at.file, at.Line, at.Column, at.each
 		if f.see != "" {
 			f.Hint = strings.TrimPrefix(f.Hint+"; "+all.position(f.see).seen(at.file), "; ")
 		}
-		said = append(said, f.Problem)
+		said = append(said, f)
 	}
-	return sortProblems(said, all.more)
+	return sortProblems(together(said), all.more)
 }
 
 // position returns the place of a path, or of the nearest part around it that has one.

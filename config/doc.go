@@ -8,3 +8,5 @@
 //
 // It never reads a file, resolves a name or asks the kernel, and no input makes it panic.
 package config
+
+//go:generate go run ./reference -o ../docs/reference.md

@@ -12,7 +12,7 @@ import (
 
 func reference(t *testing.T) string {
 	t.Helper()
-	b, err := os.ReadFile("../docs/configuration.md")
+	b, err := os.ReadFile("../docs/reference.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestTheReferenceHasEveryKeyAndNoOther(t *testing.T) {
 	visit = func(s *schema, heading string) {
 		known := make(map[string]bool)
 		text := section(t, doc, heading)
-		for _, k := range s.keys {
+		for _, k := range s.all() {
 			known[k] = true
 			if !strings.Contains(text, "\n| `"+k+"` | ") {
 				t.Errorf("%s: no row for %s", heading, k)
@@ -58,6 +58,9 @@ func TestTheReferenceHasEveryKeyAndNoOther(t *testing.T) {
 			}
 		}
 		for _, b := range s.blocks {
+			if b.open && b.name == "locals" {
+				continue // its keys are the reader's own
+			}
 			visit(b, "### `"+b.name+"`")
 		}
 	}
@@ -122,7 +125,7 @@ func TestTheReferenceNamesEveryValue(t *testing.T) {
 }
 
 func TestTheExamplesInTheDocsAreRight(t *testing.T) {
-	for name, least := range map[string]int{"configuration.md": 7, "vrrp.md": 6} {
+	for name, least := range map[string]int{"configuration.md": 4, "reference.md": 5, "vrrp.md": 6} {
 		doc, err := os.ReadFile("../docs/" + name)
 		if err != nil {
 			t.Fatal(err)

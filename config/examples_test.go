@@ -45,7 +45,7 @@ func TestTheExampleOfEverythingHasEveryKey(t *testing.T) {
 		}
 		for _, b := range n.blocks {
 			said[b.Type] = true
-			visit(n.decoder.node(n.schema.block(b.Type), b.Body, place{}))
+			visit(n.node(n.schema.block(b.Type), b.Body, place{}))
 		}
 	}
 	visit(top)

@@ -46,8 +46,8 @@ router "s" {
 `)}},
 			"b.hcl:4:15: error: router \"s\": vrid 1 is used by router \"r\" on interface \"wan\", in the same address family (the other is at a.hcl:2:15)\n"},
 		{"in the order of the files", []File{{"a.hcl", []byte("x {}\n")}, {"b.hcl", []byte("\ny {}\n")}, {"c.hcl", []byte("=")}},
-			"a.hcl:1:1: error: unknown block \"x\" (known here: sync_group, router, track, service)\n" +
-				"b.hcl:2:1: error: unknown block \"y\" (known here: sync_group, router, track, service)\n" +
+			"a.hcl:1:1: error: unknown block \"x\" (known here: sync_group, router, track, service, locals)\n" +
+				"b.hcl:2:1: error: unknown block \"y\" (known here: sync_group, router, track, service, locals)\n" +
 				"c.hcl:1:1: error: an argument or block definition is required here\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -19,6 +19,11 @@ func TestWhatIsPrintedParsesToTheSame(t *testing.T) {
 		if diff := cmp.Diff(c, again, byValue); diff != "" || problems.Err() != nil {
 			t.Fatalf("seed %d:\n%s\n%v\n%s", seed, text, problems.Err(), diff)
 		}
+		inJSON := FormatJSON(c)
+		again, problems = ParseCluster("c.json", inJSON)
+		if diff := cmp.Diff(c, again, byValue); diff != "" || problems.Err() != nil || len(Diff(c, again)) > 0 {
+			t.Fatalf("seed %d:\n%s\n%v\n%s", seed, inJSON, problems.Err(), diff)
+		}
 		if diff := cmp.Diff(string(hclwrite.Format(text)), string(text)); diff != "" {
 			t.Fatalf("seed %d is not laid out as hclfmt does it:\n%s", seed, diff)
 		}
@@ -153,16 +158,22 @@ func fill(t *testing.T, v reflect.Value) {
 func FuzzParseCluster(f *testing.F) {
 	for _, name := range []string{
 		"article.hcl", "article.json", "mistakes.hcl", "article.format.hcl", "mistakes-vrrp.hcl", "mistakes-placement.hcl", "warnings.hcl",
-		"examples/everything.hcl", "examples/everything.json",
+		"examples/everything.hcl", "examples/everything.json", "doubts.hcl",
+		"language/hundred.hcl", "language/everywhere.hcl", "language/everywhere.json", "language/mistakes.hcl",
 	} {
 		f.Add(testdata(f, name))
+	}
+	for _, e := range expensive {
+		if len(e.src) < 10_000 {
+			f.Add([]byte(e.src))
+		}
 	}
 	for seed := range 20 {
 		f.Add(Format(newGenerator(seed).config(&testing.T{})))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		for _, name := range []string{"c.hcl", "c.json"} {
-			c, problems := ParseCluster(name, src)
+			c, problems := parseFiles([]File{{name, src}}, limits{steps: 100_000, blocks: 5_000}) // slower would be taken for a hang
 			if problems.Err() != nil {
 				continue
 			}
@@ -172,6 +183,10 @@ func FuzzParseCluster(f *testing.F) {
 			again, problems := ParseCluster("again.hcl", Format(c))
 			if diff := cmp.Diff(c, again, byValue); diff != "" || problems.Err() != nil {
 				t.Fatalf("%s\n%v\n%s", Format(c), problems.Err(), diff)
+			}
+			again, problems = ParseCluster("again.json", FormatJSON(c))
+			if diff := cmp.Diff(c, again, byValue); diff != "" || problems.Err() != nil {
+				t.Fatalf("%s\n%v\n%s", FormatJSON(c), problems.Err(), diff)
 			}
 		}
 	})

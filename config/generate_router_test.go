@@ -152,7 +152,7 @@ func (g generator) needs(tracks []string) fsm.Needs {
 		h.On = listed(hookStates[g.IntN(2) : 2+g.IntN(2)])
 		n.Hooks = append(n.Hooks, h)
 	}
-	return n
+	return canonicalNeeds(n)
 }
 
 func (g generator) placement() fsm.Placement {

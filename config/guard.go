@@ -3,25 +3,37 @@ package config
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/quorate/quorate/config/expr"
 )
 
-// Limits on input that no person and no generator reaches. The parsers below recurse; what is within
-// these limits cannot exhaust their stack.
+// Limits on a file that no person and no generator reaches. Reading a sign costs a hundred times its byte.
 const (
-	maxSize    = 8 << 20
-	maxNesting = 32
-	maxDigits  = 64   // reading a number takes time in the square of its length
-	maxStrange = 1000 // operators, templates, splats: the parser recurses on each, and no value has any
+	maxSize  = 8 << 20
+	maxSigns = 2 << 20
 )
+
+// signs are the bytes that are a token each, and that stand in few texts.
+const signs = "[](){}<>*?!&|$-+"
 
 // guard refuses input that is too large or nested too deeply to be handed to a parser. It returns
 // what is wrong and where, or "".
 func guard(src []byte, isJSON bool) (text string, at hcl.Pos) {
 	if len(src) > maxSize {
 		return fmt.Sprintf("the file has %d bytes; the limit is %d", len(src), maxSize), hcl.Pos{}
+	}
+	n := 0
+	for _, c := range src {
+		if c < 0x80 && strings.IndexByte(signs, c) >= 0 {
+			n++
+		}
+	}
+	if n > maxSigns {
+		return fmt.Sprintf("the file has %d brackets and other signs; the limit is %d", n, maxSigns), hcl.Pos{}
 	}
 	if isJSON {
 		return guardJSON(src)
@@ -31,37 +43,7 @@ func guard(src []byte, isJSON bool) (text string, at hcl.Pos) {
 
 func guardNative(src []byte) (string, hcl.Pos) {
 	tokens, _ := hclsyntax.LexConfig(src, "", hcl.InitialPos)
-	depth, strange := 0, 0
-	last := hclsyntax.TokenNewline
-	for _, t := range tokens {
-		switch t.Type {
-		case hclsyntax.TokenOBrace:
-			depth++
-		case hclsyntax.TokenOBrack:
-			depth++
-			if last == hclsyntax.TokenCBrack || last == hclsyntax.TokenIdent {
-				strange++ // an index
-			}
-		case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack:
-			depth--
-		case hclsyntax.TokenIdent, hclsyntax.TokenEqual, hclsyntax.TokenComma, hclsyntax.TokenNewline, hclsyntax.TokenComment,
-			hclsyntax.TokenNumberLit, hclsyntax.TokenOQuote, hclsyntax.TokenQuotedLit, hclsyntax.TokenCQuote,
-			hclsyntax.TokenOHeredoc, hclsyntax.TokenStringLit, hclsyntax.TokenCHeredoc, hclsyntax.TokenEOF:
-		default:
-			strange++
-		}
-		last = t.Type
-		if depth > maxNesting {
-			return fmt.Sprintf("nested more than %d levels deep", maxNesting), t.Range.Start
-		}
-		if strange > maxStrange {
-			return fmt.Sprintf("more than %d signs that mean nothing here", maxStrange), t.Range.Start
-		}
-		if t.Type == hclsyntax.TokenNumberLit && len(t.Bytes) > maxDigits {
-			return fmt.Sprintf("a number of more than %d digits", maxDigits), t.Range.Start
-		}
-	}
-	return "", hcl.Pos{}
+	return expr.Guard(tokens)
 }
 
 func guardJSON(src []byte) (string, hcl.Pos) {
@@ -72,8 +54,8 @@ func guardJSON(src []byte) (string, hcl.Pos) {
 		} else {
 			digits = 0
 		}
-		if digits > maxDigits {
-			return fmt.Sprintf("a number of more than %d digits", maxDigits), posJSON(src, i)
+		if digits > expr.MaxDigits {
+			return fmt.Sprintf("a number of more than %d digits", expr.MaxDigits), posJSON(src, i)
 		}
 		switch c := src[i]; {
 		case quoted && c == '\\':
@@ -88,8 +70,8 @@ func guardJSON(src []byte) (string, hcl.Pos) {
 		case c == 'n': // a block that is null would vanish without a word
 			return "null is not a value", posJSON(src, i)
 		}
-		if depth > maxNesting {
-			return fmt.Sprintf("nested more than %d levels deep", maxNesting), posJSON(src, i)
+		if depth > expr.MaxNesting {
+			return fmt.Sprintf("nested more than %d levels deep", expr.MaxNesting), posJSON(src, i)
 		}
 	}
 	return "", hcl.Pos{}

@@ -6,11 +6,14 @@ import (
 	"strings"
 )
 
+// Nearest returns the one of some names that a misspelt one was likely meant to be, or "".
+func Nearest(name string, known []string) string { return nearest(name, known) }
+
 // nearest returns the known name that a misspelt one was likely meant to be, or "".
 func nearest(name string, known []string) string {
 	best, least := "", 1+len(name)/3
 	for _, k := range known {
-		if d := distance(strings.ToLower(name), k); d <= least && d < len(k) {
+		if d := distance(strings.ToLower(name), strings.ToLower(k)); d <= least && d < len(k) {
 			if best == "" || d < least {
 				best, least = k, d
 			}

@@ -2,7 +2,11 @@ package config
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/hashicorp/hcl/v2"
 
 	"github.com/quorate/quorate/fsm"
 )
@@ -29,7 +33,10 @@ const defaultHookTimeout = 30 * time.Second
 // needs reads the require, prefer and hook blocks.
 func (n *node) needs() fsm.Needs {
 	var all fsm.Needs
-	for _, b := range n.blocks {
+	// JSON keeps no order between blocks of two types
+	blocks := slices.Clone(n.blocks)
+	slices.SortStableFunc(blocks, func(a, b *hcl.Block) int { return strings.Compare(b.Type, a.Type) })
+	for _, b := range blocks {
 		switch b.Type {
 		case "require", "prefer":
 			m := n.part(b, "needs.uses", len(all.Uses))

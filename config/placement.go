@@ -14,7 +14,7 @@ import (
 func placementSchemas() []*schema {
 	return []*schema{
 		{name: "placement", labels: []string{"policy"}, keys: []string{"directors", "hold"}},
-		{name: "director", labels: []string{"name"}, keys: []string{"score"}},
+		{name: "director", labels: []string{"director"}, keys: []string{"score"}},
 	}
 }
 
@@ -54,7 +54,7 @@ func (n *node) policy(b *hcl.Block, p *fsm.Placement) {
 	policy, at := fsm.Policy(b.Labels[0]), b.LabelRanges[0].Start
 	path := n.path + ".placement"
 	if first, ok := n.where[path]; ok {
-		n.report("", at, fmt.Sprintf("one is enough; the other is on line %d", first.Line), "%sa second placement", n.prefix())
+		n.report("", at, "one is enough; "+first.seen(n.file), "%sa second placement", n.prefix())
 		return
 	}
 	m := n.node(n.schema.block("placement"), b.Body, place{path: path, at: at, what: fmt.Sprintf("%s, placement %q", n.what, policy)})
@@ -91,7 +91,7 @@ func (n *node) director(b *hcl.Block, p *fsm.Placement) {
 	name := b.Labels[0]
 	at := place{path: fmt.Sprintf("%s.placement.scores[%q]", n.path, name), what: n.what + ", director " + name, at: b.LabelRanges[0].Start}
 	if first, ok := n.where[at.path]; ok {
-		n.report("", at.at, fmt.Sprintf("the other is on line %d", first.Line), "%s is there twice", at.what)
+		n.report("", at.at, first.seen(n.file), "%s is there twice", at.what)
 		return
 	}
 	m := n.node(n.schema.block("director"), b.Body, at)

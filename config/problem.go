@@ -19,6 +19,7 @@ type Problem struct {
 	Line    int    `json:"line,omitempty"`   // from 1; 0 where there is no file, or the whole of it is meant
 	Column  int    `json:"column,omitempty"` // from 1, in characters as an editor counts them
 	Path    string `json:"path,omitempty"`   // the same place in the model: services["web"].servers[0].weight
+	Each    string `json:"each,omitempty"`   // the elements of for_each that it is about
 	Warning bool   `json:"warning,omitempty"`
 	Text    string `json:"text"`           // what is wrong
 	Hint    string `json:"hint,omitempty"` // what would be right
@@ -41,6 +42,9 @@ func (p Problem) String() string {
 		b.WriteString("error: ")
 	}
 	b.WriteString(p.Text)
+	if p.Each != "" {
+		b.WriteString(" [" + p.Each + "]")
+	}
 	if p.Hint != "" {
 		b.WriteString(" (" + p.Hint + ")")
 	}
@@ -117,7 +121,8 @@ func (e *InvalidError) Error() string { return strings.TrimSuffix(e.Problems.Str
 type finding struct {
 	Problem
 	see       string
-	elsewhere bool // it is about what other parts of the model do not have
+	elsewhere bool   // it is about what other parts of the model do not have
+	sort      string // the same for findings that differ in names and numbers only
 }
 
 // sortProblems puts problems in the order of the files and drops what was said twice. More is how many

@@ -190,6 +190,7 @@ func (n *node) auth(b *hcl.Block, r *fsm.Router) {
 
 // key reads a key, which is not there if the cluster is to keep the one that it has.
 func (n *node) key(name string) string {
+	n.asks(name, "text", nil)
 	i, ok := n.get(name)
 	if !ok {
 		return ""
@@ -251,6 +252,7 @@ func (n *node) rule(b *hcl.Block, index int) fsm.Rule {
 
 // address reads a key's address; the zero value stands for none, and for one that is wrong.
 func (n *node) address(key string) netip.Addr {
+	n.asks(key, "address", nil)
 	i, ok := n.get(key)
 	if !ok {
 		return netip.Addr{}
@@ -268,6 +270,7 @@ func (n *node) address(key string) netip.Addr {
 
 // network reads a key's network; the zero value stands for none, and for one that is wrong.
 func (n *node) network(key string) netip.Prefix {
+	n.asks(key, "network", nil)
 	i, ok := n.get(key)
 	if !ok {
 		return netip.Prefix{}

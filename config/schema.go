@@ -13,13 +13,21 @@ type schema struct {
 	labels []string // what the block's labels are
 	keys   []string
 	blocks []*schema
-	open   bool // any key may stand there
+	open   bool   // any key may stand there
+	many   bool   // for_each may stand there
+	label  string // the key that computes the last label; it implies many
+
+	body *hcl.BodySchema // in the form that the hcl package wants, once it was asked for
 }
 
 // hcl returns the schema in the form that the hcl package wants.
 func (s *schema) hcl() *hcl.BodySchema {
+	if s.body != nil {
+		return s.body
+	}
 	h := new(hcl.BodySchema)
-	for _, k := range s.keys {
+	s.body = h
+	for _, k := range s.all() {
 		h.Attributes = append(h.Attributes, hcl.AttributeSchema{Name: k})
 	}
 	for _, b := range s.blocks {
@@ -28,9 +36,21 @@ func (s *schema) hcl() *hcl.BodySchema {
 	return h
 }
 
+// all returns the keys, and those that are read before them.
+func (s *schema) all() []string {
+	keys := append([]string(nil), s.keys...)
+	if s.label != "" {
+		keys = append(keys, s.label)
+	}
+	if s.label != "" || s.many {
+		keys = append(keys, forEach)
+	}
+	return keys
+}
+
 // known returns the names of keys and blocks.
 func (s *schema) known() []string {
-	names := append([]string(nil), s.keys...)
+	names := s.all()
 	for _, b := range s.blocks {
 		names = append(names, b.name)
 	}
@@ -47,12 +67,33 @@ func (s *schema) block(name string) *schema {
 }
 
 func clusterSchema() *schema {
-	return &schema{blocks: []*schema{
+	s := &schema{blocks: []*schema{
 		{name: "sync_group", labels: []string{"name"}, keys: []string{"routers", "on_quorum_loss"}, blocks: append(placementSchemas(), needsSchemas()...)},
 		routerSchema(),
 		{name: "track", labels: []string{"kind", "name"}, keys: allTrackKeys},
 		serviceSchema(),
+		{name: "locals", open: true},
 	}}
+	return s.repeatable()
+}
+
+// repeatable lets for_each stand in all blocks of which there may be several. What a block is known by can be
+// computed then: a key has the name of the last label, unless that is a kind, which decides how the block is read.
+func (s *schema) repeatable() *schema {
+	for _, b := range s.blocks {
+		last := len(b.labels) - 1
+		switch {
+		case b.open, b.name == "auth", b.name == "placement":
+		case b.name == "fallback":
+			b.label = "address"
+		case last < 0 || b.labels[last] == "kind":
+			b.many = true
+		default:
+			b.label = b.labels[last]
+		}
+		b.repeatable()
+	}
+	return s
 }
 
 func agentSchema() *schema {

@@ -113,6 +113,7 @@ func (n *node) identity(s *fsm.Service) {
 	protocol := n.word("protocol", "", protocols)
 	family := n.word("family", "", families)
 	n.also("family", "ipv6")
+	n.asks("address", "endpoint", nil)
 	if i, ok := n.get("address"); ok {
 		if text, ok := i.text(); ok {
 			ap, wrong, hint := parseEndpoint(text, false)

@@ -29,7 +29,28 @@ func Validate(c fsm.Config) Problems {
 }
 
 // validator collects what is wrong with a model.
-type validator struct{ findings []finding }
+type validator struct {
+	findings  []finding
+	suggested int // names that were compared for hints
+}
+
+// maxCompared bounds the time that hints take.
+const maxCompared = 1_000_000
+
+// suggest returns a hint for a name that is none of those.
+func (v *validator) suggest(name string, names []string) string {
+	if v.suggested += len(names); v.suggested > maxCompared {
+		return ""
+	}
+	if near := nearest(name, names); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	more := ""
+	if len(names) > maxSuggested {
+		more = ", ..."
+	}
+	return "one of " + strings.Join(names[:min(len(names), maxSuggested)], ", ") + more
+}
 
 func validate(c fsm.Config) []finding {
 	v := new(validator)
@@ -37,6 +58,7 @@ func validate(c fsm.Config) []finding {
 	v.syncGroups(c)
 	v.tracks(c)
 	v.services(c)
+	v.doubts(c)
 	return v.findings
 }
 
@@ -52,7 +74,7 @@ func (o object) wrong(field, hint, format string, args ...any) {
 	if o.what != "" {
 		text = o.what + ": " + text
 	}
-	o.findings = append(o.findings, finding{Problem: Problem{Path: o.path + field, Text: text, Hint: hint}})
+	o.findings = append(o.findings, finding{sort: format, Problem: Problem{Path: o.path + field, Text: text, Hint: hint}})
 }
 
 // clash adds an error about one field that contradicts another place.

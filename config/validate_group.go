@@ -8,7 +8,7 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// maxSuggested bounds the names among which a hint looks for the nearest, and which it lists.
+// maxSuggested bounds the names that a hint lists.
 const maxSuggested = 20
 
 // syncGroups checks the sync groups, whose names share a space with the routers that are in none.
@@ -26,7 +26,7 @@ func (v *validator) syncGroups(c fsm.Config) {
 			if _, ok := c.Routers[r]; !ok {
 				hint := "there is no router at all"
 				if len(routers) > 0 {
-					hint = hintValue(r, routers[:min(len(routers), maxSuggested)])
+					hint = v.suggest(r, routers)
 				}
 				o.wrong(field, hint, "there is no router %q", r)
 				continue

@@ -45,7 +45,7 @@ func TestAModelWithoutAFileGetsPathsInsteadOfLines(t *testing.T) {
 		{"a fallback that is a server too is a warning", func(_ *fsm.Router, s *fsm.Service) { s.Fallback.Address = s.Servers[0].Address },
 			`services["web"].fallback.address: warning: service "web", fallback 192.168.2.11:80: is one of the servers too`},
 		{"a private key among the authorities", func(_ *fsm.Router, s *fsm.Service) {
-			s.Checks[0].Kind, s.Checks[0].CA = fsm.CheckHTTPS, testCA+"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+			s.Checks[0].Kind, s.Checks[0].Port, s.Checks[0].CA = fsm.CheckHTTPS, 443, testCA+"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
 		}, `services["web"].checks[0].ca: error: service "web", check "https": ca has a PRIVATE KEY in it (only certificates belong there)`},
 		{"persistence in parts of a second", func(_ *fsm.Router, s *fsm.Service) { s.Persistence = 1500 * time.Millisecond },
 			`services["web"].persistence: error: service "web": persistence is 1.5s; it goes in steps of 1s (write "2s")`},
@@ -85,29 +85,6 @@ func TestANameIsFoundByItsNearest(t *testing.T) {
 	} {
 		if got := nearest(name, known); got != want {
 			t.Errorf("nearest(%q) = %q, want %q", name, got, want)
-		}
-	}
-}
-
-// BenchmarkParseCluster reads 200 services of 50 servers.
-func BenchmarkParseCluster(b *testing.B) {
-	c := webConfig()
-	web := c.Services["web"]
-	delete(c.Services, "web")
-	for i := range 200 {
-		s := web
-		s.Name, s.Address = fmt.Sprintf("s%d", i), netip.AddrPortFrom(s.Address.Addr(), uint16(1000+i))
-		s.Servers = nil
-		for k := range 50 {
-			s.Servers = append(s.Servers, fsm.Server{Address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i), byte(k + 1)}), 80), Weight: 1})
-		}
-		c.Services[s.Name] = s
-	}
-	text := Format(c)
-	b.SetBytes(int64(len(text)))
-	for b.Loop() {
-		if _, problems := ParseCluster("c.hcl", text); problems.Err() != nil {
-			b.Fatal(problems)
 		}
 	}
 }

@@ -130,7 +130,7 @@ func (o object) needs(n fsm.Needs, tracks map[string]fsm.Track) {
 		if _, ok := tracks[u.Track]; !ok {
 			hint := fmt.Sprintf(`there is no track at all; add track "interface" %q { ... }`, u.Track)
 			if len(names) > 0 {
-				hint = hintValue(u.Track, names[:min(len(names), maxSuggested)])
+				hint = o.suggest(u.Track, names)
 			}
 			child.wrong("", hint, "there is no track %q", u.Track)
 		}

@@ -16,9 +16,10 @@ import (
 // item is one value of the file: a key's, or an element of a key's list.
 type item struct {
 	*node
-	key  string // as in the file
-	path string
-	expr hcl.Expression
+	key   string // as in the file
+	path  string
+	expr  hcl.Expression
+	known cty.Value // what it is, if that was computed with the list that it is in
 }
 
 func (i item) fail(hint, format string, args ...any) {
@@ -32,7 +33,7 @@ func (n *node) get(key string) (item, bool) {
 		return item{}, false
 	}
 	i := item{node: n, key: key, path: n.child(key), expr: attr.Expr}
-	n.where[i.path] = spot{attr.Expr.StartRange().Start, n.file}
+	n.where[i.path] = spot{attr.Expr.StartRange().Start, n.file, n.each}
 	return i, true
 }
 
@@ -41,14 +42,34 @@ func (n *node) has(key string) bool { return n.attrs[key] != nil }
 
 // require reports a key that is not there. With wrong syntax it may be in the part that was skipped.
 func (n *node) require(key, example string) {
+	n.asks(key, "", func(k *Key) { k.Required = true })
 	if n.has(key) || n.broken {
 		return
 	}
 	n.report(n.child(key), n.at, fmt.Sprintf("add %s = %s", key, example), "%s%s is missing", n.prefix(), key)
 }
 
-// value evaluates an item that must be a plain value of the type wanted.
+// value evaluates an item that must be a value of the type wanted.
 func (i item) value(want cty.Type, name string) (cty.Value, bool) {
+	v, ok := i.any()
+	if !ok {
+		return cty.NilVal, false
+	}
+	if v.IsNull() || v.Type() != want {
+		i.fail(i.hintType(v, want), "must be %s, not %s", name, describe(v))
+		return cty.NilVal, false
+	}
+	return v, true
+}
+
+// any evaluates an item, of whatever type.
+func (i item) any() (cty.Value, bool) {
+	if i.known != cty.NilVal {
+		return i.known, true
+	}
+	if i.ctx != nil {
+		return i.eval(i.expr, i.path, i.key)
+	}
 	if !i.plain() {
 		return cty.NilVal, false
 	}
@@ -64,14 +85,10 @@ func (i item) value(want cty.Type, name string) (cty.Value, bool) {
 		}
 		return cty.NilVal, false
 	}
-	if v.IsNull() || v.Type() != want {
-		i.fail(i.hintType(v, want), "must be %s, not %s", name, describe(v))
-		return cty.NilVal, false
-	}
 	return v, true
 }
 
-// plain reports an expression where a value must stand.
+// plain reports an expression where only a value may stand.
 func (i item) plain() bool {
 	switch e := i.expr.(type) {
 	case *hclsyntax.LiteralValueExpr:
@@ -137,6 +154,9 @@ func describe(v cty.Value) string {
 // number writes a number, if that can be done in reasonable time: 1e600000000 has as many digits.
 func number(v cty.Value) string {
 	f := v.AsBigFloat()
+	if n, exact := f.Int64(); exact == big.Exact {
+		return strconv.FormatInt(n, 10)
+	}
 	if exp := f.MantExp(nil); f.IsInf() || exp > 256 || exp < -256 {
 		return "beyond all bounds"
 	}
@@ -188,6 +208,11 @@ func (i item) integer(s span) (int64, bool) {
 
 // text returns a key's text, or def.
 func (n *node) text(key, def string) string {
+	n.asks(key, "text", func(k *Key) {
+		if def != "" {
+			k.Default = quote(def)
+		}
+	})
 	if i, ok := n.get(key); ok {
 		if s, ok := i.text(); ok {
 			return s
@@ -198,6 +223,12 @@ func (n *node) text(key, def string) string {
 
 // word returns a key's text, which is to be one of the known ones, or def.
 func (n *node) word(key, def string, known []string) string {
+	n.asks(key, "text", func(k *Key) {
+		if def != "" {
+			k.Default = quote(def)
+		}
+		k.Range = words(known)
+	})
 	i, ok := n.get(key)
 	if !ok {
 		return def
@@ -215,6 +246,12 @@ func (n *node) word(key, def string, known []string) string {
 
 // integer returns a key's number, or def.
 func (n *node) integer(key string, def int64, s span) int64 {
+	n.asks(key, "number", func(k *Key) {
+		if s.min <= def && def <= s.max {
+			k.Default = strconv.FormatInt(def, 10)
+		}
+		k.Range = fmt.Sprintf("%d to %d", s.min, s.max)
+	})
 	if i, ok := n.get(key); ok {
 		if v, ok := i.integer(s); ok {
 			return v
@@ -225,6 +262,7 @@ func (n *node) integer(key string, def int64, s span) int64 {
 
 // boolean returns a key's truth, or def.
 func (n *node) boolean(key string, def bool) bool {
+	n.asks(key, "boolean", func(k *Key) { k.Default = strconv.FormatBool(def) })
 	if i, ok := n.get(key); ok {
 		if v, ok := i.value(cty.Bool, "true or false"); ok {
 			return v.True()
@@ -235,14 +273,21 @@ func (n *node) boolean(key string, def bool) bool {
 
 // duration returns a key's duration, or def.
 func (n *node) duration(key string, def time.Duration) time.Duration {
+	n.asks(key, "duration", func(k *Key) {
+		if def != 0 {
+			k.Default = quote(formatDuration(def))
+		}
+	})
 	i, ok := n.get(key)
 	if !ok {
 		return def
 	}
-	if !i.plain() {
+	v, ok := i.any()
+	if !ok {
 		return def
 	}
-	if v, diags := i.expr.Value(nil); !diags.HasErrors() && v.IsKnown() && !v.IsNull() && v.Type() == cty.Number {
+	i.known = v
+	if !v.IsNull() && v.Type() == cty.Number {
 		n := number(v)
 		if strings.Trim(n, "0123456789.") != "" {
 			n = "2"
@@ -278,29 +323,46 @@ func (n *node) lasting(key string) time.Duration {
 
 // list returns a key's elements; a single value is a list of one if single allows it.
 func (n *node) list(key string, single bool) []item {
+	n.asks(key, "list", nil)
 	i, ok := n.get(key)
 	if !ok {
 		return nil
 	}
-	exprs, diags := hcl.ExprList(i.expr)
-	if diags.HasErrors() {
-		if single {
-			return []item{i}
+	if exprs, diags := hcl.ExprList(i.expr); !diags.HasErrors() {
+		items := make([]item, 0, len(exprs))
+		for _, e := range exprs {
+			items = append(items, n.element(i, len(items), e, cty.NilVal))
 		}
-		hint := "write it in brackets"
-		if v, diags := i.expr.Value(nil); !diags.HasErrors() && v.IsKnown() && !v.IsNull() && v.Type() == cty.String {
-			hint = fmt.Sprintf("write %s = [%q]", key, v.AsString())
-		}
-		i.fail(hint, "must be a list")
+		return items
+	}
+	v, ok := i.any()
+	if !ok {
 		return nil
 	}
-	items := make([]item, 0, len(exprs))
-	for k, e := range exprs {
-		el := item{node: n, key: key, path: fmt.Sprintf("%s[%d]", i.path, k), expr: e}
-		n.where[el.path] = spot{e.StartRange().Start, n.file}
-		items = append(items, el)
+	i.known = v
+	switch t := v.Type(); {
+	case !v.IsNull() && (t.IsTupleType() || t.IsListType() || t.IsSetType()):
+		items := make([]item, 0, v.LengthInt())
+		for it := v.ElementIterator(); it.Next(); {
+			_, element := it.Element()
+			items = append(items, n.element(i, len(items), i.expr, element))
+		}
+		return items
+	case single:
+		return []item{i}
+	case !v.IsNull() && t == cty.String:
+		i.fail(fmt.Sprintf("write %s = [%q]", key, v.AsString()), "must be a list")
+	default:
+		i.fail("write it in brackets", "must be a list")
 	}
-	return items
+	return nil
+}
+
+// element is one of a list's items; its value is known if the list was computed.
+func (n *node) element(i item, index int, e hcl.Expression, known cty.Value) item {
+	el := item{node: n, key: i.key, path: fmt.Sprintf("%s[%d]", i.path, index), expr: e, known: known}
+	n.where[el.path] = spot{e.StartRange().Start, n.file, n.each}
+	return el
 }
 
 // texts returns a key's list of texts. A bad element is kept, empty, so that the others keep their places.

@@ -49,8 +49,37 @@ func (d *Driver) begin(g *gathered, spec fsm.Group, x *group, a ownership.Action
 			reply <- a
 		}
 	default:
-		x.keeper.add(d.cfg.Go, func() { d.order(x, a) })
+		decided := time.Now()
+		x.keeper.add(d.cfg.Go, func() {
+			if !d.stale(x, a, decided) {
+				d.order(x, a)
+			}
+		})
 	}
+}
+
+// stale is for how long what others wait for may wait for what the keeper was asked before. They have given up then.
+const stale = 500 * time.Millisecond
+
+var errStale = errors.New("the keeper did not answer what it was asked before in time")
+
+// stale reports whether an order has waited for too long to be given, and tells the machine so: a frozen keeper would
+// carry out a claim when it goes on.
+func (d *Driver) stale(x *group, a ownership.Action, decided time.Time) bool {
+	var id uint64
+	switch a := a.(type) {
+	case ownership.Claim:
+		id = a.ID
+	case ownership.Grant:
+		id = a.ID
+	case ownership.Concede:
+		id = a.ID
+	}
+	if id == 0 || time.Since(decided) <= stale {
+		return false
+	}
+	d.done(x, ownership.Done{ID: id, Err: errStale})
+	return true
 }
 
 // order has the keeper do something. Once the driver ends, nothing is begun but what gives up.

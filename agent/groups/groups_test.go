@@ -56,6 +56,33 @@ func TestWhatIsAskedOfTheKeeperIsAskedInTheOrderOfTheDecisions(t *testing.T) {
 	}
 }
 
+func TestWhatWaitedTooLongForAFrozenKeeperIsNotAskedOfIt(t *testing.T) {
+	w := newWorld(t, "g")
+	frozen := w.hold("yield g")
+	first := make(chan error, 1)
+	go func() {
+		_, err := w.driver.Answer(t.Context(), "d1", "g", ownership.Question{Kind: ownership.Yield, Epoch: 5})
+		first <- err
+	}()
+	w.await("yield g")
+	second := make(chan error, 1)
+	go func() {
+		_, err := w.driver.Answer(t.Context(), "d1", "g", ownership.Question{Kind: ownership.Claimed, Epoch: 5})
+		second <- err
+	}()
+	time.Sleep(stale + 200*time.Millisecond) // the wait for the first is what is tested
+	frozen <- nil
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	if err := <-second; err == nil || !strings.Contains(err.Error(), "did not answer") {
+		t.Errorf("the second: %v", err)
+	}
+	if noted := w.await("yield g"); slices.Contains(noted, "concede g") {
+		t.Errorf("it concedes long after it was decided: %q", noted)
+	}
+}
+
 func TestAQuestionIsAnsweredOrRefusedWithItsReason(t *testing.T) {
 	w := newWorld(t, "g")
 	ask := func(group string, kind ownership.Kind, epoch uint64) (ownership.Attestation, error) {

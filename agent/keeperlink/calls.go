@@ -181,16 +181,26 @@ func (k *Link) stopping() bool {
 	return k.ending
 }
 
+// Mute reports whether a keeper is there that has not answered since it was connected to, so that it is not known
+// what it owns.
+func (k *Link) Mute() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.dialed != nil && k.client == nil
+}
+
 // Answers reports whether the keeper does not hang. One that is not there is not frozen: what it had is taken
 // up by the next.
 func (k *Link) Answers(ctx context.Context, within time.Duration) bool {
-	c, err := k.current()
-	if err != nil {
+	k.mu.Lock()
+	c := k.dialed
+	k.mu.Unlock()
+	if c == nil {
 		return true
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	_, err = c.Status(ctx)
+	_, err := c.Status(ctx)
 	return !errors.Is(err, context.DeadlineExceeded)
 }
 

@@ -38,7 +38,8 @@ type Link struct {
 	giving sync.Mutex // held while an order is given, from its choice on: the keeper must end with the newest
 
 	mu     sync.Mutex
-	client *keeper.Client
+	dialed *keeper.Client // is connected, whether it has answered yet or not
+	client *keeper.Client // has answered
 	last   keeper.Status
 	order  *keeper.Order // what the keeper is to do; it is told again after each connect
 	ending bool          // the keeper is told to stop: no other is started
@@ -91,7 +92,7 @@ func (k *Link) pause() time.Duration {
 // lost notes that there is no keeper: what it said last is not true any more.
 func (k *Link) lost() {
 	k.mu.Lock()
-	k.client, k.last = nil, keeper.Status{}
+	k.dialed, k.client, k.last = nil, nil, keeper.Status{}
 	k.mu.Unlock()
 	k.ring()
 }
@@ -150,6 +151,9 @@ func (k *Link) spawn() (<-chan error, error) {
 // serve gives a new connection the standing order and copies the keeper's status, until the connection
 // ends or the keeper does not answer.
 func (k *Link) serve(ctx context.Context, c *keeper.Client) error {
+	k.mu.Lock()
+	k.dialed = c
+	k.mu.Unlock()
 	for first := true; ; first = false {
 		asked := time.Now()
 		st, err := status(ctx, c)

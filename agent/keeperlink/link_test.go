@@ -3,6 +3,7 @@ package keeperlink
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"testing"
@@ -102,5 +103,34 @@ func TestAKeeperThatIsGoneOwnsNothing(t *testing.T) {
 	}
 	if err := k.Set(t.Context(), order(1)); !errors.Is(err, ErrNoKeeper) {
 		t.Errorf("Set: %v", err)
+	}
+}
+
+func TestAKeeperThatIsFrozenWhenControlStartsIsMuteAndDoesNotAnswer(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "k")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	k := New(socket, nil, hclog.NewNullLogger())
+	if k.Mute() || !k.Answers(t.Context(), time.Millisecond) {
+		t.Error("none is there, and it hangs")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- k.Run(ctx) }()
+	for !k.Mute() {
+		time.Sleep(time.Millisecond)
+	}
+	if k.Attached() || k.Answers(t.Context(), 10*time.Millisecond) {
+		t.Error("it has never answered, and does not hang")
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if k.Mute() {
+		t.Error("it is let go, and mute")
 	}
 }

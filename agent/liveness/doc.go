@@ -2,7 +2,7 @@
 // and its machine on the segments. Every agent sends a byte to each other one each [Every], over a stream
 // that stays open; what answers on the segments it is told.
 //
-// It promises that a member which hangs or is cut off delays nothing to and from another; that a stream to a
+// It promises that a member which hangs or is cut off does not make another seem silent; that a stream to a
 // member which is back is open within half a second; and that a process which did not run when it should
 // have accuses nobody. It decides nothing, and never asks a member anything.
 package liveness

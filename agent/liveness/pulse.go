@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/director/probe"
 )
 
 // Timing of streams.
 const (
 	openLimit  = time.Second            // to open one
-	writeLimit = time.Second            // to write one byte
+	writeLimit = 100 * time.Millisecond // to write one byte, which nothing but a full queue delays
 	readLimit  = 2 * time.Second        // without a byte: the other end will have another stream
 	firstPause = 100 * time.Millisecond // after a stream has ended
 	lastPause  = 500 * time.Millisecond // after it could not be opened again and again
@@ -40,7 +42,7 @@ type Pulse struct {
 
 // sender is what sends to one member.
 type sender struct {
-	beat   chan struct{} // capacity 1: send now
+	conn   net.Conn      // nil: none is open
 	retry  chan struct{} // capacity 1: the member is there, so do not wait before opening
 	cancel context.CancelFunc
 }
@@ -52,24 +54,39 @@ func New(cfg Config) *Pulse {
 
 // Run beats until ctx ends. All streams end with it.
 func (p *Pulse) Run(ctx context.Context) error {
-	var sending sync.WaitGroup
-	defer sending.Wait()
+	var opening sync.WaitGroup
+	defer opening.Wait()
 	defer p.end()
-	tick := time.NewTicker(Every)
-	defer tick.Stop()
-	for {
-		p.cfg.Tracker.Ran("pulse", time.Now())
-		p.follow(ctx, p.cfg.Members(), &sending)
+	for ctx.Err() == nil {
+		now := time.Now()
+		p.cfg.Tracker.Ran("pulse", now)
+		for _, conn := range p.follow(ctx, p.cfg.Members(), &opening) {
+			if beat(conn) != nil {
+				_ = conn.Close() // then another is opened
+			}
+		}
+		wait := time.NewTimer(time.Until(probe.Next(now, Every)))
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-tick.C:
+		case <-wait.C:
 		}
+		wait.Stop()
 	}
+	return nil
 }
 
-// follow has one sender for each member, and has each send.
-func (p *Pulse) follow(ctx context.Context, members []string, sending *sync.WaitGroup) {
+// beat sends a byte. One goroutine does it for all streams, at once: a byte waits for nobody, because a stream
+// whose bytes are not acknowledged is gone long before its queue is full.
+func beat(conn net.Conn) error {
+	if err := conn.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
+		return err
+	}
+	_, err := conn.Write([]byte{0})
+	return err
+}
+
+// follow has one sender for each member, and returns the streams that are open.
+func (p *Pulse) follow(ctx context.Context, members []string, opening *sync.WaitGroup) []net.Conn {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.differs(members) {
@@ -81,17 +98,21 @@ func (p *Pulse) follow(ctx context.Context, members []string, sending *sync.Wait
 			delete(p.senders, name)
 		}
 	}
+	var open []net.Conn
 	for _, name := range members {
 		s := p.senders[name]
 		if s == nil {
-			s = &sender{beat: make(chan struct{}, 1), retry: make(chan struct{}, 1)}
+			s = &sender{retry: make(chan struct{}, 1)}
 			var life context.Context
 			life, s.cancel = context.WithCancel(ctx)
 			p.senders[name] = s
-			sending.Go(func() { p.send(life, name, s) })
+			opening.Go(func() { p.keepOpen(life, name, s) })
 		}
-		poke(s.beat)
+		if s.conn != nil {
+			open = append(open, s.conn)
+		}
 	}
+	return open
 }
 
 func (p *Pulse) differs(members []string) bool {
@@ -111,11 +132,11 @@ func (p *Pulse) end() {
 	}
 }
 
-// send keeps a stream to a member open until ctx ends.
-func (p *Pulse) send(ctx context.Context, member string, s *sender) {
+// keepOpen keeps a stream to a member open until ctx ends.
+func (p *Pulse) keepOpen(ctx context.Context, member string, s *sender) {
 	pause, told := firstPause, ""
 	for ctx.Err() == nil {
-		opened, err := p.stream(ctx, member, s)
+		opened, err := p.open(ctx, member, s)
 		if opened {
 			pause, told = firstPause, ""
 		} else if err != nil && err.Error() != told && ctx.Err() == nil {
@@ -133,8 +154,8 @@ func (p *Pulse) send(ctx context.Context, member string, s *sender) {
 	}
 }
 
-// stream opens a stream and sends over it until it or ctx ends.
-func (p *Pulse) stream(ctx context.Context, member string, s *sender) (opened bool, err error) {
+// open opens a stream and waits until it or ctx ends.
+func (p *Pulse) open(ctx context.Context, member string, s *sender) (opened bool, err error) {
 	opening, cancel := context.WithTimeout(ctx, openLimit)
 	conn, err := p.cfg.Open(opening, member)
 	cancel()
@@ -142,28 +163,22 @@ func (p *Pulse) stream(ctx context.Context, member string, s *sender) (opened bo
 		return false, err
 	}
 	defer conn.Close()
-	ctx, cancel = context.WithCancel(ctx)
-	defer cancel()
-	var reading sync.WaitGroup
-	defer reading.Wait()
-	defer conn.Close()  // a second time, so that the reader ends
-	reading.Go(func() { // nothing is ever said: it ends when the other side has closed
-		_, _ = conn.Read(make([]byte, 1))
-		cancel()
-	})
-	for {
-		if err := conn.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
-			return true, err
-		}
-		if _, err := conn.Write([]byte{0}); err != nil {
-			return true, err
-		}
-		select {
-		case <-ctx.Done():
-			return true, nil
-		case <-s.beat:
-		}
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	if err := beat(conn); err != nil {
+		return true, err
 	}
+	p.use(s, conn)
+	defer p.use(s, nil)
+	_, _ = conn.Read(make([]byte, 1)) // nothing is ever said: it ends with the stream
+	return true, nil
+}
+
+// use has a stream sent over from the next beat on.
+func (p *Pulse) use(s *sender, conn net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.conn = conn
 }
 
 // Receive notes what comes over a stream that a member has opened, until it ends. A newer stream of the same

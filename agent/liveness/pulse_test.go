@@ -163,17 +163,19 @@ func TestAStreamThatTakesNothingIsOpenedAnew(t *testing.T) {
 		n.start("a", "b", "c")
 		b, c := n.start("b", "a"), n.start("c", "a")
 		time.Sleep(time.Second)
-		here, there := net.Pipe() // nobody reads
+		here, there := net.Pipe()
 		defer there.Close()
 		n.with(func() { n.next["a>b"] = here })
 		n.stream("a>b").Close()
-		time.Sleep(writeLimit)
-		synctest.Wait()
-		b.unheard(t, "a", writeLimit-Every, writeLimit+Every)
-		c.unheard(t, "a", 0, Every)
-		time.Sleep(lastPause + 2*Every)
-		synctest.Wait()
+		there.Read(make([]byte, 1)) // and nobody reads on
+		for range 100 {
+			time.Sleep(Every / 10)
+			c.unheard(t, "a", 0, Every+writeLimit)
+		}
 		b.unheard(t, "a", 0, Every)
+		if got := n.attempts("a>b"); got != 3 {
+			t.Errorf("%d streams opened, want 3", got)
+		}
 		n.end("a", "b", "c")
 	})
 }

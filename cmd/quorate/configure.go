@@ -212,20 +212,32 @@ func author() string {
 }
 
 func showCommand(c *cli) *cobra.Command {
-	return &cobra.Command{
+	var syntax string
+	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Print the cluster's configuration as a cluster file",
-		Args:  arguments(),
+		Long: "Print the cluster's configuration as a cluster file, which changes nothing when it is applied. Comments, locals and\n" +
+			"for_each of the files that were applied are not kept, and keys of routers are not printed.",
+		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if syntax != "hcl" && syntax != "json" {
+				return fmt.Errorf("syntax %q: hcl or json", syntax)
+			}
 			cfg, revision, err := c.client().Config(cmd.Context())
 			if err != nil {
 				return err
 			}
-			if c.json() {
+			switch {
+			case c.json():
 				return printJSON(cmd.OutOrStdout(), map[string]any{"revision": revision, "config": cfg})
+			case syntax == "json":
+				_, err = cmd.OutOrStdout().Write(config.FormatJSON(cfg))
+			default:
+				_, err = cmd.OutOrStdout().Write(config.Format(cfg))
 			}
-			_, err = cmd.OutOrStdout().Write(config.Format(cfg))
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&syntax, "syntax", "hcl", "of the cluster file: hcl or json")
+	return cmd
 }

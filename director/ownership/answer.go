@@ -38,6 +38,16 @@ func (s *step) answer(q Asked) {
 // verifyLimit is how long a keeper may take to show that it is not frozen.
 const verifyLimit = 100 * time.Millisecond
 
+// concedes is how long who owns the group as well takes to let it go on the answer that this director stays. Its
+// neighbours may believe it, though this director had not heard of it: so it announces again.
+const concedes = 100 * time.Millisecond
+
+func (s *step) renew() {
+	if s.Keeper.Part == Owner {
+		s.begin(Renew{})
+	}
+}
+
 // answerAttest says what this director knows. That it owns the group it says only if its keeper lives.
 func (s *step) answerAttest(q Asked) {
 	if s.Keeper.Part != Owner {
@@ -48,6 +58,9 @@ func (s *step) answerAttest(q Asked) {
 		a := s.attest(q)
 		a.Owns, a.Stays = a.Owns && d.OK, a.Stays && d.OK
 		s.begin(Reply{ID: q.ID, Word: a})
+		if q.Owns && a.Stays && s.contests[q.From] == nil {
+			s.after(concedes, (*step).renew)
+		}
 	})
 }
 

@@ -21,12 +21,14 @@ type contest struct {
 	apart bool // people were told that each has a side of its own
 }
 
-// rivals are the members that say that they own the group, while this director does.
+// rivals are the members that say that they own the group, while this director does. One that is dead is none: its
+// report counts for longer than it lives.
 func (f Facts) rivals() []string {
 	if f.Keeper.Part != Owner {
 		return nil
 	}
-	return f.owners()
+	dead := f.missing()
+	return slices.DeleteFunc(f.owners(), func(name string) bool { return slices.Contains(dead, name) })
 }
 
 // lookContest settles with other owners, with each by itself. Where they hear each other, VRRP does: only what

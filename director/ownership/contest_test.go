@@ -20,7 +20,7 @@ func contested(t *testing.T) *story {
 	s.pass(contestAfter - 1)
 	s.does()
 	s.pass(1)
-	s.does(Ask{To: "d1", Question: Question{Attest, s.Log.Epoch, s.Log.Owner}}, probes("out", "in"))
+	s.does(Ask{To: "d1", Question: Question{Attest, s.Log.Epoch, s.Log.Owner, true}}, probes("out", "in"))
 	return s
 }
 
@@ -114,7 +114,7 @@ func TestOwnersThatNoSegmentJoinsBothStayAndSayItOnce(t *testing.T) {
 			s.does(Tell{Kind: "contest", Text: "each on a side of its own", Alarm: true})
 		}
 		s.pass(contestAgain)
-		s.does(Ask{To: "d1", Question: Question{Attest, 4, "d2"}}, probes("out", "in"))
+		s.does(Ask{To: "d1", Question: Question{Attest, 4, "d2", true}}, probes("out", "in"))
 	}
 	s.joins(stays(9, "d1")) // the segment is healed
 	s.does(Concede{})
@@ -126,7 +126,7 @@ func TestAnOwnerThatDoesNotAnswerIsAskedAgain(t *testing.T) {
 	s.pass(surveyLimit)
 	s.does()
 	s.pass(contestAgain)
-	s.does(Ask{To: "d1", Question: Question{Attest, 4, "d2"}}, probes("out", "in"))
+	s.does(Ask{To: "d1", Question: Question{Attest, 4, "d2", true}}, probes("out", "in"))
 }
 
 func TestWhoStaysAnnouncesAgainWhenTheOtherHasLetGo(t *testing.T) {
@@ -146,7 +146,7 @@ func TestAConcessionThatTheKeeperDoesNotMakeIsTriedAgainInSilence(t *testing.T) 
 		s.does(Concede{})
 		s.done(Concede{}, Done{Err: errors.New("frozen")})
 		s.pass(contestAgain)
-		s.does(Ask{To: "d1", Question: Question{Attest, 4, "d2"}}, probes("out", "in"))
+		s.does(Ask{To: "d1", Question: Question{Attest, 4, "d2", true}}, probes("out", "in"))
 	}
 }
 
@@ -179,7 +179,7 @@ func settles(a, b Facts) (concede, stay [2]bool) {
 	for i, f := range facts {
 		other := facts[1-i]
 		s := &step{Machine: NewMachine(), Facts: f}
-		words[i] = s.attest(Asked{From: other.Self, Question: Question{Attest, other.Log.Epoch, other.Log.Owner}})
+		words[i] = s.attest(Asked{From: other.Self, Question: Question{Attest, other.Log.Epoch, other.Log.Owner, true}})
 		stay[i] = words[i].Stays
 	}
 	for i, f := range facts {
@@ -272,4 +272,41 @@ func TestAnOwnerThatReachesNobodyWhereItsRivalDoesLetsGo(t *testing.T) {
 			s.does(apart)
 		})
 	}
+}
+
+func TestWhoStaysAnnouncesAgainWhenTheOtherDies(t *testing.T) {
+	s := contested(t)
+	s.joins(stays(3, "d1"))
+	s.does()
+	d1 := s.member("d1")
+	d1.Unheard, d1.Unreached = GoneAfter, []time.Duration{GoneAfter, GoneAfter}
+	s.OnTime = false
+	s.look()
+	s.does() // this director was late, and cannot tell
+	s.OnTime = true
+	s.look()
+	s.does(Renew{})
+}
+
+func TestWhoStaysAnnouncesAgainAfterAnOwnerThatItDidNotKnowOfHasAsked(t *testing.T) {
+	asks := func(s *story, q Question) {
+		s.begun = nil
+		s.asked("d1", q)
+		s.done(Verify{}, Done{OK: true})
+		s.begun = nil
+		s.pass(concedes - 1)
+		s.does()
+		s.pass(1)
+	}
+	s := newStory(t)
+	s.owns()
+	asks(s, Question{Attest, 4, "d2", true})
+	s.does(Renew{})
+	asks(s, Question{Attest, 4, "d2", false}) // it owns nothing
+	s.does()
+	asks(s, Question{Attest, 5, "d1", true}) // to whom this director gives the group up
+	s.does()
+	s = contested(t)
+	asks(s, Question{Attest, 4, "d2", true}) // it is known, so its end will be
+	s.does()
 }

@@ -54,6 +54,7 @@ type Question struct {
 	Kind  Kind   `json:"kind"`
 	Epoch uint64 `json:"epoch,omitempty"` // of the move that it is about; of Attest: that the log of who asks has the group in
 	Named string `json:"named,omitempty"` // of Attest: the owner that the log of who asks names
+	Owns  bool   `json:"owns,omitempty"`  // of Attest: who asks owns the group, too
 }
 
 // Attestation is what a director says of a group when it is asked.

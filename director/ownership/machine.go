@@ -133,8 +133,8 @@ func (s *step) ask(to string, q Question, within time.Duration, then func(*step,
 
 // survey asks members and the segments of routers, all at once. Then is called once with all that was said:
 // words by member, without those that did not answer, and segments by router. Each, if any, is called with
-// each word that others are waited for after.
-func (s *step) survey(members, routers []string, within time.Duration, each func(*step, Attestation), then func(s *step, words map[string]Attestation, segments map[string]Segment)) {
+// each word at once, of which the last may be what was waited for.
+func (s *step) survey(members, routers []string, within time.Duration, each func(s *step, from string, word Attestation, last bool), then func(s *step, words map[string]Attestation, segments map[string]Segment)) {
 	words, segments := map[string]Attestation{}, map[string]Segment{}
 	open := len(members)
 	if len(routers) > 0 {
@@ -146,11 +146,11 @@ func (s *step) survey(members, routers []string, within time.Duration, each func
 		}
 	}
 	for _, name := range members {
-		s.ask(name, Question{Attest, s.Log.Epoch, s.Log.Owner}, within, func(s *step, d Done) {
+		s.ask(name, Question{Attest, s.Log.Epoch, s.Log.Owner, s.Keeper.Part == Owner}, within, func(s *step, d Done) {
 			if d.Err == nil {
 				words[name] = d.Word
-				if each != nil && open > 1 {
-					each(s, d.Word)
+				if each != nil {
+					each(s, name, d.Word, open == 1)
 				}
 			}
 			done(s)

@@ -23,7 +23,10 @@ type quiet struct {
 	again   bool      // a survey was made since the first router fell silent
 	held    bool      // the keeper was told to hold its timer
 	until   time.Time // it does so until then at most
+	free    time.Time // it is not told so again before
 	owned   []string  // who owned the group by its report when the last survey was begun
+	lives   string    // who said last that it owns the group, which its keeper had confirmed
+	lived   time.Time // when it did
 	suspect string    // the owner that was found cut off the last time
 	choice  *Guarding // what was decided last; nil: nothing is silent
 	told    Choice    // what people were told of last, of what the looks said
@@ -70,7 +73,7 @@ func (s *step) lookQuiet() {
 	}
 	s.quiet.again = true
 	s.quiet.owned = s.owners()
-	s.survey(s.others(""), silent, within, (*step).waits, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+	s.survey(s.others(""), silent, within, (*step).heard, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
 		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
 		if len(still) > 0 {
@@ -135,15 +138,23 @@ func (s *step) ownsSince(words map[string]Attestation) string {
 	return ""
 }
 
+// hold keeps the timer from firing for a while.
 func (s *step) hold(d time.Duration) {
+	if s.now.Before(s.quiet.free) {
+		return
+	}
 	s.quiet.held, s.quiet.until = true, s.now.Add(d)
 	s.begin(HoldTimer{d})
 }
 
-// waits holds the timer until a survey is over, once a member says that it owns the group: whether it serves is known
-// when the segment has answered, which waits for the dead.
-func (s *step) waits(word Attestation) {
-	if word.Owns && len(s.silent()) > 0 && s.quiet.until.Before(s.now.Add(surveyLimit)) {
+// heard takes a word of a survey at once. The timer waits until that is over once a member says that it owns the
+// group: whether it serves is known when the segment has answered, which waits for the dead.
+func (s *step) heard(from string, word Attestation, last bool) {
+	if !word.Owns {
+		return
+	}
+	s.quiet.lives, s.quiet.lived = from, s.now
+	if !last && len(s.silent()) > 0 && s.quiet.until.Before(s.now.Add(surveyLimit)) {
 		s.hold(surveyLimit)
 	}
 }
@@ -181,7 +192,14 @@ func (f Facts) index(router string) int {
 // relieve has an owner that nobody on the segment reaches let go, and claims, if this director is its first
 // successor.
 func (s *step) relieve(owner string) {
-	if s.successor(owner) != s.Self {
+	switch s.successor(owner) {
+	case s.Self:
+	case "":
+		if s.served(owner) == "" {
+			s.serve(owner, owner+" is cut off, and no director is fit to succeed it")
+		}
+		return
+	default:
 		return
 	}
 	s.ask(owner, Question{Kind: Let}, releaseWait, func(s *step, d Done) {
@@ -195,7 +213,7 @@ func (s *step) relieve(owner string) {
 		case d.Err == nil && d.Word.Owns && s.joined(owner, d.Word): // something between the two is broken
 			s.stays(owner, "reaches others on each segment")
 		case d.Err == nil && d.Word.Owns:
-			s.serve(owner)
+			s.serve(owner, owner+" owns it on another side, which no segment joins to this one")
 		default:
 			if d.Err != nil {
 				s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
@@ -205,13 +223,13 @@ func (s *step) relieve(owner string) {
 	})
 }
 
-// serve lets the timer have its way on a side of the segment of its own. It is no claim: that would win when the
-// sides are joined again.
-func (s *step) serve(owner string) {
-	why := owner + " owns it on another side, which no segment joins to this one"
+// serve lets the timer have its way where the owner does not serve. It is no claim: that would win when the sides of
+// the segment are joined again.
+func (s *step) serve(owner, why string) {
 	s.quiet.choice = &Guarding{Take, owner, why}
 	s.warn("guard", fmt.Sprintf("%s on %s: %s", s.Group, s.Self, why))
 	s.release()
+	s.quiet.free = s.now.Add(s.Keeper.Interval) // which the timer needs no longer than
 }
 
 // stays holds the timer, since an owner that is not reached does not let go.
@@ -226,6 +244,18 @@ func (s *step) mayTakeFrom(owner string) bool {
 	return s.OnTime && !s.claiming && len(s.silent()) > 0 && s.successor(owner) == s.Self
 }
 
+// mute is how long ago an owner sent its last advert, of which the last that was heard is of a given age. One that has
+// said since then that it owns the group has sent more, in the same rhythm.
+func (s *step) mute(owner string, age time.Duration) time.Duration {
+	if s.quiet.lives != owner || s.Keeper.Interval <= 0 {
+		return age
+	}
+	if more := age - s.now.Sub(s.quiet.lived); more > 0 {
+		age -= more.Truncate(s.Keeper.Interval)
+	}
+	return age
+}
+
 // outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just
 // before that may end: so somebody answers all the while, and no two do for longer than a renewal. Who does not
 // come first waits for a renewal longer.
@@ -233,7 +263,7 @@ func (s *step) outlive(g *Guarding) {
 	left := s.Keeper.Lifetime - s.Keeper.Renewal // the last one may have been due when it froze
 	for _, r := range s.Keeper.Routers {
 		if r.Heard == g.Owner {
-			left = min(left, s.Keeper.Lifetime-s.Keeper.Renewal-r.Age)
+			left = min(left, s.Keeper.Lifetime-s.Keeper.Renewal-s.mute(g.Owner, r.Age))
 		}
 	}
 	if left <= -s.Keeper.Renewal { // the first successor had its chance
@@ -246,10 +276,6 @@ func (s *step) outlive(g *Guarding) {
 			return // a later look has decided
 		}
 		s.claimFor("the keeper of " + g.Owner + " does not answer, and its kernel serves for a moment only")
-		s.after(s.Keeper.Renewal+2*beforeEnd, func(s *step) { // that kernel may have answered until then
-			if s.Keeper.Part == Owner {
-				s.begin(Renew{})
-			}
-		})
+		s.after(s.Keeper.Renewal+2*beforeEnd, (*step).renew) // that kernel may have answered until then
 	})
 }

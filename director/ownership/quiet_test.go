@@ -11,8 +11,8 @@ import (
 
 // What is asked when the owner is silent.
 var (
-	askD1 = Ask{To: "d1", Question: Question{Attest, 4, "d1"}}
-	askD3 = Ask{To: "d3", Question: Question{Attest, 4, "d1"}}
+	askD1 = Ask{To: "d1", Question: Question{Attest, 4, "d1", false}}
+	askD3 = Ask{To: "d3", Question: Question{Attest, 4, "d1", false}}
 	let   = Ask{To: "d1", Question: Question{Kind: Let}}
 )
 
@@ -35,7 +35,7 @@ func (s *story) isSilentBy(log fsm.Ownership) {
 	s.t.Helper()
 	s.hushes("in")
 	s.pass(1500 * time.Millisecond)
-	q := Question{Attest, log.Epoch, log.Owner}
+	q := Question{Attest, log.Epoch, log.Owner, false}
 	s.does(Ask{To: "d1", Question: q}, Ask{To: "d3", Question: q}, probes("in"))
 }
 
@@ -579,4 +579,82 @@ func TestAHoldForASurveyEndsWithIt(t *testing.T) {
 	s.speaks()
 	s.does(HoldTimer{})
 	s.quiesces()
+}
+
+func TestATimerThatIsToHaveItsWayIsNotHeldAgainBeforeItCanFire(t *testing.T) {
+	s := newStory(t)
+	s.Keeper.Interval = 100 * time.Millisecond
+	s.member("d1").Unreached = []time.Duration{GoneAfter, GoneAfter}
+	s.Keeper.Routers[0].Heard = ""
+	s.hushes("in")
+	s.pass(150 * time.Millisecond)
+	s.isCutOff()
+	s.pass(surveyLimit / 3)
+	s.isCutOff()
+	s.pass(releaseWait - 1)
+	s.begun = nil
+	s.done(let, Done{Word: Attestation{Owns: true, Reaches: [][]string{nil, {Gateway}}}})
+	s.does(guards("no segment joins"), HoldTimer{})
+	s.pass(1)
+	s.begun = nil
+	s.says("d1", Attestation{Owns: true})
+	s.does() // the next survey, which goes on
+	s.pass(s.Keeper.Interval)
+	s.says("d3", Attestation{Owns: true})
+	s.does(HoldTimer{surveyLimit})
+}
+
+func TestTheLastWordOfAnOwnerThatIsNotHeardTellsHowLongItsKernelServes(t *testing.T) {
+	s := newStory(t)
+	s.hushes("in")
+	begin := s.now
+	s.pass(1500 * time.Millisecond)
+	for range 20 { // its adverts are lost, and it says that it owns the group
+		s.serves()
+		s.pass(time.Second)
+	}
+	said := s.now.Add(-time.Second)
+	s.begun = nil
+	for !s.opened(claim) {
+		if s.now.Sub(said) > time.Minute {
+			t.Fatal("it is never claimed from")
+		}
+		if s.opened(Probe{}) {
+			s.isFrozen()
+		}
+		s.pass(10 * time.Millisecond)
+	}
+	// It advertised each second from the begin on, and said its last word half a second after an advert.
+	last := said.Sub(begin).Truncate(time.Second)
+	want := last + s.Keeper.Lifetime - s.Keeper.Renewal - beforeEnd
+	if got := s.now.Sub(begin); got < want || got > want+20*time.Millisecond {
+		t.Errorf("claimed after %v, want %v: its last advert was after %v", got, want, last)
+	}
+}
+
+func TestWhereNobodyIsFitToSucceedWhoIsCutOffTheTimerDecides(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		edit func(*story)
+		free bool
+	}{
+		{"this one drains, and the other is not ready", func(s *story) { s.Drains, s.member("d3").Ready = true, false }, true},
+		{"the other is ready", func(s *story) { s.Drains = true }, false},
+		{"another owns it already", func(s *story) { s.Drains, s.member("d3").Part = true, Owner }, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			tt.edit(s)
+			s.isSilent()
+			s.isCutOff()
+			s.pass(surveyLimit / 3)
+			s.begun = nil
+			s.isCutOff()
+			if !tt.free {
+				s.does(guards("nobody reaches it"), HoldTimer{holdFor})
+				return
+			}
+			s.does(guards("nobody reaches it"), HoldTimer{holdFor}, guards("no director is fit to succeed it"), HoldTimer{})
+		})
+	}
 }

@@ -56,12 +56,10 @@ type neighbour struct {
 func (s *asker) run(ctx context.Context) {
 	defer func() { s.cfg.Ended(s.place.String()) }() // after the last Ran
 	defer s.shut()
-	for next := time.Now(); ctx.Err() == nil; {
+	for ctx.Err() == nil {
 		now := time.Now()
 		s.cfg.Ran(s.place.String(), now)
-		if next = next.Add(s.cfg.Every); next.Before(now) {
-			next = now.Add(s.cfg.Every)
-		}
+		next := Next(now, s.cfg.Every)
 		if err := s.prepare(now); err != nil {
 			for _, t := range *s.want.Load() {
 				s.cfg.Asked(t, now, err)

@@ -31,12 +31,16 @@
 //  3. A group is not split: no host has one address of a pair and not the other for longer than a yield lingers.
 //  4. No needless move. A host on which nothing was wrong for twelve seconds, with which all agents that live were
 //     in touch, and of which nobody asked anything, does not lose what it has owned for five, and is not taken
-//     from by who hears it, or could ask it. Nor does the log want it to move, but by its policy.
+//     from by who hears it, or could ask it. Nor does the log want it to move, but by its policy. That VRRP alone
+//     does not pass is nothing that is wrong.
 //  5. Every decision has a reason: each change of state, each command, each thing that people are told.
 //  6. Make before break: while the log wants a group to move between two that are well, somebody answers all the
 //     time.
 //  7. The log follows the wire: it does not name a director that does not own the group instead of one that does.
-//  8. It settles. Twenty seconds after the last fault each group has one owner, the same on the wire and in every
+//  8. Clients are told. A client that heard an announcement does not send to a host that has not got the address for
+//     longer than a second, while exactly one other has, which could know of it: it has reached the client since it
+//     owns, or a member came into its reach with it.
+//  9. It settles. Twenty seconds after the last fault each group has one owner, the same on the wire and in every
 //     member's log, and from then on nothing moves.
 //
 // That the invariants can fail is shown by the mutants: parts of the system that are switched off, one by one, in

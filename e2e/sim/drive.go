@@ -30,6 +30,7 @@ type owning struct {
 type machine interface {
 	Deadline() time.Time
 	Claimed() string
+	Unproven() string
 	Step(time.Time, ownership.Facts, ownership.Event) []ownership.Action
 }
 
@@ -45,7 +46,7 @@ func (g *owning) facts() ownership.Facts {
 	c, w := g.control, g.w
 	f := ownership.Facts{
 		Self: c.h.name, Group: g.name, Log: c.state.Groups[g.name], Current: c.isCurrent(), Quorum: c.hasQuorum(),
-		Ready: c.isReady(), Drains: c.leaving || c.state.Members[c.h.name].Draining, Voters: len(w.hosts),
+		Ready: c.isReady(), Drains: c.leaving || c.state.Members[c.h.name].Draining, Voters: len(w.hosts), Groups: len(w.groups),
 		OnTime: w.now-c.ticked <= 2*tickEvery && w.now-c.late >= onTime,
 	}
 	var own groupStatus
@@ -54,7 +55,7 @@ func (g *owning) facts() ownership.Facts {
 	}
 	interval := w.intervalOf(c.state, g.name)
 	f.Keeper = ownership.Keeper{Part: own.part, Claimed: own.claimed, Interval: interval, Lifetime: orders.Lifetime(interval)}
-	f.Keeper.Renewal = orders.Renewal(f.Keeper.Lifetime)
+	f.Keeper.Renewal = orders.Renewal(interval)
 	s := &c.scratch
 	s.members, s.routers, s.unreached = s.members[:0], s.routers[:0], s.unreached[:0]
 	j := 0
@@ -323,7 +324,7 @@ func (q *queue) next() {
 // order has the keeper do something about the group after what it was asked before. Do is called in the
 // keeper, and calls back when it is done. What it reads later than within a time is not done.
 func (g *owning) order(id uint64, within time.Duration, do func(k *keeper, now time.Time, own *keptGroup, back func(ownership.Done))) {
-	w := g.w
+	w, decided := g.w, g.w.now
 	g.queue.add(func(next func()) {
 		answered := false
 		answer := func(d ownership.Done) {
@@ -338,7 +339,7 @@ func (g *owning) order(id uint64, within time.Duration, do func(k *keeper, now t
 			next()
 		}
 		k := g.h.keeper
-		if !g.begun {
+		if !g.begun || id != 0 && w.now-decided > claimWait {
 			g.h.controlling.after(0, func() { answer(ownership.Done{Err: errNoKeeper}) })
 			return
 		}

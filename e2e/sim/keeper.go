@@ -50,10 +50,11 @@ type keptRouter struct {
 	life    time.Duration // of the addresses
 	added   bool          // the worker has added them
 	renewed time.Duration
-	check   bool // the worker is to look whether they are there
-	again   bool // they are to be added though they are there
-	adding  int  // counts what was asked of the worker
-	said    int  // announcements of this round
+	spoke   time.Duration // the last advert
+	check   bool          // the worker is to look whether they are there
+	again   bool          // they are to be added though they are there
+	adding  int           // counts what was asked of the worker
+	said    int           // announcements of this round
 	sayAt   time.Duration
 	lastSay time.Duration
 }
@@ -179,7 +180,7 @@ func (k *keeper) deadline() time.Duration {
 		}
 		for _, r := range g.routers {
 			if r.added {
-				take(r.renewed + orders.Renewal(r.life))
+				take(r.renewAt())
 				take(r.sayAt)
 			}
 			if r.owned && g.machine.State() != vrrp.Active {
@@ -371,6 +372,7 @@ func (k *keeper) owns() bool {
 // advertise sends an advert to all who are on the wire.
 func (w *world) advertise(from *host, r *keptRouter, priority uint8) {
 	w.trace.mix(uint64(w.now)<<8 | uint64(priority))
+	r.spoke = w.now
 	if w.virtual && priority > 0 {
 		w.watch.announced(from, r.router) // it leaves from the MAC address: switches learn where that is
 	}

@@ -175,6 +175,7 @@ func (k *keeper) join(now time.Time, g *keptGroup, going bool) {
 		start.Resume = g.listening()
 		for _, r := range g.routers {
 			r.owned = true
+			r.said, r.sayAt = len(rounds), k.w.now+refresh // they were there before
 			k.add(r)
 		}
 	}

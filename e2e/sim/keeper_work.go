@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	orders "github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/vrrp"
 )
 
@@ -59,12 +58,34 @@ func (k *keeper) work(now time.Time) {
 				break // with the others
 			}
 			r.check = false
-			if k.w.now-r.renewed >= orders.Renewal(r.life) {
+			if k.w.now >= r.renewAt() {
 				k.renew(r)
 			}
 			k.announce(g, r)
 		}
 	}
+}
+
+// Times of a renewal, see the keeper's pass.go.
+const (
+	renewEvery = 500 * time.Millisecond
+	renewLead  = 50 * time.Millisecond
+	renewGrid  = 50 * time.Millisecond
+)
+
+// renewAt is when the addresses are to be renewed: just before an advert, so that the last one that somebody heard
+// tells when they end.
+func (r *keptRouter) renewAt() time.Duration {
+	if r.spoke == 0 {
+		return r.renewed + r.life/4
+	}
+	every := r.spec.Interval
+	soonest := r.renewed + max(every/2, renewEvery-every)
+	at := r.spoke + (max((soonest-r.spoke)/every, 0)+1)*every - min(every/2, renewLead)
+	if every >= renewEvery {
+		at = at.Truncate(renewGrid)
+	}
+	return min(at, r.renewed+max(every, renewEvery)+renewGrid)
 }
 
 // lapse is the end of addresses that nobody renewed in time.

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-var bound = flag.Uint64("bound", 400, "how many scenarios a mutant may live through")
+var bound = flag.Uint64("bound", 1500, "how many scenarios a mutant may live through")
 
 // Every mutant is found. What is found is that a scenario which holds without it does not hold with it.
 func TestMutantsAreFound(t *testing.T) {

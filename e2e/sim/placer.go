@@ -76,7 +76,7 @@ func (c *control) views(group int) []ownership.View {
 		v := ownership.View{Name: h.name, Draining: c.state.Members[h.name].Draining, Why: "it says so"}
 		if r := c.reportOf(h.index); r != nil {
 			v.Alive, v.Ready = true, r.ready
-			v.Draining, v.Claim = v.Draining || r.leaving, r.claims[group]
+			v.Draining, v.Claim, v.Unproven = v.Draining || r.leaving, r.claims[group], r.unproven[group]
 			if group < len(r.groups) {
 				g := r.groups[group]
 				v.Active, v.Epoch = g.part == ownership.Owner, g.epoch

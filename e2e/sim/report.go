@@ -11,6 +11,7 @@ type report struct {
 	ready, leaving bool
 	groups         []groupStatus
 	claims         []string // why each was claimed, while the log does not know
+	unproven       []bool   // its owner is heard, and nobody answers for its address
 }
 
 // tellOthers sends this director's report to every other member. One that hangs delays no other.
@@ -20,6 +21,7 @@ func (c *control) tellOthers() {
 	r := &report{ready: c.isReady(), leaving: c.leaving, groups: c.status}
 	for _, g := range c.groups {
 		r.claims = append(r.claims, g.machine.Claimed())
+		r.unproven = append(r.unproven, g.machine.Unproven() != "")
 	}
 	c.put(c.h.index, r)
 	for _, h := range w.hosts {
@@ -78,11 +80,24 @@ func (w *world) send(from, to *host, do func(*control)) {
 
 // contested reports whether the keeper said last to own a group that another director says to own.
 func (c *control) contested(group int) bool {
-	if c.status == nil || group >= len(c.status) || c.status[group].part != ownership.Owner {
+	if !c.keeps(group) {
 		return false
 	}
 	for _, h := range c.w.hosts {
-		if r := c.reportOf(h.index); h != c.h && r != nil && group < len(r.groups) && r.groups[group].part == ownership.Owner {
+		if r := c.reportOf(h.index); h != c.h && r != nil && c.w.now-c.heard[h.index] < returnAfter && group < len(r.groups) && r.groups[group].part == ownership.Owner {
+			return true
+		}
+	}
+	return false
+}
+
+// keeps reports whether the keeper owns a group as far as control knows: by what it said, or by the kernel.
+func (c *control) keeps(group int) bool {
+	if c.status != nil {
+		return group < len(c.status) && c.status[group].part == ownership.Owner
+	}
+	for _, r := range c.w.routers {
+		if r.group == c.groups[group].name && c.h.kernel.has(r.index) {
 			return true
 		}
 	}

@@ -92,6 +92,7 @@ type plan struct {
 func (p *plan) draw() time.Duration {
 	c, at := p.chance, warm
 	n := 3 + c.IntN(6)
+	deaf := c.one(6)
 	for range n {
 		gap := 15 * time.Second
 		if c.one(3) {
@@ -104,6 +105,13 @@ func (p *plan) draw() time.Duration {
 		}
 		p.heal = max(p.heal, at+lasts)
 		p.begin(at, lasts, c.IntN(len(kindsOfFault)))
+	}
+	if deaf { // all the time: the agents are all that there is
+		for _, r := range p.w.routers {
+			f := p.w.losesAll(r.on, vrrpKind)
+			p.names = append(p.names, f.name)
+			p.w.inject(warm, p.heal-warm, f)
+		}
 	}
 	return p.heal
 }

@@ -19,7 +19,7 @@ type Row struct {
 var Truth = []Row{
 	{Situation{Whole, Open, false}, "owner", "owner", "owner", "owner", "nothing is wrong"},
 	{Situation{Whole, Open, true}, "owner", "owner", "owner", "owner", "nothing is wrong"},
-	{Situation{Whole, Few, false}, "owner", "another", "nobody", "owner", "without a quorum nobody takes from who serves"},
+	{Situation{Whole, Few, false}, "owner", "owner or another", "nobody", "owner", "without a quorum nobody takes from who serves"},
 	{Situation{Whole, OwnerCut, false}, "another", "another", "another", "another", "its adverts are heard: the quorum claims from it after the grace, with no loss"},
 	{Situation{Whole, OwnerCut, true}, "another", "another", "another", "another", "its adverts are heard: the quorum claims from it after the grace, with no loss"},
 	{Situation{Whole, OthersCut, false}, "owner", "owner", "owner", "owner", "the owner has the quorum and is heard"},
@@ -29,7 +29,7 @@ var Truth = []Row{
 
 	{Situation{Deaf, Open, false}, "owner", "owner", "owner", "owner", "the others ask, and the owner's kernel answers: they hold, and an alarm names the path"},
 	{Situation{Deaf, Open, true}, "owner", "owner", "owner", "owner", "the others ask, and the owner's kernel answers: they hold, and an alarm names the path"},
-	{Situation{Deaf, Few, false}, "owner", "another", "nobody", "owner", "the successor asks, quorum or not"},
+	{Situation{Deaf, Few, false}, "owner", "owner or another", "nobody", "owner", "the successor asks, quorum or not"},
 	{Situation{Deaf, OwnerCut, false}, "owner and another", "another", "another", "another", "no path is left between the two; at the heal the side with the quorum stays"},
 	{Situation{Deaf, OwnerCut, true}, "owner and another", "another", "another", "another", "no path is left between the two; at the heal the side with the quorum stays"},
 	{Situation{Deaf, OthersCut, false}, "owner and another", "owner", "owner", "owner", "no path is left between the two; at the heal the side with the quorum stays"},
@@ -39,7 +39,7 @@ var Truth = []Row{
 
 	{Situation{Parts, Open, false}, "owner and another", "owner and another", "owner and another", "owner", "an owner on each side: its clients reach nobody else"},
 	{Situation{Parts, Open, true}, "owner", "owner", "owner", "owner", "the successor reaches neither a member nor the gateway: it is the one that is cut off"},
-	{Situation{Parts, Few, false}, "owner", "owner and another", "nobody", "owner", "the successor is the one that is cut off; an owner that yields has nobody who takes it on its side"},
+	{Situation{Parts, Few, false}, "owner", "owner", "nobody", "owner", "the successor is the one that is cut off: who yields does so once, and takes again"},
 	{Situation{Parts, OwnerCut, false}, "owner and another", "owner and another", "another", "another", "an owner on each side; at the heal the side with the quorum stays"},
 	{Situation{Parts, OwnerCut, true}, "owner and another", "owner and another", "another", "another", "an owner on each side; at the heal the side with the quorum stays"},
 	{Situation{Parts, OthersCut, false}, "owner and another", "owner and another", "owner and another", "owner", "an owner on each side; at the heal the side with the quorum stays"},
@@ -59,7 +59,7 @@ var Truth = []Row{
 
 	{Situation{PairParts, Open, false}, "owner", "owner", "owner", "owner", "the other segment joins the sides, so one owns both; it reaches the gateway"},
 	{Situation{PairParts, Open, true}, "owner", "owner", "owner", "owner", "the other segment joins the sides, so one owns both; it reaches the gateway"},
-	{Situation{PairParts, Few, false}, "owner", "another", "nobody", "owner", "without a quorum nobody takes from who is heard; who yields does so once"},
+	{Situation{PairParts, Few, false}, "owner", "owner", "nobody", "owner", "the successor is the one that is cut off: who yields does so once, and takes again"},
 	{Situation{PairParts, OwnerCut, false}, "another", "another", "another", "another", "its adverts are heard on the other segment: the quorum claims from it after the grace"},
 	{Situation{PairParts, OwnerCut, true}, "another", "another", "another", "another", "its adverts are heard on the other segment: the quorum claims from it after the grace"},
 	{Situation{PairParts, OthersCut, false}, "owner", "owner", "owner", "owner", "the owner has the quorum and is heard on the other segment"},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	orders "github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/vrrp"
 	"github.com/quorate/quorate/fsm"
@@ -34,11 +35,12 @@ type watch struct {
 	able     [most]since
 	split    [most]since
 	calm     [most]since
-	clear    [most][most]since // adverts pass from one to another
-	owns     [most]since       // VRRP's Active
-	intent   since             // the log has wanted a move
-	moves    int               // changes of owner
-	after    time.Duration     // from when on nothing may change; 0: not yet
+	clear    [most][most]since   // adverts pass from one to another
+	owns     [most]since         // VRRP's Active
+	claims   [most]time.Duration // when a host decided last to claim
+	intent   since               // the log has wanted a move
+	moves    int                 // changes of owner
+	after    time.Duration       // from when on nothing may change; 0: not yet
 }
 
 // since is from when on something is so.
@@ -122,7 +124,11 @@ func (x *watch) lookBoth(r *router) {
 				a.stalls == 0 && b.stalls == 0 && (w.speak(a, b) || x.mute(a, b) || x.mute(b, a))
 			s := &x.both[r.index][i][b.index]
 			s.set(is, w.now)
-			x.must(*s, bothLimit+w.slack(), func() {
+			limit := bothLimit + w.slack()
+			if !w.speak(a, b) {
+				limit += w.renewal() // it froze between a renewal and the advert that would have told of it
+			}
+			x.must(*s, limit, func() {
 				x.fail("one owner", "%s and %s both answer for %s for over %v", a.name, b.name, r.name, bothLimit)
 			})
 		}
@@ -145,6 +151,10 @@ func (w *world) speak(a, b *host) bool {
 	const lately = 3 * tickEvery / 2
 	return w.touches(a.index, b.index) && w.now-a.control.heard[b.index] < lately && w.now-b.control.heard[a.index] < lately
 }
+
+// renewal is how long before an advert the addresses were renewed at most, and how long before their end the next
+// owner claims.
+func (w *world) renewal() time.Duration { return orders.Renewal(w.interval) + 50*time.Millisecond }
 
 // slack is what the delays of the cluster's traffic add to a bound that needs it.
 func (w *world) slack() time.Duration { return 4 * w.slow }
@@ -282,6 +292,8 @@ func (x *watch) takes(h *host, group, why string) {
 		clear := x.clear[o.index][h.index]
 		switch {
 		case !x.wasCalm(o), o.control.applied != h.control.applied: // their priorities may be the same by chance
+		case why == "claim" && x.claims[h.index] < x.owns[o.index].at: // nobody had it when it was decided
+		case w.now-x.owns[o.index].at < w.interval && !x.calm[h.index].is: // its keeper may have an order of old
 		case clear.is && w.now-clear.at > 5*w.interval:
 			x.fail("no needless move", "%s takes %s though it hears %s serve it: %s", h.name, group, o.name, why)
 		case x.wasCalm(h) && w.slow == 0 && w.now-x.owns[o.index].at > w.interval:
@@ -290,61 +302,8 @@ func (x *watch) takes(h *host, group, why string) {
 	}
 }
 
-// announced is told when a host says where an address is: a client that hears it believes it.
-func (x *watch) announced(h *host, r *router) {
-	if x.w.passes(r.on, arpKind, h.index, client) && h.stalls == 0 {
-		x.entry[r.index] = h
-		x.w.touch()
-	}
-}
-
-// knows reports whether an owner could know that a client has to be told: it has reached it since it owns, or a member
-// came into its reach with it.
-func (x *watch) knows(r *router, h *host) bool {
-	c := x.reach[r.index][h.index][client]
-	if c.at <= x.owns[h.index].at {
-		return true
-	}
-	for _, o := range x.w.hosts {
-		if s := x.reach[r.index][h.index][o.index]; o != h && s.is && s.at >= c.at {
-			return x.calmer(h) && x.w.now-s.at < 5*time.Second
-		}
-	}
-	return false
-}
-
-// lookReach looks who reaches whom on the segment of a router.
-func (x *watch) lookReach(r *router) {
-	w := x.w
-	for _, h := range w.hosts {
-		for o := range most {
-			if o == client || o < len(w.hosts) && o != h.index {
-				x.reach[r.index][h.index][o].set(w.answers(r.on, h.index, o), w.now)
-			}
-		}
-	}
-}
-
-// lookLost is another invariant: a client sends to a host that has the address.
-func (x *watch) lookLost(r *router) {
-	w, e := x.w, x.entry[r.index]
-	var server *host
-	serves := 0
-	for _, h := range w.hosts {
-		if w.serves(r, client, h) {
-			server = h
-			serves++
-		}
-	}
-	s := &x.lost[r.index]
-	s.set(e != nil && serves == 1 && !w.serves(r, client, e) && x.knows(r, server), w.now)
-	x.must(*s, lostLimit, func() {
-		x.fail("clients are told", "a client of %s sends to %s, which has not got it, for over %v", r.name, e.name, lostLimit)
-	})
-}
-
-// claimed is told of a claim.
-func (x *watch) claimed(*host, string) {}
+// claimed is told of a claim, when it is decided.
+func (x *watch) claimed(h *host, _ string) { x.claims[h.index] = x.w.now }
 
 // told is told what people are told.
 func (x *watch) told(h *host, group string, t ownership.Tell) {

@@ -1,0 +1,73 @@
+package agent
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/probe"
+	"github.com/quorate/quorate/fsm"
+)
+
+func TestAMemberIsAskedForByItsAddressesOnTheLink(t *testing.T) {
+	addrs := func(texts ...string) (out []netip.Addr) {
+		for _, text := range texts {
+			out = append(out, netip.MustParseAddr(text))
+		}
+		return out
+	}
+	subnets := []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64"), netip.MustParsePrefix("fe80::/64")}
+	router := func(source string) keeper.RouterStatus {
+		return keeper.RouterStatus{Interface: "eth0", Source: netip.MustParseAddr(source), Subnets: subnets}
+	}
+	broken := router("192.0.2.1")
+	broken.Fault = "link down"
+	for _, tt := range []struct {
+		name    string
+		router  keeper.RouterStatus
+		sources []netip.Addr
+		want    []netip.Addr
+	}{
+		{"those of the subnet", router("192.0.2.1"), addrs("192.0.2.2", "198.51.100.2", "2001:db8::2"), addrs("192.0.2.2")},
+		{"none: a witness elsewhere", router("192.0.2.1"), addrs("198.51.100.2"), nil},
+		{"global before link-local", router("fe80::1"), addrs("192.0.2.2", "2001:db8::2", "fe80::2"), addrs("2001:db8::2")},
+		{"link-local alone", router("fe80::1"), addrs("fe80::2", "fe80::3"), addrs("fe80::2", "fe80::3")},
+		{"the router cannot work", broken, addrs("192.0.2.2"), nil},
+		{"the router has no source yet", keeper.RouterStatus{Interface: "eth0", Subnets: subnets}, addrs("192.0.2.2"), nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var want []probe.Target
+			for _, a := range tt.want {
+				want = append(want, probe.Target{Interface: "eth0", Source: tt.router.Source, Address: a})
+			}
+			got := targetsOf(tt.router, fsm.Member{Sources: tt.sources})
+			if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestAnAgentThatIsMuteIsNamedWhereItsMachineAnswers(t *testing.T) {
+	g := fsm.Group{Name: "web", Routers: []fsm.Router{{Name: "wan"}, {Name: "lan"}}}
+	for _, tt := range []struct {
+		name      string
+		unheard   time.Duration
+		unreached []time.Duration
+		want      string
+	}{
+		{"it says something", time.Second, []time.Duration{0, 0}, ""},
+		{"the machine is gone too", time.Minute, []time.Duration{time.Minute, -1}, ""},
+		{"one segment is enough", 90500 * time.Millisecond, []time.Duration{time.Minute, 90 * time.Millisecond},
+			"the machine of d2 answers on the segment of lan, but its agent has said nothing on the cluster port for 1m30s: it is stopped or hangs, or that path is cut"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := muteAgent("d2", g, tt.unheard, tt.unreached); got != tt.want {
+				t.Errorf("got  %q\nwant %q", got, tt.want)
+			}
+		})
+	}
+}

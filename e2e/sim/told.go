@@ -1,0 +1,59 @@
+package sim
+
+import "time"
+
+// announced is told when a host says where an address is: a client that hears it believes it.
+func (x *watch) announced(h *host, r *router) {
+	if x.w.passes(r.on, arpKind, h.index, client) && h.stalls == 0 {
+		x.entry[r.index] = h
+		x.w.touch()
+	}
+}
+
+// knows reports whether an owner could know that a client has to be told, who sends to another: it has reached it since
+// it owns, or a member came into its reach with it.
+func (x *watch) knows(r *router, h, was *host) bool {
+	if was.up && !x.w.speak(h, was) && !x.clear[was.index][h.index].is {
+		return false // it knows nothing of the other
+	}
+	c := x.reach[r.index][h.index][client]
+	if c.at <= x.owns[h.index].at {
+		return x.w.now-x.owns[was.index].at < 3*time.Second // not what ended long before they could speak again
+	}
+	for _, o := range x.w.hosts {
+		if s := x.reach[r.index][h.index][o.index]; o != h && s.is && s.at >= c.at {
+			return x.calmer(h) && x.w.now-s.at < 5*time.Second
+		}
+	}
+	return false
+}
+
+// lookReach looks who reaches whom on the segment of a router.
+func (x *watch) lookReach(r *router) {
+	w := x.w
+	for _, h := range w.hosts {
+		for o := range most {
+			if o == client || o < len(w.hosts) && o != h.index {
+				x.reach[r.index][h.index][o].set(w.answers(r.on, h.index, o), w.now)
+			}
+		}
+	}
+}
+
+// lookLost is another invariant: a client sends to a host that has the address.
+func (x *watch) lookLost(r *router) {
+	w, e := x.w, x.entry[r.index]
+	var server *host
+	serves := 0
+	for _, h := range w.hosts {
+		if w.serves(r, client, h) {
+			server = h
+			serves++
+		}
+	}
+	s := &x.lost[r.index]
+	s.set(e != nil && serves == 1 && !w.serves(r, client, e) && x.knows(r, server, e), w.now)
+	x.must(*s, lostLimit, func() {
+		x.fail("clients are told", "a client of %s sends to %s, which has not got it, for over %v", r.name, e.name, lostLimit)
+	})
+}
