@@ -130,9 +130,6 @@ var (
 	rounds = proof.Step{Name: "round after round of all that is planned loses nothing", Proof: func(t lab.T, a *lab.Article) {
 		roundsLoseNothing(t, a, proof.Long(3, 50), acts...)
 	}}
-	drainRound = proof.Step{Name: "a drain loses nothing", Proof: func(t lab.T, a *lab.Article) {
-		roundsLoseNothing(t, a, 1, drainAct)
-	}}
 )
 
 // roundsLoseNothing does all acts to the owner, round after round, each under 50 new connections a second and 100 that
