@@ -35,12 +35,14 @@ type watch struct {
 	able     [most]since
 	split    [most]since
 	calm     [most]since
-	clear    [most][most]since   // adverts pass from one to another
-	owns     [most]since         // VRRP's Active
-	claims   [most]time.Duration // when a host decided last to claim
-	intent   since               // the log has wanted a move
-	moves    int                 // changes of owner
-	after    time.Duration       // from when on nothing may change; 0: not yet
+	clear    [most][most]since         // adverts pass from one to another
+	cleared  [most][most]time.Duration // when they did last
+	quiet    [most]since               // its keeper does not run
+	owns     [most]since               // VRRP's Active
+	claims   [most]time.Duration       // when a host decided last to claim
+	intent   since                     // the log has wanted a move
+	moves    int                       // changes of owner
+	after    time.Duration             // from when on nothing may change; 0: not yet
 }
 
 // since is from when on something is so.
@@ -99,9 +101,13 @@ func (x *watch) look() {
 		x.able[h.index].set(x.isAble(h), w.now)
 		x.calm[h.index].set(x.isCalm(h), w.now)
 		x.owns[h.index].set(h.owns(), w.now)
+		x.quiet[h.index].set(!h.keeping.runs(), w.now)
 		x.lookSplit(h)
 		for _, o := range w.hosts {
 			if o != h {
+				if x.clear[h.index][o.index].is {
+					x.cleared[h.index][o.index] = w.now
+				}
 				x.clear[h.index][o.index].set(x.isClear(h, o), w.now)
 			}
 		}
@@ -127,6 +133,9 @@ func (x *watch) lookBoth(r *router) {
 			limit := bothLimit + w.slack()
 			if !w.speak(a, b) {
 				limit += w.renewal() // it froze between a renewal and the advert that would have told of it
+				if x.untold(a, b) || x.untold(b, a) {
+					limit += w.lifetime()
+				}
 			}
 			x.must(*s, limit, func() {
 				x.fail("one owner", "%s and %s both answer for %s for over %v", a.name, b.name, r.name, bothLimit)
@@ -139,6 +148,13 @@ func (x *watch) lookBoth(r *router) {
 // a second of somebody else's claim, who is calm.
 func (x *watch) mute(a, b *host) bool {
 	return !a.keeping.runs() && !a.controlling.runs() && x.calmer(b)
+}
+
+// untold reports whether a host whose keeper does not run was not heard by another until it stopped: then nobody
+// can know when its kernel lets the addresses go, but that it is within their lifetime.
+func (x *watch) untold(h, by *host) bool {
+	q := x.quiet[h.index]
+	return q.is && x.cleared[h.index][by.index] < q.at-x.w.interval
 }
 
 // calmer reports whether nothing is wrong with a host but that others are not there.
@@ -155,6 +171,9 @@ func (w *world) speak(a, b *host) bool {
 // renewal is how long before an advert the addresses were renewed at most, and how long before their end the next
 // owner claims.
 func (w *world) renewal() time.Duration { return orders.Renewal(w.interval) + 50*time.Millisecond }
+
+// lifetime is for how long a kernel keeps the addresses of a keeper that does not run.
+func (w *world) lifetime() time.Duration { return orders.Lifetime(w.interval) }
 
 // slack is what the delays of the cluster's traffic add to a bound that needs it.
 func (w *world) slack() time.Duration { return 4 * w.slow }
@@ -294,6 +313,7 @@ func (x *watch) takes(h *host, group, why string) {
 		case !x.wasCalm(o), o.control.applied != h.control.applied: // their priorities may be the same by chance
 		case why == "claim" && x.claims[h.index] < x.owns[o.index].at: // nobody had it when it was decided
 		case w.now-x.owns[o.index].at < w.interval && !x.calm[h.index].is: // its keeper may have an order of old
+		case w.now-x.owns[o.index].at < time.Millisecond: // its advert is on the way
 		case clear.is && w.now-clear.at > 5*w.interval:
 			x.fail("no needless move", "%s takes %s though it hears %s serve it: %s", h.name, group, o.name, why)
 		case x.wasCalm(h) && w.slow == 0 && w.now-x.owns[o.index].at > w.interval:
