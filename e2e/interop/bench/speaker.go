@@ -155,6 +155,7 @@ type pair struct {
 	*lab.Net
 	segments []*lab.Segment
 	client   *lab.Host
+	watcher  *lab.Host
 	hosts    [2]*lab.Director
 	speakers [2]speaker
 }
@@ -163,7 +164,7 @@ type pair struct {
 // and hides a gap.
 func newPair(t lab.T, name string, segments int) *pair {
 	p := &pair{Net: lab.New(t)}
-	var at [3][]lab.Attachment
+	var at [4][]lab.Attachment
 	for i := range segments {
 		s := p.Segment("lan" + strconv.Itoa(i))
 		p.segments = append(p.segments, s)
@@ -176,6 +177,7 @@ func newPair(t lab.T, name string, segments int) *pair {
 		}
 	}
 	p.client = p.Host("client", at[2]...)
+	p.watcher = p.Host("asker", at[3]...)
 	for i := range p.hosts {
 		p.hosts[i] = p.Director("ab"[i:i+1], at[i]...)
 		p.quiet(i)
@@ -186,6 +188,13 @@ func newPair(t lab.T, name string, segments int) *pair {
 
 // quiet is to be called after each time a host was switched on.
 func (p *pair) quiet(i int) { p.hosts[i].MustRun("sysctl", "-qw", "net.ipv4.ip_forward=0") }
+
+// dies and stops are what takes the first host's program away, and what has it back but for its start.
+func (p *pair) dies() (harm, heal func()) {
+	return p.hosts[0].Die, func() { p.hosts[0].Revive(); p.quiet(0) }
+}
+
+func (p *pair) stops() (harm, heal func()) { return p.speakers[0].stop, func() {} }
 
 // owned waits until that host alone has the address.
 func (p *pair) owned(t lab.T, i int, address string) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -18,6 +19,18 @@ func quantile(times []time.Duration, share float64) time.Duration {
 	}
 	sorted := slices.Sorted(slices.Values(times))
 	return sorted[max(0, min(len(sorted)-1, int(math.Ceil(share*float64(len(sorted))))-1))]
+}
+
+// middle is the smallest of some counts that half of them are not above.
+func middle(all []int) int { return slices.Sorted(slices.Values(all))[(len(all)-1)/2] }
+
+// counts lists counts, sorted.
+func counts(all []int) string {
+	var out []string
+	for _, n := range slices.Sorted(slices.Values(all)) {
+		out = append(out, strconv.Itoa(n))
+	}
+	return strings.Join(out, " ")
 }
 
 func ms(d time.Duration) string {
