@@ -122,6 +122,7 @@ func TestAnOwnerLetsGoOnlyWhereItReachesNobody(t *testing.T) {
 			s.asked("d1", Question{Kind: Let})
 			s.does(probes("out", "in"))
 			s.is(tt.changed)
+			s.begun = nil
 			s.reaches(tt.in...)
 			if tt.changed != Owner {
 				s.does(refuses(refusal))

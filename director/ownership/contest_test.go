@@ -81,7 +81,8 @@ func TestWhoIsNamedByItsOwnLogOfALowerEpochConcedesToTheOther(t *testing.T) {
 	s.does(Concede{})
 	s.Keeper.Part = Standby
 	s.done(Concede{}, Done{OK: true})
-	s.does(Tell{Kind: "contest", Text: "d2 gives g up to d1, which epoch 9 names"})
+	s.does(Tell{Kind: "contest", Text: "d2 gives g up to d1, which epoch 9 names"},
+		Ask{To: "d1", Question: Question{Attest, 4, "d2", false}}, Ask{To: "d3", Question: Question{Attest, 4, "d2", false}})
 	s.quiesces()
 }
 
@@ -228,7 +229,9 @@ func TestOfTwoOwnersNeverBothConcedeWhateverTheirLogsSay(t *testing.T) {
 func TestAContestOverALoserThatMeanwhileOwnsNothingIsOver(t *testing.T) {
 	s := contested(t)
 	s.is(Standby)
-	s.joins(stays(9, "d1"))
+	s.says("d1", stays(9, "d1"))
+	s.begun = nil
+	s.reaches(Segment{Router: "out"}, Segment{Router: "in", Reached: []string{"d1"}})
 	s.does()
 	s.pass(time.Minute)
 	s.does()

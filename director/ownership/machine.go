@@ -25,6 +25,7 @@ type Machine struct {
 	proof    proof
 	contests map[string]*contest // by the other owner
 	answered map[string]answered // by router
+	fresh    bool                // the keeper has been Backup and heard nobody since its start
 	away     map[spot]bool       // who did not answer when it was looked at last
 
 	records   Records
@@ -86,6 +87,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	s.lookContest()
 	s.lookProof()
 	s.lookReturned()
+	s.lookFresh()
 	return s.actions
 }
 

@@ -91,7 +91,7 @@ type Claim struct{ Priority uint8 }
 type Yield struct{ Wait time.Duration }
 
 // Concede has an Active router become Backup as if it had heard a better member: a claim that it was told
-// of by another way than the wire. The addresses stay for Linger, as after a Yield.
+// of by another way than the wire. The addresses stay for Linger, as after a Yield. It ends a resumption, too.
 type Concede struct{}
 
 // Renew has an Active router say at once that it is there and where its addresses are: its list has

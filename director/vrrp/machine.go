@@ -184,7 +184,7 @@ func (m *Machine) backup(now time.Time, ev Event) []Action {
 		}
 		m.deadline = now.Add(m.Down())
 		m.miss(now)
-	case Abandon:
+	case Abandon, Concede:
 		if m.resume {
 			return m.drop(now)
 		}

@@ -1,0 +1,54 @@
+package ownership
+
+import (
+	"testing"
+	"time"
+)
+
+// restarts has the keeper be away for a moment, and hear nobody when it is back. Everybody is asked.
+func restarts(t *testing.T) *story {
+	t.Helper()
+	s := newStory(t)
+	s.owns()
+	s.Log.Owner, s.member("d1").Part = "d1", Owner
+	s.Keeper.Part = Absent
+	s.look()
+	s.begun = nil
+	s.is(Standby)
+	s.does(askD1, askD3)
+	return s
+}
+
+func TestAKeeperThatIsStartedDoesNotGoOnWhereAnotherSaysThatItOwns(t *testing.T) {
+	s := restarts(t)
+	s.says("d3", Attestation{Reaches: near})
+	s.does()
+	s.says("d1", Attestation{Owns: true, Reaches: near})
+	s.does(Concede{})
+	s.done(Concede{}, Done{})
+	s.quiesces()
+}
+
+func TestAKeeperThatIsStartedGoesOnWhereNobodySaysOtherwise(t *testing.T) {
+	for name, play := range map[string]func(*story){
+		"the other is on another side": func(s *story) {
+			for i := range s.Members {
+				s.Members[i].Unreached = []time.Duration{GoneAfter, GoneAfter}
+			}
+			s.says("d1", Attestation{Owns: true, Reaches: [][]string{{"d3"}, {"d3"}}})
+		},
+		"nobody owns it": func(s *story) { s.says("d1", Attestation{Reaches: near}) },
+		"it owns it by then": func(s *story) {
+			s.Keeper.Part = Owner
+			s.look()
+			s.begun = nil
+			s.says("d1", Attestation{Owns: true, Reaches: near})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := restarts(t)
+			play(s)
+			s.does()
+		})
+	}
+}
