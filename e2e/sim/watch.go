@@ -242,6 +242,9 @@ func (w *world) bound() time.Duration {
 	if w.pair {
 		b += quorumGrace + 3*reportEvery
 	}
+	if w.onLoss == fsm.LetGo { // who owns nothing without a quorum waits for a leader
+		b += 2 * electionHigh
+	}
 	return b
 }
 
