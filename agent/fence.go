@@ -50,11 +50,11 @@ func (s *session) contested() []keeper.Group {
 	return contested(s.cfg.Name, s.keeper.Ordered(), s.owned(), s.reports.live(now), silent)
 }
 
-// owned are the groups of which the keeper said last to have addresses. Where it has not said anything since this process was
+// owned are the groups that the keeper said last to own. Where it has not said anything since this process was
 // connected to it, they are those of which the kernel has addresses.
 func (s *session) owned() []string {
 	if !s.keeper.Mute() {
-		return s.keeper.Holds()
+		return s.keeper.Owned()
 	}
 	present, err := presentAddresses(s.log)
 	if err != nil {

@@ -71,7 +71,7 @@ func (d *Driver) facts(g *gathered, spec fsm.Group) ownership.Facts {
 // keeper is what the keeper says of a group.
 func (g *gathered) keeper(own keeper.GroupStatus, spec fsm.Group) ownership.Keeper {
 	parts := map[string]ownership.Part{"initialize": ownership.Faulty, "backup": ownership.Standby, "active": ownership.Owner}
-	k := ownership.Keeper{Part: parts[own.State], Holds: own.Present(), Claimed: own.Claimed}
+	k := ownership.Keeper{Part: parts[own.State], Claimed: own.Claimed}
 	for i, r := range own.Routers {
 		x := ownership.Router{Name: r.Name, Silent: r.Silent && !mutant.On(mutant.NoGuard)}
 		if r.Heard != nil {

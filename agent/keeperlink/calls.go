@@ -90,18 +90,6 @@ func (k *Link) Active(group string) bool {
 	return g.State == "active"
 }
 
-// Holds returns the groups of which this host has addresses: those that it owns, and those that a keeper took up
-// and listens for.
-func (k *Link) Holds() []string {
-	var names []string
-	for _, g := range k.Status().Groups {
-		if g.State == "active" || g.Present() {
-			names = append(names, g.Name)
-		}
-	}
-	return names
-}
-
 // Owned returns the groups that this host owns.
 func (k *Link) Owned() []string {
 	var names []string

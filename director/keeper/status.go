@@ -54,11 +54,6 @@ type GroupStatus struct {
 	Routers []RouterStatus    `json:"routers"`
 }
 
-// Present reports whether addresses of the group are on this host.
-func (g GroupStatus) Present() bool {
-	return slices.ContainsFunc(g.Routers, func(r RouterStatus) bool { return r.Present })
-}
-
 // RouterStatus is the status of one router.
 type RouterStatus struct {
 	Name string `json:"name"`

@@ -21,14 +21,10 @@ type contest struct {
 	apart bool // people were told that each has a side of its own
 }
 
-// resumes reports whether a keeper found the group's addresses here when it started, and listens before it goes on
-// with them.
-func (f Facts) resumes() bool { return f.Keeper.Part == Standby && f.Keeper.Holds }
-
 // rivals are the members that say that they own the group, while this director does. One that is dead is none: its
 // report counts for longer than it lives.
 func (f Facts) rivals() []string {
-	if f.Keeper.Part != Owner && !f.resumes() {
+	if f.Keeper.Part != Owner {
 		return nil
 	}
 	dead := f.missing()
@@ -93,11 +89,7 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 			c.apart = true
 			s.warn("contest", fmt.Sprintf("%s and %s own %s, each on a side of its own: no segment joins them", s.Self, rival, s.Group))
 		}
-	case !word.Owns:
-	case s.resumes(): // it has owned nothing since its keeper started
-		s.tell("contest", fmt.Sprintf("%s does not go on with %s, which %s owns", s.Self, s.Group, rival))
-		s.begin(Resign{})
-	case !word.Stays:
+	case !word.Owns || !word.Stays:
 	case s.contestedWith(rival, word.Epoch, word.Named) == rival:
 		text := fmt.Sprintf("%s gives %s up to %s, which %s", s.Self, s.Group, rival, s.because(rival, word))
 		s.await(func(id uint64) Action { return Concede{id} }, func(s *step, d Done) {

@@ -313,20 +313,3 @@ func TestWhoStaysAnnouncesAgainAfterAnOwnerThatItDidNotKnowOfHasAsked(t *testing
 	asks(s, Question{Attest, 4, "d2", true}) // it is known, so its end will be
 	s.does()
 }
-
-func TestAKeeperThatFoundItsAddressesDoesNotGoOnBesideAnotherOwner(t *testing.T) {
-	s := newStory(t)
-	s.Keeper.Holds = true
-	s.member("d1").Part = Owner
-	s.look()
-	s.does()
-	s.pass(contestAfter)
-	s.does(askD1, probes("out", "in"))
-	s.says("d1", Attestation{Owns: true, Epoch: 4, Named: "d1"})
-	s.reaches(Segment{Router: "out", Reached: []string{"d1"}}, Segment{Router: "in"})
-	s.does(Tell{Kind: "contest", Text: "d2 does not go on with g, which d1 owns"}, Resign{})
-	s.Keeper.Holds = false
-	s.look()
-	s.pass(time.Second)
-	s.does()
-}

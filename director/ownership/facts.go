@@ -41,7 +41,6 @@ func (p Part) String() string { return [...]string{"absent", "fault", "standby",
 // Keeper is what the keeper of this host says of the group.
 type Keeper struct {
 	Part     Part
-	Holds    bool // addresses of the group are here: it owns the group, or found them and listens before it goes on
 	Claimed  bool // it advertises a claim, which no order of the log has ended yet
 	Interval time.Duration
 	Lifetime time.Duration // of addresses that nobody renews

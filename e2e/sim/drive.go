@@ -65,7 +65,6 @@ func (g *owning) facts() ownership.Facts {
 		}
 		st := own.routers[j]
 		j++
-		f.Keeper.Holds = f.Keeper.Holds || own.part != ownership.Absent && g.h.kernel.has(r.index)
 		out := ownership.Router{Name: r.name, Silent: st.silent, Age: w.now - st.at}
 		if st.heard >= 0 {
 			out.Heard = w.hosts[st.heard].name
