@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/config"
@@ -51,7 +52,8 @@ func startKeeper(d *lab.Director) {
 // settled waits until all is well, and returns the owner.
 func (c *cluster) settled(r *run) *lab.Director {
 	c.AwaitReady(r, 60*time.Second)
-	owner := c.Director(c.AwaitOwner(r, 20*time.Second, address))
+	host := c.AwaitOwner(r, 20*time.Second, address)
+	owner := c.Directors[slices.IndexFunc(c.Directors, func(d *lab.Director) bool { return d.Host == host })]
 	lab.Eventually(r, 20*time.Second, "the log names the owner", func() error {
 		for _, d := range c.Directors {
 			if st, err := d.Status(); err != nil || st.Owner("web") != owner.Name {
