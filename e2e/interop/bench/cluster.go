@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,8 @@ const address = "192.0.2.100"
 type cluster struct {
 	*lab.Article
 	watcher *lab.Host
-	units   bool // the two processes of an agent are started and restarted apart, as systemd does
+	named   lab.GroupStatus // who owned when all was well last, and the epoch
+	units   bool            // the two processes of an agent are started and restarted apart, as systemd does
 }
 
 func newCluster(r *run, interval time.Duration) *cluster { return clusterOf(r, interval, false) }
@@ -49,18 +51,26 @@ func startKeeper(d *lab.Director) {
 	d.Start("keeper", os.Getenv(lab.EnvBinary), "keeper", "--config", d.AgentFile())
 }
 
-// settled waits until all is well, and returns the owner.
+// settled waits until all is well, and returns the owner. All is well when the log has named who owns: a new
+// leader takes a few seconds for that, and who dies before is found by VRRP's timer.
 func (c *cluster) settled(r *run) *lab.Director {
 	c.AwaitReady(r, 60*time.Second)
-	owner := c.Director(c.AwaitOwner(r, 20*time.Second, address))
+	host := c.AwaitOwner(r, 20*time.Second, address)
+	owner := c.Directors[slices.IndexFunc(c.Directors, func(d *lab.Director) bool { return d.Host == host })]
 	lab.Eventually(r, 20*time.Second, "the log names the owner", func() error {
 		for _, d := range c.Directors {
-			if st, err := d.Status(); err != nil || st.Owner("web") != owner.Name {
-				return fmt.Errorf("%s names %q: %w", d.Name, st.Owner("web"), err)
+			st, err := d.Status()
+			if err != nil || len(st.Groups) != 1 {
+				return fmt.Errorf("%s: %d groups, %w", d.Name, len(st.Groups), err)
+			}
+			g := st.Groups[0]
+			if g.Owner != owner.Name || g.Epoch == 0 || g.Owner != c.named.Owner && g.Epoch <= c.named.Epoch {
+				return fmt.Errorf("%s names %q in epoch %d", d.Name, g.Owner, g.Epoch)
 			}
 		}
 		return nil
 	})
+	c.named = lab.GroupStatus{Owner: owner.Name, Epoch: c.epoch(r, owner)}
 	return owner
 }
 
@@ -78,6 +88,7 @@ func (c *cluster) gap(r *run, harm, heal func(*lab.Director)) lab.ProbeReport {
 	})
 	time.Sleep(300 * time.Millisecond)
 	seen := probe.Close()
+	r.note("%s: %v, load average %s", owner.Name, seen, load())
 	heal(owner)
 	return seen
 }
