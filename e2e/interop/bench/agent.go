@@ -84,6 +84,7 @@ func (g ground) watch(r *run, f func()) sight {
 	case after[0] != before[0]:
 		s.owner = "another"
 	}
+	r.note("%v; two hosts answered for %v, owner: %s", seen, s.two, s.owner)
 	return s
 }
 

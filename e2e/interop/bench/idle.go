@@ -48,5 +48,6 @@ func idle(r *run) {
 				fmt.Sprintf("%.1f", float64(memory(c.pids, "Rss"))/1024), fmt.Sprintf("%.1f", float64(memory(c.pids, "Pss"))/1024)})
 		}
 		table("An idle cluster of three, adverts each second: CPU and memory", []string{"process", "% of a core", "RSS MiB", "PSS MiB"}, rows)
+		fmt.Println("\nAll hosts share one kernel: a process that sends also pays for the switch and for what the receiver's kernel does.")
 	})
 }
