@@ -107,12 +107,15 @@ func (s *session) word(ctx context.Context, group string) word {
 			}
 		}
 	}
-	if owner := state.Groups[group].Owner; w.Part == "backup" && owner != "" && len(state.Config.Services) > 0 {
+	now := time.Now()
+	owner := state.Groups[group].Owner
+	if w.Part == "backup" && owner != "" && len(state.Config.Services) > 0 && !s.groups.Gone(group, owner, now) {
+		ctx, cancel := context.WithTimeout(ctx, explainLimit/3) // what else there is to say must not wait for it
+		defer cancel()
 		if c, err := s.sample(ctx, owner); err == nil { // an owner that does not answer is named by others
 			w.Sampled, w.Covered = c.Total, c.Have
 		}
 	}
-	now := time.Now()
 	for _, name := range s.others() {
 		if s.groups.Gone(group, name, now) {
 			w.Gone = append(w.Gone, name)

@@ -39,7 +39,7 @@ func (s *session) newGroups() *groups.Driver {
 func (s *session) now() groups.Now {
 	state, live := s.node.State(), s.reports.live(time.Now())
 	return groups.Now{
-		State: state, Current: s.node.Current(), Quorum: s.quorum(), Ready: len(s.unready(state)) == 0,
+		State: state, Voters: s.node.Voters(), Current: s.node.Current(), Quorum: s.quorum(), Ready: len(s.unready(state)) == 0,
 		Drains: state.Members[s.cfg.Name].Draining || s.isLeaving(),
 		Fit: func(g fsm.Group) bool {
 			st := s.standing(g)

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -223,12 +224,11 @@ func (n *Node) callDue(ctx context.Context, due map[string]time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	var all sync.WaitGroup
-	var mu sync.Mutex
-	now := time.Now()
-	for id, m := range n.State().Former {
-		if now.Before(due[id]) {
-			continue
-		}
+	var mu sync.Mutex // guards due once calls are under way
+	now, former := time.Now(), maps.Clone(n.State().Former)
+	maps.DeleteFunc(due, func(id string, _ time.Time) bool { _, still := former[id]; return !still })
+	maps.DeleteFunc(former, func(id string, _ fsm.Member) bool { return now.Before(due[id]) })
+	for id, m := range former {
 		all.Go(func() {
 			a, err := n.tellEpoch(ctx, m)
 			if err != nil {

@@ -52,7 +52,7 @@ func (n *Node) Saved(ctx context.Context, stale bool) (fsm.Saved, error) {
 		}
 		return out, nil
 	}
-	return out, nil
+	return out, errors.New("the state changes too fast to be compared with the leader's: try again, or save what this director has with --stale")
 }
 
 // agreedPoint asks the leader for a point that is not before anything that was confirmed, and waits a

@@ -51,7 +51,7 @@ func (d *Driver) gather(now time.Time) *gathered {
 func (d *Driver) facts(g *gathered, spec fsm.Group) ownership.Facts {
 	f := ownership.Facts{
 		Self: d.cfg.Self, Group: spec.Name, Log: g.State.Groups[spec.Name], Current: g.Current, Quorum: g.Quorum,
-		Ready: g.Ready && g.Fit(spec), Drains: g.Drains, OnTime: g.onTime, Voters: len(g.State.Members), Groups: len(g.status),
+		Ready: g.Ready && g.Fit(spec), Drains: g.Drains, OnTime: g.onTime, Voters: g.voters(), Groups: len(g.status),
 	}
 	own, runs := g.status[spec.Name]
 	if runs {
@@ -59,6 +59,7 @@ func (d *Driver) facts(g *gathered, spec fsm.Group) ownership.Facts {
 	}
 	for _, name := range g.names {
 		m := g.Member(spec.Name, name)
+		m.Joins = g.Voters != nil && !slices.Contains(g.Voters, name)
 		m.Unheard, m.Unreached = d.cfg.Silence(g.State.Members[name], spec, own, g.at)
 		if mutant.On(mutant.NoGuard) {
 			m.Part = ownership.Absent // nor is anything settled with another owner
@@ -66,6 +67,14 @@ func (d *Driver) facts(g *gathered, spec fsm.Group) ownership.Facts {
 		f.Members = append(f.Members, m)
 	}
 	return f
+}
+
+// voters is how many members count for a majority.
+func (g *gathered) voters() int {
+	if g.Voters == nil {
+		return len(g.State.Members)
+	}
+	return len(g.Voters)
 }
 
 // keeper is what the keeper says of a group.

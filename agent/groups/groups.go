@@ -55,6 +55,7 @@ type Config struct {
 // Now is what an agent knows at one time.
 type Now struct {
 	State                          *fsm.State
+	Voters                         []string // members that vote; nil: it is not known, and all count
 	Current, Quorum, Ready, Drains bool
 	// Fit reports whether this director meets the requirements of a group.
 	Fit func(fsm.Group) bool

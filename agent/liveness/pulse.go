@@ -90,7 +90,7 @@ func (p *Pulse) follow(ctx context.Context, members []string, opening *sync.Wait
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.differs(members) {
-		p.cfg.Tracker.Keep(members)
+		p.cfg.Tracker.Keep(members, time.Now())
 	}
 	for name, s := range p.senders {
 		if !slices.Contains(members, name) {

@@ -99,11 +99,16 @@ func (t *Tracker) note(member string, now time.Time) bool {
 // tracker is told anything.
 func (t *Tracker) OnReturn(f func(member string)) { t.back = f }
 
-// Keep forgets all members but these.
-func (t *Tracker) Keep(members []string) {
+// Keep forgets all members but these. The silence of one that is new counts from now.
+func (t *Tracker) Keep(members []string, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	maps.DeleteFunc(t.heard, func(m string, _ time.Time) bool { return !slices.Contains(members, m) })
+	for _, m := range members {
+		if _, known := t.heard[m]; !known {
+			t.heard[m] = now
+		}
+	}
 }
 
 // Watch says which targets are asked from now on.

@@ -149,8 +149,8 @@ func TestWhoIsNoMemberIsForgotten(t *testing.T) {
 	h := newHistory(t)
 	h.Heard("b", h.now)
 	h.Heard("gone", h.now)
-	h.Keep([]string{"b"})
-	if len(h.heard) != 1 || h.heard["b"].IsZero() {
+	h.Keep([]string{"b", "new"}, h.now.Add(time.Second))
+	if len(h.heard) != 2 || !h.heard["b"].Equal(h.now) || !h.heard["new"].Equal(h.now.Add(time.Second)) {
 		t.Errorf("remembers %v", h.heard)
 	}
 }

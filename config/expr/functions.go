@@ -107,6 +107,9 @@ func formatCost(args []cty.Value) (int, error) {
 	if tooWide.MatchString(s) {
 		return 0, function.NewArgErrorf(0, "a field is %d characters wide at most", maxWidth)
 	}
+	if strings.Contains(s, "%[") { // one argument many times: what comes of it has no bound
+		return 0, function.NewArgErrorf(0, "arguments are taken in their order: no %%[N]")
+	}
 	return strings.Count(s, "%") * maxWidth / 8, nil
 }
 

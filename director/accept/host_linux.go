@@ -108,7 +108,7 @@ var sample = NewTable([]Address{
 func reason(err error) error {
 	switch {
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.ENOENT), errors.Is(err, unix.EINVAL):
-		return fmt.Errorf("%w: the kernel must have nf_tables with the family inet (`modprobe nf_tables`)", err)
+		return fmt.Errorf("%w: the kernel must have nf_tables with the family inet (`modprobe nf_tables`, and restart the keeper)", err)
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%w: it needs CAP_NET_ADMIN", err)
 	}

@@ -57,7 +57,7 @@ func (k *keeper) announce(id identity, r *router) {
 // advertise sends one advert, to each that it goes to.
 func (k *keeper) advertise(now time.Time, id identity, r *router, priority uint8) {
 	if priority > 0 {
-		r.spoke.Store(now.UnixNano())
+		r.spoke.store(now)
 	}
 	outlet := k.outlet(id, r)
 	if outlet == nil || r.sender == nil {
@@ -126,7 +126,7 @@ func (k *keeper) became(now time.Time, g *group, b vrrp.Became) {
 		return
 	}
 	for _, r := range g.routers {
-		r.spoke.Store(0)
+		r.spoke.store(time.Time{})
 	}
 	k.hush(g)
 	g.answer(fmt.Errorf("claim group %q: %s", g.spec.Name, reason))

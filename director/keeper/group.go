@@ -32,13 +32,13 @@ type router struct {
 	speech  speech       // what judge and sender were made of
 	sender  *vrrp.Sender // nil: it cannot speak, unsent says why
 	source  netip.Addr
-	owned   bool         // asked of the worker
-	spoke   atomic.Int64 // when an Active router was last to send an advert, in Unix nanoseconds; 0: it is not Active
-	wanted  uint64       // generation of the last addresses asked for
-	asked   uint64       // generation of the last announcement asked for
-	done    uint64       // generation that the worker has reported
-	doubt   bool         // something was missing while the worker was at it
-	err     error        // of the kernel, about the addresses
+	owned   bool   // asked of the worker
+	spoke   moment // when an Active router was last to send an advert; none: it is not Active
+	wanted  uint64 // generation of the last addresses asked for
+	asked   uint64 // generation of the last announcement asked for
+	done    uint64 // generation that the worker has reported
+	doubt   bool   // something was missing while the worker was at it
+	err     error  // of the kernel, about the addresses
 	// pathError is what the kernel says about the routes and rules, or empty.
 	pathError string
 	unsent    error // of the last advert

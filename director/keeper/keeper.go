@@ -278,7 +278,7 @@ func (k *keeper) turn(do func()) {
 		k.receive(now)
 	}
 	k.expire(now)
-	k.worker.beat.Store(now.UnixNano())
+	k.worker.beat.store(now)
 	if !k.recorded {
 		k.recorded = true
 		k.record.put(record{Order: k.order, Active: k.active()})
@@ -314,7 +314,7 @@ func (k *keeper) tell() {
 // freeze what waits at the sockets decides; after a long one the group listens for a while, unless
 // the kernel must have let its addresses go already.
 func (k *keeper) stalls(now time.Time) {
-	frozen := now.Sub(time.Unix(0, k.worker.beat.Load()))
+	frozen := now.Sub(k.worker.beat.load())
 	for _, g := range k.groups {
 		late, long := g.machine.Late(now)
 		if !late {
@@ -351,7 +351,7 @@ func (k *keeper) expire(now time.Time) {
 
 func (k *keeper) deadline() time.Time {
 	var next time.Time
-	beat := time.Unix(0, k.worker.beat.Load())
+	beat := k.worker.beat.load()
 	for _, g := range k.groups {
 		next = earlier(next, g.machine.Deadline())
 		if g.machine.State() == vrrp.Active {

@@ -347,17 +347,16 @@ func orNever(d time.Duration) time.Duration {
 // renewAt returns when the addresses are to be renewed: those of an Active router just before one of its adverts, so
 // that the last advert that somebody heard tells when they end.
 func (h *holding) renewAt(v want) time.Time {
-	spoke := v.spoke.Load()
-	if spoke == 0 {
+	last := v.spoke.load()
+	if last.IsZero() {
 		return h.renewed.Add(h.lifetime / 4)
 	}
 	every := v.interval
 	soonest := h.renewed.Add(max(every/2, renewEvery-every))
-	last := time.Unix(0, spoke)
 	k := max(soonest.Sub(last)/every, 0) + 1
 	at := last.Add(k*every - min(every/2, renewLead))
 	if every >= renewEvery {
-		at = at.Truncate(renewGrid)
+		at = onGrid(at, renewGrid)
 	}
 	return earlier(at, h.renewed.Add(max(every, renewEvery)+renewGrid)) // whatever comes late
 }

@@ -45,7 +45,7 @@ func (k *keeper) take() error {
 		}
 	}
 	k.sweepPaths(rec.Order, going)
-	k.worker.beat.Store(now.UnixNano())
+	k.worker.beat.store(now)
 	k.set(now, rec.Order, going)
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -24,7 +23,7 @@ type worker struct {
 	report chan<- []report
 	// beat is when the loop last ran. Nothing is added, renewed or announced for a loop that does not
 	// run: somebody else may be the owner by now.
-	beat atomic.Int64
+	beat moment
 
 	batch sync.Mutex // held while the loop changes what is wanted of many routers
 	mu    sync.Mutex
@@ -46,7 +45,7 @@ type want struct {
 	refresh   time.Duration            // between announcements when nothing has happened; 0 for never
 	lifetime  time.Duration
 	patience  time.Duration // how old the beat may be
-	spoke     *atomic.Int64 // when an Active router was last to send an advert; 0: it is not Active
+	spoke     *moment       // when an Active router was last to send an advert; none: it is not Active
 	silence   time.Duration // how long ago that may be
 	interval  time.Duration // between its adverts
 	gen       uint64        // counts every call about any router
@@ -108,7 +107,7 @@ func newWorker(host Host, s Screen, log hclog.Logger, reports chan<- []report) *
 
 // own asks for a router's addresses to be on the host, and returns the generation that reports it
 // done.
-func (w *worker) own(id identity, r Router, spoke *atomic.Int64) uint64 {
+func (w *worker) own(id identity, r Router, spoke *moment) uint64 {
 	return w.change(id, func(v *want, gen uint64) {
 		v.addresses, v.lifetime, v.granted = r.Kept(), r.lifetime(), gen
 		v.wants = make(map[address.Address]bool, len(v.addresses))
@@ -343,12 +342,12 @@ func (w *worker) tell(ctx context.Context, rs []report) {
 
 // stale reports whether the loop has not run for so long that nothing may be done for it.
 func (w *worker) stale(v want, now time.Time) bool {
-	spoke := v.spoke.Load()
-	return w.age(now) > v.patience || spoke != 0 && now.Sub(time.Unix(0, spoke)) > v.silence
+	spoke := v.spoke.load()
+	return w.age(now) > v.patience || !spoke.IsZero() && now.Sub(spoke) > v.silence
 }
 
 // age is how long ago the loop last ran.
-func (w *worker) age(now time.Time) time.Duration { return now.Sub(time.Unix(0, w.beat.Load())) }
+func (w *worker) age(now time.Time) time.Duration { return now.Sub(w.beat.load()) }
 
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {

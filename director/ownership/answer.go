@@ -108,6 +108,10 @@ func (s *step) answerLet(q Asked) {
 		s.refuse(q, lost)
 		return
 	}
+	if !s.OnTime { // what it does not hear may have been said
+		s.begin(Reply{ID: q.ID, Word: s.attest(q)})
+		return
+	}
 	var routers []string
 	for _, r := range s.Keeper.Routers {
 		routers = append(routers, r.Name)
@@ -119,7 +123,7 @@ func (s *step) answerLet(q Asked) {
 		}
 		for _, r := range routers {
 			seg, asked := segments[r]
-			if !asked || len(seg.Reached) > 0 || seg.Gateway {
+			if !asked || len(seg.Reached) > 0 || seg.Gateway || !s.OnTime {
 				continue
 			}
 			s.tell("guard", fmt.Sprintf("%s reaches nobody on a segment of %s, and lets it go", s.Self, s.Group))

@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -36,6 +37,10 @@ func (f Facts) rivals() []string {
 // segment of the group joins them, each serves its own side.
 func (s *step) lookContest() {
 	rivals := s.rivals()
+	maps.DeleteFunc(s.contests, func(name string, _ *contest) bool { // with one that is no member any more
+		_, ok := s.member(name)
+		return !ok
+	})
 	for _, m := range s.Members {
 		switch c := s.contests[m.Name]; {
 		case slices.Contains(rivals, m.Name):

@@ -60,7 +60,7 @@ func (s *step) lookDead() {
 		by := []string{s.Self}
 		for _, m := range s.Members {
 			word := words[m.Name]
-			if slices.Contains(word.Gone, owner) {
+			if slices.Contains(word.Gone, owner) && !m.Joins {
 				by = append(by, m.Name)
 			}
 			if word.Owns || word.hears(owner) {

@@ -19,7 +19,7 @@ type Done struct {
 	Err      error
 	OK       bool        // of [Grant] and [Concede]: the group was owned here; of [Verify]: the keeper answers
 	Word     Attestation // of [Ask]
-	Segments []Segment   // of [Probe], as many as routers were named, in their order
+	Segments []Segment   // of [Probe]: of the routers that could be asked
 }
 
 // Refusal is the error of an [Ask] that was answered, with the reason why it is not done.

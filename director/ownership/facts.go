@@ -69,6 +69,7 @@ func (r Router) hears() string {
 type Member struct {
 	Name     string
 	Witness  bool // it votes and attests, and owns nothing
+	Joins    bool // it has no vote yet
 	Alive    bool // it reported lately
 	Ready    bool
 	Draining bool

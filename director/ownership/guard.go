@@ -1,6 +1,10 @@
 package ownership
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // Word is what one other member says of a group when it is asked, and how it is reached on the segment of
 // a router on which a Backup hears nobody.
@@ -72,6 +76,16 @@ func Guard(words []Word, gateway bool) Guarding {
 		return Guarding{CutOff, owner.Name, "neither a member nor a gateway is reached on the segment, and " + owner.Name + " owns it"}
 	}
 	return Guarding{Relieve, owner.Name, owner.Name + " owns it, and nobody reaches it on the segment"}
+}
+
+// unasked decides for a router whose segment could not be asked: who says that it owns the group is believed.
+func unasked(words map[string]Attestation) Guarding {
+	for _, name := range slices.Sorted(maps.Keys(words)) {
+		if words[name].Owns {
+			return Guarding{Hold, name, name + " owns it, and the segment cannot be asked"}
+		}
+	}
+	return Guarding{Take, "", "no member owns it"}
 }
 
 // Worst joins the decisions for several routers of a group. Who is cut off on one segment could not serve

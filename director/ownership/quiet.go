@@ -103,7 +103,12 @@ func (s *step) release() {
 func (s *step) guard(silent []string, words map[string]Attestation, segments map[string]Segment) (pause time.Duration) {
 	var all []Guarding
 	for _, router := range silent {
-		all = append(all, Guard(s.words(router, words, segments[router]), segments[router].Gateway))
+		seg, asked := segments[router]
+		if !asked {
+			all = append(all, unasked(words))
+			continue
+		}
+		all = append(all, Guard(s.words(router, words, seg), seg.Gateway))
 	}
 	g, pause := Worst(all), s.Keeper.Interval
 	if name := s.ownsSince(words); g.Choice == Take && name != "" {
