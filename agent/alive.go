@@ -13,6 +13,7 @@ import (
 	"github.com/quorate/quorate/agent/groups"
 	"github.com/quorate/quorate/agent/liveness"
 	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/probe"
 	"github.com/quorate/quorate/fsm"
@@ -31,7 +32,7 @@ type alive struct {
 
 // newAlive prepares what looks after the others.
 func (s *session) newAlive() {
-	s.alive.tracker = liveness.NewTracker(time.Now(), liveness.Slept)
+	s.alive.tracker = liveness.NewTracker(time.Now(), s.cfg.Liveness, liveness.Slept)
 	s.alive.tracker.OnReturn(s.returned)
 	s.alive.tracker.OnReach(func() { s.groups.Poke() })
 	s.alive.pulse = liveness.New(liveness.Config{
@@ -43,7 +44,7 @@ func (s *session) newAlive() {
 		Log:     s.log,
 	})
 	s.alive.watcher = probe.NewWatcher(probe.WatchConfig{
-		Every:    liveness.Every,
+		Every:    s.cfg.Liveness,
 		Asked:    s.alive.tracker.Asked,
 		Answered: s.alive.tracker.Answered,
 		Ran:      s.alive.tracker.Ran,
@@ -106,22 +107,31 @@ func (s *session) onTime(now time.Time) bool { return s.alive.tracker.OnTime(now
 func (s *session) suspects(now time.Time) bool {
 	return slices.ContainsFunc(s.others(), func(name string) bool {
 		d := s.alive.tracker.Unheard(name, now)
-		return d > liveness.Every*3/2 && d < 10*liveness.Every
+		return d > s.cfg.Liveness*3/2 && d < 10*s.cfg.Liveness
 	})
 }
 
 // silence is for how long nothing came from a member's agent over the cluster port, and for how long its own
 // address has not answered on the segment of each router of a group, in the order of the configuration:
-// negative where it has none, or was not asked yet.
+// negative where it has none, or was not asked yet. It is told in beats of the usual length: who is asked more rarely
+// is silent for longer before it counts.
 func (s *session) silence(member fsm.Member, g fsm.Group, own keeper.GroupStatus, now time.Time) (unheard time.Duration, unreached []time.Duration) {
 	for _, r := range g.Routers {
 		reached := time.Duration(-1)
 		if i := slices.IndexFunc(own.Routers, func(st keeper.RouterStatus) bool { return st.Name == r.Name }); i >= 0 {
-			reached = s.alive.tracker.Unreached(targetsOf(own.Routers[i], member), now)
+			reached = s.usual(s.alive.tracker.Unreached(targetsOf(own.Routers[i], member), now))
 		}
 		unreached = append(unreached, reached)
 	}
-	return s.alive.tracker.Unheard(member.Name, now), unreached
+	return s.usual(s.alive.tracker.Unheard(member.Name, now)), unreached
+}
+
+// usual is a silence as it would be with beats of the usual length.
+func (s *session) usual(d time.Duration) time.Duration {
+	if d < 0 {
+		return d
+	}
+	return time.Duration(float64(d) * float64(config.DefaultLiveness) / float64(s.cfg.Liveness))
 }
 
 // muteAgents names the members whose machines answer on a segment, and whose agents say nothing.

@@ -46,7 +46,7 @@ func (s *session) fence(ctx context.Context) error {
 // contested are the groups that the keeper owns, and that another director says to own.
 func (s *session) contested() []keeper.Group {
 	now := time.Now()
-	silent := func(name string) bool { return s.alive.tracker.Unheard(name, now) >= ownership.GoneAfter }
+	silent := func(name string) bool { return s.usual(s.alive.tracker.Unheard(name, now)) >= ownership.GoneAfter }
 	return contested(s.cfg.Name, s.keeper.Ordered(), s.owned(), s.reports.live(now), silent)
 }
 

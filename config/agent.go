@@ -21,6 +21,7 @@ const (
 	DefaultKeeperSocket = "/run/quorate/keeper.sock"
 	DefaultLogLevel     = "info"
 	DefaultHeartbeat    = 500 * time.Millisecond
+	DefaultLiveness     = 100 * time.Millisecond
 )
 
 // The range of the heartbeat: below, a busy host loses its leadership (measured: 20 ms); above, a lost
@@ -28,6 +29,12 @@ const (
 const (
 	minHeartbeat = 50 * time.Millisecond
 	maxHeartbeat = 10 * time.Second
+)
+
+// The range of the liveness: below, it costs more than it tells; above, VRRP's timer is as fast.
+const (
+	minLiveness = 100 * time.Millisecond
+	maxLiveness = time.Second
 )
 
 // Agent is what a person writes in the agent file: what differs from host to host. It is never replicated.
@@ -43,6 +50,7 @@ type Agent struct {
 	Interfaces    map[string]string // logical name to the kernel's
 	Prepare       bool              // the agent may set sysctls and load modules
 	Heartbeat     time.Duration     // of Raft; all members should have the same
+	Liveness      time.Duration     // between looks whether the others are there; all members should have the same
 	SyncInterface string            // of the IPVS sync daemons, logical or the kernel's name; empty: the agent chooses
 	LogLevel      string            // trace, debug, info, warn or error
 	Join          *Join             // unattended join; nil: a person says init or join
@@ -108,6 +116,7 @@ func (n *node) agent() Agent {
 		Prepare:       n.boolean("prepare_host", true),
 		SyncInterface: n.text("sync_interface", ""),
 		Heartbeat:     n.duration("heartbeat", DefaultHeartbeat),
+		Liveness:      n.duration("liveness", DefaultLiveness),
 		LogLevel:      n.word("log_level", DefaultLogLevel, logLevels),
 	}
 	if !filepath.IsAbs(a.KeeperSocket) && !n.has("keeper_socket") {
@@ -206,6 +215,9 @@ func (o object) agent(a Agent) {
 	}
 	if a.Heartbeat < minHeartbeat || a.Heartbeat > maxHeartbeat {
 		o.wrong("heartbeat", fmt.Sprintf("%v to %v", minHeartbeat, maxHeartbeat), "heartbeat of %v is out of range", a.Heartbeat)
+	}
+	if a.Liveness < minLiveness || a.Liveness > maxLiveness {
+		o.wrong("liveness", fmt.Sprintf("%v to %v", minLiveness, maxLiveness), "liveness of %v is out of range", a.Liveness)
 	}
 	if a.SyncInterface != "" {
 		o.iface("sync_interface", "sync_interface", a.SyncInterface)

@@ -1,5 +1,5 @@
 // Package liveness knows for how long each other member has been silent: its agent over the cluster port,
-// and its machine on the segments. Every agent sends a byte to each other one each [Every], over a stream
+// and its machine on the segments. Every agent sends a byte to each other one each [Tracker.Every], over a stream
 // that stays open; what answers on the segments it is told.
 //
 // It promises that a member which hangs or is cut off does not make another seem silent; that a stream to a

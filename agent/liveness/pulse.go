@@ -65,7 +65,7 @@ func (p *Pulse) Run(ctx context.Context) error {
 				_ = conn.Close() // then another is opened
 			}
 		}
-		wait := time.NewTimer(time.Until(probe.Next(now, Every)))
+		wait := time.NewTimer(time.Until(probe.Next(now, p.cfg.Tracker.Every())))
 		select {
 		case <-ctx.Done():
 		case <-wait.C:

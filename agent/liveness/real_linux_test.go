@@ -51,7 +51,7 @@ func member(self, peer netip.Addr) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() { bufio.NewReader(os.Stdin).ReadByte(); cancel() }()
-	tracker := NewTracker(time.Now(), Slept)
+	tracker := NewTracker(time.Now(), Every, Slept)
 	dialer := net.Dialer{}
 	pulse := New(Config{
 		Members: func() []string { return []string{"peer"} },

@@ -9,15 +9,8 @@ import (
 	"github.com/quorate/quorate/director/probe"
 )
 
-// Every is how often members are told that this one is there, and asked whether they are.
-const Every = 100 * time.Millisecond
-
-const (
-	// slack is how much later than it should a prober may run.
-	slack = 100 * time.Millisecond
-	// steady is for how long all probers must have run on time before this director counts as on time.
-	steady = 300 * time.Millisecond
-)
+// slack is how much later than it should a prober may run.
+const slack = 100 * time.Millisecond
 
 // Tracker remembers when who gave a sign of life last. It is told the time and reads no clock.
 //
@@ -25,6 +18,7 @@ const (
 // should have: what was not heard then was not listened for. From the end of such a stall all silence
 // counts anew.
 type Tracker struct {
+	every time.Duration
 	slept func() time.Duration
 	back  func(member string) // nil: nobody wants to know
 	again func()              // nil: nobody wants to know
@@ -37,16 +31,22 @@ type Tracker struct {
 	reached map[probe.Target]time.Time // when it answered last or was asked first; zero: it cannot be asked
 }
 
-// NewTracker returns a tracker that starts at now. Slept says for how long the machine has been suspended in
+// NewTracker returns a tracker that starts at now, of members that are told of each other and asked for that often. Slept says for how long the machine has been suspended in
 // all: the process's own clock stands still meanwhile.
-func NewTracker(now time.Time, slept func() time.Duration) *Tracker {
+func NewTracker(now time.Time, every time.Duration, slept func() time.Duration) *Tracker {
 	return &Tracker{
-		slept: slept, since: now, asleep: slept(),
+		every: every, slept: slept, since: now, asleep: slept(),
 		ran: map[string]time.Time{}, heard: map[string]time.Time{}, reached: map[probe.Target]time.Time{},
 	}
 }
 
-// Ran notes that a prober ran, which it is to do once in [Every].
+// Every is how often members are told that this one is there, and asked whether they are.
+func (t *Tracker) Every() time.Duration { return t.every }
+
+// steady is for how long all probers must have run on time before this director counts as on time.
+func (t *Tracker) steady() time.Duration { return 3 * t.every }
+
+// Ran notes that a prober ran, which it is to do that often.
 func (t *Tracker) Ran(prober string, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -68,7 +68,7 @@ func (t *Tracker) look(now time.Time) {
 	stalled := slept-t.asleep > slack
 	t.asleep = slept
 	for _, at := range t.ran {
-		stalled = stalled || now.Sub(at) > Every+slack
+		stalled = stalled || now.Sub(at) > t.every+slack
 	}
 	if !stalled {
 		return
@@ -92,7 +92,7 @@ func (t *Tracker) note(member string, now time.Time) bool {
 	defer t.mu.Unlock()
 	was, known := t.heard[member]
 	t.heard[member] = later(was, now)
-	return known && now.Sub(was) >= steady
+	return known && now.Sub(was) >= t.steady()
 }
 
 // OnReturn has f called when a word of a member comes after a silence; f must not block. It is set before the
@@ -152,7 +152,7 @@ func (t *Tracker) noteAnswer(target probe.Target, now time.Time) bool {
 	if ok {
 		t.reached[target] = later(at, now)
 	}
-	return ok && !at.IsZero() && now.Sub(at) >= steady
+	return ok && !at.IsZero() && now.Sub(at) >= t.steady()
 }
 
 // OnReach has f called when a target answers after a silence; f must not block. It is set before the tracker is
@@ -164,7 +164,7 @@ func (t *Tracker) OnTime(now time.Time) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.look(now)
-	return now.Sub(t.since) >= steady
+	return now.Sub(t.since) >= t.steady()
 }
 
 // Unheard is for how long no word of a member came. One that was never heard counts from the start.

@@ -9,6 +9,12 @@ import (
 	"github.com/quorate/quorate/director/probe"
 )
 
+// Every is how often the members of the tests beat, and steady three times that.
+const (
+	Every  = 100 * time.Millisecond
+	steady = 3 * Every
+)
+
 // A history is a tracker in a time that the test makes.
 type history struct {
 	*Tracker
@@ -21,7 +27,7 @@ type history struct {
 func newHistory(t *testing.T) *history {
 	h := &history{t: t, start: time.Unix(1_000_000, 0)}
 	h.now = h.start
-	h.Tracker = NewTracker(h.now, func() time.Duration { return h.slept })
+	h.Tracker = NewTracker(h.now, Every, func() time.Duration { return h.slept })
 	return h
 }
 

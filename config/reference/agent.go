@@ -46,6 +46,10 @@ var agentTexts = map[string]text{
 		what: "Raft's; 50ms to 10s. A leader that is lost is missed for one to three of them; addresses do not wait for that. The same on all members",
 		def:  "`\"500ms\"`", example: `"1s"`,
 	},
+	"agent liveness": {
+		what: "between two looks whether the other members are there; 100ms to 1s. An owner that misses three is dead if a majority finds so. The same on all members",
+		def:  "`\"100ms\"`", example: `"200ms"`,
+	},
 	"agent log_level": {
 		what: "how much the agent logs",
 		def:  "`\"info\"`", example: `"debug"`,

@@ -11,6 +11,7 @@ role           = "witness"
 prepare_host   = false
 sync_interface = "lan"
 heartbeat      = "1s"
+liveness       = "200ms"
 log_level      = "debug"
 
 interfaces {
