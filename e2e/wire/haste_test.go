@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -38,15 +37,7 @@ func TestADeadOwnerIsReplacedBeforeTheTimer(t *testing.T) {
 // The control of the one above: the same, where VRRP's timer is all there is.
 func TestWithTheTimerAloneADeadOwnerIsReplacedLater(t *testing.T) {
 	t.Parallel()
-	w := buildAs(t, "y", 3)
-	mutants := os.Getenv("QUORATE_MUTANTS_BIN")
-	if mutants == "" {
-		t.Fatal("no build with mutants: set QUORATE_MUTANTS_BIN, as `make test` does")
-	}
-	for _, d := range w.Directors {
-		d.Binary, d.Env = mutants, []string{"QUORATE_MUTANTS=" + d.WriteFile("mutant", mutant.OnlyTimer)}
-	}
-	w.Cluster(t)
+	w := mutated(t, "y", mutant.OnlyTimer)
 	w.apply(t, slowFile)
 	if r := w.dies(t); r.Longest <= beforeTheTimer {
 		t.Errorf("the address was away for %v only: the proof proves nothing", r.Longest)

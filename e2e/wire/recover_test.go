@@ -151,15 +151,7 @@ func TestTheLostComeBackAndTheAddressIsServedAllTheWhile(t *testing.T) {
 // TestWithoutTheFenceThereAreTwoClusters is the control: the same, and who was left behind goes on.
 func TestWithoutTheFenceThereAreTwoClusters(t *testing.T) {
 	t.Parallel()
-	w := buildAs(t, "q", 3)
-	mutants := os.Getenv("QUORATE_MUTANTS_BIN")
-	if mutants == "" {
-		t.Fatal("no build with mutants: set QUORATE_MUTANTS_BIN, as `make test` does")
-	}
-	for _, d := range w.Directors {
-		d.Binary, d.Env = mutants, []string{"QUORATE_MUTANTS=" + d.WriteFile("mutant", mutant.NoFence)}
-	}
-	w.Cluster(t)
+	w := mutated(t, "q", mutant.NoFence)
 	w.apply(t, routerFile)
 	w.settled(t)
 	survivor, dead := w.leftOf(t)
