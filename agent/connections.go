@@ -25,13 +25,13 @@ func (s *session) pull(ctx context.Context, from string) (groups.Coverage, error
 	if err := s.director.Inject(ctx, conns); err != nil {
 		return groups.Coverage{}, err
 	}
-	return s.covers(from, conns)
+	return s.covers(conns)
 }
 
 // covers tells how many of another director's connections are here.
-func (s *session) covers(from string, conns []ipvs.Conn) (groups.Coverage, error) {
+func (s *session) covers(conns []ipvs.Conn) (groups.Coverage, error) {
 	have, total, err := s.director.Covers(conns)
-	return groups.Coverage{Of: from, Have: have, Total: total, At: time.Now()}, err
+	return groups.Coverage{Have: have, Total: total}, err
 }
 
 // sampled is how many connections are looked at to tell how many of them another director has.
@@ -43,7 +43,7 @@ func (s *session) sample(ctx context.Context, from string) (groups.Coverage, err
 	if err := s.ask(ctx, from, http.MethodGet, "/peer/connections?sample="+strconv.Itoa(sampled), nil, &conns); err != nil {
 		return groups.Coverage{}, err
 	}
-	return s.covers(from, conns)
+	return s.covers(conns)
 }
 
 func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {

@@ -53,10 +53,9 @@ func (s *session) now() groups.Now {
 func reported(state *fsm.State, live map[string]received, group, name string) ownership.Member {
 	r, alive := live[name]
 	m, own := state.Members[name], r.Groups[group]
-	parts := map[string]ownership.Part{"initialize": ownership.Faulty, "backup": ownership.Standby, "active": ownership.Owner}
 	return ownership.Member{
 		Name: name, Witness: m.Role == fsm.RoleWitness, Alive: alive, Ready: r.Ready && !own.Waiting, Draining: m.Draining || r.Leaving,
-		Fit: own.Unfit == "" && own.State != "initialize", Part: parts[own.State],
+		Fit: own.Unfit == "" && own.State != "initialize", Part: groups.Part(own.State),
 	}
 }
 

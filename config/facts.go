@@ -34,7 +34,7 @@ type Block struct {
 func ClusterReference() Block {
 	all := newComputing(usual)
 	all.facts = make(map[string]*Key)
-	_, top := all.open("reference.hcl", skeleton(clusterSchema(), 0), clusterSchema())
+	_, top := all.open("reference.hcl", skeleton(clusterSchema()), clusterSchema())
 	all.locals([]*node{top})
 	top.cluster(new(fsm.Config))
 	return all.block(clusterSchema())
@@ -44,41 +44,37 @@ func ClusterReference() Block {
 func AgentReference() Block {
 	all := newNotes()
 	all.facts = make(map[string]*Key)
-	_, top := all.open("reference.hcl", skeleton(agentSchema(), 0), agentSchema())
+	_, top := all.open("reference.hcl", skeleton(agentSchema()), agentSchema())
 	top.agent()
 	return all.block(agentSchema())
 }
 
 // kinds returns what the label of a block may be, and the keys that mean something to each kind.
 func (s *schema) kinds() (kinds []string, keys map[string][]string) {
-	keys = make(map[string][]string)
 	switch s.name {
 	case "check":
-		for kind, k := range checkKeys {
-			keys[string(kind)] = k
-		}
-		return checkKinds, keys
+		return checkKinds, byText(checkKeys)
 	case "auth":
-		for kind, k := range authKeys {
-			keys[string(kind)] = k
-		}
-		return authKinds, keys
+		return authKinds, byText(authKeys)
 	case "track":
-		for kind, k := range trackKeys {
-			keys[string(kind)] = k
-		}
-		return trackKinds, keys
+		return trackKinds, byText(trackKeys)
 	case "placement":
-		for policy, k := range placementKeys {
-			keys[string(policy)] = k
-		}
-		return fsm.Policies, keys
+		return fsm.Policies, byText(placementKeys)
 	}
 	return nil, nil
 }
 
+// byText is a map of keys by the text of each kind.
+func byText[K ~string](keys map[K][]string) map[string][]string {
+	out := make(map[string][]string, len(keys))
+	for kind, k := range keys {
+		out[string(kind)] = k
+	}
+	return out
+}
+
 // skeleton is a file with one block of each kind in it, and no keys: whoever reads it asks for them all.
-func skeleton(s *schema, depth int) []byte {
+func skeleton(s *schema) []byte {
 	var b strings.Builder
 	for _, block := range s.blocks {
 		kinds, _ := block.kinds()
@@ -87,7 +83,7 @@ func skeleton(s *schema, depth int) []byte {
 			if len(kinds) > 0 {
 				labels[0] = kinds[i]
 			}
-			fmt.Fprintf(&b, "%s {\n%s}\n", head(block.name, labels), skeleton(block, depth+1))
+			fmt.Fprintf(&b, "%s {\n%s}\n", head(block.name, labels), skeleton(block))
 		}
 	}
 	return []byte(b.String())

@@ -77,10 +77,23 @@ func (g *gathered) voters() int {
 	return len(g.Voters)
 }
 
+// Part returns what a keeper is to a group of which it says that it is in a state; [ownership.Absent] if it says
+// nothing.
+func Part(state string) ownership.Part {
+	switch state {
+	case "initialize":
+		return ownership.Faulty
+	case "backup":
+		return ownership.Standby
+	case "active":
+		return ownership.Owner
+	}
+	return ownership.Absent
+}
+
 // keeper is what the keeper says of a group.
 func (g *gathered) keeper(own keeper.GroupStatus, spec fsm.Group) ownership.Keeper {
-	parts := map[string]ownership.Part{"initialize": ownership.Faulty, "backup": ownership.Standby, "active": ownership.Owner}
-	k := ownership.Keeper{Part: parts[own.State], Claimed: own.Claimed}
+	k := ownership.Keeper{Part: Part(own.State)}
 	for i, r := range own.Routers {
 		x := ownership.Router{Name: r.Name, Silent: r.Silent && !mutant.On(mutant.NoGuard)}
 		if r.Heard != nil {

@@ -305,7 +305,7 @@ func TestWhatHappensAtOnceIsToldInOneTurn(t *testing.T) {
 func TestAPullThatBringsTooLittleIsAnError(t *testing.T) {
 	d := New(Config{
 		Go:   func(f func()) { go f() },
-		Pull: func(context.Context, string) (Coverage, error) { return Coverage{Of: "d1", Have: 94, Total: 100}, nil },
+		Pull: func(context.Context, string) (Coverage, error) { return Coverage{Have: 94, Total: 100}, nil },
 	})
 	d.ctx = t.Context()
 	if err := d.pull(t.Context(), "d1", 0.94); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/quorate/quorate/director/ownership"
 )
@@ -25,11 +24,7 @@ type pulling struct {
 }
 
 // Coverage is how many of another director's connections this one has.
-type Coverage struct {
-	Of          string // the other director
-	Have, Total int
-	At          time.Time
-}
+type Coverage struct{ Have, Total int }
 
 // Share is the share of the connections that are here: 1 if there are none.
 func (c Coverage) Share() float64 {

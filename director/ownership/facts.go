@@ -41,7 +41,6 @@ func (p Part) String() string { return [...]string{"absent", "fault", "standby",
 // Keeper is what the keeper of this host says of the group.
 type Keeper struct {
 	Part     Part
-	Claimed  bool // it advertises a claim, which no order of the log has ended yet
 	Interval time.Duration
 	Lifetime time.Duration // of addresses that nobody renews
 	Renewal  time.Duration // how long before the last advert they were renewed last, at most

@@ -81,7 +81,6 @@ func (w *Watcher) Run(ctx context.Context) error {
 				r.targets = &atomic.Pointer[[]Target]{}
 				var life context.Context
 				life, r.cancel = context.WithCancel(ctx)
-				defer r.cancel()
 				s := &asker{cfg: w.cfg, place: p, want: r.targets, known: map[Target]neighbour{}}
 				r.targets.Store(&targets)
 				asking.Go(func() { s.run(life) })

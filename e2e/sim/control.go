@@ -76,7 +76,6 @@ type groupStatus struct {
 	state   string
 	part    ownership.Part
 	epoch   uint64 // of the order
-	claimed bool
 	reason  string
 	routers []routerStatus
 }
@@ -337,7 +336,7 @@ func (k *keeper) tell() {
 	}
 	status := make([]groupStatus, len(k.groups))
 	for i, g := range k.groups {
-		s := groupStatus{epoch: g.spec.Epoch, state: g.machine.State().String(), claimed: g.claimed, reason: g.machine.Reason()}
+		s := groupStatus{epoch: g.spec.Epoch, state: g.machine.State().String(), reason: g.machine.Reason()}
 		if k.w.without(Epoch) {
 			s.epoch = math.MaxUint64
 		}

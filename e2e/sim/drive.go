@@ -54,7 +54,7 @@ func (g *owning) facts() ownership.Facts {
 		own = c.status[g.index]
 	}
 	interval := w.intervalOf(c.state, g.name)
-	f.Keeper = ownership.Keeper{Part: own.part, Claimed: own.claimed, Interval: interval, Lifetime: orders.Lifetime(interval)}
+	f.Keeper = ownership.Keeper{Part: own.part, Interval: interval, Lifetime: orders.Lifetime(interval)}
 	f.Keeper.Renewal = orders.Renewal(interval)
 	s := &c.scratch
 	s.members, s.routers, s.unreached = s.members[:0], s.routers[:0], s.unreached[:0]
