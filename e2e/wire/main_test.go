@@ -8,12 +8,14 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +28,16 @@ import (
 	"github.com/quorate/quorate/e2e/lab"
 )
 
-func TestMain(m *testing.M) { lab.MainHost(m) }
+func TestMain(m *testing.M) {
+	lab.Child()
+	flag.Parse()
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
+	if !chosen {
+		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // these tests wait more than they compute
+	}
+	lab.MainHost(m)
+}
 
 // The virtual address, and how fast its owner is missed.
 const (
