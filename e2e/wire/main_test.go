@@ -29,12 +29,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	lab.Child()
-	flag.Parse()
-	chosen := false
-	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
-	if !chosen {
-		flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))) // these tests wait more than they compute
+	// These tests wait more than they compute. It is set before the command line is read, which may say otherwise.
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
 	}
 	lab.MainHost(m)
 }
