@@ -82,7 +82,8 @@ type groupStatus struct {
 
 type routerStatus struct {
 	silent bool
-	heard  int // the member, -1 for none
+	owned  bool // its addresses are on the host: it is Active, lingers, or listens before it goes on
+	heard  int  // the member, -1 for none
 	at     time.Duration
 }
 
@@ -343,7 +344,7 @@ func (k *keeper) tell() {
 		s.part = [...]ownership.Part{ownership.Faulty, ownership.Standby, ownership.Owner}[g.machine.State()]
 		s.routers = make([]routerStatus, len(g.routers))
 		for j, r := range g.routers {
-			s.routers[j] = routerStatus{silent: r.silent, heard: -1}
+			s.routers[j] = routerStatus{silent: r.silent, owned: r.owned, heard: -1}
 			if r.machine == nil {
 				continue
 			}
