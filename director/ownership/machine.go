@@ -29,6 +29,8 @@ type Machine struct {
 	away     map[spot]bool       // who did not answer when it was looked at last
 	died     map[string]bool     // who was silent on every path then
 
+	ousted ousted
+
 	records   Records
 	claimed   string // why this director has claimed the group, while the log has not named it since
 	claimedAt time.Time
@@ -81,6 +83,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	if s.Log.Owner == s.Self || s.Keeper.Part != Owner && now.Sub(s.claimedAt) > time.Second { // the keeper may tell a moment later
 		s.claimed = ""
 	}
+	s.lookOusted()
 	s.ring()
 	s.lookTake()
 	s.lookQuiet()
