@@ -101,10 +101,10 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	s.node = node
+	s.groups = s.newGroups()
 	if s.director, err = a.newDirector(s); err != nil {
 		return nil, errors.Join(err, node.Close())
 	}
-	s.groups = s.newGroups()
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.group, ctx = errgroup.WithContext(ctx)
 	s.start(ctx)
