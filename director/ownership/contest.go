@@ -95,7 +95,7 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 			s.warn("contest", fmt.Sprintf("%s and %s own %s, each on a side of its own: no segment joins them", s.Self, rival, s.Group))
 		}
 	case !word.Owns || !word.Stays:
-	case s.contestedWith(rival, word.Epoch, word.Named) == rival:
+	case s.contestedWith(rival, word.Epoch, word.Named, word.Place) == rival:
 		text := fmt.Sprintf("%s gives %s up to %s, which %s", s.Self, s.Group, rival, s.because(rival, word))
 		s.await(func(id uint64) Action { return Concede{id} }, func(s *step, d Done) {
 			if d.OK {
@@ -107,19 +107,29 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 }
 
 // contestedWith returns who stays of this director and a rival that both own the group: whom the highest epoch
-// names that the two know of; if it names neither, who comes first in the order of successors, or by name.
-func (f Facts) contestedWith(rival string, epoch uint64, named string) string {
+// names that the two know of; if it names neither, who has the better place, or by name. The logs of the two may
+// differ: so each goes by what both have said, and both come to the same.
+func (f Facts) contestedWith(rival string, epoch uint64, named string, place int) string {
 	_, named = f.newest(epoch, named)
-	switch named {
-	case f.Self, rival:
-		return named
-	}
-	for _, name := range f.Log.Order {
-		if name == f.Self || name == rival {
-			return name
-		}
+	switch own := f.place(); {
+	case named == f.Self || own < place && named != rival:
+		return f.Self
+	case named == rival || own > place:
+		return rival
 	}
 	return min(f.Self, rival)
+}
+
+// place is this director's place among the successors by its own log. Who has no quorum comes behind all who have one.
+func (f Facts) place() int {
+	place := slices.Index(f.Log.Order, f.Self)
+	if place < 0 {
+		place = len(f.Log.Order)
+	}
+	if !f.Quorum {
+		place += len(f.Members) + 1
+	}
+	return place
 }
 
 // newest returns the highest epoch that is known where another director's log has the given one, and the owner

@@ -25,9 +25,9 @@ type Machine struct {
 	proof    proof
 	contests map[string]*contest // by the other owner
 	answered map[string]answered // by router
-	fresh    bool                // the keeper has been Backup and heard nobody since its start
-	away     map[spot]bool       // who did not answer when it was looked at last
-	died     map[string]bool     // who was silent on every path then
+	fresh    fresh
+	away     map[spot]bool   // who did not answer when it was looked at last
+	died     map[string]bool // who was silent on every path then
 
 	ousted ousted
 
@@ -153,7 +153,7 @@ func (s *step) survey(members, routers []string, within time.Duration, each func
 		}
 	}
 	for _, name := range members {
-		s.ask(name, Question{Attest, s.Log.Epoch, s.Log.Owner, s.Keeper.Part == Owner}, within, func(s *step, d Done) {
+		s.ask(name, Question{Attest, s.Log.Epoch, s.Log.Owner, s.Keeper.Part == Owner, s.place()}, within, func(s *step, d Done) {
 			if d.Err == nil {
 				words[name] = d.Word
 				if each != nil {

@@ -31,6 +31,8 @@ type quiet struct {
 	owned    []string  // who owned the group by its report when the last survey was begun
 	lives    string    // who said last that it owns the group, which its keeper had confirmed
 	lived    time.Time // when it did
+	lingers  string    // whose kernel serves without its keeper, as far as the looks since then say
+	since    time.Time
 	suspect  string    // the owner that was found cut off the last time
 	choice   *Guarding // what was decided last; nil: nothing is silent
 	told     Choice    // what people were told of last, of what the looks said
@@ -67,6 +69,7 @@ func (s *step) lookQuiet() {
 		}
 		return
 	}
+	s.anew()
 	if s.quiet.busy {
 		return
 	}
@@ -121,6 +124,12 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		s.quiet.suspect, pause = g.Owner, 0
 		g.Choice = Hold
 	}
+	switch {
+	case g.Choice != Linger:
+		s.quiet.lingers = ""
+	case s.quiet.lingers != g.Owner:
+		s.quiet.lingers, s.quiet.since = g.Owner, s.now
+	}
 	fresh := g.Choice != s.quiet.told
 	s.quiet.choice, s.quiet.told = &g, g.Choice
 	if fresh && g.Choice != Take {
@@ -151,6 +160,15 @@ func (s *step) ownsSince(words map[string]Attestation) string {
 	return ""
 }
 
+// anew holds the timer until the next survey when a member reports that it owns the group, which had not said so when
+// the last one was begun: that one may have waited for the dead meanwhile.
+func (s *step) anew() {
+	fresh := func(name string) bool { return !slices.Contains(s.quiet.owned, name) }
+	if s.quiet.again && slices.ContainsFunc(s.owners(), fresh) && s.quiet.until.Before(s.now.Add(surveyLimit/2)) {
+		s.hold(surveyLimit)
+	}
+}
+
 // hold keeps the timer from firing for a while.
 func (s *step) hold(d time.Duration) {
 	if s.now.Before(s.quiet.free) {
@@ -173,23 +191,36 @@ func (s *step) heard(from string, word Attestation, last bool) {
 }
 
 // words joins what members say and what the segment answers.
-func (f Facts) words(router string, said map[string]Attestation, seg Segment) []Word {
-	index := f.index(router)
+func (s *step) words(router string, said map[string]Attestation, seg Segment) []Word {
+	index := s.index(router)
+	last := s.lastOwner(index)
 	var words []Word
-	for _, m := range f.Members {
+	for _, m := range s.Members {
 		a, answers := said[m.Name]
 		w := Word{Name: m.Name, Answers: answers, Owns: a.Owns, Serves: seg.Serves == m.Name}
-		last := index < len(f.Keeper.Routers) && f.Keeper.Routers[index].Heard == m.Name
 		if index < len(a.Hears) {
 			w.Hears = a.Hears[index]
 		}
 		for _, name := range seg.Reached {
 			w.Reached = w.Reached || name == m.Name
 		}
-		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || last)
+		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || last == m.Name)
 		words = append(words, w)
 	}
 	return words
+}
+
+// lastOwner returns who owned the group last as far as this director knows: by an advert on a router, or by its own word
+// since then. "" if nobody is known to have.
+func (s *step) lastOwner(router int) string {
+	if router >= len(s.Keeper.Routers) {
+		return ""
+	}
+	r := s.Keeper.Routers[router]
+	if s.quiet.lives != "" && (r.Heard == "" || s.now.Sub(s.quiet.lived) < r.Age) {
+		return s.quiet.lives
+	}
+	return r.Heard
 }
 
 // index returns the place of a router in the configuration.
@@ -269,16 +300,30 @@ func (s *step) mute(owner string, age time.Duration) time.Duration {
 	return age
 }
 
+// unsigned is how long ago an owner gave the last sign of its keeper: an advert, or its own word where none was heard.
+// Of one that has given neither it is known only that it serves since that was seen.
+func (s *step) unsigned(owner string) time.Duration {
+	ago, heard := time.Duration(0), false
+	for _, r := range s.Keeper.Routers {
+		if r.Heard == owner {
+			ago, heard = max(ago, s.mute(owner, r.Age)), true
+		}
+	}
+	switch {
+	case heard:
+		return ago
+	case s.quiet.lives == owner:
+		return s.now.Sub(s.quiet.lived)
+	}
+	return s.now.Sub(s.quiet.since)
+}
+
 // outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just
 // before that may end: so somebody answers all the while, and no two do for longer than a renewal. Who does not
 // come first waits for a renewal longer.
 func (s *step) outlive(g *Guarding) {
-	left := s.Keeper.Lifetime - s.Keeper.Renewal // the last one may have been due when it froze
-	for _, r := range s.Keeper.Routers {
-		if r.Heard == g.Owner {
-			left = min(left, s.Keeper.Lifetime-s.Keeper.Renewal-s.mute(g.Owner, r.Age))
-		}
-	}
+	// The last one may have been due when it froze.
+	left := s.Keeper.Lifetime - s.Keeper.Renewal - s.unsigned(g.Owner)
 	if left <= -s.Keeper.Renewal { // the first successor had its chance
 		s.release()
 		return

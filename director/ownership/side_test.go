@@ -78,7 +78,7 @@ func TestASecondSurveyWaitsForAgentsThatAreFarAway(t *testing.T) {
 func TestAnOwnerByAnOldLogSucceedsWhoHasTakenFromIt(t *testing.T) {
 	s := newStory(t)
 	s.Log = fsm.Ownership{Owner: "d2", Epoch: 4, Order: []string{"d1"}}
-	s.isSilentBy(s.Log)
+	s.isSilent()
 	s.isCutOff()
 	s.pass(surveyLimit / 3)
 	s.isCutOff()
