@@ -13,12 +13,16 @@ const (
 	contestAfter = 300 * time.Millisecond
 	// contestAgain is how long to wait before that is looked at once more.
 	contestAgain = 200 * time.Millisecond
+	// contestLimit is how long the rival and the segments may take where they are farther apart than [surveyLimit]:
+	// no timer waits for that answer.
+	contestLimit = time.Second
 )
 
 // contest is what is done while another member says that it owns the group, as this director does.
 type contest struct {
 	since time.Time
 	busy  bool
+	tries int  // that the rival did not answer in time
 	apart bool // people were told that each has a side of its own
 }
 
@@ -68,9 +72,13 @@ func (s *step) contend(rival string, c *contest) {
 	for _, r := range s.Keeper.Routers {
 		routers = append(routers, r.Name)
 	}
-	s.survey([]string{rival}, routers, surveyLimit, nil, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+	s.survey([]string{rival}, routers, min(surveyLimit<<min(c.tries, 2), contestLimit), nil, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		s.after(contestAgain, func(*step) { c.busy = false })
-		if word, ok := words[rival]; ok && s.contests[rival] == c && slices.Contains(s.rivals(), rival) {
+		word, ok := words[rival]
+		if !ok {
+			c.tries++
+		}
+		if ok && s.contests[rival] == c && slices.Contains(s.rivals(), rival) {
 			s.settle(rival, c, word, segments)
 		}
 	})
@@ -120,14 +128,12 @@ func (f Facts) contestedWith(rival string, epoch uint64, named string, place int
 	return min(f.Self, rival)
 }
 
-// place is this director's place among the successors by its own log. Who has no quorum comes behind all who have one.
+// place is this director's place among the successors by its own log. Whether it has a quorum does not count: where one
+// side has it, that side's log names the owner, and where both have it again, it comes at different times.
 func (f Facts) place() int {
 	place := slices.Index(f.Log.Order, f.Self)
 	if place < 0 {
 		place = len(f.Log.Order)
-	}
-	if !f.Quorum {
-		place += len(f.Members) + 1
 	}
 	return place
 }

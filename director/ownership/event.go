@@ -63,7 +63,7 @@ type Attestation struct {
 	Owns  bool     `json:"owns"`            // its routers are Active, and have carrier
 	Epoch uint64   `json:"epoch"`           // that its log has the group in
 	Named string   `json:"named,omitempty"` // the owner that its log names
-	Place int      `json:"place,omitempty"` // of this director among the successors by its own log, behind all others without a quorum
+	Place int      `json:"place,omitempty"` // of this director among the successors, by its own log
 	Stays bool     `json:"stays"`           // it owns the group, and does not give it up to who asks, by what both know
 	Hears []string `json:"hears,omitempty"` // the member that it hears own it now, or "", by router in the order of the configuration
 	Gone  []string `json:"gone,omitempty"`  // members that it has neither heard nor reached for 300 ms

@@ -81,3 +81,30 @@ func TestTheTimerWaitsForTheNextSurveyWhenAMemberReportsThatItOwnsTheGroup(t *te
 	s.look()
 	s.does(HoldTimer{surveyLimit}) // and longer while the survey lasts
 }
+
+func TestAFrozenOwnerWhoseControlIsHeardAgainIsAskedBeforeItIsClaimedFrom(t *testing.T) {
+	for name, tt := range map[string]struct {
+		outcome Done
+		claims  bool
+	}{
+		"its keeper lives":         {Done{Word: Attestation{Owns: true}}, false},
+		"its keeper is frozen":     {Done{}, true},
+		"it does not answer, then": {Done{Err: errLate}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			s.isSilent()
+			s.member("d1").Unheard = GoneAfter
+			s.isFrozen()
+			s.pass(surveyLimit)
+			s.does(guards("its keeper does not"), HoldTimer{1200 * time.Millisecond})
+			s.member("d1").Unheard = 0
+			s.pass(400 * time.Millisecond)
+			s.does(askD1)
+			s.done(askD1, tt.outcome)
+			if got := s.opened(claim); got != tt.claims {
+				t.Errorf("it claims: %v", got)
+			}
+		})
+	}
+}

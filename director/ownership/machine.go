@@ -138,6 +138,11 @@ func (s *step) ask(to string, q Question, within time.Duration, then func(*step,
 	s.await(func(id uint64) Action { return Ask{id, to, within, q} }, then)
 }
 
+// attests is the question what another knows of the group.
+func (s *step) attests() Question {
+	return Question{Attest, s.Log.Epoch, s.Log.Owner, s.Keeper.Part == Owner, s.place()}
+}
+
 // survey asks members and the segments of routers, all at once. Then is called once with all that was said:
 // words by member, without those that did not answer, and segments by router. Each, if any, is called with
 // each word at once, of which the last may be what was waited for.
@@ -153,7 +158,7 @@ func (s *step) survey(members, routers []string, within time.Duration, each func
 		}
 	}
 	for _, name := range members {
-		s.ask(name, Question{Attest, s.Log.Epoch, s.Log.Owner, s.Keeper.Part == Owner, s.place()}, within, func(s *step, d Done) {
+		s.ask(name, s.attests(), within, func(s *step, d Done) {
 			if d.Err == nil {
 				words[name] = d.Word
 				if each != nil {

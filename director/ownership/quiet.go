@@ -320,7 +320,7 @@ func (s *step) unsigned(owner string) time.Duration {
 
 // outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just
 // before that may end: so somebody answers all the while, and no two do for longer than a renewal. Who does not
-// come first waits for a renewal longer.
+// come first waits for a renewal longer. An owner whose control was silent and is heard again is asked first.
 func (s *step) outlive(g *Guarding) {
 	// The last one may have been due when it froze.
 	left := s.Keeper.Lifetime - s.Keeper.Renewal - s.unsigned(g.Owner)
@@ -329,11 +329,27 @@ func (s *step) outlive(g *Guarding) {
 		return
 	}
 	s.hold(left + s.Keeper.Renewal)
+	m, _ := s.member(g.Owner)
+	silent := m.Unheard >= GoneAfter
 	s.after(max(left-beforeEnd, 0), func(s *step) {
 		if s.quiet.choice != g || !s.mayTakeFrom(g.Owner) {
 			return // a later look has decided
 		}
-		s.claimFor("the keeper of " + g.Owner + " does not answer, and its kernel serves for a moment only")
-		s.after(s.Keeper.Renewal+2*beforeEnd, (*step).renew) // that kernel may have answered until then
+		if m, ok := s.member(g.Owner); !ok || !silent || m.Unheard >= GoneAfter {
+			s.claimFrozen(g.Owner)
+			return
+		}
+		s.ask(g.Owner, s.attests(), attestLimit, func(s *step, d Done) {
+			if (d.Err != nil || !d.Word.Owns) && s.mayTakeFrom(g.Owner) {
+				s.claimFrozen(g.Owner)
+			}
+		})
 	})
+}
+
+// claimFrozen claims from an owner whose keeper is dead or frozen. Its kernel may answer for a while: so the addresses are
+// announced once more after that.
+func (s *step) claimFrozen(owner string) {
+	s.claimFor("the keeper of " + owner + " does not answer, and its kernel serves for a moment only")
+	s.after(s.Keeper.Renewal+2*beforeEnd, (*step).renew)
 }

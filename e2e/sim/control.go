@@ -177,6 +177,7 @@ func (c *control) tick() {
 	}
 	c.ticked = w.now
 	c.probe()
+	c.fence()
 	if c.inQuorum() {
 		c.quorum = w.now
 	}
