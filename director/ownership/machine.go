@@ -27,6 +27,7 @@ type Machine struct {
 	answered map[string]answered // by router
 	fresh    fresh
 	away     map[spot]bool   // who did not answer when it was looked at last
+	lost     map[string]bool // of each that has reported, whether its reports have come to an end
 	died     map[string]bool // who was silent on every path then
 
 	ousted ousted
@@ -51,7 +52,7 @@ type step struct {
 
 // NewMachine returns a machine that knows nothing yet.
 func NewMachine() *Machine {
-	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, answered: map[string]answered{}, away: map[spot]bool{}, died: map[string]bool{}}
+	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, answered: map[string]answered{}, away: map[spot]bool{}, died: map[string]bool{}, lost: map[string]bool{}}
 }
 
 // Deadline returns when the machine wants to Look though no fact has changed; zero for never.

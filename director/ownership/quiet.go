@@ -33,6 +33,7 @@ type quiet struct {
 	lived    time.Time // when it did
 	lingers  string    // whose kernel serves without its keeper, as far as the looks since then say
 	since    time.Time
+	alone    time.Time // since when this director is cut off, while another could own the group and none does
 	suspect  string    // the owner that was found cut off the last time
 	choice   *Guarding // what was decided last; nil: nothing is silent
 	told     Choice    // what people were told of last, of what the looks said
@@ -130,6 +131,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	case s.quiet.lingers != g.Owner:
 		s.quiet.lingers, s.quiet.since = g.Owner, s.now
 	}
+	g = s.waits(g)
 	fresh := g.Choice != s.quiet.told
 	s.quiet.choice, s.quiet.told = &g, g.Choice
 	if fresh && g.Choice != Take {
@@ -147,6 +149,22 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		s.release()
 	}
 	return pause
+}
+
+// waits leaves a group that nobody owns to one that could serve on its segments, where this director is cut off: for as
+// long as that one needs, and no longer, for it may be cut off, too.
+func (s *step) waits(g Guarding) Guarding {
+	if g.Choice != CutOff || g.Owner != "" {
+		s.quiet.alone = time.Time{}
+		return g
+	}
+	if s.quiet.alone.IsZero() {
+		s.quiet.alone = s.now
+	}
+	if s.now.Sub(s.quiet.alone) > 2*s.Keeper.Interval+2*surveyLimit {
+		return Guarding{Take, "", "no member owns it"}
+	}
+	return g
 }
 
 // ownsSince returns a member that answered a survey and has reported since then that it owns the group, or "". What
@@ -197,7 +215,7 @@ func (s *step) words(router string, said map[string]Attestation, seg Segment) []
 	var words []Word
 	for _, m := range s.Members {
 		a, answers := said[m.Name]
-		w := Word{Name: m.Name, Answers: answers, Owns: a.Owns, Serves: seg.Serves == m.Name}
+		w := Word{Name: m.Name, Answers: answers, Owns: a.Owns, Serves: seg.Serves == m.Name, Able: m.able()}
 		if index < len(a.Hears) {
 			w.Hears = a.Hears[index]
 		}
