@@ -9,6 +9,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// requests are commands under the names of requests, the second made again.
+func requests() []Command {
+	return []Command{
+		Once{Request: "r1", Command: SetDraining{Name: "d1", Draining: true}},
+		Once{Request: "r1", Since: 7, Command: SetDraining{Name: "d1", Draining: true}},
+	}
+}
+
 // renew is a command that never has the same effect twice: the configuration as it is, in a revision of its own.
 func renew(s State) PutConfig { return PutConfig{Base: s.Revision, Config: s.Config} }
 
