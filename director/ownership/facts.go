@@ -74,6 +74,7 @@ type Member struct {
 	Draining bool
 	Fit      bool // it meets the group's requirements, and its routers can work
 	Part     Part
+	Epoch    uint64 // of the order that its keeper has for the group; 0 if that is not known
 	// Unheard is for how long nothing came from its agent over the cluster port.
 	Unheard time.Duration
 	// Unreached is for how long its own address has not answered on the segment of each router, in the order

@@ -27,6 +27,9 @@ type Machine struct {
 	answered map[string]answered // by router
 	fresh    bool                // the keeper has been Backup and heard nobody since its start
 	away     map[spot]bool       // who did not answer when it was looked at last
+	died     map[string]bool     // who was silent on every path then
+
+	ousted ousted
 
 	records   Records
 	claimed   string // why this director has claimed the group, while the log has not named it since
@@ -48,7 +51,7 @@ type step struct {
 
 // NewMachine returns a machine that knows nothing yet.
 func NewMachine() *Machine {
-	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, answered: map[string]answered{}, away: map[spot]bool{}}
+	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, answered: map[string]answered{}, away: map[spot]bool{}, died: map[string]bool{}}
 }
 
 // Deadline returns when the machine wants to Look though no fact has changed; zero for never.
@@ -80,6 +83,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	if s.Log.Owner == s.Self || s.Keeper.Part != Owner && now.Sub(s.claimedAt) > time.Second { // the keeper may tell a moment later
 		s.claimed = ""
 	}
+	s.lookOusted()
 	s.ring()
 	s.lookTake()
 	s.lookQuiet()
@@ -87,6 +91,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	s.lookContest()
 	s.lookProof()
 	s.lookReturned()
+	s.lookDied()
 	s.lookFresh()
 	return s.actions
 }

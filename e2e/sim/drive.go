@@ -31,6 +31,7 @@ type machine interface {
 	Deadline() time.Time
 	Claimed() string
 	Unproven() string
+	Insists(self string, log fsm.Ownership) bool
 	Step(time.Time, ownership.Facts, ownership.Event) []ownership.Action
 }
 
@@ -92,7 +93,7 @@ func (g *owning) member(h *host) ownership.Member {
 		m.Alive, m.Ready = true, r.ready
 		m.Draining = m.Draining || r.leaving
 		if g.index < len(r.groups) {
-			m.Part = r.groups[g.index].part
+			m.Part, m.Epoch = r.groups[g.index].part, r.groups[g.index].epoch
 			m.Fit = m.Part == ownership.Standby || m.Part == ownership.Owner
 		}
 	}
