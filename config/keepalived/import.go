@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
@@ -85,7 +84,7 @@ func readHost(files Files, in Input, n *notes) (*host, error) {
 		return nil, err
 	}
 	h := &host{
-		notes: n, tables: newTables(), delays: make(map[string][2]time.Duration),
+		notes: n, tables: newTables(), delays: make(map[string]delay),
 		lists: make(map[string]*serverGroup), links: make(map[string]string),
 		named: make(map[string]*instance), tracked: make(map[trackKey]*track),
 	}

@@ -55,7 +55,7 @@ func (m *model) use(u use, i *instance) (fsm.Use, bool) {
 		}
 		t = &track{Place: u.Place, Track: fsm.Track{Name: h.link(u.name), Kind: u.kind, Interface: h.link(u.name)}}
 		if d, ok := h.delays[u.name]; ok {
-			t.DownDelay, t.UpDelay = d[0], d[1]
+			t.DownDelay, t.UpDelay = d.down, d.up
 		}
 	case t == nil:
 		h.notes.dropped(u.Place, keyword, "%s is not defined", u.name)
@@ -177,6 +177,11 @@ func (m *model) unused() {
 	for _, t := range m.host.tracks {
 		if _, ok := m.tracks[trackKey{t.Kind, t.Name}]; !ok {
 			m.host.notes.dropped(t.Place, words[t.Kind], "nobody tracks %s, and keepalived does not look at it", t.Name)
+		}
+	}
+	for name, d := range m.host.delays {
+		if _, ok := m.tracks[trackKey{fsm.TrackInterface, m.host.link(name)}]; !ok {
+			m.host.notes.dropped(d.Place, "interface_up_down_delays", "nobody tracks %s: the links of a router's own interfaces count at once", name)
 		}
 	}
 }

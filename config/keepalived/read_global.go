@@ -20,7 +20,7 @@ type host struct {
 	downAdverts int
 	skipList    bool
 
-	delays    map[string][2]time.Duration // of links, down and up
+	delays    map[string]delay // of links
 	tracks    []*track
 	groups    []*group
 	instances []*instance
@@ -160,6 +160,12 @@ func sslKeywords() []keyword[host] {
 	}
 }
 
+// delay is how long a link must be down or up to count as that.
+type delay struct {
+	Place
+	down, up time.Duration
+}
+
 // readDelays reads how long links must be up or down to count as that.
 func readDelays(h *host, _ *host, s *Statement) {
 	for _, l := range lines(s) {
@@ -174,6 +180,6 @@ func readDelays(h *host, _ *host, s *Statement) {
 			h.notes.dropped(l.Place, s.Word, "%s: no number of seconds", l.Word)
 			continue
 		}
-		h.delays[l.Word] = [2]time.Duration{down, up}
+		h.delays[l.Word] = delay{l.Place, down, up}
 	}
 }
