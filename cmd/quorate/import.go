@@ -5,10 +5,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/quorate/quorate/config/imported"
 	"github.com/quorate/quorate/config/keepalived"
+	"github.com/quorate/quorate/config/ldirectord"
 )
 
 const importLong = `Print the cluster file that comes of another program's configuration on standard output, and on standard error what became of
@@ -18,7 +21,7 @@ and neither an agent nor root is needed.
 Exit status: 0 if all was carried over, with a difference or without; 2 if something was not; 1 if there is no cluster file.`
 
 func importCommand(c *cli) *cobra.Command {
-	cmd := commands("import", "Turn another program's configuration into a cluster file", importKeepalivedCommand(c))
+	cmd := commands("import", "Turn another program's configuration into a cluster file", importKeepalivedCommand(c), importLdirectordCommand(c))
 	cmd.Long = importLong
 	return cmd
 }
@@ -50,44 +53,63 @@ file. A single file with lines for several hosts (@ID) stands for all of them.`,
 			if err != nil {
 				return err
 			}
-			return c.imported(cmd, r)
+			return c.imported(cmd, r.File, r.Notes, r.Hosts, r.Differences)
 		},
 	}
 	cmd.Flags().StringArrayVar(&nodes, "node", nil, "name of the director that a file is of, and the ID whose @ID lines count; once for each file, or several for one")
 	return cmd
 }
 
+func importLdirectordCommand(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "ldirectord FILE",
+		Short: "Import ldirectord.cf: services, servers and checks",
+		Long:  importLong,
+		Args:  arguments("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			src, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			r := ldirectord.Import(args[0], src)
+			return c.imported(cmd, r.File, r.Notes, nil, nil)
+		},
+	}
+}
+
 // imported prints what came of an import.
-func (c *cli) imported(cmd *cobra.Command, r keepalived.Result) error {
+func (c *cli) imported(cmd *cobra.Command, file []byte, notes []imported.Note, hosts []string, differ []keepalived.Difference) error {
 	var err error
 	if c.json() {
 		err = printJSON(cmd.OutOrStdout(), map[string]any{
-			"cluster_file": string(r.File), "hosts": r.Hosts, "notes": r.Notes, "differences": append([]keepalived.Difference{}, r.Differences...),
+			"cluster_file": string(file), "hosts": append([]string{}, hosts...), "notes": append([]imported.Note{}, notes...),
+			"differences": append([]keepalived.Difference{}, differ...),
 		})
-	} else if _, err = cmd.OutOrStdout().Write(r.File); err == nil {
-		err = printReport(cmd.ErrOrStderr(), r)
+	} else if _, err = cmd.OutOrStdout().Write(file); err == nil {
+		err = printReport(cmd.ErrOrStderr(), notes, differ)
 	}
-	if err == nil && !r.Whole() {
+	lost := func(n imported.Note) bool { return n.Fate == imported.Dropped }
+	if err == nil && slices.ContainsFunc(notes, lost) {
 		return exitCode(exitChange)
 	}
 	return err
 }
 
 // printReport prints what became of each construct, what was not carried over first.
-func printReport(w io.Writer, r keepalived.Result) error {
-	count := make(map[keepalived.Fate]int)
-	for _, n := range r.Notes {
+func printReport(w io.Writer, notes []imported.Note, differ []keepalived.Difference) error {
+	count := make(map[imported.Fate]int)
+	for _, n := range notes {
 		count[n.Fate] += n.Count
 		if _, err := fmt.Fprintln(w, n); err != nil {
 			return err
 		}
 	}
-	for _, d := range r.Differences {
+	for _, d := range differ {
 		if _, err := fmt.Fprintln(w, d); err != nil {
 			return err
 		}
 	}
 	_, err := fmt.Fprintf(w, "%d not carried over, %d with a difference, %d as they are\n",
-		count[keepalived.Dropped], count[keepalived.Differs], count[keepalived.Carried])
+		count[imported.Dropped], count[imported.Differs], count[imported.Carried])
 	return err
 }

@@ -28,6 +28,21 @@ func TestImportPrintsAClusterFileAndBesideItAReport(t *testing.T) {
 	}
 }
 
+func TestImportOfLdirectord(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ldirectord.cf")
+	text := "virtual = 192.0.2.1:80\n\treal = 198.51.100.11:80 gate\n\tchecktype = connect\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errOut bytes.Buffer
+	if code := run([]string{"import", "ldirectord", file}, strings.NewReader(""), &out, &errOut); code != exitOK {
+		t.Errorf("exit %d: %s", code, &errOut)
+	}
+	if !strings.Contains(out.String(), "service \"http\" {\n  address   = \"192.0.2.1:80\"\n") {
+		t.Errorf("the cluster file:\n%s", &out)
+	}
+}
+
 func TestImportOfAllThatThereIsExitsWithZero(t *testing.T) {
 	text, err := os.ReadFile("testdata/keepalived.conf")
 	if err != nil {

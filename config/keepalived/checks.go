@@ -38,9 +38,9 @@ func (m *model) checks(v *virtualServer, s fsm.Service, real []*realServer) []fs
 			switch {
 			case same(set, sets[chosen]):
 			case len(set) == 0:
-				m.host.notes.differs(real[i].Place, inServer, "it has no check that can be carried over; a service has one set of checks, and those of other servers hold for it")
+				m.host.notes.Differs(real[i].Place, inServer, "it has no check that can be carried over; a service has one set of checks, and those of other servers hold for it")
 			default:
-				m.host.notes.differs(real[i].Place, inServer, "its checks are unlike those of other servers; a service has one set of checks, that of the most servers")
+				m.host.notes.Differs(real[i].Place, inServer, "its checks are unlike those of other servers; a service has one set of checks, that of the most servers")
 			}
 		}
 		if len(sets) == 0 || len(sets[chosen]) == 0 {
@@ -88,14 +88,14 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 		}
 		one.Timeout = min(max(10*time.Millisecond, one.Timeout), one.Interval)
 		if p.timeout > one.Interval {
-			m.host.notes.differs(c.Place, in(c.word, "connect_timeout"), "`timeout` is the interval, %s, and not %s", one.Interval, p.timeout)
+			m.host.notes.Differs(c.Place, in(c.word, "connect_timeout"), "`timeout` is the interval, %s, and not %s", one.Interval, p.timeout)
 		}
 		switch {
 		case !c.ip.IsValid():
 		case c.ip == at.Addr():
-			m.host.notes.carried(c.ipAt, in(c.word, "connect_ip"), "the server itself is probed")
+			m.host.notes.Carried(c.ipAt, in(c.word, "connect_ip"), "the server itself is probed")
 		default:
-			m.host.notes.dropped(c.ipAt, in(c.word, "connect_ip"), "%s: the server itself is probed", c.ip)
+			m.host.notes.Dropped(c.ipAt, in(c.word, "connect_ip"), "%s: the server itself is probed", c.ip)
 		}
 		if c.kind != fsm.CheckScript {
 			one.Port = c.port
@@ -106,7 +106,7 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 				one.Port = 0
 			}
 			if one.Port == 0 && at.Port() == 0 {
-				m.host.notes.dropped(c.Place, in(inServer, c.word), "it says no port, and neither do the service and its servers")
+				m.host.notes.Dropped(c.Place, in(inServer, c.word), "it says no port, and neither do the service and its servers")
 				continue
 			}
 		}
@@ -120,7 +120,7 @@ func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer,
 	switch c.kind {
 	case fsm.CheckHTTP, fsm.CheckHTTPS:
 		if len(c.pages) == 0 {
-			m.host.notes.dropped(c.Place, in(inServer, c.word), "it has no url, and keepalived leaves it out too")
+			m.host.notes.Dropped(c.Place, in(inServer, c.word), "it has no url, and keepalived leaves it out too")
 			return nil
 		}
 		var all []fsm.Check
@@ -136,19 +136,19 @@ func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer,
 			all = append(all, page)
 		}
 		if len(all) > 1 {
-			m.host.notes.differs(c.Place, in(c.word, "url"), "each page is fetched at every interval, not one after the other")
+			m.host.notes.Differs(c.Place, in(c.word, "url"), "each page is fetched at every interval, not one after the other")
 		}
 		return all
 	case fsm.CheckSMTP:
 		one.Host = first(c.helo, "smtpchecker.keepalived.org")
 		if c.hosts > 1 {
-			m.host.notes.dropped(c.Place, in(c.word, "host"), "of several hosts, the server itself is probed")
+			m.host.notes.Dropped(c.Place, in(c.word, "host"), "of several hosts, the server itself is probed")
 		}
 	case fsm.CheckScript:
 		one.User = m.user(c.user, c.Place, "MISC_CHECK user")
 		var ok bool
 		if one.Command, ok = m.script(c, at, general); !ok {
-			m.host.notes.dropped(c.Place, "MISC_CHECK misc_path", "it names no program, and keepalived leaves it out too")
+			m.host.notes.Dropped(c.Place, "MISC_CHECK misc_path", "it names no program, and keepalived leaves it out too")
 			return nil
 		}
 	}
@@ -163,7 +163,7 @@ func (m *model) script(c *checker, at netip.AddrPort, general bool) ([]string, b
 		return nil, false
 	}
 	if shell {
-		m.host.notes.differs(c.Place, "MISC_CHECK misc_path", "a shell runs it: it is no absolute path, or has more in it than words")
+		m.host.notes.Differs(c.Place, "MISC_CHECK misc_path", "a shell runs it: it is no absolute path, or has more in it than words")
 	}
 	if general {
 		argv, shell = generalized(argv, shell, at)
@@ -265,6 +265,6 @@ func (m *model) slower(c *checker, r *realServer, v *virtualServer) {
 	ours := tries*p.loop + min(p.timeout, p.loop)
 	if tries > 1 && ours > theirs {
 		as := (p.loop + (tries-1)*p.again) / tries
-		m.host.notes.differs(c.Place, in(c.word, "retry"), "a dead server is out after %s at most, with keepalived after %s; `interval = %q` would be as fast", ours, theirs, as.Round(100*time.Millisecond))
+		m.host.notes.Differs(c.Place, in(c.word, "retry"), "a dead server is out after %s at most, with keepalived after %s; `interval = %q` would be as fast", ours, theirs, as.Round(100*time.Millisecond))
 	}
 }

@@ -3,6 +3,7 @@ package keepalived
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -72,17 +73,14 @@ func spokenOf(t *testing.T, in Files, from Input, r Result) {
 	if err := l.file(from.Path, 0); err != nil {
 		t.Fatal(err)
 	}
-	told := make(map[Place]bool)
-	for _, n := range r.Notes {
-		for p := range n.seen {
-			told[p] = true
-		}
+	told := func(at Place) bool {
+		return slices.ContainsFunc(r.Notes, func(n Note) bool { return n.Said(at) })
 	}
 	known := newTables().known
 	var look func(all []*Statement, depth int)
 	look = func(all []*Statement, depth int) {
 		for _, s := range all {
-			if known[s.Word] && !told[s.Place] {
+			if known[s.Word] && !told(s.Place) {
 				t.Errorf("%s:%d: %s: nothing is said of it", s.File, s.Line, s.Word)
 			}
 			if top := depth == 0 && s.Word == "track_file"; top || !lists[s.Word] {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/config/imported"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -133,7 +134,7 @@ func (p *pair) logical() {
 		}
 		name := first.links[i.iface]
 		if name == "" {
-			name = strings.ToLower(named(i.name))
+			name = strings.ToLower(imported.Named(i.name))
 			name = name[:min(len(name), 12)]
 			if p.anInterface(name) {
 				name += "-if"
@@ -260,7 +261,7 @@ func (p *pair) remember(m *model) {
 			p.ranks[group] = make(map[string]rank)
 		}
 		if _, ok := p.ranks[group][m.host.name]; ok {
-			p.notes.differs(r.Place, inVRRP+" priority", "%d: a sync group has one score of each host", r.priority)
+			p.notes.Differs(r.Place, inVRRP+" priority", "%d: a sync group has one score of each host", r.priority)
 			continue
 		}
 		p.ranks[group][m.host.name] = r
@@ -358,12 +359,12 @@ func (p *pair) tellRanks(group string, ranks map[string]rank) {
 		const keyword = inVRRP + " priority"
 		switch {
 		case r.priority == 255:
-			p.notes.carried(r.Place, keyword, "`address_owner`, and `score` 254 of `director`")
+			p.notes.Carried(r.Place, keyword, "`address_owner`, and `score` 254 of `director`")
 		case len(p.hosts) == 1:
-			p.notes.differs(r.Place, keyword, "%d: whom a group prefers shows when the other host's file is imported with this one; it stands in a comment", r.priority)
+			p.notes.Differs(r.Place, keyword, "%d: whom a group prefers shows when the other host's file is imported with this one; it stands in a comment", r.priority)
 			p.remarks[group] = fmt.Sprintf("Priority %d on %s. Once those of the others are known: director %q { score = %d }", r.priority, h.name, h.name, r.priority)
 		default:
-			p.notes.carried(r.Place, keyword, "`score` of `director`")
+			p.notes.Carried(r.Place, keyword, "`score` of `director`")
 		}
 	}
 	if len(values) < 2 {
@@ -382,9 +383,9 @@ func (p *pair) tellStates() {
 		for _, i := range h.instances {
 			if at, ok := i.at["state"]; ok {
 				if i.state == "MASTER" && i.rank() < 255 && (i.noPreempt || i.preempt > 0) {
-					p.notes.carried(at, inVRRP+" state", "MASTER: nopreempt and preempt_delay do not count with it, as in keepalived")
+					p.notes.Carried(at, inVRRP+" state", "MASTER: nopreempt and preempt_delay do not count with it, as in keepalived")
 				}
-				p.notes.carried(at, inVRRP+" state", "nothing: in keepalived too it only counts with priority 255, and the cluster places groups")
+				p.notes.Carried(at, inVRRP+" state", "nothing: in keepalived too it only counts with priority 255, and the cluster places groups")
 			}
 		}
 	}
@@ -407,7 +408,7 @@ func (p *pair) foreign(models []*model) {
 			switch {
 			case !ok || len(peers) == 0 || !r.Unicast:
 			case len(p.hosts) == 1:
-				p.notes.differs(at, inVRRP+" unicast_peer", "its peers are taken for directors, which know each other; add a `peer` for one that is not to be a director")
+				p.notes.Differs(at, inVRRP+" unicast_peer", "its peers are taken for directors, which know each other; add a `peer` for one that is not to be a director")
 			case len(peers) >= len(p.hosts):
 				for _, peer := range peers {
 					known := slices.ContainsFunc(r.Peers, func(o fsm.Peer) bool { return o.Address == peer.Address })

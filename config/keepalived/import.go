@@ -1,12 +1,11 @@
 package keepalived
 
 import (
-	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/config/imported"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -23,11 +22,6 @@ type Result struct {
 	Hosts       []string   // names of directors
 	Notes       []Note     // what became of each construct
 	Differences []Difference
-}
-
-// Whole reports whether everything was carried over, with or without a difference.
-func (r Result) Whole() bool {
-	return !slices.ContainsFunc(r.Notes, func(n Note) bool { return n.Fate == Dropped })
 }
 
 // Import turns the configurations of hosts that serve together into one cluster file. A single file with
@@ -67,7 +61,7 @@ func unlike(hosts []*host, name string) string {
 	for _, h := range hosts {
 		taken[h.name] = true
 	}
-	return unique(taken, name)
+	return imported.Unique(taken, name)
 }
 
 // nodesOf returns the hosts that a file has lines for.
@@ -96,7 +90,7 @@ func readHost(files Files, in Input, n *notes) (*host, error) {
 	if name == "" {
 		name = called(in.Path)
 	}
-	h.name = named(name)
+	h.name = imported.Named(name)
 	return h, nil
 }
 
@@ -112,7 +106,7 @@ func called(path string) string {
 
 // result writes what came of it.
 func (p *pair) result() Result {
-	r := Result{Config: config.WithDefaults(p.base.config), Notes: p.notes.sorted(), Differences: p.differences}
+	r := Result{Config: config.WithDefaults(p.base.config), Notes: p.notes.Sorted(), Differences: p.differences}
 	for _, h := range p.hosts {
 		r.Hosts = append(r.Hosts, h.name)
 	}
@@ -121,26 +115,4 @@ func (p *pair) result() Result {
 		r.File = p.write(false) // as it is printed by show
 	}
 	return r
-}
-
-// String says a note in one line for each place, or in one for all where everything is well.
-func (n Note) String() string {
-	var b strings.Builder
-	at := n.Places[0]
-	fmt.Fprintf(&b, "%s:%d: %s: %s: %s", at.File, at.Line, n.Fate, n.Keyword, n.Text)
-	if n.Count > 1 {
-		var more []string
-		for _, p := range n.Places[1:min(len(n.Places), 6)] {
-			if p.File == at.File {
-				more = append(more, fmt.Sprint(p.Line))
-			} else {
-				more = append(more, fmt.Sprintf("%s:%d", p.File, p.Line))
-			}
-		}
-		if n.Count > 6 {
-			more = append(more, fmt.Sprintf("%d more", n.Count-6))
-		}
-		fmt.Fprintf(&b, " (also %s)", strings.Join(more, ", "))
-	}
-	return b.String()
 }

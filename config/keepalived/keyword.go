@@ -75,7 +75,7 @@ func walk[T any](h *host, parent *Statement, table map[string]*keyword[T], t *T)
 			k.read(h, t, s)
 		}
 		if !s.told {
-			h.notes.add(k.fate, s.Place, in(block, s.Word), k.text)
+			h.notes.Add(k.fate, s.Place, in(block, s.Word), k.text)
 		}
 		if !s.entered {
 			h.inner(block, s)
@@ -87,7 +87,7 @@ func walk[T any](h *host, parent *Statement, table map[string]*keyword[T], t *T)
 func (h *host) inner(block string, s *Statement) {
 	for _, one := range s.Block {
 		if h.knows(one.Word) {
-			h.notes.dropped(one.Place, in(s.Word, one.Word), "it stands in %s", in(block, s.Word))
+			h.notes.Dropped(one.Place, in(s.Word, one.Word), "it stands in %s", in(block, s.Word))
 		}
 		h.inner(s.Word, one)
 	}
@@ -100,9 +100,9 @@ func (h *host) stray(block string, s *Statement) {
 		where = "in " + block
 	}
 	if h.knows(s.Word) {
-		h.notes.dropped(s.Place, in(block, s.Word), "%s does not belong %s: keepalived skips it there", s.Word, where)
+		h.notes.Dropped(s.Place, in(block, s.Word), "%s does not belong %s: keepalived skips it there", s.Word, where)
 	} else {
-		h.notes.dropped(s.Place, in(block, s.Word), "keepalived has no such keyword %s, and skips it", where)
+		h.notes.Dropped(s.Place, in(block, s.Word), "keepalived has no such keyword %s, and skips it", where)
 	}
 	for _, one := range s.Block {
 		h.stray(s.Word, one)
@@ -123,7 +123,7 @@ func in(block, word string) string {
 // tell says what became of a statement, instead of what its row says.
 func (h *host) tell(fate Fate, block string, s *Statement, format string, args ...any) {
 	s.told = true
-	h.notes.add(fate, s.Place, in(block, s.Word), fmt.Sprintf(format, args...))
+	h.notes.Add(fate, s.Place, in(block, s.Word), fmt.Sprintf(format, args...))
 }
 
 // tables are the tables of all blocks, ready for looking words up.

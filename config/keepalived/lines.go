@@ -3,6 +3,8 @@ package keepalived
 import (
 	"path/filepath"
 	"strings"
+
+	"github.com/quorate/quorate/config/imported"
 )
 
 // Files is how the importer reads: what to read belongs to its caller.
@@ -12,11 +14,20 @@ type Files struct {
 	Abs  func(path string) (string, error)      // as [filepath.Abs], for ${_PWD}
 }
 
-// Place is a line of a file.
-type Place struct {
-	File string `json:"file"`
-	Line int    `json:"line"`
-}
+// The words of a report are those of all importers.
+type (
+	Place = imported.Place
+	Note  = imported.Note
+	Fate  = imported.Fate
+	notes = imported.Notes
+)
+
+// The fates.
+const (
+	Carried = imported.Carried
+	Differs = imported.Differs
+	Dropped = imported.Dropped
+)
 
 // line is a line as it counts: without comments, on this host, with macros put in.
 type line struct {
@@ -57,7 +68,7 @@ func (l *liner) file(path string, depth int) error {
 	l.here(path)
 	all := strings.Split(strings.ReplaceAll(string(src), "\r\n", "\n"), "\n")
 	for i := 0; i < len(all) && !l.full; i++ {
-		at := Place{path, i + 1}
+		at := Place{File: path, Line: i + 1}
 		text := l.bare(all[i], at)
 		if pattern, keyword, ok := included(text); ok {
 			l.include(path, pattern, keyword, at, depth)
@@ -107,7 +118,7 @@ func (l *liner) bare(text string, at Place) string {
 		}
 	}
 	if quote != 0 {
-		l.notes.dropped(at, "quotes", "a quotation that has no end in its line; it is taken to end there")
+		l.notes.Dropped(at, "quotes", "a quotation that has no end in its line; it is taken to end there")
 	}
 	return strings.TrimSpace(text)
 }
@@ -128,7 +139,7 @@ func included(text string) (pattern, keyword string, ok bool) {
 // include reads the files that a pattern names, relative to the file that includes them.
 func (l *liner) include(from, pattern, keyword string, at Place, depth int) {
 	if depth >= maxNesting {
-		l.notes.dropped(at, keyword, "files include one another deeper than %d", maxNesting)
+		l.notes.Dropped(at, keyword, "files include one another deeper than %d", maxNesting)
 		return
 	}
 	found := 0
@@ -138,7 +149,7 @@ func (l *liner) include(from, pattern, keyword string, at Place, depth int) {
 		}
 		paths, err := l.files.Glob(one)
 		if err != nil {
-			l.notes.dropped(at, keyword, "%s is no pattern of file names", one)
+			l.notes.Dropped(at, keyword, "%s is no pattern of file names", one)
 			continue
 		}
 		for _, path := range paths {
@@ -147,17 +158,17 @@ func (l *liner) include(from, pattern, keyword string, at Place, depth int) {
 				return
 			}
 			if err := l.file(path, depth+1); err != nil {
-				l.notes.dropped(at, keyword, "%v", err)
+				l.notes.Dropped(at, keyword, "%v", err)
 				continue
 			}
 			found++
 		}
 	}
 	if found == 0 {
-		l.notes.dropped(at, keyword, "there is no file %s; keepalived goes on without it too", pattern)
+		l.notes.Dropped(at, keyword, "there is no file %s; keepalived goes on without it too", pattern)
 		return
 	}
-	l.notes.carried(at, keyword, "what is included is in the one cluster file")
+	l.notes.Carried(at, keyword, "what is included is in the one cluster file")
 }
 
 // braces expands {a,b} in a pattern, as a shell does.
@@ -209,7 +220,7 @@ func (l *liner) seen(id string) {
 // stop tells that a bound was reached, once.
 func (l *liner) stop(at Place, format string, args ...any) {
 	if !l.full {
-		l.notes.dropped(at, "file", "what follows was not read: "+format, args...)
+		l.notes.Dropped(at, "file", "what follows was not read: "+format, args...)
 	}
 	l.full = true
 }

@@ -19,7 +19,7 @@ func (l *liner) line(text string, at Place, depth int) {
 	case defines(text):
 		name, value, _ := strings.Cut(text[1:], "=")
 		l.macros[name] = strings.TrimPrefix(strings.TrimSpace(value), "\n")
-		l.notes.carried(at, "$"+name, "its value stands where it is used")
+		l.notes.Carried(at, "$"+name, "its value stands where it is used")
 	case strings.HasPrefix(text, "~SEQ") || strings.HasPrefix(text, "~LST"):
 		l.sequence(text, at, depth)
 	default:
@@ -130,10 +130,10 @@ func (l *liner) value(name string, at Place) (string, bool) {
 		if low == "" {
 			low = "0"
 		}
-		l.notes.differs(at, "${_RANDOM}", "one file for all directors has one number: %s stands there, the least", low)
+		l.notes.Differs(at, "${_RANDOM}", "one file for all directors has one number: %s stands there, the least", low)
 		return low, true
 	case "_ENV":
-		l.notes.dropped(at, "${_ENV}", "no environment is read; put the value of %s in", strings.TrimSpace(rest))
+		l.notes.Dropped(at, "${_ENV}", "no environment is read; put the value of %s in", strings.TrimSpace(rest))
 		return "", false
 	}
 	v, ok := l.macros[first]
@@ -144,7 +144,7 @@ func (l *liner) value(name string, at Place) (string, bool) {
 func (l *liner) sequence(text string, at Place, depth int) {
 	open, end := strings.IndexByte(text, '('), strings.IndexByte(text, ')')
 	if open < 0 || end < open {
-		l.notes.dropped(at, text[:4], "it has no list in parentheses")
+		l.notes.Dropped(at, text[:4], "it has no list in parentheses")
 		return
 	}
 	kind, list, rest := text[:open], l.inline(text[open+1:end]), strings.TrimSpace(text[end+1:])
@@ -158,10 +158,10 @@ func (l *liner) sequence(text string, at Place, depth int) {
 		names, values, ok = tuples(list)
 	}
 	if !ok {
-		l.notes.dropped(at, kind, "(%s) is not a list that can be gone through", list)
+		l.notes.Dropped(at, kind, "(%s) is not a list that can be gone through", list)
 		return
 	}
-	l.notes.carried(at, kind, "each of what it makes is there by itself")
+	l.notes.Carried(at, kind, "each of what it makes is there by itself")
 	for _, tuple := range values {
 		if l.steps++; l.steps > maxSteps {
 			l.stop(at, "sequences come to too many lines")

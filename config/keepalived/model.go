@@ -80,7 +80,7 @@ func (m *model) members() {
 	for _, g := range m.host.groups {
 		for _, name := range g.members {
 			if other, ok := m.grouped[name]; ok {
-				m.host.notes.dropped(g.Place, "vrrp_sync_group group", "%s is in %s already", name, other)
+				m.host.notes.Dropped(g.Place, "vrrp_sync_group group", "%s is in %s already", name, other)
 				continue
 			}
 			m.grouped[name] = g.name

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/config/imported"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -50,7 +51,7 @@ func (m *model) use(u use, i *instance) (fsm.Use, bool) {
 	switch {
 	case u.kind == fsm.TrackInterface:
 		if i != nil && u.name == i.iface {
-			h.notes.carried(u.Place, keyword, "an owner always has a link on the interfaces of its routers")
+			h.notes.Carried(u.Place, keyword, "an owner always has a link on the interfaces of its routers")
 			return fsm.Use{}, false
 		}
 		t = &track{Place: u.Place, Track: fsm.Track{Name: h.link(u.name), Kind: u.kind, Interface: h.link(u.name)}}
@@ -58,7 +59,7 @@ func (m *model) use(u use, i *instance) (fsm.Use, bool) {
 			t.DownDelay, t.UpDelay = d.down, d.up
 		}
 	case t == nil:
-		h.notes.dropped(u.Place, keyword, "%s is not defined", u.name)
+		h.notes.Dropped(u.Place, keyword, "%s is not defined", u.name)
 		return fsm.Use{}, false
 	default:
 		weight, reverse = t.weight, t.reverse
@@ -72,11 +73,11 @@ func (m *model) use(u use, i *instance) (fsm.Use, bool) {
 	if i != nil && weight != 0 {
 		if group, ok := m.grouped[i.name]; ok && !m.weighs[group] {
 			if u.kind != fsm.TrackInterface && (u.kind != fsm.TrackFile || weight != 1) {
-				h.notes.dropped(u.Place, keyword, "%s has a weight, and %s is in a sync group without sync_group_tracking_weight: keepalived leaves it out too", u.name, i.name)
+				h.notes.Dropped(u.Place, keyword, "%s has a weight, and %s is in a sync group without sync_group_tracking_weight: keepalived leaves it out too", u.name, i.name)
 				return fsm.Use{}, false
 			}
 			weight = 0
-			h.notes.carried(u.Place, keyword, "`require`: in a sync group without sync_group_tracking_weight keepalived counts its weight as 0")
+			h.notes.Carried(u.Place, keyword, "`require`: in a sync group without sync_group_tracking_weight keepalived counts its weight as 0")
 		}
 	}
 	return fsm.Use{Track: m.track(t), Require: weight == 0, Score: weight, Reverse: reverse}, true
@@ -88,7 +89,7 @@ func (m *model) track(t *track) string {
 	if name, ok := m.tracks[key]; ok {
 		return name
 	}
-	name := unique(m.config.Tracks, t.Name)
+	name := imported.Unique(m.config.Tracks, t.Name)
 	m.tracks[key] = name
 	one := t.Track
 	one.Name = name
@@ -98,7 +99,7 @@ func (m *model) track(t *track) string {
 		one.Command, shell = command(t.script)
 		one.User = m.user(t.User, t.Place, "vrrp_script user")
 		if shell {
-			m.host.notes.differs(t.Place, "vrrp_script script", "a shell runs it: it is no absolute path, or has more in it than words")
+			m.host.notes.Differs(t.Place, "vrrp_script script", "a shell runs it: it is no absolute path, or has more in it than words")
 		}
 	case fsm.TrackProcess:
 		if !t.full && len(t.CommandLine) > 0 {
@@ -128,7 +129,7 @@ func (m *model) user(own string, at Place, keyword string) string {
 	case m.host.scriptUser != "":
 		return m.host.scriptUser
 	}
-	m.host.notes.differs(at, keyword, "`user = \"root\"`: keepalived runs it as keepalived_script where there is such a user, else as root")
+	m.host.notes.Differs(at, keyword, "`user = \"root\"`: keepalived runs it as keepalived_script where there is such a user, else as root")
 	return "root"
 }
 
@@ -145,11 +146,11 @@ func (m *model) hooks(known []fsm.Hook, one hook, kind, name string, priority in
 		block = inGroup
 	}
 	if len(argv) == 0 {
-		m.host.notes.dropped(one.Place, in(block, "notify"), "it names no program")
+		m.host.notes.Dropped(one.Place, in(block, "notify"), "it names no program")
 		return nil
 	}
 	if shell {
-		m.host.notes.differs(one.Place, in(block, "notify"), "a shell runs it: it is no absolute path, or has more in it than words")
+		m.host.notes.Differs(one.Place, in(block, "notify"), "a shell runs it: it is no absolute path, or has more in it than words")
 	}
 	user := m.user(one.user, one.Place, in(block, "notify"))
 	taken := make(map[string]bool)
@@ -157,7 +158,7 @@ func (m *model) hooks(known []fsm.Hook, one hook, kind, name string, priority in
 		taken[h.Name] = true
 	}
 	if one.on != "" {
-		return []fsm.Hook{{Name: unique(taken, "on-"+one.on), On: []string{one.on}, Command: argv, User: user}}
+		return []fsm.Hook{{Name: imported.Unique(taken, "on-"+one.on), On: []string{one.on}, Command: argv, User: user}}
 	}
 	var all []fsm.Hook
 	for _, state := range states {
@@ -166,7 +167,7 @@ func (m *model) hooks(known []fsm.Hook, one hook, kind, name string, priority in
 			words[2] += ` "$@"`
 			words = slices.Insert(words, 3, argv[0])
 		}
-		all = append(all, fsm.Hook{Name: unique(taken, "notify-"+state), On: []string{state}, Command: words, User: user})
+		all = append(all, fsm.Hook{Name: imported.Unique(taken, "notify-"+state), On: []string{state}, Command: words, User: user})
 	}
 	return all
 }
@@ -176,12 +177,12 @@ func (m *model) unused() {
 	words := map[fsm.TrackKind]string{fsm.TrackScript: "vrrp_script", fsm.TrackFile: "track_file", fsm.TrackProcess: "vrrp_track_process"}
 	for _, t := range m.host.tracks {
 		if _, ok := m.tracks[trackKey{t.Kind, t.Name}]; !ok {
-			m.host.notes.dropped(t.Place, words[t.Kind], "nobody tracks %s, and keepalived does not look at it", t.Name)
+			m.host.notes.Dropped(t.Place, words[t.Kind], "nobody tracks %s, and keepalived does not look at it", t.Name)
 		}
 	}
 	for name, d := range m.host.delays {
 		if _, ok := m.tracks[trackKey{fsm.TrackInterface, m.host.link(name)}]; !ok {
-			m.host.notes.dropped(d.Place, "interface_up_down_delays", "nobody tracks %s: the links of a router's own interfaces count at once", name)
+			m.host.notes.Dropped(d.Place, "interface_up_down_delays", "nobody tracks %s: the links of a router's own interfaces count at once", name)
 		}
 	}
 }

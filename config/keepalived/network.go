@@ -14,7 +14,7 @@ func readAddresses(h *host, all *[]virtual, s *Statement) {
 	for _, l := range lines(s) {
 		net, ok := prefix(l.Word)
 		if !ok {
-			h.notes.dropped(l.Place, in(inVRRP, s.Word), "%q is not an address", l.Word)
+			h.notes.Dropped(l.Place, in(inVRRP, s.Word), "%q is not an address", l.Word)
 			continue
 		}
 		v := virtual{Place: l.Place, net: net}
@@ -32,7 +32,7 @@ func readAddresses(h *host, all *[]virtual, s *Statement) {
 			}
 		}
 		if len(lost) > 0 {
-			h.notes.differs(l.Place, in(inVRRP, s.Word), "addresses have no %s", strings.Join(lost, ", "))
+			h.notes.Differs(l.Place, in(inVRRP, s.Word), "addresses have no %s", strings.Join(lost, ", "))
 		}
 		*all = append(*all, v)
 	}
@@ -64,7 +64,7 @@ func family(all []string) []string {
 func (h *host) route(l *Statement) (r fsm.Route, ok bool) {
 	const keyword = "vrrp_instance virtual_routes"
 	bad := func(format string, args ...any) (fsm.Route, bool) {
-		h.notes.dropped(l.Place, keyword, format, args...)
+		h.notes.Dropped(l.Place, keyword, format, args...)
 		return fsm.Route{}, false
 	}
 	all := append([]string{l.Word}, l.Args...)
@@ -132,7 +132,7 @@ func (h *host) route(l *Statement) (r fsm.Route, ok bool) {
 		return bad("%q is not a network", to[0])
 	}
 	if len(lost) > 0 {
-		h.notes.differs(l.Place, keyword, "routes have no %s", strings.Join(lost, ", "))
+		h.notes.Differs(l.Place, keyword, "routes have no %s", strings.Join(lost, ", "))
 	}
 	return r, true
 }
@@ -153,7 +153,7 @@ func destination(s string, via netip.Addr) (netip.Prefix, bool) {
 func (h *host) rule(l *Statement, preference *uint32) (r fsm.Rule, ok bool) {
 	const keyword = "vrrp_instance virtual_rules"
 	bad := func(format string, args ...any) (fsm.Rule, bool) {
-		h.notes.dropped(l.Place, keyword, format, args...)
+		h.notes.Dropped(l.Place, keyword, format, args...)
 		return fsm.Rule{}, false
 	}
 	all := append([]string{l.Word}, l.Args...)
@@ -210,7 +210,7 @@ func (h *host) rule(l *Statement, preference *uint32) (r fsm.Rule, ok bool) {
 	if r.Priority == 0 {
 		r.Priority = *preference
 		*preference--
-		h.notes.differs(l.Place, keyword, "`priority` as keepalived numbers rules without one, from 16384 down")
+		h.notes.Differs(l.Place, keyword, "`priority` as keepalived numbers rules without one, from 16384 down")
 	}
 	return r, true
 }

@@ -38,7 +38,7 @@ func (p *pair) prune() {
 			if m[4] != "" {
 				index, _ = strconv.Atoi(m[4])
 			}
-			p.notes.dropped(p.base.places[t], string(t.kind), "%s", e.Text)
+			p.notes.Dropped(p.base.places[t], string(t.kind), "%s", e.Text)
 			p.base.remove(t, m[3], index)
 		}
 		if len(done) == 0 {
@@ -46,7 +46,7 @@ func (p *pair) prune() {
 		}
 	}
 	for _, t := range slices.Clone(p.base.order) { // what is not understood is not written
-		p.notes.dropped(p.base.places[t], string(t.kind), "%s contradicts something that could not be found", t.name)
+		p.notes.Dropped(p.base.places[t], string(t.kind), "%s contradicts something that could not be found", t.name)
 		p.base.drop(t)
 	}
 }

@@ -56,7 +56,7 @@ func readCheck(h *host, r *realServer, s *Statement) {
 				h.stray(s.Word, one)
 				continue
 			}
-			h.notes.dropped(one.Place, in(s.Word, one.Word), "it is of a check that there is not")
+			h.notes.Dropped(one.Place, in(s.Word, one.Word), "it is of a check that there is not")
 		}
 		r.checks = append(r.checks, c)
 		return

@@ -177,7 +177,7 @@ func readDelays(h *host, _ *host, s *Statement) {
 			ok = ok && good
 		}
 		if !ok {
-			h.notes.dropped(l.Place, s.Word, "%s: no number of seconds", l.Word)
+			h.notes.Dropped(l.Place, s.Word, "%s: no number of seconds", l.Word)
 			continue
 		}
 		h.delays[l.Word] = delay{l.Place, down, up}

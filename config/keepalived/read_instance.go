@@ -83,7 +83,7 @@ func readInstance(h *host, _ *host, s *Statement) {
 func (h *host) lost(i *instance, words ...string) {
 	for _, word := range words {
 		if at, ok := i.at[word]; ok {
-			h.notes.dropped(at, in(inVRRP, word), "its instance is not carried over")
+			h.notes.Dropped(at, in(inVRRP, word), "its instance is not carried over")
 		}
 	}
 }
@@ -246,7 +246,7 @@ func readPeers(h *host, i *instance, s *Statement) {
 	for _, l := range lines(s) {
 		a, ok := address(l.Word)
 		if !ok {
-			h.notes.dropped(l.Place, in(inVRRP, s.Word), "%q is not an address", l.Word)
+			h.notes.Dropped(l.Place, in(inVRRP, s.Word), "%q is not an address", l.Word)
 			continue
 		}
 		p := fsm.Peer{Address: a}
@@ -258,7 +258,7 @@ func readPeers(h *host, i *instance, s *Statement) {
 					p.MinTTL = uint8(ttl)
 				}
 			default:
-				h.notes.dropped(l.Place, in(inVRRP, s.Word), "%s has no bound here but `min_ttl`", l.Args[k])
+				h.notes.Dropped(l.Place, in(inVRRP, s.Word), "%s has no bound here but `min_ttl`", l.Args[k])
 			}
 		}
 		i.peers = append(i.peers, p)

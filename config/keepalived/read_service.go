@@ -90,7 +90,7 @@ func readServerGroup(h *host, _ *host, s *Statement) {
 	h.lists[s.Arg(0)] = g
 	for _, e := range lines(s) {
 		if e.Word == "fwmark" {
-			h.notes.carried(e.Place, in(s.Word, e.Word), "`mark`, of a service by itself")
+			h.notes.Carried(e.Place, in(s.Word, e.Word), "`mark`, of a service by itself")
 		}
 	}
 }

@@ -173,7 +173,7 @@ func readUses(h *host, uses *[]use, kind fsm.TrackKind, block string, s *Stateme
 				reverse := l.Args[i] == "reverse"
 				u.reverse = &reverse
 			default:
-				h.notes.dropped(l.Place, in(block, s.Word), "%s: %q is not known there", l.Word, l.Args[i])
+				h.notes.Dropped(l.Place, in(block, s.Word), "%s: %q is not known there", l.Word, l.Args[i])
 			}
 		}
 		*uses = append(*uses, u)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/config/imported"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -36,7 +37,7 @@ func (m *model) instance(i *instance) {
 	h := m.host
 	shares := m.shares(i)
 	if len(shares) == 0 || i.vrid == 0 {
-		h.notes.dropped(i.Place, inVRRP, "%s: a router has a virtual_router_id, an interface and an address", i.name)
+		h.notes.Dropped(i.Place, inVRRP, "%s: a router has a virtual_router_id, an interface and an address", i.name)
 		h.lost(i, "priority", "authentication")
 		return
 	}
@@ -49,10 +50,10 @@ func (m *model) instance(i *instance) {
 	}
 	for n, s := range shares {
 		r := first
-		r.Name, r.Interface, r.Addresses, r.Excluded = unique(m.config.Routers, i.name), s.iface, s.addresses, s.excluded
+		r.Name, r.Interface, r.Addresses, r.Excluded = imported.Unique(m.config.Routers, i.name), s.iface, s.addresses, s.excluded
 		if n > 0 {
-			r.Name = unique(m.config.Routers, i.name+"-"+s.iface)
-			h.notes.differs(i.Place, inVRRP+" virtual_ipaddress", "addresses on %s have a router of their own there, which moves with %s: adverts go out there too", s.iface, shares[0].iface)
+			r.Name = imported.Unique(m.config.Routers, i.name+"-"+s.iface)
+			h.notes.Differs(i.Place, inVRRP+" virtual_ipaddress", "addresses on %s have a router of their own there, which moves with %s: adverts go out there too", s.iface, shares[0].iface)
 		}
 		m.version(i, &r)
 		m.id(&r)
@@ -92,7 +93,7 @@ func (m *model) shares(i *instance) []share {
 		switch {
 		case !m.free(v, s.iface):
 		case v.net.Addr().Is6() != i.addresses[0].net.Addr().Is6():
-			h.notes.dropped(v.Place, inVRRP+" virtual_ipaddress", "%s is not of the first address's family; keepalived leaves it out too", v.net.Addr())
+			h.notes.Dropped(v.Place, inVRRP+" virtual_ipaddress", "%s is not of the first address's family; keepalived leaves it out too", v.net.Addr())
 		default:
 			s.addresses = append(s.addresses, v.net)
 		}
@@ -112,13 +113,13 @@ func (m *model) shares(i *instance) []share {
 				most = 85
 			}
 			s.addresses, s.excluded = s.addresses[:most], append(slices.Clone(s.addresses[most:]), s.excluded...)
-			h.notes.differs(i.Place, inVRRP+" virtual_ipaddress", "what does not fit into an advert is in `excluded`")
+			h.notes.Differs(i.Place, inVRRP+" virtual_ipaddress", "what does not fit into an advert is in `excluded`")
 		}
 	}
 	all = slices.DeleteFunc(all, func(s share) bool { return len(s.addresses) == 0 || s.iface == "" })
 	slices.SortStableFunc(all, func(a, b share) int { return boolInt(b.iface == own) - boolInt(a.iface == own) })
 	if len(all) > 0 && all[0].iface != own {
-		h.notes.differs(i.at["interface"], inVRRP+" interface", "adverts of %s go out where its addresses are, on %s", i.name, all[0].iface)
+		h.notes.Differs(i.at["interface"], inVRRP+" interface", "adverts of %s go out where its addresses are, on %s", i.name, all[0].iface)
 	}
 	return all
 }
@@ -137,7 +138,7 @@ func (m *model) free(v virtual, iface string) bool {
 		k.iface = iface
 	}
 	if m.homes[k] {
-		m.host.notes.dropped(v.Place, inVRRP+" virtual_ipaddress", "%s is there twice; keepalived leaves it out too", k.addr)
+		m.host.notes.Dropped(v.Place, inVRRP+" virtual_ipaddress", "%s is there twice; keepalived leaves it out too", k.addr)
 		return false
 	}
 	m.homes[k] = true
@@ -167,7 +168,7 @@ func (m *model) version(i *instance, r *fsm.Router) {
 		step, low, high = time.Second, time.Second, 255*time.Second
 	}
 	if near := max(low, min(high, r.Interval.Round(step))); near != r.Interval {
-		h.notes.differs(i.at["advert_int"], inVRRP+" advert_int", "%s: VRRP version %d has %s to %s in steps of %s", near, version, low, high, step)
+		h.notes.Differs(i.at["advert_int"], inVRRP+" advert_int", "%s: VRRP version %d has %s to %s in steps of %s", near, version, low, high, step)
 		r.Interval = near
 	}
 	if i.plain && version == 3 && !r.IPv6() {
@@ -196,14 +197,14 @@ func (m *model) linkLocal(i *instance, r *fsm.Router) {
 	if k := slices.IndexFunc(r.Addresses, func(p netip.Prefix) bool { return p.Addr().IsLinkLocalUnicast() }); k > 0 {
 		first := r.Addresses[k]
 		r.Addresses = append([]netip.Prefix{first}, slices.Delete(slices.Clone(r.Addresses), k, k+1)...)
-		m.host.notes.differs(i.Place, keyword, "%s comes first: RFC 9568 wants a link-local address there", first.Addr())
+		m.host.notes.Differs(i.Place, keyword, "%s comes first: RFC 9568 wants a link-local address there", first.Addr())
 		return
 	}
 	b := netip.MustParseAddr("fe80::").As16()
 	b[15] = r.VRID
 	ours := netip.PrefixFrom(netip.AddrFrom16(b), 64)
 	r.Addresses = append([]netip.Prefix{ours}, r.Addresses...)
-	m.host.notes.differs(i.Place, keyword, "%s is added: RFC 9568 wants a link-local address first", ours)
+	m.host.notes.Differs(i.Place, keyword, "%s is added: RFC 9568 wants a link-local address first", ours)
 }
 
 // refuses reports whether the owner takes no packets to the addresses for itself.
@@ -246,20 +247,20 @@ func (m *model) auth(i *instance, r *fsm.Router) {
 	if said {
 		switch kind := strings.ToUpper(i.authType); {
 		case r.Version != 2:
-			h.notes.dropped(at, inVRRP+" authentication", "version 3 of VRRP has no passwords; keepalived leaves it out too")
+			h.notes.Dropped(at, inVRRP+" authentication", "version 3 of VRRP has no passwords; keepalived leaves it out too")
 		case kind == "PASS" && i.authPass != "":
 			key := i.authPass[:min(8, len(i.authPass))]
 			r.Auth = &fsm.Auth{Kind: fsm.AuthPassword, Key: key}
-			h.notes.carried(at, inVRRP+" authentication", "`auth \"password\"`; every advert shows it")
+			h.notes.Carried(at, inVRRP+" authentication", "`auth \"password\"`; every advert shows it")
 		default:
-			h.notes.dropped(at, inVRRP+" authentication", "quorate sends no AH: directors would not hear each other")
+			h.notes.Dropped(at, inVRRP+" authentication", "quorate sends no AH: directors would not hear each other")
 		}
 	}
 	if !i.hmac {
 		return
 	}
 	if r.Version == 2 || len(i.keyOrder) == 0 {
-		h.notes.dropped(i.at["auth_hmac"], inVRRP+" auth_hmac", "adverts are signed in version 3 of VRRP alone, with a key that stands in the file")
+		h.notes.Dropped(i.at["auth_hmac"], inVRRP+" auth_hmac", "adverts are signed in version 3 of VRRP alone, with a key that stands in the file")
 		return
 	}
 	a := &fsm.Auth{Kind: fsm.AuthHMAC, KeyID: i.keyOrder[0]}
@@ -344,7 +345,7 @@ func (m *model) group(g *group) {
 		}
 		i := h.named[name]
 		if i == nil || len(m.routers[name]) == 0 {
-			h.notes.dropped(g.Place, inGroup+" group", "there is no router %s", name)
+			h.notes.Dropped(g.Place, inGroup+" group", "there is no router %s", name)
 			continue
 		}
 		sg.Routers = append(sg.Routers, m.routers[name]...)
@@ -352,22 +353,22 @@ func (m *model) group(g *group) {
 		switch {
 		case best.priority == 0: // said with those of the other hosts
 		case r.priority == best.priority:
-			h.notes.carried(r.Place, inVRRP+" priority", "`score` of the sync group")
+			h.notes.Carried(r.Place, inVRRP+" priority", "`score` of the sync group")
 		default:
-			h.notes.differs(r.Place, inVRRP+" priority", "%d: a sync group has one score, that of its first router, %d", r.priority, best.priority)
+			h.notes.Differs(r.Place, inVRRP+" priority", "%d: a sync group has one score, that of its first router, %d", r.priority, best.priority)
 		}
 		best = best.with(r)
 	}
 	if len(sg.Routers) == 0 {
-		h.notes.dropped(g.Place, inGroup, "%s has no routers", g.name)
+		h.notes.Dropped(g.Place, inGroup, "%s has no routers", g.name)
 		return
 	}
-	name := unique(m.config.SyncGroups, g.name)
+	name := imported.Unique(m.config.SyncGroups, g.name)
 	for range 10 {
 		if _, taken := m.config.Routers[name]; !taken || slices.Contains(sg.Routers, name) {
 			break
 		}
-		name = unique(m.config.SyncGroups, name+"-group")
+		name = imported.Unique(m.config.SyncGroups, name+"-group")
 	}
 	sg.Name = name
 	sg.Needs = m.needs(g.name, g.uses, g.hooks, nil)
@@ -408,7 +409,7 @@ func (m *model) lonely() {
 		}
 		group := names[0]
 		if len(names) > 1 {
-			group = unique(m.config.SyncGroups, fmt.Sprintf("%s-group", i.name))
+			group = imported.Unique(m.config.SyncGroups, fmt.Sprintf("%s-group", i.name))
 			m.config.SyncGroups[group] = fsm.SyncGroup{Name: group, Routers: names}
 			m.put(config.KindSyncGroup, group, i.Place)
 		}

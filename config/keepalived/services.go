@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/config/imported"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -26,40 +27,20 @@ const maxTargets = 4096
 
 // services makes the services.
 func (m *model) services() {
-	type named struct {
-		service fsm.Service
-		at      Place
-		names   []string
-	}
-	var all []named
+	var all []fsm.Service
+	var places []Place
+	var names [][]string
 	for _, v := range m.host.services {
-		targets := m.targets(v)
-		for _, t := range targets {
+		for _, t := range m.targets(v) {
 			if s, ok := m.service(v, t); ok {
-				all = append(all, named{s, t.Place, v.names(t)})
+				all, places, names = append(all, s), append(places, t.Place), append(names, v.names(t))
 			}
 		}
 	}
-	// The shortest name that is only one's.
-	for level := range 3 {
-		count := make(map[string]int)
-		for _, one := range all {
-			count[one.names[min(level, len(one.names)-1)]]++
-		}
-		for i, one := range all {
-			if name := one.names[min(level, len(one.names)-1)]; count[name] == 1 && one.service.Name == "" {
-				all[i].service.Name = name
-			}
-		}
-	}
-	for _, one := range all {
-		s := one.service
-		if s.Name == "" {
-			s.Name = one.names[len(one.names)-1]
-		}
-		s.Name = unique(m.config.Services, s.Name)
-		m.config.Services[s.Name] = s
-		m.put(config.KindService, s.Name, one.at)
+	for i, name := range imported.Shortest(names) {
+		all[i].Name = name
+		m.config.Services[name] = all[i]
+		m.put(config.KindService, name, places[i])
 	}
 }
 
@@ -70,14 +51,14 @@ func (m *model) targets(v *virtualServer) []target {
 	}
 	g, ok := m.host.lists[v.list]
 	if !ok {
-		m.host.notes.dropped(v.Place, inService+" group", "there is no virtual_server_group %s", v.list)
+		m.host.notes.Dropped(v.Place, inService+" group", "there is no virtual_server_group %s", v.list)
 		return nil
 	}
 	var all []target
 	for _, e := range g.entries {
 		more, ok := entries(e)
 		if !ok || len(all)+len(more) > maxTargets {
-			m.host.notes.dropped(e.Place, "virtual_server_group", "%s: neither an address, a range, a network nor a mark, or too many", strings.Join(append([]string{e.Word}, e.Args...), " "))
+			m.host.notes.Dropped(e.Place, "virtual_server_group", "%s: neither an address, a range, a network nor a mark, or too many", strings.Join(append([]string{e.Word}, e.Args...), " "))
 			continue
 		}
 		all = append(all, more...)
@@ -136,24 +117,16 @@ func span(s string) (first, last netip.Addr, ok bool) {
 	return first, last, ok && first.Compare(last) <= 0
 }
 
-// services by their ports, as people call them.
-var portNames = map[uint16]string{
-	21: "ftp", 22: "ssh", 25: "smtp", 53: "dns", 80: "http", 110: "pop3", 123: "ntp", 143: "imap", 389: "ldap", 443: "https", 465: "smtps",
-	514: "syslog", 587: "submission", 636: "ldaps", 993: "imaps", 995: "pop3s", 1812: "radius", 3128: "proxy", 3306: "mysql", 5060: "sip",
-	5432: "postgresql", 6379: "redis", 11211: "memcached", 27017: "mongodb",
-}
-
 // names are what a service could be called, the shortest first.
 func (v *virtualServer) names(t target) []string {
 	addr := strings.ReplaceAll(t.address.Addr().String(), ":", "-")
 	port := strconv.Itoa(int(t.address.Port()))
-	protocol := strings.ToLower(v.protocol)
 	base := v.name
 	if base == "" {
 		base = v.list
 	}
 	if base != "" {
-		base = named(base)
+		base = imported.Named(base)
 		if t.of == 1 {
 			return []string{base, base + "-" + port}
 		}
@@ -162,17 +135,10 @@ func (v *virtualServer) names(t target) []string {
 		}
 		return []string{base + "-" + addr, base + "-" + addr + "-" + port}
 	}
-	switch {
-	case t.mark != 0:
+	if t.mark != 0 {
 		return []string{fmt.Sprintf("mark-%d", t.mark), fmt.Sprintf("mark-%d-ipv6", t.mark)}
-	case t.address.Port() == 0:
-		return []string{named(addr), named(addr + "-" + protocol)}
 	}
-	name, ok := portNames[t.address.Port()]
-	if !ok {
-		name = protocol + "-" + port
-	}
-	return []string{name, name + "-" + addr, name + "-" + addr + "-" + protocol}
+	return imported.ServiceNames(t.address, strings.ToLower(v.protocol))
 }
 
 // service makes a service of a virtual_server and one of its targets.
@@ -181,21 +147,21 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 	s := fsm.Service{Address: t.address, Mark: t.mark, Scheduler: v.scheduler, Forward: v.forward, Agreement: fsm.Majority}
 	switch {
 	case len(v.servers) == 0:
-		n.dropped(v.Place, inService, "it has no real server, and keepalived leaves it out too")
+		n.Dropped(v.Place, inService, "it has no real server, and keepalived leaves it out too")
 		return s, false
 	case t.mark != 0:
 		s.IPv6 = t.ipv6 || v.servers[0].address.Addr().Is6() && v.list == ""
 	case v.protocol == "SCTP":
-		n.dropped(v.Place, inService+" protocol", "there are no services of SCTP")
+		n.Dropped(v.Place, inService+" protocol", "there are no services of SCTP")
 		return s, false
 	case v.protocol == "TCP" || v.protocol == "UDP":
 		s.Protocol = fsm.Protocol(strings.ToLower(v.protocol))
 	default:
-		n.dropped(v.Place, inService+" protocol", "%q is neither TCP nor UDP", v.protocol)
+		n.Dropped(v.Place, inService+" protocol", "%q is neither TCP nor UDP", v.protocol)
 		return s, false
 	}
 	if !slices.Contains(fsm.Schedulers, s.Scheduler) {
-		n.differs(v.Place, inService+" lvs_sched", "there is no scheduler %q: `wlc` stands for it", s.Scheduler)
+		n.Differs(v.Place, inService+" lvs_sched", "there is no scheduler %q: `wlc` stands for it", s.Scheduler)
 		s.Scheduler = "wlc"
 	}
 	m.persistence(v, &s)
@@ -204,7 +170,7 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 	for _, r := range v.servers {
 		if server, ok := m.server(v, &s, r, ipv6); ok {
 			if slices.ContainsFunc(s.Servers, func(o fsm.Server) bool { return o.Address == server.Address }) {
-				n.dropped(r.Place, inServer, "%s is there twice; keepalived leaves it out too", r.address)
+				n.Dropped(r.Place, inServer, "%s is there twice; keepalived leaves it out too", r.address)
 				continue
 			}
 			s.Servers = append(s.Servers, server)
@@ -218,12 +184,12 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 		}
 	}
 	if len(s.Servers) == 0 {
-		n.dropped(v.Place, inService, "none of its real servers can be carried over, and so it is not either")
+		n.Dropped(v.Place, inService, "none of its real servers can be carried over, and so it is not either")
 		return s, false
 	}
 	s.Checks = m.checks(v, s, real)
 	if len(s.Checks) == 0 && slices.ContainsFunc(real, func(r *realServer) bool { return len(r.checks) > 0 }) {
-		n.dropped(v.Place, inService, "none of its checks can be carried over: without one its servers count as up always")
+		n.Dropped(v.Place, inService, "none of its checks can be carried over: without one its servers count as up always")
 	}
 	return s, true
 }
@@ -244,7 +210,7 @@ func (m *model) server(v *virtualServer, s *fsm.Service, r *realServer, ipv6 boo
 		weight = v.weight
 	}
 	if weight > 65535 {
-		n.differs(r.Place, inServer+" weight", "%d: it goes to 65535", weight)
+		n.Differs(r.Place, inServer+" weight", "%d: it goes to 65535", weight)
 		weight = 65535
 	}
 	server := fsm.Server{Weight: uint32(weight), Forward: different(r.forward, s.Forward), Inhibit: v.inhibit}
@@ -253,10 +219,10 @@ func (m *model) server(v *virtualServer, s *fsm.Service, r *realServer, ipv6 boo
 	}
 	switch {
 	case r.other != "":
-		n.dropped(r.Place, inServer+" lvs_method", "%s: there are IPIP tunnels alone", r.other)
+		n.Dropped(r.Place, inServer+" lvs_method", "%s: there are IPIP tunnels alone", r.other)
 		return server, false
 	case r.address.Addr().Is6() != ipv6:
-		n.dropped(r.Place, inServer, "%s is not of the service's address family; connections of such servers cannot be synchronised", r.address.Addr())
+		n.Dropped(r.Place, inServer, "%s is not of the service's address family; connections of such servers cannot be synchronised", r.address.Addr())
 		return server, false
 	}
 	port, forward := r.address.Port(), r.forward
@@ -265,12 +231,12 @@ func (m *model) server(v *virtualServer, s *fsm.Service, r *realServer, ipv6 boo
 	}
 	switch own := s.Address.Port(); {
 	case own == 0 && port != 0:
-		n.differs(r.Place, inServer, "its port is left out: a service by mark, or on every port, keeps the client's")
+		n.Differs(r.Place, inServer, "its port is left out: a service by mark, or on every port, keeps the client's")
 		port = 0
 	case own != 0 && port == 0:
 		port = own
 	case own != 0 && forward != fsm.NAT && port != own:
-		n.differs(r.Place, inServer, "its port is the service's, which keepalived makes it too: only NAT changes ports")
+		n.Differs(r.Place, inServer, "its port is the service's, which keepalived makes it too: only NAT changes ports")
 		port = own
 	}
 	server.Address = netip.AddrPortFrom(r.address.Addr(), port)
@@ -285,7 +251,7 @@ func (m *model) persistence(v *virtualServer, s *fsm.Service) {
 		if bits, ok := maskBits(v.mask, s.Address.Addr().Is6() || s.IPv6); ok {
 			mask = bits
 		} else {
-			n.dropped(v.maskAt, inService+" persistence_granularity", "%s is no mask of a prefix", v.mask)
+			n.Dropped(v.maskAt, inService+" persistence_granularity", "%s is no mask of a prefix", v.mask)
 		}
 	}
 	if v.persist > 0 {
@@ -293,7 +259,7 @@ func (m *model) persistence(v *virtualServer, s *fsm.Service) {
 	}
 	if s.Persistence == 0 && (mask > 0 || s.Address.Port() == 0 && s.Mark == 0) {
 		s.Persistence = 360 * time.Second
-		n.carried(v.Place, inService, "`persistence` of 6 minutes, which keepalived adds too: a mask, and a service on every port, need it")
+		n.Carried(v.Place, inService, "`persistence` of 6 minutes, which keepalived adds too: a mask, and a service on every port, need it")
 	}
 	if whole := map[bool]int{false: 32, true: 128}[s.Address.Addr().Is6() || s.IPv6]; mask != whole {
 		s.PersistenceMask = mask

@@ -46,7 +46,7 @@ func statements(lines []line, n *notes) []*Statement {
 			case t.brace:
 				flush()
 				if len(stack) == 1 {
-					n.dropped(l.Place, "}", "there is no block that it could end")
+					n.Dropped(l.Place, "}", "there is no block that it could end")
 					continue
 				}
 				stack = stack[:len(stack)-1]
@@ -58,7 +58,7 @@ func statements(lines []line, n *notes) []*Statement {
 	}
 	if len(stack) > 1 {
 		top := stack[len(stack)-1]
-		n.dropped(top.Place, top.Word, "its block has no end; what follows was taken for a part of it")
+		n.Dropped(top.Place, top.Word, "its block has no end; what follows was taken for a part of it")
 	}
 	return root.Block
 }
@@ -67,7 +67,7 @@ func statements(lines []line, n *notes) []*Statement {
 func open(stack []*Statement, at Place, n *notes) []*Statement {
 	top := stack[len(stack)-1]
 	if len(top.Block) == 0 || top.Block[len(top.Block)-1].Open || len(stack) > maxBlocks {
-		n.dropped(at, "{", "there is no keyword that it belongs to, or it is too deep")
+		n.Dropped(at, "{", "there is no keyword that it belongs to, or it is too deep")
 		lost := &Statement{Place: at, Word: "{", Open: true, told: true}
 		return append(stack, lost)
 	}

@@ -142,35 +142,3 @@ func apart(text string) []string {
 	}
 	return all
 }
-
-// named makes a name that a cluster file takes of any text.
-func named(s string) string {
-	name := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == '_' {
-			return r
-		}
-		return '-'
-	}, s)
-	name = strings.TrimLeft(name, ".-_")
-	if len(name) > 56 { // leaves room for a number
-		name = name[:56]
-	}
-	if name == "" {
-		return "unnamed"
-	}
-	return name
-}
-
-// unique makes a name one that is not taken.
-func unique[T any](taken map[string]T, name string) string {
-	name = named(name)
-	if _, ok := taken[name]; !ok {
-		return name
-	}
-	for n := 2; ; n++ {
-		next := name + "-" + strconv.Itoa(n)
-		if _, ok := taken[next]; !ok {
-			return next
-		}
-	}
-}
