@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -60,81 +61,98 @@ func family(all []string) []string {
 	return all
 }
 
-// route reads a line of virtual_routes. What it cannot say is told, and then there is no route.
-func (h *host) route(l *Statement) (r fsm.Route, ok bool) {
-	const keyword = "vrrp_instance virtual_routes"
-	bad := func(format string, args ...any) (fsm.Route, bool) {
-		h.notes.Dropped(l.Place, keyword, format, args...)
-		return fsm.Route{}, false
+// phrase goes through the words of a route or a rule.
+type phrase struct{ rest []string }
+
+// word takes the next word.
+func (p *phrase) word() string {
+	if len(p.rest) == 0 {
+		return ""
 	}
-	all := append([]string{l.Word}, l.Args...)
-	var to, lost []string
-	for len(all) > 0 {
-		word, rest := all[0], all[1:]
-		next := ""
-		if values := family(rest); len(values) > 0 {
-			next = values[0]
-		}
-		good := true
+	w := p.rest[0]
+	p.rest = p.rest[1:]
+	return w
+}
+
+// value takes the word that belongs to the one before; a family may stand in front of it.
+func (p *phrase) value() string {
+	p.rest = family(p.rest)
+	return p.word()
+}
+
+// plainWords are those of routes that say nothing here, each with a value.
+var plainWords = []string{"scope", "proto", "protocol", "tos", "dsfield", "pref", "advmss", "hoplimit", "rtt", "window", "initcwnd"}
+
+// route reads a line of virtual_routes. What it cannot say is told, and then there is no route.
+func (h *host) route(l *Statement) (fsm.Route, bool) {
+	const keyword = "vrrp_instance virtual_routes"
+	var r fsm.Route
+	var to string
+	var lost []string
+	for p := (&phrase{append([]string{l.Word}, l.Args...)}); len(p.rest) > 0; {
+		word := p.word()
+		bad := ""
 		switch {
 		case slices.Contains(routeKinds, word):
-			if word == "throw" {
-				return bad("there are no routes of the type throw")
-			}
-			if word != "unicast" {
-				r.Type = word
-			}
-			all = rest
-			continue
+			r.Type = strings.TrimPrefix(word, "unicast")
 		case word == "to":
-			all = rest
-			continue
-		case word == "via" || word == "gw":
-			r.Via, good = address(next)
-			rest = family(rest)
-		case word == "dev" || word == "oif":
-			r.Interface = next
-		case word == "src":
-			r.Source, good = address(next)
-		case word == "table":
-			r.Table, good = words32(next)
-		case word == "metric" || word == "priority" || word == "preference":
-			r.Metric, good = words32(next)
-		case word == "mtu":
-			if next == "lock" && len(rest) > 1 {
-				lost, rest = append(lost, "lock of its mtu"), rest[1:]
-				next = rest[0]
-			}
-			r.MTU, good = words32(next)
 		case word == "onlink":
-			r.OnLink, all = true, rest
-			continue
+			r.OnLink = true
 		case word == "no_track":
-			lost, all = append(lost, word), rest
-			continue
-		case slices.Contains([]string{"scope", "proto", "protocol", "tos", "dsfield", "pref", "advmss", "hoplimit", "rtt", "window", "initcwnd"}, word):
 			lost = append(lost, word)
-		case len(to) == 0:
-			to, all = []string{word}, rest
-			continue
+		case slices.Contains(plainWords, word):
+			lost = append(lost, word)
+			p.word()
+		case word == "mtu" && len(p.rest) > 0 && p.rest[0] == "lock":
+			lost = append(lost, "lock of its mtu")
+			p.word()
+			bad = routeWord(&r, word, p.value())
+		case routeWord(&r, word, "") != "":
+			bad = routeWord(&r, word, p.value())
+		case to == "":
+			to = word
 		default:
-			return bad("%q is not known in a route here", word)
+			bad = fmt.Sprintf("%q is not known in a route here", word)
 		}
-		if !good || next == "" {
-			return bad("%s %q cannot be read", word, next)
+		if bad != "" {
+			h.notes.Dropped(l.Place, keyword, "%s", bad)
+			return r, false
 		}
-		all = rest[1:]
 	}
-	if len(to) == 0 {
-		return bad("it goes nowhere")
-	}
-	if r.To, ok = destination(to[0], r.Via); !ok {
-		return bad("%q is not a network", to[0])
+	var ok bool
+	if r.To, ok = destination(to, r.Via); !ok || r.Type == "throw" {
+		h.notes.Dropped(l.Place, keyword, "it goes to no network, or is of the type throw")
+		return r, false
 	}
 	if len(lost) > 0 {
 		h.notes.Differs(l.Place, keyword, "routes have no %s", strings.Join(lost, ", "))
 	}
 	return r, true
+}
+
+// routeWord sets what a word with a value says, and returns what is wrong with it; "" for a word that is none.
+func routeWord(r *fsm.Route, word, value string) string {
+	ok := true
+	switch word {
+	case "via", "gw":
+		r.Via, ok = address(value)
+	case "dev", "oif":
+		r.Interface = value
+	case "src":
+		r.Source, ok = address(value)
+	case "table":
+		r.Table, ok = words32(value)
+	case "metric", "priority", "preference":
+		r.Metric, ok = words32(value)
+	case "mtu":
+		r.MTU, ok = words32(value)
+	default:
+		return ""
+	}
+	if !ok || value == "" {
+		return fmt.Sprintf("%s %q cannot be read", word, value)
+	}
+	return ""
 }
 
 // destination reads a network, or the default route of a gateway's family.
@@ -150,59 +168,25 @@ func destination(s string, via netip.Addr) (netip.Prefix, bool) {
 }
 
 // rule reads a line of virtual_rules; preference is what it has if it says none.
-func (h *host) rule(l *Statement, preference *uint32) (r fsm.Rule, ok bool) {
+func (h *host) rule(l *Statement, preference *uint32) (fsm.Rule, bool) {
 	const keyword = "vrrp_instance virtual_rules"
-	bad := func(format string, args ...any) (fsm.Rule, bool) {
-		h.notes.Dropped(l.Place, keyword, format, args...)
-		return fsm.Rule{}, false
-	}
-	all := append([]string{l.Word}, l.Args...)
-	for len(all) > 0 {
-		word, rest := all[0], all[1:]
-		next := ""
-		if len(rest) > 0 {
-			next = rest[0]
-		}
-		good := true
+	var r fsm.Rule
+	for p := (&phrase{append([]string{l.Word}, l.Args...)}); len(p.rest) > 0; {
+		word := p.word()
+		bad := ""
 		switch word {
 		case "blackhole", "unreachable", "prohibit":
-			r.Type, all = word, rest
-			continue
+			r.Type = word
 		case "inet", "inet6":
-			r.IPv6, all = word == "inet6", rest
-			continue
-		case "from":
-			r.From, good = network(next)
-		case "to":
-			r.To, good = network(next)
-		case "iif", "dev":
-			r.In = next
-		case "oif":
-			r.Out = next
-		case "table", "lookup":
-			r.Table, good = words32(next)
-		case "priority", "preference", "pref", "order":
-			r.Priority, good = words32(next)
-		case "fwmark":
-			mark, mask, masked := strings.Cut(next, "/")
-			r.Mark, good = words32(mark)
-			if masked && good {
-				r.Mask, good = words32(mask)
-			}
-		case "tos", "dsfield":
-			var n uint32
-			n, good = words32(next)
-			r.TOS, good = uint8(n), good && n <= 255
+			r.IPv6 = word == "inet6"
 		case "no_track":
-			all = rest
-			continue
 		default:
-			return bad("%q is not known in a rule here", word)
+			bad = ruleWord(&r, word, p.word())
 		}
-		if !good || next == "" {
-			return bad("%s %q cannot be read", word, next)
+		if bad != "" {
+			h.notes.Dropped(l.Place, keyword, "%s", bad)
+			return r, false
 		}
-		all = rest[1:]
 	}
 	if r.From.IsValid() || r.To.IsValid() {
 		r.IPv6 = false // they say it
@@ -213,6 +197,39 @@ func (h *host) rule(l *Statement, preference *uint32) (r fsm.Rule, ok bool) {
 		h.notes.Differs(l.Place, keyword, "`priority` as keepalived numbers rules without one, from 16384 down")
 	}
 	return r, true
+}
+
+// ruleWord sets what a word with a value says, and returns what is wrong with it.
+func ruleWord(r *fsm.Rule, word, value string) string {
+	ok := true
+	switch word {
+	case "from":
+		r.From, ok = network(value)
+	case "to":
+		r.To, ok = network(value)
+	case "iif", "dev":
+		r.In = value
+	case "oif":
+		r.Out = value
+	case "table", "lookup":
+		r.Table, ok = words32(value)
+	case "priority", "preference", "pref", "order":
+		r.Priority, ok = words32(value)
+	case "fwmark":
+		mark, mask, masked := strings.Cut(value, "/")
+		if r.Mark, ok = words32(mark); ok && masked {
+			r.Mask, ok = words32(mask)
+		}
+	case "tos", "dsfield":
+		n, good := words32(value)
+		r.TOS, ok = uint8(n), good && n <= 255
+	default:
+		return fmt.Sprintf("%q is not known in a rule here", word)
+	}
+	if !ok || value == "" {
+		return fmt.Sprintf("%s %q cannot be read", word, value)
+	}
+	return ""
 }
 
 // network reads a network; all is none.
