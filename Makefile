@@ -102,8 +102,8 @@ vrrp-table: setup-test ## write docs/results/vrrp-requirements.md from a run of 
 	$(GO) run ./e2e/requirements -list e2e/requirements/requirements.txt -about 'quorate $(VERSION)' -o docs/results/vrrp-requirements.md
 
 .PHONY: reference
-reference: ## write docs/reference.md from the code that reads the files
-	@$(GO) run ./config/reference -o docs/reference.md
+reference: ## write docs/reference.md and docs/import-keepalived.md from the code that reads the files
+	@$(GO) run ./config/reference
 
 .PHONY: lint
 lint: ## run gofmt, vet, fix, tidy, staticcheck
