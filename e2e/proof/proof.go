@@ -39,8 +39,11 @@ func Series(t *testing.T, directors int, text string, steps ...Step) {
 	a := lab.NewArticle(t, directors)
 	a.Cluster(t)
 	for _, s := range steps {
-		a.Heal(t, text)
-		if !t.Run(s.Name, func(t *testing.T) { s.Proof(t, a) }) {
+		ok := t.Run(s.Name, func(t *testing.T) {
+			a.Heal(t, text)
+			s.Proof(t, a)
+		})
+		if !ok {
 			return
 		}
 	}
