@@ -176,6 +176,9 @@ func (c *HTTPClient) Close() RequestReport {
 	return r
 }
 
+// Stop ends it, and nobody wants its report. It may have been closed.
+func (c *HTTPClient) Stop() { c.m.stdin.Close() }
+
 // String is the report in a few lines.
 func (r RequestReport) String() string {
 	var shares []string
@@ -231,6 +234,9 @@ func (c *Conns) Close() ConnsReport {
 	}
 	return r
 }
+
+// Stop is [HTTPClient.Stop].
+func (c *Conns) Stop() { c.m.stdin.Close() }
 
 // A ConnsReport is a report for each connection.
 type ConnsReport []ConnReport

@@ -271,7 +271,9 @@ func (l load) connect() []*lab.Conns {
 	l.t.Helper()
 	var all []*lab.Conns
 	for _, to := range l.addresses() {
-		all = append(all, l.a.Client.Connections(lab.Connections{To: to + ":7", Count: 25, Interval: 2 * time.Second, Limit: limit}))
+		c := l.a.Client.Connections(lab.Connections{To: to + ":7", Count: 25, Interval: 2 * time.Second, Limit: limit})
+		l.t.Cleanup(c.Stop) // a proof that ends early leaves no load to the next
+		all = append(all, c)
 	}
 	return all
 }
@@ -281,7 +283,9 @@ func (l load) request() []*lab.HTTPClient {
 	l.t.Helper()
 	var all []*lab.HTTPClient
 	for _, to := range l.addresses() {
-		all = append(all, l.a.Client.Requests(lab.Requests{To: to + ":80", Rate: 25, Timeout: 5 * time.Second, Limit: limit}))
+		c := l.a.Client.Requests(lab.Requests{To: to + ":80", Rate: 25, Timeout: 5 * time.Second, Limit: limit})
+		l.t.Cleanup(c.Stop)
+		all = append(all, c)
 	}
 	return all
 }
