@@ -121,6 +121,9 @@ func (p *Prober) Close() ProbeReport {
 	return r
 }
 
+// Stop ends it, and nobody wants its report. It may have been closed.
+func (p *Prober) Stop() { p.m.stdin.Close() }
+
 // String is the report in a line.
 func (r ProbeReport) String() string {
 	const step = 100 * time.Microsecond
@@ -176,7 +179,7 @@ func (c *HTTPClient) Close() RequestReport {
 	return r
 }
 
-// Stop ends it, and nobody wants its report. It may have been closed.
+// Stop is [Prober.Stop].
 func (c *HTTPClient) Stop() { c.m.stdin.Close() }
 
 // String is the report in a few lines.
@@ -235,7 +238,7 @@ func (c *Conns) Close() ConnsReport {
 	return r
 }
 
-// Stop is [HTTPClient.Stop].
+// Stop is [Prober.Stop].
 func (c *Conns) Stop() { c.m.stdin.Close() }
 
 // A ConnsReport is a report for each connection.

@@ -21,7 +21,7 @@ var (
 func ownersMachineDies(t lab.T, a *lab.Article) {
 	owner := a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP)
 	a.AwaitReady(t, 30*time.Second)
-	probe := a.Client.Probe(lab.Probe{To: lab.OuterVIP, Interval: 5 * time.Millisecond})
+	probe := probing(t, a)
 	time.Sleep(time.Second)
 	owner.Die()
 	next := movedTogether(t, a, owner, diesWithin)
@@ -34,11 +34,19 @@ func ownersMachineDies(t lab.T, a *lab.Article) {
 	repliesFlowBack(t, a, next)
 }
 
+// probing probes the outer address. A proof that ends early leaves no probes to the next.
+func probing(t lab.T, a *lab.Article) *lab.Prober {
+	t.Helper()
+	p := a.Client.Probe(lab.Probe{To: lab.OuterVIP, Interval: 5 * time.Millisecond})
+	t.Cleanup(p.Stop)
+	return p
+}
+
 func oneLinkDown(t lab.T, a *lab.Article) {
 	for _, s := range []*lab.Segment{a.Outer, a.Inner} {
 		owner := a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP)
 		a.AwaitReady(t, 30*time.Second)
-		probe := a.Client.Probe(lab.Probe{To: lab.OuterVIP, Interval: 5 * time.Millisecond})
+		probe := probing(t, a)
 		back := a.Unplug(owner, s)
 		defer back()
 		next := movedTogether(t, a, owner, diesWithin)

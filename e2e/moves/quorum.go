@@ -96,9 +96,7 @@ func controlKilledEverywhere(t lab.T, a *lab.Article) {
 	if now := a.AwaitOwner(t, time.Second, lab.OuterVIP); now != owner {
 		t.Errorf("%s owns, before: %s", now.Name, owner.Name)
 	}
-	for _, d := range a.Directors {
-		d.Agent(t)
-	}
+	a.Agents(t)
 	a.AwaitReady(t, 30*time.Second)
 	serves(t, a, "with control again")
 }

@@ -61,7 +61,7 @@ var (
 		drainAct,
 		{"move", moveOn, nil},
 		{"leave", leaveCluster, func(t lab.T, a *lab.Article, owner *lab.Director) { a.Join(t, owner) }},
-		{"leader change", changeLeader, startControls},
+		{"leader change", changeLeader, func(t lab.T, a *lab.Article, _ *lab.Director) { a.Agents(t) }},
 		{"control restart", restartControl, nil},
 		{"agent restart", restartAgent, nil},
 	}
@@ -101,15 +101,6 @@ func changeLeader(t lab.T, a *lab.Article, owner *lab.Director) {
 		}
 		return err
 	})
-}
-
-// startControls starts every control that does not run.
-func startControls(t lab.T, a *lab.Article, _ *lab.Director) {
-	for _, d := range a.Directors {
-		if _, err := d.FindProcess("agent"); err != nil {
-			d.Agent(t)
-		}
-	}
 }
 
 func restartControl(t lab.T, _ *lab.Article, owner *lab.Director) {
