@@ -131,7 +131,8 @@ func another(a *lab.Article, not *lab.Director) *lab.Director {
 	return a.Directors[1]
 }
 
-// order gives a command. Where the leader was lost before it was agreed it is given again, as a person would.
+// order gives a command. One that is refused has changed nothing, and is given again, as a person would: on a machine
+// that others use a leader may be lost, or a move take longer than it may.
 func order(t lab.T, d *lab.Director, args ...string) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); ; {
@@ -140,10 +141,11 @@ func order(t lab.T, d *lab.Director, args ...string) {
 			t.Logf("%s: %s", args[0], strings.TrimSpace(out))
 			return
 		}
-		if !strings.Contains(err.Error(), "leadership was lost") || time.Now().After(end) {
+		if time.Now().After(end) {
 			t.Fatalf("%v: %s", err, out)
 		}
 		t.Logf("%s, again: %v", args[0], err)
+		time.Sleep(500 * time.Millisecond)
 	}
 }
 
@@ -161,8 +163,8 @@ var (
 	Rounds = proof.Step{Name: "round after round of all that is planned loses nothing", Proof: func(t lab.T, a *lab.Article) {
 		roundsLoseNothing(t, a, proof.Rounds(few), acts...)
 	}}
-	// Drain is a part of Rounds, for a control: without the promise that a move is made before the old owner gives up,
-	// all but one of the acts lose something, and one is enough.
+	// Drain is a part of Rounds, for a control of what most of the acts rest on: that a move is made before the old owner
+	// gives up.
 	Drain = proof.Step{Name: "it is drained and loses nothing", Proof: func(t lab.T, a *lab.Article) {
 		roundsLoseNothing(t, a, 1, drainAct)
 	}}
@@ -179,28 +181,53 @@ func roundsLoseNothing(t lab.T, a *lab.Article, rounds int, acts ...act) {
 	old := l.connect()
 	for round := range rounds {
 		for _, act := range acts {
-			owner := a.Director(a.AwaitOwner(t, proof.OwnedWithin, lab.OuterVIP))
-			l.during(fmt.Sprintf("round %d, %s", round+1, act.name), owner, act)
+			l.calmly(fmt.Sprintf("round %d, %s", round+1, act.name), act)
 		}
 	}
 	l.lived("old connections", old)
 }
 
-// during does one act under load, and makes the cluster whole.
-func (l load) during(what string, owner *lab.Director, act act) {
+// A client that stood still for so long has lost its requests by itself.
+const stoodStill = time.Second
+
+// calmly does one act under load, and does it again where requests were lost while the client itself stood still: a
+// machine that others use may stop a guest for longer than a request waits.
+func (l load) calmly(what string, act act) {
 	l.t.Helper()
+	for range 3 {
+		r := l.during(what, act)
+		if len(r.Failures) == 0 {
+			return
+		}
+		if r.Stall < stoodStill {
+			l.t.Errorf("%s: requests lost: %v", what, r)
+			return
+		}
+	}
+	l.t.Errorf("%s: the guest does not keep time", what)
+}
+
+// during does one act under load, and makes the cluster whole.
+func (l load) during(what string, act act) lab.RequestReport {
+	l.t.Helper()
+	owner := l.a.Director(l.a.AwaitOwner(l.t, proof.OwnedWithin, lab.OuterVIP))
 	requests, young := l.request(), l.connect()
 	start := time.Now()
 	act.do(l.t, l.a, owner)
 	l.t.Logf("%s: %s to %s took %v", what, start.Format("15:04:05.000"),
 		time.Now().Format("15:04:05.000"), time.Since(start).Round(time.Millisecond))
 	time.Sleep(time.Second)
-	l.answered(what, requests)
+	r := requests.Close()
+	l.t.Logf("%s: requests: %v", what, r)
 	if act.back != nil {
 		act.back(l.t, l.a, owner)
 	}
 	whole(l.t, l.a)
 	l.lived(what+": young connections", young)
+	if r.ByServer["rs1"]+r.ByServer["rs2"]+r.ByServer["rs3"] == 0 || r.ByServer["rs4"]+r.ByServer["rs5"] == 0 {
+		l.t.Errorf("%s: the load was not what it should be: %v", what, r)
+	}
+	return r
 }
 
 // whole waits until all directors are ready and all servers are up. It looks twice a second: a look costs a guest more
@@ -255,52 +282,33 @@ const hangs = 5 * time.Second
 // limit ends a client that nobody ends.
 const limit = 2 * time.Hour
 
-func (load) addresses() []string { return []string{lab.OuterVIP, directVIP} }
-
-// connect opens 50 connections.
-func (l load) connect() []*lab.Conns {
+// connect opens 50 connections, half of them by NAT and half by direct routing.
+func (l load) connect() *lab.Conns {
 	l.t.Helper()
-	var all []*lab.Conns
-	for _, to := range l.addresses() {
-		c := l.a.Client.Connections(lab.Connections{To: to + ":7", Count: 25, Interval: 2 * time.Second, Limit: limit})
-		l.t.Cleanup(c.Stop) // a proof that ends early leaves no load to the next
-		all = append(all, c)
-	}
-	return all
+	c := l.a.Client.Connections(lab.Connections{
+		To: lab.OuterVIP + ":7," + directVIP + ":7", Count: 50, Interval: 2 * time.Second, Limit: limit,
+	})
+	l.t.Cleanup(c.Stop) // a proof that ends early leaves no load to the next
+	return c
 }
 
-// request begins to make 50 requests a second, each on a connection of its own.
-func (l load) request() []*lab.HTTPClient {
+// request begins to make 50 requests a second, each on a connection of its own, half of them by NAT and half by direct
+// routing.
+func (l load) request() *lab.HTTPClient {
 	l.t.Helper()
-	var all []*lab.HTTPClient
-	for _, to := range l.addresses() {
-		c := l.a.Client.Requests(lab.Requests{To: to + ":80", Rate: 25, Timeout: 5 * time.Second, Limit: limit})
-		l.t.Cleanup(c.Stop)
-		all = append(all, c)
-	}
-	return all
-}
-
-// answered ends the requests, and holds that each was answered.
-func (l load) answered(what string, requests []*lab.HTTPClient) {
-	l.t.Helper()
-	for i, c := range requests {
-		r := c.Close()
-		l.t.Logf("%s: requests to %s: %v", what, l.addresses()[i], r)
-		if len(r.Failures) > 0 || r.OK == 0 {
-			l.t.Errorf("%s: requests lost: %v", what, r)
-		}
-	}
+	c := l.a.Client.Requests(lab.Requests{
+		To: lab.OuterVIP + ":80," + directVIP + ":80", Rate: 50, Timeout: 5 * time.Second, Limit: limit,
+	})
+	l.t.Cleanup(c.Stop)
+	return c
 }
 
 // lived closes connections, and holds that none was broken.
-func (l load) lived(what string, conns []*lab.Conns) {
+func (l load) lived(what string, c *lab.Conns) {
 	l.t.Helper()
-	for i, c := range conns {
-		r := c.Close()
-		l.t.Logf("%s to %s: %v", what, l.addresses()[i], r)
-		if len(r.Broken()) > 0 || len(r) != 25 || r.Longest() > hangs {
-			l.t.Errorf("%s: connections broken: %v", what, r)
-		}
+	r := c.Close()
+	l.t.Logf("%s: %v", what, r)
+	if len(r.Broken()) > 0 || len(r) != 50 || r.Longest() > hangs {
+		l.t.Errorf("%s: connections broken: %v", what, r)
 	}
 }

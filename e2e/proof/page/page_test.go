@@ -16,11 +16,11 @@ const stream = `{"Action":"run","Package":"p","Test":"TestA"}
 {"Action":"run","Package":"p","Test":"TestWithoutAGuard"}
 {"Action":"pass","Package":"p","Test":"TestWithoutAGuard","Elapsed":3}
 {"Action":"run","Package":"p","Test":"TestR"}
-{"Action":"output","Package":"p","Test":"TestR","Output":"    r.go:1: round 1, drain: requests to 192.168.1.1: 230 requests, 0 failed, longest gap 238ms, slowest 360ms, answered by rs1 79\n"}
-{"Action":"output","Package":"p","Test":"TestR","Output":"    r.go:1: round 2, drain: requests to 192.168.1.1: 20 requests, 1 failed, longest gap 238ms, slowest 460ms, answered by rs1 79\n"}
+{"Action":"output","Package":"p","Test":"TestR","Output":"    r.go:1: round 1, drain: requests: 230 requests, 0 failed, longest gap 238ms, slowest 360ms, answered by rs1 79\n"}
+{"Action":"output","Package":"p","Test":"TestR","Output":"    r.go:1: round 2, drain: requests: 20 requests, 1 failed, longest gap 238ms, slowest 460ms, answered by rs1 79\n"}
 {"Action":"output","Package":"p","Test":"TestR","Output":"    r.go:1: round 2, drain: requests lost: 20 requests, 1 failed, longest gap 238ms, slowest 460ms\n"}
-{"Action":"output","Package":"p","Test":"TestR","Output":"    r.go:1: round 2, drain: young connections to 192.168.1.1: 25 connections, 0 broken, longest wait 1.5s\n"}
-{"Action":"output","Package":"p","Test":"TestR","Output":"    r.go:1: old connections to 192.168.1.41: 25 connections, 0 broken, longest wait 277.68ms\n"}
+{"Action":"output","Package":"p","Test":"TestR","Output":"    r.go:1: round 2, drain: young connections: 25 connections, 0 broken, longest wait 1.5s\n"}
+{"Action":"output","Package":"p","Test":"TestR","Output":"    r.go:1: old connections: 25 connections, 0 broken, longest wait 277.68ms\n"}
 `
 
 func TestThePageSaysWhatTheRunPrinted(t *testing.T) {

@@ -131,8 +131,8 @@ var (
 	owners   = regexp.MustCompile(`more than one for (\S+), nobody for (\S+) \(`)
 	requests = regexp.MustCompile(`(\d+) requests, (\d+) failed, .*slowest ([^,\s]+)`)
 	conns    = regexp.MustCompile(`(\d+) connections, (\d+) broken, longest wait (\S+)`)
-	inRound  = regexp.MustCompile(`(round \d+), ([a-z ]+): (?:requests|young connections) to `)
-	oldOnes  = regexp.MustCompile(`: (old connections) to `)
+	inRound  = regexp.MustCompile(`(round \d+), ([a-z ]+): (?:requests|young connections): \d`)
+	oldOnes  = regexp.MustCompile(`: (old connections): \d`)
 )
 
 // read adds what a line says.
