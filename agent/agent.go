@@ -170,8 +170,8 @@ func (a *Agent) handOver() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), handOverLimit)
 	defer cancel()
-	if left := s.giveAway(ctx, s.cfg.Name+" stops"); len(left) > 0 {
-		a.cfg.Log.Warn("nobody took these over; their addresses stay for their lifetime", "groups", left)
+	if left := s.giveAway(ctx, s.cfg.Name+" stops", nil); len(left) > 0 {
+		a.cfg.Log.Warn("nobody took these over; their addresses stay for their lifetime", "groups", said(left))
 	}
 }
 

@@ -143,15 +143,9 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 	}
 	s.setLeaving(true)
 	if len(s.node.State().Members) > 1 && !removed {
-		left := strings.Join(s.giveAway(ctx, s.cfg.Name+" leaves"), ", ")
-		switch {
-		case left == "":
-			p("addresses are with other directors")
-		case r.Force:
-			p("nobody else could take over " + left)
-		default:
+		if err := s.leaveAddresses(ctx, r.Force, p); err != nil {
 			s.setLeaving(false)
-			return fmt.Errorf("nobody else could take over %s, so nothing was left: see `quorate status` for who is not ready, or force it with --force", left)
+			return err
 		}
 	}
 	if err := s.node.Leave(ctx, r.Force, p); err != nil {
@@ -168,6 +162,31 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 		return err
 	}
 	p("removed from this host: virtual addresses, IPVS services and sync daemons that quorate made")
+	return nil
+}
+
+// leaveAddresses hands over what this director owns, before it leaves. Who could take them may be about to
+// be ready: it joined a moment ago.
+func (s *session) leaveAddresses(ctx context.Context, force bool, p api.Progress) error {
+	last := ""
+	patient := func(left []unmoved) {
+		if text := said(left); text != last {
+			last = text
+			p("waiting: nobody can take over " + text + " yet")
+		}
+	}
+	if force {
+		patient = nil
+	}
+	left := s.giveAway(ctx, s.cfg.Name+" leaves", patient)
+	switch {
+	case len(left) == 0:
+		p("addresses are with other directors")
+	case !force:
+		return fmt.Errorf("nobody else could take over %s, so nothing was left; --force leaves all the same", said(left))
+	default:
+		p("nobody else could take over " + said(left))
+	}
 	return nil
 }
 
