@@ -83,7 +83,7 @@ func (s *step) lookQuiet() {
 	}
 	s.quiet.again = true
 	s.quiet.owned = s.owners()
-	s.survey(s.others(""), silent, within, (*step).heard, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+	s.survey(s.others(), silent, within, (*step).heard, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
 		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
 		if len(still) > 0 {
