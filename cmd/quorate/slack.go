@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -26,12 +27,12 @@ func setSlack(slack time.Duration) error {
 	var errs []error
 	for _, t := range tasks {
 		file, err := os.OpenFile("/proc/"+t.Name()+"/timerslack_ns", os.O_WRONLY, 0)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // the thread has ended
-		}
 		if err == nil {
 			_, err = file.WriteString(strconv.FormatInt(slack.Nanoseconds(), 10))
 			err = errors.Join(err, file.Close())
+		}
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // the thread has ended
 		}
 		errs = append(errs, err)
 	}
