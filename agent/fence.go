@@ -24,10 +24,13 @@ const fenceAfter = 300 * time.Millisecond
 func (s *session) fence(ctx context.Context) error {
 	heard, stop := s.heard.listen()
 	defer stop()
+	tick := time.NewTicker(fenceAfter) // one whose report has come may be heard again only since
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-tick.C:
 		case <-heard:
 		}
 		if len(s.contested()) == 0 || s.keeper.Answers(ctx, fenceAfter) || ctx.Err() != nil {

@@ -86,6 +86,8 @@ func Decode(entry []byte) (Command, error) {
 		return nil, fmt.Errorf("decode entry: %w", err)
 	}
 	switch env.Kind {
+	case "once/1":
+		return body[Once](env)
 	case "init-cluster/1":
 		return body[InitCluster](env)
 	case "add-token/1":

@@ -88,7 +88,7 @@ func playOn(t *testing.T, s State, cmds []Command) State {
 }
 
 func TestEveryKindDecodesAsItWasEncodedAndStaysSoForGood(t *testing.T) {
-	for i, c := range slices.Concat(history(), changes()) {
+	for i, c := range slices.Concat(history(), changes(), requests()) {
 		entry, err := Encode(c)
 		if err != nil {
 			t.Fatal(err)

@@ -52,14 +52,29 @@ func (s *step) lookReturned() {
 		if !m.shares() {
 			at(spot{m.Name, port}, m.Unheard)
 		}
+		back = s.reportsAgain(m) || back
 	}
 	maps.DeleteFunc(s.away, func(p spot, _ bool) bool {
 		_, known := s.member(p.member)
 		return !known
 	})
+	maps.DeleteFunc(s.lost, func(name string, _ bool) bool {
+		_, known := s.member(name)
+		return !known
+	})
 	if back {
 		s.renew()
 	}
+}
+
+// reportsAgain reports whether a director reports that had not for so long that nobody knows what it was to the group: it
+// may have owned it meanwhile, and have lost it since.
+func (s *step) reportsAgain(m Member) bool {
+	lost, known := s.lost[m.Name]
+	if m.Alive || known {
+		s.lost[m.Name] = !m.Alive
+	}
+	return m.Alive && lost && !m.Witness
 }
 
 // lookDied has an owner announce its addresses again when a director dies of which it is not known what it was to the
@@ -71,7 +86,7 @@ func (s *step) lookDied() {
 			delete(s.died, m.Name)
 		case dead && !s.died[m.Name]:
 			s.died[m.Name] = true
-			if !m.Alive {
+			if !m.Alive || m.diedUnknown() {
 				s.renew()
 			}
 		}
@@ -80,6 +95,12 @@ func (s *step) lookDied() {
 		_, known := s.member(name)
 		return !known
 	})
+}
+
+// diedUnknown reports whether a member that is dead was not heard by its agent for a while when its kernel still answered:
+// its last report is of before that.
+func (m Member) diedUnknown() bool {
+	return slices.ContainsFunc(m.Unreached, func(d time.Duration) bool { return d >= 0 && m.Unheard >= d+GoneAfter })
 }
 
 // note remembers who answered on the segments.

@@ -106,7 +106,7 @@ func TestAnOwnerAnnouncesAgainWhenADirectorDiesThatMayHaveOwnedTheGroupUnknown(t
 	s.quiesces() // once
 	s.member("d3").Unreached = []time.Duration{0, 0}
 	s.look()
-	s.does(Renew{}) // it is back
+	s.does(Renew{}) // it is back on both segments
 	s.member("d3").Unreached = []time.Duration{GoneAfter, GoneAfter}
 	s.look()
 	s.does(Renew{}) // and dies once more
@@ -114,7 +114,7 @@ func TestAnOwnerAnnouncesAgainWhenADirectorDiesThatMayHaveOwnedTheGroupUnknown(t
 
 func TestTheDeathOfAMemberThatIsKnownToOwnNothingIsNotAnnounced(t *testing.T) {
 	for name, known := range map[string]func(*story){
-		"it has reported":           func(s *story) { s.member("d3").Alive, s.member("d3").Part = true, Standby },
+		"it has reported":           func(s *story) { s.member("d3").Alive, s.member("d3").Unheard = true, GoneAfter },
 		"it is a witness":           func(s *story) { s.member("d3").Witness = true },
 		"this director was late":    func(s *story) { s.OnTime = false },
 		"this one owns nothing":     func(s *story) { s.is(Standby); s.begun = nil },
@@ -123,4 +123,27 @@ func TestTheDeathOfAMemberThatIsKnownToOwnNothingIsNotAnnounced(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { dies(t, known).does() })
 	}
+}
+
+func TestAnOwnerAnnouncesAgainWhenADirectorReportsThatNobodyHadHeardOf(t *testing.T) {
+	s := newStory(t)
+	s.owns()
+	s.member("d3").Alive = false
+	s.look()
+	s.does()
+	s.member("d3").Alive = true
+	s.look()
+	s.does(Renew{})
+	s.member("d3").Alive, s.member("d3").Witness = false, true
+	s.look()
+	s.member("d3").Alive = true
+	s.look()
+	s.does() // a witness owns nothing
+}
+
+func TestAnOwnerAnnouncesAgainWhenADirectorDiesWhoseAgentHadNotBeenHeardForAWhile(t *testing.T) {
+	dies(t, func(s *story) {
+		m := s.member("d3")
+		m.Alive, m.Unheard = true, 2*GoneAfter // its report counts still
+	}).does(Renew{})
 }

@@ -84,8 +84,9 @@ type groupStatus struct {
 
 type routerStatus struct {
 	silent bool
-	owned  bool // its addresses are on the host: it is Active, lingers, or listens before it goes on
-	heard  int  // the member, -1 for none
+	every  time.Duration // what was learned from who was heard
+	owned  bool          // its addresses are on the host: it is Active, lingers, or listens before it goes on
+	heard  int           // the member, -1 for none
 	at     time.Duration
 }
 
@@ -176,6 +177,7 @@ func (c *control) tick() {
 	}
 	c.ticked = w.now
 	c.probe()
+	c.fence()
 	if c.inQuorum() {
 		c.quorum = w.now
 	}
@@ -356,6 +358,7 @@ func (k *keeper) tell() {
 			}
 			if p := r.machine.Peer(); p.Source.IsValid() {
 				s.routers[j].heard, s.routers[j].at = k.w.memberAt(r.on, p.Source), k.w.at(p.Heard)
+				s.routers[j].every = r.machine.Learned()
 			}
 		}
 		status[i] = s

@@ -54,9 +54,14 @@ func (g *owning) facts() ownership.Facts {
 	if g.index < len(c.status) {
 		own = c.status[g.index]
 	}
-	interval := w.intervalOf(c.state, g.name)
-	f.Keeper = ownership.Keeper{Part: own.part, Interval: interval, Lifetime: orders.Lifetime(interval)}
-	f.Keeper.Renewal = orders.Renewal(interval)
+	shortest := w.intervalOf(c.state, g.name)
+	longest := shortest
+	for _, r := range own.routers {
+		if r.every > 0 { // the owner may not know of a change yet
+			shortest, longest = min(shortest, r.every), max(longest, r.every)
+		}
+	}
+	f.Keeper = ownership.Keeper{Part: own.part, Interval: shortest, Lifetime: orders.Lifetime(longest), Renewal: orders.Renewal(longest)}
 	s := &c.scratch
 	s.members, s.routers, s.unreached = s.members[:0], s.routers[:0], s.unreached[:0]
 	j := 0
