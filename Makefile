@@ -26,9 +26,9 @@ export QUORATE_MUTANTS_BIN = $(abspath $(BIN)-mutants)
 # none of their tests has to be skipped. There is no race detector in the guest. All others run on this
 # machine's kernel with it; so does the lab itself, which is tested in both places. The guest is booted
 # even where this machine has IPVS, so that a test has a kernel of its own. A guest has one CPU, so two run
-# side by side, and the package that takes longest begins first.
+# side by side, and the packages that take longest begin first.
 GUEST_PKGS = ./director/ipvs
-LONGEST    = ./e2e/moves
+LONGEST    = ./e2e/moves/fails ./e2e/moves/holds
 LAB_PKGS   = $(LONGEST) $(filter-out $(LONGEST),$(sort ./e2e/lab $(patsubst %/,./%,$(dir $(shell grep -rl --include='*_test.go' 'lab\.Main\>' e2e)))))
 BOOT_PKGS  = ./e2e/lab/selftest
 HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(BOOT_PKGS)),$(filter-out $(patsubst .%,$(MODULE)%,$(filter-out ./e2e/lab,$(LAB_PKGS))),$(shell $(GO) list ./...)))
@@ -36,11 +36,11 @@ MODULE     = github.com/quorate/quorate
 # What measures times of milliseconds beside others' programs runs with nothing beside it; what takes every
 # core for itself, and starts no goroutine, runs without the race detector. What takes longest begins first.
 ALONE_PKGS = ./e2e/interop
-BUSY_PKGS  = ./e2e/sim
-FIRST      = ./e2e/wire ./director/keeper ./e2e/lab
+BUSY_PKGS  = ./e2e/sim ./config
+FIRST      = ./e2e/wire ./director/keeper ./e2e/lab ./cluster ./e2e/units ./director/vrrp
 BESIDE     = $(FIRST) $(filter-out $(patsubst ./%,$(MODULE)/%,$(FIRST) $(ALONE_PKGS) $(BUSY_PKGS)),$(HOST_PKGS))
 
-HOST_TESTS  = echo "place host"; CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 \
+HOST_TESTS  = echo "place host"; export CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1; \
 	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(BESIDE); echo "exit $$?"; \
 	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(ALONE_PKGS); echo "exit $$?"; \
 	$(GO) test -json -timeout $(HOST_TIMEOUT) $(BUSY_PKGS); echo "exit $$?"; \
@@ -127,11 +127,12 @@ bench-vrrp: setup-test build ## measure VRRP of quorate and keepalived side by s
 BUSY ?= 10m
 
 .PHONY: bench-ownership
-bench-ownership: setup-test build ## the same for who owns an address, in a cluster; BENCH=death|move|agent|idle|busy, BUSY=how long; writes docs/results/bench-ownership-DATE.md
+bench-ownership: setup-test build ## the same for who owns an address, in a cluster; BENCH=death|move|agent|idle|busy, BUSY=how long; writes what it measured into docs/results/bench-ownership-DATE.md
 	@$(GO) build -buildvcs=false -o bin/ ./e2e/interop/bench && mkdir -p docs/results
-	@results=$(if $(filter .,$(BENCH)),docs/results/bench-ownership-$$(date +%F).md,bin/bench-ownership.md); status=0; \
-	bin/bench -busy '$(BUSY)' ownership '$(BENCH)' >$$results || status=$$?; \
-	cat $$results; echo "$$results"; exit $$status
+	@page=docs/results/bench-ownership-$$(date +%F).md; newest=$$(ls docs/results/bench-ownership-*.md 2>/dev/null | tail -1); \
+	[ -e $$page ] || [ -z "$$newest" ] || cp $$newest $$page; \
+	bin/bench -busy '$(BUSY)' ownership '$(BENCH)' >bin/bench-ownership.md || { status=$$?; cat bin/bench-ownership.md; exit $$status; }; \
+	cat bin/bench-ownership.md; bin/bench -merge $$page ownership bin/bench-ownership.md && echo $$page
 
 # The proofs of who owns an address that take their time: every cut and freeze as long as the promise says, and
 # as many rounds as asked of all that is planned.
@@ -139,9 +140,12 @@ ROUNDS ?= 50
 PROOFS ?= Cut|Adverts|WrongSegment|WithoutAnnouncements|LivingMachine|WithoutALifetime|TwoOfThree|WithoutAGrace|WhoOwns
 
 .PHONY: proofs
-proofs: setup-test build test-tools ## run the proofs of who owns an address in full length; PROOFS=pattern of those without IPVS, ROUNDS=
-	@QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -count=1 -race -v -timeout 2h -run '$(PROOFS)' ./e2e/wire
-	@QUORATE_ROUNDS=$(ROUNDS) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -count=1 -v -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn/round ./e2e/moves
+proofs: setup-test build test-tools ## run the proofs of who owns an address in full length; writes docs/results/ownership-proofs-DATE.md; PROOFS=pattern of those without IPVS, ROUNDS=
+	@mkdir -p docs/results; page=$(CURDIR)/docs/results/ownership-proofs-$$(date +%F).md; status=0; \
+	{ QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -json -count=1 -race -parallel 1 -timeout 2h -run '$(PROOFS)' ./e2e/wire; \
+	QUORATE_ROUNDS=$(ROUNDS) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn/round ./e2e/moves/holds; } | \
+	$(GO) run ./e2e/proof/page -about 'quorate $(VERSION)' -o "$$page" || status=$$?; \
+	echo "$$page"; exit $$status
 
 # How many scenarios are simulated, from which seed on; SEED replays the one of a seed with all that happens in it.
 N    ?= 10000

@@ -38,6 +38,7 @@ type world struct {
 	state  *fsm.State
 	parts  map[string]string // group: what the keeper says
 	member map[string]ownership.Part
+	away   bool // no other member's agent answers
 }
 
 // request and reply are what the keeper's socket speaks.
@@ -97,7 +98,7 @@ func (w *world) config(link *keeperlink.Link) Config {
 	return Config{
 		Self: "d2", Keeper: link, Log: hclog.NewNullLogger(),
 		OnTime:   func(time.Time) bool { return true },
-		Suspects: func(time.Time) bool { return false },
+		Suspects: func(time.Time) time.Duration { return 0 },
 		Silence: func(fsm.Member, fsm.Group, keeper.GroupStatus, time.Time) (time.Duration, []time.Duration) {
 			return 0, []time.Duration{0}
 		},
@@ -123,7 +124,7 @@ func (w *world) now() Now {
 		Member: func(group, name string) ownership.Member {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			return ownership.Member{Name: name, Alive: true, Ready: true, Fit: true, Part: parts[group]}
+			return ownership.Member{Name: name, Alive: !w.away, Ready: true, Fit: true, Part: parts[group]}
 		},
 	}
 }

@@ -78,7 +78,7 @@ func (s *step) lookDead() {
 // tell.
 func (s *step) mayClaimFrom(owner string) bool {
 	m, ok := s.member(owner)
-	return ok && s.Keeper.Part == Standby && !s.claiming && s.OnTime && m.gone() && m.shares() && !s.heardLately(owner) && s.successor(owner) == s.Self
+	return ok && s.Keeper.Part == Standby && !s.claiming && s.OnTime && m.gone() && m.shares() && !s.heardLately(owner) && !s.isolated(owner) && s.first(owner, s.connected) == s.Self
 }
 
 // hears reports whether a member hears somebody own the group who is not the one that is thought to be dead.
