@@ -26,9 +26,9 @@ export QUORATE_MUTANTS_BIN = $(abspath $(BIN)-mutants)
 # none of their tests has to be skipped. There is no race detector in the guest. All others run on this
 # machine's kernel with it; so does the lab itself, which is tested in both places. The guest is booted
 # even where this machine has IPVS, so that a test has a kernel of its own. A guest has one CPU, so two run
-# side by side, and the package that takes longest begins first.
+# side by side, and the packages that take longest begin first.
 GUEST_PKGS = ./director/ipvs
-LONGEST    = ./e2e/moves
+LONGEST    = ./e2e/moves/fails ./e2e/moves/holds
 LAB_PKGS   = $(LONGEST) $(filter-out $(LONGEST),$(sort ./e2e/lab $(patsubst %/,./%,$(dir $(shell grep -rl --include='*_test.go' 'lab\.Main\>' e2e)))))
 BOOT_PKGS  = ./e2e/lab/selftest
 HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(BOOT_PKGS)),$(filter-out $(patsubst .%,$(MODULE)%,$(filter-out ./e2e/lab,$(LAB_PKGS))),$(shell $(GO) list ./...)))
@@ -36,11 +36,11 @@ MODULE     = github.com/quorate/quorate
 # What measures times of milliseconds beside others' programs runs with nothing beside it; what takes every
 # core for itself, and starts no goroutine, runs without the race detector. What takes longest begins first.
 ALONE_PKGS = ./e2e/interop
-BUSY_PKGS  = ./e2e/sim
-FIRST      = ./e2e/wire ./director/keeper ./e2e/lab
+BUSY_PKGS  = ./e2e/sim ./config
+FIRST      = ./e2e/wire ./director/keeper ./e2e/lab ./cluster ./e2e/units ./director/vrrp
 BESIDE     = $(FIRST) $(filter-out $(patsubst ./%,$(MODULE)/%,$(FIRST) $(ALONE_PKGS) $(BUSY_PKGS)),$(HOST_PKGS))
 
-HOST_TESTS  = echo "place host"; CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 \
+HOST_TESTS  = echo "place host"; export CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1; \
 	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(BESIDE); echo "exit $$?"; \
 	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(ALONE_PKGS); echo "exit $$?"; \
 	$(GO) test -json -timeout $(HOST_TIMEOUT) $(BUSY_PKGS); echo "exit $$?"; \
@@ -102,8 +102,8 @@ vrrp-table: setup-test ## write docs/results/vrrp-requirements.md from a run of 
 	$(GO) run ./e2e/requirements -list e2e/requirements/requirements.txt -about 'quorate $(VERSION)' -o docs/results/vrrp-requirements.md
 
 .PHONY: reference
-reference: ## write docs/reference.md from the code that reads the files
-	@$(GO) run ./config/reference -o docs/reference.md
+reference: ## write docs/reference.md and docs/import-keepalived.md from the code that reads the files
+	@$(GO) run ./config/reference
 
 .PHONY: lint
 lint: ## run gofmt, vet, fix, tidy, staticcheck
@@ -140,9 +140,12 @@ ROUNDS ?= 50
 PROOFS ?= Cut|Adverts|WrongSegment|WithoutAnnouncements|LivingMachine|WithoutALifetime|TwoOfThree|WithoutAGrace|WhoOwns
 
 .PHONY: proofs
-proofs: setup-test build test-tools ## run the proofs of who owns an address in full length; PROOFS=pattern of those without IPVS, ROUNDS=
-	@QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -count=1 -race -v -timeout 2h -run '$(PROOFS)' ./e2e/wire
-	@QUORATE_ROUNDS=$(ROUNDS) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -count=1 -v -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn/round ./e2e/moves
+proofs: setup-test build test-tools ## run the proofs of who owns an address in full length; writes docs/results/ownership-proofs-DATE.md; PROOFS=pattern of those without IPVS, ROUNDS=
+	@mkdir -p docs/results; page=$(CURDIR)/docs/results/ownership-proofs-$$(date +%F).md; status=0; \
+	{ QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -json -count=1 -race -parallel 1 -timeout 2h -run '$(PROOFS)' ./e2e/wire; \
+	QUORATE_ROUNDS=$(ROUNDS) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn/round ./e2e/moves/holds; } | \
+	$(GO) run ./e2e/proof/page -about 'quorate $(VERSION)' -o "$$page" || status=$$?; \
+	echo "$$page"; exit $$status
 
 # How many scenarios are simulated, from which seed on; SEED replays the one of a seed with all that happens in it.
 N    ?= 10000

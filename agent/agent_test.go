@@ -100,17 +100,40 @@ func TestViewsKnowTheDeadTheDrainingAndTheLeaving(t *testing.T) {
 func TestASuccessorIsAliveReadyAndStays(t *testing.T) {
 	state := &fsm.State{
 		Members: map[string]fsm.Member{
-			"d1": {Role: fsm.RoleDirector}, "d2": {Role: fsm.RoleDirector, Draining: true},
-			"d3": {Role: fsm.RoleDirector}, "d4": {Role: fsm.RoleDirector},
+			"d1": {Role: fsm.RoleDirector}, "d2": {Role: fsm.RoleDirector, Draining: true}, "w": {Role: fsm.RoleWitness},
+			"d3": {Role: fsm.RoleDirector}, "d4": {Role: fsm.RoleDirector}, "d5": {Role: fsm.RoleDirector},
+			"d6": {Role: fsm.RoleDirector}, "d7": {Role: fsm.RoleDirector}, "d8": {Role: fsm.RoleDirector}, "d9": {Role: fsm.RoleDirector},
 		},
-		Groups: map[string]fsm.Ownership{"g": {Owner: "d1", Order: []string{"d2", "d3", "d4"}}},
+		Groups: map[string]fsm.Ownership{"g": {Owner: "d1", Order: []string{"d2", "w", "d3", "d4", "d5", "d6", "d7", "d8", "d9", "d1"}}},
 	}
-	ready := received{report: report{Ready: true}}
-	if got := successor(state, map[string]received{"d1": ready, "d2": ready, "d3": {}, "d4": ready}, "g", "d1"); got != "d4" {
-		t.Errorf("successor %q", got)
+	says := func(g groupReport) received {
+		return received{report: report{Ready: true, Groups: map[string]groupReport{"g": g}}}
 	}
-	if got := successor(state, map[string]received{"d1": ready}, "g", "d1"); got != "" {
-		t.Errorf("successor %q among the dead", got)
+	ready := says(groupReport{State: "backup"})
+	live := map[string]received{
+		"d1": ready, "d2": ready, "w": ready,
+		"d4": {report: report{Reasons: []string{"it is behind", "the keeper does not answer"}}},
+		"d5": {report: report{Ready: true, Leaving: true}},
+		"d6": says(groupReport{Waiting: true}),
+		"d7": says(groupReport{State: "backup", Unfit: "eth1 is down"}),
+		"d8": says(groupReport{State: "initialize"}),
+		"d9": ready,
+	}
+	if got, why := successor(state, live, "g", "d1"); got != "d9" || why != nil {
+		t.Errorf("successor %q %q", got, why)
+	}
+	delete(live, "d9")
+	got, why := successor(state, live, "g", "d1")
+	want := []string{
+		"d2 is drained", "w is a witness", "d3 is not heard of", "d4 is not ready: it is behind; the keeper does not answer", "d5 leaves",
+		"d6 does not know yet whether it meets what the group requires", "d7 cannot own it: eth1 is down", "d8 has not started its router yet",
+		"d9 is not heard of",
+	}
+	if diff := cmp.Diff(want, why); diff != "" || got != "" {
+		t.Errorf("successor %q, and why not (-want +got):\n%s", got, diff)
+	}
+	if got := said([]unmoved{{"a", nil}, {"g", why[:2]}}); got != "a, g (d2 is drained; w is a witness)" {
+		t.Errorf("said %q", got)
 	}
 }
 

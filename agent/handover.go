@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
@@ -17,14 +18,38 @@ func (s *session) relieve(ctx context.Context) {
 	}
 	s.group.Go(func() error {
 		defer s.relieving.Store(false)
-		s.giveAway(ctx, "the keeper of "+s.cfg.Name+" stops")
+		s.giveAway(ctx, "the keeper of "+s.cfg.Name+" stops", nil)
 		return nil
 	})
 }
 
+// An unmoved group is one that this host still owns, and why each of the others cannot take it: empty where
+// one could.
+type unmoved struct {
+	group string
+	why   []string
+}
+
+func (u unmoved) String() string {
+	if len(u.why) == 0 {
+		return u.group
+	}
+	return u.group + " (" + strings.Join(u.why, "; ") + ")"
+}
+
+// said is how groups that did not move are named to a person.
+func said(left []unmoved) string {
+	var all []string
+	for _, k := range left {
+		all = append(all, k.String())
+	}
+	return strings.Join(all, ", ")
+}
+
 // giveAway asks the log to move every group that this host owns to its best successor, waits, and
-// returns what it still owns.
-func (s *session) giveAway(ctx context.Context, reason string) []string {
+// returns what it still owns. Where nobody could take a group it gives up at once, unless patient: that
+// hears what is waited for, and may be called often.
+func (s *session) giveAway(ctx context.Context, reason string, patient func(left []unmoved)) []unmoved {
 	ctx, cancel := context.WithTimeout(ctx, handOverLimit)
 	defer cancel()
 	for {
@@ -33,37 +58,74 @@ func (s *session) giveAway(ctx context.Context, reason string) []string {
 			return nil
 		}
 		state, live := s.node.State(), s.reports.live(time.Now())
-		waiting := false
+		var left []unmoved
+		takers := 0
 		for _, name := range owned {
-			g := state.Groups[name]
-			to := successor(state, live, name, s.cfg.Name)
+			to, why := successor(state, live, name, s.cfg.Name)
+			left = append(left, unmoved{name, why})
 			if to == "" {
 				continue
 			}
-			waiting = true
-			if g.Intent != nil {
-				continue
-			}
-			intent := fsm.Intent{To: to, Epoch: g.Epoch + 1, Reason: reason}
-			if err := s.node.Propose(ctx, fsm.SetIntent{Group: name, Intent: intent}); err != nil {
-				s.log.Warn("move not agreed", "group", name, "to", to, "err", err)
-			}
+			takers++
+			s.intend(ctx, name, to, reason)
 		}
-		if !waiting || !sleep(ctx, 20*time.Millisecond) {
-			return s.keeper.Owned()
+		if takers == 0 && patient != nil {
+			patient(left)
+		}
+		if takers == 0 && patient == nil || !sleep(ctx, 20*time.Millisecond) {
+			return left
 		}
 	}
 }
 
-// successor returns the best director that could take a group now, or "".
-func successor(state *fsm.State, live map[string]received, group, not string) string {
+// intend asks the log to move a group, if no move is under way.
+func (s *session) intend(ctx context.Context, group, to, reason string) {
+	g := s.node.State().Groups[group]
+	if g.Intent != nil {
+		return
+	}
+	intent := fsm.Intent{To: to, Epoch: g.Epoch + 1, Reason: reason}
+	if err := s.node.Propose(ctx, fsm.SetIntent{Group: group, Intent: intent}); err != nil {
+		s.log.Warn("move not agreed", "group", group, "to", to, "err", err)
+	}
+}
+
+// successor returns the best director that could take a group now. If there is none it says why of each.
+func successor(state *fsm.State, live map[string]received, group, not string) (name string, why []string) {
 	for _, name := range state.Groups[group].Order {
-		r, alive := live[name]
-		m := state.Members[name]
-		own := r.Groups[group]
-		if name != not && alive && r.Ready && !own.Waiting && own.Unfit == "" && own.State != "initialize" && !m.Draining && !r.Leaving && m.Role == fsm.RoleDirector {
-			return name
+		if name == not {
+			continue
 		}
+		r, alive := live[name]
+		reason := cannotTake(state.Members[name], r, alive, group)
+		if reason == "" {
+			return name, nil
+		}
+		why = append(why, name+" "+reason)
+	}
+	return "", why
+}
+
+// cannotTake says why a member could not take a group now, or is empty.
+func cannotTake(m fsm.Member, r received, alive bool, group string) string {
+	own := r.Groups[group]
+	switch {
+	case m.Role != fsm.RoleDirector:
+		return "is a witness"
+	case !alive:
+		return "is not heard of"
+	case m.Draining:
+		return "is drained"
+	case r.Leaving:
+		return "leaves"
+	case !r.Ready:
+		return "is not ready: " + strings.Join(r.Reasons, "; ")
+	case own.Waiting:
+		return "does not know yet whether it meets what the group requires"
+	case own.cannot() != "":
+		return "cannot own it: " + own.cannot()
+	case own.State == "initialize":
+		return "has not started its router yet"
 	}
 	return ""
 }

@@ -277,6 +277,19 @@ func (d *Driver) Claimed(name string) string {
 	return ""
 }
 
+// Insists are the groups that the log names this director for, while the one that it named before may not know that.
+func (d *Driver) Insists(state *fsm.State) map[string]bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := map[string]bool{}
+	for name, x := range d.groups {
+		if x.machine.Insists(d.cfg.Self, state.Groups[name]) {
+			out[name] = true
+		}
+	}
+	return out
+}
+
 // Gone reports whether a member is silent here on every path that a group knows of.
 func (d *Driver) Gone(name, member string, now time.Time) bool {
 	state := d.cfg.Now().State

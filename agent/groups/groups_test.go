@@ -28,6 +28,21 @@ func TestAMoveIsCarriedOutInItsOrder(t *testing.T) {
 	}
 }
 
+func TestTheConnectionsOfAnOwnerThatWasAwayAreFetchedWhenItIsBack(t *testing.T) {
+	w := newWorld(t, "g")
+	pull := w.hold("pull d1")
+	w.change(func() { w.away = true })
+	w.wants("g")
+	pull <- errRefused
+	pull <- errRefused
+	pull <- nil // it is back
+	noted := w.await("SetOwner")
+	if slices.Index(noted, "claim g") > slices.Index(noted, "pull d1") {
+		t.Errorf("it waits for who does not answer: %q", noted)
+	}
+	w.end() // waits until nobody pulls any more
+}
+
 func TestWhatIsAskedOfTheKeeperIsAskedInTheOrderOfTheDecisions(t *testing.T) {
 	w := newWorld(t, "g", "h")
 	claim := w.hold("claim g")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/quorate/quorate/director/ownership"
 )
@@ -19,8 +20,9 @@ type pulls struct {
 
 type pulling struct {
 	done  chan struct{}
-	cover Coverage // when done
-	err   error    // likewise
+	cover Coverage  // when done
+	err   error     // likewise
+	at    time.Time // likewise
 }
 
 // Coverage is how many of another director's connections this one has.
@@ -71,6 +73,50 @@ func (d *Driver) joinPull(from string) *pulling {
 		ctx, cancel := context.WithTimeout(d.ctx, ownership.MoveLimit)
 		defer cancel()
 		p.cover, p.err = d.cfg.Pull(ctx, from)
+		p.at = time.Now()
 	})
 	return p
+}
+
+// Those who began a connection send again for some seconds: so long an owner that could not be asked for its
+// connections is asked again after its group was taken from it, and an answer is worth having.
+const (
+	chaseFor   = 10 * time.Second
+	chaseEvery = 250 * time.Millisecond
+	lately     = time.Second // what was brought then is all that there is
+)
+
+// chase brings the connections here that a former owner could not be asked for, since its control was away: as soon as
+// that is back.
+func (d *Driver) chase(from string) {
+	if from == "" || from == d.cfg.Self || d.pulledLately(from) {
+		return
+	}
+	d.cfg.Go(func() {
+		ctx, cancel := context.WithTimeout(d.ctx, chaseFor)
+		defer cancel()
+		for d.pull(ctx, from, 0) != nil {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(chaseEvery):
+			}
+		}
+	})
+}
+
+// pulledLately reports whether the newest connections of a director are here.
+func (d *Driver) pulledLately(from string) bool {
+	d.pulls.mu.Lock()
+	p := d.pulls.last[from]
+	d.pulls.mu.Unlock()
+	if p == nil {
+		return false
+	}
+	select {
+	case <-p.done:
+		return p.err == nil && time.Since(p.at) < lately
+	default:
+		return false
+	}
 }

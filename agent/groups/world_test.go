@@ -40,6 +40,7 @@ type world struct {
 	state    *fsm.State
 	parts    map[string]string // group: what the keeper says
 	member   map[string]ownership.Part
+	away     bool // no other member's agent answers
 }
 
 // request and reply are what the keeper's socket speaks.
@@ -132,7 +133,7 @@ func (w *world) now() Now {
 		Member: func(group, name string) ownership.Member {
 			w.mu.Lock()
 			defer w.mu.Unlock()
-			return ownership.Member{Name: name, Alive: true, Ready: true, Fit: true, Part: parts[group]}
+			return ownership.Member{Name: name, Alive: !w.away, Ready: true, Fit: true, Part: parts[group]}
 		},
 	}
 }

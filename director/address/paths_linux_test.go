@@ -62,6 +62,16 @@ func routedNamespace(t *testing.T) *Host {
 	ip(t, "addr add 192.0.2.1/24 dev qa")
 	ip(t, "addr add 2001:db8::1/64 dev qa nodad")
 	must(t, h.Renew([]Address{on("qa", "192.0.2.100/24"), on("qa", "2001:db8::100/64")}, 0))
+	// The kernel makes its own routes of IPv6 addresses and links later, from a queue of work.
+	deadline := time.Now().Add(10 * time.Second)
+	for _, own := range []string{"local 2001:db8::1 dev qa", "local 2001:db8::100 dev qa", "multicast ff00::/8 dev qa", "multicast ff00::/8 dev qb"} {
+		for !strings.Contains(allPaths(t), own) {
+			if time.Now().After(deadline) {
+				t.Fatalf("no %q in\n%s", own, allPaths(t))
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
 	return h
 }
 

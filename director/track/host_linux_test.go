@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -200,19 +201,21 @@ func TestAFileIsReadAsANumber(t *testing.T) {
 
 func TestAFileThatIsBeingWrittenIsNotTakenForMissing(t *testing.T) {
 	t.Parallel()
-	path := filepath.Join(t.TempDir(), "number")
-	f, err := os.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	go func() {
-		time.Sleep(rewriting / 5)
-		f.WriteString("5\n")
-	}()
-	if got, _ := lookAtFile(t.Context(), Spec{Path: path, MissingFails: true}); got.Value != 5 {
-		t.Errorf("%+v, want 5", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "number")
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		go func() {
+			time.Sleep(rewriting / 5)
+			f.WriteString("5\n")
+		}()
+		if got, _ := lookAtFile(t.Context(), Spec{Path: path, MissingFails: true}); got.Value != 5 {
+			t.Errorf("%+v, want 5", got)
+		}
+	})
 }
 
 func TestAScriptIsFollowed(t *testing.T) {

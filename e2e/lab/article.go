@@ -96,19 +96,27 @@ func (a *Article) AddDirector() *Director {
 // Cluster starts the agents and makes them one cluster, whole and ready.
 func (a *Article) Cluster(t T) {
 	t.Helper()
-	var agents []*Process
-	for _, d := range a.Directors {
-		agents = append(agents, d.StartAgent(t))
-	}
-	for i, d := range a.Directors {
-		d.AwaitAgent(t, agents[i])
-	}
+	a.Agents(t)
 	first := a.Directors[0]
 	must(t, first, "init")
 	for _, d := range a.Directors[1:] {
 		a.Join(t, d)
 	}
 	a.AwaitReady(t, 60*time.Second)
+}
+
+// Agents starts every agent that does not run, all at once, and waits until they answer.
+func (a *Article) Agents(t T) {
+	t.Helper()
+	started := map[*Director]*Process{}
+	for _, d := range a.Directors {
+		if _, err := d.FindProcess("agent"); err != nil {
+			started[d] = d.StartAgent(t)
+		}
+	}
+	for d, p := range started {
+		d.AwaitAgent(t, p)
+	}
 }
 
 // Join makes a director whose agent runs a member, through the first other one that is on.
@@ -133,10 +141,8 @@ func (a *Article) Heal(t T, text string) {
 		if !d.On() {
 			d.Revive()
 		}
-		if _, err := d.FindProcess("agent"); err != nil {
-			d.Agent(t)
-		}
 	}
+	a.Agents(t)
 	for _, d := range a.Directors {
 		s, err := d.Status()
 		if err != nil {

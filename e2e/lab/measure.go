@@ -121,6 +121,9 @@ func (p *Prober) Close() ProbeReport {
 	return r
 }
 
+// Stop ends it, and nobody wants its report. It may have been closed.
+func (p *Prober) Stop() { p.m.stdin.Close() }
+
 // String is the report in a line.
 func (r ProbeReport) String() string {
 	const step = 100 * time.Microsecond
@@ -129,7 +132,7 @@ func (r ProbeReport) String() string {
 
 // Requests says what an [HTTPClient] does.
 type Requests struct {
-	To      string        // address and port
+	To      string        // address and port; several with commas between take turns
 	Path    string        // "" is /
 	Rate    int           // new connections per second; 0 is 20
 	Timeout time.Duration // of a request, all in all; 0 is 5 s
@@ -151,6 +154,7 @@ type RequestReport struct {
 	Longest  time.Duration // the longest time between two answers
 	At       time.Time     // when it began
 	Slowest  time.Duration // the longest time a request took that was answered
+	Stall    time.Duration // for how long the client itself stood still at most: that is not the network's fault
 }
 
 // A Failure is a request or a connection that failed.
@@ -176,14 +180,18 @@ func (c *HTTPClient) Close() RequestReport {
 	return r
 }
 
+// Stop is [Prober.Stop].
+func (c *HTTPClient) Stop() { c.m.stdin.Close() }
+
 // String is the report in a few lines.
 func (r RequestReport) String() string {
 	var shares []string
 	for _, name := range slices.Sorted(maps.Keys(r.ByServer)) {
 		shares = append(shares, fmt.Sprintf("%s %d", name, r.ByServer[name]))
 	}
-	text := fmt.Sprintf("%d requests, %d failed, longest gap %v, slowest %v, answered by %s",
-		r.Sent, len(r.Failures), r.Longest.Round(time.Millisecond), r.Slowest.Round(time.Millisecond), strings.Join(shares, ", "))
+	const step = time.Millisecond
+	text := fmt.Sprintf("%d requests, %d failed, longest gap %v, slowest %v, client's own stall %v, answered by %s",
+		r.Sent, len(r.Failures), r.Longest.Round(step), r.Slowest.Round(step), r.Stall.Round(step), strings.Join(shares, ", "))
 	for i, f := range r.Failures {
 		if i == 5 {
 			return text + "\n ..."
@@ -195,7 +203,7 @@ func (r RequestReport) String() string {
 
 // Connections says what [Conns] do.
 type Connections struct {
-	To       string        // address and port of a TCP echo service
+	To       string        // address and port of a TCP echo service; several with commas between take turns
 	Count    int           // 0 is 10
 	Interval time.Duration // between two messages on a connection; 0 is 50 ms
 	Limit    time.Duration // 0 is five minutes
@@ -231,6 +239,9 @@ func (c *Conns) Close() ConnsReport {
 	}
 	return r
 }
+
+// Stop is [Prober.Stop].
+func (c *Conns) Stop() { c.m.stdin.Close() }
 
 // A ConnsReport is a report for each connection.
 type ConnsReport []ConnReport

@@ -179,7 +179,7 @@ func runRequests(order Requests) error {
 	room := make(chan struct{}, maxOpen)
 	var open sync.WaitGroup
 	done := until(order.Limit)
-	for next := time.Now(); ; {
+	for next, turn := time.Now(), 0; ; turn++ {
 		select {
 		case <-done:
 			open.Wait()
@@ -187,14 +187,25 @@ func runRequests(order Requests) error {
 			return report(c.report)
 		default:
 		}
+		if c.late(time.Since(next)) > time.Second {
+			next = time.Now() // a long stall is not caught up with: so many at once would be another load
+		}
 		room <- struct{}{}
 		open.Go(func() {
-			c.one()
+			c.one(inTurn(order.To, turn))
 			<-room
 		})
 		next = next.Add(interval)
 		time.Sleep(time.Until(next))
 	}
+}
+
+// late notes by how much a request is late, and returns it.
+func (c *requesting) late(by time.Duration) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.report.Stall = max(c.report.Stall, by)
+	return by
 }
 
 // gap notes the time since the last answer. The caller has the lock, or nobody else runs.
@@ -204,9 +215,9 @@ func (c *requesting) gap(now time.Time) {
 	}
 }
 
-func (c *requesting) one() {
+func (c *requesting) one(to string) {
 	start := time.Now()
-	server, err := c.fetch(start)
+	server, err := c.fetch(to, start)
 	now := time.Now()
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -223,9 +234,9 @@ func (c *requesting) one() {
 }
 
 // fetch makes one request on a connection of its own, and returns the name of the server.
-func (c *requesting) fetch(start time.Time) (string, error) {
+func (c *requesting) fetch(to string, start time.Time) (string, error) {
 	deadline := start.Add(cmp.Or(c.order.Timeout, 5*time.Second))
-	conn, err := (&net.Dialer{Deadline: deadline}).Dial("tcp", c.order.To)
+	conn, err := (&net.Dialer{Deadline: deadline}).Dial("tcp", to)
 	if err != nil {
 		return "", err
 	}
@@ -249,11 +260,17 @@ func (c *requesting) fetch(start time.Time) (string, error) {
 	return resp.Header.Get("X-Server"), nil
 }
 
+// inTurn is one of some addresses with commas between.
+func inTurn(all string, turn int) string {
+	each := strings.Split(all, ",")
+	return each[turn%len(each)]
+}
+
 func runConnections(order Connections) error {
 	reports := make(ConnsReport, cmp.Or(order.Count, 10))
 	conns := make([]net.Conn, len(reports))
 	for i := range conns {
-		conn, err := net.DialTimeout("tcp", order.To, 5*time.Second)
+		conn, err := net.DialTimeout("tcp", inTurn(order.To, i), 5*time.Second)
 		if err != nil {
 			return fmt.Errorf("connection %d: %w", i, err)
 		}

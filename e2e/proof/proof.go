@@ -39,8 +39,11 @@ func Series(t *testing.T, directors int, text string, steps ...Step) {
 	a := lab.NewArticle(t, directors)
 	a.Cluster(t)
 	for _, s := range steps {
-		a.Heal(t, text)
-		if !t.Run(s.Name, func(t *testing.T) { s.Proof(t, a) }) {
+		ok := t.Run(s.Name, func(t *testing.T) {
+			a.Heal(t, text)
+			s.Proof(t, a)
+		})
+		if !ok {
 			return
 		}
 	}
@@ -86,7 +89,7 @@ func without(t *testing.T, a *lab.Article, text string, b Broken) string {
 	if b.Anew {
 		restart(t, a)
 	}
-	attempt := &attempt{T: t}
+	attempt := &attempt{T: t, enough: regexp.MustCompile(b.Because)}
 	attempt.run(func() { b.Step.Proof(attempt, a) })
 	return attempt.said.String()
 }
@@ -118,9 +121,7 @@ func restart(t *testing.T, a *lab.Article) {
 			}
 		}
 	}
-	for _, d := range a.Directors {
-		d.Agent(t)
-	}
+	a.Agents(t)
 	a.AwaitReady(t, 30*time.Second)
 }
 
@@ -159,6 +160,7 @@ func mutantBinary(t lab.T) string {
 type attempt struct {
 	*testing.T
 
+	enough  *regexp.Regexp  // once it says this, it need not go on
 	said    strings.Builder // why it failed; empty: it did not
 	cleanup []func()
 }
@@ -187,6 +189,9 @@ func (a *attempt) run(f func()) {
 func (a *attempt) Errorf(format string, args ...any) {
 	fmt.Fprintf(&a.said, format+"\n", args...)
 	a.Logf("as it must: "+format, args...)
+	if a.enough.MatchString(a.said.String()) {
+		panic(gaveUp{})
+	}
 }
 
 // Fatalf implements [lab.T].

@@ -37,36 +37,49 @@ func TestWhereTheClusterPortIsCut(t *testing.T) {
 	t.Parallel()
 	w := ownedAs(t, "ca", 3)
 	for _, tt := range []struct {
-		name     string
-		outgoing bool // what it sends is dropped
-		incoming bool // what is sent to it is dropped
-
+		way
 		standby, owner bool // where it is tried
 	}{
-		{"both ways", true, true, true, true},
-		{"what it says", true, false, proof.Long(false, true), true},
-		{"what it hears", false, true, true, proof.Long(false, true)},
+		{bothWays, true, true},
+		{whatItSays, proof.Long(false, true), true},
+		{whatItHears, true, proof.Long(false, true)},
 	} {
-		cut := func(d *lab.Director) (undo func()) {
-			one, rest := []*lab.Host{d.Host}, w.hosts(d)
-			undos := []func(){func() {}}
-			if tt.outgoing {
-				undos = append(undos, w.toward(one, rest, lab.AgentTraffic(), w.Inner))
-			}
-			if tt.incoming {
-				undos = append(undos, w.toward(rest, one, lab.AgentTraffic(), w.Inner))
-			}
-			return func() {
-				for _, undo := range undos {
-					undo()
-				}
-			}
-		}
+		cut := func(d *lab.Director) (undo func()) { return w.deafen(d, tt.way) }
 		if tt.standby && !t.Run("at a standby, "+tt.name, func(t *testing.T) { w.standbyCut(t, cut) }) {
 			return
 		}
 		if tt.owner && !t.Run("at the owner, "+tt.name, func(t *testing.T) { w.ownerCut(t, cut) }) {
 			return
+		}
+	}
+}
+
+// A way to cut one agent off.
+type way struct {
+	name     string
+	outgoing bool // what it sends is dropped
+	incoming bool // what is sent to it is dropped
+}
+
+var (
+	bothWays    = way{"both ways", true, true}
+	whatItSays  = way{"what it says", true, false}
+	whatItHears = way{"what it hears", false, true}
+)
+
+// deafen cuts the cluster port of one director.
+func (w *testnet) deafen(d *lab.Director, how way) (undo func()) {
+	one, rest := []*lab.Host{d.Host}, w.hosts(d)
+	var undos []func()
+	if how.outgoing {
+		undos = append(undos, w.toward(one, rest, lab.AgentTraffic(), w.Inner))
+	}
+	if how.incoming {
+		undos = append(undos, w.toward(rest, one, lab.AgentTraffic(), w.Inner))
+	}
+	return func() {
+		for _, undo := range undos {
+			undo()
 		}
 	}
 }
@@ -129,11 +142,14 @@ func (w *testnet) ownerCut(t *testing.T, cut func(*lab.Director) func()) {
 	w.told(t, before+1, "before: "+owner.Name+": control of "+owner.Name+" has not answered for ")
 }
 
-// The control: a leader that waits for the owner moves nothing.
-func (w *testnet) waitsForACutOwner(t *testing.T, owner *lab.Director) {
-	undo := w.Partition([]*lab.Host{owner.Host}, w.hosts(owner), lab.AgentTraffic(), w.Inner)
-	defer undo()
-	w.stays(t, owner, 4*ownership.Grace)
+// The control: a leader that waits for the owner moves nothing, whichever way is cut.
+func (w *testnet) waitsForACutOwner(t *testing.T) {
+	for _, how := range proof.Long([]way{whatItSays}, []way{bothWays, whatItSays, whatItHears}) {
+		owner := w.settled(t)
+		undo := w.deafen(owner, how)
+		w.stays(t, owner, 4*ownership.Grace)
+		undo()
+	}
 }
 
 // TestWhereAdvertsPassOneWay drops VRRP in one direction. What a standby would say to the owner nobody misses.
@@ -226,6 +242,7 @@ func TestWithoutAGuardAnOwnerOnTheWrongSegmentKeepsTheAddress(t *testing.T) {
 	w.apply(t, routerFile)
 	w.settled(t)
 	t.Run("where adverts do not pass two own", w.twoWhereAdvertsDoNotPass)
+	t.Run("where they pass one way two own", w.twoWhereAdvertsPassOneWay)
 	owner := w.settled(t)
 	undo := w.Rewire(owner.Host, w.Outer, w.Net.Segment("elsewhere"))
 	defer undo()

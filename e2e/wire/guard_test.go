@@ -98,8 +98,22 @@ func mutantsAs(t *testing.T, name, promise string) *testnet {
 func (w *testnet) twoWhereAdvertsDoNotPass(t *testing.T) {
 	undo := w.Partition(w.hosts(), w.hosts(), lab.VRRP())
 	defer undo()
+	w.twoOwn(t)
+}
+
+// twoWhereAdvertsPassOneWay is the control of a standby that does not hear the owner.
+func (w *testnet) twoWhereAdvertsPassOneWay(t *testing.T) {
+	owner := w.settled(t)
+	undo := w.toward([]*lab.Host{owner.Host}, []*lab.Host{w.others(owner)[0].Host}, lab.VRRP(), w.Outer)
+	defer undo()
+	w.twoOwn(t)
+}
+
+// twoOwn holds that soon two have the address, for longer than a second at once.
+func (w *testnet) twoOwn(t *testing.T) {
+	t.Helper()
 	time.Sleep(2 * time.Second)
-	for range 100 { // for longer than a second at once
+	for range 100 {
 		if len(w.Owners(vip)) < 2 {
 			t.Fatalf("owners: %v, want two: the proof proves nothing", w.Owners(vip))
 		}

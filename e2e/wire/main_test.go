@@ -8,12 +8,14 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +28,13 @@ import (
 	"github.com/quorate/quorate/e2e/lab"
 )
 
-func TestMain(m *testing.M) { lab.MainHost(m) }
+func TestMain(m *testing.M) {
+	// These tests wait more than they compute. It is set before the command line is read, which may say otherwise.
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+		panic(err)
+	}
+	lab.MainHost(m)
+}
 
 // The virtual address, and how fast its owner is missed.
 const (

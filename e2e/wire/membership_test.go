@@ -138,6 +138,31 @@ func TestTheLastMembersOfACluster(t *testing.T) {
 	w.settled(t)
 }
 
+// Who leaves waits a moment for somebody who can take over, and says who cannot and why.
+func TestALeaveThatNobodyCanTakeOver(t *testing.T) {
+	t.Parallel()
+	w := owned(t, 3)
+	owner := w.settled(t)
+	others := w.others(owner)
+	for _, d := range others {
+		command(t, owner, "drain", "director", d.Name).want(t, 0)
+	}
+	w.unchanged(t, func() {
+		command(t, owner, "leave").refused(t, "nobody else could take over web",
+			others[0].Name+" is drained; "+others[1].Name+" is drained", "--force")
+	})
+	done := make(chan result)
+	go func() { done <- command(t, owner, "leave") }()
+	time.Sleep(500 * time.Millisecond) // it waits by now
+	command(t, others[1], "enable", "director", others[1].Name).want(t, 0)
+	if out := (<-done).want(t, 0); !strings.Contains(out.err, "waiting: nobody can take over web") {
+		t.Errorf("leave says %q", out.err)
+	}
+	if got := w.agreed(t); got != others[1] {
+		t.Errorf("%s owns", got.Name)
+	}
+}
+
 func TestMembersThatAreGone(t *testing.T) {
 	t.Parallel()
 	w := ownedAs(t, "m", 3)

@@ -352,9 +352,8 @@ func TestWithoutAGraceNothingMovesFromAFrozenControl(t *testing.T) {
 	t.Parallel()
 	w := mutated(t, "z", mutant.NoGrace)
 	w.apply(t, routerFile)
+	w.waitsForACutOwner(t)
 	owner := w.settled(t)
-	w.waitsForACutOwner(t, owner)
-	w.settled(t)
 	control := owner.Control()
 	if err := control.Freeze(); err != nil {
 		t.Fatalf("%v", err)

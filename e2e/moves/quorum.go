@@ -3,6 +3,8 @@ package moves
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -12,14 +14,18 @@ import (
 	"github.com/quorate/quorate/e2e/proof"
 )
 
+// What becomes of those who agree. NoQuorum and Recovery leave one director of three.
 var (
-	noQuorum      = proof.Step{Name: "without quorum requests go on", Proof: withoutQuorum}
-	controlKilled = proof.Step{Name: "control is killed everywhere and requests go on", Proof: controlKilledEverywhere}
-	poisoned      = proof.Step{Name: "a poisoned entry stops nobody", Proof: poisonStopsNobody}
+	NoQuorum      = proof.Step{Name: "without quorum requests go on", Proof: func(t lab.T, a *lab.Article) { withoutQuorum(t, a) }}
+	Recovery      = proof.Step{Name: "without quorum requests go on, and a recovery loses none", Proof: recoveryLosesNothing}
+	ControlKilled = proof.Step{Name: "control is killed everywhere and requests go on", Proof: controlKilledEverywhere}
+	// Poisoned needs a build that lets an entry that cannot be applied into the log.
+	Poisoned = proof.Step{Name: "a poisoned entry stops nobody", Proof: poisonStopsNobody}
 )
 
-// withoutQuorum kills two machines, then restarts the third's agent: it serves, its table unchanged.
-func withoutQuorum(t lab.T, a *lab.Article) {
+// withoutQuorum kills two machines, then restarts the third's agent: it serves, its table unchanged. It returns the
+// third.
+func withoutQuorum(t lab.T, a *lab.Article) *lab.Director {
 	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, servers) })
 	last := a.Directors[2]
 	before := last.IPVS()
@@ -52,6 +58,7 @@ func withoutQuorum(t lab.T, a *lab.Article) {
 	if out, err := last.Quorate("apply", last.WriteFile("empty.hcl", ""), "--yes"); err == nil {
 		t.Errorf("a change was accepted without quorum: %s", out)
 	}
+	return last
 }
 
 func owns(a *lab.Article, d *lab.Director) error {
@@ -89,14 +96,11 @@ func controlKilledEverywhere(t lab.T, a *lab.Article) {
 	if now := a.AwaitOwner(t, time.Second, lab.OuterVIP); now != owner {
 		t.Errorf("%s owns, before: %s", now.Name, owner.Name)
 	}
-	for _, d := range a.Directors {
-		d.Agent(t)
-	}
+	a.Agents(t)
 	a.AwaitReady(t, 30*time.Second)
 	serves(t, a, "with control again")
 }
 
-// poisonStopsNobody needs a build that lets such an entry into the log.
 func poisonStopsNobody(t lab.T, a *lab.Article) {
 	lab.Eventually(t, 15*time.Second, "all servers are up", func() error { return proof.SameTables(a, servers) })
 	poison(t, a)
@@ -118,4 +122,14 @@ func poisonStopsNobody(t lab.T, a *lab.Article) {
 		d.Agent(t)
 	}
 	serves(t, a, "after restarts with a poisoned entry")
+}
+
+// poison puts an entry that cannot be decoded into the log of all directors.
+func poison(t lab.T, a *lab.Article) {
+	t.Helper()
+	for _, d := range a.Directors {
+		if err := os.WriteFile(filepath.Join(d.DataDir(), "poison"), nil, 0o600); err != nil {
+			t.Fatalf("%v", err)
+		}
+	}
 }

@@ -21,16 +21,17 @@ func errOwners(outer, inner []*lab.Host) error {
 	return errors.New(strings.Join(text, ", "))
 }
 
+// What is in the kernels.
 var (
-	tables  = proof.Step{Name: "a change on any director is in every kernel", Proof: anyDirector}
-	foreign = proof.Step{Name: "what quorate did not make stays", Proof: foreignStays}
+	Tables  = proof.Step{Name: "a change on any director is in every kernel", Proof: anyDirector}
+	Foreign = proof.Step{Name: "what quorate did not make stays", Proof: foreignStays}
 )
 
 func anyDirector(t lab.T, a *lab.Article) {
 	lab.Eventually(t, 15*time.Second, "the first table is everywhere", func() error { return proof.SameTables(a, servers) })
 	for i, d := range a.Directors {
 		weight := 10 + i
-		text := strings.Replace(echoFile, `"192.168.2.11:80" { weight = 1 }`, fmt.Sprintf(`"192.168.2.11:80" { weight = %d }`, weight), 1)
+		text := strings.Replace(File, `"192.168.2.11:80" { weight = 1 }`, fmt.Sprintf(`"192.168.2.11:80" { weight = %d }`, weight), 1)
 		d.MustQuorate("apply", d.WriteFile("cluster.hcl", text), "--yes")
 		want := fmt.Sprintf("-r 192.168.2.11:80 -m -w %d", weight)
 		lab.Eventually(t, 10*time.Second, "the change made on "+d.Name+" is everywhere", func() error {

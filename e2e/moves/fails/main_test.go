@@ -1,0 +1,31 @@
+// Package fails holds the controls of package moves: each of its proofs fails where its promise is switched off. Each
+// runs the build in which that can be.
+package fails
+
+import (
+	"testing"
+
+	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/e2e/lab"
+	"github.com/quorate/quorate/e2e/moves"
+	"github.com/quorate/quorate/e2e/proof"
+)
+
+func TestMain(m *testing.M) { lab.Main(m) }
+
+func TestEachProofFailsWithoutItsPromise(t *testing.T) {
+	proof.Controls(t, 3, moves.File,
+		proof.Broken{Mutant: mutant.NoStandby, Step: moves.MachineDies, Because: "both addresses are with one other director"},
+		proof.Broken{Mutant: mutant.LoneRouters, Step: moves.LinkDown, Because: "outer: d., inner: d."},
+		proof.Broken{Mutant: mutant.DeafTables, Step: moves.Tables, Because: "the change made on"},
+		proof.Broken{Mutant: mutant.BreakFirst, Step: moves.Drain, Because: "requests lost|connections broken"},
+		proof.Broken{Mutant: mutant.OneProcess, Step: moves.ControlKilled, Because: "requests lost", Anew: true},
+		proof.Broken{Mutant: mutant.FlushTables, Step: moves.NoQuorum, Because: "without quorum: |the table changed"},
+		proof.Broken{Mutant: mutant.PoisonEnds, Step: moves.Poisoned, Because: "that it cannot apply the entry"},
+	)
+}
+
+// That proof needs this build too, since no other lets a poisoned entry into its log; nothing is switched off.
+func TestAPoisonedEntryStopsNobody(t *testing.T) {
+	proof.Run(t, 3, moves.File, "poison", moves.Poisoned.Proof)
+}

@@ -1,0 +1,17 @@
+// Package holds runs the proofs of package moves with the product, one after the other on one cluster.
+package holds
+
+import (
+	"testing"
+
+	"github.com/quorate/quorate/e2e/lab"
+	"github.com/quorate/quorate/e2e/moves"
+	"github.com/quorate/quorate/e2e/proof"
+)
+
+func TestMain(m *testing.M) { lab.Main(m) }
+
+func TestWhatHappensToTheOwnerRequestsGoOn(t *testing.T) {
+	proof.Series(t, 3, moves.File, moves.MachineDies, moves.LinkDown, moves.Rounds, moves.Tables, moves.Foreign,
+		moves.ControlKilled, moves.Recovery)
+}
