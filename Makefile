@@ -102,8 +102,8 @@ vrrp-table: setup-test ## write docs/results/vrrp-requirements.md from a run of 
 	$(GO) run ./e2e/requirements -list e2e/requirements/requirements.txt -about 'quorate $(VERSION)' -o docs/results/vrrp-requirements.md
 
 .PHONY: reference
-reference: ## write docs/reference.md from the code that reads the files
-	@$(GO) run ./config/reference -o docs/reference.md
+reference: ## write docs/reference.md and docs/import-keepalived.md from the code that reads the files
+	@$(GO) run ./config/reference
 
 .PHONY: lint
 lint: ## run gofmt, vet, fix, tidy, staticcheck
@@ -127,11 +127,12 @@ bench-vrrp: setup-test build ## measure VRRP of quorate and keepalived side by s
 BUSY ?= 10m
 
 .PHONY: bench-ownership
-bench-ownership: setup-test build ## the same for who owns an address, in a cluster; BENCH=death|move|agent|idle|busy, BUSY=how long; writes docs/results/bench-ownership-DATE.md
+bench-ownership: setup-test build ## the same for who owns an address, in a cluster; BENCH=death|move|agent|idle|busy, BUSY=how long; writes what it measured into docs/results/bench-ownership-DATE.md
 	@$(GO) build -buildvcs=false -o bin/ ./e2e/interop/bench && mkdir -p docs/results
-	@results=$(if $(filter .,$(BENCH)),docs/results/bench-ownership-$$(date +%F).md,bin/bench-ownership.md); status=0; \
-	bin/bench -busy '$(BUSY)' ownership '$(BENCH)' >$$results || status=$$?; \
-	cat $$results; echo "$$results"; exit $$status
+	@page=docs/results/bench-ownership-$$(date +%F).md; newest=$$(ls docs/results/bench-ownership-*.md 2>/dev/null | tail -1); \
+	[ -e $$page ] || [ -z "$$newest" ] || cp $$newest $$page; \
+	bin/bench -busy '$(BUSY)' ownership '$(BENCH)' >bin/bench-ownership.md || { status=$$?; cat bin/bench-ownership.md; exit $$status; }; \
+	cat bin/bench-ownership.md; bin/bench -merge $$page ownership bin/bench-ownership.md && echo $$page
 
 # The proofs of who owns an address that take their time: every cut and freeze as long as the promise says, and
 # as many rounds as asked of all that is planned.

@@ -26,12 +26,13 @@ import (
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/fsm"
 )
 
 // The feature levels that this binary supports.
 const (
 	MinLevel = 1
-	MaxLevel = 1
+	MaxLevel = fsm.LevelHistory
 )
 
 // Config is what an agent needs.
@@ -93,7 +94,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 	}
 	group.Go(func() error { return a.keeper.Run(life) })
-	server := &http.Server{Handler: api.Handler(a), IdleTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return life }}
+	server := &http.Server{Handler: api.Handler(a), IdleTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return life }, ConnContext: withCaller}
 	group.Go(func() error { return serve(server, listener) })
 	if a.cfg.Ready != nil {
 		a.cfg.Ready()

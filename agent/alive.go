@@ -15,6 +15,7 @@ import (
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/probe"
 	"github.com/quorate/quorate/fsm"
 )
@@ -41,6 +42,7 @@ func (s *session) newAlive() {
 			return s.node.Stream(ctx, member, "/peer/pulse")
 		},
 		Tracker: s.alive.tracker,
+		Beat:    func(now time.Time) { s.groups.Beat(now) },
 		Log:     s.log,
 	})
 	s.alive.watcher = probe.NewWatcher(probe.WatchConfig{
@@ -50,6 +52,7 @@ func (s *session) newAlive() {
 		Ran:      s.alive.tracker.Ran,
 		Ended:    s.alive.tracker.Ended,
 	})
+	s.alive.tracker.BeforeDoubt(s.alive.watcher.Look)
 }
 
 // watchSegments has the segments asked for the members as they are now.
@@ -103,12 +106,24 @@ func (s *session) servePulse(w http.ResponseWriter, r *http.Request) {
 // onTime reports whether this process ran when it should have: what was not heard was not said.
 func (s *session) onTime(now time.Time) bool { return s.alive.tracker.OnTime(now) }
 
-// suspects reports whether a member has just missed a word: it is about to count as gone, or was late.
-func (s *session) suspects(now time.Time) bool {
-	return slices.ContainsFunc(s.others(), func(name string) bool {
+// suspects returns when to look again because a member has just missed a word: it is about to count as gone, or was
+// late. 0: none has.
+func (s *session) suspects(now time.Time) time.Duration {
+	again, every := time.Duration(0), s.cfg.Liveness
+	for _, name := range s.others() {
 		d := s.alive.tracker.Unheard(name, now)
-		return d > s.cfg.Liveness*3/2 && d < 10*s.cfg.Liveness
-	})
+		if d <= every*3/2 || d >= 10*every {
+			continue
+		}
+		next := every / 2
+		if left := goneAfter*every - d; left > 0 && left < next {
+			next = left + time.Millisecond // what its machine says last is a moment younger
+		}
+		if again == 0 || next < again {
+			again = next
+		}
+	}
+	return again
 }
 
 // silence is for how long nothing came from a member's agent over the cluster port, and for how long its own
@@ -125,6 +140,9 @@ func (s *session) silence(member fsm.Member, g fsm.Group, own keeper.GroupStatus
 	}
 	return s.usual(s.alive.tracker.Unheard(member.Name, now)), unreached
 }
+
+// goneAfter is after how many beats without one a member may count as gone.
+const goneAfter = time.Duration(ownership.GoneAfter / config.DefaultLiveness)
 
 // usual is a silence as it would be with beats of the usual length.
 func (s *session) usual(d time.Duration) time.Duration {

@@ -40,6 +40,7 @@ func (a *Agent) newDirector(s *session) (*director.Director, error) {
 		State: s.node.State, Current: s.node.Current, Quorum: s.quorum,
 		Ready:   func() bool { return len(s.unready(s.node.State())) == 0 },
 		Blocked: s.blocked,
+		Insists: s.groups.Insists,
 		Pool:    s.pool,
 		Order:   s.order,
 		Tables:  ipvs.New(ipvs.Config{Kernel: kernel, LedgerFile: ledgerFile(s.cfg.DataDir), Settle: ledgerSettle, Log: log}),

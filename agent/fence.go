@@ -24,10 +24,13 @@ const fenceAfter = 300 * time.Millisecond
 func (s *session) fence(ctx context.Context) error {
 	heard, stop := s.heard.listen()
 	defer stop()
+	tick := time.NewTicker(fenceAfter) // one whose report has come may be heard again only since
+	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-tick.C:
 		case <-heard:
 		}
 		if len(s.contested()) == 0 || s.keeper.Answers(ctx, fenceAfter) || ctx.Err() != nil {
@@ -43,18 +46,19 @@ func (s *session) fence(ctx context.Context) error {
 	}
 }
 
-// contested are the groups that the keeper owns, and that another director says to own.
+// contested are the groups of which the keeper has addresses, and that another director says to own.
 func (s *session) contested() []keeper.Group {
 	now := time.Now()
 	silent := func(name string) bool { return s.usual(s.alive.tracker.Unheard(name, now)) >= ownership.GoneAfter }
-	return contested(s.cfg.Name, s.keeper.Ordered(), s.owned(), s.reports.live(now), silent)
+	return contested(s.cfg.Name, s.keeper.Ordered(), s.kept(), s.reports.live(now), silent)
 }
 
-// owned are the groups that the keeper said last to own. Where it has not said anything since this process was
-// connected to it, they are those of which the kernel has addresses.
-func (s *session) owned() []string {
+// kept are the groups of which the keeper said last to have addresses, though it may not own them yet: one that was
+// started keeps what it finds while it listens. Where it has not said anything since this process was connected to
+// it, they are those of which the kernel has addresses.
+func (s *session) kept() []string {
 	if !s.keeper.Mute() {
-		return s.keeper.Owned()
+		return s.keeper.Kept()
 	}
 	present, err := presentAddresses(s.log)
 	if err != nil {

@@ -55,7 +55,7 @@ func reported(state *fsm.State, live map[string]received, group, name string) ow
 	m, own := state.Members[name], r.Groups[group]
 	return ownership.Member{
 		Name: name, Witness: m.Role == fsm.RoleWitness, Alive: alive, Ready: r.Ready && !own.Waiting, Draining: m.Draining || r.Leaving,
-		Fit: own.Unfit == "" && own.State != "initialize", Part: groups.Part(own.State),
+		Fit: own.Unfit == "" && own.State != "initialize", Part: groups.Part(own.State), Epoch: own.Epoch,
 	}
 }
 

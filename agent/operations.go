@@ -12,7 +12,6 @@ import (
 
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
-	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -250,60 +249,6 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 			return fmt.Errorf("%s drains, but still owns %s: nobody else is ready to take over, see `quorate status`; it goes on draining until `quorate enable director %s`", r.Director, strings.Join(owned, ", "), r.Director)
 		}
 	}
-}
-
-// Config implements [api.Agent].
-func (a *Agent) Config(context.Context) (fsm.Config, uint64, error) {
-	s, err := a.current()
-	if err != nil {
-		return fsm.Config{}, 0, err
-	}
-	state := s.node.State()
-	return state.Config, state.Revision, nil
-}
-
-// complete fills in what a configuration leaves to its defaults and to the keys that are kept, and says
-// what is wrong with it.
-func complete(state *fsm.State, c fsm.Config) (fsm.Config, config.Problems) {
-	c = config.KeepKeys(state.Config, config.WithDefaults(c), state.Secrets())
-	return c, append(config.Validate(c), config.MissingKeys(state.Config, c)...)
-}
-
-// Plan implements [api.Agent].
-func (a *Agent) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) {
-	s, err := a.current()
-	if err != nil {
-		return api.Plan{}, err
-	}
-	state := s.node.State()
-	cfg, problems := complete(state, r.Config)
-	plan := api.Plan{
-		Base:     state.Revision,
-		Changes:  config.Diff(state.Config, cfg),
-		Problems: append(append(config.Problems{}, problems...), s.fits(cfg)...), // [] in JSON, not null,
-		Kernel:   map[string][]string{},
-	}
-	err = s.planEverywhere(ctx, cfg, &plan)
-	return plan, err
-}
-
-// Apply implements [api.Agent]. Nothing is applied if anything is wrong.
-func (a *Agent) Apply(ctx context.Context, r api.ApplyRequest) (api.ApplyResult, error) {
-	s, err := a.current()
-	if err != nil {
-		return api.ApplyResult{}, err
-	}
-	cfg, problems := complete(s.node.State(), r.Config)
-	if err := problems.Err(); err != nil {
-		return api.ApplyResult{}, err
-	}
-	if err := s.fits(cfg).Err(); err != nil {
-		return api.ApplyResult{}, err
-	}
-	if err := s.propose(ctx, fsm.PutConfig{Base: r.Base, Config: cfg, Author: r.Author}); err != nil {
-		return api.ApplyResult{}, err
-	}
-	return api.ApplyResult{Revision: r.Base + 1, Index: s.node.State().Index}, nil
 }
 
 // Events implements [api.Agent].

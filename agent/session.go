@@ -88,6 +88,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 	cc.Duties = []func(context.Context, *cluster.Node){
 		s.duty(reportEvery, s.agreeVerdicts),
 		s.placeGroups,
+		s.duty(trialEvery, s.endTrial),
 	}
 	s.runner = checks.New(checks.Config{
 		Observer: s.cfg.Name,
@@ -100,10 +101,10 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	s.node = node
+	s.groups = s.newGroups()
 	if s.director, err = a.newDirector(s); err != nil {
 		return nil, errors.Join(err, node.Close())
 	}
-	s.groups = s.newGroups()
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.group, ctx = errgroup.WithContext(ctx)
 	s.start(ctx)
@@ -151,6 +152,9 @@ func (s *session) close() error {
 // onChange is told of every applied entry, in order. It must not block.
 func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
 	for _, c := range changes {
+		if c.Text == "" {
+			continue // another change of the entry says it
+		}
 		s.events.add(s.cfg.Name, next.Index, string(c.Kind), c.Name, c.Text)
 		s.log.Info(c.Text, "index", next.Index)
 		if c.Kind == fsm.ConfigChanged {

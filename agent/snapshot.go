@@ -33,7 +33,7 @@ func (a *Agent) PlanRestore(ctx context.Context, r api.RestoreRequest) (api.Plan
 	if err != nil {
 		return api.Plan{}, err
 	}
-	return a.Plan(ctx, api.ApplyRequest{Config: saved.State.WithKeys()})
+	return s.plan(ctx, saved.State.WithKeys(), true)
 }
 
 // Restore implements [api.Agent]. The file is looked at again: nobody's word is taken for what is in it.
@@ -46,19 +46,13 @@ func (a *Agent) Restore(ctx context.Context, r api.RestoreRequest) (api.ApplyRes
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
-	cfg, problems := complete(s.node.State(), saved.State.WithKeys())
-	if err := problems.Err(); err != nil {
-		return api.ApplyResult{}, err
-	}
-	if err := s.fits(cfg).Err(); err != nil {
-		return api.ApplyResult{}, err
-	}
 	source := fmt.Sprintf("revision %d of %s (saved by %s)", saved.State.Revision, saved.At.UTC().Format(time.RFC3339), saved.Director)
-	cmd := fsm.RestoreConfig{Base: r.Base, Level: saved.State.Level, Config: cfg, Source: source, Author: r.Author}
-	if err := s.propose(ctx, cmd); err != nil {
-		return api.ApplyResult{}, err
-	}
-	return api.ApplyResult{Revision: r.Base + 1, Index: s.node.State().Index}, nil
+	return s.put(ctx, wanted{
+		base: r.Base, config: saved.State.WithKeys(), terms: api.Terms{Author: r.Author}, returns: true, cause: "restored from " + source,
+		old: func(author string, cfg fsm.Config) fsm.Command {
+			return fsm.RestoreConfig{Base: r.Base, Level: saved.State.Level, Config: cfg, Source: source, Author: author}
+		},
+	})
 }
 
 // restorable reads a saved state, and says why it is not for this cluster.

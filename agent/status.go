@@ -60,6 +60,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 		st.Warnings = append(st.Warnings, err.Error())
 	}
 	st.Warnings = append(st.Warnings, warnings(st, live, now)...)
+	st.Warnings = append(st.Warnings, onTrial(state)...)
 	st.Warnings = append(st.Warnings, s.muteAgents(live, now)...)
 	st.Warnings = append(st.Warnings, s.disputes.lasting(time.Now())...)
 	return st, nil

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -150,7 +151,7 @@ type call struct {
 
 func calls() []call {
 	join := api.JoinRequest{Address: "192.0.2.1:7400", Token: "quorate1-x"}
-	apply := api.ApplyRequest{Base: 7, Config: model, Author: "root"}
+	apply := api.ApplyRequest{Base: 7, Config: model, Terms: terms}
 	tokens := api.TokenRequest{Role: "witness", Lifetime: time.Hour}
 	one := func(v any, err error) ([]any, error) { return []any{v}, err }
 	return []call{
@@ -210,7 +211,7 @@ func calls() []call {
 }
 
 func TestEveryMethodReachesTheAgentAndComesBack(t *testing.T) {
-	all := append(calls(), moreCalls()...)
+	all := slices.Concat(calls(), moreCalls(), historyCalls())
 	if n := reflect.TypeFor[api.Agent]().NumMethod(); n != len(all) {
 		t.Fatalf("the agent has %d methods, %d are tried here", n, len(all))
 	}
@@ -237,7 +238,7 @@ func TestEveryMethodReachesTheAgentAndComesBack(t *testing.T) {
 }
 
 func TestErrorsComeBackAsTheyWereSaid(t *testing.T) {
-	for _, c := range append(calls(), moreCalls()...) {
+	for _, c := range slices.Concat(calls(), moreCalls(), historyCalls()) {
 		t.Run(c.name, func(t *testing.T) {
 			f := &fake{steps: []string{"one"}, err: errors.New("no: d1 is not \"ready\"")}
 			var steps []string

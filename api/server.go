@@ -35,10 +35,6 @@ func Handler(a Agent) http.Handler {
 	mux := http.NewServeMux()
 	get(mux, "/v1/status", func(r *http.Request) (any, error) { return a.Status(r.Context()) })
 	get(mux, "/v1/tokens", func(r *http.Request) (any, error) { return a.Tokens(r.Context()) })
-	get(mux, "/v1/config", func(r *http.Request) (any, error) {
-		cfg, rev, err := a.Config(r.Context())
-		return ApplyRequest{Base: rev, Config: cfg}, err
-	})
 	get(mux, "/v1/events", func(r *http.Request) (any, error) {
 		var after uint64
 		if text := r.FormValue("after"); text != "" {
@@ -63,6 +59,7 @@ func Handler(a Agent) http.Handler {
 	stream(mux, "/v1/drain", a.Drain)
 	stream(mux, "/v1/move", a.Move)
 	snapshots(mux, a)
+	history(mux, a)
 	recovery(mux, a)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
@@ -146,7 +143,7 @@ func answer(w http.ResponseWriter, v any, err error) {
 	switch {
 	case err == nil:
 		write(w, http.StatusOK, v)
-	case errors.Is(err, fsm.ErrStale), errors.Is(err, fsm.ErrTaken):
+	case errors.Is(err, fsm.ErrStale), errors.Is(err, fsm.ErrTaken), errors.Is(err, fsm.ErrOnTrial):
 		write(w, http.StatusConflict, failure{err.Error()})
 	case errors.Is(err, fsm.ErrNotFound):
 		write(w, http.StatusNotFound, failure{err.Error()})

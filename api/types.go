@@ -142,13 +142,17 @@ type Plan struct {
 type ApplyRequest struct {
 	Base   uint64     `json:"base"` // the revision that it was planned on
 	Config fsm.Config `json:"config"`
-	Author string     `json:"author"`
+	Terms
 }
 
 // ApplyResult is what became of it.
 type ApplyResult struct {
 	Revision uint64 `json:"revision"`
 	Index    uint64 `json:"index"`
+
+	Changes  []config.Change `json:"changes,omitempty"`  // of an edit
+	Warnings config.Problems `json:"warnings,omitempty"` // about what an edit touched
+	Until    time.Time       `json:"until,omitzero"`     // when it takes itself back unless it is confirmed
 }
 
 // JoinRequest asks an agent to join a cluster.
@@ -263,6 +267,13 @@ type Agent interface {
 	SaveSnapshot(ctx context.Context, r SaveRequest) (SavedState, error)
 	PlanRestore(ctx context.Context, r RestoreRequest) (Plan, error)
 	Restore(ctx context.Context, r RestoreRequest) (ApplyResult, error)
+	History(ctx context.Context) ([]Revision, error)
+	ConfigAt(ctx context.Context, revision uint64) (fsm.Config, error)
+	PlanRollback(ctx context.Context, r RollbackRequest) (Plan, error)
+	Rollback(ctx context.Context, r RollbackRequest) (ApplyResult, error)
+	PlanEdit(ctx context.Context, r EditRequest) (Plan, error)
+	Edit(ctx context.Context, r EditRequest) (ApplyResult, error)
+	Confirm(ctx context.Context, r ConfirmRequest) (ApplyResult, error)
 	PlanRecovery(ctx context.Context, r RecoverRequest) (RecoveryPlan, error)
 	Recover(ctx context.Context, r RecoverRequest, p Progress) error
 }

@@ -148,6 +148,8 @@ var wireErrors = []struct {
 	status int
 }{
 	{"stale", fsm.ErrStale, http.StatusConflict},
+	{"on-trial", fsm.ErrOnTrial, http.StatusConflict},
+	{"level", fsm.ErrLevel, http.StatusConflict},
 	{"token", fsm.ErrToken, http.StatusForbidden},
 	{"taken", fsm.ErrTaken, http.StatusConflict},
 	{"not-found", fsm.ErrNotFound, http.StatusNotFound},

@@ -50,6 +50,7 @@ type Node struct {
 	gossip     atomic.Pointer[memberlist.Memberlist] // for tests: nothing is decided by it
 	removed    atomic.Pointer[removal]
 	leadership chan bool     // from Raft: gained, lost
+	agreed     bells         // ring when an entry is applied
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
 
 	leaving  atomic.Bool   // Leave is under way
@@ -158,6 +159,7 @@ func (n *Node) listen() error {
 
 // applied is the machine's feed.
 func (n *Node) applied(prev, next *fsm.State, changes []fsm.Change) {
+	n.agreed.ring()
 	for _, c := range changes {
 		if c.Kind == fsm.MemberChanged {
 			poke(n.membership)
@@ -252,7 +254,7 @@ func (n *Node) startRaft() error {
 		return fmt.Errorf("start Raft: %w", err)
 	}
 	stuck := func() bool { return n.store.stuck(time.Now()) > 2*n.cfg.Heartbeat }
-	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck})
+	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.cfg.Heartbeat / 5, n.leadsIn, &n.agreed})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
 	}
@@ -264,13 +266,23 @@ func (n *Node) raftConfig() *raft.Config {
 	c := raft.DefaultConfig()
 	c.LocalID = raft.ServerID(n.id.ID)
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat, n.cfg.Heartbeat/2
-	c.CommitTimeout = min(50*time.Millisecond, n.cfg.Heartbeat/4)
+	c.CommitTimeout = n.cfg.commitTimeout()
 	c.BatchApplyCh = false // a buffer would keep what Raft never answers when it is shut down
 	c.TrailingLogs, c.SnapshotThreshold = 1000, 4096
 	c.NotifyCh = n.leadership
 	c.NoLegacyTelemetry = true
 	c.Logger = quieten(n.log.Named("raft"))
 	return c
+}
+
+// leadsIn returns the index up to which the log is agreed, if this node leads in a term.
+func (n *Node) leadsIn(term uint64) (agreed uint64, ok bool) {
+	r := n.raft.Load()
+	if r == nil {
+		return 0, false
+	}
+	agreed = r.CommitIndex() // first: what another leader agrees later is not among it
+	return agreed, r.State() == raft.Leader && r.CurrentTerm() == term
 }
 
 // handOver gives leadership away before a stop, so that nobody has to find out.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,13 +38,10 @@ const maxEntry = 64 << 20
 // Propose has a command agreed on and applied. When it returns nil, a majority has it on disk, and
 // this node's own state shows it. A command that the cluster refuses comes back as that refusal,
 // whichever node leads. Without a leader it waits for one, at most ten heartbeats or until ctx ends;
-// a leader that does not answer in three times that leaves it uncertain.
+// where the leader is lost before it answers, the next one is asked, and the command takes effect once
+// all the same. What no leader answers in three times that is uncertain.
 func (n *Node) Propose(ctx context.Context, c fsm.Command) error {
-	entry, err := fsm.Encode(c)
-	if err != nil {
-		return err
-	}
-	index, err := n.agree(ctx, entry)
+	index, err := n.agree(ctx, fsm.Once{Request: rand.Text(), Command: c})
 	if err != nil {
 		return err
 	}
@@ -51,31 +49,61 @@ func (n *Node) Propose(ctx context.Context, c fsm.Command) error {
 	return nil
 }
 
-// agree finds the leader and has it append an entry; it returns the entry's index.
-func (n *Node) agree(ctx context.Context, entry []byte) (uint64, error) {
+// agree finds the leader and has it append a request; it returns the index of its entry.
+func (n *Node) agree(ctx context.Context, request fsm.Once) (uint64, error) {
 	ctx, stop := context.WithTimeout(ctx, 3*n.cfg.patience()) // its process may be frozen, or its disk
 	defer stop()
 	waiting, cancel := context.WithTimeout(ctx, n.cfg.patience())
 	defer cancel()
+	since := max(n.State().Index, 1) // 0 would say that it is the first time
+	var uncertain error
 	for {
 		if err := errors.Join(n.Removed(), n.Halted()); err != nil {
+			return 0, errors.Join(uncertain, err)
+		}
+		entry, err := fsm.Encode(request)
+		if err != nil {
 			return 0, err
 		}
-		index, err := uint64(0), errNotLeader
-		if n.IsLeader() {
-			index, err = n.append(ctx, entry)
-		} else if leader := n.Leader(); leader != "" {
-			index, err = n.forward(ctx, leader, entry)
-		}
+		index, err := n.ask(ctx, entry)
 		var dial *dialError
-		if !errors.Is(err, errNotLeader) && !errors.As(err, &dial) {
+		switch {
+		case errors.Is(err, ErrUncertain) && n.life.Err() == nil:
+			uncertain, waiting = err, ctx // the next leader will know
+			request.Since = since
+		case !errors.Is(err, errNotLeader) && !errors.As(err, &dial):
 			return index, err
 		}
 		pause(waiting, n.cfg.Heartbeat/20)
-		if waiting.Err() != nil {
+		switch {
+		case waiting.Err() == nil:
+		case uncertain != nil:
+			return 0, uncertain
+		default:
 			return 0, n.noLeader()
 		}
 	}
+}
+
+// ask has the leader of the moment append an entry. One that leads no more is not waited for: its machine
+// may be gone, and nothing else says so for many seconds.
+func (n *Node) ask(ctx context.Context, entry []byte) (uint64, error) {
+	if n.IsLeader() {
+		return n.append(ctx, entry)
+	}
+	leader := n.Leader()
+	if leader == "" {
+		return 0, errNotLeader
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() {
+		for n.Leader() == leader && ctx.Err() == nil {
+			pause(ctx, n.cfg.Heartbeat/4)
+		}
+		stop()
+	}()
+	return n.forward(ctx, leader, entry)
 }
 
 // noLeader says how many voters answer, of those that are needed to elect one.

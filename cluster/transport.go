@@ -60,7 +60,10 @@ var errStuck = errors.New("this director's log does not answer: the others are t
 // a leader that works: Raft's heartbeats do not pass through its log.
 type transport struct {
 	*raft.NetworkTransport
-	stuck func() bool
+	stuck  func() bool
+	beat   time.Duration // heartbeats are sent at multiples of it
+	leads  func(term uint64) (agreed uint64, ok bool)
+	agreed *bells // rings when more is agreed
 }
 
 // Close implements [raft.WithClose]. Raft's own leaves the connections open that it keeps for later.
@@ -72,10 +75,29 @@ func (t transport) Close() error {
 
 // AppendEntries implements [raft.Transport].
 func (t transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	if isHeartbeat(args) {
+		time.Sleep(inStep(time.Now(), t.beat))
+	}
 	if t.stuck() {
 		return errStuck
 	}
 	return t.NetworkTransport.AppendEntries(id, target, args, resp)
+}
+
+// isHeartbeat is how Raft itself tells a heartbeat from other requests.
+func isHeartbeat(r *raft.AppendEntriesRequest) bool {
+	return r.PrevLogEntry == 0 && r.PrevLogTerm == 0 && len(r.Entries) == 0 && r.LeaderCommitIndex == 0
+}
+
+// inStep is how long a heartbeat waits for the next multiple of a beat by the clock on the wall. Raft sends them
+// after half a beat to a whole one, each member's at a time of its own, and each would wake both ends. What all
+// hosts do at the same moment anyway, as the agents do to be heard by each other, finds them awake. One that is late
+// does not wait.
+func inStep(now time.Time, beat time.Duration) time.Duration {
+	if wait := now.Truncate(beat).Add(beat).Sub(now); wait <= beat*6/10 {
+		return wait
+	}
+	return 0
 }
 
 // AppendEntriesPipeline implements [raft.Transport].
@@ -84,18 +106,5 @@ func (t transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAdd
 	if err != nil {
 		return nil, err
 	}
-	return pipeline{p, t.stuck}, nil
-}
-
-type pipeline struct {
-	raft.AppendPipeline
-	stuck func() bool
-}
-
-// AppendEntries implements [raft.AppendPipeline].
-func (p pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) (raft.AppendFuture, error) {
-	if p.stuck() {
-		return nil, errStuck
-	}
-	return p.AppendPipeline.AppendEntries(args, resp)
+	return newPipeline(p, t.stuck, t.leads, t.agreed), nil
 }

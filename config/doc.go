@@ -9,4 +9,4 @@
 // It never reads a file, resolves a name or asks the kernel, and no input makes it panic.
 package config
 
-//go:generate go run ./reference -o ../docs/reference.md
+//go:generate go run ./reference -o ../docs/reference.md -import ../docs/import-keepalived.md

@@ -34,6 +34,7 @@ type Self struct {
 	Quorum     bool
 	Ready      bool
 	Blocked    map[string]string // groups that it must not own, and why
+	Insists    map[string]bool   // groups that it owns by the log, of which the owner before may not know that
 }
 
 // Interface returns the kernel's name of a logical interface. A name that the agent file does not
@@ -149,6 +150,8 @@ func Standing(s *fsm.State, self Self, group string) ownership.Standing {
 		Ready:      self.Ready,
 		Draining:   s.Members[self.Name].Draining,
 		Owner:      g.Owner == self.Name,
+		Insists:    self.Insists[group],
+		Epoch:      g.Epoch,
 		Rank:       ownership.Rank(g.Order, others, self.Name),
 		Candidates: max(len(candidates), 1),
 	}

@@ -32,6 +32,7 @@ type Config struct {
 	Quorum     func() bool
 	Ready      func() bool
 	Blocked    func(*fsm.State) map[string]string   // groups that this director must not own, and why
+	Insists    func(*fsm.State) map[string]bool     // groups that the owner before it may not know it to own
 	Pool       func(*fsm.State, fsm.Service) []Real // the real servers of a service that take traffic
 	Order      func(context.Context, keeper.Order) error
 
@@ -97,7 +98,7 @@ func (d *Director) orders(ctx context.Context) {
 	for {
 		state := d.cfg.State()
 		self := d.self()
-		self.Blocked = d.cfg.Blocked(state)
+		self.Blocked, self.Insists = d.cfg.Blocked(state), d.cfg.Insists(state)
 		if order := Order(state, self); state.ClusterID != "" && (told == nil || !reflect.DeepEqual(order, *told)) {
 			err := d.cfg.Order(ctx, order)
 			d.note("keeper", err)

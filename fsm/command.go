@@ -21,13 +21,15 @@ var (
 	ErrToken          = errors.New("token refused")
 	ErrTaken          = errors.New("already taken")
 	ErrNotFound       = errors.New("not found")
+	ErrOnTrial        = errors.New("a change waits to be confirmed")
+	ErrLevel          = errors.New("not all of the cluster can do this yet")
 )
 
 // A Change names one thing that a command changed, for the change feed and for people.
 type Change struct {
 	Kind ChangeKind
 	Name string // of the thing: a service, a server key, a group, a member
-	Text string // what happened and why, one line
+	Text string // what happened and why, one line; empty where another change of the entry says it
 }
 
 // ChangeKind is the kind of thing that changed.
@@ -35,7 +37,11 @@ type ChangeKind string
 
 // The kinds of change.
 const (
-	ConfigChanged  ChangeKind = "config"
+	ConfigChanged  ChangeKind = "config" // as a whole; what it is about is named by the kinds below, without a text
+	RouterChanged  ChangeKind = "router"
+	GroupChanged   ChangeKind = "sync_group"
+	ServiceChanged ChangeKind = "service"
+	TrackChanged   ChangeKind = "track"
 	VerdictChanged ChangeKind = "verdict"
 	OwnerChanged   ChangeKind = "owner"
 	IntentChanged  ChangeKind = "intent"
@@ -79,6 +85,8 @@ func Decode(entry []byte) (Command, error) {
 		return nil, fmt.Errorf("decode entry: %w", err)
 	}
 	switch env.Kind {
+	case "once/1":
+		return body[Once](env)
 	case "init-cluster/1":
 		return body[InitCluster](env)
 	case "add-token/1":
@@ -95,6 +103,12 @@ func Decode(entry []byte) (Command, error) {
 		return body[SetDraining](env)
 	case "put-config/1":
 		return body[PutConfig](env)
+	case "change-config/1":
+		return body[ChangeConfig](env)
+	case "confirm-config/1":
+		return body[ConfirmConfig](env)
+	case "revert-config/1":
+		return body[RevertConfig](env)
 	case "restore-config/1":
 		return body[RestoreConfig](env)
 	case "set-verdicts/1":

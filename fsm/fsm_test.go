@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,13 +73,14 @@ func history() []Command {
 	}
 }
 
-func play(t *testing.T, cmds []Command) State {
+func play(t *testing.T, cmds []Command) State { return playOn(t, Empty, cmds) }
+
+func playOn(t *testing.T, s State, cmds []Command) State {
 	t.Helper()
-	s := Empty
 	for i, c := range cmds {
-		next, _, err := Apply(s, uint64(i+1), c)
+		next, _, err := Apply(s, s.Index+1, c)
 		if err != nil {
-			t.Fatalf("%s: %v", c.kind(), err)
+			t.Fatalf("command %d, %s: %v", i, c.kind(), err)
 		}
 		s = next
 	}
@@ -86,7 +88,7 @@ func play(t *testing.T, cmds []Command) State {
 }
 
 func TestEveryKindDecodesAsItWasEncodedAndStaysSoForGood(t *testing.T) {
-	for i, c := range history() {
+	for i, c := range slices.Concat(history(), changes(), requests()) {
 		entry, err := Encode(c)
 		if err != nil {
 			t.Fatal(err)
@@ -290,22 +292,24 @@ func TestAnOwnerByForceIsRememberedUntilTheNext(t *testing.T) {
 }
 
 func TestReadersOfAnOldStateSeeNoChange(t *testing.T) {
-	s := Empty
-	for i, c := range history() {
-		before := s.Hash()
-		next, _, err := Apply(s, uint64(i+1), c)
-		if err != nil {
-			t.Fatal(err)
+	for _, cmds := range [][]Command{history(), changes()} {
+		s := Empty
+		for i, c := range cmds {
+			before := s.Hash()
+			next, _, err := Apply(s, uint64(i+1), c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Hash() != before {
+				t.Errorf("%s changed the state that it was applied to", c.kind())
+			}
+			s = next
 		}
-		if s.Hash() != before {
-			t.Errorf("%s changed the state that it was applied to", c.kind())
-		}
-		s = next
 	}
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, c := range history() {
+	for _, c := range slices.Concat(history(), changes()) {
 		entry, _ := Encode(c)
 		f.Add(entry)
 	}

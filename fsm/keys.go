@@ -8,8 +8,8 @@ import (
 
 // AuthKeys are the secrets of one router's authentication.
 type AuthKeys struct {
-	Key   string
-	Other string // empty: there is none
+	Key   string `json:"key,omitempty"`
+	Other string `json:"other,omitempty"` // empty: there is none
 }
 
 // RouterKeys returns the secrets of one router.
@@ -61,36 +61,119 @@ func (a Auth) complete(old *Auth, had AuthKeys) (AuthKeys, error) {
 	return keys, nil
 }
 
+// hidden returns the router without its keys.
+func (r Router) hidden() Router {
+	if r.Auth != nil {
+		a := *r.Auth
+		a.Key, a.OtherKey = "", ""
+		r.Auth = &a
+	}
+	return r
+}
+
+// withKeys returns the router with keys in it.
+func (r Router) withKeys(k AuthKeys) Router {
+	if r.Auth != nil {
+		a := *r.Auth
+		a.Key, a.OtherKey = k.Key, k.Other
+		r.Auth = &a
+	}
+	return r
+}
+
+// WithKeys returns the configuration with the keys of its routers in it, which a state keeps apart.
+func (s State) WithKeys() Config {
+	c := s.Config
+	if len(s.secrets.VRRPKeys) == 0 {
+		return c
+	}
+	routers := make(map[string]Router, len(c.Routers))
+	for name, r := range c.Routers {
+		routers[name] = r.withKeys(s.secrets.RouterKeys(name))
+	}
+	c.Routers = routers
+	return c
+}
+
+// withKeys returns the delta with keys in its routers.
+func (d Delta) withKeys(keys map[string]AuthKeys) Delta {
+	if len(keys) == 0 {
+		return d
+	}
+	d.Routers = maps.Clone(d.Routers)
+	for name, k := range keys {
+		if r := d.Routers[name]; r != nil {
+			with := r.withKeys(k)
+			d.Routers[name] = &with
+		}
+	}
+	return d
+}
+
 // hideKeys takes the keys of routers out of a configuration, and puts them among the secrets with those that
 // stay.
 func hideKeys(c, old Config, secrets *Secrets) (Config, error) {
-	var first, other map[string]string
-	put := func(m *map[string]string, name, key string) {
-		if *m == nil {
-			*m = map[string]string{}
-		}
-		(*m)[name] = key
+	all := Delta{Routers: make(map[string]*Router, len(old.Routers))}
+	for name := range old.Routers {
+		all.Routers[name] = nil
 	}
-	routers := maps.Clone(c.Routers)
-	for _, name := range slices.Sorted(maps.Keys(routers)) {
-		r := routers[name]
-		if r.Auth == nil {
+	for name, r := range c.Routers {
+		all.Routers[name] = &r
+	}
+	hidden, _, err := all.hideKeys(old, secrets)
+	if err != nil {
+		return c, err
+	}
+	c.Routers = maps.Clone(c.Routers)
+	for name := range c.Routers {
+		c.Routers[name] = *hidden.Routers[name]
+	}
+	return c, nil
+}
+
+// hideKeys takes the keys of routers out of a delta, and puts them among the secrets with those that stay. It
+// also returns the keys that its routers had.
+func (d Delta) hideKeys(old Config, secrets *Secrets) (Delta, map[string]AuthKeys, error) {
+	if len(d.Routers) == 0 {
+		return d, nil, nil
+	}
+	first, other, had := maps.Clone(secrets.VRRPKeys), maps.Clone(secrets.VRRPOtherKeys), map[string]AuthKeys{}
+	d.Routers = maps.Clone(d.Routers)
+	for _, name := range slices.Sorted(maps.Keys(d.Routers)) {
+		r, was := d.Routers[name], secrets.RouterKeys(name)
+		delete(first, name)
+		delete(other, name)
+		if was != (AuthKeys{}) {
+			had[name] = was
+		}
+		if r == nil || r.Auth == nil {
 			continue
 		}
-		keys, err := r.Auth.complete(old.Routers[name].Auth, secrets.RouterKeys(name))
+		keys, err := r.Auth.complete(old.Routers[name].Auth, was)
 		if err != nil {
-			return c, fmt.Errorf("router %s %w", name, err)
+			return d, nil, fmt.Errorf("router %s %w", name, err)
 		}
 		put(&first, name, keys.Key)
 		if r.Auth.OtherID != 0 {
 			put(&other, name, keys.Other)
 		}
-		hidden := *r.Auth
-		hidden.Key, hidden.OtherKey = "", ""
-		r.Auth = &hidden
-		routers[name] = r
+		hidden := r.hidden()
+		d.Routers[name] = &hidden
 	}
-	c.Routers = routers
-	secrets.VRRPKeys, secrets.VRRPOtherKeys = first, other
-	return c, nil
+	secrets.VRRPKeys, secrets.VRRPOtherKeys = orNil(first), orNil(other)
+	return d, had, nil
+}
+
+func put(m *map[string]string, name, key string) {
+	if *m == nil {
+		*m = map[string]string{}
+	}
+	(*m)[name] = key
+}
+
+func orNil(m map[string]string) map[string]string {
+	if len(m) == 0 {
+		return nil
+	}
+	return m
 }

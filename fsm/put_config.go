@@ -9,7 +9,8 @@ import (
 )
 
 // PutConfig replaces the whole configuration, if it is still at revision Base. Keys of routers go to the
-// secrets; a router that comes without its key keeps the one that it has.
+// secrets; a router that comes without its key keeps the one that it has. It keeps no history, and is of
+// feature level 1: from [LevelHistory] on there is [ChangeConfig].
 type PutConfig struct {
 	Base   uint64
 	Config Config
@@ -20,7 +21,7 @@ func (PutConfig) kind() string { return "put-config/1" }
 
 func (c PutConfig) apply(s State) (State, []Change, error) {
 	if c.Base != s.Revision {
-		return s, nil, fmt.Errorf("planned on revision %d, the cluster is at %d: %w; plan again", c.Base, s.Revision, ErrStale)
+		return s, nil, s.stale(c.Base)
 	}
 	old := s.Config
 	next, err := hideKeys(c.Config, old, &s.secrets)
@@ -29,6 +30,7 @@ func (c PutConfig) apply(s State) (State, []Change, error) {
 	}
 	s.Revision++
 	s.Config = next
+	s.forget()
 	s.Verdicts = keepVerdicts(s.Verdicts, old, c.Config)
 	s.Groups = keepGroups(s.Groups, c.Config)
 	text := fmt.Sprintf("revision %d applied", s.Revision)

@@ -5,7 +5,8 @@ import "fmt"
 // RestoreConfig puts the configuration of a saved state in the place of the present one, if that is
 // still at revision Base. Only the configuration and its keys come back. Everything else in the state is
 // about the present and stays: members, certificates and gossip key, tokens that were used or revoked,
-// drains, owners and their epochs, and what was agreed about real servers that are still there.
+// drains, owners and their epochs, and what was agreed about real servers that are still there. It is of
+// feature level 1, as [PutConfig] is.
 type RestoreConfig struct {
 	Base   uint64
 	Level  int // feature level of the saved state
@@ -25,36 +26,10 @@ func (c RestoreConfig) apply(s State) (State, []Change, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	// A group that was there before it was deleted may have had any epoch. None was ever above the
-	// log's index, since an epoch costs an entry; so from here on none goes back.
-	for name, g := range next.Groups {
-		if _, ok := had[name]; !ok {
-			g.Epoch = s.Index + 1
-			next.Groups[name] = g // keepGroups has made a map of its own
-		}
-	}
+	next.aheadOfBefore(had)
 	text := fmt.Sprintf("revision %d restored from %s", next.Revision, c.Source)
 	if c.Author != "" {
 		text += " by " + c.Author
 	}
 	return next, []Change{{ConfigChanged, "", text}}, nil
-}
-
-// WithKeys returns the configuration with the keys of its routers in it, which a state keeps apart.
-func (s State) WithKeys() Config {
-	c := s.Config
-	if len(s.secrets.VRRPKeys) == 0 {
-		return c
-	}
-	routers := make(map[string]Router, len(c.Routers))
-	for name, r := range c.Routers {
-		if r.Auth != nil {
-			with := *r.Auth
-			with.Key = s.secrets.VRRPKeys[name]
-			r.Auth = &with
-		}
-		routers[name] = r
-	}
-	c.Routers = routers
-	return c
 }

@@ -231,4 +231,8 @@ type Secrets struct {
 
 	VRRPKeys      map[string]string `json:"vrrp_keys,omitempty"`       // of routers, by name: see [Auth]
 	VRRPOtherKeys map[string]string `json:"vrrp_other_keys,omitempty"` // the same, of those that have another
+
+	// Former are the keys of routers before a revision that changed them or took their routers away, by that
+	// revision and the router's name: what is taken back comes back with its keys.
+	Former map[uint64]map[string]AuthKeys `json:"former_keys,omitempty"`
 }

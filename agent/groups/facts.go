@@ -103,10 +103,11 @@ func (g *gathered) keeper(own keeper.GroupStatus, spec fsm.Group) ownership.Keep
 		k.Routers = append(k.Routers, x)
 		if i < len(spec.Routers) {
 			every := spec.Routers[i].Interval
-			k.Interval = least(k.Interval, every)
-			if r.Heard != nil {
-				every = max(every, r.Heard.Interval) // the owner may not know of a change yet
+			shortest := every
+			if r.Heard != nil { // the owner may not know of a change yet
+				shortest, every = least(r.Heard.Interval, every), max(every, r.Heard.Interval)
 			}
+			k.Interval = least(k.Interval, shortest)
 			k.Lifetime, k.Renewal = least(k.Lifetime, keeper.Lifetime(every)), max(k.Renewal, keeper.Renewal(every))
 		}
 	}

@@ -33,8 +33,8 @@ type Config struct {
 	// own address has not answered on the segment of each router of a group, in the order of the
 	// configuration: negative where it has none, or was not asked yet.
 	Silence func(member fsm.Member, g fsm.Group, own keeper.GroupStatus, now time.Time) (unheard time.Duration, unreached []time.Duration)
-	// Suspects reports whether any member is silent, and about to count as gone.
-	Suspects func(now time.Time) bool
+	// Suspects returns when to look at the groups again because a member is silent and about to count as gone; 0: none is.
+	Suspects func(now time.Time) time.Duration
 	// Now gathers what the agent knows that is not of one group.
 	Now func() Now
 	// Ask sends a question to another member's agent, and decodes its answer.
@@ -67,6 +67,7 @@ type Now struct {
 type Driver struct {
 	cfg   Config
 	wake  chan struct{} // capacity 1
+	doubt chan struct{} // capacity 1: a member is silent
 	ended chan struct{} // closed when Run returns
 	pulls pulls
 
@@ -98,7 +99,7 @@ type happening struct {
 // New returns a driver that does nothing yet.
 func New(cfg Config) *Driver {
 	return &Driver{
-		cfg: cfg, wake: make(chan struct{}, 1), ended: make(chan struct{}), news: true, groups: map[string]*group{},
+		cfg: cfg, wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1), ended: make(chan struct{}), news: true, groups: map[string]*group{},
 		pulls: pulls{next: map[string]*pulling{}, last: map[string]*pulling{}},
 	}
 }
@@ -111,10 +112,7 @@ func (d *Driver) tell(note func()) {
 	d.mu.Lock()
 	note()
 	d.mu.Unlock()
-	select {
-	case d.wake <- struct{}{}:
-	default:
-	}
+	poke(d.wake)
 }
 
 func (d *Driver) happened(h happening) { d.tell(func() { d.events = append(d.events, h) }) }
@@ -124,8 +122,21 @@ func (d *Driver) done(x *group, out ownership.Done) {
 	d.happened(happening{group: x.name, event: out, of: x})
 }
 
-// suspicion is how often the groups are looked at while a member is about to count as gone.
-const suspicion = 50 * time.Millisecond
+// Beat is to be called as often as members are told that this one is there. It has the groups looked at again and again
+// while a member is about to count as gone.
+func (d *Driver) Beat(now time.Time) {
+	if d.cfg.Suspects(now) > 0 {
+		poke(d.doubt)
+	}
+}
+
+// poke says "look again" on a channel of capacity 1.
+func poke(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
 
 // Run looks at the groups whenever something has changed, has happened or is due, until ctx ends.
 func (d *Driver) Run(ctx context.Context) error {
@@ -133,19 +144,17 @@ func (d *Driver) Run(ctx context.Context) error {
 	d.ctx = ctx
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	tick := time.NewTicker(suspicion)
-	defer tick.Stop()
+	var again <-chan time.Time // to look because a member is silent; nil: none is
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-d.wake:
 		case <-timer.C:
-		case now := <-tick.C:
-			if !d.cfg.Suspects(now) {
-				continue
-			}
-			d.Poke()
+		case <-d.doubt:
+			again = d.suspect()
+		case <-again:
+			again = d.suspect()
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -156,6 +165,16 @@ func (d *Driver) Run(ctx context.Context) error {
 			timer.Reset(max(time.Until(next), 0))
 		}
 	}
+}
+
+// suspect has the next turn look at all groups if a member is silent, and returns what tells when to do so again.
+func (d *Driver) suspect() <-chan time.Time {
+	wait := d.cfg.Suspects(time.Now())
+	if wait <= 0 {
+		return nil
+	}
+	d.Poke()
+	return time.After(wait)
 }
 
 // turn tells the machines what has happened, with facts that are gathered once, and has those look that are
@@ -254,6 +273,19 @@ func (d *Driver) Claimed(name string) string {
 		return x.machine.Claimed()
 	}
 	return ""
+}
+
+// Insists are the groups that the log names this director for, while the one that it named before may not know that.
+func (d *Driver) Insists(state *fsm.State) map[string]bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := map[string]bool{}
+	for name, x := range d.groups {
+		if x.machine.Insists(d.cfg.Self, state.Groups[name]) {
+			out[name] = true
+		}
+	}
+	return out
 }
 
 // Gone reports whether a member is silent here on every path that a group knows of.

@@ -98,7 +98,7 @@ func (w *world) config(link *keeperlink.Link) Config {
 	return Config{
 		Self: "d2", Keeper: link, Log: hclog.NewNullLogger(),
 		OnTime:   func(time.Time) bool { return true },
-		Suspects: func(time.Time) bool { return false },
+		Suspects: func(time.Time) time.Duration { return 0 },
 		Silence: func(fsm.Member, fsm.Group, keeper.GroupStatus, time.Time) (time.Duration, []time.Duration) {
 			return 0, []time.Duration{0}
 		},

@@ -101,6 +101,18 @@ func (k *Link) Owned() []string {
 	return names
 }
 
+// Kept are the groups of which the keeper said last to have addresses on this host: those that it owns, those that it
+// has just given up, and those that it found when it was started and goes on with if nobody else is heard.
+func (k *Link) Kept() []string {
+	var names []string
+	for _, g := range k.Status().Groups {
+		if g.State == "active" || slices.ContainsFunc(g.Routers, func(r keeper.RouterStatus) bool { return r.Present }) {
+			names = append(names, g.Name)
+		}
+	}
+	return names
+}
+
 func (k *Link) current() (*keeper.Client, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -103,6 +104,22 @@ func TestAKeeperThatIsGoneOwnsNothing(t *testing.T) {
 	}
 	if err := k.Set(t.Context(), order(1)); !errors.Is(err, ErrNoKeeper) {
 		t.Errorf("Set: %v", err)
+	}
+}
+
+func TestAKeeperKeepsWhatItOwnsAndWhatItFoundWhenItWasStarted(t *testing.T) {
+	k := New("/nowhere", nil, hclog.NewNullLogger())
+	k.last = keeper.Status{Groups: []keeper.GroupStatus{
+		{Name: "owned", State: "active", Routers: []keeper.RouterStatus{{}}},
+		{Name: "found", State: "backup", Routers: []keeper.RouterStatus{{}, {Present: true}}},
+		{Name: "another's", State: "backup", Routers: []keeper.RouterStatus{{}}},
+	}}
+	if got, want := k.Kept(), []string{"owned", "found"}; !slices.Equal(got, want) {
+		t.Errorf("it keeps %v, want %v", got, want)
+	}
+	k.lost()
+	if got := k.Kept(); got != nil {
+		t.Errorf("it is gone and keeps %v", got)
 	}
 }
 

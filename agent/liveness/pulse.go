@@ -27,6 +27,7 @@ type Config struct {
 	Members func() []string // all others
 	Open    func(ctx context.Context, member string) (net.Conn, error)
 	Tracker *Tracker
+	Beat    func(now time.Time) // called once in each period, and must not block; nil: nobody wants to know
 	Log     hclog.Logger
 }
 
@@ -60,6 +61,9 @@ func (p *Pulse) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		now := time.Now()
 		p.cfg.Tracker.Ran("pulse", now)
+		if p.cfg.Beat != nil {
+			p.cfg.Beat(now)
+		}
 		for _, conn := range p.follow(ctx, p.cfg.Members(), &opening) {
 			if beat(conn) != nil {
 				_ = conn.Close() // then another is opened

@@ -22,6 +22,7 @@ type Tracker struct {
 	slept func() time.Duration
 	back  func(member string) // nil: nobody wants to know
 	again func()              // nil: nobody wants to know
+	read  func()              // nil: all that came was told
 
 	mu      sync.Mutex
 	since   time.Time                  // silence counts from here: the start, or the end of the last stall
@@ -159,6 +160,10 @@ func (t *Tracker) noteAnswer(target probe.Target, now time.Time) bool {
 // told anything.
 func (t *Tracker) OnReach(f func()) { t.again = f }
 
+// BeforeDoubt has f called before a target that answered its last question but one is said to be silent: it has
+// answers told that came and were not read yet. It is set before the tracker is told anything.
+func (t *Tracker) BeforeDoubt(f func()) { t.read = f }
+
 // OnTime reports whether this process has run when it should for long enough that silence means something.
 func (t *Tracker) OnTime(now time.Time) bool {
 	t.mu.Lock()
@@ -177,6 +182,15 @@ func (t *Tracker) Unheard(member string, now time.Time) time.Duration {
 
 // Unreached is for how long none of some targets has answered; negative if none of them is asked.
 func (t *Tracker) Unreached(targets []probe.Target, now time.Time) time.Duration {
+	d := t.unreached(targets, now)
+	if t.read != nil && d > t.every*3/2 {
+		t.read()
+		d = t.unreached(targets, now)
+	}
+	return d
+}
+
+func (t *Tracker) unreached(targets []probe.Target, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.look(now)

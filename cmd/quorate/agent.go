@@ -66,6 +66,9 @@ func runAgent(ctx context.Context, cfg config.Agent, file string, log hclog.Logg
 	if os.Getenv("QUORATE_KEEPER") == "external" { // it has a systemd unit of its own
 		keeper = nil
 	}
+	if err := setSlack(controlSlack); err != nil {
+		log.Debug("an idle agent costs more than it could", "err", err)
+	}
 	a := agent.New(agent.Config{
 		File:       cfg,
 		KeeperArgv: keeper,

@@ -76,20 +76,26 @@ func planCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if c.json() {
-				err = printJSON(cmd.OutOrStdout(), plan)
-			} else {
-				err = printPlan(cmd.OutOrStdout(), plan)
-			}
-			if err == nil {
-				err = unfit(plan, "")
-			}
-			if err == nil && len(plan.Changes) > 0 {
-				return exitCode(exitChange)
-			}
-			return err
+			return c.planned(cmd, plan)
 		},
 	}
+}
+
+// planned prints a plan, and ends as its exit code says.
+func (c *cli) planned(cmd *cobra.Command, plan api.Plan) error {
+	var err error
+	if c.json() {
+		err = printJSON(cmd.OutOrStdout(), plan)
+	} else {
+		err = printPlan(cmd.OutOrStdout(), plan)
+	}
+	if err == nil {
+		err = unfit(plan, "")
+	}
+	if err == nil && len(plan.Changes) > 0 {
+		return exitCode(exitChange)
+	}
+	return err
 }
 
 func (c *cli) plan(cmd *cobra.Command, paths []string) (fsm.Config, api.Plan, error) {
@@ -149,44 +155,58 @@ func printPlan(w io.Writer, plan api.Plan) error {
 
 func applyCommand(c *cli) *cobra.Command {
 	var yes bool
+	var terms terms
 	cmd := &cobra.Command{
 		Use:   "apply FILE...",
 		Short: "Make FILE the configuration of the whole cluster",
-		Args:  clusterFiles,
+		Long: "Make FILE the configuration of the whole cluster, in one log entry and as a new revision: it shows the plan, asks, and applies what it\n" +
+			"has shown or nothing. With --confirm it takes itself back unless `quorate confirm` comes in time, whatever becomes of this terminal.",
+		Args: clusterFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			how, err := terms.read()
+			if err != nil {
+				return err
+			}
 			cfg, plan, err := c.plan(cmd, args)
 			if err != nil {
 				return err
 			}
-			if err := unfit(plan, "; nothing was applied"); err != nil {
-				return err
-			}
-			if len(plan.Changes) == 0 {
-				return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, plan, "nothing to change")
-			}
-			switch { // nobody is asked about what was not shown
-			case !c.json():
-				err = printPlan(cmd.OutOrStdout(), plan)
-			case !yes:
-				err = printPlan(cmd.ErrOrStderr(), plan)
-			}
-			if err != nil {
-				return err
-			}
-			if !yes {
-				if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr()); err != nil {
-					return err
-				}
-			}
-			res, err := c.client().Apply(cmd.Context(), api.ApplyRequest{Base: plan.Base, Config: cfg, Author: author()})
-			if err != nil {
-				return err
-			}
-			return c.applied(cmd, res, plan, "applied")
+			return c.commit(cmd, plan, yes, [2]string{"applied", "nothing to change"}, func() (api.ApplyResult, error) {
+				return c.client().Apply(cmd.Context(), api.ApplyRequest{Base: plan.Base, Config: cfg, Terms: how})
+			})
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	terms.flags(cmd)
 	return cmd
+}
+
+// commit shows a plan, asks, and does it. Words are what was done, and that there was nothing to do.
+func (c *cli) commit(cmd *cobra.Command, plan api.Plan, yes bool, words [2]string, do func() (api.ApplyResult, error)) error {
+	if err := unfit(plan, "; nothing was applied"); err != nil {
+		return err
+	}
+	if len(plan.Changes) == 0 {
+		return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, plan, words[1])
+	}
+	var err error
+	switch { // nobody is asked about what was not shown
+	case !c.json():
+		err = printPlan(cmd.OutOrStdout(), plan)
+	case !yes:
+		err = printPlan(cmd.ErrOrStderr(), plan)
+	}
+	if err == nil && !yes {
+		err = confirm(cmd.InOrStdin(), cmd.ErrOrStderr())
+	}
+	if err != nil {
+		return err
+	}
+	res, err := do()
+	if err != nil {
+		return err
+	}
+	return c.applied(cmd, res, plan, words[0])
 }
 
 func (c *cli) applied(cmd *cobra.Command, res api.ApplyResult, plan api.Plan, what string) error {
@@ -197,6 +217,9 @@ func (c *cli) applied(cmd *cobra.Command, res api.ApplyResult, plan api.Plan, wh
 		}{res, append(config.Problems{}, plan.Problems.Warnings()...)})
 	}
 	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: revision %d\n", what, res.Revision)
+	if err == nil && !res.Until.IsZero() {
+		_, err = fmt.Fprintf(cmd.OutOrStdout(), "it is taken back at %s unless `quorate confirm` comes\n", clock(res.Until))
+	}
 	return err
 }
 
@@ -213,17 +236,25 @@ func author() string {
 
 func showCommand(c *cli) *cobra.Command {
 	var syntax string
+	var revision uint64
 	cmd := &cobra.Command{
 		Use:   "show",
 		Short: "Print the cluster's configuration as a cluster file",
 		Long: "Print the cluster's configuration as a cluster file, which changes nothing when it is applied. Comments, locals and\n" +
-			"for_each of the files that were applied are not kept, and keys of routers are not printed.",
+			"for_each of the files that were applied are not kept, and keys of routers are not printed. With --revision it is the\n" +
+			"configuration as it was then; `quorate history` lists the revisions.",
 		Args: arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if syntax != "hcl" && syntax != "json" {
 				return fmt.Errorf("syntax %q: hcl or json", syntax)
 			}
-			cfg, revision, err := c.client().Config(cmd.Context())
+			var cfg fsm.Config
+			var err error
+			if cmd.Flags().Changed("revision") {
+				cfg, err = c.client().ConfigAt(cmd.Context(), revision)
+			} else {
+				cfg, revision, err = c.client().Config(cmd.Context())
+			}
 			if err != nil {
 				return err
 			}
@@ -239,5 +270,6 @@ func showCommand(c *cli) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&syntax, "syntax", "hcl", "of the cluster file: hcl or json")
+	cmd.Flags().Uint64Var(&revision, "revision", 0, "the configuration as it was at that revision")
 	return cmd
 }

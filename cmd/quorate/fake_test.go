@@ -107,6 +107,66 @@ func (w *whole) Apply(_ context.Context, r api.ApplyRequest) (api.ApplyResult, e
 	return api.ApplyResult{Revision: r.Base + 1, Index: 43}, nil
 }
 
+func (w *whole) History(context.Context) ([]api.Revision, error) {
+	return []api.Revision{
+		{Revision: 7, Time: noon.Add(time.Minute), Author: "eve@d2", Message: "for the sale", Summary: "change server web/198.51.100.11:80 (weight 1 -> 3)", Until: noon.Add(2 * time.Minute)},
+		{Revision: 6, Time: noon, Author: "root@d1", Cause: "rollback to revision 4", Summary: "remove service mail", Confirmed: "root@d1"},
+		{Revision: 5, Time: noon.Add(-time.Hour), Author: "d3", Cause: "takes back revision 4: it was not confirmed in time", Summary: "add service mail"},
+	}, nil
+}
+
+func (w *whole) ConfigAt(_ context.Context, revision uint64) (fsm.Config, error) {
+	if revision == 6 {
+		return fsm.Config{}, nil
+	}
+	if revision != 7 {
+		return fsm.Config{}, errors.New("revision 5: not found: there are 6 to 7, `quorate history` lists them")
+	}
+	return current(), nil
+}
+
+func (w *whole) PlanRollback(ctx context.Context, r api.RollbackRequest) (api.Plan, error) {
+	cfg, err := w.ConfigAt(ctx, r.Revision)
+	if err != nil {
+		return api.Plan{}, err
+	}
+	return w.Plan(ctx, api.ApplyRequest{Config: cfg})
+}
+
+func (w *whole) Rollback(_ context.Context, r api.RollbackRequest) (api.ApplyResult, error) {
+	return api.ApplyResult{Revision: r.Base + 1, Index: 43}, nil
+}
+
+func (w *whole) PlanEdit(ctx context.Context, r api.EditRequest) (api.Plan, error) {
+	d, err := config.Edited(current(), r.Edits)
+	if err != nil {
+		return api.Plan{}, err
+	}
+	return w.Plan(ctx, api.ApplyRequest{Config: d.Apply(current())})
+}
+
+func (w *whole) Edit(_ context.Context, r api.EditRequest) (api.ApplyResult, error) {
+	d, err := config.Edited(current(), r.Edits)
+	if err != nil {
+		return api.ApplyResult{}, err
+	}
+	res := api.ApplyResult{Revision: 8, Index: 43, Changes: config.Diff(current(), d.Apply(current()))}
+	if r.Confirm > 0 {
+		res.Until = noon.Add(r.Confirm)
+	}
+	if len(res.Changes) == 0 {
+		res.Revision = 7
+	}
+	return res, nil
+}
+
+func (w *whole) Confirm(_ context.Context, r api.ConfirmRequest) (api.ApplyResult, error) {
+	if r.Revision == 5 {
+		return api.ApplyResult{}, errors.New("revision 5 does not wait to be confirmed: the state has changed since")
+	}
+	return api.ApplyResult{Revision: 7, Index: 43}, nil
+}
+
 func (w *whole) Events(context.Context, uint64, bool) ([]api.Event, error) {
 	return []api.Event{
 		{Sequence: 1, Time: noon, Director: "d1", Index: 42, Kind: "owner", Name: "web", Text: "d1 owns web in epoch 3, before: d2: d2 drains"},

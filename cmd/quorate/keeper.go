@@ -37,6 +37,9 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 		return err
 	}
 	log = log.Named("keeper")
+	if err := setSlack(keeperSlack); err != nil {
+		log.Debug("adverts may be a moment later than they could", "err", err)
+	}
 	host, err := address.New(address.Config{Log: log})
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ func removeCommand(c *cli) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "remove NAME",
-		Short: "End the membership of a director that is gone for good",
+		Short: "End the membership of a director that is gone for good, or remove a server, service, ... without a file",
 		Args:  arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := c.client().Remove(cmd.Context(), args[0], force)
@@ -78,6 +78,7 @@ func removeCommand(c *cli) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "remove it though it is alive, or the cluster loses its quorum")
+	removeEdits(c, cmd)
 	return cmd
 }
 

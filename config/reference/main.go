@@ -1,9 +1,10 @@
 // Command reference writes docs/reference.md: every block and key of both files, from the code that reads
-// them and the texts beside it.
+// them and the texts beside it; and docs/import-keepalived.md: every keyword of keepalived, from the importer.
 package main
 
 import (
 	"embed"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -29,15 +30,22 @@ var about embed.FS
 
 func main() {
 	out := flag.String("o", "docs/reference.md", "`file` to write")
+	imports := flag.String("import", "docs/import-keepalived.md", "`file` to write of the importer's keywords")
 	flag.Parse()
-	doc, err := reference()
-	if err == nil {
-		err = os.WriteFile(*out, []byte(doc), 0o644)
-	}
+	err := errors.Join(write(*out, reference), write(*imports, coverage))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "reference:", err)
 		os.Exit(1)
 	}
+}
+
+// write writes a page.
+func write(path string, page func() (string, error)) error {
+	text, err := page()
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, []byte(text), 0o644)
 }
 
 // texts are those of all keys, by block and key.

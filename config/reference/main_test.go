@@ -26,6 +26,17 @@ func TestTheReferenceIsWhatTheCodeSays(t *testing.T) {
 	}
 }
 
+func TestTheCoverageOfTheImporterIsWhatTheCodeSays(t *testing.T) {
+	want, err := coverage()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../../docs/import-keepalived.md")
+	if diff := cmp.Diff(want, string(got)); err != nil || diff != "" {
+		t.Errorf("write it again with `make reference`: %v (-code +docs/import-keepalived.md)\n%s", err, diff)
+	}
+}
+
 func TestEveryTextIsOfAKeyThatThereIs(t *testing.T) {
 	known := make(map[string]bool)
 	every(func(b config.Block, k config.Key) { known[b.Name+" "+k.Name] = true })

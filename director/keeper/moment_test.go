@@ -41,3 +41,22 @@ func TestRenewalsGoByTheMonotonicClock(t *testing.T) {
 		t.Errorf("%v is put at %v", now, g)
 	}
 }
+
+func TestRoutersThatSpeakTogetherAreRenewedTogetherWhateverWasBefore(t *testing.T) {
+	for _, every := range []time.Duration{500 * time.Millisecond, time.Second, 10 * time.Second} {
+		now := time.Now()
+		var spoke moment
+		spoke.store(now)
+		one := &holding{renewed: now.Add(-every / 3), lifetime: 3 * every}
+		other := &holding{renewed: now.Add(-every * 4 / 5), lifetime: 3 * every}
+		for range 2 { // each keeps to the same advert from its next renewal on
+			one.renewed, other.renewed = one.renewAt(want{spoke: &spoke, interval: every}), other.renewAt(want{spoke: &spoke, interval: every})
+		}
+		if apart := one.renewed.Sub(other.renewed); apart%every != 0 {
+			t.Errorf("adverts each %v: they are renewed %v apart", every, apart)
+		}
+		if before := now.Sub(one.renewed) % every; before > 0 && before > renewLead+renewGrid || before < 0 && before+every > renewLead+renewGrid {
+			t.Errorf("adverts each %v: renewed %v before one", every, before)
+		}
+	}
+}

@@ -352,13 +352,14 @@ func (h *holding) renewAt(v want) time.Time {
 		return h.renewed.Add(h.lifetime / 4)
 	}
 	every := v.interval
+	latest := h.renewed.Add(max(every, renewEvery) + renewGrid) // whatever comes late
+	if every >= renewEvery {                                    // before the last advert by then: routers that speak together are renewed together
+		before := last.Add(-renewLead)
+		return earlier(onGrid(before.Add(latest.Sub(before)/every*every), renewGrid), latest)
+	}
 	soonest := h.renewed.Add(max(every/2, renewEvery-every))
 	k := max(soonest.Sub(last)/every, 0) + 1
-	at := last.Add(k*every - min(every/2, renewLead))
-	if every >= renewEvery {
-		at = onGrid(at, renewGrid)
-	}
-	return earlier(at, h.renewed.Add(max(every, renewEvery)+renewGrid)) // whatever comes late
+	return earlier(last.Add(k*every-min(every/2, renewLead)), latest)
 }
 
 // next returns when the router needs the worker again.

@@ -41,7 +41,7 @@ func TestAnOwnerSaysToWhomItWouldGiveTheGroupUp(t *testing.T) {
 	}{
 		{0, "", true}, {4, "d2", true}, {3, "d1", true}, {5, "d1", false}, {5, "d2", true}, {5, "d3", false},
 	} {
-		s.asked("d1", Question{Attest, tt.epoch, tt.named, false})
+		s.asked("d1", Question{Kind: Attest, Epoch: tt.epoch, Named: tt.named})
 		s.does(Verify{})
 		s.done(Verify{}, Done{OK: true})
 		owns.Stays = tt.stays

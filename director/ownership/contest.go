@@ -13,12 +13,16 @@ const (
 	contestAfter = 300 * time.Millisecond
 	// contestAgain is how long to wait before that is looked at once more.
 	contestAgain = 200 * time.Millisecond
+	// contestLimit is how long the rival and the segments may take where they are farther apart than [surveyLimit]:
+	// no timer waits for that answer.
+	contestLimit = time.Second
 )
 
 // contest is what is done while another member says that it owns the group, as this director does.
 type contest struct {
 	since time.Time
 	busy  bool
+	tries int  // that the rival did not answer in time
 	apart bool // people were told that each has a side of its own
 }
 
@@ -68,9 +72,13 @@ func (s *step) contend(rival string, c *contest) {
 	for _, r := range s.Keeper.Routers {
 		routers = append(routers, r.Name)
 	}
-	s.survey([]string{rival}, routers, surveyLimit, nil, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+	s.survey([]string{rival}, routers, min(surveyLimit<<min(c.tries, 2), contestLimit), nil, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		s.after(contestAgain, func(*step) { c.busy = false })
-		if word, ok := words[rival]; ok && s.contests[rival] == c && slices.Contains(s.rivals(), rival) {
+		word, ok := words[rival]
+		if !ok {
+			c.tries++
+		}
+		if ok && s.contests[rival] == c && slices.Contains(s.rivals(), rival) {
 			s.settle(rival, c, word, segments)
 		}
 	})
@@ -95,7 +103,7 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 			s.warn("contest", fmt.Sprintf("%s and %s own %s, each on a side of its own: no segment joins them", s.Self, rival, s.Group))
 		}
 	case !word.Owns || !word.Stays:
-	case s.contestedWith(rival, word.Epoch, word.Named) == rival:
+	case s.contestedWith(rival, word.Epoch, word.Named, word.Place) == rival:
 		text := fmt.Sprintf("%s gives %s up to %s, which %s", s.Self, s.Group, rival, s.because(rival, word))
 		s.await(func(id uint64) Action { return Concede{id} }, func(s *step, d Done) {
 			if d.OK {
@@ -107,19 +115,27 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 }
 
 // contestedWith returns who stays of this director and a rival that both own the group: whom the highest epoch
-// names that the two know of; if it names neither, who comes first in the order of successors, or by name.
-func (f Facts) contestedWith(rival string, epoch uint64, named string) string {
+// names that the two know of; if it names neither, who has the better place, or by name. The logs of the two may
+// differ: so each goes by what both have said, and both come to the same.
+func (f Facts) contestedWith(rival string, epoch uint64, named string, place int) string {
 	_, named = f.newest(epoch, named)
-	switch named {
-	case f.Self, rival:
-		return named
-	}
-	for _, name := range f.Log.Order {
-		if name == f.Self || name == rival {
-			return name
-		}
+	switch own := f.place(); {
+	case named == f.Self || own < place && named != rival:
+		return f.Self
+	case named == rival || own > place:
+		return rival
 	}
 	return min(f.Self, rival)
+}
+
+// place is this director's place among the successors by its own log. Whether it has a quorum does not count: where one
+// side has it, that side's log names the owner, and where both have it again, it comes at different times.
+func (f Facts) place() int {
+	place := slices.Index(f.Log.Order, f.Self)
+	if place < 0 {
+		place = len(f.Log.Order)
+	}
+	return place
 }
 
 // newest returns the highest epoch that is known where another director's log has the given one, and the owner

@@ -55,6 +55,7 @@ type Question struct {
 	Epoch uint64 `json:"epoch,omitempty"` // of the move that it is about; of Attest: that the log of who asks has the group in
 	Named string `json:"named,omitempty"` // of Attest: the owner that the log of who asks names
 	Owns  bool   `json:"owns,omitempty"`  // of Attest: who asks owns the group, too
+	Place int    `json:"place,omitempty"` // of Attest: of who asks among the successors, see [Attestation]
 }
 
 // Attestation is what a director says of a group when it is asked.
@@ -62,6 +63,7 @@ type Attestation struct {
 	Owns  bool     `json:"owns"`            // its routers are Active, and have carrier
 	Epoch uint64   `json:"epoch"`           // that its log has the group in
 	Named string   `json:"named,omitempty"` // the owner that its log names
+	Place int      `json:"place,omitempty"` // of this director among the successors, by its own log
 	Stays bool     `json:"stays"`           // it owns the group, and does not give it up to who asks, by what both know
 	Hears []string `json:"hears,omitempty"` // the member that it hears own it now, or "", by router in the order of the configuration
 	Gone  []string `json:"gone,omitempty"`  // members that it has neither heard nor reached for 300 ms

@@ -41,7 +41,7 @@ func (p Part) String() string { return [...]string{"absent", "fault", "standby",
 // Keeper is what the keeper of this host says of the group.
 type Keeper struct {
 	Part     Part
-	Interval time.Duration
+	Interval time.Duration // of the configuration, or of the adverts that are heard, if that is shorter
 	Lifetime time.Duration // of addresses that nobody renews
 	Renewal  time.Duration // how long before the last advert they were renewed last, at most
 	Routers  []Router      // in the order of the configuration
@@ -74,6 +74,7 @@ type Member struct {
 	Draining bool
 	Fit      bool // it meets the group's requirements, and its routers can work
 	Part     Part
+	Epoch    uint64 // of the order that its keeper has for the group; 0 if that is not known
 	// Unheard is for how long nothing came from its agent over the cluster port.
 	Unheard time.Duration
 	// Unreached is for how long its own address has not answered on the segment of each router, in the order
@@ -107,14 +108,54 @@ func (f Facts) hearsSome(member string) bool {
 	return slices.ContainsFunc(f.Keeper.Routers, func(r Router) bool { return r.hears() == member })
 }
 
+// able reports whether a member could own the group now, by its last report.
+func (m Member) able() bool {
+	return m.Alive && m.Ready && m.Fit && !m.Draining && !m.Witness && m.Part == Standby
+}
+
+// answers reports whether a member's own address answers on the segment of a router, as far as it is asked.
+func (m Member) answers(router int) bool {
+	return router < len(m.Unreached) && m.Unreached[router] >= 0 && m.Unreached[router] < GoneAfter
+}
+
 // near reports whether a member is reached on the segment of each router that is silent here, as far as can be told.
 func (f Facts) near(m Member) bool {
-	for i, r := range f.Keeper.Routers {
-		if r.Silent && i < len(m.Unreached) && m.Unreached[i] >= GoneAfter {
-			return false
+	return !f.unreachedWhere(m, func(i int) bool { return f.Keeper.Routers[i].Silent })
+}
+
+// connected reports whether a member is reached on the segment of each router on which others are.
+func (f Facts) connected(m Member) bool {
+	return !f.unreachedWhere(m, func(i int) bool {
+		return slices.ContainsFunc(f.Members, func(o Member) bool { return o.answers(i) })
+	})
+}
+
+// unreachedWhere reports whether a member is not reached on the segment of a router of which something is so.
+func (f Facts) unreachedWhere(m Member, is func(router int) bool) bool {
+	for i := range f.Keeper.Routers {
+		if i < len(m.Unreached) && m.Unreached[i] >= GoneAfter && is(i) {
+			return true
 		}
 	}
-	return true
+	return false
+}
+
+// isolated reports whether this director reaches nobody on some segment, on which another could serve: then it may be
+// the one that is cut off. The owner that is thought to be dead does not count.
+func (f Facts) isolated(owner string) bool {
+	for i := range f.Keeper.Routers {
+		able, reached := false, false
+		for _, m := range f.Members {
+			if m.Name == owner || i >= len(m.Unreached) || m.Unreached[i] < 0 {
+				continue
+			}
+			able, reached = able || m.able(), reached || m.answers(i)
+		}
+		if able && !reached {
+			return true
+		}
+	}
+	return false
 }
 
 // owners are the members that own the group by their last report.
@@ -129,16 +170,17 @@ func (f Facts) owners() []string {
 }
 
 // served returns who owns the group as far as this director knows, the named one apart, or "": then nobody is to
-// claim it from that one any more.
+// claim it from that one any more. Who is dead serves nobody, whatever its last report says.
 func (f Facts) served(but string) string {
+	dead := f.missing()
 	for _, m := range f.Members {
-		if m.Name != but && m.Alive && m.Part == Owner {
+		if m.Name != but && m.Alive && m.Part == Owner && !slices.Contains(dead, m.Name) {
 			return m.Name
 		}
 	}
 	for _, r := range f.Keeper.Routers {
 		switch {
-		case r.Silent:
+		case r.Silent || slices.Contains(dead, r.Heard):
 		case r.Other:
 			return "another router"
 		case r.Heard != "" && r.Heard != but:
@@ -152,18 +194,22 @@ func (f Facts) served(but string) string {
 // "": also if the group has another owner already. The owner that the log names comes first of all: where it is
 // Standby, the log is behind, and it has lost the group to the one that is to be succeeded. Who is not on this
 // director's side of a silent segment is passed over: it would not serve there.
-func (f Facts) successor(but string) string {
+func (f Facts) successor(but string) string { return f.first(but, f.near) }
+
+// first is successor by another rule of who is passed over.
+func (f Facts) first(but string, serves func(Member) bool) string {
 	if f.served(but) != "" {
 		return ""
 	}
+	dead := f.missing()
 	for _, name := range append([]string{f.Log.Owner}, f.Log.Order...) {
 		switch m, ok := f.member(name); {
-		case name == but:
+		case name == but || slices.Contains(dead, name):
 		case name == f.Self:
 			if f.Ready && !f.Drains && f.Keeper.Part == Standby {
 				return name
 			}
-		case ok && m.Alive && m.Ready && m.Fit && !m.Draining && !m.Witness && m.Part == Standby && f.near(m):
+		case ok && m.able() && serves(m):
 			return name
 		}
 	}

@@ -52,3 +52,18 @@ func TestAKeeperThatIsStartedGoesOnWhereNobodySaysOtherwise(t *testing.T) {
 		})
 	}
 }
+
+func TestAKeeperThatIsStartedDoesNotGoOnWhereAnotherReportsMeanwhileThatItOwns(t *testing.T) {
+	s := restarts(t)
+	s.says("d1", Attestation{Reaches: near})
+	s.says("d3", Attestation{Reaches: near})
+	s.member("d3").Part = Owner
+	s.look()
+	s.does(askD3)
+	s.look()
+	s.does() // once
+	s.says("d3", Attestation{Owns: true, Reaches: near})
+	s.does(Concede{})
+	s.done(Concede{}, Done{})
+	s.quiesces()
+}

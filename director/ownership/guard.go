@@ -15,6 +15,7 @@ type Word struct {
 	Hears   string // the member that it hears on that segment now, "" for none
 	Reached bool   // its own address answers on the segment
 	Serves  bool   // the group's address is answered there by its MAC
+	Able    bool   // it could own the group by its last report
 }
 
 // Choice is what a Backup that hears nobody is to do.
@@ -40,7 +41,7 @@ type Guarding struct {
 // configured gateway answers on the segment. It is asked for each router that hears nobody; [Worst] is
 // what the group does.
 func Guard(words []Word, gateway bool) Guarding {
-	answers, reached, owner, mute := 0, 0, Word{}, ""
+	answers, reached, owner, mute, able := 0, 0, Word{}, "", ""
 	for _, w := range words {
 		if w.Answers {
 			answers++
@@ -51,6 +52,9 @@ func Guard(words []Word, gateway bool) Guarding {
 		if w.Owns && !owner.Serves { // of two owners, each on a side of its own, the one on this side counts
 			owner = w
 		}
+		if w.Answers && w.Able && able == "" {
+			able = w.Name
+		}
 		if w.Serves && !w.Owns {
 			mute = w.Name
 		}
@@ -60,6 +64,8 @@ func Guard(words []Word, gateway bool) Guarding {
 		return Guarding{Linger, mute, "the kernel of " + mute + " answers on the segment, and its keeper does not"}
 	case answers == 0:
 		return Guarding{Take, "", "no member answers"}
+	case owner.Name == "" && reached == 0 && !gateway && able != "":
+		return Guarding{CutOff, "", "neither a member nor a gateway is reached on the segment, and " + able + " could own it"}
 	case owner.Name == "":
 		return Guarding{Take, "", "no member owns it"}
 	case owner.Reached && !owner.Serves:

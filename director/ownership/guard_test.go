@@ -27,6 +27,9 @@ func TestGuardKeepsABackupWhereSomebodyServes(t *testing.T) {
 		{"two directors, and nothing is reached", []Word{owner}, false, CutOff},
 		{"this director's port is on another segment", []Word{owner, afar}, false, CutOff},
 		{"this director's port is on another segment, and another hears the owner", []Word{owner, {Name: "d3", Answers: true, Hears: "d1"}}, false, Hold},
+		{"nobody owns it, nothing is reached, and another could own it", []Word{{Name: "d3", Answers: true, Able: true}}, false, CutOff},
+		{"nobody owns it, nothing is reached but the gateway, and another could own it", []Word{{Name: "d3", Answers: true, Able: true}}, true, Take},
+		{"nobody owns it, nothing is reached, and another could own it that does not answer", []Word{{Name: "d3", Able: true}, afar}, false, Take},
 		{"two own it, one on each side, and the one on this side answers", []Word{serves, {Name: "d3", Answers: true, Owns: true}}, false, Hold},
 		{"the owner's address is its own, and another MAC has the group's", []Word{{Name: "d1", Answers: true, Owns: true, Reached: true}, other}, false, Hold},
 	} {

@@ -25,8 +25,12 @@ type Machine struct {
 	proof    proof
 	contests map[string]*contest // by the other owner
 	answered map[string]answered // by router
-	fresh    bool                // the keeper has been Backup and heard nobody since its start
-	away     map[spot]bool       // who did not answer when it was looked at last
+	fresh    fresh
+	away     map[spot]bool   // who did not answer when it was looked at last
+	lost     map[string]bool // of each that has reported, whether its reports have come to an end
+	died     map[string]bool // who was silent on every path then
+
+	ousted ousted
 
 	records   Records
 	claimed   string // why this director has claimed the group, while the log has not named it since
@@ -48,7 +52,7 @@ type step struct {
 
 // NewMachine returns a machine that knows nothing yet.
 func NewMachine() *Machine {
-	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, answered: map[string]answered{}, away: map[spot]bool{}}
+	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, answered: map[string]answered{}, away: map[spot]bool{}, died: map[string]bool{}, lost: map[string]bool{}}
 }
 
 // Deadline returns when the machine wants to Look though no fact has changed; zero for never.
@@ -80,6 +84,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	if s.Log.Owner == s.Self || s.Keeper.Part != Owner && now.Sub(s.claimedAt) > time.Second { // the keeper may tell a moment later
 		s.claimed = ""
 	}
+	s.lookOusted()
 	s.ring()
 	s.lookTake()
 	s.lookQuiet()
@@ -87,6 +92,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	s.lookContest()
 	s.lookProof()
 	s.lookReturned()
+	s.lookDied()
 	s.lookFresh()
 	return s.actions
 }
@@ -133,6 +139,11 @@ func (s *step) ask(to string, q Question, within time.Duration, then func(*step,
 	s.await(func(id uint64) Action { return Ask{id, to, within, q} }, then)
 }
 
+// attests is the question what another knows of the group.
+func (s *step) attests() Question {
+	return Question{Attest, s.Log.Epoch, s.Log.Owner, s.Keeper.Part == Owner, s.place()}
+}
+
 // survey asks members and the segments of routers, all at once. Then is called once with all that was said:
 // words by member, without those that did not answer, and segments by router. Each, if any, is called with
 // each word at once, of which the last may be what was waited for.
@@ -148,7 +159,7 @@ func (s *step) survey(members, routers []string, within time.Duration, each func
 		}
 	}
 	for _, name := range members {
-		s.ask(name, Question{Attest, s.Log.Epoch, s.Log.Owner, s.Keeper.Part == Owner}, within, func(s *step, d Done) {
+		s.ask(name, s.attests(), within, func(s *step, d Done) {
 			if d.Err == nil {
 				words[name] = d.Word
 				if each != nil {
@@ -172,11 +183,11 @@ func (s *step) survey(members, routers []string, within time.Duration, each func
 	}
 }
 
-// others are the names of all other members, but one.
-func (f Facts) others(but string) []string {
+// others are the names of all other members, but some.
+func (f Facts) others(but ...string) []string {
 	var names []string
 	for _, m := range f.Members {
-		if m.Name != but {
+		if !slices.Contains(but, m.Name) {
 			names = append(names, m.Name)
 		}
 	}

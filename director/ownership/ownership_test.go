@@ -18,6 +18,10 @@ func TestPriorityFollowsTheBands(t *testing.T) {
 		{"the owner that the log names", Standing{Quorum: true, Ready: true, Owner: true, Candidates: 3}, 224},
 		{"an owner that is not ready serves on", Standing{Quorum: true, Owner: true, Candidates: 3}, 224},
 		{"a draining owner serves until it is taken from", Standing{Quorum: true, Ready: true, Owner: true, Draining: true, Candidates: 3}, 224},
+		{"an owner that insists is above one that does not", Standing{Quorum: true, Ready: true, Owner: true, Insists: true, Epoch: 23, Candidates: 3}, 225},
+		{"and above one of the epoch before that insists, too", Standing{Quorum: true, Ready: true, Owner: true, Insists: true, Epoch: 24, Candidates: 3}, 226},
+		{"but below a claim", Standing{Quorum: true, Ready: true, Owner: true, Insists: true, Epoch: 45, Candidates: 3}, 247},
+		{"an owner that insists without quorum", Standing{Ready: true, Owner: true, Insists: true, Epoch: 5, Candidates: 3}, 41},
 		{"the next owner", Standing{Quorum: true, Ready: true, Candidates: 3}, 183},
 		{"the one after it", Standing{Quorum: true, Ready: true, Rank: 1, Candidates: 3}, 162},
 		{"not ready stays below foreign routers", Standing{Quorum: true, Rank: 1, Candidates: 3}, 76},
@@ -52,8 +56,11 @@ func TestV77BandsNeverOverlapAndAreWithin1And254(t *testing.T) {
 	var all []Standing
 	for n := 1; n <= 7; n++ {
 		for rank := range n {
-			for bits := range 16 {
-				all = append(all, Standing{bits&1 != 0, bits&2 != 0, bits&4 != 0, bits&8 != 0, rank, n})
+			for bits := range 32 {
+				all = append(all, Standing{
+					Quorum: bits&1 != 0, Ready: bits&2 != 0, Draining: bits&4 != 0, Owner: bits&8 != 0,
+					Insists: bits&16 != 0, Epoch: uint64(rank), Rank: rank, Candidates: n,
+				})
 			}
 		}
 	}
@@ -61,7 +68,7 @@ func TestV77BandsNeverOverlapAndAreWithin1And254(t *testing.T) {
 		if p := Priority(a); p < 1 || p > 254 {
 			t.Fatalf("Priority(%+v) = %d", a, p)
 		}
-		if p := ClaimPriority(Priority(a)); p <= Priority(a) || p < ClaimLow {
+		if p := ClaimPriority(OwnerPriority); p <= Priority(a) || p < ClaimLow {
 			t.Fatalf("a claim on %+v is %d", a, p)
 		}
 		for _, b := range all {

@@ -13,7 +13,8 @@ import "slices"
 const (
 	ClaimLow      = 248 // a claim, until the old owner yields
 	ClaimHigh     = 254
-	OwnerPriority = 224 // the owner that the log names: the middle of 200 to 247
+	OwnerPriority = 224 // the owner that the log names
+	OwnerHigh     = 247 // the places above that are for one that insists
 	StandbyLow    = 120 // ready, in successor order
 	StandbyHigh   = 183
 	UnreadyLow    = 50 // a member that is not ready
@@ -34,8 +35,10 @@ type Standing struct {
 	Ready      bool // fit to gain ownership
 	Draining   bool // asked to own nothing
 	Owner      bool // the log names this director
-	Rank       int  // place among the successors, 0 is the next owner
-	Candidates int  // directors that could own the group, at least 1
+	Insists    bool // and the one named before may not know that
+	Epoch      uint64
+	Rank       int // place among the successors, 0 is the next owner
+	Candidates int // directors that could own the group, at least 1
 }
 
 // Priority returns the priority to advertise: 1 to 254.
@@ -47,6 +50,8 @@ func Priority(s Standing) uint8 {
 		return CutOffHigh
 	case !s.Quorum:
 		return place(CutOffLow, CutOffHigh, s.Rank+1, s.Candidates)
+	case s.Owner && s.Insists: // against an older epoch, which may be insisted on, too
+		return OwnerPriority + 1 + uint8(s.Epoch%(OwnerHigh-OwnerPriority))
 	case s.Owner: // a draining or unready owner serves until another has claimed
 		return OwnerPriority
 	case !s.Ready:

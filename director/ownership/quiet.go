@@ -31,6 +31,7 @@ type quiet struct {
 	owned    []string  // who owned the group by its report when the last survey was begun
 	lives    string    // who said last that it owns the group, which its keeper had confirmed
 	lived    time.Time // when it did
+	alone    time.Time // since when this director is cut off, while another could own the group and none does
 	suspect  string    // the owner that was found cut off the last time
 	choice   *Guarding // what was decided last; nil: nothing is silent
 	told     Choice    // what people were told of last, of what the looks said
@@ -67,6 +68,7 @@ func (s *step) lookQuiet() {
 		}
 		return
 	}
+	s.anew()
 	if s.quiet.busy {
 		return
 	}
@@ -81,7 +83,7 @@ func (s *step) lookQuiet() {
 	}
 	s.quiet.again = true
 	s.quiet.owned = s.owners()
-	s.survey(s.others(""), silent, within, (*step).heard, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+	s.survey(s.others(), silent, within, (*step).heard, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
 		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
 		if len(still) > 0 {
@@ -121,6 +123,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		s.quiet.suspect, pause = g.Owner, 0
 		g.Choice = Hold
 	}
+	g = s.waits(g)
 	fresh := g.Choice != s.quiet.told
 	s.quiet.choice, s.quiet.told = &g, g.Choice
 	if fresh && g.Choice != Take {
@@ -140,6 +143,22 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	return pause
 }
 
+// waits leaves a group that nobody owns to one that could serve on its segments, where this director is cut off: for as
+// long as that one needs, and no longer, for it may be cut off, too.
+func (s *step) waits(g Guarding) Guarding {
+	if g.Choice != CutOff || g.Owner != "" {
+		s.quiet.alone = time.Time{}
+		return g
+	}
+	if s.quiet.alone.IsZero() {
+		s.quiet.alone = s.now
+	}
+	if s.now.Sub(s.quiet.alone) > 2*s.Keeper.Interval+2*surveyLimit {
+		return Guarding{Take, "", "no member owns it"}
+	}
+	return g
+}
+
 // ownsSince returns a member that answered a survey and has reported since then that it owns the group, or "". What
 // one reported before it may be over: that its keeper does not own the group any more is what the survey found.
 func (s *step) ownsSince(words map[string]Attestation) string {
@@ -149,6 +168,15 @@ func (s *step) ownsSince(words map[string]Attestation) string {
 		}
 	}
 	return ""
+}
+
+// anew holds the timer until the next survey when a member reports that it owns the group, which had not said so when
+// the last one was begun: that one may have waited for the dead meanwhile.
+func (s *step) anew() {
+	fresh := func(name string) bool { return !slices.Contains(s.quiet.owned, name) }
+	if s.quiet.again && slices.ContainsFunc(s.owners(), fresh) && s.quiet.until.Before(s.now.Add(surveyLimit/2)) {
+		s.hold(surveyLimit)
+	}
 }
 
 // hold keeps the timer from firing for a while.
@@ -173,23 +201,36 @@ func (s *step) heard(from string, word Attestation, last bool) {
 }
 
 // words joins what members say and what the segment answers.
-func (f Facts) words(router string, said map[string]Attestation, seg Segment) []Word {
-	index := f.index(router)
+func (s *step) words(router string, said map[string]Attestation, seg Segment) []Word {
+	index := s.index(router)
+	last := s.lastOwner(index)
 	var words []Word
-	for _, m := range f.Members {
+	for _, m := range s.Members {
 		a, answers := said[m.Name]
-		w := Word{Name: m.Name, Answers: answers, Owns: a.Owns, Serves: seg.Serves == m.Name}
-		last := index < len(f.Keeper.Routers) && f.Keeper.Routers[index].Heard == m.Name
+		w := Word{Name: m.Name, Answers: answers, Owns: a.Owns, Serves: seg.Serves == m.Name, Able: m.able()}
 		if index < len(a.Hears) {
 			w.Hears = a.Hears[index]
 		}
 		for _, name := range seg.Reached {
 			w.Reached = w.Reached || name == m.Name
 		}
-		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || last)
+		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || last == m.Name)
 		words = append(words, w)
 	}
 	return words
+}
+
+// lastOwner returns who owned the group last as far as this director knows: by an advert on a router, or by its own word
+// since then. "" if nobody is known to have.
+func (s *step) lastOwner(router int) string {
+	if router >= len(s.Keeper.Routers) {
+		return ""
+	}
+	r := s.Keeper.Routers[router]
+	if s.quiet.lives != "" && (r.Heard == "" || s.now.Sub(s.quiet.lived) < r.Age) {
+		return s.quiet.lives
+	}
+	return r.Heard
 }
 
 // index returns the place of a router in the configuration.
@@ -269,26 +310,56 @@ func (s *step) mute(owner string, age time.Duration) time.Duration {
 	return age
 }
 
-// outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just
-// before that may end: so somebody answers all the while, and no two do for longer than a renewal. Who does not
-// come first waits for a renewal longer.
-func (s *step) outlive(g *Guarding) {
-	left := s.Keeper.Lifetime - s.Keeper.Renewal // the last one may have been due when it froze
+// unsigned is how long ago an owner gave the last sign of its keeper: an advert, or its own word where none was heard.
+// One that has given neither is believed as long as its kernel answers: somebody may renew the addresses.
+func (s *step) unsigned(owner string) time.Duration {
+	ago, heard := time.Duration(0), false
 	for _, r := range s.Keeper.Routers {
-		if r.Heard == g.Owner {
-			left = min(left, s.Keeper.Lifetime-s.Keeper.Renewal-s.mute(g.Owner, r.Age))
+		if r.Heard == owner {
+			ago, heard = max(ago, s.mute(owner, r.Age)), true
 		}
 	}
+	switch {
+	case heard:
+		return ago
+	case s.quiet.lives == owner:
+		return s.now.Sub(s.quiet.lived)
+	}
+	return 0
+}
+
+// outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just
+// before that may end: so somebody answers all the while, and no two do for longer than a renewal. Who does not
+// come first waits for a renewal longer. An owner whose control was silent and is heard again is asked first.
+func (s *step) outlive(g *Guarding) {
+	// The last one may have been due when it froze.
+	left := s.Keeper.Lifetime - s.Keeper.Renewal - s.unsigned(g.Owner)
 	if left <= -s.Keeper.Renewal { // the first successor had its chance
 		s.release()
 		return
 	}
 	s.hold(left + s.Keeper.Renewal)
+	m, _ := s.member(g.Owner)
+	silent := m.Unheard >= GoneAfter
 	s.after(max(left-beforeEnd, 0), func(s *step) {
 		if s.quiet.choice != g || !s.mayTakeFrom(g.Owner) {
 			return // a later look has decided
 		}
-		s.claimFor("the keeper of " + g.Owner + " does not answer, and its kernel serves for a moment only")
-		s.after(s.Keeper.Renewal+2*beforeEnd, (*step).renew) // that kernel may have answered until then
+		if m, ok := s.member(g.Owner); !ok || !silent || m.Unheard >= GoneAfter {
+			s.claimFrozen(g.Owner)
+			return
+		}
+		s.ask(g.Owner, s.attests(), attestLimit, func(s *step, d Done) {
+			if (d.Err != nil || !d.Word.Owns) && s.mayTakeFrom(g.Owner) {
+				s.claimFrozen(g.Owner)
+			}
+		})
 	})
+}
+
+// claimFrozen claims from an owner whose keeper is dead or frozen. Its kernel may answer for a while: so the addresses are
+// announced once more after that.
+func (s *step) claimFrozen(owner string) {
+	s.claimFor("the keeper of " + owner + " does not answer, and its kernel serves for a moment only")
+	s.after(s.Keeper.Renewal+2*beforeEnd, (*step).renew)
 }

@@ -5,14 +5,12 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/quorate/quorate/fsm"
 )
 
 // What is asked when the owner is silent.
 var (
-	askD1 = Ask{To: "d1", Question: Question{Attest, 4, "d1", false}}
-	askD3 = Ask{To: "d3", Question: Question{Attest, 4, "d1", false}}
+	askD1 = Ask{To: "d1", Question: Question{Kind: Attest, Epoch: 4, Named: "d1"}}
+	askD3 = Ask{To: "d3", Question: Question{Kind: Attest, Epoch: 4, Named: "d1"}}
 	let   = Ask{To: "d1", Question: Question{Kind: Let}}
 )
 
@@ -27,15 +25,9 @@ func guards(words string) Tell { return Tell{Kind: "guard", Text: words, Alarm: 
 // isSilent plays until the owner has missed an advert on a router, and everybody is asked.
 func (s *story) isSilent() {
 	s.t.Helper()
-	s.isSilentBy(s.Log)
-}
-
-// isSilentBy is isSilent by another log.
-func (s *story) isSilentBy(log fsm.Ownership) {
-	s.t.Helper()
 	s.hushes("in")
 	s.pass(1500 * time.Millisecond)
-	q := Question{Attest, log.Epoch, log.Owner, false}
+	q := s.attests()
 	s.does(Ask{To: "d1", Question: q}, Ask{To: "d3", Question: q}, probes("in"))
 }
 

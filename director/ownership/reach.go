@@ -18,38 +18,89 @@ type answered struct {
 	who []string
 }
 
-// spot is a member on the segment of a router, in the order of the configuration.
+// spot is a member on the segment of a router, in the order of the configuration, or at the [port].
 type spot struct {
 	member string
 	router int
 }
 
+// port is where a member is looked for that has no address on any segment of the group.
+const port = -1
+
 // lookReturned has an owner announce its addresses again when a member answers on a segment of the group after it had
 // not for as long as counts. The segment may have been cut: whoever was on the other side believes who announced
-// there last, and where that one has let go, no contest tells it.
+// there last, and where that one has let go, no contest tells it. A member that has no address there may have been
+// behind the same cut: its cluster port tells.
 func (s *step) lookReturned() {
 	if !s.OnTime {
 		return // who did not answer was not listened for
 	}
 	back := false
+	at := func(p spot, silent time.Duration) {
+		switch {
+		case silent >= GoneAfter:
+			s.away[p] = true
+		case silent >= 0 && s.away[p]:
+			delete(s.away, p)
+			back = true
+		}
+	}
 	for _, m := range s.Members {
 		for i, d := range m.Unreached {
-			switch p := (spot{m.Name, i}); {
-			case d >= GoneAfter:
-				s.away[p] = true
-			case d >= 0 && s.away[p]:
-				delete(s.away, p)
-				back = true
-			}
+			at(spot{m.Name, i}, d)
 		}
+		if !m.shares() {
+			at(spot{m.Name, port}, m.Unheard)
+		}
+		back = s.reportsAgain(m) || back
 	}
 	maps.DeleteFunc(s.away, func(p spot, _ bool) bool {
 		_, known := s.member(p.member)
 		return !known
 	})
-	if back && s.Keeper.Part == Owner {
-		s.begin(Renew{})
+	maps.DeleteFunc(s.lost, func(name string, _ bool) bool {
+		_, known := s.member(name)
+		return !known
+	})
+	if back {
+		s.renew()
 	}
+}
+
+// reportsAgain reports whether a director reports that had not for so long that nobody knows what it was to the group: it
+// may have owned it meanwhile, and have lost it since.
+func (s *step) reportsAgain(m Member) bool {
+	lost, known := s.lost[m.Name]
+	if m.Alive || known {
+		s.lost[m.Name] = !m.Alive
+	}
+	return m.Alive && lost && !m.Witness
+}
+
+// lookDied has an owner announce its addresses again when a director dies of which it is not known what it was to the
+// group: it may have owned it on this segment, cut off from the others, and then nobody else tells its neighbours.
+func (s *step) lookDied() {
+	for _, m := range s.Members {
+		switch dead := s.OnTime && m.gone() && m.shares() && !m.Witness; {
+		case !m.gone() && s.OnTime:
+			delete(s.died, m.Name)
+		case dead && !s.died[m.Name]:
+			s.died[m.Name] = true
+			if !m.Alive || m.diedUnknown() {
+				s.renew()
+			}
+		}
+	}
+	maps.DeleteFunc(s.died, func(name string, _ bool) bool {
+		_, known := s.member(name)
+		return !known
+	})
+}
+
+// diedUnknown reports whether a member that is dead was not heard by its agent for a while when its kernel still answered:
+// its last report is of before that.
+func (m Member) diedUnknown() bool {
+	return slices.ContainsFunc(m.Unreached, func(d time.Duration) bool { return d >= 0 && m.Unheard >= d+GoneAfter })
 }
 
 // note remembers who answered on the segments.

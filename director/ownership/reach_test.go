@@ -55,3 +55,95 @@ func TestWhoHasTakenMeanwhileAnnouncesAgainToo(t *testing.T) {
 	s.look()
 	s.does(Renew{})
 }
+
+func TestAMemberWithoutAnAddressOnTheSegmentsTellsByItsClusterPortThatACutHasEnded(t *testing.T) {
+	s := newStory(t)
+	s.owns()
+	w := s.member("d3")
+	w.Witness, w.Unreached = true, []time.Duration{-1, -1}
+	for _, silent := range []time.Duration{GoneAfter - 1, 0} {
+		w.Unheard = silent
+		s.look()
+	}
+	s.does()
+	w.Unheard = GoneAfter
+	s.look()
+	s.does()
+	w.Unheard = 0
+	s.look()
+	s.does(Renew{})
+	s.quiesces() // once
+}
+
+func TestAMemberThatAnswersOnASegmentTellsNothingByItsClusterPort(t *testing.T) {
+	s := newStory(t)
+	s.owns()
+	for _, silent := range []time.Duration{GoneAfter, 0} {
+		s.member("d3").Unheard = silent
+		s.look()
+	}
+	s.does()
+}
+
+// dies plays the death of a director of which nothing was heard of the group for longer than a report counts.
+func dies(t *testing.T, but func(*story)) *story {
+	t.Helper()
+	s := newStory(t)
+	s.owns()
+	m := s.member("d3")
+	m.Alive, m.Unheard, m.Unreached = false, time.Minute, []time.Duration{0, 0}
+	but(s)
+	s.look()
+	s.does()
+	s.member("d3").Unreached = []time.Duration{GoneAfter, GoneAfter}
+	s.look()
+	return s
+}
+
+func TestAnOwnerAnnouncesAgainWhenADirectorDiesThatMayHaveOwnedTheGroupUnknown(t *testing.T) {
+	s := dies(t, func(*story) {})
+	s.does(Renew{})
+	s.quiesces() // once
+	s.member("d3").Unreached = []time.Duration{0, 0}
+	s.look()
+	s.does(Renew{}) // it is back on both segments
+	s.member("d3").Unreached = []time.Duration{GoneAfter, GoneAfter}
+	s.look()
+	s.does(Renew{}) // and dies once more
+}
+
+func TestTheDeathOfAMemberThatIsKnownToOwnNothingIsNotAnnounced(t *testing.T) {
+	for name, known := range map[string]func(*story){
+		"it has reported":           func(s *story) { s.member("d3").Alive, s.member("d3").Unheard = true, GoneAfter },
+		"it is a witness":           func(s *story) { s.member("d3").Witness = true },
+		"this director was late":    func(s *story) { s.OnTime = false },
+		"this one owns nothing":     func(s *story) { s.is(Standby); s.begun = nil },
+		"it is heard by its agent":  func(s *story) { s.member("d3").Unheard = 0 },
+		"it was never on a segment": func(s *story) { s.member("d3").Unheard = 0; s.look() },
+	} {
+		t.Run(name, func(t *testing.T) { dies(t, known).does() })
+	}
+}
+
+func TestAnOwnerAnnouncesAgainWhenADirectorReportsThatNobodyHadHeardOf(t *testing.T) {
+	s := newStory(t)
+	s.owns()
+	s.member("d3").Alive = false
+	s.look()
+	s.does()
+	s.member("d3").Alive = true
+	s.look()
+	s.does(Renew{})
+	s.member("d3").Alive, s.member("d3").Witness = false, true
+	s.look()
+	s.member("d3").Alive = true
+	s.look()
+	s.does() // a witness owns nothing
+}
+
+func TestAnOwnerAnnouncesAgainWhenADirectorDiesWhoseAgentHadNotBeenHeardForAWhile(t *testing.T) {
+	dies(t, func(s *story) {
+		m := s.member("d3")
+		m.Alive, m.Unheard = true, 2*GoneAfter // its report counts still
+	}).does(Renew{})
+}

@@ -78,7 +78,7 @@ func TestASecondSurveyWaitsForAgentsThatAreFarAway(t *testing.T) {
 func TestAnOwnerByAnOldLogSucceedsWhoHasTakenFromIt(t *testing.T) {
 	s := newStory(t)
 	s.Log = fsm.Ownership{Owner: "d2", Epoch: 4, Order: []string{"d1"}}
-	s.isSilentBy(s.Log)
+	s.isSilent()
 	s.isCutOff()
 	s.pass(surveyLimit / 3)
 	s.isCutOff()
@@ -308,4 +308,58 @@ func TestWhoHasJustConcededHoldsItsTimerForTheFirstSurvey(t *testing.T) {
 			t.Errorf("%v after it has conceded it waits for answers for %v, want %v", after, ask.Within, within)
 		}
 	}
+}
+
+func TestWhoIsCutOffLeavesAGroupThatNobodyOwnsToAnotherForAWhile(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	alone := func() {
+		s.says("d3", Attestation{})
+		s.reaches(Segment{Router: "in"})
+		s.pass(surveyLimit) // d1 is dead
+	}
+	alone()
+	s.does(guards("d3 could own it"), HoldTimer{holdFor})
+	begin := s.now
+	for s.now.Sub(begin) <= holdFor {
+		s.pass(time.Second - surveyLimit)
+		s.does(askD1, askD3, probes("in"))
+		alone()
+		if s.now.Sub(begin) <= holdFor {
+			s.does(HoldTimer{holdFor})
+		}
+	}
+	s.does(HoldTimer{}) // d3 may be cut off, too
+}
+
+func TestWhoIsCutOffClaimsNothingFromTheDead(t *testing.T) {
+	for name, tt := range map[string]struct {
+		play   func(*story)
+		claims bool
+	}{
+		"it reaches nobody, and another could claim":     {func(s *story) { s.member("d3").Unreached = []time.Duration{0, GoneAfter} }, false},
+		"it reaches nobody, and nobody else could claim": {func(s *story) { *s.member("d3") = Member{Name: "d3", Unreached: []time.Duration{0, GoneAfter}} }, true},
+		"it reaches the other, which is on all segments": {func(*story) {}, true},
+		"the other has no address there":                 {func(s *story) { s.member("d3").Unreached = []time.Duration{0, -1} }, true},
+		"the first is cut off, and others are reached": {func(s *story) {
+			s.fourth()
+			s.Log.Order = []string{"d3", "d2"}
+			s.member("d3").Unreached = []time.Duration{0, GoneAfter}
+		}, true},
+		"the first is reached, as the others are, and fit": {func(s *story) { s.fourth(); s.Log.Order = []string{"d3", "d2"} }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			tt.play(s)
+			s.silentFor(GoneAfter)
+			if got := s.opened(askD3); got != tt.claims {
+				t.Errorf("it asks whether the owner is dead: %v", got)
+			}
+		})
+	}
+}
+
+// fourth adds a director that is reached on all segments.
+func (s *story) fourth() {
+	s.Members = append(s.Members, Member{Name: "d4", Alive: true, Ready: true, Fit: true, Part: Standby, Unreached: []time.Duration{0, 0}})
 }

@@ -147,10 +147,13 @@ func outcome(a Action) (id uint64, within time.Duration) {
 func plain(a Action) Action {
 	v := reflect.New(reflect.TypeOf(a)).Elem()
 	v.Set(reflect.ValueOf(a))
-	for _, name := range []string{"ID", "Within", "Share"} {
+	for _, name := range []string{"ID", "Within", "Share", "Place"} {
 		if f := v.FieldByName(name); f.IsValid() {
 			f.SetZero()
 		}
+	}
+	if word := v.FieldByName("Word"); word.IsValid() {
+		word.FieldByName("Place").SetZero()
 	}
 	return v.Interface().(Action)
 }

@@ -118,10 +118,7 @@ func (s *step) claimTake(t *take) {
 	}
 	t.deaf = s.deaf(t.from)
 	switch s.Keeper.Part {
-	case Owner: // it was elected meanwhile
-		s.claimedTake(t)
-		return
-	case Standby:
+	case Standby, Owner: // it was elected meanwhile: where they hear each other, the other would win
 	default:
 		s.endTake(t, fmt.Errorf("%s is in state %s on %s", s.Group, s.Keeper.Part, s.Self))
 		return

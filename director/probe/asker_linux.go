@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -27,22 +25,24 @@ const (
 	lookAgain = time.Second
 	// openAgain is when opening is tried again.
 	openAgain = 500 * time.Millisecond
-	// queue is what the kernel keeps for us, in bytes: a few hundred answers.
-	queue = 128 << 10
 )
 
-// asker asks on one interface in one family. It belongs to the goroutine of run.
+// asker asks on one interface in one family. Its goroutine is that of run; who else wants to know reads answers too.
 type asker struct {
 	cfg   WatchConfig
 	place place
-	want  *atomic.Pointer[[]Target]
+	want  atomic.Pointer[[]Target]
 
+	mu      sync.Mutex
 	targets []Target // that the filter lets pass
 	known   map[Target]neighbour
 	ifi     *net.Interface
-	conn    *packet.Conn // nil: to be opened
-	opened  time.Time    // when that was tried last
-	heard   time.Time    // when anybody answered last, or the socket was opened
+	conn    *socket   // nil: to be opened
+	opened  time.Time // when that was tried last
+	heard   time.Time // when anybody answered last, or the socket was opened
+	read    time.Time // until when all that came was read
+	left    int       // frames that may be read until the next beat: more cannot be true
+	broken  bool      // the socket is of no use: run opens another
 }
 
 // neighbour is who answered for a target last.
@@ -52,25 +52,51 @@ type neighbour struct {
 	asked time.Time        // when it was asked last
 }
 
-// run asks all targets once in a period, and listens in between.
+// run asks all targets once in a period. While all is well it reads the answers when it asks again: the kernel says
+// when they came, and to be woken by each costs more than the work. It listens while one is missing.
 func (s *asker) run(ctx context.Context) {
 	defer func() { s.cfg.Ended(s.place.String()) }() // after the last Ran
-	defer s.shut()
+	defer s.end()
 	for ctx.Err() == nil {
 		now := time.Now()
 		s.cfg.Ran(s.place.String(), now)
 		next := Next(now, s.cfg.Every)
-		if err := s.prepare(now); err != nil {
-			for _, t := range *s.want.Load() {
-				s.cfg.Asked(t, now, err)
-			}
-		} else if s.conn != nil {
-			s.ask(now, next)
-		}
-		if s.conn == nil || !s.listen(next) {
+		if calm := s.beat(now); calm || !s.listen(next) {
 			pause(ctx, time.Until(next))
 		}
 	}
+}
+
+// beat reads what came, and asks. It reports whether nobody needs to listen for the answers.
+func (s *asker) beat(now time.Time) (calm bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.readAll()
+	if s.broken {
+		s.shut()
+	}
+	s.left = 16 + 8*len(s.targets)
+	if err := s.prepare(now); err != nil {
+		for _, t := range *s.want.Load() {
+			s.cfg.Asked(t, now, err)
+		}
+		return true
+	}
+	if s.conn != nil {
+		s.ask(now)
+	}
+	return s.conn == nil || s.calm(now)
+}
+
+// calm reports whether every target answered its last question, or has not for so long that nobody waits for it.
+func (s *asker) calm(now time.Time) bool {
+	for _, t := range s.targets {
+		n := s.known[t]
+		if silent := now.Sub(n.at); silent <= lost && (n.mac == nil || silent > s.cfg.Every*3/2) {
+			return false
+		}
+	}
+	return true
 }
 
 // prepare has a socket open, with a filter for the targets as they are now. It does not try all the time:
@@ -100,7 +126,7 @@ func (s *asker) prepare(now time.Time) error {
 	if err := s.open(); err != nil {
 		return fmt.Errorf("watch the segment of %s: %w", s.place, err)
 	}
-	s.heard = now
+	s.heard, s.read = now, now
 	return nil
 }
 
@@ -116,21 +142,13 @@ func (s *asker) open() error {
 	if err != nil {
 		return err
 	}
-	kind := etherARP
+	kind := uint16(etherARP)
 	if s.place.v6 {
 		kind = etherIPv6
 	}
-	conn, err := packet.Listen(ifi, packet.Raw, kind, &packet.Config{Filter: filter})
-	if err != nil {
-		return err
-	}
-	if raw, err := conn.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { // a comfort: the system's own is large enough too
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, queue)
-		})
-	}
-	s.conn, s.ifi = conn, ifi
-	return nil
+	s.conn, err = openSocket(ifi, kind, filter)
+	s.ifi = ifi
+	return err
 }
 
 func (s *asker) refilter() error {
@@ -138,20 +156,27 @@ func (s *asker) refilter() error {
 	if err != nil {
 		return err
 	}
-	return s.conn.SetBPF(filter)
+	return s.conn.filter(filter)
+}
+
+// end closes the socket for good.
+func (s *asker) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shut()
 }
 
 // shut closes the socket, to be opened again.
 func (s *asker) shut() {
 	if s.conn != nil {
-		_ = s.conn.Close() // nothing was promised by it
+		s.conn.close()
 	}
-	s.conn = nil
+	s.conn, s.broken = nil, false
 }
 
 // ask asks all targets.
-func (s *asker) ask(now, deadline time.Time) {
-	err := s.conn.SetDeadline(deadline)
+func (s *asker) ask(now time.Time) {
+	var err error
 	for _, t := range s.targets {
 		n := s.known[t]
 		if n.at.IsZero() {
@@ -166,9 +191,8 @@ func (s *asker) ask(now, deadline time.Time) {
 		if now.Sub(n.at) >= forgetMAC {
 			to = nil
 		}
-		b := question(s.ifi.HardwareAddr, t.Source, t.Address, to)
 		if err == nil {
-			_, err = s.conn.WriteTo(b, &packet.Addr{HardwareAddr: b[:6]})
+			err = s.conn.send(question(s.ifi.HardwareAddr, t.Source, t.Address, to))
 		}
 		s.cfg.Asked(t, now, err)
 	}
@@ -180,35 +204,66 @@ func (s *asker) ask(now, deadline time.Time) {
 // listen hears answers until the period is over, and reports whether it is. It ends early when the socket
 // fails, and when more has come than can be true: the kernel then drops the rest, at no cost.
 func (s *asker) listen(end time.Time) bool {
-	buf := make([]byte, 128)
-	for range 16 + 8*len(s.targets) {
-		n, _, err := s.conn.ReadFrom(buf)
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
+	for {
+		wait := time.Until(end)
+		if wait <= 0 {
 			return true
-		case err != nil:
-			s.shut()
+		}
+		s.conn.await(wait) // nobody else closes it
+		if !s.look() {
 			return false
 		}
-		now := time.Now()
-		if address, mac, ok := answer(buf[:n]); ok {
-			s.answered(address, mac, now)
-		}
-		if !now.Before(end) {
-			return true
-		}
 	}
-	return false
 }
 
-func (s *asker) answered(address netip.Addr, mac net.HardwareAddr, now time.Time) {
+// look reads what came until now, and reports whether more may come.
+func (s *asker) look() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.readAll()
+	return s.conn != nil && !s.broken && s.left > 0
+}
+
+// readAll reads what came.
+func (s *asker) readAll() {
+	for ; s.conn != nil && !s.broken && s.left > 0; s.left-- {
+		frame, at, err := s.conn.receive()
+		now := time.Now()
+		switch {
+		case err != nil:
+			s.broken = true
+			return
+		case frame == nil:
+			s.read = now
+			return
+		}
+		if address, mac, ok := answer(frame); ok {
+			s.answered(address, mac, s.came(at, now))
+		}
+	}
+}
+
+// came is when something came that is read now, by this process's own clock: after all that was read before, whatever
+// the clock on the wall was set to since.
+func (s *asker) came(wall, now time.Time) time.Time {
+	at := now
+	if age := now.Sub(wall); !wall.IsZero() && age > 0 {
+		at = now.Add(-age)
+	}
+	if at.Before(s.read) {
+		return s.read
+	}
+	return at
+}
+
+func (s *asker) answered(address netip.Addr, mac net.HardwareAddr, at time.Time) {
 	for _, t := range s.targets {
 		if t.Address == address {
-			s.heard = now
+			s.heard = at
 			n := s.known[t]
-			n.mac, n.at = slices.Clone(mac), now
+			n.mac, n.at = slices.Clone(mac), at
 			s.known[t] = n
-			s.cfg.Answered(t, now)
+			s.cfg.Answered(t, at)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -23,8 +22,9 @@ type Watcher struct {
 	cfg     WatchConfig
 	changed chan struct{} // capacity 1
 
-	mu   sync.Mutex
-	want []Target
+	mu      sync.Mutex
+	want    []Target
+	running []*asker
 }
 
 // NewWatcher returns a watcher of nothing.
@@ -43,6 +43,17 @@ func (w *Watcher) Set(targets []Target) {
 	}
 }
 
+// Look has what came until now told before it returns. While all targets answer, they are told of when they are asked
+// again: who is about to believe that one is silent looks first.
+func (w *Watcher) Look() {
+	w.mu.Lock()
+	all := w.running
+	w.mu.Unlock()
+	for _, s := range all {
+		s.look()
+	}
+}
+
 // place names a segment.
 type place struct {
 	iface string
@@ -58,8 +69,8 @@ func (p place) String() string {
 
 // running is a segment that is being asked.
 type running struct {
-	targets *atomic.Pointer[[]Target]
-	cancel  context.CancelFunc
+	*asker
+	cancel context.CancelFunc
 }
 
 // Run asks until ctx ends.
@@ -76,23 +87,32 @@ func (w *Watcher) Run(ctx context.Context) error {
 			}
 		}
 		for p, targets := range wanted {
-			r, ok := all[p]
-			if !ok {
-				r.targets = &atomic.Pointer[[]Target]{}
-				var life context.Context
-				life, r.cancel = context.WithCancel(ctx)
-				s := &asker{cfg: w.cfg, place: p, want: r.targets, known: map[Target]neighbour{}}
-				r.targets.Store(&targets)
-				asking.Go(func() { s.run(life) })
-				all[p] = r
+			if r, ok := all[p]; ok {
+				r.want.Store(&targets)
+				continue
 			}
-			r.targets.Store(&targets)
+			s := &asker{cfg: w.cfg, place: p, known: map[Target]neighbour{}}
+			s.want.Store(&targets)
+			life, cancel := context.WithCancel(ctx)
+			all[p] = running{s, cancel}
+			asking.Go(func() { s.run(life) })
 		}
+		w.now(all)
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-w.changed:
 		}
+	}
+}
+
+// now notes which segments are being asked.
+func (w *Watcher) now(all map[place]running) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.running = nil
+	for _, r := range all {
+		w.running = append(w.running, r.asker)
 	}
 }
 

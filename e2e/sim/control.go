@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"math"
 	"reflect"
 	"time"
@@ -69,6 +70,7 @@ type control struct {
 type keyed struct {
 	state         *fsm.State
 	quorum, ready bool
+	insists       string // the groups
 }
 
 // groupStatus is what a keeper says of a group.
@@ -82,7 +84,9 @@ type groupStatus struct {
 
 type routerStatus struct {
 	silent bool
-	heard  int // the member, -1 for none
+	every  time.Duration // what was learned from who was heard
+	owned  bool          // its addresses are on the host: it is Active, lingers, or listens before it goes on
+	heard  int           // the member, -1 for none
 	at     time.Duration
 }
 
@@ -173,6 +177,7 @@ func (c *control) tick() {
 	}
 	c.ticked = w.now
 	c.probe()
+	c.fence()
 	if c.inQuorum() {
 		c.quorum = w.now
 	}
@@ -297,7 +302,11 @@ func (c *control) giveOrders() {
 	if c.state.ClusterID == "" {
 		return
 	}
-	key := keyed{c.state, c.hasQuorum(), c.isReady()}
+	insists := map[string]bool{}
+	for _, g := range c.groups {
+		insists[g.name] = g.machine.Insists(c.h.name, c.state.Groups[g.name])
+	}
+	key := keyed{c.state, c.hasQuorum(), c.isReady(), fmt.Sprint(insists)}
 	if key == c.ordered && c.order != nil {
 		return
 	}
@@ -306,7 +315,7 @@ func (c *control) giveOrders() {
 	if c.h.witness {
 		role = fsm.RoleWitness
 	}
-	o := director.Order(c.state, director.Self{Name: c.h.name, Role: role, Quorum: key.quorum, Ready: key.ready})
+	o := director.Order(c.state, director.Self{Name: c.h.name, Role: role, Quorum: key.quorum, Ready: key.ready, Insists: insists})
 	if c.w.without(TieSpacing) {
 		for i := range o.Groups {
 			if p := o.Groups[i].Priority; p >= ownership.StandbyLow && p <= ownership.StandbyHigh {
@@ -343,12 +352,13 @@ func (k *keeper) tell() {
 		s.part = [...]ownership.Part{ownership.Faulty, ownership.Standby, ownership.Owner}[g.machine.State()]
 		s.routers = make([]routerStatus, len(g.routers))
 		for j, r := range g.routers {
-			s.routers[j] = routerStatus{silent: r.silent, heard: -1}
+			s.routers[j] = routerStatus{silent: r.silent, owned: r.owned, heard: -1}
 			if r.machine == nil {
 				continue
 			}
 			if p := r.machine.Peer(); p.Source.IsValid() {
 				s.routers[j].heard, s.routers[j].at = k.w.memberAt(r.on, p.Source), k.w.at(p.Heard)
+				s.routers[j].every = r.machine.Learned()
 			}
 		}
 		status[i] = s

@@ -31,6 +31,7 @@ type machine interface {
 	Deadline() time.Time
 	Claimed() string
 	Unproven() string
+	Insists(self string, log fsm.Ownership) bool
 	Step(time.Time, ownership.Facts, ownership.Event) []ownership.Action
 }
 
@@ -53,9 +54,14 @@ func (g *owning) facts() ownership.Facts {
 	if g.index < len(c.status) {
 		own = c.status[g.index]
 	}
-	interval := w.intervalOf(c.state, g.name)
-	f.Keeper = ownership.Keeper{Part: own.part, Interval: interval, Lifetime: orders.Lifetime(interval)}
-	f.Keeper.Renewal = orders.Renewal(interval)
+	shortest := w.intervalOf(c.state, g.name)
+	longest := shortest
+	for _, r := range own.routers {
+		if r.every > 0 { // the owner may not know of a change yet
+			shortest, longest = min(shortest, r.every), max(longest, r.every)
+		}
+	}
+	f.Keeper = ownership.Keeper{Part: own.part, Interval: shortest, Lifetime: orders.Lifetime(longest), Renewal: orders.Renewal(longest)}
 	s := &c.scratch
 	s.members, s.routers, s.unreached = s.members[:0], s.routers[:0], s.unreached[:0]
 	j := 0
@@ -92,7 +98,7 @@ func (g *owning) member(h *host) ownership.Member {
 		m.Alive, m.Ready = true, r.ready
 		m.Draining = m.Draining || r.leaving
 		if g.index < len(r.groups) {
-			m.Part = r.groups[g.index].part
+			m.Part, m.Epoch = r.groups[g.index].part, r.groups[g.index].epoch
 			m.Fit = m.Part == ownership.Standby || m.Part == ownership.Owner
 		}
 	}

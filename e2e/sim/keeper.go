@@ -386,6 +386,7 @@ func (w *world) advertise(from *host, r *keptRouter, priority uint8) {
 			if h.keeping.life != life || !h.keeping.alive || h.stalls > 0 {
 				return
 			}
+			w.watch.advert(from, h, r.router)
 			k.inbox = append(k.inbox, d)
 			if h.keeping.runs() {
 				k.turn(nil)

@@ -80,12 +80,14 @@ func (r *keptRouter) renewAt() time.Duration {
 		return r.renewed + r.life/4
 	}
 	every := r.spec.Interval
+	latest := r.renewed + max(every, renewEvery) + renewGrid
+	if every >= renewEvery {
+		before := r.spoke - renewLead
+		return min((before + (latest-before)/every*every).Truncate(renewGrid), latest)
+	}
 	soonest := r.renewed + max(every/2, renewEvery-every)
 	at := r.spoke + (max((soonest-r.spoke)/every, 0)+1)*every - min(every/2, renewLead)
-	if every >= renewEvery {
-		at = at.Truncate(renewGrid)
-	}
-	return min(at, r.renewed+max(every, renewEvery)+renewGrid)
+	return min(at, latest)
 }
 
 // lapse is the end of addresses that nobody renewed in time.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/director/ownership"
@@ -78,7 +79,7 @@ func (w *world) send(from, to *host, do func(*control)) {
 	})
 }
 
-// contested reports whether the keeper said last to own a group that another director says to own.
+// contested reports whether the keeper said last to have addresses of a group that another director says to own.
 func (c *control) contested(group int) bool {
 	if !c.keeps(group) {
 		return false
@@ -91,10 +92,10 @@ func (c *control) contested(group int) bool {
 	return false
 }
 
-// keeps reports whether the keeper owns a group as far as control knows: by what it said, or by the kernel.
+// keeps reports whether the keeper has addresses of a group as far as control knows: by what it said, or by the kernel.
 func (c *control) keeps(group int) bool {
 	if c.status != nil {
-		return group < len(c.status) && c.status[group].part == ownership.Owner
+		return group < len(c.status) && slices.ContainsFunc(c.status[group].routers, func(r routerStatus) bool { return r.owned })
 	}
 	for _, r := range c.w.routers {
 		if r.group == c.groups[group].name && c.h.kernel.has(r.index) {

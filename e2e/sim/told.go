@@ -13,7 +13,10 @@ func (x *watch) announced(h *host, r *router) {
 // knows reports whether an owner could know that a client has to be told, who sends to another: it has reached it since
 // it owns, or a member came into its reach with it.
 func (x *watch) knows(r *router, h, was *host) bool {
-	if was.up && !x.w.speak(h, was) && !x.clear[was.index][h.index].is {
+	switch {
+	case !h.controlling.runs():
+		return false // who knows of others is control
+	case was.up && !x.w.speak(h, was) && !x.clear[was.index][h.index].is:
 		return false // it knows nothing of the other
 	}
 	c := x.reach[r.index][h.index][client]

@@ -35,14 +35,15 @@ type watch struct {
 	able     [most]since
 	split    [most]since
 	calm     [most]since
-	clear    [most][most]since         // adverts pass from one to another
-	cleared  [most][most]time.Duration // when they did last
-	quiet    [most]since               // its keeper does not run
-	owns     [most]since               // VRRP's Active
-	claims   [most]time.Duration       // when a host decided last to claim
-	intent   since                     // the log has wanted a move
-	moves    int                       // changes of owner
-	after    time.Duration             // from when on nothing may change; 0: not yet
+	clear    [most][most]since            // adverts pass from one to another
+	heard    [2][most][most]time.Duration // when an advert came from one to another last
+	well     [most]since                  // nothing is wrong with a host itself
+	quiet    [most]since                  // its keeper does not run
+	owns     [most]since                  // VRRP's Active
+	claims   [most]time.Duration          // when a host decided last to claim
+	intent   since                        // the log has wanted a move
+	moves    int                          // changes of owner
+	after    time.Duration                // from when on nothing may change; 0: not yet
 }
 
 // since is from when on something is so.
@@ -102,12 +103,10 @@ func (x *watch) look() {
 		x.calm[h.index].set(x.isCalm(h), w.now)
 		x.owns[h.index].set(h.owns(), w.now)
 		x.quiet[h.index].set(!h.keeping.runs(), w.now)
+		x.well[h.index].set(x.calmer(h), w.now)
 		x.lookSplit(h)
 		for _, o := range w.hosts {
 			if o != h {
-				if x.clear[h.index][o.index].is {
-					x.cleared[h.index][o.index] = w.now
-				}
 				x.clear[h.index][o.index].set(x.isClear(h, o), w.now)
 			}
 		}
@@ -145,17 +144,30 @@ func (x *watch) lookBoth(r *router) {
 }
 
 // lookBoth's other side: where one's agent is silent altogether, only its kernel answers, and that must end within
-// a second of somebody else's claim, who is calm.
+// a second of somebody else's claim, with whom nothing has been wrong since.
 func (x *watch) mute(a, b *host) bool {
-	return !a.keeping.runs() && !a.controlling.runs() && x.calmer(b)
+	well := x.well[b.index]
+	return !a.keeping.runs() && !a.controlling.runs() && well.is && well.at <= x.quiet[a.index].at
 }
 
-// untold reports whether a host whose keeper does not run was not heard by another until it stopped: then nobody
-// can know when its kernel lets the addresses go, but that it is within their lifetime.
+// untold reports whether a host whose keeper does not run was not heard by another until it stopped, or the other took
+// over before it could miss an advert: then nobody can know when its kernel lets the addresses go, but that it is within
+// their lifetime.
 func (x *watch) untold(h, by *host) bool {
-	q := x.quiet[h.index]
-	return q.is && x.cleared[h.index][by.index] < q.at-x.w.interval
+	q, took := x.quiet[h.index], x.owns[by.index]
+	if !q.is {
+		return false
+	}
+	for _, r := range x.w.routers {
+		if x.heard[r.index][h.index][by.index] < q.at-x.w.interval {
+			return true
+		}
+	}
+	return took.is && took.at >= q.at && took.at < q.at+x.w.interval
 }
+
+// advert is told of each advert that comes from one host to another.
+func (x *watch) advert(from, to *host, r *router) { x.heard[r.index][from.index][to.index] = x.w.now }
 
 // calmer reports whether nothing is wrong with a host but that others are not there.
 func (x *watch) calmer(h *host) bool {

@@ -105,3 +105,18 @@ func TestAFrozenKeeperIsNotTakenForAnOwner(t *testing.T) {
 		t.Errorf("thawed: %v", err)
 	}
 }
+
+func TestACommandOfTheMomentWhenTheLeadersMachineDies(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "x", 3)
+	w.settled(t)
+	leader := w.leader(t)
+	rest := w.others(leader)
+	leader.Die()
+	start := time.Now()
+	for _, d := range rest {
+		command(t, d, "drain", "director", leader.Name).want(t, 0)
+		command(t, d, "enable", "director", leader.Name).want(t, 0)
+	}
+	t.Logf("four changes within %v of the death", time.Since(start).Round(time.Millisecond))
+}

@@ -2,6 +2,9 @@
 // same kind of network. It prints tables in Markdown, with the ratio of the two.
 //
 //	bench [-busy DURATION] vrrp|ownership [PATTERN]
+//	bench -merge PAGE vrrp|ownership RUN
+//
+// The second brings what a run printed into a page of results, and keeps there what that run did not measure.
 //
 // The parts of vrrp are death (the owner's machine dies), stop (it stops in order, drains or leaves), late
 // (how late adverts are each 10 ms beside a load that takes every core) and many (a thousand routers taken
@@ -46,12 +49,22 @@ func subjects() map[string]subject {
 	}
 }
 
-var busyFor = flag.Duration("busy", 10*time.Minute, "how long every core is kept busy")
+var (
+	busyFor   = flag.Duration("busy", 10*time.Minute, "how long every core is kept busy")
+	mergeInto = flag.String("merge", "", "page of results that a run is brought into")
+)
 
 func main() {
 	lab.Child()
 	flag.Parse()
 	what, ok := subjects()[flag.Arg(0)]
+	if ok && *mergeInto != "" {
+		if err := merge(what, *mergeInto, flag.Arg(1)); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	pattern, err := regexp.Compile(flag.Arg(1))
 	if err != nil || !ok {
 		fmt.Fprintln(os.Stderr, "usage: bench [-busy DURATION] vrrp|ownership [PATTERN]", err)
@@ -75,21 +88,24 @@ func inside(what subject, pattern *regexp.Regexp) (status int) {
 		fmt.Fprintln(os.Stderr, "bench: keepalived is not installed: try `make setup`")
 		return 1
 	}
-	fmt.Printf("# %s, quorate and keepalived, %s\n\n", what.title, time.Now().Format(time.DateOnly))
+	day, version := time.Now().Format(time.DateOnly), first(os.Getenv(lab.EnvBinary), "version")
+	fmt.Printf("# %s, quorate and keepalived\n\n", what.title)
 	fmt.Printf("- kernel %s, %d CPUs\n", first("uname", "-r"), runtime.NumCPU())
-	fmt.Printf("- quorate: %s\n- %s\n", first(os.Getenv(lab.EnvBinary), "version"), first("keepalived", "--version"))
+	fmt.Printf("- %s\n", first("keepalived", "--version"))
 	fmt.Println("\nEchoes are a millisecond apart. A gap is between two that were answered, with a lost one between: 0 is none lost. " +
-		"Rounds in which the client itself stood still are repeated. A ratio below 1 is in quorate's favour.")
+		"Rounds in which the client itself stood still are repeated. A ratio below 1 is in quorate's favour. " +
+		"Each part says when it was measured, and how busy the machine was with other things.")
 	for _, p := range what.parts {
 		if !pattern.MatchString(p.name) {
 			continue
 		}
 		before := load()
+		fmt.Printf("\n%s\n", marked(p.name))
 		r := &run{part: p.name}
 		if !r.play(func() { p.run(r) }) {
 			status = 1
 		}
-		fmt.Printf("\nThe machine's load average before: %s, after: %s.\n", before, load())
+		fmt.Printf("\nMeasured on %s with %s. The machine's load average before: %s, after: %s.\n", day, version, before, load())
 	}
 	return status
 }

@@ -1,0 +1,159 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/fsm"
+)
+
+// Limits of what a person may say about a change.
+const (
+	maxMessage  = 500 // bytes
+	shortestTry = time.Second
+	longestTry  = 24 * time.Hour
+)
+
+// Config implements [api.Agent].
+func (a *Agent) Config(context.Context) (fsm.Config, uint64, error) {
+	s, err := a.current()
+	if err != nil {
+		return fsm.Config{}, 0, err
+	}
+	state := s.node.State()
+	return state.Config, state.Revision, nil
+}
+
+// complete fills in what a configuration leaves to its defaults and to the keys that are kept, and says
+// what is wrong with it.
+func complete(state *fsm.State, c fsm.Config) (fsm.Config, config.Problems) {
+	c = config.KeepKeys(state.Config, config.WithDefaults(c), state.Secrets())
+	return c, append(config.Validate(c), config.MissingKeys(state.Config, c)...)
+}
+
+// Plan implements [api.Agent].
+func (a *Agent) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) {
+	s, err := a.current()
+	if err != nil {
+		return api.Plan{}, err
+	}
+	return s.plan(ctx, r.Config, false)
+}
+
+// plan says what a configuration would change. What returns to an older one may end a trial; all else waits
+// for its end.
+func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.Plan, error) {
+	state := s.node.State()
+	cfg, problems := complete(state, cfg)
+	plan := api.Plan{
+		Base:     state.Revision,
+		Changes:  config.Diff(state.Config, cfg),
+		Problems: append(append(config.Problems{}, problems...), s.fits(cfg)...), // [] in JSON, not null,
+		Kernel:   map[string][]string{},
+	}
+	if state.Trial != nil && !returns && len(plan.Changes) > 0 {
+		plan.Problems = append(plan.Problems, config.Problem{
+			Text: onTrial(state)[0], Hint: fmt.Sprintf("until then nothing else is applied; `quorate rollback %d` takes it back now", state.Revision-1),
+		})
+	}
+	err := s.planEverywhere(ctx, cfg, &plan)
+	return plan, err
+}
+
+// Apply implements [api.Agent]. Nothing is applied if anything is wrong.
+func (a *Agent) Apply(ctx context.Context, r api.ApplyRequest) (api.ApplyResult, error) {
+	s, err := a.current()
+	if err != nil {
+		return api.ApplyResult{}, err
+	}
+	return s.put(ctx, wanted{
+		base: r.Base, config: r.Config, terms: r.Terms,
+		old: func(author string, cfg fsm.Config) fsm.Command {
+			return fsm.PutConfig{Base: r.Base, Config: cfg, Author: author}
+		},
+	})
+}
+
+// wanted is a whole configuration that somebody wants.
+type wanted struct {
+	base    uint64
+	config  fsm.Config
+	terms   api.Terms
+	returns bool // to what there was before
+	cause   string
+	old     func(author string, cfg fsm.Config) fsm.Command // how a cluster does it that keeps no history
+}
+
+// put makes a configuration the cluster's, if nothing is wrong with it.
+func (s *session) put(ctx context.Context, w wanted) (api.ApplyResult, error) {
+	state := s.node.State()
+	cfg, problems := complete(state, w.config)
+	if err := problems.Err(); err != nil {
+		return api.ApplyResult{}, err
+	}
+	if err := s.fits(cfg).Err(); err != nil {
+		return api.ApplyResult{}, err
+	}
+	if state.Level < fsm.LevelHistory && w.old != nil && w.terms.Message == "" && w.terms.Confirm == 0 {
+		if err := s.propose(ctx, w.old(s.author(ctx, w.terms.Author), cfg)); err != nil {
+			return api.ApplyResult{}, err
+		}
+		return api.ApplyResult{Revision: w.base + 1, Index: s.node.State().Index}, nil
+	}
+	return s.change(ctx, state, fsm.ChangeConfig{
+		Base: w.base, Delta: config.Delta(state.Config, cfg), Returns: w.returns, Note: fsm.Note{Cause: w.cause},
+	}, w.terms)
+}
+
+// change proposes a change of a state that this director has, in one entry.
+func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConfig, terms api.Terms) (api.ApplyResult, error) {
+	if c.Base > state.Revision {
+		return api.ApplyResult{}, fmt.Errorf("planned on revision %d, and %s has heard of %d: %w; plan again", c.Base, s.cfg.Name, state.Revision, fsm.ErrStale)
+	}
+	if c.Base == state.Revision && c.Delta.Empty() {
+		return api.ApplyResult{Revision: state.Revision, Index: state.Index}, nil
+	}
+	if err := s.acceptable(state, c.Delta, terms); err != nil {
+		return api.ApplyResult{}, err
+	}
+	now := time.Now().UTC()
+	c.Note.At, c.Note.Author, c.Note.Message = now, s.author(ctx, terms.Author), strings.Join(strings.Fields(terms.Message), " ")
+	c.Note.Summary = config.Summary(config.Diff(c.Delta.Part(state.Config), c.Delta.Part(c.Delta.Apply(state.Config))))
+	if terms.Confirm > 0 {
+		c.Trial = &fsm.Trial{Revision: c.Base + 1, Until: now.Add(terms.Confirm), Below: terms.RevertBelow}
+	}
+	if err := s.propose(ctx, c); err != nil {
+		return api.ApplyResult{}, err
+	}
+	res := api.ApplyResult{Revision: c.Base + 1, Index: s.node.State().Index}
+	if c.Trial != nil {
+		res.Until = c.Trial.Until
+	}
+	return res, nil
+}
+
+// acceptable says what is wrong with the terms of a change.
+func (s *session) acceptable(state *fsm.State, d fsm.Delta, terms api.Terms) error {
+	switch {
+	case len(terms.Message) > maxMessage:
+		return fmt.Errorf("the message has %d bytes, and the history takes %d: say it shorter; nothing was applied", len(terms.Message), maxMessage)
+	case terms.RevertBelow != 0 && terms.Confirm == 0:
+		return errors.New("--revert-below looks only while a change waits to be confirmed: add --confirm 60s; nothing was applied")
+	case terms.Confirm == 0:
+		return nil
+	case terms.Confirm < shortestTry || terms.Confirm > longestTry:
+		return fmt.Errorf("--confirm %v: it must be %v to %v; nothing was applied", terms.Confirm, shortestTry, longestTry)
+	case terms.RevertBelow < 0 || terms.RevertBelow > 100:
+		return fmt.Errorf("--revert-below %d%%: it must be 1%% to 100%%; nothing was applied", terms.RevertBelow)
+	}
+	up, known := health(state, touched(d))
+	if below(up, known, terms.RevertBelow) {
+		return fmt.Errorf("of the servers that this touches %d of %d are up already, which is below %d%%: choose a lower bound, or none; nothing was applied", up, known, terms.RevertBelow)
+	}
+	return nil
+}

@@ -1,0 +1,174 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/fsm"
+)
+
+// editTries is how often an edit is tried again when somebody else was faster.
+const editTries = 10
+
+// History implements [api.Agent]: newest first.
+func (a *Agent) History(context.Context) ([]api.Revision, error) {
+	s, err := a.current()
+	if err != nil {
+		return nil, err
+	}
+	state := s.node.State()
+	if state.Level < fsm.LevelHistory {
+		return nil, noHistory(state)
+	}
+	all := make([]api.Revision, 0, len(state.History))
+	for _, p := range slices.Backward(state.History) {
+		r := api.Revision{
+			Revision: p.Revision, Time: p.At, Author: p.Author, Message: p.Message, Cause: p.Cause, Summary: p.Summary, Confirmed: p.Confirmed,
+		}
+		if state.Trial != nil && state.Trial.Revision == p.Revision {
+			r.Until = state.Trial.Until
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+func noHistory(state *fsm.State) error {
+	return fmt.Errorf("a history is kept from feature level %d on, and the cluster is at %d: %w", fsm.LevelHistory, state.Level, fsm.ErrLevel)
+}
+
+// ConfigAt implements [api.Agent].
+func (a *Agent) ConfigAt(_ context.Context, revision uint64) (fsm.Config, error) {
+	s, err := a.current()
+	if err != nil {
+		return fsm.Config{}, err
+	}
+	cfg, err := s.node.State().AsOf(revision)
+	return cfg.Hidden(), err
+}
+
+// PlanRollback implements [api.Agent].
+func (a *Agent) PlanRollback(ctx context.Context, r api.RollbackRequest) (api.Plan, error) {
+	s, err := a.current()
+	if err != nil {
+		return api.Plan{}, err
+	}
+	cfg, err := s.node.State().AsOf(r.Revision)
+	if err != nil {
+		return api.Plan{}, err
+	}
+	return s.plan(ctx, cfg, true)
+}
+
+// Rollback implements [api.Agent].
+func (a *Agent) Rollback(ctx context.Context, r api.RollbackRequest) (api.ApplyResult, error) {
+	s, err := a.current()
+	if err != nil {
+		return api.ApplyResult{}, err
+	}
+	cfg, err := s.node.State().AsOf(r.Revision)
+	if err != nil {
+		return api.ApplyResult{}, err
+	}
+	return s.put(ctx, wanted{base: r.Base, config: cfg, terms: r.Terms, returns: true, cause: fmt.Sprintf("rollback to revision %d", r.Revision)})
+}
+
+// PlanEdit implements [api.Agent].
+func (a *Agent) PlanEdit(ctx context.Context, r api.EditRequest) (api.Plan, error) {
+	s, err := a.current()
+	if err != nil {
+		return api.Plan{}, err
+	}
+	state := s.node.State()
+	d, err := config.Edited(state.Config, r.Edits)
+	if err != nil {
+		return api.Plan{}, err
+	}
+	plan, err := s.plan(ctx, d.Apply(state.Config), false)
+	plan.Problems = append(about(d, plan.Problems.Warnings()), plan.Problems.Errors()...)
+	return plan, err
+}
+
+// Edit implements [api.Agent]. An edit is of the configuration as it is: where somebody else was faster it is
+// made anew, as long as there is still what it is about.
+func (a *Agent) Edit(ctx context.Context, r api.EditRequest) (api.ApplyResult, error) {
+	s, err := a.current()
+	if err != nil {
+		return api.ApplyResult{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	for try := 1; ; try++ {
+		news := s.node.Changed()
+		res, err := s.edit(ctx, s.node.State(), r)
+		if !errors.Is(err, fsm.ErrStale) || try == editTries {
+			return res, err
+		}
+		select { // what was faster is not here yet, or just came
+		case <-news:
+		case <-ctx.Done():
+			return res, err
+		}
+	}
+}
+
+func (s *session) edit(ctx context.Context, state *fsm.State, r api.EditRequest) (api.ApplyResult, error) {
+	if state.Level < fsm.LevelHistory {
+		return api.ApplyResult{}, fmt.Errorf("edits without a file need a history: %w; use `quorate show` and `quorate apply FILE`", noHistory(state))
+	}
+	d, err := config.Edited(state.Config, r.Edits)
+	if err != nil {
+		return api.ApplyResult{}, err
+	}
+	look := inQuestion(state.Config, d)
+	problems := append(append(config.Validate(look), config.MissingKeys(state.Config, look)...), s.fits(look)...)
+	if err := problems.Err(); err != nil {
+		return api.ApplyResult{}, err
+	}
+	res, err := s.change(ctx, state, fsm.ChangeConfig{Base: state.Revision, Delta: d}, r.Terms)
+	if err != nil {
+		return res, err
+	}
+	res.Changes = config.Diff(d.Part(state.Config), d.Part(d.Apply(state.Config)))
+	res.Warnings = about(d, problems.Warnings())
+	return res, nil
+}
+
+// inQuestion returns of the configuration after an edit what has to be looked at: of the services those alone
+// that changed, if all that they share with others stayed.
+func inQuestion(c fsm.Config, d fsm.Delta) fsm.Config {
+	after := d.Apply(c)
+	if len(d.Routers) > 0 {
+		return after
+	}
+	for name, is := range d.Services {
+		was := c.Services[name]
+		if is != nil && (is.Address != was.Address || is.Protocol != was.Protocol || is.Mark != was.Mark || is.IPv6 != was.IPv6) {
+			return after
+		}
+	}
+	after.Services = d.Part(after).Services
+	return after
+}
+
+// about returns the problems with what a delta names.
+func about(d fsm.Delta, all config.Problems) config.Problems {
+	var some config.Problems
+	for _, p := range all {
+		for _, named := range []struct {
+			field string
+			names []string
+		}{{"routers", slices.Collect(maps.Keys(d.Routers))}, {"services", touched(d)}} {
+			if slices.ContainsFunc(named.names, func(name string) bool { return strings.HasPrefix(p.Path, fmt.Sprintf("%s[%q]", named.field, name)) }) {
+				some = append(some, p)
+			}
+		}
+	}
+	return some
+}

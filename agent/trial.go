@@ -1,0 +1,100 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/fsm"
+)
+
+// trialEvery is how often a leader looks whether a change is to be taken back.
+const trialEvery = 200 * time.Millisecond
+
+// endTrial takes back a change that was not confirmed in time, or that took too many servers down. Every
+// leader does so by what is in the log, whoever led when it began.
+func (s *session) endTrial(ctx context.Context, now time.Time) {
+	state := s.node.State()
+	why := whyRevert(state, now)
+	if why == "" {
+		return
+	}
+	last := state.History[len(state.History)-1]
+	cmd := fsm.RevertConfig{Revision: state.Trial.Revision, Note: fsm.Note{
+		At: now.UTC(), Author: s.cfg.Name, Cause: fmt.Sprintf("takes back revision %d: %s", state.Trial.Revision, why),
+		Summary: config.Summary(config.Diff(last.Back.Part(state.Config), last.Back.Part(last.Back.Apply(state.Config)))),
+	}}
+	if err := s.node.Propose(ctx, cmd); err != nil && ctx.Err() == nil && !errors.Is(err, fsm.ErrStale) {
+		s.log.Warn("a change that was not confirmed is not taken back yet", "revision", state.Trial.Revision, "err", err)
+	}
+}
+
+// whyRevert says why the change on trial is to be taken back, or "".
+func whyRevert(state *fsm.State, now time.Time) string {
+	t := state.Trial
+	if t == nil {
+		return ""
+	}
+	if up, known := health(state, state.Touched()); below(up, known, t.Below) {
+		return fmt.Sprintf("%d of %d servers that it touched are up, which is below %d%%", up, known, t.Below)
+	}
+	if !now.Before(t.Until) {
+		return "it was not confirmed in time"
+	}
+	return ""
+}
+
+// touched returns the services that a delta names, sorted.
+func touched(d fsm.Delta) []string { return slices.Sorted(maps.Keys(d.Services)) }
+
+// health counts the real servers of services: those that are up, and those of which anything is known.
+func health(state *fsm.State, services []string) (up, known int) {
+	for _, name := range services {
+		for _, server := range state.Config.Services[name].Servers {
+			switch state.Verdict(fsm.ServerKey{Service: name, Server: server.Address}).Health {
+			case fsm.Up:
+				up++
+				known++
+			case fsm.Down:
+				known++
+			}
+		}
+	}
+	return up, known
+}
+
+// below reports whether a share is below a bound in percent.
+func below(up, known, percent int) bool { return known > 0 && up*100 < percent*known }
+
+// onTrial warns of a change that takes itself back unless somebody does something.
+func onTrial(state *fsm.State) []string {
+	if state.Trial == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: it is taken back at %s unless `quorate confirm` comes",
+		state.History[len(state.History)-1], state.Trial.Until.Local().Format(time.DateTime))}
+}
+
+// Confirm implements [api.Agent].
+func (a *Agent) Confirm(ctx context.Context, r api.ConfirmRequest) (api.ApplyResult, error) {
+	s, err := a.current()
+	if err != nil {
+		return api.ApplyResult{}, err
+	}
+	state := s.node.State()
+	if r.Revision == 0 {
+		if state.Trial == nil {
+			return api.ApplyResult{}, fmt.Errorf("no change waits to be confirmed: the cluster is at revision %d, `quorate history` says how it came there", state.Revision)
+		}
+		r.Revision = state.Trial.Revision
+	}
+	if err := s.propose(ctx, fsm.ConfirmConfig{Revision: r.Revision, Author: s.author(ctx, r.Author)}); err != nil {
+		return api.ApplyResult{}, err
+	}
+	return api.ApplyResult{Revision: r.Revision, Index: s.node.State().Index}, nil
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/config/imported"
+	"github.com/quorate/quorate/config/keepalived"
+	"github.com/quorate/quorate/config/ldirectord"
+)
+
+const importLong = `Print the cluster file that comes of another program's configuration on standard output, and on standard error what became of
+every construct in it, with file and line: carried over, carried over with a difference, not carried over. Nothing is changed,
+and neither an agent nor root is needed.
+
+Exit status: 0 if all was carried over, with a difference or without; 2 if something was not; 1 if there is no cluster file.`
+
+func importCommand(c *cli) *cobra.Command {
+	cmd := commands("import", "Turn another program's configuration into a cluster file", importKeepalivedCommand(c), importLdirectordCommand(c))
+	cmd.Long = importLong
+	return cmd
+}
+
+func importKeepalivedCommand(c *cli) *cobra.Command {
+	var nodes []string
+	cmd := &cobra.Command{
+		Use:   "keepalived FILE...",
+		Short: "Import keepalived.conf; of a pair, name the files of both hosts",
+		Long: importLong + `
+
+With the files of all hosts that serve together, quorate import keepalived FILE FILE, it finds what differs between them and says
+which is which; who has the higher priority becomes a score. A director is called as --node says, else by router_id, else as its
+file. A single file with lines for several hosts (@ID) stands for all of them.`,
+		Args: clusterFiles,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(nodes) > len(args) && len(args) > 1 {
+				return fmt.Errorf("%d names for %d files: write --node once for each", len(nodes), len(args))
+			}
+			var inputs []keepalived.Input
+			for i := range max(len(args), len(nodes)) {
+				in := keepalived.Input{Path: args[min(i, len(args)-1)]}
+				if i < len(nodes) {
+					in.Node = nodes[i]
+				}
+				inputs = append(inputs, in)
+			}
+			r, err := keepalived.Import(keepalived.Files{Read: os.ReadFile, Glob: filepath.Glob, Abs: filepath.Abs}, inputs)
+			if err != nil {
+				return err
+			}
+			return c.imported(cmd, r.File, r.Notes, r.Hosts, r.Differences)
+		},
+	}
+	cmd.Flags().StringArrayVar(&nodes, "node", nil, "name of the director that a file is of, and the ID whose @ID lines count; once for each file, or several for one")
+	return cmd
+}
+
+func importLdirectordCommand(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "ldirectord FILE",
+		Short: "Import ldirectord.cf: services, servers and checks",
+		Long:  importLong,
+		Args:  arguments("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			src, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			r := ldirectord.Import(args[0], src)
+			return c.imported(cmd, r.File, r.Notes, nil, nil)
+		},
+	}
+}
+
+// imported prints what came of an import.
+func (c *cli) imported(cmd *cobra.Command, file []byte, notes []imported.Note, hosts []string, differ []keepalived.Difference) error {
+	var err error
+	if c.json() {
+		err = printJSON(cmd.OutOrStdout(), map[string]any{
+			"cluster_file": string(file), "hosts": append([]string{}, hosts...), "notes": append([]imported.Note{}, notes...),
+			"differences": append([]keepalived.Difference{}, differ...),
+		})
+	} else if _, err = cmd.OutOrStdout().Write(file); err == nil {
+		err = printReport(cmd.ErrOrStderr(), notes, differ)
+	}
+	lost := func(n imported.Note) bool { return n.Fate == imported.Dropped }
+	if err == nil && slices.ContainsFunc(notes, lost) {
+		return exitCode(exitChange)
+	}
+	return err
+}
+
+// printReport prints what became of each construct, what was not carried over first.
+func printReport(w io.Writer, notes []imported.Note, differ []keepalived.Difference) error {
+	count := make(map[imported.Fate]int)
+	for _, n := range notes {
+		count[n.Fate] += n.Count
+		if _, err := fmt.Fprintln(w, n); err != nil {
+			return err
+		}
+	}
+	for _, d := range differ {
+		if _, err := fmt.Fprintln(w, d); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "%d not carried over, %d with a difference, %d as they are\n",
+		count[imported.Dropped], count[imported.Differs], count[imported.Carried])
+	return err
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestImportPrintsAClusterFileAndBesideItAReport(t *testing.T) {
+	var out, errOut bytes.Buffer
+	code := run([]string{"import", "keepalived", "testdata/keepalived.conf"}, strings.NewReader(""), &out, &errOut)
+	if code != exitChange {
+		t.Errorf("exit %d, want %d: mail is not carried over", code, exitChange)
+	}
+	const line = "testdata/keepalived.conf:8: not carried over: vrrp_instance smtp_alert: "
+	if report := errOut.String(); !strings.HasPrefix(report, line) || !strings.HasSuffix(report, "\n1 not carried over, 1 with a difference, 4 as they are\n") {
+		t.Errorf("report:\n%s", report)
+	}
+	file := filepath.Join(t.TempDir(), "cluster.hcl")
+	if err := os.WriteFile(file, out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var valid bytes.Buffer
+	if code := run([]string{"validate", file}, strings.NewReader(""), &valid, &valid); code != exitOK {
+		t.Errorf("the cluster file is not valid: %s\n%s", &valid, &out)
+	}
+}
+
+func TestImportOfLdirectord(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ldirectord.cf")
+	text := "virtual = 192.0.2.1:80\n\treal = 198.51.100.11:80 gate\n\tchecktype = connect\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errOut bytes.Buffer
+	if code := run([]string{"import", "ldirectord", file}, strings.NewReader(""), &out, &errOut); code != exitOK {
+		t.Errorf("exit %d: %s", code, &errOut)
+	}
+	if !strings.Contains(out.String(), "service \"http\" {\n  address   = \"192.0.2.1:80\"\n") {
+		t.Errorf("the cluster file:\n%s", &out)
+	}
+}
+
+func TestImportOfAllThatThereIsExitsWithZero(t *testing.T) {
+	text, err := os.ReadFile("testdata/keepalived.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "keepalived.conf")
+	if err := os.WriteFile(file, bytes.ReplaceAll(text, []byte("smtp_alert"), nil), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errOut bytes.Buffer
+	if code := run([]string{"import", "keepalived", file}, strings.NewReader(""), &out, &errOut); code != exitOK {
+		t.Errorf("exit %d: %s", code, &errOut)
+	}
+}

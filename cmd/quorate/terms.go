@@ -1,0 +1,39 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/api"
+)
+
+// terms are the flags of what changes the configuration.
+type terms struct {
+	message string
+	confirm time.Duration
+	below   string
+}
+
+func (t *terms) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&t.message, "message", "m", "", "why, for the history")
+	cmd.Flags().DurationVar(&t.confirm, "confirm", 0, "take it back unless `quorate confirm` comes within this time, as in 60s")
+	cmd.Flags().StringVar(&t.below, "revert-below", "", "with --confirm: take it back at once if fewer of the servers that it touches are up, as in 50%")
+}
+
+// read returns what the flags say, as the API takes it.
+func (t *terms) read() (api.Terms, error) {
+	terms := api.Terms{Author: author(), Message: t.message, Confirm: t.confirm}
+	if t.below == "" {
+		return terms, nil
+	}
+	n, err := strconv.Atoi(strings.TrimSuffix(t.below, "%"))
+	if err != nil || n < 1 || n > 100 {
+		return terms, fmt.Errorf("--revert-below %q: write a share of the servers, 1%% to 100%%", t.below)
+	}
+	terms.RevertBelow = n
+	return terms, nil
+}

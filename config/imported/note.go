@@ -1,0 +1,126 @@
+package imported
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Place is a line of a file.
+type Place struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+}
+
+// Fate is what becomes of a construct.
+type Fate string
+
+// The fates.
+const (
+	Carried Fate = "carried over"
+	Differs Fate = "carried over with a difference"
+	Dropped Fate = "not carried over"
+)
+
+// Note says what became of a construct, in one place or in several.
+type Note struct {
+	Fate    Fate    `json:"fate"`
+	Keyword string  `json:"keyword"` // with the block that it is in: vrrp_instance priority
+	Text    string  `json:"text"`
+	Places  []Place `json:"places"` // at most 100 of them
+	Count   int     `json:"count"`  // of places
+
+	seen map[Place]bool
+}
+
+// maxPlaces bounds the places that a note names.
+const maxPlaces = 100
+
+// Notes collects what became of all constructs. What is said of many is said once.
+type Notes struct {
+	all   []*Note
+	known map[noteKey]*Note
+}
+
+type noteKey struct {
+	fate          Fate
+	keyword, text string
+}
+
+// Add says what became of a construct in one place.
+func (n *Notes) Add(fate Fate, at Place, keyword, text string) {
+	if n.known == nil {
+		n.known = make(map[noteKey]*Note)
+	}
+	key := noteKey{fate, keyword, text}
+	one, ok := n.known[key]
+	if !ok {
+		one = &Note{Fate: fate, Keyword: keyword, Text: text, seen: make(map[Place]bool)}
+		n.known[key] = one
+		n.all = append(n.all, one)
+	}
+	if one.seen[at] {
+		return
+	}
+	one.seen[at] = true
+	one.Count++
+	if len(one.Places) < maxPlaces {
+		one.Places = append(one.Places, at)
+	}
+}
+
+// Carried says that a construct is carried over.
+func (n *Notes) Carried(at Place, keyword, format string, args ...any) {
+	n.Add(Carried, at, keyword, fmt.Sprintf(format, args...))
+}
+
+// Differs says that a construct is carried over with a difference.
+func (n *Notes) Differs(at Place, keyword, format string, args ...any) {
+	n.Add(Differs, at, keyword, fmt.Sprintf(format, args...))
+}
+
+// Dropped says that a construct is not carried over.
+func (n *Notes) Dropped(at Place, keyword, format string, args ...any) {
+	n.Add(Dropped, at, keyword, fmt.Sprintf(format, args...))
+}
+
+// Sorted returns the notes, what was not carried over first, then in the order of the files.
+func (n *Notes) Sorted() []Note {
+	rank := map[Fate]int{Dropped: 0, Differs: 1, Carried: 2}
+	all := make([]Note, 0, len(n.all))
+	for _, one := range n.all {
+		all = append(all, *one)
+	}
+	slices.SortStableFunc(all, func(a, b Note) int {
+		x, y := a.Places[0], b.Places[0]
+		return cmp.Or(cmp.Compare(rank[a.Fate], rank[b.Fate]),
+			cmp.Compare(x.File, y.File), cmp.Compare(x.Line, y.Line))
+	})
+	return all
+}
+
+// String says a note in one line for each place, or in one for all where everything is well.
+func (n Note) String() string {
+	var b strings.Builder
+	at := n.Places[0]
+	fmt.Fprintf(&b, "%s:%d: %s: %s: %s", at.File, at.Line, n.Fate, n.Keyword, n.Text)
+	if n.Count > 1 {
+		var more []string
+		for _, p := range n.Places[1:min(len(n.Places), 6)] {
+			if p.File == at.File {
+				more = append(more, fmt.Sprint(p.Line))
+			} else {
+				more = append(more, fmt.Sprintf("%s:%d", p.File, p.Line))
+			}
+		}
+		if n.Count > 6 {
+			more = append(more, fmt.Sprintf("%d more", n.Count-6))
+		}
+		fmt.Fprintf(&b, " (also %s)", strings.Join(more, ", "))
+	}
+	return b.String()
+}
+
+// Said reports whether a note is about a place.
+func (n Note) Said(at Place) bool { return n.seen[at] }

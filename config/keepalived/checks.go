@@ -1,0 +1,270 @@
+package keepalived
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// What a check of keepalived has where nothing is said.
+const (
+	defaultLoop    = 60 * time.Second
+	defaultTimeout = 5 * time.Second
+	defaultRetry   = 1
+	defaultAgain   = time.Second
+	httpAgain      = 3 * time.Second
+)
+
+// checks makes the checks of a service. In keepalived each server has its own; here a service has one set,
+// that of the most servers, and what is unlike is told.
+func (m *model) checks(v *virtualServer, s fsm.Service, real []*realServer) []fsm.Check {
+	for _, general := range []bool{false, true} {
+		sets := make([][]fsm.Check, len(real))
+		alike := true
+		for i, r := range real {
+			sets[i] = m.set(v, s, r, s.Servers[i].Address, general)
+			alike = alike && same(sets[i], sets[0])
+		}
+		if !alike && !general {
+			continue // the servers' own addresses may be all that differs
+		}
+		chosen := most(sets)
+		for i, set := range sets {
+			switch {
+			case same(set, sets[chosen]):
+			case len(set) == 0:
+				m.host.notes.Differs(real[i].Place, inServer, "it has no check that can be carried over; a service has one set of checks, and those of other servers hold for it")
+			default:
+				m.host.notes.Differs(real[i].Place, inServer, "its checks are unlike those of other servers; a service has one set of checks, that of the most servers")
+			}
+		}
+		if len(sets) == 0 || len(sets[chosen]) == 0 {
+			return nil
+		}
+		for _, c := range real[chosen].checks {
+			m.slower(c, real[chosen], v)
+		}
+		return sets[chosen]
+	}
+	return nil
+}
+
+// most returns the index of the set that the most servers have; none counts only if all have none.
+func most(sets [][]fsm.Check) int {
+	best, score := 0, 0
+	for i, set := range sets {
+		n := 0
+		for _, other := range sets {
+			if same(set, other) {
+				n++
+			}
+		}
+		if len(set) > 0 && n > score {
+			best, score = i, n
+		}
+	}
+	return best
+}
+
+func same(a, b []fsm.Check) bool {
+	return slices.EqualFunc(a, b, func(x, y fsm.Check) bool { return fmt.Sprintf("%+v", x) == fmt.Sprintf("%+v", y) })
+}
+
+// set makes the checks of one server.
+func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.AddrPort, general bool) []fsm.Check {
+	var all []fsm.Check
+	for _, c := range r.checks {
+		if c.kind == "" {
+			continue
+		}
+		p := c.inherited(r, v)
+		one := fsm.Check{
+			Kind: c.kind, Interval: max(50*time.Millisecond, min(24*time.Hour, p.loop)), Timeout: p.timeout, Rise: 1, Fall: min(100, p.retry+1),
+		}
+		one.Timeout = min(max(10*time.Millisecond, one.Timeout), one.Interval)
+		if p.timeout > one.Interval {
+			m.host.notes.Differs(c.Place, in(c.word, "connect_timeout"), "`timeout` is the interval, %s, and not %s", one.Interval, p.timeout)
+		}
+		switch {
+		case !c.ip.IsValid():
+		case c.ip == at.Addr():
+			m.host.notes.Carried(c.ipAt, in(c.word, "connect_ip"), "the server itself is probed")
+		default:
+			m.host.notes.Dropped(c.ipAt, in(c.word, "connect_ip"), "%s: the server itself is probed", c.ip)
+		}
+		if c.kind != fsm.CheckScript {
+			one.Port = c.port
+			if one.Port == 0 && at.Port() == 0 {
+				one.Port = r.address.Port()
+			}
+			if one.Port == at.Port() {
+				one.Port = 0
+			}
+			if one.Port == 0 && at.Port() == 0 {
+				m.host.notes.Dropped(c.Place, in(inServer, c.word), "it says no port, and neither do the service and its servers")
+				continue
+			}
+		}
+		all = append(all, m.fill(one, c, v, r, at, general)...)
+	}
+	return all
+}
+
+// fill sets what is of one kind.
+func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer, at netip.AddrPort, general bool) []fsm.Check {
+	switch c.kind {
+	case fsm.CheckHTTP, fsm.CheckHTTPS:
+		if len(c.pages) == 0 {
+			m.host.notes.Dropped(c.Place, in(inServer, c.word), "it has no url, and keepalived leaves it out too")
+			return nil
+		}
+		var all []fsm.Check
+		for _, p := range c.pages {
+			page := one
+			page.Path, page.Body, page.Host, page.Insecure = p.path, p.body, first(p.host, c.host, r.host, v.host), c.kind == fsm.CheckHTTPS
+			if p.negate {
+				page.Body = ""
+			}
+			if ok := slices.Sorted(slices.Values(p.status)); len(ok) > 0 && !(len(ok) == 100 && ok[0] == 200 && ok[99] == 299) {
+				page.Status = ok
+			}
+			all = append(all, page)
+		}
+		if len(all) > 1 {
+			m.host.notes.Differs(c.Place, in(c.word, "url"), "each page is fetched at every interval, not one after the other")
+		}
+		return all
+	case fsm.CheckSMTP:
+		one.Host = first(c.helo, "smtpchecker.keepalived.org")
+		if c.hosts > 1 {
+			m.host.notes.Dropped(c.Place, in(c.word, "host"), "of several hosts, the server itself is probed")
+		}
+	case fsm.CheckScript:
+		one.User = m.user(c.user, c.Place, "MISC_CHECK user")
+		var ok bool
+		if one.Command, ok = m.script(c, at, general); !ok {
+			m.host.notes.Dropped(c.Place, "MISC_CHECK misc_path", "it names no program, and keepalived leaves it out too")
+			return nil
+		}
+	}
+	return []fsm.Check{one}
+}
+
+// script makes the command of a check. A general one names the server by what a check is told, so that the
+// same command does for all servers.
+func (m *model) script(c *checker, at netip.AddrPort, general bool) ([]string, bool) {
+	argv, shell := command(c.script)
+	if len(argv) == 0 {
+		return nil, false
+	}
+	if shell {
+		m.host.notes.Differs(c.Place, "MISC_CHECK misc_path", "a shell runs it: it is no absolute path, or has more in it than words")
+	}
+	if general {
+		argv, shell = generalized(argv, shell, at)
+	}
+	if !c.dynamic {
+		return argv, true
+	}
+	text := quoted(argv)
+	if shell {
+		text = argv[2]
+	}
+	return []string{"/bin/sh", "-c", strings.TrimPrefix(text, "exec ") + "; test $? -ne 1"}, true
+}
+
+// generalized puts what a check is told into the place of a server's own address and port.
+func generalized(argv []string, shell bool, at netip.AddrPort) ([]string, bool) {
+	addr, port := at.Addr().String(), strconv.Itoa(int(at.Port()))
+	if shell {
+		if len(argv) < 3 || !strings.Contains(argv[2], addr) {
+			return argv, true
+		}
+		return []string{argv[0], argv[1], strings.ReplaceAll(argv[2], addr, "$QUORATE_SERVER_ADDRESS")}, true
+	}
+	var parts []string
+	found := false
+	for i, arg := range argv {
+		switch {
+		case i > 0 && strings.Contains(arg, addr):
+			pieces := strings.Split(arg, addr)
+			for k := range pieces {
+				if pieces[k] != "" {
+					pieces[k] = quoted([]string{pieces[k]})
+				}
+			}
+			parts, found = append(parts, strings.Join(pieces, `"$QUORATE_SERVER_ADDRESS"`)), true
+		case i > 0 && arg == port && at.Port() != 0:
+			parts, found = append(parts, `"$QUORATE_SERVER_PORT"`), true
+		default:
+			parts = append(parts, quoted([]string{arg}))
+		}
+	}
+	if !found {
+		return argv, false
+	}
+	return []string{"/bin/sh", "-c", "exec " + strings.Join(parts, " ")}, true
+}
+
+// quoted writes words for a shell.
+func quoted(argv []string) string {
+	all := make([]string, len(argv))
+	for i, arg := range argv {
+		plain := arg != "" && !strings.ContainsFunc(arg, func(r rune) bool {
+			return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%", r)
+		})
+		if all[i] = arg; !plain {
+			all[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(all, " ")
+}
+
+func first(all ...string) string {
+	for _, s := range all {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// inherited returns how a check probes, with what the server and the service say, and keepalived's defaults.
+func (c *checker) inherited(r *realServer, v *virtualServer) probing {
+	p := probing{defaultLoop, defaultTimeout, defaultRetry, defaultAgain}
+	own := c.probing.over(r.probing).over(v.probing)
+	switch c.kind {
+	case fsm.CheckHTTP, fsm.CheckHTTPS:
+		p.again = httpAgain
+	case fsm.CheckScript:
+		p.retry = 0
+	}
+	own = own.over(p)
+	if c.kind == fsm.CheckScript {
+		own.timeout = own.loop
+		if c.limit > 0 {
+			own.timeout = c.limit
+		}
+	}
+	return own
+}
+
+// slower tells if a dead server is found later than keepalived would.
+func (m *model) slower(c *checker, r *realServer, v *virtualServer) {
+	if c.kind == "" {
+		return
+	}
+	p := c.inherited(r, v)
+	tries := time.Duration(min(100, p.retry+1))
+	theirs := p.loop + (tries-1)*p.again + tries*p.timeout
+	ours := tries*p.loop + min(p.timeout, p.loop)
+	if tries > 1 && ours > theirs {
+		as := (p.loop + (tries-1)*p.again) / tries
+		m.host.notes.Differs(c.Place, in(c.word, "retry"), "a dead server is out after %s at most, with keepalived after %s; `interval = %q` would be as fast", ours, theirs, as.Round(100*time.Millisecond))
+	}
+}

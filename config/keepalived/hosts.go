@@ -1,0 +1,279 @@
+package keepalived
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/config/imported"
+	"github.com/quorate/quorate/fsm"
+)
+
+// Difference is something that the hosts say differently.
+type Difference struct {
+	What   string   `json:"what"`   // router VI_1: priority
+	Values []string `json:"values"` // of each host, in the order of the hosts
+	Hosts  []string `json:"hosts"`
+	Places []Place  `json:"places"` // where each says it
+	Text   string   `json:"text"`   // what becomes of it
+}
+
+// String says a difference in one line.
+func (d Difference) String() string {
+	var places, values []string
+	for i := range d.Values {
+		if at := d.Places[i]; at.Line > 0 {
+			places = append(places, fmt.Sprintf("%s:%d", at.File, at.Line))
+		}
+		values = append(values, d.Hosts[i]+" "+d.Values[i])
+	}
+	return fmt.Sprintf("%s: the hosts differ: %s: %s: %s", strings.Join(slices.Compact(places), ", "), d.What, strings.Join(values, ", "), d.Text)
+}
+
+// pair is what hosts that serve together come to: two, or one, or more.
+type pair struct {
+	hosts       []*host
+	notes       *notes
+	base        *model // the first host's, with what only others have
+	differences []Difference
+	ranks       map[string]map[string]rank // by group and host
+	scored      map[string]bool            // groups with scores in the file
+	remarks     map[string]string          // comments, by group
+	agents      []string                   // what agent files need
+}
+
+// together brings the hosts together.
+func together(hosts []*host, n *notes) *pair {
+	p := &pair{
+		hosts: hosts, notes: n, ranks: make(map[string]map[string]rank), scored: make(map[string]bool), remarks: make(map[string]string),
+	}
+	for _, h := range hosts[1:] {
+		p.align(hosts[0], h)
+	}
+	p.logical()
+	var models []*model
+	for _, h := range hosts {
+		models = append(models, modelOf(h))
+	}
+	p.base = models[0]
+	for _, m := range models[1:] {
+		p.merge(m)
+	}
+	for _, m := range models {
+		p.remember(m)
+	}
+	p.place()
+	p.foreign(models)
+	return p
+}
+
+// align gives the instances of another host the names that the first host has for them.
+func (p *pair) align(a, b *host) {
+	for _, i := range b.instances {
+		same := a.named[i.name]
+		if same == nil {
+			for _, other := range a.instances {
+				if b.named[other.name] == nil && alike(i, other) {
+					same = other
+					p.differ("router "+other.name+": name", []string{other.name, i.name}, []*host{a, b}, []Place{other.Place, i.Place}, "it is called "+other.name)
+					b.rename(i, other.name)
+					break
+				}
+			}
+		}
+		if same != nil {
+			i.told = same.rank()
+		}
+	}
+}
+
+// alike reports whether two instances are one virtual router.
+func alike(a, b *instance) bool {
+	return a.vrid == b.vrid && len(a.addresses) > 0 && len(b.addresses) > 0 && a.addresses[0].net.Addr() == b.addresses[0].net.Addr()
+}
+
+// rename gives an instance another name, in its groups too.
+func (h *host) rename(i *instance, name string) {
+	for _, g := range h.groups {
+		for k := range g.members {
+			if g.members[k] == i.name {
+				g.members[k] = name
+			}
+		}
+	}
+	delete(h.named, i.name)
+	i.name = name
+	h.named[name] = i
+}
+
+func (p *pair) differ(what string, values []string, hosts []*host, places []Place, text string) {
+	d := Difference{What: what, Values: values, Places: places, Text: text}
+	for _, h := range hosts {
+		d.Hosts = append(d.Hosts, h.name)
+	}
+	p.differences = append(p.differences, d)
+}
+
+// logical gives a name to interfaces that are not called alike on all hosts.
+func (p *pair) logical() {
+	first := p.hosts[0]
+	for _, i := range first.instances {
+		values, places := []string{i.iface}, []Place{i.at["interface"]}
+		hosts, unlike := []*host{first}, false
+		for _, h := range p.hosts[1:] {
+			if o := h.named[i.name]; o != nil {
+				values, places, hosts = append(values, o.iface), append(places, o.at["interface"]), append(hosts, h)
+				unlike = unlike || o.iface != i.iface
+			}
+		}
+		if !unlike {
+			continue
+		}
+		name := first.links[i.iface]
+		if name == "" {
+			name = strings.ToLower(imported.Named(i.name))
+			name = name[:min(len(name), 12)]
+			if p.anInterface(name) {
+				name += "-if"
+			}
+		}
+		text := fmt.Sprintf("`interface = %q`, and what that is in each agent file", name)
+		for k, h := range hosts {
+			if have := h.links[values[k]]; have != "" && have != name {
+				text = "the first host's counts: the same interface of one is two of the other"
+				break
+			}
+			h.links[values[k]] = name
+			text += fmt.Sprintf("; on %s `interfaces { %s = %q }`", h.name, name, values[k])
+			p.agents = append(p.agents, fmt.Sprintf("The agent file of %s needs interfaces { %s = %q }.", h.name, name, values[k]))
+		}
+		p.differ("router "+i.name+": interface", values, hosts, places, text)
+	}
+}
+
+// anInterface reports whether a host has an interface of that name.
+func (p *pair) anInterface(name string) bool {
+	for _, h := range p.hosts {
+		for _, i := range h.instances {
+			if i.iface == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// merge adds what only another host has, and tells what both have and say differently.
+func (p *pair) merge(m *model) {
+	a, b := p.base, m
+	for _, c := range config.Diff(config.WithDefaults(a.config), config.WithDefaults(b.config)) {
+		top := topOf(c, a, b)
+		_, inA := a.places[top]
+		_, inB := b.places[top]
+		at := []Place{a.places[top], b.places[top]}
+		hosts := []*host{a.host, b.host}
+		what := fmt.Sprintf("%s %s", c.Kind, c.Name)
+		switch {
+		case !inA && top.name == c.Name:
+			p.differ(what, []string{"has it not", "has it"}, hosts, at, "all directors have it")
+		case !inB && top.name == c.Name:
+			p.differ(what, []string{"has it", "has it not"}, hosts, at, "all directors have it")
+		case !inA || !inB: // it is a part of what was told
+		case c.Verb == config.Modify:
+			for _, f := range c.Fields {
+				p.differ(what+": "+f.Name, []string{f.Old, f.New}, hosts, at, "that of "+a.host.name+" counts for all")
+			}
+		default:
+			has := map[config.Verb][]string{config.Add: {"has it not", "has it"}, config.Remove: {"has it", "has it not"}}[c.Verb]
+			p.differ(what, has, hosts, at, "as on "+a.host.name+" on all")
+		}
+	}
+	p.adopt(m)
+}
+
+// adopt takes over what only another host has.
+func (p *pair) adopt(m *model) {
+	a := p.base
+	groups := a.groupOf()
+	for _, t := range m.order {
+		if _, ok := a.places[t]; ok {
+			continue
+		}
+		switch t.kind {
+		case config.KindRouter:
+			a.config.Routers[t.name] = m.config.Routers[t.name]
+		case config.KindSyncGroup:
+			g := m.config.SyncGroups[t.name]
+			g.Routers = slices.DeleteFunc(slices.Clone(g.Routers), func(r string) bool { return groups[r] != "" })
+			if len(g.Routers) == 0 {
+				continue
+			}
+			a.config.SyncGroups[t.name] = g
+		case config.KindTrack:
+			a.config.Tracks[t.name] = m.config.Tracks[t.name]
+		case config.KindService:
+			a.config.Services[t.name] = m.config.Services[t.name]
+		}
+		a.put(t.kind, t.name, m.places[t])
+	}
+}
+
+// groupOf returns the sync group of each router that is in one.
+func (m *model) groupOf() map[string]string {
+	all := make(map[string]string)
+	for name, g := range m.config.SyncGroups {
+		for _, r := range g.Routers {
+			all[r] = name
+		}
+	}
+	return all
+}
+
+// topOf is the block at the top level that a change is in.
+func topOf(c config.Change, models ...*model) thing {
+	name, _, _ := strings.Cut(c.Name, "/")
+	switch c.Kind {
+	case config.KindService, config.KindCheck, config.KindServer, config.KindFallback:
+		return thing{config.KindService, name}
+	case config.KindTrack, config.KindSyncGroup, config.KindRouter:
+		return thing{c.Kind, name}
+	}
+	for _, m := range models {
+		if t := (thing{config.KindRouter, name}); m.places[t] != (Place{}) {
+			return t
+		}
+	}
+	return thing{config.KindSyncGroup, name}
+}
+
+// foreign names the peers of unicast that are not directors.
+func (p *pair) foreign(models []*model) {
+	sources := make(map[string]bool)
+	for _, h := range p.hosts {
+		for _, i := range h.instances {
+			if i.source.IsValid() {
+				sources[i.source.String()] = true
+			}
+		}
+	}
+	for _, m := range models {
+		for name, peers := range m.peers {
+			r, ok := p.base.config.Routers[name]
+			at := m.places[thing{config.KindRouter, name}]
+			switch {
+			case !ok || len(peers) == 0 || !r.Unicast:
+			case len(p.hosts) == 1:
+				p.notes.Differs(at, inVRRP+" unicast_peer", "its peers are taken for directors, which know each other; add a `peer` for one that is not to be a director")
+			case len(peers) >= len(p.hosts):
+				for _, peer := range peers {
+					known := slices.ContainsFunc(r.Peers, func(o fsm.Peer) bool { return o.Address == peer.Address })
+					if !sources[peer.Address.String()] && !known {
+						r.Peers = append(r.Peers, peer)
+					}
+				}
+				p.base.config.Routers[name] = r
+			}
+		}
+	}
+}

@@ -1,0 +1,81 @@
+package keepalived
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/config"
+)
+
+var update = flag.Bool("update", false, "rewrite the files in testdata; review the difference")
+
+var disk = Files{
+	Read: os.ReadFile, Glob: filepath.Glob,
+	Abs: func(path string) (string, error) { return filepath.Join("/etc/keepalived", path), nil },
+}
+
+// report is what is said of an import.
+func report(r Result) string {
+	var b strings.Builder
+	for _, n := range r.Notes {
+		b.WriteString(n.String() + "\n")
+	}
+	for _, d := range r.Differences {
+		b.WriteString(d.String() + "\n")
+	}
+	return b.String()
+}
+
+// golden compares with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); err != nil || diff != "" {
+		t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+	}
+}
+
+func TestImportOfEveryKindOfConstruct(t *testing.T) {
+	for name, inputs := range map[string][]Input{
+		"pair":     {{"testdata/pair/lb1/keepalived.conf", ""}, {"testdata/pair/lb2/keepalived.conf", ""}},
+		"alone":    {{"testdata/pair/lb1/keepalived.conf", ""}},
+		"language": {{"testdata/language.conf", ""}},
+		"high":     {{"testdata/language.conf", "high"}},
+		"services": {{"testdata/services.conf", ""}},
+		"vrrp":     {{"testdata/vrrp.conf", ""}},
+		"mistakes": {{"testdata/mistakes.conf", ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, err := Import(disk, inputs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, name+".hcl", string(r.File))
+			golden(t, name+".txt", report(r))
+			holds(t, r)
+		})
+	}
+}
+
+// holds fails if a result is not what is promised of every one.
+func holds(t *testing.T, r Result) {
+	t.Helper()
+	c, problems := config.ParseCluster("imported.hcl", r.File)
+	if err := problems.Err(); err != nil {
+		t.Errorf("the cluster file is not valid: %v\n%s", err, r.File)
+	}
+	if changes := config.Diff(r.Config, c); len(changes) > 0 {
+		t.Errorf("the file does not say what the model has:\n%s", config.Render(changes))
+	}
+}

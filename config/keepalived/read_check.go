@@ -1,0 +1,167 @@
+package keepalived
+
+import (
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// checker is a check of a real server.
+type checker struct {
+	Place
+	kind    fsm.CheckKind // "" for one that quorate does not have
+	word    string
+	probing probing
+	ip      netip.Addr
+	ipAt    Place
+	port    uint16
+	host    string
+	pages   []*page
+	helo    string
+	script  []string
+	limit   time.Duration // misc_timeout
+	dynamic bool
+	user    string
+	hosts   int // of an SMTP_CHECK
+}
+
+// page is a url of an HTTP check.
+type page struct {
+	Place
+	path   string
+	status []int
+	host   string
+	body   string
+	negate bool
+}
+
+// checkKinds are the checks that there are.
+var checkKinds = map[string]fsm.CheckKind{
+	"TCP_CHECK": fsm.CheckTCP, "HTTP_GET": fsm.CheckHTTP, "SSL_GET": fsm.CheckHTTPS, "SMTP_CHECK": fsm.CheckSMTP, "MISC_CHECK": fsm.CheckScript,
+}
+
+const inCheck = "checker"
+
+func readCheck(h *host, r *realServer, s *Statement) {
+	c := &checker{Place: s.Place, kind: checkKinds[s.Word], word: s.Word, probing: unsaid()}
+	if c.kind == "" {
+		h.tell(Dropped, inServer, s, "%s", h.tables.server[s.Word].text)
+		s.entered = true
+		for _, one := range s.Block {
+			if h.tables.check[one.Word] == nil {
+				h.stray(s.Word, one)
+				continue
+			}
+			h.notes.Dropped(one.Place, in(s.Word, one.Word), "it is of a check that there is not")
+		}
+		r.checks = append(r.checks, c)
+		return
+	}
+	walk(h, s, h.tables.check, c)
+	r.checks = append(r.checks, c)
+}
+
+func checkKeywords() []keyword[checker] {
+	all := []keyword[checker]{
+		{"connect_port", Carried, "`port`", func(h *host, c *checker, s *Statement) {
+			n, _ := h.number(inCheck, s, 1, 65535)
+			c.port = uint16(n)
+		}},
+		{"connect_ip", Dropped, "the server itself is probed", readProbed},
+		{"bindto bind_port bind_if fwmark", Dropped, "probes come from the address that the kernel chooses", nil},
+		{"alpha", Carried, "always: a new server gets traffic after its first passed check", nil},
+		{"log_all_failures", Dropped, "what a check says is in `quorate explain`", nil},
+		{"url", Carried, "`path`, in a check for each", func(h *host, c *checker, s *Statement) {
+			p := &page{Place: s.Place, path: "/"}
+			walk(h, s, h.tables.url, p)
+			c.pages = append(c.pages, p)
+		}},
+		{"virtualhost", Carried, "`host`", func(_ *host, c *checker, s *Statement) { c.host = s.Arg(0) }},
+		{"http_protocol", Differs, "HTTP/1.1", nil},
+		{"fast_recovery", Carried, "always: each page is a check by itself", nil},
+		{"enable_sni", Carried, "`host` is the TLS server name", nil},
+		{"sni_name", Differs, "`host`, which is the Host header too", func(_ *host, c *checker, s *Statement) {
+			if c.host == "" {
+				c.host = s.Arg(0)
+			}
+		}},
+		{"tls_compliant", Carried, "always", nil},
+		{"helo_name", Carried, "`host`", func(_ *host, c *checker, s *Statement) { c.helo = s.Arg(0) }},
+		{"host", Differs, "one host, the server itself", func(h *host, c *checker, s *Statement) {
+			c.hosts++
+			walk(h, s, h.tables.host, c)
+		}},
+		{"misc_path", Carried, "`command`", func(_ *host, c *checker, s *Statement) { c.script = s.Args }},
+		{"misc_timeout", Carried, "`timeout`", func(h *host, c *checker, s *Statement) { c.limit, _ = h.seconds(inCheck, s) }},
+		{"misc_dynamic", Differs, "exit codes from 2 on are up too, and change no weight", func(h *host, c *checker, s *Statement) { c.dynamic = h.flag(inCheck, s) }},
+		{"user", Carried, "`user`", func(_ *host, c *checker, s *Statement) { c.user = s.Arg(0) }},
+		{"type name payload require_reply min_reply_length max_reply_length track_file weight", Dropped, "it is of a check that there is not", nil},
+	}
+	return append(all, probeKeywords(inCheck, func(c *checker) *probing { return &c.probing })...)
+}
+
+// readProbed keeps the address that is probed, of which is told when the server's is known.
+func readProbed(_ *host, c *checker, s *Statement) {
+	c.ip, _ = address(s.Arg(0))
+	c.ipAt, s.told = s.Place, c.ip.IsValid()
+}
+
+func hostKeywords() []keyword[checker] {
+	return []keyword[checker]{
+		{"connect_port", Carried, "`port`", func(h *host, c *checker, s *Statement) {
+			n, _ := h.number("host", s, 1, 65535)
+			c.port = uint16(n)
+		}},
+		{"connect_ip", Dropped, "the server itself is probed", readProbed},
+		{"bindto bind_port bind_if fwmark connect_timeout", Dropped, "a host of an SMTP_CHECK has none of its own here", nil},
+	}
+}
+
+func urlKeywords() []keyword[page] {
+	return []keyword[page]{
+		{"path", Carried, "`path`", func(_ *host, p *page, s *Statement) { p.path = s.Arg(0) }},
+		{"status_code", Carried, "`status`", readStatus},
+		{"virtualhost", Carried, "`host`", func(_ *host, p *page, s *Statement) { p.host = s.Arg(0) }},
+		{"digest", Dropped, "a body is not compared by its MD5 sum: the status alone decides, or `body`", nil},
+		{"regex", Carried, "`body`, where it is a plain text", func(h *host, p *page, s *Statement) {
+			text := strings.Join(s.Args, " ")
+			if strings.ContainsAny(text, `\^$.|?*+()[]{}`) {
+				h.tell(Dropped, "url", s, "%q is more than a text that the body must contain", text)
+				return
+			}
+			p.body = text
+		}},
+		{"regex_no_match", Dropped, "a body must contain a text, or is not looked at", func(_ *host, p *page, _ *Statement) { p.negate = true }},
+		{"regex_options regex_max_offset regex_min_offset regex_stack", Dropped, "a body must contain a text, anywhere in it", nil},
+	}
+}
+
+// readStatus reads numbers and ranges.
+func readStatus(h *host, p *page, s *Statement) {
+	for _, word := range words(s) {
+		for part := range strings.SplitSeq(word, ",") {
+			if part == "" {
+				continue
+			}
+			first, last, found := strings.Cut(part, "-")
+			if !found {
+				last = first
+			}
+			low, err1 := strconv.Atoi(first)
+			high, err2 := strconv.Atoi(last)
+			if err1 != nil || err2 != nil || low < 100 || high > 599 || low > high {
+				h.wrong("url", s, "%q is not a status from 100 to 599", part)
+				continue
+			}
+			for n := low; n <= high; n++ {
+				if !slices.Contains(p.status, n) {
+					p.status = append(p.status, n)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,288 @@
+package keepalived
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/config/imported"
+	"github.com/quorate/quorate/fsm"
+)
+
+// target is what a virtual_server serves: one of several if it is of a group.
+type target struct {
+	Place
+	address netip.AddrPort
+	mark    uint32
+	ipv6    bool
+	of      int // how many there are
+}
+
+// maxTargets bounds the services that come of one virtual_server.
+const maxTargets = 4096
+
+// services makes the services.
+func (m *model) services() {
+	var all []fsm.Service
+	var places []Place
+	var names [][]string
+	for _, v := range m.host.services {
+		for _, t := range m.targets(v) {
+			if s, ok := m.service(v, t); ok {
+				all, places, names = append(all, s), append(places, t.Place), append(names, v.names(t))
+			}
+		}
+	}
+	for i, name := range imported.Shortest(names) {
+		all[i].Name = name
+		m.config.Services[name] = all[i]
+		m.put(config.KindService, name, places[i])
+	}
+}
+
+// targets returns what a virtual_server serves.
+func (m *model) targets(v *virtualServer) []target {
+	if v.list == "" {
+		return []target{{v.Place, v.address, v.mark, v.ipv6, 1}}
+	}
+	g, ok := m.host.lists[v.list]
+	if !ok {
+		m.host.notes.Dropped(v.Place, inService+" group", "there is no virtual_server_group %s", v.list)
+		return nil
+	}
+	var all []target
+	for _, e := range g.entries {
+		more, ok := entries(e)
+		if !ok || len(all)+len(more) > maxTargets {
+			m.host.notes.Dropped(e.Place, "virtual_server_group", "%s: neither an address, a range, a network nor a mark, or too many", strings.Join(append([]string{e.Word}, e.Args...), " "))
+			continue
+		}
+		all = append(all, more...)
+	}
+	for i := range all {
+		all[i].of = len(all)
+	}
+	return all
+}
+
+// entries reads a line of a virtual_server_group.
+func entries(e *Statement) ([]target, bool) {
+	if e.Word == "fwmark" {
+		n, err := strconv.ParseUint(e.Arg(0), 10, 32)
+		return []target{{Place: e.Place, mark: uint32(n), ipv6: e.Arg(1) == "inet6"}}, err == nil && n > 0
+	}
+	port, err := uint64(0), error(nil)
+	if e.Arg(0) != "" {
+		port, err = strconv.ParseUint(e.Arg(0), 10, 16)
+	}
+	first, last, ok := span(e.Word)
+	if !ok || err != nil {
+		return nil, false
+	}
+	var all []target
+	for a := first; ; a = a.Next() {
+		all = append(all, target{Place: e.Place, address: netip.AddrPortFrom(a, uint16(port))})
+		if a == last {
+			return all, true
+		}
+		if len(all) > maxTargets || !a.Next().IsValid() {
+			return nil, false
+		}
+	}
+}
+
+// span reads an address, a.b.c.d-e, or a network with all of its addresses.
+func span(s string) (first, last netip.Addr, ok bool) {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		if p.Addr().BitLen()-p.Bits() > 12 {
+			return first, last, false
+		}
+		first, last = p.Masked().Addr(), p.Masked().Addr()
+		for p.Contains(last.Next()) {
+			last = last.Next()
+		}
+		return first, last, true
+	}
+	from, to, ranged := strings.Cut(s, "-")
+	first, ok = address(from)
+	if !ok || !ranged {
+		return first, first, ok
+	}
+	cut := strings.LastIndexAny(from, ".:")
+	last, ok = address(from[:cut+1] + to)
+	return first, last, ok && first.Compare(last) <= 0
+}
+
+// names are what a service could be called, the shortest first.
+func (v *virtualServer) names(t target) []string {
+	addr := strings.ReplaceAll(t.address.Addr().String(), ":", "-")
+	port := strconv.Itoa(int(t.address.Port()))
+	base := v.name
+	if base == "" {
+		base = v.list
+	}
+	if base != "" {
+		base = imported.Named(base)
+		if t.of == 1 {
+			return []string{base, base + "-" + port}
+		}
+		if t.mark != 0 {
+			return []string{fmt.Sprintf("%s-mark-%d", base, t.mark)}
+		}
+		return []string{base + "-" + addr, base + "-" + addr + "-" + port}
+	}
+	if t.mark != 0 {
+		return []string{fmt.Sprintf("mark-%d", t.mark), fmt.Sprintf("mark-%d-ipv6", t.mark)}
+	}
+	return imported.ServiceNames(t.address, strings.ToLower(v.protocol))
+}
+
+// service makes a service of a virtual_server and one of its targets.
+func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
+	n := m.host.notes
+	s := fsm.Service{Address: t.address, Mark: t.mark, Scheduler: v.scheduler, Forward: v.forward, Agreement: fsm.Majority}
+	switch {
+	case len(v.servers) == 0:
+		n.Dropped(v.Place, inService, "it has no real server, and keepalived leaves it out too")
+		return s, false
+	case t.mark != 0:
+		s.IPv6 = t.ipv6 || v.servers[0].address.Addr().Is6() && v.list == ""
+	case v.protocol == "SCTP":
+		n.Dropped(v.Place, inService+" protocol", "there are no services of SCTP")
+		return s, false
+	case v.protocol == "TCP" || v.protocol == "UDP":
+		s.Protocol = fsm.Protocol(strings.ToLower(v.protocol))
+	default:
+		n.Dropped(v.Place, inService+" protocol", "%q is neither TCP nor UDP", v.protocol)
+		return s, false
+	}
+	if !slices.Contains(fsm.Schedulers, s.Scheduler) {
+		n.Differs(v.Place, inService+" lvs_sched", "there is no scheduler %q: `wlc` stands for it", s.Scheduler)
+		s.Scheduler = "wlc"
+	}
+	m.persistence(v, &s)
+	ipv6 := s.IPv6 || s.Address.Addr().Is6()
+	var real []*realServer
+	for _, r := range v.servers {
+		if server, ok := m.server(v, &s, r, ipv6); ok {
+			if slices.ContainsFunc(s.Servers, func(o fsm.Server) bool { return o.Address == server.Address }) {
+				n.Dropped(r.Place, inServer, "%s is there twice; keepalived leaves it out too", r.address)
+				continue
+			}
+			s.Servers = append(s.Servers, server)
+			real = append(real, r)
+		}
+	}
+	if v.sorry != nil {
+		if f, ok := m.server(v, &s, v.sorry, ipv6); ok {
+			f.Weight, f.Inhibit, f.Forward = 1, false, different(v.sorryBy, s.Forward)
+			s.Fallback = &f
+		}
+	}
+	if len(s.Servers) == 0 {
+		n.Dropped(v.Place, inService, "none of its real servers can be carried over, and so it is not either")
+		return s, false
+	}
+	s.Checks = m.checks(v, s, real)
+	if len(s.Checks) == 0 && slices.ContainsFunc(real, func(r *realServer) bool { return len(r.checks) > 0 }) {
+		n.Dropped(v.Place, inService, "none of its checks can be carried over: without one its servers count as up always")
+	}
+	return s, true
+}
+
+// different is a forwarding method that is not the service's.
+func different(own, service fsm.Forward) fsm.Forward {
+	if own == service {
+		return ""
+	}
+	return own
+}
+
+// server makes a real server.
+func (m *model) server(v *virtualServer, s *fsm.Service, r *realServer, ipv6 bool) (fsm.Server, bool) {
+	n := m.host.notes
+	weight := r.weight
+	if weight < 0 {
+		weight = v.weight
+	}
+	if weight > 65535 {
+		n.Differs(r.Place, inServer+" weight", "%d: it goes to 65535", weight)
+		weight = 65535
+	}
+	server := fsm.Server{Weight: uint32(weight), Forward: different(r.forward, s.Forward), Inhibit: v.inhibit}
+	if r.inhibit != nil {
+		server.Inhibit = *r.inhibit
+	}
+	switch {
+	case r.other != "":
+		n.Dropped(r.Place, inServer+" lvs_method", "%s: there are IPIP tunnels alone", r.other)
+		return server, false
+	case r.address.Addr().Is6() != ipv6:
+		n.Dropped(r.Place, inServer, "%s is not of the service's address family; connections of such servers cannot be synchronised", r.address.Addr())
+		return server, false
+	}
+	port, forward := r.address.Port(), r.forward
+	if forward == "" {
+		forward = s.Forward
+	}
+	switch own := s.Address.Port(); {
+	case own == 0 && port != 0:
+		n.Differs(r.Place, inServer, "its port is left out: a service by mark, or on every port, keeps the client's")
+		port = 0
+	case own != 0 && port == 0:
+		port = own
+	case own != 0 && forward != fsm.NAT && port != own:
+		n.Differs(r.Place, inServer, "its port is the service's, which keepalived makes it too: only NAT changes ports")
+		port = own
+	}
+	server.Address = netip.AddrPortFrom(r.address.Addr(), port)
+	return server, true
+}
+
+// persistence sets how long clients stay with a server, and which are told apart.
+func (m *model) persistence(v *virtualServer, s *fsm.Service) {
+	n := m.host.notes
+	mask := 0
+	if v.mask != "" {
+		if bits, ok := maskBits(v.mask, s.Address.Addr().Is6() || s.IPv6); ok {
+			mask = bits
+		} else {
+			n.Dropped(v.maskAt, inService+" persistence_granularity", "%s is no mask of a prefix", v.mask)
+		}
+	}
+	if v.persist > 0 {
+		s.Persistence = v.persist
+	}
+	if s.Persistence == 0 && (mask > 0 || s.Address.Port() == 0 && s.Mark == 0) {
+		s.Persistence = 360 * time.Second
+		n.Carried(v.Place, inService, "`persistence` of 6 minutes, which keepalived adds too: a mask, and a service on every port, need it")
+	}
+	if whole := map[bool]int{false: 32, true: 128}[s.Address.Addr().Is6() || s.IPv6]; mask != whole {
+		s.PersistenceMask = mask
+	}
+}
+
+// maskBits reads a netmask, or the length of a prefix.
+func maskBits(s string, ipv6 bool) (int, bool) {
+	if n, err := strconv.Atoi(s); err == nil {
+		return n, n >= 1 && (n <= 32 || ipv6 && n <= 128)
+	}
+	a, ok := address(s)
+	if !ok || !a.Is4() {
+		return 0, false
+	}
+	for bits := 1; bits <= 32; bits++ {
+		b := [4]byte{}
+		for i := range bits {
+			b[i/8] |= 0x80 >> (i % 8)
+		}
+		if netip.AddrFrom4(b) == a {
+			return bits, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,103 @@
+package ldirectord
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/config/imported"
+)
+
+var update = flag.Bool("update", false, "rewrite the files in testdata; review the difference")
+
+func report(r Result) string {
+	var b strings.Builder
+	for _, n := range r.Notes {
+		b.WriteString(n.String() + "\n")
+	}
+	return b.String()
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); err != nil || diff != "" {
+		t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+	}
+}
+
+// holds fails if a result is not what is promised of every one.
+func holds(t *testing.T, src string, r Result) {
+	t.Helper()
+	c, problems := config.ParseCluster("imported.hcl", r.File)
+	if err := problems.Err(); err != nil {
+		t.Errorf("the cluster file is not valid: %v\n%s", err, r.File)
+	}
+	if changes := config.Diff(r.Config, c); len(changes) > 0 {
+		t.Errorf("the file does not say what the model has:\n%s", config.Render(changes))
+	}
+	for i, text := range strings.Split(strings.ReplaceAll(src, "\r\n", "\n"), "\n") {
+		at := imported.Place{File: "f", Line: i + 1}
+		said := false
+		for _, n := range r.Notes {
+			said = said || n.Said(at)
+		}
+		if !said && strings.TrimSpace(uncommented(text)) != "" {
+			t.Errorf("line %d: nothing is said of it: %q", i+1, text)
+		}
+	}
+}
+
+func TestImportOfEveryKindOfService(t *testing.T) {
+	src, err := os.ReadFile("testdata/all.cf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Import("f", src)
+	golden(t, "all.hcl", string(r.File))
+	golden(t, "all.txt", report(r))
+	holds(t, string(src), r)
+}
+
+func FuzzImport(f *testing.F) {
+	src, err := os.ReadFile("testdata/all.cf")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(src))
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) < 1<<14 {
+			holds(t, text, Import("f", []byte(text)))
+		}
+	})
+}
+
+func TestEveryDirectiveOfLdirectordHasAFate(t *testing.T) {
+	b, err := os.ReadFile("testdata/directives.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known, listed := Directives(), make(map[string]bool)
+	for name := range strings.FieldsSeq(string(b)) {
+		listed[name] = true
+		if known[name] == "" {
+			t.Errorf("%s has no fate", name)
+		}
+	}
+	for name := range known {
+		if !listed[name] {
+			t.Errorf("%s is no directive of ldirectord", name)
+		}
+	}
+}

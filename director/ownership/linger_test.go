@@ -1,0 +1,106 @@
+package ownership
+
+import (
+	"testing"
+	"time"
+)
+
+// unheard plays an owner that was never heard here, whose processes freeze after a while, and returns when it is
+// claimed from, 0 for never within 20 seconds, and when it had said last that it owns the group.
+func unheard(t *testing.T, frozen time.Duration) (claimed, said time.Duration) {
+	t.Helper()
+	s := newStory(t)
+	for i := range s.Keeper.Routers {
+		s.Keeper.Routers[i].Heard = ""
+	}
+	s.hushes()
+	for begin := s.now; claimed == 0 && s.now.Sub(begin) < 20*time.Second; {
+		s.pass(time.Millisecond)
+		now := s.now.Sub(begin)
+		for now < frozen && s.opened(askD1) {
+			s.says("d1", Attestation{Owns: true, Reaches: near})
+			said = now
+		}
+		for s.opened(askD3) {
+			s.says("d3", Attestation{})
+		}
+		if s.opened(Probe{}) {
+			s.reaches(Segment{Router: "out", Reached: []string{"d1", "d3"}, Serves: "d1"}, Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+		}
+		if s.opened(claim) {
+			claimed = now
+		}
+	}
+	return claimed, said
+}
+
+func TestAFrozenOwnerThatWasNeverHeardIsClaimedFromByItsLastWord(t *testing.T) {
+	claimed, said := unheard(t, 5*time.Second)
+	if got, want := claimed-said, 3*time.Second-750*time.Millisecond-beforeEnd; got != want {
+		t.Errorf("claimed %v after its last word, want %v", got, want)
+	}
+}
+
+func TestAnOwnerThatHasGivenNoSignIsBelievedAsLongAsItsKernelAnswers(t *testing.T) {
+	if claimed, _ := unheard(t, 0); claimed > 0 {
+		t.Errorf("it is claimed from after %v", claimed)
+	}
+}
+
+func TestAVirtualAddressIsAnsweredByWhoOwnedTheGroupLast(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	both := Segment{Router: "in", Reached: []string{"d1", "d3"}, Virtual: true}
+	s.says("d1", Attestation{}) // it has lost the group, and its last advert here is of before
+	s.says("d3", Attestation{Owns: true})
+	s.reaches(both)
+	s.does(HoldTimer{surveyLimit}, guards("d3 owns it and answers"), HoldTimer{holdFor})
+	s.pass(time.Second)
+	s.does(askD1, askD3, probes("in"))
+	s.says("d1", Attestation{})
+	s.reaches(both)
+	s.pass(surveyLimit) // d3 is frozen
+	if got := s.m.Deaf(); got != "the kernel of d3 answers on the segment, and its keeper does not" {
+		t.Errorf("it believes that %s", got)
+	}
+}
+
+func TestTheTimerWaitsForTheNextSurveyWhenAMemberReportsThatItOwnsTheGroup(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.member("d3").Part = Owner
+	s.look()
+	s.does(HoldTimer{surveyLimit})
+	s.look()
+	s.does() // it is held
+	s.pass(surveyLimit/2 + 1)
+	s.look()
+	s.does(HoldTimer{surveyLimit}) // and longer while the survey lasts
+}
+
+func TestAFrozenOwnerWhoseControlIsHeardAgainIsAskedBeforeItIsClaimedFrom(t *testing.T) {
+	for name, tt := range map[string]struct {
+		outcome Done
+		claims  bool
+	}{
+		"its keeper lives":         {Done{Word: Attestation{Owns: true}}, false},
+		"its keeper is frozen":     {Done{}, true},
+		"it does not answer, then": {Done{Err: errLate}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			s.isSilent()
+			s.member("d1").Unheard = GoneAfter
+			s.isFrozen()
+			s.pass(surveyLimit)
+			s.does(guards("its keeper does not"), HoldTimer{1200 * time.Millisecond})
+			s.member("d1").Unheard = 0
+			s.pass(400 * time.Millisecond)
+			s.does(askD1)
+			s.done(askD1, tt.outcome)
+			if got := s.opened(claim); got != tt.claims {
+				t.Errorf("it claims: %v", got)
+			}
+		})
+	}
+}

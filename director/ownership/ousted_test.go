@@ -1,0 +1,80 @@
+package ownership
+
+import "testing"
+
+// named has the log name this director in the next epoch, after d1.
+func (s *story) named() {
+	s.Keeper.Part = Owner
+	s.Log.Owner, s.Log.Epoch, s.Log.Order = "d2", s.Log.Epoch+1, []string{"d3", "d1"}
+}
+
+// insists reports whether this director advertises as one whose predecessor may not know of it.
+func (s *story) insists() bool { return s.m.Insists(s.Self, s.Log) }
+
+func TestAnOwnerInsistsUntilTheOneBeforeItIsKnownToHaveBeenTold(t *testing.T) {
+	s := newStory(t)
+	s.member("d1").Epoch = s.Log.Epoch
+	s.look()
+	if s.insists() {
+		t.Error("who is not named insists")
+	}
+	s.named()
+	if !s.insists() {
+		t.Error("it does not insist before the machine has looked at the log")
+	}
+	s.look()
+	if !s.insists() {
+		t.Error("it does not insist though the one before it knows of the old epoch only")
+	}
+	s.member("d1").Alive, s.member("d1").Epoch = false, 0 // its report counts no more
+	s.look()
+	if !s.insists() {
+		t.Error("it does not insist though nothing was heard of the one before it")
+	}
+	s.Log.Epoch++ // it is confirmed
+	s.look()
+	if !s.insists() {
+		t.Error("it does not insist in a later epoch of its own")
+	}
+	s.member("d1").Alive, s.member("d1").Epoch = true, s.Log.Epoch
+	s.look()
+	if s.insists() {
+		t.Error("it insists though the one before it has been told")
+	}
+}
+
+func TestAnOwnerInsistsAgainstNobodyWhoIsNoRival(t *testing.T) {
+	for name, play := range map[string]func(*story){
+		"when it was named before, too": func(s *story) {
+			s.named()
+			s.member("d1").Epoch = s.Log.Epoch
+			s.look()
+			s.Log.Epoch++
+			s.look()
+		},
+		"when the log named nobody before":  func(s *story) { s.Log.Owner = ""; s.look(); s.named(); s.look() },
+		"when the one before it is no more": func(s *story) { s.named(); s.Members = s.Members[1:]; s.look() },
+		"when another is named since": func(s *story) {
+			s.named()
+			s.look()
+			s.Log.Owner, s.Log.Epoch = "d3", s.Log.Epoch+1
+			s.look()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			play(s)
+			if s.insists() {
+				t.Error("it insists")
+			}
+		})
+	}
+}
+
+func TestAMachineThatHasSeenNothingInsistsOnNothing(t *testing.T) {
+	s := newStory(t)
+	s.Log.Owner = "d2"
+	if NewMachine().Insists("d2", s.Log) {
+		t.Error("it insists")
+	}
+}

@@ -1,0 +1,164 @@
+package fsm
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+)
+
+// ChangeConfig changes what Delta names of the configuration, if that is still at revision Base. Keys of
+// routers go to the secrets; a router that comes without its key keeps the one that it has.
+type ChangeConfig struct {
+	Base  uint64
+	Delta Delta
+	Note  Note
+	Trial *Trial `json:",omitempty"` // its revision is Base + 1
+	// Returns says that things may come back that were there before: a rollback, a restore. It also ends a
+	// trial, where other changes wait for its end.
+	Returns bool `json:",omitempty"`
+}
+
+func (ChangeConfig) kind() string { return "change-config/1" }
+
+func (c ChangeConfig) apply(s State) (State, []Change, error) {
+	switch {
+	case s.Level < LevelHistory:
+		return s, nil, tooLow(s.Level)
+	case c.Base != s.Revision:
+		return s, nil, s.stale(c.Base)
+	case c.Trial != nil && c.Trial.Revision != c.Base+1:
+		return s, nil, fmt.Errorf("a trial of revision %d begins with another: %w", c.Trial.Revision, ErrStale)
+	case s.Trial != nil && !c.Returns:
+		return s, nil, fmt.Errorf("%w: %s. `quorate confirm` keeps it, `quorate rollback %d` takes it back now",
+			ErrOnTrial, s.History[len(s.History)-1], s.Revision-1)
+	}
+	next, err := s.changed(c.Delta, c.Note, c.Returns)
+	if err != nil {
+		return s, nil, err
+	}
+	if c.Trial != nil {
+		trial := *c.Trial
+		next.Trial = &trial
+	}
+	return next, next.tell(c.Delta), nil
+}
+
+func tooLow(level int) error {
+	return fmt.Errorf("the cluster is at feature level %d, and this needs %d: %w", level, LevelHistory, ErrLevel)
+}
+
+// changed returns the state with a changed configuration in the next revision. It costs what the delta
+// names, and what it does not name stays: no verdict of another service, no owner of another group.
+func (s State) changed(d Delta, note Note, returns bool) (State, error) {
+	hidden, keys, err := d.hideKeys(s.Config, &s.secrets)
+	if err != nil {
+		return s, err
+	}
+	old := s.Config
+	back := hidden.Back(old)
+	s.Revision++
+	s.Trial = nil
+	s.Config = hidden.Apply(old)
+	s.dropVerdicts(old, hidden)
+	if len(hidden.Routers)+len(hidden.SyncGroups) > 0 {
+		had := s.Groups
+		s.Groups = keepGroups(had, s.Config)
+		if returns {
+			s.aheadOfBefore(had)
+		}
+	}
+	s.remember(note, back, keys)
+	return s, nil
+}
+
+// tell is the change feed of the last revision: what it did, in a line, and each thing that it names.
+func (s State) tell(d Delta) []Change {
+	p := s.History[len(s.History)-1]
+	return append([]Change{{ConfigChanged, "", p.String()}}, d.feed()...)
+}
+
+// dropVerdicts forgets what was agreed about servers of changed services that are gone, or of which the
+// checks ask something else now.
+func (s *State) dropVerdicts(old Config, d Delta) {
+	var gone []ServerKey
+	for name := range d.Services {
+		was, is := old.Services[name], s.Config.Services[name]
+		same := reflect.DeepEqual(questions(was.Checks), questions(is.Checks))
+		kept := make(map[netip.AddrPort]bool, len(is.Servers))
+		for _, server := range is.Servers {
+			kept[server.Address] = true
+		}
+		for _, server := range was.Servers {
+			key := ServerKey{name, server.Address}
+			if _, known := s.Verdicts[key]; known && !(same && kept[server.Address]) {
+				gone = append(gone, key)
+			}
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	s.Verdicts = maps.Clone(s.Verdicts)
+	for _, key := range gone {
+		delete(s.Verdicts, key)
+	}
+}
+
+// aheadOfBefore gives the groups that had is without an epoch that none of them can have had: it may have
+// been there before it was deleted. None was ever above the log's index, since an epoch costs an entry.
+func (s *State) aheadOfBefore(had map[string]Ownership) {
+	for name, g := range s.Groups {
+		if _, ok := had[name]; !ok {
+			g.Epoch = s.Index + 1
+			s.Groups[name] = g // keepGroups has made a map of its own
+		}
+	}
+}
+
+// ConfirmConfig keeps a change that was on trial.
+type ConfirmConfig struct {
+	Revision uint64
+	Author   string
+}
+
+func (ConfirmConfig) kind() string { return "confirm-config/1" }
+
+func (c ConfirmConfig) apply(s State) (State, []Change, error) {
+	if s.Trial == nil || s.Trial.Revision != c.Revision {
+		return s, nil, s.noTrial(c.Revision)
+	}
+	s.Trial = nil
+	s.History = slices.Clone(s.History)
+	s.History[len(s.History)-1].Confirmed = c.Author
+	return s, []Change{{ConfigChanged, "", fmt.Sprintf("revision %d is confirmed by %s", c.Revision, orNobody(c.Author))}}, nil
+}
+
+// noTrial says why there is nothing to confirm or to take back.
+func (s State) noTrial(revision uint64) error {
+	if s.Revision > revision && len(s.History) > 0 {
+		return fmt.Errorf("revision %d does not wait to be confirmed: %w: %s", revision, ErrStale, s.History[len(s.History)-1])
+	}
+	return fmt.Errorf("revision %d does not wait to be confirmed: %w", revision, ErrStale)
+}
+
+// RevertConfig takes back a change that was on trial.
+type RevertConfig struct {
+	Revision uint64
+	Note     Note // its cause says why
+}
+
+func (RevertConfig) kind() string { return "revert-config/1" }
+
+func (c RevertConfig) apply(s State) (State, []Change, error) {
+	if s.Trial == nil || s.Trial.Revision != c.Revision {
+		return s, nil, s.noTrial(c.Revision)
+	}
+	back := s.History[len(s.History)-1].Back.withKeys(s.secrets.Former[c.Revision])
+	next, err := s.changed(back, c.Note, true)
+	if err != nil {
+		return s, nil, err
+	}
+	return next, next.tell(back), nil
+}

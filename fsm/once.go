@@ -1,0 +1,94 @@
+package fsm
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Bounds of what is remembered of requests.
+const (
+	requestsKept = 256 // the newest
+	maxRequestID = 64  // bytes
+)
+
+// ErrForgotten means that a request was made again so late that the state cannot tell whether it took effect
+// the first time. Nothing was changed.
+var ErrForgotten = errors.New("made again too late to know whether it took effect the first time")
+
+// Once is a command under the name of a request: however often that is in the log, it takes effect once. A
+// refusal is no effect, so that it is refused or not by the state that it finds each time.
+type Once struct {
+	Request string // unlike all others, at most 64 bytes
+	Since   uint64 // of one that is made again: the index of a state from before the first time; else 0
+	Command Command
+}
+
+// Request is one that took effect.
+type Request struct {
+	ID    string `json:"id"`
+	Index uint64 `json:"index"` // after that of any state from before it
+}
+
+// once is a [Once] in the log.
+type once struct {
+	Request string          `json:"request"`
+	Since   uint64          `json:"since,omitempty"`
+	Command json.RawMessage `json:"command"`
+}
+
+func (Once) kind() string { return "once/1" }
+
+// MarshalJSON implements [json.Marshaler].
+func (c Once) MarshalJSON() ([]byte, error) {
+	command, err := Encode(c.Command)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(once{Request: c.Request, Since: c.Since, Command: command})
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (c *Once) UnmarshalJSON(b []byte) error {
+	var o once
+	if err := strict(b, &o); err != nil {
+		return err
+	}
+	command, err := Decode(o.Command)
+	if err != nil {
+		return err
+	}
+	if _, nested := command.(Once); nested {
+		return errors.New("a request within a request")
+	}
+	*c = Once{Request: o.Request, Since: o.Since, Command: command}
+	return nil
+}
+
+func (c Once) apply(s State) (State, []Change, error) {
+	if c.Request == "" || len(c.Request) > maxRequestID {
+		return s, nil, fmt.Errorf("the name of a request has 1 to %d bytes, not %d", maxRequestID, len(c.Request))
+	}
+	if s.took(c.Request) {
+		return s, nil, nil
+	}
+	if c.Since > 0 && c.Since < s.Forgotten {
+		return s, nil, ErrForgotten
+	}
+	next, changes, err := c.Command.apply(s)
+	if err != nil {
+		return s, nil, err
+	}
+	next.Requests = append(slices.Clone(s.Requests), Request{ID: c.Request, Index: s.Index + 1})
+	if n := len(next.Requests) - requestsKept; n > 0 {
+		next.Forgotten = next.Requests[n-1].Index
+		next.Requests = slices.Delete(next.Requests, 0, n)
+	}
+	return next, changes, nil
+}
+
+// took tells whether a request is known to have taken effect.
+func (s State) took(request string) bool {
+	return slices.ContainsFunc(s.Requests, func(r Request) bool { return r.ID == request })
+}
