@@ -47,27 +47,48 @@ func (f Facts) missing() []string {
 	return names
 }
 
+// acting returns who owns the group as far as this director knows: whom the log names; but where that one is dead, a
+// member that has reported since that it owns the group, or that was heard last. The log follows when it can.
+func (f Facts) acting() string {
+	named := f.Log.Owner
+	if m, ok := f.member(named); !ok || !m.gone() {
+		return named
+	}
+	for _, m := range f.Members {
+		if m.Name != named && m.Alive && m.Part == Owner {
+			return m.Name
+		}
+	}
+	for _, r := range f.Keeper.Routers {
+		if r.Heard != "" {
+			return r.Heard
+		}
+	}
+	return named
+}
+
 // lookDead claims from an owner that is dead before VRRP's timer does, and without the log: if it is silent
-// on every path here, and a majority of the voters says the same.
+// on every path here, and a majority of the voters says the same. Of one that the log does not name yet, they must
+// say it of the named one, too.
 func (s *step) lookDead() {
-	if s.dead.busy || !s.mayClaimFrom(s.Log.Owner) {
+	owner := s.acting()
+	if s.dead.busy || !s.mayClaimFrom(owner) {
 		return
 	}
 	s.dead.busy = true
-	owner := s.Log.Owner
-	s.survey(s.others(owner), nil, attestLimit, nil, func(s *step, words map[string]Attestation, _ map[string]Segment) {
+	s.survey(s.others(owner, s.Log.Owner), nil, attestLimit, nil, func(s *step, words map[string]Attestation, _ map[string]Segment) {
 		s.after(deadAgain, func(s *step) { s.dead.busy = false })
 		by := []string{s.Self}
 		for _, m := range s.Members {
 			word := words[m.Name]
-			if slices.Contains(word.Gone, owner) && !m.Joins {
+			if slices.Contains(word.Gone, owner) && slices.Contains(word.Gone, s.Log.Owner) && !m.Joins {
 				by = append(by, m.Name)
 			}
 			if word.Owns || word.hears(owner) {
 				return // it is not dead, or has a successor already that was not heard of here
 			}
 		}
-		if 2*len(by) <= s.Voters || s.Log.Owner != owner || !s.mayClaimFrom(owner) {
+		if 2*len(by) <= s.Voters || s.acting() != owner || !s.mayClaimFrom(owner) {
 			return
 		}
 		s.claimFor(fmt.Sprintf("%s is neither heard nor reached by %s", owner, strings.Join(by, " and ")))

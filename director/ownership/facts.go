@@ -170,16 +170,17 @@ func (f Facts) owners() []string {
 }
 
 // served returns who owns the group as far as this director knows, the named one apart, or "": then nobody is to
-// claim it from that one any more.
+// claim it from that one any more. Who is dead serves nobody, whatever its last report says.
 func (f Facts) served(but string) string {
+	dead := f.missing()
 	for _, m := range f.Members {
-		if m.Name != but && m.Alive && m.Part == Owner {
+		if m.Name != but && m.Alive && m.Part == Owner && !slices.Contains(dead, m.Name) {
 			return m.Name
 		}
 	}
 	for _, r := range f.Keeper.Routers {
 		switch {
-		case r.Silent:
+		case r.Silent || slices.Contains(dead, r.Heard):
 		case r.Other:
 			return "another router"
 		case r.Heard != "" && r.Heard != but:
@@ -200,9 +201,10 @@ func (f Facts) first(but string, serves func(Member) bool) string {
 	if f.served(but) != "" {
 		return ""
 	}
+	dead := f.missing()
 	for _, name := range append([]string{f.Log.Owner}, f.Log.Order...) {
 		switch m, ok := f.member(name); {
-		case name == but:
+		case name == but || slices.Contains(dead, name):
 		case name == f.Self:
 			if f.Ready && !f.Drains && f.Keeper.Part == Standby {
 				return name

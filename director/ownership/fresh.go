@@ -17,7 +17,7 @@ func (s *step) lookFresh() {
 		s.fresh = fresh{}
 		return
 	}
-	ask := s.others("")
+	ask := s.others()
 	if s.fresh.is {
 		ask = slices.DeleteFunc(s.owners(), func(name string) bool { return slices.Contains(s.fresh.asked, name) })
 	}

@@ -183,11 +183,11 @@ func (s *step) survey(members, routers []string, within time.Duration, each func
 	}
 }
 
-// others are the names of all other members, but one.
-func (f Facts) others(but string) []string {
+// others are the names of all other members, but some.
+func (f Facts) others(but ...string) []string {
 	var names []string
 	for _, m := range f.Members {
-		if m.Name != but {
+		if !slices.Contains(but, m.Name) {
 			names = append(names, m.Name)
 		}
 	}

@@ -31,8 +31,6 @@ type quiet struct {
 	owned    []string  // who owned the group by its report when the last survey was begun
 	lives    string    // who said last that it owns the group, which its keeper had confirmed
 	lived    time.Time // when it did
-	lingers  string    // whose kernel serves without its keeper, as far as the looks since then say
-	since    time.Time
 	alone    time.Time // since when this director is cut off, while another could own the group and none does
 	suspect  string    // the owner that was found cut off the last time
 	choice   *Guarding // what was decided last; nil: nothing is silent
@@ -85,7 +83,7 @@ func (s *step) lookQuiet() {
 	}
 	s.quiet.again = true
 	s.quiet.owned = s.owners()
-	s.survey(s.others(""), silent, within, (*step).heard, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+	s.survey(s.others(), silent, within, (*step).heard, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
 		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
 		if len(still) > 0 {
@@ -124,12 +122,6 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	case g.Owner != s.quiet.suspect: // in a move, the segment may have answered before it and the member after it
 		s.quiet.suspect, pause = g.Owner, 0
 		g.Choice = Hold
-	}
-	switch {
-	case g.Choice != Linger:
-		s.quiet.lingers = ""
-	case s.quiet.lingers != g.Owner:
-		s.quiet.lingers, s.quiet.since = g.Owner, s.now
 	}
 	g = s.waits(g)
 	fresh := g.Choice != s.quiet.told
@@ -319,7 +311,7 @@ func (s *step) mute(owner string, age time.Duration) time.Duration {
 }
 
 // unsigned is how long ago an owner gave the last sign of its keeper: an advert, or its own word where none was heard.
-// Of one that has given neither it is known only that it serves since that was seen.
+// One that has given neither is believed as long as its kernel answers: somebody may renew the addresses.
 func (s *step) unsigned(owner string) time.Duration {
 	ago, heard := time.Duration(0), false
 	for _, r := range s.Keeper.Routers {
@@ -333,7 +325,7 @@ func (s *step) unsigned(owner string) time.Duration {
 	case s.quiet.lives == owner:
 		return s.now.Sub(s.quiet.lived)
 	}
-	return s.now.Sub(s.quiet.since)
+	return 0
 }
 
 // outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just
