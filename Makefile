@@ -134,6 +134,10 @@ bench-ownership: setup-test build ## the same for who owns an address, in a clus
 	bin/bench -busy '$(BUSY)' ownership '$(BENCH)' >bin/bench-ownership.md || { status=$$?; cat bin/bench-ownership.md; exit $$status; }; \
 	cat bin/bench-ownership.md; bin/bench -merge $$page ownership bin/bench-ownership.md && echo $$page
 
+.PHONY: bench-config
+bench-config: ## measure a configuration of 2,000 services of 50 servers: read, plan, change one weight, all states have it
+	@$(GO) test -run '^$$' -bench 2000x50 -benchtime 5x ./config ./fsm ./cluster
+
 # The proofs of who owns an address that take their time: every cut and freeze as long as the promise says, and
 # as many rounds as asked of all that is planned.
 ROUNDS ?= 50

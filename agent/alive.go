@@ -39,10 +39,17 @@ func (s *session) newAlive() {
 	s.alive.pulse = liveness.New(liveness.Config{
 		Members: s.others,
 		Open: func(ctx context.Context, member string) (net.Conn, error) {
-			return s.node.Stream(ctx, member, "/peer/pulse")
+			conn, err := s.node.Stream(ctx, member, "/peer/pulse")
+			if err == nil {
+				s.tellings.forget(member)
+				poke(s.tellNow)
+			}
+			return conn, err
 		},
 		Tracker: s.alive.tracker,
 		Beat:    func(now time.Time) { s.groups.Beat(now) },
+		Word:    func() uint32 { return s.tellings.stands(time.Now()) },
+		Said:    func(member string, word uint32) { s.reports.renew(member, word, time.Now()) },
 		Log:     s.log,
 	})
 	s.alive.watcher = probe.NewWatcher(probe.WatchConfig{

@@ -70,6 +70,21 @@ func (s *session) tellGroup(group string, t ownership.Tell) {
 	s.log.Info(t.Text, "group", group)
 }
 
+// serveAttest takes questions of another director about what is known here of groups.
+func (s *session) serveAttest(w http.ResponseWriter, r *http.Request) {
+	var all []groups.Asking
+	if !read(w, r, largeBody, &all) {
+		return
+	}
+	peer, _ := cluster.Peer(r.Context())
+	words, err := s.groups.Attest(r.Context(), peer, all)
+	if err != nil {
+		refuse(w, err.Error())
+		return
+	}
+	answer(w, words)
+}
+
 // serveGroup takes a question of another director about a group.
 func (s *session) serveGroup(w http.ResponseWriter, r *http.Request) {
 	var q ownership.Question

@@ -40,7 +40,7 @@ func (a *Agent) History(context.Context) ([]api.Revision, error) {
 }
 
 func noHistory(state *fsm.State) error {
-	return fmt.Errorf("a history is kept from feature level %d on, and the cluster is at %d: %w", fsm.LevelHistory, state.Level, fsm.ErrLevel)
+	return fmt.Errorf("a history is kept from feature level %d on, and the cluster is at %d: %w; once every member runs this version, `quorate upgrade finish` raises it", fsm.LevelHistory, state.Level, fsm.ErrLevel)
 }
 
 // ConfigAt implements [api.Agent].
@@ -120,7 +120,7 @@ func (a *Agent) Edit(ctx context.Context, r api.EditRequest) (api.ApplyResult, e
 
 func (s *session) edit(ctx context.Context, state *fsm.State, r api.EditRequest) (api.ApplyResult, error) {
 	if state.Level < fsm.LevelHistory {
-		return api.ApplyResult{}, fmt.Errorf("edits without a file need a history: %w; use `quorate show` and `quorate apply FILE`", noHistory(state))
+		return api.ApplyResult{}, fmt.Errorf("edits without a file need a history: %w", noHistory(state))
 	}
 	d, err := config.Edited(state.Config, r.Edits)
 	if err != nil {

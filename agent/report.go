@@ -15,11 +15,13 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// Timing of reports: each director tells all others about itself this often, and at once when
-// something changed. One that was not heard for reportLife does not count.
+// Timing of reports: each director looks this often at how it is, and tells all others when that is another than
+// they know. Else its beats say by number that the last report stands. One that was not heard of for reportLife does
+// not count.
 const (
 	reportEvery = time.Second
 	reportLife  = 3500 * time.Millisecond
+	reportAgain = 10 * time.Second // told anew, whatever the others should know
 )
 
 // maxAnswer bounds what another agent's answer may cost: the largest are connections.
@@ -29,6 +31,7 @@ const maxAnswer = 1 << 30
 // what the leader's decisions are made from.
 type report struct {
 	Name         string                               `json:"name"`
+	Number       uint32                               `json:"number,omitempty"` // what a beat says while this is how the director is
 	Version      string                               `json:"version"`
 	Index        uint64                               `json:"index"`
 	HashIndex    uint64                               `json:"hash_index"`
@@ -105,6 +108,16 @@ func (rs *reports) put(r report, now time.Time) {
 		}
 	}
 	rs.byName[r.Name] = next
+}
+
+// renew notes that what a member reported last is so at now, if that was its report of a number.
+func (rs *reports) renew(name string, number uint32, now time.Time) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	if r, ok := rs.byName[name]; ok && number != 0 && r.Number == number {
+		r.at = now
+		rs.byName[name] = r
+	}
 }
 
 // live returns the reports that still count at now, by name.

@@ -324,6 +324,7 @@ func (s *session) peerHandler() http.Handler {
 	mux.HandleFunc("POST /peer/confirm", s.serveConfirm)
 	mux.HandleFunc("POST /peer/plan", s.servePlan)
 	mux.HandleFunc("POST "+groups.Path+"{group}", s.serveGroup)
+	mux.HandleFunc("POST "+groups.PathAttest, s.serveAttest)
 	mux.HandleFunc("POST /peer/move", s.serveMove)
 	mux.HandleFunc("GET /peer/explain/{group}", s.serveExplain)
 	mux.HandleFunc("GET /peer/connections", s.serveConnections)

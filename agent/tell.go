@@ -1,9 +1,11 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -16,10 +18,82 @@ type telling struct {
 	again  bool // there was news while it was on its way
 }
 
-// tellings are the reports on their way, by the member's name.
+// tellings are the reports on their way, by the member's name, and what was told.
 type tellings struct {
 	mu     sync.Mutex
 	byName map[string]*telling
+	told   map[string]told
+
+	body   []byte    // of the newest report, as one without a number
+	number uint32    // of the newest report
+	looked time.Time // when it was looked whether that stands
+}
+
+// told is what a member has.
+type told struct {
+	number uint32
+	at     time.Time
+}
+
+// numbered gives a report its number: that of the last one if it says the same. No number is 0, nor likely to be one
+// of an agent that ran here before.
+func (ts *tellings) numbered(r report, now time.Time) (report, error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return r, fmt.Errorf("encode report: %w", err)
+	}
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if ts.number == 0 {
+		ts.number = rand.Uint32()
+	}
+	if !bytes.Equal(body, ts.body) {
+		ts.body = body
+		ts.number = max(ts.number+1, 1)
+	}
+	r.Number, ts.looked = ts.number, now
+	return r, nil
+}
+
+// stands is the number of the report that says how this director is; 0 if it was not looked for that in time.
+func (ts *tellings) stands(now time.Time) uint32 {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if now.Sub(ts.looked) > 2*reportEvery {
+		return 0
+	}
+	return ts.number
+}
+
+// knows reports whether a member was told the newest report, not too long ago.
+func (ts *tellings) knows(name string, now time.Time) bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	t := ts.told[name]
+	return t.number == ts.number && now.Sub(t.at) < reportAgain
+}
+
+// took notes that a member was told a report, unless it is to be told again anyway.
+func (ts *tellings) took(name string, t *telling, number uint32, now time.Time) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if t.again {
+		return
+	}
+	if ts.told == nil {
+		ts.told = map[string]told{}
+	}
+	ts.told[name] = told{number, now}
+}
+
+// forget has a member told anew: it may be another process by now, which knows nothing.
+func (ts *tellings) forget(name string) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	delete(ts.told, name)
+	if t := ts.byName[name]; t != nil {
+		t.again = true
+	}
 }
 
 // begin notes that a report is to go to a member, unless one is on its way: then another follows that.
@@ -52,25 +126,32 @@ func (ts *tellings) end(name string, t *telling) bool {
 func (ts *tellings) renew(name string) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
+	delete(ts.told, name)
 	if t := ts.byName[name]; t != nil {
 		t.again = true
 		t.cancel()
 	}
 }
 
-// tellOthers sends this director's report to every other member, each in its own time.
+// tellOthers sends this director's report to every other member that does not have it, each in its own time.
 func (s *session) tellOthers(ctx context.Context) error {
 	tick := time.NewTicker(reportEvery)
 	defer tick.Stop()
 	for {
-		r := s.report()
-		s.reports.put(r, time.Now())
+		now := time.Now()
+		r, err := s.tellings.numbered(s.report(), now)
+		if err != nil {
+			return err
+		}
+		s.reports.put(r, now)
 		body, err := json.Marshal(r)
 		if err != nil {
 			return fmt.Errorf("encode report: %w", err)
 		}
 		for _, name := range s.others() {
-			s.tell(ctx, name, body)
+			if !s.tellings.knows(name, now) {
+				s.tell(ctx, name, r.Number, body)
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -82,7 +163,7 @@ func (s *session) tellOthers(ctx context.Context) error {
 }
 
 // tell sends a report to one member, beside what else goes on.
-func (s *session) tell(ctx context.Context, name string, body []byte) {
+func (s *session) tell(ctx context.Context, name string, number uint32, body []byte) {
 	ctx, t := s.tellings.begin(ctx, name)
 	if t == nil {
 		return
@@ -90,6 +171,8 @@ func (s *session) tell(ctx context.Context, name string, body []byte) {
 	s.group.Go(func() error {
 		if err := s.ask(ctx, name, http.MethodPost, "/peer/report", body, nil); err != nil {
 			s.log.Debug("report not delivered", "to", name, "err", err)
+		} else {
+			s.tellings.took(name, t, number, time.Now())
 		}
 		if s.tellings.end(name, t) {
 			poke(s.tellNow)

@@ -45,6 +45,10 @@ func (f *fake) Confirm(_ context.Context, r api.ConfirmRequest) (api.ApplyResult
 	return result, f.ask(r)
 }
 
+func (f *fake) FinishUpgrade(_ context.Context, r api.UpgradeRequest) (api.UpgradeResult, error) {
+	return api.UpgradeResult{Was: 1, Level: 2}, f.ask(r)
+}
+
 // historyCalls are of what an agent is asked about the past, and without a file.
 func historyCalls() []call {
 	one := func(v any, err error) ([]any, error) { return []any{v}, err }
@@ -64,5 +68,8 @@ func historyCalls() []call {
 		{"Confirm", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
 			return one(a.Confirm(ctx, confirm))
 		}, []any{confirm}, []any{result}, false},
+		{"FinishUpgrade", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
+			return one(a.FinishUpgrade(ctx, api.UpgradeRequest{Author: "root"}))
+		}, []any{api.UpgradeRequest{Author: "root"}}, []any{api.UpgradeResult{Was: 1, Level: 2}}, false},
 	}
 }

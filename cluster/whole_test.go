@@ -30,7 +30,7 @@ type testnode struct {
 }
 
 // config is a node's, on loopback and with a directory of its own.
-func config(t *testing.T, name string) Config {
+func config(t testing.TB, name string) Config {
 	t.Helper()
 	return Config{
 		Name: name, DataDir: t.TempDir(), Bind: freePort(t), Gossip: freePort(t), Heartbeat: beat,
@@ -40,7 +40,7 @@ func config(t *testing.T, name string) Config {
 
 // freePort returns a loopback address of its own, outside the ports that the kernel gives to clients:
 // a node that is down must find its port free when it comes back.
-func freePort(t *testing.T) netip.AddrPort {
+func freePort(t testing.TB) netip.AddrPort {
 	t.Helper()
 	for {
 		a := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(1 + rand.N(250)), byte(rand.N(250)), byte(1 + rand.N(250))}), uint16(10000+rand.N(20000)))
@@ -51,13 +51,13 @@ func freePort(t *testing.T) netip.AddrPort {
 }
 
 // start opens and runs what is in cfg's directory.
-func start(t *testing.T, cfg Config) *testnode {
+func start(t testing.TB, cfg Config) *testnode {
 	t.Helper()
 	return startWith(t, cfg, func(*Node) {})
 }
 
 // startWith does something to the node before it runs.
-func startWith(t *testing.T, cfg Config, prepare func(*Node)) *testnode {
+func startWith(t testing.TB, cfg Config, prepare func(*Node)) *testnode {
 	t.Helper()
 	n, err := Open(cfg)
 	if err != nil {
@@ -87,7 +87,7 @@ func (n *testnode) kill() {
 	n.end()
 }
 
-func eventually(t *testing.T, what string, f func() error) {
+func eventually(t testing.TB, what string, f func() error) {
 	t.Helper()
 	var err error
 	for range 600 {
@@ -99,7 +99,7 @@ func eventually(t *testing.T, what string, f func() error) {
 	t.Fatalf("%s: not in time: %v", what, err)
 }
 
-func first(t *testing.T, name string) *testnode {
+func first(t testing.TB, name string) *testnode {
 	t.Helper()
 	cfg := config(t, name)
 	if err := Init(t.Context(), cfg); err != nil {
@@ -118,7 +118,7 @@ func leads(n *testnode) error {
 }
 
 // join makes name a member through another, and waits until it votes.
-func join(t *testing.T, via *testnode, name string) *testnode {
+func join(t testing.TB, via *testnode, name string) *testnode {
 	t.Helper()
 	token, err := via.CreateToken(t.Context(), fsm.RoleDirector, time.Hour)
 	if err != nil {
@@ -138,7 +138,7 @@ func join(t *testing.T, via *testnode, name string) *testnode {
 	return n
 }
 
-func three(t *testing.T) []*testnode {
+func three(t testing.TB) []*testnode {
 	t.Helper()
 	a := first(t, "a")
 	b := join(t, a, "b")

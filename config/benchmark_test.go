@@ -91,3 +91,40 @@ func BenchmarkParse2000x50(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkChange2000x50 is what one changed weight among 2,000 services of 50 servers costs the agent that is
+// asked: by a file, which is compared whole, and by an edit.
+func BenchmarkChange2000x50(b *testing.B) {
+	before, after := large(2000, 50), large(2000, 50)
+	after.Services["s-7"].Servers[3].Weight = 9
+	b.Run("validate", func(b *testing.B) {
+		for b.Loop() {
+			if err := Validate(WithDefaults(after)).Err(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("plan", func(b *testing.B) {
+		for b.Loop() {
+			if n := len(Diff(before, after)); n != 1 {
+				b.Fatalf("%d changes", n)
+			}
+		}
+	})
+	b.Run("delta", func(b *testing.B) {
+		for b.Loop() {
+			if n := len(Delta(before, after).Services); n != 1 {
+				b.Fatalf("%d services", n)
+			}
+		}
+	})
+	b.Run("edit", func(b *testing.B) {
+		e := Edit{Verb: Modify, Kind: KindServer, In: "s-7", Name: "10.0.7.4:80", Keys: map[string]string{"weight": "9"}}
+		for b.Loop() {
+			d, err := Edited(before, []Edit{e})
+			if err != nil || len(d.Services) != 1 {
+				b.Fatalf("%d services, %v", len(d.Services), err)
+			}
+		}
+	})
+}

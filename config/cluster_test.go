@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -195,6 +196,29 @@ func TestAbsurdInputIsRefused(t *testing.T) {
 				t.Errorf("got %.300s want %s", problems, tt.want)
 			}
 		})
+	}
+}
+
+func TestManyWarningsAreNoError(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("router \"r\" {\n vrid = 1\n interface = \"eth0\"\n addresses = [\"10.0.0.1/32\"]\n}\n")
+	for i := range maxProblems + 500 { // nobody holds their addresses
+		fmt.Fprintf(&b, "service \"s%d\" {\n address = \"10.1.%d.%d:80\"\n server \"10.9.0.1:80\" {}\n}\n", i, i/250, i%250+1)
+	}
+	c, problems := ParseCluster("c.hcl", []byte(b.String()))
+	if err := problems.Err(); err != nil || len(c.Services) != maxProblems+500 {
+		t.Errorf("%d services, and %v", len(c.Services), err)
+	}
+	if last := problems[len(problems)-1]; len(problems) != maxProblems+1 || !last.Warning || last.Text != "500 more problems" {
+		t.Errorf("%d problems, the last: %s", len(problems), last)
+	}
+	if found := Validate(c); found.Err() != nil {
+		t.Errorf("a model with the same: %v", found.Err())
+	}
+	b.WriteString("service \"z\" {\n address = \"10.2.0.1:80\"\n scheduler = \"none\"\n}\n")
+	c, problems = ParseCluster("c.hcl", []byte(b.String()))
+	if errs := problems.Errors(); len(c.Services) != 0 || len(errs) != 1 || !strings.Contains(errs[0].Text, `"none"`) {
+		t.Errorf("%d services, and of the one mistake behind the warnings %v", len(c.Services), errs)
 	}
 }
 

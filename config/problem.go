@@ -126,15 +126,27 @@ type finding struct {
 }
 
 // sortProblems puts problems in the order of the files and drops what was said twice. More is how many
-// there are besides.
+// errors there are besides. Warnings alone, however many, are no error.
 func sortProblems(p Problems, more int) Problems {
 	slices.SortStableFunc(p, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Text, b.Text))
 	})
 	p = slices.Compact(p)
-	if more += len(p) - maxProblems; more > 0 {
-		last := Problem{File: p[0].File, Text: fmt.Sprintf("%d more problems", more), Hint: "put these right first"}
-		p = append(p[:maxProblems:maxProblems], last)
+	if more+len(p) <= maxProblems {
+		return p
 	}
-	return p
+	errors := len(p.Errors())
+	kept := make(Problems, 0, maxProblems+1)
+	for _, problem := range p { // an error is never left out for a warning
+		room := maxProblems - len(kept)
+		if room > 0 && (!problem.Warning || room > errors) {
+			kept = append(kept, problem)
+		}
+		if !problem.Warning && room > 0 {
+			errors--
+		}
+	}
+	last := Problem{File: p[0].File, Text: fmt.Sprintf("%d more problems", more+len(p)-len(kept)), Hint: "put these right first"}
+	last.Warning = more == 0 && errors == 0
+	return append(kept, last)
 }

@@ -46,7 +46,7 @@ func (c ChangeConfig) apply(s State) (State, []Change, error) {
 }
 
 func tooLow(level int) error {
-	return fmt.Errorf("the cluster is at feature level %d, and this needs %d: %w", level, LevelHistory, ErrLevel)
+	return fmt.Errorf("the cluster is at feature level %d, and this needs %d: %w; once every member runs this version, `quorate upgrade finish` raises it", level, LevelHistory, ErrLevel)
 }
 
 // changed returns the state with a changed configuration in the next revision. It costs what the delta

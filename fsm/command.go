@@ -49,6 +49,7 @@ const (
 	MemberChanged  ChangeKind = "member"
 	DrainChanged   ChangeKind = "drain"
 	TokenChanged   ChangeKind = "token"
+	LevelChanged   ChangeKind = "level"
 )
 
 // Apply returns the state after the log's entry index with command c, and what changed. An error
@@ -103,6 +104,8 @@ func Decode(entry []byte) (Command, error) {
 		return body[SetDraining](env)
 	case "put-config/1":
 		return body[PutConfig](env)
+	case "raise-level/1":
+		return body[RaiseLevel](env)
 	case "change-config/1":
 		return body[ChangeConfig](env)
 	case "confirm-config/1":

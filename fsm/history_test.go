@@ -64,6 +64,7 @@ func changes() []Command {
 		ChangeConfig{Base: 4, Delta: weighed(9), Note: note("eve@d2", "more weight"), Trial: trial(5)},
 		ConfirmConfig{Revision: 5, Author: "eve@d2"},
 		ChangeConfig{Base: 5, Delta: weighed(1), Note: Note{At: noon, Author: "root@d1", Cause: "rollback to revision 4"}, Returns: true},
+		RaiseLevel{Level: LevelHistory, Author: "root@d1"},
 	}
 }
 
@@ -88,9 +89,26 @@ func TestTheGoldenLogOfTheHistoryLeadsToTheGoldenSnapshot(t *testing.T) {
 
 func TestAClusterOfAnOlderLevelRefusesWhatTheNextOneCanDo(t *testing.T) {
 	s := play(t, history()[:7])
-	_, _, err := Apply(s, 8, ChangeConfig{Base: 1, Delta: weighed(2)})
-	if !errors.Is(err, ErrLevel) || !strings.Contains(err.Error(), "feature level 1, and this needs 2") {
+	change := ChangeConfig{Base: 1, Delta: weighed(2)}
+	_, _, err := Apply(s, 8, change)
+	if !errors.Is(err, ErrLevel) || !strings.Contains(err.Error(), "feature level 1, and this needs 2") || !strings.Contains(err.Error(), "quorate upgrade finish") {
 		t.Errorf("error %v", err)
+	}
+	_, _, err = Apply(s, 8, RaiseLevel{Level: 2})
+	if !errors.Is(err, ErrLevel) || !strings.Contains(err.Error(), "d1 (version 1) supports 1, d2 (version 1) supports 1; install") {
+		t.Errorf("members that are too old: %v", err)
+	}
+	for _, name := range []string{"d1", "d2"} {
+		m := s.Members[name]
+		m.MaxLevel = 2
+		s = playOn(t, s, []Command{SetMember{Member: m}})
+	}
+	s = playOn(t, s, []Command{RaiseLevel{Level: 2}, change, RaiseLevel{Level: 2}})
+	if c, err := s.AsOf(1); err != nil || s.Level != 2 || len(s.History) != 1 || c.Services["web"].Servers[0].Weight != 1 {
+		t.Errorf("level %d, history %v: %v", s.Level, s.History, err)
+	}
+	if _, _, err = Apply(s, 20, RaiseLevel{Level: 1}); !errors.Is(err, ErrLevel) || !strings.Contains(err.Error(), "never lowered") {
+		t.Errorf("lowered: %v", err)
 	}
 }
 

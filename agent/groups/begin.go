@@ -19,6 +19,10 @@ const Path = "/peer/group/"
 func (d *Driver) begin(g *gathered, spec fsm.Group, x *group, a ownership.Action) {
 	switch a := a.(type) {
 	case ownership.Ask:
+		if a.Kind == ownership.Attest {
+			d.attest(x, a)
+			return
+		}
 		d.aside(x, a.ID, a.Within, func(ctx context.Context, out *ownership.Done) error {
 			return d.cfg.Ask(ctx, a.To, Path+url.PathEscape(x.name), a.Question, &out.Word)
 		})

@@ -70,6 +70,7 @@ type Driver struct {
 	doubt chan struct{} // capacity 1: a member is silent
 	ended chan struct{} // closed when Run returns
 	pulls pulls
+	asks  asks
 
 	ctx context.Context // of Run
 
@@ -101,6 +102,7 @@ func New(cfg Config) *Driver {
 	return &Driver{
 		cfg: cfg, wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1), ended: make(chan struct{}), news: true, groups: map[string]*group{},
 		pulls: pulls{next: map[string]*pulling{}, last: map[string]*pulling{}},
+		asks:  asks{next: map[whom]*batch{}, last: map[whom]time.Time{}},
 	}
 }
 

@@ -31,14 +31,16 @@ type world struct {
 	end    func() // ends the driver, and waits for it
 	aside  sync.WaitGroup
 
-	mu     sync.Mutex
-	noted  []string
-	cover  Coverage
-	held   map[string]chan error // what is noted by this name waits for its outcome
-	state  *fsm.State
-	parts  map[string]string // group: what the keeper says
-	member map[string]ownership.Part
-	away   bool // no other member's agent answers
+	mu       sync.Mutex
+	noted    []string
+	silent   bool // nobody is heard on any group
+	requests int  // how often a member was asked anything
+	cover    Coverage
+	held     map[string]chan error // what is noted by this name waits for its outcome
+	state    *fsm.State
+	parts    map[string]string // group: what the keeper says
+	member   map[string]ownership.Part
+	away     bool // no other member's agent answers
 }
 
 // request and reply are what the keeper's socket speaks.
@@ -103,15 +105,22 @@ func (w *world) config(link *keeperlink.Link) Config {
 			return 0, []time.Duration{0}
 		},
 		Now: w.now,
-		Ask: func(ctx context.Context, to, path string, q, _ any) error {
+		Ask: func(ctx context.Context, to, path string, q, out any) error {
+			w.mu.Lock()
+			w.requests++
+			w.mu.Unlock()
+			if all, ok := q.([]Asking); ok {
+				return w.attests(ctx, to, all, out.(*[]Answering))
+			}
 			return w.does(ctx, fmt.Sprintf("ask %s %s: %s", to, strings.TrimPrefix(path, Path), q.(ownership.Question).Kind))
 		},
 		Pull: func(ctx context.Context, from string) (Coverage, error) { return w.cover, w.does(ctx, "pull "+from) },
 		Propose: func(ctx context.Context, c fsm.Command) error {
 			return w.does(ctx, strings.TrimPrefix(fmt.Sprintf("%T", c), "fsm."))
 		},
-		Tell: func(group string, tell ownership.Tell) {},
-		Go:   w.aside.Go,
+		Gateway: func(string, netip.Addr) (netip.Addr, bool) { return netip.Addr{}, false },
+		Tell:    func(group string, tell ownership.Tell) {},
+		Go:      w.aside.Go,
 	}
 }
 
@@ -127,6 +136,17 @@ func (w *world) now() Now {
 			return ownership.Member{Name: name, Alive: !w.away, Ready: true, Fit: true, Part: parts[group]}
 		},
 	}
+}
+
+// attests is a member that is asked what it knows of groups.
+func (w *world) attests(ctx context.Context, to string, all []Asking, out *[]Answering) error {
+	for _, q := range all {
+		if err := w.does(ctx, fmt.Sprintf("ask %s %s: %s", to, q.Group, q.Kind)); err != nil {
+			return err
+		}
+	}
+	*out = make([]Answering, len(all))
+	return nil
 }
 
 // does notes what is asked, and waits for its outcome if the test holds that.
@@ -256,6 +276,7 @@ func (w *world) status() *keeper.Status {
 		g := keeper.GroupStatus{Name: name, State: part, Routers: []keeper.RouterStatus{{Name: name, Source: sources["d2"]}}}
 		if part == "backup" {
 			g.Routers[0].Heard = &keeper.Heard{Source: sources["d1"], Member: true}
+			g.Routers[0].Silent = w.silent
 		}
 		st.Groups = append(st.Groups, g)
 	}

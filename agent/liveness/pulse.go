@@ -2,6 +2,7 @@ package liveness
 
 import (
 	"context"
+	"encoding/binary"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -16,11 +17,14 @@ import (
 // Timing of streams.
 const (
 	openLimit  = time.Second            // to open one
-	writeLimit = 100 * time.Millisecond // to write one byte, which nothing but a full queue delays
+	writeLimit = 100 * time.Millisecond // to write a few bytes, which nothing but a full queue delays
 	readLimit  = 2 * time.Second        // without a byte: the other end will have another stream
 	firstPause = 100 * time.Millisecond // after a stream has ended
 	lastPause  = 500 * time.Millisecond // after it could not be opened again and again
 )
+
+// wordSize is how many bytes a beat has.
+const wordSize = 4
 
 // Config says what a [Pulse] needs.
 type Config struct {
@@ -28,7 +32,11 @@ type Config struct {
 	Open    func(ctx context.Context, member string) (net.Conn, error)
 	Tracker *Tracker
 	Beat    func(now time.Time) // called once in each period, and must not block; nil: nobody wants to know
-	Log     hclog.Logger
+	// Word is what each beat says, and Said is told what a member's says; nil: nobody has anything to say. A word of
+	// 0 says nothing.
+	Word func() uint32
+	Said func(member string, word uint32)
+	Log  hclog.Logger
 }
 
 // Pulse keeps a stream open to each other member, sends over it, and notes what comes over theirs.
@@ -64,8 +72,9 @@ func (p *Pulse) Run(ctx context.Context) error {
 		if p.cfg.Beat != nil {
 			p.cfg.Beat(now)
 		}
+		word := p.word()
 		for _, conn := range p.follow(ctx, p.cfg.Members(), &opening) {
-			if beat(conn) != nil {
+			if beat(conn, word) != nil {
 				_ = conn.Close() // then another is opened
 			}
 		}
@@ -79,13 +88,21 @@ func (p *Pulse) Run(ctx context.Context) error {
 	return nil
 }
 
-// beat sends a byte. One goroutine does it for all streams, at once: a byte waits for nobody, because a stream
+// word is what the next beat says.
+func (p *Pulse) word() []byte {
+	if p.cfg.Word == nil {
+		return make([]byte, wordSize)
+	}
+	return binary.BigEndian.AppendUint32(nil, p.cfg.Word())
+}
+
+// beat sends a word. One goroutine does it for all streams, at once: a word waits for nobody, because a stream
 // whose bytes are not acknowledged is gone long before its queue is full.
-func beat(conn net.Conn) error {
+func beat(conn net.Conn, word []byte) error {
 	if err := conn.SetWriteDeadline(time.Now().Add(writeLimit)); err != nil {
 		return err
 	}
-	_, err := conn.Write([]byte{0})
+	_, err := conn.Write(word)
 	return err
 }
 
@@ -169,7 +186,7 @@ func (p *Pulse) open(ctx context.Context, member string, s *sender) (opened bool
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	if err := beat(conn); err != nil {
+	if err := beat(conn, make([]byte, wordSize)); err != nil {
 		return true, err
 	}
 	p.use(s, conn)
@@ -193,15 +210,19 @@ func (p *Pulse) Receive(member string, conn net.Conn) {
 		return
 	}
 	defer p.leave(member, conn)
-	buf := make([]byte, 64)
+	buf := make([]byte, 16*wordSize)
 	for {
 		if err := conn.SetReadDeadline(time.Now().Add(readLimit)); err != nil {
 			return
 		}
-		if _, err := conn.Read(buf); err != nil {
+		n, err := conn.Read(buf)
+		if err != nil {
 			return
 		}
 		p.cfg.Tracker.Heard(member, time.Now())
+		if n%wordSize == 0 && n > 0 && p.cfg.Said != nil { // each is a record of its own, so they are whole; older agents send a byte
+			p.cfg.Said(member, binary.BigEndian.Uint32(buf[n-wordSize:n]))
+		}
 	}
 }
 

@@ -167,7 +167,7 @@ func TestAStreamThatTakesNothingIsOpenedAnew(t *testing.T) {
 		defer there.Close()
 		n.with(func() { n.next["a>b"] = here })
 		n.stream("a>b").Close()
-		there.Read(make([]byte, 1)) // and nobody reads on
+		there.Read(make([]byte, wordSize)) // and nobody reads on
 		for range 100 {
 			time.Sleep(Every / 10)
 			c.unheard(t, "a", 0, Every+writeLimit)
@@ -224,5 +224,35 @@ func TestWhoIsNoMemberAnyMoreIsSentNothing(t *testing.T) {
 			t.Errorf("the stream goes on: %v, %d opened", err, n.attempts("a>b"))
 		}
 		n.end("a", "b")
+	})
+}
+
+func TestABeatSaysAWord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		here, there := net.Pipe()
+		defer there.Close()
+		said := make(chan uint32, 8)
+		p := New(Config{
+			Tracker: NewTracker(time.Now(), Every, func() time.Duration { return 0 }),
+			Word:    func() uint32 { return 0x01020304 },
+			Said:    func(member string, word uint32) { said <- word },
+			Log:     hclog.NewNullLogger(),
+		})
+		go p.Receive("a", here)
+		if err := beat(there, p.word()); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-said; got != 0x01020304 {
+			t.Errorf("said %x", got)
+		}
+		if err := beat(there, []byte{0}); err != nil { // an older agent's
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if len(said) != 0 {
+			t.Errorf("one byte says %x", <-said)
+		}
+		there.Close()
+		synctest.Wait()
 	})
 }

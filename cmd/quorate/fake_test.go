@@ -167,6 +167,10 @@ func (w *whole) Confirm(_ context.Context, r api.ConfirmRequest) (api.ApplyResul
 	return api.ApplyResult{Revision: 7, Index: 43}, nil
 }
 
+func (w *whole) FinishUpgrade(context.Context, api.UpgradeRequest) (api.UpgradeResult, error) {
+	return api.UpgradeResult{Was: 1, Level: 2}, nil
+}
+
 func (w *whole) Events(context.Context, uint64, bool) ([]api.Event, error) {
 	return []api.Event{
 		{Sequence: 1, Time: noon, Director: "d1", Index: 42, Kind: "owner", Name: "web", Text: "d1 owns web in epoch 3, before: d2: d2 drains"},

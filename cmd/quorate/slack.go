@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 )
 
@@ -19,24 +21,37 @@ const (
 // something, one of its threads looks each 20 µs whether it still does, and with the system's own 50 µs that is half of
 // what control costs. A child begins with its parent's, so the keeper sets its own.
 func setSlack(slack time.Duration) error {
+	want := strconv.FormatInt(slack.Nanoseconds(), 10)
+	for range 100 { // a thread may start another between our looking and our setting
+		changed, err := setSlackOnce(want)
+		if err != nil {
+			return fmt.Errorf("set the timer slack: %w", err)
+		}
+		if !changed {
+			return nil
+		}
+	}
+	return errors.New("set the timer slack: new threads begin without end")
+}
+
+// setSlackOnce sets the slack of the threads that are there, and tells whether one had another.
+func setSlackOnce(want string) (changed bool, err error) {
 	tasks, err := os.ReadDir("/proc/self/task")
 	if err != nil {
-		return fmt.Errorf("list the threads: %w", err)
+		return false, err
 	}
 	var errs []error
 	for _, t := range tasks {
-		file, err := os.OpenFile("/proc/"+t.Name()+"/timerslack_ns", os.O_WRONLY, 0)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // the thread has ended
+		path := "/proc/" + t.Name() + "/timerslack_ns"
+		have, err := os.ReadFile(path)
+		if err == nil && strings.TrimSpace(string(have)) != want {
+			changed = true
+			err = os.WriteFile(path, []byte(want), 0)
 		}
-		if err == nil {
-			_, err = file.WriteString(strconv.FormatInt(slack.Nanoseconds(), 10))
-			err = errors.Join(err, file.Close())
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // the thread has ended
 		}
 		errs = append(errs, err)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("set the timer slack: %w", err)
-	}
-	return nil
+	return changed, errors.Join(errs...)
 }

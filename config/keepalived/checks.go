@@ -24,27 +24,28 @@ const (
 // that of the most servers, and what is unlike is told.
 func (m *model) checks(v *virtualServer, s fsm.Service, real []*realServer) []fsm.Check {
 	for _, general := range []bool{false, true} {
-		sets := make([][]fsm.Check, len(real))
+		sets, keys := make([][]fsm.Check, len(real)), make([]string, len(real))
 		alike := true
 		for i, r := range real {
 			sets[i] = m.set(v, s, r, s.Servers[i].Address, general)
-			alike = alike && same(sets[i], sets[0])
+			keys[i] = fmt.Sprintf("%+v", sets[i])
+			alike = alike && keys[i] == keys[0]
 		}
 		if !alike && !general {
 			continue // the servers' own addresses may be all that differs
 		}
-		chosen := most(sets)
+		chosen := most(sets, keys)
+		if len(sets[chosen]) == 0 {
+			return nil
+		}
 		for i, set := range sets {
 			switch {
-			case same(set, sets[chosen]):
+			case keys[i] == keys[chosen]:
 			case len(set) == 0:
 				m.host.notes.Differs(real[i].Place, inServer, "it has no check that can be carried over; a service has one set of checks, and those of other servers hold for it")
 			default:
 				m.host.notes.Differs(real[i].Place, inServer, "its checks are unlike those of other servers; a service has one set of checks, that of the most servers")
 			}
-		}
-		if len(sets) == 0 || len(sets[chosen]) == 0 {
-			return nil
 		}
 		for _, c := range real[chosen].checks {
 			m.slower(c, real[chosen], v)
@@ -55,24 +56,18 @@ func (m *model) checks(v *virtualServer, s fsm.Service, real []*realServer) []fs
 }
 
 // most returns the index of the set that the most servers have; none counts only if all have none.
-func most(sets [][]fsm.Check) int {
+func most(sets [][]fsm.Check, keys []string) int {
+	count := make(map[string]int)
+	for _, key := range keys {
+		count[key]++
+	}
 	best, score := 0, 0
 	for i, set := range sets {
-		n := 0
-		for _, other := range sets {
-			if same(set, other) {
-				n++
-			}
-		}
-		if len(set) > 0 && n > score {
+		if n := count[keys[i]]; len(set) > 0 && n > score {
 			best, score = i, n
 		}
 	}
 	return best
-}
-
-func same(a, b []fsm.Check) bool {
-	return slices.EqualFunc(a, b, func(x, y fsm.Check) bool { return fmt.Sprintf("%+v", x) == fmt.Sprintf("%+v", y) })
 }
 
 // set makes the checks of one server.

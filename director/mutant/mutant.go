@@ -16,5 +16,6 @@ const (
 	NoFence     = "no-fence"     // who a recovery left behind goes on
 	NoLifetime  = "no-lifetime"  // the kernel keeps an address that nobody renews
 	Mute        = "mute"         // nobody announces where an address is
+	NoRevert    = "no-revert"    // a change that nobody confirmed stays
 	PoisonEnds  = "poison-ends"  // an entry that cannot be applied ends control
 )

@@ -60,7 +60,7 @@ func TestManyDoTheSameAtOnce(t *testing.T) {
 				continue
 			}
 			r.out = "" // the plan
-			r.refused(t, "revision")
+			r.refused(t, "revision", " by root@", "router web", "nothing was changed, plan again")
 			t.Log(d.Name)
 		}
 		st, err := first.Status()

@@ -18,10 +18,15 @@ import (
 // A second is what nobody may notice of a planned move, and what no test asserts less of.
 const unnoticed = time.Second
 
+// learned is when a client that probes the address knows where it is. Before, its kernel keeps what it sends, and the
+// next owner answers it: none would be lost.
+const learned = 200 * time.Millisecond
+
 // watch probes the address while f runs and a little longer, and returns what was seen.
 func (w *testnet) watch(t lab.T, f func()) lab.ProbeReport {
 	t.Helper()
 	probe := w.Client.Probe(lab.Probe{To: vip, Interval: 5 * time.Millisecond})
+	time.Sleep(learned)
 	f()
 	time.Sleep(700 * time.Millisecond)
 	r := probe.Close()

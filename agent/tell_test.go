@@ -1,0 +1,97 @@
+package agent
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAReportIsToldAgainWhenItSaysSomethingElse(t *testing.T) {
+	var ts tellings
+	now := time.Unix(1000, 0)
+	numbered := func(ready bool) uint32 {
+		t.Helper()
+		r, err := ts.numbered(report{Name: "d1", Ready: ready}, now)
+		if err != nil || r.Number == 0 {
+			t.Fatalf("number %d, %v", r.Number, err)
+		}
+		return r.Number
+	}
+	tell := func(number uint32) {
+		_, x := ts.begin(t.Context(), "d2")
+		ts.took("d2", x, number, now)
+		ts.end("d2", x)
+	}
+	first := numbered(true)
+	if ts.knows("d2", now) {
+		t.Error("a member knows what it was not told")
+	}
+	tell(first)
+	if again := numbered(true); again != first || !ts.knows("d2", now) || ts.knows("d3", now) {
+		t.Errorf("the same report: number %d, %d before; told to d2: %v, to d3: %v", again, first, ts.knows("d2", now), ts.knows("d3", now))
+	}
+	if ts.knows("d2", now.Add(reportAgain)) {
+		t.Error("it is never told again")
+	}
+	second := numbered(false)
+	if second == first || ts.knows("d2", now) {
+		t.Errorf("another report: number %d, %d before; told: %v", second, first, ts.knows("d2", now))
+	}
+	if got := ts.stands(now.Add(reportEvery)); got != second {
+		t.Errorf("beats say %d, want %d", got, second)
+	}
+	if got := ts.stands(now.Add(2*reportEvery + 1)); got != 0 {
+		t.Errorf("an agent that does not look at itself any more says %d", got)
+	}
+}
+
+func TestAMemberThatMayBeAnotherProcessIsToldAnew(t *testing.T) {
+	for name, forget := range map[string]func(*tellings){
+		"a new stream":              func(ts *tellings) { ts.forget("d2") },
+		"a word after a silence":    func(ts *tellings) { ts.renew("d2") },
+		"a stream while it is told": nil,
+	} {
+		var ts tellings
+		now := time.Unix(1000, 0)
+		r, err := ts.numbered(report{Name: "d1"}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, x := ts.begin(t.Context(), "d2")
+		if forget == nil {
+			ts.forget("d2")
+		}
+		ts.took("d2", x, r.Number, now)
+		again := ts.end("d2", x)
+		if forget != nil {
+			if !ts.knows("d2", now) {
+				t.Errorf("%s: it was told", name)
+			}
+			forget(&ts)
+		} else if !again {
+			t.Errorf("%s: nobody tells it again", name)
+		}
+		if ts.knows("d2", now) {
+			t.Errorf("%s: not told anew", name)
+		}
+	}
+}
+
+func TestABeatRenewsTheReportThatItNames(t *testing.T) {
+	var rs reports
+	now := time.Unix(1000, 0)
+	rs.put(report{Name: "d2", Number: 7}, now)
+	rs.put(report{Name: "d3"}, now) // of an agent that gives no numbers
+	later := now.Add(reportLife)
+	for _, number := range []uint32{0, 6} {
+		rs.renew("d2", number, later)
+		rs.renew("d3", number, later)
+		if live := rs.live(later); len(live) != 0 {
+			t.Errorf("number %d renews %v", number, live)
+		}
+	}
+	rs.renew("d4", 7, later)
+	rs.renew("d2", 7, later)
+	if live := rs.live(later); len(live) != 1 || live["d2"].Number != 7 {
+		t.Errorf("live: %v, want that of d2", live)
+	}
+}

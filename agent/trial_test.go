@@ -1,0 +1,146 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os/user"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/fsm"
+)
+
+// tried is a state with a change on trial that touched service web, of four servers, and took service old away.
+func tried(below int, health ...fsm.Health) *fsm.State {
+	web := fsm.Service{Name: "web"}
+	s := &fsm.State{Level: fsm.LevelHistory, Revision: 8, Verdicts: map[fsm.ServerKey]fsm.Verdict{}, Config: fsm.Config{Services: map[string]fsm.Service{}}}
+	for i, h := range health {
+		a := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 80)
+		web.Servers = append(web.Servers, fsm.Server{Address: a})
+		if h != fsm.Unknown {
+			s.Verdicts[fsm.ServerKey{Service: "web", Server: a}] = fsm.Verdict{Health: h}
+		}
+	}
+	other := fsm.Service{Name: "other", Servers: []fsm.Server{{Address: netip.MustParseAddrPort("192.0.2.99:80")}}}
+	s.Verdicts[fsm.ServerKey{Service: "other", Server: other.Servers[0].Address}] = fsm.Verdict{Health: fsm.Down}
+	s.Config.Services["web"], s.Config.Services["other"] = web, other
+	s.History = []fsm.Past{{Revision: 8, Note: fsm.Note{Author: "root@d1"}, Back: fsm.Delta{Services: map[string]*fsm.Service{"web": nil, "old": {}}}}}
+	s.Trial = &fsm.Trial{Revision: 8, Until: noon, Below: below}
+	return s
+}
+
+func TestAChangeOnTrialIsTakenBackWhenItsTimeOrItsServersSaySo(t *testing.T) {
+	const up, down, unknown = fsm.Up, fsm.Down, fsm.Unknown
+	for _, tt := range []struct {
+		name   string
+		below  int
+		health []fsm.Health
+		at     time.Duration // to its end
+		want   string
+	}{
+		{"in time and well", 50, []fsm.Health{up, up, up, down}, -time.Second, ""},
+		{"its time is up", 50, []fsm.Health{up, up, up, up}, 0, "it was not confirmed in time"},
+		{"at the bound", 50, []fsm.Health{up, up, down, down}, -time.Second, ""},
+		{"below the bound", 50, []fsm.Health{up, down, down, down}, -time.Second, "1 of 4 servers that it touched are up, which is below 50%"},
+		{"nobody said that it matters", 0, []fsm.Health{down, down, down, down}, -time.Second, ""},
+		{"of servers that are new nothing is known", 100, []fsm.Health{up, unknown, unknown}, -time.Second, ""},
+		{"nothing is known at all", 100, []fsm.Health{unknown, unknown}, -time.Second, ""},
+		{"all of them must be up", 100, []fsm.Health{up, up, up, down}, -time.Second, "3 of 4 servers that it touched are up, which is below 100%"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := tried(tt.below, tt.health...)
+			if got := whyRevert(s, noon.Add(tt.at)); got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+			if s.Trial = nil; whyRevert(s, noon.Add(time.Hour)) != "" {
+				t.Error("what was confirmed is taken back")
+			}
+		})
+	}
+}
+
+func TestTermsThatCannotBeAreRefusedBeforeAnythingIsApplied(t *testing.T) {
+	s := &session{}
+	d := fsm.Delta{Services: map[string]*fsm.Service{"web": nil}}
+	for _, tt := range []struct {
+		terms api.Terms
+		want  string
+	}{
+		{api.Terms{}, ""},
+		{api.Terms{Confirm: time.Minute, RevertBelow: 50}, ""},
+		{api.Terms{Message: strings.Repeat("x", 501)}, "say it shorter"},
+		{api.Terms{RevertBelow: 50}, "add --confirm"},
+		{api.Terms{Confirm: time.Millisecond}, "1s to 24h"},
+		{api.Terms{Confirm: time.Minute, RevertBelow: 101}, "1% to 100%"},
+		{api.Terms{Confirm: time.Minute, RevertBelow: 90}, "3 of 4 are up already, which is below 90%"},
+	} {
+		err := s.acceptable(tried(0, fsm.Up, fsm.Up, fsm.Up, fsm.Down), d, tt.terms)
+		if got := fmt.Sprint(err); tt.want == "" && err != nil || !strings.Contains(got, tt.want) {
+			t.Errorf("%+v: %v, want %q", tt.terms, err, tt.want)
+		}
+	}
+}
+
+func TestOnlyWhatAnEditTouchesIsLookedAt(t *testing.T) {
+	c := tried(0, fsm.Up).Config
+	web := c.Services["web"]
+	web.Scheduler = "rr"
+	d := fsm.Delta{Services: map[string]*fsm.Service{"web": &web}}
+	if look := inQuestion(c, d); len(look.Services) != 1 || look.Services["web"].Scheduler != "rr" {
+		t.Errorf("%+v", look.Services)
+	}
+	moved := web
+	moved.Mark = 7 // which another service may have
+	for _, d := range []fsm.Delta{{Services: map[string]*fsm.Service{"web": &moved}}, {Routers: map[string]*fsm.Router{"r": {}}}} {
+		if look := inQuestion(c, d); len(look.Services) != 2 {
+			t.Errorf("%+v", look.Services)
+		}
+	}
+	all := config.Problems{{Path: `services["web"].servers[0]`}, {Path: `services["other"]`}, {Path: `routers["web"]`}, {}}
+	if some := about(d, all); len(some) != 1 || some[0] != all[0] {
+		t.Errorf("%v", some)
+	}
+}
+
+func TestTheAuthorIsWhoTheKernelSays(t *testing.T) {
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("unix", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	me, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &session{cfg: config.Agent{Name: "d1"}}
+	ctx := withCaller(t.Context(), server)
+	if got, want := s.author(ctx, ""), me.Username+"@d1"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	root, eve := context.WithValue(t.Context(), callerKey{}, uint32(0)), context.WithValue(t.Context(), callerKey{}, uint32(4_000_000_000))
+	if got := s.author(root, "alice"); got != "alice@d1" {
+		t.Errorf("root for alice: %s", got)
+	}
+	if got := s.author(eve, "root"); got != "uid 4000000000@d1" {
+		t.Errorf("another who says root: %s", got)
+	}
+	if got := s.author(t.Context(), "root"); got != "somebody@d1" {
+		t.Errorf("nobody that the kernel knows: %s", got)
+	}
+}
