@@ -151,9 +151,9 @@ func (s *session) acceptable(state *fsm.State, d fsm.Delta, terms api.Terms) err
 	case terms.RevertBelow < 0 || terms.RevertBelow > 100:
 		return fmt.Errorf("--revert-below %d%%: it must be 1%% to 100%%; nothing was applied", terms.RevertBelow)
 	}
-	up, known := health(state, touched(d))
-	if below(up, known, terms.RevertBelow) {
-		return fmt.Errorf("of the servers that this touches %d of %d are up already, which is below %d%%: choose a lower bound, or none; nothing was applied", up, known, terms.RevertBelow)
+	down, all := health(state, touched(d))
+	if below(down, all, terms.RevertBelow) {
+		return fmt.Errorf("%d of the %d servers that this touches are down already, so that fewer than %d%% are up: choose a lower bound, or none; nothing was applied", down, all, terms.RevertBelow)
 	}
 	return nil
 }

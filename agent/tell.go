@@ -135,7 +135,7 @@ func (ts *tellings) renew(name string) {
 
 // tellOthers sends this director's report to every other member that does not have it, each in its own time.
 func (s *session) tellOthers(ctx context.Context) error {
-	tick := time.NewTicker(reportEvery)
+	tick := s.ticker(reportEvery)
 	defer tick.Stop()
 	for {
 		now := time.Now()

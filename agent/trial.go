@@ -41,8 +41,8 @@ func whyRevert(state *fsm.State, now time.Time) string {
 	if t == nil {
 		return ""
 	}
-	if up, known := health(state, state.Touched()); below(up, known, t.Below) {
-		return fmt.Sprintf("%d of %d servers that it touched are up, which is below %d%%", up, known, t.Below)
+	if down, all := health(state, state.Touched()); below(down, all, t.Below) {
+		return fmt.Sprintf("%d of %d servers that it touched are down, so that fewer than %d%% are up", down, all, t.Below)
 	}
 	if !now.Before(t.Until) {
 		return "it was not confirmed in time"
@@ -53,24 +53,22 @@ func whyRevert(state *fsm.State, now time.Time) string {
 // touched returns the services that a delta names, sorted.
 func touched(d fsm.Delta) []string { return slices.Sorted(maps.Keys(d.Services)) }
 
-// health counts the real servers of services: those that are up, and those of which anything is known.
-func health(state *fsm.State, services []string) (up, known int) {
+// health counts the real servers of services: those that are down, and all.
+func health(state *fsm.State, services []string) (down, all int) {
 	for _, name := range services {
 		for _, server := range state.Config.Services[name].Servers {
-			switch state.Verdict(fsm.ServerKey{Service: name, Server: server.Address}).Health {
-			case fsm.Up:
-				up++
-				known++
-			case fsm.Down:
-				known++
+			all++
+			if state.Verdict(fsm.ServerKey{Service: name, Server: server.Address}).Health == fsm.Down {
+				down++
 			}
 		}
 	}
-	return up, known
+	return down, all
 }
 
-// below reports whether a share is below a bound in percent.
-func below(up, known, percent int) bool { return known > 0 && up*100 < percent*known }
+// below reports whether fewer servers than a bound in percent are up. One of which nothing is known yet, since
+// it is new or its check is, may well be up.
+func below(down, all, percent int) bool { return (all-down)*100 < percent*all }
 
 // onTrial warns of a change that takes itself back unless somebody does something.
 func onTrial(state *fsm.State) []string {

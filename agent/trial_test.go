@@ -47,11 +47,13 @@ func TestAChangeOnTrialIsTakenBackWhenItsTimeOrItsServersSaySo(t *testing.T) {
 		{"in time and well", 50, []fsm.Health{up, up, up, down}, -time.Second, ""},
 		{"its time is up", 50, []fsm.Health{up, up, up, up}, 0, "it was not confirmed in time"},
 		{"at the bound", 50, []fsm.Health{up, up, down, down}, -time.Second, ""},
-		{"below the bound", 50, []fsm.Health{up, down, down, down}, -time.Second, "1 of 4 servers that it touched are up, which is below 50%"},
+		{"below the bound", 50, []fsm.Health{up, down, down, down}, -time.Second, "3 of 4 servers that it touched are down, so that fewer than 50% are up"},
 		{"nobody said that it matters", 0, []fsm.Health{down, down, down, down}, -time.Second, ""},
 		{"of servers that are new nothing is known", 100, []fsm.Health{up, unknown, unknown}, -time.Second, ""},
+		{"the first that is known is dead", 50, []fsm.Health{down, unknown, unknown, unknown}, -time.Second, ""},
+		{"the rest cannot save it", 50, []fsm.Health{down, down, down, unknown}, -time.Second, "3 of 4 servers that it touched are down, so that fewer than 50% are up"},
 		{"nothing is known at all", 100, []fsm.Health{unknown, unknown}, -time.Second, ""},
-		{"all of them must be up", 100, []fsm.Health{up, up, up, down}, -time.Second, "3 of 4 servers that it touched are up, which is below 100%"},
+		{"all of them must be up", 100, []fsm.Health{up, up, up, down}, -time.Second, "1 of 4 servers that it touched are down, so that fewer than 100% are up"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := tried(tt.below, tt.health...)
@@ -78,7 +80,7 @@ func TestTermsThatCannotBeAreRefusedBeforeAnythingIsApplied(t *testing.T) {
 		{api.Terms{RevertBelow: 50}, "add --confirm"},
 		{api.Terms{Confirm: time.Millisecond}, "1s to 24h"},
 		{api.Terms{Confirm: time.Minute, RevertBelow: 101}, "1% to 100%"},
-		{api.Terms{Confirm: time.Minute, RevertBelow: 90}, "3 of 4 are up already, which is below 90%"},
+		{api.Terms{Confirm: time.Minute, RevertBelow: 90}, "1 of the 4 servers that this touches are down already"},
 	} {
 		err := s.acceptable(tried(0, fsm.Up, fsm.Up, fsm.Up, fsm.Down), d, tt.terms)
 		if got := fmt.Sprint(err); tt.want == "" && err != nil || !strings.Contains(got, tt.want) {

@@ -144,7 +144,7 @@ func answer(w http.ResponseWriter, v any, err error) {
 	switch {
 	case err == nil:
 		write(w, http.StatusOK, v)
-	case errors.Is(err, fsm.ErrStale), errors.Is(err, fsm.ErrTaken), errors.Is(err, fsm.ErrOnTrial):
+	case errors.Is(err, fsm.ErrStale), errors.Is(err, fsm.ErrTaken), errors.Is(err, fsm.ErrOnTrial), errors.Is(err, fsm.ErrLevel):
 		write(w, http.StatusConflict, failure{err.Error()})
 	case errors.Is(err, fsm.ErrNotFound):
 		write(w, http.StatusNotFound, failure{err.Error()})

@@ -88,7 +88,7 @@ func playOn(t *testing.T, s State, cmds []Command) State {
 }
 
 func TestEveryKindDecodesAsItWasEncodedAndStaysSoForGood(t *testing.T) {
-	for i, c := range slices.Concat(history(), changes(), requests()) {
+	for i, c := range slices.Concat(history(), changes(), requests(), []Command{RaiseLevel{Level: LevelHistory, Author: "root@d1"}}) {
 		entry, err := Encode(c)
 		if err != nil {
 			t.Fatal(err)

@@ -64,7 +64,6 @@ func changes() []Command {
 		ChangeConfig{Base: 4, Delta: weighed(9), Note: note("eve@d2", "more weight"), Trial: trial(5)},
 		ConfirmConfig{Revision: 5, Author: "eve@d2"},
 		ChangeConfig{Base: 5, Delta: weighed(1), Note: Note{At: noon, Author: "root@d1", Cause: "rollback to revision 4"}, Returns: true},
-		RaiseLevel{Level: LevelHistory, Author: "root@d1"},
 	}
 }
 
