@@ -169,9 +169,7 @@ func (a *Agent) handOver() {
 	if err != nil || len(a.cfg.KeeperArgv) == 0 && !unitStops(keeperUnit) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), handOverLimit)
-	defer cancel()
-	if left := s.giveAway(ctx, s.cfg.Name+" stops", nil); len(left) > 0 {
+	if left := s.giveAway(context.Background(), s.cfg.Name+" stops", nil); len(left) > 0 {
 		a.cfg.Log.Warn("nobody took these over; their addresses stay for their lifetime", "groups", said(left))
 	}
 }

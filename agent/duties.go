@@ -22,7 +22,7 @@ func (s *session) duty(every time.Duration, do func(ctx context.Context, now tim
 		if !sleep(ctx, settle) {
 			return
 		}
-		tick := time.NewTicker(every)
+		tick := s.ticker(every)
 		defer tick.Stop()
 		heard, stop := s.heard.listen()
 		defer stop()

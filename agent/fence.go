@@ -24,7 +24,7 @@ const fenceAfter = 300 * time.Millisecond
 func (s *session) fence(ctx context.Context) error {
 	heard, stop := s.heard.listen()
 	defer stop()
-	tick := time.NewTicker(fenceAfter) // one whose report has come may be heard again only since
+	tick := s.ticker(fenceAfter) // one whose report has come may be heard again only since
 	defer tick.Stop()
 	for {
 		select {

@@ -50,6 +50,33 @@ func said(left []unmoved) string {
 // returns what it still owns. Where nobody could take a group it gives up at once, unless patient: that
 // hears what is waited for, and may be called often.
 func (s *session) giveAway(ctx context.Context, reason string, patient func(left []unmoved)) []unmoved {
+	left := s.moveAll(ctx, reason, patient)
+	if len(left) == 0 {
+		s.awaitReceipt(ctx)
+	}
+	return left
+}
+
+// awaitReceipt waits until those who took groups of this host have its newest connections, which they ask it for after
+// they took over, and tell the log then. Those are lost with an agent that ends before.
+func (s *session) awaitReceipt(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, handOverLimit)
+	defer cancel()
+	for movesFrom(s.node.State(), s.cfg.Name) && sleep(ctx, 20*time.Millisecond) {
+	}
+}
+
+// movesFrom reports whether a group is moving away from a director, as the log has it.
+func movesFrom(state *fsm.State, director string) bool {
+	for _, g := range state.Groups {
+		if g.Owner == director && g.Intent != nil && g.Intent.To != director {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *session) moveAll(ctx context.Context, reason string, patient func(left []unmoved)) []unmoved {
 	ctx, cancel := context.WithTimeout(ctx, handOverLimit)
 	defer cancel()
 	for {

@@ -112,7 +112,7 @@ func (s *session) order(ctx context.Context, o keeper.Order) error {
 // yield has the keeper give up what it owns once a recovery has left this director behind, and looks that
 // it stays so: orders from before may still be on their way.
 func (s *session) yield(ctx context.Context) error {
-	tick := time.NewTicker(reportEvery)
+	tick := s.ticker(reportEvery)
 	defer tick.Stop()
 	said := false
 	for {

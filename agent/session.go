@@ -171,7 +171,7 @@ func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
 
 // follow does what the state's intents ask of this director, and keeps up with the keeper.
 func (s *session) follow(ctx context.Context) error {
-	tick := time.NewTicker(reportEvery)
+	tick := s.ticker(reportEvery)
 	defer tick.Stop()
 	heard, stop := s.heard.listen()
 	defer stop()
@@ -218,7 +218,14 @@ func (s *session) tellTransitions(all []keeper.Transition, seen keeper.Transitio
 
 // announceSelf tells the cluster of this member's version and addresses, if they are news.
 func (s *session) announceSelf(ctx context.Context) error {
-	for sleep(ctx, reportEvery) {
+	tick := s.ticker(reportEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
 		m, ok := s.node.State().Members[s.cfg.Name]
 		if !ok || !s.node.Current() || !s.node.Quorum() {
 			continue
@@ -229,7 +236,6 @@ func (s *session) announceSelf(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
 }
 
 // report says how this director is.

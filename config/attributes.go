@@ -20,7 +20,7 @@ type attr struct {
 }
 
 func groupAttrs(g fsm.SyncGroup) []attr {
-	return []attr{{name: "routers", value: quoteList(g.Routers)}, lossAttr(g.Placement)}
+	return append([]attr{{name: "routers", value: quoteList(g.Routers)}}, troubleAttrs(g.Placement)...)
 }
 
 func serviceAttrs(s fsm.Service) []attr {

@@ -64,7 +64,7 @@ func routerAttrs(r fsm.Router) []attr {
 	if r.Refresh < 0 {
 		refresh.value = quote("0s")
 	}
-	return []attr{
+	return append([]attr{
 		{name: "vrid", value: strconv.Itoa(int(r.VRID))},
 		{name: "interface", value: quote(r.Interface)},
 		{name: "addresses", value: quoteList(networks(r.Addresses))},
@@ -81,8 +81,7 @@ func routerAttrs(r fsm.Router) []attr {
 		flagAttr("unicast", r.Unicast),
 		flagAttr("known_only", r.KnownOnly),
 		flagAttr("strict_addresses", r.StrictAddresses),
-		lossAttr(r.Placement),
-	}
+	}, troubleAttrs(r.Placement)...)
 }
 
 func peerAttrs(p fsm.Peer) []attr { return []attr{numberAttr("min_ttl", p.MinTTL).or(defaultTTL)} }

@@ -97,7 +97,7 @@ func TestTheReferenceHasTheRightKindsForEachKey(t *testing.T) {
 
 func TestTheReferenceNamesEveryValue(t *testing.T) {
 	doc := reference(t)
-	for _, list := range [][]string{forwards, protocols, families, agreements, roles, logLevels, profiles, checksums, routeTypes, hookStates, fsm.QuorumLosses} {
+	for _, list := range [][]string{forwards, protocols, families, agreements, roles, logLevels, profiles, checksums, routeTypes, hookStates, fsm.QuorumLosses, fsm.SegmentCuts} {
 		for _, v := range list {
 			if !strings.Contains(doc, "`\""+v+"\"`") {
 				t.Errorf("no word of %q", v)

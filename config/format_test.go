@@ -97,7 +97,7 @@ func TestEveryFieldOfTheModelIsPrintedAndCompared(t *testing.T) {
 		{fsm.Use{}, attrsOf(useAttrs), map[string]bool{"Track": true, "Require": true}},
 		{fsm.Hook{}, attrsOf(hookAttrs), map[string]bool{"Name": true}},
 		{fsm.SyncGroup{}, attrsOf(groupAttrs), map[string]bool{"Name": true, "Needs": true, "Placement": true}},
-		{fsm.Placement{}, attrsOf(placementAttrs), map[string]bool{"Policy": true, "Scores": true, "OnQuorumLoss": true}},
+		{fsm.Placement{}, attrsOf(placementAttrs), map[string]bool{"Policy": true, "Scores": true, "OnQuorumLoss": true, "OnSegmentCut": true}},
 		{fsm.Track{}, attrsOf(trackAttrs), map[string]bool{"Name": true, "Kind": true}},
 		{fsm.Service{}, attrsOf(serviceAttrs), map[string]bool{"Name": true, "Checks": true, "Servers": true, "Fallback": true}},
 		{fsm.Server{}, attrsOf(serverAttrs), map[string]bool{"Address": true}},

@@ -158,6 +158,7 @@ func (g generator) needs(tracks []string) fsm.Needs {
 func (g generator) placement() fsm.Placement {
 	p := fsm.Placement{Policy: pick(g, []fsm.Policy{"", fsm.Leader, fsm.Spread, fsm.Pinned, fsm.Score})}
 	p.OnQuorumLoss = pick(g, []fsm.QuorumLoss{"", fsm.GiveWay, fsm.LetGo})
+	p.OnSegmentCut = pick(g, []fsm.SegmentCut{"", fsm.OneSide})
 	if p.Policy != "" {
 		p.Hold = pick(g, []time.Duration{0, noHold, 3 * time.Second, time.Hour})
 	}

@@ -37,7 +37,10 @@ const noHold = time.Duration(-1)
 
 // placement reads the placement and director blocks.
 func (n *node) placement() fsm.Placement {
-	p := fsm.Placement{OnQuorumLoss: fsm.QuorumLoss(n.word("on_quorum_loss", "", fsm.QuorumLosses))}
+	p := fsm.Placement{
+		OnQuorumLoss: fsm.QuorumLoss(n.word("on_quorum_loss", "", fsm.QuorumLosses)),
+		OnSegmentCut: fsm.SegmentCut(n.word("on_segment_cut", "", fsm.SegmentCuts)),
+	}
 	for _, b := range n.blocks {
 		switch b.Type {
 		case "placement":
@@ -102,6 +105,7 @@ func (n *node) director(b *hcl.Block, p *fsm.Placement) {
 func canonicalPlacement(p fsm.Placement) fsm.Placement {
 	orEmpty(&p.Policy, fsm.Sticky)
 	orEmpty(&p.OnQuorumLoss, fsm.HoldOn)
+	orEmpty(&p.OnSegmentCut, fsm.EachSide)
 	p.Directors, p.Scores = listed(p.Directors), cloned(p.Scores)
 	orEmpty(&p.Hold, p.Policy.DefaultHold())
 	if p.Hold < 0 {
@@ -110,9 +114,12 @@ func canonicalPlacement(p fsm.Placement) fsm.Placement {
 	return p
 }
 
-// lossAttr is the key of a group's place that is in no block.
-func lossAttr(p fsm.Placement) attr {
-	return textAttr("on_quorum_loss", string(p.OnQuorumLoss)).or(quote(string(fsm.HoldOn)))
+// troubleAttrs are the keys of a group's place that are in no block.
+func troubleAttrs(p fsm.Placement) []attr {
+	return []attr{
+		textAttr("on_quorum_loss", string(p.OnQuorumLoss)).or(quote(string(fsm.HoldOn))),
+		textAttr("on_segment_cut", string(p.OnSegmentCut)).or(quote(string(fsm.EachSide))),
+	}
 }
 
 func placementAttrs(p fsm.Placement) []attr {
@@ -147,6 +154,9 @@ func (o object) placement(p fsm.Placement) {
 	}
 	if p.OnQuorumLoss != "" {
 		o.among("on_quorum_loss", string(p.OnQuorumLoss), fsm.QuorumLosses)
+	}
+	if p.OnSegmentCut != "" {
+		o.among("on_segment_cut", string(p.OnSegmentCut), fsm.SegmentCuts)
 	}
 	if !slices.Contains(keys, "hold") && p.Hold != 0 {
 		child.wrong(".hold", "leave it out", "hold means nothing to it")
@@ -189,5 +199,8 @@ func (o object) ownPlacement(field string, r fsm.Router, group string) {
 	}
 	if r.Placement.OnQuorumLoss != "" {
 		o.clash(field, path+".on_quorum_loss", hint, "router %q has an on_quorum_loss of its own", r.Name)
+	}
+	if r.Placement.OnSegmentCut != "" {
+		o.clash(field, path+".on_segment_cut", hint, "router %q has an on_segment_cut of its own", r.Name)
 	}
 }

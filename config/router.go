@@ -16,7 +16,7 @@ func routerSchema() *schema {
 		keys: []string{
 			"vrid", "interface", "addresses", "excluded", "profile", "interval", "version", "checksum",
 			"virtual_mac", "accept", "address_owner", "preempt", "preempt_delay", "refresh",
-			"unicast", "known_only", "strict_addresses", "on_quorum_loss",
+			"unicast", "known_only", "strict_addresses", "on_quorum_loss", "on_segment_cut",
 		},
 		blocks: append([]*schema{
 			{name: "peer", labels: []string{"address"}, keys: []string{"min_ttl"}},

@@ -68,7 +68,7 @@ func (s *schema) block(name string) *schema {
 
 func clusterSchema() *schema {
 	s := &schema{blocks: []*schema{
-		{name: "sync_group", labels: []string{"name"}, keys: []string{"routers", "on_quorum_loss"}, blocks: append(placementSchemas(), needsSchemas()...)},
+		{name: "sync_group", labels: []string{"name"}, keys: []string{"routers", "on_quorum_loss", "on_segment_cut"}, blocks: append(placementSchemas(), needsSchemas()...)},
 		routerSchema(),
 		{name: "track", labels: []string{"kind", "name"}, keys: allTrackKeys},
 		serviceSchema(),

@@ -11,6 +11,7 @@ type Placement struct {
 	Scores    map[string]int `json:"scores,omitempty"`    // of directors by name; those of tracks are added
 
 	OnQuorumLoss QuorumLoss `json:"on_quorum_loss,omitempty"` // empty: hold
+	OnSegmentCut SegmentCut `json:"on_segment_cut,omitempty"` // empty: each
 }
 
 // QuorumLoss is what a director without quorum does with a group.
@@ -25,6 +26,18 @@ const (
 
 // QuorumLosses lists what there is to do without quorum, sorted.
 var QuorumLosses = []string{string(LetGo), string(HoldOn), string(GiveWay)}
+
+// SegmentCut is who owns a group whose segment is cut in two, while the directors on both sides speak to each other.
+type SegmentCut string
+
+// Who owns a group whose segment is cut. What the empty word says is that each side has an owner.
+const (
+	EachSide SegmentCut = "each" // the empty word's name
+	OneSide  SegmentCut = "one"  // the side with more directors; of two that have as many, the owner's
+)
+
+// SegmentCuts lists who may own a group whose segment is cut, sorted.
+var SegmentCuts = []string{string(EachSide), string(OneSide)}
 
 // Policy is a way to choose a group's owner where several directors are fit.
 type Policy string

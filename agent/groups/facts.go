@@ -51,7 +51,7 @@ func (d *Driver) gather(now time.Time) *gathered {
 func (d *Driver) facts(g *gathered, spec fsm.Group) ownership.Facts {
 	f := ownership.Facts{
 		Self: d.cfg.Self, Group: spec.Name, Log: g.State.Groups[spec.Name], Current: g.Current, Quorum: g.Quorum,
-		Ready: g.Ready && g.Fit(spec), Drains: g.Drains, OnTime: g.onTime, Voters: g.voters(), Groups: len(g.status),
+		Ready: g.Ready && g.Fit(spec), Drains: g.Drains, OneSide: spec.Placement.OnSegmentCut == fsm.OneSide, OnTime: g.onTime, Voters: g.voters(), Groups: len(g.status),
 	}
 	own, runs := g.status[spec.Name]
 	if runs {

@@ -102,6 +102,11 @@ func (w *world) config(link *keeperlink.Link) Config {
 		OnTime:   func(time.Time) bool { return true },
 		Suspects: func(time.Time) time.Duration { return 0 },
 		Silence: func(fsm.Member, fsm.Group, keeper.GroupStatus, time.Time) (time.Duration, []time.Duration) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.away {
+				return time.Minute, []time.Duration{0}
+			}
 			return 0, []time.Duration{0}
 		},
 		Now: w.now,

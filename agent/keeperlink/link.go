@@ -20,6 +20,7 @@ import (
 
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/director/probe"
 )
 
 // ErrNoKeeper means that there is no keeper to give an order to right now.
@@ -176,7 +177,7 @@ func (k *Link) serve(ctx context.Context, c *keeper.Client) error {
 		case <-c.Done():
 			return keeper.ErrGone
 		case <-c.Changed():
-		case <-time.After(lookEvery):
+		case <-time.After(time.Until(probe.Next(time.Now(), lookEvery))): // when control is awake anyway
 		}
 	}
 }

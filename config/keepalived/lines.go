@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/quorate/quorate/config/imported"
@@ -79,11 +80,6 @@ func (l *liner) file(path string, depth int) error {
 			for strings.HasSuffix(text, `\`) && i+1 < len(all) {
 				i++
 				text = strings.TrimSuffix(text, `\`) + "\n" + l.bare(all[i], at)
-			}
-		} else {
-			for strings.HasSuffix(text, `\`) && i+1 < len(all) {
-				i++
-				text = strings.TrimSuffix(text, `\`) + " " + l.bare(all[i], at)
 			}
 		}
 		l.line(text, at, 0)
@@ -182,7 +178,7 @@ func braces(pattern string, depth int) []string {
 		return []string{pattern}
 	}
 	var all []string
-	for _, word := range strings.Split(pattern[open+1:open+end], ",") {
+	for word := range strings.SplitSeq(pattern[open+1:open+end], ",") {
 		all = append(all, braces(pattern[:open]+word+pattern[open+end+1:], depth+1)...)
 	}
 	return all
@@ -207,10 +203,8 @@ func (l *liner) onThisHost(text string) (string, bool) {
 
 // seen keeps the names of hosts in the order in which lines are for them.
 func (l *liner) seen(id string) {
-	for _, known := range l.nodes {
-		if known == id {
-			return
-		}
+	if slices.Contains(l.nodes, id) {
+		return
 	}
 	if len(l.nodes) < 64 {
 		l.nodes = append(l.nodes, id)

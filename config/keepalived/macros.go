@@ -235,11 +235,11 @@ func tuples(list string) (names []string, values [][]string, ok bool) {
 	for list = strings.TrimSpace(list); list != ""; {
 		var part string
 		if inner, braced := strings.CutPrefix(list, "{"); braced {
-			end := strings.IndexByte(inner, '}')
-			if end < 0 {
+			word, rest, closed := strings.Cut(inner, "}")
+			if !closed {
 				return nil, nil, false
 			}
-			part, list = inner[:end], strings.TrimPrefix(strings.TrimSpace(inner[end+1:]), ",")
+			part, list = word, strings.TrimPrefix(strings.TrimSpace(rest), ",")
 		} else {
 			part, list, _ = strings.Cut(list, ",")
 			part = strings.ReplaceAll(part, ",", "")

@@ -18,7 +18,6 @@ type host struct {
 	scriptUser  string
 	refresh     time.Duration
 	downAdverts int
-	skipList    bool
 
 	delays    map[string]delay // of links
 	tracks    []*track

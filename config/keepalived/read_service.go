@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -48,6 +49,7 @@ type virtualServer struct {
 	name       string // snmp_name
 	protocol   string
 	scheduler  string
+	protocolAt Place
 	forward    fsm.Forward
 	persist    time.Duration
 	mask       string
@@ -59,9 +61,6 @@ type virtualServer struct {
 	servers    []*realServer
 	sorry      *realServer
 	sorryBy    fsm.Forward
-	quorum     int
-	quorumAt   *Statement
-	schedAfter bool
 }
 
 // realServer is a real_server or a sorry_server.
@@ -168,8 +167,10 @@ func serviceKeywords() []keyword[virtualServer] {
 			v.sorryBy, _ = h.method(inService, s)
 		}},
 		{"sorry_server_inhibit", Dropped, "a fallback is in the table only while it serves", nil},
-		{"protocol", Carried, "`protocol`", func(_ *host, v *virtualServer, s *Statement) { v.protocol = strings.ToUpper(s.Arg(0)) }},
-		{"lvs_sched lb_algo", Carried, "`scheduler`", func(_ *host, v *virtualServer, s *Statement) { v.scheduler = s.Arg(0); s.told = v.unknownScheduler() }},
+		{"protocol", Carried, "`protocol`", func(_ *host, v *virtualServer, s *Statement) {
+			v.protocol, v.protocolAt = strings.ToUpper(s.Arg(0)), s.Place
+		}},
+		{"lvs_sched lb_algo", Carried, "`scheduler`", readScheduler},
 		{"lvs_method lb_kind", Carried, "`forward`", func(h *host, v *virtualServer, s *Statement) {
 			m, other := h.method(inService, s)
 			if m != "" {
@@ -207,8 +208,13 @@ func serviceKeywords() []keyword[virtualServer] {
 	}, probeKeywords(inService, func(v *virtualServer) *probing { return &v.probing })...)
 }
 
-// unknownScheduler reports whether more is to be said of the scheduler later.
-func (v *virtualServer) unknownScheduler() bool { return false }
+func readScheduler(h *host, v *virtualServer, s *Statement) {
+	v.scheduler = s.Arg(0)
+	if !slices.Contains(fsm.Schedulers, v.scheduler) {
+		h.tell(Differs, inService, s, "there is no scheduler %q: `wlc` stands for it", v.scheduler)
+		v.scheduler = "wlc"
+	}
+}
 
 func readPersistence(h *host, v *virtualServer, s *Statement) {
 	v.persist = 360 * time.Second

@@ -152,17 +152,16 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 	case t.mark != 0:
 		s.IPv6 = t.ipv6 || v.servers[0].address.Addr().Is6() && v.list == ""
 	case v.protocol == "SCTP":
-		n.Dropped(v.Place, inService+" protocol", "there are no services of SCTP")
+		n.Dropped(v.protocolAt, inService+" protocol", "there are no services of SCTP")
 		return s, false
 	case v.protocol == "TCP" || v.protocol == "UDP":
 		s.Protocol = fsm.Protocol(strings.ToLower(v.protocol))
+		if v.protocolAt == (Place{}) {
+			n.Carried(v.Place, inService+" protocol", "`protocol = \"udp\"`: keepalived's default where none is said")
+		}
 	default:
-		n.Dropped(v.Place, inService+" protocol", "%q is neither TCP nor UDP", v.protocol)
+		n.Dropped(v.protocolAt, inService+" protocol", "%q is neither TCP nor UDP", v.protocol)
 		return s, false
-	}
-	if !slices.Contains(fsm.Schedulers, s.Scheduler) {
-		n.Differs(v.Place, inService+" lvs_sched", "there is no scheduler %q: `wlc` stands for it", s.Scheduler)
-		s.Scheduler = "wlc"
 	}
 	m.persistence(v, &s)
 	ipv6 := s.IPv6 || s.Address.Addr().Is6()

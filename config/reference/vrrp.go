@@ -10,6 +10,10 @@ var vrrpTexts = map[string]text{
 		what: "what a director does with the group when it has been without quorum for two seconds; [the truth table](ownership-truth-table.md) says what becomes of it",
 		def:  "`\"hold\"`", span: "`\"hold\"`, `\"yield\"`, `\"drop\"`", example: `"drop"`,
 	},
+	"sync_group on_segment_cut": {
+		what: "who owns the group where a segment of it is cut in two and the directors of both sides speak to each other: `each` side has an owner, or `one` side, the one with more directors; of two with as many, the owner's. Where another segment of the group joins the sides, one has in any case",
+		def:  "`\"each\"`", span: "`\"each\"`, `\"one\"`", example: `"one"`,
+	},
 	"router vrid": {
 		what: "the virtual router identifier; one for each interface and address family",
 		span: "1 to 255", example: `51`, keepalived: "virtual_router_id",
@@ -81,6 +85,10 @@ var vrrpTexts = map[string]text{
 	"router on_quorum_loss": {
 		what: "what a director does with the addresses without quorum: see `sync_group`. For a router that is in one, it is said there",
 		def:  "`\"hold\"`", span: "`\"hold\"`, `\"yield\"`, `\"drop\"`", example: `"yield"`,
+	},
+	"router on_segment_cut": {
+		what: "who owns the addresses where the segment is cut in two: see `sync_group`. For a router that is in one, it is said there",
+		def:  "`\"each\"`", span: "`\"each\"`, `\"one\"`", example: `"one"`,
 	},
 	"peer min_ttl": {
 		what: "the lowest TTL or hop limit of its advertisements. keepalived sends IPv6 unicast with 64, and each router in between takes one off",

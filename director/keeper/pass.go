@@ -352,14 +352,17 @@ func (h *holding) renewAt(v want) time.Time {
 		return h.renewed.Add(h.lifetime / 4)
 	}
 	every := v.interval
-	latest := h.renewed.Add(max(every, renewEvery) + renewGrid) // whatever comes late
-	if every >= renewEvery {                                    // before the last advert by then: routers that speak together are renewed together
-		before := last.Add(-renewLead)
-		return earlier(onGrid(before.Add(latest.Sub(before)/every*every), renewGrid), latest)
+	before := last.Add(-min(every/2, renewLead))
+	// Routers that speak together are renewed together, whatever was before: of several adverts before the same one.
+	until := h.renewed.Add(every + renewGrid)
+	if group := renewEvery - every; group >= every {
+		until = onGrid(h.renewed.Add(every), group).Add(group)
 	}
-	soonest := h.renewed.Add(max(every/2, renewEvery-every))
-	k := max(soonest.Sub(last)/every, 0) + 1
-	return earlier(last.Add(k*every-min(every/2, renewLead)), latest)
+	at := before.Add(until.Sub(before) / every * every)
+	if every >= renewEvery {
+		at = onGrid(at, renewGrid)
+	}
+	return earlier(at, h.renewed.Add(max(every, renewEvery)+renewGrid)) // whatever comes late
 }
 
 // next returns when the router needs the worker again.

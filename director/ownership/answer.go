@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -119,6 +120,13 @@ func (s *step) answerLet(q Asked) {
 	s.survey(nil, routers, releaseWait*3/4, nil, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
 		if s.Keeper.Part != Owner {
 			s.refuse(q, lost)
+			return
+		}
+		if i := s.smaller(q, segments); i >= 0 {
+			s.tell("guard", fmt.Sprintf("%s lets %s go: %s is cut in two, and %s has more directors on its side: %s",
+				s.Self, s.Group, routers[i], q.From, strings.Join(q.Side[i], ", ")))
+			s.begin(Resign{})
+			s.begin(Reply{ID: q.ID})
 			return
 		}
 		for _, r := range routers {

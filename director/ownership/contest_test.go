@@ -193,7 +193,7 @@ func settles(a, b Facts) (concede, stay [2]bool) {
 	for i, f := range facts {
 		other := facts[1-i]
 		s := &step{Machine: NewMachine(), Facts: f}
-		words[i] = s.attest(Asked{From: other.Self, Question: Question{Attest, other.Log.Epoch, other.Log.Owner, true, other.place()}})
+		words[i] = s.attest(Asked{From: other.Self, Question: Question{Kind: Attest, Epoch: other.Log.Epoch, Named: other.Log.Owner, Owns: true, Place: other.place()}})
 		stay[i] = words[i].Stays
 	}
 	for i, f := range facts {
@@ -304,13 +304,13 @@ func TestWhoStaysAnnouncesAgainAfterAnOwnerThatItDidNotKnowOfHasAsked(t *testing
 	}
 	s := newStory(t)
 	s.owns()
-	asks(s, Question{Attest, 4, "d2", true, 0})
+	asks(s, Question{Kind: Attest, Epoch: 4, Named: "d2", Owns: true})
 	s.does(Renew{})
-	asks(s, Question{Attest, 4, "d2", false, 0}) // it owns nothing
+	asks(s, Question{Kind: Attest, Epoch: 4, Named: "d2"}) // it owns nothing
 	s.does()
-	asks(s, Question{Attest, 5, "d1", true, 0}) // to whom this director gives the group up
+	asks(s, Question{Kind: Attest, Epoch: 5, Named: "d1", Owns: true}) // to whom this director gives the group up
 	s.does()
 	s = contested(t)
-	asks(s, Question{Attest, 4, "d2", true, 0}) // it is known, so its end will be
+	asks(s, Question{Kind: Attest, Epoch: 4, Named: "d2", Owns: true}) // it is known, so its end will be
 	s.does()
 }

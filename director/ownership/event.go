@@ -56,6 +56,9 @@ type Question struct {
 	Named string `json:"named,omitempty"` // of Attest: the owner that the log of who asks names
 	Owns  bool   `json:"owns,omitempty"`  // of Attest: who asks owns the group, too
 	Place int    `json:"place,omitempty"` // of Attest: of who asks among the successors, see [Attestation]
+	// Side is of Let: the directors on the asker's side of the segment of each router on which it does not hear the
+	// owner, itself included, in the order of the configuration; none where it does.
+	Side [][]string `json:"side,omitempty"`
 }
 
 // Attestation is what a director says of a group when it is asked.

@@ -19,6 +19,7 @@ type Facts struct {
 	Drains  bool          // asked to own nothing
 	OnTime  bool          // the process ran when it should have: what was not heard was not said
 	Voters  int           // members that vote, this one included
+	OneSide bool          // where a segment is cut in two, one side only is to have an owner
 	Groups  int           // that this director looks after; 0: nobody asks whether an owner that is heard answers
 	Keeper  Keeper
 	Members []Member // all others, witnesses too, by name

@@ -51,7 +51,7 @@ func (c *chaos) happen() {
 	case 7:
 		kind := []Kind{Attest, Yield, Claimed, Let, "dance"}[c.next(5)]
 		c.claimed = kind == Claimed
-		c.asked(c.name(), Question{kind, uint64(c.next(8)), c.name(), c.next(2) == 0, c.next(8)})
+		c.asked(c.name(), Question{kind, uint64(c.next(8)), c.name(), c.next(2) == 0, c.next(8), [][]string{{c.name()}, {c.name(), c.name()}}[:c.next(3)]})
 		c.replies[c.asks] = 0
 	case 8:
 		c.changeKeeper()

@@ -256,7 +256,7 @@ func (s *step) relieve(owner string) {
 	default:
 		return
 	}
-	s.ask(owner, Question{Kind: Let}, releaseWait, func(s *step, d Done) {
+	s.ask(owner, Question{Kind: Let, Side: s.side()}, releaseWait, func(s *step, d Done) {
 		if !s.mayTakeFrom(owner) {
 			return
 		}
@@ -266,6 +266,8 @@ func (s *step) relieve(owner string) {
 			s.stays(owner, refused.Error())
 		case d.Err == nil && d.Word.Owns && s.joined(owner, d.Word): // something between the two is broken
 			s.stays(owner, "reaches others on each segment")
+		case d.Err == nil && d.Word.Owns && s.OneSide:
+			s.stays(owner, "is on a side of the segment that has as many directors")
 		case d.Err == nil && d.Word.Owns:
 			s.serve(owner, owner+" owns it on another side, which no segment joins to this one")
 		default:

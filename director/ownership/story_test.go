@@ -147,7 +147,7 @@ func outcome(a Action) (id uint64, within time.Duration) {
 func plain(a Action) Action {
 	v := reflect.New(reflect.TypeOf(a)).Elem()
 	v.Set(reflect.ValueOf(a))
-	for _, name := range []string{"ID", "Within", "Share", "Place"} {
+	for _, name := range []string{"ID", "Within", "Share", "Place", "Side"} {
 		if f := v.FieldByName(name); f.IsValid() {
 			f.SetZero()
 		}

@@ -67,8 +67,8 @@ func (s *step) lookTake() {
 		s.endTake(t, nil)
 		return
 	}
-	owner, _ := s.member(t.from)
-	if t.alone = !owner.Alive || owner.Unheard >= mute; t.alone {
+	owner, known := s.member(t.from) // of whose reports none may have come yet, if this director has just been started
+	if t.alone = !known || owner.Unheard >= mute; t.alone {
 		if !s.hearsSome(t.from) {
 			s.endTake(t, fmt.Errorf("%s does not answer, and is not heard", t.from))
 			return

@@ -216,7 +216,7 @@ func TestAMoveIsNotBegunByWhoLagsBehindTheLogOrIsNotMeant(t *testing.T) {
 
 func TestAnOwnerWhoseControlDoesNotAnswerIsClaimedFromIfItIsHeardOnEveryRouter(t *testing.T) {
 	s := newStory(t)
-	s.member("d1").Alive = false
+	s.member("d1").Unheard = mute
 	s.wants()
 	s.does(claim)
 	s.takes()
@@ -228,11 +228,20 @@ func TestAnOwnerWhoseControlDoesNotAnswerIsClaimedFromIfItIsHeardOnEveryRouter(t
 
 func TestAnOwnerWhoseControlDoesNotAnswerAndThatIsNotHeardIsNotMovedFrom(t *testing.T) {
 	s := newStory(t)
-	s.member("d1").Alive = false
+	s.member("d1").Unheard = mute
 	s.Keeper.Routers[0].Silent, s.Keeper.Routers[1].Silent = true, true
 	s.wants()
 	s.begun = s.begun[:1] // what is silent is looked after, too
 	s.does(dropped("d1 does not answer, and is not heard"))
+}
+
+func TestWhoHasJustBeenStartedAsksAnOwnerThatHasNotReportedToItYet(t *testing.T) {
+	s := newStory(t)
+	s.member("d1").Alive = false // its agent was heard a moment ago
+	s.wants()
+	s.does(pull)
+	s.done(pull, Done{})
+	s.does(yield)
 }
 
 func TestAMoveWhoseRoutersCannotWorkClaimsNothing(t *testing.T) {

@@ -48,7 +48,8 @@ func (g *owning) facts() ownership.Facts {
 	f := ownership.Facts{
 		Self: c.h.name, Group: g.name, Log: c.state.Groups[g.name], Current: c.isCurrent(), Quorum: c.hasQuorum(),
 		Ready: c.isReady(), Drains: c.leaving || c.state.Members[c.h.name].Draining, Voters: len(w.hosts), Groups: len(w.groups),
-		OnTime: w.now-c.ticked <= 2*tickEvery && w.now-c.late >= onTime,
+		OneSide: w.onCut == fsm.OneSide,
+		OnTime:  w.now-c.ticked <= 2*tickEvery && w.now-c.late >= onTime,
 	}
 	var own groupStatus
 	if g.index < len(c.status) {

@@ -80,14 +80,16 @@ func (r *keptRouter) renewAt() time.Duration {
 		return r.renewed + r.life/4
 	}
 	every := r.spec.Interval
-	latest := r.renewed + max(every, renewEvery) + renewGrid
-	if every >= renewEvery {
-		before := r.spoke - renewLead
-		return min((before + (latest-before)/every*every).Truncate(renewGrid), latest)
+	before := r.spoke - min(every/2, renewLead)
+	until := r.renewed + every + renewGrid
+	if group := renewEvery - every; group >= every {
+		until = (r.renewed + every).Truncate(group) + group
 	}
-	soonest := r.renewed + max(every/2, renewEvery-every)
-	at := r.spoke + (max((soonest-r.spoke)/every, 0)+1)*every - min(every/2, renewLead)
-	return min(at, latest)
+	at := before + (until-before)/every*every
+	if every >= renewEvery {
+		at = at.Truncate(renewGrid)
+	}
+	return min(at, r.renewed+max(every, renewEvery)+renewGrid)
 }
 
 // lapse is the end of addresses that nobody renewed in time.

@@ -102,7 +102,7 @@ func (c *control) raft() {
 	n.pending = 0
 	c.placer = newPlacer(w, c.h.name)
 	for _, o := range votes {
-		o.contact = w.now // and votes for no other now
+		o.contact, o.term = w.now, n.term // and votes for no other now, nor takes an entry of the one before
 	}
 	c.learn(n.has)
 	w.say(c.h.name, "leads", "", "")

@@ -32,6 +32,9 @@ type Result struct {
 func Run(seed uint64, without Mutant, out io.Writer) Result {
 	c := newChance(seed)
 	l := arrange(c)
+	if seed%5 == 0 {
+		l.onCut = fsm.OneSide
+	}
 	l.without = without
 	w := newWorld(c.Uint64(), l)
 	w.trace.out = out

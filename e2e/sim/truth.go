@@ -56,7 +56,12 @@ type Outcome struct{ Serves, Healed string }
 
 // Find plays a situation, and returns what becomes of it, or what is broken.
 func (s Situation) Find(seed uint64, policy fsm.QuorumLoss, interval time.Duration, without Mutant) (Outcome, *Violation) {
-	l := layout{directors: 3, interval: interval, clusterOn: own, gateways: true, pair: s.Segment.pair(), onLoss: policy, without: without}
+	return s.play(seed, layout{interval: interval, onLoss: policy, without: without})
+}
+
+// play is Find with what else is set of a group.
+func (s Situation) play(seed uint64, l layout) (Outcome, *Violation) {
+	l.directors, l.clusterOn, l.gateways, l.pair = 3, own, true, s.Segment.pair()
 	if s.Witness {
 		l.directors, l.witness = 2, true
 	}

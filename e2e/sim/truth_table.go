@@ -57,12 +57,12 @@ var Truth = []Row{
 	{Situation{Alone, AllCut, false}, "owner and another", "owner and another", "nobody", "owner or another", "an owner on each side; without a quorum the last owner goes first"},
 	{Situation{Alone, AllCut, true}, "owner and another", "owner and another", "nobody", "owner or another", "an owner on each side; without a quorum the last owner goes first"},
 
-	{Situation{PairParts, Open, false}, "owner", "owner", "owner", "owner", "the other segment joins the sides, so one owns both; it reaches the gateway"},
-	{Situation{PairParts, Open, true}, "owner", "owner", "owner", "owner", "the other segment joins the sides, so one owns both; it reaches the gateway"},
+	{Situation{PairParts, Open, false}, "another", "another", "another", "another", "the other segment joins the sides, so one owns both: the side with more directors"},
+	{Situation{PairParts, Open, true}, "owner", "owner", "owner", "owner", "the other segment joins the sides, so one owns both: the sides have as many directors, and the owner stays"},
 	{Situation{PairParts, Few, false}, "owner", "owner", "nobody", "owner", "the successor is the one that is cut off: who yields does so once, and takes again"},
 	{Situation{PairParts, OwnerCut, false}, "another", "another", "another", "another", "its adverts are heard on the other segment: the quorum claims from it after the grace"},
 	{Situation{PairParts, OwnerCut, true}, "another", "another", "another", "another", "its adverts are heard on the other segment: the quorum claims from it after the grace"},
-	{Situation{PairParts, OthersCut, false}, "owner", "owner", "owner", "owner", "the owner has the quorum and is heard on the other segment"},
+	{Situation{PairParts, OthersCut, false}, "another", "another", "another", "another", "the third tells the owner that its side has more directors"},
 	{Situation{PairParts, OthersCut, true}, "owner", "owner", "owner", "owner", "the owner has the quorum and is heard on the other segment"},
 	{Situation{PairParts, AllCut, false}, "owner", "owner", "nobody", "owner", "without a quorum nobody takes from who is heard"},
 	{Situation{PairParts, AllCut, true}, "owner", "owner", "nobody", "owner", "without a quorum nobody takes from who is heard"},
@@ -78,6 +78,20 @@ var Truth = []Row{
 	{Situation{PairAlone, AllCut, true}, "owner", "owner", "nobody", "owner", "without a quorum nobody takes from who is heard"},
 }
 
+// TruthOfOneSide is the truth table where one side only is to have an owner, as far as that differs.
+var TruthOfOneSide = []struct {
+	Situation
+	Serves, Healed, Why string
+}{
+	{Situation{Parts, Open, false}, "another", "another", "the successor's side has more directors"},
+	{Situation{Parts, Open, true}, "owner", "owner", "the sides have as many directors, and the owner stays"},
+	{Situation{Parts, Few, false}, "owner", "owner", "the sides have as many directors, and the owner stays"},
+	{Situation{Parts, OthersCut, false}, "another or owner and another", "another or owner", "the third tells the owner that its side has more directors, unless the successor took it by its timer"},
+	{Situation{Parts, OwnerCut, false}, "owner and another", "another", "nobody can tell the owner; at the heal the side with the quorum stays"},
+	{Situation{Alone, Open, false}, "another", "another", "the owner serves nobody where it is: it is told to let go"},
+	{Situation{Deaf, Open, false}, "owner", "owner", "the segment is not cut"},
+}
+
 // allows reports whether a cell has an outcome.
 func allows(cell, outcome string) bool {
 	return slices.Contains(strings.Split(cell, " or "), outcome)
@@ -88,17 +102,33 @@ func Document() string {
 	var b strings.Builder
 	b.WriteString(documentHead)
 	for _, r := range Truth {
-		third := "director"
-		switch {
-		case r.Port == Few:
-			third = "dead"
-		case r.Witness:
-			third = "witness"
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.Segment, r.Port, r.Quorum(), third, r.Hold, r.Yield, r.Drop, r.Healed, r.Why)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.Segment, r.Port, r.Quorum(), r.third(), r.Hold, r.Yield, r.Drop, r.Healed, r.Why)
+	}
+	b.WriteString(documentOne)
+	for _, r := range TruthOfOneSide {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s |\n", r.Segment, r.Port, r.third(), r.Serves, r.Healed, r.Why)
 	}
 	return b.String()
 }
+
+// third is what the third member is.
+func (s Situation) third() string {
+	switch {
+	case s.Port == Few:
+		return "dead"
+	case s.Witness:
+		return "witness"
+	}
+	return "director"
+}
+
+const documentOne = `
+With ` + "`on_segment_cut = \"one\"`" + ` a router that is in no sync group has one owner, too, where its segment is cut in two and
+the directors of both sides speak to each other. Who is on the other side is reached by nobody then. With hold:
+
+| segment | cluster port | third | who serves | healed | why |
+| --- | --- | --- | --- | --- | --- |
+`
 
 const documentHead = `# Who owns an address when something is cut
 

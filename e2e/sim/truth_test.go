@@ -71,6 +71,23 @@ func TestTruthTable(t *testing.T) {
 	}
 }
 
+// So is every row of the table for one side.
+func TestTruthTableOfOneSide(t *testing.T) {
+	for _, r := range TruthOfOneSide {
+		t.Run(r.Situation.String(), func(t *testing.T) {
+			t.Parallel()
+			for seed := range 2 * *times {
+				for _, interval := range []time.Duration{time.Second, 100 * time.Millisecond} {
+					out, broken := r.play(seed+1, layout{interval: interval, onCut: fsm.OneSide})
+					if broken != nil || !allows(r.Serves, out.Serves) || !allows(r.Healed, out.Healed) {
+						t.Errorf("seed %d, %v: %s, after the heal %s, want %s and %s: %v", seed+1, interval, out.Serves, out.Healed, r.Serves, r.Healed, broken)
+					}
+				}
+			}
+		})
+	}
+}
+
 // The table is not of the standard alone: without the guard, an owner that is not heard is taken from, and the one
 // that is cut off takes.
 func TestTheTruthTableFailsWithoutTheGuard(t *testing.T) {

@@ -309,8 +309,15 @@ func (x *watch) loses(h *host, group, why string) {
 	}
 }
 
-// wanted reports whether the log has wanted a move lately.
-func (x *watch) wanted() bool { return x.intent.is && x.w.now-x.intent.at < wantTime }
+// wanted reports whether the log wants a move, or has wanted one lately.
+func (x *watch) wanted() bool {
+	for _, g := range x.w.newest().Groups {
+		if g.Intent != nil {
+			return true
+		}
+	}
+	return x.intent.is && x.w.now-x.intent.at < wantTime
+}
 
 // takes is the other side of that: nobody takes a group that another serves, unless the log wants it to, or
 // neither the wire nor that one's agent could have told it.

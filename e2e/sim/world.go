@@ -20,6 +20,7 @@ type layout struct {
 	gateways  bool          // each segment has a gateway that the directors know
 	policy    fsm.Policy    // of the group
 	onLoss    fsm.QuorumLoss
+	onCut     fsm.SegmentCut
 	virtual   bool // the addresses have a MAC address of their own
 	external  bool // something else than control restarts the keeper
 	without   Mutant
@@ -144,7 +145,7 @@ func (w *world) begin() {
 
 // placement is where the group is to be.
 func (w *world) placement() fsm.Placement {
-	p := fsm.Placement{Policy: w.policy, Hold: 5 * time.Second, OnQuorumLoss: w.onLoss}
+	p := fsm.Placement{Policy: w.policy, Hold: 5 * time.Second, OnQuorumLoss: w.onLoss, OnSegmentCut: w.onCut}
 	switch w.policy {
 	case fsm.Pinned:
 		p.Directors = []string{"d2", "d1"}

@@ -4,6 +4,7 @@
 sync_group "all" {
   routers        = ["new", "old"]
   on_quorum_loss = "yield"
+  on_segment_cut = "one"
   placement "pinned" {
     directors = ["lb2", "lb1"]
     hold      = "30s"
@@ -83,6 +84,7 @@ router "solo" {
   interface      = "lan"
   addresses      = ["192.168.3.1/24"]
   on_quorum_loss = "drop"
+  on_segment_cut = "one"
 }
 
 router "old" {

@@ -1,0 +1,136 @@
+package keepalived
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// pairOf is a pair of hosts with one sync group, or one router, and scripts that it tracks.
+type pairOf struct {
+	priority [2]int
+	grouped  bool
+	weights  bool // sync_group_tracking_weight
+	scripts  []scriptOf
+}
+
+// scriptOf is a script with its weight, and who tracks it.
+type scriptOf struct {
+	weight  int
+	reverse bool
+	ofGroup bool
+}
+
+func randomPair(r *rand.Rand) pairOf {
+	p := pairOf{priority: [2]int{100 + r.IntN(30), 100 + r.IntN(30)}, grouped: r.IntN(2) == 0, weights: r.IntN(2) == 0}
+	for range r.IntN(4) {
+		p.scripts = append(p.scripts, scriptOf{[]int{-25, -9, 0, 9, 25}[r.IntN(5)], r.IntN(3) == 0, p.grouped && r.IntN(2) == 0})
+	}
+	return p
+}
+
+// file is what one of the hosts has.
+func (p pairOf) file(host int) string {
+	var b, group, member strings.Builder
+	for i, s := range p.scripts {
+		fmt.Fprintf(&b, "vrrp_script s%d {\n script /bin/true\n weight %d\n}\n", i, s.weight)
+		to, reverse := &member, ""
+		if s.ofGroup {
+			to = &group
+		}
+		if s.reverse {
+			reverse = " reverse"
+		}
+		fmt.Fprintf(to, "  s%d weight %d%s\n", i, s.weight, reverse)
+	}
+	fmt.Fprintf(&b, "vrrp_instance V {\n interface eth0\n virtual_router_id 1\n priority %d\n virtual_ipaddress {\n  10.0.0.1/24\n }\n track_script {\n%s }\n}\n", p.priority[host], &member)
+	if p.grouped {
+		fmt.Fprintf(&b, "vrrp_sync_group G {\n group {\n  V\n }\n track_script {\n%s }\n", &group)
+		if p.weights {
+			b.WriteString(" sync_group_tracking_weight\n")
+		}
+		b.WriteString("}\n")
+	}
+	return b.String()
+}
+
+// inKeepalived is the priority that a host has there while scripts pass or fail, or that it is in FAULT.
+func (p pairOf) inKeepalived(host int, pass []bool) (priority int, fault bool) {
+	priority = p.priority[host]
+	for i, s := range p.scripts {
+		switch {
+		case s.weight == 0:
+			fault = fault || pass[i] == s.reverse
+		case p.grouped && !s.ofGroup && !p.weights: // a weighted script of a member counts for nothing
+		case s.weight > 0 && pass[i] || s.weight < 0 && !pass[i]:
+			if s.reverse {
+				priority -= s.weight
+			} else {
+				priority += s.weight
+			}
+		}
+	}
+	return priority, fault
+}
+
+// importedScore is the score that a director has, or that it cannot own, by what the cluster file says.
+func importedScore(c fsm.Config, director string, pass []bool) (score int, unfit bool) {
+	placement, uses := c.Routers["V"].Placement, c.Routers["V"].Needs.Uses
+	if g, ok := c.SyncGroups["G"]; ok {
+		placement, uses = g.Placement, append(g.Needs.Uses, uses...)
+	}
+	score = placement.Scores[director]
+	for _, u := range uses {
+		var i int
+		fmt.Sscanf(u.Track, "s%d", &i)
+		switch {
+		case u.Require:
+			unfit = unfit || pass[i] == u.Reverse
+		case u.Score < 0 && !pass[i] || u.Score > 0 && pass[i]:
+			if u.Reverse {
+				score -= u.Score
+			} else {
+				score += u.Score
+			}
+		}
+	}
+	return score, unfit
+}
+
+func TestWhatFailedOverFailsOver(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	moved := 0
+	for n := range 400 {
+		p := randomPair(r)
+		in := files(map[string]string{"a": p.file(0), "b": p.file(1)})
+		got, err := Import(in, []Input{{"a", "a"}, {"b", "b"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 8 {
+			var pass [2][]bool
+			var priority, score [2]int
+			for h, name := range []string{"a", "b"} {
+				for range p.scripts {
+					pass[h] = append(pass[h], r.IntN(2) == 0)
+				}
+				var fault, unfit bool
+				priority[h], fault = p.inKeepalived(h, pass[h])
+				score[h], unfit = importedScore(got.Config, name, pass[h])
+				if priority[h] != score[h] || fault != unfit {
+					t.Fatalf("pair %d, host %s, scripts %v: priority %d, fault %v; score %d, unfit %v\n%s\n%s",
+						n, name, pass[h], priority[h], fault, score[h], unfit, p.file(h), got.File)
+				}
+			}
+			if (priority[0] > priority[1]) != (p.priority[0] > p.priority[1]) {
+				moved++
+			}
+		}
+	}
+	if moved < 100 {
+		t.Errorf("only %d of the cases fail over", moved)
+	}
+}
