@@ -29,6 +29,17 @@ func (a *Agent) Config(context.Context) (fsm.Config, uint64, error) {
 	return state.Config, state.Revision, nil
 }
 
+// latest returns the state with everything in it that the cluster has agreed on. An answer that there is
+// nothing to do or no such thing is given by no other: this director may be cut off, or behind.
+func (s *session) latest(ctx context.Context) (*fsm.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	if _, err := s.node.CatchUp(ctx); err != nil {
+		return nil, err
+	}
+	return s.node.State(), nil
+}
+
 // complete fills in what a configuration leaves to its defaults and to the keys that are kept, and says
 // what is wrong with it.
 func complete(state *fsm.State, c fsm.Config) (fsm.Config, config.Problems) {
@@ -49,10 +60,20 @@ func (a *Agent) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) 
 // for its end.
 func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.Plan, error) {
 	state := s.node.State()
-	cfg, problems := complete(state, cfg)
+	wanted := cfg
+	cfg, problems := complete(state, wanted)
+	changes := config.Diff(state.Config, cfg)
+	if len(changes) == 0 {
+		var err error
+		if state, err = s.latest(ctx); err != nil {
+			return api.Plan{}, err
+		}
+		cfg, problems = complete(state, wanted)
+		changes = config.Diff(state.Config, cfg)
+	}
 	plan := api.Plan{
 		Base:     state.Revision,
-		Changes:  config.Diff(state.Config, cfg),
+		Changes:  changes,
 		Problems: append(append(config.Problems{}, problems...), s.fits(cfg)...), // [] in JSON, not null,
 		Kernel:   map[string][]string{},
 	}
@@ -116,7 +137,13 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 		return api.ApplyResult{}, fmt.Errorf("planned on revision %d, and %s has heard of %d: %w; plan again", c.Base, s.cfg.Name, state.Revision, fsm.ErrStale)
 	}
 	if c.Base == state.Revision && c.Delta.Empty() {
-		return api.ApplyResult{Revision: state.Revision, Index: state.Index}, nil
+		state, err := s.latest(ctx)
+		if err != nil {
+			return api.ApplyResult{}, err
+		}
+		if c.Base == state.Revision {
+			return api.ApplyResult{Revision: state.Revision, Index: state.Index}, nil
+		} // else the proposal is refused, with the words who was faster
 	}
 	if err := s.acceptable(state, c.Delta, terms); err != nil {
 		return api.ApplyResult{}, err

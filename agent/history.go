@@ -43,13 +43,26 @@ func noHistory(state *fsm.State) error {
 	return fmt.Errorf("a history is kept from feature level %d on, and the cluster is at %d: %w; once every member runs this version, `quorate upgrade finish` raises it", fsm.LevelHistory, state.Level, fsm.ErrLevel)
 }
 
+// asOf returns the configuration of a revision, with keys.
+func (s *session) asOf(ctx context.Context, revision uint64) (fsm.Config, error) {
+	cfg, err := s.node.State().AsOf(revision)
+	if err == nil {
+		return cfg, nil
+	}
+	state, err := s.latest(ctx)
+	if err != nil {
+		return fsm.Config{}, err
+	}
+	return state.AsOf(revision)
+}
+
 // ConfigAt implements [api.Agent].
-func (a *Agent) ConfigAt(_ context.Context, revision uint64) (fsm.Config, error) {
+func (a *Agent) ConfigAt(ctx context.Context, revision uint64) (fsm.Config, error) {
 	s, err := a.current()
 	if err != nil {
 		return fsm.Config{}, err
 	}
-	cfg, err := s.node.State().AsOf(revision)
+	cfg, err := s.asOf(ctx, revision)
 	return cfg.Hidden(), err
 }
 
@@ -59,7 +72,7 @@ func (a *Agent) PlanRollback(ctx context.Context, r api.RollbackRequest) (api.Pl
 	if err != nil {
 		return api.Plan{}, err
 	}
-	cfg, err := s.node.State().AsOf(r.Revision)
+	cfg, err := s.asOf(ctx, r.Revision)
 	if err != nil {
 		return api.Plan{}, err
 	}
@@ -72,7 +85,7 @@ func (a *Agent) Rollback(ctx context.Context, r api.RollbackRequest) (api.ApplyR
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
-	cfg, err := s.node.State().AsOf(r.Revision)
+	cfg, err := s.asOf(ctx, r.Revision)
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
@@ -85,8 +98,7 @@ func (a *Agent) PlanEdit(ctx context.Context, r api.EditRequest) (api.Plan, erro
 	if err != nil {
 		return api.Plan{}, err
 	}
-	state := s.node.State()
-	d, err := config.Edited(state.Config, r.Edits)
+	state, d, err := s.edited(ctx, r.Edits)
 	if err != nil {
 		return api.Plan{}, err
 	}
@@ -106,7 +118,7 @@ func (a *Agent) Edit(ctx context.Context, r api.EditRequest) (api.ApplyResult, e
 	defer cancel()
 	for try := 1; ; try++ {
 		news := s.node.Changed()
-		res, err := s.edit(ctx, s.node.State(), r)
+		res, err := s.edit(ctx, r)
 		if !errors.Is(err, fsm.ErrStale) || try == editTries {
 			return res, err
 		}
@@ -118,11 +130,26 @@ func (a *Agent) Edit(ctx context.Context, r api.EditRequest) (api.ApplyResult, e
 	}
 }
 
-func (s *session) edit(ctx context.Context, state *fsm.State, r api.EditRequest) (api.ApplyResult, error) {
-	if state.Level < fsm.LevelHistory {
+// edited returns what edits change, and in which state. That they change nothing, or are of what is not there,
+// is said of the latest one.
+func (s *session) edited(ctx context.Context, edits []config.Edit) (*fsm.State, fsm.Delta, error) {
+	state := s.node.State()
+	d, err := config.Edited(state.Config, edits)
+	if err == nil && !d.Empty() {
+		return state, d, nil
+	}
+	if state, err = s.latest(ctx); err != nil {
+		return nil, d, err
+	}
+	d, err = config.Edited(state.Config, edits)
+	return state, d, err
+}
+
+func (s *session) edit(ctx context.Context, r api.EditRequest) (api.ApplyResult, error) {
+	if state := s.node.State(); state.Level < fsm.LevelHistory {
 		return api.ApplyResult{}, fmt.Errorf("edits without a file need a history: %w", noHistory(state))
 	}
-	d, err := config.Edited(state.Config, r.Edits)
+	state, d, err := s.edited(ctx, r.Edits)
 	if err != nil {
 		return api.ApplyResult{}, err
 	}

@@ -85,8 +85,13 @@ func (a *Agent) Confirm(ctx context.Context, r api.ConfirmRequest) (api.ApplyRes
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
-	state := s.node.State()
 	if r.Revision == 0 {
+		state := s.node.State()
+		if state.Trial == nil {
+			if state, err = s.latest(ctx); err != nil {
+				return api.ApplyResult{}, err
+			}
+		}
 		if state.Trial == nil {
 			return api.ApplyResult{}, fmt.Errorf("no change waits to be confirmed: the cluster is at revision %d, `quorate history` says how it came there", state.Revision)
 		}
