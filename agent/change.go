@@ -32,12 +32,22 @@ func (a *Agent) Config(context.Context) (fsm.Config, uint64, error) {
 // latest returns the state with everything in it that the cluster has agreed on. An answer that there is
 // nothing to do or no such thing is given by no other: this director may be cut off, or behind.
 func (s *session) latest(ctx context.Context) (*fsm.State, error) {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
-	defer cancel()
-	if _, err := s.node.CatchUp(ctx); err != nil {
+	if _, err := s.clock(ctx); err != nil {
 		return nil, err
 	}
 	return s.node.State(), nil
+}
+
+// clock returns what time it is by the leader's clock, by which a change on trial ends, once this director
+// has caught up. It is UTC.
+func (s *session) clock(ctx context.Context) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	now, err := s.node.CatchUp(ctx)
+	if err == nil && now.IsZero() { // a leader of an older version does not say
+		now = time.Now()
+	}
+	return now.UTC(), err
 }
 
 // complete fills in what a configuration leaves to its defaults and to the keys that are kept, and says
@@ -149,11 +159,15 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 		return api.ApplyResult{}, err
 	}
 	now := time.Now().UTC()
+	if terms.Confirm > 0 {
+		leaders, err := s.clock(ctx)
+		if err != nil {
+			return api.ApplyResult{}, err
+		}
+		c.Trial = &fsm.Trial{Revision: c.Base + 1, Until: leaders.Add(terms.Confirm), Below: terms.RevertBelow}
+	}
 	c.Note.At, c.Note.Author, c.Note.Message = now, s.author(ctx, terms.Author), strings.Join(strings.Fields(terms.Message), " ")
 	c.Note.Summary = config.Summary(config.Diff(c.Delta.Part(state.Config), c.Delta.Part(c.Delta.Apply(state.Config))))
-	if terms.Confirm > 0 {
-		c.Trial = &fsm.Trial{Revision: c.Base + 1, Until: now.Add(terms.Confirm), Below: terms.RevertBelow}
-	}
 	if err := s.propose(ctx, c); err != nil {
 		return api.ApplyResult{}, err
 	}
