@@ -84,7 +84,7 @@ func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.P
 	plan := api.Plan{
 		Base:     state.Revision,
 		Changes:  changes,
-		Problems: append(append(config.Problems{}, problems...), s.fits(cfg)...), // [] in JSON, not null,
+		Problems: append(append(config.Problems{}, problems...), s.fits(state, cfg)...), // [] in JSON, not null,
 		Kernel:   map[string][]string{},
 	}
 	if state.Trial != nil && !returns && len(plan.Changes) > 0 {
@@ -127,7 +127,7 @@ func (s *session) put(ctx context.Context, w wanted) (api.ApplyResult, error) {
 	if err := problems.Err(); err != nil {
 		return api.ApplyResult{}, err
 	}
-	if err := s.fits(cfg).Err(); err != nil {
+	if err := s.fits(state, cfg).Err(); err != nil {
 		return api.ApplyResult{}, err
 	}
 	if state.Level < fsm.LevelHistory && w.old != nil && w.terms.Message == "" && w.terms.Confirm == 0 {

@@ -154,7 +154,7 @@ func (s *session) edit(ctx context.Context, r api.EditRequest) (api.ApplyResult,
 		return api.ApplyResult{}, err
 	}
 	look := inQuestion(state.Config, d)
-	problems := append(append(config.Validate(look), config.MissingKeys(state.Config, look)...), s.fits(look)...)
+	problems := append(append(config.Validate(look), config.MissingKeys(state.Config, look)...), s.fits(state, look)...)
 	if err := problems.Err(); err != nil {
 		return api.ApplyResult{}, err
 	}
