@@ -66,6 +66,20 @@ func (a *Agent) ConfigAt(ctx context.Context, revision uint64) (fsm.Config, erro
 	return cfg.Hidden(), err
 }
 
+// Diff implements [api.Agent]. Who asks sees no keys, and could not compare them.
+func (a *Agent) Diff(ctx context.Context, from, to uint64) ([]config.Change, error) {
+	s, err := a.current()
+	if err != nil {
+		return nil, err
+	}
+	before, err := s.asOf(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	after, err := s.asOf(ctx, to)
+	return config.DiffKeys(before, after), err
+}
+
 // PlanRollback implements [api.Agent].
 func (a *Agent) PlanRollback(ctx context.Context, r api.RollbackRequest) (api.Plan, error) {
 	s, err := a.current()

@@ -125,6 +125,15 @@ func (w *whole) ConfigAt(_ context.Context, revision uint64) (fsm.Config, error)
 	return current(), nil
 }
 
+func (w *whole) Diff(ctx context.Context, from, to uint64) ([]config.Change, error) {
+	before, err := w.ConfigAt(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	after, err := w.ConfigAt(ctx, to)
+	return config.DiffKeys(before, after), err
+}
+
 func (w *whole) PlanRollback(ctx context.Context, r api.RollbackRequest) (api.Plan, error) {
 	cfg, err := w.ConfigAt(ctx, r.Revision)
 	if err != nil {
