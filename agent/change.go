@@ -120,6 +120,12 @@ type wanted struct {
 	old     func(author string, cfg fsm.Config) fsm.Command // how a cluster does it that keeps no history
 }
 
+// plain reports whether it is to be done as a cluster does it that keeps no history. What needs one goes the
+// other way, where it is refused with the reason.
+func (w wanted) plain(state *fsm.State) bool {
+	return state.Level < fsm.LevelHistory && w.old != nil && w.terms.Message == "" && w.terms.Confirm == 0 && w.terms.RevertBelow == 0
+}
+
 // put makes a configuration the cluster's, if nothing is wrong with it.
 func (s *session) put(ctx context.Context, w wanted) (api.ApplyResult, error) {
 	state := s.node.State()
@@ -130,7 +136,7 @@ func (s *session) put(ctx context.Context, w wanted) (api.ApplyResult, error) {
 	if err := s.fits(state, cfg).Err(); err != nil {
 		return api.ApplyResult{}, err
 	}
-	if state.Level < fsm.LevelHistory && w.old != nil && w.terms.Message == "" && w.terms.Confirm == 0 {
+	if w.plain(state) {
 		if err := s.propose(ctx, w.old(s.author(ctx, w.terms.Author), cfg)); err != nil {
 			return api.ApplyResult{}, err
 		}

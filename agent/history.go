@@ -45,15 +45,19 @@ func noHistory(state *fsm.State) error {
 
 // asOf returns the configuration of a revision, with keys.
 func (s *session) asOf(ctx context.Context, revision uint64) (fsm.Config, error) {
-	cfg, err := s.node.State().AsOf(revision)
+	state := s.node.State()
+	cfg, err := state.AsOf(revision)
 	if err == nil {
 		return cfg, nil
 	}
-	state, err := s.latest(ctx)
-	if err != nil {
+	if state, err = s.latest(ctx); err != nil {
 		return fsm.Config{}, err
 	}
-	return state.AsOf(revision)
+	cfg, err = state.AsOf(revision)
+	if err != nil && state.Level < fsm.LevelHistory {
+		err = fmt.Errorf("revision %d: the cluster has the present one, %d, alone: %w", revision, state.Revision, noHistory(state))
+	}
+	return cfg, err
 }
 
 // ConfigAt implements [api.Agent].
@@ -106,10 +110,21 @@ func (a *Agent) Rollback(ctx context.Context, r api.RollbackRequest) (api.ApplyR
 	return s.put(ctx, wanted{base: r.Base, config: cfg, terms: r.Terms, returns: true, cause: fmt.Sprintf("rollback to revision %d", r.Revision)})
 }
 
+// editable says why a cluster takes no edits.
+func editable(state *fsm.State) error {
+	if state.Level < fsm.LevelHistory {
+		return fmt.Errorf("edits without a file need a history: %w", noHistory(state))
+	}
+	return nil
+}
+
 // PlanEdit implements [api.Agent].
 func (a *Agent) PlanEdit(ctx context.Context, r api.EditRequest) (api.Plan, error) {
 	s, err := a.current()
 	if err != nil {
+		return api.Plan{}, err
+	}
+	if err := editable(s.node.State()); err != nil {
 		return api.Plan{}, err
 	}
 	state, d, err := s.edited(ctx, r.Edits)
@@ -160,8 +175,8 @@ func (s *session) edited(ctx context.Context, edits []config.Edit) (*fsm.State, 
 }
 
 func (s *session) edit(ctx context.Context, r api.EditRequest) (api.ApplyResult, error) {
-	if state := s.node.State(); state.Level < fsm.LevelHistory {
-		return api.ApplyResult{}, fmt.Errorf("edits without a file need a history: %w", noHistory(state))
+	if err := editable(s.node.State()); err != nil {
+		return api.ApplyResult{}, err
 	}
 	state, d, err := s.edited(ctx, r.Edits)
 	if err != nil {
