@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -26,5 +27,21 @@ func TestATrialEndsByTheLeadersClockAndByItsBound(t *testing.T) {
 	}
 	if first, last := before.Add(ahead+time.Minute), time.Now().Add(ahead+time.Minute); trial.Until.Before(first) || trial.Until.After(last) {
 		t.Errorf("until %v, want %v to %v", trial.Until, first, last)
+	}
+}
+
+func TestAConfirmMayComeTwice(t *testing.T) {
+	a, s := alone(t, nodeConfig(t, "d1", fsm.LevelHistory))
+	d := fsm.Delta{Services: map[string]*fsm.Service{"web": {Name: "web"}}}
+	if _, err := s.change(t.Context(), s.node.State(), fsm.ChangeConfig{Delta: d}, api.Terms{Confirm: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if res, err := a.Confirm(t.Context(), api.ConfirmRequest{Revision: 1}); err != nil || res.Revision != 1 || s.node.State().Trial != nil {
+			t.Fatalf("%+v, %v", res, err)
+		}
+	}
+	if _, err := a.Confirm(t.Context(), api.ConfirmRequest{}); err == nil || !strings.Contains(err.Error(), "no change waits to be confirmed: the cluster is at revision 1 (revision 1 was confirmed by somebody@d1)") {
+		t.Errorf("whatever waits: %v", err)
 	}
 }

@@ -79,7 +79,7 @@ func onTrial(state *fsm.State) []string {
 		state.History[len(state.History)-1], state.Trial.Until.Local().Format(time.DateTime))}
 }
 
-// Confirm implements [api.Agent].
+// Confirm implements [api.Agent]. Of a revision that is confirmed already it has nothing to do.
 func (a *Agent) Confirm(ctx context.Context, r api.ConfirmRequest) (api.ApplyResult, error) {
 	s, err := a.current()
 	if err != nil {
@@ -93,7 +93,11 @@ func (a *Agent) Confirm(ctx context.Context, r api.ConfirmRequest) (api.ApplyRes
 			}
 		}
 		if state.Trial == nil {
-			return api.ApplyResult{}, fmt.Errorf("no change waits to be confirmed: the cluster is at revision %d, `quorate history` says how it came there", state.Revision)
+			fate := ""
+			if len(state.History) > 0 {
+				fate = " (" + state.Fate(state.Revision) + ")"
+			}
+			return api.ApplyResult{}, fmt.Errorf("no change waits to be confirmed: the cluster is at revision %d%s, `quorate history` says how it came there", state.Revision, fate)
 		}
 		r.Revision = state.Trial.Revision
 	}
