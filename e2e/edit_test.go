@@ -1,0 +1,128 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/e2e/lab"
+	"github.com/quorate/quorate/e2e/proof"
+)
+
+func TestChangesWithoutAFile(t *testing.T) {
+	proof.Series(t, 3, lab.ArticleFile,
+		proof.Step{Name: "an edit reaches every kernel and touches only what it names", Proof: edited},
+		proof.Step{Name: "a change that takes too many servers down takes itself back", Proof: takenBack})
+}
+
+func TestChangesWithoutAFileControl(t *testing.T) {
+	proof.Controls(t, 3, lab.ArticleFile, proof.Broken{
+		Mutant: mutant.NoRevert, Step: proof.Step{Name: "a change that takes too many servers down takes itself back", Proof: takenBack},
+		Because: "it was not taken back",
+	})
+}
+
+// inEveryTable waits until every kernel has these lines of servers, and no others.
+func inEveryTable(t lab.T, a *lab.Article, what string, servers ...string) {
+	t.Helper()
+	lab.Eventually(t, 10*time.Second, what, func() error {
+		var errs []error
+		for _, d := range a.Directors {
+			var have []string
+			for _, line := range d.IPVS() {
+				if rest, ok := strings.CutPrefix(line, "-a -t 192.168.1.1:80 -r 192.168.2."); ok {
+					have = append(have, rest)
+				}
+			}
+			slices.Sort(have)
+			if diff := cmp.Diff(servers, have); diff != "" {
+				errs = append(errs, fmt.Errorf("%s (-want +got):\n%s", d.Name, diff))
+			}
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// edited is that a script's edits, made on any director, are in every kernel, and that no owner, verdict or
+// connection knows of them.
+func edited(t lab.T, a *lab.Article) {
+	d1, d2, d3 := a.Directors[0], a.Directors[1], a.Directors[2]
+	inEveryTable(t, a, "all servers are up", "11:80 -m -w 1", "12:80 -m -w 1", "13:80 -m -w 1")
+	c := client{t, a}
+	h := c.hold("", lab.OuterVIP+":80")
+	defer func() { h.conn.Close() }()
+	for h.server == "rs3" { // which goes
+		defer h.conn.Close()
+		h = c.hold("", lab.OuterVIP+":80")
+	}
+	before, err := d1.Status()
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+
+	d1.MustQuorate("set", "server", "web", "192.168.2.11:80", "weight=3")
+	inEveryTable(t, a, "the weight is in every kernel", "11:80 -m -w 3", "12:80 -m -w 1", "13:80 -m -w 1")
+	d2.MustQuorate("remove", "server", "web", "192.168.2.13:80")
+	inEveryTable(t, a, "the server is in no kernel", "11:80 -m -w 3", "12:80 -m -w 1")
+	d3.MustQuorate("add", "server", "web", "192.168.2.13:80", "weight=5")
+	inEveryTable(t, a, "the server is in every kernel", "11:80 -m -w 3", "12:80 -m -w 1", "13:80 -m -w 5")
+
+	after, err := d1.Status()
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	if after.Revision != before.Revision+3 {
+		t.Errorf("revision %d, before the three edits %d", after.Revision, before.Revision)
+	}
+	if server, err := get(h.conn); err != nil || server != h.server {
+		t.Errorf("a connection to %s is with %q now: %v", h.server, server, err)
+	}
+	if diff := cmp.Diff(before.Groups, after.Groups); diff != "" {
+		t.Errorf("owners (-before +after):\n%s", diff)
+	}
+	out := d2.MustQuorate("events")
+	_, since, _ := strings.Cut(out, "(weight 1 -> 3)")
+	for _, kept := range []string{"192.168.2.11:80 is up, was unknown", "192.168.2.12:80 is up, was unknown"} {
+		if strings.Contains(since, kept) {
+			t.Errorf("a verdict was forgotten:\n%s", out)
+		}
+	}
+	for _, want := range []string{"change server web/192.168.2.11:80 (weight 1 -> 3)", "remove server web/192.168.2.13:80", "add server web/192.168.2.13:80"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no event of %q in\n%s", want, out)
+		}
+	}
+}
+
+// takenBack is that a check which finds every server dead is taken back by itself, long before its time is up,
+// and that the servers serve again.
+func takenBack(t lab.T, a *lab.Article) {
+	d := a.Directors[1]
+	inEveryTable(t, a, "all servers are up", "11:80 -m -w 1", "12:80 -m -w 1", "13:80 -m -w 1")
+	before, err := d.Status()
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	out := d.MustQuorate("set", "check", "web", "http", "port=81", "--confirm", "60s", "--revert-below", "50%", "-m", "try another port")
+	if !strings.Contains(out, "it is taken back at") {
+		t.Errorf("%s", out)
+	}
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(100 * time.Millisecond) {
+		if st, err := d.Status(); err == nil && st.Revision == before.Revision+2 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("it was not taken back")
+		}
+	}
+	if out := d.MustQuorate("history"); !strings.Contains(out, fmt.Sprintf("takes back revision %d: ", before.Revision+1)) || !strings.Contains(out, "so that fewer than 50% are up") {
+		t.Errorf("%s", out)
+	}
+	inEveryTable(t, a, "all servers are up again", "11:80 -m -w 1", "12:80 -m -w 1", "13:80 -m -w 1")
+}
