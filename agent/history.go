@@ -184,7 +184,7 @@ func (s *session) edit(ctx context.Context, r api.EditRequest) (api.ApplyResult,
 	}
 	look := inQuestion(state.Config, d)
 	problems := append(append(config.Validate(look), config.MissingKeys(state.Config, look)...), s.fits(state, look)...)
-	if err := problems.Err(); err != nil {
+	if err := inALine(problems); err != nil {
 		return api.ApplyResult{}, err
 	}
 	res, err := s.change(ctx, state, fsm.ChangeConfig{Base: state.Revision, Delta: d}, r.Terms)
@@ -194,6 +194,19 @@ func (s *session) edit(ctx context.Context, r api.EditRequest) (api.ApplyResult,
 	res.Changes = config.Diff(d.Part(state.Config), d.Part(d.Apply(state.Config)))
 	res.Warnings = about(d, problems.Warnings())
 	return res, nil
+}
+
+// inALine is the errors among problems as one: an edit has no lines of a file.
+func inALine(problems config.Problems) error {
+	var texts []string
+	for _, p := range problems.Errors() {
+		p.Path = ""
+		texts = append(texts, strings.TrimPrefix(p.String(), "error: "))
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(texts, "; "))
 }
 
 // inQuestion returns of the configuration after an edit what has to be looked at: of the services those alone
