@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/program"
 )
 
 // Limits of what a person may say about a change.
@@ -172,7 +172,7 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 		}
 		c.Trial = &fsm.Trial{Revision: c.Base + 1, Until: leaders.Add(terms.Confirm), Below: terms.RevertBelow}
 	}
-	c.Note.At, c.Note.Author, c.Note.Message = now, s.author(ctx, terms.Author), strings.Join(strings.Fields(terms.Message), " ")
+	c.Note.At, c.Note.Author, c.Note.Message = now, s.author(ctx, terms.Author), program.Printable(terms.Message, maxMessage)
 	c.Note.Summary = config.Summary(config.Diff(c.Delta.Part(state.Config), c.Delta.Part(c.Delta.Apply(state.Config))))
 	if err := s.propose(ctx, c); err != nil {
 		return api.ApplyResult{}, err

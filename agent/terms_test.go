@@ -30,6 +30,17 @@ func TestATrialEndsByTheLeadersClockAndByItsBound(t *testing.T) {
 	}
 }
 
+func TestAMessageIsKeptWithoutWhatATerminalObeys(t *testing.T) {
+	_, s := alone(t, nodeConfig(t, "d1", fsm.LevelHistory))
+	d := fsm.Delta{Services: map[string]*fsm.Service{"web": {Name: "web"}}}
+	if _, err := s.change(t.Context(), s.node.State(), fsm.ChangeConfig{Delta: d}, api.Terms{Message: "for\x1b[2J the\n sale\x07"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.node.State().History[0].Message; got != "for [2J the sale" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestAConfirmMayComeTwice(t *testing.T) {
 	a, s := alone(t, nodeConfig(t, "d1", fsm.LevelHistory))
 	d := fsm.Delta{Services: map[string]*fsm.Service{"web": {Name: "web"}}}
