@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -10,11 +11,14 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
+// knowsRequests makes a node one of the feature level that has them.
+func knowsRequests(c *Config) { c.MaxLevel = fsm.LevelHistory }
+
 // Writers go on through every node while leadership is handed about. Nobody is told
 // that a change is uncertain, and none takes effect twice: the revision counts them.
 func TestChangesTakeEffectOnceThoughLeadersAreLost(t *testing.T) {
 	t.Parallel()
-	ns := three(t)
+	ns := three(t, knowsRequests)
 	const changes, writer = 60, 2
 	done := make(chan error, 1)
 	go func() {
@@ -67,7 +71,7 @@ func TestChangesTakeEffectOnceThoughLeadersAreLost(t *testing.T) {
 // The answer of a leader that is killed while it is asked never comes: the next leader is asked.
 func TestALeaderThatDiesWithTheAnswerIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
-	ns := three(t)
+	ns := three(t, knowsRequests)
 	eventually(t, "all have the same", same(ns...))
 	var leader, follower *testnode
 	for _, n := range ns {
@@ -86,9 +90,16 @@ func TestALeaderThatDiesWithTheAnswerIsNotWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	leader.kill()
-	if _, err := follower.agree(t.Context(), request); err != nil {
+	index, err := follower.agree(t.Context(), request)
+	if err != nil {
 		t.Errorf("made again: %v", err)
 	}
+	eventually(t, "the follower has it", func() error {
+		if got := follower.State().Index; got < index {
+			return fmt.Errorf("it is at %d, not at %d", got, index)
+		}
+		return nil
+	})
 	if got := follower.State().Revision; got != 1 {
 		t.Errorf("revision %d", got)
 	}

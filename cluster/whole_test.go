@@ -99,9 +99,12 @@ func eventually(t testing.TB, what string, f func() error) {
 	t.Fatalf("%s: not in time: %v", what, err)
 }
 
-func first(t testing.TB, name string) *testnode {
+func first(t testing.TB, name string, with ...func(*Config)) *testnode {
 	t.Helper()
 	cfg := config(t, name)
+	for _, f := range with {
+		f(&cfg)
+	}
 	if err := Init(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
@@ -118,13 +121,16 @@ func leads(n *testnode) error {
 }
 
 // join makes name a member through another, and waits until it votes.
-func join(t testing.TB, via *testnode, name string) *testnode {
+func join(t testing.TB, via *testnode, name string, with ...func(*Config)) *testnode {
 	t.Helper()
 	token, err := via.CreateToken(t.Context(), fsm.RoleDirector, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := config(t, name)
+	for _, f := range with {
+		f(&cfg)
+	}
 	if err := Join(t.Context(), cfg, via.cfg.Bind.String(), token, func(string) {}); err != nil {
 		t.Fatal(err)
 	}
@@ -138,11 +144,11 @@ func join(t testing.TB, via *testnode, name string) *testnode {
 	return n
 }
 
-func three(t testing.TB) []*testnode {
+func three(t testing.TB, with ...func(*Config)) []*testnode {
 	t.Helper()
-	a := first(t, "a")
-	b := join(t, a, "b")
-	return []*testnode{a, b, join(t, b, "c")} // through a follower
+	a := first(t, "a", with...)
+	b := join(t, a, "b", with...)
+	return []*testnode{a, b, join(t, b, "c", with...)} // through a follower
 }
 
 // drain is a small command that can be told from its effect.
