@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/program"
 )
 
 // Limits of what a person may say about a change.
@@ -27,6 +27,27 @@ func (a *Agent) Config(context.Context) (fsm.Config, uint64, error) {
 	}
 	state := s.node.State()
 	return state.Config, state.Revision, nil
+}
+
+// latest returns the state with everything in it that the cluster has agreed on. An answer that there is
+// nothing to do or no such thing is given by no other: this director may be cut off, or behind.
+func (s *session) latest(ctx context.Context) (*fsm.State, error) {
+	if _, err := s.clock(ctx); err != nil {
+		return nil, err
+	}
+	return s.node.State(), nil
+}
+
+// clock returns what time it is by the leader's clock, by which a change on trial ends, once this director
+// has caught up. It is UTC.
+func (s *session) clock(ctx context.Context) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	now, err := s.node.CatchUp(ctx)
+	if err == nil && now.IsZero() { // a leader of an older version does not say
+		now = time.Now()
+	}
+	return now.UTC(), err
 }
 
 // complete fills in what a configuration leaves to its defaults and to the keys that are kept, and says
@@ -49,11 +70,21 @@ func (a *Agent) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) 
 // for its end.
 func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.Plan, error) {
 	state := s.node.State()
-	cfg, problems := complete(state, cfg)
+	wanted := cfg
+	cfg, problems := complete(state, wanted)
+	changes := config.Diff(state.Config, cfg)
+	if len(changes) == 0 {
+		var err error
+		if state, err = s.latest(ctx); err != nil {
+			return api.Plan{}, err
+		}
+		cfg, problems = complete(state, wanted)
+		changes = config.Diff(state.Config, cfg)
+	}
 	plan := api.Plan{
 		Base:     state.Revision,
-		Changes:  config.Diff(state.Config, cfg),
-		Problems: append(append(config.Problems{}, problems...), s.fits(cfg)...), // [] in JSON, not null,
+		Changes:  changes,
+		Problems: append(append(config.Problems{}, problems...), s.fits(state, cfg)...), // [] in JSON, not null,
 		Kernel:   map[string][]string{},
 	}
 	if state.Trial != nil && !returns && len(plan.Changes) > 0 {
@@ -89,6 +120,12 @@ type wanted struct {
 	old     func(author string, cfg fsm.Config) fsm.Command // how a cluster does it that keeps no history
 }
 
+// plain reports whether it is to be done as a cluster does it that keeps no history. What needs one goes the
+// other way, where it is refused with the reason.
+func (w wanted) plain(state *fsm.State) bool {
+	return state.Level < fsm.LevelHistory && w.old != nil && w.terms.Message == "" && w.terms.Confirm == 0 && w.terms.RevertBelow == 0
+}
+
 // put makes a configuration the cluster's, if nothing is wrong with it.
 func (s *session) put(ctx context.Context, w wanted) (api.ApplyResult, error) {
 	state := s.node.State()
@@ -96,10 +133,10 @@ func (s *session) put(ctx context.Context, w wanted) (api.ApplyResult, error) {
 	if err := problems.Err(); err != nil {
 		return api.ApplyResult{}, err
 	}
-	if err := s.fits(cfg).Err(); err != nil {
+	if err := s.fits(state, cfg).Err(); err != nil {
 		return api.ApplyResult{}, err
 	}
-	if state.Level < fsm.LevelHistory && w.old != nil && w.terms.Message == "" && w.terms.Confirm == 0 {
+	if w.plain(state) {
 		if err := s.propose(ctx, w.old(s.author(ctx, w.terms.Author), cfg)); err != nil {
 			return api.ApplyResult{}, err
 		}
@@ -116,17 +153,27 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 		return api.ApplyResult{}, fmt.Errorf("planned on revision %d, and %s has heard of %d: %w; plan again", c.Base, s.cfg.Name, state.Revision, fsm.ErrStale)
 	}
 	if c.Base == state.Revision && c.Delta.Empty() {
-		return api.ApplyResult{Revision: state.Revision, Index: state.Index}, nil
+		state, err := s.latest(ctx)
+		if err != nil {
+			return api.ApplyResult{}, err
+		}
+		if c.Base == state.Revision {
+			return api.ApplyResult{Revision: state.Revision, Index: state.Index}, nil
+		} // else the proposal is refused, with the words who was faster
 	}
 	if err := s.acceptable(state, c.Delta, terms); err != nil {
 		return api.ApplyResult{}, err
 	}
 	now := time.Now().UTC()
-	c.Note.At, c.Note.Author, c.Note.Message = now, s.author(ctx, terms.Author), strings.Join(strings.Fields(terms.Message), " ")
-	c.Note.Summary = config.Summary(config.Diff(c.Delta.Part(state.Config), c.Delta.Part(c.Delta.Apply(state.Config))))
 	if terms.Confirm > 0 {
-		c.Trial = &fsm.Trial{Revision: c.Base + 1, Until: now.Add(terms.Confirm), Below: terms.RevertBelow}
+		leaders, err := s.clock(ctx)
+		if err != nil {
+			return api.ApplyResult{}, err
+		}
+		c.Trial = &fsm.Trial{Revision: c.Base + 1, Until: leaders.Add(terms.Confirm), Below: terms.RevertBelow}
 	}
+	c.Note.At, c.Note.Author, c.Note.Message = now, s.author(ctx, terms.Author), program.Printable(terms.Message, maxMessage)
+	c.Note.Summary = config.Summary(config.Diff(c.Delta.Part(state.Config), c.Delta.Part(c.Delta.Apply(state.Config))))
 	if err := s.propose(ctx, c); err != nil {
 		return api.ApplyResult{}, err
 	}

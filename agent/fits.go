@@ -11,10 +11,26 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// fits says what of a configuration the directors that answer could not do, each thing once.
-func (s *session) fits(cfg fsm.Config) config.Problems {
+// fits says what of a configuration the directors that answer could not do, each thing once. What is just as
+// true of the present one is a warning: to refuse would not mend it, and would forbid all other changes.
+func (s *session) fits(state *fsm.State, cfg fsm.Config) config.Problems {
 	live := s.everyReport(time.Now())
-	members := s.node.State().Members
+	return excused(fitsThem(cfg, live, state.Members), fitsThem(state.Config, live, state.Members))
+}
+
+// excused makes warnings of the errors that were there before.
+func excused(problems, before config.Problems) config.Problems {
+	known := map[[2]string]bool{}
+	for _, p := range before {
+		known[[2]string{p.Path, p.Text}] = true
+	}
+	for i, p := range problems {
+		problems[i].Warning = p.Warning || known[[2]string{p.Path, p.Text}]
+	}
+	return problems
+}
+
+func fitsThem(cfg fsm.Config, live map[string]received, members map[string]fsm.Member) config.Problems {
 	var all []misfit
 	for _, name := range slices.Sorted(maps.Keys(live)) {
 		if members[name].Role == fsm.RoleDirector {

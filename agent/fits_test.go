@@ -30,6 +30,43 @@ func TestADirectorThatCannotRefusePacketsIsNamedWithItsReason(t *testing.T) {
 	}
 }
 
+// TestWhatADirectorLackedBeforeForbidsNoOtherChange has a director whose interface went away.
+func TestWhatADirectorLackedBeforeForbidsNoOtherChange(t *testing.T) {
+	members := map[string]fsm.Member{"d1": {Name: "d1", Role: fsm.RoleDirector}, "d2": {Name: "d2", Role: fsm.RoleDirector}}
+	live := map[string]received{
+		"d1": {report: report{Name: "d1", Links: []string{"lo"}}}, "d2": {report: report{Name: "d2", Links: []string{"lo", "wan"}}},
+	}
+	with := func(routers ...fsm.Router) (c fsm.Config) {
+		c.Routers = map[string]fsm.Router{}
+		for _, r := range routers {
+			c.Routers[r.Name] = r
+		}
+		return c
+	}
+	web := fsm.Router{Name: "web", Interface: "wan"}
+	now := fitsThem(with(web), live, members)
+	if now.Err() == nil {
+		t.Fatalf("d1 lacks wan, and it is no error: %v", now)
+	}
+	web.VRID = 7
+	for _, tt := range []struct {
+		name     string
+		cfg      fsm.Config
+		errs     int
+		warnings int
+	}{
+		{"another change of the same router", with(web), 0, 1},
+		{"a router beside it", with(web, fsm.Router{Name: "in", Interface: "lo"}), 0, 1},
+		{"another that lacks it too", with(web, fsm.Router{Name: "in", Interface: "wan"}), 1, 1},
+		{"to an interface that nobody has", with(fsm.Router{Name: "web", Interface: "lan"}), 1, 0},
+	} {
+		got := excused(fitsThem(tt.cfg, live, members), now)
+		if len(got.Errors()) != tt.errs || len(got.Warnings()) != tt.warnings {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
 func TestAKernelThatCannotRefuseIsAskedNowAndThen(t *testing.T) {
 	r := refusals{reason: "no nf_tables", at: noon}
 	if got := r.why(noon.Add(askAgain - time.Second)); got != "no nf_tables" {

@@ -43,14 +43,45 @@ func noHistory(state *fsm.State) error {
 	return fmt.Errorf("a history is kept from feature level %d on, and the cluster is at %d: %w; once every member runs this version, `quorate upgrade finish` raises it", fsm.LevelHistory, state.Level, fsm.ErrLevel)
 }
 
+// asOf returns the configuration of a revision, with keys.
+func (s *session) asOf(ctx context.Context, revision uint64) (fsm.Config, error) {
+	state := s.node.State()
+	cfg, err := state.AsOf(revision)
+	if err == nil {
+		return cfg, nil
+	}
+	if state, err = s.latest(ctx); err != nil {
+		return fsm.Config{}, err
+	}
+	cfg, err = state.AsOf(revision)
+	if err != nil && state.Level < fsm.LevelHistory {
+		err = fmt.Errorf("revision %d: the cluster has the present one, %d, alone: %w", revision, state.Revision, noHistory(state))
+	}
+	return cfg, err
+}
+
 // ConfigAt implements [api.Agent].
-func (a *Agent) ConfigAt(_ context.Context, revision uint64) (fsm.Config, error) {
+func (a *Agent) ConfigAt(ctx context.Context, revision uint64) (fsm.Config, error) {
 	s, err := a.current()
 	if err != nil {
 		return fsm.Config{}, err
 	}
-	cfg, err := s.node.State().AsOf(revision)
+	cfg, err := s.asOf(ctx, revision)
 	return cfg.Hidden(), err
+}
+
+// Diff implements [api.Agent]. Who asks sees no keys, and could not compare them.
+func (a *Agent) Diff(ctx context.Context, from, to uint64) ([]config.Change, error) {
+	s, err := a.current()
+	if err != nil {
+		return nil, err
+	}
+	before, err := s.asOf(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	after, err := s.asOf(ctx, to)
+	return config.DiffKeys(before, after), err
 }
 
 // PlanRollback implements [api.Agent].
@@ -59,7 +90,7 @@ func (a *Agent) PlanRollback(ctx context.Context, r api.RollbackRequest) (api.Pl
 	if err != nil {
 		return api.Plan{}, err
 	}
-	cfg, err := s.node.State().AsOf(r.Revision)
+	cfg, err := s.asOf(ctx, r.Revision)
 	if err != nil {
 		return api.Plan{}, err
 	}
@@ -72,11 +103,19 @@ func (a *Agent) Rollback(ctx context.Context, r api.RollbackRequest) (api.ApplyR
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
-	cfg, err := s.node.State().AsOf(r.Revision)
+	cfg, err := s.asOf(ctx, r.Revision)
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
 	return s.put(ctx, wanted{base: r.Base, config: cfg, terms: r.Terms, returns: true, cause: fmt.Sprintf("rollback to revision %d", r.Revision)})
+}
+
+// editable says why a cluster takes no edits.
+func editable(state *fsm.State) error {
+	if state.Level < fsm.LevelHistory {
+		return fmt.Errorf("edits without a file need a history: %w", noHistory(state))
+	}
+	return nil
 }
 
 // PlanEdit implements [api.Agent].
@@ -85,8 +124,10 @@ func (a *Agent) PlanEdit(ctx context.Context, r api.EditRequest) (api.Plan, erro
 	if err != nil {
 		return api.Plan{}, err
 	}
-	state := s.node.State()
-	d, err := config.Edited(state.Config, r.Edits)
+	if err := editable(s.node.State()); err != nil {
+		return api.Plan{}, err
+	}
+	state, d, err := s.edited(ctx, r.Edits)
 	if err != nil {
 		return api.Plan{}, err
 	}
@@ -106,7 +147,7 @@ func (a *Agent) Edit(ctx context.Context, r api.EditRequest) (api.ApplyResult, e
 	defer cancel()
 	for try := 1; ; try++ {
 		news := s.node.Changed()
-		res, err := s.edit(ctx, s.node.State(), r)
+		res, err := s.edit(ctx, r)
 		if !errors.Is(err, fsm.ErrStale) || try == editTries {
 			return res, err
 		}
@@ -118,17 +159,32 @@ func (a *Agent) Edit(ctx context.Context, r api.EditRequest) (api.ApplyResult, e
 	}
 }
 
-func (s *session) edit(ctx context.Context, state *fsm.State, r api.EditRequest) (api.ApplyResult, error) {
-	if state.Level < fsm.LevelHistory {
-		return api.ApplyResult{}, fmt.Errorf("edits without a file need a history: %w", noHistory(state))
+// edited returns what edits change, and in which state. That they change nothing, or are of what is not there,
+// is said of the latest one.
+func (s *session) edited(ctx context.Context, edits []config.Edit) (*fsm.State, fsm.Delta, error) {
+	state := s.node.State()
+	d, err := config.Edited(state.Config, edits)
+	if err == nil && !d.Empty() {
+		return state, d, nil
 	}
-	d, err := config.Edited(state.Config, r.Edits)
+	if state, err = s.latest(ctx); err != nil {
+		return nil, d, err
+	}
+	d, err = config.Edited(state.Config, edits)
+	return state, d, err
+}
+
+func (s *session) edit(ctx context.Context, r api.EditRequest) (api.ApplyResult, error) {
+	if err := editable(s.node.State()); err != nil {
+		return api.ApplyResult{}, err
+	}
+	state, d, err := s.edited(ctx, r.Edits)
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
 	look := inQuestion(state.Config, d)
-	problems := append(append(config.Validate(look), config.MissingKeys(state.Config, look)...), s.fits(look)...)
-	if err := problems.Err(); err != nil {
+	problems := append(append(config.Validate(look), config.MissingKeys(state.Config, look)...), s.fits(state, look)...)
+	if err := inALine(problems); err != nil {
 		return api.ApplyResult{}, err
 	}
 	res, err := s.change(ctx, state, fsm.ChangeConfig{Base: state.Revision, Delta: d}, r.Terms)
@@ -138,6 +194,19 @@ func (s *session) edit(ctx context.Context, state *fsm.State, r api.EditRequest)
 	res.Changes = config.Diff(d.Part(state.Config), d.Part(d.Apply(state.Config)))
 	res.Warnings = about(d, problems.Warnings())
 	return res, nil
+}
+
+// inALine is the errors among problems as one: an edit has no lines of a file.
+func inALine(problems config.Problems) error {
+	var texts []string
+	for _, p := range problems.Errors() {
+		p.Path = ""
+		texts = append(texts, strings.TrimPrefix(p.String(), "error: "))
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(texts, "; "))
 }
 
 // inQuestion returns of the configuration after an edit what has to be looked at: of the services those alone

@@ -79,16 +79,25 @@ func onTrial(state *fsm.State) []string {
 		state.History[len(state.History)-1], state.Trial.Until.Local().Format(time.DateTime))}
 }
 
-// Confirm implements [api.Agent].
+// Confirm implements [api.Agent]. Of a revision that is confirmed already it has nothing to do.
 func (a *Agent) Confirm(ctx context.Context, r api.ConfirmRequest) (api.ApplyResult, error) {
 	s, err := a.current()
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
-	state := s.node.State()
 	if r.Revision == 0 {
+		state := s.node.State()
 		if state.Trial == nil {
-			return api.ApplyResult{}, fmt.Errorf("no change waits to be confirmed: the cluster is at revision %d, `quorate history` says how it came there", state.Revision)
+			if state, err = s.latest(ctx); err != nil {
+				return api.ApplyResult{}, err
+			}
+		}
+		if state.Trial == nil {
+			fate := ""
+			if len(state.History) > 0 {
+				fate = " (" + state.Fate(state.Revision) + ")"
+			}
+			return api.ApplyResult{}, fmt.Errorf("no change waits to be confirmed: the cluster is at revision %d%s, `quorate history` says how it came there", state.Revision, fate)
 		}
 		r.Revision = state.Trial.Revision
 	}

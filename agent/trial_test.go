@@ -110,6 +110,17 @@ func TestOnlyWhatAnEditTouchesIsLookedAt(t *testing.T) {
 	}
 }
 
+func TestAnEditSaysItsMistakesInALine(t *testing.T) {
+	p := config.Problem{Path: `services["web"]`, Text: "a is not b", Hint: "c"}
+	err := inALine(config.Problems{p, {Warning: true, Text: "d"}, {Text: "e"}})
+	if err == nil || err.Error() != "a is not b (c); e" {
+		t.Errorf("%v", err)
+	}
+	if err := inALine(config.Problems{{Warning: true, Text: "d"}}); err != nil {
+		t.Errorf("a warning alone: %v", err)
+	}
+}
+
 func TestTheAuthorIsWhoTheKernelSays(t *testing.T) {
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {

@@ -67,6 +67,18 @@ func history(mux *http.ServeMux, a Agent) {
 		cfg, err := a.ConfigAt(r.Context(), revision)
 		return ApplyRequest{Base: revision, Config: cfg}, err
 	})
+	get(mux, "/v1/diff", func(r *http.Request) (any, error) {
+		var revisions [2]uint64
+		for i, name := range []string{"from", "to"} {
+			n, err := strconv.ParseUint(r.FormValue(name), 10, 64)
+			if err != nil {
+				return nil, badRequest{fmt.Errorf("%s=%q is not the number of a revision", name, r.FormValue(name))}
+			}
+			revisions[i] = n
+		}
+		changes, err := a.Diff(r.Context(), revisions[0], revisions[1])
+		return append([]config.Change{}, changes...), err // [] in JSON, not null
+	})
 	post(mux, "/v1/rollback/plan", func(ctx context.Context, q RollbackRequest) (any, error) { return a.PlanRollback(ctx, q) })
 	post(mux, "/v1/rollback", func(ctx context.Context, q RollbackRequest) (any, error) { return a.Rollback(ctx, q) })
 	post(mux, "/v1/edit/plan", func(ctx context.Context, q EditRequest) (any, error) { return a.PlanEdit(ctx, q) })
@@ -84,6 +96,11 @@ func (c *Client) ConfigAt(ctx context.Context, revision uint64) (fsm.Config, err
 	var q ApplyRequest
 	err := c.call(ctx, http.MethodGet, "/v1/config?revision="+strconv.FormatUint(revision, 10), nil, &q)
 	return q.Config, err
+}
+
+// Diff implements [Agent].
+func (c *Client) Diff(ctx context.Context, from, to uint64) (changes []config.Change, err error) {
+	return changes, c.call(ctx, http.MethodGet, fmt.Sprintf("/v1/diff?from=%d&to=%d", from, to), nil, &changes)
 }
 
 // PlanRollback implements [Agent].

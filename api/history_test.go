@@ -25,6 +25,10 @@ func (f *fake) ConfigAt(_ context.Context, revision uint64) (fsm.Config, error) 
 	return model, f.ask("config", revision)
 }
 
+func (f *fake) Diff(_ context.Context, from, to uint64) ([]config.Change, error) {
+	return plan.Changes, f.ask("diff", from, to)
+}
+
 func (f *fake) PlanRollback(_ context.Context, r api.RollbackRequest) (api.Plan, error) {
 	return plan, f.ask("plan", r)
 }
@@ -55,6 +59,7 @@ func historyCalls() []call {
 	return []call{
 		{"History", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) { return one(a.History(ctx)) }, []any{"history"}, []any{[]api.Revision{revision}}, false},
 		{"ConfigAt", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) { return one(a.ConfigAt(ctx, 5)) }, []any{"config", uint64(5)}, []any{model}, false},
+		{"Diff", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) { return one(a.Diff(ctx, 5, 7)) }, []any{"diff", uint64(5), uint64(7)}, []any{plan.Changes}, false},
 		{"PlanRollback", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
 			return one(a.PlanRollback(ctx, rollback))
 		}, []any{"plan", rollback}, []any{plan}, false},

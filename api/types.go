@@ -269,6 +269,7 @@ type Agent interface {
 	Restore(ctx context.Context, r RestoreRequest) (ApplyResult, error)
 	History(ctx context.Context) ([]Revision, error)
 	ConfigAt(ctx context.Context, revision uint64) (fsm.Config, error)
+	Diff(ctx context.Context, from, to uint64) ([]config.Change, error) // of revisions, keys included, which it does not show
 	PlanRollback(ctx context.Context, r RollbackRequest) (Plan, error)
 	Rollback(ctx context.Context, r RollbackRequest) (ApplyResult, error)
 	PlanEdit(ctx context.Context, r EditRequest) (Plan, error)

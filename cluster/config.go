@@ -42,6 +42,9 @@ type Config struct {
 	// context ends with the leadership.
 	Duties []func(ctx context.Context, n *Node)
 
+	// Now is the clock by which this node, while it leads, tells the others the time. nil: this machine's.
+	Now func() time.Time
+
 	// Unfenced reports, in tests, whether this node goes on though a recovery has left it behind.
 	Unfenced func() bool
 	step     func(string) // tests: told of each step of a recovery
@@ -77,6 +80,9 @@ func (c Config) checked() (Config, error) {
 	}
 	if c.CertificateLife == 0 {
 		c.CertificateLife = memberLifetime
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.step == nil {
 		c.step = func(string) {}

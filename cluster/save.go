@@ -12,8 +12,9 @@ import (
 
 // point is how far the cluster had come at an instant, and with what state.
 type point struct {
-	Index uint64 `json:"index"`
-	Hash  string `json:"hash"`
+	Index uint64    `json:"index"`
+	Hash  string    `json:"hash"`
+	Now   time.Time `json:"now,omitzero"` // by the leader's clock
 }
 
 // errDiverged means that this node is not to be asked for the cluster's state.
@@ -55,6 +56,23 @@ func (n *Node) Saved(ctx context.Context, stale bool) (fsm.Saved, error) {
 	return out, errors.New("the state changes too fast to be compared with the leader's: try again, or save what this director has with --stale")
 }
 
+// CatchUp waits until this node's state shows everything that was confirmed to anybody before the call, and
+// returns what time it is by the leader's clock. Without a leader, which alone knows, it is [ErrNoLeader].
+func (n *Node) CatchUp(ctx context.Context) (time.Time, error) {
+	at, err := n.agreedPoint(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	n.waitApplied(ctx, at.Index)
+	if err := n.Halted(); err != nil {
+		return time.Time{}, err
+	}
+	if is := n.State().Index; is < at.Index {
+		return time.Time{}, fmt.Errorf("%s has applied log entry %d, and %d is agreed: ask another director", n.id.Name, is, at.Index)
+	}
+	return at.Now, nil
+}
+
 // agreedPoint asks the leader for a point that is not before anything that was confirmed, and waits a
 // while for there to be one.
 func (n *Node) agreedPoint(ctx context.Context) (point, error) {
@@ -73,7 +91,7 @@ func (n *Node) agreedPoint(ctx context.Context) (point, error) {
 			err = n.call(ctx, leader, http.MethodGet, "/cluster/point", nil, &at)
 		}
 		var dial *dialError
-		if !errors.Is(err, errNotLeader) && !errors.As(err, &dial) {
+		if !errors.Is(err, errNotLeader) && !errors.Is(err, ErrUncertain) && !errors.As(err, &dial) { // a question has no effect
 			return at, err
 		}
 		pause(waiting, n.cfg.Heartbeat/20)
@@ -92,7 +110,7 @@ func (n *Node) leadersPoint(ctx context.Context) (point, error) {
 		return point{}, err
 	}
 	s := n.State()
-	return point{s.Index, s.Hash()}, nil
+	return point{s.Index, s.Hash(), n.cfg.Now().UTC()}, nil
 }
 
 func (n *Node) servePoint(w http.ResponseWriter, r *http.Request) {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/quorate/quorate/fsm"
 )
@@ -34,6 +35,36 @@ func TestASavedStateHasEverythingThatWasConfirmed(t *testing.T) {
 			})
 		}
 		all.Wait()
+	}
+}
+
+// TestWhoCatchesUpHasAllThatWasConfirmed also sees that the time is the leader's.
+func TestWhoCatchesUpHasAllThatWasConfirmed(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, "a")
+	cfg.Now = func() time.Time { return time.Now().Add(time.Hour) }
+	if err := Init(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	a := start(t, cfg)
+	eventually(t, "a leads", func() error { return leads(a) })
+	b := join(t, a, "b")
+	for i := range 20 {
+		if err := a.Propose(t.Context(), drain("b", i%2 == 0)); err != nil {
+			t.Fatal(err)
+		}
+		want := a.State().Index
+		now, err := b.CatchUp(t.Context())
+		if err != nil || b.State().Index < want {
+			t.Fatalf("caught up with %d of %d: %v", b.State().Index, want, err)
+		}
+		if ahead := time.Until(now); ahead < 59*time.Minute || ahead > 61*time.Minute {
+			t.Fatalf("the leader's clock is an hour ahead, and b was told of one that is %v ahead", ahead)
+		}
+	}
+	a.kill()
+	if _, err := b.CatchUp(t.Context()); !errors.Is(err, ErrNoLeader) {
+		t.Errorf("without a leader: %v", err)
 	}
 }
 

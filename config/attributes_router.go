@@ -92,7 +92,7 @@ func authAttrs(a fsm.Auth) []attr {
 		if key == "" {
 			return attr{name: name, value: quote(keptKey), text: keptKey}
 		}
-		return attr{name: name, value: quote(key), text: "(new)"}
+		return attr{name: name, value: quote(key), text: newKey}
 	}
 	other := key("other_key", a.OtherKey)
 	if a.OtherID == 0 && a.OtherKey == "" {

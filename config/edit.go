@@ -147,14 +147,13 @@ func (e Edit) server(s *fsm.Service) error {
 }
 
 func (e Edit) fallback(s *fsm.Service) error {
-	if e.Verb == Remove {
-		if s.Fallback == nil {
-			return fmt.Errorf("service %q has no fallback", e.In)
-		}
+	switch {
+	case e.Verb != Add && s.Fallback == nil:
+		return fmt.Errorf("service %q has no fallback: %w (`quorate add fallback %s ADDRESS` adds one)", e.In, fsm.ErrNotFound, e.In)
+	case e.Verb == Remove:
 		s.Fallback = nil
 		return nil
-	}
-	if e.Verb == Add && s.Fallback != nil {
+	case e.Verb == Add && s.Fallback != nil:
 		return fmt.Errorf("service %q has a fallback already: `quorate set fallback %s ADDRESS` replaces it", e.In, e.In)
 	}
 	bare, err := e.one(*s, nil)
@@ -221,15 +220,19 @@ func (e Edit) one(s fsm.Service, attrs []attr) (fsm.Service, error) {
 	return parsed.Services[e.In], err
 }
 
-// parse reads what was written as a cluster file. Its lines are nothing that the user has seen.
+// parse reads what was written as a cluster file. Its lines are nothing that the user has seen: all mistakes are
+// one.
 func (e Edit) parse(w *writer) (fsm.Config, error) {
 	c, problems := ParseCluster("", w.Bytes())
-	var errs []error
+	var texts []string
 	for _, p := range problems.Errors() {
 		p.File, p.Path, p.Line = "", "", 0
-		errs = append(errs, errors.New(strings.TrimPrefix(p.String(), "error: ")))
+		texts = append(texts, strings.TrimPrefix(p.String(), "error: "))
 	}
-	return c, errors.Join(errs...)
+	if len(texts) > 0 {
+		return c, errors.New(strings.Join(texts, "; "))
+	}
+	return c, nil
 }
 
 var (

@@ -122,13 +122,17 @@ func TestAnEditThatCannotBeSaysWhatWouldBe(t *testing.T) {
 		{Edit{Modify, KindCheck, "web", "https", nil}, []string{"no check of service \"web\": https", `did you mean "http"?`}},
 		{Edit{Add, KindCheck, "web", "http", nil}, []string{"quorate set check web http"}},
 		{Edit{Add, KindCheck, "web", "htps", nil}, []string{"unknown kind of check"}},
-		{Edit{Remove, KindFallback, "mark", "", nil}, []string{"has no fallback"}},
+		{Edit{Remove, KindFallback, "mark", "", nil}, []string{"has no fallback: not found"}},
+		{Edit{Modify, KindFallback, "mark", "[2001:db8::9]:80", nil}, []string{"has no fallback: not found", "`quorate add fallback mark ADDRESS`"}},
 		{Edit{Add, KindService, "web", "", nil}, []string{"is there already"}},
 		{Edit{Add, KindService, "dns", "", nil}, []string{"neither an address nor a mark"}},
 		{Edit{Remove, KindRouter, "wed", "", nil}, []string{`did you mean "web"?`}},
 		{Edit{Modify, KindHook, "web", "", nil}, []string{"only router, service, server"}},
 	} {
 		_, err := Edited(edited(t), []Edit{tt.e})
+		if err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("%+v: more than one line: %v", tt.e, err)
+		}
 		for _, want := range tt.want {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%+v: %v, want %q", tt.e, err, want)

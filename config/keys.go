@@ -32,6 +32,33 @@ func KeepKeys(before, after fsm.Config, have fsm.Secrets) fsm.Config {
 	return after
 }
 
+// DiffKeys is [Diff] of two configurations that have all their keys. It shows none either: of one that is
+// another it says no more than that.
+func DiffKeys(before, after fsm.Config) []Change {
+	changes := Diff(before, after)
+	for _, c := range changes {
+		for i, f := range c.Fields {
+			switch {
+			case c.Kind != KindAuth:
+			case f.Old == newKey && f.New == newKey:
+				c.Fields[i].Old, c.Fields[i].New = oneKey, otherKey
+			case f.New == newKey:
+				c.Fields[i].New = otherKey
+			case f.Old == newKey:
+				c.Fields[i].Old = oneKey
+			}
+		}
+	}
+	return changes
+}
+
+// What a difference says in the place of keys.
+const (
+	newKey   = "(new)"
+	oneKey   = "(one)"
+	otherKey = "(other)"
+)
+
 // MissingKeys says which routers are to keep a key that the cluster does not have. [Validate] cannot: it
 // sees one configuration alone.
 func MissingKeys(before, after fsm.Config) Problems {

@@ -84,3 +84,31 @@ func TestAKeyIsKeptByItsNumberOnceThereAreTwo(t *testing.T) {
 		t.Errorf("a key alone that gets another number: %q", got)
 	}
 }
+
+func TestADifferenceOfKeysAloneIsToldWithoutThem(t *testing.T) {
+	with := func(keys ...string) fsm.Config {
+		r := fsm.Router{Name: "r"}
+		switch len(keys) {
+		case 1:
+			r.Auth = &fsm.Auth{Kind: fsm.AuthPassword, Key: keys[0]}
+		case 2:
+			r.Auth = &fsm.Auth{Kind: fsm.AuthHMAC, KeyID: 1, Key: keys[0], OtherID: 2, OtherKey: keys[1]}
+		}
+		return fsm.Config{Routers: map[string]fsm.Router{"r": r}}
+	}
+	for _, tt := range []struct {
+		name          string
+		before, after fsm.Config
+		want          string // a part of it
+	}{
+		{"another", with("s3cret-a"), with("s3cret-b"), "key : (one) -> (other)\n"},
+		{"another of two", with("s3cret-a", "s3cret-b"), with("s3cret-a", "s3cret-c"), "other_key : (one) -> (other)\n"},
+		{"the same", with("s3cret-a", "s3cret-b"), with("s3cret-a", "s3cret-b"), "No change.\n"},
+		{"one that was not there", with(), with("s3cret-a"), "key = (other)\n"},
+	} {
+		got := Render(DiffKeys(tt.before, tt.after))
+		if !strings.Contains(got, tt.want) || strings.Contains(got, "s3cret") || strings.Count(got, "(other)") > 1 {
+			t.Errorf("%s:\n%s, want %q", tt.name, got, tt.want)
+		}
+	}
+}

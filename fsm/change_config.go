@@ -116,7 +116,8 @@ func (s *State) aheadOfBefore(had map[string]Ownership) {
 	}
 }
 
-// ConfirmConfig keeps a change that was on trial.
+// ConfirmConfig keeps a change that was on trial. Of one that is kept already it is no change and no error: who
+// confirmed it may not have heard so.
 type ConfirmConfig struct {
 	Revision uint64
 	Author   string
@@ -125,6 +126,9 @@ type ConfirmConfig struct {
 func (ConfirmConfig) kind() string { return "confirm-config/1" }
 
 func (c ConfirmConfig) apply(s State) (State, []Change, error) {
+	if p, ok := s.past(c.Revision); ok && p.Confirmed != "" {
+		return s, nil, nil
+	}
 	if s.Trial == nil || s.Trial.Revision != c.Revision {
 		return s, nil, s.noTrial(c.Revision)
 	}
@@ -136,10 +140,7 @@ func (c ConfirmConfig) apply(s State) (State, []Change, error) {
 
 // noTrial says why there is nothing to confirm or to take back.
 func (s State) noTrial(revision uint64) error {
-	if s.Revision > revision && len(s.History) > 0 {
-		return fmt.Errorf("revision %d does not wait to be confirmed: %w: %s", revision, ErrStale, s.History[len(s.History)-1])
-	}
-	return fmt.Errorf("revision %d does not wait to be confirmed: %w", revision, ErrStale)
+	return fmt.Errorf("revision %d does not wait to be confirmed: %w: %s; `quorate history` has what happened", revision, ErrStale, s.Fate(revision))
 }
 
 // RevertConfig takes back a change that was on trial.

@@ -292,7 +292,7 @@ func TestAnOwnerByForceIsRememberedUntilTheNext(t *testing.T) {
 }
 
 func TestReadersOfAnOldStateSeeNoChange(t *testing.T) {
-	for _, cmds := range [][]Command{history(), changes()} {
+	for _, cmds := range [][]Command{history(), changes(), append([]Command{level2()}, requests()...)} {
 		s := Empty
 		for i, c := range cmds {
 			before := s.Hash()
@@ -309,7 +309,7 @@ func TestReadersOfAnOldStateSeeNoChange(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, c := range slices.Concat(history(), changes()) {
+	for _, c := range slices.Concat(history(), changes(), requests()) {
 		entry, _ := Encode(c)
 		f.Add(entry)
 	}

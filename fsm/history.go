@@ -97,6 +97,34 @@ func (s State) AsOf(revision uint64) (Config, error) {
 	return c, nil
 }
 
+// past returns what is remembered of a revision.
+func (s State) past(revision uint64) (Past, bool) {
+	i := slices.IndexFunc(s.History, func(p Past) bool { return p.Revision == revision })
+	if i < 0 {
+		return Past{}, false
+	}
+	return s.History[i], true
+}
+
+// Fate says what became of a revision, in a few words, to who would confirm it or take it back.
+func (s State) Fate(revision uint64) string {
+	p, known := s.past(revision)
+	next, later := s.past(revision + 1)
+	switch {
+	case revision > s.Revision:
+		return fmt.Sprintf("the cluster is at revision %d", s.Revision)
+	case known && p.Confirmed != "":
+		return fmt.Sprintf("revision %d was confirmed by %s", revision, p.Confirmed)
+	case later && strings.HasPrefix(next.Cause, fmt.Sprintf("takes back revision %d:", revision)):
+		return "it was taken back by " + next.String()
+	case later:
+		return "after it came " + next.String()
+	case known:
+		return "it is here to stay: " + p.String()
+	}
+	return "it is not in the history any more"
+}
+
 // Hidden returns the configuration without the keys of its routers.
 func (c Config) Hidden() Config {
 	routers := maps.Clone(c.Routers)

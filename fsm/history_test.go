@@ -241,6 +241,44 @@ func TestAChangeOnTrialHoldsOthersBackUntilItIsOver(t *testing.T) {
 	}
 }
 
+func TestAConfirmIsMadeAgainWithoutAnEffect(t *testing.T) {
+	kept := playOn(t, play(t, changes()[:4]), []Command{ConfirmConfig{Revision: 3, Author: "eve@d2"}})
+	for _, s := range []State{kept, playOn(t, kept, []Command{ChangeConfig{Base: 3, Delta: weighed(7)}})} {
+		next, feed, err := Apply(s, s.Index+1, ConfirmConfig{Revision: 3, Author: "bob@d3"})
+		if p, _ := next.past(3); err != nil || feed != nil || p.Confirmed != "eve@d2" || next.Revision != s.Revision {
+			t.Errorf("confirmed again at revision %d: %v, %v, %+v", s.Revision, err, feed, p)
+		}
+	}
+	// It does not confirm what waits now.
+	s := playOn(t, kept, []Command{ChangeConfig{Base: 3, Delta: weighed(7), Trial: &Trial{Revision: 4, Until: noon}}})
+	if next, _, err := Apply(s, s.Index+1, ConfirmConfig{Revision: 3, Author: "bob@d3"}); err != nil || next.Trial == nil {
+		t.Errorf("on trial %+v, %v", next.Trial, err)
+	}
+}
+
+func TestWhatDoesNotWaitSaysWhatBecameOfIt(t *testing.T) {
+	tried := play(t, changes()[:4])
+	reverted := playOn(t, tried, []Command{RevertConfig{Revision: 3, Note: Note{Author: "d1", Cause: "takes back revision 3: it was not confirmed in time"}}})
+	kept := playOn(t, tried, []Command{ConfirmConfig{Revision: 3, Author: "eve@d2"}})
+	for _, tt := range []struct {
+		name string
+		s    State
+		c    Command
+		want string
+	}{
+		{"taken back", reverted, ConfirmConfig{Revision: 3}, "it was taken back by revision 4 by d1: takes back revision 3: it was not confirmed in time"},
+		{"confirmed", kept, RevertConfig{Revision: 3}, "revision 3 was confirmed by eve@d2"},
+		{"never on trial", tried, ConfirmConfig{Revision: 2}, "after it came revision 3 by root@d1: no alone"},
+		{"never on trial, and the last", play(t, changes()[:3]), ConfirmConfig{Revision: 2}, "it is here to stay: revision 2 by root@d1: a key"},
+		{"not there yet", tried, ConfirmConfig{Revision: 9}, "the cluster is at revision 3"},
+	} {
+		_, _, err := Apply(tt.s, tt.s.Index+1, tt.c)
+		if !errors.Is(err, ErrStale) || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "quorate history") {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
 func TestAChangeTouchesOnlyWhatItNames(t *testing.T) {
 	s := play(t, changes()[:2])
 	other := articleConfig().Services["web"]

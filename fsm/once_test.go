@@ -1,8 +1,10 @@
 package fsm
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,6 +16,26 @@ func requests() []Command {
 	return []Command{
 		Once{Request: "r1", Command: SetDraining{Name: "d1", Draining: true}},
 		Once{Request: "r1", Since: 7, Command: SetDraining{Name: "d1", Draining: true}},
+	}
+}
+
+func TestRequestsAreInTheGoldenSnapshot(t *testing.T) {
+	s := play(t, append([]Command{level2()}, requests()...))
+	for i := range requestsKept {
+		s, _, _ = through(t, s, Once{Request: fmt.Sprintf("more%d", i), Command: renew(s)})
+	}
+	s.Requests = s.Requests[len(s.Requests)-2:] // the others are alike
+	if s.Forgotten == 0 {
+		t.Fatal("none is forgotten")
+	}
+	var b bytes.Buffer
+	if err := WriteSnapshot(&b, s); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "snapshot-requests.txt", b.Bytes())
+	back, err := ReadSnapshot(&b)
+	if err != nil || back.Forgotten != s.Forgotten || !slices.Equal(back.Requests, s.Requests) {
+		t.Errorf("%v, %d: %v", back.Requests, back.Forgotten, err)
 	}
 }
 

@@ -46,6 +46,16 @@ type whole struct {
 	api.Agent
 
 	applied []api.ApplyRequest
+	terms   []api.Terms // of all that was asked to be changed
+}
+
+// on notes the terms of a change, and answers it.
+func (w *whole) on(t api.Terms, res api.ApplyResult) (api.ApplyResult, error) {
+	w.terms = append(w.terms, t)
+	if t.Confirm > 0 {
+		res.Until = noon.Add(t.Confirm)
+	}
+	return res, nil
 }
 
 // current is the configuration of the cluster.
@@ -104,7 +114,7 @@ func (w *whole) Plan(_ context.Context, r api.ApplyRequest) (api.Plan, error) {
 
 func (w *whole) Apply(_ context.Context, r api.ApplyRequest) (api.ApplyResult, error) {
 	w.applied = append(w.applied, r)
-	return api.ApplyResult{Revision: r.Base + 1, Index: 43}, nil
+	return w.on(r.Terms, api.ApplyResult{Revision: r.Base + 1, Index: 43})
 }
 
 func (w *whole) History(context.Context) ([]api.Revision, error) {
@@ -125,6 +135,15 @@ func (w *whole) ConfigAt(_ context.Context, revision uint64) (fsm.Config, error)
 	return current(), nil
 }
 
+func (w *whole) Diff(ctx context.Context, from, to uint64) ([]config.Change, error) {
+	before, err := w.ConfigAt(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	after, err := w.ConfigAt(ctx, to)
+	return config.DiffKeys(before, after), err
+}
+
 func (w *whole) PlanRollback(ctx context.Context, r api.RollbackRequest) (api.Plan, error) {
 	cfg, err := w.ConfigAt(ctx, r.Revision)
 	if err != nil {
@@ -134,7 +153,7 @@ func (w *whole) PlanRollback(ctx context.Context, r api.RollbackRequest) (api.Pl
 }
 
 func (w *whole) Rollback(_ context.Context, r api.RollbackRequest) (api.ApplyResult, error) {
-	return api.ApplyResult{Revision: r.Base + 1, Index: 43}, nil
+	return w.on(r.Terms, api.ApplyResult{Revision: r.Base + 1, Index: 43})
 }
 
 func (w *whole) PlanEdit(ctx context.Context, r api.EditRequest) (api.Plan, error) {
@@ -151,13 +170,10 @@ func (w *whole) Edit(_ context.Context, r api.EditRequest) (api.ApplyResult, err
 		return api.ApplyResult{}, err
 	}
 	res := api.ApplyResult{Revision: 8, Index: 43, Changes: config.Diff(current(), d.Apply(current()))}
-	if r.Confirm > 0 {
-		res.Until = noon.Add(r.Confirm)
-	}
 	if len(res.Changes) == 0 {
 		res.Revision = 7
 	}
-	return res, nil
+	return w.on(r.Terms, res)
 }
 
 func (w *whole) Confirm(_ context.Context, r api.ConfirmRequest) (api.ApplyResult, error) {

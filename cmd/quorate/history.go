@@ -73,15 +73,10 @@ func diffCommand(c *cli) *cobra.Command {
 				}
 				revisions[i] = n
 			}
-			before, err := c.client().ConfigAt(cmd.Context(), revisions[0])
+			changes, err := c.client().Diff(cmd.Context(), revisions[0], revisions[1])
 			if err != nil {
 				return err
 			}
-			after, err := c.client().ConfigAt(cmd.Context(), revisions[1])
-			if err != nil {
-				return err
-			}
-			changes := config.Diff(before, after)
 			if c.json() {
 				err = printJSON(cmd.OutOrStdout(), append([]config.Change{}, changes...))
 			} else {

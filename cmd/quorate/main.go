@@ -23,7 +23,7 @@ var version = "devel"
 const (
 	exitOK     = 0
 	exitError  = 1
-	exitChange = 2 // of plan: there is something to apply
+	exitChange = 2 // of plan, --plan and diff: something would change, or does; of import: not all was carried over
 )
 
 // exitCode is an error that says nothing more than how to end.

@@ -160,6 +160,29 @@ func TestApplyShowsThePlanAndAsks(t *testing.T) {
 	}
 }
 
+// TestTermsReachTheAgent gives each command that changes the configuration all of its flags.
+func TestTermsReachTheAgent(t *testing.T) {
+	for _, args := range [][]string{
+		{"apply", "testdata/new.hcl", "--yes"}, {"rollback", "6", "--yes"},
+		{"set", "router", "web", "interval=2s"}, {"remove", "router", "web"},
+	} {
+		a := &whole{}
+		var out, errOut bytes.Buffer
+		code := run(append(args, "-m", "for the sale", "--confirm", "90s", "--revert-below", "50%", "--socket", serve(t, a)), strings.NewReader(""), &out, &errOut)
+		if code != 0 || len(a.terms) != 1 || a.terms[0].Author == "" {
+			t.Errorf("%v: exit %d, %+v, %s", args, code, a.terms, errOut.String())
+			continue
+		}
+		a.terms[0].Author = ""
+		if want := (api.Terms{Message: "for the sale", Confirm: 90 * time.Second, RevertBelow: 50}); a.terms[0] != want {
+			t.Errorf("%v: %+v, want %+v", args, a.terms[0], want)
+		}
+		if !strings.Contains(out.String(), "it is taken back at 2026-11-01 12:01:30") {
+			t.Errorf("%v does not say when it is taken back: %s", args, out.String())
+		}
+	}
+}
+
 // openTerminal returns both ends of a new terminal.
 func openTerminal(t *testing.T) (master, terminal *os.File) {
 	t.Helper()

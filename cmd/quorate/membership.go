@@ -64,10 +64,20 @@ func leaveCommand(c *cli) *cobra.Command {
 }
 
 func removeCommand(c *cli) *cobra.Command {
+	const short = "End the membership of a director that is gone for good"
+	cmd := removeDirector(c, "remove NAME", short+", or remove a server, service, ... without a file")
+	cmd.AddCommand(removeDirector(c, "director NAME", short+", whatever its name is"))
+	removeEdits(c, cmd)
+	return cmd
+}
+
+// removeDirector makes the command that removes a member. It is there twice, since a director may be called as
+// what else can be removed.
+func removeDirector(c *cli, use, short string) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
-		Use:   "remove NAME",
-		Short: "End the membership of a director that is gone for good, or remove a server, service, ... without a file",
+		Use:   use,
+		Short: short,
 		Args:  arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			err := c.client().Remove(cmd.Context(), args[0], force)
@@ -78,7 +88,6 @@ func removeCommand(c *cli) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "remove it though it is alive, or the cluster loses its quorum")
-	removeEdits(c, cmd)
 	return cmd
 }
 

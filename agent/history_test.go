@@ -1,0 +1,90 @@
+package agent
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/fsm"
+)
+
+// TestADifferenceOfRevisionsKnowsKeys has two revisions that differ in a key alone.
+func TestADifferenceOfRevisionsKnowsKeys(t *testing.T) {
+	a, s := alone(t, nodeConfig(t, "d1", fsm.LevelHistory))
+	for i, key := range []string{"s3cret-a", "s3cret-b"} {
+		r := fsm.Router{Name: "r", Auth: &fsm.Auth{Kind: fsm.AuthPassword, Key: key}}
+		d := fsm.Delta{Routers: map[string]*fsm.Router{"r": &r}}
+		if _, err := s.change(t.Context(), s.node.State(), fsm.ChangeConfig{Base: uint64(i), Delta: d}, api.Terms{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	changes, err := a.Diff(t.Context(), 1, 2)
+	if text := config.Render(changes); err != nil || len(changes) != 1 || strings.Contains(text, "s3cret") {
+		t.Errorf("%v\n%s", err, text)
+	}
+	if changes, err := a.Diff(t.Context(), 2, 2); err != nil || len(changes) != 0 {
+		t.Errorf("of one with itself: %v, %v", changes, err)
+	}
+}
+
+func TestAClusterWithoutAHistorySaysSo(t *testing.T) {
+	a, s := alone(t, nodeConfig(t, "d1", 1))
+	edits := api.EditRequest{Edits: []config.Edit{{Verb: config.Remove, Kind: config.KindService, In: "web"}}}
+	for what, do := range map[string]func() error{
+		"edit": func() error {
+			_, err := a.Edit(t.Context(), edits)
+			return err
+		},
+		"edit --plan": func() error {
+			_, err := a.PlanEdit(t.Context(), edits)
+			return err
+		},
+		"rollback": func() error {
+			_, err := a.Rollback(t.Context(), api.RollbackRequest{Revision: 6})
+			return err
+		},
+		"the plan of a rollback": func() error {
+			_, err := a.PlanRollback(t.Context(), api.RollbackRequest{Revision: 6})
+			return err
+		},
+		"show --revision": func() error {
+			_, err := a.ConfigAt(t.Context(), 6)
+			return err
+		},
+		"diff": func() error {
+			_, err := a.Diff(t.Context(), 0, 6)
+			return err
+		},
+		"history": func() error {
+			_, err := a.History(t.Context())
+			return err
+		},
+		"--confirm": func() error {
+			_, err := s.change(t.Context(), s.node.State(), fsm.ChangeConfig{Delta: fsm.Delta{Services: map[string]*fsm.Service{"web": {}}}}, api.Terms{Confirm: time.Minute})
+			return err
+		},
+	} {
+		if err := do(); !errors.Is(err, fsm.ErrLevel) || !strings.Contains(err.Error(), "quorate upgrade finish") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := a.ConfigAt(t.Context(), s.node.State().Revision); err != nil {
+		t.Errorf("the present revision: %v", err)
+	}
+}
+
+func TestWhatNeedsAHistoryIsNotDoneAsIfItDidNot(t *testing.T) {
+	w := wanted{old: func(string, fsm.Config) fsm.Command { return nil }}
+	if state := (&fsm.State{Level: 1}); !w.plain(state) || w.plain(&fsm.State{Level: fsm.LevelHistory}) {
+		t.Error("a change without terms, at either level")
+	}
+	for _, terms := range []api.Terms{{Message: "why"}, {Confirm: time.Minute}, {RevertBelow: 50}} {
+		w.terms = terms
+		if w.plain(&fsm.State{Level: 1}) {
+			t.Errorf("%+v are dropped", terms)
+		}
+	}
+}
