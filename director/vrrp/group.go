@@ -34,6 +34,7 @@ type member struct {
 	// guest is a Backup that came to an Active group and hears a better router: the group neither
 	// takes from that one nor falls for it, and goes on without the guest until it is silent.
 	guest bool
+	waits time.Time // the deadline of a Backup whose timer has fired while it was held
 }
 
 // NewGroup returns a group without routers, in Initialize.
@@ -229,13 +230,13 @@ func (g *Group) expired(now time.Time) []Effect {
 		}
 	}
 	var effects []Effect
-	for _, m := range g.members {
+	for i, m := range g.members {
 		d := m.machine.Deadline()
 		if d.IsZero() || d.After(now) {
 			continue
 		}
 		if until := g.held(now, m); !until.IsZero() {
-			m.machine.deadline = until
+			m.machine.deadline, g.members[i].waits = until, until
 		}
 		effects = append(effects, tag(m.name, m.machine.Step(now, Expired{}))...)
 		if !m.guest && m.machine.state != g.state {
@@ -245,17 +246,19 @@ func (g *Group) expired(now time.Time) []Effect {
 	return g.settle(now, effects)
 }
 
-// holdUntil holds, or ends a hold: who waited for its end does not wait on.
+// holdUntil holds, or ends a hold: who waited for its end, or for that of one before, does not wait on.
 func (g *Group) holdUntil(now, until time.Time) {
-	for _, m := range g.members {
+	soonest := until
+	if soonest.Before(now) {
+		soonest = now
+	}
+	for i, m := range g.members {
 		d := m.machine.deadline
-		if m.machine.state != Backup || d.IsZero() || !d.Equal(g.hold.Add(m.machine.Skew())) || !until.Before(g.hold) {
+		end := soonest.Add(m.machine.Skew())
+		if m.machine.state != Backup || d.IsZero() || !d.Equal(m.waits) || !until.Before(g.hold) || !end.Before(d) {
 			continue
 		}
-		if until.Before(now) {
-			until = now
-		}
-		m.machine.deadline = until.Add(m.machine.Skew())
+		m.machine.deadline, g.members[i].waits = end, end
 	}
 	g.hold = until
 }
