@@ -61,7 +61,7 @@ func (f Facts) silent() []string {
 func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
-		s.quiet.again = false
+		s.quiet.again, s.quiet.alone = false, time.Time{}
 		s.release()
 		if s.quiet.choice != nil {
 			s.quiet.choice, s.quiet.suspect, s.quiet.told = nil, "", Take
