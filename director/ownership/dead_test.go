@@ -66,6 +66,27 @@ func TestAnOwnerIsNotTakenForDead(t *testing.T) {
 	}
 }
 
+func TestTwoThatDieTogetherCutNobodyOff(t *testing.T) {
+	s := newStory(t)
+	s.Voters = 5
+	for _, name := range []string{"w1", "w2"} { // which have no address on the segments
+		s.Members = append(s.Members, Member{Name: name, Alive: true, Witness: true, Unreached: []time.Duration{-1, -1}})
+	}
+	d3 := s.member("d3") // its last report, that it could own the group, counts yet
+	d3.Unheard, d3.Unreached = GoneAfter, []time.Duration{GoneAfter, GoneAfter}
+	s.silentFor(GoneAfter)
+	if !s.opened(Ask{To: "w1"}) {
+		t.Fatalf("it does not ask whether the owner is dead: %+v", s.begun)
+	}
+	for _, name := range []string{"w1", "w2"} {
+		s.says(name, Attestation{Gone: []string{"d1", "d3"}})
+	}
+	s.pass(attestLimit)
+	if !s.opened(claim) {
+		t.Errorf("it does not claim: %+v", s.begun)
+	}
+}
+
 func TestOneSharedSegmentIsEnoughToTakeAnOwnerForDead(t *testing.T) {
 	s := newStory(t)
 	s.member("d1").Unreached = []time.Duration{GoneAfter, -1}

@@ -142,12 +142,14 @@ func (f Facts) unreachedWhere(m Member, is func(router int) bool) bool {
 }
 
 // isolated reports whether this director reaches nobody on some segment, on which another could serve: then it may be
-// the one that is cut off. The owner that is thought to be dead does not count.
+// the one that is cut off. The owner that is thought to be dead does not count, nor does anybody else that is, whose last
+// report may say that it could.
 func (f Facts) isolated(owner string) bool {
+	dead := f.missing()
 	for i := range f.Keeper.Routers {
 		able, reached := false, false
 		for _, m := range f.Members {
-			if m.Name == owner || i >= len(m.Unreached) || m.Unreached[i] < 0 {
+			if m.Name == owner || slices.Contains(dead, m.Name) || i >= len(m.Unreached) || m.Unreached[i] < 0 {
 				continue
 			}
 			able, reached = able || m.able(), reached || m.answers(i)
