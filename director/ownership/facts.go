@@ -116,8 +116,11 @@ func (m Member) able() bool {
 
 // answers reports whether a member's own address answers on the segment of a router, as far as it is asked.
 func (m Member) answers(router int) bool {
-	return router < len(m.Unreached) && m.Unreached[router] >= 0 && m.Unreached[router] < GoneAfter
+	return m.looked(router) && m.Unreached[router] < GoneAfter
 }
+
+// looked reports whether it is known that a member has an address on the segment of a router, which is asked for.
+func (m Member) looked(router int) bool { return router < len(m.Unreached) && m.Unreached[router] >= 0 }
 
 // near reports whether a member is reached on the segment of each router that is silent here, as far as can be told.
 func (f Facts) near(m Member) bool {
@@ -149,7 +152,7 @@ func (f Facts) isolated(owner string) bool {
 	for i := range f.Keeper.Routers {
 		able, reached := false, false
 		for _, m := range f.Members {
-			if m.Name == owner || slices.Contains(dead, m.Name) || i >= len(m.Unreached) || m.Unreached[i] < 0 {
+			if m.Name == owner || slices.Contains(dead, m.Name) || !m.looked(i) {
 				continue
 			}
 			able, reached = able || m.able(), reached || m.answers(i)

@@ -207,7 +207,7 @@ func (s *step) words(router string, said map[string]Attestation, seg Segment) []
 	var words []Word
 	for _, m := range s.Members {
 		a, answers := said[m.Name]
-		w := Word{Name: m.Name, Answers: answers, Owns: a.Owns, Serves: seg.Serves == m.Name, Able: m.able()}
+		w := Word{Name: m.Name, Answers: answers, Owns: a.Owns, Serves: seg.Serves == m.Name, Able: m.able() && m.looked(index)}
 		if index < len(a.Hears) {
 			w.Hears = a.Hears[index]
 		}
