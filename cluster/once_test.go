@@ -3,13 +3,15 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/quorate/quorate/fsm"
 )
 
-// Writers go on through every node while leadership is handed about and a leader is killed. Nobody is told
+// Writers go on through every node while leadership is handed about. Nobody is told
 // that a change is uncertain, and none takes effect twice: the revision counts them.
 func TestChangesTakeEffectOnceThoughLeadersAreLost(t *testing.T) {
 	t.Parallel()
@@ -85,13 +87,44 @@ func TestALeaderThatDiesWithTheAnswerIsNotWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	leader.kill()
-	if _, err := follower.agree(t.Context(), request); err != nil {
+	index, err := follower.agree(t.Context(), request)
+	if err != nil {
 		t.Errorf("made again: %v", err)
 	}
+	eventually(t, "the follower has it", func() error {
+		if got := follower.State().Index; got < index {
+			return fmt.Errorf("it is at %d, not at %d", got, index)
+		}
+		return nil
+	})
 	if got := follower.State().Revision; got != 1 {
 		t.Errorf("revision %d", got)
 	}
 	if err := follower.Propose(t.Context(), fsm.PutConfig{}); !errors.Is(err, fsm.ErrStale) {
 		t.Errorf("another request: %v", err)
+	}
+}
+
+// A cluster of an older feature level has members that know no requests: their log must hold none.
+func TestAClusterOfAnOlderLevelIsAskedWithoutRequests(t *testing.T) {
+	t.Parallel()
+	cfg := config(t, "a")
+	cfg.MaxLevel = fsm.LevelHistory - 1
+	if err := Init(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+	n := start(t, cfg)
+	eventually(t, "it leads", func() error { return leads(n) })
+	for i := range 3 {
+		if err := n.Propose(t.Context(), drain("a", i%2 == 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := n.State(); s.Level >= fsm.LevelHistory || len(s.Requests) != 0 {
+		t.Errorf("level %d, requests %v", s.Level, s.Requests)
+	}
+	cut := fsm.Router{Name: "r", VRID: 1, Placement: fsm.Placement{OnSegmentCut: fsm.OneSide}}
+	if err := n.Propose(t.Context(), fsm.PutConfig{Config: fsm.Config{Routers: map[string]fsm.Router{"r": cut}}}); err == nil || !strings.Contains(err.Error(), "upgrade finish") {
+		t.Errorf("what needs the next level: %v", err)
 	}
 }

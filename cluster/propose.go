@@ -39,9 +39,13 @@ const maxEntry = 64 << 20
 // this node's own state shows it. A command that the cluster refuses comes back as that refusal,
 // whichever node leads. Without a leader it waits for one, at most ten heartbeats or until ctx ends;
 // where the leader is lost before it answers, the next one is asked, and the command takes effect once
-// all the same. What no leader answers in three times that is uncertain.
+// all the same. What no leader answers in three times that is uncertain; so it is at once where the leader is
+// lost in a cluster whose feature level has no requests.
 func (n *Node) Propose(ctx context.Context, c fsm.Command) error {
-	index, err := n.agree(ctx, fsm.Once{Request: rand.Text(), Command: c})
+	if n.State().Level >= fsm.LevelHistory {
+		c = fsm.Once{Request: rand.Text(), Command: c}
+	}
+	index, err := n.agree(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -49,8 +53,8 @@ func (n *Node) Propose(ctx context.Context, c fsm.Command) error {
 	return nil
 }
 
-// agree finds the leader and has it append a request; it returns the index of its entry.
-func (n *Node) agree(ctx context.Context, request fsm.Once) (uint64, error) {
+// agree finds the leader and has it append a command; it returns the index of its entry.
+func (n *Node) agree(ctx context.Context, c fsm.Command) (uint64, error) {
 	ctx, stop := context.WithTimeout(ctx, 3*n.cfg.patience()) // its process may be frozen, or its disk
 	defer stop()
 	waiting, cancel := context.WithTimeout(ctx, n.cfg.patience())
@@ -61,16 +65,18 @@ func (n *Node) agree(ctx context.Context, request fsm.Once) (uint64, error) {
 		if err := errors.Join(n.Removed(), n.Halted()); err != nil {
 			return 0, errors.Join(uncertain, err)
 		}
-		entry, err := fsm.Encode(request)
+		entry, err := fsm.Encode(c)
 		if err != nil {
 			return 0, err
 		}
 		index, err := n.ask(ctx, entry)
+		request, named := c.(fsm.Once)
 		var dial *dialError
 		switch {
-		case errors.Is(err, ErrUncertain) && n.life.Err() == nil:
+		case errors.Is(err, ErrUncertain) && named && n.life.Err() == nil:
 			uncertain, waiting = err, ctx // the next leader will know
 			request.Since = since
+			c = request
 		case !errors.Is(err, errNotLeader) && !errors.As(err, &dial):
 			return index, err
 		}

@@ -15,8 +15,7 @@ type ChangeConfig struct {
 	Delta Delta
 	Note  Note
 	Trial *Trial `json:",omitempty"` // its revision is Base + 1
-	// Returns says that things may come back that were there before: a rollback, a restore. It also ends a
-	// trial, where other changes wait for its end.
+	// Returns ends a trial, where other changes wait for its end: a rollback, a restore.
 	Returns bool `json:",omitempty"`
 }
 
@@ -34,7 +33,7 @@ func (c ChangeConfig) apply(s State) (State, []Change, error) {
 		return s, nil, fmt.Errorf("%w: %s. `quorate confirm` keeps it, `quorate rollback %d` takes it back now",
 			ErrOnTrial, s.History[len(s.History)-1], s.Revision-1)
 	}
-	next, err := s.changed(c.Delta, c.Note, c.Returns)
+	next, err := s.changed(c.Delta, c.Note)
 	if err != nil {
 		return s, nil, err
 	}
@@ -51,7 +50,7 @@ func tooLow(level int) error {
 
 // changed returns the state with a changed configuration in the next revision. It costs what the delta
 // names, and what it does not name stays: no verdict of another service, no owner of another group.
-func (s State) changed(d Delta, note Note, returns bool) (State, error) {
+func (s State) changed(d Delta, note Note) (State, error) {
 	hidden, keys, err := d.hideKeys(s.Config, &s.secrets)
 	if err != nil {
 		return s, err
@@ -65,7 +64,7 @@ func (s State) changed(d Delta, note Note, returns bool) (State, error) {
 	if len(hidden.Routers)+len(hidden.SyncGroups) > 0 {
 		had := s.Groups
 		s.Groups = keepGroups(had, s.Config)
-		if returns {
+		if s.Revision > 1 {
 			s.aheadOfBefore(had)
 		}
 	}
@@ -156,7 +155,7 @@ func (c RevertConfig) apply(s State) (State, []Change, error) {
 		return s, nil, s.noTrial(c.Revision)
 	}
 	back := s.History[len(s.History)-1].Back.withKeys(s.secrets.Former[c.Revision])
-	next, err := s.changed(back, c.Note, true)
+	next, err := s.changed(back, c.Note)
 	if err != nil {
 		return s, nil, err
 	}

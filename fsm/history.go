@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// LevelHistory is the feature level from which on changes are kept, and can be taken back.
+// LevelHistory is the feature level from which on changes are kept and can be taken back, a request is known when it
+// is made again ([Once]), and a group may say who owns it while its segment is cut.
 const LevelHistory = 2
 
 // What is kept of the past: that many revisions, and fewer if what leads back through them weighs more

@@ -287,15 +287,26 @@ func TestAChangeTouchesOnlyWhatItNames(t *testing.T) {
 }
 
 func TestAGroupThatComesBackIsAheadOfWhatItWas(t *testing.T) {
-	s := play(t, slices.Concat(changes()[:2], []Command{
-		SetOwner{Group: "alone", Owner: "d1", Epoch: 1}, SetOwner{Group: "alone", Owner: "d1", Epoch: 2},
-		ChangeConfig{Base: 1, Delta: Delta{Routers: map[string]*Router{"alone": nil}}, Trial: &Trial{Revision: 2}},
-	}))
-	if _, ok := s.Groups["alone"]; ok {
-		t.Fatal("a group without its router")
-	}
-	s = playOn(t, s, []Command{RevertConfig{Revision: 2}})
-	if g := s.Groups["alone"]; g.Epoch <= 2 || g.Owner != "" {
-		t.Errorf("%+v", g)
+	whole := articleConfig().Routers["alone"]
+	for name, back := range map[string]func(gone State) Command{
+		"by itself": func(State) Command { return RevertConfig{Revision: 2} },
+		"by another change": func(State) Command {
+			return ChangeConfig{Base: 2, Delta: Delta{Routers: map[string]*Router{"alone": &whole}}}
+		},
+	} {
+		gone := ChangeConfig{Base: 1, Delta: Delta{Routers: map[string]*Router{"alone": nil}}}
+		if name == "by itself" {
+			gone.Trial = &Trial{Revision: 2}
+		}
+		s := play(t, slices.Concat(changes()[:2], []Command{
+			SetOwner{Group: "alone", Owner: "d1", Epoch: 1}, SetOwner{Group: "alone", Owner: "d1", Epoch: 2}, gone,
+		}))
+		if _, ok := s.Groups["alone"]; ok {
+			t.Fatalf("%s: a group without its router", name)
+		}
+		s = playOn(t, s, []Command{back(s)})
+		if g := s.Groups["alone"]; g.Epoch <= 2 || g.Owner != "" {
+			t.Errorf("%s: %+v", name, g)
+		}
 	}
 }

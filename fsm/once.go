@@ -15,7 +15,7 @@ const (
 
 // ErrForgotten means that a request was made again so late that the state cannot tell whether it took effect
 // the first time. Nothing was changed.
-var ErrForgotten = errors.New("made again too late to know whether it took effect the first time")
+var ErrForgotten = errors.New("made again too late to know whether it took effect the first time: look whether it did before it is tried again")
 
 // Once is a command under the name of a request: however often that is in the log, it takes effect once. A
 // refusal is no effect, so that it is refused or not by the state that it finds each time.
@@ -67,6 +67,9 @@ func (c *Once) UnmarshalJSON(b []byte) error {
 }
 
 func (c Once) apply(s State) (State, []Change, error) {
+	if s.Level < LevelHistory {
+		return s, nil, tooLow(s.Level)
+	}
 	if c.Request == "" || len(c.Request) > maxRequestID {
 		return s, nil, fmt.Errorf("the name of a request has 1 to %d bytes, not %d", maxRequestID, len(c.Request))
 	}

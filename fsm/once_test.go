@@ -17,6 +17,9 @@ func requests() []Command {
 	}
 }
 
+// fresh is a state of the level that requests need.
+var fresh = State{Level: LevelHistory}
+
 // renew is a command that never has the same effect twice: the configuration as it is, in a revision of its own.
 func renew(s State) PutConfig { return PutConfig{Base: s.Revision, Config: s.Config} }
 
@@ -38,8 +41,8 @@ func through(t *testing.T, s State, c Command) (State, []Change, error) {
 }
 
 func TestARequestThatIsMadeAgainTakesEffectOnce(t *testing.T) {
-	first := Once{Request: "r1", Command: renew(Empty)}
-	s, changes, err := through(t, Empty, first)
+	first := Once{Request: "r1", Command: renew(fresh)}
+	s, changes, err := through(t, fresh, first)
 	if err != nil || s.Revision != 1 || len(changes) == 0 {
 		t.Fatalf("revision %d, %v, %v", s.Revision, changes, err)
 	}
@@ -56,14 +59,14 @@ func TestARequestThatIsMadeAgainTakesEffectOnce(t *testing.T) {
 		s = next
 		again.Since = 1
 	}
-	if _, _, err := through(t, s, Once{Request: "r2", Command: renew(Empty)}); !errors.Is(err, ErrStale) {
+	if _, _, err := through(t, s, Once{Request: "r2", Command: renew(fresh)}); !errors.Is(err, ErrStale) {
 		t.Errorf("another request with the same command: %v", err)
 	}
 }
 
 func TestARefusalIsNoEffect(t *testing.T) {
 	c := Once{Request: "r1", Command: PutConfig{Base: 1}}
-	s, _, err := through(t, Empty, c)
+	s, _, err := through(t, fresh, c)
 	if !errors.Is(err, ErrStale) || len(s.Requests) != 0 {
 		t.Fatalf("%v, remembered %v", err, s.Requests)
 	}
@@ -74,7 +77,7 @@ func TestARefusalIsNoEffect(t *testing.T) {
 }
 
 func TestWhatIsForgottenIsNotGuessed(t *testing.T) {
-	s := Empty
+	s := fresh
 	s.Index = 10
 	before := s.Index
 	s, _, _ = through(t, s, Once{Request: "old", Command: renew(s)})
@@ -102,13 +105,19 @@ func TestWhatIsForgottenIsNotGuessed(t *testing.T) {
 	}
 }
 
+func TestAClusterOfAnOlderLevelKnowsNoRequests(t *testing.T) {
+	if _, _, err := Apply(Empty, 1, Once{Request: "r", Command: renew(Empty)}); !errors.Is(err, ErrLevel) {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestARequestThatIsNone(t *testing.T) {
 	for _, id := range []string{"", strings.Repeat("x", maxRequestID+1)} {
-		if _, _, err := Apply(Empty, 1, Once{Request: id, Command: renew(Empty)}); err == nil {
+		if _, _, err := Apply(fresh, 1, Once{Request: id, Command: renew(fresh)}); err == nil {
 			t.Errorf("%d bytes are taken for a name", len(id))
 		}
 	}
-	nested, err := Encode(Once{Request: "a", Command: Once{Request: "b", Command: renew(Empty)}})
+	nested, err := Encode(Once{Request: "a", Command: Once{Request: "b", Command: renew(fresh)}})
 	if err != nil {
 		t.Fatal(err)
 	}

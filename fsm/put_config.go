@@ -23,6 +23,9 @@ func (c PutConfig) apply(s State) (State, []Change, error) {
 	if c.Base != s.Revision {
 		return s, nil, s.stale(c.Base)
 	}
+	if c.Config.level() > s.Level {
+		return s, nil, tooLow(s.Level)
+	}
 	old := s.Config
 	next, err := hideKeys(c.Config, old, &s.secrets)
 	if err != nil {
@@ -38,6 +41,16 @@ func (c PutConfig) apply(s State) (State, []Change, error) {
 		text += " by " + c.Author
 	}
 	return s, []Change{{ConfigChanged, "", text}}, nil
+}
+
+// level is the feature level that a configuration needs.
+func (c Config) level() int {
+	for _, g := range c.Groups() {
+		if g.Placement.OnSegmentCut != "" {
+			return LevelHistory
+		}
+	}
+	return 1
 }
 
 // keepVerdicts keeps what was agreed about servers of which the checks still ask the same.
