@@ -32,6 +32,7 @@ const maxAnswer = 1 << 30
 type report struct {
 	Name         string                               `json:"name"`
 	Number       uint32                               `json:"number,omitempty"` // what a beat says while this is how the director is
+	Begun        int64                                `json:"begun,omitempty"`  // when its session began, in ns of its clock: its numbers count from there
 	Version      string                               `json:"version"`
 	Index        uint64                               `json:"index"`
 	HashIndex    uint64                               `json:"hash_index"`
@@ -93,17 +94,27 @@ type reports struct {
 	byName map[string]received
 }
 
-// put stores a report that came at now.
+// before reports whether a director made this report before another one of its own.
+func (r report) before(other report) bool {
+	return r.Begun < other.Begun || r.Begun == other.Begun && int32(r.Number-other.Number) < 0
+}
+
+// put stores a report that came at now. One that was overtaken by a newer one does not count: a cut may hold it
+// back until long after the other has come on a new connection, and nothing would put that right for a while.
 func (rs *reports) put(r report, now time.Time) {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	if rs.byName == nil {
 		rs.byName = map[string]received{}
 	}
+	old, known := rs.byName[r.Name]
+	if known && r.before(old.report) && now.Sub(old.at) < reportLife { // later it is a clock that was set
+		return
+	}
 	next := received{report: r, at: now}
 	if !r.Ready {
 		next.unreadySince = now
-		if old := rs.byName[r.Name]; !old.unreadySince.IsZero() {
+		if !old.unreadySince.IsZero() {
 			next.unreadySince = old.unreadySince
 		}
 	}

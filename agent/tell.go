@@ -26,6 +26,7 @@ type tellings struct {
 
 	body   []byte    // of the newest report, as one without a number
 	number uint32    // of the newest report
+	begun  time.Time // when the first was made
 	looked time.Time // when it was looked whether that stands
 }
 
@@ -45,13 +46,13 @@ func (ts *tellings) numbered(r report, now time.Time) (report, error) {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if ts.number == 0 {
-		ts.number = rand.Uint32()
+		ts.number, ts.begun = rand.Uint32(), now
 	}
 	if !bytes.Equal(body, ts.body) {
 		ts.body = body
 		ts.number = max(ts.number+1, 1)
 	}
-	r.Number, ts.looked = ts.number, now
+	r.Number, r.Begun, ts.looked = ts.number, ts.begun.UnixNano(), now
 	return r, nil
 }
 

@@ -95,3 +95,33 @@ func TestABeatRenewsTheReportThatItNames(t *testing.T) {
 		t.Errorf("live: %v, want that of d2", live)
 	}
 }
+
+func TestAReportThatWasOvertakenDoesNotCount(t *testing.T) {
+	now := time.Unix(1000, 0)
+	for name, tt := range map[string]struct {
+		late  report
+		after time.Duration
+		want  bool
+	}{
+		"the next one":                       {report{Begun: 5, Number: 8}, 0, true},
+		"the same again":                     {report{Begun: 5, Number: 7}, 0, true},
+		"the one before":                     {report{Begun: 5, Number: 6}, 0, false},
+		"one of the process before":          {report{Begun: 4, Number: 99}, 0, false},
+		"the first of the next process":      {report{Begun: 6, Number: 1}, 0, true},
+		"of a process whose clock went back": {report{Begun: 4, Number: 99}, reportLife, true},
+	} {
+		var rs reports
+		rs.put(report{Name: "d2", Begun: 5, Number: 7}, now)
+		tt.late.Name, tt.late.Version = "d2", "late"
+		rs.put(tt.late, now.Add(tt.after))
+		if got := rs.live(now.Add(tt.after))["d2"].Version == "late"; got != tt.want {
+			t.Errorf("%s counts: %v, want %v", name, got, tt.want)
+		}
+	}
+	var rs reports
+	rs.put(report{Name: "d2", Number: 1<<32 - 1}, now)
+	rs.put(report{Name: "d2", Number: 1, Version: "late"}, now)
+	if rs.live(now)["d2"].Version != "late" {
+		t.Error("after the last number the first does not count")
+	}
+}

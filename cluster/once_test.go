@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -86,9 +87,16 @@ func TestALeaderThatDiesWithTheAnswerIsNotWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	leader.kill()
-	if _, err := follower.agree(t.Context(), request); err != nil {
+	index, err := follower.agree(t.Context(), request)
+	if err != nil {
 		t.Errorf("made again: %v", err)
 	}
+	eventually(t, "the follower has it", func() error {
+		if got := follower.State().Index; got < index {
+			return fmt.Errorf("it is at %d, not at %d", got, index)
+		}
+		return nil
+	})
 	if got := follower.State().Revision; got != 1 {
 		t.Errorf("revision %d", got)
 	}

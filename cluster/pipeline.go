@@ -32,19 +32,34 @@ type pipeline struct {
 	ended chan struct{}
 	once  sync.Once
 
-	turn chan struct{}             // capacity 1: who has what is in it sends, and what follows is theirs
-	last raft.AppendEntriesRequest // sent, without its entries: PrevLogEntry is the last of them
-	at   time.Time                 // when that was; zero: nothing was
+	turn chan struct{} // capacity 1: who has what is in it sends, and what follows is theirs
+	last sent
 }
 
-func newPipeline(to raft.AppendPipeline, stuck func() bool, leads func(uint64) (uint64, bool), agreed *bells) *pipeline {
+// sent is a request without its entries, but with the last of them as the one before: what a member has that took it.
+type sent struct {
+	raft.AppendEntriesRequest
+	at time.Time // zero: nothing was sent
+}
+
+func (s sent) withoutEntries() sent {
+	if n := len(s.Entries); n > 0 {
+		s.PrevLogEntry, s.PrevLogTerm = s.Entries[n-1].Index, s.Entries[n-1].Term
+	}
+	s.Entries = nil
+	return s
+}
+
+// newPipeline returns a pipeline to a member that has taken a request before.
+func newPipeline(to raft.AppendPipeline, before sent, stuck func() bool, leads func(uint64) (uint64, bool), agreed *bells) *pipeline {
 	p := &pipeline{
-		AppendPipeline: to, stuck: stuck, leads: leads,
+		AppendPipeline: to, stuck: stuck, leads: leads, last: before,
 		news: make(chan struct{}, 1), ended: make(chan struct{}), turn: make(chan struct{}, 1),
 	}
 	p.turn <- struct{}{}
 	p.leave = agreed.add(p.news)
-	go p.tell() // ends with Close
+	poke(p.news) // more may be agreed than was when the member took that
+	go p.tell()  // ends with Close
 	return p
 }
 
@@ -63,14 +78,10 @@ func (p *pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.App
 	}
 	defer func() { p.turn <- struct{}{} }()
 	now := time.Now()
-	if len(args.Entries) == 0 && args.Term == p.last.Term && args.LeaderCommitIndex <= p.last.LeaderCommitIndex && now.Sub(p.at) < repeatEvery {
+	if len(args.Entries) == 0 && args.Term == p.last.Term && args.LeaderCommitIndex <= p.last.LeaderCommitIndex && now.Sub(p.last.at) < repeatEvery {
 		return nil, nil
 	}
-	p.at, p.last = now, *args
-	p.last.Entries = nil
-	if n := len(args.Entries); n > 0 {
-		p.last.PrevLogEntry, p.last.PrevLogTerm = args.Entries[n-1].Index, args.Entries[n-1].Term
-	}
+	p.last = sent{*args, now}.withoutEntries()
 	return p.AppendPipeline.AppendEntries(args, resp)
 }
 
@@ -99,13 +110,13 @@ func (p *pipeline) sayAgreed() {
 	defer func() { p.turn <- struct{}{} }()
 	agreed, ok := p.leads(p.last.Term)
 	agreed = min(agreed, p.last.PrevLogEntry)
-	if !ok || p.at.IsZero() || agreed <= p.last.LeaderCommitIndex || p.stuck() {
+	if !ok || p.last.at.IsZero() || agreed <= p.last.LeaderCommitIndex || p.stuck() {
 		return
 	}
-	next := p.last
+	next := p.last.AppendEntriesRequest
 	next.LeaderCommitIndex = agreed
 	if _, err := p.AppendPipeline.AppendEntries(&next, new(raft.AppendEntriesResponse)); err == nil {
-		p.at, p.last = time.Now(), next
+		p.last = sent{next, time.Now()}
 	}
 }
 

@@ -64,9 +64,9 @@ type leading struct {
 	term   uint64
 }
 
-func newLeading() *leading {
+func newLeading(before sent) *leading {
 	l := &leading{wire: &wire{closed: make(chan struct{})}, bells: &bells{}, term: 3}
-	l.pipe = newPipeline(l.wire, func() bool { return false }, func(term uint64) (uint64, bool) {
+	l.pipe = newPipeline(l.wire, before, func() bool { return false }, func(term uint64) (uint64, bool) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		return l.agreed, term == l.term
@@ -91,7 +91,7 @@ func (l *leading) empty(last, agreed uint64) error {
 
 func TestAPipelineSaysWhatIsNew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLeading()
+		l := newLeading(sent{})
 		defer l.pipe.Close()
 		want := func(name string, want ...[2]uint64) {
 			t.Helper()
@@ -128,9 +128,21 @@ func TestAPipelineSaysWhatIsNew(t *testing.T) {
 	})
 }
 
+func TestANewPipelineSaysWhatWasAgreedSinceTheRequestBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before := sent{raft.AppendEntriesRequest{Term: 3, PrevLogEntry: 5, LeaderCommitIndex: 5, Entries: []*raft.Log{{Index: 6, Term: 3}}}, time.Now()}
+		l := newLeading(before.withoutEntries())
+		defer l.pipe.Close()
+		l.agrees(6, 3)
+		if got := l.wire.takes(); !slices.Equal(got, [][2]uint64{{6, 6}}) {
+			t.Errorf("sent %v", got)
+		}
+	})
+}
+
 func TestAPipelineThatIsStuckIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLeading()
+		l := newLeading(sent{})
 		defer l.pipe.Close()
 		_ = l.empty(7, 6)
 		l.wire.mu.Lock()
@@ -144,19 +156,22 @@ func TestAPipelineThatIsStuckIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestAHeartbeatWaitsForTheBeatAndNoLonger(t *testing.T) {
-	const beat = 100 * time.Millisecond
+func TestAHeartbeatWaitsForTheBeatButNotWhenItIsLate(t *testing.T) {
+	const ms, beat = time.Millisecond, 100 * time.Millisecond
 	at := time.Unix(1000, 0)
-	for after, want := range map[time.Duration]time.Duration{
-		50 * time.Millisecond:  50 * time.Millisecond, // as soon as Raft sends them after the last one
-		99 * time.Millisecond:  time.Millisecond,
-		100 * time.Millisecond: 0, // as late
-		103 * time.Millisecond: 0,
-		139 * time.Millisecond: 0,
-		141 * time.Millisecond: 59 * time.Millisecond,
+	for _, tt := range []struct{ last, now, want time.Duration }{
+		{0, 50 * ms, 50 * ms}, // as soon as Raft sends them after the last one
+		{0, 99 * ms, ms},
+		{0, 100 * ms, 0}, // as late
+		{0, 103 * ms, 0},
+		{0, 170 * ms, 0},            // the machine was busy
+		{30 * ms, 85 * ms, 15 * ms}, // and has found into step again
+		{30 * ms, 125 * ms, 0},
+		{110 * ms, 165 * ms, 35 * ms},
+		{-time.Hour, 50 * ms, 0}, // the first of a leader
 	} {
-		if got := inStep(at.Add(after), beat); got != want {
-			t.Errorf("%v after a beat: waits %v, want %v", after, got, want)
+		if got := inStep(at.Add(tt.now), at.Add(tt.last), beat); got != tt.want {
+			t.Errorf("%v after a beat, the last one was sent at %v: waits %v, want %v", tt.now, tt.last, got, tt.want)
 		}
 	}
 }

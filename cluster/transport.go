@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -63,7 +64,9 @@ type transport struct {
 	stuck  func() bool
 	beat   time.Duration // heartbeats are sent at multiples of it
 	leads  func(term uint64) (agreed uint64, ok bool)
-	agreed *bells // rings when more is agreed
+	agreed *bells    // rings when more is agreed
+	beaten *sync.Map // raft.ServerID: when a heartbeat was sent to a member last
+	took   *sync.Map // raft.ServerID: what a member has [sent] taken last, but for pipelines
 }
 
 // Close implements [raft.WithClose]. Raft's own leaves the connections open that it keeps for later.
@@ -76,12 +79,22 @@ func (t transport) Close() error {
 // AppendEntries implements [raft.Transport].
 func (t transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	if isHeartbeat(args) {
-		time.Sleep(inStep(time.Now(), t.beat))
+		now, last := time.Now(), time.Time{}
+		if at, ok := t.beaten.Load(id); ok {
+			last = at.(time.Time)
+		}
+		wait := inStep(now, last, t.beat)
+		t.beaten.Store(id, now.Add(wait))
+		time.Sleep(wait)
 	}
 	if t.stuck() {
 		return errStuck
 	}
-	return t.NetworkTransport.AppendEntries(id, target, args, resp)
+	err := t.NetworkTransport.AppendEntries(id, target, args, resp)
+	if err == nil && resp.Success && !isHeartbeat(args) {
+		t.took.Store(id, sent{*args, time.Now()}.withoutEntries())
+	}
+	return err
 }
 
 // isHeartbeat is how Raft itself tells a heartbeat from other requests.
@@ -89,12 +102,13 @@ func isHeartbeat(r *raft.AppendEntriesRequest) bool {
 	return r.PrevLogEntry == 0 && r.PrevLogTerm == 0 && len(r.Entries) == 0 && r.LeaderCommitIndex == 0
 }
 
-// inStep is how long a heartbeat waits for the next multiple of a beat by the clock on the wall. Raft sends them
-// after half a beat to a whole one, each member's at a time of its own, and each would wake both ends. What all
-// hosts do at the same moment anyway, as the agents do to be heard by each other, finds them awake. One that is late
-// does not wait.
-func inStep(now time.Time, beat time.Duration) time.Duration {
-	if wait := now.Truncate(beat).Add(beat).Sub(now); wait <= beat*6/10 {
+// inStep is how long a heartbeat waits for the next multiple of a beat by the clock on the wall, when the one before
+// was sent at last. Raft sends them after half a beat to a whole one, each member's at a time of its own, and each would
+// wake both ends. What all hosts do at the same moment anyway, as the agents do to be heard by each other, finds them
+// awake. One that would come more than a beat after the one before does not wait: it is late.
+func inStep(now, last time.Time, beat time.Duration) time.Duration {
+	next := now.Truncate(beat).Add(beat)
+	if wait := next.Sub(now); next.Sub(last) <= beat*11/10 {
 		return wait
 	}
 	return 0
@@ -106,5 +120,9 @@ func (t transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAdd
 	if err != nil {
 		return nil, err
 	}
-	return newPipeline(p, t.stuck, t.leads, t.agreed), nil
+	var before sent // Raft begins a pipeline when a member has taken a request
+	if s, ok := t.took.Load(id); ok {
+		before = s.(sent)
+	}
+	return newPipeline(p, before, t.stuck, t.leads, t.agreed), nil
 }

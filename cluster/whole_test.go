@@ -34,7 +34,7 @@ func config(t testing.TB, name string) Config {
 	t.Helper()
 	return Config{
 		Name: name, DataDir: t.TempDir(), Bind: freePort(t), Gossip: freePort(t), Heartbeat: beat,
-		Version: "test", MinLevel: 1, MaxLevel: 1, Log: hclog.NewNullLogger(),
+		Version: "test", MinLevel: 1, MaxLevel: fsm.LevelHistory, Log: hclog.NewNullLogger(),
 	}
 }
 

@@ -85,13 +85,6 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 		if p.timeout > one.Interval {
 			m.host.notes.Differs(c.Place, in(c.word, "connect_timeout"), "`timeout` is the interval, %s, and not %s", one.Interval, p.timeout)
 		}
-		switch {
-		case !c.ip.IsValid():
-		case c.ip == at.Addr():
-			m.host.notes.Carried(c.ipAt, in(c.word, "connect_ip"), "the server itself is probed")
-		default:
-			m.host.notes.Dropped(c.ipAt, in(c.word, "connect_ip"), "%s: the server itself is probed", c.ip)
-		}
 		if c.kind != fsm.CheckScript {
 			one.Port = c.port
 			if one.Port == 0 && at.Port() == 0 {

@@ -15,9 +15,8 @@ type checker struct {
 	Place
 	kind    fsm.CheckKind // "" for one that quorate does not have
 	word    string
+	server  netip.Addr
 	probing probing
-	ip      netip.Addr
-	ipAt    Place
 	port    uint16
 	host    string
 	pages   []*page
@@ -47,7 +46,7 @@ var checkKinds = map[string]fsm.CheckKind{
 const inCheck = "checker"
 
 func readCheck(h *host, r *realServer, s *Statement) {
-	c := &checker{Place: s.Place, kind: checkKinds[s.Word], word: s.Word, probing: unsaid()}
+	c := &checker{Place: s.Place, kind: checkKinds[s.Word], word: s.Word, server: r.address.Addr(), probing: unsaid()}
 	if c.kind == "" {
 		h.tell(Dropped, inServer, s, "%s", h.tables.server[s.Word].text)
 		s.entered = true
@@ -104,10 +103,13 @@ func checkKeywords() []keyword[checker] {
 	return append(all, probeKeywords(inCheck, func(c *checker) *probing { return &c.probing })...)
 }
 
-// readProbed keeps the address that is probed, of which is told when the server's is known.
-func readProbed(_ *host, c *checker, s *Statement) {
-	c.ip, _ = address(s.Arg(0))
-	c.ipAt, s.told = s.Place, c.ip.IsValid()
+// readProbed tells of the address that is probed: it is the server's own in any case.
+func readProbed(h *host, c *checker, s *Statement) {
+	if a, ok := address(s.Arg(0)); ok && a == c.server {
+		h.tell(Carried, c.word, s, "the server itself is probed")
+	} else if ok {
+		h.tell(Dropped, c.word, s, "%s: the server itself is probed", a)
+	}
 }
 
 func hostKeywords() []keyword[checker] {

@@ -49,7 +49,6 @@ type virtualServer struct {
 	name       string // snmp_name
 	protocol   string
 	scheduler  string
-	schedAt    Place
 	protocolAt Place
 	forward    fsm.Forward
 	persist    time.Duration
@@ -171,9 +170,7 @@ func serviceKeywords() []keyword[virtualServer] {
 		{"protocol", Carried, "`protocol`", func(_ *host, v *virtualServer, s *Statement) {
 			v.protocol, v.protocolAt = strings.ToUpper(s.Arg(0)), s.Place
 		}},
-		{"lvs_sched lb_algo", Carried, "`scheduler`", func(_ *host, v *virtualServer, s *Statement) {
-			v.scheduler, v.schedAt, s.told = s.Arg(0), s.Place, !slices.Contains(fsm.Schedulers, s.Arg(0))
-		}},
+		{"lvs_sched lb_algo", Carried, "`scheduler`", readScheduler},
 		{"lvs_method lb_kind", Carried, "`forward`", func(h *host, v *virtualServer, s *Statement) {
 			m, other := h.method(inService, s)
 			if m != "" {
@@ -209,6 +206,14 @@ func serviceKeywords() []keyword[virtualServer] {
 		{"sh-port sh-fallback mh-port mh-fallback flag-1 flag-2 flag-3", Dropped, "schedulers have no flags", nil},
 		{"ops", Dropped, "there is no scheduling of single packets", nil},
 	}, probeKeywords(inService, func(v *virtualServer) *probing { return &v.probing })...)
+}
+
+func readScheduler(h *host, v *virtualServer, s *Statement) {
+	v.scheduler = s.Arg(0)
+	if !slices.Contains(fsm.Schedulers, v.scheduler) {
+		h.tell(Differs, inService, s, "there is no scheduler %q: `wlc` stands for it", v.scheduler)
+		v.scheduler = "wlc"
+	}
 }
 
 func readPersistence(h *host, v *virtualServer, s *Statement) {

@@ -163,10 +163,6 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 		n.Dropped(v.protocolAt, inService+" protocol", "%q is neither TCP nor UDP", v.protocol)
 		return s, false
 	}
-	if !slices.Contains(fsm.Schedulers, s.Scheduler) {
-		n.Differs(v.schedAt, inService+" lvs_sched", "there is no scheduler %q: `wlc` stands for it", s.Scheduler)
-		s.Scheduler = "wlc"
-	}
 	m.persistence(v, &s)
 	ipv6 := s.IPv6 || s.Address.Addr().Is6()
 	var real []*realServer
