@@ -25,14 +25,13 @@ func (x *watch) lookBoth(r *router) {
 }
 
 // lookBoth's other side: where one's agent is silent altogether, only its kernel answers, and that must end within
-// a second of somebody else's claim, with whom nothing has been wrong since.
+// a second of somebody else's claim, counted from when nothing is wrong with that one.
 func (x *watch) mute(a, b *host) bool {
-	well := x.well[b.index]
-	return !a.keeping.runs() && !a.controlling.runs() && well.is && well.at <= x.quiet[a.index].at
+	return !a.keeping.runs() && !a.controlling.runs() && x.well[b.index].is
 }
 
 // untold reports whether a host whose keeper does not run was not heard by another until it stopped, or the other took
-// over before it could miss an advert: then nobody can know when its kernel lets the addresses go, but that it is within
+// over before it could miss an advert, as the log had wanted before: then nobody can know when its kernel lets the addresses go, but that it is within
 // their lifetime.
 func (x *watch) untold(h, by *host) bool {
 	q, took := x.quiet[h.index], x.owns[by.index]
@@ -44,7 +43,8 @@ func (x *watch) untold(h, by *host) bool {
 			return true
 		}
 	}
-	return took.is && took.at >= q.at && took.at < q.at+x.w.interval
+	wanted := x.wants[by.index]
+	return took.is && took.at >= q.at && took.at < q.at+x.w.interval && wanted.is && wanted.at <= q.at && took.at-wanted.at < wantTime
 }
 
 // advert is told of each advert that comes from one host to another.

@@ -42,6 +42,7 @@ type watch struct {
 	owns     [most]since                  // VRRP's Active
 	claims   [most]time.Duration          // when a host decided last to claim
 	intent   since                        // the log has wanted a move
+	wants    [most]since                  // and that to a host
 	moves    int                          // changes of owner
 	after    time.Duration                // from when on nothing may change; 0: not yet
 }
@@ -321,6 +322,9 @@ func (x *watch) agreed(cmd fsm.Command, before *fsm.State, err error) {
 	}
 	w := x.w
 	x.intent = since{true, w.now}
+	if to := w.hostNamed(c.Intent.To); to != nil {
+		x.wants[to.index] = x.intent
+	}
 	owner := w.hostNamed(before.Groups[c.Group].Owner)
 	if owner == nil || w.policy != "" || !x.owns[owner.index].is {
 		return
