@@ -48,7 +48,8 @@ func (f Facts) missing() []string {
 }
 
 // acting returns who owns the group as far as this director knows: whom the log names; but where that one is dead, a
-// member that has reported since that it owns the group, or that was heard last. The log follows when it can.
+// member that has reported since that it owns the group, or that was heard last, unless it says that it is a standby
+// again: what was heard may be old. The log follows when it can.
 func (f Facts) acting() string {
 	named := f.Log.Owner
 	if m, ok := f.member(named); !ok || !m.gone() {
@@ -59,10 +60,14 @@ func (f Facts) acting() string {
 			return m.Name
 		}
 	}
+	last := Router{}
 	for _, r := range f.Keeper.Routers {
-		if r.Heard != "" {
-			return r.Heard
+		if r.Heard != "" && (last.Heard == "" || r.Age < last.Age) {
+			last = r
 		}
+	}
+	if m, ok := f.member(last.Heard); ok && (m.gone() || !m.Alive || m.Part != Standby) {
+		return last.Heard
 	}
 	return named
 }

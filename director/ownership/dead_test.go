@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 )
@@ -63,6 +64,62 @@ func TestAnOwnerIsNotTakenForDead(t *testing.T) {
 			s.look()
 			s.does()
 		})
+	}
+}
+
+func TestWhoWasHeardLongAgoIsNotTakenForTheOwnerThatIsDead(t *testing.T) {
+	const weeks = 21 * 24 * time.Hour
+	for name, tt := range map[string]struct {
+		in     string // who was heard since on the other router, until a moment ago
+		report Part   // of d3
+		claims bool
+	}{
+		"the owner": {"d1", Standby, true},
+		"the owner, and the other reports nothing": {"d1", Absent, true},
+		"the other, which is a standby again":      {"d3", Standby, true},
+		"the other, which reports nothing":         {"d3", Absent, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			s.now = s.now.Add(time.Second)
+			m := s.member("d1")
+			m.Unheard, m.Unreached = GoneAfter, []time.Duration{GoneAfter, GoneAfter}
+			s.member("d3").Part = tt.report
+			s.Keeper.Routers[0].Heard, s.Keeper.Routers[0].Age = "d3", weeks
+			s.Keeper.Routers[1].Heard, s.Keeper.Routers[1].Age = tt.in, GoneAfter
+			for i := range s.Keeper.Routers {
+				s.Keeper.Routers[i].Silent = true
+			}
+			s.look()
+			asks := slices.ContainsFunc(s.open, func(o open) bool {
+				a, ok := o.Action.(Ask)
+				return ok && a.To == "d3" && a.Within == attestLimit
+			})
+			if asks != tt.claims {
+				t.Errorf("it asks whether the owner is dead: %v", asks)
+			}
+		})
+	}
+}
+
+func TestTwoThatDieTogetherCutNobodyOff(t *testing.T) {
+	s := newStory(t)
+	s.Voters = 5
+	for _, name := range []string{"w1", "w2"} { // which have no address on the segments
+		s.Members = append(s.Members, Member{Name: name, Alive: true, Witness: true, Unreached: []time.Duration{-1, -1}})
+	}
+	d3 := s.member("d3") // its last report, that it could own the group, counts yet
+	d3.Unheard, d3.Unreached = GoneAfter, []time.Duration{GoneAfter, GoneAfter}
+	s.silentFor(GoneAfter)
+	if !s.opened(Ask{To: "w1"}) {
+		t.Fatalf("it does not ask whether the owner is dead: %+v", s.begun)
+	}
+	for _, name := range []string{"w1", "w2"} {
+		s.says(name, Attestation{Gone: []string{"d1", "d3"}})
+	}
+	s.pass(attestLimit)
+	if !s.opened(claim) {
+		t.Errorf("it does not claim: %+v", s.begun)
 	}
 }
 

@@ -116,8 +116,11 @@ func (m Member) able() bool {
 
 // answers reports whether a member's own address answers on the segment of a router, as far as it is asked.
 func (m Member) answers(router int) bool {
-	return router < len(m.Unreached) && m.Unreached[router] >= 0 && m.Unreached[router] < GoneAfter
+	return m.looked(router) && m.Unreached[router] < GoneAfter
 }
+
+// looked reports whether it is known that a member has an address on the segment of a router, which is asked for.
+func (m Member) looked(router int) bool { return router < len(m.Unreached) && m.Unreached[router] >= 0 }
 
 // near reports whether a member is reached on the segment of each router that is silent here, as far as can be told.
 func (f Facts) near(m Member) bool {
@@ -142,12 +145,14 @@ func (f Facts) unreachedWhere(m Member, is func(router int) bool) bool {
 }
 
 // isolated reports whether this director reaches nobody on some segment, on which another could serve: then it may be
-// the one that is cut off. The owner that is thought to be dead does not count.
+// the one that is cut off. The owner that is thought to be dead does not count, nor does anybody else that is, whose last
+// report may say that it could.
 func (f Facts) isolated(owner string) bool {
+	dead := f.missing()
 	for i := range f.Keeper.Routers {
 		able, reached := false, false
 		for _, m := range f.Members {
-			if m.Name == owner || i >= len(m.Unreached) || m.Unreached[i] < 0 {
+			if m.Name == owner || slices.Contains(dead, m.Name) || !m.looked(i) {
 				continue
 			}
 			able, reached = able || m.able(), reached || m.answers(i)

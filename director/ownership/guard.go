@@ -15,7 +15,7 @@ type Word struct {
 	Hears   string // the member that it hears on that segment now, "" for none
 	Reached bool   // its own address answers on the segment
 	Serves  bool   // the group's address is answered there by its MAC
-	Able    bool   // it could own the group by its last report
+	Able    bool   // it could own the group by its last report, and has an address on the segment that is asked for
 }
 
 // Choice is what a Backup that hears nobody is to do.

@@ -1,6 +1,9 @@
 package ownership
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestGuardKeepsABackupWhereSomebodyServes(t *testing.T) {
 	silent := Word{Name: "d1"}
@@ -59,4 +62,14 @@ func TestOfSeveralSegmentsTheWorstCounts(t *testing.T) {
 			t.Errorf("Worst(%v) = %d, want %d", tt.all, got.Choice, tt.want)
 		}
 	}
+}
+
+func TestAMemberThatCannotBeReachedOnASegmentCutsNobodyOffThere(t *testing.T) {
+	s := newStory(t)
+	s.member("d3").Unreached = []time.Duration{0, -1} // the address of its interface is of another network
+	s.isSilent()
+	s.says("d3", Attestation{})
+	s.reaches(Segment{Router: "in"})
+	s.pass(surveyLimit) // d1 is dead
+	s.does()            // the timer has it
 }

@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -79,28 +80,56 @@ func TestTheTimerWaitsForTheNextSurveyWhenAMemberReportsThatItOwnsTheGroup(t *te
 }
 
 func TestAFrozenOwnerWhoseControlIsHeardAgainIsAskedBeforeItIsClaimedFrom(t *testing.T) {
-	for name, tt := range map[string]struct {
-		outcome Done
-		claims  bool
-	}{
-		"its keeper lives":         {Done{Word: Attestation{Owns: true}}, false},
-		"its keeper is frozen":     {Done{}, true},
-		"it does not answer, then": {Done{Err: errLate}, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newStory(t)
-			s.isSilent()
-			s.member("d1").Unheard = GoneAfter
-			s.isFrozen()
-			s.pass(surveyLimit)
-			s.does(guards("its keeper does not"), HoldTimer{1200 * time.Millisecond})
-			s.member("d1").Unheard = 0
-			s.pass(400 * time.Millisecond)
-			s.does(askD1)
-			s.done(askD1, tt.outcome)
-			if got := s.opened(claim); got != tt.claims {
-				t.Errorf("it claims: %v", got)
-			}
-		})
+	const due = 400 * time.Millisecond // it is claimed from then, after the survey
+	for _, at := range []time.Duration{due - attestLimit, due} {
+		for name, tt := range map[string]struct {
+			outcome Done
+			claims  bool
+		}{
+			"its keeper lives":         {Done{Word: Attestation{Owns: true}}, false},
+			"its keeper is frozen":     {Done{}, true},
+			"it does not answer, then": {Done{Err: errLate}, true},
+		} {
+			t.Run(fmt.Sprintf("%s, heard again after %v", name, at), func(t *testing.T) {
+				s := newStory(t)
+				s.isSilent()
+				begun := s.now
+				s.member("d1").Unheard = GoneAfter
+				s.isFrozen()
+				s.pass(surveyLimit)
+				s.does(guards("its keeper does not"), HoldTimer{1200 * time.Millisecond})
+				s.pass(at - 1)
+				s.does()
+				s.member("d1").Unheard = 0
+				s.pass(1)
+				s.does(askD1)
+				s.done(askD1, tt.outcome)
+				if tt.claims {
+					s.does(claim)
+					return
+				}
+				s.does(HoldTimer{holdFor}) // until the next survey has an answer
+				s.pass(s.Keeper.Interval - s.now.Sub(begun))
+				s.does(askD1, askD3, probes("in"))
+				s.serves()
+				s.does(guards("its adverts do not arrive"), HoldTimer{holdFor})
+			})
+		}
+	}
+}
+
+func TestWhoIsAskedBeforeItIsClaimedFromIsClaimedFromInTimeWhereItDoesNotAnswer(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	heard := s.now.Add(-1500 * time.Millisecond)
+	s.member("d1").Unheard = GoneAfter
+	s.isFrozen()
+	s.pass(surveyLimit)
+	s.member("d1").Unheard = 0 // its control is there again, and waits for its keeper
+	for !s.opened(claim) && s.now.Sub(heard) < s.Keeper.Lifetime {
+		s.pass(time.Millisecond)
+	}
+	if got, want := s.now.Sub(heard), s.Keeper.Lifetime-s.Keeper.Renewal-beforeEnd; got != want {
+		t.Errorf("it is claimed from %v after its last advert, want %v", got, want)
 	}
 }

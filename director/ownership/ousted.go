@@ -1,27 +1,33 @@
 package ownership
 
-import "github.com/quorate/quorate/fsm"
+import (
+	"slices"
 
-// ousted is whom the log named before this director, while it is not known that its keeper has been told.
+	"github.com/quorate/quorate/fsm"
+)
+
+// ousted are those that the log has named before, of whom it is not known that their keepers have been told.
 type ousted struct {
-	log  fsm.Ownership // as it was seen last; only owner and epoch count
-	name string
+	log   fsm.Ownership // as it was seen last; only owner and epoch count
+	names []string
 }
 
 // lookOusted follows whom the log names. Who was named before may go on advertising as the owner, if its control hangs
-// or is cut off: where both are heard, the newer epoch is to stay. That one has been told when it reports that epoch.
+// or is cut off, whoever was named since: where both are heard, the newest epoch is to stay. One has been told when it
+// reports that epoch.
 func (s *step) lookOusted() {
 	o := &s.ousted
-	if o.log.Owner != s.Log.Owner && o.log.Owner != s.Self {
-		o.name = o.log.Owner
+	if was := o.log.Owner; was != "" && was != s.Log.Owner && was != s.Self && !slices.Contains(o.names, was) {
+		o.names = append(o.names, was)
 	}
 	o.log = fsm.Ownership{Owner: s.Log.Owner, Epoch: s.Log.Epoch}
-	if m, ok := s.member(o.name); !ok || s.Log.Owner != s.Self || m.Epoch >= s.Log.Epoch {
-		o.name = ""
-	}
+	o.names = slices.DeleteFunc(o.names, func(name string) bool {
+		m, ok := s.member(name)
+		return !ok || name == s.Log.Owner || m.Epoch >= s.Log.Epoch
+	})
 }
 
-// Insists reports whether this director, which the log names, cannot count on it that the one named before knows that.
+// Insists reports whether this director, which the log names, cannot count on it that all that were named before know that.
 // The machine may not have looked at that log yet.
 func (m *Machine) Insists(self string, log fsm.Ownership) bool {
 	o := m.ousted
@@ -29,7 +35,7 @@ func (m *Machine) Insists(self string, log fsm.Ownership) bool {
 	case log.Owner != self:
 		return false
 	case log.Epoch == o.log.Epoch:
-		return o.name != ""
+		return len(o.names) > 0
 	}
-	return o.log.Owner != "" && o.log.Owner != self
+	return len(o.names) > 0 || o.log.Owner != "" && o.log.Owner != self
 }

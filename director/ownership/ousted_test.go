@@ -43,6 +43,27 @@ func TestAnOwnerInsistsUntilTheOneBeforeItIsKnownToHaveBeenTold(t *testing.T) {
 	}
 }
 
+func TestAnOwnerInsistsUntilAllThatWereNamedBeforeAreKnownToHaveBeenTold(t *testing.T) {
+	s := newStory(t)
+	d1, d3 := s.member("d1"), s.member("d3")
+	d1.Epoch, d3.Epoch = s.Log.Epoch, s.Log.Epoch
+	s.Log.Owner, s.Log.Epoch, s.Log.Order = "d3", s.Log.Epoch+1, []string{"d2", "d1"} // and the control of d1 hangs
+	d3.Epoch = s.Log.Epoch
+	s.look()
+	s.named()
+	s.look()
+	d3.Epoch = s.Log.Epoch
+	s.look()
+	if !s.insists() {
+		t.Error("it does not insist though the first of them knows of no later epoch than its own")
+	}
+	d1.Epoch = s.Log.Epoch
+	s.look()
+	if s.insists() {
+		t.Error("it insists though both have been told")
+	}
+}
+
 func TestAnOwnerInsistsAgainstNobodyWhoIsNoRival(t *testing.T) {
 	for name, play := range map[string]func(*story){
 		"when it was named before, too": func(s *story) {
@@ -52,7 +73,12 @@ func TestAnOwnerInsistsAgainstNobodyWhoIsNoRival(t *testing.T) {
 			s.Log.Epoch++
 			s.look()
 		},
-		"when the log named nobody before":  func(s *story) { s.Log.Owner = ""; s.look(); s.named(); s.look() },
+		"when the log named nobody before": func(s *story) {
+			s.Log.Owner, s.member("d1").Epoch = "", s.Log.Epoch
+			s.look()
+			s.named()
+			s.look()
+		},
 		"when the one before it is no more": func(s *story) { s.named(); s.Members = s.Members[1:]; s.look() },
 		"when another is named since": func(s *story) {
 			s.named()

@@ -14,16 +14,19 @@ const (
 	ClaimLow      = 248 // a claim, until the old owner yields
 	ClaimHigh     = 254
 	OwnerPriority = 224 // the owner that the log names
-	OwnerHigh     = 247 // the places above that are for one that insists
-	StandbyLow    = 120 // ready, in successor order
-	StandbyHigh   = 183
-	UnreadyLow    = 50 // a member that is not ready
-	UnreadyHigh   = 89
-	CutOffLow     = 10 // no quorum: the last owner first
-	CutOffHigh    = 41
-	DrainLow      = 1
-	DrainHigh     = 7
-	AddressOwner  = 255 // the RFC's address owner, where one is configured
+	// OwnerHigh is the highest of one that insists: the places above OwnerPriority go by the epoch, round and round. Where
+	// they begin anew, the epoch before has the highest, so whom that one names keeps the group if it insists as well.
+	// It serves, and the log names it again when its control is back and reports that it owns the group.
+	OwnerHigh    = 247
+	StandbyLow   = 120 // ready, in successor order
+	StandbyHigh  = 183
+	UnreadyLow   = 50 // a member that is not ready
+	UnreadyHigh  = 89
+	CutOffLow    = 10 // no quorum: the last owner first
+	CutOffHigh   = 41
+	DrainLow     = 1
+	DrainHigh    = 7
+	AddressOwner = 255 // the RFC's address owner, where one is configured
 )
 
 // ForeignLow is the priority below which a standby takes a group from a router that is no member.
@@ -35,7 +38,7 @@ type Standing struct {
 	Ready      bool // fit to gain ownership
 	Draining   bool // asked to own nothing
 	Owner      bool // the log names this director
-	Insists    bool // and the one named before may not know that
+	Insists    bool // and one named before may not know that
 	Epoch      uint64
 	Rank       int // place among the successors, 0 is the next owner
 	Candidates int // directors that could own the group, at least 1

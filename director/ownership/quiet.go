@@ -61,7 +61,7 @@ func (f Facts) silent() []string {
 func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
-		s.quiet.again = false
+		s.quiet.again, s.quiet.alone = false, time.Time{}
 		s.release()
 		if s.quiet.choice != nil {
 			s.quiet.choice, s.quiet.suspect, s.quiet.told = nil, "", Take
@@ -207,7 +207,7 @@ func (s *step) words(router string, said map[string]Attestation, seg Segment) []
 	var words []Word
 	for _, m := range s.Members {
 		a, answers := said[m.Name]
-		w := Word{Name: m.Name, Answers: answers, Owns: a.Owns, Serves: seg.Serves == m.Name, Able: m.able()}
+		w := Word{Name: m.Name, Answers: answers, Owns: a.Owns, Serves: seg.Serves == m.Name, Able: m.able() && m.looked(index)}
 		if index < len(a.Hears) {
 			w.Hears = a.Hears[index]
 		}
@@ -332,7 +332,8 @@ func (s *step) unsigned(owner string) time.Duration {
 
 // outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just
 // before that may end: so somebody answers all the while, and no two do for longer than a renewal. Who does not
-// come first waits for a renewal longer. An owner whose control was silent and is heard again is asked first.
+// come first waits for a renewal longer. An owner whose control was silent and is heard again is asked first, early enough
+// that who claims after its answer is not late.
 func (s *step) outlive(g *Guarding) {
 	// The last one may have been due when it froze.
 	left := s.Keeper.Lifetime - s.Keeper.Renewal - s.unsigned(g.Owner)
@@ -342,21 +343,45 @@ func (s *step) outlive(g *Guarding) {
 	}
 	s.hold(left + s.Keeper.Renewal)
 	m, _ := s.member(g.Owner)
-	silent := m.Unheard >= GoneAfter
-	s.after(max(left-beforeEnd, 0), func(s *step) {
-		if s.quiet.choice != g || !s.mayTakeFrom(g.Owner) {
-			return // a later look has decided
-		}
-		if m, ok := s.member(g.Owner); !ok || !silent || m.Unheard >= GoneAfter {
-			s.claimFrozen(g.Owner)
-			return
-		}
-		s.ask(g.Owner, s.attests(), attestLimit, func(s *step, d Done) {
-			if (d.Err != nil || !d.Word.Owns) && s.mayTakeFrom(g.Owner) {
-				s.claimFrozen(g.Owner)
+	left = max(left-beforeEnd, 0)
+	if early := left - attestLimit; m.Unheard >= GoneAfter && early > 0 {
+		s.after(early, func(s *step) {
+			if !s.speaksAgain(g) {
+				s.after(attestLimit, func(s *step) { s.outlived(g, true) })
 			}
 		})
+		return
+	}
+	s.after(left, func(s *step) { s.outlived(g, m.Unheard >= GoneAfter) })
+}
+
+// outlived claims from an owner whose kernel may soon serve no more, unless its control was silent and is heard again.
+func (s *step) outlived(g *Guarding, silent bool) {
+	if silent && s.speaksAgain(g) || s.quiet.choice != g || !s.mayTakeFrom(g.Owner) {
+		return // a later look has decided
+	}
+	s.claimFrozen(g.Owner)
+}
+
+// speaksAgain reports whether the control of an owner that was silent is heard again, and asks it then whether the
+// keeper lives. If so, nobody hears its adverts, and it owns the group.
+func (s *step) speaksAgain(g *Guarding) bool {
+	m, ok := s.member(g.Owner)
+	if s.quiet.choice != g || !ok || m.Unheard >= GoneAfter || !s.mayTakeFrom(g.Owner) {
+		return false
+	}
+	s.ask(g.Owner, s.attests(), attestLimit, func(s *step, d Done) {
+		owns := d.Err == nil && d.Word.Owns
+		switch {
+		case !s.mayTakeFrom(g.Owner):
+		case owns && s.quiet.choice == g:
+			s.heard(g.Owner, d.Word, true)
+			s.stays(g.Owner, "answers again, but its adverts do not arrive")
+		case !owns:
+			s.claimFrozen(g.Owner)
+		}
 	})
+	return true
 }
 
 // claimFrozen claims from an owner whose keeper is dead or frozen. Its kernel may answer for a while: so the addresses are

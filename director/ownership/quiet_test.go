@@ -268,6 +268,20 @@ func TestAKeeperThatIsRestartedMeanwhileIsHeldAnew(t *testing.T) {
 	s.does(guards(""), HoldTimer{holdFor})
 }
 
+func TestWhoWasCutOffHoursAgoWaitsForTheOthersAsLongTheNextTime(t *testing.T) {
+	s := newStory(t)
+	for range 2 {
+		s.isSilent()
+		s.says("d3", Attestation{})
+		s.reaches(Segment{Router: "in"})
+		s.pass(surveyLimit) // d1 is dead
+		s.does(guards("d3 could own it"), HoldTimer{holdFor})
+		s.speaks()
+		s.does(HoldTimer{})
+		s.pass(3 * time.Hour)
+	}
+}
+
 // frozenFor plays an owner whose process is frozen, with adverts at an interval, and returns when it is claimed
 // from, as a time after its last advert, and until when the timer is held at most. It takes all the time that
 // there is not to answer.

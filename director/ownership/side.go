@@ -33,10 +33,14 @@ func (s *step) smaller(q Asked, segments map[string]Segment) int {
 	if len(q.Side) != len(s.Keeper.Routers) {
 		return -1 // it knows of another configuration, or it cannot tell
 	}
+	reaches := s.reaches()
+	if reaches == nil {
+		return -1
+	}
 	found, joined := -1, s.OneSide
 	for i, r := range s.Keeper.Routers {
-		seg, asked := segments[r.Name]
-		own := s.directors(seg.Reached)
+		_, asked := segments[r.Name]
+		own := s.directors(reaches[i]) // as who asks counts its own: one that answers late is there
 		switch {
 		case len(q.Side[i]) == 0 || slices.ContainsFunc(own, func(name string) bool { return slices.Contains(q.Side[i], name) }):
 			joined = true

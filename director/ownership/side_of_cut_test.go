@@ -27,19 +27,21 @@ func TestOfACutSegmentTheSideWithMoreDirectorsHasTheOwnerWhereOneSideIsToHaveIt(
 		name    string
 		side    [][]string // of d2, which asks
 		reached []string   // by the owner, on the second segment
+		late    []string   // who answered there a moment ago
 		one     bool
 		lets    bool
 	}{
-		{"the other segment joins the sides, and the asker's has more", smaller, nil, false, true},
-		{"it has as many: the owner stays", smaller, []string{"d3"}, false, false},
-		{"it has fewer", [][]string{nil, {"d2"}}, []string{"d3"}, false, false},
-		{"a witness counts for nothing", smaller, []string{"w"}, false, true},
-		{"one is on both sides: it is no cut", smaller, []string{"d4"}, false, false},
-		{"no segment joins the sides: each has an owner", [][]string{{"d2", "d4"}, {"d2", "d4"}}, nil, false, false},
-		{"no segment joins the sides, and one is to have an owner", [][]string{{"d2", "d4"}, {"d2", "d4"}}, nil, true, true},
-		{"the sides of one have more, and those of the other fewer", [][]string{{"d2"}, {"d2", "d4"}}, nil, true, false},
-		{"only adverts are lost on the other", [][]string{{"d2", "d3"}, {"d2", "d4"}}, nil, false, true},
-		{"who asks does not know its side", nil, nil, true, false},
+		{"it has as many, of which one answers late: the owner stays", smaller, nil, []string{"d3"}, false, false},
+		{"the other segment joins the sides, and the asker's has more", smaller, nil, nil, false, true},
+		{"it has as many: the owner stays", smaller, []string{"d3"}, nil, false, false},
+		{"it has fewer", [][]string{nil, {"d2"}}, []string{"d3"}, nil, false, false},
+		{"a witness counts for nothing", smaller, []string{"w"}, nil, false, true},
+		{"one is on both sides: it is no cut", smaller, []string{"d4"}, nil, false, false},
+		{"no segment joins the sides: each has an owner", [][]string{{"d2", "d4"}, {"d2", "d4"}}, nil, nil, false, false},
+		{"no segment joins the sides, and one is to have an owner", [][]string{{"d2", "d4"}, {"d2", "d4"}}, nil, nil, true, true},
+		{"the sides of one have more, and those of the other fewer", [][]string{{"d2"}, {"d2", "d4"}}, nil, nil, true, false},
+		{"only adverts are lost on the other", [][]string{{"d2", "d3"}, {"d2", "d4"}}, nil, nil, false, true},
+		{"who asks does not know its side", nil, nil, nil, true, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStory(t)
@@ -47,6 +49,12 @@ func TestOfACutSegmentTheSideWithMoreDirectorsHasTheOwnerWhereOneSideIsToHaveIt(
 			s.owns()
 			s.OneSide, s.Self = tt.one, "d1"
 			s.Members[0].Name = "d2"
+			for i := range s.Members {
+				s.Members[i].Unreached = []time.Duration{GoneAfter, GoneAfter}
+			}
+			for _, name := range tt.late {
+				s.member(name).Unreached[1] = GoneAfter - 1
+			}
 			s.asked("d2", Question{Kind: Let, Side: tt.side})
 			s.reaches(Segment{Router: "out", Reached: []string{"d3"}}, Segment{Router: "in", Reached: tt.reached, Gateway: true})
 			resigns := func(a Action) bool { return a == Action(Resign{}) }

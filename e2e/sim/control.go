@@ -37,6 +37,7 @@ type control struct {
 	state    *fsm.State
 	since    time.Duration // the start of the process
 	ticked   time.Duration // the last tick
+	fenced   time.Duration // when it was looked last whether the keeper is to be fenced, without news
 	late     time.Duration // when it was late last
 	looking  bool          // a look is under way
 	looked   time.Duration // the last look
@@ -108,7 +109,7 @@ func (c *control) start() {
 	}
 	c.node.timeout = w.chance.between(electionLow, electionHigh)
 	c.state = w.agreed.states[c.applied]
-	c.since, c.late, c.ticked, c.quorum = w.now, w.now, w.now, w.now-quorumGrace
+	c.since, c.late, c.ticked, c.fenced, c.quorum = w.now, w.now, w.now, w.now, w.now-quorumGrace
 	if w.now == 0 {
 		c.quorum, c.late = 0, -onTime
 	}
@@ -177,7 +178,10 @@ func (c *control) tick() {
 	}
 	c.ticked = w.now
 	c.probe()
-	c.fence()
+	if w.now-c.fenced >= fenceAfter {
+		c.fenced = w.now
+		c.fence()
+	}
 	if c.inQuorum() {
 		c.quorum = w.now
 	}

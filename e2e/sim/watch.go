@@ -42,6 +42,7 @@ type watch struct {
 	owns     [most]since                  // VRRP's Active
 	claims   [most]time.Duration          // when a host decided last to claim
 	intent   since                        // the log has wanted a move
+	wants    [most]since                  // and that to a host
 	moves    int                          // changes of owner
 	after    time.Duration                // from when on nothing may change; 0: not yet
 }
@@ -117,67 +118,6 @@ func (x *watch) look() {
 		x.lookReach(r)
 		x.lookLost(r)
 	}
-}
-
-// lookBoth is the first invariant: on a whole segment no two hosts answer for an address for longer than a
-// second while their agents reach each other.
-func (x *watch) lookBoth(r *router) {
-	w := x.w
-	for i, a := range w.hosts {
-		for _, b := range w.hosts[i+1:] {
-			is := a.kernel.has(r.index) && b.kernel.has(r.index) && w.both(r.on, arpKind, a.index, b.index) &&
-				a.stalls == 0 && b.stalls == 0 && (w.speak(a, b) || x.mute(a, b) || x.mute(b, a))
-			s := &x.both[r.index][i][b.index]
-			s.set(is, w.now)
-			limit := bothLimit + w.slack()
-			if !w.speak(a, b) {
-				limit += w.renewal() // it froze between a renewal and the advert that would have told of it
-				if x.untold(a, b) || x.untold(b, a) {
-					limit += w.lifetime()
-				}
-			}
-			x.must(*s, limit, func() {
-				x.fail("one owner", "%s and %s both answer for %s for over %v", a.name, b.name, r.name, bothLimit)
-			})
-		}
-	}
-}
-
-// lookBoth's other side: where one's agent is silent altogether, only its kernel answers, and that must end within
-// a second of somebody else's claim, with whom nothing has been wrong since.
-func (x *watch) mute(a, b *host) bool {
-	well := x.well[b.index]
-	return !a.keeping.runs() && !a.controlling.runs() && well.is && well.at <= x.quiet[a.index].at
-}
-
-// untold reports whether a host whose keeper does not run was not heard by another until it stopped, or the other took
-// over before it could miss an advert: then nobody can know when its kernel lets the addresses go, but that it is within
-// their lifetime.
-func (x *watch) untold(h, by *host) bool {
-	q, took := x.quiet[h.index], x.owns[by.index]
-	if !q.is {
-		return false
-	}
-	for _, r := range x.w.routers {
-		if x.heard[r.index][h.index][by.index] < q.at-x.w.interval {
-			return true
-		}
-	}
-	return took.is && took.at >= q.at && took.at < q.at+x.w.interval
-}
-
-// advert is told of each advert that comes from one host to another.
-func (x *watch) advert(from, to *host, r *router) { x.heard[r.index][from.index][to.index] = x.w.now }
-
-// calmer reports whether nothing is wrong with a host but that others are not there.
-func (x *watch) calmer(h *host) bool {
-	return x.isAble(h) && h.controlling.runs() && h.control.status != nil && x.w.quorate(h)
-}
-
-// speak reports whether two agents' streams are open: what one says, the other hears now.
-func (w *world) speak(a, b *host) bool {
-	const lately = 3 * tickEvery / 2
-	return w.touches(a.index, b.index) && w.now-a.control.heard[b.index] < lately && w.now-b.control.heard[a.index] < lately
 }
 
 // renewal is how long before an advert the addresses were renewed at most, and how long before their end the next
@@ -382,6 +322,9 @@ func (x *watch) agreed(cmd fsm.Command, before *fsm.State, err error) {
 	}
 	w := x.w
 	x.intent = since{true, w.now}
+	if to := w.hostNamed(c.Intent.To); to != nil {
+		x.wants[to.index] = x.intent
+	}
 	owner := w.hostNamed(before.Groups[c.Group].Owner)
 	if owner == nil || w.policy != "" || !x.owns[owner.index].is {
 		return

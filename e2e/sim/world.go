@@ -118,7 +118,7 @@ func (w *world) begin() {
 	if w.pair && !w.without(GroupRule) {
 		w.config.SyncGroups[w.groups[0]] = fsm.SyncGroup{Name: w.groups[0], Routers: names, Placement: w.placement()}
 	}
-	state := fsm.State{ClusterID: "sim", Level: 1, Members: map[string]fsm.Member{}}
+	state := fsm.State{ClusterID: "sim", Level: 2, Members: map[string]fsm.Member{}}
 	for _, h := range w.hosts {
 		m := fsm.Member{ID: h.name, Name: h.name, Role: fsm.RoleDirector, Sources: []netip.Addr{h.source(wan), h.source(lan)}}
 		if h.witness {

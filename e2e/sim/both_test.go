@@ -1,0 +1,49 @@
+package sim
+
+import (
+	"testing"
+	"time"
+)
+
+// The first host's keeper stops a moment after its last advert, and the second takes over before the next is due.
+func TestTheLifetimeIsAddedForAMoveThatTheLogHadWantedBeforeTheOwnerFellSilent(t *testing.T) {
+	const stopped = 20 * time.Second
+	for name, tt := range map[string]struct {
+		wanted time.Duration // 0: never
+		added  bool
+	}{
+		"never":                    {0, false},
+		"after that":               {stopped + 1, false},
+		"long before that":         {stopped - wantTime, false},
+		"just before that":         {stopped - 100*time.Millisecond, true},
+		"when its keeper went off": {stopped, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(1, layout{directors: 2, interval: time.Second, clusterOn: own})
+			x, owner, next := w.watch, w.hosts[0], w.hosts[1]
+			w.now = stopped + time.Second
+			x.heard[0][0][1] = stopped - 1
+			x.quiet[0] = since{true, stopped}
+			x.owns[1] = since{true, stopped + w.interval/2}
+			x.wants[1] = since{tt.wanted > 0, tt.wanted}
+			if got := x.untold(owner, next); got != tt.added {
+				t.Errorf("the lifetime is added: %v", got)
+			}
+		})
+	}
+}
+
+// A host whose agent is silent altogether must not answer for long beside one that has become well since.
+func TestWhoIsWellOnlySinceTheOwnerFellSilentCountsFromThen(t *testing.T) {
+	w := newWorld(1, layout{directors: 2, interval: time.Second, clusterOn: own})
+	x, silent, well := w.watch, w.hosts[0], w.hosts[1]
+	silent.keeping.kill()
+	silent.controlling.kill()
+	x.quiet[0], x.well[1] = since{true, 20 * time.Second}, since{true, 21 * time.Second}
+	if !x.mute(silent, well) {
+		t.Error("it is not looked whether both answer")
+	}
+	if x.well[1] = (since{false, 21 * time.Second}); x.mute(silent, well) {
+		t.Error("it is looked whether both answer, though one is not well")
+	}
+}
