@@ -31,7 +31,7 @@ func (x *watch) mute(a, b *host) bool {
 }
 
 // untold reports whether a host whose keeper does not run was not heard by another until it stopped, or the other took
-// over before it could miss an advert, as the log had wanted before: then nobody can know when its kernel lets the addresses go, but that it is within
+// over before it could miss an advert, as the log wanted: then nobody can know when its kernel lets the addresses go, but that it is within
 // their lifetime.
 func (x *watch) untold(h, by *host) bool {
 	q, took := x.quiet[h.index], x.owns[by.index]
@@ -44,7 +44,7 @@ func (x *watch) untold(h, by *host) bool {
 		}
 	}
 	wanted := x.wants[by.index]
-	return took.is && took.at >= q.at && took.at < q.at+x.w.interval && wanted.is && wanted.at <= q.at && took.at-wanted.at < wantTime
+	return took.is && took.at >= q.at && took.at < q.at+x.w.interval && wanted.is && wanted.at <= took.at && took.at-wanted.at < wantTime
 }
 
 // advert is told of each advert that comes from one host to another.

@@ -6,17 +6,17 @@ import (
 )
 
 // The first host's keeper stops a moment after its last advert, and the second takes over before the next is due.
-func TestTheLifetimeIsAddedForAMoveThatTheLogHadWantedBeforeTheOwnerFellSilent(t *testing.T) {
+func TestTheLifetimeIsAddedForAMoveThatTheLogWantedBeforeAnAdvertWasMissed(t *testing.T) {
 	const stopped = 20 * time.Second
 	for name, tt := range map[string]struct {
 		wanted time.Duration // 0: never
 		added  bool
 	}{
 		"never":                    {0, false},
-		"after that":               {stopped + 1, false},
 		"long before that":         {stopped - wantTime, false},
 		"just before that":         {stopped - 100*time.Millisecond, true},
-		"when its keeper went off": {stopped, true},
+		"when it had just stopped": {stopped + 100*time.Millisecond, true},
+		"after the other took it":  {stopped + 600*time.Millisecond, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(1, layout{directors: 2, interval: time.Second, clusterOn: own})
