@@ -43,14 +43,14 @@ func (c PutConfig) apply(s State) (State, []Change, error) {
 	return s, []Change{{ConfigChanged, "", text}}, nil
 }
 
-// level is the feature level that a configuration needs.
+// level is the feature level that a configuration needs; 0 if any will do.
 func (c Config) level() int {
 	for _, g := range c.Groups() {
 		if g.Placement.OnSegmentCut != "" {
 			return LevelHistory
 		}
 	}
-	return 1
+	return 0
 }
 
 // keepVerdicts keeps what was agreed about servers of which the checks still ask the same.

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // How much later than asked for the kernel may wake a process, see [setSlack].
@@ -21,6 +23,10 @@ const (
 // something, one of its threads looks each 20 µs whether it still does, and with the system's own 50 µs that is half of
 // what control costs. A child begins with its parent's, so the keeper sets its own.
 func setSlack(slack time.Duration) error {
+	// Nothing is set that is so already: a keeper that is a unit of its own may not touch another thread's.
+	if have, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0); err == nil && time.Duration(have) == slack {
+		return nil
+	}
 	want := strconv.FormatInt(slack.Nanoseconds(), 10)
 	for range 100 { // a thread may start another between our looking and our setting
 		changed, err := setSlackOnce(want)
