@@ -47,7 +47,31 @@ func fitsThem(cfg fsm.Config, live map[string]received, members map[string]fsm.M
 			})
 		}
 	}
-	return append(problems, strangers(cfg, members)...)
+	return slices.Concat(problems, owned(cfg, members), strangers(cfg, members))
+}
+
+// owned says which virtual addresses are a member's own. That of its cluster port cuts it off as soon as another
+// owns the router; of its others it may only be late to tell that it has them no more.
+func owned(cfg fsm.Config, members map[string]fsm.Member) config.Problems {
+	var problems config.Problems
+	for _, router := range slices.Sorted(maps.Keys(cfg.Routers)) {
+		r := cfg.Routers[router]
+		for _, p := range slices.Concat(r.Addresses, r.Excluded) {
+			for _, name := range slices.Sorted(maps.Keys(members)) {
+				m, a := members[name], p.Addr()
+				bind := a == m.Address.Addr() || a == m.Gossip.Addr()
+				if name == r.AddressOwner || !bind && !slices.Contains(m.Sources, a) {
+					continue
+				}
+				problems = append(problems, config.Problem{
+					Path: fmt.Sprintf("routers[%q].addresses", router), Warning: !bind,
+					Text: fmt.Sprintf("router %q: %v is %s's own address", router, a, name),
+					Hint: fmt.Sprintf("a virtual address is one that no host has of itself; address_owner = %q says that it is meant so", name),
+				})
+			}
+		}
+	}
+	return problems
 }
 
 // strangers warns of directors that a placement names and that are no members: they may join later.

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -95,5 +96,40 @@ func TestAnInterfaceThatADirectorLacksIsNamedWithTheNearest(t *testing.T) {
 		if got.String() != want {
 			t.Errorf("%s: got %q, want %q", name, got.String(), want)
 		}
+	}
+}
+
+func TestAnAddressThatAMemberHasIsNoVirtualOne(t *testing.T) {
+	at := func(s string) netip.Addr { return netip.MustParseAddr(s) }
+	members := map[string]fsm.Member{
+		"d1": {Name: "d1", Address: netip.MustParseAddrPort("192.0.2.1:7400"), Gossip: netip.MustParseAddrPort("192.0.2.1:7401"), Sources: []netip.Addr{at("198.51.100.1")}},
+		"d2": {Name: "d2", Address: netip.MustParseAddrPort("192.0.2.2:7400"), Gossip: netip.MustParseAddrPort("192.0.2.12:7401")},
+	}
+	for address, want := range map[string]string{
+		"192.0.2.1/24":    `router "r": 192.0.2.1 is d1's own address`,
+		"192.0.2.12/24":   `router "r": 192.0.2.12 is d2's own address`,
+		"198.51.100.1/24": `warning: router "r": 198.51.100.1 is d1's own address`,
+		"192.0.2.100/24":  "",
+	} {
+		for _, excluded := range []bool{false, true} {
+			r := fsm.Router{Name: "r", Addresses: []netip.Prefix{netip.MustParsePrefix(address)}}
+			if excluded {
+				r.Addresses, r.Excluded = nil, r.Addresses
+			}
+			got := ""
+			for _, p := range owned(fsm.Config{Routers: map[string]fsm.Router{"r": r}}, members) {
+				if p.Warning {
+					got += "warning: "
+				}
+				got += p.Text
+			}
+			if got != want {
+				t.Errorf("%s: %q, want %q", address, got, want)
+			}
+		}
+	}
+	meant := fsm.Router{Name: "r", AddressOwner: "d1", Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24")}}
+	if got := owned(fsm.Config{Routers: map[string]fsm.Router{"r": meant}}, members); len(got) > 0 {
+		t.Errorf("of the RFC's address owner: %v", got)
 	}
 }

@@ -90,6 +90,9 @@ func (a *Agent) PlanRollback(ctx context.Context, r api.RollbackRequest) (api.Pl
 	if err != nil {
 		return api.Plan{}, err
 	}
+	if err := endsTrial(s.node.State(), r.Revision); err != nil {
+		return api.Plan{}, err
+	}
 	cfg, err := s.asOf(ctx, r.Revision)
 	if err != nil {
 		return api.Plan{}, err
@@ -101,6 +104,9 @@ func (a *Agent) PlanRollback(ctx context.Context, r api.RollbackRequest) (api.Pl
 func (a *Agent) Rollback(ctx context.Context, r api.RollbackRequest) (api.ApplyResult, error) {
 	s, err := a.current()
 	if err != nil {
+		return api.ApplyResult{}, err
+	}
+	if err := endsTrial(s.node.State(), r.Revision); err != nil {
 		return api.ApplyResult{}, err
 	}
 	cfg, err := s.asOf(ctx, r.Revision)

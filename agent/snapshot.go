@@ -33,7 +33,7 @@ func (a *Agent) PlanRestore(ctx context.Context, r api.RestoreRequest) (api.Plan
 	if err != nil {
 		return api.Plan{}, err
 	}
-	return s.plan(ctx, saved.State.WithKeys(), true)
+	return s.plan(ctx, saved.State.WithKeys(), false)
 }
 
 // Restore implements [api.Agent]. The file is looked at again: nobody's word is taken for what is in it.
@@ -48,7 +48,7 @@ func (a *Agent) Restore(ctx context.Context, r api.RestoreRequest) (api.ApplyRes
 	}
 	source := fmt.Sprintf("revision %d of %s (saved by %s)", saved.State.Revision, saved.At.UTC().Format(time.RFC3339), saved.Director)
 	return s.put(ctx, wanted{
-		base: r.Base, config: saved.State.WithKeys(), terms: api.Terms{Author: r.Author}, returns: true, cause: "restored from " + source,
+		base: r.Base, config: saved.State.WithKeys(), terms: api.Terms{Author: r.Author}, cause: "restored from " + source,
 		old: func(author string, cfg fsm.Config) fsm.Command {
 			return fsm.RestoreConfig{Base: r.Base, Level: saved.State.Level, Config: cfg, Source: source, Author: author}
 		},

@@ -79,6 +79,16 @@ func onTrial(state *fsm.State) []string {
 		state.History[len(state.History)-1], state.Trial.Until.Local().Format(time.DateTime))}
 }
 
+// endsTrial says why a rollback is none of a change that waits to be confirmed: what it was guarded against would go on
+// without a guard.
+func endsTrial(state *fsm.State, revision uint64) error {
+	if state.Trial == nil || revision == state.Trial.Revision-1 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s. `quorate confirm` keeps it, `quorate rollback %d` takes it back now; then roll back further",
+		fsm.ErrOnTrial, state.History[len(state.History)-1], state.Trial.Revision-1)
+}
+
 // Confirm implements [api.Agent]. Of a revision that is confirmed already it has nothing to do.
 func (a *Agent) Confirm(ctx context.Context, r api.ConfirmRequest) (api.ApplyResult, error) {
 	s, err := a.current()

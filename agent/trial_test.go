@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -155,5 +156,21 @@ func TestTheAuthorIsWhoTheKernelSays(t *testing.T) {
 	}
 	if got := s.author(t.Context(), "root"); got != "somebody@d1" {
 		t.Errorf("nobody that the kernel knows: %s", got)
+	}
+}
+
+func TestOnlyTheRollbackOfATrialEndsIt(t *testing.T) {
+	s := &fsm.State{Revision: 8, Trial: &fsm.Trial{Revision: 8}, History: []fsm.Past{{Revision: 8}}}
+	if err := endsTrial(s, 7); err != nil {
+		t.Errorf("to the revision before: %v", err)
+	}
+	for _, revision := range []uint64{0, 6, 8} {
+		if err := endsTrial(s, revision); !errors.Is(err, fsm.ErrOnTrial) || !strings.Contains(err.Error(), "quorate rollback 7") {
+			t.Errorf("to revision %d: %v", revision, err)
+		}
+	}
+	s.Trial = nil
+	if err := endsTrial(s, 0); err != nil {
+		t.Errorf("without a trial: %v", err)
 	}
 }

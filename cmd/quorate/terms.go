@@ -20,7 +20,7 @@ type terms struct {
 
 func (t *terms) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&t.message, "message", "m", "", "why, for the history")
-	cmd.Flags().DurationVar(&t.confirm, "confirm", 0, "take it back unless `quorate confirm` comes within this time, as in 60s")
+	cmd.Flags().DurationVar(&t.confirm, "confirm", 0, "take it back unless quorate confirm comes within this `time`, as in 60s")
 	cmd.Flags().StringVar(&t.below, "revert-below", "", "with --confirm: take it back at once if fewer of the servers that it touches are up, as in 50%")
 }
 

@@ -11,7 +11,7 @@ import (
 
 // cellsAtOnce is how many cells run at the same time. They mostly wait, so that it is not a matter of cores;
 // more would disturb each other's timing.
-const cellsAtOnce = 4
+const cellsAtOnce = 6
 
 func TestMain(m *testing.M) {
 	if err := flag.Set("test.parallel", strconv.Itoa(cellsAtOnce)); err != nil { // before the command line, which may say otherwise
