@@ -34,14 +34,15 @@ BOOT_PKGS  = ./e2e/lab/selftest
 HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(BOOT_PKGS)),$(filter-out $(patsubst .%,$(MODULE)%,$(filter-out ./e2e/lab,$(LAB_PKGS))),$(shell $(GO) list ./...)))
 MODULE     = github.com/quorate/quorate
 # What measures times of milliseconds beside others' programs runs with nothing beside it; what takes every
-# core for itself, and starts no goroutine, runs without the race detector. What takes longest begins first.
+# core for itself, and starts no goroutine, runs without the race detector. The others wait more than they
+# compute: three run side by side, and what takes longest begins first.
 ALONE_PKGS = ./e2e/interop
 BUSY_PKGS  = ./e2e/sim ./config
 FIRST      = ./e2e/wire ./director/keeper ./e2e/lab ./cluster ./e2e/units ./director/vrrp
 BESIDE     = $(FIRST) $(filter-out $(patsubst ./%,$(MODULE)/%,$(FIRST) $(ALONE_PKGS) $(BUSY_PKGS)),$(HOST_PKGS))
 
 HOST_TESTS  = echo "place host"; export CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1; \
-	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(BESIDE); echo "exit $$?"; \
+	$(GO) test -json -race -p 3 -shuffle=on -timeout $(HOST_TIMEOUT) $(BESIDE); echo "exit $$?"; \
 	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(ALONE_PKGS); echo "exit $$?"; \
 	$(GO) test -json -timeout $(HOST_TIMEOUT) $(BUSY_PKGS); echo "exit $$?"; \
 	$(GO) test -json -count=1 -timeout $(HOST_TIMEOUT) $(BOOT_PKGS); echo "exit $$?"
