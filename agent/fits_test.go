@@ -116,15 +116,15 @@ func TestAnAddressThatAMemberHasIsNoVirtualOne(t *testing.T) {
 			if excluded {
 				r.Addresses, r.Excluded = nil, r.Addresses
 			}
-			got := ""
+			var got strings.Builder
 			for _, p := range owned(fsm.Config{Routers: map[string]fsm.Router{"r": r}}, members) {
 				if p.Warning {
-					got += "warning: "
+					got.WriteString("warning: ")
 				}
-				got += p.Text
+				got.WriteString(p.Text)
 			}
-			if got != want {
-				t.Errorf("%s: %q, want %q", address, got, want)
+			if got.String() != want {
+				t.Errorf("%s: %q, want %q", address, got.String(), want)
 			}
 		}
 	}
