@@ -23,8 +23,9 @@ const (
 // something, one of its threads looks each 20 µs whether it still does, and with the system's own 50 µs that is half of
 // what control costs. A child begins with its parent's, so the keeper sets its own.
 func setSlack(slack time.Duration) error {
-	// Nothing is set that is so already: a keeper that is a unit of its own may not touch another thread's.
-	if have, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0); err == nil && time.Duration(have) == slack {
+	// Nothing is set that is so already, as in a keeper that is a unit of its own: it may not touch another thread's.
+	// A real-time thread has no slack.
+	if have, err := unix.PrctlRetInt(unix.PR_GET_TIMERSLACK, 0, 0, 0, 0); err == nil && (have == 0 || time.Duration(have) == slack) {
 		return nil
 	}
 	want := strconv.FormatInt(slack.Nanoseconds(), 10)
