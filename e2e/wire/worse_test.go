@@ -106,11 +106,6 @@ func exhausted(t *testing.T, d *lab.Director, role, socket string) {
 		t.Fatalf("limit the memory of %s: %v", role, err)
 	}
 	var open []net.Conn
-	defer func() {
-		for _, c := range open {
-			c.Close()
-		}
-	}()
 	lab.Eventually(t, 20*time.Second, role+" is out of memory", func() error {
 		for range 100 {
 			if !p.Alive() {
@@ -122,10 +117,13 @@ func exhausted(t *testing.T, d *lab.Director, role, socket string) {
 			}
 			open = append(open, c)
 			c.SetDeadline(time.Now().Add(100 * time.Millisecond))
-			fmt.Fprintf(c, "GET /%s HTTP/1.1\r\n", strings.Repeat("x", 3000)) // and no more
+			fmt.Fprint(c, "GET /", strings.Repeat("x", 256<<10)) // a line without an end, which it has to keep
 		}
 		return errors.New("it lives")
 	})
+	for _, c := range open {
+		c.Close()
+	}
 	if text := fileText(t, d.LogFile("agent")); !strings.Contains(text, "out of memory") && !strings.Contains(text, "cannot allocate memory") {
 		t.Errorf("%s died of something else", role)
 	}
