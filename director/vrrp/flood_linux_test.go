@@ -37,12 +37,14 @@ func (d *driver) run(until time.Time) error {
 	})
 	timer := time.NewTimer(0)
 	buf := make([]byte, 8192)
-	for time.Now().Before(until) {
-		select {
-		case <-ready:
-		case <-timer.C:
+	for more := false; time.Now().Before(until); {
+		if !more { // else nobody says that there is something to read
+			select {
+			case <-ready:
+			case <-timer.C:
+			}
 		}
-		if d.receive(buf) {
+		if more = !d.receive(buf); !more {
 			select {
 			case drained <- struct{}{}:
 			default:

@@ -80,6 +80,9 @@ func TestAPinnedGroupGoesBackAfterItsHoldTime(t *testing.T) {
 	command(t, first, "enable", "director", first.Name).want(t, 0)
 	w.stays(t, second, hold/2)
 	on(first)
+	if got := w.agreed(t); got != first { // the log names it a moment after the address has moved
+		t.Fatalf("%s owns", got.Name)
+	}
 	before := epoch(t, first)
 	w.told(t, before, "it is pinned to "+first.Name+" before "+second.Name)
 	command(t, first, "move", group, second.Name).want(t, 0) // a person may, for a while
