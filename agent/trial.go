@@ -85,8 +85,7 @@ func endsTrial(state *fsm.State, revision uint64) error {
 	if state.Trial == nil || revision == state.Trial.Revision-1 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s. `quorate confirm` keeps it, `quorate rollback %d` takes it back now; then roll back further",
-		fsm.ErrOnTrial, state.History[len(state.History)-1], state.Trial.Revision-1)
+	return fmt.Errorf("%w; then roll back further", state.OnTrial())
 }
 
 // Confirm implements [api.Agent]. Of a revision that is confirmed already it has nothing to do.

@@ -30,8 +30,7 @@ func (c ChangeConfig) apply(s State) (State, []Change, error) {
 	case c.Trial != nil && c.Trial.Revision != c.Base+1:
 		return s, nil, fmt.Errorf("a trial of revision %d begins with another: %w", c.Trial.Revision, ErrStale)
 	case s.Trial != nil && !c.Returns:
-		return s, nil, fmt.Errorf("%w: %s. `quorate confirm` keeps it, `quorate rollback %d` takes it back now",
-			ErrOnTrial, s.History[len(s.History)-1], s.Revision-1)
+		return s, nil, s.OnTrial()
 	}
 	next, err := s.changed(c.Delta, c.Note)
 	if err != nil {
@@ -42,6 +41,12 @@ func (c ChangeConfig) apply(s State) (State, []Change, error) {
 		next.Trial = &trial
 	}
 	return next, next.tell(c.Delta), nil
+}
+
+// OnTrial is the refusal of what has to wait until a change is confirmed or taken back. There must be one.
+func (s State) OnTrial() error {
+	return fmt.Errorf("%w: %s. `quorate confirm` keeps it, `quorate rollback %d` takes it back now",
+		ErrOnTrial, s.History[len(s.History)-1], s.Revision-1)
 }
 
 func tooLow(level int) error {

@@ -97,7 +97,8 @@ func rollbackCommand(c *cli) *cobra.Command {
 		Use:   "rollback N",
 		Short: "Make the configuration of revision N the cluster's again, as a new revision",
 		Long: "Make the configuration of revision N, router keys included, the cluster's again. It is a new revision: it shows the plan, asks, and\n" +
-			"applies what it has shown or nothing. A change that waits to be confirmed is ended by it.",
+			"applies what it has shown or nothing. A change that waits to be confirmed is ended by a rollback to the\n" +
+			"revision before it, and by no other.",
 		Args: arguments("N"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			revision, err := revisionOf(args[0])

@@ -90,6 +90,14 @@ func cut[T any](all *[]T, index int) bool {
 	return true
 }
 
+// unset takes a value out, and reports whether there was one.
+func unset[T comparable](value *T) bool {
+	var none T
+	had := *value != none
+	*value = none
+	return had
+}
+
 func cutRouter(r *fsm.Router, field string, index int) bool {
 	switch field {
 	case "addresses":
@@ -103,17 +111,11 @@ func cutRouter(r *fsm.Router, field string, index int) bool {
 	case "rules":
 		return cut(&r.Rules, index)
 	case "auth", "auth.key", "auth.other_key", "auth.other_key_id":
-		had := r.Auth != nil
-		r.Auth = nil
-		return had
+		return unset(&r.Auth)
 	case "refresh":
-		had := r.Refresh != 0
-		r.Refresh = 0
-		return had
+		return unset(&r.Refresh)
 	case "preempt_delay":
-		had := r.PreemptDelay != 0
-		r.PreemptDelay = 0
-		return had
+		return unset(&r.PreemptDelay)
 	}
 	return cutNeeds(&r.Needs, &r.Placement, field, index)
 }
@@ -139,17 +141,12 @@ func cutService(s *fsm.Service, field string, index int) bool {
 	case "checks":
 		return cut(&s.Checks, index)
 	case "fallback", "fallback.address":
-		had := s.Fallback != nil
-		s.Fallback = nil
-		return had
+		return unset(&s.Fallback)
 	case "persistence_mask":
-		had := s.PersistenceMask != 0
-		s.PersistenceMask = 0
-		return had
+		return unset(&s.PersistenceMask)
 	case "persistence":
-		had := s.Persistence != 0
-		s.Persistence, s.PersistenceMask = 0, 0
-		return had
+		s.PersistenceMask = 0
+		return unset(&s.Persistence)
 	}
 	return false
 }
