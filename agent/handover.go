@@ -76,9 +76,16 @@ func movesFrom(state *fsm.State, director string) bool {
 	return false
 }
 
+// moveAll is giveAway until the addresses are elsewhere. Who is patient waits for a move as long as for a drain, since
+// the cluster may have to elect a leader first; but for somebody to move to no longer than others wait for all of it.
 func (s *session) moveAll(ctx context.Context, reason string, patient func(left []unmoved)) []unmoved {
-	ctx, cancel := context.WithTimeout(ctx, handOverLimit)
+	limit := handOverLimit
+	if patient != nil {
+		limit = drainLimit
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	possible := time.Now() // when somebody could take a group
 	for {
 		owned := s.keeper.Owned()
 		if len(owned) == 0 {
@@ -96,10 +103,15 @@ func (s *session) moveAll(ctx context.Context, reason string, patient func(left 
 			takers++
 			s.intend(ctx, name, to, reason)
 		}
-		if takers == 0 && patient != nil {
+		switch {
+		case takers > 0:
+			possible = time.Now()
+		case patient == nil || time.Since(possible) > handOverLimit:
+			return left
+		default:
 			patient(left)
 		}
-		if takers == 0 && patient == nil || !sleep(ctx, 20*time.Millisecond) {
+		if !sleep(ctx, 20*time.Millisecond) {
 			return left
 		}
 	}
