@@ -67,11 +67,16 @@ func (d *Director) AgentFile() string {
 	return d.WriteFile("agent.hcl", b.String())
 }
 
-// WriteFile writes a file to the host's etc directory and returns its path.
+// WriteFile writes a file to the host's etc directory and returns its path. A process that is just starting finds
+// the old file or the new one, and never half of it.
 func (h *Host) WriteFile(name, text string) string {
 	h.net.t.Helper()
 	path := filepath.Join(h.Dir, "etc", name)
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+	err := os.WriteFile(path+".new", []byte(text), 0o644)
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
 		h.net.t.Fatalf("lab: %v", err)
 	}
 	return path
