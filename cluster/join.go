@@ -100,6 +100,9 @@ func Joined(dataDir, tokenText string) error {
 
 // joinTarget reads ADDRESS or ADDRESS:PORT.
 func joinTarget(addr string) (string, error) {
+	if HasToken(addr) { // it is a secret: neither shown nor asked a name server for
+		return "", errors.New("where the address of a member is to be there is a token: write `quorate join ADDRESS --token TOKEN`")
+	}
 	if ap, err := netip.ParseAddrPort(addr); err == nil && ap.Port() != 0 {
 		return ap.String(), nil
 	}

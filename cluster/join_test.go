@@ -201,6 +201,9 @@ func TestJoiningWhatIsNoAgentEnds(t *testing.T) {
 			t.Errorf("%q is taken as an address", addr)
 		}
 	}
+	if _, err := joinTarget(text); err == nil || strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), "--token TOKEN") {
+		t.Errorf("a token where the address is to be: %v", err)
+	}
 	for addr, want := range map[string]string{"10.0.0.1": "10.0.0.1:7400", "fe80::1": "[fe80::1]:7400", "10.0.0.1:1": "10.0.0.1:1", "lb1": "lb1:7400", "lb1:80": "lb1:80"} {
 		if got, err := joinTarget(addr); got != want || err != nil {
 			t.Errorf("%q is %q, %v; want %q", addr, got, err, want)
