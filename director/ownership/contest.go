@@ -13,7 +13,7 @@ const (
 	contestAfter = 300 * time.Millisecond
 	// contestAgain is how long to wait before that is looked at once more.
 	contestAgain = 200 * time.Millisecond
-	// contestLimit is how long the rival and the segments may take where they are farther apart than [surveyLimit]:
+	// contestLimit is how long the rival may take where it is farther away than [surveyLimit]:
 	// no timer waits for that answer.
 	contestLimit = time.Second
 )
@@ -75,7 +75,7 @@ func (s *step) contend(rival string, c *contest) {
 	s.survey([]string{rival}, routers, min(surveyLimit<<min(c.tries, 2), contestLimit), nil, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		s.after(contestAgain, func(*step) { c.busy = false })
 		word, ok := words[rival]
-		if !ok {
+		if m, _ := s.member(rival); !ok && m.Unheard < GoneAfter { // it is there, and farther away
 			c.tries++
 		}
 		if ok && s.contests[rival] == c && slices.Contains(s.rivals(), rival) {

@@ -138,9 +138,23 @@ func TestAnOwnerThatDoesNotAnswerIsAskedAgain(t *testing.T) {
 	s.does()
 	s.pass(contestAgain)
 	s.does(Ask{To: "d1", Question: s.attests()}, probes("out", "in"))
+	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
 	s.pass(2*surveyLimit - 1) // it may be far away
-	s.joins(stays(9, "d1"))
+	s.says("d1", stays(9, "d1"))
 	s.does(Concede{})
+}
+
+func TestAnOwnerThatWasSilentIsNotTakenForFarAway(t *testing.T) {
+	s := contested(t)
+	s.member("d1").Unheard = GoneAfter // what it was asked is lost on a path that is cut
+	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
+	s.pass(surveyLimit)
+	s.member("d1").Unheard = 0
+	s.pass(contestAgain)
+	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
+	s.begun = nil
+	s.pass(surveyLimit + contestAgain)
+	s.does(Ask{To: "d1", Question: s.attests()}, probes("out", "in"))
 }
 
 func TestWhoStaysAnnouncesAgainWhenTheOtherHasLetGo(t *testing.T) {

@@ -278,7 +278,7 @@ func (g *owning) probeSegments(a ownership.Probe) {
 				out[i].Serves = h.name
 			}
 		}
-		out[i].Gateway = w.gateways && w.answers(r.on, g.h.index, client)
+		out[i].Gateway = w.gateways && w.answers(r.on, g.h.index, client) && 2*w.wires[r.on].delay[g.h.index][client] < a.Within
 		whole = whole && (out[i].Serves != "" || out[i].Virtual)
 	}
 	if !whole {
