@@ -102,7 +102,9 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 			c.apart = true
 			s.warn("contest", fmt.Sprintf("%s and %s own %s, each on a side of its own: no segment joins them", s.Self, rival, s.Group))
 		}
-	case !word.Owns || !word.Stays:
+	case !word.Owns: // its keeper is frozen, and lets the addresses go without a word
+		s.renew()
+	case !word.Stays:
 	case s.contestedWith(rival, word.Epoch, word.Named, word.Place) == rival:
 		text := fmt.Sprintf("%s gives %s up to %s, which %s", s.Self, s.Group, rival, s.because(rival, word))
 		s.await(func(id uint64) Action { return Concede{id} }, func(s *step, d Done) {

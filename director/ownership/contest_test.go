@@ -64,7 +64,6 @@ func TestOfTwoOwnersTheOneThatTheHighestEpochNamesStays(t *testing.T) {
 		{"this one, by its own log, which is newer", stays(3, "d1"), false},
 		{"the other, by its log, which is newer", stays(5, "d1"), true},
 		{"neither, by the other's log, which is newer: the order decides", stays(5, "d3"), true},
-		{"the other, which has let go", Attestation{Epoch: 5, Named: "d1"}, false},
 		{"the other, which does not say that it stays", Attestation{Owns: true, Epoch: 5, Named: "d1"}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -165,6 +164,12 @@ func TestWhoStaysAnnouncesAgainWhenTheOtherHasLetGo(t *testing.T) {
 	s.look()
 	s.does(Renew{})
 	s.quiesces()
+}
+
+func TestWhoseRivalHasAFrozenKeeperAnnouncesAgain(t *testing.T) {
+	s := contested(t)
+	s.joins(Attestation{Epoch: 5, Named: "d1"})
+	s.does(Renew{})
 }
 
 func TestAConcessionThatTheKeeperDoesNotMakeIsTriedAgainInSilence(t *testing.T) {

@@ -84,7 +84,7 @@ func (s *step) lookQuiet() {
 	}
 	s.quiet.again = true
 	s.quiet.owned = s.owners()
-	s.survey(s.others(), silent, within, (*step).heard, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+	s.surveyEach(s.others(), silent, within, (*step).heard, (*step).found, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
 		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
 		if len(still) > 0 {
@@ -215,6 +215,21 @@ func (s *step) heard(from string, word Attestation, last bool) {
 	}
 	s.quiet.lives, s.quiet.lived = from, s.now
 	if !last && len(s.silent()) > 0 && s.quiet.until.Before(s.now.Add(surveyLimit)) {
+		s.hold(surveyLimit)
+	}
+}
+
+// found takes what the segments answered at once: the timer waits until the survey is over where somebody serves who did not
+// before, and it may fire before that, since adverts are that frequent.
+func (s *step) found(segments []Segment, last bool) {
+	if g := s.quiet.choice; last || g == nil || g.Choice != Take || !s.quiet.half.IsZero() || s.Keeper.Interval >= 2*surveyLimit {
+		return
+	}
+	serves := func(seg Segment) bool {
+		owner := s.lastOwner(s.index(seg.Router))
+		return seg.Serves != "" || seg.Virtual && owner != "" && slices.Contains(seg.Reached, owner)
+	}
+	if len(s.silent()) > 0 && slices.ContainsFunc(segments, serves) && s.quiet.until.Before(s.now.Add(surveyLimit)) {
 		s.hold(surveyLimit)
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// fit reports whether this director could take the group over.
+func (f Facts) fit() bool { return f.Ready && !f.Drains && f.Keeper.Part == Standby }
+
 // relief is an owner that nobody on the segment reaches, and since when that is so.
 type relief struct {
 	owner string
@@ -16,7 +19,7 @@ type relief struct {
 // overdue reports whether an owner is cut off for so long that the successors before this one have let their time pass:
 // each has a survey and an interval. Who is before it may not be told of the owner, or be frozen.
 func (s *step) overdue(owner string) bool {
-	if s.quiet.relief.owner != owner || !s.Ready || s.Drains || s.Keeper.Part != Standby {
+	if s.quiet.relief.owner != owner || !s.fit() {
 		return false
 	}
 	turn, dead := 0, s.missing()

@@ -51,7 +51,10 @@ func (x *watch) untold(h, by *host) bool {
 }
 
 // advert is told of each advert that comes from one host to another.
-func (x *watch) advert(from, to *host, r *router) { x.heard[r.index][from.index][to.index] = x.w.now }
+func (x *watch) advert(from, to *host, r *router) {
+	x.heard[r.index][from.index][to.index] = x.w.now
+	x.meet(to, from, true)
+}
 
 // calmer reports whether nothing is wrong with a host but that others are not there.
 func (x *watch) calmer(h *host) bool {

@@ -26,7 +26,7 @@
 //     its addresses is added: nobody can know how much of it is left. Delays of the cluster's traffic are added four times.
 //  2. Somebody answers. While a director could, a client on the segment has an answer within the bound. One could
 //     that has a port with carrier on every segment of the group, a machine and a keeper that run (and for a pair,
-//     control), on segments on which ARP is whole for everybody; and, while somebody who is not reached has the
+//     control, in touch with a leader), on segments on which ARP is whole for everybody; and, while somebody who is not reached has the
 //     address, a gateway or another host that tells it that it is not the one that is cut off. The bound is six
 //     intervals and a second: the down interval of VRRP is less than four, and the guard may have held the timer
 //     for two and two surveys; a pair may have to wait for the log: the grace, and three reports.
@@ -41,8 +41,9 @@
 //     somebody answers all the time. A third that serves it, cut off from others, may be made to let go meanwhile.
 //  7. The log follows the wire: it does not name a director that does not own the group instead of one that does.
 //  8. Clients are told. A client that heard an announcement does not send to a host that has not got the address for
-//     longer than a second, while exactly one other has, which could know of it: it has reached the client since it
-//     owns, or a member came into its reach with it.
+//     longer than a second, while exactly one other has, which is Active and could know of it: it has reached the client since it
+//     owns, and was told lately that the one before owns, or a member that it looks for on
+//     the segment, or whose agent runs, came into its reach with it, while its control ran.
 //  9. It settles. Twenty seconds after the last fault each group has one owner, the same on the wire and in every
 //     member's log, and from then on nothing moves.
 //  10. One comes first. Of two on which nothing was wrong, which hear each other, and whose timers ran by the same

@@ -162,6 +162,7 @@ func (g *owning) carry(a ownership.Action) {
 		g.w.say(g.h.name, "resigns", g.name, "")
 		g.keep(0, is(vrrp.Resign{}))
 	case ownership.Renew:
+		g.w.say(g.h.name, "renews", g.name, "")
 		g.keep(0, is(vrrp.Renew{}))
 	case ownership.Propose:
 		g.w.watch.reasoned(g.h, a.Command)

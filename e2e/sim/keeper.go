@@ -55,6 +55,7 @@ type keptRouter struct {
 	check   bool          // the worker is to look whether they are there
 	again   bool          // they are to be added though they are there
 	adding  int           // counts what was asked of the worker
+	hushed  bool          // nothing is announced until it is Active again
 	said    int           // announcements of this round
 	sayAt   time.Duration
 	lastSay time.Duration
@@ -182,7 +183,9 @@ func (k *keeper) deadline() time.Duration {
 		for _, r := range g.routers {
 			if r.added {
 				take(r.renewAt())
-				take(r.sayAt)
+				if !r.hushed {
+					take(r.sayAt)
+				}
 			}
 			if r.owned && g.machine.State() != vrrp.Active {
 				take(k.beat + r.spec.Interval)
@@ -298,7 +301,7 @@ func (k *keeper) carry(now time.Time, g *keptGroup, effects []vrrp.Effect) {
 		case vrrp.Shorten:
 			k.shorten(r)
 		case vrrp.Announce:
-			r.said, r.sayAt = 0, k.w.now
+			r.said, r.sayAt, r.hushed = 0, k.w.now, false
 		case vrrp.Silent:
 			r.silent, k.changed = true, true
 		}
@@ -317,6 +320,9 @@ func (k *keeper) became(now time.Time, g *keptGroup, b vrrp.Became) {
 	}
 	if b.To == vrrp.Active {
 		return
+	}
+	for _, r := range g.routers {
+		r.hushed = true
 	}
 	g.answer(lost{b.Reason})
 	if g.claimed {

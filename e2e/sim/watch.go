@@ -32,6 +32,7 @@ type watch struct {
 	entry    [2]*host // whom a client sends to
 	lost     [2]since
 	reach    [2][most][most]since
+	met      [most][most]since // when one was told last that another owns the group
 	able     [most]since
 	split    [most]since
 	calm     [most]since
@@ -107,6 +108,7 @@ func (x *watch) look() {
 		x.well[h.index].set(x.calmer(h), w.now)
 		x.lookSplit(h)
 		for _, o := range w.hosts {
+			x.meet(h, o, false)
 			if o != h {
 				x.clear[h.index][o.index].set(x.isClear(h, o), w.now)
 			}
@@ -361,6 +363,9 @@ func (w *world) slowest() time.Duration {
 	d := time.Duration(0)
 	for _, h := range w.hosts {
 		d = max(d, h.disk)
+		if h.slow.is && w.now-h.slow.at < 2*h.was { // what was written then may be agreed now
+			d = max(d, h.was)
+		}
 	}
 	return d
 }
