@@ -237,7 +237,13 @@ func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
 }
 
 func TestTheWireSaysWhoOwns(t *testing.T) {
-	state := &fsm.State{Groups: map[string]fsm.Ownership{"g": {Owner: "d1", Epoch: 2, Reason: "first"}}}
+	state := &fsm.State{
+		Members: map[string]fsm.Member{"d1": {Name: "d1", Role: fsm.RoleDirector}, "d2": {Name: "d2", Role: fsm.RoleDirector}, "w": {Name: "w", Role: fsm.RoleWitness}},
+		Groups:  map[string]fsm.Ownership{"g": {Owner: "d1", Epoch: 2, Reason: "first"}},
+	}
+	halted := func(reason string) received {
+		return received{report: report{Groups: map[string]groupReport{"g": {State: "initialize", Reason: reason}}}}
+	}
 	active := func(reason string) received {
 		return received{report: report{Groups: map[string]groupReport{"g": {State: "active", Reason: reason}}}}
 	}
@@ -250,6 +256,9 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 		{"another than the log says", "d2", "silence", map[string]received{"d1": {}, "d2": active("silence")}},
 		{"both: the log's counts", "d1", "first", map[string]received{"d1": active("x"), "d2": active("y")}},
 		{"nobody", "", "first", map[string]received{"d1": {}}},
+		{"nobody, since none may", "", "d1, d2 cannot: track up fails", map[string]received{"d1": halted("track up fails"), "d2": halted("track up fails"), "w": {}}},
+		{"nobody, each for another reason", "", "d1 cannot: track up fails; d2 cannot: link down", map[string]received{"d1": halted("track up fails"), "d2": halted("link down")}},
+		{"nobody yet", "", "first", map[string]received{"d1": halted("track up fails"), "d2": {}}},
 		{"a stranger", "foreign 192.0.2.9", "a router that is no member advertises it", map[string]received{"d1": foreign}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -258,6 +267,24 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 				t.Errorf("owner %q (%s), want %q (%s)", got.Owner, got.Reason, tt.want, tt.reason)
 			}
 		})
+	}
+}
+
+func TestAnExplanationIsOfTheOwnerThatThereIs(t *testing.T) {
+	log := fsm.Ownership{Owner: "d1", Reason: "first"}
+	for _, tt := range []struct {
+		log    fsm.Ownership
+		status api.GroupStatus
+		want   string
+	}{
+		{log, api.GroupStatus{Owner: "d1", Reason: "first"}, "first"},
+		{log, api.GroupStatus{Owner: "d2", Reason: "d1 is silent"}, "the log names d1 (first), and VRRP elected another: d1 is silent"},
+		{fsm.Ownership{}, api.GroupStatus{Reason: "d1 cannot: track up fails"}, "d1 cannot: track up fails"},
+		{fsm.Ownership{}, api.GroupStatus{Owner: "d2", Reason: "silence"}, "silence"},
+	} {
+		if got := because(tt.log, tt.status); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.status, got, tt.want)
+		}
 	}
 }
 

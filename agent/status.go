@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -119,7 +120,34 @@ func groupStatus(state *fsm.State, live map[string]received, g fsm.Group, self s
 	case own.Heard != "":
 		st.Owner = memberAt(state, own.Heard) // its agent does not answer, but its adverts are heard
 	}
+	if st.Owner == "" {
+		st.Reason = cmp.Or(nobodyCan(state, live, g.Name), st.Reason)
+	}
 	return st
+}
+
+// nobodyCan says why no director that answers could own a group, or is empty.
+func nobodyCan(state *fsm.State, live map[string]received, group string) string {
+	who := map[string][]string{}
+	var reasons []string
+	for _, name := range director.Candidates(state) {
+		r, answers := live[name]
+		if !answers {
+			continue
+		}
+		why := r.Groups[group].cannot()
+		if why == "" {
+			return ""
+		}
+		if who[why] == nil {
+			reasons = append(reasons, why)
+		}
+		who[why] = append(who[why], name)
+	}
+	for i, why := range reasons {
+		reasons[i] = strings.Join(who[why], ", ") + " cannot: " + why
+	}
+	return strings.Join(reasons, "; ")
 }
 
 // routerStatus is what the keeper says of a group's routers.

@@ -49,6 +49,11 @@ func TestAMoveThatIsAskedForIsDoneOrRefusedWithItsReason(t *testing.T) {
 		{"it moves elsewhere", func(w *MoveWanted) { w.Log = intent("d3") }, MoveAnswer{}, "", "moving to d3 just now (d1 drains)"},
 		{"it moves there already", func(w *MoveWanted) { w.Log = intent("d2") }, MoveAnswer{}, "wait", ""},
 		{"nobody owns it", func(w *MoveWanted) { w.Log, w.Views = fsm.Ownership{}, []View{well("d1"), well("d2")} }, MoveAnswer{}, "", "nobody owns g yet"},
+		{"nobody owns it, and it may not", func(w *MoveWanted) {
+			v := well("d2")
+			v.Fault = "track up fails"
+			w.Log, w.Views = fsm.Ownership{}, []View{well("d1"), v}
+		}, MoveAnswer{}, "", "nobody owns g yet, and d2 cannot own it: track up fails"},
 		{"the log's owner does not serve", func(w *MoveWanted) {
 			w.To, w.Views = "d1", []View{well("d1"), well("d2"), well("d3")}
 		}, MoveAnswer{}, "", "does not serve"},
