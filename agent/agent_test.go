@@ -281,6 +281,7 @@ func TestAnExplanationIsOfTheOwnerThatThereIs(t *testing.T) {
 		{log, api.GroupStatus{Owner: "d2", Reason: "d1 is silent"}, "the log names d1 (first), and VRRP elected another: d1 is silent"},
 		{fsm.Ownership{}, api.GroupStatus{Reason: "d1 cannot: track up fails"}, "d1 cannot: track up fails"},
 		{fsm.Ownership{}, api.GroupStatus{Owner: "d2", Reason: "silence"}, "silence"},
+		{log, api.GroupStatus{Reason: "d1 cannot: track up fails"}, "d1 cannot: track up fails"},
 	} {
 		if got := because(tt.log, tt.status); got != tt.want {
 			t.Errorf("%+v: %q, want %q", tt.status, got, tt.want)
@@ -294,9 +295,11 @@ func TestTransitionsOfTheKeeperAreToldOnceAndAtTheirTime(t *testing.T) {
 		return keeper.Transition{Seq: seq, At: noon.Add(d), Group: "g", From: "backup", To: to, Reason: "silence"}
 	}
 	first := []keeper.Transition{at(0, 1, "active"), at(time.Second, 2, "backup")}
-	seen := s.tellTransitions(first, keeper.Transition{})
-	seen = s.tellTransitions(first, seen)
-	s.tellTransitions([]keeper.Transition{at(2*time.Second, 1, "active")}, seen) // of a keeper that was started again
+	s.tellTransitions(first)
+	s.tellTransitions(first)
+	again := &session{cfg: s.cfg, events: s.events} // as after a recovery
+	again.tellTransitions(first)
+	again.tellTransitions([]keeper.Transition{at(2*time.Second, 1, "active")}) // of a keeper that was started again
 	var got []string
 	for _, e := range s.events.since(t.Context(), 0, false) {
 		got = append(got, e.Time.Format("05 ")+e.Text)

@@ -42,6 +42,9 @@ func (a *Agent) Explain(ctx context.Context, group string) (api.Explanation, err
 		Group: group, Owner: status.Owner, Epoch: status.Epoch, Reason: because(state.Groups[group], status), Order: status.Order, Moving: status.Moving,
 		Members: []api.Attestation{}, Decisions: []api.Decision{},
 	}
+	if !s.node.Quorum() {
+		e.NoQuorum = "no quorum: VRRP alone decides who owns " + group + ", and it cannot be moved"
+	}
 	for _, w := range s.askWords(ctx, state, group) {
 		e.Members = append(e.Members, w.Attestation)
 		e.Decisions = append(e.Decisions, w.Decisions...)
@@ -59,7 +62,7 @@ func because(log fsm.Ownership, status api.GroupStatus) string {
 	switch {
 	case status.Owner == log.Owner:
 		return cmp.Or(log.Reason, status.Reason)
-	case log.Owner == "":
+	case log.Owner == "", status.Owner == "":
 		return status.Reason
 	}
 	return fmt.Sprintf("the log names %s (%s), and VRRP elected another: %s", log.Owner, log.Reason, status.Reason)

@@ -199,7 +199,7 @@ func (a *Agent) Remove(ctx context.Context, name string, force bool) error {
 		return errors.New("this is that director: use `quorate leave` here")
 	}
 	// Without a quorum the last reports are no news, and nothing can be removed whoever is alive.
-	if _, alive := s.reports.live(time.Now())[name]; alive && !force && s.node.Quorum() {
+	if r, alive := s.reports.live(time.Now())[name]; alive && !r.Stopped && !force && s.node.Quorum() {
 		if err := s.node.MayRemove(ctx, name); err != nil {
 			return unknownMember(atRisk(err))
 		}
@@ -271,6 +271,12 @@ func (s *session) setLeaving(v bool) {
 	s.leaving = v
 	s.mu.Unlock()
 	poke(s.tellNow)
+}
+
+func (s *session) isStopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
 }
 
 func (s *session) isLeaving() bool {

@@ -92,6 +92,9 @@ func views(state *fsm.State, live map[string]received, group string, now time.Ti
 			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
 			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim, Unproven: own.Unproven != "",
 		}
+		if r.Stopped {
+			v.Gone = "was stopped"
+		}
 		if v.Ready && own.Waiting {
 			v.Ready, v.Why = false, "a requirement of "+group+" has said nothing yet"
 		}

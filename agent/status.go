@@ -38,6 +38,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
 		st.Directors = append(st.Directors, directorStatus(state.Members[name], live, highest))
 	}
+	s.sayStopped(&st)
 	if _, known := state.Members[s.cfg.Name]; !known && s.node.Removed() == nil { // the log has not come that far
 		self := s.self(fsm.Member{Name: s.cfg.Name, Role: s.cfg.Role})
 		st.Directors = append(st.Directors, directorStatus(self, live, highest))
@@ -65,6 +66,15 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	st.Warnings = append(st.Warnings, s.muteAgents(live, now)...)
 	st.Warnings = append(st.Warnings, s.disputes.lasting(time.Now())...)
 	return st, nil
+}
+
+// sayStopped says of directors that do not answer whether they were stopped, as they have said themselves.
+func (s *session) sayStopped(st *api.Status) {
+	for i, d := range st.Directors {
+		if d.Name != s.cfg.Name && s.reports.stopped(d.Name) {
+			st.Directors[i].State, st.Directors[i].Ready, st.Directors[i].Reasons = "unreachable", false, []string{"was stopped"}
+		}
+	}
 }
 
 func directorStatus(m fsm.Member, live map[string]received, highest uint64) api.DirectorStatus {
@@ -232,6 +242,8 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 	for _, d := range st.Directors {
 		r := live[d.Name]
 		switch {
+		case d.State == "unreachable" && len(d.Reasons) > 0:
+			out = append(out, d.Name+" "+strings.Join(d.Reasons, "; "))
 		case d.State == "unreachable":
 			out = append(out, d.Name+" does not answer")
 		case r.Halted != "":

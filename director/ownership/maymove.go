@@ -65,6 +65,8 @@ func unable(v View) string {
 	switch {
 	case !v.Alive:
 		return v.Name + " does not answer"
+	case v.Gone != "":
+		return v.Name + " " + v.Gone
 	case v.Draining:
 		return fmt.Sprintf("%s drains: `quorate enable director %s` ends that", v.Name, v.Name)
 	case v.Fault != "":

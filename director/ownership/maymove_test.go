@@ -43,6 +43,7 @@ func TestAMoveThatIsAskedForIsDoneOrRefusedWithItsReason(t *testing.T) {
 		{"a witness", func(w *MoveWanted) { w.To, w.Role = "w", fsm.RoleWitness }, MoveAnswer{}, "", "w is a witness"},
 		{"not ready", func(w *MoveWanted) { w.Views = with(cold) }, MoveAnswer{}, "yes", "d2 is not ready: cold"},
 		{"it does not answer", func(w *MoveWanted) { w.Views = with(func(v *View) { v.Alive, v.Ready = false, false }) }, MoveAnswer{}, "", "d2 does not answer"},
+		{"it was stopped", func(w *MoveWanted) { w.Views = with(func(v *View) { v.Gone, v.Ready = "was stopped", false }) }, MoveAnswer{}, "", "d2 was stopped"},
 		{"it drains", func(w *MoveWanted) { w.Views = with(func(v *View) { v.Draining = true }) }, MoveAnswer{}, "", "enable director d2"},
 		{"its link is down", func(w *MoveWanted) { w.Views = with(func(v *View) { v.Fault = "link down" }) }, MoveAnswer{}, "", "cannot own it: link down"},
 		{"it misses a requirement", func(w *MoveWanted) { w.Views = with(func(v *View) { v.Unfit = "db fails" }) }, MoveAnswer{}, "", "may not own it: db fails"},

@@ -13,7 +13,8 @@ import (
 // View is what the leader knows of one director and one group.
 type View struct {
 	Name     string
-	Alive    bool // it reported lately
+	Alive    bool   // it reported lately
+	Gone     string // why it will not answer though it reported lately, or empty
 	Ready    bool
 	Why      string // it is not ready
 	Draining bool
