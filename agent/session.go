@@ -55,6 +55,7 @@ type session struct {
 	tellNow            chan struct{} // capacity 1: tell the others at once
 	warming, relieving atomic.Bool
 
+	opened  time.Time
 	aside   sync.WaitGroup // what runs beside the group
 	hashing sync.Mutex     // guards hashed
 	hashed  hashed
@@ -79,7 +80,7 @@ type session struct {
 func (a *Agent) open(ctx context.Context) (*session, error) {
 	s := &session{
 		cfg: a.cfg.File, version: a.cfg.Version, log: a.cfg.Log, keeper: a.keeper, events: &a.events,
-		tellNow: make(chan struct{}, 1), warm: map[string]bool{},
+		opened: time.Now(), tellNow: make(chan struct{}, 1), warm: map[string]bool{},
 		unfit: map[string]time.Time{}, done: make(chan struct{}),
 	}
 	s.newNeeds()
@@ -297,6 +298,9 @@ func (s *session) unready(state *fsm.State) []string {
 	var why []string
 	if !s.node.Current() {
 		why = append(why, "has not caught up with the log")
+	}
+	if cut := s.unreached(time.Now()); cut != "" {
+		why = append(why, cut)
 	}
 	if err := s.node.Halted(); err != nil {
 		why = append(why, err.Error())
