@@ -53,8 +53,14 @@ func TestWhoSaidThatItStopsIsNoSuccessorAndNoVoterThatAnswers(t *testing.T) {
 	if why := cannotTake(m, rs.live(noon.Add(2 * time.Second))["d2"], true, "g"); why != "was stopped" {
 		t.Errorf("as a successor: %q", why)
 	}
+	if !rs.lost("d2", noon.Add(time.Second)) || rs.lost("d3", noon) {
+		t.Error("lost is who was there")
+	}
 	rs.put(report{Name: "d2", Begun: 2, Number: 3, Ready: true}, noon.Add(3*time.Second))
 	if rs.stopped("d2") {
 		t.Error("another process is there")
+	}
+	if rs.lost("d2", noon.Add(4*time.Second)) || !rs.lost("d2", noon.Add(3*time.Second+reportLife)) {
+		t.Error("lost is who has said nothing for its report's life")
 	}
 }

@@ -154,6 +154,14 @@ func (rs *reports) stopped(name string) bool {
 	return rs.byName[name].Stopped
 }
 
+// lost reports whether a member was heard of once, and is not any more.
+func (rs *reports) lost(name string, now time.Time) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r, known := rs.byName[name]
+	return known && (r.Stopped || now.Sub(r.at) >= reportLife)
+}
+
 // everyReport returns the live reports of the others, and this director's own.
 func (s *session) everyReport(now time.Time) map[string]received {
 	all := s.reports.live(now)
