@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,7 @@ func (n *Node) Remove(ctx context.Context, name string, force bool) error {
 	again, end := n.patience(ctx)
 	defer end()
 	ctx = again.ctx
+	var uncertain error
 	for {
 		err := errNotLeader
 		if n.IsLeader() {
@@ -58,11 +60,16 @@ func (n *Node) Remove(ctx context.Context, name string, force bool) error {
 			err = n.call(ctx, leader, http.MethodPost, "/cluster/remove", removeRequest{name, force}, nil)
 		}
 		var dial *dialError
-		if !errors.Is(err, errNotLeader) && !errors.As(err, &dial) {
+		switch {
+		case errors.Is(err, ErrUncertain): // the next leader knows
+			uncertain, again.stubborn = err, true
+		case uncertain != nil && errors.Is(err, fsm.ErrNotFound):
+			return nil // it was there before
+		case !errors.Is(err, errNotLeader) && !errors.As(err, &dial):
 			return err
 		}
 		if err := again.pause(); err != nil {
-			return err
+			return cmp.Or(uncertain, err)
 		}
 	}
 }
@@ -159,7 +166,7 @@ func (n *Node) Leave(ctx context.Context, force bool, progress func(string)) err
 	}
 	n.leaving.Store(true)
 	alone := len(n.State().Members) == 1
-	if err := n.resign(ctx, alone, progress); err != nil && !force {
+	if err := n.resign(ctx, alone, force, progress); err != nil && !force {
 		n.leaving.Store(false)
 		return err
 	} else if err != nil {
@@ -186,8 +193,9 @@ func (n *Node) stopped(ctx context.Context) error {
 	return n.failed
 }
 
-// resign has the others end this membership.
-func (n *Node) resign(ctx context.Context, alone bool, progress func(string)) error {
+// resign has the others end this membership. The leader does the arithmetic again: it knows of the member that was
+// admitted a moment ago.
+func (n *Node) resign(ctx context.Context, alone, force bool, progress func(string)) error {
 	if alone || n.Removed() != nil {
 		return nil
 	}
@@ -206,7 +214,7 @@ func (n *Node) resign(ctx context.Context, alone bool, progress func(string)) er
 		}
 	}
 	for {
-		err := n.Remove(ctx, n.id.Name, true) // its arithmetic was done
+		err := n.Remove(ctx, n.id.Name, force)
 		switch {
 		case err == nil, errors.Is(err, fsm.ErrNotFound):
 			return nil
