@@ -84,6 +84,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 	s.newAlive()
 	cc := a.clusterConfig()
 	cc.Handler = s.peerHandler()
+	cc.API = api.Handler(a, a.caller)
 	cc.OnChange = s.onChange
 	cc.Duties = []func(context.Context, *cluster.Node){
 		s.duty(reportEvery, s.agreeVerdicts),
