@@ -288,6 +288,9 @@ type crash struct {
 }
 
 func TestMain(m *testing.M) {
+	if text := os.Getenv(envPuppet); text != "" {
+		bePuppet(text)
+	}
 	text := os.Getenv(envCrash)
 	if text == "" {
 		os.Exit(m.Run())
