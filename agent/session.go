@@ -249,6 +249,9 @@ func (s *session) report() report {
 	r.HashIndex, r.Hash = s.hash(state)
 	r.Links, r.Names = interfaces(), s.cfg.Interfaces
 	_, r.Troubles = s.director.Problems()
+	if why := s.node.Disk(); why != "" {
+		r.Troubles = append(r.Troubles, why)
+	}
 	if err := s.node.Halted(); err != nil {
 		r.Halted = err.Error()
 	}
