@@ -128,6 +128,14 @@ func (d *Director) AwaitAgent(t T, p *Process) {
 		log, _ := os.ReadFile(d.LogFile("agent"))
 		t.Fatalf("agent of %s: %v\n%s", d.Name, err, lastLines(string(log), 20))
 	}
+	// What it makes beside: where that does not come, a test is about that.
+	soon, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = poll(soon, func() error {
+		_, data := os.Stat(d.DataDir())
+		_, keeper := os.Stat(filepath.Join(d.Dir, "keeper.sock"))
+		return errors.Join(data, keeper)
+	})
 }
 
 // Quorate runs the command line on the director and returns its standard output.
