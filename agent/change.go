@@ -2,21 +2,14 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/program"
-)
-
-// Limits of what a person may say about a change.
-const (
-	maxMessage  = 500 // bytes
-	shortestTry = time.Second
-	longestTry  = 24 * time.Hour
 )
 
 // Config implements [api.Agent].
@@ -137,6 +130,9 @@ func (s *session) put(ctx context.Context, w wanted) (api.ApplyResult, error) {
 		return api.ApplyResult{}, err
 	}
 	if w.plain(state) {
+		if err := s.mayRun(ctx, state.Config, config.Delta(state.Config, cfg)); err != nil {
+			return api.ApplyResult{}, err
+		}
 		if err := s.propose(ctx, w.old(s.author(ctx, w.terms.Author), cfg)); err != nil {
 			return api.ApplyResult{}, err
 		}
@@ -161,6 +157,9 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 			return api.ApplyResult{Revision: state.Revision, Index: state.Index}, nil
 		} // else the proposal is refused, with the words who was faster
 	}
+	if err := s.mayRun(ctx, state.Config, c.Delta); err != nil {
+		return api.ApplyResult{}, err
+	}
 	if err := s.acceptable(state, c.Delta, terms); err != nil {
 		return api.ApplyResult{}, err
 	}
@@ -172,7 +171,7 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 		}
 		c.Trial = &fsm.Trial{Revision: c.Base + 1, Until: leaders.Add(terms.Confirm), Below: terms.RevertBelow}
 	}
-	c.Note.At, c.Note.Author, c.Note.Message = now, s.author(ctx, terms.Author), program.Printable(terms.Message, maxMessage)
+	c.Note.At, c.Note.Author, c.Note.Message = now, s.author(ctx, terms.Author), program.Printable(terms.Message, api.MaxMessage)
 	c.Note.Summary = config.Summary(config.Diff(c.Delta.Part(state.Config), c.Delta.Part(c.Delta.Apply(state.Config))))
 	if err := s.propose(ctx, c); err != nil {
 		return api.ApplyResult{}, err
@@ -186,21 +185,32 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 
 // acceptable says what is wrong with the terms of a change.
 func (s *session) acceptable(state *fsm.State, d fsm.Delta, terms api.Terms) error {
-	switch {
-	case len(terms.Message) > maxMessage:
-		return fmt.Errorf("the message has %d bytes, and the history takes %d: say it shorter; nothing was applied", len(terms.Message), maxMessage)
-	case terms.RevertBelow != 0 && terms.Confirm == 0:
-		return errors.New("--revert-below looks only while a change waits to be confirmed: add --confirm 60s; nothing was applied")
-	case terms.Confirm == 0:
-		return nil
-	case terms.Confirm < shortestTry || terms.Confirm > longestTry:
-		return fmt.Errorf("--confirm %v: it must be %v to %v; nothing was applied", terms.Confirm, shortestTry, longestTry)
-	case terms.RevertBelow < 0 || terms.RevertBelow > 100:
-		return fmt.Errorf("--revert-below %d%%: it must be 1%% to 100%%; nothing was applied", terms.RevertBelow)
+	if err := terms.Check(); err != nil || terms.Confirm == 0 {
+		return err
 	}
 	down, all := health(state, touched(d))
 	if below(down, all, terms.RevertBelow) {
 		return fmt.Errorf("%d of the %d servers that this touches are down already, so that fewer than %d%% are up: choose a lower bound, or none; nothing was applied", down, all, terms.RevertBelow)
+	}
+	return nil
+}
+
+// mayRun refuses who is no admin a change by which something runs that did not: programs can be root's, and who may
+// run what it likes as root on every director is an admin.
+func (s *session) mayRun(ctx context.Context, have fsm.Config, d fsm.Delta) error {
+	if callerIn(ctx, s.cfg).Role.Covers(fsm.RoleAdmin) {
+		return nil
+	}
+	known := have.Programs()
+	for p := range d.Apply(have).Programs() {
+		if known[p] {
+			continue
+		}
+		user, command, _ := strings.Cut(p, "\x00")
+		if user != "" {
+			user = " as " + user
+		}
+		return fmt.Errorf("the program `%s`%s runs nowhere in the cluster yet, and only an admin may have it run; nothing was applied", strings.ReplaceAll(command, "\x00", " "), user)
 	}
 	return nil
 }

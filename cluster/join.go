@@ -44,6 +44,9 @@ type joinResponse struct {
 // joinLimit bounds one attempt to join; the cluster may be electing meanwhile.
 const joinLimit = 15 * time.Second
 
+// joinTries is how often a join is asked for while leaders are lost.
+const joinTries = 5
+
 // Join makes this agent a member of the cluster that a token is for, through any member at addr (an
 // address, with or without a port). The key is made here and stays here; before anything is sent,
 // the cluster must prove that it is the one that made the token. After it the node can be opened: it
@@ -77,7 +80,13 @@ func Join(ctx context.Context, cfg Config, addr, tokenText string, progress func
 		return err
 	}
 	progress("asking " + target + " to let " + cfg.Name + " in")
-	resp, err := j.ask(ctx, target, t)
+	var resp joinResponse
+	slowly(progress, target+" has not answered yet", func() { resp, err = j.ask(ctx, target, t) })
+	for tries := 1; errors.Is(err, ErrUncertain) && tries < joinTries && ctx.Err() == nil; tries++ {
+		progress("the cluster elects another leader; asking again")
+		pause(ctx, cfg.Heartbeat)
+		resp, err = j.ask(ctx, target, t) // as the same, and with the same token: it is let in once
+	}
 	if err != nil {
 		return fmt.Errorf("join through %s: %w", target, err)
 	}
@@ -86,6 +95,23 @@ func Join(ctx context.Context, cfg Config, addr, tokenText string, progress func
 	}
 	progress(fmt.Sprintf("%s is a member of cluster %s, its certificate is signed; it votes once it has caught up", cfg.Name, resp.ClusterID))
 	return install(cfg.DataDir, joinDir)
+}
+
+// slowly does something, and says that it is not done where that takes longer than a person waits without a word.
+func slowly(progress func(string), text string, do func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do()
+	}()
+	wait := time.NewTimer(time.Second)
+	defer wait.Stop()
+	select {
+	case <-done:
+	case <-wait.C:
+		progress(text)
+		<-done
+	}
 }
 
 // Joined is nil if the agent with this data directory is a member of the cluster that a token is for, and
@@ -100,6 +126,9 @@ func Joined(dataDir, tokenText string) error {
 
 // joinTarget reads ADDRESS or ADDRESS:PORT.
 func joinTarget(addr string) (string, error) {
+	if HasToken(addr) { // it is a secret: neither shown nor asked a name server for
+		return "", errors.New("where the address of a member is to be there is a token: write `quorate join ADDRESS --token TOKEN`")
+	}
 	if ap, err := netip.ParseAddrPort(addr); err == nil && ap.Port() != 0 {
 		return ap.String(), nil
 	}
@@ -266,7 +295,7 @@ func explainDial(target string, err error) error {
 	case errors.Is(err, unix.ECONNREFUSED):
 		return fmt.Errorf("%w: the host is there, but no agent of a cluster listens on that port; is the address a member's `bind`?", err)
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return fmt.Errorf("%w: nothing answers; is the host up, and does every firewall on the way let %s/tcp through?", err, port)
+		return fmt.Errorf("%w: nothing answers; is the host up, is the address a member's `bind`, reached from here, and does every firewall on the way let %s/tcp through?", err, port)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,12 +35,12 @@ func (n *Node) affordable(ctx context.Context, name string) error {
 	if len(n.State().Members) == 1 {
 		return fmt.Errorf("%w: %s is its only member, and its data would go with it; force it to end the cluster", ErrQuorumAtRisk, name)
 	}
-	voters, answer, err := n.reachableVoters(ctx, name)
+	seen, err := n.voters(ctx, name)
 	if err != nil {
 		return err
 	}
-	if need := voters/2 + 1; answer < need {
-		return fmt.Errorf("%w: without %s it has %d voters and needs %d of them, but only %d answer; bring one back first, or force it", ErrQuorumAtRisk, name, voters, need, answer)
+	if need := seen.voters/2 + 1; seen.answer() < need {
+		return fmt.Errorf("%w: without %s it has %d voters and needs %d of them, but only %d answer; bring one back first, or force it", ErrQuorumAtRisk, name, seen.voters, need, seen.answer())
 	}
 	return nil
 }
@@ -47,8 +48,10 @@ func (n *Node) affordable(ctx context.Context, name string) error {
 // Remove ends another member's membership. It refuses, with the numbers, what would lose the
 // quorum, unless forced.
 func (n *Node) Remove(ctx context.Context, name string, force bool) error {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.patience())
-	defer cancel()
+	again, end := n.patience(ctx)
+	defer end()
+	ctx = again.ctx
+	var uncertain error
 	for {
 		err := errNotLeader
 		if n.IsLeader() {
@@ -57,12 +60,16 @@ func (n *Node) Remove(ctx context.Context, name string, force bool) error {
 			err = n.call(ctx, leader, http.MethodPost, "/cluster/remove", removeRequest{name, force}, nil)
 		}
 		var dial *dialError
-		if !errors.Is(err, errNotLeader) && !errors.As(err, &dial) {
+		switch {
+		case errors.Is(err, ErrUncertain): // the next leader knows
+			uncertain, again.stubborn = err, true
+		case uncertain != nil && errors.Is(err, fsm.ErrNotFound):
+			return nil // it was there before
+		case !errors.Is(err, errNotLeader) && !errors.As(err, &dial):
 			return err
 		}
-		pause(ctx, n.cfg.Heartbeat/20)
-		if ctx.Err() != nil {
-			return n.noLeader()
+		if err := again.pause(); err != nil {
+			return cmp.Or(uncertain, err)
 		}
 	}
 }
@@ -159,7 +166,7 @@ func (n *Node) Leave(ctx context.Context, force bool, progress func(string)) err
 	}
 	n.leaving.Store(true)
 	alone := len(n.State().Members) == 1
-	if err := n.resign(ctx, alone, progress); err != nil && !force {
+	if err := n.resign(ctx, alone, force, progress); err != nil && !force {
 		n.leaving.Store(false)
 		return err
 	} else if err != nil {
@@ -186,8 +193,9 @@ func (n *Node) stopped(ctx context.Context) error {
 	return n.failed
 }
 
-// resign has the others end this membership.
-func (n *Node) resign(ctx context.Context, alone bool, progress func(string)) error {
+// resign has the others end this membership. The leader does the arithmetic again: it knows of the member that was
+// admitted a moment ago.
+func (n *Node) resign(ctx context.Context, alone, force bool, progress func(string)) error {
 	if alone || n.Removed() != nil {
 		return nil
 	}
@@ -206,7 +214,7 @@ func (n *Node) resign(ctx context.Context, alone bool, progress func(string)) er
 		}
 	}
 	for {
-		err := n.Remove(ctx, n.id.Name, true) // its arithmetic was done
+		err := n.Remove(ctx, n.id.Name, force)
 		switch {
 		case err == nil, errors.Is(err, fsm.ErrNotFound):
 			return nil

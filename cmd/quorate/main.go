@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/config"
 )
 
 // version is set by the build.
@@ -50,17 +52,25 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
-	fmt.Fprintln(errOut, "quorate:", err)
+	fmt.Fprintln(errOut, "quorate:", cluster.HideTokens(err.Error())) // one in the wrong place is a secret all the same
 	return exitError
 }
 
 // cli is what the commands that speak to an agent share.
 type cli struct {
-	socket string
-	output string
+	socket  string
+	address string // of another director, which is asked in the place of this host's
+	cert    string // file of the certificate that it is asked with
+	output  string
+	other   *api.Client // at address, or nil
 }
 
-func (c *cli) client() *api.Client { return api.NewClient(c.socket) }
+func (c *cli) client() *api.Client {
+	if c.other != nil {
+		return c.other
+	}
+	return api.NewClient(c.socket)
+}
 
 // json reports whether a program reads the output.
 func (c *cli) json() bool { return c.output == "json" }
@@ -76,7 +86,7 @@ func rootCommand() *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("unknown command %q: `quorate --help` lists all commands", args[0])
+				return unknown(cmd, args[0], "all commands")
 			}
 			return cmd.Help()
 		},
@@ -84,7 +94,9 @@ func rootCommand() *cobra.Command {
 			if c.output != "text" && c.output != "json" {
 				return fmt.Errorf("output %q: text or json", c.output)
 			}
-			return nil
+			var err error
+			c.other, err = c.remote()
+			return err
 		},
 	}
 	socket := os.Getenv("QUORATE_SOCKET")
@@ -92,6 +104,8 @@ func rootCommand() *cobra.Command {
 		socket = "/run/quorate/quorate.sock"
 	}
 	root.PersistentFlags().StringVar(&c.socket, "socket", socket, "unix socket of the agent (QUORATE_SOCKET)")
+	root.PersistentFlags().StringVar(&c.address, "address", os.Getenv("QUORATE_ADDRESS"), "director to ask over the network in the place of this host's, port optional (QUORATE_ADDRESS)")
+	root.PersistentFlags().StringVar(&c.cert, "cert", os.Getenv("QUORATE_CERT"), "file with the certificate and key to ask it with (QUORATE_CERT)")
 	root.PersistentFlags().StringVarP(&c.output, "output", "o", "text", "text or json")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -99,7 +113,7 @@ func rootCommand() *cobra.Command {
 	})
 	root.AddCommand(
 		agentCommand(), keeperCommand(),
-		initCommand(c), joinCommand(c), leaveCommand(c), membersCommand(c), removeCommand(c), tokenCommand(c),
+		initCommand(c), joinCommand(c), leaveCommand(c), membersCommand(c), removeCommand(c), tokenCommand(c), certCommand(c),
 		statusCommand(c), validateCommand(c), planCommand(c), applyCommand(c), showCommand(c),
 		historyCommand(c), diffCommand(c), rollbackCommand(c), confirmCommand(c), setCommand(c), addCommand(c), upgradeCommand(c),
 		importCommand(c), drainCommand(c), enableCommand(c), moveCommand(c), explainCommand(c), eventsCommand(c), snapshotCommand(c), recoverCommand(c), versionCommand(c),
@@ -127,10 +141,29 @@ func commands(use, short string, subs ...*cobra.Command) *cobra.Command {
 		if len(args) == 0 {
 			return fmt.Errorf("`%s` is not all: `%s --help` lists its commands", cmd.CommandPath(), cmd.CommandPath())
 		}
-		return fmt.Errorf("unknown command %q for %q: `%s --help` lists its commands", args[0], cmd.CommandPath(), cmd.CommandPath())
+		return unknown(cmd, args[0], "its commands")
 	}
 	cmd.AddCommand(subs...)
 	return cmd
+}
+
+// unknown says that a command has no such subcommand, and which was meant.
+func unknown(cmd *cobra.Command, name, what string) error {
+	var known []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			known = append(known, sub.Name())
+		}
+	}
+	of := ""
+	if cmd.HasParent() {
+		of = fmt.Sprintf(" for %q", cmd.CommandPath())
+	}
+	hint := ""
+	if near := config.Nearest(name, known); near != "" {
+		hint = fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return fmt.Errorf("unknown command %q%s%s: `%s --help` lists %s", name, of, hint, cmd.CommandPath(), what)
 }
 
 // interrupted puts what becomes of an operation in the place of an error that only says that the
