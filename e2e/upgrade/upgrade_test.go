@@ -249,7 +249,7 @@ func (u *upgrade) change(d *lab.Director) {
 // applied, every field of it.
 func (u *upgrade) whole(when string, level uint64) {
 	u.t.Helper()
-	u.a.AwaitReady(u.t, 90*time.Second)
+	u.eventually("all are ready "+when, u.ready)
 	weight := fmt.Sprintf("-r 192.168.2.11:80 -m -w %d", u.weight)
 	u.eventually("the tables are equal "+when, func() error {
 		if lines := strings.Join(u.a.Directors[0].IPVS(), "\n"); !strings.Contains(lines, weight) {
@@ -262,11 +262,37 @@ func (u *upgrade) whole(when string, level uint64) {
 		if err != nil || st.FeatureLevel != level {
 			u.t.Errorf("%s: level %d on %s, want %d: %v", when, st.FeatureLevel, d.Name, level, err)
 		}
-		if out, err := d.Quorate("plan", d.WriteFile("cluster.hcl", file(u.weight))); err != nil {
-			u.t.Errorf("%s: the configuration of %s is not what was applied: %v\n%s", when, d.Name, err, out)
-		}
+		path := d.WriteFile("cluster.hcl", file(u.weight))
+		u.eventually("the configuration of "+d.Name+" is what was applied "+when, func() error {
+			out, err := d.Quorate("plan", path)
+			if err != nil {
+				err = fmt.Errorf("%w\n%s", err, out)
+			}
+			return err
+		})
 		u.calm(when, d)
 	}
+}
+
+// ready is nil once every director says of every other that it is alive and ready, with one leader and one state.
+func (u *upgrade) ready() error {
+	seen := map[string]bool{}
+	for _, d := range u.a.Directors {
+		st, err := api.NewClient(d.Socket()).Status(context.Background())
+		if err != nil {
+			return err
+		}
+		for _, m := range st.Directors {
+			if m.State != "alive" || !m.Ready {
+				return fmt.Errorf("%s: %s is %s, not ready: %s", d.Name, m.Name, m.State, strings.Join(m.Reasons, "; "))
+			}
+		}
+		seen[st.Leader+" leads, state "+st.StateHash] = true
+	}
+	if len(seen) != 1 {
+		return fmt.Errorf("not one leader and one state: %v", seen)
+	}
+	return nil
 }
 
 // calm waits until a director's status warns of nothing: a busy guest may be late for a moment.
@@ -302,13 +328,22 @@ func (u *upgrade) run(d *lab.Director, program string, args ...string) (string, 
 	return d.Run(ctx, append([]string{program}, args...)...)
 }
 
+// must gives a command that is to succeed. One that is refused has changed nothing, and is given again, as a person
+// would: on a busy machine a leader may be lost for a moment.
 func (u *upgrade) must(d *lab.Director, args ...string) string {
 	u.t.Helper()
-	out, err := u.run(d, u.newer, args...)
-	if err != nil {
-		u.t.Fatalf("%v", err)
+	for end := time.Now().Add(30 * time.Second); ; {
+		out, err := u.run(d, u.newer, args...)
+		if err == nil {
+			return out
+		}
+		if time.Now().After(end) {
+			st, _ := api.NewClient(d.Socket()).Status(context.Background()) // without an answer there is no more to say
+			u.t.Fatalf("%v; %s", err, strings.Join(st.Warnings, "; "))
+		}
+		u.t.Logf("again: %v", err)
+		time.Sleep(500 * time.Millisecond)
 	}
-	return out
 }
 
 func (u *upgrade) eventually(what string, f func() error) {

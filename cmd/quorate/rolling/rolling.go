@@ -9,6 +9,7 @@ package rolling
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/quorate/quorate/api"
 )
@@ -29,7 +30,7 @@ func NotNow(st api.Status) []string {
 		case d.State != "alive":
 			why = append(why, d.Name+" is "+d.State)
 		case !d.Ready:
-			why = append(why, d.Name+" is not ready")
+			why = append(why, strings.Join(append([]string{d.Name + " is not ready"}, d.Reasons...), ": "))
 		case d.Draining:
 			why = append(why, d.Name+" drains")
 		case d.AppliedIndex == st.AppliedIndex && d.StateHash != st.StateHash:

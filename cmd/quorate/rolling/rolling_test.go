@@ -142,7 +142,9 @@ func TestItStopsWhereTheClusterIsNotAsItWas(t *testing.T) {
 		drains  string // who does at the end
 	}{
 		{"one does not answer", func(c *cluster) { c.director("d1").State = "unreachable" }, nil, "stopped before d2: d1 is unreachable", ""},
-		{"one is not ready", func(c *cluster) { c.director("d3").Ready = false }, nil, "stopped before d2: d3 is not ready", ""},
+		{"one is not ready", func(c *cluster) {
+			c.director("d3").Ready, c.director("d3").Reasons = false, []string{"its keeper is gone"}
+		}, nil, "stopped before d2: d3 is not ready: its keeper is gone", ""},
 		{"one has another state", func(c *cluster) { c.director("d3").StateHash = "bb" }, nil, "stopped before d2: d3 has another state at the same log index", ""},
 		{"two are out", func(c *cluster) { c.director("d1").Draining, c.director("d3").Draining = true, true }, nil, "stopped before d1: d3 drains", "d1 d3"},
 		{"nobody owns", func(c *cluster) { c.st.Groups[0].Owner = "" }, nil, "stopped before d1: no member owns web", ""},
