@@ -74,21 +74,23 @@ func upgradeStatusCommand(c *cli) *cobra.Command {
 
 func upgradeNextCommand(c *cli) *cobra.Command {
 	var to, command string
+	var goOn bool
 	cmd := &cobra.Command{
 		Use:   "next",
 		Short: "Take one director after another out, until each runs this version and all is as it was before",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			u := rolling.Upgrade{Agent: c.client(), Version: to, Say: progress(cmd.ErrOrStderr())}
+			u := rolling.Upgrade{Agent: c.client(), Version: to, Continue: goOn, Say: progress(cmd.ErrOrStderr())}
 			if command != "" {
 				u.Restart = func(ctx context.Context, d api.DirectorStatus) error { return restart(ctx, cmd, command, d) }
 			}
 			err := u.Run(cmd.Context())
-			return interrupted(cmd.Context(), err, "a director that is out goes on draining; `quorate upgrade next` goes on, `quorate enable director NAME` lets it in")
+			return interrupted(cmd.Context(), err, "a director that is out goes on draining; `quorate upgrade next --continue` goes on, `quorate enable director NAME` lets it in")
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", version, "the version that all are to run: that of this program")
-	cmd.Flags().StringVar(&command, "restart", "", "run by a shell to install and start it, with QUORATE_DIRECTOR and QUORATE_ADDRESS; without it, a person does")
+	cmd.Flags().BoolVar(&goOn, "continue", false, "go on with the director that an upgrade which was stopped has taken out, and that drains")
+	cmd.Flags().StringVar(&command, "restart", "", "run by a shell to install and start it, with QUORATE_DIRECTOR and QUORATE_HOST; without it, a person does")
 	return cmd
 }
 
@@ -99,7 +101,7 @@ func restart(ctx context.Context, cmd *cobra.Command, command string, d api.Dire
 		return fmt.Errorf("address of %s: %w", d.Name, err)
 	}
 	sh := exec.CommandContext(ctx, "/bin/sh", "-c", command)
-	sh.Env = append(os.Environ(), "QUORATE_DIRECTOR="+d.Name, "QUORATE_ADDRESS="+host)
+	sh.Env = append(os.Environ(), "QUORATE_DIRECTOR="+d.Name, "QUORATE_HOST="+host)
 	sh.Stdout, sh.Stderr = cmd.ErrOrStderr(), cmd.ErrOrStderr()
 	if err := sh.Run(); err != nil {
 		return fmt.Errorf("%s: %w", command, err)

@@ -23,6 +23,7 @@ type cluster struct {
 	mute    int // so many times it does not answer
 	did     []string
 	started func(*api.DirectorStatus)
+	drained func()               // happens with the first drain
 	later   map[time.Time]func() // what happens by then, seen by who asks
 }
 
@@ -74,6 +75,9 @@ func (c *cluster) director(name string) *api.DirectorStatus {
 func (c *cluster) Drain(_ context.Context, r api.DrainRequest, _ api.Progress) error {
 	c.did = append(c.did, fmt.Sprintf("%s draining %v", r.Director, r.Draining))
 	c.director(r.Director).Draining = r.Draining
+	if c.drained != nil {
+		c.drained()
+	}
 	out := 0
 	for _, d := range c.st.Directors {
 		if d.Draining {
@@ -146,7 +150,8 @@ func TestItStopsWhereTheClusterIsNotAsItWas(t *testing.T) {
 			c.director("d3").Ready, c.director("d3").Reasons = false, []string{"its keeper is gone"}
 		}, nil, "stopped before d2: d3 is not ready: its keeper is gone", ""},
 		{"one has another state", func(c *cluster) { c.director("d3").StateHash = "bb" }, nil, "stopped before d2: d3 has another state at the same log index", ""},
-		{"two are out", func(c *cluster) { c.director("d1").Draining, c.director("d3").Draining = true, true }, nil, "stopped before d1: d3 drains", "d1 d3"},
+		{"one is out", func(c *cluster) { c.director("d3").Draining = true }, nil, "stopped: d3 drains; `quorate enable director d3` lets it in, and with --continue", "d3"},
+		{"another is drained meanwhile", nil, func(c *cluster, _ *api.DirectorStatus) { c.director("d1").Draining = true }, "after 2m0s d1 drains", "d1 d2"},
 		{"nobody owns", func(c *cluster) { c.st.Groups[0].Owner = "" }, nil, "stopped before d1: no member owns web", ""},
 		{"a stranger owns", func(c *cluster) { c.st.Groups[0].Owner = "foreign 192.0.2.7" }, nil, "no member owns web", ""},
 		{"a group moves", func(c *cluster) { c.st.Groups[0].Moving = "d3" }, nil, "web moves to d3", ""},
@@ -155,6 +160,8 @@ func TestItStopsWhereTheClusterIsNotAsItWas(t *testing.T) {
 		{"it does not become ready", nil, func(_ *cluster, d *api.DirectorStatus) { d.Ready = false }, "after 2m0s d2 is not ready; d2 goes on draining until `quorate enable director d2`", "d2"},
 		{"a server went down", nil, func(c *cluster, _ *api.DirectorStatus) { c.st.Services = services("down") }, "s1 of web is down, was up", "d2"},
 		{"a warning came", nil, func(c *cluster, _ *api.DirectorStatus) { c.st.Warnings = append(c.st.Warnings, "d2: kernel") }, "d2: kernel", "d2"},
+		{"another dies while it is drained", func(c *cluster) { c.drained = func() { c.director("d1").State = "unreachable" } }, nil, "stopped before d2 is started anew: after 2m0s d1 is unreachable; d2 goes on draining", "d2"},
+		{"what starts it does nothing", nil, func(_ *cluster, d *api.DirectorStatus) { d.Version = "1" }, "stopped: d2 does not run version 2: after 2m0s d2 is alive, version 1; d2 goes on draining", "d2"},
 		{"another died meanwhile", nil, func(c *cluster, _ *api.DirectorStatus) { c.director("d1").State = "unreachable" }, "d1 is unreachable", "d2"},
 		{"it was removed meanwhile", nil, func(c *cluster, _ *api.DirectorStatus) { c.st.Directors = slices.Delete(c.st.Directors, 1, 2) }, "d2 is no member any more", ""},
 	} {
@@ -192,7 +199,9 @@ func TestItGoesOnWithWhoIsOut(t *testing.T) {
 			c := three(t)
 			*c.director("d1") = api.DirectorStatus{Name: "d1", Role: "director", State: "alive", Ready: true, Version: version, Draining: true}
 			c.st.Groups[0].Owner = "d3"
-			if err := c.upgrade().Run(t.Context()); err != nil {
+			u := c.upgrade()
+			u.Continue = true
+			if err := u.Run(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			first := map[string]string{"1": "d1 draining true", "2": "d1 draining false"}[version]
@@ -203,6 +212,20 @@ func TestItGoesOnWithWhoIsOut(t *testing.T) {
 	}
 }
 
+func TestAWitnessIsStartedAnewAndNotDrained(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		c.director("d2").Role = "witness"
+		c.st.Groups[0].Owner = "d3"
+		if err := c.upgrade().Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if slices.ContainsFunc(c.did, func(step string) bool { return strings.HasPrefix(step, "d2 draining") }) || !slices.Contains(c.did, "d2 runs version 2 and is ready") {
+			t.Errorf("did %q", c.did)
+		}
+	})
+}
+
 func TestWithoutAnAnswerOrARestartItSaysSo(t *testing.T) {
 	c := three(t)
 	c.mute = 1
@@ -211,7 +234,7 @@ func TestWithoutAnAnswerOrARestartItSaysSo(t *testing.T) {
 	}
 	u := c.upgrade()
 	u.Restart = func(context.Context, api.DirectorStatus) error { return errors.New("no such host") }
-	if err := u.Run(t.Context()); err == nil || err.Error() != "d2 drains, and does not run version 2: no such host" {
+	if err := u.Run(t.Context()); err == nil || err.Error() != "stopped: d2 does not run version 2: no such host; d2 goes on draining until `quorate enable director d2`" {
 		t.Errorf("%v", err)
 	}
 }

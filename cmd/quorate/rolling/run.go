@@ -29,29 +29,33 @@ type Agent interface {
 
 // Upgrade is one pass through all members.
 type Upgrade struct {
-	Agent   Agent
-	Version string                                          // that all are to run
-	Restart func(context.Context, api.DirectorStatus) error // starts a member with that version; nil: a person does
-	Say     api.Progress
+	Agent    Agent
+	Version  string                                          // that all are to run
+	Restart  func(context.Context, api.DirectorStatus) error // starts a member with that version; nil: a person does
+	Continue bool                                            // who drains at the beginning was taken out by a pass that was stopped
+	Say      api.Progress
 }
 
-// Run takes every member that does not run the version out, one after another, and lets it in again when it does. It
-// may be run again after it was stopped: it goes on with who is out.
+// Run takes every member that does not run the version out, one after another, and lets it in again when it does.
 func (u Upgrade) Run(ctx context.Context) error {
 	before, err := u.Agent.Status(ctx)
 	if err != nil {
 		return err
 	}
 	for st := before; ; {
-		d, found := next(st, u.Version)
+		d, found := drained(st)
+		switch {
+		case found && !u.Continue:
+			return fmt.Errorf("stopped: %s drains; `quorate enable director %s` lets it in, and with --continue it counts as taken out by an upgrade that was stopped", d.Name, d.Name)
+		case !found:
+			d, found = next(st, u.Version)
+		}
+		u.Continue = false // whoever else drains from now on was not taken out by this
 		if !found {
 			u.Say("every member runs version " + u.Version)
 			return nil
 		}
-		st.Directors = slices.Clone(st.Directors)
-		i := slices.IndexFunc(st.Directors, func(o api.DirectorStatus) bool { return o.Name == d.Name })
-		st.Directors[i].Draining = false // it is the one that is out
-		if why := NotNow(st); len(why) > 0 && d.Version != u.Version {
+		if why := NotNow(in(st, d.Name)); len(why) > 0 && d.Version != u.Version {
 			return fmt.Errorf("stopped before %s: %s", d.Name, strings.Join(why, "; "))
 		}
 		if st, err = u.one(ctx, d, before); err != nil {
@@ -60,14 +64,30 @@ func (u Upgrade) Run(ctx context.Context) error {
 	}
 }
 
-// next chooses who is taken out: who is out already, else of those that run another version the one that owns least,
-// and the leader after others.
-func next(st api.Status, version string) (api.DirectorStatus, bool) {
+// in is how a cluster would be if a member did not drain.
+func in(st api.Status, name string) api.Status {
+	st.Directors = slices.Clone(st.Directors)
+	for i := range st.Directors {
+		if st.Directors[i].Name == name {
+			st.Directors[i].Draining = false
+		}
+	}
+	return st
+}
+
+// drained returns a member that is out already.
+func drained(st api.Status) (api.DirectorStatus, bool) {
 	for _, d := range st.Directors {
 		if d.Draining {
 			return d, true
 		}
 	}
+	return api.DirectorStatus{}, false
+}
+
+// next chooses who is taken out: of those that run another version the one that owns least, and the leader after
+// others.
+func next(st api.Status, version string) (api.DirectorStatus, bool) {
 	var left []api.DirectorStatus
 	for _, d := range st.Directors {
 		if d.Version != version {
@@ -96,44 +116,80 @@ func weight(st api.Status, d api.DirectorStatus) int {
 	return n
 }
 
-// one takes one member out and lets it in again, and returns how the cluster is then.
+// one takes one member out and lets it in again, and returns how the cluster is then. A witness owns nothing, so there
+// is nothing to hand over.
 func (u Upgrade) one(ctx context.Context, d api.DirectorStatus, before api.Status) (api.Status, error) {
+	owns := d.Role == "director"
 	if d.Version != u.Version {
-		if err := u.Agent.Drain(ctx, api.DrainRequest{Director: d.Name, Draining: true}, u.Say); err != nil {
-			return api.Status{}, err
+		if owns {
+			if err := u.Agent.Drain(ctx, api.DrainRequest{Director: d.Name, Draining: true}, u.Say); err != nil {
+				return api.Status{}, err
+			}
+		}
+		if err := u.spared(ctx, d.Name); err != nil {
+			return api.Status{}, fmt.Errorf("stopped before %s is started anew: %w%s", d.Name, err, goesOn(d))
 		}
 		if err := u.restart(ctx, d); err != nil {
-			return api.Status{}, fmt.Errorf("%s drains, and does not run version %s: %w", d.Name, u.Version, err)
+			return api.Status{}, fmt.Errorf("stopped: %s does not run version %s: %w%s", d.Name, u.Version, err, goesOn(d))
 		}
 	}
 	if err := u.settled(ctx, d.Name, before); err != nil {
-		return api.Status{}, fmt.Errorf("stopped: %w; %s goes on draining until `quorate enable director %s`", err, d.Name, d.Name)
+		return api.Status{}, fmt.Errorf("stopped: %w%s", err, goesOn(d))
 	}
-	if err := u.Agent.Drain(ctx, api.DrainRequest{Director: d.Name}, u.Say); err != nil {
-		return api.Status{}, err
+	if owns {
+		if err := u.Agent.Drain(ctx, api.DrainRequest{Director: d.Name}, u.Say); err != nil {
+			return api.Status{}, err
+		}
 	}
 	u.Say(d.Name + " runs version " + u.Version + " and is ready")
 	return u.enabled(ctx, d.Name)
 }
 
-// restart has a member started with the new version, and waits until it runs that.
+// goesOn says what becomes of a member that is out.
+func goesOn(d api.DirectorStatus) string {
+	if d.Role != "director" {
+		return ""
+	}
+	return fmt.Sprintf("; %s goes on draining until `quorate enable director %s`", d.Name, d.Name)
+}
+
+// spared waits until nothing but the drain of a member keeps it from being stopped: it took a while, in which another
+// may have died.
+func (u Upgrade) spared(ctx context.Context, name string) error {
+	return u.look(ctx, settleLimit, func(st api.Status) error {
+		if why := NotNow(in(st, name)); len(why) > 0 {
+			return errors.New(strings.Join(why, "; "))
+		}
+		return nil
+	})
+}
+
+// restart has a member started with the new version, and waits until it runs that: for a person as long as it takes.
 func (u Upgrade) restart(ctx context.Context, d api.DirectorStatus) error {
+	limit := time.Duration(0)
 	if u.Restart != nil {
 		u.Say("starting " + d.Name + " with version " + u.Version)
 		if err := u.Restart(ctx, d); err != nil {
 			return err
 		}
+		limit = settleLimit
 	} else {
 		u.Say("now install version " + u.Version + " on " + d.Name + ", and there: systemctl restart quorate quorate-keeper")
 	}
 	gone := false
-	err := u.look(ctx, 0, func(st api.Status) error {
+	err := u.look(ctx, limit, func(st api.Status) error {
 		now := named(st, d.Name)
 		gone = now.State == noMember
 		if gone || now.State == "alive" && now.Version == u.Version {
 			return nil
 		}
-		return fmt.Errorf("%s is %s, version %s", d.Name, now.State, now.Version)
+		said := fmt.Sprintf("%s is %s, version %s", d.Name, now.State, now.Version)
+		for _, other := range st.Directors { // who starts it anew is to know
+			if other.Name != d.Name && other.State != "alive" {
+				said += fmt.Sprintf("; %s is %s", other.Name, other.State)
+			}
+		}
+		return errors.New(said)
 	})
 	if gone {
 		return errors.New(d.Name + " is no member any more")
@@ -144,13 +200,10 @@ func (u Upgrade) restart(ctx context.Context, d api.DirectorStatus) error {
 // settled waits until a member that is out is ready, and all else as it was.
 func (u Upgrade) settled(ctx context.Context, name string, before api.Status) error {
 	return u.look(ctx, settleLimit, func(st api.Status) error {
-		i := slices.IndexFunc(st.Directors, func(d api.DirectorStatus) bool { return d.Name == name })
-		if i < 0 {
+		if named(st, name).State == noMember {
 			return errors.New(name + " is no member any more")
 		}
-		st.Directors = slices.Clone(st.Directors)
-		st.Directors[i].Draining = false
-		if why := append(NotNow(st), Worse(before, st)...); len(why) > 0 {
+		if why := append(NotNow(in(st, name)), Worse(before, st)...); len(why) > 0 {
 			slices.Sort(why)
 			return errors.New(strings.Join(slices.Compact(why), "; "))
 		}
