@@ -46,6 +46,9 @@ func (x *watch) untold(h, by *host) bool {
 			return true
 		}
 	}
+	if took.is && x.asleep[by.index][h.index] {
+		return true
+	}
 	wanted := x.wants[by.index]
 	return took.is && took.at >= q.at && took.at < q.at+missed*x.w.interval/2 && wanted.is && wanted.at <= took.at && took.at-wanted.at < wantTime
 }

@@ -22,8 +22,9 @@
 //     cluster ports, both control processes run, and each has heard the other's stream within 150 ms. Or one's
 //     agent is silent altogether, keeper and control, and the other's host is well; where that one's adverts did not
 //     pass on every segment until it fell silent, or it fell silent between two of them and the other, to which the log
-//     wanted the group to move, took over before the next was missed, half an interval after it is due, the lifetime of
-//     its addresses is added: nobody can know how much of it is left. Delays of the cluster's traffic are added four times.
+//     wanted the group to move, took over before the next was missed, half an interval after it is due, or its machine
+//     stood still when the other took over, as a dead one does, the lifetime of its addresses is added: nobody can know
+//     how much of it is left. Delays of the cluster's traffic are added four times.
 //  2. Somebody answers. While a director could, a client on the segment has an answer within the bound. One could
 //     that has a port with carrier on every segment of the group, a machine and a keeper that run (and for a pair,
 //     control, in touch with a leader), on segments on which ARP is whole for everybody; and, while somebody who is not reached has the

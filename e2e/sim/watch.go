@@ -39,6 +39,7 @@ type watch struct {
 	clear    [most][most]since            // adverts pass from one to another
 	heard    [2][most][most]time.Duration // when an advert came from one to another last
 	well     [most]since                  // nothing is wrong with a host itself
+	asleep   [most][most]bool             // when one took over, whether the machine of another stood still
 	quiet    [most]since                  // its keeper does not run
 	owns     [most]since                  // VRRP's Active
 	claims   [most]time.Duration          // when a host decided last to claim
@@ -233,6 +234,9 @@ func (x *watch) became(h *host, group string, b vrrp.Became) {
 		x.moves++
 		x.takes(h, group, b.Reason)
 		x.owns[h.index].set(true, x.w.now)
+		for _, o := range x.w.hosts {
+			x.asleep[h.index][o.index] = o.stalls > 0
+		}
 	case b.From == vrrp.Active:
 		x.loses(h, group, b.Reason)
 		x.owns[h.index].set(false, x.w.now)
