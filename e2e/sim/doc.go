@@ -38,8 +38,9 @@
 //     from by who hears it, or could ask it. Nor does the log want it to move, but by its policy. That VRRP alone
 //     does not pass is nothing that is wrong.
 //  5. Every decision has a reason: each change of state, each command, each thing that people are told.
-//  6. Make before break: while the log wants a group to move between two that are well, and one of the two serves it,
-//     somebody answers all the time. A third that serves it, cut off from others, may be made to let go meanwhile.
+//  6. Make before break: while the log wants a group to move between two that are well, and one of the two serves it
+//     and is Active, or was until it lingered, somebody answers all the time. A third that serves it, cut off from
+//     others, may be made to let go meanwhile.
 //  7. The log follows the wire: it does not name a director that does not own the group instead of one that does.
 //  8. Clients are told. A client that heard an announcement does not send to a host that has not got the address for
 //     longer than a second, while exactly one other has, which is Active and could know of it: it has reached the client since it
