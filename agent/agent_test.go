@@ -14,7 +14,7 @@ import (
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director/keeper"
-	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/director/placement"
 	"github.com/quorate/quorate/director/vrrp"
 	"github.com/quorate/quorate/fsm"
 )
@@ -86,7 +86,7 @@ func TestViewsKnowTheDeadTheDrainingAndTheLeaving(t *testing.T) {
 		"d2": {report: report{Ready: true}},
 		"d3": {report: report{Leaving: true}, unreadySince: noon.Add(-3 * time.Second)},
 	}
-	want := []ownership.View{
+	want := []placement.View{
 		{Name: "d1", Alive: true, Ready: true, Active: true},
 		{Name: "d2", Alive: true, Ready: true, Draining: true},
 		{Name: "d3", Alive: true, Draining: true, Unready: 3 * time.Second},

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/api"
-	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/director/placement"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -102,7 +102,7 @@ func (s *session) decideMove(ctx context.Context, q moveQuery) (moveReply, error
 	}
 	state, now := s.node.State(), time.Now()
 	g, exists := state.Groups[q.Group]
-	decision := ownership.MayMove(ownership.MoveWanted{
+	decision := placement.MayMove(placement.MoveWanted{
 		Group: q.Group, To: q.Director, Force: q.Force, Exists: exists, Log: g, Reason: reason,
 		Role: state.Members[q.Director].Role, Views: views(state, s.everyReport(now), q.Group, now),
 	})

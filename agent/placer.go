@@ -11,19 +11,19 @@ import (
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/director"
 	"github.com/quorate/quorate/director/mutant"
-	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/director/placement"
 	"github.com/quorate/quorate/fsm"
 )
 
 // placer places the groups while this director leads. What it remembers ends with that.
 type placer struct {
 	*session
-	leader *ownership.Leader
+	leader *placement.Leader
 }
 
 // placeGroups is the duty to place the groups.
 func (s *session) placeGroups(ctx context.Context, n *cluster.Node) {
-	p := &placer{s, ownership.NewLeader(s.cfg.Name, time.Now())}
+	p := &placer{s, placement.NewLeader(s.cfg.Name, time.Now())}
 	s.duty(reportEvery, p.place)(ctx, n)
 }
 
@@ -58,7 +58,7 @@ func decision(c fsm.Command) string {
 }
 
 // situations is what this leader knows of every group.
-func (p *placer) situations(now time.Time) []ownership.Situation {
+func (p *placer) situations(now time.Time) []placement.Situation {
 	state := p.node.State()
 	live, silent := p.reports.live(now), map[string]time.Duration{}
 	for _, name := range p.others() {
@@ -68,9 +68,9 @@ func (p *placer) situations(now time.Time) []ownership.Situation {
 	for _, g := range state.Config.Groups() {
 		placements[g.Name] = g.Placement
 	}
-	var all []ownership.Situation
+	var all []placement.Situation
 	for _, name := range slices.Sorted(maps.Keys(state.Groups)) {
-		all = append(all, ownership.Situation{
+		all = append(all, placement.Situation{
 			Group: name, Log: state.Groups[name], Placement: placements[name], Views: views(state, live, name, now),
 		})
 	}
@@ -93,12 +93,12 @@ func yielded(reason string) string {
 }
 
 // views is what a director knows of each candidate for a group.
-func views(state *fsm.State, live map[string]received, group string, now time.Time) []ownership.View {
-	var out []ownership.View
+func views(state *fsm.State, live map[string]received, group string, now time.Time) []placement.View {
+	var out []placement.View
 	for _, name := range director.Candidates(state) {
 		r, alive := live[name]
 		own := r.Groups[group]
-		v := ownership.View{
+		v := placement.View{
 			Name: name, Alive: alive, Ready: r.Ready, Active: r.active(group), Epoch: own.Epoch, Hears: own.Hears,
 			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
 			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim, Unproven: own.Unproven != "",

@@ -122,7 +122,9 @@ func TestWhoDropsWithoutQuorumOwnsNothingUntilItIsBack(t *testing.T) {
 func TestWhatLingersEndsByItselfWithinASecond(t *testing.T) {
 	for name, end := range map[string]func(b *box){
 		"the keeper is killed": func(b *box) { b.kill() },
-		"it stands still":      func(b *box) { go b.do(func(time.Time) { time.Sleep(5 * time.Second) }) },
+		"it stands still": func(b *box) {
+			go func() { _ = b.keeper.call(b.w.t.Context(), func(time.Time) { time.Sleep(5 * time.Second) }) }()
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

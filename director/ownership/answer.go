@@ -53,6 +53,7 @@ func (s *step) renew() {
 // answerAttest says what this director knows. That it owns the group, or hears somebody, it says only if its keeper lives:
 // one that is frozen hears nobody any more, and does not say so.
 func (s *step) answerAttest(q Asked) {
+	s.contestedSince(q.From, q.Epoch)
 	word := s.attest(q)
 	if !word.Owns && !slices.ContainsFunc(word.Hears, func(name string) bool { return name != "" }) {
 		s.begin(Reply{ID: q.ID, Word: word})

@@ -13,7 +13,7 @@ const (
 	contestAfter = 300 * time.Millisecond
 	// contestAgain is how long to wait before that is looked at once more.
 	contestAgain = 200 * time.Millisecond
-	// contestLimit is how long the rival may take where it is farther away than [surveyLimit]:
+	// contestLimit is how long the rival and the segments may take where they are farther apart than [surveyLimit]:
 	// no timer waits for that answer.
 	contestLimit = time.Second
 )
@@ -22,8 +22,9 @@ const (
 type contest struct {
 	since time.Time
 	busy  bool
-	tries int  // that the rival did not answer in time
-	apart bool // people were told that each has a side of its own
+	epoch uint64 // the newest that was known of when it was looked at last
+	tries int    // that the rival did not answer in time
+	apart bool   // people were told that each has a side of its own
 }
 
 // rivals are the members that say that they own the group, while this director does. One that is dead is none: its
@@ -53,7 +54,7 @@ func (s *step) lookContest() {
 				s.contests[m.Name] = c
 				s.after(contestAfter, func(*step) {})
 			}
-			if !c.busy && s.now.Sub(c.since) >= contestAfter {
+			if (!c.busy || c.epoch < s.Log.Epoch) && s.now.Sub(c.since) >= contestAfter {
 				s.contend(m.Name, c)
 			}
 		case c != nil:
@@ -67,7 +68,7 @@ func (s *step) lookContest() {
 
 // contend asks a rival and the segments.
 func (s *step) contend(rival string, c *contest) {
-	c.busy = true
+	c.busy, c.epoch = true, max(c.epoch, s.Log.Epoch) // what the rival says goes by that
 	var routers []string
 	for _, r := range s.Keeper.Routers {
 		routers = append(routers, r.Name)
@@ -82,6 +83,13 @@ func (s *step) contend(rival string, c *contest) {
 			s.settle(rival, c, word, segments)
 		}
 	})
+}
+
+// contestedSince has a contest looked at anew when the rival knows of a newer epoch than this director did.
+func (s *step) contestedSince(rival string, epoch uint64) {
+	if c := s.contests[rival]; c != nil && epoch > c.epoch {
+		c.epoch, c.busy = epoch, false
+	}
 }
 
 // settle gives the group up if the rival stays and a segment joins the two.

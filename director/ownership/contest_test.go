@@ -137,10 +137,29 @@ func TestAnOwnerThatDoesNotAnswerIsAskedAgain(t *testing.T) {
 	s.does()
 	s.pass(contestAgain)
 	s.does(Ask{To: "d1", Question: s.attests()}, probes("out", "in"))
-	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
 	s.pass(2*surveyLimit - 1) // it may be far away
-	s.says("d1", stays(9, "d1"))
+	s.joins(stays(9, "d1"))
 	s.does(Concede{})
+}
+
+func TestAContestBeginsAnewWhenTheLogNamesAnother(t *testing.T) {
+	s := contested(t)
+	s.pass(surveyLimit / 3)
+	s.Log = fsm.Ownership{Owner: "d1", Epoch: 5, Order: []string{"d2", "d3"}}
+	s.look()
+	s.does(Ask{To: "d1", Question: s.attests()}, probes("out", "in"))
+	s.pass(surveyLimit / 3)
+	s.does() // once
+}
+
+func TestAContestBeginsAnewWhenTheRivalKnowsOfANewerEpoch(t *testing.T) {
+	for _, epoch := range []uint64{4, 5} {
+		s := contested(t)
+		s.asked("d1", Question{Kind: Attest, Epoch: epoch, Named: "d1", Owns: true})
+		if anew := len(s.begun) == 3; anew != (epoch > s.Log.Epoch) {
+			t.Errorf("asked by who knows of epoch %d: %+v", epoch, s.begun)
+		}
+	}
 }
 
 func TestAnOwnerThatWasSilentIsNotTakenForFarAway(t *testing.T) {

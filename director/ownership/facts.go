@@ -208,16 +208,14 @@ func (f Facts) first(but string, serves func(Member) bool) string {
 		return ""
 	}
 	dead := f.missing()
-	for _, name := range append([]string{f.Log.Owner}, f.Log.Order...) {
-		switch m, ok := f.member(name); {
-		case name == but || slices.Contains(dead, name):
-		case name == f.Self:
-			if f.Ready && !f.Drains && f.Keeper.Part == Standby {
-				return name
-			}
-		case ok && m.able() && serves(m):
-			return name
+	return First(append([]string{f.Log.Owner}, f.Log.Order...), func(name string) bool {
+		if name == but || slices.Contains(dead, name) {
+			return false
 		}
-	}
-	return ""
+		if name == f.Self {
+			return f.fit()
+		}
+		m, ok := f.member(name)
+		return ok && m.able() && serves(m)
+	})
 }

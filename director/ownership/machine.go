@@ -180,7 +180,7 @@ func (s *step) surveyEach(members, routers []string, within time.Duration, each 
 		})
 	}
 	if len(routers) > 0 {
-		s.await(func(id uint64) Action { return Probe{id, routers, min(within, surveyLimit)} }, func(s *step, d Done) {
+		s.await(func(id uint64) Action { return Probe{id, routers, within} }, func(s *step, d Done) {
 			s.note(d.Segments)
 			for _, seg := range d.Segments {
 				segments[seg.Router] = seg

@@ -1,6 +1,6 @@
-// Package ownership decides who owns an address: the priority that a director advertises, the
-// order of successors, and when a group is to move. All of it is pure: what is known goes in, a
-// decision with its reason comes out.
+// Package ownership decides who owns an address: the priority that a director advertises, and what it
+// does about a group beside VRRP. Where a group is to be is decided in the package placement. All of it is
+// pure: what is known goes in, a decision with its reason comes out.
 //
 // VRRP elects, never waiting for these decisions; they only set its priorities, and order moves
 // that make before they break.
@@ -76,6 +76,16 @@ func place(low, high, rank, candidates int) uint8 {
 
 // ClaimPriority returns what a claim advertises against an owner's priority.
 func ClaimPriority(owner uint8) uint8 { return uint8(min(max(int(owner)+1, ClaimLow), ClaimHigh)) }
+
+// First returns the first of an order who can take a group over, or "".
+func First(order []string, can func(name string) bool) string {
+	for _, name := range order {
+		if can(name) {
+			return name
+		}
+	}
+	return ""
+}
 
 // Rank returns a director's place in the order of successors; who is not in it comes after all
 // that are, by its place among the candidates' names.

@@ -84,25 +84,3 @@ func TestManyGroupsAreAskedForRarely(t *testing.T) {
 		t.Errorf("asked %d times in 400 s", asked)
 	}
 }
-
-func TestAnOwnerWithoutProofIsMovedFromIfTwoFindIt(t *testing.T) {
-	owner := View{Name: "d1", Alive: true, Ready: true, Active: true}
-	hears := func(name string, unproven bool) View {
-		return View{Name: name, Alive: true, Ready: true, Hears: "d1", Unproven: unproven}
-	}
-	log := leads().log
-	for _, tt := range []struct {
-		views []View
-		moves bool
-	}{
-		{[]View{owner, hears("d2", true), hears("d3", true)}, true},
-		{[]View{owner, hears("d2", true), hears("d3", false)}, false},
-		{[]View{owner, hears("d2", true)}, false},
-		{[]View{owner, hears("d2", false), hears("d3", false)}, false},
-	} {
-		d := Place(Situation{Group: "g", Log: log, Views: tt.views})
-		if (d.Move != nil) != tt.moves || d.Move != nil && d.Move.Intent.Reason != "d1 owns it, and d2 and d3 get no answer for its address" {
-			t.Errorf("%+v: %+v", tt.views, d.Move)
-		}
-	}
-}

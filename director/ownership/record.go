@@ -39,35 +39,8 @@ func (s *step) decided(kind, text string) {
 	s.records.Add(Record{At: s.now, Kind: kind, Text: text, Inputs: s.inputs()})
 }
 
-// Record is a decision to place a group, with what it was made from.
-func (s Situation) Record(now time.Time, text string) Record {
-	lines := []string{logLine(s.Log)}
-	if s.Placement.Policy != "" {
-		lines = append(lines, s.policyLine())
-	}
-	for _, v := range s.Views {
-		line := v.Name + ": " + commas(
-			said(v.Active, "owner", ""), said(v.Alive, "", "no report"), said(v.Silent > Grace, "silent for "+ms(v.Silent), ""),
-			said(v.Ready, "ready", "not ready"), said(v.Draining, "drains", ""), v.Fault, v.Unfit, said(v.Hears != "", "hears "+v.Hears, ""))
-		if v.Score != 0 {
-			line += fmt.Sprintf(", score %d", v.Score)
-		}
-		lines = append(lines, line)
-	}
-	return Record{At: now, Kind: "place", Text: text, Inputs: lines}
-}
-
-// policyLine says what the policy wishes, and for how long it has.
-func (s Situation) policyLine() string {
-	line := fmt.Sprintf("policy: %s, holds for %v", s.Placement.Policy, s.Placement.HoldFor())
-	if w := Wished(s); w.To != "" {
-		return line + fmt.Sprintf("; wishes %s since %s: %s", w.To, ms(s.Wished), w.Reason)
-	}
-	return line + "; wishes nothing else"
-}
-
-// logLine says what the log says of a group.
-func logLine(o fsm.Ownership) string {
+// LogLine says what the log says of a group.
+func LogLine(o fsm.Ownership) string {
 	line := fmt.Sprintf("log: epoch %d names %s, then %s", o.Epoch, orNobody(o.Owner), orNobody(strings.Join(o.Order, ", ")))
 	if o.Intent != nil {
 		line += fmt.Sprintf("; to move to %s: %s", o.Intent.To, o.Intent.Reason)
@@ -77,7 +50,7 @@ func logLine(o fsm.Ownership) string {
 
 // inputs says in words what the facts are.
 func (f Facts) inputs() []string {
-	lines := []string{logLine(f.Log)}
+	lines := []string{LogLine(f.Log)}
 	lines = append(lines, fmt.Sprintf("%s: %v, %s", f.Self, f.Keeper.Part, commas(
 		said(f.Ready, "ready", "not ready"), said(f.Quorum, "in the quorum", "no quorum"), said(f.Drains, "drains", ""),
 		said(f.OnTime, "", "was late itself"), said(f.Current, "", "log not applied yet"))))

@@ -42,7 +42,7 @@ func (s *step) relieve(owner string) {
 	case first == "" && s.served(owner) == "":
 		s.serve(owner, owner+" is cut off, and no director is fit to succeed it")
 		return
-	case first == "" && late:
+	case first == "" && late && s.elsewhere(s.served(owner)):
 		s.serve(owner, fmt.Sprintf("%s is cut off, and so is %s, which owns it too", owner, s.served(owner)))
 		return
 	default:
@@ -69,6 +69,12 @@ func (s *step) relieve(owner string) {
 			s.claimFor(owner + " is cut off on a segment")
 		}
 	})
+}
+
+// elsewhere reports whether a member is not on the segment of a router that is silent here, or says nothing any more.
+func (f Facts) elsewhere(member string) bool {
+	m, ok := f.member(member)
+	return ok && (!f.near(m) || m.Unheard >= GoneAfter)
 }
 
 // serve lets the timer have its way where the owner does not serve. It is no claim: that would win when the sides of

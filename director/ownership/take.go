@@ -32,6 +32,8 @@ type take struct {
 	alone   bool   // the owner's control does not answer: the wire alone tells it
 	claims  bool   // the keeper was told to claim, and it is open whether that holds
 	claimed bool
+	owned   bool // the keeper has said since the claim that this director owns the group
+	lost    bool // and then that it does not any more
 	over    bool // the log is told how it came out
 	told    bool // it has answered, and may not show it here yet
 }
@@ -51,10 +53,27 @@ func (s *step) forgetTake() {
 	}
 }
 
+// errLost is why a move has come to nothing whose claim held, until another owner won.
+var errLost = errors.New("it was lost again to another owner")
+
+// lookTaken ends a move that was lost again before the log was told how it came out.
+func (s *step) lookTaken() {
+	t := s.taking
+	switch {
+	case t == nil || t.over || !t.claimed:
+	case s.Keeper.Part == Owner:
+		t.owned = true
+	case s.Keeper.Part == Standby && t.owned:
+		t.lost = true
+		s.endTake(t, errLost)
+	}
+}
+
 // lookTake begins the move that the log wants to this director. It is make before break: the owner's
 // connections are here before it is asked to yield; it stops its adverts when it hears the claim, and drops
 // its addresses after ours are announced.
 func (s *step) lookTake() {
+	s.lookTaken()
 	s.forgetTake()
 	in := s.Log.Intent
 	if s.taking != nil || in == nil || in.To != s.Self || !s.Current {
@@ -187,6 +206,9 @@ func (s *step) endTake(t *take, err error) {
 		return
 	}
 	t.over = true
+	if t.lost {
+		err, t.claimed = errLost, false
+	}
 	s.decided("move", s.outcome(t, err))
 	var outcome fsm.Command = fsm.SetOwner{Group: s.Group, Owner: s.Self, Epoch: t.intent.Epoch, Reason: t.intent.Reason}
 	if err != nil && !t.claimed {

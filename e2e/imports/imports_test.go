@@ -34,6 +34,7 @@ var rules = []rule{
 	{folder: "cluster", may: []string{"fsm", "durable"}},
 	{folder: "director", may: []string{"fsm"}},
 	{folder: "director/ownership", may: []string{"fsm"}},
+	{folder: "director/placement", may: []string{"fsm", "director/ownership"}},
 	{folder: "director/vrrp"},
 	{folder: "director/address"},
 	{folder: "director/accept"},

@@ -1,5 +1,7 @@
 package sim
 
+import "slices"
+
 // missed is how many halves of an interval pass after an advert until a Backup misses the next one.
 const missed = 3
 
@@ -46,8 +48,16 @@ func (x *watch) untold(h, by *host) bool {
 			return true
 		}
 	}
+	if took.is && x.asleep[by.index][h.index] {
+		return true
+	}
 	wanted := x.wants[by.index]
 	return took.is && took.at >= q.at && took.at < q.at+missed*x.w.interval/2 && wanted.is && wanted.at <= took.at && took.at-wanted.at < wantTime
+}
+
+// within reports whether a host's machine answers another on some segment of the group.
+func (w *world) within(h, o *host) bool {
+	return slices.ContainsFunc(w.routers, func(r *router) bool { return w.answers(r.on, h.index, o.index) })
 }
 
 // advert is told of each advert that comes from one host to another.

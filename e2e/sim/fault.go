@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/director/placement"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -222,7 +222,7 @@ func (w *world) moves(group string, to *host) fault {
 		w.after(calmTime, func() { w.asks--; w.touch() })
 		w.operator(func(s *fsm.State) fsm.Command {
 			l := w.leader()
-			a := ownership.MayMove(ownership.MoveWanted{
+			a := placement.MayMove(placement.MoveWanted{
 				Group: group, To: to.name, Exists: true, Log: s.Groups[group], Reason: "an operator asked for it",
 				Role: s.Members[to.name].Role, Views: l.control.views(slices.Index(w.groups, group)),
 			})

@@ -4,18 +4,19 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/director/placement"
 	"github.com/quorate/quorate/fsm"
 )
 
 // placer places the groups while its director leads, as the agent's does.
 type placer struct {
 	led    time.Duration
-	leader *ownership.Leader
+	leader *placement.Leader
 	busy   bool // a proposal is on its way
 }
 
 func newPlacer(w *world, name string) *placer {
-	return &placer{led: w.now, leader: ownership.NewLeader(name, w.time())}
+	return &placer{led: w.now, leader: placement.NewLeader(name, w.time())}
 }
 
 // place proposes what is decided, one thing after the other.
@@ -40,7 +41,7 @@ func (c *control) place() {
 }
 
 // situations is what this leader knows of every group.
-func (c *control) situations() []ownership.Situation {
+func (c *control) situations() []placement.Situation {
 	w := c.w
 	silent := map[string]time.Duration{}
 	for _, h := range w.hosts {
@@ -48,10 +49,10 @@ func (c *control) situations() []ownership.Situation {
 			silent[h.name] = w.now - c.heard[h.index]
 		}
 	}
-	var all []ownership.Situation
+	var all []placement.Situation
 	for i, name := range w.groups {
 		if g, ok := c.state.Groups[name]; ok {
-			all = append(all, ownership.Situation{Group: name, Log: g, Placement: w.placementOf(c.state, name), Views: c.views(i)})
+			all = append(all, placement.Situation{Group: name, Log: g, Placement: w.placementOf(c.state, name), Views: c.views(i)})
 		}
 	}
 	c.placer.leader.Look(w.time(), all, silent)
@@ -67,13 +68,13 @@ func (w *world) placementOf(s *fsm.State, group string) fsm.Placement {
 }
 
 // views is what the leader knows of each candidate for a group.
-func (c *control) views(group int) []ownership.View {
-	var out []ownership.View
+func (c *control) views(group int) []placement.View {
+	var out []placement.View
 	for _, h := range c.w.hosts {
 		if h.witness {
 			continue
 		}
-		v := ownership.View{Name: h.name, Draining: c.state.Members[h.name].Draining, Why: "it says so"}
+		v := placement.View{Name: h.name, Draining: c.state.Members[h.name].Draining, Why: "it says so"}
 		if r := c.reportOf(h.index); r != nil {
 			v.Alive, v.Ready = true, r.ready
 			v.Draining, v.Claim, v.Unproven = v.Draining || r.leaving, r.claims[group], r.unproven[group]

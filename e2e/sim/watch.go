@@ -15,10 +15,11 @@ const (
 	bothLimit  = time.Second
 	lostLimit  = time.Second
 	splitLimit = vrrp.Linger + 10*time.Millisecond
-	calmTime   = 12 * time.Second // what was wrong before that has no consequences any more
-	ownsTime   = 5 * time.Second  // who has owned for less may have to give way: the log does not know it yet
-	wantTime   = 11 * time.Second // an intent is over by then
-	settled    = 20 * time.Second // after everything has healed
+	calmTime   = 12 * time.Second       // what was wrong before that has no consequences any more
+	ownsTime   = 5 * time.Second        // who has owned for less may have to give way: the log does not know it yet
+	wantTime   = 11 * time.Second       // an intent is over by then
+	askTime    = 300 * time.Millisecond // a control that was just started has asked nobody yet
+	settled    = 20 * time.Second       // after everything has healed
 )
 
 // watch looks at a world all the time, and finds what is broken first.
@@ -39,6 +40,7 @@ type watch struct {
 	clear    [most][most]since            // adverts pass from one to another
 	heard    [2][most][most]time.Duration // when an advert came from one to another last
 	well     [most]since                  // nothing is wrong with a host itself
+	asleep   [most][most]bool             // when one took over, whether another was as dead to it
 	quiet    [most]since                  // its keeper does not run
 	owns     [most]since                  // VRRP's Active
 	claims   [most]time.Duration          // when a host decided last to claim
@@ -171,6 +173,9 @@ func (x *watch) breaks(r *router, served *host, whole bool) {
 		return
 	}
 	from, to := w.hostNamed(g.Owner), w.hostNamed(g.Intent.To)
+	if s := x.owns[served.index]; !s.is && w.now-s.at > splitLimit {
+		return // its kernel alone did, and its keeper listens
+	}
 	if (served == from || served == to) && from != nil && x.able[from.index].is && x.able[to.index].is && w.speak(from, to) && x.clear[to.index][from.index].is {
 		x.fail("make before break", "nobody answers for %s while it moves from %s to %s", r.name, from.name, to.name)
 	}
@@ -233,6 +238,9 @@ func (x *watch) became(h *host, group string, b vrrp.Became) {
 		x.moves++
 		x.takes(h, group, b.Reason)
 		x.owns[h.index].set(true, x.w.now)
+		for _, o := range x.w.hosts {
+			x.asleep[h.index][o.index] = !x.w.within(h, o) || x.well[h.index].is && x.w.now-x.well[h.index].at < askTime
+		}
 	case b.From == vrrp.Active:
 		x.loses(h, group, b.Reason)
 		x.owns[h.index].set(false, x.w.now)

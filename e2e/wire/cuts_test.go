@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/director/mutant"
-	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/director/placement"
 	"github.com/quorate/quorate/e2e/lab"
 	"github.com/quorate/quorate/e2e/proof"
 )
@@ -28,7 +28,7 @@ func (w *testnet) toward(from, to []*lab.Host, what lab.Traffic, on *lab.Segment
 }
 
 // cutFor is for how long an agent is cut off where nothing may come of it.
-var cutFor = proof.Long(2*ownership.Grace, 10*ownership.Grace)
+var cutFor = proof.Long(2*placement.Grace, 10*placement.Grace)
 
 // TestWhereTheClusterPortIsCut cuts one agent's cluster port off, VRRP being heard by all: a standby that nobody
 // reaches changes nothing, and from an owner the quorum moves the address once, with no loss. An agent that
@@ -147,7 +147,7 @@ func (w *testnet) waitsForACutOwner(t *testing.T) {
 	for _, how := range proof.Long([]way{whatItSays}, []way{bothWays, whatItSays, whatItHears}) {
 		owner := w.settled(t)
 		undo := w.deafen(owner, how)
-		w.stays(t, owner, 4*ownership.Grace)
+		w.stays(t, owner, 4*placement.Grace)
 		undo()
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/director/mutant"
-	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/director/placement"
 	"github.com/quorate/quorate/e2e/lab"
 )
 
@@ -178,7 +178,7 @@ func frozenControl(t *testing.T, w *testnet, from *lab.Director) {
 			t.Fatalf("%v", err)
 		}
 		defer func() { _ = control.Thaw() }() // it may have ended
-		w.stays(t, from, ownership.Grace*3/4)
+		w.stays(t, from, placement.Grace*3/4)
 	})
 	gap(t, r, unnoticed)
 	w.keeps(t, from)
@@ -364,5 +364,5 @@ func TestWithoutAGraceNothingMovesFromAFrozenControl(t *testing.T) {
 		t.Fatalf("%v", err)
 	}
 	defer func() { _ = control.Thaw() }() // it may have ended
-	w.stays(t, owner, 4*ownership.Grace)
+	w.stays(t, owner, 4*placement.Grace)
 }

@@ -1,4 +1,4 @@
-package ownership
+package placement
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -22,12 +23,14 @@ func needed(s Situation, order []string) (to, why string) {
 	if why == "" {
 		return "", ""
 	}
-	for _, name := range ranked(s, order) {
-		if v := find(s.Views, name); v != nil && able(*v) {
-			return name, why
-		}
+	to = ownership.First(ranked(s, order), func(name string) bool {
+		v := find(s.Views, name)
+		return v != nil && able(*v)
+	})
+	if to == "" {
+		return "", ""
 	}
-	return "", ""
+	return to, why
 }
 
 // unwell says why a group must leave an owner that answers, or is empty.

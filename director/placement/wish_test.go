@@ -1,4 +1,4 @@
-package ownership
+package placement
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -90,7 +91,7 @@ func TestADecisionToPlaceSaysWhatThePolicyWished(t *testing.T) {
 		},
 	}
 	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	want := Record{At: at, Kind: "place", Text: "x", Inputs: []string{
+	want := ownership.Record{At: at, Kind: "place", Text: "x", Inputs: []string{
 		"log: epoch 4 names d1, then d2",
 		"policy: score, holds for 3s; wishes nothing else",
 		"d1: owner, ready",

@@ -1,4 +1,8 @@
-package ownership
+// Package placement decides where a group is to be: what the leader proposes to the log, from what it knows of all
+// directors and groups. It confirms an owner that VRRP made, moves a group from one that must not or should not own it,
+// keeps the order of successors, and answers a person who asks for a move. All of it is pure: what is known goes in, a
+// decision with its reason comes out.
+package placement
 
 import (
 	"cmp"

@@ -1,9 +1,10 @@
-package ownership
+package placement
 
 import (
 	"fmt"
 	"time"
 
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -45,15 +46,15 @@ func (s Situation) wishLeader() Wish {
 
 // wishPinned wishes for the first that is fit of those that come before the owner.
 func (s Situation) wishPinned() Wish {
-	for _, name := range s.Placement.Directors {
-		if name == s.Log.Owner {
-			break
-		}
-		if v := find(s.Views, name); v != nil && v.fit() {
-			return Wish{name, fmt.Sprintf("it is pinned to %s before %s", name, s.Log.Owner)}
-		}
+	before := s.Placement.Directors[:s.pinned(s.Log.Owner)]
+	name := ownership.First(before, func(name string) bool {
+		v := find(s.Views, name)
+		return v != nil && v.fit()
+	})
+	if name == "" {
+		return Wish{}
 	}
-	return Wish{}
+	return Wish{name, fmt.Sprintf("it is pinned to %s before %s", name, s.Log.Owner)}
 }
 
 // wishScore wishes for the best of those that are better than the owner. Among equals the order of successors
