@@ -90,9 +90,10 @@ func TestViewsKnowTheDeadTheDrainingAndTheLeaving(t *testing.T) {
 		{Name: "d1", Alive: true, Ready: true, Active: true},
 		{Name: "d2", Alive: true, Ready: true, Draining: true},
 		{Name: "d3", Alive: true, Draining: true, Unready: 3 * time.Second},
-		{Name: "d4"},
+		{Name: "d4", Gone: "was stopped"},
 	}
-	if diff := cmp.Diff(want, views(state, live, "g", noon)); diff != "" {
+	stopped := func(name string) bool { return name == "d4" }
+	if diff := cmp.Diff(want, views(state, live, stopped, "g", noon)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -40,6 +40,7 @@ func (a *Agent) Move(ctx context.Context, r api.MoveRequest, p api.Progress) err
 	if err != nil {
 		return err
 	}
+	r.Author = s.author(ctx, r.Author)
 	before := s.events.last()
 	reply, err := s.askMove(ctx, moveQuery{r, s.cfg.Name})
 	switch {
@@ -104,7 +105,7 @@ func (s *session) decideMove(ctx context.Context, q moveQuery) (moveReply, error
 	g, exists := state.Groups[q.Group]
 	decision := placement.MayMove(placement.MoveWanted{
 		Group: q.Group, To: q.Director, Force: q.Force, Exists: exists, Log: g, Reason: reason,
-		Role: state.Members[q.Director].Role, Views: views(state, s.everyReport(now), q.Group, now),
+		Role: state.Members[q.Director].Role, Views: views(state, s.everyReport(now), s.reports.stopped, q.Group, now),
 	})
 	if decision.Move != nil {
 		if why := s.absent(ctx, q.Director); why != "" {

@@ -71,7 +71,7 @@ func (p *placer) situations(now time.Time) []placement.Situation {
 	var all []placement.Situation
 	for _, name := range slices.Sorted(maps.Keys(state.Groups)) {
 		all = append(all, placement.Situation{
-			Group: name, Log: state.Groups[name], Placement: placements[name], Views: views(state, live, name, now),
+			Group: name, Log: state.Groups[name], Placement: placements[name], Views: views(state, live, p.reports.stopped, name, now),
 		})
 	}
 	p.leader.Look(now, all, silent)
@@ -92,8 +92,8 @@ func yielded(reason string) string {
 	return reason
 }
 
-// views is what a director knows of each candidate for a group.
-func views(state *fsm.State, live map[string]received, group string, now time.Time) []placement.View {
+// views is what a director knows of each candidate for a group, with who has said that it stops.
+func views(state *fsm.State, live map[string]received, stopped func(name string) bool, group string, now time.Time) []placement.View {
 	var out []placement.View
 	for _, name := range director.Candidates(state) {
 		r, alive := live[name]
@@ -103,7 +103,7 @@ func views(state *fsm.State, live map[string]received, group string, now time.Ti
 			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
 			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim, Unproven: own.Unproven != "",
 		}
-		if r.Stopped {
+		if r.Stopped || stopped(name) {
 			v.Gone = "was stopped"
 		}
 		if v.Ready && own.Waiting {

@@ -66,17 +66,29 @@ func (s *session) patience(now time.Time) time.Duration {
 	return longest
 }
 
-// raiseLevel raises the feature level when all members have supported it for long enough: a leader's duty.
+// raiseLevel raises the feature level when all members have supported it for long enough: a leader's duty. It waits
+// for who is away or drained: that one may be on its way back to an older version, and has its own patience.
 func (s *session) raiseLevel(ctx context.Context, now time.Time) {
 	next, since := s.lookLevels(now)
 	why, due := levels.Due(now, next, since, s.patience(now))
-	if !due {
+	if !due || !s.allThere(now) {
 		return
 	}
 	cmd := fsm.RaiseLevel{Level: next, Author: s.cfg.Name + ", since " + why}
 	if err := s.node.Propose(ctx, cmd); err != nil && ctx.Err() == nil {
 		s.log.Warn("the feature level is not raised yet", "level", next, "err", err)
 	}
+}
+
+// allThere reports whether every member answers, and none is drained.
+func (s *session) allThere(now time.Time) bool {
+	live := s.reports.live(now)
+	for name, m := range s.node.State().Members {
+		if r, ok := live[name]; m.Draining || name != s.cfg.Name && (!ok || r.Stopped || r.Leaving) {
+			return false
+		}
+	}
+	return true
 }
 
 // nextRaise is what this director would do as the leader.

@@ -55,8 +55,35 @@ func TestTheLeaderDoesNotRaiseTheLevelWhereAnAgentFileSaysNever(t *testing.T) {
 	if r := s.nextRaise(later); !r.Never || r.Level != MaxLevel {
 		t.Errorf("it says %+v", r)
 	}
-	if s.raiseLevel(t.Context(), later.Add(reportLife)); s.node.State().Level != MaxLevel {
-		t.Error("it was not raised either when that one was gone")
+}
+
+// TestTheLevelIsNotRaisedWhileAMemberIsAway has one that may be on its way back to an older version.
+func TestTheLevelIsNotRaisedWhileAMemberIsAway(t *testing.T) {
+	_, s := upgraded(t)
+	s.cfg.RaiseLevel = time.Hour
+	now := time.Now()
+	s.raiseLevel(t.Context(), now)
+	later := now.Add(2 * time.Hour)
+	if err := s.propose(t.Context(), fsm.SetDraining{Name: "d1", Draining: true}); err != nil {
+		t.Fatal(err)
+	}
+	if s.raiseLevel(t.Context(), later); s.node.State().Level != 1 {
+		t.Error("it was raised while one was drained")
+	}
+	if err := s.propose(t.Context(), fsm.SetDraining{Name: "d1"}); err != nil {
+		t.Fatal(err)
+	}
+	s.cfg.Name = "d0" // so that d1 is another, who says nothing
+	if s.raiseLevel(t.Context(), later); s.node.State().Level != 1 {
+		t.Error("it was raised while one was silent")
+	}
+	s.reports.put(report{Name: "d1", MaxLevel: MaxLevel, Stopped: true}, later)
+	if s.raiseLevel(t.Context(), later); s.node.State().Level != 1 {
+		t.Error("it was raised while one was stopped")
+	}
+	s.reports.put(report{Name: "d1", Begun: 1, MaxLevel: MaxLevel}, later)
+	if s.raiseLevel(t.Context(), later); s.node.State().Level != MaxLevel {
+		t.Error("it was not raised when all were there")
 	}
 }
 

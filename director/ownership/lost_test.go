@@ -34,6 +34,22 @@ func TestAMoveThatIsLostAgainToAnotherOwnerIsNotToldToTheLogAsDone(t *testing.T)
 	}
 }
 
+func TestAMoveIsNotLostWhileNobodyIsHeard(t *testing.T) {
+	s := newStory(t)
+	s.claims()
+	s.takes()
+	s.done(claim, Done{})
+	s.done(told, Done{})
+	s.begun = nil
+	for i := range s.Keeper.Routers {
+		s.Keeper.Routers[i].Heard = ""
+	}
+	s.is(Standby) // for a moment, after a stall
+	if s.opened(Propose{}) {
+		t.Errorf("it tells the log: %+v", s.begun)
+	}
+}
+
 // The keeper may be restarted meanwhile, and may tell of the claim a moment later.
 func TestAMoveIsNotLostWhileTheKeeperSaysNothing(t *testing.T) {
 	for name, parts := range map[string][]Part{"it is restarted": {Owner, Absent}, "it has not told yet": {Standby}} {

@@ -3,6 +3,7 @@ package ownership
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
@@ -63,10 +64,15 @@ func (s *step) lookTaken() {
 	case t == nil || t.over || !t.claimed:
 	case s.Keeper.Part == Owner:
 		t.owned = true
-	case s.Keeper.Part == Standby && t.owned:
+	case s.Keeper.Part == Standby && t.owned && s.hearsOwner(): // who hears nobody goes on in a moment, as after a stall
 		t.lost = true
 		s.endTake(t, errLost)
 	}
+}
+
+// hearsOwner reports whether the keeper hears somebody serve the group.
+func (f Facts) hearsOwner() bool {
+	return slices.ContainsFunc(f.Keeper.Routers, func(r Router) bool { return !r.Silent && (r.Heard != "" || r.Other) })
 }
 
 // lookTake begins the move that the log wants to this director. It is make before break: the owner's

@@ -63,10 +63,10 @@ func MayMove(w MoveWanted) MoveAnswer {
 // unable says why a director cannot own a group, ready or not, or is empty.
 func unable(v View) string {
 	switch {
-	case !v.Alive:
-		return v.Name + " does not answer"
 	case v.Gone != "":
 		return v.Name + " " + v.Gone
+	case !v.Alive:
+		return v.Name + " does not answer"
 	case v.Draining:
 		return fmt.Sprintf("%s drains: `quorate enable director %s` ends that", v.Name, v.Name)
 	case v.Fault != "":
