@@ -32,7 +32,7 @@ import (
 // The feature levels that this binary supports.
 const (
 	MinLevel = 1
-	MaxLevel = fsm.LevelHistory
+	MaxLevel = fsm.Newest
 )
 
 // Config is what an agent needs.

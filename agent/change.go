@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -11,13 +10,6 @@ import (
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/program"
-)
-
-// Limits of what a person may say about a change.
-const (
-	maxMessage  = 500 // bytes
-	shortestTry = time.Second
-	longestTry  = 24 * time.Hour
 )
 
 // Config implements [api.Agent].
@@ -179,7 +171,7 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 		}
 		c.Trial = &fsm.Trial{Revision: c.Base + 1, Until: leaders.Add(terms.Confirm), Below: terms.RevertBelow}
 	}
-	c.Note.At, c.Note.Author, c.Note.Message = now, s.author(ctx, terms.Author), program.Printable(terms.Message, maxMessage)
+	c.Note.At, c.Note.Author, c.Note.Message = now, s.author(ctx, terms.Author), program.Printable(terms.Message, api.MaxMessage)
 	c.Note.Summary = config.Summary(config.Diff(c.Delta.Part(state.Config), c.Delta.Part(c.Delta.Apply(state.Config))))
 	if err := s.propose(ctx, c); err != nil {
 		return api.ApplyResult{}, err
@@ -193,17 +185,8 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 
 // acceptable says what is wrong with the terms of a change.
 func (s *session) acceptable(state *fsm.State, d fsm.Delta, terms api.Terms) error {
-	switch {
-	case len(terms.Message) > maxMessage:
-		return fmt.Errorf("the message has %d bytes, and the history takes %d: say it shorter; nothing was applied", len(terms.Message), maxMessage)
-	case terms.RevertBelow != 0 && terms.Confirm == 0:
-		return errors.New("--revert-below looks only while a change waits to be confirmed: add --confirm 60s; nothing was applied")
-	case terms.Confirm == 0:
-		return nil
-	case terms.Confirm < shortestTry || terms.Confirm > longestTry:
-		return fmt.Errorf("--confirm %v: it must be %v to %v; nothing was applied", terms.Confirm, shortestTry, longestTry)
-	case terms.RevertBelow < 0 || terms.RevertBelow > 100:
-		return fmt.Errorf("--revert-below %d%%: it must be 1%% to 100%%; nothing was applied", terms.RevertBelow)
+	if err := terms.Check(); err != nil || terms.Confirm == 0 {
+		return err
 	}
 	down, all := health(state, touched(d))
 	if below(down, all, terms.RevertBelow) {

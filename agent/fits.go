@@ -148,16 +148,9 @@ func misfits(cfg fsm.Config, r report) []misfit {
 		if iface == "" || slices.Contains(r.Links, kernel) {
 			return
 		}
-		hint := fmt.Sprintf("%s has %s", r.Name, strings.Join(r.Links, ", "))
-		if len(r.Names) > 0 {
-			hint += fmt.Sprintf(", and its agent file names %s", strings.Join(slices.Sorted(maps.Keys(r.Names)), ", "))
-		}
-		if near := config.Nearest(iface, append(slices.Sorted(maps.Keys(r.Names)), r.Links...)); near != "" {
-			hint = fmt.Sprintf("did you mean %q? %s", near, hint)
-		}
 		all = append(all, misfit{
 			director: r.Name, what: what + ": ", lacks: fmt.Sprintf("interface %q", iface),
-			Problem: config.Problem{Path: path, Warning: warning, Hint: hint},
+			Problem: config.Problem{Path: path, Warning: warning, Hint: r.interfaceHint(iface)},
 		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(cfg.Routers)) {
@@ -175,4 +168,26 @@ func misfits(cfg fsm.Config, r report) []misfit {
 		lacks(true, fmt.Sprintf("tracks[%q].interface", name), fmt.Sprintf("track %q", name), cfg.Tracks[name].Interface)
 	}
 	return all
+}
+
+// interfaceHint says which interfaces a director has in place of one that it does not, and which was meant. A name
+// that the agent file gives is right as it is: then what it stands for is not there.
+func (r report) interfaceHint(iface string) string {
+	var names []string // that stand for something
+	for _, name := range slices.Sorted(maps.Keys(r.Names)) {
+		if slices.Contains(r.Links, r.Names[name]) {
+			names = append(names, name)
+		}
+	}
+	hint := fmt.Sprintf("%s has %s", r.Name, strings.Join(r.Links, ", "))
+	if len(names) > 0 {
+		hint += fmt.Sprintf(", and its agent file names %s", strings.Join(names, ", "))
+	}
+	if kernel, mapped := r.Names[iface]; mapped {
+		return fmt.Sprintf("its agent file says %s = %q, and there is no %s; %s", iface, kernel, kernel, hint)
+	}
+	if near := config.Nearest(iface, append(names, r.Links...)); near != "" {
+		hint = fmt.Sprintf("did you mean %q? %s", near, hint)
+	}
+	return hint
 }

@@ -80,10 +80,12 @@ func TestAKernelThatCannotRefuseIsAskedNowAndThen(t *testing.T) {
 }
 
 func TestAnInterfaceThatADirectorLacksIsNamedWithTheNearest(t *testing.T) {
-	r := report{Name: "d1", Links: []string{"lo", "eth0"}, Names: map[string]string{"wan": "eth0"}}
+	r := report{Name: "d1", Links: []string{"lo", "eth0"}, Names: map[string]string{"wan": "eth0", "dmz": "eth7"}}
 	for name, want := range map[string]string{
 		"wna":  `error: router "r": d1 has no interface "wna" (did you mean "wan"? d1 has lo, eth0, and its agent file names wan)`,
 		"ens9": `error: router "r": d1 has no interface "ens9" (d1 has lo, eth0, and its agent file names wan)`,
+		"dmz":  `error: router "r": d1 has no interface "dmz" (its agent file says dmz = "eth7", and there is no eth7; d1 has lo, eth0, and its agent file names wan)`,
+		"dmy":  `error: router "r": d1 has no interface "dmy" (d1 has lo, eth0, and its agent file names wan)`,
 		"wan":  "",
 		"eth0": "",
 	} {

@@ -230,6 +230,9 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 	if err != nil {
 		return err
 	}
+	if r.Draining && s.node.State().Members[r.Director].Role == fsm.RoleWitness {
+		return fmt.Errorf("%s is a witness, which owns nothing: there is nothing to drain", r.Director)
+	}
 	if err := s.propose(ctx, fsm.SetDraining{Name: r.Director, Draining: r.Draining}); err != nil {
 		return unknownMember(err)
 	}

@@ -34,6 +34,9 @@ type report struct {
 	Number       uint32                               `json:"number,omitempty"` // what a beat says while this is how the director is
 	Begun        int64                                `json:"begun,omitempty"`  // when its session began, in ns of its clock: its numbers count from there
 	Version      string                               `json:"version"`
+	MinLevel     int                                  `json:"min_level,omitempty"` // feature levels that its binary supports; 0 of one that does not say
+	MaxLevel     int                                  `json:"max_level,omitempty"`
+	RaiseLevel   time.Duration                        `json:"raise_level,omitempty"` // what it waits for before the level is raised, as its agent file says
 	Index        uint64                               `json:"index"`
 	HashIndex    uint64                               `json:"hash_index"`
 	Hash         string                               `json:"hash"` // of the state at HashIndex

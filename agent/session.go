@@ -50,6 +50,7 @@ type session struct {
 	tellings           tellings
 	placed             placed
 	refusals           refusals
+	raising            raising
 	heard              bell          // rings when a report came
 	tellNow            chan struct{} // capacity 1: tell the others at once
 	warming, relieving atomic.Bool
@@ -90,6 +91,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 		s.duty(reportEvery, s.agreeVerdicts),
 		s.placeGroups,
 		s.duty(trialEvery, s.endTrial),
+		s.duty(raiseEvery, s.raiseLevel),
 	}
 	s.runner = checks.New(checks.Config{
 		Observer: s.cfg.Name,
@@ -217,7 +219,8 @@ func (s *session) tellTransitions(all []keeper.Transition, seen keeper.Transitio
 	return seen
 }
 
-// announceSelf tells the cluster of this member's version and addresses, if they are news.
+// announceSelf tells the cluster of this member's version and addresses, if they are news, and looks what the
+// others support.
 func (s *session) announceSelf(ctx context.Context) error {
 	tick := s.ticker(reportEvery)
 	defer tick.Stop()
@@ -227,6 +230,7 @@ func (s *session) announceSelf(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
+		s.lookLevels(time.Now())
 		m, ok := s.node.State().Members[s.cfg.Name]
 		if !ok || !s.node.Current() || !s.node.Quorum() {
 			continue
@@ -243,7 +247,7 @@ func (s *session) announceSelf(ctx context.Context) error {
 func (s *session) report() report {
 	state := s.node.State()
 	r := report{
-		Name: s.cfg.Name, Version: s.version, Index: state.Index,
+		Name: s.cfg.Name, Version: s.version, MinLevel: MinLevel, MaxLevel: MaxLevel, RaiseLevel: s.cfg.RaiseLevel, Index: state.Index,
 		NoIPVS: !s.director.CanHaveIPVS(), NoRefusal: s.refusals.why(time.Now()), Groups: map[string]groupReport{}, Observations: s.observations(),
 	}
 	r.HashIndex, r.Hash = s.hash(state)
@@ -337,6 +341,7 @@ func (s *session) peerHandler() http.Handler {
 	mux.HandleFunc("POST "+groups.PathAttest, s.serveAttest)
 	mux.HandleFunc("POST /peer/move", s.serveMove)
 	mux.HandleFunc("GET /peer/explain/{group}", s.serveExplain)
+	mux.HandleFunc("GET /peer/raise", s.serveRaise)
 	mux.HandleFunc("GET /peer/connections", s.serveConnections)
 	return mux
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -18,6 +19,30 @@ type Terms struct {
 
 	Confirm     time.Duration `json:"confirm,omitempty"`      // nanoseconds in which it takes itself back unless it is confirmed
 	RevertBelow int           `json:"revert_below,omitempty"` // percent; it does so at once if fewer of the servers that it touched are up
+}
+
+// Limits of what may be said about a change.
+const (
+	MaxMessage    = 500 // bytes
+	ShortestTrial = time.Second
+	LongestTrial  = 24 * time.Hour
+)
+
+// Check says what is wrong with terms, whatever the change is.
+func (t Terms) Check() error {
+	switch {
+	case len(t.Message) > MaxMessage:
+		return fmt.Errorf("the message has %d bytes, and the history takes %d: say it shorter; nothing was applied", len(t.Message), MaxMessage)
+	case t.RevertBelow != 0 && t.Confirm == 0:
+		return errors.New("--revert-below looks only while a change waits to be confirmed: add --confirm 60s; nothing was applied")
+	case t.Confirm == 0:
+		return nil
+	case t.Confirm < ShortestTrial || t.Confirm > LongestTrial:
+		return fmt.Errorf("--confirm %v: it must be %v to %v; nothing was applied", t.Confirm, ShortestTrial, LongestTrial)
+	case t.RevertBelow < 0 || t.RevertBelow > 100:
+		return fmt.Errorf("--revert-below %d%%: it must be 1%% to 100%%; nothing was applied", t.RevertBelow)
+	}
+	return nil
 }
 
 // Revision is one change of the configuration that the cluster remembers.

@@ -15,6 +15,11 @@ var (
 	rollback = api.RollbackRequest{Base: 7, Revision: 5, Terms: terms}
 	edit     = api.EditRequest{Edits: []config.Edit{{Verb: config.Modify, Kind: config.KindServer, In: "web", Name: "192.0.2.11:80", Keys: map[string]string{"weight": "3"}}}, Terms: terms}
 	confirm  = api.ConfirmRequest{Revision: 7, Author: "root"}
+	upgrade  = api.UpgradeStatus{
+		Name: "d1", Leader: "d2", Level: 1, RaiseTo: 2, RaiseAt: noon, ByHand: true,
+		Directors: []api.UpgradeDirector{{Name: "d1", State: "alive", Version: "2", MinLevel: 1, MaxLevel: 2}},
+		Next:      []api.NextLevel{{Level: 2, Brings: []string{"more"}, WaitsFor: []string{"d1"}}},
+	}
 )
 
 func (f *fake) History(context.Context) ([]api.Revision, error) {
@@ -49,6 +54,10 @@ func (f *fake) Confirm(_ context.Context, r api.ConfirmRequest) (api.ApplyResult
 	return result, f.ask(r)
 }
 
+func (f *fake) UpgradeStatus(context.Context) (api.UpgradeStatus, error) {
+	return upgrade, f.ask("upgrade")
+}
+
 func (f *fake) FinishUpgrade(_ context.Context, r api.UpgradeRequest) (api.UpgradeResult, error) {
 	return api.UpgradeResult{Was: 1, Level: 2}, f.ask(r)
 }
@@ -73,6 +82,9 @@ func historyCalls() []call {
 		{"Confirm", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
 			return one(a.Confirm(ctx, confirm))
 		}, []any{confirm}, []any{result}, false},
+		{"UpgradeStatus", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
+			return one(a.UpgradeStatus(ctx))
+		}, []any{"upgrade"}, []any{upgrade}, false},
 		{"FinishUpgrade", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
 			return one(a.FinishUpgrade(ctx, api.UpgradeRequest{Author: "root"}))
 		}, []any{api.UpgradeRequest{Author: "root"}}, []any{api.UpgradeResult{Was: 1, Level: 2}}, false},

@@ -29,6 +29,7 @@ var routes = map[string]access{
 	"GET /v1/config":  {role: fsm.RoleViewer},
 	"GET /v1/history": {role: fsm.RoleViewer},
 	"GET /v1/diff":    {role: fsm.RoleViewer},
+	"GET /v1/upgrade": {role: fsm.RoleViewer},
 
 	"POST /v1/plan":          {role: fsm.RoleOperator},
 	"POST /v1/apply":         {role: fsm.RoleOperator},

@@ -80,6 +80,7 @@ func newRouter(a Agent) *router {
 	stream(mux, "/v1/move", a.Move)
 	snapshots(mux, a)
 	history(mux, a)
+	get(mux, "/v1/upgrade", func(r *http.Request) (any, error) { return a.UpgradeStatus(r.Context()) })
 	post(mux, "/v1/upgrade/finish", func(ctx context.Context, q UpgradeRequest) (any, error) { return a.FinishUpgrade(ctx, q) })
 	recovery(mux, a)
 	return mux

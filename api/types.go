@@ -276,6 +276,7 @@ type Agent interface {
 	PlanEdit(ctx context.Context, r EditRequest) (Plan, error)
 	Edit(ctx context.Context, r EditRequest) (ApplyResult, error)
 	Confirm(ctx context.Context, r ConfirmRequest) (ApplyResult, error)
+	UpgradeStatus(ctx context.Context) (UpgradeStatus, error)
 	FinishUpgrade(ctx context.Context, r UpgradeRequest) (UpgradeResult, error)
 	PlanRecovery(ctx context.Context, r RecoverRequest) (RecoveryPlan, error)
 	Recover(ctx context.Context, r RecoverRequest, p Progress) error

@@ -63,12 +63,12 @@ func TestHTTPEndsByItsDeadlineWhateverTheServerDoes(t *testing.T) {
 		server func(*net.TCPConn)
 		want   string
 	}{
-		{"it says nothing", hold, "no answer in 300ms"},
-		{"it drips a status line", drip("", "H"), "no answer in 300ms"},
-		{"it drips headers", drip(head, "X: y\r\n"), "no answer in 300ms"},
-		{"it drips interim responses", drip("", "HTTP/1.1 102 Processing\r\n\r\n"), "no answer in 300ms"},
-		{"it drips a body", drip(head+"Content-Length: 100000\r\n\r\n", "x"), "no complete response in 300ms"},
-		{"it drips chunks", drip(head+"Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"), "no complete response in 300ms"},
+		{"it says nothing", hold, "no answer in 1s"},
+		{"it drips a status line", drip("", "H"), "no answer in 1s"},
+		{"it drips headers", drip(head, "X: y\r\n"), "no answer in 1s"},
+		{"it drips interim responses", drip("", "HTTP/1.1 102 Processing\r\n\r\n"), "no answer in 1s"},
+		{"it drips a body", drip(head+"Content-Length: 100000\r\n\r\n", "x"), "no complete response in 1s"},
+		{"it drips chunks", drip(head+"Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"), "no complete response in 1s"},
 		{"it floods headers", flood(head, "X: "+strings.Repeat("y", 1000)+"\r\n"), "response headers over 64 KiB"},
 		{"it floods one header", flood(head+"X: ", strings.Repeat("y", 1000)), "response headers over 64 KiB"},
 		{"it floods interim responses", flood("", "HTTP/1.1 102 Processing\r\n\r\n"), "response headers over 64 KiB"},
@@ -92,7 +92,7 @@ func TestHTTPEndsByItsDeadlineWhateverTheServerDoes(t *testing.T) {
 		wantCause(t, fsm.Check{Kind: fsm.CheckHTTP, Timeout: short}, refusing(t), "connection refused")
 	})
 	t.Run("it does not accept", func(t *testing.T) {
-		wantCause(t, fsm.Check{Kind: fsm.CheckHTTP, Timeout: short}, blackhole(t), "no answer in 300ms")
+		wantCause(t, fsm.Check{Kind: fsm.CheckHTTP, Timeout: short}, blackhole(t), "no answer in 1s")
 	})
 }
 
@@ -211,8 +211,8 @@ func TestHTTPSNamesTheStepThatFailed(t *testing.T) {
 		want   string
 	}{
 		{"plain HTTP", say("HTTP/1.1 400 Bad\r\n\r\n"), "answer is not TLS"},
-		{"silence", hold, "no TLS handshake in 300ms"},
-		{"drip", drip("\x16\x03\x03\x40\x00", "\x00"), "no TLS handshake in 300ms"},
+		{"silence", hold, "no TLS handshake in 1s"},
+		{"drip", drip("\x16\x03\x03\x40\x00", "\x00"), "no TLS handshake in 1s"},
 		{"hang up", say(""), "connection closed, no TLS handshake"},
 		{"reset", reset, "connection reset"},
 		{"alert", say("\x15\x03\x03\x00\x02\x02\x28"), "TLS refused: handshake failure"},

@@ -56,14 +56,14 @@ func TestSMTPDialogue(t *testing.T) {
 		{"no service", mta(nil, "554 go\r\n"), "banner: 554 go, want 220"},
 		{"HELO refused", mta(nil, hi, "550 who?\r\n"), "HELO: 550 who?, want 250"},
 		{"599 after QUIT", mta(nil, hi, ok, "599 no\r\n"), "QUIT: 599 no, want 221"},
-		{"silence after HELO", func(c *net.TCPConn) { io.WriteString(c, hi); hold(c) }, "no answer to HELO in 300ms"},
+		{"silence after HELO", func(c *net.TCPConn) { io.WriteString(c, hi); hold(c) }, "no answer to HELO in 1s"},
 		{"hang up after HELO", mta(nil, hi), "connection closed, no answer to HELO"},
 		{"mixed codes", mta(nil, "220-a\r\n250 b\r\n"), "answer is not SMTP"},
 		{"garbage", mta(nil, "HTTP/1.1 400 Bad\r\n"), "answer is not SMTP"},
 		{"a code that runs on", mta(nil, "2200 a\r\n"), "answer is not SMTP"},
-		{"silence", hold, "no banner in 300ms"},
-		{"drip", drip("", "2"), "no banner in 300ms"},
-		{"drip of lines", drip("", "220-x\r\n"), "no banner in 300ms"},
+		{"silence", hold, "no banner in 1s"},
+		{"drip", drip("", "2"), "no banner in 1s"},
+		{"drip of lines", drip("", "220-x\r\n"), "no banner in 1s"},
 		{"endless line", flood("220 ", "xxxxxxxxxxxxxxxx"), "answer is not SMTP: line over 2 KiB"},
 		{"endless reply", flood("", "220-x\r\n"), "answer is not SMTP: reply over 128 lines"},
 		{"hang up", func(*net.TCPConn) {}, "connection closed, no banner"},
@@ -85,7 +85,7 @@ func TestSMTPSaysHeloAndQuitAndNoMore(t *testing.T) {
 		heard := make(chan string, 1)
 		target := serve(t, mta(heard, "220 a\r\n", "250 b\r\n"))
 		// No answer to QUIT is given, so that the server reads to the end of all that is said.
-		wantCause(t, fsm.Check{Kind: fsm.CheckSMTP, Host: host, Timeout: short}, target, "no answer to QUIT in 300ms")
+		wantCause(t, fsm.Check{Kind: fsm.CheckSMTP, Host: host, Timeout: short}, target, "no answer to QUIT in 1s")
 		if got := <-heard; got != want {
 			t.Errorf("with host %q the server heard %q, want %q", host, got, want)
 		}

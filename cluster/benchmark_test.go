@@ -30,7 +30,6 @@ func large() fsm.Config {
 // changed weight among 100,000 servers in their states: as the change that it is, and as a whole configuration.
 func BenchmarkOneWeightOf2000x50(b *testing.B) {
 	cfg := config(b, "a")
-	cfg.MaxLevel = fsm.LevelHistory
 	if err := Init(b.Context(), cfg); err != nil {
 		b.Fatal(err)
 	}
@@ -43,7 +42,6 @@ func BenchmarkOneWeightOf2000x50(b *testing.B) {
 			b.Fatal(err)
 		}
 		cfg := config(b, name)
-		cfg.MaxLevel = fsm.LevelHistory
 		if err := Join(b.Context(), cfg, a.cfg.Bind.String(), token, func(string) {}); err != nil {
 			b.Fatal(err)
 		}

@@ -44,6 +44,9 @@ type joinResponse struct {
 // joinLimit bounds one attempt to join; the cluster may be electing meanwhile.
 const joinLimit = 15 * time.Second
 
+// joinTries is how often a join is asked for while leaders are lost.
+const joinTries = 5
+
 // Join makes this agent a member of the cluster that a token is for, through any member at addr (an
 // address, with or without a port). The key is made here and stays here; before anything is sent,
 // the cluster must prove that it is the one that made the token. After it the node can be opened: it
@@ -78,6 +81,11 @@ func Join(ctx context.Context, cfg Config, addr, tokenText string, progress func
 	}
 	progress("asking " + target + " to let " + cfg.Name + " in")
 	resp, err := j.ask(ctx, target, t)
+	for tries := 1; errors.Is(err, ErrUncertain) && tries < joinTries && ctx.Err() == nil; tries++ {
+		progress("the cluster elects another leader; asking again")
+		pause(ctx, cfg.Heartbeat)
+		resp, err = j.ask(ctx, target, t) // as the same, and with the same token: it is let in once
+	}
 	if err != nil {
 		return fmt.Errorf("join through %s: %w", target, err)
 	}
@@ -100,6 +108,9 @@ func Joined(dataDir, tokenText string) error {
 
 // joinTarget reads ADDRESS or ADDRESS:PORT.
 func joinTarget(addr string) (string, error) {
+	if HasToken(addr) { // it is a secret: neither shown nor asked a name server for
+		return "", errors.New("where the address of a member is to be there is a token: write `quorate join ADDRESS --token TOKEN`")
+	}
 	if ap, err := netip.ParseAddrPort(addr); err == nil && ap.Port() != 0 {
 		return ap.String(), nil
 	}

@@ -62,8 +62,8 @@ func TestTheLeaderAdmitsNobodyWhoDoesNotFit(t *testing.T) {
 		{"address taken", func(q *joinRequest) { q.Member.Address = a.cfg.Bind }, "is member a's"},
 		{"gossip address taken", func(q *joinRequest) { q.Member.Gossip = a.cfg.Gossip }, "is member a's"},
 		{"name taken", func(q *joinRequest) { q.Member.Name = "a" }, "already taken"},
-		{"binary too old", func(q *joinRequest) { q.Member.MinLevel, q.Member.MaxLevel = 0, 0 }, "feature level 1"},
-		{"binary too new", func(q *joinRequest) { q.Member.MinLevel, q.Member.MaxLevel = 2, 3 }, "feature level 1"},
+		{"binary too old", func(q *joinRequest) { q.Member.MinLevel, q.Member.MaxLevel = 0, 0 }, fmt.Sprint("feature level ", fsm.Newest)},
+		{"binary too new", func(q *joinRequest) { q.Member.MinLevel, q.Member.MaxLevel = fsm.Newest+1, fsm.Newest+2 }, fmt.Sprint("feature level ", fsm.Newest)},
 		{"another's ID", func(q *joinRequest) { q.Member.ID = a.id.ID }, "is not its key's"},
 		{"no ID", func(q *joinRequest) { q.Member.ID = "x" }, "is none"},
 		{"a name of evil letters", func(q *joinRequest) { q.Member.Name = "../a\n" }, "cannot be a director's name"},
@@ -201,6 +201,9 @@ func TestJoiningWhatIsNoAgentEnds(t *testing.T) {
 			t.Errorf("%q is taken as an address", addr)
 		}
 	}
+	if _, err := joinTarget(text); err == nil || strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), "--token TOKEN") {
+		t.Errorf("a token where the address is to be: %v", err)
+	}
 	for addr, want := range map[string]string{"10.0.0.1": "10.0.0.1:7400", "fe80::1": "[fe80::1]:7400", "10.0.0.1:1": "10.0.0.1:1", "lb1": "lb1:7400", "lb1:80": "lb1:80"} {
 		if got, err := joinTarget(addr); got != want || err != nil {
 			t.Errorf("%q is %q, %v; want %q", addr, got, err, want)
@@ -311,8 +314,8 @@ func TestDataOfAnotherClusterIsRefused(t *testing.T) {
 		t.Errorf("open: %v", err)
 	}
 	level := other.cfg
-	level.MinLevel, level.MaxLevel = 2, 2
-	if _, err := Open(level); err == nil || !strings.Contains(err.Error(), "feature level 1") {
+	level.MinLevel, level.MaxLevel = fsm.Newest+1, fsm.Newest+1
+	if _, err := Open(level); err == nil || !strings.Contains(err.Error(), fmt.Sprint("feature level ", fsm.Newest)) {
 		t.Errorf("a binary too new: %v", err)
 	}
 }

@@ -49,6 +49,7 @@ func (n *Node) affordable(ctx context.Context, name string) error {
 func (n *Node) Remove(ctx context.Context, name string, force bool) error {
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.patience())
 	defer cancel()
+	var uncertain error
 	for {
 		err := errNotLeader
 		if n.IsLeader() {
@@ -57,11 +58,20 @@ func (n *Node) Remove(ctx context.Context, name string, force bool) error {
 			err = n.call(ctx, leader, http.MethodPost, "/cluster/remove", removeRequest{name, force}, nil)
 		}
 		var dial *dialError
-		if !errors.Is(err, errNotLeader) && !errors.As(err, &dial) {
+		switch {
+		case errors.Is(err, ErrUncertain): // the next leader knows
+			uncertain = err
+		case uncertain != nil && errors.Is(err, fsm.ErrNotFound):
+			return nil // it was there before
+		case !errors.Is(err, errNotLeader) && !errors.As(err, &dial):
 			return err
 		}
 		pause(ctx, n.cfg.Heartbeat/20)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() == nil:
+		case uncertain != nil:
+			return uncertain
+		default:
 			return n.noLeader()
 		}
 	}
@@ -159,7 +169,7 @@ func (n *Node) Leave(ctx context.Context, force bool, progress func(string)) err
 	}
 	n.leaving.Store(true)
 	alone := len(n.State().Members) == 1
-	if err := n.resign(ctx, alone, progress); err != nil && !force {
+	if err := n.resign(ctx, alone, force, progress); err != nil && !force {
 		n.leaving.Store(false)
 		return err
 	} else if err != nil {
@@ -186,8 +196,9 @@ func (n *Node) stopped(ctx context.Context) error {
 	return n.failed
 }
 
-// resign has the others end this membership.
-func (n *Node) resign(ctx context.Context, alone bool, progress func(string)) error {
+// resign has the others end this membership. The leader does the arithmetic again: it knows of the member that was
+// admitted a moment ago.
+func (n *Node) resign(ctx context.Context, alone, force bool, progress func(string)) error {
 	if alone || n.Removed() != nil {
 		return nil
 	}
@@ -206,7 +217,7 @@ func (n *Node) resign(ctx context.Context, alone bool, progress func(string)) er
 		}
 	}
 	for {
-		err := n.Remove(ctx, n.id.Name, true) // its arithmetic was done
+		err := n.Remove(ctx, n.id.Name, force)
 		switch {
 		case err == nil, errors.Is(err, fsm.ErrNotFound):
 			return nil

@@ -11,14 +11,11 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// knowsRequests makes a node one of the feature level that has them.
-func knowsRequests(c *Config) { c.MaxLevel = fsm.LevelHistory }
-
 // Writers go on through every node while leadership is handed about. Nobody is told
 // that a change is uncertain, and none takes effect twice: the revision counts them.
 func TestChangesTakeEffectOnceThoughLeadersAreLost(t *testing.T) {
 	t.Parallel()
-	ns := three(t, knowsRequests)
+	ns := three(t)
 	const changes, writer = 60, 2
 	done := make(chan error, 1)
 	go func() {
@@ -71,7 +68,7 @@ func TestChangesTakeEffectOnceThoughLeadersAreLost(t *testing.T) {
 // The answer of a leader that is killed while it is asked never comes: the next leader is asked.
 func TestALeaderThatDiesWithTheAnswerIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
-	ns := three(t, knowsRequests)
+	ns := three(t)
 	eventually(t, "all have the same", same(ns...))
 	var leader, follower *testnode
 	for _, n := range ns {

@@ -42,6 +42,14 @@ const maxEntry = 64 << 20
 // all the same. What no leader answers in three times that is uncertain; so it is at once where the leader is
 // lost in a cluster whose feature level has no requests.
 func (n *Node) Propose(ctx context.Context, c fsm.Command) error {
+	if fsm.Known(n.State().Level, c) != nil {
+		if _, err := n.CatchUp(ctx); err != nil { // the level may have been raised a moment ago
+			return err
+		}
+		if err := fsm.Known(n.State().Level, c); err != nil {
+			return err
+		}
+	}
 	if n.State().Level >= fsm.LevelHistory {
 		c = fsm.Once{Request: rand.Text(), Command: c}
 	}

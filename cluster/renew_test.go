@@ -204,6 +204,7 @@ func TestTheLeaderRenewsForWhoHasTheCertificateAndForNobodyElse(t *testing.T) {
 		{"nonsense", a, own, `x`, http.StatusConflict, "request from"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			makeLead(t, a, []*testnode{a, b}) // on a busy machine it is lost now and then
 			status, text, err := asked(t, tt.to, tt.cert, "POST", "/cluster/renew", tt.body)
 			if err == nil && (status != tt.status || !strings.Contains(text, tt.want)) || err != nil && tt.status != 0 || strings.Contains(text, "BEGIN") {
 				t.Errorf("%d %s %v", status, text, err)
@@ -278,22 +279,19 @@ func TestARenewalShowsTheCertificateOfNowWhateverConnectionsAreOpen(t *testing.T
 	b := join(t, a, "b")
 	makeLead(t, a, []*testnode{a, b})
 	now := time.Now()
-	brief, _ := pairOf(t, b, a, b.id.peer(), now, now.Add(2*time.Second))
+	brief, _ := pairOf(t, b, a, b.id.peer(), now, now.Add(5*time.Second))
 	long, _ := pairOf(t, b, a, b.id.peer(), now, now.Add(time.Hour))
 	if err := b.adopt(brief); err != nil {
 		t.Fatal(err)
 	}
 	b.clients.close()
-	if _, err := b.progressOf(t.Context(), "a"); err != nil { // its connection stays open
-		t.Fatal(err)
-	}
+	asks := func() error { _, err := b.progressOf(t.Context(), "a"); return err }
+	eventually(t, "it opens a connection, which stays open", asks)
 	if err := b.adopt(long); err != nil {
 		t.Fatal(err)
 	}
-	pause(t.Context(), time.Until(now.Add(3*time.Second)))
-	if _, err := b.progressOf(t.Context(), "a"); err != nil {
-		t.Errorf("the connection that is open does not go on: %v", err)
-	}
+	pause(t.Context(), time.Until(now.Add(6*time.Second)))
+	eventually(t, "the connection that is open goes on", asks)
 	if _, err := b.askRenewal(t.Context()); err != nil {
 		t.Error(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"regexp"
 	"strings"
 	"time"
 
@@ -76,6 +77,14 @@ func parseToken(text string) (token, error) {
 	copy(t.pin[:], b[22:])
 	return t, nil
 }
+
+var tokenText = regexp.MustCompile(tokenPrefix + `[A-Za-z0-9_-]+`)
+
+// HideTokens returns a text with every token in it cut down to what all tokens have.
+func HideTokens(text string) string { return tokenText.ReplaceAllString(text, tokenPrefix+"...") }
+
+// HasToken reports whether there is a token in a text.
+func HasToken(text string) bool { return tokenText.MatchString(text) }
 
 // CreateToken makes a token that lets one agent join in a role, within a lifetime. Its text is
 // known to nobody else afterwards.

@@ -19,7 +19,7 @@ import (
 )
 
 // beat is the heartbeat of tests: short, but not below what a busy machine with the race detector keeps.
-const beat = 200 * time.Millisecond
+const beat = 400 * time.Millisecond
 
 // testnode is a node of a cluster in this process.
 type testnode struct {
@@ -34,7 +34,7 @@ func config(t testing.TB, name string) Config {
 	t.Helper()
 	return Config{
 		Name: name, DataDir: t.TempDir(), Bind: freePort(t), Gossip: freePort(t), Heartbeat: beat,
-		Version: "test", MinLevel: 1, MaxLevel: 1, Log: hclog.NewNullLogger(),
+		Version: "test", MinLevel: 1, MaxLevel: fsm.Newest, Log: hclog.NewNullLogger(),
 	}
 }
 
@@ -90,7 +90,7 @@ func (n *testnode) kill() {
 func eventually(t testing.TB, what string, f func() error) {
 	t.Helper()
 	var err error
-	for range 600 {
+	for range 2400 {
 		if err = f(); err == nil {
 			return
 		}

@@ -22,7 +22,11 @@ const (
 	DefaultLogLevel     = "info"
 	DefaultHeartbeat    = 500 * time.Millisecond
 	DefaultLiveness     = 100 * time.Millisecond
+	DefaultRaiseLevel   = 24 * time.Hour
 )
+
+// Never is the duration of what is never to be.
+const Never time.Duration = -1
 
 // The range of the heartbeat: below, a busy host loses its leadership (measured: 20 ms); above, a lost
 // leader is missed for too long.
@@ -35,6 +39,12 @@ const (
 const (
 	minLiveness = 100 * time.Millisecond
 	maxLiveness = time.Second
+)
+
+// The range of what is waited before the feature level is raised.
+const (
+	minRaiseLevel = time.Second
+	maxRaiseLevel = 365 * 24 * time.Hour
 )
 
 // Agent is what a person writes in the agent file: what differs from host to host. It is never replicated.
@@ -53,6 +63,7 @@ type Agent struct {
 	Prepare       bool              // the agent may set sysctls and load modules
 	Heartbeat     time.Duration     // of Raft; all members should have the same
 	Liveness      time.Duration     // between looks whether the others are there; all members should have the same
+	RaiseLevel    time.Duration     // from when all members support a feature level until the leader raises it; Never: a person does
 	SyncInterface string            // of the IPVS sync daemons, logical or the kernel's name; empty: the agent chooses
 	LogLevel      string            // trace, debug, info, warn or error
 	Join          *Join             // unattended join; nil: a person says init or join
@@ -121,6 +132,7 @@ func (n *node) agent() Agent {
 		SyncInterface: n.text("sync_interface", ""),
 		Heartbeat:     n.duration("heartbeat", DefaultHeartbeat),
 		Liveness:      n.duration("liveness", DefaultLiveness),
+		RaiseLevel:    n.orNever("raise_level_after", DefaultRaiseLevel),
 		LogLevel:      n.word("log_level", DefaultLogLevel, logLevels),
 	}
 	if !filepath.IsAbs(a.KeeperSocket) && !n.has("keeper_socket") {
@@ -222,6 +234,9 @@ func (o object) agent(a Agent) {
 	}
 	if a.Liveness < minLiveness || a.Liveness > maxLiveness {
 		o.wrong("liveness", fmt.Sprintf("%v to %v", minLiveness, maxLiveness), "liveness of %v is out of range", a.Liveness)
+	}
+	if a.RaiseLevel != Never && (a.RaiseLevel < minRaiseLevel || a.RaiseLevel > maxRaiseLevel) {
+		o.wrong("raise_level_after", fmt.Sprintf("%v to %gh, or \"never\"", minRaiseLevel, maxRaiseLevel.Hours()), "raise_level_after of %v is out of range", a.RaiseLevel)
 	}
 	if a.SyncInterface != "" {
 		o.iface("sync_interface", "sync_interface", a.SyncInterface)

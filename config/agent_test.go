@@ -24,7 +24,7 @@ func TestAnAgentFileNeedsAnAddressAndNothingElse(t *testing.T) {
 		Name: "lb7", DataDir: "/var/lib/quorate",
 		Bind: netip.MustParseAddrPort("192.0.2.1:7400"), Gossip: netip.MustParseAddrPort("192.0.2.1:7401"),
 		Socket: "/run/quorate/quorate.sock", SocketGroup: "quorate", KeeperSocket: "/run/quorate/keeper.sock",
-		Role: fsm.RoleDirector, Prepare: true, LogLevel: "info", Heartbeat: 500 * time.Millisecond, Liveness: 100 * time.Millisecond,
+		Role: fsm.RoleDirector, Prepare: true, LogLevel: "info", Heartbeat: 500 * time.Millisecond, Liveness: 100 * time.Millisecond, RaiseLevel: 24 * time.Hour,
 	}
 	if diff := cmp.Diff(want, a, byValue); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -44,7 +44,7 @@ func TestAFullAgentFile(t *testing.T) {
 		Bind: netip.MustParseAddrPort("[2001:db8::1]:7500"), Gossip: netip.MustParseAddrPort("192.0.2.1:7501"),
 		Socket: "/run/q/q.sock", SocketGroup: "wheel", OperatorGroup: "lb-operators", AdminGroup: "lb-admins", KeeperSocket: "/run/q/k.sock",
 		Role: fsm.RoleWitness, Interfaces: map[string]string{"wan": "eth0", "lan": "eth1.100"},
-		SyncInterface: "lan", LogLevel: "debug", Heartbeat: time.Second, Liveness: 200 * time.Millisecond,
+		SyncInterface: "lan", LogLevel: "debug", Heartbeat: time.Second, Liveness: 200 * time.Millisecond, RaiseLevel: Never,
 		Join: &Join{Address: netip.MustParseAddrPort("192.0.2.2:7400"), TokenFile: "/etc/quorate/token"},
 	}
 	if diff := cmp.Diff(want, a, byValue); diff != "" {
@@ -77,7 +77,7 @@ func formatAgent(a Agent) []byte {
 	for _, kv := range []struct{ key, value string }{
 		{"name", a.Name}, {"data_dir", a.DataDir}, {"bind", a.Bind.String()}, {"gossip", a.Gossip.String()},
 		{"socket", a.Socket}, {"socket_group", a.SocketGroup}, {"operator_group", a.OperatorGroup}, {"admin_group", a.AdminGroup}, {"keeper_socket", a.KeeperSocket},
-		{"role", string(a.Role)}, {"sync_interface", a.SyncInterface}, {"log_level", a.LogLevel}, {"heartbeat", a.Heartbeat.String()}, {"liveness", a.Liveness.String()},
+		{"role", string(a.Role)}, {"sync_interface", a.SyncInterface}, {"log_level", a.LogLevel}, {"heartbeat", a.Heartbeat.String()}, {"liveness", a.Liveness.String()}, {"raise_level_after", patience(a.RaiseLevel)},
 	} {
 		fmt.Fprintf(&b, "%s = %s\n", kv.key, quote(kv.value))
 	}
@@ -100,6 +100,13 @@ func formatAgent(a Agent) []byte {
 		b.WriteString("}\n")
 	}
 	return []byte(b.String())
+}
+
+func patience(d time.Duration) string {
+	if d == Never {
+		return "never"
+	}
+	return d.String()
 }
 
 // FuzzParseAgent holds that nothing panics, and that what parses is parsed alike when written anew.

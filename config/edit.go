@@ -49,6 +49,10 @@ func (e Edit) apply(c fsm.Config) (fsm.Delta, error) {
 		}
 	}
 	switch {
+	case e.has("for_each"):
+		return fsm.Delta{}, errors.New("for_each makes many of one in a cluster file: an edit is of one")
+	case e.has("name"):
+		return fsm.Delta{}, fmt.Errorf("%s is called as it is: one of another name is another, which `quorate add %s` adds and `quorate remove %s` removes", e.thing(), e.Kind, e.Kind)
 	case slices.Contains(editParts, e.Kind):
 		return e.part(c)
 	case slices.Contains(editTops, e.Kind):
@@ -69,6 +73,8 @@ func (e Edit) top(c fsm.Config) (fsm.Delta, error) {
 		return d, fmt.Errorf("%s %q is there already: `quorate set %s %s KEY=VALUE` changes it", e.Kind, e.In, e.Kind, e.In)
 	case e.Verb != Add && !there:
 		return d, missing(string(e.Kind), e.In, names)
+	case e.Verb == Remove && e.Kind == KindRouter:
+		return d, grouped(c, e.In)
 	case e.Verb == Remove:
 		return d, nil
 	}
@@ -93,6 +99,30 @@ func (e Edit) top(c fsm.Config) (fsm.Delta, error) {
 	s.Checks, s.Servers, s.Fallback = old.Checks, old.Servers, old.Fallback
 	d.Services[e.In] = &s
 	return d, nil
+}
+
+// has reports whether the edit gives a key.
+func (e Edit) has(key string) bool {
+	_, ok := e.Keys[key]
+	return ok
+}
+
+// thing names what the edit is about.
+func (e Edit) thing() string {
+	if e.Name != "" {
+		return fmt.Sprintf("%s %s of service %q", e.Kind, e.Name, e.In)
+	}
+	return fmt.Sprintf("%s %q", e.Kind, e.In)
+}
+
+// grouped says that a router is in a sync group, which is not edited without a file.
+func grouped(c fsm.Config, router string) error {
+	for _, name := range slices.Sorted(maps.Keys(c.SyncGroups)) {
+		if slices.Contains(c.SyncGroups[name].Routers, router) {
+			return fmt.Errorf("router %q is in sync_group %q, whose routers move together: take it out of both in the cluster file (`quorate show` prints it), and `quorate apply` that", router, name)
+		}
+	}
+	return nil
 }
 
 // part edits a server, a fallback or a check of a service.

@@ -28,6 +28,14 @@ router "web" {
   require "up" {}
 }
 
+router "in" {
+  vrid      = 52
+  interface = "lan"
+  addresses = ["198.51.100.1/24"]
+}
+
+sync_group "gateway" { routers = ["in"] }
+
 service "web" {
   address   = "192.0.2.1:80"
   scheduler = "wrr"
@@ -127,6 +135,10 @@ func TestAnEditThatCannotBeSaysWhatWouldBe(t *testing.T) {
 		{Edit{Add, KindService, "web", "", nil}, []string{"is there already"}},
 		{Edit{Add, KindService, "dns", "", nil}, []string{"neither an address nor a mark"}},
 		{Edit{Remove, KindRouter, "wed", "", nil}, []string{`did you mean "web"?`}},
+		{Edit{Remove, KindRouter, "in", "", nil}, []string{`router "in" is in sync_group "gateway"`, "quorate show", "quorate apply"}},
+		{Edit{Modify, KindRouter, "web", "", map[string]string{"name": "wed"}}, []string{`router "web" is called as it is`, "quorate add router"}},
+		{Edit{Modify, KindServer, "web", "192.0.2.12:80", map[string]string{"name": "a"}}, []string{`server 192.0.2.12:80 of service "web" is called as it is`}},
+		{Edit{Add, KindService, "mail", "", map[string]string{"for_each": "[1]"}}, []string{"for_each makes many"}},
 		{Edit{Modify, KindHook, "web", "", nil}, []string{"only router, service, server"}},
 	} {
 		_, err := Edited(edited(t), []Edit{tt.e})

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -91,6 +92,26 @@ func topOf(path string) string {
 	}
 	return path
 }
+
+// pathWords are how people call the maps of the model.
+var pathWords = map[string]string{"routers": "router", "sync_groups": "sync_group", "services": "service", "tracks": "track"}
+
+// told is a path of the model as people say it: addresses of router "web".
+func told(path string) string {
+	kind, rest, ok := strings.Cut(path, "[")
+	name, field, closed := strings.Cut(rest, "]")
+	if pathWords[kind] == "" || !ok || !closed {
+		return path
+	}
+	thing := pathWords[kind] + " " + name
+	if field = pathIndex.ReplaceAllString(strings.TrimPrefix(field, "."), ""); field == "" {
+		return thing
+	}
+	return field + " of " + thing
+}
+
+// pathIndex is a place in a list, as paths have it.
+var pathIndex = regexp.MustCompile(`\[\d+\]`)
 
 func (p Problems) only(warning bool) Problems {
 	var some Problems

@@ -225,7 +225,7 @@ func TestAModelOfARouterWithoutAFileGetsPathsInsteadOfLines(t *testing.T) {
 	}{
 		{"nothing is wrong", func(*fsm.Config, *fsm.Router) {}, ""},
 		{"preempt", func(_ *fsm.Config, r *fsm.Router) { r.NoPreempt, r.AddressOwner = true, "d1" },
-			`routers["outside"].no_preempt: error: router "outside": an address owner takes from everybody (leave one of them out; the other is routers["outside"].address_owner)`},
+			`routers["outside"].no_preempt: error: router "outside": an address owner takes from everybody (leave one of them out; the other is address_owner of router "outside")`},
 		{"a peer", func(_ *fsm.Config, r *fsm.Router) { r.Peers = []fsm.Peer{{}} },
 			`routers["outside"].peers[0].address: error: router "outside", peer invalid IP: the address is none`},
 		{"a peer's loopback", func(_ *fsm.Config, r *fsm.Router) { r.Peers = []fsm.Peer{{Address: netip.MustParseAddr("127.0.0.1")}} },
@@ -236,7 +236,7 @@ func TestAModelOfARouterWithoutAFileGetsPathsInsteadOfLines(t *testing.T) {
 			r.Auth = &fsm.Auth{Kind: fsm.AuthHMAC, KeyID: 1, OtherKey: strings.Repeat("0f", 32)}
 		}, `routers["outside"].auth.other_key_id: error: router "outside", auth "hmac": the other key has no number (add other_key_id, which is not that of the key)`},
 		{"two keys of one number", func(_ *fsm.Config, r *fsm.Router) { r.Auth = &fsm.Auth{Kind: fsm.AuthHMAC, KeyID: 1, OtherID: 1} },
-			`routers["outside"].auth.other_key_id: error: router "outside", auth "hmac": both keys have the number 1 (adverts say by which key they are signed: give the new key another number; the other is routers["outside"].auth.key_id)`},
+			`routers["outside"].auth.other_key_id: error: router "outside", auth "hmac": both keys have the number 1 (adverts say by which key they are signed: give the new key another number; the other is auth.key_id of router "outside")`},
 		{"an other password", func(_ *fsm.Config, r *fsm.Router) {
 			r.Version, r.Auth = 2, &fsm.Auth{Kind: fsm.AuthPassword, OtherKey: "x"}
 		}, `routers["outside"].auth: warning: router "outside", auth "password": a password is no security: every advert shows it (for old routers only; "hmac" is security)` + "\n" +

@@ -21,7 +21,7 @@ func Validate(c fsm.Config) Problems {
 	var all Problems
 	for _, f := range validate(c) {
 		if f.see != "" {
-			f.Hint = strings.TrimPrefix(f.Hint+"; the other is "+f.see, "; ")
+			f.Hint = strings.TrimPrefix(f.Hint+"; the other is "+told(f.see), "; ")
 		}
 		all = append(all, f.Problem)
 	}

@@ -24,7 +24,7 @@ func TestAModelWithoutAFileGetsPathsInsteadOfLines(t *testing.T) {
 			`routers["outside"].vrid: error: router "outside": vrid is 0; it must be 1 to 255`},
 		{"an address that clashes with another place", func(r *fsm.Router, _ *fsm.Service) {
 			r.Addresses = append(r.Addresses, netip.MustParsePrefix("192.168.2.1/24"))
-		}, `routers["outside"].addresses[1]: error: router "outside": 192.168.2.1 is there twice (the other is routers["inside"].addresses[0])`},
+		}, `routers["outside"].addresses[1]: error: router "outside": 192.168.2.1 is there twice (the other is addresses of router "inside")`},
 		{"an address that is none", func(r *fsm.Router, _ *fsm.Service) { r.Addresses[0] = netip.Prefix{} },
 			`routers["outside"].addresses[0]: error: router "outside": has an address that is none (write it as in 192.168.1.1/24)` + "\n" +
 				`services["web"].address: warning: service "web": no router holds 192.168.1.1 (add it to a router's addresses, unless it comes to the directors in another way)`},

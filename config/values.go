@@ -311,6 +311,16 @@ func (n *node) duration(key string, def time.Duration) time.Duration {
 	return def
 }
 
+// orNever returns a key's duration, which may be the word "never" too: [Never].
+func (n *node) orNever(key string, def time.Duration) time.Duration {
+	if i, ok := n.get(key); ok {
+		if v, ok := i.any(); ok && !v.IsNull() && v.Type() == cty.String && v.IsKnown() && v.AsString() == "never" {
+			return Never
+		}
+	}
+	return n.duration(key, def)
+}
+
 // lasting returns a key's duration, or 0, which stands for a default, if the key is not there.
 func (n *node) lasting(key string) time.Duration {
 	d := n.duration(key, 0)

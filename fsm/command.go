@@ -86,8 +86,6 @@ func Decode(entry []byte) (Command, error) {
 		return nil, fmt.Errorf("decode entry: %w", err)
 	}
 	switch env.Kind {
-	case "once/1":
-		return body[Once](env)
 	case "init-cluster/1":
 		return body[InitCluster](env)
 	case "add-token/1":
@@ -106,12 +104,6 @@ func Decode(entry []byte) (Command, error) {
 		return body[PutConfig](env)
 	case "raise-level/1":
 		return body[RaiseLevel](env)
-	case "change-config/1":
-		return body[ChangeConfig](env)
-	case "confirm-config/1":
-		return body[ConfirmConfig](env)
-	case "revert-config/1":
-		return body[RevertConfig](env)
 	case "restore-config/1":
 		return body[RestoreConfig](env)
 	case "set-verdicts/1":
@@ -125,7 +117,7 @@ func Decode(entry []byte) (Command, error) {
 	case "set-order/1":
 		return body[SetOrder](env)
 	default:
-		return nil, fmt.Errorf("%w %q", ErrUnknownCommand, env.Kind)
+		return decodeNewest(env)
 	}
 }
 
@@ -148,5 +140,5 @@ func strict(b []byte, v any) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("more than one value")
 	}
-	return nil
+	return unknownField(v)
 }

@@ -10,7 +10,7 @@ import (
 // RaiseLevel switches the cluster to a feature level that every member supports. There is no way back.
 type RaiseLevel struct {
 	Level  int
-	Author string // who asked
+	Author string // who asked, and why if that was a director by itself
 }
 
 func (RaiseLevel) kind() string { return "raise-level/1" }

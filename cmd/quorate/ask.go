@@ -31,25 +31,17 @@ func agreed(person *os.File, out io.Writer, question string) bool {
 	return a == "y" || a == "yes"
 }
 
-// confirm asks a person. Without one it is an error: nothing is applied unseen.
-func confirm(in io.Reader, out io.Writer) error {
+// confirm asks a person, and is an error unless the answer is yes. Without a person it is one, too: nothing is done
+// unseen.
+func confirm(in io.Reader, out io.Writer, question, not string) error {
 	if _, ok := in.(*os.File); !ok {
-		return errors.New("nobody to ask: confirm with --yes")
+		return fmt.Errorf("%s: nobody to ask; confirm with --yes", not)
 	}
 	person := personAt(in)
 	if person == nil {
-		return errors.New("standard input is no terminal, so nobody can be asked: confirm with --yes")
+		return fmt.Errorf("%s: standard input is no terminal, so nobody can be asked; confirm with --yes", not)
 	}
-	if !agreed(person, out, "apply this?") {
-		return errors.New("not applied")
-	}
-	return nil
-}
-
-// confirmIfAsked asks a person, if there is one. A program has decided already when it runs a command that
-// is for bad times.
-func confirmIfAsked(in io.Reader, out io.Writer, question, not string) error {
-	if person := personAt(in); person != nil && !agreed(person, out, question) {
+	if !agreed(person, out, question) {
 		return errors.New(not)
 	}
 	return nil

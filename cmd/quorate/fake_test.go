@@ -183,6 +183,16 @@ func (w *whole) Confirm(_ context.Context, r api.ConfirmRequest) (api.ApplyResul
 	return api.ApplyResult{Revision: 7, Index: 43}, nil
 }
 
+func (w *whole) UpgradeStatus(context.Context) (api.UpgradeStatus, error) {
+	return api.UpgradeStatus{
+		Name: "d1", Leader: "d2", Level: 1, RaiseTo: 2, RaiseAt: noon,
+		Directors: []api.UpgradeDirector{
+			{Name: "d1", State: "alive", Version: "1.0", MinLevel: 1, MaxLevel: 2}, {Name: "d2", State: "alive", Version: "1.0", MinLevel: 1, MaxLevel: 2},
+		},
+		Next: []api.NextLevel{{Level: 2, Brings: []string{"this", "and that"}, WaitsFor: []string{}}},
+	}, nil
+}
+
 func (w *whole) FinishUpgrade(context.Context, api.UpgradeRequest) (api.UpgradeResult, error) {
 	return api.UpgradeResult{Was: 1, Level: 2}, nil
 }
@@ -252,6 +262,17 @@ func (*trouble) Status(context.Context) (api.Status, error) {
 			{Address: "198.51.100.12:80", Verdict: "up", Configured: 3, Cause: "status 200", Asymmetric: true},
 		}}},
 		Warnings: []string{"no quorum: the kernel goes on with what it has, nothing can be changed", "nobody owns mail"},
+	}, nil
+}
+
+func (*trouble) UpgradeStatus(context.Context) (api.UpgradeStatus, error) {
+	return api.UpgradeStatus{
+		Name: "d1", Level: 1,
+		Directors: []api.UpgradeDirector{
+			{Name: "d1", State: "alive", Version: "1.1", MinLevel: 1, MaxLevel: 2}, {Name: "d2", State: "unreachable", Version: "1.0", MinLevel: 1, MaxLevel: 1},
+			{Name: "d3", State: "leaving", Version: "2.0", MinLevel: 1, MaxLevel: 3},
+		},
+		Next: []api.NextLevel{{Level: 2, Brings: []string{"this"}, WaitsFor: []string{"d2"}}},
 	}, nil
 }
 

@@ -14,6 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/config"
 )
 
 // version is set by the build.
@@ -50,7 +52,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
-	fmt.Fprintln(errOut, "quorate:", err)
+	fmt.Fprintln(errOut, "quorate:", cluster.HideTokens(err.Error())) // one in the wrong place is a secret all the same
 	return exitError
 }
 
@@ -84,7 +86,7 @@ func rootCommand() *cobra.Command {
 		Args:          cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("unknown command %q: `quorate --help` lists all commands", args[0])
+				return unknown(cmd, args[0], "all commands")
 			}
 			return cmd.Help()
 		},
@@ -139,10 +141,29 @@ func commands(use, short string, subs ...*cobra.Command) *cobra.Command {
 		if len(args) == 0 {
 			return fmt.Errorf("`%s` is not all: `%s --help` lists its commands", cmd.CommandPath(), cmd.CommandPath())
 		}
-		return fmt.Errorf("unknown command %q for %q: `%s --help` lists its commands", args[0], cmd.CommandPath(), cmd.CommandPath())
+		return unknown(cmd, args[0], "its commands")
 	}
 	cmd.AddCommand(subs...)
 	return cmd
+}
+
+// unknown says that a command has no such subcommand, and which was meant.
+func unknown(cmd *cobra.Command, name, what string) error {
+	var known []string
+	for _, sub := range cmd.Commands() {
+		if sub.IsAvailableCommand() {
+			known = append(known, sub.Name())
+		}
+	}
+	of := ""
+	if cmd.HasParent() {
+		of = fmt.Sprintf(" for %q", cmd.CommandPath())
+	}
+	hint := ""
+	if near := config.Nearest(name, known); near != "" {
+		hint = fmt.Sprintf(" (did you mean %q?)", near)
+	}
+	return fmt.Errorf("unknown command %q%s%s: `%s --help` lists %s", name, of, hint, cmd.CommandPath(), what)
 }
 
 // interrupted puts what becomes of an operation in the place of an error that only says that the

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
 )
 
 // progress prints the steps of a long operation to where people look, not to where programs read.
@@ -35,7 +37,12 @@ func joinCommand(c *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "join ADDRESS --token TOKEN",
 		Short: "Let the local agent join the cluster that a director at ADDRESS is in",
-		Args:  arguments("ADDRESS"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 || slices.ContainsFunc(args, cluster.HasToken) { // what is too much may be the token, whole or not
+				return fmt.Errorf("behind join is ADDRESS alone, and the token behind --token: write `%s`", cmd.UseLine())
+			}
+			return arguments("ADDRESS")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if token == "" {
 				return fmt.Errorf("no token: `quorate token create` on a member prints one; then write `%s`", cmd.UseLine())

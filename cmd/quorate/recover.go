@@ -28,7 +28,7 @@ func recoverCommand(c *cli) *cobra.Command {
 			if !plan.Done {
 				printRecovery(cmd.ErrOrStderr(), plan)
 				if !yes {
-					if err := confirmIfAsked(cmd.InOrStdin(), cmd.ErrOrStderr(), "recover from this director?", "not recovered"); err != nil {
+					if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), "recover from this director?", "not recovered"); err != nil {
 						return err
 					}
 				}
@@ -37,7 +37,7 @@ func recoverCommand(c *cli) *cobra.Command {
 			return interrupted(cmd.Context(), err, "the agent goes on; `quorate status` shows whether the cluster was recovered")
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask a person at a terminal")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&force, "force", false, "recover though others answer, as long as they have no quorum")
 	return cmd
 }

@@ -45,7 +45,8 @@ func TestRecoverSaysWhatIsLostAndAsksAPerson(t *testing.T) {
 		{name: "yes", answer: "yes\n", recovered: true},
 		{name: "no", answer: "n\n", code: 1},
 		{name: "a person who said it already", answer: "n\n", args: []string{"--yes", "--force"}, recovered: true},
-		{name: "a program", recovered: true},
+		{name: "a program", code: 1},
+		{name: "a program that was told to", args: []string{"--yes", "--force"}, recovered: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var terminal *os.File
@@ -65,6 +66,9 @@ func TestRecoverSaysWhatIsLostAndAsksAPerson(t *testing.T) {
 				if !strings.Contains(said, want) {
 					t.Errorf("no %q in %q", want, said)
 				}
+			}
+			if tt.answer == "" && !tt.recovered && !strings.HasSuffix(said, "quorate: not recovered: standard input is no terminal, so nobody can be asked; confirm with --yes\n") {
+				t.Errorf("it does not say why: %q", said)
 			}
 			if tt.recovered && a.recovered[0].Force != (len(tt.args) > 1) {
 				t.Errorf("%+v", a.recovered)

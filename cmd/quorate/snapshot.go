@@ -104,7 +104,7 @@ func restoreCommand(c *cli) *cobra.Command {
 				return err
 			}
 			if !yes {
-				if err := confirmIfAsked(cmd.InOrStdin(), cmd.ErrOrStderr(), "restore this?", "not restored"); err != nil {
+				if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), "restore this?", "not restored"); err != nil {
 					return err
 				}
 			}
@@ -116,7 +116,7 @@ func restoreCommand(c *cli) *cobra.Command {
 			return c.applied(cmd, res, plan, "restored")
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask a person at a terminal")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&force, "force", false, "restore the configuration of another cluster")
 	return cmd
 }

@@ -185,7 +185,8 @@ func TestRestoreShowsThePlanAndAsksAPerson(t *testing.T) {
 		{name: "no", answer: "n\n", code: 1},
 		{name: "nothing", answer: "\n", code: 1},
 		{name: "a person who said it already", answer: "n\n", args: []string{"--yes"}, restored: true},
-		{name: "a program", restored: true},
+		{name: "a program", code: 1},
+		{name: "a program that was told to", args: []string{"--yes"}, restored: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var terminal *os.File
@@ -200,6 +201,9 @@ func TestRestoreShowsThePlanAndAsksAPerson(t *testing.T) {
 			out, errOut, code := quorate(t, a, terminal, append([]string{"snapshot", "restore", file}, tt.args...)...)
 			if code != tt.code || (len(a.restored) == 1) != tt.restored || !strings.Contains(out, "router") {
 				t.Errorf("exit %d, restored %v, said %q %q", code, a.restored, out, errOut)
+			}
+			if tt.answer == "" && !tt.restored && errOut != "quorate: not restored: standard input is no terminal, so nobody can be asked; confirm with --yes\n" {
+				t.Errorf("it does not say why: %q", errOut)
 			}
 			if tt.restored && (a.restored[0].Base != 7 || !strings.Contains(out, "restored: revision 8")) {
 				t.Errorf("%+v, %q", a.restored[0], out)

@@ -24,16 +24,16 @@ func (t *terms) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&t.below, "revert-below", "", "with --confirm: take it back at once if fewer of the servers that it touches are up, as in 50%")
 }
 
-// read returns what the flags say, as the API takes it.
+// read returns what the flags say, as the API takes it. What is wrong with them is said before anything is asked.
 func (t *terms) read() (api.Terms, error) {
 	terms := api.Terms{Author: author(), Message: t.message, Confirm: t.confirm}
 	if t.below == "" {
-		return terms, nil
+		return terms, terms.Check()
 	}
 	n, err := strconv.Atoi(strings.TrimSuffix(t.below, "%"))
 	if err != nil || n < 1 || n > 100 {
 		return terms, fmt.Errorf("--revert-below %q: write a share of the servers, 1%% to 100%%", t.below)
 	}
 	terms.RevertBelow = n
-	return terms, nil
+	return terms, terms.Check()
 }

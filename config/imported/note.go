@@ -3,6 +3,7 @@ package imported
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -11,6 +12,10 @@ import (
 type Place struct {
 	File string `json:"file"`
 	Line int    `json:"line"`
+}
+
+func (p Place) compare(q Place) int {
+	return cmp.Or(cmp.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line))
 }
 
 // Fate is what becomes of a construct.
@@ -83,6 +88,48 @@ func (n *Notes) Differs(at Place, keyword, format string, args ...any) {
 // Dropped says that a construct is not carried over.
 func (n *Notes) Dropped(at Place, keyword, format string, args ...any) {
 	n.Add(Dropped, at, keyword, fmt.Sprintf(format, args...))
+}
+
+// Lost returns the keywords of what is not carried over, by place.
+func (n *Notes) Lost() map[Place][]string {
+	all := make(map[Place][]string)
+	for _, one := range n.all {
+		if one.Fate != Dropped {
+			continue
+		}
+		for at := range one.seen {
+			all[at] = append(all[at], one.Keyword)
+		}
+	}
+	return all
+}
+
+// Lose takes back what was said to be carried over at some places, and says of each what there is to say in its
+// stead: nothing, if that is empty.
+func (n *Notes) Lose(places map[Place]string) {
+	for _, one := range slices.Clone(n.all) {
+		if one.Fate == Dropped {
+			continue
+		}
+		for _, at := range slices.SortedFunc(maps.Keys(one.seen), Place.compare) {
+			text, lost := places[at]
+			if !lost {
+				continue
+			}
+			delete(one.seen, at)
+			one.Count--
+			one.Places = slices.DeleteFunc(one.Places, func(p Place) bool { return p == at })
+			if text != "" {
+				n.Add(Dropped, at, one.Keyword, text)
+			}
+		}
+	}
+	n.all = slices.DeleteFunc(n.all, func(one *Note) bool {
+		if one.Count == 0 {
+			delete(n.known, noteKey{one.Fate, one.Keyword, one.Text})
+		}
+		return one.Count == 0
+	})
 }
 
 // Sorted returns the notes, what was not carried over first, then in the order of the files.

@@ -35,7 +35,8 @@ func (d Difference) String() string {
 type pair struct {
 	hosts       []*host
 	notes       *notes
-	base        *model // the first host's, with what only others have
+	models      []*model // one of each host
+	base        *model   // the first host's, with what only others have
 	differences []Difference
 	ranks       map[string]map[string]rank // by group and host
 	scored      map[string]bool            // groups with scores in the file
@@ -52,10 +53,10 @@ func together(hosts []*host, n *notes) *pair {
 		p.align(hosts[0], h)
 	}
 	p.logical()
-	var models []*model
 	for _, h := range hosts {
-		models = append(models, modelOf(h))
+		p.models = append(p.models, modelOf(h))
 	}
+	models := p.models
 	p.base = models[0]
 	for _, m := range models[1:] {
 		p.merge(m)

@@ -52,6 +52,7 @@ func Import(files Files, inputs []Input) (Result, error) {
 	}
 	p := together(hosts, n)
 	p.prune()
+	p.settle()
 	return p.result(), nil
 }
 
@@ -82,7 +83,8 @@ func readHost(files Files, in Input, n *notes) (*host, error) {
 		lists: make(map[string]*serverGroup), links: make(map[string]string),
 		named: make(map[string]*instance), tracked: make(map[trackKey]*track),
 	}
-	walk(h, &Statement{Block: statements(l.out, n)}, h.tables.top, h)
+	h.top = statements(l.out, n)
+	walk(h, &Statement{Block: h.top}, h.tables.top, h)
 	name := in.Node
 	if name == "" {
 		name = h.routerID

@@ -28,6 +28,7 @@ type model struct {
 	tracks  map[trackKey]string
 	homes   map[home]bool // virtual addresses
 	ids     map[wire]bool
+	serves  map[Place]bool // virtual and real servers of which something comes
 	rule    uint32
 }
 
@@ -56,7 +57,7 @@ func modelOf(h *host) *model {
 	m := &model{
 		host: h, places: make(map[thing]Place), ranks: make(map[string]rank), peers: make(map[string][]fsm.Peer),
 		routers: make(map[string][]string), grouped: make(map[string]string), weighs: make(map[string]bool),
-		tracks: make(map[trackKey]string), homes: make(map[home]bool), ids: make(map[wire]bool), rule: 16384,
+		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), ids: make(map[wire]bool), rule: 16384,
 		config: fsm.Config{
 			Routers: make(map[string]fsm.Router), SyncGroups: make(map[string]fsm.SyncGroup),
 			Tracks: make(map[string]fsm.Track), Services: make(map[string]fsm.Service),

@@ -11,6 +11,7 @@ type host struct {
 	name   string
 	notes  *notes
 	tables *tables
+	top    []*Statement // all that its files say
 
 	routerID    string
 	version     uint8 // vrrp_version

@@ -172,6 +172,7 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 				n.Dropped(r.Place, inServer, "%s is there twice; keepalived leaves it out too", r.address)
 				continue
 			}
+			m.serves[r.Place] = true
 			s.Servers = append(s.Servers, server)
 			real = append(real, r)
 		}
@@ -186,6 +187,7 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 		n.Dropped(v.Place, inService, "none of its real servers can be carried over, and so it is not either")
 		return s, false
 	}
+	m.serves[v.Place] = true
 	s.Checks = m.checks(v, s, real)
 	if len(s.Checks) == 0 && slices.ContainsFunc(real, func(r *realServer) bool { return len(r.checks) > 0 }) {
 		n.Dropped(v.Place, inService, "none of its checks can be carried over: without one its servers count as up always")

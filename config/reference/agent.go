@@ -58,6 +58,10 @@ var agentTexts = map[string]text{
 		what: "between two looks whether the other members are there; 100ms to 1s. An owner that misses three is dead if a majority finds so. The same on all members",
 		def:  "`\"100ms\"`", example: `"200ms"`,
 	},
+	"agent raise_level_after": {
+		what: "how long all members have to support a higher feature level before the leader raises the cluster's; 1s to 8760h, or `\"never\"`: `quorate upgrade finish` alone does. The longest that any member says counts",
+		def:  "`\"24h\"`", example: `"never"`,
+	},
 	"agent log_level": {
 		what: "how much the agent logs",
 		def:  "`\"info\"`", example: `"debug"`,

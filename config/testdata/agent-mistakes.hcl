@@ -9,6 +9,7 @@ role           = "master"
 prepare_host   = "yes"
 sync_interface = "a b"
 log_level      = "verbose"
+raise_level_after = "10ms"
 interfaces {
   wan = "much-too-long-for-linux"
   lan = 7

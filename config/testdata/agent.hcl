@@ -17,6 +17,8 @@ heartbeat      = "1s"
 liveness       = "200ms"
 log_level      = "debug"
 
+raise_level_after = "never"
+
 interfaces {
   wan = "eth0"
   lan = "eth1.100"

@@ -220,11 +220,12 @@ func (h *Host) lower(links []link) error {
 	return errors.Join(errs...)
 }
 
-// quietIPv6 keeps router advertisements from giving an interface addresses made of the virtual MAC. That
-// is to be had by /proc alone, and is left where that cannot be written, or is of another namespace: a
-// host that forwards IPv6 has it anyway.
+// quietIPv6 keeps router advertisements from giving an interface addresses made of the virtual MAC, and has
+// the kernel say at once, not within a second, which groups it listens to: when a killed keeper's addresses
+// have run out, another host is about to take over, and nothing may leave by the virtual MAC here any more.
+// That is to be had by /proc alone, and is left where that cannot be written, or is of another namespace.
 func quietIPv6(name string) {
-	for _, setting := range []string{"accept_ra", "autoconf"} {
+	for _, setting := range []string{"accept_ra", "autoconf", "mldv1_unsolicited_report_interval", "mldv2_unsolicited_report_interval"} {
 		_ = os.WriteFile(filepath.Join("/proc/sys/net/ipv6/conf", name, setting), []byte("0"), 0)
 	}
 }

@@ -273,3 +273,23 @@ func TestAnnouncementsLeaveFromTheVirtualMAC(t *testing.T) {
 		})
 	}
 }
+
+func TestNothingLeavesByTheVirtualMACOnceTheAddressesHaveRunOut(t *testing.T) {
+	h := newNamespace(t)
+	mustHave(t, h, vmac6)
+	must(t, h.Renew([]Address{on("vrrp6.51.qa", "2001:db8::100/64"), on("vrrp6.51.qa", "fe80::100/64")}, 2*time.Second))
+	for range 1000 { // nobody renews them
+		if ip(t, "addr show dev vrrp6.51.qa to 2001:db8::/64")+ip(t, "addr show dev vrrp6.51.qa to fe80::/64") == "" {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(300 * time.Millisecond) // what says that they are gone
+	fd := listen(t, "qb")
+	b := make([]byte, 2000)
+	for range 3 { // seconds of silence at most
+		if n, _, err := unix.Recvfrom(fd, b, 0); err == nil && hex.EncodeToString(b[6:12]) == "00005e000233" {
+			t.Fatalf("it sent %x", b[:n])
+		}
+	}
+}

@@ -41,6 +41,8 @@ func (k *keeper) act(now time.Time, id identity, r *router, a vrrp.Action) {
 	case vrrp.Release:
 		r.owned, r.err = false, nil
 		k.worker.release(id)
+	case vrrp.Shorten:
+		k.worker.shorten(id)
 	case vrrp.Announce:
 		k.announce(id, r)
 	case vrrp.Silent:

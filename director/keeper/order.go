@@ -158,6 +158,10 @@ func Lifetime(interval time.Duration) time.Duration {
 	return address.Lifetime(max(3*interval, 2*time.Second))
 }
 
+// Shortest is the shortest lifetime that the kernel can give to an address: that of the addresses of a router that has
+// yielded, which are to go a moment later.
+const Shortest = time.Second
+
 // Renewal returns how long before the last advert that left the addresses of an Active router were renewed last, at
 // most: those of a keeper that is dead or frozen serve for a lifetime less that after its last advert, and rarely
 // for longer than a lifetime.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -53,8 +54,26 @@ type space struct {
 	name string
 	dir  string
 	cmd  *exec.Cmd
-	log  *bytes.Buffer
+	log  *written
 	*Client
+}
+
+// written is what a program writes, to be read meanwhile.
+type written struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (w *written) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(b)
+}
+
+func (w *written) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
 }
 
 func ip(t *testing.T, args ...string) string {
@@ -104,7 +123,7 @@ func segment(t *testing.T, n int) []*space {
 // run starts the keeper of the namespace and connects to it.
 func (s *space) run() {
 	s.t.Helper()
-	s.log = &bytes.Buffer{}
+	s.log = &written{}
 	self, err := os.Executable()
 	if err != nil {
 		s.t.Fatal(err)

@@ -185,7 +185,7 @@ func TestWhatSomebodyRemovesInALoopIsRestoredWithin100ms(t *testing.T) {
 	// by the command that people use, and all at once
 	var times []time.Duration
 	for range 10 {
-		ip(t, "-n", s.name, "addr", "flush", "dev", "eth0", "to", "192.0.2.100/32")
+		ip(t, "-n", s.name, "addr", "del", "192.0.2.100/24", "dev", "eth0") // a flush looks again, and finds it again
 		ip(t, "-n", s.name, "-6", "route", "flush", "proto", "112")
 		ip(t, "-n", s.name, "rule", "del", "pref", "500")
 		times = append(times, back(t, h, o))
@@ -237,7 +237,8 @@ func TestWhatIsRemovedWhileTheKernelLosesEventsIsRestored(t *testing.T) {
 		storm = append(storm, address.Address{Interface: "eth1", Prefix: netip.MustParsePrefix(fmt.Sprintf("10.9.%d.%d/32", i/250, i%250+1))})
 	}
 	var times []time.Duration
-	for range 3 {
+	lost := func() bool { return strings.Contains(s.log.String(), "lost events") }
+	for round := 0; round < 3 || round < 20 && !lost(); round++ { // on a busy machine one storm may be too small
 		if err := s.cmd.Process.Signal(syscall.SIGSTOP); err != nil { // for less than an interval
 			t.Fatal(err)
 		}
@@ -265,7 +266,7 @@ func TestWhatIsRemovedWhileTheKernelLosesEventsIsRestored(t *testing.T) {
 	}
 	judgeTimes(t, "after a lost event", times)
 	s.kill()
-	if !strings.Contains(s.log.String(), "lost events") {
+	if !lost() {
 		t.Error("the queue did not overflow")
 	}
 }

@@ -51,6 +51,7 @@ type want struct {
 	gen       uint64        // counts every call about any router
 	announce  uint64        // generation of the last call to announce
 	quiet     bool          // hush was called since then
+	ends      bool          // shorten was called since the last call to own
 	check     uint64        // generation of the last call to check
 	granted   uint64        // generation of the last call to own: renewing what has lapsed needs a new one
 }
@@ -109,7 +110,7 @@ func newWorker(host Host, s Screen, log hclog.Logger, reports chan<- []report) *
 // done.
 func (w *worker) own(id identity, r Router, spoke *moment) uint64 {
 	return w.change(id, func(v *want, gen uint64) {
-		v.addresses, v.lifetime, v.granted = r.Kept(), r.lifetime(), gen
+		v.addresses, v.lifetime, v.granted, v.ends = r.Kept(), r.lifetime(), gen, false
 		v.wants = make(map[address.Address]bool, len(v.addresses))
 		for _, a := range v.addresses {
 			v.wants[a] = true
@@ -118,6 +119,11 @@ func (w *worker) own(id identity, r Router, spoke *moment) uint64 {
 		v.spoke, v.silence, v.interval = spoke, r.Interval+spare, r.Interval
 		v.patience = min(2*r.Interval, r.Interval+spare)
 	})
+}
+
+// shorten asks for the shortest lifetime of a router's addresses, after which they go unless own is called again.
+func (w *worker) shorten(id identity) {
+	w.change(id, func(v *want, _ uint64) { v.lifetime, v.ends = Shortest, true })
 }
 
 // announce asks for a new round of announcements, and returns the generation that reports it done.

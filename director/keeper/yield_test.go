@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/quorate/quorate/director/vrrp"
 )
 
 // cutOff is the order of a director without quorum.
@@ -111,6 +113,56 @@ func TestWhoDropsWithoutQuorumOwnsNothingUntilItIsBack(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		if owners := w.owners(vip("wan")); !slices.Equal(owners, []int{2}) {
 			t.Errorf("owners when it is back: %v", owners)
+		}
+	})
+}
+
+// Who took over answers for the addresses already: a keeper that ends or stands still while they linger leaves them for
+// the shortest time that the kernel has.
+func TestWhatLingersEndsByItselfWithinASecond(t *testing.T) {
+	for name, end := range map[string]func(b *box){
+		"the keeper is killed": func(b *box) { b.kill() },
+		"it stands still":      func(b *box) { go b.do(func(time.Time) { time.Sleep(5 * time.Second) }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				a := w.box(1)
+				a.start()
+				defer w.stop()
+				a.set(220, 1, "wan")
+				time.Sleep(5 * time.Second)
+				a.step(vrrp.Concede{})
+				time.Sleep(time.Millisecond)
+				end(a)
+				if !a.has(vip("wan")) {
+					t.Fatal("they did not linger")
+				}
+				if time.Sleep(Shortest); a.has(vip("wan")) {
+					t.Errorf("a second later they are there")
+				}
+				time.Sleep(5 * time.Second)
+			})
+		})
+	}
+}
+
+// The control: who claims while they linger has them for a whole lifetime again.
+func TestWhatLingersAndIsTakenAgainHasAWholeLifetime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.box(1)
+		a.start()
+		defer w.stop()
+		a.set(220, 1, "wan")
+		time.Sleep(5 * time.Second)
+		a.step(vrrp.Concede{})
+		time.Sleep(time.Millisecond)
+		a.step(vrrp.Claim{Priority: 240})
+		synctest.Wait()
+		a.kill()
+		if time.Sleep(2 * time.Second); !a.has(vip("wan")) {
+			t.Error("two seconds later they are gone")
 		}
 	})
 }

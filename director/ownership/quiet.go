@@ -32,6 +32,7 @@ type quiet struct {
 	lives    string    // who said last that it owns the group, which its keeper had confirmed
 	lived    time.Time // when it did
 	alone    time.Time // since when this director is cut off, while another could own the group and none does
+	half     time.Time // since when an owner that is silent serves on one segment of the group, and nobody on another
 	suspect  string    // the owner that was found cut off the last time
 	choice   *Guarding // what was decided last; nil: nothing is silent
 	told     Choice    // what people were told of last, of what the looks said
@@ -61,7 +62,7 @@ func (f Facts) silent() []string {
 func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
-		s.quiet.again, s.quiet.alone = false, time.Time{}
+		s.quiet.again, s.quiet.alone, s.quiet.half = false, time.Time{}, time.Time{}
 		s.release()
 		if s.quiet.choice != nil {
 			s.quiet.choice, s.quiet.suspect, s.quiet.told = nil, "", Take
@@ -123,7 +124,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		s.quiet.suspect, pause = g.Owner, 0
 		g.Choice = Hold
 	}
-	g = s.waits(g)
+	g = s.halved(s.waits(g), silent, all, segments)
 	fresh := g.Choice != s.quiet.told
 	s.quiet.choice, s.quiet.told = &g, g.Choice
 	if fresh && g.Choice != Take {

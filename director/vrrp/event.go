@@ -150,6 +150,10 @@ type Own struct{}
 // Release removes the router's addresses from the host.
 type Release struct{}
 
+// Shorten gives the addresses the shortest lifetime that there is, and renews them no more: they are to go after
+// Linger, and go by themselves should the driver stand still by then.
+type Shorten struct{}
+
 // Announce tells the segment where the router's addresses are, with repetitions.
 type Announce struct{}
 
@@ -168,6 +172,7 @@ type Became struct {
 func (Advertise) action() {}
 func (Own) action()       {}
 func (Release) action()   {}
+func (Shorten) action()   {}
 func (Announce) action()  {}
 func (Silent) action()    {}
 func (Became) action()    {}

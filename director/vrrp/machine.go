@@ -298,7 +298,7 @@ func (m *Machine) expired(now time.Time) []Action {
 // go before the addresses are added here.
 func (m *Machine) take(now time.Time, reason string) []Action {
 	actions := []Action{Advertise{m.cfg.Priority}}
-	if !m.owned {
+	if !m.owned || !m.linger.IsZero() { // what lingers has a short lifetime
 		actions = append(actions, Own{})
 	}
 	m.state, m.reason = Active, reason
@@ -321,7 +321,7 @@ func (m *Machine) fall(now time.Time, reason string, how demote) []Action {
 	m.back(now, reason)
 	if how.linger {
 		m.linger = now.Add(Linger)
-		return actions
+		return append(actions, Shorten{})
 	}
 	return append(actions, m.drop(now)...)
 }

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/quorate/quorate/e2e/lab"
 )
 
@@ -21,6 +23,10 @@ func main() {
 	flag.Parse()
 	if lab.Inside() {
 		os.Exit(inside(*shell))
+	}
+	if *shell && !isTerminal(os.Stdin) {
+		fmt.Fprintln(os.Stderr, "demo: a shell needs a terminal, and standard input is none: run `make lab` at one; `make demo` plays the story without")
+		os.Exit(1)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -34,6 +40,12 @@ func main() {
 		os.Exit(max(status, 1))
 	}
 	os.Exit(status)
+}
+
+// isTerminal reports whether a person sits at a file. A shell without one would end at once, with its session.
+func isTerminal(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
 // inside runs where the network is.

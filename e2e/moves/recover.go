@@ -17,7 +17,7 @@ func recoveryLosesNothing(t lab.T, a *lab.Article) {
 	client := a.Client.Requests(lab.Requests{To: lab.OuterVIP + ":80", Rate: 20})
 	var out string
 	lab.Eventually(t, 30*time.Second, "the cluster is recovered", func() (err error) { // refused until the quorum is known to be lost
-		out, err = last.Quorate("recover")
+		out, err = last.Quorate("recover", "--yes")
 		return err
 	})
 	time.Sleep(3 * time.Second) // what a reconciler would do wrongly, it has done by now

@@ -49,6 +49,7 @@ type keptRouter struct {
 
 	life    time.Duration // of the addresses
 	added   bool          // the worker has added them
+	ends    bool          // they are renewed no more
 	renewed time.Duration
 	spoke   time.Duration // the last advert
 	check   bool          // the worker is to look whether they are there
@@ -294,6 +295,8 @@ func (k *keeper) carry(now time.Time, g *keptGroup, effects []vrrp.Effect) {
 		case vrrp.Release:
 			r.owned = false
 			k.release(r)
+		case vrrp.Shorten:
+			k.shorten(r)
 		case vrrp.Announce:
 			r.said, r.sayAt = 0, k.w.now
 		case vrrp.Silent:

@@ -4,12 +4,14 @@ import (
 	"slices"
 	"time"
 
+	orders "github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/vrrp"
 )
 
 // add asks the worker for a router's addresses.
 func (k *keeper) add(r *keptRouter) {
 	r.adding++
+	r.ends = false
 	asked := r.adding
 	k.h.keeping.after(k.kernelTakes(), func() {
 		if !r.owned || r.adding != asked {
@@ -22,9 +24,22 @@ func (k *keeper) add(r *keptRouter) {
 	})
 }
 
+// shorten asks the worker to give a router's addresses the shortest lifetime, and to renew them no more.
+func (k *keeper) shorten(r *keptRouter) {
+	r.ends = true
+	k.h.keeping.after(k.kernelTakes(), func() {
+		if r.owned && r.ends && k.h.kernel.has(r.index) {
+			k.renew(r)
+		}
+	})
+}
+
 func (k *keeper) renew(r *keptRouter) {
 	r.renewed = k.w.now
 	lifetime := r.life
+	if r.ends {
+		lifetime = orders.Shortest
+	}
 	if k.w.without(Lifetime) {
 		lifetime = time.Hour
 	}
@@ -76,6 +91,9 @@ const (
 // renewAt is when the addresses are to be renewed: just before an advert, so that the last one that somebody heard
 // tells when they end.
 func (r *keptRouter) renewAt() time.Duration {
+	if r.ends {
+		return r.renewed + time.Hour
+	}
 	if r.spoke == 0 {
 		return r.renewed + r.life/4
 	}

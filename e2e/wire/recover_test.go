@@ -100,8 +100,9 @@ func TestTheLostComeBackAndTheAddressIsServedAllTheWhile(t *testing.T) {
 	if before.MayFail != 0 || before.Voters != 3 || before.Answering != 1 {
 		t.Errorf("alone: %+v", before)
 	}
+	command(t, survivor, "recover").refused(t, "not recovered", "no terminal", "--yes")
 	r := w.watch(t, func() {
-		said := command(t, survivor, "recover").want(t, 0).err
+		said := command(t, survivor, "recover", "--yes").want(t, 0).err
 		for _, want := range []string{"as of log entry", "is lost", dead[0].Name, dead[1].Name, "does not answer", "is ready"} {
 			if !strings.Contains(said, want) {
 				t.Errorf("no %q in %q", want, said)
@@ -155,7 +156,7 @@ func TestWithoutTheFenceThereAreTwoClusters(t *testing.T) {
 	w.apply(t, routerFile)
 	w.settled(t)
 	survivor, dead := w.leftOf(t)
-	command(t, survivor, "recover").want(t, 0)
+	command(t, survivor, "recover", "--yes").want(t, 0)
 	restored(t, dead)
 	lab.Eventually(t, 30*time.Second, "there are two clusters", func() error {
 		new := know(t, survivor)
@@ -189,7 +190,7 @@ func TestARecoveryThatIsCutOffIsRunAgain(t *testing.T) {
 	cut := func(when func()) {
 		control := survivor.Control()
 		done := make(chan result, 1)
-		go func() { done <- command(t, survivor, "recover") }()
+		go func() { done <- command(t, survivor, "recover", "--yes") }()
 		when()
 		control.Kill()
 		r := <-done
@@ -210,7 +211,7 @@ func TestARecoveryThatIsCutOffIsRunAgain(t *testing.T) {
 				time.Sleep(after)
 			})
 		}
-		command(t, survivor, "recover").want(t, 0)
+		command(t, survivor, "recover", "--yes").want(t, 0)
 	})
 	gap(t, r, unnoticed)
 	w.settled(t)
@@ -246,7 +247,7 @@ func TestWhoServedOnTheOtherSideGivesUpWhenItIsTold(t *testing.T) {
 		}
 		return nil
 	})
-	command(t, survivor, "recover").want(t, 0)
+	command(t, survivor, "recover", "--yes").want(t, 0)
 	if k := know(t, others[0]); !k.Quorum {
 		t.Errorf("the others have no quorum: %+v", k)
 	}
@@ -282,7 +283,7 @@ func TestForceLeavesALivingMinorityBehind(t *testing.T) {
 	w.unchanged(t, func() {
 		command(t, survivor, "recover").refused(t, "of 4 members 2 answer", alive.Name, "3 must reach each other", "--force")
 	})
-	command(t, survivor, "recover", "--force").want(t, 0)
+	command(t, survivor, "recover", "--force", "--yes").want(t, 0)
 	lab.Eventually(t, 30*time.Second, alive.Name+" refuses", func() error { return refuses(t, alive, survivor) })
 	lab.Eventually(t, moves, survivor.Name+" owns", func() error {
 		if owners := w.Owners(vip); len(owners) != 1 || owners[0] != survivor.Host {

@@ -57,6 +57,7 @@ func TestTwoDirectorsAndAWitnessLoseAnyOneOfThem(t *testing.T) {
 				t.Fatalf("%s: %+v, %v", d.Name, st, err)
 			}
 		}
+		command(t, owner, "drain", "director", witness.Name).refused(t, witness.Name+" is a witness", "nothing to drain")
 		var st struct {
 			Groups []struct {
 				Order   []string

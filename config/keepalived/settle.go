@@ -1,0 +1,76 @@
+package keepalived
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/quorate/quorate/config"
+)
+
+// notWith is what is said of what is in a block that is lost.
+const notWith = "it goes with the block that it is in"
+
+// blockKinds are what a block of keepalived's may be told of as: blocks of a cluster file.
+var blockKinds = []string{string(config.KindRouter), string(config.KindSyncGroup), string(config.KindTrack), string(config.KindService)}
+
+// settling finds the blocks that are not carried over.
+type settling struct {
+	kept  map[Place]bool     // blocks of which something is in the cluster file
+	told  map[Place][]string // keywords that are not carried over
+	takes map[Place]string   // what is lost, and what there is to say of it
+}
+
+// settle takes back that something is carried over whose block is not. Each line is told of when it is read, and
+// whether its block is of use shows when all are.
+func (p *pair) settle() {
+	s := settling{kept: make(map[Place]bool), told: p.notes.Lost(), takes: make(map[Place]string)}
+	for _, m := range p.models {
+		maps.Copy(s.kept, m.serves)
+		for t, at := range m.places {
+			if _, ok := p.base.places[t]; ok {
+				s.kept[at] = true
+			}
+		}
+	}
+	for _, h := range p.hosts {
+		for _, one := range h.top {
+			s.look("", one)
+		}
+	}
+	p.notes.Lose(s.takes)
+}
+
+// look finds the lost blocks in a statement, itself included.
+func (s *settling) look(block string, one *Statement) {
+	if len(one.Block) > 0 && !s.kept[one.Place] && s.lost(block, one) {
+		s.take(one.Place, "") // the reason is there
+		s.within(one)
+		return
+	}
+	for _, inner := range one.Block {
+		if inner.Word == "real_server" { // of all that is in blocks, these alone are things of their own
+			s.look(one.Word, inner)
+		}
+	}
+}
+
+// lost reports whether it was said of a block itself that it is not carried over.
+func (s *settling) lost(block string, one *Statement) bool {
+	return slices.ContainsFunc(s.told[one.Place], func(keyword string) bool {
+		return keyword == in(block, one.Word) || block == "" && slices.Contains(blockKinds, keyword)
+	})
+}
+
+// within has all lost that is in a block.
+func (s *settling) within(block *Statement) {
+	for _, one := range block.Block {
+		s.take(one.Place, notWith)
+		s.within(one)
+	}
+}
+
+func (s *settling) take(at Place, text string) {
+	if _, ok := s.takes[at]; !ok {
+		s.takes[at] = text
+	}
+}

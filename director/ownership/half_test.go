@@ -1,0 +1,56 @@
+package ownership
+
+import (
+	"testing"
+	"time"
+)
+
+// halfDark has d1 say nothing: its kernel answers for the address of "in", and on the segment of "out" there is who is
+// given. It returns how long it takes until the timer of this director is let go; nothing is done about what is under way.
+func halfDark(t *testing.T, out Segment) (waits time.Duration) {
+	t.Helper()
+	s := newStory(t)
+	for i := range s.Keeper.Routers {
+		s.Keeper.Routers[i].Heard = "" // it never was
+	}
+	s.hushes()
+	s.pass(1500 * time.Millisecond)
+	begin := s.now
+	for s.now.Sub(begin) < 20*time.Second {
+		for s.opened(Ask{To: "d3"}) {
+			s.says("d3", Attestation{})
+		}
+		for s.opened(Probe{}) {
+			s.reaches(out, Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+		}
+		s.pass(100 * time.Millisecond)
+		for _, a := range s.begun {
+			if a == (HoldTimer{}) {
+				return s.now.Sub(begin)
+			}
+		}
+		s.begun = nil
+	}
+	return 0
+}
+
+func TestTheTimerWaitsNoLongerThanALifetimeForWhoServesOneSegmentOfTwo(t *testing.T) {
+	waits := halfDark(t, Segment{Router: "out", Reached: []string{"d3"}})
+	if least := 3 * time.Second; waits < least || waits > least+2*time.Second {
+		t.Errorf("the timer waits for %v, want about %v", waits, least)
+	}
+}
+
+func TestTheTimerWaitsForWhoIsOnBothSegments(t *testing.T) {
+	for name, out := range map[string]Segment{
+		"it is reached on the other":          {Router: "out", Reached: []string{"d1", "d3"}},
+		"it serves on the other":              {Router: "out", Reached: []string{"d1", "d3"}, Serves: "d1"},
+		"another answers for the address too": {Router: "out", Reached: []string{"d3"}, Serves: "d3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if waits := halfDark(t, out); waits != 0 {
+				t.Errorf("the timer is let go after %v", waits)
+			}
+		})
+	}
+}

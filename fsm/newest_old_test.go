@@ -1,0 +1,99 @@
+//go:build oldlevel
+
+package fsm
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// newer are the kinds of command that level 2 brought.
+var newer = []string{"once-v1", "change-config-v1", "confirm-config-v1", "revert-config-v1"}
+
+// TestAnOlderBinaryReadsAndWritesItsLevelAndRefusesWhatIsNewer holds the build of the level before against the golden
+// entries: those of its level come back byte by byte, and no later one is taken.
+func TestAnOlderBinaryReadsAndWritesItsLevelAndRefusesWhatIsNewer(t *testing.T) {
+	files, err := filepath.Glob("testdata/entry-*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("golden entries %v: %v", files, err)
+	}
+	refused := map[string]bool{}
+	for _, file := range files {
+		entry, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		entry = bytes.TrimSuffix(entry, []byte("\n"))
+		kind := strings.TrimSuffix(filepath.Base(file)[len("entry-00-"):], ".json")
+		c, err := Decode(entry)
+		if errors.Is(err, ErrUnknownCommand) {
+			refused[kind] = true
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		if again, err := Encode(c); err != nil || !bytes.Equal(again, entry) {
+			t.Errorf("%s comes back as %s: %v", file, again, err)
+		}
+	}
+	for _, kind := range newer {
+		if !refused[kind] {
+			t.Errorf("%s is not refused", kind)
+		}
+		delete(refused, kind)
+	}
+	if len(refused) > 0 {
+		t.Errorf("refused, and of its level: %v", refused)
+	}
+}
+
+func TestAnOlderBinaryComesToTheGoldenHash(t *testing.T) {
+	golden(t, "hash.txt", []byte(play(t, history()).Hash()+"\n"))
+}
+
+func TestAnOlderBinaryReadsAndWritesItsSnapshotAndRefusesNewerOnes(t *testing.T) {
+	text, err := os.ReadFile("testdata/snapshot.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := ReadSnapshot(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := WriteSnapshot(&b, s); err != nil || !bytes.Equal(b.Bytes(), text) {
+		t.Errorf("the snapshot comes back as another: %v", err)
+	}
+	for name, field := range map[string]string{"snapshot-history.txt": "history", "snapshot-requests.txt": "requests"} {
+		f, err := os.Open(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadSnapshot(f); err == nil || !strings.Contains(err.Error(), "unknown field") {
+			t.Errorf("%s, with a %s: %v", name, field, err)
+		}
+		_ = f.Close()
+	}
+}
+
+func TestAnOlderBinaryRefusesANewerFieldOfTheConfiguration(t *testing.T) {
+	cfg := articleConfig()
+	r := cfg.Routers["alone"]
+	r.Placement.OnSegmentCut = "one"
+	cfg.Routers["alone"] = r
+	for _, c := range []Command{PutConfig{Config: cfg}, RestoreConfig{Config: cfg}} {
+		entry, err := Encode(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Decode(entry); err == nil || !strings.Contains(err.Error(), `unknown field "on_segment_cut"`) {
+			t.Errorf("%s: %v", c.kind(), err)
+		}
+	}
+}
