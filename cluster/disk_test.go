@@ -33,7 +33,7 @@ type watchedDisk struct {
 func newWatchedDisk() *watchedDisk {
 	d := &watchedDisk{leader: true}
 	d.diskWatch = &diskWatch{
-		state: &diskState{}, limit: 500 * time.Millisecond, dir: "/data", log: hclog.NewNullLogger(),
+		state: &diskState{}, limit: time.Second, dir: "/data", log: hclog.NewNullLogger(),
 		stuck: func(now time.Time) time.Duration {
 			d.mu.Lock()
 			defer d.mu.Unlock()
