@@ -141,6 +141,11 @@ bench-ownership: setup-test build ## the same for who owns an address, in a clus
 bench-config: ## measure a configuration of 2,000 services of 50 servers: read, plan, change one weight, all states have it
 	@$(GO) test -run '^$$' -bench 2000x50 -benchtime 5x ./config ./fsm ./cluster
 
+.PHONY: bench-cluster
+bench-cluster: ## measure commits through leader and follower beside plain Raft; writes docs/results/bench-cluster-DATE.md
+	@mkdir -p docs/results; page=$(CURDIR)/docs/results/bench-cluster-$$(date +%F).md; \
+	QUORATE_COMMIT_PAGE=$$page $(GO) test -run '^$$' -bench 'Commit$$' -benchtime 1x -timeout 10m ./cluster && cat $$page && echo $$page
+
 # The proofs of who owns an address that take their time: every cut and freeze as long as the promise says, and
 # as many rounds as asked of all that is planned.
 ROUNDS ?= 50

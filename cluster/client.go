@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // clients holds one client for each member, so that a call finds its connection open.
@@ -20,7 +21,12 @@ type client struct {
 	at   netip.AddrPort
 }
 
-const idlePerMember = 8
+// Connections to one member that are kept: as many as there are writers at once, of which each would make its own
+// otherwise, and no longer than they are of use.
+const (
+	idlePerMember = 64
+	idleFor       = 30 * time.Second
+)
 
 // Client returns how to call a member's agent: a client that shows this member's certificate and
 // talks to that member only, and the URL that paths are appended to. Its connections stay open, so
@@ -40,6 +46,7 @@ func (n *Node) Client(name string) (*http.Client, string, error) {
 	}
 	tr := &http.Transport{
 		MaxIdleConnsPerHost: idlePerMember,
+		IdleConnTimeout:     idleFor,
 		DisableCompression:  true,
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, dialLimit)

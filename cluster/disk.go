@@ -75,7 +75,7 @@ func (n *Node) Disk() string { return n.disk.trouble(time.Now()) }
 type diskWatch struct {
 	state  *diskState
 	stuck  func(now time.Time) time.Duration // how long a write is under way
-	limit  time.Duration                     // a write that takes longer is slow
+	limit  time.Duration                     // a write that takes longer is slow, or hangs
 	dir    string
 	probe  func() error // a write that nobody needs
 	leads  func() bool
@@ -85,7 +85,7 @@ type diskWatch struct {
 
 func (n *Node) newDiskWatch() *diskWatch {
 	return &diskWatch{
-		state: &n.store.state, stuck: n.store.stuck, limit: n.cfg.Heartbeat, dir: n.store.dir,
+		state: &n.store.state, stuck: n.store.stuck, limit: 2 * n.cfg.Heartbeat, dir: n.store.dir,
 		probe: func() error { return tryDisk(n.store.dir) },
 		leads: func() bool { return n.IsLeader() && len(n.State().Members) > 1 },
 		giveUp: func(ctx context.Context) error {
@@ -106,7 +106,7 @@ func (w *diskWatch) trouble(now time.Time) string {
 		return fmt.Sprintf("nothing can be written to %s since %s: %v; it cannot lead, and goes on serving with what it has, until that works again",
 			w.dir, since.Local().Format(time.DateTime), err)
 	}
-	if stuck := w.stuck(now); stuck > 2*w.limit {
+	if stuck := w.stuck(now); stuck > w.limit {
 		return fmt.Sprintf("the disk of %s does not answer for %v: it cannot lead, and goes on serving with what it has", w.dir, stuck.Round(100*time.Millisecond))
 	}
 	if slow := w.state.slow(); slow > w.limit {

@@ -33,7 +33,7 @@ type watchedDisk struct {
 func newWatchedDisk() *watchedDisk {
 	d := &watchedDisk{leader: true}
 	d.diskWatch = &diskWatch{
-		state: &diskState{}, limit: 500 * time.Millisecond, dir: "/data", log: hclog.NewNullLogger(),
+		state: &diskState{}, limit: time.Second, dir: "/data", log: hclog.NewNullLogger(),
 		stuck: func(now time.Time) time.Duration {
 			d.mu.Lock()
 			defer d.mu.Unlock()
@@ -270,7 +270,9 @@ func TestAClusterWhoseDisksWereAllFullGoesOnWhenThereIsRoom(t *testing.T) {
 	for _, d := range disks {
 		d.set(func(d *badDisk) { d.logs = unix.ENOSPC })
 	}
-	if err := ns[0].Propose(t.Context(), drain("b", true)); err == nil {
+	ctx, cancel := context.WithTimeout(t.Context(), 4*beat)
+	defer cancel()
+	if err := ns[0].Propose(ctx, drain("b", true)); err == nil {
 		t.Error("something was agreed that is on no disk")
 	}
 	eventually(t, "nobody leads", func() error {

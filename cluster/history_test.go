@@ -122,7 +122,7 @@ func (h *history) run(ps []*puppet, perPuppet int, phase *atomic.Int64, stop <-c
 						a.value = fmt.Sprintf("%d/%d", client, n)
 					}
 					if !h.add(p, client, a) {
-						time.Sleep(beat / 20) // one that is down refuses fast
+						time.Sleep(puppetBeat / 20) // one that is down refuses fast
 					}
 				}
 			})
@@ -163,13 +163,13 @@ var faults = []struct {
 	}},
 	{"cut", func(t *testing.T, h *history, ps []*puppet, who *puppet) {
 		cut(ps, who)
-		time.Sleep(4 * beat) // an election, and both sides in what they believe
+		time.Sleep(4 * puppetBeat) // an election, and both sides in what they believe
 		h.until(t, 20)
 		cut(ps, nil)
 	}},
 	{"freeze", func(t *testing.T, h *history, _ []*puppet, who *puppet) {
 		who.signal(t, syscall.SIGSTOP)
-		time.Sleep(4 * beat)
+		time.Sleep(4 * puppetBeat)
 		h.until(t, 20)
 		who.signal(t, syscall.SIGCONT)
 	}},

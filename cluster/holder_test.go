@@ -38,10 +38,13 @@ func requested(t *testing.T) (key, csr []byte) {
 func held(t *testing.T, n *testnode, name string, role fsm.Role, lifetime time.Duration) (Holder, *tls.Certificate) {
 	t.Helper()
 	key, csr := requested(t)
-	h, err := n.CreateCertificate(t.Context(), csr, name, role, lifetime)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var h Holder
+	eventually(t, "a certificate is made", func() (err error) {
+		if h, err = n.CreateCertificate(t.Context(), csr, name, role, lifetime); err != nil && !lostLeader(err) {
+			t.Fatal(err)
+		}
+		return err
+	})
 	pair, err := tls.X509KeyPair(h.Certificate, key)
 	if err != nil {
 		t.Fatal(err)
@@ -78,9 +81,13 @@ func TestACertificateOpensTheAPIInItsRoleAndNothingElse(t *testing.T) {
 	if status, text, err := asked(t, a, nil, "GET", "/v1/status", ""); err != nil || status != http.StatusForbidden {
 		t.Errorf("who shows nothing is answered %d %s %v", status, text, err)
 	}
-	if err := b.Propose(t.Context(), fsm.RevokeToken{ID: h.ID}); err != nil {
-		t.Fatal(err)
-	}
+	eventually(t, "it is revoked", func() error {
+		err := b.Propose(t.Context(), fsm.RevokeToken{ID: h.ID})
+		if errors.Is(err, fsm.ErrNotFound) {
+			return nil // it was, and nobody knew
+		}
+		return err
+	})
 	for _, n := range []*testnode{a, b} {
 		eventually(t, n.cfg.Name+" knows that it was revoked", func() error {
 			status, text, err := asked(t, n, cert, "GET", "/v1/status", "")

@@ -13,12 +13,16 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/quorate/quorate/fsm"
 )
 
 // envPuppet has the test binary be one node, in a process of its own that can be killed and frozen.
 const envPuppet = "QUORATE_TEST_PUPPET"
+
+// puppetBeat is the heartbeat of puppets: short, since that they lose their leader on a busy machine is one more fault.
+const puppetBeat = 200 * time.Millisecond
 
 // puppetCords are what a puppet is told at its start.
 type puppetCords struct {
@@ -47,7 +51,7 @@ func bePuppet(text string) {
 	if err := json.Unmarshal([]byte(text), &s); err != nil {
 		panic(err)
 	}
-	n, err := Open(Config{Name: s.Name, DataDir: s.DataDir, Bind: s.Bind, Gossip: s.Gossip, Heartbeat: beat, Version: "test", MinLevel: 1, MaxLevel: 2})
+	n, err := Open(Config{Name: s.Name, DataDir: s.DataDir, Bind: s.Bind, Gossip: s.Gossip, Heartbeat: puppetBeat, Version: "test", MinLevel: 1, MaxLevel: 2})
 	if err != nil {
 		panic(err)
 	}
@@ -181,7 +185,7 @@ func (p *puppet) signal(t *testing.T, s syscall.Signal) {
 }
 
 // clientPatience is how long a client waits for an answer: longer than a node waits for a leader.
-const clientPatience = 15 * beat
+const clientPatience = 15 * puppetBeat
 
 // do asks a puppet. Where nobody hears it, nothing happened.
 func (p *puppet) do(d deed) result {

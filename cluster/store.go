@@ -38,6 +38,7 @@ type store struct {
 	log   hclog.Logger
 
 	state   diskState
+	cutFrom atomic.Uint64 // the log is to end before this index when something is stored; 0: it is not. See DeleteRange
 	writing atomic.Int64 // when the log's write began that is under way, Unix nanoseconds; 0: none is
 	close   sync.Once
 	closed  chan struct{}
@@ -101,13 +102,51 @@ func (l logStore) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e
 func (l logStore) StoreLogs(es []*raft.Log) error {
 	began := time.Now()
 	l.writing.Store(began.UnixNano())
-	err := l.bolt.StoreLogs(es)
+	err := l.replace(es)
 	l.writing.Store(0)
 	l.state.wrote(time.Now(), time.Since(began), err)
 	return err
 }
 
-func (l logStore) DeleteRange(first, last uint64) error { return l.bolt.DeleteRange(first, last) }
+// DeleteRange cuts entries off the end only when others are stored in their place: where that fails, all is as it was.
+// Raft v1.7.3 goes on to believe that they are there if they are gone, and refuses all entries until it is started again.
+func (l logStore) DeleteRange(first, last uint64) error {
+	begin, err := l.bolt.FirstIndex()
+	if err != nil {
+		return err
+	}
+	end, err := l.bolt.LastIndex()
+	if err != nil {
+		return err
+	}
+	if last < end || first <= begin {
+		return l.bolt.DeleteRange(first, last)
+	}
+	l.cutFrom.Store(first)
+	return nil
+}
+
+// replace stores entries, and cuts off what is behind them if they take the place of others. That is insisted on: the
+// entries are on disk already. What a crash between the two leaves behind them is of an older term, and nobody was told
+// that they are here.
+func (l logStore) replace(es []*raft.Log) error {
+	cut := l.cutFrom.Load()
+	if cut == 0 || len(es) == 0 {
+		return l.bolt.StoreLogs(es)
+	}
+	end, err := l.bolt.LastIndex()
+	if err != nil {
+		return err
+	}
+	if err := l.bolt.StoreLogs(es); err != nil {
+		return err
+	}
+	if last := es[len(es)-1].Index; es[0].Index <= cut && last < end { // else what was there fits, and stays
+		stableStore(l).insist("end of the log", func() error { return l.bolt.DeleteRange(last+1, end) })
+	}
+	l.cutFrom.Store(0)
+	return nil
+}
 
 // stableStore holds term and vote. A write that fails blocks and is tried again: without it this
 // node has no say, but it lives.

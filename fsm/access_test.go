@@ -46,8 +46,7 @@ func TestProgramsKnowsEveryCommandOfAConfiguration(t *testing.T) {
 				return
 			}
 			types[v] = true
-			for i := range v.NumField() {
-				f := v.Field(i)
+			for f := range v.Fields() {
 				if f.Name == "Command" && !strings.Contains(" Services.Checks Tracks Routers.Needs.Hooks SyncGroups.Needs.Hooks ", " "+path+" ") {
 					t.Errorf("%s.Command is a program that Programs does not know", path)
 				}

@@ -1,0 +1,212 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// envCommitPage is where BenchmarkCommit writes its page.
+const envCommitPage = "QUORATE_COMMIT_PAGE"
+
+const (
+	commitRounds = 3
+	commitSpan   = 2 * time.Second
+)
+
+// mute is a state machine that does nothing, so that what is measured is Raft.
+type mute struct{}
+
+func (mute) Apply(*raft.Log) any                 { return nil }
+func (mute) Snapshot() (raft.FSMSnapshot, error) { return mute{}, nil }
+func (mute) Restore(r io.ReadCloser) error       { return r.Close() }
+func (mute) Persist(s raft.SnapshotSink) error   { return s.Close() }
+func (mute) Release()                            {}
+
+// plain is a cluster of hashicorp/raft as its documentation has it, with the same store, on TCP without TLS. It returns
+// its leader.
+func plain(b *testing.B) *raft.Raft {
+	b.Helper()
+	var servers []raft.Server
+	var nodes []*raft.Raft
+	for i := range 3 {
+		dir := filepath.Join(b.TempDir(), "raft")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			b.Fatal(err)
+		}
+		s, err := openStore(dir, hclog.NewNullLogger())
+		if err != nil {
+			b.Fatal(err)
+		}
+		addr := freePort(b).String()
+		at, err := net.ResolveTCPAddr("tcp", addr)
+		if err != nil {
+			b.Fatal(err)
+		}
+		trans, err := raft.NewTCPTransportWithLogger(addr, at, 3, 10*time.Second, hclog.NewNullLogger())
+		if err != nil {
+			b.Fatal(err)
+		}
+		logs, err := raft.NewLogCache(logCacheSize, s.bolt)
+		if err != nil {
+			b.Fatal(err)
+		}
+		c := raft.DefaultConfig()
+		c.LocalID, c.Logger, c.NoLegacyTelemetry = raft.ServerID(fmt.Sprint(i)), hclog.NewNullLogger(), true
+		r, err := raft.NewRaft(c, mute{}, logs, s.bolt, s.snaps, trans)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() {
+			_ = r.Shutdown().Error()
+			_ = s.Close()
+		})
+		servers, nodes = append(servers, raft.Server{ID: c.LocalID, Address: raft.ServerAddress(addr)}), append(nodes, r)
+	}
+	if err := nodes[0].BootstrapCluster(raft.Configuration{Servers: servers}).Error(); err != nil {
+		b.Fatal(err)
+	}
+	var leader *raft.Raft
+	eventually(b, "plain Raft has a leader", func() error {
+		for _, r := range nodes {
+			if r.State() == raft.Leader {
+				leader = r
+				return nil
+			}
+		}
+		return ErrNoLeader
+	})
+	return leader
+}
+
+// commits are how long writers waited for what they wrote.
+type commits []time.Duration
+
+func (c commits) at(share float64) time.Duration {
+	slices.Sort(c)
+	return c[min(len(c)-1, int(float64(len(c))*share))]
+}
+
+// commit has so many writers write for a while, and returns how long each write took.
+func commit(b *testing.B, writers int, write func(writer, n int) error) commits {
+	b.Helper()
+	var mu sync.Mutex
+	var all commits
+	var wg sync.WaitGroup
+	until := time.Now().Add(commitSpan)
+	for w := range writers {
+		wg.Go(func() {
+			var own commits
+			for n := 0; time.Now().Before(until); n++ {
+				began := time.Now()
+				if err := write(w, n); err != nil {
+					b.Errorf("writer %d: %v", w, err)
+					return
+				}
+				own = append(own, time.Since(began))
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, own...)
+		})
+	}
+	wg.Wait()
+	if len(all) == 0 {
+		b.Fatal("nothing was written")
+	}
+	return all
+}
+
+// way is one way to have something agreed.
+type way struct {
+	name  string
+	write func(writer, n int) error
+}
+
+// ways are plain Raft's leader, and quorate's leader and a follower. All write the same bytes.
+func ways(b *testing.B) []way {
+	ns := three(b, func(c *Config) { c.MaxLevel, c.Heartbeat = fsm.LevelHistory, 500*time.Millisecond })
+	web := fsm.Service{Name: "web"}
+	for i := range 64 {
+		web.Servers = append(web.Servers, fsm.Server{Address: register(i).Server})
+	}
+	if err := ns[0].Propose(b.Context(), fsm.ChangeConfig{Delta: fsm.Delta{Services: map[string]*fsm.Service{"web": &web}}}); err != nil {
+		b.Fatal(err)
+	}
+	leader := slices.IndexFunc(ns, func(n *testnode) bool { return n.IsLeader() })
+	if leader < 0 {
+		b.Fatal("nobody leads")
+	}
+	verdict := func(w, n int) fsm.Command {
+		return fsm.SetVerdicts{Verdicts: map[fsm.ServerKey]fsm.Verdict{register(w): {Health: fsm.Up, Cause: fmt.Sprintf("d1, d2, d3: answer %d", n)}}}
+	}
+	through := func(n *testnode) func(w, i int) error {
+		return func(w, i int) error { return n.Propose(context.Background(), verdict(w, i)) }
+	}
+	alone := plain(b)
+	return []way{
+		{"plain raft, leader", func(w, n int) error {
+			entry, err := fsm.Encode(fsm.Once{Request: "ABCDEFGHIJKLMNOPQRSTUVWXYZ", Command: verdict(w, n)})
+			if err != nil {
+				return err
+			}
+			return alone.Apply(entry, 10*time.Second).Error()
+		}},
+		{"quorate, leader", through(ns[leader])},
+		{"quorate, follower", through(ns[(leader+1)%3])},
+	}
+}
+
+// BenchmarkCommit is how long a writer waits until a change is agreed and applied, beside plain Raft with the same store
+// in the same run. The ways take turns, so that what else the machine does hits all alike.
+func BenchmarkCommit(b *testing.B) {
+	all := ways(b)
+	var page strings.Builder
+	fmt.Fprintf(&page, `# Commits, %s
+
+Written by `+"`make bench-cluster`"+` from its own run: three nodes in one process over loopback, each with its log on this machine's disk
+(%s/%s, %d CPUs), %d rounds of %v each, in turns. Plain raft is hashicorp/raft with its defaults, the same store and TCP without TLS;
+quorate's numbers have TLS, the apply on the node that was asked, and through a follower the way to the leader in them. Ratio is the time of
+the row by that of plain raft's leader with as many writers; the goal is 1.3.
+
+| writers | through | p50 | p99 | a second | ratio of p50 | ratio of p99 |
+| --- | --- | --- | --- | --- | --- | --- |
+`, time.Now().Format("2006-01-02"), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), commitRounds, commitSpan)
+	for _, writers := range []int{1, 64} {
+		got := make([]commits, len(all))
+		for range commitRounds {
+			for i, w := range all {
+				got[i] = append(got[i], commit(b, writers, w.write)...)
+			}
+		}
+		base50, base99 := got[0].at(.5), got[0].at(.99)
+		for i, w := range all {
+			p50, p99 := got[i].at(.5), got[i].at(.99)
+			rate := float64(len(got[i])) / (commitRounds * commitSpan.Seconds())
+			fmt.Fprintf(&page, "| %d | %s | %v | %v | %.0f | %.2f | %.2f |\n", writers, w.name, p50.Round(10*time.Microsecond), p99.Round(10*time.Microsecond), rate,
+				float64(p50)/float64(base50), float64(p99)/float64(base99))
+			unit := strings.NewReplacer(", ", "-", " ", "-").Replace(w.name) + fmt.Sprintf("-%d", writers)
+			b.ReportMetric(float64(p50.Microseconds()), unit+"-p50-us")
+			b.ReportMetric(float64(p99.Microseconds()), unit+"-p99-us")
+		}
+	}
+	if path := os.Getenv(envCommitPage); path != "" {
+		if err := os.WriteFile(path, []byte(page.String()), 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
