@@ -207,8 +207,8 @@ type Explanation struct {
 	Order     []string      `json:"order"`  // successors, best first
 	Moving    string        `json:"moving,omitempty"`
 	NoQuorum  string        `json:"no_quorum,omitempty"` // that nothing can be decided, as the one who was asked knows it
-	Members   []Attestation `json:"members"`   // by name
-	Decisions []Decision    `json:"decisions"` // the last ten, oldest first
+	Members   []Attestation `json:"members"`             // by name
+	Decisions []Decision    `json:"decisions"`           // the last ten, oldest first
 }
 
 // Attestation is what one member says of a group.
