@@ -88,6 +88,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 	s.newAlive()
 	cc := a.clusterConfig()
 	cc.Handler = s.peerHandler()
+	cc.API = api.Handler(a, a.caller)
 	cc.OnChange = s.onChange
 	cc.Duties = []func(context.Context, *cluster.Node){
 		s.duty(reportEvery, s.agreeVerdicts),
@@ -254,6 +255,9 @@ func (s *session) report() report {
 	r.HashIndex, r.Hash = s.hash(state)
 	r.Links, r.Names = interfaces(), s.cfg.Interfaces
 	_, r.Troubles = s.director.Problems()
+	if why := s.node.Disk(); why != "" {
+		r.Troubles = append(r.Troubles, why)
+	}
 	if err := s.node.Halted(); err != nil {
 		r.Halted = err.Error()
 	}

@@ -1,9 +1,9 @@
 // Package api is the HTTP API of an agent: its types, the handler that serves it and the client
-// that the command line uses. The same API is on the local unix socket and, for members, on the
-// cluster port.
+// that the command line uses. The same API is on the local unix socket and, for who has a certificate, on
+// the cluster port.
 //
-// It promises that a field once here keeps its name and meaning. It holds no logic of its own:
-// what is asked goes to an [Agent].
+// It promises that a field once here keeps its name and meaning, and that nobody is answered whose role
+// does not allow it. It holds no logic of its own: what is asked goes to an [Agent].
 package api
 
 import (
@@ -263,6 +263,7 @@ type Agent interface {
 	CreateToken(ctx context.Context, r TokenRequest) (Token, error)
 	Tokens(ctx context.Context) ([]TokenInfo, error)
 	RevokeToken(ctx context.Context, id string) error
+	CreateCertificate(ctx context.Context, r CertificateRequest) (Certificate, error)
 	Plan(ctx context.Context, r ApplyRequest) (Plan, error)
 	Apply(ctx context.Context, r ApplyRequest) (ApplyResult, error)
 	SaveSnapshot(ctx context.Context, r SaveRequest) (SavedState, error)

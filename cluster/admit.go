@@ -158,6 +158,9 @@ func checkJoiner(m fsm.Member) error {
 	if _, err := uuid.Parse(m.ID); err != nil || len(m.ID) != 36 {
 		return fmt.Errorf("the joining agent's ID %.70q is none", m.ID)
 	}
+	if m.Role != fsm.RoleDirector && m.Role != fsm.RoleWitness {
+		return fmt.Errorf("the joining agent's role %.70q is none that a member can have", m.Role)
+	}
 	if !m.Address.IsValid() || m.Address.Addr().IsUnspecified() || !m.Gossip.IsValid() || m.Gossip.Addr().IsUnspecified() {
 		return fmt.Errorf("the joining agent's addresses %s and %s cannot be reached", m.Address, m.Gossip)
 	}

@@ -36,6 +36,7 @@ type Node struct {
 
 	lock     *lock
 	store    *store
+	disk     *diskWatch
 	record   *record
 	opened   time.Time
 	recorded uint64      // what had been applied when this node started
@@ -105,6 +106,7 @@ func (n *Node) open() (err error) {
 	if n.store, err = openStore(dir, n.log); err != nil {
 		return err
 	}
+	n.disk = n.newDiskWatch()
 	if n.record, err = openRecord(filepath.Join(dir, recordFile)); err != nil {
 		return err
 	}
@@ -193,7 +195,7 @@ func (n *Node) Run(ctx context.Context) error {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
 	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.renews, n.callFormer} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.renews, n.callFormer, n.disk.run} {
 			group.Go(func() error { return run(life) })
 		}
 		select {
@@ -255,7 +257,7 @@ func (n *Node) startRaft() error {
 		return fmt.Errorf("start Raft: %w", err)
 	}
 	stuck := func() bool { return n.store.stuck(time.Now()) > 2*n.cfg.Heartbeat }
-	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.cfg.Heartbeat / 5, n.leadsIn, &n.agreed, &sync.Map{}, &sync.Map{}})
+	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.store.state.cannot, n.cfg.Heartbeat / 5, n.leadsIn, &n.agreed, &sync.Map{}, &sync.Map{}})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
 	}
