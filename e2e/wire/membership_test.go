@@ -147,6 +147,7 @@ func TestALeaveThatNobodyCanTakeOver(t *testing.T) {
 	for _, d := range others {
 		command(t, owner, "drain", "director", d.Name).want(t, 0)
 	}
+	w.quiet(t)
 	w.unchanged(t, func() {
 		command(t, owner, "leave").refused(t, "nobody else could take over web",
 			others[0].Name+" is drained", others[1].Name+" is drained", "--force")

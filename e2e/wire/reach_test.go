@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"context"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -20,19 +22,24 @@ func TestAJoinerThatNobodyReachesSaysSo(t *testing.T) {
 	command(t, first, "init").want(t, 0)
 	token := strings.TrimSpace(command(t, first, "token", "create").want(t, 0).out)
 	undo := w.DropFrom(first.Host, second.Host, lab.Traffic{"tcp dport 7400"})
-	joined := make(chan result, 1)
-	go func() { joined <- command(t, second, "join", first.Bind, "--token", token) }()
-	lab.Eventually(t, 15*time.Second, "the joiner says what is wrong", func() error {
+	join := second.Start("join", binary(t), "join", first.Bind, "--token", token)
+	nobody := "no other director has connected to it on " + second.Bind + ":7400/tcp: a firewall"
+	lab.Eventually(t, 15*time.Second, "join and status say what is wrong", func() error {
+		said, err := os.ReadFile(second.LogFile("join"))
+		if err != nil || !strings.Contains(string(said), "waiting: ") || !strings.Contains(string(said), nobody) {
+			return fmt.Errorf("the join says %q, %v", said, err)
+		}
 		out, err := second.Quorate("status")
-		if err == nil && !strings.Contains(out, "no other director has connected to it on "+second.Bind+":7400/tcp: a firewall") {
-			err = fmt.Errorf("it says\n%s", out)
+		if err == nil && !strings.Contains(out, nobody) {
+			err = fmt.Errorf("status says\n%s", out)
 		}
 		return err
 	})
 	undo()
-	r := <-joined
-	r.want(t, 0)
-	if !strings.Contains(r.err, "waiting: ") || !strings.Contains(r.err, second.Bind+":7400/tcp") {
-		t.Errorf("the join has said nothing of it: %q", r.err)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := join.Wait(ctx); err != nil {
+		said, _ := os.ReadFile(second.LogFile("join"))
+		t.Errorf("once they get through: %v\n%s", err, said)
 	}
 }
