@@ -3,13 +3,10 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"golang.org/x/sys/unix"
 )
 
 // A director whose disk fails, hangs or is slow goes on serving: nothing of that needs its disk. It must not lead,
@@ -21,7 +18,10 @@ import (
 const (
 	slowWrites = 3           // that many in a row make a disk slow
 	probeEvery = time.Second // while something is wrong
-	probeSize  = 64 << 10
+	// Leadership that came back is given up again after a minute, and then after twice as long each time.
+	giveUpAgain = time.Minute
+	longestWait = time.Hour
+	probeSize   = 64 << 10
 )
 
 // diskState is how writes to a disk went.
@@ -86,7 +86,7 @@ type diskWatch struct {
 func (n *Node) newDiskWatch() *diskWatch {
 	return &diskWatch{
 		state: &n.store.state, stuck: n.store.stuck, limit: 2 * n.cfg.Heartbeat, dir: n.store.dir,
-		probe: func() error { return tryDisk(n.store.dir) },
+		probe: n.store.try,
 		leads: func() bool { return n.IsLeader() && len(n.State().Members) > 1 },
 		giveUp: func(ctx context.Context) error {
 			ctx, cancel := context.WithTimeout(ctx, transferLimit)
@@ -117,7 +117,8 @@ func (w *diskWatch) trouble(now time.Time) string {
 
 // run looks until ctx ends.
 func (w *diskWatch) run(ctx context.Context) error {
-	said, gaveUp := false, time.Time{}
+	said, wait := false, giveUpAgain
+	var again, well time.Time // when leadership may be given up again; since when the disk is well
 	trying := make(chan struct{}, 1)
 	for ctx.Err() == nil {
 		pause(ctx, min(w.limit, probeEvery))
@@ -128,12 +129,17 @@ func (w *diskWatch) run(ctx context.Context) error {
 		case why == "" && said:
 			w.log.Info("the disk of this director is well again")
 		}
+		if why == "" && (said || well.IsZero()) {
+			well = time.Now()
+		}
 		if said = why != ""; !said {
-			gaveUp = time.Time{}
+			if time.Since(well) > longestWait {
+				wait = giveUpAgain
+			}
 			continue
 		}
-		if w.leads() && time.Since(gaveUp) > time.Minute { // where all disks are slow, one of them leads
-			gaveUp = time.Now()
+		if w.leads() && !time.Now().Before(again) { // where all disks are slow, one of them leads, and ever longer
+			again, wait = time.Now().Add(wait), min(2*wait, longestWait)
 			if err := w.giveUp(ctx); err != nil && ctx.Err() == nil {
 				w.log.Warn("leadership not given away", "err", err)
 			}
@@ -158,23 +164,4 @@ func (w *diskWatch) try(ctx context.Context) {
 		w.state.wrote(time.Now(), time.Since(began), err)
 	}
 	pause(ctx, probeEvery)
-}
-
-// tryDisk writes a file, has it on disk and removes it.
-func tryDisk(dir string) error {
-	path := filepath.Join(dir, "try")
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_CLOEXEC, 0o600)
-	if err != nil {
-		return err
-	}
-	if _, err = f.Write(make([]byte, probeSize)); err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if rerr := os.Remove(path); err == nil {
-		err = rerr
-	}
-	return err
 }

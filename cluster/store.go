@@ -148,6 +148,9 @@ func (l logStore) replace(es []*raft.Log) error {
 	return nil
 }
 
+// try writes what nobody needs into the log's own file: what does not work there may work beside it.
+func (s *store) try() error { return s.bolt.Set([]byte("try"), make([]byte, probeSize)) }
+
 // stableStore holds term and vote. A write that fails blocks and is tried again: without it this
 // node has no say, but it lives.
 type stableStore struct{ *store }
