@@ -183,13 +183,13 @@ func (u Upgrade) restart(ctx context.Context, d api.DirectorStatus) error {
 		if gone || now.State == "alive" && now.Version == u.Version {
 			return nil
 		}
-		said := fmt.Sprintf("%s is %s, version %s", d.Name, now.State, now.Version)
+		said := []string{fmt.Sprintf("%s is %s, version %s", d.Name, now.State, now.Version)}
 		for _, other := range st.Directors { // who starts it anew is to know
 			if other.Name != d.Name && other.State != "alive" {
-				said += fmt.Sprintf("; %s is %s", other.Name, other.State)
+				said = append(said, other.Name+" is "+other.State)
 			}
 		}
-		return errors.New(said)
+		return errors.New(strings.Join(said, "; "))
 	})
 	if gone {
 		return errors.New(d.Name + " is no member any more")
