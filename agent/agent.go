@@ -94,7 +94,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 	}
 	group.Go(func() error { return a.keeper.Run(life) })
-	server := &http.Server{Handler: api.Handler(a), IdleTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return life }, ConnContext: withCaller}
+	server := &http.Server{Handler: api.Handler(a, a.caller), IdleTimeout: time.Minute, BaseContext: func(net.Listener) context.Context { return life }, ConnContext: withCaller}
 	group.Go(func() error { return serve(server, listener) })
 	if a.cfg.Ready != nil {
 		a.cfg.Ready()
@@ -189,6 +189,9 @@ func (a *Agent) stop(whole bool) error {
 	if s != nil {
 		if whole && len(a.cfg.KeeperArgv) > 0 {
 			s.stopHooks(s.cfg.Name + " stops")
+		}
+		if whole {
+			s.goodbye()
 		}
 		errs = append(errs, s.close())
 	}

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/api"
@@ -129,6 +130,9 @@ func (s *session) put(ctx context.Context, w wanted) (api.ApplyResult, error) {
 		return api.ApplyResult{}, err
 	}
 	if w.plain(state) {
+		if err := s.mayRun(ctx, state.Config, config.Delta(state.Config, cfg)); err != nil {
+			return api.ApplyResult{}, err
+		}
 		if err := s.propose(ctx, w.old(s.author(ctx, w.terms.Author), cfg)); err != nil {
 			return api.ApplyResult{}, err
 		}
@@ -152,6 +156,9 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 		if c.Base == state.Revision {
 			return api.ApplyResult{Revision: state.Revision, Index: state.Index}, nil
 		} // else the proposal is refused, with the words who was faster
+	}
+	if err := s.mayRun(ctx, state.Config, c.Delta); err != nil {
+		return api.ApplyResult{}, err
 	}
 	if err := s.acceptable(state, c.Delta, terms); err != nil {
 		return api.ApplyResult{}, err
@@ -184,6 +191,26 @@ func (s *session) acceptable(state *fsm.State, d fsm.Delta, terms api.Terms) err
 	down, all := health(state, touched(d))
 	if below(down, all, terms.RevertBelow) {
 		return fmt.Errorf("%d of the %d servers that this touches are down already, so that fewer than %d%% are up: choose a lower bound, or none; nothing was applied", down, all, terms.RevertBelow)
+	}
+	return nil
+}
+
+// mayRun refuses who is no admin a change by which something runs that did not: programs can be root's, and who may
+// run what it likes as root on every director is an admin.
+func (s *session) mayRun(ctx context.Context, have fsm.Config, d fsm.Delta) error {
+	if callerIn(ctx, s.cfg).Role.Covers(fsm.RoleAdmin) {
+		return nil
+	}
+	known := have.Programs()
+	for p := range d.Apply(have).Programs() {
+		if known[p] {
+			continue
+		}
+		user, command, _ := strings.Cut(p, "\x00")
+		if user != "" {
+			user = " as " + user
+		}
+		return fmt.Errorf("the program `%s`%s runs nowhere in the cluster yet, and only an admin may have it run; nothing was applied", strings.ReplaceAll(command, "\x00", " "), user)
 	}
 	return nil
 }

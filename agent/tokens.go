@@ -34,6 +34,18 @@ func (a *Agent) CreateToken(ctx context.Context, r api.TokenRequest) (api.Token,
 	return api.Token{ID: id, Token: token, Expires: time.Now().Add(r.Lifetime).UTC()}, err
 }
 
+// CreateCertificate implements [api.Agent].
+func (a *Agent) CreateCertificate(ctx context.Context, r api.CertificateRequest) (api.Certificate, error) {
+	s, err := a.current()
+	if err != nil {
+		return api.Certificate{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	h, err := s.node.CreateCertificate(ctx, r.CSR, r.Name, fsm.Role(r.Role), r.Lifetime)
+	return api.Certificate{ID: h.ID, Certificate: h.Certificate, CA: h.CA, Expires: h.Expires}, err
+}
+
 // Tokens implements [api.Agent].
 func (a *Agent) Tokens(context.Context) ([]api.TokenInfo, error) {
 	s, err := a.current()
@@ -57,7 +69,7 @@ func (a *Agent) RevokeToken(ctx context.Context, id string) error {
 	}
 	err = s.propose(ctx, fsm.RevokeToken{ID: id})
 	if errors.Is(err, fsm.ErrNotFound) {
-		return fmt.Errorf("%w: `quorate token list` shows the IDs", err)
+		return fmt.Errorf("%w: `quorate token list` and `quorate cert list` show the IDs", err)
 	}
 	return err
 }

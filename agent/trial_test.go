@@ -147,7 +147,7 @@ func TestTheAuthorIsWhoTheKernelSays(t *testing.T) {
 	if got, want := s.author(ctx, ""), me.Username+"@d1"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	root, eve := context.WithValue(t.Context(), callerKey{}, uint32(0)), context.WithValue(t.Context(), callerKey{}, uint32(4_000_000_000))
+	root, eve := context.WithValue(t.Context(), callerKey{}, peer{uid: 0}), context.WithValue(t.Context(), callerKey{}, peer{uid: 4_000_000_000})
 	if got := s.author(root, "alice"); got != "alice@d1" {
 		t.Errorf("root for alice: %s", got)
 	}

@@ -67,6 +67,8 @@ var (
 		Members:   []api.Attestation{{Name: "d1", Part: "active", Since: noon, Hears: map[string]string{"wan": "d1"}}, {Name: "d2", Error: "no answer"}},
 		Decisions: []api.Decision{{Time: noon, Director: "d1", Kind: "move", Text: "d1 took web", Inputs: []string{"log: epoch 2"}}},
 	}
+	certificate = api.Certificate{ID: "01", Certificate: []byte("cert"), CA: []byte("ca"), Expires: noon}
+
 	info = api.TokenInfo{ID: "00", Role: "director", Expires: noon, UsedBy: "d2"}
 )
 
@@ -115,6 +117,15 @@ func (f *fake) Tokens(context.Context) ([]api.TokenInfo, error) {
 
 func (f *fake) RevokeToken(_ context.Context, id string) error { return f.ask("revoke", id) }
 
+func (f *fake) CreateCertificate(_ context.Context, r api.CertificateRequest) (api.Certificate, error) {
+	return certificate, f.ask(r)
+}
+
+// root is who asks where nothing is said of it.
+func root(context.Context) api.Caller {
+	return api.Caller{Name: "root", Role: fsm.RoleAdmin, Local: true}
+}
+
 func (f *fake) Plan(_ context.Context, r api.ApplyRequest) (api.Plan, error) { return plan, f.ask(r) }
 
 func (f *fake) Apply(_ context.Context, r api.ApplyRequest) (api.ApplyResult, error) {
@@ -153,6 +164,7 @@ func calls() []call {
 	join := api.JoinRequest{Address: "192.0.2.1:7400", Token: "quorate1-x"}
 	apply := api.ApplyRequest{Base: 7, Config: model, Terms: terms}
 	tokens := api.TokenRequest{Role: "witness", Lifetime: time.Hour}
+	holder := api.CertificateRequest{Name: "ann", Role: "viewer", Lifetime: time.Hour, CSR: []byte("csr")}
 	one := func(v any, err error) ([]any, error) { return []any{v}, err }
 	return []call{
 		{"Status", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
@@ -199,6 +211,10 @@ func calls() []call {
 		{"RevokeToken", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
 			return nil, a.RevokeToken(ctx, "00")
 		}, []any{"revoke", "00"}, nil, false},
+		{"CreateCertificate", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
+			c, err := a.CreateCertificate(ctx, holder)
+			return one(c, err)
+		}, []any{holder}, []any{certificate}, false},
 		{"Plan", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
 			p, err := a.Plan(ctx, apply)
 			return one(p, err)
@@ -219,7 +235,7 @@ func TestEveryMethodReachesTheAgentAndComesBack(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := &fake{steps: []string{"one", "two"}}
 			var steps []string
-			got, err := c.do(t.Context(), api.NewClient(serve(t, api.Handler(f))), func(s string) { steps = append(steps, s) })
+			got, err := c.do(t.Context(), api.NewClient(serve(t, api.Handler(f, root))), func(s string) { steps = append(steps, s) })
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -242,7 +258,7 @@ func TestErrorsComeBackAsTheyWereSaid(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := &fake{steps: []string{"one"}, err: errors.New("no: d1 is not \"ready\"")}
 			var steps []string
-			_, err := c.do(t.Context(), api.NewClient(serve(t, api.Handler(f))), func(s string) { steps = append(steps, s) })
+			_, err := c.do(t.Context(), api.NewClient(serve(t, api.Handler(f, root))), func(s string) { steps = append(steps, s) })
 			if err == nil || err.Error() != f.err.Error() {
 				t.Errorf("error %v, want %v", err, f.err)
 			}
@@ -281,7 +297,7 @@ func TestTheStatusOfAnAnswerSaysWhatKindOfErrorItIs(t *testing.T) {
 		t.Run(tt.method+" "+tt.path+" "+tt.body, func(t *testing.T) {
 			f := &fake{err: tt.err}
 			w := httptest.NewRecorder()
-			api.Handler(f).ServeHTTP(w, httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body)))
+			api.Handler(f, root).ServeHTTP(w, httptest.NewRequest(tt.method, tt.path, strings.NewReader(tt.body)))
 			if w.Code != tt.want {
 				t.Errorf("status %d, want %d: %s", w.Code, tt.want, w.Body)
 			}
@@ -306,7 +322,7 @@ func TestABodyHasALimit(t *testing.T) {
 	f := &fake{}
 	body := io.MultiReader(strings.NewReader(`{"author":"`), io.LimitReader(letters{}, 65<<20), strings.NewReader(`"}`))
 	w := httptest.NewRecorder()
-	api.Handler(f).ServeHTTP(w, httptest.NewRequest("POST", "/v1/apply", body))
+	api.Handler(f, root).ServeHTTP(w, httptest.NewRequest("POST", "/v1/apply", body))
 	if w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "too large") || len(f.asked) > 0 {
 		t.Errorf("status %d: %s", w.Code, w.Body)
 	}
@@ -370,7 +386,7 @@ func TestAnAgentThatCannotBeAskedIsNamed(t *testing.T) {
 func TestWhoNoLongerWaitsGetsTheReason(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := api.NewClient(serve(t, api.Handler(&fake{hang: true}))).Events(ctx, 0, true); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := api.NewClient(serve(t, api.Handler(&fake{hang: true}, root))).Events(ctx, 0, true); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -17,10 +17,11 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// Client speaks to an agent over its unix socket. It is an [Agent] itself.
+// Client speaks to an agent, over its unix socket or its cluster port. It is an [Agent] itself.
 type Client struct {
-	socket string
-	http   *http.Client
+	at   string // the socket's path, or the port's address
+	base string // of URLs
+	http *http.Client
 }
 
 // NewClient returns a client of the agent at a socket. Nothing is sent yet.
@@ -30,7 +31,7 @@ func NewClient(socket string) *Client {
 		return d.DialContext(ctx, "unix", socket)
 	}
 	// A connection for each call: clients are made for one, and nobody closes them.
-	return &Client{socket: socket, http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+	return &Client{at: socket, base: "http://agent", http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
 }
 
 var _ Agent = (*Client)(nil)
@@ -127,7 +128,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		return nil
 	}
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("answer of the agent at %s: %w", c.socket, err)
+		return fmt.Errorf("answer of the agent at %s: %w", c.at, err)
 	}
 	return nil
 }
@@ -143,7 +144,7 @@ func (c *Client) stream(ctx context.Context, path string, in any, p Progress) er
 		var l line
 		switch err := d.Decode(&l); {
 		case err != nil:
-			return fmt.Errorf("the agent at %s ended before it was done: %w; see its log, then run the command again", c.socket, err)
+			return fmt.Errorf("the agent at %s ended before it was done: %w; see its log, then run the command again", c.at, err)
 		case l.Error != "":
 			return errors.New(l.Error)
 		case l.Done:
@@ -162,7 +163,7 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 		}
 		body = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, c.base+path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -176,22 +177,26 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 	defer resp.Body.Close()
 	var f failure
 	if err := json.NewDecoder(resp.Body).Decode(&f); err != nil || f.Error == "" {
-		return nil, fmt.Errorf("the agent at %s answered %s", c.socket, resp.Status)
+		return nil, fmt.Errorf("the agent at %s answered %s", c.at, resp.Status)
 	}
 	return nil, errors.New(f.Error)
 }
 
 // unreachable says what to do about an agent that cannot be asked.
 func (c *Client) unreachable(err error) error {
+	var at *url.Error
+	if c.base != "http://agent" && errors.As(err, &at) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("ask the director at %s: %w", c.at, at.Err)
+	}
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("no agent has the socket %s: start one with `quorate agent`, or name its socket with --socket or QUORATE_SOCKET", c.socket)
+		return fmt.Errorf("no agent has the socket %s: start one with `quorate agent`, or name its socket with --socket or QUORATE_SOCKET", c.at)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("no permission for the socket %s: be root, or a member of the group that owns it", c.socket)
+		return fmt.Errorf("no permission for the socket %s: be root, or a member of the group that owns it", c.at)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("the agent at %s is not running: start it with `quorate agent` or `systemctl start quorate`", c.socket)
+		return fmt.Errorf("the agent at %s is not running: start it with `quorate agent` or `systemctl start quorate`", c.at)
 	}
-	return fmt.Errorf("ask the agent at %s: %w", c.socket, err)
+	return fmt.Errorf("ask the agent at %s: %w", c.at, err)
 }

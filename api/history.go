@@ -77,7 +77,7 @@ type ConfirmRequest struct {
 }
 
 // history is the part of the API that knows the past of the configuration, and changes it without a file.
-func history(mux *http.ServeMux, a Agent) {
+func history(mux *router, a Agent) {
 	get(mux, "/v1/history", func(r *http.Request) (any, error) { return a.History(r.Context()) })
 	get(mux, "/v1/config", func(r *http.Request) (any, error) {
 		text := r.FormValue("revision")

@@ -32,7 +32,7 @@ type LostMember struct {
 }
 
 // recovery is the part of the API for a cluster that is lost.
-func recovery(mux *http.ServeMux, a Agent) {
+func recovery(mux *router, a Agent) {
 	post(mux, "/v1/recover/plan", func(ctx context.Context, q RecoverRequest) (any, error) { return a.PlanRecovery(ctx, q) })
 	stream(mux, "/v1/recover", a.Recover)
 }

@@ -30,9 +30,28 @@ type failure struct {
 // badRequest is an error of who asked.
 type badRequest struct{ error }
 
-// Handler serves an agent's API under /v1/.
-func Handler(a Agent) http.Handler {
-	mux := http.NewServeMux()
+// Handler serves an agent's API under /v1/, to each caller what its role is allowed. Who says who asks.
+func Handler(a Agent, who func(context.Context) Caller) http.Handler {
+	mux := newRouter(a)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern == "" {
+			q := &quiet{ResponseWriter: w, status: http.StatusNotFound} // the mux knows 404 from 405, but says it as text
+			h.ServeHTTP(q, r)
+			write(w, q.status, failure{r.Method + " " + r.URL.Path + ": " + strings.ToLower(http.StatusText(q.status))})
+			return
+		}
+		if err := allow(pattern, who(r.Context())); err != nil {
+			write(w, http.StatusForbidden, failure{err.Error()})
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// newRouter returns the API with nobody at its door.
+func newRouter(a Agent) *router {
+	mux := &router{ServeMux: http.NewServeMux()}
 	get(mux, "/v1/status", func(r *http.Request) (any, error) { return a.Status(r.Context()) })
 	get(mux, "/v1/tokens", func(r *http.Request) (any, error) { return a.Tokens(r.Context()) })
 	get(mux, "/v1/events", func(r *http.Request) (any, error) {
@@ -50,6 +69,7 @@ func Handler(a Agent) http.Handler {
 	post(mux, "/v1/apply", func(ctx context.Context, q ApplyRequest) (any, error) { return a.Apply(ctx, q) })
 	post(mux, "/v1/tokens", func(ctx context.Context, q TokenRequest) (any, error) { return a.CreateToken(ctx, q) })
 	post(mux, "/v1/tokens/revoke", func(ctx context.Context, q TokenInfo) (any, error) { return nil, a.RevokeToken(ctx, q.ID) })
+	post(mux, "/v1/certificates", func(ctx context.Context, q CertificateRequest) (any, error) { return a.CreateCertificate(ctx, q) })
 	post(mux, "/v1/remove", func(ctx context.Context, q removeRequest) (any, error) {
 		return nil, a.Remove(ctx, q.Name, q.Force)
 	})
@@ -63,16 +83,7 @@ func Handler(a Agent) http.Handler {
 	get(mux, "/v1/upgrade", func(r *http.Request) (any, error) { return a.UpgradeStatus(r.Context()) })
 	post(mux, "/v1/upgrade/finish", func(ctx context.Context, q UpgradeRequest) (any, error) { return a.FinishUpgrade(ctx, q) })
 	recovery(mux, a)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h, pattern := mux.Handler(r)
-		if pattern != "" {
-			mux.ServeHTTP(w, r)
-			return
-		}
-		q := &quiet{ResponseWriter: w, status: http.StatusNotFound} // the mux knows 404 from 405, but says it as text
-		h.ServeHTTP(q, r)
-		write(w, q.status, failure{r.Method + " " + r.URL.Path + ": " + strings.ToLower(http.StatusText(q.status))})
-	})
+	return mux
 }
 
 // quiet keeps the status of an answer and drops its body.
@@ -90,15 +101,15 @@ type removeRequest struct {
 	Force bool   `json:"force"`
 }
 
-func get(mux *http.ServeMux, path string, do func(*http.Request) (any, error)) {
-	mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+func get(mux *router, path string, do func(*http.Request) (any, error)) {
+	mux.handle("GET "+path, func(w http.ResponseWriter, r *http.Request) {
 		v, err := do(r)
 		answer(w, v, err)
 	})
 }
 
-func post[Q any](mux *http.ServeMux, path string, do func(context.Context, Q) (any, error)) {
-	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+func post[Q any](mux *router, path string, do func(context.Context, Q) (any, error)) {
+	mux.handle("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 		q, ok := read[Q](w, r)
 		if !ok {
 			return
@@ -109,8 +120,8 @@ func post[Q any](mux *http.ServeMux, path string, do func(context.Context, Q) (a
 }
 
 // stream serves a long operation: a line of JSON for each step, and one for the end.
-func stream[Q any](mux *http.ServeMux, path string, do func(context.Context, Q, Progress) error) {
-	mux.HandleFunc("POST "+path, func(w http.ResponseWriter, r *http.Request) {
+func stream[Q any](mux *router, path string, do func(context.Context, Q, Progress) error) {
+	mux.handle("POST "+path, func(w http.ResponseWriter, r *http.Request) {
 		q, ok := read[Q](w, r)
 		if !ok {
 			return

@@ -24,7 +24,7 @@ type RestoreRequest struct {
 }
 
 // snapshots are the parts of the API that save and restore.
-func snapshots(mux *http.ServeMux, a Agent) {
+func snapshots(mux *router, a Agent) {
 	post(mux, "/v1/snapshot/save", func(ctx context.Context, q SaveRequest) (any, error) { return a.SaveSnapshot(ctx, q) })
 	post(mux, "/v1/snapshot/plan", func(ctx context.Context, q RestoreRequest) (any, error) { return a.PlanRestore(ctx, q) })
 	post(mux, "/v1/snapshot/restore", func(ctx context.Context, q RestoreRequest) (any, error) { return a.Restore(ctx, q) })

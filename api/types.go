@@ -1,9 +1,9 @@
 // Package api is the HTTP API of an agent: its types, the handler that serves it and the client
-// that the command line uses. The same API is on the local unix socket and, for members, on the
-// cluster port.
+// that the command line uses. The same API is on the local unix socket and, for who has a certificate, on
+// the cluster port.
 //
-// It promises that a field once here keeps its name and meaning. It holds no logic of its own:
-// what is asked goes to an [Agent].
+// It promises that a field once here keeps its name and meaning, and that nobody is answered whose role
+// does not allow it. It holds no logic of its own: what is asked goes to an [Agent].
 package api
 
 import (
@@ -206,8 +206,9 @@ type Explanation struct {
 	Reason    string        `json:"reason"` // of that epoch
 	Order     []string      `json:"order"`  // successors, best first
 	Moving    string        `json:"moving,omitempty"`
-	Members   []Attestation `json:"members"`   // by name
-	Decisions []Decision    `json:"decisions"` // the last ten, oldest first
+	NoQuorum  string        `json:"no_quorum,omitempty"` // that nothing can be decided, as the one who was asked knows it
+	Members   []Attestation `json:"members"`             // by name
+	Decisions []Decision    `json:"decisions"`           // the last ten, oldest first
 }
 
 // Attestation is what one member says of a group.
@@ -262,6 +263,7 @@ type Agent interface {
 	CreateToken(ctx context.Context, r TokenRequest) (Token, error)
 	Tokens(ctx context.Context) ([]TokenInfo, error)
 	RevokeToken(ctx context.Context, id string) error
+	CreateCertificate(ctx context.Context, r CertificateRequest) (Certificate, error)
 	Plan(ctx context.Context, r ApplyRequest) (Plan, error)
 	Apply(ctx context.Context, r ApplyRequest) (ApplyResult, error)
 	SaveSnapshot(ctx context.Context, r SaveRequest) (SavedState, error)

@@ -32,9 +32,12 @@ type Config struct {
 	// CertificateLife is how long a member's certificate lasts that this node signs. 0: a year.
 	CertificateLife time.Duration
 
-	// Handler serves everything on the cluster port but what is below /cluster/. Only members reach
+	// Handler serves everything on the cluster port but what is below /cluster/ and /v1/. Only members reach
 	// it; [Peer] tells it which.
 	Handler http.Handler
+	// API serves what is below /v1/, to whoever has a certificate of the cluster; [CallerOf] tells it who asks,
+	// and in which role. nil: nobody is answered there.
+	API http.Handler
 	// OnChange is told of every entry that was applied, in order, refused ones with no changes. It
 	// must not block. What Open replayed is not told: that is where a node starts from.
 	OnChange func(prev, next *fsm.State, changes []fsm.Change)

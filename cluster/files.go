@@ -131,7 +131,11 @@ func takeLock(dataDir string) (*lock, error) {
 	return &lock{f}, nil
 }
 
-func (l *lock) release() error { return l.f.Close() }
+// release lets go at once: to close the file alone would wait for a program that is just being started, and has
+// this process's files until it runs.
+func (l *lock) release() error {
+	return errors.Join(unix.Flock(int(l.f.Fd()), unix.LOCK_UN), l.f.Close())
+}
 
 func writeAt(f *os.File, text string, off int64) error {
 	_, err := f.WriteAt([]byte(text), off)

@@ -28,7 +28,8 @@ func Peer(ctx context.Context) (name string, ok bool) {
 	return p.Name, ok
 }
 
-// handler serves the cluster port. Joining is open to who has a token; all else is for members.
+// handler serves the cluster port. Joining is open to who has a token, the API to who has a certificate and as far
+// as its role allows; all else is for members.
 func (n *Node) handler() http.Handler {
 	members := http.NewServeMux()
 	members.HandleFunc("POST /cluster/propose", n.servePropose)
@@ -42,6 +43,9 @@ func (n *Node) handler() http.Handler {
 	}
 	all := http.NewServeMux()
 	all.HandleFunc("POST /cluster/join", n.serveJoin)
+	if n.cfg.API != nil {
+		all.HandleFunc("/v1/", n.serveAPI)
+	}
 	all.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		c, ok := r.Context().Value(connKey{}).(*conn)
 		if !ok {
@@ -61,6 +65,20 @@ func (n *Node) handler() http.Handler {
 		members.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), peerKey{}, peer)))
 	})
 	return all
+}
+
+// serveAPI serves who has a certificate, a member's or another.
+func (n *Node) serveAPI(w http.ResponseWriter, r *http.Request) {
+	caller, err := Caller{}, errNoCertificate
+	if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+		caller, err = n.caller(c.ConnectionState())
+	}
+	if err != nil {
+		w.Header().Set("Connection", "close") // strangers keep nothing open
+		writeError(w, err)
+		return
+	}
+	n.cfg.API.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), askerKey{}, caller)))
 }
 
 var errNoCertificate = errors.New("only members of this cluster are answered, and no certificate of one was shown")

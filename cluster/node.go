@@ -36,7 +36,9 @@ type Node struct {
 
 	lock     *lock
 	store    *store
+	disk     *diskWatch
 	record   *record
+	opened   time.Time
 	recorded uint64      // what had been applied when this node started
 	blind    atomic.Bool // that is not known: there was no record
 	machine  *machine
@@ -76,7 +78,7 @@ func Open(cfg Config) (*Node, error) {
 		return nil, errors.New("this agent is in no cluster")
 	}
 	n := &Node{
-		cfg: cfg, log: cfg.Log, machine: newMachine(cfg.Log), done: make(chan struct{}),
+		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), done: make(chan struct{}),
 		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1),
 	}
 	n.life, n.end = context.WithCancel(context.Background())
@@ -104,6 +106,7 @@ func (n *Node) open() (err error) {
 	if n.store, err = openStore(dir, n.log); err != nil {
 		return err
 	}
+	n.disk = n.newDiskWatch()
 	if n.record, err = openRecord(filepath.Join(dir, recordFile)); err != nil {
 		return err
 	}
@@ -192,7 +195,7 @@ func (n *Node) Run(ctx context.Context) error {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
 	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.renews, n.callFormer} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.renews, n.callFormer, n.disk.run} {
 			group.Go(func() error { return run(life) })
 		}
 		select {
@@ -254,7 +257,7 @@ func (n *Node) startRaft() error {
 		return fmt.Errorf("start Raft: %w", err)
 	}
 	stuck := func() bool { return n.store.stuck(time.Now()) > 2*n.cfg.Heartbeat }
-	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.cfg.Heartbeat / 5, n.leadsIn, &n.agreed, &sync.Map{}, &sync.Map{}})
+	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.store.state.cannot, n.cfg.Heartbeat / 5, n.leadsIn, &n.agreed, &sync.Map{}, &sync.Map{}})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
 	}

@@ -291,6 +291,9 @@ type crash struct {
 }
 
 func TestMain(m *testing.M) {
+	if text := os.Getenv(envPuppet); text != "" {
+		bePuppet(text)
+	}
 	text := os.Getenv(envCrash)
 	if text == "" {
 		// These tests wait more than they compute. It is set before the command line is read, which may say otherwise.

@@ -37,6 +37,7 @@ type store struct {
 	snaps *raft.FileSnapshotStore
 	log   hclog.Logger
 
+	state   diskState
 	writing atomic.Int64 // when the log's write began that is under way, Unix nanoseconds; 0: none is
 	close   sync.Once
 	closed  chan struct{}
@@ -98,9 +99,12 @@ func (l logStore) GetLog(index uint64, out *raft.Log) error { return l.bolt.GetL
 func (l logStore) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
 
 func (l logStore) StoreLogs(es []*raft.Log) error {
-	l.writing.Store(time.Now().UnixNano())
-	defer l.writing.Store(0)
-	return l.bolt.StoreLogs(es)
+	began := time.Now()
+	l.writing.Store(began.UnixNano())
+	err := l.bolt.StoreLogs(es)
+	l.writing.Store(0)
+	l.state.wrote(time.Now(), time.Since(began), err)
+	return err
 }
 
 func (l logStore) DeleteRange(first, last uint64) error { return l.bolt.DeleteRange(first, last) }
@@ -126,7 +130,9 @@ func (s stableStore) SetUint64(key []byte, val uint64) error {
 func (s stableStore) insist(what string, write func() error) {
 	failed := false
 	for {
+		began := time.Now()
 		err := write()
+		s.state.wrote(time.Now(), time.Since(began), err)
 		if err == nil {
 			if failed {
 				s.log.Warn("term and vote can be stored again")

@@ -30,6 +30,8 @@ type credentials struct {
 	ca   *x509.Certificate
 	pool *x509.CertPool
 	pair atomic.Pointer[tls.Certificate] // replaced when the certificate is renewed
+
+	connect func(ctx context.Context, network, addr string) (net.Conn, error) // tests: a network that can be cut
 }
 
 func loadCredentials(dir string) (*credentials, error) {
@@ -41,7 +43,7 @@ func loadCredentials(dir string) (*credentials, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the cluster's CA: %w", err)
 	}
-	c := &credentials{dir: dir, ca: ca, pool: x509.NewCertPool()}
+	c := &credentials{dir: dir, ca: ca, pool: x509.NewCertPool(), connect: dialer().DialContext}
 	c.pool.AddCert(ca)
 	return c, c.load()
 }
@@ -92,7 +94,7 @@ func (e *dialError) Unwrap() error { return e.err }
 
 // dial connects to a member and proves both sides to each other.
 func (c *credentials) dial(ctx context.Context, addr netip.AddrPort, id, alpn string) (*tls.Conn, error) {
-	raw, err := dialer().DialContext(ctx, "tcp", addr.String())
+	raw, err := c.connect(ctx, "tcp", addr.String())
 	if err != nil {
 		return nil, &dialError{addr, err}
 	}

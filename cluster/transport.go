@@ -62,6 +62,7 @@ var errStuck = errors.New("this director's log does not answer: the others are t
 type transport struct {
 	*raft.NetworkTransport
 	stuck  func() bool
+	cannot func() error  // why the own disk takes nothing, or nil
 	beat   time.Duration // heartbeats are sent at multiples of it
 	leads  func(term uint64) (agreed uint64, ok bool)
 	agreed *bells    // rings when more is agreed
@@ -95,6 +96,22 @@ func (t transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, ar
 		t.took.Store(id, sent{*args, time.Now()}.withoutEntries())
 	}
 	return err
+}
+
+// RequestPreVote implements [raft.WithPreVote]. Who cannot write does not stand for election.
+func (t transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	if err := t.cannot(); err != nil {
+		return fmt.Errorf("not asked for a vote: this director's disk takes nothing: %w", err)
+	}
+	return t.NetworkTransport.RequestPreVote(id, target, args, resp)
+}
+
+// RequestVote implements [raft.Transport].
+func (t transport) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	if err := t.cannot(); err != nil {
+		return fmt.Errorf("not asked for a vote: this director's disk takes nothing: %w", err)
+	}
+	return t.NetworkTransport.RequestVote(id, target, args, resp)
 }
 
 // isHeartbeat is how Raft itself tells a heartbeat from other requests.

@@ -54,7 +54,9 @@ type Agent struct {
 	Bind          netip.AddrPort    // cluster port, and the address that the other agents are told
 	Gossip        netip.AddrPort    // default: Bind's address, port 7401
 	Socket        string            // local API, for root and SocketGroup
-	SocketGroup   string            // who besides root may use Socket; empty: nobody
+	SocketGroup   string            // who besides root may open Socket, as a viewer; empty: nobody
+	OperatorGroup string            // who of these is an operator; empty: nobody
+	AdminGroup    string            // who of these is an admin; empty: nobody
 	KeeperSocket  string            // between control and keeper
 	Role          fsm.Role          // director or witness
 	Interfaces    map[string]string // logical name to the kernel's
@@ -122,6 +124,8 @@ func (n *node) agent() Agent {
 		Gossip:        n.listen("gossip", DefaultGossipPort),
 		Socket:        n.text("socket", DefaultSocket),
 		SocketGroup:   n.text("socket_group", DefaultSocketGroup),
+		OperatorGroup: n.text("operator_group", ""),
+		AdminGroup:    n.text("admin_group", ""),
 		KeeperSocket:  n.text("keeper_socket", "keeper.sock"),
 		Role:          fsm.Role(n.word("role", string(fsm.RoleDirector), roles)),
 		Prepare:       n.boolean("prepare_host", true),
@@ -216,9 +220,9 @@ func (o object) agent(a Agent) {
 	if a.Socket == a.KeeperSocket {
 		o.wrong("keeper_socket", "another file", "keeper_socket and socket are both %q", a.Socket)
 	}
-	if a.SocketGroup != "" && (!validName(strings.TrimPrefix(a.SocketGroup, "_")) || len(a.SocketGroup) > 32) {
-		o.wrong("socket_group", `a group's name, or "" for root alone`, "socket_group %q is not a group name", a.SocketGroup)
-	}
+	o.group("socket_group", a.SocketGroup, `a group's name, or "" for root alone`)
+	o.group("operator_group", a.OperatorGroup, `a group's name, or "" for nobody`)
+	o.group("admin_group", a.AdminGroup, `a group's name, or "" for nobody`)
 	for logical, kernel := range sorted(a.Interfaces) {
 		if text, hint := checkInterface(logical); text != "" {
 			o.wrong("interfaces."+logical, hint, "logical interface %s", text)
@@ -239,6 +243,13 @@ func (o object) agent(a Agent) {
 	}
 	if a.Join != nil && a.Join.TokenFile != "" {
 		o.file("join.token_file", a.Join.TokenFile, 4095)
+	}
+}
+
+// group checks the name of a group of users.
+func (o object) group(key, name, hint string) {
+	if name != "" && (!validName(strings.TrimPrefix(name, "_")) || len(name) > 32) {
+		o.wrong(key, hint, "%s %q is not a group name", key, name)
 	}
 }
 

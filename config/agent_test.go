@@ -42,7 +42,7 @@ func TestAFullAgentFile(t *testing.T) {
 	want := Agent{
 		Name: "lb1", DataDir: "/srv/quorate",
 		Bind: netip.MustParseAddrPort("[2001:db8::1]:7500"), Gossip: netip.MustParseAddrPort("192.0.2.1:7501"),
-		Socket: "/run/q/q.sock", SocketGroup: "wheel", KeeperSocket: "/run/q/k.sock",
+		Socket: "/run/q/q.sock", SocketGroup: "wheel", OperatorGroup: "lb-operators", AdminGroup: "lb-admins", KeeperSocket: "/run/q/k.sock",
 		Role: fsm.RoleWitness, Interfaces: map[string]string{"wan": "eth0", "lan": "eth1.100"},
 		SyncInterface: "lan", LogLevel: "debug", Heartbeat: time.Second, Liveness: 200 * time.Millisecond, RaiseLevel: Never,
 		Join: &Join{Address: netip.MustParseAddrPort("192.0.2.2:7400"), TokenFile: "/etc/quorate/token"},
@@ -76,7 +76,7 @@ func formatAgent(a Agent) []byte {
 	var b strings.Builder
 	for _, kv := range []struct{ key, value string }{
 		{"name", a.Name}, {"data_dir", a.DataDir}, {"bind", a.Bind.String()}, {"gossip", a.Gossip.String()},
-		{"socket", a.Socket}, {"socket_group", a.SocketGroup}, {"keeper_socket", a.KeeperSocket},
+		{"socket", a.Socket}, {"socket_group", a.SocketGroup}, {"operator_group", a.OperatorGroup}, {"admin_group", a.AdminGroup}, {"keeper_socket", a.KeeperSocket},
 		{"role", string(a.Role)}, {"sync_interface", a.SyncInterface}, {"log_level", a.LogLevel}, {"heartbeat", a.Heartbeat.String()}, {"liveness", a.Liveness.String()}, {"raise_level_after", patience(a.RaiseLevel)},
 	} {
 		fmt.Fprintf(&b, "%s = %s\n", kv.key, quote(kv.value))

@@ -99,7 +99,7 @@ func (s *schema) repeatable() *schema {
 func agentSchema() *schema {
 	return &schema{
 		keys: []string{
-			"name", "data_dir", "bind", "gossip", "socket", "socket_group", "keeper_socket",
+			"name", "data_dir", "bind", "gossip", "socket", "socket_group", "operator_group", "admin_group", "keeper_socket",
 			"role", "prepare_host", "sync_interface", "heartbeat", "liveness", "raise_level_after", "log_level",
 		},
 		blocks: []*schema{

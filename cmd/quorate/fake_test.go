@@ -209,7 +209,11 @@ func (w *whole) CreateToken(_ context.Context, r api.TokenRequest) (api.Token, e
 }
 
 func (w *whole) Tokens(context.Context) ([]api.TokenInfo, error) {
-	return []api.TokenInfo{{ID: "1b95866f3c9c", Role: "director", Expires: noon, UsedBy: "d2/e3216fe0"}, {ID: "2a", Role: "witness", Expires: noon}}, nil
+	return []api.TokenInfo{{ID: "1b95866f3c9c", Role: "director", Expires: noon, UsedBy: "d2/e3216fe0"}, {ID: "2a", Role: "witness", Expires: noon}, {ID: "3c", Role: "viewer", Expires: noon, UsedBy: "ann"}}, nil
+}
+
+func (w *whole) CreateCertificate(_ context.Context, r api.CertificateRequest) (api.Certificate, error) {
+	return api.Certificate{ID: "3c", Certificate: []byte("a certificate of " + r.Name + "\n"), CA: []byte("the CA\n"), Expires: noon.Add(r.Lifetime)}, nil
 }
 
 func (w *whole) RevokeToken(context.Context, string) error { return nil }

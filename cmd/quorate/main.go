@@ -58,11 +58,19 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 
 // cli is what the commands that speak to an agent share.
 type cli struct {
-	socket string
-	output string
+	socket  string
+	address string // of another director, which is asked in the place of this host's
+	cert    string // file of the certificate that it is asked with
+	output  string
+	other   *api.Client // at address, or nil
 }
 
-func (c *cli) client() *api.Client { return api.NewClient(c.socket) }
+func (c *cli) client() *api.Client {
+	if c.other != nil {
+		return c.other
+	}
+	return api.NewClient(c.socket)
+}
 
 // json reports whether a program reads the output.
 func (c *cli) json() bool { return c.output == "json" }
@@ -86,7 +94,9 @@ func rootCommand() *cobra.Command {
 			if c.output != "text" && c.output != "json" {
 				return fmt.Errorf("output %q: text or json", c.output)
 			}
-			return nil
+			var err error
+			c.other, err = c.remote()
+			return err
 		},
 	}
 	socket := os.Getenv("QUORATE_SOCKET")
@@ -94,6 +104,8 @@ func rootCommand() *cobra.Command {
 		socket = "/run/quorate/quorate.sock"
 	}
 	root.PersistentFlags().StringVar(&c.socket, "socket", socket, "unix socket of the agent (QUORATE_SOCKET)")
+	root.PersistentFlags().StringVar(&c.address, "address", os.Getenv("QUORATE_ADDRESS"), "director to ask over the network in the place of this host's, port optional (QUORATE_ADDRESS)")
+	root.PersistentFlags().StringVar(&c.cert, "cert", os.Getenv("QUORATE_CERT"), "file with the certificate and key to ask it with (QUORATE_CERT)")
 	root.PersistentFlags().StringVarP(&c.output, "output", "o", "text", "text or json")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -101,7 +113,7 @@ func rootCommand() *cobra.Command {
 	})
 	root.AddCommand(
 		agentCommand(), keeperCommand(),
-		initCommand(c), joinCommand(c), leaveCommand(c), membersCommand(c), removeCommand(c), tokenCommand(c),
+		initCommand(c), joinCommand(c), leaveCommand(c), membersCommand(c), removeCommand(c), tokenCommand(c), certCommand(c),
 		statusCommand(c), validateCommand(c), planCommand(c), applyCommand(c), showCommand(c),
 		historyCommand(c), diffCommand(c), rollbackCommand(c), confirmCommand(c), setCommand(c), addCommand(c), upgradeCommand(c),
 		importCommand(c), drainCommand(c), enableCommand(c), moveCommand(c), explainCommand(c), eventsCommand(c), snapshotCommand(c), recoverCommand(c), versionCommand(c),

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/fsm"
 )
 
 var update = flag.Bool("update", false, "rewrite the transcripts in testdata; review the difference")
@@ -122,13 +123,18 @@ func serve(t *testing.T, a api.Agent) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: api.Handler(a)}}
+	server := &httptest.Server{Listener: l, Config: &http.Server{Handler: api.Handler(a, asRoot)}}
 	server.Start()
 	t.Cleanup(func() {
 		server.CloseClientConnections()
 		server.Close()
 	})
 	return path
+}
+
+// asRoot is who asks the agents of these tests.
+func asRoot(context.Context) api.Caller {
+	return api.Caller{Name: "root", Role: fsm.RoleAdmin, Local: true}
 }
 
 func TestApplyShowsThePlanAndAsks(t *testing.T) {

@@ -152,16 +152,7 @@ func tokenCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if c.json() {
-				return printJSON(cmd.OutOrStdout(), ts)
-			}
-			return table(cmd.OutOrStdout(), func(w io.Writer) {
-				fmt.Fprintln(w, "ID\tROLE\tEXPIRES\tUSED BY")
-				for _, t := range ts {
-					user, _, _ := strings.Cut(t.UsedBy, "/") // behind it is the ID
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.ID, t.Role, t.Expires.Local().Format(time.DateTime), dash(user))
-				}
-			})
+			return printTokens(cmd.OutOrStdout(), c, "USED BY", only(ts, false))
 		},
 	}
 	revoke := &cobra.Command{

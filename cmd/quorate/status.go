@@ -112,7 +112,7 @@ func printDirectors(w io.Writer, st api.Status) {
 		}
 		certificate := "-"
 		if !d.CertificateExpires.IsZero() {
-			certificate = "until " + d.CertificateExpires.Local().Format(time.DateOnly)
+			certificate = d.CertificateIssued.Local().Format(time.DateOnly) + " to " + d.CertificateExpires.Local().Format(time.DateOnly)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", name, state, ready, d.Address, d.Role, d.Version, certificate)
 	}

@@ -23,8 +23,16 @@ var agentTexts = map[string]text{
 		def:  "`\"/run/quorate/quorate.sock\"`", example: `"/run/quorate/two.sock"`,
 	},
 	"agent socket_group": {
-		what: "the group that may use it besides root; `\"\"` for root alone",
+		what: "the group that may use it besides root, as viewers; `\"\"` for root alone. See [roles](operations.md#roles)",
 		def:  "`\"quorate\"`", example: `"admin"`,
+	},
+	"agent operator_group": {
+		what: "those of `socket_group` who are in this group too are operators",
+		def:  "nobody", example: `"lb-operators"`,
+	},
+	"agent admin_group": {
+		what: "those of `socket_group` who are in this group too are admins, as root is",
+		def:  "nobody", example: `"wheel"`,
 	},
 	"agent keeper_socket": {
 		what: "between the agent's two processes; 107 bytes at most. Without it, `keeper.sock` beside `socket`",

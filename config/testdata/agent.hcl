@@ -7,6 +7,9 @@ socket        = "/run/q/q.sock"
 socket_group  = "wheel"
 keeper_socket = "/run/q/k.sock"
 
+operator_group = "lb-operators"
+admin_group    = "lb-admins"
+
 role           = "witness"
 prepare_host   = false
 sync_interface = "lan"

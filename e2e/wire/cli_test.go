@@ -242,6 +242,9 @@ func TestTheSocketIsRootsAndItsGroups(t *testing.T) {
 	}
 	as("65534", "65534").want(t, 0).has(t, "in no cluster")
 	as("65533", "65533").refused(t, "no permission", "be root, or a member of the group")
+	t.Run("who may open it is a viewer", func(t *testing.T) {
+		program(t, d.Host, "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", bin, "init").refused(t, "this needs the role admin", "viewer")
+	})
 	t.Run("the data directory is root's alone", func(t *testing.T) {
 		for path, mode := range map[string]string{d.DataDir(): "", filepath.Join(d.Dir, "keeper.sock"): "600"} {
 			if got := strings.TrimSpace(d.MustRun("stat", "-c", "%a", path)); mode != "" && got != mode {

@@ -1,0 +1,180 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
+)
+
+// A director whose disk fails, hangs or is slow goes on serving: nothing of that needs its disk. It must not lead,
+// since what is agreed would wait for it. Raft gives leadership up at a write that fails, and a log that hangs holds
+// its heartbeats back (see [transport]). Beyond that, who leads with a slow disk gives leadership away, and who cannot
+// write asks for no votes: it would win, and fail at its first entry, again and again. A try every second finds out when
+// the disk is well again, since a log that nobody writes to does not tell.
+
+const (
+	slowWrites = 3           // that many in a row make a disk slow
+	probeEvery = time.Second // while something is wrong
+	probeSize  = 64 << 10
+)
+
+// diskState is how writes to a disk went.
+type diskState struct {
+	mu     sync.Mutex
+	err    error     // of the last write; nil: it worked
+	since  time.Time // the first of those that failed
+	recent []time.Duration
+}
+
+// wrote is told of a write that has ended.
+func (d *diskState) wrote(now time.Time, took time.Duration, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil && d.err == nil {
+		d.since = now
+	}
+	if d.err = err; err != nil {
+		return
+	}
+	if d.recent = append(d.recent, took); len(d.recent) > slowWrites {
+		d.recent = d.recent[1:]
+	}
+}
+
+// cannot is why nothing can be written, or nil.
+func (d *diskState) cannot() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.err
+}
+
+// slow is how long the quickest of the last writes took, if they are enough to go by.
+func (d *diskState) slow() time.Duration {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.recent) < slowWrites {
+		return 0
+	}
+	least := d.recent[0]
+	for _, took := range d.recent {
+		least = min(least, took)
+	}
+	return least
+}
+
+// Disk says what is wrong with the disk that this node's log is on, or is empty.
+func (n *Node) Disk() string { return n.disk.trouble(time.Now()) }
+
+// diskWatch looks after a disk.
+type diskWatch struct {
+	state  *diskState
+	stuck  func(now time.Time) time.Duration // how long a write is under way
+	limit  time.Duration                     // a write that takes longer is slow
+	dir    string
+	probe  func() error // a write that nobody needs
+	leads  func() bool
+	giveUp func(context.Context) error // leadership
+	log    hclog.Logger
+}
+
+func (n *Node) newDiskWatch() *diskWatch {
+	return &diskWatch{
+		state: &n.store.state, stuck: n.store.stuck, limit: n.cfg.Heartbeat, dir: n.store.dir,
+		probe: func() error { return tryDisk(n.store.dir) },
+		leads: func() bool { return n.IsLeader() && len(n.State().Members) > 1 },
+		giveUp: func(ctx context.Context) error {
+			ctx, cancel := context.WithTimeout(ctx, transferLimit)
+			defer cancel()
+			return n.LeadershipTransfer(ctx)
+		},
+		log: n.log,
+	}
+}
+
+// trouble says what is wrong, or is empty.
+func (w *diskWatch) trouble(now time.Time) string {
+	if err := w.state.cannot(); err != nil {
+		w.state.mu.Lock()
+		since := w.state.since
+		w.state.mu.Unlock()
+		return fmt.Sprintf("nothing can be written to %s since %s: %v; it cannot lead, and goes on serving with what it has, until that works again",
+			w.dir, since.Local().Format(time.DateTime), err)
+	}
+	if stuck := w.stuck(now); stuck > 2*w.limit {
+		return fmt.Sprintf("the disk of %s does not answer for %v: it cannot lead, and goes on serving with what it has", w.dir, stuck.Round(100*time.Millisecond))
+	}
+	if slow := w.state.slow(); slow > w.limit {
+		return fmt.Sprintf("the disk of %s is slow: each of the last %d writes took %v or longer; it leads only if nobody else can", w.dir, slowWrites, slow.Round(10*time.Millisecond))
+	}
+	return ""
+}
+
+// run looks until ctx ends.
+func (w *diskWatch) run(ctx context.Context) error {
+	said, gaveUp := false, time.Time{}
+	trying := make(chan struct{}, 1)
+	for ctx.Err() == nil {
+		pause(ctx, min(w.limit, probeEvery))
+		why := w.trouble(time.Now())
+		switch {
+		case why != "" && !said:
+			w.log.Error("the disk of this director", "err", why)
+		case why == "" && said:
+			w.log.Info("the disk of this director is well again")
+		}
+		if said = why != ""; !said {
+			gaveUp = time.Time{}
+			continue
+		}
+		if w.leads() && time.Since(gaveUp) > time.Minute { // where all disks are slow, one of them leads
+			gaveUp = time.Now()
+			if err := w.giveUp(ctx); err != nil && ctx.Err() == nil {
+				w.log.Warn("leadership not given away", "err", err)
+			}
+		}
+		select {
+		case trying <- struct{}{}:
+			go func() { // ends when the disk answers: nobody waits for that
+				w.try(ctx)
+				<-trying
+			}()
+		default:
+		}
+	}
+	return nil
+}
+
+// try writes once, and takes its time before the next may.
+func (w *diskWatch) try(ctx context.Context) {
+	began := time.Now()
+	err := w.probe()
+	if ctx.Err() == nil {
+		w.state.wrote(time.Now(), time.Since(began), err)
+	}
+	pause(ctx, probeEvery)
+}
+
+// tryDisk writes a file, has it on disk and removes it.
+func tryDisk(dir string) error {
+	path := filepath.Join(dir, "try")
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_CLOEXEC, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(make([]byte, probeSize)); err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if rerr := os.Remove(path); err == nil {
+		err = rerr
+	}
+	return err
+}

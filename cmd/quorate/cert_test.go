@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestACertificateIsWrittenWithItsKeyForItsHolderAlone(t *testing.T) {
+	socket, file := serve(t, &whole{}), filepath.Join(t.TempDir(), "ann.pem")
+	var out, errOut bytes.Buffer
+	if code := run([]string{"cert", "create", "ann", "--socket", socket, "--out", file, "--lifetime", "2d"}, strings.NewReader(""), &out, &errOut); code != 0 || out.Len() > 0 {
+		t.Fatalf("exit %d, %s%s", code, &out, &errOut)
+	}
+	if want := "certificate 3c of ann (viewer) is good until 2026-11-03 12:00:00; `quorate cert revoke 3c` takes it back\n"; errOut.String() != want {
+		t.Errorf("it says %q", &errOut)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode() != 0o600 {
+		t.Errorf("mode %v: %v", info.Mode(), err)
+	}
+	block, rest := pem.Decode(text)
+	if block == nil || block.Type != "PRIVATE KEY" || string(rest) != "a certificate of ann\nthe CA\n" {
+		t.Errorf("the file holds %v and %q", block, rest)
+	}
+
+	out.Reset()
+	if code := run([]string{"cert", "create", "ann", "--socket", socket, "-o", "json"}, strings.NewReader(""), &out, &errOut); code != 0 {
+		t.Fatalf("exit %d, %s", code, &errOut)
+	}
+	var made struct{ ID, Bundle string }
+	if err := json.Unmarshal(out.Bytes(), &made); err != nil || made.ID != "3c" || !strings.HasPrefix(made.Bundle, "-----BEGIN PRIVATE KEY") {
+		t.Errorf("in JSON: %+v, %v", made, err)
+	}
+}
+
+func TestALifetimeMayBeWrittenInDays(t *testing.T) {
+	for text, want := range map[string]time.Duration{"30d": 720 * time.Hour, "0d": 0, "90m": 90 * time.Minute, "365d": 8760 * time.Hour} {
+		var d days
+		if err := d.Set(text); err != nil || time.Duration(d) != want {
+			t.Errorf("%s is %v, %v", text, time.Duration(d), err)
+		}
+	}
+	for _, text := range []string{"", "d", "-1d", "1.5d", "99999d", "soon"} {
+		if err := new(days).Set(text); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
