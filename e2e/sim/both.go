@@ -44,7 +44,7 @@ func (x *watch) untold(h, by *host) bool {
 		return false
 	}
 	for _, r := range x.w.routers {
-		if x.heard[r.index][h.index][by.index] < q.at-x.w.interval {
+		if x.heard[r.index][h.index][by.index] < q.at-x.w.intervalOf(x.w.newest(), r.group) {
 			return true
 		}
 	}
@@ -55,9 +55,9 @@ func (x *watch) untold(h, by *host) bool {
 	return took.is && took.at >= q.at && took.at < q.at+missed*x.w.interval/2 && wanted.is && wanted.at <= took.at && took.at-wanted.at < wantTime
 }
 
-// within reports whether a host's machine answers another on some segment of the group.
+// within reports whether a host's machine answers another on each segment of the group.
 func (w *world) within(h, o *host) bool {
-	return slices.ContainsFunc(w.routers, func(r *router) bool { return w.answers(r.on, h.index, o.index) })
+	return !slices.ContainsFunc(w.routers, func(r *router) bool { return !w.answers(r.on, h.index, o.index) })
 }
 
 // advert is told of each advert that comes from one host to another.

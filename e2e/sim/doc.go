@@ -23,9 +23,9 @@
 //     silent altogether, keeper and control, and the other's host is well; where that one's adverts did not pass on
 //     every segment until it fell silent, or it fell silent between two of them and the other, to which the log
 //     wanted the group to move, took over before the next was missed, half an interval after it is due, or its
-//     machine answered nowhere when the other took over, as a dead one does, or the other's control had just been
-//     started and had asked nobody yet, the lifetime of its addresses is added: nobody can know how much of it is
-//     left. Delays of the cluster's traffic are added four times.
+//     machine did not answer on every segment when the other took over, which was rightly done for the dark one, or
+//     the other's control had just been started and had asked nobody yet, the lifetime of its addresses is added:
+//     nobody can know how much of it is left. Delays of the cluster's traffic are added four times.
 //  2. Somebody answers. While a director could, a client on the segment has an answer within the bound. One could
 //     that has a port with carrier on every segment of the group, a machine and a keeper that run (and for a pair,
 //     control, in touch with a leader), on segments on which ARP is whole for everybody; and, while somebody who is
@@ -47,7 +47,7 @@
 //  8. Clients are told. A client that heard an announcement does not send to a host that has not got the address for
 //     longer than a second, while exactly one other has, which is Active and could know of it: it has reached the
 //     client since it owns, and was told lately that the one before owns, or a member that it looks for on the
-//     segment, or whose agent runs, came into its reach with it, while its control ran and was on time.
+//     segment, or whose agent runs, came into its reach with it, while its control ran and had been on time.
 //  9. It settles. Twenty seconds after the last fault each group has one owner, the same on the wire and in every
 //     member's log, and from then on nothing moves.
 //  10. One comes first. Of two on which nothing was wrong, which hear each other, and whose timers ran by the same

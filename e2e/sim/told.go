@@ -1,6 +1,10 @@
 package sim
 
-import "time"
+import (
+	"time"
+
+	"github.com/quorate/quorate/director/ownership"
+)
 
 // announced is told when a host says where an address is: a client that hears it believes it.
 func (x *watch) announced(h *host, r *router) {
@@ -28,7 +32,7 @@ func (x *watch) knows(r *router, h, was *host) bool {
 	}
 	for _, o := range x.w.hosts {
 		if s := x.reach[r.index][h.index][o.index]; o != h && s.is && s.at >= c.at && (x.w.attached(o) || x.w.touches(h.index, o.index)) {
-			return x.calmer(h) && x.w.now-s.at < 5*time.Second && max(h.control.since, h.control.late) < s.at
+			return x.calmer(h) && x.w.now-s.at < 5*time.Second && max(h.control.since, h.control.late)+ownership.GoneAfter < s.at
 		}
 	}
 	return false
