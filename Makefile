@@ -26,12 +26,14 @@ export QUORATE_MUTANTS_BIN = $(abspath $(BIN)-mutants)
 # none of their tests has to be skipped. There is no race detector in the guest. All others run on this
 # machine's kernel with it; so does the lab itself, which is tested in both places. The guest is booted
 # even where this machine has IPVS, so that a test has a kernel of its own. A guest has one CPU, so two run
-# side by side, and the packages that take longest begin first.
+# side by side, and the packages that take longest begin first. PROOF_PKGS take minutes: `make proofs` alone runs
+# them.
 GUEST_PKGS = ./director/ipvs
+PROOF_PKGS = ./e2e/upgrade
 LONGEST    = ./e2e/moves/fails ./e2e/moves/holds
-LAB_PKGS   = $(LONGEST) $(filter-out $(LONGEST),$(sort ./e2e/lab $(patsubst %/,./%,$(dir $(shell grep -rl --include='*_test.go' 'lab\.Main\>' e2e)))))
+LAB_PKGS   = $(LONGEST) $(filter-out $(LONGEST) $(PROOF_PKGS),$(sort ./e2e/lab $(patsubst %/,./%,$(dir $(shell grep -rl --include='*_test.go' 'lab\.Main\>' e2e)))))
 BOOT_PKGS  = ./e2e/lab/selftest
-HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(BOOT_PKGS)),$(filter-out $(patsubst .%,$(MODULE)%,$(filter-out ./e2e/lab,$(LAB_PKGS))),$(shell $(GO) list ./...)))
+HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(BOOT_PKGS) $(PROOF_PKGS)),$(filter-out $(patsubst .%,$(MODULE)%,$(filter-out ./e2e/lab,$(LAB_PKGS))),$(shell $(GO) list ./...)))
 MODULE     = github.com/quorate/quorate
 # What measures times of milliseconds beside others' programs runs with nothing beside it; what takes every
 # core for itself, and starts no goroutine, runs without the race detector. The others wait more than they
@@ -149,12 +151,20 @@ bench-cluster: ## measure commits through leader and follower beside plain Raft;
 ROUNDS ?= 50
 PROOFS ?= Cut|Adverts|WrongSegment|WithoutAnnouncements|LivingMachine|WithoutALifetime|TwoOfThree|WithoutAGrace|WhoOwns
 
+# The build of the feature level before, from which a cluster is upgraded.
+OLD_BIN = $(abspath $(BIN)-oldlevel)
+
+.PHONY: oldlevel
+oldlevel:
+	@$(GO) build -trimpath -buildvcs=false -tags oldlevel -ldflags '-X main.version=1.0' -o $(OLD_BIN) ./cmd/quorate
+
 .PHONY: proofs
-proofs: setup-test build test-tools ## run the proofs of who owns an address, and of one history of reads and writes, in full length; writes docs/results/ownership-proofs-DATE.md; PROOFS=pattern of those without IPVS, ROUNDS=
+proofs: setup-test build test-tools oldlevel ## run the proofs of who owns an address, of upgrades, and of one history of reads and writes, in full length; writes docs/results/ownership-proofs-DATE.md; PROOFS=pattern of those without IPVS, ROUNDS=
 	@mkdir -p docs/results; page=$(CURDIR)/docs/results/ownership-proofs-$$(date +%F).md; status=0; \
 	{ QUORATE_PROOFS=1 CGO_ENABLED=1 $(GO) test -json -count=1 -race -timeout 2h -run 'IsOneHistory|StaleRead' ./cluster; \
 	QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -json -count=1 -race -parallel 1 -timeout 2h -run '$(PROOFS)' ./e2e/wire; \
-	QUORATE_ROUNDS=$(ROUNDS) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn/round ./e2e/moves/holds; } | \
+	QUORATE_ROUNDS=$(ROUNDS) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn/round ./e2e/moves/holds; \
+	QUORATE_OLD_BIN=$(OLD_BIN) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h ./e2e/upgrade; } | \
 	$(GO) run ./e2e/proof/page -about 'quorate $(VERSION)' -o "$$page" || status=$$?; \
 	echo "$$page"; exit $$status
 

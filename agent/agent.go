@@ -190,6 +190,9 @@ func (a *Agent) stop(whole bool) error {
 		if whole && len(a.cfg.KeeperArgv) > 0 {
 			s.stopHooks(s.cfg.Name + " stops")
 		}
+		if whole {
+			s.goodbye()
+		}
 		errs = append(errs, s.close())
 	}
 	return errors.Join(errs...)

@@ -237,7 +237,13 @@ func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
 }
 
 func TestTheWireSaysWhoOwns(t *testing.T) {
-	state := &fsm.State{Groups: map[string]fsm.Ownership{"g": {Owner: "d1", Epoch: 2, Reason: "first"}}}
+	state := &fsm.State{
+		Members: map[string]fsm.Member{"d1": {Name: "d1", Role: fsm.RoleDirector}, "d2": {Name: "d2", Role: fsm.RoleDirector}, "w": {Name: "w", Role: fsm.RoleWitness}},
+		Groups:  map[string]fsm.Ownership{"g": {Owner: "d1", Epoch: 2, Reason: "first"}},
+	}
+	halted := func(reason string) received {
+		return received{report: report{Groups: map[string]groupReport{"g": {State: "initialize", Reason: reason}}}}
+	}
 	active := func(reason string) received {
 		return received{report: report{Groups: map[string]groupReport{"g": {State: "active", Reason: reason}}}}
 	}
@@ -250,6 +256,9 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 		{"another than the log says", "d2", "silence", map[string]received{"d1": {}, "d2": active("silence")}},
 		{"both: the log's counts", "d1", "first", map[string]received{"d1": active("x"), "d2": active("y")}},
 		{"nobody", "", "first", map[string]received{"d1": {}}},
+		{"nobody, since none may", "", "d1, d2 cannot: track up fails", map[string]received{"d1": halted("track up fails"), "d2": halted("track up fails"), "w": {}}},
+		{"nobody, each for another reason", "", "d1 cannot: track up fails; d2 cannot: link down", map[string]received{"d1": halted("track up fails"), "d2": halted("link down")}},
+		{"nobody yet", "", "first", map[string]received{"d1": halted("track up fails"), "d2": {}}},
 		{"a stranger", "foreign 192.0.2.9", "a router that is no member advertises it", map[string]received{"d1": foreign}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -261,15 +270,36 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 	}
 }
 
+func TestAnExplanationIsOfTheOwnerThatThereIs(t *testing.T) {
+	log := fsm.Ownership{Owner: "d1", Reason: "first"}
+	for _, tt := range []struct {
+		log    fsm.Ownership
+		status api.GroupStatus
+		want   string
+	}{
+		{log, api.GroupStatus{Owner: "d1", Reason: "first"}, "first"},
+		{log, api.GroupStatus{Owner: "d2", Reason: "d1 is silent"}, "the log names d1 (first), and VRRP elected another: d1 is silent"},
+		{fsm.Ownership{}, api.GroupStatus{Reason: "d1 cannot: track up fails"}, "d1 cannot: track up fails"},
+		{fsm.Ownership{}, api.GroupStatus{Owner: "d2", Reason: "silence"}, "silence"},
+		{log, api.GroupStatus{Reason: "d1 cannot: track up fails"}, "d1 cannot: track up fails"},
+	} {
+		if got := because(tt.log, tt.status); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.status, got, tt.want)
+		}
+	}
+}
+
 func TestTransitionsOfTheKeeperAreToldOnceAndAtTheirTime(t *testing.T) {
 	s := &session{cfg: config.Agent{Name: "d1"}, events: &eventLog{}}
 	at := func(d time.Duration, seq uint64, to string) keeper.Transition {
 		return keeper.Transition{Seq: seq, At: noon.Add(d), Group: "g", From: "backup", To: to, Reason: "silence"}
 	}
 	first := []keeper.Transition{at(0, 1, "active"), at(time.Second, 2, "backup")}
-	seen := s.tellTransitions(first, keeper.Transition{})
-	seen = s.tellTransitions(first, seen)
-	s.tellTransitions([]keeper.Transition{at(2*time.Second, 1, "active")}, seen) // of a keeper that was started again
+	s.tellTransitions(first)
+	s.tellTransitions(first)
+	again := &session{cfg: s.cfg, events: s.events} // as after a recovery
+	again.tellTransitions(first)
+	again.tellTransitions([]keeper.Transition{at(2*time.Second, 1, "active")}) // of a keeper that was started again
 	var got []string
 	for _, e := range s.events.since(t.Context(), 0, false) {
 		got = append(got, e.Time.Format("05 ")+e.Text)

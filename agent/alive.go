@@ -113,12 +113,15 @@ func (s *session) servePulse(w http.ResponseWriter, r *http.Request) {
 // onTime reports whether this process ran when it should have: what was not heard was not said.
 func (s *session) onTime(now time.Time) bool { return s.alive.tracker.OnTime(now) }
 
-// suspects returns when to look again because a member has just missed a word: it is about to count as gone, or was
+// suspects returns when to look again because a member has just missed a word, or an answer: it is about to count as gone, or was
 // late. 0: none has.
 func (s *session) suspects(now time.Time) time.Duration {
 	again, every := time.Duration(0), s.cfg.Liveness
+	silent := []time.Duration{s.alive.tracker.Doubted(every*3/2, now)} // of those whose agents may have been silent for long
 	for _, name := range s.others() {
-		d := s.alive.tracker.Unheard(name, now)
+		silent = append(silent, s.alive.tracker.Unheard(name, now))
+	}
+	for _, d := range silent {
 		if d <= every*3/2 || d >= 10*every {
 			continue
 		}
@@ -164,7 +167,7 @@ func (s *session) muteAgents(live map[string]received, now time.Time) []string {
 	state := s.node.State()
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
-		if _, reports := live[name]; reports || name == s.cfg.Name {
+		if _, reports := live[name]; reports || name == s.cfg.Name || s.reports.stopped(name) {
 			continue
 		}
 		for _, g := range state.Config.Groups() {

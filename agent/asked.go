@@ -93,17 +93,23 @@ func (s *session) serveMove(w http.ResponseWriter, r *http.Request) {
 
 // decideMove decides by what this director knows, and puts the move into the log.
 func (s *session) decideMove(ctx context.Context, q moveQuery) (moveReply, error) {
-	state, now := s.node.State(), time.Now()
-	g, exists := state.Groups[q.Group]
 	reason := fmt.Sprintf("asked for by %s on %s", cmp.Or(q.Author, "somebody"), q.At)
 	if q.Force {
 		reason += ", by force"
 	}
+	if _, err := s.latest(ctx); err != nil { // who is cut off knows neither the owner nor that there is nothing to do
+		return moveReply{}, err
+	}
+	state, now := s.node.State(), time.Now()
+	g, exists := state.Groups[q.Group]
 	decision := ownership.MayMove(ownership.MoveWanted{
 		Group: q.Group, To: q.Director, Force: q.Force, Exists: exists, Log: g, Reason: reason,
 		Role: state.Members[q.Director].Role, Views: views(state, s.everyReport(now), q.Group, now),
 	})
 	if decision.Move != nil {
+		if why := s.absent(ctx, q.Director); why != "" {
+			return moveReply{Refuse: why + ", and so it would not take " + q.Group}, nil
+		}
 		if err := s.propose(ctx, *decision.Move); err != nil {
 			return moveReply{}, err
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/director/keeper"
 )
 
 // maxEvents is how many events an agent remembers.
@@ -17,6 +18,8 @@ type eventLog struct {
 	events []api.Event
 	next   uint64
 	news   bell
+
+	transition keeper.Transition // the last that was told; it belongs to the session's follow
 }
 
 // add remembers something that happens now.

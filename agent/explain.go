@@ -39,8 +39,11 @@ func (a *Agent) Explain(ctx context.Context, group string) (api.Explanation, err
 	}
 	status := groupStatus(state, s.everyReport(time.Now()), g, s.cfg.Name)
 	e := api.Explanation{
-		Group: group, Owner: status.Owner, Epoch: status.Epoch, Reason: state.Groups[group].Reason, Order: status.Order, Moving: status.Moving,
+		Group: group, Owner: status.Owner, Epoch: status.Epoch, Reason: because(state.Groups[group], status), Order: status.Order, Moving: status.Moving,
 		Members: []api.Attestation{}, Decisions: []api.Decision{},
+	}
+	if !s.node.Quorum() {
+		e.NoQuorum = "no quorum: VRRP alone decides who owns " + group + ", and it cannot be moved"
 	}
 	for _, w := range s.askWords(ctx, state, group) {
 		e.Members = append(e.Members, w.Attestation)
@@ -52,6 +55,17 @@ func (a *Agent) Explain(ctx context.Context, group string) (api.Explanation, err
 	slices.SortStableFunc(e.Decisions, func(a, b api.Decision) int { return a.Time.Compare(b.Time) })
 	e.Decisions = e.Decisions[max(len(e.Decisions)-ownership.Kept, 0):]
 	return e, nil
+}
+
+// because says why the owner of a group owns it, or why nobody does. The log's reason is of whom the log names.
+func because(log fsm.Ownership, status api.GroupStatus) string {
+	switch {
+	case status.Owner == log.Owner:
+		return cmp.Or(log.Reason, status.Reason)
+	case log.Owner == "", status.Owner == "":
+		return status.Reason
+	}
+	return fmt.Sprintf("the log names %s (%s), and VRRP elected another: %s", log.Owner, log.Reason, status.Reason)
 }
 
 func findGroup(state *fsm.State, name string) (fsm.Group, error) {

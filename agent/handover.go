@@ -153,6 +153,8 @@ func cannotTake(m fsm.Member, r received, alive bool, group string) string {
 		return "is a witness"
 	case !alive:
 		return "is not heard of"
+	case r.Stopped:
+		return "was stopped"
 	case m.Draining:
 		return "is drained"
 	case r.Leaving:

@@ -21,6 +21,7 @@ const (
 	readyLimit    = 60 * time.Second
 	drainLimit    = 30 * time.Second
 	callLimit     = 10 * time.Second
+	reachedLimit  = 20 * time.Second // for the others to connect to a director that has joined
 )
 
 var _ api.Agent = (*Agent)(nil)
@@ -120,10 +121,22 @@ func (a *Agent) waitReady(ctx context.Context, p api.Progress) error {
 			said = text
 			p("waiting: " + text)
 		}
+		if now := time.Now(); s.unreached(now) != "" && now.Sub(s.opened) > reachedLimit {
+			return fmt.Errorf("%s is a member, but %s; it is ready by itself once they do: `quorate status` shows it", s.cfg.Name, s.unreached(now))
+		}
 		if !sleep(ctx, 50*time.Millisecond) {
 			return fmt.Errorf("%s is a member, but not ready after %v: %s", s.cfg.Name, readyLimit, said)
 		}
 	}
+}
+
+// unreached says of a director that has joined and has nothing of the log yet that the others do not come to it, or is
+// empty.
+func (s *session) unreached(now time.Time) string {
+	if s.node.Reached() || s.node.State().ClusterID != "" || s.node.Removed() != nil || now.Sub(s.opened) < time.Second {
+		return ""
+	}
+	return fmt.Sprintf("no other director has connected to it on %s/tcp: a firewall on the way drops that, or the `bind` of its agent file is no address that they reach", s.cfg.Bind)
 }
 
 // Leave implements [api.Agent]: hand over, leave the cluster, then remove what quorate made here.
@@ -199,7 +212,7 @@ func (a *Agent) Remove(ctx context.Context, name string, force bool) error {
 		return errors.New("this is that director: use `quorate leave` here")
 	}
 	// Without a quorum the last reports are no news, and nothing can be removed whoever is alive.
-	if _, alive := s.reports.live(time.Now())[name]; alive && !force && s.node.Quorum() {
+	if r, alive := s.reports.live(time.Now())[name]; alive && !r.Stopped && !force && s.node.Quorum() {
 		if err := s.node.MayRemove(ctx, name); err != nil {
 			return unknownMember(atRisk(err))
 		}
@@ -271,6 +284,12 @@ func (s *session) setLeaving(v bool) {
 	s.leaving = v
 	s.mu.Unlock()
 	poke(s.tellNow)
+}
+
+func (s *session) isStopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
 }
 
 func (s *session) isLeaving() bool {

@@ -81,6 +81,17 @@ func (p *placer) situations(now time.Time) []ownership.Situation {
 	return all
 }
 
+// yielded is why a router is Backup, of the reasons that the keeper has, to who asks how it lost a group.
+func yielded(reason string) string {
+	switch reason {
+	case "start":
+		return "its keeper was started"
+	case "fit again":
+		return "a fault, which is over"
+	}
+	return reason
+}
+
 // views is what a director knows of each candidate for a group.
 func views(state *fsm.State, live map[string]received, group string, now time.Time) []ownership.View {
 	var out []ownership.View
@@ -92,11 +103,17 @@ func views(state *fsm.State, live map[string]received, group string, now time.Ti
 			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
 			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim, Unproven: own.Unproven != "",
 		}
+		if r.Stopped {
+			v.Gone = "was stopped"
+		}
 		if v.Ready && own.Waiting {
 			v.Ready, v.Why = false, "a requirement of "+group+" has said nothing yet"
 		}
-		if own.State == "initialize" {
+		switch own.State {
+		case "initialize":
 			v.Fault = own.Reason
+		case "backup":
+			v.Yielded = yielded(own.Reason)
 		}
 		if !r.unreadySince.IsZero() {
 			v.Unready = now.Sub(r.unreadySince)

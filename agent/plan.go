@@ -38,6 +38,12 @@ func (s *session) planEverywhere(ctx context.Context, cfg fsm.Config, plan *api.
 		if m.Role == fsm.RoleWitness || name == s.cfg.Name {
 			continue
 		}
+		if s.reports.lost(name, time.Now()) { // nobody waits for it once more
+			mu.Lock()
+			plan.Unknown = append(plan.Unknown, name)
+			mu.Unlock()
+			continue
+		}
 		asking.Go(func() {
 			var k kernelPlan
 			err := s.ask(ctx, name, http.MethodPost, "/peer/plan", body, &k)

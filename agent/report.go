@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -48,6 +50,7 @@ type report struct {
 	NoRefusal    string                               `json:"no_refusal,omitempty"` // why it could keep no packets from its host
 	Joining      bool                                 `json:"joining,omitempty"`    // it has no vote yet
 	Leaving      bool                                 `json:"leaving,omitempty"`
+	Stopped      bool                                 `json:"stopped,omitempty"`    // its agent ends; this is the last report
 	Certificate  cluster.Certificate                  `json:"certificate,omitzero"` // by which the others know it
 	Links        []string                             `json:"links"`                // its interfaces, as the kernel calls them
 	Names        map[string]string                    `json:"names,omitempty"`      // what its agent file calls them
@@ -147,6 +150,21 @@ func (rs *reports) live(now time.Time) map[string]received {
 	return out
 }
 
+// stopped reports whether the last that came of a member is that its agent ends.
+func (rs *reports) stopped(name string) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	return rs.byName[name].Stopped
+}
+
+// lost reports whether a member was heard of once, and is not any more.
+func (rs *reports) lost(name string, now time.Time) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r, known := rs.byName[name]
+	return known && (r.Stopped || now.Sub(r.at) >= reportLife)
+}
+
 // everyReport returns the live reports of the others, and this director's own.
 func (s *session) everyReport(now time.Time) map[string]received {
 	all := s.reports.live(now)
@@ -158,6 +176,25 @@ func (s *session) everyReport(now time.Time) map[string]received {
 type refusal struct{ name, why string }
 
 func (r refusal) Error() string { return r.name + " " + r.why }
+
+// late is the error of a member that has not answered in time.
+type late struct{}
+
+func (late) Error() string { return "no answer in time" }
+
+func (late) Unwrap() error { return context.DeadlineExceeded }
+
+// unheard is the error of a call without its address, which is nothing that anybody could visit.
+func unheard(err error) error {
+	var u *url.Error
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return late{}
+	case errors.As(err, &u):
+		return u.Err
+	}
+	return err
+}
 
 // ask sends one request to another member's agent and decodes its answer into out, unless nil.
 func (s *session) ask(ctx context.Context, name, method, path string, body []byte, out any) error {
@@ -171,7 +208,7 @@ func (s *session) ask(ctx context.Context, name, method, path string, body []byt
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", name, err)
+		return fmt.Errorf("ask %s: %w", name, unheard(err))
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {

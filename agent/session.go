@@ -49,12 +49,14 @@ type session struct {
 	alive              alive
 	tellings           tellings
 	placed             placed
+	presence           presence
 	refusals           refusals
 	raising            raising
 	heard              bell          // rings when a report came
 	tellNow            chan struct{} // capacity 1: tell the others at once
 	warming, relieving atomic.Bool
 
+	opened  time.Time
 	aside   sync.WaitGroup // what runs beside the group
 	hashing sync.Mutex     // guards hashed
 	hashed  hashed
@@ -62,6 +64,7 @@ type session struct {
 	mu         sync.Mutex
 	ended      bool // the group has: nothing more is begun
 	leaving    bool
+	stopped    bool                    // the agent ends
 	results    map[string]track.Result // of the tracks, as they were told of last
 	unfit      map[string]time.Time    // group: since when a requirement forbids to own it
 	quorumSeen time.Time               // when this director was in the quorum last
@@ -78,7 +81,7 @@ type session struct {
 func (a *Agent) open(ctx context.Context) (*session, error) {
 	s := &session{
 		cfg: a.cfg.File, version: a.cfg.Version, log: a.cfg.Log, keeper: a.keeper, events: &a.events,
-		tellNow: make(chan struct{}, 1), warm: map[string]bool{},
+		opened: time.Now(), tellNow: make(chan struct{}, 1), warm: map[string]bool{},
 		unfit: map[string]time.Time{}, done: make(chan struct{}),
 	}
 	s.newNeeds()
@@ -178,9 +181,9 @@ func (s *session) follow(ctx context.Context) error {
 	defer tick.Stop()
 	heard, stop := s.heard.listen()
 	defer stop()
-	var seen keeper.Transition
 	for {
-		seen = s.tellTransitions(s.keeper.Status().Transitions, seen)
+		s.tellTransitions(s.keeper.Status().Transitions)
+		s.tellPresence(time.Now())
 		s.groups.Poke()
 		s.warmUp(ctx)
 		s.relieve(ctx)
@@ -202,21 +205,20 @@ func (s *session) follow(ctx context.Context) error {
 	}
 }
 
-// tellTransitions makes events of the keeper's transitions that came after the last one that was seen,
-// and returns the last. A new keeper counts from 1 again; its transitions are told by being later.
-func (s *session) tellTransitions(all []keeper.Transition, seen keeper.Transition) keeper.Transition {
+// tellTransitions makes events of the keeper's transitions that came after the last one that was told, in whatever
+// session that was. A new keeper counts from 1 again; its transitions are told by being later.
+func (s *session) tellTransitions(all []keeper.Transition) {
 	for _, t := range all {
-		if t.Seq <= seen.Seq && !t.At.After(seen.At) {
+		if seen := s.events.transition; t.Seq <= seen.Seq && !t.At.After(seen.At) {
 			continue
 		}
-		seen = t
+		s.events.transition = t
 		text := t.Group + " on " + s.cfg.Name + " is " + t.To + ", was " + t.From + ": " + t.Reason
 		if t.To == t.From {
 			text = t.Group + " on " + s.cfg.Name + ": " + t.Reason
 		}
 		s.events.put(api.Event{Time: t.At.UTC(), Director: s.cfg.Name, Kind: "vrrp", Name: t.Group, Text: text})
 	}
-	return seen
 }
 
 // announceSelf tells the cluster of this member's version and addresses, if they are news, and looks what the
@@ -263,7 +265,7 @@ func (s *session) report() report {
 	r.Ready = len(r.Reasons) == 0
 	r.Certificate = s.node.Certificate()
 	r.Joining = !s.node.Voter() && s.node.Removed() == nil
-	r.Leaving = s.isLeaving()
+	r.Leaving, r.Stopped = s.isLeaving(), s.isStopped()
 	for _, g := range s.keeper.Status().Groups {
 		own := describeGroup(g)
 		own.Hears = hears(state, g)
@@ -305,11 +307,17 @@ func (s *session) unready(state *fsm.State) []string {
 	if !s.node.Current() {
 		why = append(why, "has not caught up with the log")
 	}
+	if cut := s.unreached(time.Now()); cut != "" {
+		why = append(why, cut)
+	}
 	if err := s.node.Halted(); err != nil {
 		why = append(why, err.Error())
 	}
 	if err := s.node.Removed(); err != nil {
 		why = append(why, cluster.ErrRemoved.Error())
+	}
+	if s.isStopped() {
+		why = append(why, "was stopped")
 	}
 	if s.differs(state) {
 		why = append(why, "its state differs from the others' at the same log index")

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -37,6 +38,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
 		st.Directors = append(st.Directors, directorStatus(state.Members[name], live, highest))
 	}
+	s.sayStopped(&st)
 	if _, known := state.Members[s.cfg.Name]; !known && s.node.Removed() == nil { // the log has not come that far
 		self := s.self(fsm.Member{Name: s.cfg.Name, Role: s.cfg.Role})
 		st.Directors = append(st.Directors, directorStatus(self, live, highest))
@@ -64,6 +66,15 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	st.Warnings = append(st.Warnings, s.muteAgents(live, now)...)
 	st.Warnings = append(st.Warnings, s.disputes.lasting(time.Now())...)
 	return st, nil
+}
+
+// sayStopped says of directors that do not answer whether they were stopped, as they have said themselves.
+func (s *session) sayStopped(st *api.Status) {
+	for i, d := range st.Directors {
+		if d.Name != s.cfg.Name && s.reports.stopped(d.Name) {
+			st.Directors[i].State, st.Directors[i].Ready, st.Directors[i].Reasons = "unreachable", false, []string{"was stopped"}
+		}
+	}
 }
 
 func directorStatus(m fsm.Member, live map[string]received, highest uint64) api.DirectorStatus {
@@ -119,7 +130,34 @@ func groupStatus(state *fsm.State, live map[string]received, g fsm.Group, self s
 	case own.Heard != "":
 		st.Owner = memberAt(state, own.Heard) // its agent does not answer, but its adverts are heard
 	}
+	if st.Owner == "" {
+		st.Reason = cmp.Or(nobodyCan(state, live, g.Name), st.Reason)
+	}
 	return st
+}
+
+// nobodyCan says why no director that answers could own a group, or is empty.
+func nobodyCan(state *fsm.State, live map[string]received, group string) string {
+	who := map[string][]string{}
+	var reasons []string
+	for _, name := range director.Candidates(state) {
+		r, answers := live[name]
+		if !answers {
+			continue
+		}
+		why := r.Groups[group].cannot()
+		if why == "" {
+			return ""
+		}
+		if who[why] == nil {
+			reasons = append(reasons, why)
+		}
+		who[why] = append(who[why], name)
+	}
+	for i, why := range reasons {
+		reasons[i] = strings.Join(who[why], ", ") + " cannot: " + why
+	}
+	return strings.Join(reasons, "; ")
 }
 
 // routerStatus is what the keeper says of a group's routers.
@@ -204,6 +242,8 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 	for _, d := range st.Directors {
 		r := live[d.Name]
 		switch {
+		case d.State == "unreachable" && len(d.Reasons) > 0:
+			out = append(out, d.Name+" "+strings.Join(d.Reasons, "; "))
 		case d.State == "unreachable":
 			out = append(out, d.Name+" does not answer")
 		case r.Halted != "":

@@ -9,7 +9,7 @@ import (
 func (s *session) countVoters(st *api.Status, live map[string]received) {
 	for _, name := range s.node.Voters() {
 		st.Voters++
-		if _, alive := live[name]; alive {
+		if r, alive := live[name]; alive && !r.Stopped {
 			st.Answering++
 		}
 	}

@@ -206,8 +206,9 @@ type Explanation struct {
 	Reason    string        `json:"reason"` // of that epoch
 	Order     []string      `json:"order"`  // successors, best first
 	Moving    string        `json:"moving,omitempty"`
-	Members   []Attestation `json:"members"`   // by name
-	Decisions []Decision    `json:"decisions"` // the last ten, oldest first
+	NoQuorum  string        `json:"no_quorum,omitempty"` // that nothing can be decided, as the one who was asked knows it
+	Members   []Attestation `json:"members"`             // by name
+	Decisions []Decision    `json:"decisions"`           // the last ten, oldest first
 }
 
 // Attestation is what one member says of a group.

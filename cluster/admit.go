@@ -58,8 +58,8 @@ func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 
 // letIn has the leader admit a joiner, and waits a while for there to be one.
 func (n *Node) letIn(ctx context.Context, req joinRequest) (joinResponse, error) {
-	waiting, cancel := context.WithTimeout(ctx, n.cfg.patience())
-	defer cancel()
+	again, end := n.patience(ctx)
+	defer end()
 	for {
 		resp, err := joinResponse{}, errNotLeader
 		if n.IsLeader() {
@@ -71,9 +71,8 @@ func (n *Node) letIn(ctx context.Context, req joinRequest) (joinResponse, error)
 		if !errors.Is(err, errNotLeader) && !errors.As(err, &dial) {
 			return resp, err
 		}
-		pause(waiting, n.cfg.Heartbeat/20)
-		if waiting.Err() != nil {
-			return joinResponse{}, n.noLeader()
+		if err := again.pause(); err != nil {
+			return joinResponse{}, err
 		}
 	}
 }

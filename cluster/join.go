@@ -80,7 +80,8 @@ func Join(ctx context.Context, cfg Config, addr, tokenText string, progress func
 		return err
 	}
 	progress("asking " + target + " to let " + cfg.Name + " in")
-	resp, err := j.ask(ctx, target, t)
+	var resp joinResponse
+	slowly(progress, target+" has not answered yet", func() { resp, err = j.ask(ctx, target, t) })
 	for tries := 1; errors.Is(err, ErrUncertain) && tries < joinTries && ctx.Err() == nil; tries++ {
 		progress("the cluster elects another leader; asking again")
 		pause(ctx, cfg.Heartbeat)
@@ -94,6 +95,23 @@ func Join(ctx context.Context, cfg Config, addr, tokenText string, progress func
 	}
 	progress(fmt.Sprintf("%s is a member of cluster %s, its certificate is signed; it votes once it has caught up", cfg.Name, resp.ClusterID))
 	return install(cfg.DataDir, joinDir)
+}
+
+// slowly does something, and says that it is not done where that takes longer than a person waits without a word.
+func slowly(progress func(string), text string, do func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do()
+	}()
+	wait := time.NewTimer(time.Second)
+	defer wait.Stop()
+	select {
+	case <-done:
+	case <-wait.C:
+		progress(text)
+		<-done
+	}
 }
 
 // Joined is nil if the agent with this data directory is a member of the cluster that a token is for, and
@@ -277,7 +295,7 @@ func explainDial(target string, err error) error {
 	case errors.Is(err, unix.ECONNREFUSED):
 		return fmt.Errorf("%w: the host is there, but no agent of a cluster listens on that port; is the address a member's `bind`?", err)
 	case errors.As(err, &timeout) && timeout.Timeout():
-		return fmt.Errorf("%w: nothing answers; is the host up, and does every firewall on the way let %s/tcp through?", err, port)
+		return fmt.Errorf("%w: nothing answers; is the host up, is the address a member's `bind`, reached from here, and does every firewall on the way let %s/tcp through?", err, port)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -150,6 +151,16 @@ func (n *Node) progressOf(ctx context.Context, name string) (uint64, error) {
 	return p.Applied, err
 }
 
+// Reach asks a member's agent whether it is there, until ctx ends.
+func (n *Node) Reach(ctx context.Context, name string) error {
+	err := n.call(ctx, name, http.MethodGet, "/cluster/progress", nil, nil)
+	var dial *dialError
+	if errors.As(err, &dial) {
+		return dial
+	}
+	return err
+}
+
 func (n *Node) hasCaughtUp(ctx context.Context, name string) bool {
 	applied, err := n.progressOf(ctx, name)
 	return err == nil && applied+caughtUp >= n.State().Index
@@ -166,13 +177,13 @@ func voterIDs(servers []raft.Server) []string {
 	return ids
 }
 
-// reachableVoters counts the voters without one member, and those of them that answer.
-func (n *Node) reachableVoters(ctx context.Context, without string) (voters, answer int, err error) {
+// voters asks the voters without one member whether they answer.
+func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) {
 	servers, err := n.servers()
 	if err != nil {
-		return 0, 0, err
+		return voterSurvey{}, err
 	}
-	s := n.State()
+	s, seen := n.State(), voterSurvey{}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	for _, id := range voterIDs(servers) {
@@ -180,17 +191,19 @@ func (n *Node) reachableVoters(ctx context.Context, without string) (voters, ans
 		if m.Name == without && ok {
 			continue
 		}
-		voters++
+		seen.voters++
 		wg.Go(func() {
 			if ok && n.answers(ctx, m) {
-				mu.Lock()
-				answer++
-				mu.Unlock()
+				return
 			}
+			mu.Lock()
+			defer mu.Unlock()
+			seen.silent = append(seen.silent, cmp.Or(m.Name, id))
 		})
 	}
 	wg.Wait()
-	return voters, answer, nil
+	slices.Sort(seen.silent)
+	return seen, nil
 }
 
 func (n *Node) answers(ctx context.Context, m fsm.Member) bool {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,12 +35,12 @@ func (n *Node) affordable(ctx context.Context, name string) error {
 	if len(n.State().Members) == 1 {
 		return fmt.Errorf("%w: %s is its only member, and its data would go with it; force it to end the cluster", ErrQuorumAtRisk, name)
 	}
-	voters, answer, err := n.reachableVoters(ctx, name)
+	seen, err := n.voters(ctx, name)
 	if err != nil {
 		return err
 	}
-	if need := voters/2 + 1; answer < need {
-		return fmt.Errorf("%w: without %s it has %d voters and needs %d of them, but only %d answer; bring one back first, or force it", ErrQuorumAtRisk, name, voters, need, answer)
+	if need := seen.voters/2 + 1; seen.answer() < need {
+		return fmt.Errorf("%w: without %s it has %d voters and needs %d of them, but only %d answer; bring one back first, or force it", ErrQuorumAtRisk, name, seen.voters, need, seen.answer())
 	}
 	return nil
 }
@@ -47,8 +48,9 @@ func (n *Node) affordable(ctx context.Context, name string) error {
 // Remove ends another member's membership. It refuses, with the numbers, what would lose the
 // quorum, unless forced.
 func (n *Node) Remove(ctx context.Context, name string, force bool) error {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.patience())
-	defer cancel()
+	again, end := n.patience(ctx)
+	defer end()
+	ctx = again.ctx
 	var uncertain error
 	for {
 		err := errNotLeader
@@ -60,19 +62,14 @@ func (n *Node) Remove(ctx context.Context, name string, force bool) error {
 		var dial *dialError
 		switch {
 		case errors.Is(err, ErrUncertain): // the next leader knows
-			uncertain = err
+			uncertain, again.stubborn = err, true
 		case uncertain != nil && errors.Is(err, fsm.ErrNotFound):
 			return nil // it was there before
 		case !errors.Is(err, errNotLeader) && !errors.As(err, &dial):
 			return err
 		}
-		pause(ctx, n.cfg.Heartbeat/20)
-		switch {
-		case ctx.Err() == nil:
-		case uncertain != nil:
-			return uncertain
-		default:
-			return n.noLeader()
+		if err := again.pause(); err != nil {
+			return cmp.Or(uncertain, err)
 		}
 	}
 }

@@ -38,6 +38,7 @@ type Node struct {
 	store    *store
 	disk     *diskWatch
 	record   *record
+	opened   time.Time
 	recorded uint64      // what had been applied when this node started
 	blind    atomic.Bool // that is not known: there was no record
 	machine  *machine
@@ -77,7 +78,7 @@ func Open(cfg Config) (*Node, error) {
 		return nil, errors.New("this agent is in no cluster")
 	}
 	n := &Node{
-		cfg: cfg, log: cfg.Log, machine: newMachine(cfg.Log), done: make(chan struct{}),
+		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), done: make(chan struct{}),
 		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1),
 	}
 	n.life, n.end = context.WithCancel(context.Background())

@@ -29,6 +29,7 @@ type port struct {
 	log       hclog.Logger
 
 	raft, http *queue
+	came       atomic.Bool // a member has connected, for Raft
 
 	life context.Context // of handshakes
 	end  context.CancelFunc
@@ -135,6 +136,7 @@ func (p *port) shakeHands(raw net.Conn) {
 			_ = c.Conn.Close() // told by that
 			return
 		}
+		p.came.Store(true)
 		to = p.raft
 	}
 	c.peer = peer

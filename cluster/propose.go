@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -37,7 +38,7 @@ const maxEntry = 64 << 20
 
 // Propose has a command agreed on and applied. When it returns nil, a majority has it on disk, and
 // this node's own state shows it. A command that the cluster refuses comes back as that refusal,
-// whichever node leads. Without a leader it waits for one, at most ten heartbeats or until ctx ends;
+// whichever node leads. Without a leader it waits for one, as long as one may come about, at most ten heartbeats or until ctx ends;
 // where the leader is lost before it answers, the next one is asked, and the command takes effect once
 // all the same. What no leader answers in three times that is uncertain; so it is at once where the leader is
 // lost in a cluster whose feature level has no requests.
@@ -65,8 +66,8 @@ func (n *Node) Propose(ctx context.Context, c fsm.Command) error {
 func (n *Node) agree(ctx context.Context, c fsm.Command) (uint64, error) {
 	ctx, stop := context.WithTimeout(ctx, 3*n.cfg.patience()) // its process may be frozen, or its disk
 	defer stop()
-	waiting, cancel := context.WithTimeout(ctx, n.cfg.patience())
-	defer cancel()
+	again, end := n.patience(ctx)
+	defer end()
 	since := max(n.State().Index, 1) // 0 would say that it is the first time
 	var uncertain error
 	for {
@@ -82,19 +83,14 @@ func (n *Node) agree(ctx context.Context, c fsm.Command) (uint64, error) {
 		var dial *dialError
 		switch {
 		case errors.Is(err, ErrUncertain) && named && n.life.Err() == nil:
-			uncertain, waiting = err, ctx // the next leader will know
+			uncertain, again.ctx, again.stubborn = err, ctx, true // the next leader will know
 			request.Since = since
 			c = request
 		case !errors.Is(err, errNotLeader) && !errors.As(err, &dial):
 			return index, err
 		}
-		pause(waiting, n.cfg.Heartbeat/20)
-		switch {
-		case waiting.Err() == nil:
-		case uncertain != nil:
-			return 0, uncertain
-		default:
-			return 0, n.noLeader()
+		if err := again.pause(); err != nil {
+			return 0, cmp.Or(uncertain, err)
 		}
 	}
 }
@@ -122,11 +118,11 @@ func (n *Node) ask(ctx context.Context, entry []byte) (uint64, error) {
 
 // noLeader says how many voters answer, of those that are needed to elect one.
 func (n *Node) noLeader() error {
-	voters, answer, err := n.reachableVoters(n.life, "")
+	seen, err := n.voters(n.life, "")
 	if err != nil {
 		return fmt.Errorf("%w: %w; nothing was changed", ErrNoLeader, err)
 	}
-	return fmt.Errorf("%w: %d of %d voters answer, %d must reach each other; nothing was changed", ErrNoLeader, answer, voters, voters/2+1)
+	return seen.noLeader()
 }
 
 // append is what only the leader can do.

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -22,6 +23,9 @@ func TestALostQuorumIsSeenSoon(t *testing.T) {
 		t.Run(who, func(t *testing.T) {
 			ns := three(t)
 			makeLead(t, ns[0], ns)
+			if d := ns[1].leaderless(time.Now()); d != 0 && ns[1].Leader() != "" {
+				t.Errorf("with a leader: none for %v", d)
+			}
 			stays, dead := ns[0], ns[1:]
 			if who == "a follower" {
 				stays, dead = ns[2], ns[:2]
@@ -48,6 +52,19 @@ func TestALostQuorumIsSeenSoon(t *testing.T) {
 			}
 			if took := time.Since(began); took > 15*beat {
 				t.Errorf("to say so took %v", took)
+			}
+			if others := dead[0].cfg.Name + ", " + dead[1].cfg.Name + " do not answer"; !strings.Contains(err.Error(), others) || !strings.Contains(err.Error(), "quorate recover") {
+				t.Errorf("neither who is missing nor what to do: %v", err)
+			}
+			vain, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			select {
+			case err := <-stays.hopeless(vain):
+				if !errors.Is(err, ErrNoLeader) {
+					t.Errorf("what is in vain: %v", err)
+				}
+			case <-vain.Done():
+				t.Error("a change is waited for as long as there is time")
 			}
 			if stays.State().Members["a"].Draining {
 				t.Error("it took effect")

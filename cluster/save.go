@@ -78,8 +78,8 @@ func (n *Node) CatchUp(ctx context.Context) (time.Time, error) {
 func (n *Node) agreedPoint(ctx context.Context) (point, error) {
 	ctx, stop := context.WithTimeout(ctx, 3*n.cfg.patience())
 	defer stop()
-	waiting, cancel := context.WithTimeout(ctx, n.cfg.patience())
-	defer cancel()
+	again, end := n.patience(ctx)
+	defer end()
 	for {
 		if err := errors.Join(n.Removed(), n.Halted()); err != nil {
 			return point{}, err
@@ -94,9 +94,8 @@ func (n *Node) agreedPoint(ctx context.Context) (point, error) {
 		if !errors.Is(err, errNotLeader) && !errors.Is(err, ErrUncertain) && !errors.As(err, &dial) { // a question has no effect
 			return at, err
 		}
-		pause(waiting, n.cfg.Heartbeat/20)
-		if waiting.Err() != nil {
-			return point{}, n.noLeader()
+		if err := again.pause(); err != nil {
+			return point{}, err
 		}
 	}
 }

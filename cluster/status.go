@@ -117,6 +117,9 @@ func (n *Node) Voter() bool {
 	return false
 }
 
+// Reached reports whether any other member has connected to this one since it runs.
+func (n *Node) Reached() bool { return n.port != nil && n.port.came.Load() }
+
 // Voters returns the names of the members that count for the quorum, as Raft knows them.
 func (n *Node) Voters() []string {
 	servers, err := n.servers()

@@ -202,18 +202,51 @@ func (k *Link) Mute() bool {
 }
 
 // Answers reports whether the keeper does not hang. One that is not there is not frozen: what it had is taken
-// up by the next.
+// up by the next. It may be asked about each of a thousand groups at once: who asks while an answer is awaited waits for
+// that one.
 func (k *Link) Answers(ctx context.Context, within time.Duration) bool {
-	k.mu.Lock()
-	c := k.dialed
-	k.mu.Unlock()
-	if c == nil {
-		return true
-	}
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
+	k.mu.Lock()
+	c, other := k.dialed, k.asked
+	if c == nil {
+		k.mu.Unlock()
+		return true
+	}
+	own := &answer{from: c, done: make(chan struct{})}
+	if other == nil {
+		k.asked = own
+	}
+	k.mu.Unlock()
+	if other != nil && other.from == c && other.wait(ctx) {
+		return true
+	}
 	_, err := c.Status(ctx)
-	return !errors.Is(err, context.DeadlineExceeded)
+	own.ok = !errors.Is(err, context.DeadlineExceeded)
+	close(own.done)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.asked == own {
+		k.asked = nil
+	}
+	return own.ok
+}
+
+// answer is one that is awaited from the keeper.
+type answer struct {
+	from *keeper.Client
+	done chan struct{} // closed when it came, or comes no more
+	ok   bool          // then
+}
+
+// wait waits for an answer that another has asked for. One that did not come says nothing to who has more time.
+func (a *answer) wait(ctx context.Context) bool {
+	select {
+	case <-a.done:
+		return a.ok
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // Ordered are the groups that the keeper is to run.

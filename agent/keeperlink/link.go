@@ -42,6 +42,7 @@ type Link struct {
 	dialed *keeper.Client // is connected, whether it has answered yet or not
 	client *keeper.Client // has answered
 	last   keeper.Status
+	asked  *answer       // that is awaited; nil: nobody asks whether it hangs
 	order  *keeper.Order // what the keeper is to do; it is told again after each connect
 	ending bool          // the keeper is told to stop: no other is started
 	news   chan struct{} // capacity 1

@@ -151,3 +151,42 @@ func TestAKeeperThatIsFrozenWhenControlStartsIsMuteAndDoesNotAnswer(t *testing.T
 		t.Error("it is let go, and mute")
 	}
 }
+
+func TestWhoAsksWhileAnAnswerIsAwaitedWaitsForThatOne(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "k")
+	l, err := net.Listen("unix", socket) // whose keeper answers nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := keeper.Dial(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	k := New(socket, nil, hclog.NewNullLogger())
+	k.dialed = c
+	for name, tt := range map[string]struct {
+		other answer
+		want  bool
+	}{
+		"it came":                        {answer{from: c, ok: true}, true},
+		"it did not":                     {answer{from: c}, false},
+		"it came from the keeper before": {answer{ok: true}, false},
+	} {
+		tt.other.done = make(chan struct{})
+		k.asked = &tt.other
+		go close(tt.other.done)
+		within := 20 * time.Millisecond
+		if tt.want {
+			within = time.Minute
+		}
+		if got := k.Answers(t.Context(), within); got != tt.want {
+			t.Errorf("%s: the keeper answers: %v", name, got)
+		}
+	}
+	k.asked = nil
+	if k.Answers(t.Context(), 20*time.Millisecond) || k.asked != nil {
+		t.Errorf("nobody asks, and it waits for %+v", k.asked)
+	}
+}

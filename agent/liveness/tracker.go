@@ -190,6 +190,24 @@ func (t *Tracker) Unreached(targets []probe.Target, now time.Time) time.Duration
 	return d
 }
 
+// Doubted is for how long the target has not answered that has not for the shortest time of those which have not for longer
+// than least; 0 if there is none.
+func (t *Tracker) Doubted(least time.Duration, now time.Time) time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.look(now)
+	shortest := time.Duration(0)
+	for _, at := range t.reached {
+		if at.IsZero() {
+			continue
+		}
+		if d := t.silence(at, now); d > least && (shortest == 0 || d < shortest) {
+			shortest = d
+		}
+	}
+	return shortest
+}
+
 func (t *Tracker) unreached(targets []probe.Target, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -176,3 +176,26 @@ func TestAnAnswerAfterASilenceIsToldOf(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoHasJustMissedAnAnswerIsDoubtedAndNotWhoIsSilentForLong(t *testing.T) {
+	h := newHistory(t)
+	a, b, never := target("192.0.2.2"), target("192.0.2.3"), target("192.0.2.4")
+	h.Watch([]probe.Target{a, b, never})
+	h.Asked(a, h.now, nil)
+	h.Asked(b, h.now, nil)
+	doubted := func(want time.Duration) {
+		t.Helper()
+		if got := h.Doubted(Every*3/2, h.now); got != want {
+			t.Errorf("after %v: doubted for %v, want %v", h.now.Sub(h.start), got, want)
+		}
+	}
+	h.run(Every, "p")
+	doubted(0)
+	h.run(Every, "p")
+	doubted(2 * Every)
+	h.run(8*Every, "p")
+	h.Answered(b, h.now)
+	doubted(10 * Every)
+	h.run(2*Every, "p")
+	doubted(2 * Every) // b, of the two
+}

@@ -3,8 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/api"
 )
 
 func eventsCommand(c *cli) *cobra.Command {
@@ -23,8 +26,11 @@ func eventsCommand(c *cli) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if !c.json() { // what the keeper did comes here a moment after what the log says of it
+					slices.SortStableFunc(events, func(a, b api.Event) int { return a.Time.Compare(b.Time) })
+				}
 				for _, e := range events {
-					after = e.Sequence
+					after = max(after, e.Sequence)
 					if c.json() {
 						err = out.Encode(e)
 					} else {

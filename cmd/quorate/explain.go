@@ -44,6 +44,9 @@ func printExplanation(w io.Writer, e api.Explanation) error {
 	if e.Moving != "" {
 		fmt.Fprintf(w, "  moving to %s\n", e.Moving)
 	}
+	if e.NoQuorum != "" {
+		fmt.Fprintf(w, "! %s\n", e.NoQuorum)
+	}
 	fmt.Fprintln(w)
 	if err := table(w, func(w io.Writer) { printAttestations(w, e.Members) }); err != nil {
 		return err

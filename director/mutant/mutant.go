@@ -17,5 +17,6 @@ const (
 	NoLifetime  = "no-lifetime"  // the kernel keeps an address that nobody renews
 	Mute        = "mute"         // nobody announces where an address is
 	NoRevert    = "no-revert"    // a change that nobody confirmed stays
+	EarlyLevel  = "early-level"  // a leader writes what a level brings before the cluster has it
 	PoisonEnds  = "poison-ends"  // an entry that cannot be applied ends control
 )

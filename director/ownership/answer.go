@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -49,15 +50,20 @@ func (s *step) renew() {
 	}
 }
 
-// answerAttest says what this director knows. That it owns the group it says only if its keeper lives.
+// answerAttest says what this director knows. That it owns the group, or hears somebody, it says only if its keeper lives:
+// one that is frozen hears nobody any more, and does not say so.
 func (s *step) answerAttest(q Asked) {
-	if s.Keeper.Part != Owner {
-		s.begin(Reply{ID: q.ID, Word: s.attest(q)})
+	word := s.attest(q)
+	if !word.Owns && !slices.ContainsFunc(word.Hears, func(name string) bool { return name != "" }) {
+		s.begin(Reply{ID: q.ID, Word: word})
 		return
 	}
 	s.await(func(id uint64) Action { return Verify{id, verifyLimit} }, func(s *step, d Done) {
 		a := s.attest(q)
 		a.Owns, a.Stays = a.Owns && d.OK, a.Stays && d.OK
+		if !d.OK {
+			a.Hears = nil
+		}
 		s.begin(Reply{ID: q.ID, Word: a})
 		if q.Owns && a.Stays && s.contests[q.From] == nil {
 			s.after(concedes, (*step).renew)

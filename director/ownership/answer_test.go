@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 )
@@ -14,20 +15,31 @@ var near = [][]string{{"d1", "d3"}, {"d1", "d3"}}
 
 func TestADirectorSaysWhatItKnowsOfAGroup(t *testing.T) {
 	s := newStory(t)
-	s.asked("d3", Question{Kind: Attest})
-	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", "d1"}, Reaches: near}})
+	says := func(want Attestation) {
+		t.Helper()
+		s.asked("d3", Question{Kind: Attest})
+		s.done(Verify{}, Done{OK: true})
+		s.begun = slices.DeleteFunc(s.begun, func(a Action) bool { _, is := a.(Reply); return !is }) // it looks after the silent router as well
+		s.does(Reply{Word: want})
+	}
+	says(Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", "d1"}, Reaches: near})
 
 	s.Keeper.Routers[1].Silent = true
 	s.member("d1").Unheard, s.member("d1").Unreached = GoneAfter, []time.Duration{GoneAfter, -1}
 	s.Keeper.Routers[0].Age = 0
-	s.asked("d3", Question{Kind: Attest})
-	s.begun = s.begun[:1] // it looks after the silent router as well
-	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", ""}, Reaches: [][]string{{"d3"}, {"d3"}}, Gone: []string{"d1"}}})
+	says(Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", ""}, Reaches: [][]string{{"d3"}, {"d3"}}, Gone: []string{"d1"}})
 
 	s = newStory(t)
 	s.member("d1").Unheard, s.member("d1").Unreached, s.OnTime = GoneAfter, nil, false
+	says(Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", "d1"}}) // it was late itself
+}
+
+func TestWhatAKeeperHeardThatIsFrozenNowIsNotSaid(t *testing.T) {
+	s := newStory(t)
 	s.asked("d3", Question{Kind: Attest})
-	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Hears: []string{"d1", "d1"}}}) // it was late itself
+	s.does(Verify{})
+	s.done(Verify{}, Done{Err: errors.New("frozen")})
+	s.does(Reply{Word: Attestation{Epoch: 4, Named: "d1", Reaches: near}})
 }
 
 func TestAnOwnerSaysToWhomItWouldGiveTheGroupUp(t *testing.T) {
@@ -50,7 +62,7 @@ func TestAnOwnerSaysToWhomItWouldGiveTheGroupUp(t *testing.T) {
 	s.asked("d1", Question{Kind: Attest})
 	s.does(Verify{})
 	s.done(Verify{}, Done{Err: errors.New("frozen")})
-	owns.Owns, owns.Stays = false, false
+	owns.Owns, owns.Stays, owns.Hears = false, false, nil
 	s.does(Reply{Word: owns})
 }
 

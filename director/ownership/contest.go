@@ -13,7 +13,7 @@ const (
 	contestAfter = 300 * time.Millisecond
 	// contestAgain is how long to wait before that is looked at once more.
 	contestAgain = 200 * time.Millisecond
-	// contestLimit is how long the rival and the segments may take where they are farther apart than [surveyLimit]:
+	// contestLimit is how long the rival may take where it is farther away than [surveyLimit]:
 	// no timer waits for that answer.
 	contestLimit = time.Second
 )
@@ -75,7 +75,7 @@ func (s *step) contend(rival string, c *contest) {
 	s.survey([]string{rival}, routers, min(surveyLimit<<min(c.tries, 2), contestLimit), nil, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		s.after(contestAgain, func(*step) { c.busy = false })
 		word, ok := words[rival]
-		if !ok {
+		if m, _ := s.member(rival); !ok && m.Unheard < GoneAfter { // it is there, and farther away
 			c.tries++
 		}
 		if ok && s.contests[rival] == c && slices.Contains(s.rivals(), rival) {
@@ -102,7 +102,9 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 			c.apart = true
 			s.warn("contest", fmt.Sprintf("%s and %s own %s, each on a side of its own: no segment joins them", s.Self, rival, s.Group))
 		}
-	case !word.Owns || !word.Stays:
+	case !word.Owns: // its keeper is frozen, and lets the addresses go without a word
+		s.renew()
+	case !word.Stays:
 	case s.contestedWith(rival, word.Epoch, word.Named, word.Place) == rival:
 		text := fmt.Sprintf("%s gives %s up to %s, which %s", s.Self, s.Group, rival, s.because(rival, word))
 		s.await(func(id uint64) Action { return Concede{id} }, func(s *step, d Done) {

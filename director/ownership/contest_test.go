@@ -64,7 +64,6 @@ func TestOfTwoOwnersTheOneThatTheHighestEpochNamesStays(t *testing.T) {
 		{"this one, by its own log, which is newer", stays(3, "d1"), false},
 		{"the other, by its log, which is newer", stays(5, "d1"), true},
 		{"neither, by the other's log, which is newer: the order decides", stays(5, "d3"), true},
-		{"the other, which has let go", Attestation{Epoch: 5, Named: "d1"}, false},
 		{"the other, which does not say that it stays", Attestation{Owns: true, Epoch: 5, Named: "d1"}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -138,9 +137,23 @@ func TestAnOwnerThatDoesNotAnswerIsAskedAgain(t *testing.T) {
 	s.does()
 	s.pass(contestAgain)
 	s.does(Ask{To: "d1", Question: s.attests()}, probes("out", "in"))
+	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
 	s.pass(2*surveyLimit - 1) // it may be far away
-	s.joins(stays(9, "d1"))
+	s.says("d1", stays(9, "d1"))
 	s.does(Concede{})
+}
+
+func TestAnOwnerThatWasSilentIsNotTakenForFarAway(t *testing.T) {
+	s := contested(t)
+	s.member("d1").Unheard = GoneAfter // what it was asked is lost on a path that is cut
+	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
+	s.pass(surveyLimit)
+	s.member("d1").Unheard = 0
+	s.pass(contestAgain)
+	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
+	s.begun = nil
+	s.pass(surveyLimit + contestAgain)
+	s.does(Ask{To: "d1", Question: s.attests()}, probes("out", "in"))
 }
 
 func TestWhoStaysAnnouncesAgainWhenTheOtherHasLetGo(t *testing.T) {
@@ -151,6 +164,12 @@ func TestWhoStaysAnnouncesAgainWhenTheOtherHasLetGo(t *testing.T) {
 	s.look()
 	s.does(Renew{})
 	s.quiesces()
+}
+
+func TestWhoseRivalHasAFrozenKeeperAnnouncesAgain(t *testing.T) {
+	s := contested(t)
+	s.joins(Attestation{Epoch: 5, Named: "d1"})
+	s.does(Renew{})
 }
 
 func TestAConcessionThatTheKeeperDoesNotMakeIsTriedAgainInSilence(t *testing.T) {

@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
@@ -21,7 +22,14 @@ type Leader struct {
 	intents map[string]intentSeen
 	dropped map[string]time.Time // group: when a move of it came to nothing
 	ordered map[string]time.Time // group: when its successors were last put into another order
+	lost    map[string]lost      // group: why the owner that the log names is not Active any more
 	wishes  Wishes
+}
+
+// lost is the first cause since the owner of an epoch was Active.
+type lost struct {
+	epoch uint64
+	why   string
 }
 
 type intentSeen struct {
@@ -31,7 +39,7 @@ type intentSeen struct {
 
 // NewLeader returns what a director that leads from now on remembers: nothing yet.
 func NewLeader(name string, now time.Time) *Leader {
-	return &Leader{name: name, since: now, intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, ordered: map[string]time.Time{}}
+	return &Leader{name: name, since: now, intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, ordered: map[string]time.Time{}, lost: map[string]lost{}}
 }
 
 // Look completes what is known of all groups, of which only Group, Log, Placement and Views need be set. Silent is
@@ -46,6 +54,7 @@ func (l *Leader) Look(now time.Time, all []Situation, silent map[string]time.Dur
 			v := &s.Views[j]
 			v.Silent, v.Score = silent[v.Name], v.Score+s.Placement.Scores[v.Name]
 		}
+		s.Lost = l.loss(*s)
 		shares[i] = ShareOf(*s)
 	}
 	load, plan := Loads(shares), Spread(shares)
@@ -54,6 +63,24 @@ func (l *Leader) Look(now time.Time, all []Situation, silent map[string]time.Dur
 		s.Load, s.Spread = load, plan[s.Group]
 		s.Wished = l.wishes.Look(s.Group, s.Log.Epoch, Wished(*s), now)
 	}
+}
+
+// loss returns why the owner that the log names is not Active any more, or nothing: a fault may have come and gone
+// before another has taken over.
+func (l *Leader) loss(s Situation) string {
+	v := find(s.Views, s.Log.Owner)
+	known := l.lost[s.Group]
+	switch {
+	case v == nil || v.Alive && v.Active:
+		delete(l.lost, s.Group)
+		return ""
+	case known.epoch == s.Log.Epoch && known.why != "":
+		return known.why
+	case !v.Alive:
+		return ""
+	}
+	l.lost[s.Group] = lost{s.Log.Epoch, cmp.Or(v.Fault, v.Yielded)}
+	return l.lost[s.Group].why
 }
 
 // age returns how long this leader has seen the group's intent.

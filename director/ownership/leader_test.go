@@ -78,3 +78,30 @@ func TestTheOrderOfSuccessorsIsLeftAloneForAWhile(t *testing.T) {
 		t.Error("the order is not set at once, then not before a second, then again")
 	}
 }
+
+func TestWhoLostAGroupIsNamedWithTheReason(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		looks []View // of d1, which the log names
+		want  string
+	}{
+		{"a fault that lasts", []View{{Alive: true, Active: true}, {Alive: true, Fault: "link wan down"}}, "d1 cannot own it: link wan down; VRRP elected it"},
+		{"a fault that came and went", []View{{Alive: true, Fault: "link wan down"}, {Alive: true, Yielded: "a fault, which is over"}}, "d1 lost it: link wan down; VRRP elected it"},
+		{"a better advert", []View{{Alive: true, Yielded: "better advert from 192.0.2.3"}}, "d1 lost it: better advert from 192.0.2.3; VRRP elected it"},
+		{"a fault of before it was Active again", []View{{Alive: true, Fault: "link wan down"}, {Alive: true, Active: true}, {Alive: true}}, "VRRP elected it"},
+		{"it is gone", []View{{Alive: true, Fault: "link wan down"}, {}}, "d1 is gone, VRRP elected it"},
+		{"nothing is known", []View{{Alive: true}}, "VRRP elected it"},
+	} {
+		l := leads()
+		l.log.Intent = nil
+		for i, d1 := range tt.looks {
+			d1.Name = "d1"
+			all := []Situation{{Group: "g", Log: l.log, Views: []View{d1, {Name: "d3", Alive: true, Ready: true, Active: i == len(tt.looks)-1, Epoch: 4}}}}
+			l.Look(l.now, all, nil)
+			c, ok := l.Decide(l.now, all[0]).(fsm.SetOwner)
+			if last := i == len(tt.looks)-1; ok != last || last && c.Reason != tt.want {
+				t.Errorf("%s, look %d: %+v, want %q", tt.name, i, c, tt.want)
+			}
+		}
+	}
+}

@@ -147,7 +147,17 @@ func (s *step) attests() Question {
 // survey asks members and the segments of routers, all at once. Then is called once with all that was said:
 // words by member, without those that did not answer, and segments by router. Each, if any, is called with
 // each word at once, of which the last may be what was waited for.
-func (s *step) survey(members, routers []string, within time.Duration, each func(s *step, from string, word Attestation, last bool), then func(s *step, words map[string]Attestation, segments map[string]Segment)) {
+func (s *step) survey(members, routers []string, within time.Duration, each eachWord, then surveyed) {
+	s.surveyEach(members, routers, within, each, nil, then)
+}
+
+type (
+	eachWord func(s *step, from string, word Attestation, last bool)
+	surveyed func(s *step, words map[string]Attestation, segments map[string]Segment)
+)
+
+// surveyEach is survey. Answered, if any, is called with what the segments say at once.
+func (s *step) surveyEach(members, routers []string, within time.Duration, each eachWord, answered func(s *step, segments []Segment, last bool), then surveyed) {
 	words, segments := map[string]Attestation{}, map[string]Segment{}
 	open := len(members)
 	if len(routers) > 0 {
@@ -170,10 +180,13 @@ func (s *step) survey(members, routers []string, within time.Duration, each func
 		})
 	}
 	if len(routers) > 0 {
-		s.await(func(id uint64) Action { return Probe{id, routers, within} }, func(s *step, d Done) {
+		s.await(func(id uint64) Action { return Probe{id, routers, min(within, surveyLimit)} }, func(s *step, d Done) {
 			s.note(d.Segments)
 			for _, seg := range d.Segments {
 				segments[seg.Router] = seg
+			}
+			if answered != nil {
+				answered(s, d.Segments, open == 1)
 			}
 			done(s)
 		})

@@ -42,6 +42,8 @@ func MayMove(w MoveWanted) MoveAnswer {
 		return MoveAnswer{Refuse: fmt.Sprintf("%s is moving to %s just now (%s): ask again when that is over", w.Group, w.Log.Intent.To, w.Log.Intent.Reason)}
 	case w.Log.Intent != nil:
 		return MoveAnswer{}
+	case w.Log.Owner == "" && unable(*v) != "":
+		return MoveAnswer{Refuse: fmt.Sprintf("nobody owns %s yet, and %s", w.Group, unable(*v))}
 	case w.Log.Owner == "":
 		return MoveAnswer{Refuse: fmt.Sprintf("nobody owns %s yet, so there is nothing to move", w.Group)}
 	case w.Log.Owner == w.To:
@@ -63,6 +65,8 @@ func unable(v View) string {
 	switch {
 	case !v.Alive:
 		return v.Name + " does not answer"
+	case v.Gone != "":
+		return v.Name + " " + v.Gone
 	case v.Draining:
 		return fmt.Sprintf("%s drains: `quorate enable director %s` ends that", v.Name, v.Name)
 	case v.Fault != "":

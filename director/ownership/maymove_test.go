@@ -43,12 +43,18 @@ func TestAMoveThatIsAskedForIsDoneOrRefusedWithItsReason(t *testing.T) {
 		{"a witness", func(w *MoveWanted) { w.To, w.Role = "w", fsm.RoleWitness }, MoveAnswer{}, "", "w is a witness"},
 		{"not ready", func(w *MoveWanted) { w.Views = with(cold) }, MoveAnswer{}, "yes", "d2 is not ready: cold"},
 		{"it does not answer", func(w *MoveWanted) { w.Views = with(func(v *View) { v.Alive, v.Ready = false, false }) }, MoveAnswer{}, "", "d2 does not answer"},
+		{"it was stopped", func(w *MoveWanted) { w.Views = with(func(v *View) { v.Gone, v.Ready = "was stopped", false }) }, MoveAnswer{}, "", "d2 was stopped"},
 		{"it drains", func(w *MoveWanted) { w.Views = with(func(v *View) { v.Draining = true }) }, MoveAnswer{}, "", "enable director d2"},
 		{"its link is down", func(w *MoveWanted) { w.Views = with(func(v *View) { v.Fault = "link down" }) }, MoveAnswer{}, "", "cannot own it: link down"},
 		{"it misses a requirement", func(w *MoveWanted) { w.Views = with(func(v *View) { v.Unfit = "db fails" }) }, MoveAnswer{}, "", "may not own it: db fails"},
 		{"it moves elsewhere", func(w *MoveWanted) { w.Log = intent("d3") }, MoveAnswer{}, "", "moving to d3 just now (d1 drains)"},
 		{"it moves there already", func(w *MoveWanted) { w.Log = intent("d2") }, MoveAnswer{}, "wait", ""},
 		{"nobody owns it", func(w *MoveWanted) { w.Log, w.Views = fsm.Ownership{}, []View{well("d1"), well("d2")} }, MoveAnswer{}, "", "nobody owns g yet"},
+		{"nobody owns it, and it may not", func(w *MoveWanted) {
+			v := well("d2")
+			v.Fault = "track up fails"
+			w.Log, w.Views = fsm.Ownership{}, []View{well("d1"), v}
+		}, MoveAnswer{}, "", "nobody owns g yet, and d2 cannot own it: track up fails"},
 		{"the log's owner does not serve", func(w *MoveWanted) {
 			w.To, w.Views = "d1", []View{well("d1"), well("d2"), well("d3")}
 		}, MoveAnswer{}, "", "does not serve"},

@@ -13,13 +13,15 @@ import (
 // View is what the leader knows of one director and one group.
 type View struct {
 	Name     string
-	Alive    bool // it reported lately
+	Alive    bool   // it reported lately
+	Gone     string // why it will not answer though it reported lately, or empty
 	Ready    bool
 	Why      string // it is not ready
 	Draining bool
 	Active   bool          // its VRRP router is Active
 	Epoch    uint64        // that it knows the group to be in
 	Unready  time.Duration // how long it has not been ready
+	Yielded  string        // why its VRRP router became Backup, or empty
 	Fault    string        // why its routers cannot work, or empty
 	Unfit    string        // the requirement of the group that it does not meet, or empty
 	Score    int           // of the group's preferences; more is better
@@ -45,6 +47,7 @@ type Situation struct {
 	Spread    string         // whom [Spread] would have it on, if on another than its owner
 	Sound     bool           // who is silent to the leader is silent by itself: see [Sound]
 	Age       time.Duration  // how long the intent, if there is one, has been in the log
+	Lost      string         // why the owner that the log names is not Active any more, as far as it is known
 	Wished    time.Duration  // how long the policy has wished the group on the same other director: see [Wishes]
 }
 
@@ -70,7 +73,7 @@ const (
 // the order of successors. Placement is sticky: while neither need nor wish is there, nothing moves.
 func Place(s Situation) Decision {
 	s.Views = slices.SortedFunc(slices.Values(s.Views), func(a, b View) int { return strings.Compare(a.Name, b.Name) })
-	if d := confirm(s.Group, s.Log, s.Views); d != nil {
+	if d := confirm(s); d != nil {
 		return Decision{Confirm: d}
 	}
 	if i := s.Log.Intent; i != nil {
@@ -98,7 +101,8 @@ func (s Situation) move(to, why string) Decision {
 
 // confirm names a director that is Active without the log's order, once the director that the log
 // names no longer says that it owns.
-func confirm(group string, g fsm.Ownership, views []View) *fsm.SetOwner {
+func confirm(s Situation) *fsm.SetOwner {
+	g, views := s.Log, s.Views
 	var active []string
 	for _, v := range views {
 		// Who does not know the epoch yet tells of the time before it.
@@ -121,8 +125,10 @@ func confirm(group string, g fsm.Ownership, views []View) *fsm.SetOwner {
 		reason = g.Owner + " is gone, VRRP elected it"
 	case old.Fault != "":
 		reason = fmt.Sprintf("%s cannot own it: %s; VRRP elected it", old.Name, old.Fault)
+	case s.Lost != "":
+		reason = fmt.Sprintf("%s lost it: %s; VRRP elected it", old.Name, s.Lost)
 	}
-	return &fsm.SetOwner{Group: group, Owner: active[0], Epoch: g.Epoch + 1, Reason: reason}
+	return &fsm.SetOwner{Group: s.Group, Owner: active[0], Epoch: g.Epoch + 1, Reason: reason}
 }
 
 // successors keeps the order that there is, puts who is fit before who is not, then who is pinned before who

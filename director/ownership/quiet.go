@@ -1,7 +1,6 @@
 package ownership
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -32,6 +31,7 @@ type quiet struct {
 	lives    string    // who said last that it owns the group, which its keeper had confirmed
 	lived    time.Time // when it did
 	alone    time.Time // since when this director is cut off, while another could own the group and none does
+	relief   relief
 	half     time.Time // since when an owner that is silent serves on one segment of the group, and nobody on another
 	suspect  string    // the owner that was found cut off the last time
 	choice   *Guarding // what was decided last; nil: nothing is silent
@@ -65,7 +65,7 @@ func (s *step) lookQuiet() {
 		s.quiet.again, s.quiet.alone, s.quiet.half = false, time.Time{}, time.Time{}
 		s.release()
 		if s.quiet.choice != nil {
-			s.quiet.choice, s.quiet.suspect, s.quiet.told = nil, "", Take
+			s.quiet.choice, s.quiet.suspect, s.quiet.told, s.quiet.relief = nil, "", Take, relief{}
 		}
 		return
 	}
@@ -84,7 +84,7 @@ func (s *step) lookQuiet() {
 	}
 	s.quiet.again = true
 	s.quiet.owned = s.owners()
-	s.survey(s.others(), silent, within, (*step).heard, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+	s.surveyEach(s.others(), silent, within, (*step).heard, (*step).found, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		pause := s.Keeper.Interval
 		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
 		if len(still) > 0 {
@@ -119,7 +119,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	}
 	switch {
 	case g.Choice != Relieve:
-		s.quiet.suspect = ""
+		s.quiet.suspect, s.quiet.relief = "", relief{}
 	case g.Owner != s.quiet.suspect: // in a move, the segment may have answered before it and the member after it
 		s.quiet.suspect, pause = g.Owner, 0
 		g.Choice = Hold
@@ -137,6 +137,9 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		s.outlive(&g)
 	case Relieve:
 		s.hold(2*s.Keeper.Interval + 2*surveyLimit) // a claim is not held
+		if s.quiet.relief.owner != g.Owner {
+			s.quiet.relief = relief{g.Owner, s.now}
+		}
 		s.relieve(g.Owner)
 	case Take:
 		s.release()
@@ -151,21 +154,34 @@ func (s *step) waits(g Guarding) Guarding {
 		s.quiet.alone = time.Time{}
 		return g
 	}
+	limit := 2*s.Keeper.Interval + 2*surveyLimit
 	if s.quiet.alone.IsZero() {
 		s.quiet.alone = s.now
+		s.after(limit, (*step).waited)
 	}
-	if s.now.Sub(s.quiet.alone) > 2*s.Keeper.Interval+2*surveyLimit {
+	if s.now.Sub(s.quiet.alone) >= limit {
 		return Guarding{Take, "", "no member owns it"}
 	}
 	return g
 }
 
+// waited ends that at once, and not at the end of the next survey: that may wait for who does not answer.
+func (s *step) waited() {
+	if g := s.quiet.choice; g == nil || s.quiet.alone.IsZero() || s.waits(*g).Choice != Take {
+		return
+	}
+	s.quiet.choice = &Guarding{Take, "", "no member owns it"}
+	s.release()
+}
+
 // ownsSince returns a member that answered a survey and has reported since then that it owns the group, or "". What
-// one reported before it may be over: that its keeper does not own the group any more is what the survey found.
+// one reported before it may be over: that its keeper does not own the group any more is what the survey found. One that
+// is not on the segment does not serve there, whatever it has taken.
 func (s *step) ownsSince(words map[string]Attestation) string {
-	for _, name := range s.owners() {
-		if _, answered := words[name]; answered && !slices.Contains(s.quiet.owned, name) {
-			return name
+	for _, m := range s.Members {
+		_, answered := words[m.Name]
+		if answered && m.Alive && m.Part == Owner && s.near(m) && !slices.Contains(s.quiet.owned, m.Name) {
+			return m.Name
 		}
 	}
 	return ""
@@ -174,8 +190,10 @@ func (s *step) ownsSince(words map[string]Attestation) string {
 // anew holds the timer until the next survey when a member reports that it owns the group, which had not said so when
 // the last one was begun: that one may have waited for the dead meanwhile.
 func (s *step) anew() {
-	fresh := func(name string) bool { return !slices.Contains(s.quiet.owned, name) }
-	if s.quiet.again && slices.ContainsFunc(s.owners(), fresh) && s.quiet.until.Before(s.now.Add(surveyLimit/2)) {
+	fresh := func(m Member) bool {
+		return m.Alive && m.Part == Owner && s.near(m) && !slices.Contains(s.quiet.owned, m.Name)
+	}
+	if s.quiet.again && slices.ContainsFunc(s.Members, fresh) && s.quiet.until.Before(s.now.Add(surveyLimit/2)) {
 		s.hold(surveyLimit)
 	}
 }
@@ -197,6 +215,21 @@ func (s *step) heard(from string, word Attestation, last bool) {
 	}
 	s.quiet.lives, s.quiet.lived = from, s.now
 	if !last && len(s.silent()) > 0 && s.quiet.until.Before(s.now.Add(surveyLimit)) {
+		s.hold(surveyLimit)
+	}
+}
+
+// found takes what the segments answered at once: the timer waits until the survey is over where somebody serves who did not
+// before, and it may fire before that, since adverts are that frequent.
+func (s *step) found(segments []Segment, last bool) {
+	if g := s.quiet.choice; last || g == nil || g.Choice != Take || !s.quiet.half.IsZero() || s.Keeper.Interval >= 2*surveyLimit {
+		return
+	}
+	serves := func(seg Segment) bool {
+		owner := s.lastOwner(s.index(seg.Router))
+		return seg.Serves != "" || seg.Virtual && owner != "" && slices.Contains(seg.Reached, owner)
+	}
+	if len(s.silent()) > 0 && slices.ContainsFunc(segments, serves) && s.quiet.until.Before(s.now.Add(surveyLimit)) {
 		s.hold(surveyLimit)
 	}
 }
@@ -242,63 +275,6 @@ func (f Facts) index(router string) int {
 		}
 	}
 	return len(f.Keeper.Routers)
-}
-
-// relieve has an owner that nobody on the segment reaches let go, and claims, if this director is its first
-// successor.
-func (s *step) relieve(owner string) {
-	switch s.successor(owner) {
-	case s.Self:
-	case "":
-		if s.served(owner) == "" {
-			s.serve(owner, owner+" is cut off, and no director is fit to succeed it")
-		}
-		return
-	default:
-		return
-	}
-	s.ask(owner, Question{Kind: Let, Side: s.side()}, releaseWait, func(s *step, d Done) {
-		if !s.mayTakeFrom(owner) {
-			return
-		}
-		var refused Refusal
-		switch {
-		case errors.As(d.Err, &refused): // it has just lost it
-			s.stays(owner, refused.Error())
-		case d.Err == nil && d.Word.Owns && s.joined(owner, d.Word): // something between the two is broken
-			s.stays(owner, "reaches others on each segment")
-		case d.Err == nil && d.Word.Owns && s.OneSide:
-			s.stays(owner, "is on a side of the segment that has as many directors")
-		case d.Err == nil && d.Word.Owns:
-			s.serve(owner, owner+" owns it on another side, which no segment joins to this one")
-		default:
-			if d.Err != nil {
-				s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
-			}
-			s.claimFor(owner + " is cut off on a segment")
-		}
-	})
-}
-
-// serve lets the timer have its way where the owner does not serve. It is no claim: that would win when the sides of
-// the segment are joined again.
-func (s *step) serve(owner, why string) {
-	s.quiet.choice = &Guarding{Take, owner, why}
-	s.warn("guard", fmt.Sprintf("%s on %s: %s", s.Group, s.Self, why))
-	s.release()
-	s.quiet.free = s.now.Add(s.Keeper.Interval) // which the timer needs no longer than
-}
-
-// stays holds the timer, since an owner that is not reached does not let go.
-func (s *step) stays(owner, why string) {
-	s.quiet.choice = &Guarding{Hold, owner, fmt.Sprintf("%s owns it, and %s", owner, why)}
-	s.hold(2*s.Keeper.Interval + 2*surveyLimit)
-}
-
-// mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear. One that
-// was late does not know that: somebody may have claimed while it stood still.
-func (s *step) mayTakeFrom(owner string) bool {
-	return s.OnTime && !s.claiming && len(s.silent()) > 0 && s.successor(owner) == s.Self
 }
 
 // mute is how long ago an owner sent its last advert, of which the last that was heard is of a given age. One that has

@@ -22,6 +22,27 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a group that cannot start names what is wrong now, and not that it has not started", func(t *testing.T) {
+		g := NewGroup()
+		g.Add("r", Config{Source: addr("192.0.2.5"), Interval: time.Second, Priority: 100}, "track up fails")
+		g.Add("s", Config{Source: addr("192.0.2.6"), Interval: time.Second, Priority: 100}, "")
+		if g.Reason() != "not started" {
+			t.Errorf("before it: %q", g.Reason())
+		}
+		g.Step(start, "", Start{})
+		if g.State() != Initialize || g.Reason() != "track up fails" {
+			t.Errorf("%v because of %q", g.State(), g.Reason())
+		}
+		g.Step(start, "s", Fault{Reason: "link lan down"})
+		g.Step(start, "r", Fit{})
+		if g.State() != Initialize || g.Reason() != "link lan down" {
+			t.Errorf("%v because of %q, when that came and the first went", g.State(), g.Reason())
+		}
+		g.Step(start, "s", Fit{})
+		if g.State() != Backup || g.Reason() != "fit again" {
+			t.Errorf("%v because of %q", g.State(), g.Reason())
+		}
+	})
 	t.Run("V60 a flap that is shorter than an interval leaves a Backup and its timer alone", func(t *testing.T) {
 		for away := time.Duration(1); away < time.Second; away += 50 * time.Millisecond {
 			r := newRig(t, Config{Priority: 100})

@@ -43,8 +43,14 @@ func NewGroup() *Group { return &Group{reason: "not started"} }
 // State returns the state that all routers of the group have.
 func (g *Group) State() State { return g.state }
 
-// Reason returns why the group has the state that it has.
-func (g *Group) Reason() string { return g.reason }
+// Reason returns why the group has the state that it has. In Initialize that is a fault, as long as there is one:
+// others may have come and gone since the first.
+func (g *Group) Reason() string {
+	if f := g.faulty(); g.started && g.state == Initialize && f != "" {
+		return f
+	}
+	return g.reason
+}
 
 // Priority returns the priority that the group works with, 0 without routers.
 func (g *Group) Priority() uint8 {

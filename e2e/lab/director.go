@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -128,6 +129,14 @@ func (d *Director) AwaitAgent(t T, p *Process) {
 		log, _ := os.ReadFile(d.LogFile("agent"))
 		t.Fatalf("agent of %s: %v\n%s", d.Name, err, lastLines(string(log), 20))
 	}
+	// What it makes beside: where that does not come, a test is about that.
+	soon, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	_ = poll(soon, func() error {
+		_, data := os.Stat(d.DataDir())
+		_, keeper := os.Stat(filepath.Join(d.Dir, "keeper.sock"))
+		return errors.Join(data, keeper)
+	})
 }
 
 // Quorate runs the command line on the director and returns its standard output.
@@ -260,10 +269,16 @@ func (d *Director) FindProcess(role string) (*Process, error) {
 		return nil, err
 	}
 	var found []*Process
-	for _, pid := range processesIn(sp) {
-		if argv := commandLine(pid); len(argv) > 1 && argv[1] == role && !zombie(pid) {
-			found = append(found, d.known(pid, role))
+	all := processesIn(sp)
+	for _, pid := range all {
+		argv := commandLine(pid)
+		if len(argv) < 2 || argv[1] != role || zombie(pid) {
+			continue
 		}
+		if parent := parentOf(pid); slices.Contains(all, parent) && slices.Equal(commandLine(parent), argv) {
+			continue // it is about to be another program
+		}
+		found = append(found, d.known(pid, role))
 	}
 	switch len(found) {
 	case 1:
@@ -303,12 +318,28 @@ func commandLine(pid int) []string {
 }
 
 func zombie(pid int) bool {
+	f := stat(pid)
+	return len(f) == 0 || f[0] == "Z" || f[0] == "X"
+}
+
+// parentOf returns the process that started one, or 0.
+func parentOf(pid int) int {
+	f := stat(pid)
+	if len(f) < 2 {
+		return 0
+	}
+	parent, _ := strconv.Atoi(f[1])
+	return parent
+}
+
+// stat returns what the kernel says of a process, from its state on; nothing if there is none.
+func stat(pid int) []string {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return true
+		return nil
 	}
-	_, rest, ok := strings.Cut(string(text), ") ")
-	return !ok || rest[0] == 'Z' || rest[0] == 'X'
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return strings.Fields(rest)
 }
 
 func lastLines(s string, n int) string {

@@ -80,6 +80,16 @@ func Controls(t *testing.T, directors int, text string, all ...Broken) {
 	}
 }
 
+// Fails fails unless a proof does, and says why it must.
+func Fails(t *testing.T, because string, f func(t lab.T)) {
+	t.Helper()
+	attempt := &attempt{T: t, enough: regexp.MustCompile(because)}
+	attempt.run(func() { f(attempt) })
+	if said := attempt.said.String(); !attempt.enough.MatchString(said) {
+		t.Errorf("the proof does not say %q, but:\n%s", because, said)
+	}
+}
+
 // without runs a proof on a whole cluster with its promise switched off, and returns what it says.
 func without(t *testing.T, a *lab.Article, text string, b Broken) string {
 	t.Helper()

@@ -1,5 +1,8 @@
 package sim
 
+// missed is how many halves of an interval pass after an advert until a Backup misses the next one.
+const missed = 3
+
 // lookBoth is the first invariant: on a whole segment no two hosts answer for an address for longer than a
 // second while their agents reach each other.
 func (x *watch) lookBoth(r *router) {
@@ -44,11 +47,14 @@ func (x *watch) untold(h, by *host) bool {
 		}
 	}
 	wanted := x.wants[by.index]
-	return took.is && took.at >= q.at && took.at < q.at+x.w.interval && wanted.is && wanted.at <= took.at && took.at-wanted.at < wantTime
+	return took.is && took.at >= q.at && took.at < q.at+missed*x.w.interval/2 && wanted.is && wanted.at <= took.at && took.at-wanted.at < wantTime
 }
 
 // advert is told of each advert that comes from one host to another.
-func (x *watch) advert(from, to *host, r *router) { x.heard[r.index][from.index][to.index] = x.w.now }
+func (x *watch) advert(from, to *host, r *router) {
+	x.heard[r.index][from.index][to.index] = x.w.now
+	x.meet(to, from, true)
+}
 
 // calmer reports whether nothing is wrong with a host but that others are not there.
 func (x *watch) calmer(h *host) bool {

@@ -16,7 +16,7 @@ func (x *watch) isAble(h *host) bool {
 	if w.pair && w.newest().Members[h.name].Draining {
 		return false
 	}
-	if h.witness || !h.up || h.stalls > 0 || !h.keeping.runs() || w.pair && (!h.controlling.runs() || !w.quorate(h)) {
+	if h.witness || !h.up || h.stalls > 0 || !h.keeping.runs() || w.pair && (!h.controlling.runs() || !w.quorate(h) || !h.control.hasQuorum()) {
 		return false
 	}
 	for _, r := range w.routers {

@@ -45,6 +45,7 @@ type control struct {
 	heard   [most]time.Duration   // when a member was last heard at the cluster port
 	cut     [most]time.Duration   // since when a member's stream is cut; 0: it is not
 	back    [most]time.Duration   // when it is open again
+	streams [most]int             // the process that it goes to
 	reached [most][]time.Duration // when its own address answered, by router; -1: never
 	reports [most]*report         // the newest of each member
 	busy    [most]time.Duration   // until when a report is on its way there
@@ -225,7 +226,9 @@ func (c *control) probe() {
 		case c.cut[i] != 0 && w.now-c.cut[i] > streamDead:
 			c.cut[i], c.back[i] = 0, w.now+w.chance.between(0, streamAgain)
 		case w.now >= c.back[i]:
-			if w.now-c.heard[i] >= returnAfter { // it is told anew, whatever became of what was on its way
+			// It is told anew, whatever became of what was on its way: over a stream to another process than before, too.
+			if w.now-c.heard[i] >= returnAfter || c.streams[i] != h.controlling.life {
+				c.streams[i] = h.controlling.life
 				c.busy[i], c.tell = 0, true
 				c.changed()
 			}
@@ -249,16 +252,6 @@ func (c *control) probe() {
 
 // attached reports whether a host has ports on the segments at all.
 func (w *world) attached(h *host) bool { return !h.witness || w.witnessOn }
-
-// suspects reports whether a member has just missed a word: then the groups are looked at more often.
-func (c *control) suspects() bool {
-	for _, h := range c.w.hosts {
-		if d := c.w.now - c.heard[h.index]; h != c.h && d >= tickEvery*3/2 && d < 10*tickEvery {
-			return true
-		}
-	}
-	return false
-}
 
 // changed is called when something has changed here that the others should hear of.
 func (c *control) changed() {

@@ -22,28 +22,32 @@
 //     cluster ports, both control processes run, and each has heard the other's stream within 150 ms. Or one's
 //     agent is silent altogether, keeper and control, and the other's host is well; where that one's adverts did not
 //     pass on every segment until it fell silent, or it fell silent between two of them and the other, to which the log
-//     wanted the group to move, took over before the next was due, the lifetime of its addresses is added:
-//     nobody can know how much of it is left. Delays of the cluster's traffic are added four times.
+//     wanted the group to move, took over before the next was missed, half an interval after it is due, the lifetime of
+//     its addresses is added: nobody can know how much of it is left. Delays of the cluster's traffic are added four times.
 //  2. Somebody answers. While a director could, a client on the segment has an answer within the bound. One could
 //     that has a port with carrier on every segment of the group, a machine and a keeper that run (and for a pair,
-//     control), on segments on which ARP is whole for everybody; and, while somebody who is not reached has the
+//     control, in touch with a leader), on segments on which ARP is whole for everybody; and, while somebody who is not reached has the
 //     address, a gateway or another host that tells it that it is not the one that is cut off. The bound is six
 //     intervals and a second: the down interval of VRRP is less than four, and the guard may have held the timer
 //     for two and two surveys; a pair may have to wait for the log: the grace, and three reports.
-//  3. A group is not split: no host has one address of a pair and not the other for longer than a yield lingers.
+//  3. A group is not split: no host has one address of a pair and not the other for longer than a yield lingers. Where
+//     its keeper does not run, each ends at a time of its own, for a renewal at most: nobody is there who could end both.
 //  4. No needless move. A host on which nothing was wrong for twelve seconds, with which all agents that live were
 //     in touch, and of which nobody asked anything, does not lose what it has owned for five, and is not taken
 //     from by who hears it, or could ask it. Nor does the log want it to move, but by its policy. That VRRP alone
 //     does not pass is nothing that is wrong.
 //  5. Every decision has a reason: each change of state, each command, each thing that people are told.
-//  6. Make before break: while the log wants a group to move between two that are well, somebody answers all the
-//     time.
+//  6. Make before break: while the log wants a group to move between two that are well, and one of the two serves it,
+//     somebody answers all the time. A third that serves it, cut off from others, may be made to let go meanwhile.
 //  7. The log follows the wire: it does not name a director that does not own the group instead of one that does.
 //  8. Clients are told. A client that heard an announcement does not send to a host that has not got the address for
-//     longer than a second, while exactly one other has, which could know of it: it has reached the client since it
-//     owns, or a member came into its reach with it.
+//     longer than a second, while exactly one other has, which is Active and could know of it: it has reached the client since it
+//     owns, and was told lately that the one before owns, or a member that it looks for on
+//     the segment, or whose agent runs, came into its reach with it, while its control ran.
 //  9. It settles. Twenty seconds after the last fault each group has one owner, the same on the wire and in every
 //     member's log, and from then on nothing moves.
+//  10. One comes first. Of two on which nothing was wrong, which hear each other, and whose timers ran by the same
+//     advert and the same log, not both take a group over at the same moment.
 //
 // That the invariants can fail is shown by the mutants: parts of the system that are switched off, one by one, in
 // [Mutants]. Each must be found; `make sim-mutants` says how many scenarios it took.

@@ -162,6 +162,7 @@ func (g *owning) carry(a ownership.Action) {
 		g.w.say(g.h.name, "resigns", g.name, "")
 		g.keep(0, is(vrrp.Resign{}))
 	case ownership.Renew:
+		g.w.say(g.h.name, "renews", g.name, "")
 		g.keep(0, is(vrrp.Renew{}))
 	case ownership.Propose:
 		g.w.watch.reasoned(g.h, a.Command)
@@ -278,7 +279,7 @@ func (g *owning) probeSegments(a ownership.Probe) {
 				out[i].Serves = h.name
 			}
 		}
-		out[i].Gateway = w.gateways && w.answers(r.on, g.h.index, client)
+		out[i].Gateway = w.gateways && w.answers(r.on, g.h.index, client) && 2*w.wires[r.on].delay[g.h.index][client] < a.Within
 		whole = whole && (out[i].Serves != "" || out[i].Virtual)
 	}
 	if !whole {

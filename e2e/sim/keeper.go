@@ -55,6 +55,7 @@ type keptRouter struct {
 	check   bool          // the worker is to look whether they are there
 	again   bool          // they are to be added though they are there
 	adding  int           // counts what was asked of the worker
+	hushed  bool          // nothing is announced until it is Active again
 	said    int           // announcements of this round
 	sayAt   time.Duration
 	lastSay time.Duration
@@ -182,7 +183,9 @@ func (k *keeper) deadline() time.Duration {
 		for _, r := range g.routers {
 			if r.added {
 				take(r.renewAt())
-				take(r.sayAt)
+				if !r.hushed {
+					take(r.sayAt)
+				}
 			}
 			if r.owned && g.machine.State() != vrrp.Active {
 				take(k.beat + r.spec.Interval)
@@ -298,7 +301,7 @@ func (k *keeper) carry(now time.Time, g *keptGroup, effects []vrrp.Effect) {
 		case vrrp.Shorten:
 			k.shorten(r)
 		case vrrp.Announce:
-			r.said, r.sayAt = 0, k.w.now
+			r.said, r.sayAt, r.hushed = 0, k.w.now, false
 		case vrrp.Silent:
 			r.silent, k.changed = true, true
 		}
@@ -317,6 +320,9 @@ func (k *keeper) became(now time.Time, g *keptGroup, b vrrp.Became) {
 	}
 	if b.To == vrrp.Active {
 		return
+	}
+	for _, r := range g.routers {
+		r.hushed = true
 	}
 	g.answer(lost{b.Reason})
 	if g.claimed {
@@ -370,30 +376,4 @@ func (k *keeper) owns() bool {
 		}
 	}
 	return false
-}
-
-// advertise sends an advert to all who are on the wire.
-func (w *world) advertise(from *host, r *keptRouter, priority uint8) {
-	w.trace.mix(uint64(w.now)<<8 | uint64(priority))
-	r.spoke = w.now
-	if w.virtual && priority > 0 {
-		w.watch.announced(from, r.router) // it leaves from the MAC address: switches learn where that is
-	}
-	d := datagram{from: from, router: r.router, priority: priority, interval: r.spec.Interval, addresses: r.judge.Addresses}
-	for _, h := range w.hosts {
-		if h == from || h.keeper == nil || !w.passes(r.on, vrrpKind, from.index, h.index) || from.stalls > 0 || h.stalls > 0 {
-			continue
-		}
-		k, life := h.keeper, h.keeping.life
-		w.after(w.transit(r.on, from.index, h.index), func() {
-			if h.keeping.life != life || !h.keeping.alive || h.stalls > 0 {
-				return
-			}
-			w.watch.advert(from, h, r.router)
-			k.inbox = append(k.inbox, d)
-			if h.keeping.runs() {
-				k.turn(nil)
-			}
-		})
-	}
 }

@@ -119,7 +119,7 @@ func (k *keeper) lapse(now time.Time, g *keptGroup) {
 
 // announce says where a router's addresses are, and settles the claims that wait for it.
 func (k *keeper) announce(g *keptGroup, r *keptRouter) {
-	if r.sayAt > k.w.now {
+	if r.sayAt > k.w.now || r.hushed {
 		return
 	}
 	if r.said == 0 {

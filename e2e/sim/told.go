@@ -16,19 +16,29 @@ func (x *watch) knows(r *router, h, was *host) bool {
 	switch {
 	case !h.controlling.runs():
 		return false // who knows of others is control
+	case !x.owns[h.index].is:
+		return false // it listens before it goes on, and must not announce
 	case was.up && !x.w.speak(h, was) && !x.clear[was.index][h.index].is:
 		return false // it knows nothing of the other
 	}
 	c := x.reach[r.index][h.index][client]
 	if c.at <= x.owns[h.index].at {
-		return x.w.now-x.owns[was.index].at < 3*time.Second // not what ended long before they could speak again
+		// Not what ended long before they could speak again, nor what it was never told of.
+		return x.w.now-x.owns[was.index].at < 3*time.Second && x.met[h.index][was.index].is && x.w.now-x.met[h.index][was.index].at < 5*time.Second
 	}
 	for _, o := range x.w.hosts {
-		if s := x.reach[r.index][h.index][o.index]; o != h && s.is && s.at >= c.at {
-			return x.calmer(h) && x.w.now-s.at < 5*time.Second
+		if s := x.reach[r.index][h.index][o.index]; o != h && s.is && s.at >= c.at && (x.w.attached(o) || x.w.touches(h.index, o.index)) {
+			return x.calmer(h) && x.w.now-s.at < 5*time.Second && h.control.since < s.at
 		}
 	}
 	return false
+}
+
+// meet notes who knows now that another owns the group: by its word, or, of an advert, by that.
+func (x *watch) meet(h, owner *host, advert bool) {
+	if h != owner && x.owns[owner.index].is && (advert || x.w.speak(h, owner)) {
+		x.met[h.index][owner.index] = since{true, x.w.now}
+	}
 }
 
 // lookReach looks who reaches whom on the segment of a router.

@@ -28,10 +28,11 @@ type watch struct {
 	deadline time.Duration // when something will be broken that is not yet; 0 for never
 	both     [2][most][most]since
 	dark     [2]since
-	served   [2]bool
+	served   [2]*host // who answers, nil for nobody
 	entry    [2]*host // whom a client sends to
 	lost     [2]since
 	reach    [2][most][most]since
+	met      [most][most]since // when one was told last that another owns the group
 	able     [most]since
 	split    [most]since
 	calm     [most]since
@@ -107,6 +108,7 @@ func (x *watch) look() {
 		x.well[h.index].set(x.calmer(h), w.now)
 		x.lookSplit(h)
 		for _, o := range w.hosts {
+			x.meet(h, o, false)
 			if o != h {
 				x.clear[h.index][o.index].set(x.isClear(h, o), w.now)
 			}
@@ -133,9 +135,12 @@ func (w *world) slack() time.Duration { return 4 * w.slow }
 // lookDark is the second invariant: somebody answers within the bound.
 func (x *watch) lookDark(r *router) {
 	w := x.w
-	served, kept, able := false, false, since{}
+	var served *host
+	kept, able := false, since{}
 	for _, h := range w.hosts {
-		served = served || w.serves(r, client, h)
+		if w.serves(r, client, h) {
+			served = h
+		}
 		kept = kept || h.kernel.has(r.index)
 	}
 	for _, h := range w.hosts {
@@ -147,26 +152,26 @@ func (x *watch) lookDark(r *router) {
 	for _, o := range w.routers {
 		whole = whole && w.cuts[o.on][arpKind] == 0
 	}
-	if x.served[r.index] && !served {
-		x.breaks(r, whole)
+	if was := x.served[r.index]; was != nil && served == nil {
+		x.breaks(r, was, whole)
 	}
 	x.served[r.index] = served
-	x.dark[r.index].set(!served && able.is && whole && w.now > 0, w.now)
+	x.dark[r.index].set(served == nil && able.is && whole && w.now > 0, w.now)
 	x.must(x.dark[r.index], w.bound(), func() {
 		x.fail("somebody answers", "nobody answers for %s for over %v, though a director could", r.name, w.bound())
 	})
 }
 
 // breaks is the sixth invariant: a planned move makes before it breaks. It looks at an address that nobody answers
-// for any more, while the log wants it to move between two that are well.
-func (x *watch) breaks(r *router, whole bool) {
+// for any more, while the log wants it to move between two that are well, of which one served it.
+func (x *watch) breaks(r *router, served *host, whole bool) {
 	w := x.w
 	g := w.newest().Groups[r.group]
 	if g.Intent == nil || !whole {
 		return
 	}
 	from, to := w.hostNamed(g.Owner), w.hostNamed(g.Intent.To)
-	if from != nil && x.able[from.index].is && x.able[to.index].is && w.speak(from, to) && x.clear[to.index][from.index].is {
+	if (served == from || served == to) && from != nil && x.able[from.index].is && x.able[to.index].is && w.speak(from, to) && x.clear[to.index][from.index].is {
 		x.fail("make before break", "nobody answers for %s while it moves from %s to %s", r.name, from.name, to.name)
 	}
 }
@@ -208,8 +213,12 @@ func (x *watch) lookSplit(h *host) {
 	}
 	s := &x.split[h.index]
 	s.set(h.kernel.has(0) != h.kernel.has(1), w.now)
-	x.must(*s, splitLimit, func() {
-		x.fail("a group is not split", "%s has one address of the group and not the other for over %v", h.name, splitLimit)
+	limit := splitLimit
+	if !h.keeping.runs() {
+		limit = w.renewal()
+	}
+	x.must(*s, limit, func() {
+		x.fail("a group is not split", "%s has one address of the group and not the other for over %v", h.name, limit)
 	})
 }
 
@@ -276,6 +285,7 @@ func (x *watch) takes(h *host, group, why string) {
 		case why == "claim" && x.claims[h.index] < x.owns[o.index].at: // nobody had it when it was decided
 		case w.now-x.owns[o.index].at < w.interval && !x.calm[h.index].is: // its keeper may have an order of old
 		case w.now-x.owns[o.index].at < time.Millisecond: // its advert is on the way
+			x.tie(h, o, group, why)
 		case clear.is && w.now-clear.at > 5*w.interval:
 			x.fail("no needless move", "%s takes %s though it hears %s serve it: %s", h.name, group, o.name, why)
 		case x.wasCalm(h) && w.slow == 0 && w.now-x.owns[o.index].at > w.interval:
@@ -332,29 +342,6 @@ func (x *watch) agreed(cmd fsm.Command, before *fsm.State, err error) {
 	if s := x.calm[owner.index]; x.wasCalm(owner) {
 		x.fail("no needless move", "the log wants %s to move from %s though nothing was wrong with that for %v, and nobody asked: %s", c.Group, owner.name, w.now-s.at, c.Intent.Reason)
 	}
-}
-
-// names is told whom the log names. It follows the wire: it does not name who does not own it, instead of who does.
-func (x *watch) names(c fsm.SetOwner, before string) {
-	w := x.w
-	to, from := w.hostNamed(c.Owner), w.hostNamed(before)
-	if from == nil || to == from {
-		return
-	}
-	lost, has := x.owns[to.index], x.owns[from.index]
-	late := 500*time.Millisecond + w.slack() + w.slowest()
-	if !lost.is && w.now-lost.at > late && has.is && w.now-has.at > late && x.calm[from.index].is {
-		x.fail("the log follows the wire", "it names %s the owner of %s, which has not owned it for %v, though %s does: %s", to.name, c.Group, w.now-lost.at, from.name, c.Reason)
-	}
-}
-
-// slowest is what the slowest disk takes.
-func (w *world) slowest() time.Duration {
-	d := time.Duration(0)
-	for _, h := range w.hosts {
-		d = max(d, h.disk)
-	}
-	return d
 }
 
 // settle begins the last part: nothing changes any more, and log and wire agree.

@@ -149,7 +149,7 @@ func TestALeaveThatNobodyCanTakeOver(t *testing.T) {
 	}
 	w.unchanged(t, func() {
 		command(t, owner, "leave").refused(t, "nobody else could take over web",
-			others[0].Name+" is drained; "+others[1].Name+" is drained", "--force")
+			others[0].Name+" is drained", others[1].Name+" is drained", "--force")
 	})
 	done := make(chan result)
 	go func() { done <- command(t, owner, "leave") }()

@@ -103,6 +103,10 @@ func TestWhatAnOwnerMustHaveDecidesWhoOwnsAndHooksFollow(t *testing.T) {
 		if owners := w.Owners(vip); len(owners) > 0 {
 			return errors.New(owners[0].Name + " does")
 		}
+		out := command(t, next, "explain", "group", group).want(t, 0).out
+		if !strings.Contains(out, ` cannot: track "uplink"`) {
+			return fmt.Errorf("nobody says why: %s", out)
+		}
 		return nil
 	})
 }

@@ -62,6 +62,7 @@ func TestAnOwnerWithoutQuorumDoesWhatItsGroupSays(t *testing.T) {
 		w.apply(t, strings.Replace(routerFile, "\n}\n", fmt.Sprintf("\n  on_quorum_loss = %q\n}\n", tt.what), 1))
 		owner := w.settled(t)
 		w.leftAlone(t, owner, func() { tt.do(owner) })
+		eventsOf(t, owner, "no quorum: nothing can be changed", "quorum again, after ", w.others(owner)[0].Name+" answers again, after ")
 	}
 	w.settled(t)
 }

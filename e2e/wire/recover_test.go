@@ -101,6 +101,13 @@ func TestTheLostComeBackAndTheAddressIsServedAllTheWhile(t *testing.T) {
 		t.Errorf("alone: %+v", before)
 	}
 	command(t, survivor, "recover").refused(t, "not recovered", "no terminal", "--yes")
+	for _, args := range [][]string{{"move", group, survivor.Name}, {"token", "create"}} {
+		command(t, survivor, args...).refused(t, "no leader: 1 of 3 voters answer", dead[0].Name+", "+dead[1].Name+" do not answer", "nothing was changed", "quorate recover")
+	}
+	if out := command(t, survivor, "explain", "group", group).want(t, 0).out; !strings.Contains(out, "! no quorum") || !strings.Contains(out, survivor.Name+" owns web") || strings.Contains(out, "https://") {
+		t.Errorf("explained without a quorum:\n%s", out)
+	}
+	eventsOf(t, survivor, dead[0].Name+" does not answer", dead[1].Name+" does not answer", "no quorum: nothing can be changed")
 	r := w.watch(t, func() {
 		said := command(t, survivor, "recover", "--yes").want(t, 0).err
 		for _, want := range []string{"as of log entry", "is lost", dead[0].Name, dead[1].Name, "does not answer", "is ready"} {
@@ -116,6 +123,7 @@ func TestTheLostComeBackAndTheAddressIsServedAllTheWhile(t *testing.T) {
 		if said := command(t, survivor, "recover").want(t, 0).err; !strings.Contains(said, "nothing to do") {
 			t.Errorf("again: %q", said)
 		}
+		eventsOf(t, survivor, "cluster recovered on "+survivor.Name)
 		restored(t, dead)
 		for _, d := range dead {
 			lab.Eventually(t, 30*time.Second, d.Name+" refuses", func() error { return refuses(t, d, survivor) })
@@ -147,6 +155,32 @@ func TestTheLostComeBackAndTheAddressIsServedAllTheWhile(t *testing.T) {
 			t.Errorf("%s: %+v", d.Name, k)
 		}
 	}
+}
+
+// eventsOf waits until a director tells of some events, and holds that it tells of all in their order in time, and of
+// each transition once.
+func eventsOf(t lab.T, d *lab.Director, want ...string) {
+	t.Helper()
+	lab.Eventually(t, 20*time.Second, d.Name+" tells of "+strings.Join(want, ", "), func() error {
+		out, err := d.Quorate("events")
+		if err != nil {
+			return err
+		}
+		told, last := map[string]bool{}, ""
+		for line := range strings.Lines(out) {
+			const stamp = len("2006-01-02 15:04:05.000")
+			if told[line] && strings.Contains(line, "  vrrp ") || line[:stamp] < last {
+				t.Fatalf("again, or after what came later: %s of\n%s", line, out)
+			}
+			told[line], last = true, line[:stamp]
+		}
+		for _, what := range want {
+			if !strings.Contains(out, what) {
+				return fmt.Errorf("nothing of %q in\n%s", what, out)
+			}
+		}
+		return nil
+	})
 }
 
 // TestWithoutTheFenceThereAreTwoClusters is the control: the same, and who was left behind goes on.

@@ -1,0 +1,119 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// electionTime is in how many heartbeats a leader comes about where a majority of the voters reaches each other.
+const electionTime = 3
+
+// patient is how a call waits for a leader: as long as one may come about, and not for ever.
+type patient struct {
+	n        *Node
+	ctx      context.Context
+	verdict  <-chan error // nil: nothing was waited for yet
+	stubborn bool         // it goes on as long as ctx lasts: what it has asked for may have happened
+}
+
+// patience returns how a call waits, and a function that is to be called at its end.
+func (n *Node) patience(ctx context.Context) (*patient, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.patience())
+	return &patient{n: n, ctx: ctx}, cancel
+}
+
+// pause waits a moment before the call is tried again. It returns an error if that is in vain.
+func (p *patient) pause() error {
+	if p.verdict == nil {
+		p.verdict = p.n.hopeless(p.ctx)
+	}
+	pause(p.ctx, p.n.cfg.Heartbeat/20)
+	switch {
+	case p.ctx.Err() == nil:
+	case p.stubborn:
+		return p.ctx.Err()
+	default:
+		return p.n.noLeader()
+	}
+	select {
+	case err := <-p.verdict:
+		if !p.stubborn {
+			return err
+		}
+	default:
+	}
+	return nil
+}
+
+// hopeless watches whether a leader can come about, until ctx ends. It returns a channel that takes an error, which
+// matches [ErrNoLeader], once that is not so: nobody has led for longer than an election takes, and too few voters
+// answer, asked twice. After a long time without a leader they are asked once. Who has just started and has heard of
+// no leader yet believes for a while that the others are starting too.
+func (n *Node) hopeless(ctx context.Context) <-chan error {
+	verdict := make(chan error, 1)
+	go func() {
+		for few := 0; ctx.Err() == nil; pause(ctx, n.cfg.Heartbeat) {
+			since := n.leaderless(time.Now())
+			if since < electionTime*n.cfg.Heartbeat {
+				few = 0
+				continue
+			}
+			seen, err := n.voters(ctx, "")
+			switch {
+			case ctx.Err() != nil:
+				return
+			case err != nil || seen.enough():
+				few = 0
+			case few > 0 || since >= n.cfg.patience():
+				verdict <- seen.noLeader()
+				return
+			default:
+				few++
+			}
+		}
+	}()
+	return verdict
+}
+
+// leaderless is for how long this node has not heard of a leader; 0 while there is one, or where it started a moment
+// ago.
+func (n *Node) leaderless(now time.Time) time.Duration {
+	r := n.raft.Load()
+	if r == nil || n.Leader() != "" || r.State() == raft.Leader {
+		return 0
+	}
+	last := r.LastContact()
+	if last.IsZero() { // never in this process
+		return max(now.Sub(n.opened)-n.cfg.patience(), 0)
+	}
+	return now.Sub(last)
+}
+
+// voterSurvey is which voters answer.
+type voterSurvey struct {
+	voters int
+	silent []string // those that do not, by name
+}
+
+func (a voterSurvey) answer() int { return a.voters - len(a.silent) }
+
+// enough reports whether a majority of all voters answers.
+func (a voterSurvey) enough() bool { return a.answer() > a.voters/2 }
+
+// noLeader says how many voters answer, of those that are needed to elect a leader, who does not, and what to do.
+func (a voterSurvey) noLeader() error {
+	counts := fmt.Sprintf("%d of %d voters answer, %d must reach each other", a.answer(), a.voters, a.voters/2+1)
+	if a.enough() {
+		return fmt.Errorf("%w: %s; nothing was changed", ErrNoLeader, counts)
+	}
+	verb := "does"
+	if len(a.silent) > 1 {
+		verb = "do"
+	}
+	return fmt.Errorf("%w: %s, and %s %s not answer; nothing was changed: start them, or mend the way to them; `quorate recover` is for those that are lost for good",
+		ErrNoLeader, counts, strings.Join(a.silent, ", "), verb)
+}

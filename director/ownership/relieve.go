@@ -1,0 +1,94 @@
+package ownership
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// fit reports whether this director could take the group over.
+func (f Facts) fit() bool { return f.Ready && !f.Drains && f.Keeper.Part == Standby }
+
+// relief is an owner that nobody on the segment reaches, and since when that is so.
+type relief struct {
+	owner string
+	since time.Time
+}
+
+// overdue reports whether an owner is cut off for so long that the successors before this one have let their time pass:
+// each has a survey and an interval. Who is before it may not be told of the owner, or be frozen.
+func (s *step) overdue(owner string) bool {
+	if s.quiet.relief.owner != owner || !s.fit() {
+		return false
+	}
+	turn, dead := 0, s.missing()
+	for _, name := range append([]string{s.Log.Owner}, s.Log.Order...) {
+		if name == s.Self {
+			break
+		}
+		if m, ok := s.member(name); ok && name != owner && m.able() && !slices.Contains(dead, name) {
+			turn++
+		}
+	}
+	return s.now.Sub(s.quiet.relief.since) >= time.Duration(max(turn, 1))*(s.Keeper.Interval+surveyLimit/2)
+}
+
+// relieve has an owner that nobody on the segment reaches let go, and claims, if this director is its first
+// successor.
+func (s *step) relieve(owner string) {
+	switch first, late := s.successor(owner), s.overdue(owner); {
+	case first == s.Self, first != "" && late:
+	case first == "" && s.served(owner) == "":
+		s.serve(owner, owner+" is cut off, and no director is fit to succeed it")
+		return
+	case first == "" && late:
+		s.serve(owner, fmt.Sprintf("%s is cut off, and so is %s, which owns it too", owner, s.served(owner)))
+		return
+	default:
+		return
+	}
+	s.ask(owner, Question{Kind: Let, Side: s.side()}, releaseWait, func(s *step, d Done) {
+		if !s.mayTakeFrom(owner) {
+			return
+		}
+		var refused Refusal
+		switch {
+		case errors.As(d.Err, &refused): // it has just lost it
+			s.stays(owner, refused.Error())
+		case d.Err == nil && d.Word.Owns && s.joined(owner, d.Word): // something between the two is broken
+			s.stays(owner, "reaches others on each segment")
+		case d.Err == nil && d.Word.Owns && s.OneSide:
+			s.stays(owner, "is on a side of the segment that has as many directors")
+		case d.Err == nil && d.Word.Owns:
+			s.serve(owner, owner+" owns it on another side, which no segment joins to this one")
+		default:
+			if d.Err != nil {
+				s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
+			}
+			s.claimFor(owner + " is cut off on a segment")
+		}
+	})
+}
+
+// serve lets the timer have its way where the owner does not serve. It is no claim: that would win when the sides of
+// the segment are joined again.
+func (s *step) serve(owner, why string) {
+	s.quiet.choice = &Guarding{Take, owner, why}
+	s.warn("guard", fmt.Sprintf("%s on %s: %s", s.Group, s.Self, why))
+	s.release()
+	s.quiet.free = s.now.Add(s.Keeper.Interval) // which the timer needs no longer than
+}
+
+// stays holds the timer, since an owner that is not reached does not let go.
+func (s *step) stays(owner, why string) {
+	s.quiet.choice = &Guarding{Hold, owner, fmt.Sprintf("%s owns it, and %s", owner, why)}
+	s.hold(2*s.Keeper.Interval + 2*surveyLimit)
+}
+
+// mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear, or the
+// ones before it have let their time pass. One that
+// was late does not know that: somebody may have claimed while it stood still.
+func (s *step) mayTakeFrom(owner string) bool {
+	return s.OnTime && !s.claiming && len(s.silent()) > 0 && (s.successor(owner) == s.Self || s.overdue(owner))
+}
