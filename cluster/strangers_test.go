@@ -164,7 +164,11 @@ func TestWhoWasRemovedGetsNothing(t *testing.T) {
 		pause(t.Context(), 8*beat)
 		return ns[0].raft.Load().CurrentTerm() == term
 	}
-	if !calm() && !calm() && !calm() { // a busy machine loses its leader now and then
+	quiet := false
+	for range 3 { // a busy machine loses its leader now and then
+		quiet = quiet || calm()
+	}
+	if !quiet {
 		t.Error("it disturbs those who stay")
 	}
 	if err := c.raft.Load().Barrier(0).Error(); !errors.Is(err, raft.ErrRaftShutdown) {
