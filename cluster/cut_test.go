@@ -12,7 +12,7 @@ import (
 )
 
 func entry(index, term uint64) *raft.Log {
-	return &raft.Log{Index: index, Term: term, Type: raft.LogCommand, Data: []byte(fmt.Sprint(index, term))}
+	return &raft.Log{Index: index, Term: term, Type: raft.LogCommand, Data: fmt.Append(nil, index, term)}
 }
 
 // termAt is the term of an entry, 0 if there is none.

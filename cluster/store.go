@@ -39,7 +39,7 @@ type store struct {
 
 	state   diskState
 	cutFrom atomic.Uint64 // the log is to end before this index when something is stored; 0: it is not. See DeleteRange
-	writing atomic.Int64 // when the log's write began that is under way, Unix nanoseconds; 0: none is
+	writing atomic.Int64  // when the log's write began that is under way, Unix nanoseconds; 0: none is
 	close   sync.Once
 	closed  chan struct{}
 }
