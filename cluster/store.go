@@ -38,8 +38,8 @@ type store struct {
 	log   hclog.Logger
 
 	state   diskState
-	cutFrom atomic.Uint64 // the log is to end before this index when something is stored; 0: it is not. See DeleteRange
-	writing atomic.Int64  // when the log's write began that is under way, Unix nanoseconds; 0: none is
+	cut     atomic.Bool  // the end of the log was cut off for others, which are not stored yet. See DeleteRange
+	writing atomic.Int64 // when the log's write began that is under way, Unix nanoseconds; 0: none is
 	close   sync.Once
 	closed  chan struct{}
 }
@@ -88,7 +88,8 @@ func (s *store) stuck(now time.Time) time.Duration {
 	return now.Sub(time.Unix(0, began))
 }
 
-// logStore tells of writes that hang. An error is Raft's to handle: it gives up leadership.
+// logStore tells of writes that hang. An error is Raft's to handle: it gives up leadership. Where it cannot be, the
+// write blocks as in stableStore.
 type logStore struct{ *store }
 
 func (l logStore) FirstIndex() (uint64, error) { return l.bolt.FirstIndex() }
@@ -102,14 +103,22 @@ func (l logStore) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e
 func (l logStore) StoreLogs(es []*raft.Log) error {
 	began := time.Now()
 	l.writing.Store(began.UnixNano())
-	err := l.replace(es)
+	if l.cut.Load() {
+		stableStore(l).insist("entries in the place of others", func() error { return l.bolt.StoreLogs(es) })
+		l.cut.Store(false)
+		l.writing.Store(0)
+		return nil
+	}
+	err := l.bolt.StoreLogs(es)
 	l.writing.Store(0)
 	l.state.wrote(time.Now(), time.Since(began), err)
 	return err
 }
 
-// DeleteRange cuts entries off the end only when others are stored in their place: where that fails, all is as it was.
-// Raft v1.7.3 goes on to believe that they are there if they are gone, and refuses all entries until it is started again.
+// DeleteRange notes when it cuts entries off the end: what Raft stores next is for their place, and is insisted on.
+// Where that fails, Raft v1.7.3 goes on to believe that the entries are there that are gone, and refuses all others
+// until it is started again. To store first and cut off then would be no better: a crash between the two would leave
+// entries of an older term behind newer ones.
 func (l logStore) DeleteRange(first, last uint64) error {
 	begin, err := l.bolt.FirstIndex()
 	if err != nil {
@@ -119,32 +128,12 @@ func (l logStore) DeleteRange(first, last uint64) error {
 	if err != nil {
 		return err
 	}
-	if last < end || first <= begin {
-		return l.bolt.DeleteRange(first, last)
-	}
-	l.cutFrom.Store(first)
-	return nil
-}
-
-// replace stores entries, and cuts off what is behind them if they take the place of others. That is insisted on: the
-// entries are on disk already. What a crash between the two leaves behind them is of an older term, and nobody was told
-// that they are here.
-func (l logStore) replace(es []*raft.Log) error {
-	cut := l.cutFrom.Load()
-	if cut == 0 || len(es) == 0 {
-		return l.bolt.StoreLogs(es)
-	}
-	end, err := l.bolt.LastIndex()
-	if err != nil {
+	if err := l.bolt.DeleteRange(first, last); err != nil {
 		return err
 	}
-	if err := l.bolt.StoreLogs(es); err != nil {
-		return err
+	if last >= end && first > begin {
+		l.cut.Store(true)
 	}
-	if last := es[len(es)-1].Index; es[0].Index <= cut && last < end { // else what was there fits, and stays
-		stableStore(l).insist("end of the log", func() error { return l.bolt.DeleteRange(last+1, end) })
-	}
-	l.cutFrom.Store(0)
 	return nil
 }
 
@@ -177,12 +166,12 @@ func (s stableStore) insist(what string, write func() error) {
 		s.state.wrote(time.Now(), time.Since(began), err)
 		if err == nil {
 			if failed {
-				s.log.Warn("term and vote can be stored again")
+				s.log.Warn("it can be stored again", "what", what)
 			}
 			return
 		}
 		if !failed {
-			s.log.Error("cannot store term or vote: this director takes no part in elections until it can", "what", what, "err", err)
+			s.log.Error("cannot be stored: this director takes no part in what is agreed until it can", "what", what, "err", err)
 		}
 		failed = true
 		select {
