@@ -59,6 +59,10 @@ type act struct {
 // began just before is fetched from it when it is back: too late for a request if that waits for as long as a client does.
 const restarts = 4 * time.Second
 
+// agentRestarts bounds the restart of an agent, which takes five seconds. A stop waits for its successor no longer than
+// a few, and a guest that gets no time has not fetched every connection by then.
+const agentRestarts = 8 * time.Second
+
 var (
 	drainAct = act{"drain", drainOwner, func(t lab.T, _ *lab.Article, owner *lab.Director) {
 		order(t, owner, "enable", "director", owner.Name)
@@ -69,7 +73,7 @@ var (
 		{"leave", leaveCluster, func(t lab.T, a *lab.Article, owner *lab.Director) { a.Join(t, owner) }, 0},
 		{"leader change", changeLeader, func(t lab.T, a *lab.Article, _ *lab.Director) { a.Agents(t) }, 0},
 		{"control restart", restartControl, nil, restarts},
-		{"agent restart", restartAgent, nil, 0},
+		{"agent restart", restartAgent, nil, agentRestarts},
 	}
 )
 
