@@ -70,7 +70,7 @@ func (n *Node) CreateCertificate(ctx context.Context, csr []byte, name string, r
 	_, _ = rand.Read(id) // never fails
 	h := Holder{ID: hex.EncodeToString(id)}
 	secrets := n.State().Secrets()
-	if h.Certificate, err = signHolder(secrets, pub, n.holderURI(h.ID, name, role), now, now.Add(lifetime)); err != nil {
+	if h.Certificate, err = signHolder(secrets, pub, name, n.holderURI(h.ID, name, role), now, now.Add(lifetime)); err != nil {
 		return Holder{}, err
 	}
 	cert, err := parseCertificate(h.Certificate)
@@ -96,37 +96,15 @@ func recordOf(cert *x509.Certificate) string {
 }
 
 // signHolder returns a certificate that is good to ask with and for nothing else.
-func signHolder(secrets fsm.Secrets, pub crypto.PublicKey, who *url.URL, from, until time.Time) ([]byte, error) {
+func signHolder(secrets fsm.Secrets, pub crypto.PublicKey, name string, who *url.URL, from, until time.Time) ([]byte, error) {
 	if len(secrets.CAKey) == 0 {
 		return nil, errors.New("the CA's key is not in this director's state")
 	}
-	ca, err := parseCertificate(secrets.CACert)
-	if err != nil {
-		return nil, fmt.Errorf("the cluster's CA: %w", err)
-	}
-	key, err := parseKey(secrets.CAKey)
-	if err != nil {
-		return nil, fmt.Errorf("the cluster's CA: %w", err)
-	}
-	if until.After(ca.NotAfter) {
-		until = ca.NotAfter
-	}
-	_, name, _ := strings.Cut(strings.TrimPrefix(who.Path, "/"), "/")
-	tmpl := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: name},
-		SerialNumber:          serial(),
-		NotBefore:             from.Add(-clockTolerance),
-		NotAfter:              until,
-		KeyUsage:              x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
-		BasicConstraintsValid: true,
-		URIs:                  []*url.URL{who},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, ca, pub, key)
-	if err != nil {
-		return nil, fmt.Errorf("sign certificate of %s: %w", name, err)
-	}
-	return encodePEM("CERTIFICATE", der), nil
+	return signCertificate(secrets.CACert, secrets.CAKey, pub, from, until, &x509.Certificate{
+		Subject:     pkix.Name{CommonName: name},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+		URIs:        []*url.URL{who},
+	})
 }
 
 // caller says who is at the other end of a connection and in which role: a member is an admin, as root is on its

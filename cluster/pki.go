@@ -99,6 +99,17 @@ func newCA(clusterID string, now time.Time) (cert, key []byte, err error) {
 
 // signMember returns a member's certificate in PEM. It is good no longer than the CA's own.
 func signMember(caCert, caKey []byte, pub crypto.PublicKey, p peerIdentity, from, until time.Time) ([]byte, error) {
+	return signCertificate(caCert, caKey, pub, from, until, &x509.Certificate{
+		Subject:     pkix.Name{CommonName: p.Name},
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		DNSNames:    []string{hostname(p.ID)},
+		URIs:        []*url.URL{p.uri()},
+	})
+}
+
+// signCertificate completes what a certificate says, and returns it in PEM, signed by the CA. It is good no longer than the CA's
+// own.
+func signCertificate(caCert, caKey []byte, pub crypto.PublicKey, from, until time.Time, says *x509.Certificate) ([]byte, error) {
 	ca, err := parseCertificate(caCert)
 	if err != nil {
 		return nil, fmt.Errorf("the cluster's CA: %w", err)
@@ -110,20 +121,12 @@ func signMember(caCert, caKey []byte, pub crypto.PublicKey, p peerIdentity, from
 	if until.After(ca.NotAfter) {
 		until = ca.NotAfter
 	}
-	tmpl := &x509.Certificate{
-		Subject:               pkix.Name{CommonName: p.Name},
-		SerialNumber:          serial(),
-		NotBefore:             from.Add(-clockTolerance),
-		NotAfter:              until,
-		KeyUsage:              x509.KeyUsageDigitalSignature,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		BasicConstraintsValid: true,
-		DNSNames:              []string{hostname(p.ID)},
-		URIs:                  []*url.URL{p.uri()},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, ca, pub, key)
+	says.SerialNumber = serial()
+	says.NotBefore, says.NotAfter = from.Add(-clockTolerance), until
+	says.KeyUsage, says.BasicConstraintsValid = x509.KeyUsageDigitalSignature, true
+	der, err := x509.CreateCertificate(rand.Reader, says, ca, pub, key)
 	if err != nil {
-		return nil, fmt.Errorf("sign certificate of %s: %w", p.Name, err)
+		return nil, fmt.Errorf("sign certificate of %s: %w", says.Subject.CommonName, err)
 	}
 	return encodePEM("CERTIFICATE", der), nil
 }
