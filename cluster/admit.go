@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,10 +57,14 @@ func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, resp)
 }
 
-// letIn has the leader admit a joiner, and waits a while for there to be one.
+// letIn has the leader admit a joiner, and waits a while for there to be one. Where the leader is lost before it answers,
+// the next one is asked: the joiner is the same, with the same token, and is let in once.
 func (n *Node) letIn(ctx context.Context, req joinRequest) (joinResponse, error) {
+	ctx, stop := context.WithTimeout(ctx, 3*n.cfg.patience())
+	defer stop()
 	again, end := n.patience(ctx)
 	defer end()
+	var uncertain error
 	for {
 		resp, err := joinResponse{}, errNotLeader
 		if n.IsLeader() {
@@ -68,11 +73,14 @@ func (n *Node) letIn(ctx context.Context, req joinRequest) (joinResponse, error)
 			err = n.call(ctx, leader, http.MethodPost, "/cluster/join", req, &resp)
 		}
 		var dial *dialError
-		if !errors.Is(err, errNotLeader) && !errors.As(err, &dial) {
+		switch {
+		case errors.Is(err, ErrUncertain):
+			uncertain, again.ctx, again.stubborn = err, ctx, true
+		case !errors.Is(err, errNotLeader) && !errors.As(err, &dial):
 			return resp, err
 		}
 		if err := again.pause(); err != nil {
-			return joinResponse{}, err
+			return joinResponse{}, cmp.Or(uncertain, err)
 		}
 	}
 }

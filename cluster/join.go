@@ -44,9 +44,6 @@ type joinResponse struct {
 // joinLimit bounds one attempt to join; the cluster may be electing meanwhile.
 const joinLimit = 15 * time.Second
 
-// joinTries is how often a join is asked for while leaders are lost.
-const joinTries = 5
-
 // Join makes this agent a member of the cluster that a token is for, through any member at addr (an
 // address, with or without a port). The key is made here and stays here; before anything is sent,
 // the cluster must prove that it is the one that made the token. After it the node can be opened: it
@@ -82,11 +79,6 @@ func Join(ctx context.Context, cfg Config, addr, tokenText string, progress func
 	progress("asking " + target + " to let " + cfg.Name + " in")
 	var resp joinResponse
 	slowly(progress, target+" has not answered yet", func() { resp, err = j.ask(ctx, target, t) })
-	for tries := 1; errors.Is(err, ErrUncertain) && tries < joinTries && ctx.Err() == nil; tries++ {
-		progress("the cluster elects another leader; asking again")
-		pause(ctx, cfg.Heartbeat)
-		resp, err = j.ask(ctx, target, t) // as the same, and with the same token: it is let in once
-	}
 	if err != nil {
 		return fmt.Errorf("join through %s: %w", target, err)
 	}
