@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,9 +50,15 @@ func (d *diskState) wrote(now time.Time, took time.Duration, err error) {
 
 // cannot is why nothing can be written, or nil.
 func (d *diskState) cannot() error {
+	_, err := d.failed()
+	return err
+}
+
+// failed is since when nothing can be written, and why, or nil.
+func (d *diskState) failed() (since time.Time, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.err
+	return d.since, d.err
 }
 
 // slow is how long the quickest of the last writes took, if they are enough to go by.
@@ -61,11 +68,7 @@ func (d *diskState) slow() time.Duration {
 	if len(d.recent) < slowWrites {
 		return 0
 	}
-	least := d.recent[0]
-	for _, took := range d.recent {
-		least = min(least, took)
-	}
-	return least
+	return slices.Min(d.recent)
 }
 
 // Disk says what is wrong with the disk that this node's log is on, or is empty.
@@ -99,10 +102,7 @@ func (n *Node) newDiskWatch() *diskWatch {
 
 // trouble says what is wrong, or is empty.
 func (w *diskWatch) trouble(now time.Time) string {
-	if err := w.state.cannot(); err != nil {
-		w.state.mu.Lock()
-		since := w.state.since
-		w.state.mu.Unlock()
+	if since, err := w.state.failed(); err != nil {
 		return fmt.Sprintf("nothing can be written to %s since %s: %v; it cannot lead, and goes on serving with what it has, until that works again",
 			w.dir, since.Local().Format(time.DateTime), err)
 	}

@@ -98,18 +98,26 @@ func (t transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, ar
 	return err
 }
 
-// RequestPreVote implements [raft.WithPreVote]. Who cannot write does not stand for election.
-func (t transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+// stands is nil if this director may stand for election: who cannot write does not.
+func (t transport) stands() error {
 	if err := t.cannot(); err != nil {
 		return fmt.Errorf("not asked for a vote: this director's disk takes nothing: %w", err)
+	}
+	return nil
+}
+
+// RequestPreVote implements [raft.WithPreVote].
+func (t transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	if err := t.stands(); err != nil {
+		return err
 	}
 	return t.NetworkTransport.RequestPreVote(id, target, args, resp)
 }
 
 // RequestVote implements [raft.Transport].
 func (t transport) RequestVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
-	if err := t.cannot(); err != nil {
-		return fmt.Errorf("not asked for a vote: this director's disk takes nothing: %w", err)
+	if err := t.stands(); err != nil {
+		return err
 	}
 	return t.NetworkTransport.RequestVote(id, target, args, resp)
 }
