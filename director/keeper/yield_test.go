@@ -117,6 +117,18 @@ func TestWhoDropsWithoutQuorumOwnsNothingUntilItIsBack(t *testing.T) {
 	})
 }
 
+// lingering is an owner that has just conceded: its addresses linger.
+func lingering(t *testing.T) (*world, *box) {
+	w := newWorld(t)
+	a := w.box(1)
+	a.start()
+	a.set(220, 1, "wan")
+	time.Sleep(5 * time.Second)
+	a.step(vrrp.Concede{})
+	time.Sleep(time.Millisecond)
+	return w, a
+}
+
 // Who took over answers for the addresses already: a keeper that ends or stands still while they linger leaves them for
 // the shortest time that the kernel has.
 func TestWhatLingersEndsByItselfWithinASecond(t *testing.T) {
@@ -128,14 +140,8 @@ func TestWhatLingersEndsByItselfWithinASecond(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				w := newWorld(t)
-				a := w.box(1)
-				a.start()
+				w, a := lingering(t)
 				defer w.stop()
-				a.set(220, 1, "wan")
-				time.Sleep(5 * time.Second)
-				a.step(vrrp.Concede{})
-				time.Sleep(time.Millisecond)
 				end(a)
 				if !a.has(vip("wan")) {
 					t.Fatal("they did not linger")
@@ -152,14 +158,8 @@ func TestWhatLingersEndsByItselfWithinASecond(t *testing.T) {
 // The control: who claims while they linger has them for a whole lifetime again.
 func TestWhatLingersAndIsTakenAgainHasAWholeLifetime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		a := w.box(1)
-		a.start()
+		w, a := lingering(t)
 		defer w.stop()
-		a.set(220, 1, "wan")
-		time.Sleep(5 * time.Second)
-		a.step(vrrp.Concede{})
-		time.Sleep(time.Millisecond)
 		a.step(vrrp.Claim{Priority: 240})
 		synctest.Wait()
 		a.kill()

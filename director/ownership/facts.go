@@ -208,7 +208,7 @@ func (f Facts) first(but string, serves func(Member) bool) string {
 		return ""
 	}
 	dead := f.missing()
-	return First(append([]string{f.Log.Owner}, f.Log.Order...), func(name string) bool {
+	return First(f.succession(), func(name string) bool {
 		if name == but || slices.Contains(dead, name) {
 			return false
 		}

@@ -179,21 +179,23 @@ func (s *step) waited() {
 // is not on the segment does not serve there, whatever it has taken.
 func (s *step) ownsSince(words map[string]Attestation) string {
 	for _, m := range s.Members {
-		_, answered := words[m.Name]
-		if answered && m.Alive && m.Part == Owner && s.near(m) && !slices.Contains(s.quiet.owned, m.Name) {
+		if _, answered := words[m.Name]; answered && s.tookSince(m) {
 			return m.Name
 		}
 	}
 	return ""
 }
 
+// tookSince reports whether a member on the segment has reported that it owns the group, and had not when the last survey
+// was begun.
+func (s *step) tookSince(m Member) bool {
+	return m.Alive && m.Part == Owner && s.near(m) && !slices.Contains(s.quiet.owned, m.Name)
+}
+
 // anew holds the timer until the next survey when a member reports that it owns the group, which had not said so when
 // the last one was begun: that one may have waited for the dead meanwhile.
 func (s *step) anew() {
-	fresh := func(m Member) bool {
-		return m.Alive && m.Part == Owner && s.near(m) && !slices.Contains(s.quiet.owned, m.Name)
-	}
-	if s.quiet.again && slices.ContainsFunc(s.Members, fresh) && s.quiet.until.Before(s.now.Add(surveyLimit/2)) {
+	if s.quiet.again && slices.ContainsFunc(s.Members, s.tookSince) && s.quiet.until.Before(s.now.Add(surveyLimit/2)) {
 		s.hold(surveyLimit)
 	}
 }

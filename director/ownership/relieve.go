@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// succession is in which order directors come to own the group: whom the log names, then its successors.
+func (f Facts) succession() []string { return append([]string{f.Log.Owner}, f.Log.Order...) }
+
 // fit reports whether this director could take the group over.
 func (f Facts) fit() bool { return f.Ready && !f.Drains && f.Keeper.Part == Standby }
 
@@ -23,7 +26,7 @@ func (s *step) overdue(owner string) bool {
 		return false
 	}
 	turn, dead := 0, s.missing()
-	for _, name := range append([]string{s.Log.Owner}, s.Log.Order...) {
+	for _, name := range s.succession() {
 		if name == s.Self {
 			break
 		}
@@ -93,8 +96,8 @@ func (s *step) stays(owner, why string) {
 }
 
 // mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear, or the
-// ones before it have let their time pass. One that
-// was late does not know that: somebody may have claimed while it stood still.
+// ones before it have let their time pass. One that was late does not know that: somebody may have claimed while it
+// stood still.
 func (s *step) mayTakeFrom(owner string) bool {
 	return s.OnTime && !s.claiming && len(s.silent()) > 0 && (s.successor(owner) == s.Self || s.overdue(owner))
 }
