@@ -154,7 +154,7 @@ func cannotTake(m fsm.Member, r received, alive bool, group string) string {
 	case !alive:
 		return "is not heard of"
 	case r.Stopped:
-		return "was stopped"
+		return wasStopped
 	case m.Draining:
 		return "is drained"
 	case r.Leaving:

@@ -104,7 +104,7 @@ func views(state *fsm.State, live map[string]received, stopped func(name string)
 			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim, Unproven: own.Unproven != "",
 		}
 		if r.Stopped || stopped(name) {
-			v.Gone = "was stopped"
+			v.Gone = wasStopped
 		}
 		if v.Ready && own.Waiting {
 			v.Ready, v.Why = false, "a requirement of "+group+" has said nothing yet"

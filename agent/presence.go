@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -124,11 +123,7 @@ func (s *session) goodbye() {
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeLimit)
 	defer cancel()
-	r, err := s.tellings.numbered(s.report(), time.Now())
-	if err != nil {
-		return
-	}
-	body, err := json.Marshal(r)
+	_, body, err := s.newReport(time.Now())
 	if err != nil {
 		return
 	}

@@ -150,6 +150,9 @@ func (rs *reports) live(now time.Time) map[string]received {
 	return out
 }
 
+// wasStopped is why a director that has said that its agent ends can do nothing.
+const wasStopped = "was stopped"
+
 // stopped reports whether the last that came of a member is that its agent ends.
 func (rs *reports) stopped(name string) bool {
 	rs.mu.Lock()

@@ -317,7 +317,7 @@ func (s *session) unready(state *fsm.State) []string {
 		why = append(why, cluster.ErrRemoved.Error())
 	}
 	if s.isStopped() {
-		why = append(why, "was stopped")
+		why = append(why, wasStopped)
 	}
 	if s.differs(state) {
 		why = append(why, "its state differs from the others' at the same log index")

@@ -72,7 +72,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 func (s *session) sayStopped(st *api.Status) {
 	for i, d := range st.Directors {
 		if d.Name != s.cfg.Name && s.reports.stopped(d.Name) {
-			st.Directors[i].State, st.Directors[i].Ready, st.Directors[i].Reasons = "unreachable", false, []string{"was stopped"}
+			st.Directors[i].State, st.Directors[i].Ready, st.Directors[i].Reasons = "unreachable", false, []string{wasStopped}
 		}
 	}
 }

@@ -140,15 +140,11 @@ func (s *session) tellOthers(ctx context.Context) error {
 	defer tick.Stop()
 	for {
 		now := time.Now()
-		r, err := s.tellings.numbered(s.report(), now)
+		r, body, err := s.newReport(now)
 		if err != nil {
 			return err
 		}
 		s.reports.put(r, now)
-		body, err := json.Marshal(r)
-		if err != nil {
-			return fmt.Errorf("encode report: %w", err)
-		}
 		for _, name := range s.others() {
 			if !s.tellings.knows(name, now) {
 				s.tell(ctx, name, r.Number, body)
@@ -161,6 +157,19 @@ func (s *session) tellOthers(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// newReport returns how this director is now, as it is told, and encoded.
+func (s *session) newReport(now time.Time) (report, []byte, error) {
+	r, err := s.tellings.numbered(s.report(), now)
+	if err != nil {
+		return r, nil, err
+	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		return r, nil, fmt.Errorf("encode report: %w", err)
+	}
+	return r, body, nil
 }
 
 // tell sends a report to one member, beside what else goes on.
