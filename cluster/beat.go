@@ -7,9 +7,12 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// beatsPerTimeout is how many heartbeats there are in the time after which a member misses its leader: where one is lost
-// there is another within the lease.
-const beatsPerTimeout = 5
+// beatsPerTimeout is how many heartbeats there are in the time after which a member misses its leader, and leaseBeats in
+// that after which a leader which has no majority gives up: a leader looks when another heartbeat is due.
+const (
+	beatsPerTimeout = 5
+	leaseBeats      = 3
+)
 
 // beat is how often a leader tells each member that it leads.
 func (c Config) beat() time.Duration { return c.Heartbeat / beatsPerTimeout }
