@@ -54,6 +54,7 @@ type Node struct {
 	leadership chan bool     // from Raft: gained, lost
 	agreed     bells         // ring when an entry is applied
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
+	hopes      hopes         // of the calls that wait for a leader
 
 	leaving  atomic.Bool   // Leave is under way
 	left     atomic.Bool   // and this node is no member any more
