@@ -252,6 +252,8 @@ func (s *session) doAtOnce(ctx context.Context, q request, r *reply) error {
 		return s.step(ctx, q, vrrp.Resign{}, nil)
 	case opConcede:
 		return s.step(ctx, q, vrrp.Concede{}, func(g *group) { r.Yields = g.machine.State() == vrrp.Active })
+	case opUnclaim:
+		return s.group(ctx, q, func(now time.Time, g *group) { k.unclaim(now, g) })
 	case opRenew:
 		return s.step(ctx, q, vrrp.Renew{}, nil)
 	case opHold:
@@ -266,6 +268,16 @@ func (s *session) doAtOnce(ctx context.Context, q request, r *reply) error {
 
 // step gives an event to a group. Look, if any, sees the group first.
 func (s *session) step(ctx context.Context, q request, ev vrrp.Event, look func(*group)) error {
+	return s.group(ctx, q, func(now time.Time, g *group) {
+		if look != nil {
+			look(g)
+		}
+		s.k.carry(now, g, g.machine.Step(now, "", ev))
+	})
+}
+
+// group does something with a group in the loop.
+func (s *session) group(ctx context.Context, q request, do func(now time.Time, g *group)) error {
 	var refused error
 	err := s.k.call(ctx, func(now time.Time) {
 		if refused = q.over(); refused != nil {
@@ -276,10 +288,7 @@ func (s *session) step(ctx context.Context, q request, ev vrrp.Event, look func(
 			refused = fmt.Errorf("%s: no group %q", q.Op, q.Group)
 			return
 		}
-		if look != nil {
-			look(g)
-		}
-		s.k.carry(now, g, g.machine.Step(now, "", ev))
+		do(now, g)
 	})
 	return errors.Join(err, refused)
 }

@@ -106,10 +106,7 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 		s.tell("contest", fmt.Sprintf("%s gives %s up to %s: it reaches nobody on a segment, and %s does", s.Self, s.Group, rival, rival))
 		s.begin(Resign{})
 	case joined == "":
-		if !c.apart {
-			c.apart = true
-			s.warn("contest", fmt.Sprintf("%s and %s own %s, each on a side of its own: no segment joins them", s.Self, rival, s.Group))
-		}
+		s.partFrom(rival, c)
 	case !word.Owns: // its keeper is frozen, and lets the addresses go without a word
 		s.renew()
 	case !word.Stays:
@@ -121,6 +118,20 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 				s.tell("contest", text)
 			}
 		})
+	}
+}
+
+// partFrom leaves each its own side. A claim says that the other is to let go, and the log follows none while that one
+// serves: so it ends, or it would win when the sides are joined again, whoever the log names.
+func (s *step) partFrom(rival string, c *contest) {
+	text := fmt.Sprintf("%s and %s own %s, each on a side of its own: no segment joins them", s.Self, rival, s.Group)
+	if s.Keeper.Claims {
+		s.begin(Unclaim{})
+		text += ", and the claim of " + s.Self + " ends"
+	}
+	if !c.apart {
+		c.apart = true
+		s.warn("contest", text)
 	}
 }
 

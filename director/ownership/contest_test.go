@@ -130,6 +130,31 @@ func TestOwnersThatNoSegmentJoinsBothStayAndSayItOnce(t *testing.T) {
 	s.does(Concede{})
 }
 
+// The log follows no claim while the owner that it names serves on the other side.
+func TestAClaimEndsWhereNoSegmentJoinsTheOwners(t *testing.T) {
+	s := contested(t)
+	s.Keeper.Claims = true
+	s.joins(stays(4, "d1"))
+	s.does() // it stays, and the other is to let go
+	s = contested(t)
+	s.Keeper.Claims = true
+	for i := range 2 {
+		s.says("d1", stays(4, "d1"))
+		s.reaches(Segment{Router: "out"}, Segment{Router: "in", Reached: []string{"d3"}})
+		if i == 0 {
+			s.does(Unclaim{}, Tell{Kind: "contest", Text: "and the claim of d2 ends", Alarm: true})
+		} else {
+			s.does(Unclaim{}) // the keeper has not done it
+		}
+		s.pass(contestAgain)
+		s.does(Ask{To: "d1", Question: s.attests()}, probes("out", "in"))
+	}
+	s.Keeper.Claims = false
+	s.says("d1", stays(4, "d1"))
+	s.reaches(Segment{Router: "out"}, Segment{Router: "in", Reached: []string{"d3"}})
+	s.does()
+}
+
 func TestAnOwnerThatDoesNotAnswerIsAskedAgain(t *testing.T) {
 	s := contested(t)
 	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})

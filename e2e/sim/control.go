@@ -79,6 +79,7 @@ type keyed struct {
 type groupStatus struct {
 	state   string
 	part    ownership.Part
+	claims  bool
 	epoch   uint64 // of the order
 	reason  string
 	routers []routerStatus
@@ -342,7 +343,7 @@ func (k *keeper) tell() {
 	}
 	status := make([]groupStatus, len(k.groups))
 	for i, g := range k.groups {
-		s := groupStatus{epoch: g.spec.Epoch, state: g.machine.State().String(), reason: g.machine.Reason()}
+		s := groupStatus{epoch: g.spec.Epoch, claims: g.claimed, state: g.machine.State().String(), reason: g.machine.Reason()}
 		if k.w.without(Epoch) {
 			s.epoch = math.MaxUint64
 		}

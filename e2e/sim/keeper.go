@@ -36,6 +36,8 @@ type keptGroup struct {
 	claimed bool
 	claims  []*claim
 	reason  string
+
+	claimEnds time.Duration // when a claim ends by itself
 }
 
 // keptRouter is a router of a group, and what the worker has done for it.
@@ -180,6 +182,9 @@ func (k *keeper) deadline() time.Duration {
 		if d := g.machine.Deadline(); !d.IsZero() {
 			take(k.w.at(d))
 		}
+		if g.claimed {
+			take(g.claimEnds)
+		}
 		for _, r := range g.routers {
 			if r.added {
 				take(r.renewAt())
@@ -226,6 +231,10 @@ func (k *keeper) expire(now time.Time) {
 				break
 			}
 			k.carry(now, g, g.machine.Step(now, "", vrrp.Expired{}))
+		}
+		if g.claimed && k.w.now >= g.claimEnds {
+			k.w.say(k.h.name, "a claim ends", g.spec.Name, "")
+			k.unclaim(now, g)
 		}
 	}
 }
@@ -325,8 +334,13 @@ func (k *keeper) became(now time.Time, g *keptGroup, b vrrp.Became) {
 		r.hushed = true
 	}
 	g.answer(lost{b.Reason})
+	k.unclaim(now, g)
+}
+
+// unclaim ends a claim: back to the priority of the order.
+func (k *keeper) unclaim(now time.Time, g *keptGroup) {
 	if g.claimed {
-		g.claimed = false
+		g.claimed, k.changed = false, true
 		k.carry(now, g, g.machine.Step(now, "", g.setPriority(g.spec.Priority)))
 	}
 }
