@@ -233,6 +233,7 @@ func (k *keeper) hear(now time.Time, l link, d vrrp.Datagram) {
 		return
 	}
 	r.received++
+	ev.Unasked = !k.asked.reached(now)
 	if g.machine.State() == vrrp.Active && ev.Priority > 0 {
 		r.contend(now, ev.Interval)
 	}

@@ -107,6 +107,7 @@ type keeper struct {
 	refusal     string // what is wrong with the screen, or empty
 	changed     bool
 	recorded    bool // the record is up to date
+	asked       asked
 	stop        *stopOrder
 	until       time.Time // when to stop waiting for a client to hand over; zero: not stopping
 	buf         []byte

@@ -100,6 +100,7 @@ type session struct {
 	conn    net.Conn
 	changed chan struct{}
 	slots   chan struct{} // bounds the requests that are worked on
+	orders  bool          // it has given an order
 
 	mu sync.Mutex // guards writes to conn
 }
@@ -118,6 +119,11 @@ func (s *session) run(ctx context.Context) error {
 	defer cancel()
 	s.k.watch(s.changed)
 	defer s.k.unwatch(s.changed)
+	defer func() {
+		if s.orders {
+			s.k.asked.left()
+		}
+	}()
 	wg.Go(func() {
 		s.push(ctx)
 		cancel()
@@ -244,6 +250,10 @@ func (s *session) doAtOnce(ctx context.Context, q request, r *reply) error {
 		}
 		if err := q.Order.Validate(); err != nil {
 			return err
+		}
+		if !s.orders {
+			s.orders = true
+			k.asked.came(time.Now())
 		}
 		return k.call(ctx, func(now time.Time) { k.set(now, *q.Order, nil) })
 	case opYield:

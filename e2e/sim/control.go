@@ -331,8 +331,13 @@ func (c *control) giveOrders() {
 }
 
 func (c *control) give(o orders.Order) {
-	k := c.h.keeper
-	k.call(func(now time.Time) { k.set(now, o, nil) })
+	k, life := c.h.keeper, c.h.controlling.life
+	k.call(func(now time.Time) {
+		if k.life != life {
+			k.life, k.came = life, k.w.now
+		}
+		k.set(now, o, nil)
+	})
 }
 
 // tell has control know what the keeper says.

@@ -26,6 +26,8 @@ type keeper struct {
 	called  time.Duration // when the kernel was called last
 	takes   time.Duration // and how long it took
 	packet  vrrp.Packet
+	life    int           // of the control process that has given an order
+	came    time.Duration // when it did first
 }
 
 // keptGroup is a group of the order with its machine.
@@ -272,7 +274,13 @@ func (k *keeper) hear(now time.Time, d datagram) {
 		k.changed = true
 	}
 	r.silent = false
+	ev.Unasked = !k.askable()
 	k.carry(now, g, g.machine.Step(now, r.name, ev))
+}
+
+// askable reports whether a control is there that the others can have reached, as the keeper's asked does.
+func (k *keeper) askable() bool {
+	return k.h.controlling.alive && k.life == k.h.controlling.life && k.w.now-k.came >= orders.Askable
 }
 
 // at returns a router of the order, nil if it is not in it.
