@@ -104,6 +104,7 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 	switch {
 	case joined == "" && s.cutOff(word, segments):
 		s.tell("contest", fmt.Sprintf("%s gives %s up to %s: it reaches nobody on a segment, and %s does", s.Self, s.Group, rival, rival))
+		s.quiet.conceded = s.now
 		s.begin(Resign{})
 	case joined == "":
 		s.partFrom(rival, c)

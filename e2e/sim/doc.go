@@ -24,7 +24,8 @@
 //     every segment until it fell silent, or it fell silent between two of them and the other, to which the log
 //     wanted the group to move, took over before the next was missed, half an interval after it is due, or its
 //     machine did not answer on every segment when the other took over, which was rightly done for the dark one, or
-//     the other's control had just been started and had asked nobody yet, the lifetime of its addresses is added:
+//     the other's control had just been started and had asked nobody yet, or it fell silent before its kernel had done what
+//     it was asked to when it gave the address up, the lifetime of its addresses is added:
 //     nobody can know how much of it is left. Delays of the cluster's traffic are added four times.
 //  2. Somebody answers. While a director could, a client on the segment has an answer within the bound. One could
 //     that has a port with carrier on every segment of the group, a machine and a keeper that run (and for a pair,

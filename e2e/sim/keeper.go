@@ -80,13 +80,16 @@ type datagram struct {
 	addresses []netip.Addr
 }
 
+// slowestKernel is how long the kernel takes at most.
+const slowestKernel = 10 * time.Millisecond
+
 // kernelTakes is how long the kernel takes to add or remove addresses: all that is asked at one time goes into
 // one call.
 func (k *keeper) kernelTakes() time.Duration {
 	if k.called != k.w.now || k.takes == 0 {
 		k.called, k.takes = k.w.now, k.w.chance.between(100*time.Microsecond, time.Millisecond)
 		if k.w.chance.one(4) {
-			k.takes = k.w.chance.between(time.Millisecond, 10*time.Millisecond)
+			k.takes = k.w.chance.between(time.Millisecond, slowestKernel)
 		}
 	}
 	return k.takes
