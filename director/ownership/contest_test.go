@@ -334,6 +334,11 @@ func TestAnOwnerThatReachesNobodyWhereItsRivalDoesLetsGo(t *testing.T) {
 			s.says("d1", word)
 			if tt.letsGo {
 				s.does(Tell{Kind: "contest", Text: "it reaches nobody on a segment, and d1 does"}, Resign{})
+				s.is(Standby) // of which it is known that another owns it: the timer waits for who does
+				s.begun = nil
+				s.Keeper.Routers[1].Silent = true
+				s.look()
+				s.does(HoldTimer{surveyLimit}, Ask{To: "d1", Question: s.attests()}, Ask{To: "d3", Question: s.attests()}, probes("in"))
 				return
 			}
 			s.does(apart)

@@ -33,6 +33,7 @@ type quiet struct {
 	alone    time.Time // since when this director is cut off, while another could own the group and none does
 	relief   relief
 	cut      bool      // this director reaches nobody on some silent segment: it could not serve there
+	denies   []string  // who answered the last survey, and neither owns the group nor serves it here
 	half     time.Time // since when an owner that is silent serves on one segment of the group, and nobody on another
 	suspect  string    // the owner that was found cut off the last time
 	choice   *Guarding // what was decided last; nil: nothing is silent
@@ -126,6 +127,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		g.Choice = Hold
 	}
 	g = s.halved(s.waits(g), silent, all, segments)
+	s.quiet.denies = denials(words, segments)
 	s.quiet.cut = slices.ContainsFunc(silent, func(router string) bool {
 		seg, asked := segments[router]
 		return asked && len(seg.Reached) == 0 && !seg.Gateway

@@ -80,21 +80,6 @@ type datagram struct {
 	addresses []netip.Addr
 }
 
-// slowestKernel is how long the kernel takes at most.
-const slowestKernel = 10 * time.Millisecond
-
-// kernelTakes is how long the kernel takes to add or remove addresses: all that is asked at one time goes into
-// one call.
-func (k *keeper) kernelTakes() time.Duration {
-	if k.called != k.w.now || k.takes == 0 {
-		k.called, k.takes = k.w.now, k.w.chance.between(100*time.Microsecond, time.Millisecond)
-		if k.w.chance.one(4) {
-			k.takes = k.w.chance.between(time.Millisecond, slowestKernel)
-		}
-	}
-	return k.takes
-}
-
 // rounds are the times of the announcements of a new owner; after them it announces each refresh.
 var rounds = [...]time.Duration{
 	0, 200 * time.Millisecond, 400 * time.Millisecond, 600 * time.Millisecond, 800 * time.Millisecond,
@@ -122,6 +107,14 @@ func (g *keptGroup) find(router string) *keptRouter {
 		}
 	}
 	return nil
+}
+
+// interval is that of a group's adverts as the keeper was told last.
+func (k *keeper) interval(group string) time.Duration {
+	if g := k.group(group); g != nil && len(g.spec.Routers) > 0 {
+		return g.spec.Routers[0].Interval
+	}
+	return 0
 }
 
 // turn is one turn of the loop. Do may be nil.
