@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"time"
+
 	"github.com/quorate/quorate/director/vrrp"
 	"github.com/quorate/quorate/fsm"
 )
@@ -27,6 +29,9 @@ func (x *watch) isAble(h *host) bool {
 	return true
 }
 
+// slowAnswer is how long an answer of a segment may take for a host to be calm: those who look wait for little more.
+const slowAnswer = 200 * time.Millisecond
+
 // isCalm reports whether nothing is wrong with a host and its connections, and nobody has asked it to own
 // nothing. That VRRP does not pass is nothing that is wrong with it: its agent and its kernel are there to ask.
 func (x *watch) isCalm(h *host) bool {
@@ -51,7 +56,7 @@ func (x *watch) isCalm(h *host) bool {
 		}
 	}
 	for _, r := range w.routers {
-		if !w.both(r.on, arpKind, h.index, client) {
+		if !w.both(r.on, arpKind, h.index, client) || 2*w.wires[r.on].delay[h.index][client] >= slowAnswer {
 			return false
 		}
 	}
