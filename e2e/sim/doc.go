@@ -36,10 +36,10 @@
 //  3. A group is not split: no host has one address of a pair and not the other for longer than a yield lingers.
 //     Where its keeper does not run, each ends at a time of its own, for a renewal at most: nobody is there who could
 //     end both.
-//  4. No needless move. A host on which nothing was wrong for twelve seconds, which answers on its segments within 200 ms, with
-//     which all agents that live were in touch, in 300 ms there and back, and of which nobody asked anything, does not lose what it has owned for five, and is not taken from by
-//     who hears it, or could ask it. Nor does the log want it to move, but by its policy. That VRRP alone does not
-//     pass is nothing that is wrong.
+//  4. No needless move. A host on which nothing was wrong for twelve seconds, which answers on its segments within
+//     200 ms, with which all agents that live were in touch, in 300 ms there and back, and of which nobody asked
+//     anything, does not lose what it has owned for five, and is not taken from by who hears it, or could ask it. Nor
+//     does the log want it to move, but by its policy. That VRRP alone does not pass is nothing that is wrong.
 //  5. Every decision has a reason: each change of state, each command, each thing that people are told.
 //  6. Make before break: while the log wants a group to move between two that are well, and one of the two serves it
 //     and is Active, or was until it lingered, somebody answers all the time. A third that serves it, cut off from
