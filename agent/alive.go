@@ -47,7 +47,7 @@ func (s *session) newAlive() {
 			return conn, err
 		},
 		Tracker: s.alive.tracker,
-		Beat:    func(now time.Time) { s.groups.Beat(now) },
+		Beat:    func() { s.groups.Beat() },
 		Word:    func() uint32 { return s.tellings.stands(time.Now()) },
 		Said:    func(member string, word uint32) { s.reports.renew(member, word, time.Now()) },
 		Log:     s.log,

@@ -14,6 +14,10 @@ import (
 // for long.
 const rejoinEvery = 5 * time.Second
 
+// gossipEvery is how often a member is asked whether it is there, and told what is new: nobody waits for either, and each
+// wakes two.
+const gossipEvery = 3 * time.Second
+
 // about is what a member gossips of itself: at most 512 bytes, beyond which memberlist panics.
 type about struct {
 	Name     string `json:"n"`
@@ -66,8 +70,9 @@ func (n *Node) gossipConfig(key []byte) *memberlist.Config {
 	c.Name = n.id.ID
 	c.BindAddr, c.BindPort = n.cfg.Gossip.Addr().String(), int(n.cfg.Gossip.Port())
 	c.AdvertiseAddr, c.AdvertisePort = c.BindAddr, c.BindPort
-	c.GossipInterval = time.Second // nobody waits for it, and each round costs a wake-up
-	c.TCPTimeout = dialLimit       // it is how long a stop may have to wait
+	c.GossipInterval, c.ProbeInterval = gossipEvery, gossipEvery
+	c.EnableCompression = false // a message is smaller than what it takes to make it smaller: 100 KB of memory
+	c.TCPTimeout = dialLimit    // it is how long a stop may have to wait
 	c.SecretKey = key
 	c.Label = n.id.ClusterID
 	c.Delegate = gossipDelegate{n.cfg, n.id.Name}

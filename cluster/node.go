@@ -54,6 +54,7 @@ type Node struct {
 	leadership chan bool     // from Raft: gained, lost
 	agreed     bells         // ring when an entry is applied
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
+	hopes      hopes         // of the calls that wait for a leader
 
 	leaving  atomic.Bool   // Leave is under way
 	left     atomic.Bool   // and this node is no member any more
@@ -257,7 +258,7 @@ func (n *Node) startRaft() error {
 		return fmt.Errorf("start Raft: %w", err)
 	}
 	stuck := func() bool { return n.store.stuck(time.Now()) > 2*n.cfg.Heartbeat }
-	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.store.state.cannot, n.cfg.Heartbeat / 5, n.leadsIn, &n.agreed, &sync.Map{}, &sync.Map{}})
+	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.store.state.cannot, n.leadsIn, &n.agreed, &sync.Map{}})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
 	}
@@ -268,7 +269,7 @@ func (n *Node) startRaft() error {
 func (n *Node) raftConfig() *raft.Config {
 	c := raft.DefaultConfig()
 	c.LocalID = raft.ServerID(n.id.ID)
-	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat, n.cfg.Heartbeat/2
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat, leaseBeats*n.cfg.beat()
 	c.CommitTimeout = n.cfg.commitTimeout()
 	c.BatchApplyCh = false // a buffer would keep what Raft never answers when it is shut down
 	c.TrailingLogs, c.SnapshotThreshold = 1000, 4096
