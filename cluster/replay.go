@@ -76,8 +76,8 @@ func differences(prev, next *fsm.State) []fsm.Change {
 	}
 	same := func(a, b fsm.Verdict) bool { return a == b }
 	keys := map[string]fsm.ServerKey{}
-	for _, m := range []map[fsm.ServerKey]fsm.Verdict{prev.Verdicts, next.Verdicts} {
-		for k := range m {
+	for _, m := range []fsm.Verdicts{prev.Verdicts, next.Verdicts} {
+		for k := range m.All() {
 			keys[k.String()] = k
 		}
 	}
