@@ -17,6 +17,11 @@ func (m *machine) replay(s *store, upTo uint64) error {
 	if err != nil {
 		return err
 	}
+	return m.follow(s, from, upTo)
+}
+
+// follow applies what is in the log after an entry, up to another.
+func (m *machine) follow(s *store, from, upTo uint64) error {
 	last, err := s.bolt.LastIndex()
 	if err != nil {
 		return fmt.Errorf("replay log: %w", err)

@@ -50,6 +50,7 @@ const (
 	DrainChanged   ChangeKind = "drain"
 	TokenChanged   ChangeKind = "token"
 	LevelChanged   ChangeKind = "level"
+	StateHealed    ChangeKind = "state" // of one director: its state was wrong and was made anew, whatever is in it
 )
 
 // Apply returns the state after the log's entry index with command c, and what changed. An error
