@@ -33,7 +33,8 @@ func (c walkCords) config() Config {
 
 // scenarios are what is walked over. Each acknowledges what is done, and ends.
 var scenarios = map[string]func(Config){
-	"write and compact": writeAndCompact,
+	"write and compact":  writeAndCompact,
+	"receive a snapshot": receiveSnapshot,
 	"init": func(cfg Config) {
 		check(Init(context.Background(), cfg))
 		acknowledge("init")
@@ -65,7 +66,7 @@ func writeAndCompact(cfg Config) {
 			written++
 			id := fmt.Sprint("t", written)
 			until(func() error {
-				err := n.Propose(ctx, fsm.AddToken{ID: id, Token: fsm.Token{Hash: "aa", Role: fsm.RoleDirector, Expires: time.Unix(0, 0).UTC()}})
+				err := n.Propose(ctx, aToken(id))
 				if errors.Is(err, fsm.ErrTaken) {
 					return nil // it took effect, and the answer was lost
 				}
@@ -91,6 +92,11 @@ func writeAndCompact(cfg Config) {
 	check(<-ended)
 }
 
+// aToken is a change that leaves its trace in the state.
+func aToken(id string) fsm.Command {
+	return fsm.AddToken{ID: id, Token: fsm.Token{Hash: "aa", Role: fsm.RoleDirector, Expires: time.Unix(0, 0).UTC()}}
+}
+
 func until(f func() error) {
 	for f() != nil {
 		time.Sleep(walkBeat / 10)
@@ -103,7 +109,7 @@ type walk struct {
 	template string // the data directory that it begins with
 	cords    walkCords
 	every    int                  // the nth step is tried, not each: where each would take too long
-	lie      func(fileStep) bool      // a control
+	lie      func(fileStep) bool  // a control
 	after    func(survivor) error // nil: all is there that was acknowledged
 }
 
@@ -209,7 +215,33 @@ func (s survivor) has() error {
 			return fmt.Errorf("%s was acknowledged, and is not there: the log leads to entry %d", id, state.Index)
 		}
 	}
-	return errors.Join(all.asHalted(), state.Verify())
+	if err := errors.Join(all.asHalted(), state.Verify(), n.Close()); err != nil || !proofs() {
+		return err
+	}
+	return s.goesOn()
+}
+
+// goesOn returns nil if a node alone leads with all that was acknowledged, and takes a change.
+func (s survivor) goesOn() error {
+	n, err := Open(s.cfg)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithTimeout(context.Background(), time.Minute)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- n.Run(ctx) }()
+	for err = errors.New("not yet"); err != nil && ctx.Err() == nil; pause(ctx, walkBeat/10) {
+		err = n.Propose(ctx, aToken("after"))
+	}
+	state := n.State()
+	stop()
+	for _, id := range append(s.acked, "after") {
+		if _, ok := state.Secrets().Tokens[id]; !ok {
+			err = errors.Join(err, fmt.Errorf("%s is not there when it goes on", id))
+		}
+	}
+	return errors.Join(err, <-ended)
 }
 
 // asHalted is why a machine has halted, or nil.
@@ -283,7 +315,9 @@ func TestTheWalkFindsWhatIsAcknowledgedTooEarly(t *testing.T) {
 	for name, lie := range map[string]func(fileStep) bool{
 		"the log is not synced":               func(s fileStep) bool { return strings.HasSuffix(s.path, logFile) },
 		"what is in a snapshot is not synced": func(s fileStep) bool { return strings.Contains(s.path, "snapshots/S.tmp/") },
-		"directories are not synced":          func(s fileStep) bool { return strings.HasSuffix(s.path, "snapshots") || strings.HasSuffix(s.path, "/S") },
+		"directories are not synced": func(s fileStep) bool {
+			return strings.HasSuffix(s.path, "snapshots") || strings.HasSuffix(s.path, "/S")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := walk{scenario: "write and compact", template: template, cords: cords, lie: lie, every: math.MaxInt / 4}
