@@ -116,6 +116,9 @@ func (n *Node) open() (err error) {
 	if err := n.machine.replay(n.store, n.recorded); err != nil {
 		return err
 	}
+	if is := n.State().Index; is < n.recorded && n.Halted() == nil {
+		return damaged(dir, "replay the log", fmt.Errorf("it leads to entry %d, and %d was applied", is, n.recorded))
+	}
 	if err := errors.Join(n.fits(), n.recallFence()); err != nil {
 		return err
 	}

@@ -48,6 +48,10 @@ type store struct {
 
 func openStore(dir string, log hclog.Logger) (*store, error) {
 	path := filepath.Join(dir, logFile)
+	err := lookThrough(path)
+	if err != nil && !errors.Is(err, bbolt.ErrTimeout) {
+		return nil, damaged(dir, "look through the log", err)
+	}
 	bolt, err := raftboltdb.New(raftboltdb.Options{
 		Path:        path,
 		BoltOptions: &bbolt.Options{Timeout: lockWait, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType},
@@ -129,11 +133,17 @@ func (l logStore) FirstIndex() (uint64, error) { return l.bolt.FirstIndex() }
 
 func (l logStore) LastIndex() (uint64, error) { return l.bolt.LastIndex() }
 
-func (l logStore) GetLog(index uint64, out *raft.Log) error { return l.bolt.GetLog(index, out) }
+func (l logStore) GetLog(index uint64, out *raft.Log) error {
+	if err := l.bolt.GetLog(index, out); err != nil {
+		return err
+	}
+	return unseal(out)
+}
 
 func (l logStore) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
 
 func (l logStore) StoreLogs(es []*raft.Log) error {
+	es = withSeals(es)
 	began := time.Now()
 	l.writing.Store(began.UnixNano())
 	if l.cut.Load() {

@@ -198,8 +198,16 @@ func (w walk) look(t *testing.T, s *supervisor, cords walkCords) (wrong []string
 	return wrong
 }
 
-// has returns nil if a node starts from what is left, and has all tokens that were acknowledged.
+// has returns nil if a node starts from what is left with all tokens that were acknowledged, and goes on.
 func (s survivor) has() error {
+	if err := s.starts(); err != nil || !proofs() {
+		return err
+	}
+	return s.goesOn()
+}
+
+// starts returns nil if a node can be started from what is left, and all tokens that were acknowledged are there.
+func (s survivor) starts() error {
 	n, err := Open(s.cfg)
 	if err != nil {
 		return fmt.Errorf("it does not start: %w", err)
@@ -215,10 +223,7 @@ func (s survivor) has() error {
 			return fmt.Errorf("%s was acknowledged, and is not there: the log leads to entry %d", id, state.Index)
 		}
 	}
-	if err := errors.Join(all.asHalted(), state.Verify(), n.Close()); err != nil || !proofs() {
-		return err
-	}
-	return s.goesOn()
+	return errors.Join(all.asHalted(), state.Verify(), n.Close())
 }
 
 // goesOn returns nil if a node alone leads with all that was acknowledged, and takes a change.
