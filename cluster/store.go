@@ -54,6 +54,7 @@ func openStore(dir string, log hclog.Logger) (*store, error) {
 	}
 	bolt, err := raftboltdb.New(raftboltdb.Options{
 		Path:        path,
+		NoSync:      unsynced,
 		BoltOptions: &bbolt.Options{Timeout: lockWait, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType},
 	})
 	if errors.Is(err, bbolt.ErrTimeout) {

@@ -70,9 +70,9 @@ func acknowledge(what string) {
 
 // supervisor decides about each step of a process.
 type supervisor struct {
-	dir  string             // steps are those beneath it
-	kill int                // the process is killed before this step; 0: never
-	lie  func(fileStep) bool    // a sync that is answered and not done: a control
+	dir  string              // steps are those beneath it
+	kill int                 // the process is killed before this step; 0: never
+	lie  func(fileStep) bool // a sync that is answered and not done: a control
 	disk *medium
 
 	pid   int
