@@ -35,6 +35,7 @@ func (n *Node) handler() http.Handler {
 	members.HandleFunc("POST /cluster/propose", n.servePropose)
 	members.HandleFunc("GET /cluster/progress", n.serveProgress)
 	members.HandleFunc("GET /cluster/point", n.servePoint)
+	members.HandleFunc("GET "+statePath, n.serveState)
 	members.HandleFunc("POST /cluster/remove", n.serveRemove)
 	members.HandleFunc("POST /cluster/renew", n.serveRenew)
 	members.HandleFunc("/cluster/", http.NotFound)

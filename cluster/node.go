@@ -42,6 +42,7 @@ type Node struct {
 	recorded uint64      // what had been applied when this node started
 	blind    atomic.Bool // that is not known: there was no record
 	machine  *machine
+	health   health
 	creds    *credentials
 	port     *port
 	server   *http.Server
@@ -79,7 +80,7 @@ func Open(cfg Config) (*Node, error) {
 		return nil, errors.New("this agent is in no cluster")
 	}
 	n := &Node{
-		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), done: make(chan struct{}),
+		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), health: health{only: make(chan struct{}, 1)}, done: make(chan struct{}),
 		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1),
 	}
 	n.life, n.end = context.WithCancel(context.Background())
@@ -115,6 +116,9 @@ func (n *Node) open() (err error) {
 	n.blind.Store(n.recorded == 0)
 	if err := n.machine.replay(n.store, n.recorded); err != nil {
 		return err
+	}
+	if is := n.State().Index; is < n.recorded && n.Halted() == nil {
+		return damaged(dir, "replay the log", fmt.Errorf("it leads to entry %d, and %d was applied", is, n.recorded))
 	}
 	if err := errors.Join(n.fits(), n.recallFence()); err != nil {
 		return err
@@ -196,7 +200,7 @@ func (n *Node) Run(ctx context.Context) error {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
 	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.renews, n.callFormer, n.disk.run} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.renews, n.callFormer, n.disk.run, n.scrub} {
 			group.Go(func() error { return run(life) })
 		}
 		select {
