@@ -256,7 +256,7 @@ func (n *Node) startRaft() error {
 	if err != nil {
 		return fmt.Errorf("start Raft: %w", err)
 	}
-	stuck := func() bool { return n.store.stuck(time.Now()) > 2*n.cfg.Heartbeat }
+	stuck := func() bool { return n.stuck(time.Now()) > 2*n.cfg.Heartbeat }
 	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.store.state.cannot, n.cfg.Heartbeat / 5, n.leadsIn, &n.agreed, &sync.Map{}, &sync.Map{}})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
