@@ -260,6 +260,10 @@ func (s *session) report() report {
 			r.Troubles = append(r.Troubles, why)
 		}
 	}
+	if why := s.node.Strangers(); why != "" {
+		r.Troubles = append(r.Troubles, why)
+	}
+	r.Refused = s.node.Refused()
 	if err := s.node.Halted(); err != nil {
 		r.Halted = err.Error()
 	}

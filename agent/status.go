@@ -87,6 +87,7 @@ func directorStatus(m fsm.Member, live map[string]received, highest uint64) api.
 	}
 	d.State, d.Ready, d.Reasons = "alive", r.Ready, r.Reasons
 	d.AppliedIndex, d.StateHash, d.Version = r.Index, r.Hash, r.Version
+	d.Refused = r.Refused
 	d.Behind = highest - min(r.Index, highest)
 	d.CertificateIssued, d.CertificateExpires = r.Certificate.Issued.UTC(), r.Certificate.Expires.UTC()
 	switch {
