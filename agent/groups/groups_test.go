@@ -23,7 +23,11 @@ func TestAMoveIsCarriedOutInItsOrder(t *testing.T) {
 	w := newWorld(t, "g")
 	w.wants("g")
 	want := []string{"pull d1", "ask d1 g: yield", "claim g", "ask d1 g: claimed", "pull d1", "pull d1", "SetOwner"}
-	if diff := cmp.Diff(want, w.await("SetOwner")); diff != "" {
+	got := w.await("SetOwner")
+	if len(got) == len(want) {
+		slices.Sort(got[3:5]) // they are begun at once
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }
