@@ -55,6 +55,8 @@ type session struct {
 	heard              bell          // rings when a report came
 	tellNow            chan struct{} // capacity 1: tell the others at once
 	warming, relieving atomic.Bool
+	marks              marks
+	given              given
 
 	opened  time.Time
 	aside   sync.WaitGroup // what runs beside the group
