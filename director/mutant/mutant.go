@@ -19,4 +19,5 @@ const (
 	NoRevert    = "no-revert"    // a change that nobody confirmed stays
 	EarlyLevel  = "early-level"  // a leader writes what a level brings before the cluster has it
 	PoisonEnds  = "poison-ends"  // an entry that cannot be applied ends control
+	NoScrub     = "no-scrub"     // nobody looks whether a state in memory is still what was applied
 )
