@@ -167,7 +167,7 @@ func (s *session) muteAgents(live map[string]received, now time.Time) []string {
 	state := s.node.State()
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
-		if _, reports := live[name]; reports || name == s.cfg.Name || s.reports.stopped(name) {
+		if _, reports := live[name]; reports || name == s.cfg.Name || s.reports.stopped(name, now) {
 			continue
 		}
 		for _, g := range state.Config.Groups() {

@@ -50,7 +50,9 @@ type Config struct {
 
 	// Unfenced reports, in tests, whether this node goes on though a recovery has left it behind.
 	Unfenced func() bool
-	step     func(string) // tests: told of each step of a recovery
+	// Patient reports, in tests, whether a disk that hangs or is slow is waited for, whoever waits with it.
+	Patient func() bool
+	step    func(string) // tests: told of each step of a recovery
 
 	Log hclog.Logger
 }
@@ -86,6 +88,9 @@ func (c Config) checked() (Config, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Patient == nil {
+		c.Patient = func() bool { return false }
 	}
 	if c.step == nil {
 		c.step = func(string) {}

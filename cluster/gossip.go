@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -41,7 +42,7 @@ func (n *Node) gossips(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if key := n.State().Secrets().GossipKey; list == nil && len(key) > 0 {
 			var err error
-			if list, err = memberlist.Create(n.gossipConfig(key)); err != nil {
+			if list, err = n.startGossip(key); err != nil {
 				n.log.Warn("no gossip yet", "err", err)
 				list = nil
 			} else {
@@ -65,6 +66,20 @@ func (n *Node) gossips(ctx context.Context) error {
 	return nil
 }
 
+func (n *Node) startGossip(key []byte) (*memberlist.Memberlist, error) {
+	c := n.gossipConfig(key)
+	t, err := newBoundedGossip(c, n.strangers)
+	if err != nil {
+		return nil, err
+	}
+	c.Transport = t
+	list, err := memberlist.Create(c)
+	if err != nil {
+		return nil, errors.Join(err, t.Shutdown())
+	}
+	return list, nil
+}
+
 func (n *Node) gossipConfig(key []byte) *memberlist.Config {
 	c := memberlist.DefaultLANConfig()
 	c.Name = n.id.ID
@@ -76,7 +91,7 @@ func (n *Node) gossipConfig(key []byte) *memberlist.Config {
 	c.SecretKey = key
 	c.Label = n.id.ClusterID
 	c.Delegate = gossipDelegate{n.cfg, n.id.Name}
-	c.Logger = lines(quieten(n.log.Named("gossip")))
+	c.Logger = lines(quieten(n.log.Named("gossip")), n.strangers)
 	c.DeadNodeReclaimTime = 30 * time.Second
 	return c
 }

@@ -34,19 +34,21 @@ type Node struct {
 	life context.Context // of everything that Run started
 	end  context.CancelFunc
 
-	lock     *lock
-	store    *store
-	disk     *diskWatch
-	record   *record
-	opened   time.Time
-	recorded uint64      // what had been applied when this node started
-	blind    atomic.Bool // that is not known: there was no record
-	machine  *machine
-	creds    *credentials
-	port     *port
-	server   *http.Server
-	clients  clients
-	overdue  atomic.Pointer[string] // why the certificate was not renewed, nil if it was
+	lock      *lock
+	store     *store
+	disk      *diskWatch
+	record    *record
+	opened    time.Time
+	recorded  uint64      // what had been applied when this node started
+	blind     atomic.Bool // that is not known: there was no record
+	machine   *machine
+	health    health
+	creds     *credentials
+	port      *port
+	strangers *strangers
+	server    *http.Server
+	clients   clients
+	overdue   atomic.Pointer[string] // why the certificate was not renewed, nil if it was
 
 	raft       atomic.Pointer[raft.Raft]             // nil before Run
 	gossip     atomic.Pointer[memberlist.Memberlist] // for tests: nothing is decided by it
@@ -79,9 +81,10 @@ func Open(cfg Config) (*Node, error) {
 		return nil, errors.New("this agent is in no cluster")
 	}
 	n := &Node{
-		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), done: make(chan struct{}),
+		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), health: health{only: make(chan struct{}, 1)}, done: make(chan struct{}),
 		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1),
 	}
+	n.strangers = newStrangers(n.ofMember)
 	n.life, n.end = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -116,6 +119,9 @@ func (n *Node) open() (err error) {
 	if err := n.machine.replay(n.store, n.recorded); err != nil {
 		return err
 	}
+	if is := n.State().Index; is < n.recorded && n.Halted() == nil {
+		return damaged(dir, "replay the log", fmt.Errorf("it leads to entry %d, and %d was applied", is, n.recorded))
+	}
 	if err := errors.Join(n.fits(), n.recallFence()); err != nil {
 		return err
 	}
@@ -145,16 +151,20 @@ func supports(level, lowest, highest int, who string) error {
 	return nil
 }
 
+// maxHeader bounds what is read of a request before it is known who asks.
+const maxHeader = 16 << 10
+
 func (n *Node) listen() error {
 	l, err := listen(n.cfg.Bind)
 	if err != nil {
 		return err
 	}
-	n.port = newPort(l, n.creds.server(), raftAddr(raftAddress(n.id.ID, n.cfg.Bind)), n.log)
+	n.port = newPort(l, n.creds.server(), raftAddr(raftAddress(n.id.ID, n.cfg.Bind)), n.strangers, n.log)
 	n.port.authorize = n.authorize
 	n.server = &http.Server{
 		Handler:           n.handler(),
 		ReadHeaderTimeout: handshakeLimit,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          quieten(n.log).StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 		ConnContext:       withConn,
 	}
@@ -196,7 +206,7 @@ func (n *Node) Run(ctx context.Context) error {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
 	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.renews, n.callFormer, n.disk.run} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.renews, n.callFormer, n.disk.run, n.scrub} {
 			group.Go(func() error { return run(life) })
 		}
 		select {
@@ -257,7 +267,7 @@ func (n *Node) startRaft() error {
 	if err != nil {
 		return fmt.Errorf("start Raft: %w", err)
 	}
-	stuck := func() bool { return n.store.stuck(time.Now()) > 2*n.cfg.Heartbeat }
+	stuck := func() bool { return n.stuck(time.Now()) > 2*n.cfg.Heartbeat }
 	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.store.state.cannot, n.leadsIn, &n.agreed, &sync.Map{}})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
