@@ -147,9 +147,9 @@ bench-cluster: ## measure commits through leader and follower beside plain Raft;
 	QUORATE_COMMIT_PAGE=$$page $(GO) test -run '^$$' -bench 'Commit$$' -benchtime 1x -timeout 10m ./cluster && cat $$page && echo $$page
 
 # The proofs of who owns an address that take their time: every cut and freeze as long as the promise says, and
-# as many rounds as asked of all that is planned.
+# as many rounds as asked of all that is planned. What has no short form has the build tag proofs.
 ROUNDS ?= 50
-PROOFS ?= Cut|Adverts|WrongSegment|WithoutAnnouncements|LivingMachine|WithoutALifetime|TwoOfThree|WithoutAGrace|WhoOwns
+PROOFS ?= Cut|Adverts|WrongSegment|WithoutAnnouncements|LivingMachine|WithoutALifetime|TwoOfThree|WithoutAGrace|WhoOwns|Disk
 
 # The build of the feature level before, from which a cluster is upgraded.
 OLD_BIN = $(abspath $(BIN)-oldlevel)
@@ -162,7 +162,7 @@ oldlevel:
 proofs: setup-test build test-tools oldlevel ## run the proofs of who owns an address, of upgrades, and of one history of reads and writes, in full length; writes docs/results/ownership-proofs-DATE.md; PROOFS=pattern of those without IPVS, ROUNDS=
 	@mkdir -p docs/results; page=$(CURDIR)/docs/results/ownership-proofs-$$(date +%F).md; status=0; \
 	{ QUORATE_PROOFS=1 CGO_ENABLED=1 $(GO) test -json -count=1 -race -timeout 2h -run 'IsOneHistory|StaleRead' ./cluster; \
-	QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -json -count=1 -race -parallel 1 -timeout 2h -run '$(PROOFS)' ./e2e/wire; \
+	QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -json -count=1 -race -tags proofs -parallel 1 -timeout 2h -run '$(PROOFS)' ./e2e/wire; \
 	QUORATE_ROUNDS=$(ROUNDS) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn/round ./e2e/moves/holds; \
 	QUORATE_OLD_BIN=$(OLD_BIN) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h ./e2e/upgrade; } | \
 	$(GO) run ./e2e/proof/page -about 'quorate $(VERSION)' -o "$$page" || status=$$?; \

@@ -55,6 +55,8 @@ type session struct {
 	heard              bell          // rings when a report came
 	tellNow            chan struct{} // capacity 1: tell the others at once
 	warming, relieving atomic.Bool
+	marks              marks
+	given              given
 
 	opened  time.Time
 	aside   sync.WaitGroup // what runs beside the group
@@ -260,6 +262,10 @@ func (s *session) report() report {
 			r.Troubles = append(r.Troubles, why)
 		}
 	}
+	if why := s.node.Strangers(); why != "" {
+		r.Troubles = append(r.Troubles, why)
+	}
+	r.Refused = s.node.Refused()
 	if err := s.node.Halted(); err != nil {
 		r.Halted = err.Error()
 	}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -13,6 +14,10 @@ import (
 // rejoinEvery is how often members that gossip does not know are greeted: it forgets who was away
 // for long.
 const rejoinEvery = 5 * time.Second
+
+// gossipEvery is how often a member is asked whether it is there, and told what is new: nobody waits for either, and each
+// wakes two.
+const gossipEvery = 3 * time.Second
 
 // about is what a member gossips of itself: at most 512 bytes, beyond which memberlist panics.
 type about struct {
@@ -37,7 +42,7 @@ func (n *Node) gossips(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if key := n.State().Secrets().GossipKey; list == nil && len(key) > 0 {
 			var err error
-			if list, err = memberlist.Create(n.gossipConfig(key)); err != nil {
+			if list, err = n.startGossip(key); err != nil {
 				n.log.Warn("no gossip yet", "err", err)
 				list = nil
 			} else {
@@ -61,17 +66,32 @@ func (n *Node) gossips(ctx context.Context) error {
 	return nil
 }
 
+func (n *Node) startGossip(key []byte) (*memberlist.Memberlist, error) {
+	c := n.gossipConfig(key)
+	t, err := newBoundedGossip(c, n.strangers)
+	if err != nil {
+		return nil, err
+	}
+	c.Transport = t
+	list, err := memberlist.Create(c)
+	if err != nil {
+		return nil, errors.Join(err, t.Shutdown())
+	}
+	return list, nil
+}
+
 func (n *Node) gossipConfig(key []byte) *memberlist.Config {
 	c := memberlist.DefaultLANConfig()
 	c.Name = n.id.ID
 	c.BindAddr, c.BindPort = n.cfg.Gossip.Addr().String(), int(n.cfg.Gossip.Port())
 	c.AdvertiseAddr, c.AdvertisePort = c.BindAddr, c.BindPort
-	c.GossipInterval = time.Second // nobody waits for it, and each round costs a wake-up
-	c.TCPTimeout = dialLimit       // it is how long a stop may have to wait
+	c.GossipInterval, c.ProbeInterval = gossipEvery, gossipEvery
+	c.EnableCompression = false // a message is smaller than what it takes to make it smaller: 100 KB of memory
+	c.TCPTimeout = dialLimit    // it is how long a stop may have to wait
 	c.SecretKey = key
 	c.Label = n.id.ClusterID
 	c.Delegate = gossipDelegate{n.cfg, n.id.Name}
-	c.Logger = lines(quieten(n.log.Named("gossip")))
+	c.Logger = lines(quieten(n.log.Named("gossip")), n.strangers)
 	c.DeadNodeReclaimTime = 30 * time.Second
 	return c
 }

@@ -100,7 +100,7 @@ func (n *Node) Quorum() bool {
 		return false
 	}
 	if r.State() == raft.Leader {
-		return n.store.stuck(time.Now()) <= 2*n.cfg.Heartbeat
+		return n.stuck(time.Now()) <= 2*n.cfg.Heartbeat
 	}
 	_, id := r.LeaderWithID()
 	return id != "" && time.Since(r.LastContact()) < 2*n.cfg.Heartbeat
