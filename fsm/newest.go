@@ -12,7 +12,7 @@ const Newest = LevelHistory
 func decodeNewest(env envelope) (Command, error) {
 	switch env.Kind {
 	case "once/1":
-		return body[Once](env)
+		return decodeOnce(env)
 	case "change-config/1":
 		return body[ChangeConfig](env)
 	case "confirm-config/1":
