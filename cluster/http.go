@@ -35,6 +35,7 @@ func (n *Node) handler() http.Handler {
 	members.HandleFunc("POST /cluster/propose", n.servePropose)
 	members.HandleFunc("GET /cluster/progress", n.serveProgress)
 	members.HandleFunc("GET /cluster/point", n.servePoint)
+	members.HandleFunc("GET /cluster/keys", n.serveKeys)
 	members.HandleFunc("POST /cluster/remove", n.serveRemove)
 	members.HandleFunc("POST /cluster/renew", n.serveRenew)
 	members.HandleFunc("/cluster/", http.NotFound)
@@ -178,6 +179,7 @@ var wireErrors = []struct {
 	{"removed", ErrRemoved, http.StatusGone},
 	{"no-certificate", errNoCertificate, http.StatusForbidden},
 	{"would-lose-quorum", ErrQuorumAtRisk, http.StatusConflict},
+	{"key-in-use", ErrKeyInUse, http.StatusConflict},
 }
 
 func newFailure(err error) (failure, int) {

@@ -50,9 +50,12 @@ type Node struct {
 
 	raft       atomic.Pointer[raft.Raft]             // nil before Run
 	gossip     atomic.Pointer[memberlist.Memberlist] // for tests: nothing is decided by it
+	ring       atomic.Pointer[memberlist.Keyring]    // of the gossip
+	turning    sync.Mutex                            // held while that is changed
 	removed    atomic.Pointer[removal]
 	leadership chan bool     // from Raft: gained, lost
 	agreed     bells         // ring when an entry is applied
+	keyNews    bells         // ring when a key of the cluster is another
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
 
 	leaving  atomic.Bool   // Leave is under way
@@ -163,10 +166,16 @@ func (n *Node) listen() error {
 // applied is the machine's feed.
 func (n *Node) applied(prev, next *fsm.State, changes []fsm.Change) {
 	n.agreed.ring()
+	if prev.ClusterID == "" {
+		n.keyNews.ring() // the first ones
+	}
 	for _, c := range changes {
-		if c.Kind == fsm.MemberChanged {
+		switch c.Kind {
+		case fsm.MemberChanged:
 			poke(n.membership)
-			break
+		case fsm.KeyChanged:
+			n.turnRing()
+			n.keyNews.ring()
 		}
 	}
 	if n.cfg.OnChange != nil {

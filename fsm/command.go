@@ -50,6 +50,7 @@ const (
 	DrainChanged   ChangeKind = "drain"
 	TokenChanged   ChangeKind = "token"
 	LevelChanged   ChangeKind = "level"
+	KeyChanged     ChangeKind = "key" // of the cluster itself, by its ID
 )
 
 // Apply returns the state after the log's entry index with command c, and what changed. An error
@@ -116,6 +117,14 @@ func Decode(entry []byte) (Command, error) {
 		return body[SetOwner](env)
 	case "set-order/1":
 		return body[SetOrder](env)
+	case "once/1":
+		return body[Once](env)
+	case "change-config/1":
+		return body[ChangeConfig](env)
+	case "confirm-config/1":
+		return body[ConfirmConfig](env)
+	case "revert-config/1":
+		return body[RevertConfig](env)
 	default:
 		return decodeNewest(env)
 	}

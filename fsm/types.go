@@ -229,6 +229,10 @@ type Secrets struct {
 	GossipKey []byte           `json:"gossip_key"`
 	Tokens    map[string]Token `json:"tokens"` // by the token's public half
 
+	// While keys are rotated, see [Rotation].
+	GossipNext   []byte `json:"gossip_next,omitempty"`   // taken beside the key, and used next
+	GossipFormer []byte `json:"gossip_former,omitempty"` // used before, and still taken
+
 	VRRPKeys      map[string]string `json:"vrrp_keys,omitempty"`       // of routers, by name: see [Auth]
 	VRRPOtherKeys map[string]string `json:"vrrp_other_keys,omitempty"` // the same, of those that have another
 

@@ -1,0 +1,214 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// A rotation of the cluster's own keys goes on by itself once it has begun: whoever leads takes its next step when every
+// member that answers has taken the one before. Who does not answer is not waited for, since it finds what it has
+// still taken when it is back, and learns of the rest from the log; but the former key is dropped only when every member
+// uses the present one, or when a person says so.
+
+// KeyStatus says how far a rotation is.
+type KeyStatus struct {
+	fsm.Rotation
+	UnderWay bool
+	Members  []KeyUse // by name
+}
+
+// KeyUse is what a member says of its keys.
+type KeyUse struct {
+	Name    string
+	Answers bool
+	Uses    string   // ID of the key that it uses
+	Takes   []string // IDs of the keys that it takes
+}
+
+// Without returns the names of the members that answer and do not use the present key, and of those that do not answer.
+func (k KeyStatus) Without() (others, silent []string) {
+	for _, m := range k.Members {
+		switch {
+		case !m.Answers:
+			silent = append(silent, m.Name)
+		case m.Uses != k.Present:
+			others = append(others, m.Name)
+		}
+	}
+	return others, silent
+}
+
+// next is the step that may be taken now, or nil.
+func (k KeyStatus) next() fsm.Command {
+	lacks := func(m KeyUse) bool { return m.Answers && !slices.Contains(m.Takes, k.Next) }
+	others, silent := k.Without()
+	switch {
+	case k.Next != "" && !slices.ContainsFunc(k.Members, lacks):
+		return fsm.TurnKey{What: k.What, To: k.Next}
+	case k.Next == "" && k.Former != "" && len(others)+len(silent) == 0:
+		return fsm.DropKey{What: k.What, Of: k.Former}
+	}
+	return nil
+}
+
+// ownKeys is what a node tells of the keys that it has in use.
+type ownKeys struct {
+	Gossip []string `json:"gossip"` // IDs; it sends with the first
+}
+
+func (n *Node) ownKeys() ownKeys { return ownKeys{Gossip: n.ringIDs()} }
+
+func (n *Node) serveKeys(w http.ResponseWriter, _ *http.Request) { writeJSON(w, n.ownKeys()) }
+
+// keysOf asks a member for the keys that it has in use.
+func (n *Node) keysOf(ctx context.Context, name string) (ownKeys, error) {
+	if name == n.id.Name {
+		return n.ownKeys(), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, max(2*n.cfg.Heartbeat, 500*time.Millisecond))
+	defer cancel()
+	var own ownKeys
+	err := n.call(ctx, name, http.MethodGet, "/cluster/keys", nil, &own)
+	return own, err
+}
+
+// Keys asks every member which keys it has in use.
+func (n *Node) Keys(ctx context.Context, what string) KeyStatus {
+	s := n.State()
+	k := KeyStatus{}
+	k.Rotation, k.UnderWay = s.Secrets().Rotation(what)
+	for _, name := range slices.Sorted(maps.Keys(s.Members)) {
+		k.Members = append(k.Members, KeyUse{Name: name})
+	}
+	var all sync.WaitGroup
+	for i := range k.Members {
+		all.Go(func() {
+			m := &k.Members[i]
+			own, err := n.keysOf(ctx, m.Name)
+			if err == nil {
+				m.take(own)
+			}
+		})
+	}
+	all.Wait()
+	return k
+}
+
+// take notes what a member has said.
+func (m *KeyUse) take(own ownKeys) {
+	m.Answers, m.Takes = true, own.Gossip
+	if len(own.Gossip) > 0 {
+		m.Uses = own.Gossip[0]
+	}
+}
+
+// rotates is what is rotated.
+var rotates = []string{fsm.RotatesGossip}
+
+// turnsKeys takes the next steps of rotations while this node leads.
+func (n *Node) turnsKeys(ctx context.Context) {
+	news := make(chan struct{}, 1)
+	defer n.keyNews.add(news)()
+	for tries := 0; ctx.Err() == nil && n.Halted() == nil; tries++ {
+		underWay, turned := false, false
+		for _, what := range rotates {
+			if _, ok := n.State().Secrets().Rotation(what); ok {
+				underWay = true
+				turned = n.turnKey(ctx, n.Keys(ctx, what)) || turned
+			}
+		}
+		var again <-chan time.Time
+		switch {
+		case turned:
+			tries = 0
+			continue
+		case underWay:
+			again = time.After(min(n.cfg.Heartbeat/8<<min(tries, 10), 4*n.cfg.Heartbeat))
+		}
+		select {
+		case <-ctx.Done():
+		case <-news:
+			tries = 0
+		case <-again:
+		}
+	}
+}
+
+// turnKey takes the next step of a rotation, if it may be taken.
+func (n *Node) turnKey(ctx context.Context, k KeyStatus) bool {
+	c := k.next()
+	if c == nil || ctx.Err() != nil {
+		return false
+	}
+	err := n.Propose(ctx, c)
+	if err != nil && ctx.Err() == nil {
+		n.log.Warn("the next step of a rotation not taken", "what", k.What, "err", err)
+	}
+	return err == nil
+}
+
+// RotateGossip begins a rotation of the gossip key. Where one is under way it goes on, and this is no error.
+func (n *Node) RotateGossip(ctx context.Context, author string) error {
+	r, underWay := n.State().Secrets().Rotation(fsm.RotatesGossip)
+	if underWay {
+		return nil
+	}
+	err := n.Propose(ctx, fsm.OfferGossipKey{Of: r.Present, Key: newGossipKey(), Author: author})
+	if errors.Is(err, fsm.ErrTaken) {
+		return nil // somebody else was faster
+	}
+	return err
+}
+
+func newGossipKey() []byte {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return key
+}
+
+// ErrKeyInUse means that a former key is not dropped, since a member may still need it.
+var ErrKeyInUse = errors.New("the former key may still be needed")
+
+// FinishRotation drops the former key; by force, though a member does not use the present one yet.
+func (n *Node) FinishRotation(ctx context.Context, what string, force bool, author string) error {
+	if _, err := n.CatchUp(ctx); err != nil {
+		return err
+	}
+	k := n.Keys(ctx, what)
+	if k.UnderWay && k.Next != "" {
+		return fmt.Errorf("%s is not used yet, so that nothing is former: %w; `quorate key status` says what it waits for", k.Next, ErrKeyInUse)
+	}
+	if !k.UnderWay {
+		return nil
+	}
+	others, silent := k.Without()
+	if len(others)+len(silent) == 0 {
+		return n.Propose(ctx, fsm.DropKey{What: what, Of: k.Former})
+	}
+	if !force {
+		return k.waits(others, silent)
+	}
+	return n.Propose(ctx, fsm.DropKey{What: what, Of: k.Former, Author: author})
+}
+
+// waits is why a former key is not dropped.
+func (k KeyStatus) waits(others, silent []string) error {
+	var why []string
+	if len(others) > 0 {
+		why = append(why, strings.Join(others, ", ")+" uses another than "+k.Present)
+	}
+	if len(silent) > 0 {
+		why = append(why, strings.Join(silent, ", ")+" does not answer")
+	}
+	return fmt.Errorf("%s is not dropped: %w: %s; --force drops it all the same", k.Former, ErrKeyInUse, strings.Join(why, "; "))
+}
