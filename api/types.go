@@ -279,6 +279,9 @@ type Agent interface {
 	Confirm(ctx context.Context, r ConfirmRequest) (ApplyResult, error)
 	UpgradeStatus(ctx context.Context) (UpgradeStatus, error)
 	FinishUpgrade(ctx context.Context, r UpgradeRequest) (UpgradeResult, error)
+	Keys(ctx context.Context) ([]KeyStatus, error)
+	RotateKey(ctx context.Context, r RotateRequest, p Progress) error
+	FinishRotation(ctx context.Context, r FinishRotationRequest) (KeyStatus, error)
 	PlanRecovery(ctx context.Context, r RecoverRequest) (RecoveryPlan, error)
 	Recover(ctx context.Context, r RecoverRequest, p Progress) error
 }

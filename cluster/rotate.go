@@ -157,17 +157,20 @@ func (n *Node) turnKey(ctx context.Context, k KeyStatus) bool {
 	return err == nil
 }
 
-// RotateGossip begins a rotation of the gossip key. Where one is under way it goes on, and this is no error.
-func (n *Node) RotateGossip(ctx context.Context, author string) error {
+// RotateGossip begins a rotation of the gossip key, and returns true. Where one is under way it goes on, which is no error.
+func (n *Node) RotateGossip(ctx context.Context, author string) (begun bool, err error) {
+	if _, err := n.CatchUp(ctx); err != nil {
+		return false, err
+	}
 	r, underWay := n.State().Secrets().Rotation(fsm.RotatesGossip)
 	if underWay {
-		return nil
+		return false, nil
 	}
-	err := n.Propose(ctx, fsm.OfferGossipKey{Of: r.Present, Key: newGossipKey(), Author: author})
+	err = n.Propose(ctx, fsm.OfferGossipKey{Of: r.Present, Key: newGossipKey(), Author: author})
 	if errors.Is(err, fsm.ErrTaken) {
-		return nil // somebody else was faster
+		return false, nil // somebody else was faster
 	}
-	return err
+	return err == nil, err
 }
 
 func newGossipKey() []byte {
@@ -191,24 +194,25 @@ func (n *Node) FinishRotation(ctx context.Context, what string, force bool, auth
 	if !k.UnderWay {
 		return nil
 	}
-	others, silent := k.Without()
-	if len(others)+len(silent) == 0 {
-		return n.Propose(ctx, fsm.DropKey{What: what, Of: k.Former})
+	waits := k.Waits()
+	if len(waits) > 0 && !force {
+		return fmt.Errorf("%s is not dropped: %w: %s; --force drops it all the same", k.Former, ErrKeyInUse, strings.Join(waits, "; "))
 	}
-	if !force {
-		return k.waits(others, silent)
+	if len(waits) == 0 {
+		author = ""
 	}
 	return n.Propose(ctx, fsm.DropKey{What: what, Of: k.Former, Author: author})
 }
 
-// waits is why a former key is not dropped.
-func (k KeyStatus) waits(others, silent []string) error {
+// Waits says why the former key is not dropped yet.
+func (k KeyStatus) Waits() []string {
+	others, silent := k.Without()
 	var why []string
 	if len(others) > 0 {
-		why = append(why, strings.Join(others, ", ")+" uses another than "+k.Present)
+		why = append(why, "not "+k.Present+" is used by "+strings.Join(others, ", "))
 	}
 	if len(silent) > 0 {
-		why = append(why, strings.Join(silent, ", ")+" does not answer")
+		why = append(why, "no answer comes from "+strings.Join(silent, ", "))
 	}
-	return fmt.Errorf("%s is not dropped: %w: %s; --force drops it all the same", k.Former, ErrKeyInUse, strings.Join(why, "; "))
+	return why
 }

@@ -36,7 +36,7 @@ func begins(t *testing.T, n *testnode) []byte {
 	t.Helper()
 	before := n.State().Secrets().GossipKey
 	eventually(t, "a rotation begins", func() error {
-		err := n.RotateGossip(t.Context(), "test")
+		_, err := n.RotateGossip(t.Context(), "test")
 		if err != nil && !lostLeader(err) && !errors.Is(err, fsm.ErrStale) {
 			t.Fatal(err)
 		}
@@ -115,7 +115,7 @@ func TestARotationGoesOnWhoeverLeadsAndWaitsForWhoIsAway(t *testing.T) {
 	}
 	eventually(t, "who is away holds it up", func() error {
 		err := ns[1].FinishRotation(t.Context(), fsm.RotatesGossip, false, "")
-		if !errors.Is(err, ErrKeyInUse) || !strings.Contains(err.Error(), "c does not answer") {
+		if !errors.Is(err, ErrKeyInUse) || !strings.Contains(err.Error(), "no answer comes from c") {
 			return fmt.Errorf("finished: %w", err)
 		}
 		return nil

@@ -216,6 +216,26 @@ func (w *whole) CreateCertificate(_ context.Context, r api.CertificateRequest) (
 	return api.Certificate{ID: "3c", Certificate: []byte("a certificate of " + r.Name + "\n"), CA: []byte("the CA\n"), Expires: noon.Add(r.Lifetime)}, nil
 }
 
+func (w *whole) Keys(context.Context) ([]api.KeyStatus, error) {
+	return []api.KeyStatus{{
+		What: "gossip", Present: "0a1b2c3d", Former: "4e5f6071", UnderWay: true, WaitsFor: []string{"no answer comes from d2"},
+		Directors: []api.KeyUse{{Name: "d1", Answers: true, Uses: "0a1b2c3d"}, {Name: "d2"}},
+	}}, nil
+}
+
+func (w *whole) RotateKey(_ context.Context, r api.RotateRequest, p api.Progress) error {
+	p("the " + r.What + " key is 0a1b2c3d, 4e5f6071 is still taken")
+	p("every director uses 0a1b2c3d alone")
+	return nil
+}
+
+func (w *whole) FinishRotation(_ context.Context, r api.FinishRotationRequest) (api.KeyStatus, error) {
+	if !r.Force {
+		return api.KeyStatus{}, errors.New("4e5f6071 is not dropped: no answer comes from d2; --force drops it all the same")
+	}
+	return api.KeyStatus{What: r.What, Present: "0a1b2c3d", Directors: []api.KeyUse{{Name: "d1", Answers: true, Uses: "0a1b2c3d"}, {Name: "d2"}}}, nil
+}
+
 func (w *whole) RevokeToken(context.Context, string) error { return nil }
 
 func (w *whole) Remove(context.Context, string, bool) error { return nil }
