@@ -24,11 +24,11 @@ func (a *Agent) Keys(ctx context.Context) ([]api.KeyStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []api.KeyStatus{keyStatus(s.node.Keys(ctx, fsm.RotatesGossip))}, nil
+	return []api.KeyStatus{keyStatus(s.node.Keys(ctx, fsm.RotatesGossip)), keyStatus(s.node.Keys(ctx, fsm.RotatesCA))}, nil
 }
 
 func keyStatus(k cluster.KeyStatus) api.KeyStatus {
-	out := api.KeyStatus{What: k.What, Present: k.Present, Next: k.Next, Former: k.Former, UnderWay: k.UnderWay, Directors: []api.KeyUse{}}
+	out := api.KeyStatus{What: k.What, Present: k.Present, Next: k.Next, Former: k.Former, UnderWay: k.UnderWay, Directors: []api.KeyUse{}, Ends: k.Ends, Certificates: k.Certificates, Tokens: k.Tokens}
 	for _, m := range k.Members {
 		out.Directors = append(out.Directors, api.KeyUse{Name: m.Name, Answers: m.Answers, Uses: m.Uses})
 	}
@@ -47,14 +47,19 @@ func (a *Agent) RotateKey(ctx context.Context, r api.RotateRequest, p api.Progre
 	}
 	asking, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	if r.What != fsm.RotatesGossip {
-		return fmt.Errorf("%q cannot be rotated: %s can", r.What, fsm.RotatesGossip)
+	var begun bool
+	switch r.What {
+	case fsm.RotatesGossip:
+		begun, err = s.node.RotateGossip(asking, s.author(ctx, r.Author))
+	case fsm.RotatesCA:
+		begun, err = s.node.RotateCA(asking, r.Cert, r.Key, s.author(ctx, r.Author))
+	default:
+		err = unknownKey(r.What)
 	}
-	begun, err := s.node.RotateGossip(asking, s.author(ctx, r.Author))
 	if err != nil {
 		return err
 	}
-	if !begun {
+	if _, underWay := s.node.State().Secrets().Rotation(r.What); !begun && underWay {
 		p("a rotation is under way already, and goes on")
 	}
 	return s.watchRotation(ctx, r.What, p)
@@ -76,9 +81,9 @@ func (s *session) watchRotation(ctx context.Context, what string, p api.Progress
 		case !k.UnderWay:
 			p("every director uses " + k.Present + " alone")
 			return nil
-		case k.Former != "" && len(others) == 0 && len(silent) > 0:
-			if away++; away >= rotationAway {
-				p(fmt.Sprintf("%s is taken until %s is back and uses %s; `quorate key finish %s --force` ends that before", k.Former, strings.Join(silent, ", "), k.Present, what))
+		case k.Former != "" && len(others) == 0 && len(k.Waits()) > 0:
+			if away++; away >= rotationAway || len(silent) == 0 {
+				p(fmt.Sprintf("%s is taken as long as %s; `quorate key finish %s` ends that before", k.Former, strings.Join(k.Waits(), "; "), what))
 				return nil
 			}
 		default:
@@ -96,13 +101,17 @@ func (a *Agent) FinishRotation(ctx context.Context, r api.FinishRotationRequest)
 	if err != nil {
 		return api.KeyStatus{}, err
 	}
-	if r.What != fsm.RotatesGossip {
-		return api.KeyStatus{}, fmt.Errorf("%q is not rotated: %s is", r.What, fsm.RotatesGossip)
+	if r.What != fsm.RotatesGossip && r.What != fsm.RotatesCA {
+		return api.KeyStatus{}, unknownKey(r.What)
 	}
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	if err := s.node.FinishRotation(ctx, r.What, r.Force, s.author(ctx, r.Author)); err != nil {
+	if err := s.node.FinishRotation(ctx, r.What, r.Force, r.Ending, s.author(ctx, r.Author)); err != nil {
 		return api.KeyStatus{}, err
 	}
 	return keyStatus(s.node.Keys(ctx, r.What)), nil
+}
+
+func unknownKey(what string) error {
+	return fmt.Errorf("%q cannot be rotated: %s and %s can", what, fsm.RotatesGossip, fsm.RotatesCA)
 }

@@ -3,18 +3,25 @@ package api
 import (
 	"context"
 	"net/http"
+	"time"
 )
 
 // KeyStatus says of a key of the cluster itself which one it is and how far its rotation is. Keys are named by IDs, which
 // tell nothing of them.
 type KeyStatus struct {
-	What      string   `json:"what"` // gossip
+	What      string   `json:"what"` // gossip or ca
 	Present   string   `json:"present"`
 	Next      string   `json:"next,omitempty"`   // that every director is to take before it is used
 	Former    string   `json:"former,omitempty"` // that is still taken
 	UnderWay  bool     `json:"under_way"`
 	WaitsFor  []string `json:"waits_for,omitempty"` // why the former one is not dropped
 	Directors []KeyUse `json:"directors"`
+
+	// Of the CA: when it ends, and what ends with it, or with the former one while there is one: certificates of people and
+	// programs, and tokens that nobody has used.
+	Ends         time.Time `json:"ends,omitzero"`
+	Certificates int       `json:"certificates,omitempty"`
+	Tokens       int       `json:"tokens,omitempty"`
 }
 
 // KeyUse is the key that a director uses.
@@ -27,13 +34,16 @@ type KeyUse struct {
 // RotateRequest asks for a rotation.
 type RotateRequest struct {
 	What   string `json:"what"`
+	Cert   []byte `json:"cert,omitempty"` // of an own CA, in PEM; without one the cluster makes it
+	Key    []byte `json:"key,omitempty"`  // of that, in PEM
 	Author string `json:"author"`
 }
 
 // FinishRotationRequest asks for the end of a rotation.
 type FinishRotationRequest struct {
 	What   string `json:"what"`
-	Force  bool   `json:"force"` // though a director does not use the present key yet
+	Force  bool   `json:"force"`  // though a director does not use the present key yet
+	Ending bool   `json:"ending"` // though certificates and tokens end with the former one
 	Author string `json:"author"`
 }
 

@@ -10,9 +10,10 @@ var (
 	keyStatus = api.KeyStatus{
 		What: "gossip", Present: "0a1b2c3d", Former: "4e5f6071", UnderWay: true, WaitsFor: []string{"no answer comes from d2"},
 		Directors: []api.KeyUse{{Name: "d1", Answers: true, Uses: "0a1b2c3d"}, {Name: "d2"}},
+		Ends:      noon, Certificates: 2, Tokens: 1,
 	}
-	rotation = api.RotateRequest{What: "gossip", Author: "root"}
-	finish   = api.FinishRotationRequest{What: "gossip", Force: true, Author: "root"}
+	rotation = api.RotateRequest{What: "ca", Cert: []byte("cert"), Key: []byte("key"), Author: "root"}
+	finish   = api.FinishRotationRequest{What: "gossip", Force: true, Ending: true, Author: "root"}
 )
 
 func (f *fake) Keys(context.Context) ([]api.KeyStatus, error) {

@@ -180,6 +180,7 @@ type TokenInfo struct {
 	Role    string    `json:"role"`
 	Expires time.Time `json:"expires"`
 	UsedBy  string    `json:"used_by"`
+	CA      string    `json:"ca,omitempty"` // ID of the CA that it is of, and ends with
 }
 
 // DrainRequest asks a director to own nothing, or ends that.

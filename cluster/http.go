@@ -86,7 +86,7 @@ var errNoCertificate = errors.New("only members of this cluster are answered, an
 
 // authorize says which member is at the other end of a connection.
 func (n *Node) authorize(c tls.ConnectionState) (peerIdentity, error) {
-	p, err := peerOf(c)
+	p, err := n.peerOf(c)
 	if err != nil {
 		return peerIdentity{}, err
 	}
@@ -94,8 +94,8 @@ func (n *Node) authorize(c tls.ConnectionState) (peerIdentity, error) {
 }
 
 // peerOf says whose certificate was shown.
-func peerOf(c tls.ConnectionState) (peerIdentity, error) {
-	if len(c.VerifiedChains) == 0 {
+func (n *Node) peerOf(c tls.ConnectionState) (peerIdentity, error) {
+	if !n.creds.trusts(c) { // or no more
 		return peerIdentity{}, errNoCertificate
 	}
 	return identityOf(c.PeerCertificates[0])
@@ -103,7 +103,7 @@ func peerOf(c tls.ConnectionState) (peerIdentity, error) {
 
 // ofThisCluster reports whether a certificate of this cluster was shown, a member's or a former member's.
 func (n *Node) ofThisCluster(c tls.ConnectionState) error {
-	p, err := peerOf(c)
+	p, err := n.peerOf(c)
 	if err == nil && p.ClusterID != n.id.ClusterID {
 		err = errNoCertificate
 	}

@@ -47,6 +47,7 @@ type Node struct {
 	server   *http.Server
 	clients  clients
 	overdue  atomic.Pointer[string] // why the certificate was not renewed, nil if it was
+	refused  atomic.Pointer[string] // why no other member takes it, nil if they do
 
 	raft       atomic.Pointer[raft.Raft]             // nil before Run
 	gossip     atomic.Pointer[memberlist.Memberlist] // for tests: nothing is decided by it
@@ -106,6 +107,7 @@ func (n *Node) open() (err error) {
 	if n.creds, err = loadCredentials(dir); err != nil {
 		return err
 	}
+	n.creds.onLearned = n.keyNews.ring
 	if n.store, err = openStore(dir, n.log); err != nil {
 		return err
 	}
@@ -118,7 +120,7 @@ func (n *Node) open() (err error) {
 	if err := n.machine.replay(n.store, n.recorded); err != nil {
 		return err
 	}
-	if err := errors.Join(n.fits(), n.recallFence()); err != nil {
+	if err := errors.Join(n.fits(), n.creds.follow(n.State().Secrets()), n.recallFence()); err != nil {
 		return err
 	}
 	if err := n.store.forget(n.State().Recovery); err != nil {
@@ -167,20 +169,28 @@ func (n *Node) listen() error {
 func (n *Node) applied(prev, next *fsm.State, changes []fsm.Change) {
 	n.agreed.ring()
 	if prev.ClusterID == "" {
-		n.keyNews.ring() // the first ones
+		n.newKeys(next) // the first ones
 	}
 	for _, c := range changes {
 		switch c.Kind {
 		case fsm.MemberChanged:
 			poke(n.membership)
 		case fsm.KeyChanged:
-			n.turnRing()
-			n.keyNews.ring()
+			n.newKeys(next)
 		}
 	}
 	if n.cfg.OnChange != nil {
 		n.cfg.OnChange(prev, next, changes)
 	}
+}
+
+// newKeys takes the keys that a state has into use.
+func (n *Node) newKeys(s *fsm.State) {
+	if err := n.creds.follow(s.Secrets()); err != nil {
+		n.log.Error("the CAs that the state trusts cannot be used", "err", err)
+	}
+	n.turnRing()
+	n.keyNews.ring()
 }
 
 // Run is the node's life in the cluster. It returns when ctx has ended, or [Node.Leave] has ended
@@ -204,7 +214,7 @@ func (n *Node) Run(ctx context.Context) error {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
 	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.renews, n.callFormer, n.disk.run} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.run} {
 			group.Go(func() error { return run(life) })
 		}
 		select {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -25,6 +26,11 @@ type KeyStatus struct {
 	fsm.Rotation
 	UnderWay bool
 	Members  []KeyUse // by name
+
+	// What ends with the former CA, or with the present one while none is former: certificates of people and programs, and
+	// tokens that nobody has used. 0 of another key.
+	Certificates, Tokens int
+	Ends                 time.Time // the present CA, if nothing is done
 }
 
 // KeyUse is what a member says of its keys.
@@ -55,7 +61,7 @@ func (k KeyStatus) next() fsm.Command {
 	switch {
 	case k.Next != "" && !slices.ContainsFunc(k.Members, lacks):
 		return fsm.TurnKey{What: k.What, To: k.Next}
-	case k.Next == "" && k.Former != "" && len(others)+len(silent) == 0:
+	case k.Next == "" && k.Former != "" && len(others)+len(silent)+k.Certificates+k.Tokens == 0:
 		return fsm.DropKey{What: k.What, Of: k.Former}
 	}
 	return nil
@@ -64,9 +70,18 @@ func (k KeyStatus) next() fsm.Command {
 // ownKeys is what a node tells of the keys that it has in use.
 type ownKeys struct {
 	Gossip []string `json:"gossip"` // IDs; it sends with the first
+	CA     string   `json:"ca"`     // that has signed its certificate
+	Trusts []string `json:"trusts"` // CAs
 }
 
-func (n *Node) ownKeys() ownKeys { return ownKeys{Gossip: n.ringIDs()} }
+func (n *Node) ownKeys() ownKeys {
+	t := n.creds.trust.Load()
+	own := ownKeys{Gossip: n.ringIDs(), Trusts: t.ids()}
+	if ca := signer(t.all, n.creds.pair.Load().Leaf); ca != nil {
+		own.CA = authorityID(ca)
+	}
+	return own
+}
 
 func (n *Node) serveKeys(w http.ResponseWriter, _ *http.Request) { writeJSON(w, n.ownKeys()) }
 
@@ -87,6 +102,10 @@ func (n *Node) Keys(ctx context.Context, what string) KeyStatus {
 	s := n.State()
 	k := KeyStatus{}
 	k.Rotation, k.UnderWay = s.Secrets().Rotation(what)
+	if what == fsm.RotatesCA {
+		k.Certificates, k.Tokens = s.Secrets().Hanging(cmp.Or(k.Former, k.Present), time.Now())
+		k.Ends = n.creds.trust.Load().present.NotAfter
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.Members)) {
 		k.Members = append(k.Members, KeyUse{Name: name})
 	}
@@ -96,7 +115,7 @@ func (n *Node) Keys(ctx context.Context, what string) KeyStatus {
 			m := &k.Members[i]
 			own, err := n.keysOf(ctx, m.Name)
 			if err == nil {
-				m.take(own)
+				m.take(what, own)
 			}
 		})
 	}
@@ -105,15 +124,20 @@ func (n *Node) Keys(ctx context.Context, what string) KeyStatus {
 }
 
 // take notes what a member has said.
-func (m *KeyUse) take(own ownKeys) {
-	m.Answers, m.Takes = true, own.Gossip
+func (m *KeyUse) take(what string, own ownKeys) {
+	m.Answers = true
+	if what == fsm.RotatesCA {
+		m.Uses, m.Takes = own.CA, own.Trusts
+		return
+	}
+	m.Takes = own.Gossip
 	if len(own.Gossip) > 0 {
 		m.Uses = own.Gossip[0]
 	}
 }
 
 // rotates is what is rotated.
-var rotates = []string{fsm.RotatesGossip}
+var rotates = []string{fsm.RotatesGossip, fsm.RotatesCA}
 
 // turnsKeys takes the next steps of rotations while this node leads.
 func (n *Node) turnsKeys(ctx context.Context) {
@@ -182,8 +206,9 @@ func newGossipKey() []byte {
 // ErrKeyInUse means that a former key is not dropped, since a member may still need it.
 var ErrKeyInUse = errors.New("the former key may still be needed")
 
-// FinishRotation drops the former key; by force, though a member does not use the present one yet.
-func (n *Node) FinishRotation(ctx context.Context, what string, force bool, author string) error {
+// FinishRotation drops the former key; by force, though a member does not use the present one yet, and where it is said
+// so, though certificates and tokens end with it.
+func (n *Node) FinishRotation(ctx context.Context, what string, force, ending bool, author string) error {
 	if _, err := n.CatchUp(ctx); err != nil {
 		return err
 	}
@@ -194,11 +219,13 @@ func (n *Node) FinishRotation(ctx context.Context, what string, force bool, auth
 	if !k.UnderWay {
 		return nil
 	}
-	waits := k.Waits()
-	if len(waits) > 0 && !force {
-		return fmt.Errorf("%s is not dropped: %w: %s; --force drops it all the same", k.Former, ErrKeyInUse, strings.Join(waits, "; "))
-	}
-	if len(waits) == 0 {
+	without, hanging := k.lacking(), k.hanging()
+	switch {
+	case len(without) > 0 && !force:
+		return fmt.Errorf("%s is not dropped: %w: %s; --force drops it all the same", k.Former, ErrKeyInUse, strings.Join(without, "; "))
+	case hanging != "" && !ending:
+		return fmt.Errorf("%s is not dropped: %w: %s", k.Former, ErrKeyInUse, hanging)
+	case len(without) == 0 && hanging == "":
 		author = ""
 	}
 	return n.Propose(ctx, fsm.DropKey{What: what, Of: k.Former, Author: author})
@@ -206,6 +233,23 @@ func (n *Node) FinishRotation(ctx context.Context, what string, force bool, auth
 
 // Waits says why the former key is not dropped yet.
 func (k KeyStatus) Waits() []string {
+	why := k.lacking()
+	if hanging := k.hanging(); hanging != "" {
+		why = append(why, hanging)
+	}
+	return why
+}
+
+// hanging says what ends with the former key, or nothing.
+func (k KeyStatus) hanging() string {
+	if k.Certificates+k.Tokens == 0 {
+		return ""
+	}
+	return fmt.Sprintf("certificates of people and programs end with it (%d), and tokens (%d)", k.Certificates, k.Tokens)
+}
+
+// lacking says which members may need the former key, and why.
+func (k KeyStatus) lacking() []string {
 	others, silent := k.Without()
 	var why []string
 	if len(others) > 0 {

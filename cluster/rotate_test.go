@@ -96,7 +96,7 @@ func TestTheGossipKeyIsRotatedAndTheFormerOneIsWorthNothing(t *testing.T) {
 			t.Errorf("with the new key: %v", err)
 		}
 	}
-	if err := ns[0].FinishRotation(t.Context(), fsm.RotatesGossip, false, "test"); err != nil && !lostLeader(err) {
+	if err := ns[0].FinishRotation(t.Context(), fsm.RotatesGossip, false, false, "test"); err != nil && !lostLeader(err) {
 		t.Errorf("the end of what is over: %v", err)
 	}
 }
@@ -114,7 +114,7 @@ func TestARotationGoesOnWhoeverLeadsAndWaitsForWhoIsAway(t *testing.T) {
 		t.Error("it was rotated twice")
 	}
 	eventually(t, "who is away holds it up", func() error {
-		err := ns[1].FinishRotation(t.Context(), fsm.RotatesGossip, false, "")
+		err := ns[1].FinishRotation(t.Context(), fsm.RotatesGossip, false, false, "")
 		if !errors.Is(err, ErrKeyInUse) || !strings.Contains(err.Error(), "no answer comes from c") {
 			return fmt.Errorf("finished: %w", err)
 		}
@@ -142,7 +142,7 @@ func TestWhoWasAwayWhenTheFormerKeyWasDroppedByForceComesBack(t *testing.T) {
 	before := begins(t, ns[0])
 	eventually(t, "the new key is used", turned(ns[0], before))
 	eventually(t, "the former one is dropped by force", func() error {
-		return ns[0].FinishRotation(t.Context(), fsm.RotatesGossip, true, "test")
+		return ns[0].FinishRotation(t.Context(), fsm.RotatesGossip, true, false, "test")
 	})
 	eventually(t, "two use the new one alone", func() error { return uses(ns[0].State().Secrets().GossipKey, ns[:2]...)() })
 	back := start(t, ns[2].cfg)

@@ -12,7 +12,7 @@ var brings = map[int][]string{
 		"`on_segment_cut` of a router or sync group, which says who owns it while its segment is cut",
 	},
 	LevelKeys: {
-		"the gossip key is rotated while the cluster runs: `quorate key rotate gossip`",
+		"the gossip key and the CA are rotated while the cluster runs, and an own CA is brought: `quorate key rotate`",
 	},
 }
 
@@ -35,8 +35,12 @@ func begins(c Command) int {
 		return max(LevelHistory, begins(c.Command))
 	case ChangeConfig, ConfirmConfig, RevertConfig:
 		return LevelHistory
-	case OfferGossipKey, TurnKey, DropKey:
+	case OfferGossipKey, OfferCA, TurnKey, DropKey:
 		return LevelKeys
+	case AddToken:
+		if c.Token.CA != "" {
+			return LevelKeys
+		}
 	case PutConfig:
 		return c.Config.level()
 	case RestoreConfig:

@@ -13,6 +13,8 @@ func decodeNewest(env envelope) (Command, error) {
 	switch env.Kind {
 	case "offer-gossip-key/1":
 		return body[OfferGossipKey](env)
+	case "offer-ca/1":
+		return body[OfferCA](env)
 	case "turn-key/1":
 		return body[TurnKey](env)
 	case "drop-key/1":

@@ -20,13 +20,22 @@ func unknownField(v any) error {
 		return unknownSecret(v.Secrets)
 	case *InitCluster:
 		return unknownSecret(v.Secrets)
+	case *AddToken:
+		return unknownSecret(Secrets{Tokens: map[string]Token{v.ID: v.Token}})
 	}
 	return nil
 }
 
 func unknownSecret(s Secrets) error {
-	for name, there := range map[string]bool{"gossip_next": len(s.GossipNext) > 0, "gossip_former": len(s.GossipFormer) > 0} {
-		if there {
+	there := map[string]bool{
+		"gossip_next": len(s.GossipNext) > 0, "gossip_former": len(s.GossipFormer) > 0,
+		"ca_next": s.CANext != nil, "ca_former": len(s.CAFormer) > 0, "ca_links": len(s.CALinks) > 0,
+	}
+	for _, t := range s.Tokens {
+		there["ca"] = there["ca"] || t.CA != ""
+	}
+	for name, is := range there {
+		if is {
 			return fmt.Errorf("json: unknown field %q", name)
 		}
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // newer are the kinds of command that level 3 brought.
-var newer = []string{"offer-gossip-key-v1", "turn-key-v1", "drop-key-v1"}
+var newer = []string{"offer-gossip-key-v1", "offer-ca-v1", "turn-key-v1", "drop-key-v1"}
 
 // TestAnOlderBinaryReadsAndWritesItsLevelAndRefusesWhatIsNewer holds the build of the level before against the golden
 // entries: those of its level come back byte by byte, and no later one is taken.
@@ -31,6 +31,9 @@ func TestAnOlderBinaryReadsAndWritesItsLevelAndRefusesWhatIsNewer(t *testing.T) 
 		entry = bytes.TrimSuffix(entry, []byte("\n"))
 		kind := strings.TrimSuffix(filepath.Base(file)[len("entry-00-"):], ".json")
 		c, err := Decode(entry)
+		if kind == "add-token-v1" && err != nil && strings.Contains(err.Error(), "unknown field \"ca\"") {
+			continue // one of the newest level
+		}
 		if errors.Is(err, ErrUnknownCommand) {
 			refused[kind] = true
 			continue
@@ -84,9 +87,19 @@ func TestAnOlderBinaryReadsAndWritesItsSnapshotsAndRefusesNewerOnes(t *testing.T
 }
 
 func TestAnOlderBinaryRefusesANewerFieldOfACommand(t *testing.T) {
-	first := level2()
-	first.Secrets.GossipNext = []byte("next")
-	for name, c := range map[string]Command{"gossip_next": first} {
+	with := func(change func(*Secrets)) Command {
+		first := level2()
+		change(&first.Secrets)
+		return first
+	}
+	for name, c := range map[string]Command{
+		"gossip_next":   with(func(s *Secrets) { s.GossipNext = []byte("next") }),
+		"gossip_former": with(func(s *Secrets) { s.GossipFormer = []byte("former") }),
+		"ca_next":       with(func(s *Secrets) { s.CANext = &Authority{} }),
+		"ca_former":     with(func(s *Secrets) { s.CAFormer = []byte("former") }),
+		"ca_links":      with(func(s *Secrets) { s.CALinks = []Link{{}} }),
+		"ca":            AddToken{Token: Token{CA: "ca"}},
+	} {
 		entry, err := Encode(c)
 		if err != nil {
 			t.Fatal(err)
