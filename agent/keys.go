@@ -11,10 +11,10 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// Timing of who watches a rotation. A director that has not answered so many times in a row is away.
+// Timing of who watches a rotation. A director that has not answered for rotationAway is away.
 const (
 	rotationLook  = 250 * time.Millisecond
-	rotationAway  = 8
+	rotationAway  = 2 * time.Second
 	rotationLimit = time.Minute
 )
 
@@ -69,7 +69,7 @@ func (a *Agent) RotateKey(ctx context.Context, r api.RotateRequest, p api.Progre
 func (s *session) watchRotation(ctx context.Context, what string, p api.Progress) error {
 	ctx, cancel := context.WithTimeout(ctx, rotationLimit)
 	defer cancel()
-	said, away := "", 0
+	said, all := "", time.Now() // when all that is waited for answered
 	for {
 		k := s.node.Keys(ctx, what)
 		if text := k.String(); text != said && ctx.Err() == nil {
@@ -82,12 +82,12 @@ func (s *session) watchRotation(ctx context.Context, what string, p api.Progress
 			p("every director uses " + k.Present + " alone")
 			return nil
 		case k.Former != "" && len(others) == 0 && len(k.Waits()) > 0:
-			if away++; away >= rotationAway || len(silent) == 0 {
+			if len(silent) == 0 || time.Since(all) >= rotationAway {
 				p(fmt.Sprintf("%s is taken as long as %s; `quorate key finish %s` ends that before", k.Former, strings.Join(k.Waits(), "; "), what))
 				return nil
 			}
 		default:
-			away = 0
+			all = time.Now()
 		}
 		if !sleep(ctx, rotationLook) {
 			return fmt.Errorf("%s; it goes on, and `quorate key status` says what it waits for: %w", said, ctx.Err())
