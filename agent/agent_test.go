@@ -92,7 +92,7 @@ func TestViewsKnowTheDeadTheDrainingAndTheLeaving(t *testing.T) {
 		{Name: "d3", Alive: true, Draining: true, Unready: 3 * time.Second},
 		{Name: "d4", Gone: "was stopped"},
 	}
-	stopped := func(name string) bool { return name == "d4" }
+	stopped := func(name string, _ time.Time) bool { return name == "d4" }
 	if diff := cmp.Diff(want, views(state, live, stopped, "g", noon)); diff != "" {
 		t.Error(diff)
 	}

@@ -52,6 +52,8 @@ type DirectorStatus struct {
 	StateHash    string   `json:"state_hash"`
 	Behind       uint64   `json:"behind,omitempty"` // log entries that another has applied and this one has not
 
+	Refused map[string]uint64 `json:"refused,omitempty"` // to who is no director, on its ports since it started, by why
+
 	CertificateIssued  time.Time `json:"certificate_issued,omitzero"`
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"` // it renews itself long before
 }

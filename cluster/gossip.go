@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -13,6 +14,10 @@ import (
 // rejoinEvery is how often members that gossip does not know are greeted: it forgets who was away
 // for long.
 const rejoinEvery = 5 * time.Second
+
+// gossipEvery is how often a member is asked whether it is there, and told what is new: nobody waits for either, and each
+// wakes two.
+const gossipEvery = 3 * time.Second
 
 // about is what a member gossips of itself: at most 512 bytes, beyond which memberlist panics.
 type about struct {
@@ -63,7 +68,7 @@ func (n *Node) beginGossip(keys [][]byte) *memberlist.Memberlist {
 		n.log.Error("no gossip: its keys cannot be used", "err", err)
 		return nil
 	}
-	list, err := memberlist.Create(n.gossipConfig(ring))
+	list, err := n.startGossip(ring)
 	if err != nil {
 		n.log.Warn("no gossip yet", "err", err)
 		return nil
@@ -74,17 +79,32 @@ func (n *Node) beginGossip(keys [][]byte) *memberlist.Memberlist {
 	return list
 }
 
+func (n *Node) startGossip(ring *memberlist.Keyring) (*memberlist.Memberlist, error) {
+	c := n.gossipConfig(ring)
+	t, err := newBoundedGossip(c, n.strangers)
+	if err != nil {
+		return nil, err
+	}
+	c.Transport = t
+	list, err := memberlist.Create(c)
+	if err != nil {
+		return nil, errors.Join(err, t.Shutdown())
+	}
+	return list, nil
+}
+
 func (n *Node) gossipConfig(ring *memberlist.Keyring) *memberlist.Config {
 	c := memberlist.DefaultLANConfig()
 	c.Name = n.id.ID
 	c.BindAddr, c.BindPort = n.cfg.Gossip.Addr().String(), int(n.cfg.Gossip.Port())
 	c.AdvertiseAddr, c.AdvertisePort = c.BindAddr, c.BindPort
-	c.GossipInterval = time.Second // nobody waits for it, and each round costs a wake-up
-	c.TCPTimeout = dialLimit       // it is how long a stop may have to wait
+	c.GossipInterval, c.ProbeInterval = gossipEvery, gossipEvery
+	c.EnableCompression = false // a message is smaller than what it takes to make it smaller: 100 KB of memory
+	c.TCPTimeout = dialLimit    // it is how long a stop may have to wait
 	c.Keyring = ring
 	c.Label = n.id.ClusterID
 	c.Delegate = gossipDelegate{n.cfg, n.id.Name}
-	c.Logger = lines(quieten(n.log.Named("gossip")))
+	c.Logger = lines(quieten(n.log.Named("gossip")), n.strangers)
 	c.DeadNodeReclaimTime = 30 * time.Second
 	return c
 }

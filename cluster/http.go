@@ -36,6 +36,7 @@ func (n *Node) handler() http.Handler {
 	members.HandleFunc("GET /cluster/progress", n.serveProgress)
 	members.HandleFunc("GET /cluster/point", n.servePoint)
 	members.HandleFunc("GET /cluster/keys", n.serveKeys)
+	members.HandleFunc("GET "+statePath, n.serveState)
 	members.HandleFunc("POST /cluster/remove", n.serveRemove)
 	members.HandleFunc("POST /cluster/renew", n.serveRenew)
 	members.HandleFunc("/cluster/", http.NotFound)
@@ -59,6 +60,7 @@ func (n *Node) handler() http.Handler {
 		}
 		peer, err := n.authorize(c.ConnectionState()) // at each request: membership may have ended
 		if err != nil {
+			n.strangers.refuse(noRequest, c.RemoteAddr())
 			w.Header().Set("Connection", "close") // strangers keep nothing open
 			writeError(w, err)
 			return
@@ -71,16 +73,38 @@ func (n *Node) handler() http.Handler {
 // serveAPI serves who has a certificate, a member's or another.
 func (n *Node) serveAPI(w http.ResponseWriter, r *http.Request) {
 	caller, err := Caller{}, errNoCertificate
-	if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+	c, ok := r.Context().Value(connKey{}).(*conn)
+	if ok {
 		caller, err = n.caller(c.ConnectionState())
 	}
 	if err != nil {
+		n.strangers.refuse(noRequest, address(r.RemoteAddr))
 		w.Header().Set("Connection", "close") // strangers keep nothing open
 		writeError(w, err)
 		return
 	}
+	if !caller.Member {
+		w = forbidding{w, func() { n.strangers.refuse(noRole, c.RemoteAddr()) }}
+	}
 	n.cfg.API.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), askerKey{}, caller)))
 }
+
+// forbidding is told when something is forbidden.
+type forbidding struct {
+	http.ResponseWriter
+	tell func()
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (f forbidding) WriteHeader(status int) {
+	if status == http.StatusForbidden {
+		f.tell()
+	}
+	f.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for [http.ResponseController].
+func (f forbidding) Unwrap() http.ResponseWriter { return f.ResponseWriter }
 
 var errNoCertificate = errors.New("only members of this cluster are answered, and no certificate of one was shown")
 

@@ -40,6 +40,7 @@ func (n *Node) lead(ctx context.Context) error {
 func (n *Node) untilLost(ctx context.Context) bool {
 	duties, stop := context.WithCancel(ctx)
 	var term sync.WaitGroup
+	term.Go(func() { n.beats(duties) })
 	term.Go(func() { n.serveTerm(duties) })
 	defer term.Wait()
 	defer stop()

@@ -34,20 +34,22 @@ type Node struct {
 	life context.Context // of everything that Run started
 	end  context.CancelFunc
 
-	lock     *lock
-	store    *store
-	disk     *diskWatch
-	record   *record
-	opened   time.Time
-	recorded uint64      // what had been applied when this node started
-	blind    atomic.Bool // that is not known: there was no record
-	machine  *machine
-	creds    *credentials
-	port     *port
-	server   *http.Server
-	clients  clients
-	overdue  atomic.Pointer[string] // why the certificate was not renewed, nil if it was
-	refused  atomic.Pointer[string] // why no other member takes it, nil if they do
+	lock      *lock
+	store     *store
+	disk      *diskWatch
+	record    *record
+	opened    time.Time
+	recorded  uint64      // what had been applied when this node started
+	blind     atomic.Bool // that is not known: there was no record
+	machine   *machine
+	health    health
+	creds     *credentials
+	port      *port
+	strangers *strangers
+	server    *http.Server
+	clients   clients
+	overdue   atomic.Pointer[string] // why the certificate was not renewed, nil if it was
+	refused   atomic.Pointer[string] // why no other member takes it, nil if they do
 
 	raft       atomic.Pointer[raft.Raft]             // nil before Run
 	gossip     atomic.Pointer[memberlist.Memberlist] // for tests: nothing is decided by it
@@ -58,6 +60,7 @@ type Node struct {
 	agreed     bells         // ring when an entry is applied
 	keyNews    bells         // ring when a key of the cluster is another
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
+	hopes      hopes         // of the calls that wait for a leader
 
 	leaving  atomic.Bool   // Leave is under way
 	left     atomic.Bool   // and this node is no member any more
@@ -82,9 +85,10 @@ func Open(cfg Config) (*Node, error) {
 		return nil, errors.New("this agent is in no cluster")
 	}
 	n := &Node{
-		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), done: make(chan struct{}),
+		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), health: health{only: make(chan struct{}, 1)}, done: make(chan struct{}),
 		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1),
 	}
+	n.strangers = newStrangers(n.ofMember)
 	n.life, n.end = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -120,6 +124,9 @@ func (n *Node) open() (err error) {
 	if err := n.machine.replay(n.store, n.recorded); err != nil {
 		return err
 	}
+	if is := n.State().Index; is < n.recorded && n.Halted() == nil {
+		return damaged(dir, "replay the log", fmt.Errorf("it leads to entry %d, and %d was applied", is, n.recorded))
+	}
 	if err := errors.Join(n.fits(), n.creds.follow(n.State().Secrets()), n.recallFence()); err != nil {
 		return err
 	}
@@ -149,16 +156,20 @@ func supports(level, lowest, highest int, who string) error {
 	return nil
 }
 
+// maxHeader bounds what is read of a request before it is known who asks.
+const maxHeader = 16 << 10
+
 func (n *Node) listen() error {
 	l, err := listen(n.cfg.Bind)
 	if err != nil {
 		return err
 	}
-	n.port = newPort(l, n.creds.server(), raftAddr(raftAddress(n.id.ID, n.cfg.Bind)), n.log)
+	n.port = newPort(l, n.creds.server(), raftAddr(raftAddress(n.id.ID, n.cfg.Bind)), n.strangers, n.log)
 	n.port.authorize = n.authorize
 	n.server = &http.Server{
 		Handler:           n.handler(),
 		ReadHeaderTimeout: handshakeLimit,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          quieten(n.log).StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 		ConnContext:       withConn,
 	}
@@ -175,7 +186,7 @@ func (n *Node) applied(prev, next *fsm.State, changes []fsm.Change) {
 		switch c.Kind {
 		case fsm.MemberChanged:
 			poke(n.membership)
-		case fsm.KeyChanged:
+		case fsm.KeyChanged, fsm.StateHealed:
 			n.newKeys(next)
 		}
 	}
@@ -214,7 +225,7 @@ func (n *Node) Run(ctx context.Context) error {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
 	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.run} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.run, n.scrub} {
 			group.Go(func() error { return run(life) })
 		}
 		select {
@@ -275,8 +286,8 @@ func (n *Node) startRaft() error {
 	if err != nil {
 		return fmt.Errorf("start Raft: %w", err)
 	}
-	stuck := func() bool { return n.store.stuck(time.Now()) > 2*n.cfg.Heartbeat }
-	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.store.state.cannot, n.cfg.Heartbeat / 5, n.leadsIn, &n.agreed, &sync.Map{}, &sync.Map{}})
+	stuck := func() bool { return n.stuck(time.Now()) > 2*n.cfg.Heartbeat }
+	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.store.state.cannot, n.leadsIn, &n.agreed, &sync.Map{}})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
 	}
@@ -287,7 +298,7 @@ func (n *Node) startRaft() error {
 func (n *Node) raftConfig() *raft.Config {
 	c := raft.DefaultConfig()
 	c.LocalID = raft.ServerID(n.id.ID)
-	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat, n.cfg.Heartbeat/2
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat, leaseBeats*n.cfg.beat()
 	c.CommitTimeout = n.cfg.commitTimeout()
 	c.BatchApplyCh = false // a buffer would keep what Raft never answers when it is shut down
 	c.TrailingLogs, c.SnapshotThreshold = 1000, 4096

@@ -92,7 +92,10 @@ func (c *credentials) serverBy(t *trust) *tls.Config {
 }
 
 // client is for calls to one member: nobody else's certificate will do.
-func (c *credentials) client(id, alpn string, epoch bool) *tls.Config {
+func (c *credentials) client(id, alpn string) *tls.Config { return c.clientFor(id, alpn, false) }
+
+// clientFor is client, and where it is only about the epoch, for who may be known by a former CA.
+func (c *credentials) clientFor(id, alpn string, epoch bool) *tls.Config {
 	return &tls.Config{
 		MinVersion:           tls.VersionTLS13,
 		NextProtos:           []string{alpn},
@@ -118,13 +121,13 @@ func (c *credentials) dial(ctx context.Context, addr netip.AddrPort, id, alpn st
 	return c.dialFor(ctx, addr, id, alpn, false)
 }
 
-// dialFor is dial, and where it is only about the epoch, to who may be known by a former CA.
+// dialFor is dial for what [credentials.clientFor] is for.
 func (c *credentials) dialFor(ctx context.Context, addr netip.AddrPort, id, alpn string, epoch bool) (*tls.Conn, error) {
 	raw, err := c.connect(ctx, "tcp", addr.String())
 	if err != nil {
 		return nil, &dialError{addr, err}
 	}
-	conn := tls.Client(raw, c.client(id, alpn, epoch))
+	conn := tls.Client(raw, c.clientFor(id, alpn, epoch))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close() // the handshake's error says more
 		return nil, &dialError{addr, explainTLS(err)}

@@ -2,7 +2,6 @@ package fsm
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -65,6 +64,7 @@ func (s State) changed(d Delta, note Note) (State, error) {
 	s.Revision++
 	s.Trial = nil
 	s.Config = hidden.Apply(old)
+	s.only = &hidden
 	s.dropVerdicts(old, hidden)
 	if len(hidden.Routers)+len(hidden.SyncGroups) > 0 {
 		had := s.Groups
@@ -96,17 +96,13 @@ func (s *State) dropVerdicts(old Config, d Delta) {
 		}
 		for _, server := range was.Servers {
 			key := ServerKey{name, server.Address}
-			if _, known := s.Verdicts[key]; known && !(same && kept[server.Address]) {
+			if _, known := s.Verdicts.Of(key); known && !(same && kept[server.Address]) {
 				gone = append(gone, key)
 			}
 		}
 	}
-	if len(gone) == 0 {
-		return
-	}
-	s.Verdicts = maps.Clone(s.Verdicts)
-	for _, key := range gone {
-		delete(s.Verdicts, key)
+	if len(gone) > 0 {
+		s.Verdicts = s.Verdicts.without(slices.Values(gone))
 	}
 }
 

@@ -50,17 +50,21 @@ const (
 	DrainChanged   ChangeKind = "drain"
 	TokenChanged   ChangeKind = "token"
 	LevelChanged   ChangeKind = "level"
-	KeyChanged     ChangeKind = "key" // of the cluster itself, by its ID
+	KeyChanged     ChangeKind = "key"   // of the cluster itself, by its ID
+	StateHealed    ChangeKind = "state" // of one director: its state was wrong and was made anew, whatever is in it
 )
 
 // Apply returns the state after the log's entry index with command c, and what changed. An error
 // means that the command was refused, alike on every replica: only Index has moved then.
 func Apply(s State, index uint64, c Command) (State, []Change, error) {
+	s.only = nil
 	next, changes, err := c.apply(s)
 	if err != nil {
 		next, changes = s, nil
 	}
 	next.Index = index
+	next.keep(&s, next.only)
+	next.only = nil
 	return next, changes, err
 }
 

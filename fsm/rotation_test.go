@@ -58,6 +58,7 @@ func TestTheGoldenLogOfRotationsLeadsToTheGoldenSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "snapshot-rotation.txt", b.Bytes())
+	golden(t, "hash-level3.txt", []byte(s.Hash()+"\n"))
 	back, err := ReadSnapshot(&b)
 	if err != nil || back.Hash() != s.Hash() {
 		t.Fatalf("the state read is not the state written: %v", err)
@@ -83,6 +84,9 @@ func TestEveryStepOfARotationIsInTheHashAndTellsNoKey(t *testing.T) {
 		}
 		if seen[next.Hash()] {
 			t.Errorf("%s is not in the hash", c.kind())
+		}
+		if err := next.Verify(); err != nil {
+			t.Errorf("%s: %v", c.kind(), err)
 		}
 		seen[next.Hash()], s = true, next
 		shown, err := json.Marshal(s)
