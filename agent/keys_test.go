@@ -1,6 +1,10 @@
 package agent
 
 import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -54,7 +58,7 @@ func TestARotationNeedsItsLevel(t *testing.T) {
 }
 
 func TestARotationOfTheCAWaitsForWhatEndsWithIt(t *testing.T) {
-	a, _ := alone(t, nodeConfig(t, "d1", fsm.LevelKeys))
+	a, s := alone(t, nodeConfig(t, "d1", fsm.LevelKeys))
 	_, csr, err := api.NewKey()
 	if err != nil {
 		t.Fatal(err)
@@ -86,5 +90,15 @@ func TestARotationOfTheCAWaitsForWhatEndsWithIt(t *testing.T) {
 	}
 	if left, err := a.Tokens(t.Context()); err != nil || len(left) != 0 {
 		t.Errorf("left: %+v, %v", left, err)
+	}
+	secrets := s.node.State().Secrets()
+	shown, err := json.Marshal([]any{ks, k, before, said})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range [][]byte{secrets.CAKey, secrets.GossipKey} {
+		if len(secret) == 0 || bytes.Contains(shown, secret) || strings.Contains(string(shown), base64.StdEncoding.EncodeToString(secret)) || strings.Contains(string(shown), hex.EncodeToString(secret)) {
+			t.Errorf("a key is shown, or there is none: %s", shown)
+		}
 	}
 }

@@ -189,6 +189,19 @@ func TestNoKeyIsInTheLogOfARotation(t *testing.T) {
 	a := first(t, "a", func(c *Config) { c.Log = hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &said}) })
 	before := begins(t, a)
 	eventually(t, "it is over", func() error { return uses(a.State().Secrets().GossipKey, a)() })
+	caBefore := a.State().Secrets()
+	beginsCA(t, a, nil, nil)
+	eventually(t, "a certificate of the new CA", signedAnew(caBefore.CACert, a))
+	eventually(t, "that is over, too", overCA(a))
+	if said.String() == "" {
+		t.Fatal("nothing was said at all")
+	}
+	for _, text := range [][]byte{caBefore.CAKey, a.State().Secrets().CAKey} {
+		lines := strings.Split(string(text), "\n")
+		if strings.Contains(said.String(), lines[1]) || strings.Contains(said.String(), base64.StdEncoding.EncodeToString(text)) {
+			t.Error("a CA's key is in the log")
+		}
+	}
 	for _, key := range [][]byte{before, a.State().Secrets().GossipKey} {
 		for _, text := range spelled(key) {
 			if strings.Contains(said.String(), text) {
