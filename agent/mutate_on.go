@@ -19,8 +19,8 @@ import (
 func (s *session) mutate(ctx context.Context) error {
 	early := false
 	for sleep(ctx, 100*time.Millisecond) {
-		if !early && mutant.On(mutant.EarlyLevel) && s.node.IsLeader() && s.node.State().Level < fsm.LevelHistory {
-			entry, err := fsm.Encode(fsm.Once{Request: "early", Command: fsm.RevokeToken{ID: "none"}})
+		if !early && mutant.On(mutant.EarlyLevel) && s.node.IsLeader() && s.node.State().Level < fsm.Newest {
+			entry, err := fsm.Encode(fsm.DropKey{What: fsm.RotatesGossip, Of: "early"})
 			s.log.Warn("early level", "err", errors.Join(err, s.node.AppendRaw(entry)))
 			early = true
 		}

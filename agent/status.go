@@ -254,6 +254,9 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 		case r.HashIndex == st.AppliedIndex && r.Hash != st.StateHash:
 			out = append(out, d.Name+" has another state at the same log index: its data differs")
 		}
+		if r.Certificate.Refused != "" {
+			out = append(out, r.Certificate.Refused)
+		}
 		if why := oldCertificate(d.Name, r.Certificate, now); why != "" {
 			out = append(out, why)
 		}
@@ -310,5 +313,5 @@ func oldCA(c cluster.Certificate, now time.Time) string {
 	if c.CAEnds.IsZero() || now.AddDate(1, 0, 0).Before(c.CAEnds) {
 		return ""
 	}
-	return "the cluster's CA ends on " + c.CAEnds.UTC().Format(time.DateOnly) + ", and with it all certificates: make a new cluster before then"
+	return "the cluster's CA ends on " + c.CAEnds.UTC().Format(time.DateOnly) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"
 }

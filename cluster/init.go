@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -93,12 +92,10 @@ func buildFirst(dir string, cfg Config) error {
 			return err
 		}
 	}
-	gossipKey := make([]byte, 32)
-	_, _ = rand.Read(gossipKey) // never fails
 	first := fsm.InitCluster{
 		ClusterID: id.ClusterID,
 		Level:     cfg.MaxLevel,
-		Secrets:   fsm.Secrets{CACert: caCert, CAKey: caKey, GossipKey: gossipKey},
+		Secrets:   fsm.Secrets{CACert: caCert, CAKey: caKey, GossipKey: newGossipKey()},
 		Member:    cfg.member(id.ID),
 	}
 	if err := buildLog(dir, cfg, id, first); err != nil {

@@ -64,6 +64,7 @@ func (n *Node) serveTerm(ctx context.Context) {
 	n.log.Info("this director leads", "index", n.State().Index)
 	var wg sync.WaitGroup
 	wg.Go(func() { n.govern(ctx) })
+	wg.Go(func() { n.turnsKeys(ctx) })
 	for _, duty := range n.cfg.Duties {
 		wg.Go(func() { duty(ctx, n) })
 	}

@@ -49,12 +49,16 @@ type Node struct {
 	server    *http.Server
 	clients   clients
 	overdue   atomic.Pointer[string] // why the certificate was not renewed, nil if it was
+	refused   atomic.Pointer[string] // why no other member takes it, nil if they do
 
 	raft       atomic.Pointer[raft.Raft]             // nil before Run
 	gossip     atomic.Pointer[memberlist.Memberlist] // for tests: nothing is decided by it
+	ring       atomic.Pointer[memberlist.Keyring]    // of the gossip
+	turning    sync.Mutex                            // held while that is changed
 	removed    atomic.Pointer[removal]
 	leadership chan bool     // from Raft: gained, lost
 	agreed     bells         // ring when an entry is applied
+	keyNews    bells         // ring when a key of the cluster is another
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
 	hopes      hopes         // of the calls that wait for a leader
 
@@ -108,6 +112,7 @@ func (n *Node) open() (err error) {
 	if n.creds, err = loadCredentials(dir); err != nil {
 		return err
 	}
+	n.creds.onLearned = n.keyNews.ring
 	if n.store, err = openStore(dir, n.log); err != nil {
 		return err
 	}
@@ -123,7 +128,7 @@ func (n *Node) open() (err error) {
 	if is := n.State().Index; is < n.recorded && n.Halted() == nil {
 		return damaged(dir, "replay the log", fmt.Errorf("it leads to entry %d, and %d was applied", is, n.recorded))
 	}
-	if err := errors.Join(n.fits(), n.recallFence()); err != nil {
+	if err := errors.Join(n.fits(), n.creds.follow(n.State().Secrets()), n.recallFence()); err != nil {
 		return err
 	}
 	if err := n.store.forget(n.State().Recovery); err != nil {
@@ -175,15 +180,29 @@ func (n *Node) listen() error {
 // applied is the machine's feed.
 func (n *Node) applied(prev, next *fsm.State, changes []fsm.Change) {
 	n.agreed.ring()
+	if prev.ClusterID == "" {
+		n.newKeys(next) // the first ones
+	}
 	for _, c := range changes {
-		if c.Kind == fsm.MemberChanged {
+		switch c.Kind {
+		case fsm.MemberChanged:
 			poke(n.membership)
-			break
+		case fsm.KeyChanged, fsm.StateHealed:
+			n.newKeys(next)
 		}
 	}
 	if n.cfg.OnChange != nil {
 		n.cfg.OnChange(prev, next, changes)
 	}
+}
+
+// newKeys takes the keys that a state has into use.
+func (n *Node) newKeys(s *fsm.State) {
+	if err := n.creds.follow(s.Secrets()); err != nil {
+		n.log.Error("the CAs that the state trusts cannot be used", "err", err)
+	}
+	n.turnRing()
+	n.keyNews.ring()
 }
 
 // Run is the node's life in the cluster. It returns when ctx has ended, or [Node.Leave] has ended
@@ -207,7 +226,7 @@ func (n *Node) Run(ctx context.Context) error {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
 	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.renews, n.callFormer, n.disk.run, n.scrub} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.run, n.scrub} {
 			group.Go(func() error { return run(life) })
 		}
 		select {

@@ -79,6 +79,12 @@ func differences(prev, next *fsm.State) []fsm.Change {
 		g := next.Groups[name]
 		changes = append(changes, fsm.Change{Kind: fsm.OwnerChanged, Name: name, Text: fmt.Sprintf("%s is owned by %q in epoch %d%s", name, g.Owner, g.Epoch, how)})
 	}
+	for _, what := range rotates {
+		was, _ := prev.Secrets().Rotation(what)
+		if is, _ := next.Secrets().Rotation(what); is != was {
+			changes = append(changes, fsm.Change{Kind: fsm.KeyChanged, Text: is.String() + how})
+		}
+	}
 	same := func(a, b fsm.Verdict) bool { return a == b }
 	keys := map[string]fsm.ServerKey{}
 	for _, m := range []fsm.Verdicts{prev.Verdicts, next.Verdicts} {

@@ -23,7 +23,7 @@ func (ChangeConfig) kind() string { return "change-config/1" }
 func (c ChangeConfig) apply(s State) (State, []Change, error) {
 	switch {
 	case s.Level < LevelHistory:
-		return s, nil, tooLow(s.Level)
+		return s, nil, tooLow(s.Level, LevelHistory)
 	case c.Base != s.Revision:
 		return s, nil, s.stale(c.Base)
 	case c.Trial != nil && c.Trial.Revision != c.Base+1:
@@ -48,8 +48,8 @@ func (s State) OnTrial() error {
 		ErrOnTrial, s.History[len(s.History)-1], s.Revision-1)
 }
 
-func tooLow(level int) error {
-	return fmt.Errorf("the cluster is at feature level %d, and this needs %d: %w; once every member runs this version, `quorate upgrade finish` raises it", level, LevelHistory, ErrLevel)
+func tooLow(level, needs int) error {
+	return fmt.Errorf("the cluster is at feature level %d, and this needs %d: %w; once every member runs this version, `quorate upgrade finish` raises it", level, needs, ErrLevel)
 }
 
 // changed returns the state with a changed configuration in the next revision. It costs what the delta

@@ -50,6 +50,7 @@ const (
 	DrainChanged   ChangeKind = "drain"
 	TokenChanged   ChangeKind = "token"
 	LevelChanged   ChangeKind = "level"
+	KeyChanged     ChangeKind = "key"   // of the cluster itself, by its ID
 	StateHealed    ChangeKind = "state" // of one director: its state was wrong and was made anew, whatever is in it
 )
 
@@ -139,6 +140,14 @@ func decode(env envelope) (Command, error) {
 		return body[SetOwner](env)
 	case "set-order/1":
 		return body[SetOrder](env)
+	case "once/1":
+		return decodeOnce(env)
+	case "change-config/1":
+		return body[ChangeConfig](env)
+	case "confirm-config/1":
+		return body[ConfirmConfig](env)
+	case "revert-config/1":
+		return body[RevertConfig](env)
 	default:
 		return decodeNewest(env)
 	}

@@ -90,7 +90,7 @@ func playOn(t *testing.T, s State, cmds []Command) State {
 }
 
 func TestEveryKindDecodesAsItWasEncodedAndStaysSoForGood(t *testing.T) {
-	for i, c := range slices.Concat(history(), changes(), requests(), []Command{RaiseLevel{Level: LevelHistory, Author: "root@d1"}}) {
+	for i, c := range slices.Concat(history(), changes(), requests(), []Command{RaiseLevel{Level: LevelHistory, Author: "root@d1"}}, rotations()) {
 		entry, err := Encode(c)
 		if err != nil {
 			t.Fatal(err)
@@ -297,7 +297,7 @@ func TestAnOwnerByForceIsRememberedUntilTheNext(t *testing.T) {
 }
 
 func TestReadersOfAnOldStateSeeNoChange(t *testing.T) {
-	for _, cmds := range [][]Command{history(), changes(), append([]Command{level2()}, requests()...)} {
+	for _, cmds := range [][]Command{history(), changes(), append([]Command{level2()}, requests()...), rotations()} {
 		s := Empty
 		for i, c := range cmds {
 			before := s.Hash()
@@ -314,7 +314,7 @@ func TestReadersOfAnOldStateSeeNoChange(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	for _, c := range slices.Concat(history(), changes(), requests()) {
+	for _, c := range slices.Concat(history(), changes(), requests(), rotations()) {
 		entry, _ := Encode(c)
 		f.Add(entry)
 	}

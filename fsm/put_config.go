@@ -24,7 +24,7 @@ func (c PutConfig) apply(s State) (State, []Change, error) {
 		return s, nil, s.stale(c.Base)
 	}
 	if c.Config.level() > s.Level {
-		return s, nil, tooLow(s.Level)
+		return s, nil, tooLow(s.Level, c.Config.level())
 	}
 	old := s.Config
 	next, err := hideKeys(c.Config, old, &s.secrets)
