@@ -40,15 +40,55 @@ func seal(l *raft.Log) []byte {
 	return sum.Sum(slices.Clone(sealed))
 }
 
-// withSeals returns entries as they are stored. Raft keeps its own.
-func withSeals(es []*raft.Log) []*raft.Log {
+// sealing is a disk whose log entries have checksums.
+type sealing struct{ disk }
+
+// StoreLog implements [raft.LogStore].
+func (s sealing) StoreLog(e *raft.Log) error { return s.StoreLogs([]*raft.Log{e}) }
+
+// StoreLogs implements [raft.LogStore]. Raft keeps its own entries as they are.
+func (s sealing) StoreLogs(es []*raft.Log) error {
 	out := make([]*raft.Log, len(es))
 	for i, e := range es {
 		l := *e
 		l.Extensions = seal(e)
 		out[i] = &l
 	}
-	return out
+	return s.disk.StoreLogs(out)
+}
+
+// GetLog implements [raft.LogStore].
+func (s sealing) GetLog(index uint64, out *raft.Log) error {
+	if err := s.disk.GetLog(index, out); err != nil {
+		return err
+	}
+	return unseal(out)
+}
+
+// readAll returns why an entry behind the last snapshot cannot be read: Raft ends the process for that. Before it there
+// may be a gap, if the snapshot came from the leader.
+func (s *store) readAll() error {
+	first, err := s.bolt.FirstIndex()
+	if err != nil || first == 0 {
+		return err
+	}
+	last, err := s.bolt.LastIndex()
+	if err != nil {
+		return err
+	}
+	metas, err := s.snaps.List()
+	if err != nil {
+		return err
+	}
+	if len(metas) > 0 {
+		first = max(first, metas[0].Index+1)
+	}
+	for index := first; index <= last; index++ {
+		if err := s.bolt.GetLog(index, new(raft.Log)); err != nil {
+			return fmt.Errorf("entry %d of %d to %d: %w", index, first, last, err)
+		}
+	}
+	return nil
 }
 
 // unseal checks an entry that was read, and gives it back as it was before it was stored.

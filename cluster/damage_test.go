@@ -111,7 +111,7 @@ func TestALogThatEndsBeforeWhatWasAppliedIsRefused(t *testing.T) {
 
 func TestAnEntryIsStoredWithAChecksumAndReadAsItWas(t *testing.T) {
 	d := raftMemory{raft.NewInmemStore()}
-	l := logStore{&store{bolt: d}}
+	l := sealing{d}
 	in := &raft.Log{Index: 1, Term: 2, Type: raft.LogCommand, Data: []byte("entry")}
 	if err := l.StoreLog(in); err != nil || in.Extensions != nil {
 		t.Fatalf("Raft's own entry was changed to %+v: %v", in, err)

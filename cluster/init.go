@@ -131,7 +131,7 @@ func buildLog(dir string, cfg Config, id identity, first fsm.Command) (err error
 	if err := raft.BootstrapCluster(c, s.bolt, s.bolt, s.snaps, nil, raft.Configuration{Servers: []raft.Server{self}}); err != nil {
 		return fmt.Errorf("begin log: %w", err)
 	}
-	if err := s.bolt.StoreLogs(withSeals([]*raft.Log{{Index: firstCommand, Term: 1, Type: raft.LogCommand, Data: entry}})); err != nil {
+	if err := s.bolt.StoreLog(&raft.Log{Index: firstCommand, Term: 1, Type: raft.LogCommand, Data: entry}); err != nil {
 		return fmt.Errorf("write first log entry: %w", err)
 	}
 	return nil

@@ -28,7 +28,7 @@ func (m *machine) follow(s *store, from, upTo uint64) error {
 	}
 	for index := from + 1; index <= min(upTo, last); index++ {
 		var l raft.Log
-		if err := (logStore{s}).GetLog(index, &l); err != nil {
+		if err := s.bolt.GetLog(index, &l); err != nil {
 			return damaged(s.dir, fmt.Sprintf("replay log entry %d of %d", index, min(upTo, last)), err)
 		}
 		if l.Type != raft.LogCommand {

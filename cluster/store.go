@@ -67,7 +67,11 @@ func openStore(dir string, log hclog.Logger) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
 	}
-	return &store{dir: dir, bolt: bolt, snaps: snapshots{snaps, filepath.Join(dir, "snapshots")}, log: log, closed: make(chan struct{})}, nil
+	s := &store{dir: dir, bolt: sealing{bolt}, snaps: snapshots{snaps, filepath.Join(dir, "snapshots")}, log: log, closed: make(chan struct{})}
+	if err := s.readAll(); err != nil {
+		return nil, errors.Join(damaged(dir, "read the log", err), bolt.Close())
+	}
+	return s, nil
 }
 
 // snapshots are the snapshots on disk. Raft's own store syncs the files of a new one and the directory that it is
@@ -134,17 +138,11 @@ func (l logStore) FirstIndex() (uint64, error) { return l.bolt.FirstIndex() }
 
 func (l logStore) LastIndex() (uint64, error) { return l.bolt.LastIndex() }
 
-func (l logStore) GetLog(index uint64, out *raft.Log) error {
-	if err := l.bolt.GetLog(index, out); err != nil {
-		return err
-	}
-	return unseal(out)
-}
+func (l logStore) GetLog(index uint64, out *raft.Log) error { return l.bolt.GetLog(index, out) }
 
 func (l logStore) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
 
 func (l logStore) StoreLogs(es []*raft.Log) error {
-	es = withSeals(es)
 	began := time.Now()
 	l.writing.Store(began.UnixNano())
 	if l.cut.Load() {
