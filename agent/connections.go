@@ -13,16 +13,20 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// pull brings another director's connections into this director's kernel, and tells how many of them are here then.
-func (s *session) pull(ctx context.Context, from string) (groups.Coverage, error) {
+// pull brings another director's connections into this director's kernel: whole, and then it tells how many of them are
+// here, or those that are new since the last time.
+func (s *session) pull(ctx context.Context, from string, whole bool) (groups.Coverage, error) {
 	if len(s.node.State().Config.Services) == 0 {
 		return groups.Coverage{}, nil
 	}
+	id := s.marks.ask(from, whole, time.Now())
 	var conns []ipvs.Conn
-	if err := s.ask(ctx, from, http.MethodGet, "/peer/connections", nil, &conns); err != nil {
-		return groups.Coverage{}, err
+	err := s.ask(ctx, from, http.MethodGet, "/peer/connections?mark="+id, nil, &conns)
+	if err == nil {
+		err = s.director.Inject(ctx, conns)
 	}
-	if err := s.director.Inject(ctx, conns); err != nil {
+	s.marks.have(from, id, err, time.Now())
+	if err != nil || !whole {
 		return groups.Coverage{}, err
 	}
 	return s.covers(conns)
@@ -56,6 +60,9 @@ func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {
 		rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
 		conns = conns[:n]
 	}
+	if id := r.FormValue("mark"); id != "" {
+		conns = s.given.fresh(id, conns, time.Now())
+	}
 	answer(w, conns)
 }
 
@@ -79,7 +86,7 @@ func (s *session) warmUp(ctx context.Context) {
 			defer s.warming.Store(false)
 			ctx, cancel := context.WithTimeout(ctx, ownership.MoveLimit)
 			defer cancel()
-			if _, err := s.pull(ctx, owner); err != nil {
+			if _, err := s.pull(ctx, owner, true); err != nil {
 				s.log.Debug("connections not received", "from", owner, "err", err)
 				return nil
 			}

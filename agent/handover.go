@@ -60,7 +60,7 @@ func (s *session) giveAway(ctx context.Context, reason string, patient func(left
 // awaitReceipt waits until those who took groups of this host have its newest connections, which they ask it for after
 // they took over, and tell the log then. Those are lost with an agent that ends before.
 func (s *session) awaitReceipt(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, handOverLimit)
+	ctx, cancel := context.WithTimeout(ctx, receiptLimit)
 	defer cancel()
 	for movesFrom(s.node.State(), s.cfg.Name) && sleep(ctx, 20*time.Millisecond) {
 	}
@@ -79,42 +79,70 @@ func movesFrom(state *fsm.State, director string) bool {
 // moveAll is giveAway until the addresses are elsewhere. Who is patient waits for a move as long as for a drain, since
 // the cluster may have to elect a leader first; but for somebody to move to no longer than others wait for all of it.
 func (s *session) moveAll(ctx context.Context, reason string, patient func(left []unmoved)) []unmoved {
-	limit := handOverLimit
+	limit := giveAwayLimit
 	if patient != nil {
 		limit = drainLimit
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	possible := time.Now() // when somebody could take a group
+	w := waiting{patient: patient != nil, possible: time.Now(), moving: time.Now()}
 	for {
 		owned := s.keeper.Owned()
 		if len(owned) == 0 {
 			return nil
 		}
 		state, live := s.node.State(), s.reports.live(time.Now())
-		var left []unmoved
-		takers := 0
-		for _, name := range owned {
-			to, why := successor(state, live, name, s.cfg.Name)
-			left = append(left, unmoved{name, why})
-			if to == "" {
-				continue
-			}
-			takers++
-			s.intend(ctx, name, to, reason)
-		}
+		takers, left := s.askToTake(ctx, w, owned, state, live, reason)
 		switch {
-		case takers > 0:
-			possible = time.Now()
-		case patient == nil || time.Since(possible) > handOverLimit:
+		case w.enough(time.Now(), takers, movesFrom(state, s.cfg.Name)):
 			return left
-		default:
+		case patient != nil && !takers:
 			patient(left)
 		}
 		if !sleep(ctx, 20*time.Millisecond) {
 			return left
 		}
 	}
+}
+
+// askToTake asks the log to move each group to its successor. It reports whether one could be moved, and what is still
+// owned.
+func (s *session) askToTake(ctx context.Context, w waiting, owned []string, state *fsm.State, live map[string]received, reason string) (takers bool, left []unmoved) {
+	if !w.patient {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, w.moving.Add(handOverLimit))
+		defer cancel()
+	}
+	for _, name := range owned {
+		to, why := successor(state, live, name, s.cfg.Name)
+		left = append(left, unmoved{name, why})
+		if to != "" {
+			takers = true
+			s.intend(ctx, name, to, reason)
+		}
+	}
+	return takers, left
+}
+
+// waiting is what who gives its groups away has waited for.
+type waiting struct {
+	patient  bool
+	possible time.Time // when somebody could take a group last
+	moving   time.Time // when a move was under way last: it is not given up half way, for what began since would be lost
+}
+
+// enough reports whether it has waited for long enough.
+func (w *waiting) enough(now time.Time, takers, moves bool) bool {
+	if takers {
+		w.possible = now
+	}
+	if moves {
+		w.moving = now
+	}
+	if w.patient {
+		return now.Sub(w.possible) > handOverLimit
+	}
+	return !moves && (!takers || now.Sub(w.moving) > handOverLimit)
 }
 
 // intend asks the log to move a group, if no move is under way.

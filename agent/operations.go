@@ -17,7 +17,9 @@ import (
 
 // Limits of patience with the rest of the cluster.
 const (
-	handOverLimit = 4 * time.Second
+	handOverLimit = 4 * time.Second  // for a move to begin
+	giveAwayLimit = 10 * time.Second // for those that are under way when an agent is to stop
+	receiptLimit  = 5 * time.Second  // for the newest connections
 	readyLimit    = 60 * time.Second
 	drainLimit    = 30 * time.Second
 	callLimit     = 10 * time.Second

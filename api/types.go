@@ -182,6 +182,7 @@ type TokenInfo struct {
 	Role    string    `json:"role"`
 	Expires time.Time `json:"expires"`
 	UsedBy  string    `json:"used_by"`
+	CA      string    `json:"ca,omitempty"` // ID of the CA that it is of, and ends with
 }
 
 // DrainRequest asks a director to own nothing, or ends that.
@@ -281,6 +282,9 @@ type Agent interface {
 	Confirm(ctx context.Context, r ConfirmRequest) (ApplyResult, error)
 	UpgradeStatus(ctx context.Context) (UpgradeStatus, error)
 	FinishUpgrade(ctx context.Context, r UpgradeRequest) (UpgradeResult, error)
+	Keys(ctx context.Context) ([]KeyStatus, error)
+	RotateKey(ctx context.Context, r RotateRequest, p Progress) error
+	FinishRotation(ctx context.Context, r FinishRotationRequest) (KeyStatus, error)
 	PlanRecovery(ctx context.Context, r RecoverRequest) (RecoveryPlan, error)
 	Recover(ctx context.Context, r RecoverRequest, p Progress) error
 }

@@ -126,7 +126,7 @@ func (n *Node) admit(ctx context.Context, req joinRequest) (joinResponse, error)
 	if err != nil {
 		return joinResponse{}, err
 	}
-	return joinResponse{ClusterID: n.id.ClusterID, CA: secrets.CACert, Certificate: cert, Admitted: index}, nil
+	return joinResponse{ClusterID: n.id.ClusterID, CA: trustedIn(secrets), Certificate: cert, Admitted: index}, nil
 }
 
 // clocksAgree says by how much another's clock is off, if that is too much to sign for it.

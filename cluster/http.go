@@ -35,6 +35,8 @@ func (n *Node) handler() http.Handler {
 	members.HandleFunc("POST /cluster/propose", n.servePropose)
 	members.HandleFunc("GET /cluster/progress", n.serveProgress)
 	members.HandleFunc("GET /cluster/point", n.servePoint)
+	members.HandleFunc("GET /cluster/keys", n.serveKeys)
+	members.HandleFunc("GET "+statePath, n.serveState)
 	members.HandleFunc("POST /cluster/remove", n.serveRemove)
 	members.HandleFunc("POST /cluster/renew", n.serveRenew)
 	members.HandleFunc("/cluster/", http.NotFound)
@@ -108,7 +110,7 @@ var errNoCertificate = errors.New("only members of this cluster are answered, an
 
 // authorize says which member is at the other end of a connection.
 func (n *Node) authorize(c tls.ConnectionState) (peerIdentity, error) {
-	p, err := peerOf(c)
+	p, err := n.peerOf(c)
 	if err != nil {
 		return peerIdentity{}, err
 	}
@@ -116,8 +118,8 @@ func (n *Node) authorize(c tls.ConnectionState) (peerIdentity, error) {
 }
 
 // peerOf says whose certificate was shown.
-func peerOf(c tls.ConnectionState) (peerIdentity, error) {
-	if len(c.VerifiedChains) == 0 {
+func (n *Node) peerOf(c tls.ConnectionState) (peerIdentity, error) {
+	if !n.creds.trusts(c) { // or no more
 		return peerIdentity{}, errNoCertificate
 	}
 	return identityOf(c.PeerCertificates[0])
@@ -125,7 +127,7 @@ func peerOf(c tls.ConnectionState) (peerIdentity, error) {
 
 // ofThisCluster reports whether a certificate of this cluster was shown, a member's or a former member's.
 func (n *Node) ofThisCluster(c tls.ConnectionState) error {
-	p, err := peerOf(c)
+	p, err := n.peerOf(c)
 	if err == nil && p.ClusterID != n.id.ClusterID {
 		err = errNoCertificate
 	}
@@ -201,6 +203,7 @@ var wireErrors = []struct {
 	{"removed", ErrRemoved, http.StatusGone},
 	{"no-certificate", errNoCertificate, http.StatusForbidden},
 	{"would-lose-quorum", ErrQuorumAtRisk, http.StatusConflict},
+	{"key-in-use", ErrKeyInUse, http.StatusConflict},
 }
 
 func newFailure(err error) (failure, int) {

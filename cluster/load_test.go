@@ -71,7 +71,8 @@ func (l *load) write(ctx context.Context, w int) {
 
 // shown is the number in a writer's register on a node.
 func shown(n *testnode, w int) int64 {
-	v, _ := strconv.ParseInt(n.State().Verdicts[register(w)].Cause, 10, 64)
+	last, _ := n.State().Verdicts.Of(register(w))
+	v, _ := strconv.ParseInt(last.Cause, 10, 64)
 	return v
 }
 

@@ -341,7 +341,7 @@ func TestAnExtendedCertificateIsGoodForMoreTimeAndForNoLess(t *testing.T) {
 	t.Parallel()
 	a := first(t, "a")
 	now := time.Now().UTC().Truncate(time.Second)
-	ends := a.creds.ca.NotAfter
+	ends := a.creds.trust.Load().present.NotAfter
 	for _, tt := range []struct {
 		name        string
 		have        Certificate

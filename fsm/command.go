@@ -50,16 +50,21 @@ const (
 	DrainChanged   ChangeKind = "drain"
 	TokenChanged   ChangeKind = "token"
 	LevelChanged   ChangeKind = "level"
+	KeyChanged     ChangeKind = "key"   // of the cluster itself, by its ID
+	StateHealed    ChangeKind = "state" // of one director: its state was wrong and was made anew, whatever is in it
 )
 
 // Apply returns the state after the log's entry index with command c, and what changed. An error
 // means that the command was refused, alike on every replica: only Index has moved then.
 func Apply(s State, index uint64, c Command) (State, []Change, error) {
+	s.only = nil
 	next, changes, err := c.apply(s)
 	if err != nil {
 		next, changes = s, nil
 	}
 	next.Index = index
+	next.keep(&s, next.only)
+	next.only = nil
 	return next, changes, err
 }
 
@@ -135,6 +140,14 @@ func decode(env envelope) (Command, error) {
 		return body[SetOwner](env)
 	case "set-order/1":
 		return body[SetOrder](env)
+	case "once/1":
+		return decodeOnce(env)
+	case "change-config/1":
+		return body[ChangeConfig](env)
+	case "confirm-config/1":
+		return body[ConfirmConfig](env)
+	case "revert-config/1":
+		return body[RevertConfig](env)
 	default:
 		return decodeNewest(env)
 	}

@@ -91,7 +91,7 @@ func (c *Once) take(o once) error {
 
 func (c Once) apply(s State) (State, []Change, error) {
 	if s.Level < LevelHistory {
-		return s, nil, tooLow(s.Level)
+		return s, nil, tooLow(s.Level, LevelHistory)
 	}
 	if c.Request == "" || len(c.Request) > maxRequestID {
 		return s, nil, fmt.Errorf("the name of a request has 1 to %d bytes, not %d", maxRequestID, len(c.Request))

@@ -19,6 +19,7 @@ type pulls struct {
 }
 
 type pulling struct {
+	whole bool // all is wanted, and how many are here; until it begins
 	done  chan struct{}
 	cover Coverage  // when done
 	err   error     // likewise
@@ -39,7 +40,7 @@ func (c Coverage) Share() float64 {
 // pull brings the connections here that a director has now or a moment later. It is an error if less than a share of
 // them is here then.
 func (d *Driver) pull(ctx context.Context, from string, least float64) error {
-	p := d.joinPull(from)
+	p := d.joinPull(from, least > 0)
 	select {
 	case <-p.done:
 		if p.err == nil && p.cover.Share() < least {
@@ -51,15 +52,16 @@ func (d *Driver) pull(ctx context.Context, from string, least float64) error {
 	}
 }
 
-// joinPull returns the pull that is to begin next.
-func (d *Driver) joinPull(from string) *pulling {
+// joinPull returns the pull that is to begin next. It is of all connections if that is wanted by one who waits for it.
+func (d *Driver) joinPull(from string, whole bool) *pulling {
 	ps := &d.pulls
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if p := ps.next[from]; p != nil {
+		p.whole = p.whole || whole
 		return p
 	}
-	p, before := &pulling{done: make(chan struct{})}, ps.last[from]
+	p, before := &pulling{whole: whole, done: make(chan struct{})}, ps.last[from]
 	ps.next[from] = p
 	d.cfg.Go(func() {
 		defer close(p.done)
@@ -69,10 +71,11 @@ func (d *Driver) joinPull(from string) *pulling {
 		ps.mu.Lock()
 		delete(ps.next, from)
 		ps.last[from] = p
+		whole := p.whole
 		ps.mu.Unlock()
 		ctx, cancel := context.WithTimeout(d.ctx, ownership.MoveLimit)
 		defer cancel()
-		p.cover, p.err = d.cfg.Pull(ctx, from)
+		p.cover, p.err = d.cfg.Pull(ctx, from, whole)
 		p.at = time.Now()
 	})
 	return p

@@ -119,7 +119,9 @@ func (w *world) config(link *keeperlink.Link) Config {
 			}
 			return w.does(ctx, fmt.Sprintf("ask %s %s: %s", to, strings.TrimPrefix(path, Path), q.(ownership.Question).Kind))
 		},
-		Pull: func(ctx context.Context, from string) (Coverage, error) { return w.cover, w.does(ctx, "pull "+from) },
+		Pull: func(ctx context.Context, from string, _ bool) (Coverage, error) {
+			return w.cover, w.does(ctx, "pull "+from)
+		},
 		Propose: func(ctx context.Context, c fsm.Command) error {
 			return w.does(ctx, strings.TrimPrefix(fmt.Sprintf("%T", c), "fsm."))
 		},

@@ -64,7 +64,8 @@ func (s *step) lookTaken() {
 	case t == nil || t.over || !t.claimed:
 	case s.Keeper.Part == Owner:
 		t.owned = true
-	case s.Keeper.Part == Standby && t.owned && s.hearsOwner(): // who hears nobody goes on in a moment, as after a stall
+	case s.Keeper.Part == Standby && t.owned && (s.hearsOwner() || s.now.Sub(s.quiet.conceded) < justConceded):
+		// Who hears nobody, and gave it up to nobody, goes on in a moment, as after a stall.
 		t.lost = true
 		s.endTake(t, errLost)
 	}
@@ -160,7 +161,9 @@ func (s *step) claimTake(t *take) {
 	})
 }
 
-// claimedTake tells the owner by another way than the wire, where the claim may not have been heard.
+// claimedTake tells the owner by another way than the wire, where the claim may not have been heard. At the same time
+// it asks for the connections that began since the last pull, whose clients send to this director already: they wait no
+// longer than for some seconds, and an owner that is stopping may take as long to answer what it is told.
 func (s *step) claimedTake(t *take) {
 	t.claimed = true
 	if t.alone {
@@ -170,6 +173,7 @@ func (s *step) claimedTake(t *take) {
 	}
 	t.claims = true
 	s.ask(t.from, Question{Kind: Claimed, Epoch: t.intent.Epoch}, askLimit, func(s *step, d Done) { s.toldTake(t, d.Err) })
+	s.pull(t, 0, func(s *step, d Done) { s.lacks(t, d.Err) })
 }
 
 // toldTake goes on when the owner was told, or not. It is not told and is not heard: two would own the
@@ -186,21 +190,17 @@ func (s *step) toldTake(t *take, err error) {
 		s.endTake(t, nil)
 		return
 	}
-	// Connections that began while we moved: once at once, for they send already, and once when the old
-	// owner can have no new ones.
-	s.pull(t, 0, func(s *step, d Done) {
-		s.lacks(t, d.Err)
-		s.after(pushAfter, func(s *step) {
-			s.pull(t, 0, func(s *step, d Done) {
-				s.lacks(t, d.Err)
-				s.endTake(t, nil)
-			})
+	s.after(pushAfter, func(s *step) { // the old owner can have no new connections any more
+		s.pull(t, 0, func(s *step, d Done) {
+			s.lacks(t, d.Err)
+			s.endTake(t, nil)
 		})
 	})
 }
 
+// lacks warns of a pull that brought nothing, as long as the move goes on.
 func (s *step) lacks(t *take, err error) {
-	if err != nil {
+	if err != nil && s.goesOn(t) {
 		s.warn("move", fmt.Sprintf("the newest connections of %s were not received from %s: %v", s.Group, t.from, err))
 	}
 }

@@ -41,9 +41,8 @@ func TestAPlannedMoveMakesBeforeItBreaks(t *testing.T) {
 	s.claims()
 	s.takes()
 	s.done(claim, Done{})
-	s.does(told)
+	s.does(told, pull)
 	s.done(told, Done{})
-	s.does(pull)
 	s.done(pull, Done{})
 	s.pass(59 * time.Millisecond)
 	s.does()
@@ -99,7 +98,7 @@ func TestAClaimIsWithdrawnWhereAnOwnerThatIsNotHeardIsNotTold(t *testing.T) {
 	s.Keeper.Routers[1].Heard = ""
 	s.claims()
 	s.done(claim, Done{})
-	s.does(told)
+	s.does(told, pull)
 	s.pass(askLimit)
 	s.does(Resign{}, dropped("d1 was not told of the claim, and is not heard on in: withdrawn"))
 }
@@ -109,9 +108,24 @@ func TestAClaimHoldsWhereAnOwnerIsHeardAndDoesNotSayThatItWasTold(t *testing.T) 
 	s.claims()
 	s.takes()
 	s.done(claim, Done{})
-	s.does(told)
+	s.does(told, pull)
+	s.done(pull, Done{})
 	s.pass(askLimit)
+	s.does()
+	s.pass(pushAfter)
 	s.does(pull)
+}
+
+// An owner that is stopping may have no keeper any more that it could tell, and finds that out late: the clients of what
+// began just before the claim do not wait for so long.
+func TestTheNewestConnectionsAreAskedForBeforeTheOwnerSaysThatItWasToldOfTheClaim(t *testing.T) {
+	s := newStory(t)
+	s.claims()
+	s.takes()
+	s.done(claim, Done{})
+	if !s.opened(told) || !s.opened(pull) {
+		t.Errorf("under way are %+v, want %+v and %+v", s.open, told, pull)
+	}
 }
 
 func TestConnectionsThatAreNotReceivedAfterAClaimAreToldOfAndTheMoveGoesOn(t *testing.T) {
@@ -161,7 +175,7 @@ func TestALimitThatPassesWhileTheKeeperClaimsWaitsForWhatComesOfIt(t *testing.T)
 		s := claims()
 		s.takes()
 		s.done(claim, Done{})
-		s.does(told)
+		s.does(told, pull)
 		s.pass(askLimit)
 		s.does(taken) // connections are not waited for any more
 		s.confirms()
@@ -176,7 +190,7 @@ func TestALimitThatPassesWhileTheKeeperClaimsWaitsForWhatComesOfIt(t *testing.T)
 		s := claims()
 		s.m.taking.deaf = "in"
 		s.done(claim, Done{})
-		s.does(told)
+		s.does(told, pull)
 		s.done(told, Done{Err: errLate})
 		s.does(Resign{}, dropped("d1 was not told of the claim, and is not heard on in: withdrawn"))
 	})
@@ -190,7 +204,7 @@ func TestAMoveThatHasClaimedIsToldOfAtItsLimitWhateverIsUnderWay(t *testing.T) {
 	s.done(told, Done{})
 	s.does(told, pull)
 	s.pass(MoveLimit)
-	s.does(Tell{Kind: "move", Text: "not received", Alarm: true}, taken)
+	s.does(pull, Tell{Kind: "move", Text: "not received", Alarm: true}, taken)
 	s.confirms()
 	s.quiesces()
 }
@@ -336,9 +350,8 @@ func TestAMoveThatVanishesFromTheLogAfterTheClaimIsFinished(t *testing.T) {
 	s.does()
 	s.takes()
 	s.done(claim, Done{})
-	s.does(told)
+	s.does(told, pull)
 	s.done(told, Done{})
-	s.does(pull)
 	s.done(pull, Done{})
 	s.pass(pushAfter)
 	s.does(pull)
@@ -356,9 +369,7 @@ func TestWhoIsElectedWhileItMovesClaimsAllTheSame(t *testing.T) {
 	s.done(yield, Done{})
 	s.does(pull, yield, claim) // where they hear each other again, the old owner would win
 	s.done(claim, Done{})
-	s.does(told)
-	s.done(told, Done{})
-	s.does(pull)
+	s.does(told, pull)
 }
 
 func TestAnOutcomeThatComesTwiceCountsOnce(t *testing.T) {

@@ -1,0 +1,38 @@
+package agent
+
+import (
+	"testing"
+	"time"
+)
+
+// What began since a move is under way is lost with an agent that does not wait for its end.
+func TestWhoStopsWaitsForAMoveThatIsUnderWayAndForNothingElse(t *testing.T) {
+	start := time.Unix(1000, 0)
+	type look struct {
+		after         time.Duration
+		takers, moves bool
+		want          bool
+	}
+	for name, tt := range map[string]struct {
+		patient bool
+		looks   []look
+	}{
+		"nobody can take a group":                  {looks: []look{{0, false, false, true}}},
+		"no move begins":                           {looks: []look{{0, true, false, false}, {handOverLimit, true, false, false}, {handOverLimit + 1, true, false, true}}},
+		"a move is slow":                           {looks: []look{{handOverLimit, true, true, false}, {2 * handOverLimit, true, true, false}}},
+		"a move is slow, and its taker silent":     {looks: []look{{handOverLimit, false, true, false}}},
+		"a move comes to nothing, and the next":    {looks: []look{{3 * time.Second, true, true, false}, {handOverLimit + time.Second, true, false, false}, {3*time.Second + handOverLimit + 1, true, false, true}}},
+		"the patient wait for somebody to take":    {patient: true, looks: []look{{handOverLimit, false, false, false}, {handOverLimit + 1, false, false, true}}},
+		"the patient wait as long as one takes":    {patient: true, looks: []look{{handOverLimit, true, false, false}, {2 * handOverLimit, true, false, false}}},
+		"the patient do not wait for one for ever": {patient: true, looks: []look{{handOverLimit, true, false, false}, {2*handOverLimit + 1, false, false, true}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := waiting{patient: tt.patient, possible: start, moving: start}
+			for _, l := range tt.looks {
+				if got := w.enough(start.Add(l.after), l.takers, l.moves); got != l.want {
+					t.Errorf("after %v: enough is %v, want %v", l.after, got, l.want)
+				}
+			}
+		})
+	}
+}
