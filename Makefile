@@ -142,7 +142,7 @@ bench-config: ## measure a configuration of 2,000 services of 50 servers: read, 
 	@$(GO) test -run '^$$' -bench 2000x50 -benchtime 5x ./config ./fsm ./cluster
 
 .PHONY: bench-cluster
-bench-cluster: ## measure commits through leader and follower beside plain Raft; writes docs/results/bench-cluster-DATE.md
+bench-cluster: ## measure commits through leader and follower beside plain Raft, leader changes, joins and starts; writes docs/results/bench-cluster-DATE.md
 	@mkdir -p docs/results; page=$(CURDIR)/docs/results/bench-cluster-$$(date +%F).md; \
 	QUORATE_COMMIT_PAGE=$$page $(GO) test -run '^$$' -bench 'Commit$$' -benchtime 1x -timeout 10m ./cluster && cat $$page && echo $$page
 
