@@ -115,7 +115,7 @@ func (c Config) member(id string) fsm.Member {
 
 // commitTimeout is how often Raft tells a member what is agreed though nothing is added, and tries to reach one that
 // did not answer. It need not be often, see [pipeline]. Raft waits for up to twice as long.
-func (c Config) commitTimeout() time.Duration { return c.Heartbeat }
+func (c Config) commitTimeout() time.Duration { return min(500*time.Millisecond, c.Heartbeat) }
 
 // patience is how long a call waits for a leader to come about: several elections.
 func (c Config) patience() time.Duration { return 10 * c.Heartbeat }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"runtime/debug"
@@ -79,9 +80,24 @@ func lookThrough(path string) (err error) {
 	}
 	defer db.Close()
 	return db.View(func(tx *bbolt.Tx) error {
+		seen := pages{db: db, end: uint64(tx.Size()) / uint64(db.Info().PageSize), seen: map[uint64]bool{}}
+		if info, err := os.Stat(path); err != nil || info.Size() < tx.Size() {
+			return fmt.Errorf("the file is cut off: %w", errors.Join(err, io.ErrUnexpectedEOF))
+		}
+		if err := seen.walk(path, uint64(tx.Cursor().Bucket().Root())); err != nil {
+			return err
+		}
 		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+			if root := uint64(b.Root()); root != 0 { // else it is within its parent's page
+				if err := seen.walk(path, root); err != nil {
+					return err
+				}
+			}
 			var last []byte
 			return b.ForEach(func(k, v []byte) error {
+				if v == nil {
+					return fmt.Errorf("key %x of %q has no value", k, name)
+				}
 				if last != nil && bytes.Compare(k, last) <= 0 {
 					return fmt.Errorf("key %x of %q is not behind %x", k, name, last)
 				}
@@ -91,6 +107,66 @@ func lookThrough(path string) (err error) {
 			})
 		})
 	})
+}
+
+// pages are those of a log's file that have been looked at. A page has its number, what it is, how many elements it has,
+// and how many pages follow that belong to it, 16 bytes in all; then 16 bytes for each element, of which the last eight
+// are the page that a branch leads to. The store believes these numbers, and one that is wrong can cost it all memory.
+type pages struct {
+	db   *bbolt.DB
+	end  uint64 // the number of the first that is none
+	seen map[uint64]bool
+}
+
+const (
+	pageHead   = 16
+	branchPage = 1
+	leafPage   = 2
+)
+
+// walk looks at a page and at all that it leads to.
+func (p *pages) walk(path string, root uint64) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	size := int64(p.db.Info().PageSize)
+	for todo := []uint64{root}; len(todo) > 0; {
+		id := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		head := make([]byte, size)
+		if id >= p.end || p.seen[id] {
+			return fmt.Errorf("page %d of %d is not where it can be", id, p.end)
+		}
+		if _, err := f.ReadAt(head, int64(id)*size); err != nil {
+			return fmt.Errorf("page %d of %d: %w", id, p.end, err)
+		}
+		kind, count := binary.NativeEndian.Uint16(head[8:]), int64(binary.NativeEndian.Uint16(head[10:]))
+		more := uint64(binary.NativeEndian.Uint32(head[12:]))
+		if binary.NativeEndian.Uint64(head) != id || kind != branchPage && kind != leafPage || id+more >= p.end {
+			return fmt.Errorf("page %d of %d is none: it begins with %x", id, p.end, head[:pageHead])
+		}
+		for n := id; n <= id+more; n++ {
+			if p.seen[n] {
+				return fmt.Errorf("page %d of %d is there twice", n, p.end)
+			}
+			p.seen[n] = true
+		}
+		if kind == leafPage {
+			continue
+		}
+		if all := pageHead * (count + 1); all > size { // a branch with many elements goes on in the pages that follow
+			head = make([]byte, all)
+			if _, err := f.ReadAt(head, int64(id)*size); err != nil {
+				return fmt.Errorf("page %d of %d: %w", id, p.end, err)
+			}
+		}
+		for i := range count {
+			todo = append(todo, binary.NativeEndian.Uint64(head[pageHead*(i+1)+8:]))
+		}
+	}
+	return nil
 }
 
 // damaged says that the data of a director are not what was written, and what mends that.

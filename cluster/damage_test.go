@@ -53,7 +53,7 @@ func TestADamagedLogIsRefusedOrWhole(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	tokens := bytes.Count(whole, []byte("add-token/1"))
-	for range 100 {
+	for range 50 {
 		at := random.IntN(len(whole))
 		flipped := bytes.Clone(whole)
 		flipped[at] ^= 1 << random.IntN(8)
@@ -69,7 +69,15 @@ func TestADamagedLogIsRefusedOrWhole(t *testing.T) {
 		flipped[at+30] ^= 2
 		try(fmt.Sprint("bit flipped in the entry at ", at), flipped)
 	}
-	for range 20 {
+	for page := 0; page < len(whole)/os.Getpagesize(); page++ { // and in what the store believes of each page
+		for range 2 {
+			at := page*os.Getpagesize() + random.IntN(48)
+			flipped := bytes.Clone(whole)
+			flipped[at] ^= 1 << random.IntN(8)
+			try(fmt.Sprint("bit flipped in byte ", at, ", the head of a page"), flipped)
+		}
+	}
+	for range 10 {
 		try("cut off", whole[:random.IntN(len(whole))])
 	}
 	if refused < 20 || tokens < 12 {

@@ -59,6 +59,9 @@ func (n *Node) Healed() string {
 func (n *Node) scrub(ctx context.Context) error {
 	for ctx.Err() == nil {
 		pause(ctx, scrubEvery)
+		if unscrubbed() {
+			continue
+		}
 		err := n.State().Verify()
 		if err == nil || ctx.Err() != nil {
 			continue

@@ -67,6 +67,7 @@ type Node struct {
 	oneLeave chan struct{} // capacity 1: held by the Leave that is under way
 	abrupt   bool          // tests: end as if killed
 	unkept   bool          // tests: let the certificate run out
+	eager    bool          // tests: ask for votes without asking first whether there would be any
 	running  atomic.Bool
 	done     chan struct{} // closed when everything is closed
 	close    sync.Once
@@ -300,6 +301,7 @@ func (n *Node) raftConfig() *raft.Config {
 	c.LocalID = raft.ServerID(n.id.ID)
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat, leaseBeats*n.cfg.beat()
 	c.CommitTimeout = n.cfg.commitTimeout()
+	c.PreVoteDisabled = n.eager
 	c.BatchApplyCh = false // a buffer would keep what Raft never answers when it is shut down
 	c.TrailingLogs, c.SnapshotThreshold = 1000, 4096
 	c.NotifyCh = n.leadership

@@ -102,7 +102,7 @@ func TestARecoveryOutlivesAPowerCutAtAnyStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	epoch := func(s survivor) (uint64, error) {
-		n, err := Open(s.cfg)
+		n, err := Open(s.elsewhere().cfg)
 		if err != nil {
 			return 0, fmt.Errorf("it does not start: %w", err)
 		}
@@ -123,7 +123,7 @@ func TestARecoveryOutlivesAPowerCutAtAnyStep(t *testing.T) {
 		if err != nil || at == 2 {
 			return err
 		}
-		if _, err := RecoverData(s.cfg, func(string) {}); err != nil {
+		if _, err := RecoverData(s.elsewhere().cfg, func(string) {}); err != nil {
 			return fmt.Errorf("recover again: %w", err)
 		}
 		if at, err = epoch(s); err == nil && at != 2 {

@@ -208,6 +208,7 @@ func (s survivor) has() error {
 
 // starts returns nil if a node can be started from what is left, and all tokens that were acknowledged are there.
 func (s survivor) starts() error {
+	s = s.elsewhere()
 	n, err := Open(s.cfg)
 	if err != nil {
 		return fmt.Errorf("it does not start: %w", err)
@@ -226,8 +227,15 @@ func (s survivor) starts() error {
 	return errors.Join(all.asHalted(), state.Verify(), n.Close())
 }
 
+// elsewhere is the same with other ports: a process that is being started beside has the old ones until it runs.
+func (s survivor) elsewhere() survivor {
+	s.cfg.Bind, s.cfg.Gossip = freePort(s.t), freePort(s.t)
+	return s
+}
+
 // goesOn returns nil if a node alone leads with all that was acknowledged, and takes a change.
 func (s survivor) goesOn() error {
+	s = s.elsewhere()
 	n, err := Open(s.cfg)
 	if err != nil {
 		return err
@@ -300,7 +308,7 @@ func TestAnInitThatIsCutOffAtAnyStepIsRunAgain(t *testing.T) {
 			if len(s.acked) > 0 {
 				return errors.New("there is no cluster, and init had ended")
 			}
-			if err := Init(s.t.Context(), s.cfg); err != nil {
+			if err := Init(s.t.Context(), s.elsewhere().cfg); err != nil {
 				return fmt.Errorf("init again: %w", err)
 			}
 		}

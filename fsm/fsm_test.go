@@ -319,6 +319,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(entry)
 	}
 	f.Fuzz(func(t *testing.T, entry []byte) {
+		readAsJSON(t, entry)
 		c, err := Decode(entry)
 		if err != nil {
 			return // to refuse is fine

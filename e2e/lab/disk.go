@@ -21,6 +21,7 @@ type SlowDisk struct {
 	mu    sync.Mutex // guards what follows
 	each  time.Duration
 	hangs chan struct{} // closed when it does no more; nil: it does not hang
+	after int           // so many are let pass before it hangs
 	held  int
 }
 
@@ -37,11 +38,14 @@ func (d *SlowDisk) Takes(each time.Duration) (undo func()) {
 }
 
 // Hangs makes the disk answer nothing until it is undone.
-func (d *SlowDisk) Hangs() (undo func()) {
+func (d *SlowDisk) Hangs() (undo func()) { return d.HangsAfter(0) }
+
+// HangsAfter is [SlowDisk.Hangs], from the write on that comes after so many others.
+func (d *SlowDisk) HangsAfter(writes int) (undo func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	hangs := make(chan struct{})
-	d.hangs = hangs
+	d.hangs, d.after = hangs, writes
 	return once(func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -61,6 +65,10 @@ func (d *SlowDisk) Held() int {
 func (d *SlowDisk) wait(gone <-chan struct{}) {
 	d.mu.Lock()
 	each, hangs := d.each, d.hangs
+	if hangs != nil && d.after > 0 {
+		d.after--
+		hangs = nil
+	}
 	if each > 0 || hangs != nil {
 		d.held++
 	}

@@ -43,7 +43,7 @@ func newMachine(t *testing.T, program string, env ...string) *machine {
 	t.Helper()
 	path, err := filepath.Abs(program)
 	if err != nil || program == "" {
-		t.Fatalf("no build of quorate is named: run `make crash-points`: %v", err)
+		t.Fatalf("no build of quorate is named: run `make power-cuts`: %v", err)
 	}
 	disk := filepath.Join(t.TempDir(), "disk")
 	f, err := os.Create(disk)
@@ -118,7 +118,7 @@ func rounds(t *testing.T) int {
 	t.Helper()
 	n, err := strconv.Atoi(os.Getenv("QUORATE_ROUNDS"))
 	if err != nil || n < 1 {
-		t.Fatalf("QUORATE_ROUNDS=%q: say how many rounds, as `make crash-points` does", os.Getenv("QUORATE_ROUNDS"))
+		t.Fatalf("QUORATE_ROUNDS=%q: say how many rounds, as `make power-cuts` does", os.Getenv("QUORATE_ROUNDS"))
 	}
 	return n
 }
