@@ -21,6 +21,7 @@ const (
 	patience    = 3 * time.Second        // with a keeper that does not answer
 	claimWait   = 500 * time.Millisecond // for the keeper to begin a claim
 	fenceAfter  = 300 * time.Millisecond
+	longStall   = time.Second // after which what waits to be read is old
 	settleTime  = 2 * reportEvery
 	returnAfter = 300 * time.Millisecond // who was silent for so long is told anew
 	streamDead  = time.Second            // a stream that was cut for longer is opened again
@@ -39,6 +40,7 @@ type control struct {
 	ticked   time.Duration // the last tick
 	fenced   time.Duration // when it was looked last whether the keeper is to be fenced, without news
 	late     time.Duration // when it was late last
+	thawed   time.Duration // when it was late last by a second or more
 	looking  bool          // a look is under way
 	looked   time.Duration // the last look
 
@@ -169,6 +171,9 @@ func (c *control) tick() {
 	w := c.w
 	if w.now-c.ticked > 2*tickEvery {
 		c.late = w.now
+		if w.now-c.ticked >= tickEvery+longStall {
+			c.thawed = w.now
+		}
 		for i := range c.heard { // what was not heard meanwhile was not listened for
 			c.heard[i] = w.now
 			for r, at := range c.reached[i] {
