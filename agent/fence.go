@@ -42,6 +42,7 @@ func (s *session) fence(ctx context.Context) error {
 				continue
 			}
 			s.log.Warn("the keeper is frozen and another director owns the group: its addresses are removed", "group", g.Name)
+			s.groups.Fenced(g.Name)
 		}
 	}
 }

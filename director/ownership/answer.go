@@ -32,6 +32,9 @@ func (s *step) answer(q Asked) {
 		s.answerClaimed(q)
 	case Let:
 		s.answerLet(q)
+	case Announce:
+		s.renew()
+		s.begin(Reply{ID: q.ID})
 	default:
 		s.refuse(q, fmt.Sprintf("knows no question %q", q.Kind))
 	}

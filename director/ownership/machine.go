@@ -80,6 +80,8 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 		}
 	case Asked:
 		s.answer(ev)
+	case Fenced:
+		s.fenced()
 	}
 	if s.Log.Owner == s.Self || s.Keeper.Part != Owner && now.Sub(s.claimedAt) > time.Second { // the keeper may tell a moment later
 		s.claimed = ""

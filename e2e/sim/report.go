@@ -129,6 +129,7 @@ func (c *control) fence() {
 						c.h.kernel.remove(r.index, "fenced")
 					}
 				}
+				g.step(ownership.Fenced{})
 			}
 		}
 	})
