@@ -192,7 +192,7 @@ func TestAnOwnerThatWasSilentIsNotTakenForFarAway(t *testing.T) {
 	s := contested(t)
 	s.member("d1").Unreached = []time.Duration{0, 0}
 	s.look()
-	s.does(Renew{}) // it answers again
+	s.does(Renew{})                    // it answers again
 	s.member("d1").Unheard = GoneAfter // what it was asked is lost on a path that is cut
 	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
 	s.pass(surveyLimit)
