@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/director"
@@ -74,6 +75,7 @@ type control struct {
 type keyed struct {
 	state         *fsm.State
 	quorum, ready bool
+	apart         bool
 	insists       string // the groups
 }
 
@@ -300,6 +302,13 @@ func (c *control) isReady() bool {
 	return c.isCurrent() && c.status != nil && c.h.keeper.until == 0 && !c.h.witness
 }
 
+// apart is the agent's own rule: a director that has not been heard for that long may claim without asking.
+func (c *control) apart() bool {
+	return slices.ContainsFunc(c.w.hosts, func(h *host) bool {
+		return h != c.h && !h.witness && c.w.now-c.heard[h.index] >= ownership.Mute
+	})
+}
+
 // giveOrders tells the keeper what to do when that has changed.
 func (c *control) giveOrders() {
 	if c.state.ClusterID == "" {
@@ -309,7 +318,7 @@ func (c *control) giveOrders() {
 	for _, g := range c.groups {
 		insists[g.name] = g.machine.Insists(c.h.name, c.state.Groups[g.name])
 	}
-	key := keyed{c.state, c.hasQuorum(), c.isReady(), fmt.Sprint(insists)}
+	key := keyed{c.state, c.hasQuorum(), c.isReady(), c.apart(), fmt.Sprint(insists)}
 	if key == c.ordered && c.order != nil {
 		return
 	}
@@ -318,7 +327,7 @@ func (c *control) giveOrders() {
 	if c.h.witness {
 		role = fsm.RoleWitness
 	}
-	o := director.Order(c.state, director.Self{Name: c.h.name, Role: role, Quorum: key.quorum, Ready: key.ready, Insists: insists})
+	o := director.Order(c.state, director.Self{Name: c.h.name, Role: role, Quorum: key.quorum, Ready: key.ready, Apart: key.apart, Insists: insists})
 	if c.w.without(TieSpacing) {
 		for i := range o.Groups {
 			if p := o.Groups[i].Priority; p >= ownership.StandbyLow && p <= ownership.StandbyHigh {
