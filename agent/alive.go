@@ -14,6 +14,7 @@ import (
 	"github.com/quorate/quorate/agent/liveness"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/director"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/probe"
@@ -112,6 +113,15 @@ func (s *session) servePulse(w http.ResponseWriter, r *http.Request) {
 
 // onTime reports whether this process ran when it should have: what was not heard was not said.
 func (s *session) onTime(now time.Time) bool { return s.alive.tracker.OnTime(now) }
+
+// apart reports whether any other director has not been heard for as long as an owner must be silent not to be asked before
+// a claim: it may claim here without having asked.
+func (s *session) apart() bool {
+	now := time.Now()
+	return slices.ContainsFunc(director.Candidates(s.node.State()), func(name string) bool {
+		return name != s.cfg.Name && s.usual(s.alive.tracker.Unheard(name, now)) >= ownership.Mute
+	})
+}
 
 // suspects returns when to look again because a member has just missed a word, or an answer: it is about to count as gone, or was
 // late. 0: none has.

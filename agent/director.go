@@ -39,6 +39,7 @@ func (a *Agent) newDirector(s *session) (*director.Director, error) {
 		Name: s.cfg.Name, Role: s.cfg.Role, Interfaces: s.cfg.Interfaces,
 		State: s.node.State, Current: s.node.Current, Quorum: s.quorum,
 		Ready:   func() bool { return len(s.unready(s.node.State())) == 0 },
+		Apart:   s.apart,
 		Blocked: s.blocked,
 		Insists: s.groups.Insists,
 		Pool:    s.pool,

@@ -37,11 +37,15 @@ func (s *session) fence(ctx context.Context) error {
 			continue
 		}
 		for _, g := range s.contested() { // still so
-			if err := removeAddresses(g, s); err != nil {
+			removed, err := removeAddresses(g, s)
+			if err != nil {
 				s.log.Error("addresses of a keeper that is frozen stay for their lifetime", "group", g.Name, "err", err)
+			}
+			if err != nil || !removed { // they were before
 				continue
 			}
 			s.log.Warn("the keeper is frozen and another director owns the group: its addresses are removed", "group", g.Name)
+			s.groups.Fenced(g.Name)
 		}
 	}
 }
@@ -102,18 +106,23 @@ func contested(self string, ordered []keeper.Group, owned []string, live map[str
 	})
 }
 
-func removeAddresses(g keeper.Group, s *session) (err error) {
+// removeAddresses removes the addresses of a group, and reports whether there were any.
+func removeAddresses(g keeper.Group, s *session) (removed bool, err error) {
 	host, err := address.New(address.Config{Log: s.log})
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() { err = errors.Join(err, host.Close()) }()
 	var all []address.Address
 	for _, r := range g.Routers {
 		all = append(all, r.Kept()...)
 	}
-	if err := host.Remove(all); err != nil {
-		return fmt.Errorf("remove the addresses of %s: %w", g.Name, err)
+	present, err := host.Present()
+	if err == nil && !slices.ContainsFunc(all, func(a address.Address) bool { _, there := present[a]; return there }) {
+		return false, nil
 	}
-	return nil
+	if err := host.Remove(all); err != nil { // whatever is there, if that is not known
+		return false, fmt.Errorf("remove the addresses of %s: %w", g.Name, err)
+	}
+	return true, nil
 }

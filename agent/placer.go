@@ -27,8 +27,12 @@ func (s *session) placeGroups(ctx context.Context, n *cluster.Node) {
 	s.duty(reportEvery, p.place)(ctx, n)
 }
 
-// place proposes what is decided, a step per group and round.
+// place proposes what is decided, a step per group and round. A leader that stood still listens as a new one does: the
+// reports that waited for it are of the time before, and one that is old may have come to an end meanwhile.
 func (p *placer) place(ctx context.Context, now time.Time) {
+	if now.Sub(p.alive.tracker.Thawed(now)) < settle {
+		return
+	}
 	for _, s := range p.situations(now) {
 		cmd := p.leader.Decide(now, s)
 		if cmd == nil {

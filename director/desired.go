@@ -34,6 +34,7 @@ type Self struct {
 	Quorum     bool
 	Ready      bool
 	Blocked    map[string]string // groups that it must not own, and why
+	Apart      bool              // another director and this one have not reached each other lately
 	Insists    map[string]bool   // groups that it owns by the log, of which the owner before may not know that
 }
 
@@ -94,7 +95,7 @@ func forward(f fsm.Forward) ipvs.Forward {
 
 // Order returns what the keeper of this director is to do. A witness runs no groups.
 func Order(s *fsm.State, self Self) keeper.Order {
-	var order keeper.Order
+	order := keeper.Order{Apart: self.Apart}
 	candidates := Candidates(s)
 	for _, m := range s.Members {
 		if m.Name != self.Name {

@@ -31,6 +31,7 @@ type Config struct {
 	Current    func() bool // the state is not older than what this director had applied before
 	Quorum     func() bool
 	Ready      func() bool
+	Apart      func() bool                          // another director and this one have not reached each other lately
 	Blocked    func(*fsm.State) map[string]string   // groups that this director must not own, and why
 	Insists    func(*fsm.State) map[string]bool     // groups that the owner before it may not know it to own
 	Pool       func(*fsm.State, fsm.Service) []Real // the real servers of a service that take traffic
@@ -98,7 +99,7 @@ func (d *Director) orders(ctx context.Context) {
 	for {
 		state := d.cfg.State()
 		self := d.self()
-		self.Blocked, self.Insists = d.cfg.Blocked(state), d.cfg.Insists(state)
+		self.Blocked, self.Insists, self.Apart = d.cfg.Blocked(state), d.cfg.Insists(state), d.cfg.Apart()
 		if order := Order(state, self); state.ClusterID != "" && (told == nil || !reflect.DeepEqual(order, *told)) {
 			err := d.cfg.Order(ctx, order)
 			d.note("keeper", err)

@@ -116,3 +116,11 @@ func TestV11V80AListOfAddressesChangesOnAllDirectorsByOneEntry(t *testing.T) {
 		}
 	}
 }
+
+func TestTheKeeperIsToldThatAnotherMayNotHaveReachedThisDirector(t *testing.T) {
+	for _, apart := range []bool{false, true} {
+		if got := Order(state(), Self{Name: "d1", Apart: apart}).Apart; got != apart {
+			t.Errorf("apart: told %t, want %t", got, apart)
+		}
+	}
+}

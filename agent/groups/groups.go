@@ -107,6 +107,15 @@ func New(cfg Config) *Driver {
 	}
 }
 
+// Fenced tells the machine of a group that the addresses of a keeper that stands still were removed.
+func (d *Driver) Fenced(name string) {
+	d.tell(func() {
+		if x := d.groups[name]; x != nil {
+			d.events = append(d.events, happening{group: name, event: ownership.Fenced{}, of: x})
+		}
+	})
+}
+
 // Poke has the groups looked at again: something has changed.
 func (d *Driver) Poke() { d.tell(func() { d.news = true }) }
 

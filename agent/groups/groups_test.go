@@ -125,6 +125,16 @@ func TestAQuestionIsAnsweredOrRefusedWithItsReason(t *testing.T) {
 	}
 }
 
+func TestTheOwnerIsToldOfAddressesThatWereRemovedHere(t *testing.T) {
+	w := newWorld(t, "g")
+	if _, err := w.driver.Answer(t.Context(), "d1", "g", ownership.Question{Kind: ownership.Attest}); err != nil {
+		t.Fatal(err)
+	}
+	w.driver.Fenced("unknown")
+	w.driver.Fenced("g")
+	w.await("ask d1 g: announce")
+}
+
 func TestAnAnswerIsNotWaitedForLongerThanItsDeadline(t *testing.T) {
 	w := newWorld(t, "g")
 	outcome := w.hold("yield g")

@@ -9,8 +9,12 @@ import (
 	"github.com/quorate/quorate/director/probe"
 )
 
-// slack is how much later than it should a prober may run.
-const slack = 100 * time.Millisecond
+const (
+	// slack is how much later than it should a prober may run.
+	slack = 100 * time.Millisecond
+	// long is for how long this process must have stood still for what waits for it to be read to be old.
+	long = time.Second
+)
 
 // Tracker remembers when who gave a sign of life last. It is told the time and reads no clock.
 //
@@ -26,6 +30,7 @@ type Tracker struct {
 
 	mu      sync.Mutex
 	since   time.Time                  // silence counts from here: the start, or the end of the last stall
+	thawed  time.Time                  // the end of the last stall that was a long one; zero: there was none
 	asleep  time.Duration              // what slept said last
 	ran     map[string]time.Time       // prober: when it ran last
 	heard   map[string]time.Time       // member: when a word of it came last
@@ -66,15 +71,18 @@ func (t *Tracker) Ended(prober string) {
 // looks first whether there was one: after it, the probers may be the last to run.
 func (t *Tracker) look(now time.Time) {
 	slept := t.slept()
-	stalled := slept-t.asleep > slack
+	late := slept - t.asleep
 	t.asleep = slept
 	for _, at := range t.ran {
-		stalled = stalled || now.Sub(at) > t.every+slack
+		late = max(late, now.Sub(at)-t.every)
 	}
-	if !stalled {
+	if late <= slack {
 		return
 	}
 	t.since = later(t.since, now)
+	if late >= long {
+		t.thawed = later(t.thawed, now)
+	}
 	for prober, at := range t.ran {
 		t.ran[prober] = later(at, now)
 	}
@@ -170,6 +178,15 @@ func (t *Tracker) OnTime(now time.Time) bool {
 	defer t.mu.Unlock()
 	t.look(now)
 	return now.Sub(t.since) >= t.steady()
+}
+
+// Thawed returns when this process went on after it had stood still for a second or more; zero if it never has. What it
+// is told right after that may be old.
+func (t *Tracker) Thawed(now time.Time) time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.look(now)
+	return t.thawed
 }
 
 // Unheard is for how long no word of a member came. One that was never heard counts from the start.

@@ -115,6 +115,26 @@ func TestAMachineThatSleptAccusesNobody(t *testing.T) {
 	h.wants(true, 300*time.Millisecond)
 }
 
+func TestAStallOfASecondIsALongOne(t *testing.T) {
+	h := newHistory(t)
+	h.run(time.Second, "pulse")
+	thawed := func(want time.Time) {
+		t.Helper()
+		if got := h.Thawed(h.now); !got.Equal(want) {
+			t.Errorf("thawed at %v, want %v", got, want)
+		}
+	}
+	h.now = h.now.Add(Every + long - 1)
+	thawed(time.Time{})
+	h.now = h.now.Add(Every + long)
+	at := h.now
+	thawed(at)
+	h.run(time.Second, "pulse")
+	thawed(at)
+	h.slept = long // the clock stood still
+	thawed(h.now)
+}
+
 func TestATargetCountsFromWhenItIsAskedAndTheBestCounts(t *testing.T) {
 	h := newHistory(t)
 	a, b, c := target("192.0.2.2"), target("192.0.2.3"), target("192.0.2.4")

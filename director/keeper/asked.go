@@ -15,6 +15,17 @@ type asked struct {
 	mu    sync.Mutex
 	there int
 	since time.Time // when the last one came
+	apart bool      // it says that another director may not have reached it
+}
+
+// told takes what control says of whether all others have reached it lately. That they do again it may know before they do.
+func (a *asked) told(now time.Time, apart bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.apart && !apart {
+		a.since = now
+	}
+	a.apart = apart
 }
 
 func (a *asked) came(now time.Time) {
@@ -34,5 +45,5 @@ func (a *asked) left() {
 func (a *asked) reached(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.there > 0 && now.Sub(a.since) >= Askable
+	return a.there > 0 && !a.apart && now.Sub(a.since) >= Askable
 }

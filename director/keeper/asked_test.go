@@ -18,10 +18,19 @@ func TestWhoCannotBeAskedLetsGoAfterTheNextOneHasTheAddresses(t *testing.T) {
 		before  func(a *box)
 		lingers bool
 	}{
-		"no control has come":       {func(*box) {}, true},
-		"control is gone":           {func(a *box) { a.came(); time.Sleep(2 * Askable); a.keeper.asked.left() }, true},
-		"control has just come":     {func(a *box) { a.came(); time.Sleep(Askable - time.Millisecond) }, true},
-		"it is there for a while":   {func(a *box) { a.came(); time.Sleep(Askable) }, false},
+		"no control has come":     {func(*box) {}, true},
+		"control is gone":         {func(a *box) { a.came(); time.Sleep(2 * Askable); a.keeper.asked.left() }, true},
+		"control has just come":   {func(a *box) { a.came(); time.Sleep(Askable - time.Millisecond) }, true},
+		"it is there for a while": {func(a *box) { a.came(); time.Sleep(Askable) }, false},
+		"not all have reached it": {func(a *box) { a.came(); time.Sleep(Askable); a.apart(true) }, true},
+		"they have just again": {func(a *box) {
+			a.came()
+			time.Sleep(Askable)
+			a.apart(true)
+			a.apart(false)
+			time.Sleep(Askable - time.Millisecond)
+		}, true},
+		"they have for a while":     {func(a *box) { a.came(); a.apart(true); a.apart(false); time.Sleep(Askable) }, false},
 		"the second one for longer": {func(a *box) { a.came(); time.Sleep(Askable); a.came(); a.keeper.asked.left() }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -46,6 +55,8 @@ func TestWhoCannotBeAskedLetsGoAfterTheNextOneHasTheAddresses(t *testing.T) {
 		})
 	}
 }
+
+func (b *box) apart(is bool) { b.keeper.asked.told(time.Now(), is) }
 
 func (b *box) came() { b.keeper.asked.came(time.Now()) }
 

@@ -16,6 +16,9 @@ type Order struct {
 	Groups []Group `json:"groups,omitempty"`
 	// Members are the addresses of the other directors, of all their interfaces.
 	Members []netip.Addr `json:"members,omitempty"`
+	// Apart says that control and that of another director have not reached each other lately: that one may claim
+	// without having asked.
+	Apart bool `json:"apart,omitempty"`
 	// AnnounceRate is how many announcements a second leave each interface at most, and AnnounceBurst how
 	// many leave it at once; 0 for 2000 and 500.
 	AnnounceRate  int `json:"announce_rate,omitempty"`

@@ -27,6 +27,7 @@ func (k *keeper) set(now time.Time, o Order, going map[string]bool) {
 	k.worker.batch.Lock() // so that it sees no address that nobody wants for a moment
 	defer k.worker.batch.Unlock()
 	k.order, k.recorded, k.changed = o, false, true
+	k.asked.told(now, o.Apart)
 	k.worker.setPace(cmp.Or(o.AnnounceRate, announceRate), cmp.Or(o.AnnounceBurst, announceBurst))
 	clear(k.members)
 	for _, m := range o.Members {

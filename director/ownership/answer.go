@@ -32,6 +32,9 @@ func (s *step) answer(q Asked) {
 		s.answerClaimed(q)
 	case Let:
 		s.answerLet(q)
+	case Announce:
+		s.renew()
+		s.begin(Reply{ID: q.ID})
 	default:
 		s.refuse(q, fmt.Sprintf("knows no question %q", q.Kind))
 	}
@@ -53,6 +56,8 @@ func (s *step) renew() {
 // answerAttest says what this director knows. That it owns the group, or hears somebody, it says only if its keeper lives:
 // one that is frozen hears nobody any more, and does not say so.
 func (s *step) answerAttest(q Asked) {
+	known := s.contests[q.From] != nil
+	s.contends(q)
 	s.contestedSince(q.From, q.Epoch)
 	word := s.attest(q)
 	if !word.Owns && !slices.ContainsFunc(word.Hears, func(name string) bool { return name != "" }) {
@@ -66,7 +71,7 @@ func (s *step) answerAttest(q Asked) {
 			a.Hears = nil
 		}
 		s.begin(Reply{ID: q.ID, Word: a})
-		if q.Owns && a.Stays && s.contests[q.From] == nil {
+		if q.Owns && a.Stays && !known {
 			s.after(concedes, (*step).renew)
 		}
 	})

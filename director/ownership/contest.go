@@ -16,6 +16,9 @@ const (
 	// contestLimit is how long the rival and the segments may take where they are farther apart than [surveyLimit]:
 	// no timer waits for that answer.
 	contestLimit = time.Second
+	// contenderFor is for how long one that has asked as an owner counts as one without a report that says so. It asks
+	// again sooner than that, as long as the contest lasts.
+	contenderFor = surveyLimit + 2*contestAgain
 )
 
 // contest is what is done while another member says that it owns the group, as this director does.
@@ -27,14 +30,31 @@ type contest struct {
 	apart bool   // people were told that each has a side of its own
 }
 
-// rivals are the members that say that they own the group, while this director does. One that is dead is none: its
-// report counts for longer than it lives.
-func (f Facts) rivals() []string {
-	if f.Keeper.Part != Owner {
+// rivals are the members that say that they own the group, while this director does: by their report, or as they asked
+// about it, which may come sooner. One that is dead is none: its report counts for longer than it lives.
+func (s *step) rivals() []string {
+	if s.Keeper.Part != Owner {
 		return nil
 	}
-	dead := f.missing()
-	return slices.DeleteFunc(f.owners(), func(name string) bool { return slices.Contains(dead, name) })
+	names, dead := s.owners(), s.missing()
+	for _, m := range s.Members {
+		if at, asked := s.contenders[m.Name]; asked && s.now.Sub(at) < contenderFor && !slices.Contains(names, m.Name) {
+			names = append(names, m.Name)
+		}
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return slices.Contains(dead, name) })
+}
+
+// contends notes a member that asks about the group as its owner, while this director owns it.
+func (s *step) contends(q Asked) {
+	switch {
+	case s.Keeper.Part != Owner:
+	case q.Owns:
+		s.contenders[q.From] = s.now
+		s.after(contenderFor, func(*step) {})
+	default:
+		delete(s.contenders, q.From)
+	}
 }
 
 // lookContest settles with other owners, with each by itself. Where they hear each other, VRRP does: only what
@@ -94,9 +114,9 @@ func (s *step) contestedSince(rival string, epoch uint64) {
 
 // settle gives the group up if the rival stays and a segment joins the two.
 func (s *step) settle(rival string, c *contest, word Attestation, segments map[string]Segment) {
-	joined := ""
-	for _, r := range s.Keeper.Routers {
-		if slices.Contains(segments[r.Name].Reached, rival) {
+	joined, m := "", s.named(rival)
+	for i, r := range s.Keeper.Routers {
+		if slices.Contains(segments[r.Name].Reached, rival) || s.OnTime && m.answers(i) { // it may be farther away than was waited for
 			joined = r.Name
 			break
 		}

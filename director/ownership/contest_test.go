@@ -16,7 +16,8 @@ func contested(t *testing.T) *story {
 	t.Helper()
 	s := newStory(t)
 	s.owns()
-	s.member("d1").Part = Owner
+	d1 := s.member("d1")
+	d1.Part, d1.Unreached = Owner, []time.Duration{GoneAfter, GoneAfter}
 	s.look()
 	s.pass(contestAfter - 1)
 	s.does()
@@ -189,6 +190,9 @@ func TestAContestBeginsAnewWhenTheRivalKnowsOfANewerEpoch(t *testing.T) {
 
 func TestAnOwnerThatWasSilentIsNotTakenForFarAway(t *testing.T) {
 	s := contested(t)
+	s.member("d1").Unreached = []time.Duration{0, 0}
+	s.look()
+	s.does(Renew{})                    // it answers again
 	s.member("d1").Unheard = GoneAfter // what it was asked is lost on a path that is cut
 	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
 	s.pass(surveyLimit)
@@ -304,7 +308,7 @@ func TestAContestOverALoserThatMeanwhileOwnsNothingIsOver(t *testing.T) {
 func TestAnOwnerThatReachesNobodyWhereItsRivalDoesLetsGo(t *testing.T) {
 	far := func(s *story) { // nobody has answered on the second segment
 		for i := range s.Members {
-			s.Members[i].Unreached = []time.Duration{0, GoneAfter}
+			s.Members[i].Unreached[1] = GoneAfter
 		}
 	}
 	apart := Tell{Kind: "contest", Text: "each on a side of its own", Alarm: true}
@@ -381,4 +385,46 @@ func TestWhoStaysAnnouncesAgainAfterAnOwnerThatItDidNotKnowOfHasAsked(t *testing
 	s = contested(t)
 	asks(s, Question{Kind: Attest, Epoch: 4, Named: "d2", Owns: true}) // it is known, so its end will be
 	s.does()
+}
+
+func TestARivalThatAnswersTooLateForASurveyIsOnTheSegment(t *testing.T) {
+	for _, onTime := range []bool{true, false} {
+		s := contested(t)
+		s.member("d1").Unreached[1] = GoneAfter - 1
+		s.OnTime = onTime
+		s.says("d1", stays(9, "d1"))
+		s.begun = nil
+		s.reaches(Segment{Router: "out"}, Segment{Router: "in"})
+		if onTime {
+			s.does(Concede{})
+		} else { // what it knows is of before
+			s.does(Tell{Kind: "contest", Text: "each on a side of its own", Alarm: true})
+		}
+	}
+}
+
+// The report may come later than the question.
+func TestWhoAsksAsAnOwnerIsARivalBeforeItsReportSaysSo(t *testing.T) {
+	s := newStory(t)
+	s.owns()
+	s.begun = nil
+	asks := Question{Kind: Attest, Epoch: 9, Named: "d1", Owns: true}
+	s.asked("d1", asks)
+	s.done(Verify{}, Done{OK: true})
+	s.begun = nil
+	s.pass(contestAfter - 1)
+	s.does()
+	s.pass(1)
+	s.does(Ask{To: "d1", Question: s.attests()}, probes("out", "in"))
+	s.joins(stays(9, "d1"))
+	s.does(Concede{})
+	s = newStory(t)
+	s.owns()
+	s.asked("d1", asks)
+	s.done(Verify{}, Done{OK: true})
+	s.begun = nil
+	s.asked("d1", Question{Kind: Attest, Epoch: 9, Named: "d1"}) // it has let go
+	s.done(Verify{}, Done{OK: true})
+	s.begun = nil
+	s.quiesces()
 }

@@ -34,9 +34,14 @@ type Asked struct {
 	Question
 }
 
-func (Look) event()  {}
-func (Done) event()  {}
-func (Asked) event() {}
+// Fenced tells that the addresses that a keeper which stands still had of the group were removed, since another director
+// owns it.
+type Fenced struct{}
+
+func (Look) event()   {}
+func (Done) event()   {}
+func (Asked) event()  {}
+func (Fenced) event() {}
 
 // Kind is what a question is about.
 type Kind string
@@ -47,6 +52,8 @@ const (
 	Yield   Kind = "yield"   // you own it, and the log has it move to me: do not resist my claim
 	Claimed Kind = "claimed" // I have claimed it: let it go if you have not heard
 	Let     Kind = "let"     // you own it and nobody reaches you on its segment: let it go, or say whom you reach
+
+	Announce Kind = "announce" // you own it, and its addresses were here until now: neighbours may believe that they still are
 )
 
 // Question is what one director asks another about a group.

@@ -94,6 +94,12 @@ func (f Facts) member(name string) (Member, bool) {
 	return f.Members[i], true
 }
 
+// named returns a member by name, nothing is known of it if it is none.
+func (f Facts) named(name string) Member {
+	m, _ := f.member(name)
+	return m
+}
+
 // deaf returns the first router on which a member is not heard as Active now, or "".
 func (f Facts) deaf(member string) string {
 	for _, r := range f.Keeper.Routers {

@@ -49,7 +49,7 @@ func (c *chaos) happen() {
 			c.done(o.Action, c.outcome(o.Action))
 		}
 	case 7:
-		kind := []Kind{Attest, Yield, Claimed, Let, "dance"}[c.next(5)]
+		kind := []Kind{Attest, Yield, Claimed, Let, "dance", Announce}[c.next(6)]
 		c.claimed = kind == Claimed
 		c.asked(c.name(), Question{kind, uint64(c.next(8)), c.name(), c.next(2) == 0, c.next(8), [][]string{{c.name()}, {c.name(), c.name()}}[:c.next(3)]})
 		c.replies[c.asks] = 0

@@ -24,11 +24,13 @@ type Machine struct {
 	dead     dead
 	proof    proof
 	contests map[string]*contest // by the other owner
-	answered map[string]answered // by router
-	fresh    fresh
-	away     map[spot]bool   // who did not answer when it was looked at last
-	lost     map[string]bool // of each that has reported, whether its reports have come to an end
-	died     map[string]bool // who was silent on every path then
+	// contenders are those that asked as an owner while this director was one, and when.
+	contenders map[string]time.Time
+	answered   map[string]answered // by router
+	fresh      fresh
+	away       map[spot]bool   // who did not answer when it was looked at last
+	lost       map[string]bool // of each that has reported, whether its reports have come to an end
+	died       map[string]bool // who was silent on every path then
 
 	ousted ousted
 
@@ -52,7 +54,7 @@ type step struct {
 
 // NewMachine returns a machine that knows nothing yet.
 func NewMachine() *Machine {
-	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, answered: map[string]answered{}, away: map[spot]bool{}, died: map[string]bool{}, lost: map[string]bool{}}
+	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, contenders: map[string]time.Time{}, answered: map[string]answered{}, away: map[spot]bool{}, died: map[string]bool{}, lost: map[string]bool{}}
 }
 
 // Deadline returns when the machine wants to Look though no fact has changed; zero for never.
@@ -80,6 +82,8 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 		}
 	case Asked:
 		s.answer(ev)
+	case Fenced:
+		s.fenced()
 	}
 	if s.Log.Owner == s.Self || s.Keeper.Part != Owner && now.Sub(s.claimedAt) > time.Second { // the keeper may tell a moment later
 		s.claimed = ""

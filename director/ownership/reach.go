@@ -97,6 +97,13 @@ func (s *step) lookDied() {
 	})
 }
 
+// fenced has those that own the group announce their addresses again: nobody else knows that there were any here.
+func (s *step) fenced() {
+	for _, name := range s.owners() {
+		s.ask(name, Question{Kind: Announce}, askLimit, func(*step, Done) {})
+	}
+}
+
 // diedUnknown reports whether a member that is dead was not heard by its agent for a while when its kernel still answered:
 // its last report is of before that.
 func (m Member) diedUnknown() bool {

@@ -147,3 +147,21 @@ func TestAnOwnerAnnouncesAgainWhenADirectorDiesWhoseAgentHadNotBeenHeardForAWhil
 		m.Alive, m.Unheard = true, 2*GoneAfter // its report counts still
 	}).does(Renew{})
 }
+
+func TestTheOwnerAnnouncesAgainWhenAnotherHadTheAddressesUntilNow(t *testing.T) {
+	s := newStory(t)
+	s.Keeper.Part = Absent
+	s.look()
+	s.begun = nil
+	s.step(Fenced{})
+	s.does(Ask{To: "d1", Question: Question{Kind: Announce}})
+	s.done(Ask{To: "d1"}, Done{})
+	s.does()
+	s = newStory(t)
+	s.asked("d1", Question{Kind: Announce})
+	s.does(Reply{}) // it owns nothing
+	s.owns()
+	s.begun = nil
+	s.asked("d1", Question{Kind: Announce})
+	s.does(Renew{}, Reply{})
+}

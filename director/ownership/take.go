@@ -16,7 +16,7 @@ const (
 	YieldWait = 500 * time.Millisecond
 	askLimit  = 2 * time.Second       // for the owner's answer: a host that is late loses no move by it
 	pushAfter = 60 * time.Millisecond // the owner has dropped the addresses by then: its table is final
-	mute      = time.Second           // an owner whose agent says nothing for so long is not asked
+	Mute      = time.Second           // an owner whose agent says nothing for so long is not asked
 	takeAgain = time.Second           // when the log does not show an outcome
 )
 
@@ -94,7 +94,7 @@ func (s *step) lookTake() {
 		return
 	}
 	owner, known := s.member(t.from) // of whose reports none may have come yet, if this director has just been started
-	if t.alone = !known || owner.Unheard >= mute; t.alone {
+	if t.alone = !known || owner.Unheard >= Mute; t.alone {
 		if !s.hearsSome(t.from) {
 			s.endTake(t, fmt.Errorf("%s does not answer, and is not heard", t.from))
 			return

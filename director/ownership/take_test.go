@@ -230,7 +230,7 @@ func TestAMoveIsNotBegunByWhoLagsBehindTheLogOrIsNotMeant(t *testing.T) {
 
 func TestAnOwnerWhoseControlDoesNotAnswerIsClaimedFromIfItIsHeardOnEveryRouter(t *testing.T) {
 	s := newStory(t)
-	s.member("d1").Unheard = mute
+	s.member("d1").Unheard = Mute
 	s.wants()
 	s.does(claim)
 	s.takes()
@@ -242,7 +242,7 @@ func TestAnOwnerWhoseControlDoesNotAnswerIsClaimedFromIfItIsHeardOnEveryRouter(t
 
 func TestAnOwnerWhoseControlDoesNotAnswerAndThatIsNotHeardIsNotMovedFrom(t *testing.T) {
 	s := newStory(t)
-	s.member("d1").Unheard = mute
+	s.member("d1").Unheard = Mute
 	s.Keeper.Routers[0].Silent, s.Keeper.Routers[1].Silent = true, true
 	s.wants()
 	s.begun = s.begun[:1] // what is silent is looked after, too

@@ -117,6 +117,9 @@ func confirm(s Situation) *fsm.SetOwner {
 	if len(active) != 1 || active[0] == g.Owner {
 		return nil // nobody, or more than one: the wire decides first
 	}
+	if v := find(views, g.Owner); v != nil && v.Alive && v.Active && v.Silent <= Grace {
+		return nil // it may have owned it before it was named: then its report is only late
+	}
 	reason := "VRRP elected it"
 	switch old := find(views, g.Owner); {
 	case g.Intent != nil && g.Intent.To == active[0]:

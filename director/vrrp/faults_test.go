@@ -85,3 +85,32 @@ func TestFaults(t *testing.T) {
 		}
 	})
 }
+
+func TestWhoResignedOnOneSegmentIsNotWhoIsHeardOnAnother(t *testing.T) {
+	const every = time.Second
+	for _, tt := range []struct {
+		name  string
+		after time.Duration // of the last advert on the other segment, after the one that resigned on the first
+		want  State
+	}{
+		{"its own last advert there came a moment later", every / 2, Active},
+		{"somebody has taken over there since", 2 * every, Backup},
+	} {
+		g := NewGroup()
+		g.Add("r", Config{Source: addr("192.0.2.5"), Interval: every, Priority: 100}, "")
+		g.Add("s", Config{Source: addr("192.0.2.6"), Interval: every, Priority: 100}, "")
+		g.Step(start, "", Start{})
+		for _, router := range []string{"r", "s"} {
+			g.Step(start, router, Received{Source: addr("192.0.2.9"), Priority: 200, Interval: every})
+		}
+		g.Step(start, "", Hold{Until: start.Add(tt.after)})
+		g.Step(start, "r", Received{Source: addr("192.0.2.9"), Interval: every})
+		g.Step(start.Add(tt.after), "s", Received{Source: addr("192.0.2.9"), Priority: 200, Interval: every})
+		for d := g.Deadline(); g.State() == Backup && d.Before(start.Add(tt.after+every)); d = g.Deadline() {
+			g.Step(d, "", Expired{})
+		}
+		if g.State() != tt.want {
+			t.Errorf("%s: %v because of %q, want %v", tt.name, g.State(), g.Reason(), tt.want)
+		}
+	}
+}

@@ -282,15 +282,18 @@ func (g *Group) held(now time.Time, m member) time.Time {
 			return other.machine.cut
 		}
 	}
-	if m.machine.peer.Source.IsValid() && m.machine.peer.Priority == 0 { // who resigns on one resigns on all
-		return time.Time{}
-	}
 	for _, other := range g.members {
-		if other.name != m.name && other.machine.bettered(now) {
+		if other.name != m.name && other.machine.bettered(now) && !m.machine.resigned(other.machine) {
 			return now.Add(m.machine.cfg.Interval)
 		}
 	}
 	return time.Time{}
+}
+
+// resigned reports whether a router's Active one has resigned, and was the one that another router of the group heard: who
+// resigns on one resigns on all. Whoever is heard there since then has taken over.
+func (m *Machine) resigned(other *Machine) bool {
+	return m.peer.Source.IsValid() && m.peer.Priority == 0 && other.peer.Heard.Sub(m.peer.Heard) < m.learned
 }
 
 // bettered reports whether a Backup hears, now, an Active router that it would lose to.

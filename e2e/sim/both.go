@@ -37,9 +37,9 @@ func (x *watch) mute(a, b *host) bool {
 
 // untold reports whether a host whose keeper does not run was not heard by another until it stopped, or the other took
 // over before it could miss an advert, as the log wanted, or it ended before its kernel had done what it was asked to when it gave them
-// up: then nobody can know when its kernel lets the addresses go, but that it is within their lifetime.
+// up, or both owned the group by then, which each would have been told of by the other alone: then nobody can know when its kernel lets the addresses go, but that it is within their lifetime.
 func (x *watch) untold(h, by *host) bool {
-	q, took := x.quiet[h.index], x.owns[by.index]
+	q, took := x.quiet[h.index], x.tookLast(by)
 	if !q.is {
 		return false
 	}
@@ -51,11 +51,23 @@ func (x *watch) untold(h, by *host) bool {
 	if took.is && x.asleep[by.index][h.index] {
 		return true
 	}
+	if had := x.owns[h.index]; took.is && had.is && had.at < q.at && took.at < q.at {
+		return true
+	}
 	if lost := x.owns[h.index]; !lost.is && q.at >= lost.at && q.at-lost.at < slowestKernel {
 		return true
 	}
 	wanted := x.wants[by.index]
 	return took.is && took.at >= q.at && took.at < q.at+missed*x.w.interval/2 && wanted.is && wanted.at <= took.at && took.at-wanted.at < wantTime
+}
+
+// tookLast is whether a host owns the group, and since when: it does until its kernel has let go.
+func (x *watch) tookLast(h *host) since {
+	s := x.owns[h.index]
+	if !s.is && x.w.now-s.at <= splitLimit {
+		return since{true, x.tookAt[h.index]}
+	}
+	return s
 }
 
 // within reports whether a host's machine answers another on each segment of the group.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/director"
@@ -21,6 +22,7 @@ const (
 	patience    = 3 * time.Second        // with a keeper that does not answer
 	claimWait   = 500 * time.Millisecond // for the keeper to begin a claim
 	fenceAfter  = 300 * time.Millisecond
+	longStall   = time.Second // after which what waits to be read is old
 	settleTime  = 2 * reportEvery
 	returnAfter = 300 * time.Millisecond // who was silent for so long is told anew
 	streamDead  = time.Second            // a stream that was cut for longer is opened again
@@ -39,6 +41,7 @@ type control struct {
 	ticked   time.Duration // the last tick
 	fenced   time.Duration // when it was looked last whether the keeper is to be fenced, without news
 	late     time.Duration // when it was late last
+	thawed   time.Duration // when it was late last by a second or more
 	looking  bool          // a look is under way
 	looked   time.Duration // the last look
 
@@ -72,6 +75,7 @@ type control struct {
 type keyed struct {
 	state         *fsm.State
 	quorum, ready bool
+	apart         bool
 	insists       string // the groups
 }
 
@@ -169,6 +173,9 @@ func (c *control) tick() {
 	w := c.w
 	if w.now-c.ticked > 2*tickEvery {
 		c.late = w.now
+		if w.now-c.ticked >= tickEvery+longStall {
+			c.thawed = w.now
+		}
 		for i := range c.heard { // what was not heard meanwhile was not listened for
 			c.heard[i] = w.now
 			for r, at := range c.reached[i] {
@@ -295,6 +302,13 @@ func (c *control) isReady() bool {
 	return c.isCurrent() && c.status != nil && c.h.keeper.until == 0 && !c.h.witness
 }
 
+// apart is the agent's own rule: a director that has not been heard for that long may claim without asking.
+func (c *control) apart() bool {
+	return slices.ContainsFunc(c.w.hosts, func(h *host) bool {
+		return h != c.h && !h.witness && c.w.now-c.heard[h.index] >= ownership.Mute
+	})
+}
+
 // giveOrders tells the keeper what to do when that has changed.
 func (c *control) giveOrders() {
 	if c.state.ClusterID == "" {
@@ -304,7 +318,7 @@ func (c *control) giveOrders() {
 	for _, g := range c.groups {
 		insists[g.name] = g.machine.Insists(c.h.name, c.state.Groups[g.name])
 	}
-	key := keyed{c.state, c.hasQuorum(), c.isReady(), fmt.Sprint(insists)}
+	key := keyed{c.state, c.hasQuorum(), c.isReady(), c.apart(), fmt.Sprint(insists)}
 	if key == c.ordered && c.order != nil {
 		return
 	}
@@ -313,7 +327,7 @@ func (c *control) giveOrders() {
 	if c.h.witness {
 		role = fsm.RoleWitness
 	}
-	o := director.Order(c.state, director.Self{Name: c.h.name, Role: role, Quorum: key.quorum, Ready: key.ready, Insists: insists})
+	o := director.Order(c.state, director.Self{Name: c.h.name, Role: role, Quorum: key.quorum, Ready: key.ready, Apart: key.apart, Insists: insists})
 	if c.w.without(TieSpacing) {
 		for i := range o.Groups {
 			if p := o.Groups[i].Priority; p >= ownership.StandbyLow && p <= ownership.StandbyHigh {

@@ -25,14 +25,16 @@
 //     wanted the group to move, took over before the next was missed, half an interval after it is due, or its
 //     machine did not answer on every segment when the other took over, which was rightly done for the dark one, or
 //     the other's control had just been started and had asked nobody yet, or it fell silent before its kernel had done what
-//     it was asked to when it gave the address up, the lifetime of its addresses is added:
-//     nobody can know how much of it is left. Delays of the cluster's traffic are added four times.
+//     it was asked to when it gave the address up, or both had owned it already when it fell silent, since neither was
+//     heard, the lifetime of its addresses is added: nobody can know how much of it is left. Delays of the cluster's
+//     traffic are added four times, for three seconds longer than they last: what was begun before took as long.
 //  2. Somebody answers. While a director could, a client on the segment has an answer within the bound. One could
 //     that has a port with carrier on every segment of the group, a machine and a keeper that run (and for a pair,
 //     control, in touch with a leader), on segments on which ARP is whole for everybody; and, while somebody who is
 //     not reached has the address, a gateway or another host that tells it that it is not the one that is cut off.
 //     The bound is six intervals and a second: the down interval of VRRP is less than four, and the guard may have
-//     held the timer for two and two surveys; a pair may have to wait for the log: the grace, and three reports.
+//     held the timer for two and two surveys; a pair may have to wait for the log: the grace, and three reports. It is
+//     counted anew when who has just taken over is cut off as well: it could not know that when it did.
 //  3. A group is not split: no host has one address of a pair and not the other for longer than a yield lingers.
 //     Where its keeper does not run, each ends at a time of its own, for a renewal at most: nobody is there who could
 //     end both.
@@ -48,7 +50,8 @@
 //  8. Clients are told. A client that heard an announcement does not send to a host that has not got the address for
 //     longer than a second, while exactly one other has, which is Active and could know of it: it has reached the
 //     client since it owns, and was told lately that the one before owns, or a member that it looks for on the
-//     segment, or whose agent runs, came into its reach with it, while its control ran and had been on time.
+//     segment came into its reach with it, or the cluster port of one that is not there, while its control ran and had
+//     been on time.
 //  9. It settles. Twenty seconds after the last fault each group has one owner, the same on the wire and in every
 //     member's log, and from then on nothing moves.
 //  10. One comes first. Of two on which nothing was wrong, which hear each other, and whose timers ran by the same

@@ -189,9 +189,13 @@ func (w *world) delays(on int, by time.Duration) fault {
 					w.wires[on].delay[a][b] += by
 				}
 			}
-			if on == w.clusterOn {
-				w.slow += by
+			if on != w.clusterOn {
+				return
 			}
+			if by < 0 {
+				w.was, w.faster = w.slow, since{true, w.now}
+			}
+			w.slow += by
 		}
 	}
 	return fault{fmt.Sprintf("%s delays by %v", wireNames[on], by), change(by), change(-by)}

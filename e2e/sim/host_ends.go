@@ -103,9 +103,16 @@ func (h *host) await(limit time.Duration) {
 // enter starts the agent again.
 func (h *host) enter() {
 	h.stopped, h.out = false, false
-	if !h.up {
-		return
+	switch {
+	case !h.up:
+	case h.stalls > 0: // nothing is started on a machine that stands still
+		h.system(0, h.startAgent)
+	default:
+		h.startAgent()
 	}
+}
+
+func (h *host) startAgent() {
 	if !h.keeping.alive {
 		h.startKeeper()
 	}

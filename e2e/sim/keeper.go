@@ -276,7 +276,7 @@ func (k *keeper) hear(now time.Time, d datagram) {
 
 // askable reports whether a control is there that the others can have reached, as the keeper's asked does.
 func (k *keeper) askable() bool {
-	return k.h.controlling.alive && k.life == k.h.controlling.life && k.w.now-k.came >= orders.Askable
+	return k.h.controlling.alive && !k.order.Apart && k.life == k.h.controlling.life && k.w.now-k.came >= orders.Askable
 }
 
 // at returns a router of the order, nil if it is not in it.

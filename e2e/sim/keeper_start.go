@@ -60,6 +60,9 @@ func (h *host) startKeeper() {
 
 // set makes the groups equal to the order. Going names those that go on as Active.
 func (k *keeper) set(now time.Time, o orders.Order, going map[string]bool) {
+	if k.order.Apart && !o.Apart {
+		k.came = k.w.now
+	}
 	k.order, k.changed = o, true
 	k.members = map[netip.Addr]bool{}
 	for _, m := range o.Members {

@@ -22,7 +22,8 @@ func newPlacer(w *world, name string) *placer {
 // place proposes what is decided, one thing after the other.
 func (c *control) place() {
 	w, p := c.w, c.placer
-	if w.now-p.led < settleTime || p.busy {
+	stood := w.now-c.ticked >= tickEvery+longStall || c.thawed != 0 && w.now-c.thawed < settleTime
+	if w.now-p.led < settleTime || p.busy || stood {
 		return
 	}
 	for _, s := range c.situations() {

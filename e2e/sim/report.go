@@ -124,12 +124,22 @@ func (c *control) fence() {
 		}
 		for i, g := range c.groups {
 			if c.contested(i) {
-				for _, r := range c.w.routers {
-					if r.group == g.name {
-						c.h.kernel.remove(r.index, "fenced")
-					}
-				}
+				c.removeAddresses(g)
 			}
 		}
 	})
+}
+
+// removeAddresses removes a group's addresses of a keeper that is frozen, and tells who owns it of that if there were any.
+func (c *control) removeAddresses(g *owning) {
+	had := false
+	for _, r := range c.w.routers {
+		if r.group == g.name {
+			had = had || c.h.kernel.has(r.index)
+			c.h.kernel.remove(r.index, "fenced")
+		}
+	}
+	if had {
+		g.step(ownership.Fenced{})
+	}
 }

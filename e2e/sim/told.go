@@ -31,7 +31,11 @@ func (x *watch) knows(r *router, h, was *host) bool {
 		return x.w.now-x.owns[was.index].at < 3*time.Second && x.met[h.index][was.index].is && x.w.now-x.met[h.index][was.index].at < 5*time.Second
 	}
 	for _, o := range x.w.hosts {
-		if s := x.reach[r.index][h.index][o.index]; o != h && s.is && s.at >= c.at && (x.w.attached(o) || x.w.touches(h.index, o.index)) {
+		s := x.reach[r.index][h.index][o.index]
+		if !x.w.attached(o) { // its cluster port tells
+			s = x.ports[h.index][o.index]
+		}
+		if o != h && s.is && s.at >= c.at {
 			return x.calmer(h) && x.w.now-s.at < 5*time.Second && max(h.control.since, h.control.late)+ownership.GoneAfter < s.at
 		}
 	}
@@ -49,6 +53,9 @@ func (x *watch) meet(h, owner *host, advert bool) {
 func (x *watch) lookReach(r *router) {
 	w := x.w
 	for _, h := range w.hosts {
+		for _, o := range w.hosts {
+			x.ports[h.index][o.index].set(w.touches(h.index, o.index), w.now)
+		}
 		for o := range most {
 			if o == client || o < len(w.hosts) && o != h.index {
 				x.reach[r.index][h.index][o].set(w.answers(r.on, h.index, o), w.now)

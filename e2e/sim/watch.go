@@ -18,6 +18,7 @@ const (
 	calmTime   = 12 * time.Second       // what was wrong before that has no consequences any more
 	ownsTime   = 5 * time.Second        // who has owned for less may have to give way: the log does not know it yet
 	wantTime   = 11 * time.Second       // an intent is over by then
+	slackFor   = 3 * time.Second        // for which a delay counts that has ended
 	askTime    = 300 * time.Millisecond // a control that was just started has asked nobody yet
 	settled    = 20 * time.Second       // after everything has healed
 )
@@ -33,6 +34,7 @@ type watch struct {
 	entry    [2]*host // whom a client sends to
 	lost     [2]since
 	reach    [2][most][most]since
+	ports    [most][most]since // who reaches whose cluster port
 	met      [most][most]since // when one was told last that another owns the group
 	able     [most]since
 	split    [most]since
@@ -43,6 +45,7 @@ type watch struct {
 	asleep   [most][most]bool             // when one took over, whether another was as dead to it
 	quiet    [most]since                  // its keeper does not run
 	owns     [most]since                  // VRRP's Active
+	tookAt   [most]time.Duration          // when that began last
 	claims   [most]time.Duration          // when a host decided last to claim
 	intent   since                        // the log has wanted a move
 	wants    [most]since                  // and that to a host
@@ -131,39 +134,6 @@ func (w *world) renewal() time.Duration { return orders.Renewal(w.interval) + 50
 // lifetime is for how long a kernel keeps the addresses of a keeper that does not run.
 func (w *world) lifetime() time.Duration { return orders.Lifetime(w.interval) }
 
-// slack is what the delays of the cluster's traffic add to a bound that needs it.
-func (w *world) slack() time.Duration { return 4 * w.slow }
-
-// lookDark is the second invariant: somebody answers within the bound.
-func (x *watch) lookDark(r *router) {
-	w := x.w
-	var served *host
-	kept, able := false, since{}
-	for _, h := range w.hosts {
-		if w.serves(r, client, h) {
-			served = h
-		}
-		kept = kept || h.kernel.has(r.index)
-	}
-	for _, h := range w.hosts {
-		if s := x.able[h.index]; s.is && (!kept || w.sees(h)) && (!able.is || s.at < able.at) {
-			able = s
-		}
-	}
-	whole := true
-	for _, o := range w.routers {
-		whole = whole && w.cuts[o.on][arpKind] == 0
-	}
-	if was := x.served[r.index]; was != nil && served == nil {
-		x.breaks(r, was, whole)
-	}
-	x.served[r.index] = served
-	x.dark[r.index].set(served == nil && able.is && whole && w.now > 0, w.now)
-	x.must(x.dark[r.index], w.bound(), func() {
-		x.fail("somebody answers", "nobody answers for %s for over %v, though a director could", r.name, w.bound())
-	})
-}
-
 // breaks is the sixth invariant: a planned move makes before it breaks. It looks at an address that nobody answers
 // for any more, while the log wants it to move between two that are well, of which one served it.
 func (x *watch) breaks(r *router, served *host, whole bool) {
@@ -179,35 +149,6 @@ func (x *watch) breaks(r *router, served *host, whole bool) {
 	if (served == from || served == to) && from != nil && x.able[from.index].is && x.able[to.index].is && w.speak(from, to) && x.clear[to.index][from.index].is {
 		x.fail("make before break", "nobody answers for %s while it moves from %s to %s", r.name, from.name, to.name)
 	}
-}
-
-// sees reports whether a host can tell that it is not itself the one that is cut off: by a gateway, or by
-// another host.
-func (w *world) sees(h *host) bool {
-	for _, r := range w.routers {
-		sees := w.gateways
-		for _, o := range w.hosts {
-			sees = sees || o != h && w.answers(r.on, h.index, o.index)
-		}
-		if !sees {
-			return false
-		}
-	}
-	return true
-}
-
-// bound is how long nobody may answer while somebody could: the timer of VRRP at its longest, and what the
-// guard holds it for at most. A pair of which the owner has lost one segment and the cluster is moved by the
-// log, when the grace is over.
-func (w *world) bound() time.Duration {
-	b := 6*w.interval + time.Second + w.slack()
-	if w.pair {
-		b += quorumGrace + 3*reportEvery
-	}
-	if w.onLoss == fsm.LetGo { // who owns nothing without a quorum waits for a leader
-		b += 2 * electionHigh
-	}
-	return b
 }
 
 // lookSplit is the third invariant: a host has all addresses of a group, or none.
@@ -238,6 +179,7 @@ func (x *watch) became(h *host, group string, b vrrp.Became) {
 		x.moves++
 		x.takes(h, group, b.Reason)
 		x.owns[h.index].set(true, x.w.now)
+		x.tookAt[h.index] = x.w.now
 		for _, o := range x.w.hosts {
 			x.asleep[h.index][o.index] = !x.w.within(h, o) || !x.well[h.index].is || x.w.now-x.well[h.index].at < askTime
 		}

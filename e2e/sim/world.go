@@ -50,6 +50,8 @@ type world struct {
 	dirty   bool
 	cuts    [wires][kinds]int // how many faults lose something
 	slow    time.Duration     // the delay of the cluster's traffic
+	was     time.Duration     // what it was before it became less
+	faster  since             // when that was
 	asks    int               // operators that have just asked for something
 	config  fsm.Config
 
