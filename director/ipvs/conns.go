@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"math"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -93,11 +94,13 @@ func parseConn(f []string) (c Conn, ok bool, err error) {
 			return c, false, err
 		}
 	}
-	expires, err := strconv.ParseUint(f[8], 10, 32)
+	expires, err := strconv.ParseUint(f[8], 10, 64)
 	if err != nil {
 		return c, false, err
 	}
-	c.Expires = uint32(expires)
+	if expires <= math.MaxUint32 { // else it is due, or has no timer yet: the kernel shows a number below zero so
+		c.Expires = uint32(expires)
+	}
 	names := tcpStates[:]
 	switch {
 	case c.Template():

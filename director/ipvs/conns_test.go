@@ -27,6 +27,15 @@ func flow(protocol uint8, client, virtual, server string, state uint16, expires 
 	return Conn{Protocol: protocol, Client: netip.MustParseAddrPort(client), Virtual: netip.MustParseAddrPort(virtual), Real: netip.MustParseAddrPort(server), State: state, Expires: expires}
 }
 
+// A busy kernel runs its timers late: one connection whose time is over must not hide all others.
+func TestAConnectionWhoseTimerIsDueIsReadAsOneThatEndsNow(t *testing.T) {
+	got, err := ParseConns(strings.NewReader("TCP C0000209 CB32 C0000201 0050 0A000001 1F90 CLOSE       184467440737095516"))
+	want := []Conn{flow(TCP, "192.0.2.9:52018", "192.0.2.1:80", "10.0.0.1:8080", 6, 0)}
+	if diff := cmp.Diff(want, got, compare); diff != "" || err != nil {
+		t.Errorf("connections (-want +got), %v:\n%s", err, diff)
+	}
+}
+
 func TestTheKernelsConnectionTableIsRead(t *testing.T) {
 	got, err := ParseConns(strings.NewReader(connTable))
 	if err != nil {
