@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -273,7 +274,7 @@ func counted(t *testing.T, target *lab.Director) {
 		}
 		t.Logf("refused: %v", d.Refused)
 		for _, why := range []string{"too many", "no handshake", "Raft", "a request without", "a request beyond", "a join", "gossip"} {
-			if !slices.ContainsFunc(slices.Collect(keysOf(d.Refused)), func(k string) bool { return strings.HasPrefix(k, why) }) {
+			if !slices.ContainsFunc(slices.Collect(maps.Keys(d.Refused)), func(k string) bool { return strings.HasPrefix(k, why) }) {
 				t.Errorf("nothing is counted as %q", why)
 			}
 		}
@@ -285,16 +286,6 @@ func counted(t *testing.T, target *lab.Director) {
 	t.Logf("the log of %s has %d bytes", target.Name, len(log))
 	if len(log) > 1<<20 {
 		t.Errorf("the log has %d bytes", len(log))
-	}
-}
-
-func keysOf(m map[string]uint64) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
 	}
 }
 
