@@ -15,10 +15,10 @@ const stateDiffers = "its state differs from the others' at the same log index"
 // replaced is no reason.
 const differFor = 2 * reportEvery
 
-// hash returns the hash of a recent state, and the index of that. At feature level 1 it is computed once a second at
-// most, since that reads the whole state.
+// hash returns the hash of a recent state, and the index of that. Below [fsm.LevelSum] it is computed once a
+// second at most, since that reads the whole state.
 func (s *session) hash(state *fsm.State) (uint64, string) {
-	if state.Level >= fsm.LevelHistory {
+	if state.Level >= fsm.LevelSum {
 		return state.Index, state.Hash()
 	}
 	s.hashing.Lock()

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
+
+	"github.com/quorate/quorate/fsm"
 )
 
 func TestWhoHasAnotherStateThanMostIsOutvoted(t *testing.T) {
@@ -34,4 +37,25 @@ func TestWhoHasAnotherStateThanMostIsOutvoted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWhatCostsMuchIsHashedOnceASecond: below the level of the sum a hash reads the whole state, and one of a moment ago
+// is as good.
+func TestWhatCostsMuchIsHashedOnceASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // so that no time passes
+		for _, level := range []int{1, 2, fsm.LevelSum} {
+			var s session
+			one, two := &fsm.State{Level: level, Index: 1}, &fsm.State{Level: level, Index: 2}
+			if index, hash := s.hash(one); index != 1 || hash != one.Hash() {
+				t.Errorf("level %d: %d %s", level, index, hash)
+			}
+			want := two
+			if level < fsm.LevelSum {
+				want = one
+			}
+			if index, hash := s.hash(two); index != want.Index || hash != want.Hash() {
+				t.Errorf("level %d, at once again: %d %s", level, index, hash)
+			}
+		}
+	})
 }

@@ -51,7 +51,7 @@ func alone(t *testing.T) *Node {
 	t.Cleanup(func() { _ = s.Close() })
 	n := &Node{log: hclog.NewNullLogger(), machine: newMachine(hclog.NewNullLogger()), store: s, health: health{only: make(chan struct{}, 1)}}
 	for i, c := range []fsm.Command{
-		fsm.InitCluster{ClusterID: "c1", Level: fsm.LevelHistory, Member: fsm.Member{Name: "a"}},
+		fsm.InitCluster{ClusterID: "c1", Level: fsm.LevelSum, Member: fsm.Member{Name: "a"}},
 		fsm.ChangeConfig{Delta: fsm.Delta{Services: web(1)}},
 		fsm.ChangeConfig{Base: 1, Delta: fsm.Delta{Services: web(2)}},
 	} {

@@ -12,6 +12,9 @@ import (
 	"strconv"
 )
 
+// LevelSum is the feature level from which on the hash of a state is its sum. The sum itself is kept at every level.
+const LevelSum = LevelKeys
+
 // A sum is a number for a state: the SHA-256 of every object in it - a service, a verdict, a group - added up modulo
 // 2^256. Since addition has an inverse and no order, [Apply] keeps it at the cost of what an entry changed: the old
 // objects' numbers are taken away, the new ones' added. And since it depends on nothing but the state, who adds all of
