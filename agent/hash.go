@@ -86,6 +86,7 @@ func (s *session) heal(ctx context.Context) error {
 		others := s.differs(s.node.State())
 		switch {
 		case len(others) == 0:
+			s.node.Agrees()
 			since = time.Time{}
 		case since.IsZero():
 			since = time.Now()

@@ -133,6 +133,25 @@ func TestEntriesThatComeWhileAStateIsMadeAnewAreInIt(t *testing.T) {
 	}
 }
 
+func TestAHealThatFailsIsNotNeededOnceNobodySaysThatTheStateIsWrong(t *testing.T) {
+	n := alone(t)
+	if err := n.HealFrom(t.Context(), "outvoted", nil); err == nil || n.Sound() == nil {
+		t.Fatalf("nobody has a state to heal from: %v, %v", err, n.Sound())
+	}
+	corrupt(n.machine, false)
+	if n.Agrees(); n.Sound() == nil {
+		t.Error("a byte flipped meanwhile, and it is called sound")
+	}
+	corrupt(n.machine, true)
+	if n.Agrees(); n.Sound() != nil {
+		t.Errorf("nobody says so any more: %v", n.Sound())
+	}
+	n.health.wrong.Store(&fault{why: "scrubbed"})
+	if n.Agrees(); n.Sound() == nil {
+		t.Error("what the scrub has found is no vote of others")
+	}
+}
+
 // newest raises a cluster to the newest level and gives it a service.
 func newest(t *testing.T, ns []*testnode) {
 	t.Helper()
