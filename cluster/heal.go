@@ -150,7 +150,7 @@ func (n *Node) heal(ctx context.Context, wrong fault, source func(context.Contex
 // damaged too it is a member's.
 func (n *Node) fromDisk(ctx context.Context) (*machine, error) {
 	fresh := newMachine(n.log)
-	err := fresh.replay(n.store, n.State().Index)
+	_, err := fresh.replay(n.store, n.State().Index)
 	if err == nil {
 		return fresh, nil
 	}

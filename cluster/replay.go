@@ -11,13 +11,13 @@ import (
 )
 
 // replay brings the machine to what this director had applied, from its own snapshot and log and
-// without a word to anybody. upTo was applied once, so it was agreed; nothing beyond it is touched.
-func (m *machine) replay(s *store, upTo uint64) error {
-	from, err := m.replaySnapshot(s)
-	if err != nil {
-		return err
+// without a word to anybody. upTo was applied once, so it was agreed; nothing beyond it is touched. It returns the
+// place of the snapshot that it began with: Raft, which tries the same ones, begins there too.
+func (m *machine) replay(s *store, upTo uint64) (snapshot uint64, err error) {
+	if snapshot, err = m.replaySnapshot(s); err != nil {
+		return 0, err
 	}
-	return m.follow(s, from, upTo)
+	return snapshot, m.follow(s, snapshot, upTo)
 }
 
 // follow applies what is in the log after an entry, up to another.
