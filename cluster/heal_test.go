@@ -152,6 +152,31 @@ func TestAHealThatFailsIsNotNeededOnceNobodySaysThatTheStateIsWrong(t *testing.T
 	}
 }
 
+// TestAStateThatIsAheadOfTheLogIsNotRecorded: whoever healed from another member and is killed before its own log has
+// come as far must start again.
+func TestAStateThatIsAheadOfTheLogIsNotRecorded(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	had := a.State().Index
+	ahead := *a.State()
+	ahead.Index += 100
+	ahead = ahead.Sealed()
+	fresh := newMachine(a.log)
+	fresh.state.Store(&ahead)
+	if err := a.machine.replace(fresh, a.store, "test"); err != nil {
+		t.Fatal(err)
+	}
+	a.kill()
+	n, err := Open(a.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if n.State().Index > had || n.recorded > had {
+		t.Errorf("it had %d in its log and starts at %d, with %d on record", had, n.State().Index, n.recorded)
+	}
+}
+
 // newest raises a cluster to the newest level and gives it a service.
 func newest(t *testing.T, ns []*testnode) {
 	t.Helper()
