@@ -149,10 +149,12 @@ func (n *Node) heal(ctx context.Context, wrong fault, source func(context.Contex
 // fromDisk makes the state anew from this node's own snapshot and log, which nobody needs to be asked for. If they are
 // damaged too it is a member's.
 func (n *Node) fromDisk(ctx context.Context) (*machine, error) {
-	fresh := newMachine(n.log)
-	_, err := fresh.replay(n.store, n.State().Index)
-	if err == nil {
-		return fresh, nil
+	err := errCompacted
+	for tries := 0; tries < 3 && errors.Is(err, errCompacted); tries++ { // then there is a newer snapshot
+		fresh := newMachine(n.log)
+		if _, err = fresh.replay(n.store, n.State().Index); err == nil {
+			return fresh, nil
+		}
 	}
 	var others []string
 	for name := range n.State().Members {

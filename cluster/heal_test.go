@@ -49,7 +49,7 @@ func alone(t *testing.T) *Node {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	n := &Node{log: hclog.NewNullLogger(), machine: newMachine(hclog.NewNullLogger()), store: s, health: health{only: make(chan struct{}, 1)}}
+	n := &Node{id: identity{Name: "a"}, log: hclog.NewNullLogger(), machine: newMachine(hclog.NewNullLogger()), store: s, health: health{only: make(chan struct{}, 1)}}
 	for i, c := range []fsm.Command{
 		fsm.InitCluster{ClusterID: "c1", Level: fsm.LevelSum, Member: fsm.Member{Name: "a"}},
 		fsm.ChangeConfig{Delta: fsm.Delta{Services: web(1)}},
@@ -174,6 +174,56 @@ func TestAStateThatIsAheadOfTheLogIsNotRecorded(t *testing.T) {
 	defer n.Close()
 	if n.State().Index > had || n.recorded > had {
 		t.Errorf("it had %d in its log and starts at %d, with %d on record", had, n.State().Index, n.recorded)
+	}
+}
+
+// overtaken is a disk that Raft changes while somebody reads it.
+type overtaken struct {
+	disk
+	meanwhile func()
+}
+
+func (o *overtaken) GetLog(index uint64, l *raft.Log) error {
+	o.meanwhile()
+	return o.disk.GetLog(index, l)
+}
+
+func TestALogThatIsCompactedDuringAHealIsNotCalledDamaged(t *testing.T) {
+	n := alone(t)
+	var once sync.Once
+	compact := func() {
+		if err := n.store.bolt.DeleteRange(1, 2); err != nil {
+			t.Error(err)
+		}
+	}
+	n.store.bolt = &overtaken{n.store.bolt, func() { once.Do(compact) }}
+	if _, err := n.fromDisk(t.Context()); err == nil || strings.Contains(err.Error(), "damaged") {
+		t.Errorf("without a snapshot: %v", err)
+	}
+	if _, err := newMachine(n.log).replayAtRest(n.store, 3); err == nil || !strings.Contains(err.Error(), "is damaged") {
+		t.Errorf("at the start: %v", err)
+	}
+
+	n = alone(t)
+	once = sync.Once{}
+	n.store.bolt = &overtaken{n.store.bolt, func() {
+		once.Do(func() {
+			snap, err := n.machine.Snapshot()
+			if err != nil {
+				t.Fatal(err)
+			}
+			sink, err := n.store.snaps.Create(1, 2, 1, raft.Configuration{}, 1, nil)
+			if err == nil {
+				err = snap.Persist(sink)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			compact()
+		})
+	}}
+	if fresh, err := n.fromDisk(t.Context()); err != nil || fresh.state.Load().Hash() != n.State().Hash() {
+		t.Errorf("with a newer snapshot: %v", err)
 	}
 }
 

@@ -122,7 +122,7 @@ func (n *Node) open() (err error) {
 	}
 	n.recorded = n.record.written
 	n.blind.Store(n.recorded == 0)
-	snapshot, err := n.machine.replay(n.store, n.recorded)
+	snapshot, err := n.machine.replayAtRest(n.store, n.recorded)
 	if err != nil {
 		return err
 	}
