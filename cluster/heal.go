@@ -99,10 +99,10 @@ func (n *Node) scrub(ctx context.Context) error {
 	return nil
 }
 
-// HealFrom makes the state anew from another member's: others, of which the caller knows that they are the majority,
-// have another state than this node at the same index. why says so.
-func (n *Node) HealFrom(ctx context.Context, why string, others []string) error {
-	return n.heal(ctx, fault{why, true}, func(ctx context.Context) (*machine, error) { return n.fromMembers(ctx, others) })
+// HealFrom makes the state anew from another member's: others, of which the caller knows that they are a majority of the
+// members, had a state with another hash than this node's at the same index. why says so.
+func (n *Node) HealFrom(ctx context.Context, why string, index uint64, hash string, others []string) error {
+	return n.heal(ctx, fault{why, true}, func(ctx context.Context) (*machine, error) { return n.fromMembers(ctx, others, &hashed{index, hash}) })
 }
 
 // heal says that the state is wrong, gives leadership away, and puts a state that source makes into its place.
@@ -162,18 +162,22 @@ func (n *Node) fromDisk(ctx context.Context) (*machine, error) {
 			others = append(others, name)
 		}
 	}
-	other, failed := n.fromMembers(ctx, others)
+	other, failed := n.fromMembers(ctx, others, nil)
 	if failed != nil {
 		return nil, errors.Join(err, failed)
 	}
 	return other, nil
 }
 
-// fromMembers fetches the state of the first of some members that has one.
-func (n *Node) fromMembers(ctx context.Context, names []string) (*machine, error) {
+// fromMembers fetches the state of the first of some members that has one. voted is what the state must have been that
+// is fetched; nil if that is not known.
+func (n *Node) fromMembers(ctx context.Context, names []string, voted *hashed) (*machine, error) {
 	err := errors.New("nobody else can be asked for the state")
 	for _, name := range names {
 		state, failed := n.fetchState(ctx, name)
+		if failed == nil && voted != nil {
+			failed = voted.fits(name, &state)
+		}
 		if failed == nil {
 			fresh := newMachine(n.log)
 			fresh.state.Store(&state)
@@ -182,6 +186,18 @@ func (n *Node) fromMembers(ctx context.Context, names []string) (*machine, error
 		err = errors.Join(err, failed)
 	}
 	return nil, err
+}
+
+// fits returns why a member's state is not the one that a majority has. One of a later index has come from that one: the
+// member was among them, and has verified it when it wrote it.
+func (h hashed) fits(name string, state *fsm.State) error {
+	if state.Index < h.index {
+		return fmt.Errorf("the state of %s is of log entry %d, and the majority's of %d", name, state.Index, h.index)
+	}
+	if state.Index == h.index && state.Hash() != h.hash {
+		return fmt.Errorf("the state of %s is not the majority's at log entry %d", name, h.index)
+	}
+	return nil
 }
 
 func (n *Node) fetchState(ctx context.Context, name string) (fsm.State, error) {

@@ -135,7 +135,7 @@ func TestEntriesThatComeWhileAStateIsMadeAnewAreInIt(t *testing.T) {
 
 func TestAHealThatFailsIsNotNeededOnceNobodySaysThatTheStateIsWrong(t *testing.T) {
 	n := alone(t)
-	if err := n.HealFrom(t.Context(), "outvoted", nil); err == nil || n.Sound() == nil {
+	if err := n.HealFrom(t.Context(), "outvoted", 3, "x", nil); err == nil || n.Sound() == nil {
 		t.Fatalf("nobody has a state to heal from: %v, %v", err, n.Sound())
 	}
 	corrupt(n.machine, false)
@@ -174,6 +174,18 @@ func TestAStateThatIsAheadOfTheLogIsNotRecorded(t *testing.T) {
 	defer n.Close()
 	if n.State().Index > had || n.recorded > had {
 		t.Errorf("it had %d in its log and starts at %d, with %d on record", had, n.State().Index, n.recorded)
+	}
+}
+
+func TestAFetchedStateIsTheOneThatAMajorityHas(t *testing.T) {
+	s := *alone(t).State()
+	for _, tt := range []struct {
+		voted hashed
+		ok    bool
+	}{{hashed{3, s.Hash()}, true}, {hashed{3, "x"}, false}, {hashed{4, s.Hash()}, false}, {hashed{2, "x"}, true}} {
+		if err := tt.voted.fits("b", &s); (err == nil) != tt.ok {
+			t.Errorf("%v: %v", tt.voted, err)
+		}
 	}
 }
 
@@ -254,7 +266,8 @@ func TestALeaderWithAWrongStateGivesLeadershipAwayAndHeals(t *testing.T) {
 			term := ns[0].raft.Load().CurrentTerm()
 			corrupt(ns[0].machine, tt.sealed)
 			if tt.sealed {
-				if err := ns[0].HealFrom(t.Context(), "test", []string{"b", "c"}); err != nil {
+				right := ns[1].State()
+				if err := ns[0].HealFrom(t.Context(), "test", right.Index, right.Hash(), []string{"b", "c"}); err != nil {
 					t.Fatal(err)
 				}
 			}
