@@ -29,7 +29,7 @@ export QUORATE_MUTANTS_BIN = $(abspath $(BIN)-mutants)
 # side by side, and the packages that take longest begin first. PROOF_PKGS take minutes: `make proofs` alone runs
 # them.
 GUEST_PKGS = ./director/ipvs
-PROOF_PKGS = ./e2e/upgrade
+PROOF_PKGS = ./e2e/upgrade ./e2e/power
 LONGEST    = ./e2e/moves/fails ./e2e/moves/holds
 LAB_PKGS   = $(LONGEST) $(filter-out $(LONGEST) $(PROOF_PKGS),$(sort ./e2e/lab $(patsubst %/,./%,$(dir $(shell grep -rl --include='*_test.go' 'lab\.Main\>' e2e)))))
 BOOT_PKGS  = ./e2e/lab/selftest
@@ -147,9 +147,9 @@ bench-cluster: ## measure commits through leader and follower beside plain Raft;
 	QUORATE_COMMIT_PAGE=$$page $(GO) test -run '^$$' -bench 'Commit$$' -benchtime 1x -timeout 10m ./cluster && cat $$page && echo $$page
 
 # The proofs of who owns an address that take their time: every cut and freeze as long as the promise says, and
-# as many rounds as asked of all that is planned.
+# as many rounds as asked of all that is planned. What has no short form has the build tag proofs.
 ROUNDS ?= 50
-PROOFS ?= Cut|Adverts|WrongSegment|WithoutAnnouncements|LivingMachine|WithoutALifetime|TwoOfThree|WithoutAGrace|WhoOwns
+PROOFS ?= Cut|Adverts|WrongSegment|WithoutAnnouncements|LivingMachine|WithoutALifetime|TwoOfThree|WithoutAGrace|WhoOwns|Disk
 
 # The build of the feature level before, from which a cluster is upgraded.
 OLD_BIN = $(abspath $(BIN)-oldlevel)
@@ -161,12 +161,35 @@ oldlevel:
 .PHONY: proofs
 proofs: setup-test build test-tools oldlevel ## run the proofs of who owns an address, of upgrades, and of one history of reads and writes, in full length; writes docs/results/ownership-proofs-DATE.md; PROOFS=pattern of those without IPVS, ROUNDS=
 	@mkdir -p docs/results; page=$(CURDIR)/docs/results/ownership-proofs-$$(date +%F).md; status=0; \
-	{ QUORATE_PROOFS=1 CGO_ENABLED=1 $(GO) test -json -count=1 -race -timeout 2h -run 'IsOneHistory|StaleRead' ./cluster; \
-	QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -json -count=1 -race -parallel 1 -timeout 2h -run '$(PROOFS)' ./e2e/wire; \
+	{ QUORATE_PROOFS=1 CGO_ENABLED=1 $(GO) test -json -count=1 -race -tags proofs -timeout 2h -run 'IsOneHistory|StaleRead|UnderLoad|IsAlone' ./cluster; \
+	QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -json -count=1 -race -tags proofs -parallel 1 -timeout 2h -run '$(PROOFS)' ./e2e/wire; \
 	QUORATE_ROUNDS=$(ROUNDS) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn/round ./e2e/moves/holds; \
 	QUORATE_OLD_BIN=$(OLD_BIN) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h ./e2e/upgrade; } | \
 	$(GO) run ./e2e/proof/page -about 'quorate $(VERSION)' -o "$$page" || status=$$?; \
 	echo "$$page"; exit $$status
+
+# The steps of what is written, before each of which a process is killed and the power is cut, by a model of a disk that
+# keeps no more than it must.
+.PHONY: crash-points
+crash-points: ## walk over every step of what is written to disk; writes docs/results/crash-points-DATE.md
+	@mkdir -p docs/results; page=docs/results/crash-points-$$(date +%F).md; dir=$$(mktemp -d); status=0; \
+	QUORATE_PROOFS=1 QUORATE_CRASH_PAGES=$$dir $(GO) test -count=1 -v -timeout 30m -run 'AtEachStep|AtAnyStep|BeforeItIsAcknowledged|TooEarly' ./cluster >$$dir/walk || status=1; \
+	{ echo "# Crash points, $$(date +%F)"; echo; \
+	echo "Written by \`make crash-points\` of quorate $(VERSION), $$(nproc) CPUs. Before each step a process is killed, and what is left is looked at"; \
+	echo "twice: as the kill leaves it, and as a disk that keeps of a file what it had at its last sync, and of a directory its names then."; echo; \
+	sed -n 's/^ *--- \(PASS\|FAIL\): \(.*\)/- \1 \2/p' $$dir/walk; echo; cat $$dir/*.md; } >$$page; \
+	[ $$status = 0 ] || cat $$dir/walk; rm -r $$dir; echo $$page; exit $$status
+
+# A guest that is killed with its disk, under writes, ROUNDS times.
+.PHONY: power-cuts
+power-cuts: setup-test build test-tools ## cut a director's power under writes; writes docs/results/power-cuts-DATE.md; ROUNDS=
+	@mkdir -p docs/results; page=docs/results/power-cuts-$$(date +%F).md; out=$$(mktemp); status=0; \
+	QUORATE_ROUNDS=$(ROUNDS) $(GO) test -count=1 -v -timeout 2h ./e2e/power >$$out || status=1; \
+	{ echo "# Power cuts, $$(date +%F)"; echo; \
+	echo "Written by \`make power-cuts\` of quorate $(VERSION), $$(nproc) CPUs. The guest is killed with all its processes at a random moment, most"; \
+	echo "often under writes; its data is on a block device of its own, and what it had not synced is gone."; echo; \
+	sed -n -e 's/.*RESULT /- /p' -e 's/^ *--- \(PASS\|FAIL\): \(.*\)/- \1 \2/p' $$out; } >$$page; \
+	[ $$status = 0 ] || cat $$out; rm $$out; echo $$page; exit $$status
 
 # How many scenarios are simulated, from which seed on; SEED replays the one of a seed with all that happens in it.
 N    ?= 10000

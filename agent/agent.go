@@ -206,6 +206,7 @@ func (a *Agent) clusterConfig() cluster.Config {
 		Sources: a.sources, Version: a.cfg.Version, MinLevel: MinLevel, MaxLevel: MaxLevel,
 		Heartbeat: f.Heartbeat, Log: a.cfg.Log.Named("cluster"),
 		Unfenced: func() bool { return mutant.On(mutant.NoFence) },
+		Patient:  func() bool { return mutant.On(mutant.Patient) },
 	}
 }
 

@@ -92,7 +92,7 @@ func TestViewsKnowTheDeadTheDrainingAndTheLeaving(t *testing.T) {
 		{Name: "d3", Alive: true, Draining: true, Unready: 3 * time.Second},
 		{Name: "d4", Gone: "was stopped"},
 	}
-	stopped := func(name string) bool { return name == "d4" }
+	stopped := func(name string, _ time.Time) bool { return name == "d4" }
 	if diff := cmp.Diff(want, views(state, live, stopped, "g", noon)); diff != "" {
 		t.Error(diff)
 	}
@@ -219,8 +219,8 @@ func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
 		{"one that is overdue", year(days(241)), "certificate of d1 ends on " + date(year(days(241))) + " and was not renewed"},
 		{"one whose renewal fails", failing, "certificate of d1 ends on " + date(failing) + " and was not renewed: clocks differ by 1h0m0s"},
 		{"one that has ended", year(days(361)), "certificate of d1 ended on " + date(year(days(361))) + " and was not renewed"},
-		{"the last before the CA's end", last, "the cluster's CA ends on " + date(last) + ", and with it all certificates: make a new cluster before then"},
-		{"the CA's last year", soon, "the cluster's CA ends on " + soon.CAEnds.Format(time.DateOnly) + ", and with it all certificates: make a new cluster before then"},
+		{"the last before the CA's end", last, "the cluster's CA ends on " + date(last) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"},
+		{"the CA's last year", soon, "the cluster's CA ends on " + soon.CAEnds.Format(time.DateOnly) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"},
 		{"of an older version, which does not tell", cluster.Certificate{}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -47,7 +47,7 @@ func (s *session) newAlive() {
 			return conn, err
 		},
 		Tracker: s.alive.tracker,
-		Beat:    func(now time.Time) { s.groups.Beat(now) },
+		Beat:    func() { s.groups.Beat() },
 		Word:    func() uint32 { return s.tellings.stands(time.Now()) },
 		Said:    func(member string, word uint32) { s.reports.renew(member, word, time.Now()) },
 		Log:     s.log,
@@ -167,7 +167,7 @@ func (s *session) muteAgents(live map[string]received, now time.Time) []string {
 	state := s.node.State()
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
-		if _, reports := live[name]; reports || name == s.cfg.Name || s.reports.stopped(name) {
+		if _, reports := live[name]; reports || name == s.cfg.Name || s.reports.stopped(name, now) {
 			continue
 		}
 		for _, g := range state.Config.Groups() {

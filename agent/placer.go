@@ -93,7 +93,7 @@ func yielded(reason string) string {
 }
 
 // views is what a director knows of each candidate for a group, with who has said that it stops.
-func views(state *fsm.State, live map[string]received, stopped func(name string) bool, group string, now time.Time) []placement.View {
+func views(state *fsm.State, live map[string]received, stopped func(name string, now time.Time) bool, group string, now time.Time) []placement.View {
 	var out []placement.View
 	for _, name := range director.Candidates(state) {
 		r, alive := live[name]
@@ -103,7 +103,7 @@ func views(state *fsm.State, live map[string]received, stopped func(name string)
 			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
 			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim, Unproven: own.Unproven != "",
 		}
-		if r.Stopped || stopped(name) {
+		if r.Stopped || stopped(name, now) {
 			v.Gone = wasStopped
 		}
 		if v.Ready && own.Waiting {

@@ -41,13 +41,16 @@ func TestWhoGoesAndComesBackIsToldOnce(t *testing.T) {
 func TestWhoSaidThatItStopsIsNoSuccessorAndNoVoterThatAnswers(t *testing.T) {
 	var rs reports
 	rs.put(report{Name: "d2", Begun: 1, Number: 7, Ready: true}, noon)
-	if rs.stopped("d2") || rs.stopped("d3") {
+	if rs.stopped("d2", noon) || rs.stopped("d3", noon) {
 		t.Error("nobody has said it")
 	}
 	rs.put(report{Name: "d2", Begun: 1, Number: 8, Stopped: true}, noon.Add(time.Second))
 	rs.put(report{Name: "d2", Begun: 1, Number: 7, Ready: true}, noon.Add(2*time.Second)) // it was overtaken
-	if !rs.stopped("d2") {
+	if !rs.stopped("d2", noon.Add(stoppedLife)) {
 		t.Error("it has said it")
+	}
+	if rs.stopped("d2", noon.Add(time.Second+stoppedLife)) {
+		t.Error("it may have been started again, behind a path that is cut")
 	}
 	m := fsm.Member{Name: "d2", Role: fsm.RoleDirector}
 	if why := cannotTake(m, rs.live(noon.Add(2 * time.Second))["d2"], true, "g"); why != "was stopped" {
@@ -57,7 +60,7 @@ func TestWhoSaidThatItStopsIsNoSuccessorAndNoVoterThatAnswers(t *testing.T) {
 		t.Error("lost is who was there")
 	}
 	rs.put(report{Name: "d2", Begun: 2, Number: 3, Ready: true}, noon.Add(3*time.Second))
-	if rs.stopped("d2") {
+	if rs.stopped("d2", noon.Add(3*time.Second)) {
 		t.Error("another process is there")
 	}
 	if rs.lost("d2", noon.Add(4*time.Second)) || !rs.lost("d2", noon.Add(3*time.Second+reportLife)) {

@@ -46,6 +46,7 @@ type report struct {
 	Reasons      []string                             `json:"reasons,omitempty"`    // why it is not
 	Halted       string                               `json:"halted,omitempty"`     // the log entry that it cannot apply
 	Troubles     []string                             `json:"troubles,omitempty"`   // that make it not unready
+	Refused      map[string]uint64                    `json:"refused,omitempty"`    // to who is no director, by why
 	NoIPVS       bool                                 `json:"no_ipvs,omitempty"`    // its kernel has none
 	NoRefusal    string                               `json:"no_refusal,omitempty"` // why it could keep no packets from its host
 	Joining      bool                                 `json:"joining,omitempty"`    // it has no vote yet
@@ -153,11 +154,16 @@ func (rs *reports) live(now time.Time) map[string]received {
 // wasStopped is why a director that has said that its agent ends can do nothing.
 const wasStopped = "was stopped"
 
-// stopped reports whether the last that came of a member is that its agent ends.
-func (rs *reports) stopped(name string) bool {
+// stoppedLife is for how long that says why nothing comes of it. It may have been started again since, where no path leads
+// from it to here: that is said of one that is silent for longer.
+const stoppedLife = 5 * time.Minute
+
+// stopped reports whether the last that came of a member is that its agent ends, and that was lately.
+func (rs *reports) stopped(name string, now time.Time) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
-	return rs.byName[name].Stopped
+	r := rs.byName[name]
+	return r.Stopped && now.Sub(r.at) < stoppedLife
 }
 
 // lost reports whether a member was heard of once, and is not any more.

@@ -124,7 +124,7 @@ func (s *session) start(ctx context.Context) {
 	s.runner.Set(s.node.State().Config.Services)
 	s.setNeeds(s.node.State().Config)
 	for _, run := range []func(context.Context) error{
-		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence, s.yield,
+		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence, s.yield, s.heal,
 		s.alive.pulse.Run, s.alive.watcher.Run,
 	} {
 		s.group.Go(func() error { return run(ctx) })
@@ -165,7 +165,7 @@ func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
 		}
 		s.events.add(s.cfg.Name, next.Index, string(c.Kind), c.Name, c.Text)
 		s.log.Info(c.Text, "index", next.Index)
-		if c.Kind == fsm.ConfigChanged {
+		if c.Kind == fsm.ConfigChanged || c.Kind == fsm.StateHealed {
 			s.runner.Set(next.Config.Services)
 			s.setNeeds(next.Config)
 		}
@@ -257,9 +257,15 @@ func (s *session) report() report {
 	r.HashIndex, r.Hash = s.hash(state)
 	r.Links, r.Names = interfaces(), s.cfg.Interfaces
 	_, r.Troubles = s.director.Problems()
-	if why := s.node.Disk(); why != "" {
+	for _, why := range []string{s.node.Disk(), s.node.Healed()} {
+		if why != "" {
+			r.Troubles = append(r.Troubles, why)
+		}
+	}
+	if why := s.node.Strangers(); why != "" {
 		r.Troubles = append(r.Troubles, why)
 	}
+	r.Refused = s.node.Refused()
 	if err := s.node.Halted(); err != nil {
 		r.Halted = err.Error()
 	}
@@ -321,8 +327,11 @@ func (s *session) unready(state *fsm.State) []string {
 	if s.isStopped() {
 		why = append(why, wasStopped)
 	}
-	if s.differs(state) {
-		why = append(why, "its state differs from the others' at the same log index")
+	if err := s.node.Sound(); err != nil {
+		why = append(why, err.Error())
+	}
+	if len(s.differs(state)) > 0 {
+		why = append(why, stateDiffers)
 	}
 	switch st := s.keeper.Status(); {
 	case !s.keeper.Attached():

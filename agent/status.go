@@ -38,7 +38,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
 		st.Directors = append(st.Directors, directorStatus(state.Members[name], live, highest))
 	}
-	s.sayStopped(&st)
+	s.sayStopped(&st, now)
 	if _, known := state.Members[s.cfg.Name]; !known && s.node.Removed() == nil { // the log has not come that far
 		self := s.self(fsm.Member{Name: s.cfg.Name, Role: s.cfg.Role})
 		st.Directors = append(st.Directors, directorStatus(self, live, highest))
@@ -69,9 +69,9 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 }
 
 // sayStopped says of directors that do not answer whether they were stopped, as they have said themselves.
-func (s *session) sayStopped(st *api.Status) {
+func (s *session) sayStopped(st *api.Status, now time.Time) {
 	for i, d := range st.Directors {
-		if d.Name != s.cfg.Name && s.reports.stopped(d.Name) {
+		if d.Name != s.cfg.Name && s.reports.stopped(d.Name, now) {
 			st.Directors[i].State, st.Directors[i].Ready, st.Directors[i].Reasons = "unreachable", false, []string{wasStopped}
 		}
 	}
@@ -87,6 +87,7 @@ func directorStatus(m fsm.Member, live map[string]received, highest uint64) api.
 	}
 	d.State, d.Ready, d.Reasons = "alive", r.Ready, r.Reasons
 	d.AppliedIndex, d.StateHash, d.Version = r.Index, r.Hash, r.Version
+	d.Refused = r.Refused
 	d.Behind = highest - min(r.Index, highest)
 	d.CertificateIssued, d.CertificateExpires = r.Certificate.Issued.UTC(), r.Certificate.Expires.UTC()
 	switch {
@@ -253,6 +254,9 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 		case r.HashIndex == st.AppliedIndex && r.Hash != st.StateHash:
 			out = append(out, d.Name+" has another state at the same log index: its data differs")
 		}
+		if r.Certificate.Refused != "" {
+			out = append(out, r.Certificate.Refused)
+		}
 		if why := oldCertificate(d.Name, r.Certificate, now); why != "" {
 			out = append(out, why)
 		}
@@ -309,5 +313,5 @@ func oldCA(c cluster.Certificate, now time.Time) string {
 	if c.CAEnds.IsZero() || now.AddDate(1, 0, 0).Before(c.CAEnds) {
 		return ""
 	}
-	return "the cluster's CA ends on " + c.CAEnds.UTC().Format(time.DateOnly) + ", and with it all certificates: make a new cluster before then"
+	return "the cluster's CA ends on " + c.CAEnds.UTC().Format(time.DateOnly) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"
 }

@@ -24,10 +24,11 @@ type tellings struct {
 	byName map[string]*telling
 	told   map[string]told
 
-	body   []byte    // of the newest report, as one without a number
-	number uint32    // of the newest report
-	begun  time.Time // when the first was made
-	looked time.Time // when it was looked whether that stands
+	body    []byte    // of the newest report, as one without a number
+	encoded []byte    // the newest report, with its number
+	number  uint32    // of the newest report
+	begun   time.Time // when the first was made
+	looked  time.Time // when it was looked whether that stands
 }
 
 // told is what a member has.
@@ -36,24 +37,30 @@ type told struct {
 	at     time.Time
 }
 
-// numbered gives a report its number: that of the last one if it says the same. No number is 0, nor likely to be one
-// of an agent that ran here before.
-func (ts *tellings) numbered(r report, now time.Time) (report, error) {
+// numbered gives a report its number, and returns it encoded, too: the number is that of the last one if it says the
+// same. No number is 0, nor likely to be one of an agent that ran here before.
+func (ts *tellings) numbered(r report, now time.Time) (report, []byte, error) {
 	body, err := json.Marshal(r)
 	if err != nil {
-		return r, fmt.Errorf("encode report: %w", err)
+		return r, nil, fmt.Errorf("encode report: %w", err)
 	}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if ts.number == 0 {
 		ts.number, ts.begun = rand.Uint32(), now
 	}
-	if !bytes.Equal(body, ts.body) {
+	same := bytes.Equal(body, ts.body)
+	if !same {
 		ts.body = body
 		ts.number = max(ts.number+1, 1)
 	}
 	r.Number, r.Begun, ts.looked = ts.number, ts.begun.UnixNano(), now
-	return r, nil
+	if !same {
+		if ts.encoded, err = json.Marshal(r); err != nil {
+			return r, nil, fmt.Errorf("encode report: %w", err)
+		}
+	}
+	return r, ts.encoded, nil
 }
 
 // stands is the number of the report that says how this director is; 0 if it was not looked for that in time.
@@ -161,15 +168,7 @@ func (s *session) tellOthers(ctx context.Context) error {
 
 // newReport returns how this director is now, as it is told, and encoded.
 func (s *session) newReport(now time.Time) (report, []byte, error) {
-	r, err := s.tellings.numbered(s.report(), now)
-	if err != nil {
-		return r, nil, err
-	}
-	body, err := json.Marshal(r)
-	if err != nil {
-		return r, nil, fmt.Errorf("encode report: %w", err)
-	}
-	return r, body, nil
+	return s.tellings.numbered(s.report(), now)
 }
 
 // tell sends a report to one member, beside what else goes on.

@@ -1,6 +1,8 @@
 package agent
 
 import (
+	"bytes"
+	"encoding/json"
 	"testing"
 	"time"
 )
@@ -10,9 +12,12 @@ func TestAReportIsToldAgainWhenItSaysSomethingElse(t *testing.T) {
 	now := time.Unix(1000, 0)
 	numbered := func(ready bool) uint32 {
 		t.Helper()
-		r, err := ts.numbered(report{Name: "d1", Ready: ready}, now)
+		r, body, err := ts.numbered(report{Name: "d1", Ready: ready}, now)
 		if err != nil || r.Number == 0 {
 			t.Fatalf("number %d, %v", r.Number, err)
+		}
+		if want, err := json.Marshal(r); err != nil || !bytes.Equal(body, want) {
+			t.Errorf("encoded as %s, %v, is %s", body, err, want)
 		}
 		return r.Number
 	}
@@ -52,7 +57,7 @@ func TestAMemberThatMayBeAnotherProcessIsToldAnew(t *testing.T) {
 	} {
 		var ts tellings
 		now := time.Unix(1000, 0)
-		r, err := ts.numbered(report{Name: "d1"}, now)
+		r, _, err := ts.numbered(report{Name: "d1"}, now)
 		if err != nil {
 			t.Fatal(err)
 		}

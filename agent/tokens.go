@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,11 +53,12 @@ func (a *Agent) Tokens(context.Context) ([]api.TokenInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	tokens := s.node.State().Secrets().Tokens
+	secrets := s.node.State().Secrets()
+	tokens, ca := secrets.Tokens, fsm.KeyID(secrets.CACert)
 	out := []api.TokenInfo{}
 	for _, id := range slices.Sorted(maps.Keys(tokens)) {
 		t := tokens[id]
-		out = append(out, api.TokenInfo{ID: id, Role: string(t.Role), Expires: t.Expires, UsedBy: t.UsedBy})
+		out = append(out, api.TokenInfo{ID: id, Role: string(t.Role), Expires: t.Expires, UsedBy: t.UsedBy, CA: cmp.Or(t.CA, ca)})
 	}
 	return out, nil
 }

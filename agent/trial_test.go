@@ -20,16 +20,18 @@ import (
 // tried is a state with a change on trial that touched service web, of four servers, and took service old away.
 func tried(below int, health ...fsm.Health) *fsm.State {
 	web := fsm.Service{Name: "web"}
-	s := &fsm.State{Level: fsm.LevelHistory, Revision: 8, Verdicts: map[fsm.ServerKey]fsm.Verdict{}, Config: fsm.Config{Services: map[string]fsm.Service{}}}
+	verdicts := map[fsm.ServerKey]fsm.Verdict{}
+	s := &fsm.State{Level: fsm.LevelHistory, Revision: 8, Config: fsm.Config{Services: map[string]fsm.Service{}}}
 	for i, h := range health {
 		a := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 80)
 		web.Servers = append(web.Servers, fsm.Server{Address: a})
 		if h != fsm.Unknown {
-			s.Verdicts[fsm.ServerKey{Service: "web", Server: a}] = fsm.Verdict{Health: h}
+			verdicts[fsm.ServerKey{Service: "web", Server: a}] = fsm.Verdict{Health: h}
 		}
 	}
 	other := fsm.Service{Name: "other", Servers: []fsm.Server{{Address: netip.MustParseAddrPort("192.0.2.99:80")}}}
-	s.Verdicts[fsm.ServerKey{Service: "other", Server: other.Servers[0].Address}] = fsm.Verdict{Health: fsm.Down}
+	verdicts[fsm.ServerKey{Service: "other", Server: other.Servers[0].Address}] = fsm.Verdict{Health: fsm.Down}
+	s.Verdicts = fsm.VerdictsOf(verdicts)
 	s.Config.Services["web"], s.Config.Services["other"] = web, other
 	s.History = []fsm.Past{{Revision: 8, Note: fsm.Note{Author: "root@d1"}, Back: fsm.Delta{Services: map[string]*fsm.Service{"web": nil, "old": {}}}}}
 	s.Trial = &fsm.Trial{Revision: 8, Until: noon, Below: below}

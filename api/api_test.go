@@ -227,7 +227,7 @@ func calls() []call {
 }
 
 func TestEveryMethodReachesTheAgentAndComesBack(t *testing.T) {
-	all := slices.Concat(calls(), moreCalls(), historyCalls())
+	all := slices.Concat(calls(), moreCalls(), historyCalls(), keyCalls())
 	if n := reflect.TypeFor[api.Agent]().NumMethod(); n != len(all) {
 		t.Fatalf("the agent has %d methods, %d are tried here", n, len(all))
 	}
@@ -254,7 +254,7 @@ func TestEveryMethodReachesTheAgentAndComesBack(t *testing.T) {
 }
 
 func TestErrorsComeBackAsTheyWereSaid(t *testing.T) {
-	for _, c := range slices.Concat(calls(), moreCalls(), historyCalls()) {
+	for _, c := range slices.Concat(calls(), moreCalls(), historyCalls(), keyCalls()) {
 		t.Run(c.name, func(t *testing.T) {
 			f := &fake{steps: []string{"one"}, err: errors.New("no: d1 is not \"ready\"")}
 			var steps []string

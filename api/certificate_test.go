@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,6 +11,8 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"io"
+	"log"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -147,5 +150,63 @@ func TestABundleHasAllThatOneNeeds(t *testing.T) {
 	old := ca.signed(t, x509.ExtKeyUsageClientAuth, time.Now().Add(-time.Hour))
 	if _, err := NewRemoteClient("192.0.2.1:7400", old); err == nil || !strings.Contains(err.Error(), "ended on") {
 		t.Errorf("one that has ended: %v", err)
+	}
+}
+
+// names is a certificate by which an authority says that another follows it.
+func (a authority) names(t *testing.T, next authority) []byte {
+	t.Helper()
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(3), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, next.key.Public(), a.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return asPEM(der)
+}
+
+func TestARemoteClientSpeaksToADirectorOfACAThatFollowsItsOwn(t *testing.T) {
+	ours, next, last, theirs, later := newAuthority(t), newAuthority(t), newAuthority(t), newAuthority(t), time.Now().Add(time.Hour)
+	bundle := ours.signed(t, x509.ExtKeyUsageClientAuth, later)
+	as := next.signed(t, x509.ExtKeyUsageServerAuth, later)
+	asLast := last.signed(t, x509.ExtKeyUsageServerAuth, later)
+	for name, tt := range map[string]struct {
+		as   [][]byte
+		good bool
+	}{
+		"the CA alone":              {[][]byte{as}, false},
+		"with its link":             {[][]byte{as, ours.names(t, next)}, true},
+		"a stranger's link":         {[][]byte{as, theirs.names(t, next)}, false},
+		"two links":                 {[][]byte{asLast, next.names(t, last), ours.names(t, next)}, true},
+		"the second link alone":     {[][]byte{asLast, next.names(t, last)}, false},
+		"a link to another CA only": {[][]byte{asLast, ours.names(t, next)}, false},
+	} {
+		c, err := NewRemoteClient(port(t, bytes.Join(tt.as, nil)), bundle)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st, err := c.Status(t.Context()); (err == nil && st.Name == "d1") != tt.good {
+			t.Errorf("%s: %+v, %v", name, st, err)
+		}
+	}
+}
+
+func TestWhoseCAWasDroppedIsToldToMakeAnotherCertificate(t *testing.T) {
+	ours, later := newAuthority(t), time.Now().Add(time.Hour)
+	as := ours.signed(t, x509.ExtKeyUsageServerAuth, later)
+	pair, err := tls.X509KeyPair(as, as)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool()}
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	c, err := NewRemoteClient(server.Listener.Addr().String(), ours.signed(t, x509.ExtKeyUsageClientAuth, later))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Status(t.Context()); err == nil || !strings.Contains(err.Error(), "make another with `quorate cert create`") {
+		t.Errorf("error %v", err)
 	}
 }

@@ -29,6 +29,7 @@ var routes = map[string]access{
 	"GET /v1/config":  {role: fsm.RoleViewer},
 	"GET /v1/history": {role: fsm.RoleViewer},
 	"GET /v1/diff":    {role: fsm.RoleViewer},
+	"GET /v1/keys":    {role: fsm.RoleViewer},
 	"GET /v1/upgrade": {role: fsm.RoleViewer},
 
 	"POST /v1/plan":          {role: fsm.RoleOperator},
@@ -45,6 +46,8 @@ var routes = map[string]access{
 	"POST /v1/tokens":           {role: fsm.RoleAdmin},
 	"POST /v1/tokens/revoke":    {role: fsm.RoleAdmin},
 	"POST /v1/certificates":     {role: fsm.RoleAdmin},
+	"POST /v1/keys/rotate":      {role: fsm.RoleAdmin},
+	"POST /v1/keys/finish":      {role: fsm.RoleAdmin},
 	"POST /v1/remove":           {role: fsm.RoleAdmin},
 	"POST /v1/upgrade/finish":   {role: fsm.RoleAdmin},
 	"POST /v1/snapshot/save":    {role: fsm.RoleAdmin},

@@ -83,6 +83,7 @@ func newRouter(a Agent) *router {
 	get(mux, "/v1/upgrade", func(r *http.Request) (any, error) { return a.UpgradeStatus(r.Context()) })
 	post(mux, "/v1/upgrade/finish", func(ctx context.Context, q UpgradeRequest) (any, error) { return a.FinishUpgrade(ctx, q) })
 	recovery(mux, a)
+	keys(mux, a)
 	return mux
 }
 

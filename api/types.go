@@ -52,6 +52,8 @@ type DirectorStatus struct {
 	StateHash    string   `json:"state_hash"`
 	Behind       uint64   `json:"behind,omitempty"` // log entries that another has applied and this one has not
 
+	Refused map[string]uint64 `json:"refused,omitempty"` // to who is no director, on its ports since it started, by why
+
 	CertificateIssued  time.Time `json:"certificate_issued,omitzero"`
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"` // it renews itself long before
 }
@@ -180,6 +182,7 @@ type TokenInfo struct {
 	Role    string    `json:"role"`
 	Expires time.Time `json:"expires"`
 	UsedBy  string    `json:"used_by"`
+	CA      string    `json:"ca,omitempty"` // ID of the CA that it is of, and ends with
 }
 
 // DrainRequest asks a director to own nothing, or ends that.
@@ -279,6 +282,9 @@ type Agent interface {
 	Confirm(ctx context.Context, r ConfirmRequest) (ApplyResult, error)
 	UpgradeStatus(ctx context.Context) (UpgradeStatus, error)
 	FinishUpgrade(ctx context.Context, r UpgradeRequest) (UpgradeResult, error)
+	Keys(ctx context.Context) ([]KeyStatus, error)
+	RotateKey(ctx context.Context, r RotateRequest, p Progress) error
+	FinishRotation(ctx context.Context, r FinishRotationRequest) (KeyStatus, error)
 	PlanRecovery(ctx context.Context, r RecoverRequest) (RecoveryPlan, error)
 	Recover(ctx context.Context, r RecoverRequest, p Progress) error
 }

@@ -98,7 +98,7 @@ func who(opinions []Opinion, verdict fsm.Health) string {
 
 // Inputs is what verdicts are made from.
 type Inputs struct {
-	Verdicts map[fsm.ServerKey]fsm.Verdict            // as the log has them
+	Verdicts fsm.Verdicts                             // as the log has them
 	Services map[string]fsm.Service                   // by name
 	Reports  map[string]map[fsm.ServerKey]Observation // by live observer; who is not live is left out
 }
@@ -113,7 +113,7 @@ func AgreeAll(in Inputs) map[fsm.ServerKey]fsm.Verdict {
 		checks := Fingerprint(service.Checks)
 		for _, server := range service.Servers {
 			key := fsm.ServerKey{Service: name, Server: server.Address}
-			prev, ok := in.Verdicts[key]
+			prev, ok := in.Verdicts.Of(key)
 			if !ok || prev.Health == "" {
 				prev = fsm.Verdict{Health: fsm.Unknown}
 			}

@@ -128,7 +128,7 @@ func TestAgreeAllReturnsTheChangesAndNothingElse(t *testing.T) {
 	}
 	in := Inputs{
 		Services: map[string]fsm.Service{"web": service, "plain": plain},
-		Verdicts: map[fsm.ServerKey]fsm.Verdict{webKey(serverA): {Health: fsm.Up}, webKey(serverB): {Health: fsm.Up}},
+		Verdicts: fsm.VerdictsOf(map[fsm.ServerKey]fsm.Verdict{webKey(serverA): {Health: fsm.Up}, webKey(serverB): {Health: fsm.Up}}),
 		Reports: map[string]map[fsm.ServerKey]Observation{
 			"lb1": {webKey(serverA): saw(fsm.Down, now), webKey(serverB): saw(fsm.Up, now), webKey(serverC): saw(fsm.Up, now), webKey(spare): saw(fsm.Up, older)},
 			"lb2": {webKey(serverA): saw(fsm.Down, now), webKey(serverB): saw(fsm.Down, older), {Service: "gone", Server: serverA}: saw(fsm.Down, now)},
@@ -143,7 +143,9 @@ func TestAgreeAllReturnsTheChangesAndNothingElse(t *testing.T) {
 	if diff := cmp.Diff(want, AgreeAll(in), cmpopts.EquateComparable(netip.AddrPort{})); diff != "" {
 		t.Errorf("AgreeAll (-want +got):\n%s", diff)
 	}
-	maps.Copy(in.Verdicts, want)
+	all := maps.Collect(in.Verdicts.All())
+	maps.Copy(all, want)
+	in.Verdicts = fsm.VerdictsOf(all)
 	if again := AgreeAll(in); len(again) != 0 {
 		t.Errorf("once they are in the log there are still changes: %v", again)
 	}

@@ -52,7 +52,7 @@ func standing(verdict, own fsm.Health, quorum bool) fsm.Health {
 // leave no server with weight, those that the last verdict has up stay, since it is more likely that
 // this director sees nothing than that all died at once and nobody else saw it. The fallback serves
 // while no server is in with weight; with inhibit it is in with weight 0 otherwise.
-func Pool(service fsm.Service, verdicts map[fsm.ServerKey]fsm.Verdict, own map[fsm.ServerKey]Observation, quorum bool) []PoolServer {
+func Pool(service fsm.Service, verdicts fsm.Verdicts, own map[fsm.ServerKey]Observation, quorum bool) []PoolServer {
 	pool := poolOf(service, verdicts, own, quorum, false)
 	if !serves(pool) {
 		pool = poolOf(service, verdicts, own, quorum, true)
@@ -62,12 +62,13 @@ func Pool(service fsm.Service, verdicts map[fsm.ServerKey]fsm.Verdict, own map[f
 
 // poolOf returns the real servers that are in. If keep is set, this director's own word removes
 // nothing that the verdict has up.
-func poolOf(service fsm.Service, verdicts map[fsm.ServerKey]fsm.Verdict, own map[fsm.ServerKey]Observation, quorum, keep bool) []PoolServer {
+func poolOf(service fsm.Service, verdicts fsm.Verdicts, own map[fsm.ServerKey]Observation, quorum, keep bool) []PoolServer {
 	checks := Fingerprint(service.Checks)
 	var pool []PoolServer
 	for _, server := range service.Servers {
 		key := fsm.ServerKey{Service: service.Name, Server: server.Address}
-		verdict, mine := verdicts[key].Health, own[key].Health
+		agreed, _ := verdicts.Of(key)
+		verdict, mine := agreed.Health, own[key].Health
 		if !own[key].by(checks) { // made by the checks of another revision
 			mine = fsm.Unknown
 		}

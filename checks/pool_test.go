@@ -52,13 +52,18 @@ func TestWeight(t *testing.T) {
 }
 
 // poolCase makes verdicts and observations of letters, one for each server.
-func poolCase(servers []fsm.Server, verdicts, own string) (map[fsm.ServerKey]fsm.Verdict, map[fsm.ServerKey]Observation) {
+func poolCase(servers []fsm.Server, verdicts, own string) (fsm.Verdicts, map[fsm.ServerKey]Observation) {
 	v, o := map[fsm.ServerKey]fsm.Verdict{}, map[fsm.ServerKey]Observation{}
 	for i, s := range servers {
 		v[webKey(s.Address)] = fsm.Verdict{Health: healthOf(rune(verdicts[i]))}
 		o[webKey(s.Address)] = Observation{Health: healthOf(rune(own[i])), Checks: Fingerprint([]fsm.Check{tcp})}
 	}
-	return v, o
+	return fsm.VerdictsOf(v), o
+}
+
+func agreed(v fsm.Verdicts, key fsm.ServerKey) fsm.Verdict {
+	verdict, _ := v.Of(key)
+	return verdict
 }
 
 func TestPool(t *testing.T) {
@@ -158,7 +163,7 @@ func TestPoolKeepsItsPromisesForAnyOpinions(t *testing.T) {
 				fallback++
 			default:
 				serving++
-				if quorum && verdicts[webKey(s.Address)].Health != fsm.Up {
+				if quorum && agreed(verdicts, webKey(s.Address)).Health != fsm.Up {
 					t.Fatalf("seed %d: %v serves though its verdict is %q", seed, s.Address, v)
 				}
 			}
@@ -167,7 +172,7 @@ func TestPoolKeepsItsPromisesForAnyOpinions(t *testing.T) {
 			t.Fatalf("seed %d: %d servers and %d fallbacks serve: %+v", seed, serving, fallback, pool)
 		}
 		agreed := slices.ContainsFunc(service.Servers, func(s fsm.Server) bool {
-			return s.Weight > 0 && verdicts[webKey(s.Address)].Health == fsm.Up
+			return s.Weight > 0 && agreed(verdicts, webKey(s.Address)).Health == fsm.Up
 		})
 		if agreed && serving == 0 {
 			t.Fatalf("seed %d: verdicts %q, own %q, quorum %v: nothing serves", seed, v, o, quorum)

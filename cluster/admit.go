@@ -35,6 +35,7 @@ func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(handshakeLimit)) // strangers get no more
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJoinRequest)).Decode(&req); err != nil {
+		n.strangers.refuse(noJoin, address(r.RemoteAddr))
 		writeError(w, fmt.Errorf("join request: %w", err))
 		return
 	}
@@ -50,7 +51,9 @@ func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 		resp, err = n.letIn(ctx, req)
 	}
 	if err != nil {
-		n.log.Warn("join refused", "name", req.Member.Name, "from", r.RemoteAddr, "err", err)
+		if n.strangers.refuse(noJoin, address(r.RemoteAddr)) {
+			n.log.Warn("join refused", "name", fmt.Sprintf("%.70q", req.Member.Name), "from", r.RemoteAddr, "err", err)
+		}
 		writeError(w, err)
 		return
 	}
@@ -123,7 +126,7 @@ func (n *Node) admit(ctx context.Context, req joinRequest) (joinResponse, error)
 	if err != nil {
 		return joinResponse{}, err
 	}
-	return joinResponse{ClusterID: n.id.ClusterID, CA: secrets.CACert, Certificate: cert, Admitted: index}, nil
+	return joinResponse{ClusterID: n.id.ClusterID, CA: trustedIn(secrets), Certificate: cert, Admitted: index}, nil
 }
 
 // clocksAgree says by how much another's clock is off, if that is too much to sign for it.

@@ -12,6 +12,7 @@ type Certificate struct {
 	Expires time.Time `json:"expires"`
 	CAEnds  time.Time `json:"ca_ends"`           // all certificates of the cluster end with its CA's
 	Trouble string    `json:"trouble,omitempty"` // why it is not renewed, though it should be
+	Refused string    `json:"refused,omitempty"` // why no other member takes it
 }
 
 func (c Certificate) life() time.Duration { return c.Expires.Sub(c.Issued) }

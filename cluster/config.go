@@ -50,7 +50,9 @@ type Config struct {
 
 	// Unfenced reports, in tests, whether this node goes on though a recovery has left it behind.
 	Unfenced func() bool
-	step     func(string) // tests: told of each step of a recovery
+	// Patient reports, in tests, whether a disk that hangs or is slow is waited for, whoever waits with it.
+	Patient func() bool
+	step    func(string) // tests: told of each step of a recovery
 
 	Log hclog.Logger
 }
@@ -87,6 +89,9 @@ func (c Config) checked() (Config, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Patient == nil {
+		c.Patient = func() bool { return false }
+	}
 	if c.step == nil {
 		c.step = func(string) {}
 	}
@@ -110,7 +115,7 @@ func (c Config) member(id string) fsm.Member {
 
 // commitTimeout is how often Raft tells a member what is agreed though nothing is added, and tries to reach one that
 // did not answer. It need not be often, see [pipeline]. Raft waits for up to twice as long.
-func (c Config) commitTimeout() time.Duration { return min(200*time.Millisecond, c.Heartbeat/2) }
+func (c Config) commitTimeout() time.Duration { return min(500*time.Millisecond, c.Heartbeat) }
 
 // patience is how long a call waits for a leader to come about: several elections.
 func (c Config) patience() time.Duration { return 10 * c.Heartbeat }

@@ -88,9 +88,9 @@ type diskWatch struct {
 
 func (n *Node) newDiskWatch() *diskWatch {
 	return &diskWatch{
-		state: &n.store.state, stuck: n.store.stuck, limit: 2 * n.cfg.Heartbeat, dir: n.store.dir,
+		state: &n.store.state, stuck: n.stuck, limit: 2 * n.cfg.Heartbeat, dir: n.store.dir,
 		probe: n.store.try,
-		leads: func() bool { return n.IsLeader() && len(n.State().Members) > 1 },
+		leads: func() bool { return n.IsLeader() && !n.cfg.Patient() && len(n.State().Members) > 1 },
 		giveUp: func(ctx context.Context) error {
 			ctx, cancel := context.WithTimeout(ctx, transferLimit)
 			defer cancel()
@@ -98,6 +98,14 @@ func (n *Node) newDiskWatch() *diskWatch {
 		},
 		log: n.log,
 	}
+}
+
+// stuck is for how long the disk has not answered.
+func (n *Node) stuck(now time.Time) time.Duration {
+	if n.cfg.Patient() {
+		return 0
+	}
+	return n.store.stuck(now)
 }
 
 // trouble says what is wrong, or is empty.

@@ -7,8 +7,9 @@
 // second is missing), and that it never goes backwards; that an entry which cannot be applied stops
 // the applying and nothing else; that the quorum changes by command only, and never to one that
 // could agree on nothing, and otherwise by a recovery alone, after which who was left behind takes no
-// part any more; that without a member's certificate nothing is answered but a token; and that
-// a member's certificate does not run out while a leader can be asked.
+// part any more; that without a member's certificate nothing is answered but a token; that
+// a member's certificate does not run out while a leader can be asked; and that the gossip key and the CA can be
+// replaced while a member is away, after which nobody is known by the former ones.
 //
 // It never exits the process, never decides who owns an address, and never makes a cluster but in
 // [Init] and [RecoverData]. Gossip never decides anything.
@@ -16,5 +17,5 @@
 // Reading order: init.go and join.go for how a cluster comes about, node.go for how it lives,
 // machine.go for how entries become state, propose.go for how entries come about, lead.go, leave.go
 // and removed.go for how membership changes, renew.go for how long a certificate lasts,
-// save.go for what is kept elsewhere, recover.go and fence.go for a cluster that is lost.
+// rotate.go, authority.go and trust.go for how the cluster's own keys are replaced, save.go for what is kept elsewhere, recover.go and fence.go for a cluster that is lost.
 package cluster

@@ -57,11 +57,15 @@ func sign(r fsm.Recovery, caKey []byte) (fsm.Recovery, error) {
 	return r, err
 }
 
-// signed reports whether the cluster's CA says that a recovery took place.
+// signed reports whether the cluster's CA says that a recovery took place: one of those that count.
 func (c *credentials) signed(r *fsm.Recovery) bool {
-	key, ok := c.ca.PublicKey.(*ecdsa.PublicKey)
 	sum := sha256.Sum256(r.Text())
-	return ok && ecdsa.VerifyASN1(key, sum[:], r.Signature)
+	for _, ca := range c.trust.Load().all {
+		if key, ok := ca.PublicKey.(*ecdsa.PublicKey); ok && ecdsa.VerifyASN1(key, sum[:], r.Signature) {
+			return true
+		}
+	}
+	return false
 }
 
 // latest is the latest recovery that this node knows of: its own cluster's, or the one that fenced it.
@@ -159,9 +163,11 @@ func (n *Node) askEpochs(ctx context.Context) {
 			continue
 		}
 		all.Go(func() {
-			if a, err := n.tellEpoch(ctx, m); err == nil {
+			a, err := n.tellEpoch(ctx, m)
+			if err == nil {
 				n.heed(a.Recovery, m.Name)
 			}
+			n.noteRefusal(m.Name, err)
 		})
 	}
 	all.Wait()
@@ -173,7 +179,7 @@ func (n *Node) tellEpoch(ctx context.Context, m fsm.Member) (epochAnswer, error)
 	tr := &http.Transport{
 		DisableKeepAlives: true,
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			c, err := n.creds.dial(ctx, m.Address, m.ID, alpnHTTP)
+			c, err := n.creds.dialFor(ctx, m.Address, m.ID, alpnHTTP, true)
 			if err != nil {
 				return nil, err
 			}

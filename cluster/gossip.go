@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -13,6 +14,10 @@ import (
 // rejoinEvery is how often members that gossip does not know are greeted: it forgets who was away
 // for long.
 const rejoinEvery = 5 * time.Second
+
+// gossipEvery is how often a member is asked whether it is there, and told what is new: nobody waits for either, and each
+// wakes two.
+const gossipEvery = 3 * time.Second
 
 // about is what a member gossips of itself: at most 512 bytes, beyond which memberlist panics.
 type about struct {
@@ -25,6 +30,8 @@ type about struct {
 // gossips keeps this node in the gossip until ctx ends. Gossip moves nothing by itself: it only says
 // who seems to be alive.
 func (n *Node) gossips(ctx context.Context) error {
+	news := make(chan struct{}, 1)
+	defer n.keyNews.add(news)()
 	var list *memberlist.Memberlist
 	defer func() {
 		if list != nil {
@@ -35,43 +42,69 @@ func (n *Node) gossips(ctx context.Context) error {
 		}
 	}()
 	for ctx.Err() == nil {
-		if key := n.State().Secrets().GossipKey; list == nil && len(key) > 0 {
-			var err error
-			if list, err = memberlist.Create(n.gossipConfig(key)); err != nil {
-				n.log.Warn("no gossip yet", "err", err)
-				list = nil
-			} else {
-				n.gossip.Store(list)
+		var again <-chan time.Time // without keys there is none: they come with the log
+		if keys := gossipKeys(n.State().Secrets()); len(keys) > 0 {
+			again = time.After(rejoinEvery)
+			if list == nil {
+				list = n.beginGossip(keys)
 			}
 		}
-		if list == nil {
-			changed := n.Changed()
-			if len(n.State().Secrets().GossipKey) == 0 {
-				select {
-				case <-ctx.Done():
-				case <-changed: // the key comes with the log
-				}
-				continue
-			}
-		} else {
+		if list != nil {
 			n.greet(list)
 		}
-		pause(ctx, rejoinEvery)
+		select {
+		case <-ctx.Done():
+		case <-news:
+		case <-again:
+		}
 	}
 	return nil
 }
 
-func (n *Node) gossipConfig(key []byte) *memberlist.Config {
+// beginGossip returns nil if there can be none yet.
+func (n *Node) beginGossip(keys [][]byte) *memberlist.Memberlist {
+	ring, err := memberlist.NewKeyring(keys, keys[0])
+	if err != nil {
+		n.log.Error("no gossip: its keys cannot be used", "err", err)
+		return nil
+	}
+	list, err := n.startGossip(ring)
+	if err != nil {
+		n.log.Warn("no gossip yet", "err", err)
+		return nil
+	}
+	n.ring.Store(ring)
+	n.turnRing() // the state may have gone on
+	n.gossip.Store(list)
+	return list
+}
+
+func (n *Node) startGossip(ring *memberlist.Keyring) (*memberlist.Memberlist, error) {
+	c := n.gossipConfig(ring)
+	t, err := newBoundedGossip(c, n.strangers)
+	if err != nil {
+		return nil, err
+	}
+	c.Transport = t
+	list, err := memberlist.Create(c)
+	if err != nil {
+		return nil, errors.Join(err, t.Shutdown())
+	}
+	return list, nil
+}
+
+func (n *Node) gossipConfig(ring *memberlist.Keyring) *memberlist.Config {
 	c := memberlist.DefaultLANConfig()
 	c.Name = n.id.ID
 	c.BindAddr, c.BindPort = n.cfg.Gossip.Addr().String(), int(n.cfg.Gossip.Port())
 	c.AdvertiseAddr, c.AdvertisePort = c.BindAddr, c.BindPort
-	c.GossipInterval = time.Second // nobody waits for it, and each round costs a wake-up
-	c.TCPTimeout = dialLimit       // it is how long a stop may have to wait
-	c.SecretKey = key
+	c.GossipInterval, c.ProbeInterval = gossipEvery, gossipEvery
+	c.EnableCompression = false // a message is smaller than what it takes to make it smaller: 100 KB of memory
+	c.TCPTimeout = dialLimit    // it is how long a stop may have to wait
+	c.Keyring = ring
 	c.Label = n.id.ClusterID
 	c.Delegate = gossipDelegate{n.cfg, n.id.Name}
-	c.Logger = lines(quieten(n.log.Named("gossip")))
+	c.Logger = lines(quieten(n.log.Named("gossip")), n.strangers)
 	c.DeadNodeReclaimTime = 30 * time.Second
 	return c
 }

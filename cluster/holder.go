@@ -78,7 +78,7 @@ func (n *Node) CreateCertificate(ctx context.Context, csr []byte, name string, r
 		return Holder{}, err
 	}
 	h.CA, h.Expires = secrets.CACert, cert.NotAfter
-	record := fsm.Token{Hash: recordOf(cert), Role: role, Expires: cert.NotAfter, UsedBy: name}
+	record := fsm.Token{Hash: recordOf(cert), Role: role, Expires: cert.NotAfter, UsedBy: name, CA: n.nameCA(secrets)}
 	if err := n.Propose(ctx, fsm.AddToken{ID: h.ID, Token: record, Now: now}); err != nil {
 		return Holder{}, fmt.Errorf("record the certificate: %w", err)
 	}
@@ -110,7 +110,7 @@ func signHolder(secrets fsm.Secrets, pub crypto.PublicKey, name string, who *url
 // caller says who is at the other end of a connection and in which role: a member is an admin, as root is on its
 // host.
 func (n *Node) caller(c tls.ConnectionState) (Caller, error) {
-	if len(c.VerifiedChains) == 0 {
+	if !n.creds.trusts(c) {
 		return Caller{}, errNoCertificate
 	}
 	cert := c.PeerCertificates[0]

@@ -49,34 +49,35 @@ func (p *patient) pause() error {
 	return nil
 }
 
-// hopeless watches whether a leader can come about, until ctx ends. It returns a channel that takes an error, which
-// matches [ErrNoLeader], once that is not so: nobody has led for longer than an election takes, and too few voters
-// answer, asked twice. After a long time without a leader they are asked once. Who has just started and has heard of
-// no leader yet believes for a while that the others are starting too.
+// hopeless returns a channel that takes an error, which matches [ErrNoLeader], once no leader can come about. It takes
+// none when ctx has ended. All calls that wait have one watch.
 func (n *Node) hopeless(ctx context.Context) <-chan error {
-	verdict := make(chan error, 1)
-	go func() {
-		for few := 0; ctx.Err() == nil; pause(ctx, n.cfg.Heartbeat) {
-			since := n.leaderless(time.Now())
-			if since < electionTime*n.cfg.Heartbeat {
-				few = 0
-				continue
-			}
-			seen, err := n.voters(ctx, "")
-			switch {
-			case ctx.Err() != nil:
-				return
-			case err != nil || seen.enough():
-				few = 0
-			case few > 0 || since >= n.cfg.patience():
-				verdict <- seen.noLeader()
-				return
-			default:
-				few++
-			}
+	return n.hopes.wait(ctx, n.life, n.watchHope)
+}
+
+// watchHope returns an error when no leader can come about, or nil when ctx ends. None can if nobody has led for
+// longer than an election takes, and too few voters answer, asked twice. After a long time without a leader they are
+// asked once. Who has just started and has heard of no leader yet believes for a while that the others are starting too.
+func (n *Node) watchHope(ctx context.Context) error {
+	for few := 0; ctx.Err() == nil; pause(ctx, n.cfg.Heartbeat) {
+		since := n.leaderless(time.Now())
+		if since < electionTime*n.cfg.Heartbeat {
+			few = 0
+			continue
 		}
-	}()
-	return verdict
+		seen, err := n.voters(ctx, "")
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil || seen.enough():
+			few = 0
+		case few > 0 || since >= n.cfg.patience():
+			return seen.noLeader()
+		default:
+			few++
+		}
+	}
+	return nil
 }
 
 // leaderless is for how long this node has not heard of a leader; 0 while there is one, or where it started a moment

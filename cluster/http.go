@@ -35,6 +35,8 @@ func (n *Node) handler() http.Handler {
 	members.HandleFunc("POST /cluster/propose", n.servePropose)
 	members.HandleFunc("GET /cluster/progress", n.serveProgress)
 	members.HandleFunc("GET /cluster/point", n.servePoint)
+	members.HandleFunc("GET /cluster/keys", n.serveKeys)
+	members.HandleFunc("GET "+statePath, n.serveState)
 	members.HandleFunc("POST /cluster/remove", n.serveRemove)
 	members.HandleFunc("POST /cluster/renew", n.serveRenew)
 	members.HandleFunc("/cluster/", http.NotFound)
@@ -58,6 +60,7 @@ func (n *Node) handler() http.Handler {
 		}
 		peer, err := n.authorize(c.ConnectionState()) // at each request: membership may have ended
 		if err != nil {
+			n.strangers.refuse(noRequest, c.RemoteAddr())
 			w.Header().Set("Connection", "close") // strangers keep nothing open
 			writeError(w, err)
 			return
@@ -70,22 +73,44 @@ func (n *Node) handler() http.Handler {
 // serveAPI serves who has a certificate, a member's or another.
 func (n *Node) serveAPI(w http.ResponseWriter, r *http.Request) {
 	caller, err := Caller{}, errNoCertificate
-	if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+	c, ok := r.Context().Value(connKey{}).(*conn)
+	if ok {
 		caller, err = n.caller(c.ConnectionState())
 	}
 	if err != nil {
+		n.strangers.refuse(noRequest, address(r.RemoteAddr))
 		w.Header().Set("Connection", "close") // strangers keep nothing open
 		writeError(w, err)
 		return
 	}
+	if !caller.Member {
+		w = forbidding{w, func() { n.strangers.refuse(noRole, c.RemoteAddr()) }}
+	}
 	n.cfg.API.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), askerKey{}, caller)))
 }
+
+// forbidding is told when something is forbidden.
+type forbidding struct {
+	http.ResponseWriter
+	tell func()
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (f forbidding) WriteHeader(status int) {
+	if status == http.StatusForbidden {
+		f.tell()
+	}
+	f.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap is for [http.ResponseController].
+func (f forbidding) Unwrap() http.ResponseWriter { return f.ResponseWriter }
 
 var errNoCertificate = errors.New("only members of this cluster are answered, and no certificate of one was shown")
 
 // authorize says which member is at the other end of a connection.
 func (n *Node) authorize(c tls.ConnectionState) (peerIdentity, error) {
-	p, err := peerOf(c)
+	p, err := n.peerOf(c)
 	if err != nil {
 		return peerIdentity{}, err
 	}
@@ -93,8 +118,8 @@ func (n *Node) authorize(c tls.ConnectionState) (peerIdentity, error) {
 }
 
 // peerOf says whose certificate was shown.
-func peerOf(c tls.ConnectionState) (peerIdentity, error) {
-	if len(c.VerifiedChains) == 0 {
+func (n *Node) peerOf(c tls.ConnectionState) (peerIdentity, error) {
+	if !n.creds.trusts(c) { // or no more
 		return peerIdentity{}, errNoCertificate
 	}
 	return identityOf(c.PeerCertificates[0])
@@ -102,7 +127,7 @@ func peerOf(c tls.ConnectionState) (peerIdentity, error) {
 
 // ofThisCluster reports whether a certificate of this cluster was shown, a member's or a former member's.
 func (n *Node) ofThisCluster(c tls.ConnectionState) error {
-	p, err := peerOf(c)
+	p, err := n.peerOf(c)
 	if err == nil && p.ClusterID != n.id.ClusterID {
 		err = errNoCertificate
 	}
@@ -178,6 +203,7 @@ var wireErrors = []struct {
 	{"removed", ErrRemoved, http.StatusGone},
 	{"no-certificate", errNoCertificate, http.StatusForbidden},
 	{"would-lose-quorum", ErrQuorumAtRisk, http.StatusConflict},
+	{"key-in-use", ErrKeyInUse, http.StatusConflict},
 }
 
 func newFailure(err error) (failure, int) {

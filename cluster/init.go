@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -93,12 +92,10 @@ func buildFirst(dir string, cfg Config) error {
 			return err
 		}
 	}
-	gossipKey := make([]byte, 32)
-	_, _ = rand.Read(gossipKey) // never fails
 	first := fsm.InitCluster{
 		ClusterID: id.ClusterID,
 		Level:     cfg.MaxLevel,
-		Secrets:   fsm.Secrets{CACert: caCert, CAKey: caKey, GossipKey: gossipKey},
+		Secrets:   fsm.Secrets{CACert: caCert, CAKey: caKey, GossipKey: newGossipKey()},
 		Member:    cfg.member(id.ID),
 	}
 	if err := buildLog(dir, cfg, id, first); err != nil {
@@ -134,7 +131,7 @@ func buildLog(dir string, cfg Config, id identity, first fsm.Command) (err error
 	if err := raft.BootstrapCluster(c, s.bolt, s.bolt, s.snaps, nil, raft.Configuration{Servers: []raft.Server{self}}); err != nil {
 		return fmt.Errorf("begin log: %w", err)
 	}
-	if err := s.bolt.StoreLog(&raft.Log{Index: firstCommand, Term: 1, Type: raft.LogCommand, Data: entry}); err != nil {
+	if err := s.bolt.StoreLogs(withSeals([]*raft.Log{{Index: firstCommand, Term: 1, Type: raft.LogCommand, Data: entry}})); err != nil {
 		return fmt.Errorf("write first log entry: %w", err)
 	}
 	return nil

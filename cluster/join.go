@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +37,7 @@ type joinRequest struct {
 // joinResponse makes it a member.
 type joinResponse struct {
 	ClusterID   string `json:"cluster_id"`
-	CA          []byte `json:"ca"`          // PEM
+	CA          []byte `json:"ca"`          // PEM; the one that signed first, then others that are trusted
 	Certificate []byte `json:"certificate"` // PEM
 	Admitted    uint64 `json:"admitted"`
 }
@@ -143,7 +144,7 @@ func joinedAlready(dataDir string, t token, progress func(string)) error {
 	if err != nil {
 		return err
 	}
-	if sha256.Sum256(creds.ca.Raw) != t.pin {
+	if !slices.ContainsFunc(creds.trust.Load().all, t.names) {
 		return fmt.Errorf("%w; and the token is of another cluster", alreadyIn(dataDir))
 	}
 	progress("this agent is a member of that cluster already")
@@ -264,17 +265,19 @@ func dialPinned(ctx context.Context, target string, t token) (net.Conn, error) {
 
 var errOtherCluster = errors.New("another cluster answered")
 
-// verify holds a member's certificates against the token.
+// names reports whether a certificate is of the CA that the token pins.
+func (t token) names(cert *x509.Certificate) bool { return sha256.Sum256(cert.Raw) == t.pin }
+
+// verify holds a member's certificates against the token: the CA that it names, or one that follows it, has signed.
 func (t token) verify(c tls.ConnectionState) error {
-	pool, found := x509.NewCertPool(), false
-	for _, cert := range c.PeerCertificates[1:] {
-		if sha256.Sum256(cert.Raw) == t.pin {
-			pool.AddCert(cert)
-			found = true
-		}
+	shown := c.PeerCertificates[1:]
+	i := slices.IndexFunc(shown, t.names)
+	if i < 0 {
+		return fmt.Errorf("%w: its CA is not the one that the token names; is the address right, and the token of that cluster? If the CA was rotated since, make another token. Nothing was sent", errOtherCluster)
 	}
-	if !found {
-		return fmt.Errorf("%w: its CA is not the one that the token names; is the address right, and the token of that cluster? Nothing was sent", errOtherCluster)
+	pool := x509.NewCertPool()
+	for _, cert := range append(linked(shown[i:i+1], shown), shown[i]) {
+		pool.AddCert(cert)
 	}
 	_, err := c.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: pool})
 	return err
@@ -301,7 +304,7 @@ func (j *joining) finish(r joinResponse) error {
 	if _, err := tls.X509KeyPair(r.Certificate, key); err != nil {
 		return fmt.Errorf("the cluster's answer: certificate: %w", err)
 	}
-	if _, err := parseCertificate(r.CA); err != nil {
+	if _, err := certificates(r.CA); err != nil {
 		return fmt.Errorf("the cluster's answer: CA: %w", err)
 	}
 	j.id.ClusterID, j.id.Admitted = r.ClusterID, r.Admitted

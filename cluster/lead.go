@@ -40,6 +40,7 @@ func (n *Node) lead(ctx context.Context) error {
 func (n *Node) untilLost(ctx context.Context) bool {
 	duties, stop := context.WithCancel(ctx)
 	var term sync.WaitGroup
+	term.Go(func() { n.beats(duties) })
 	term.Go(func() { n.serveTerm(duties) })
 	defer term.Wait()
 	defer stop()
@@ -63,6 +64,7 @@ func (n *Node) serveTerm(ctx context.Context) {
 	n.log.Info("this director leads", "index", n.State().Index)
 	var wg sync.WaitGroup
 	wg.Go(func() { n.govern(ctx) })
+	wg.Go(func() { n.turnsKeys(ctx) })
 	for _, duty := range n.cfg.Duties {
 		wg.Go(func() { duty(ctx, n) })
 	}

@@ -83,15 +83,31 @@ func (q quiet) With(args ...any) hclog.Logger { return quiet{q.Logger.With(args.
 func (q quiet) Named(name string) hclog.Logger { return quiet{q.Logger.Named(name), q.said} }
 
 // lines makes a standard logger of a quiet one, for memberlist: its lines begin with their level.
-func lines(l hclog.Logger) *log.Logger { return log.New(lineWriter{l}, "", 0) }
+func lines(l hclog.Logger, s *strangers) *log.Logger { return log.New(lineWriter{l, s}, "", 0) }
 
-type lineWriter struct{ log hclog.Logger }
+// address is one that is only known as text.
+type address string
+
+// Network implements [net.Addr].
+func (address) Network() string { return "" }
+
+// String implements [net.Addr].
+func (a address) String() string { return string(a) }
+
+type lineWriter struct {
+	log       hclog.Logger
+	strangers *strangers
+}
 
 func (w lineWriter) Write(b []byte) (int, error) {
 	text := strings.TrimSpace(string(b))
 	level, rest, _ := strings.Cut(text, " ")
 	switch level {
 	case "[ERR]", "[ERROR]", "[WARN]": // what gossip cannot do is never an error of ours
+		// It says so of what has come in, too, with where it came from: whoever sends nonsense could fill the log.
+		if _, from, ok := strings.Cut(rest, " from="); ok && !w.strangers.refuse(noGossip, address(from)) {
+			break
+		}
 		w.log.Warn(rest)
 	default:
 		w.log.Debug(text)

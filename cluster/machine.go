@@ -37,8 +37,20 @@ type machine struct {
 	state  atomic.Pointer[fsm.State]
 	halted atomic.Pointer[HaltError]
 
+	applying sync.Mutex // held while a new state is made
+
 	mu      sync.Mutex
 	changed chan struct{} // closed when there is a new state; then another takes its place
+	recent  [recentHashes]hashed
+}
+
+// recentHashes is for how many entries back a node knows the hash that its state had: as far as a report may be late.
+const recentHashes = 1024
+
+// hashed is the hash of the state at an index.
+type hashed struct {
+	index uint64
+	hash  string
 }
 
 func newMachine(log hclog.Logger) *machine {
@@ -51,6 +63,13 @@ func newMachine(log hclog.Logger) *machine {
 // Apply implements [raft.FSM]. What it returns reaches the proposer: nil, why the command was
 // refused, or a *HaltError.
 func (m *machine) Apply(l *raft.Log) any {
+	m.applying.Lock()
+	defer m.applying.Unlock()
+	return m.applyNext(l)
+}
+
+// applyNext is Apply under its lock.
+func (m *machine) applyNext(l *raft.Log) any {
 	prev := m.state.Load()
 	if l.Index <= prev.Index {
 		return nil // applied before this node started
@@ -94,6 +113,11 @@ func (m *machine) halt(index uint64, cause error) *HaltError {
 }
 
 func (m *machine) publish(prev, next *fsm.State, changes []fsm.Change) {
+	if next.Level >= fsm.LevelHistory { // before that a hash costs as much as a snapshot
+		m.mu.Lock()
+		m.recent[next.Index%recentHashes] = hashed{next.Index, next.Hash()}
+		m.mu.Unlock()
+	}
 	m.state.Store(next)
 	if m.onChange != nil {
 		m.onChange(prev, next, changes)
@@ -106,6 +130,36 @@ func (m *machine) poke() {
 	defer m.mu.Unlock()
 	close(m.changed)
 	m.changed = make(chan struct{})
+}
+
+// hashAt returns the hash of the state at an index, if that was not long ago.
+func (m *machine) hashAt(index uint64) (string, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	h := m.recent[index%recentHashes]
+	return h.hash, h.hash != "" && h.index == index
+}
+
+// replace puts the state of another machine into the place of this one's, and applies first what is in the log
+// between the two. Nothing is applied meanwhile.
+func (m *machine) replace(by *machine, s *store, text string) error {
+	m.applying.Lock()
+	defer m.applying.Unlock()
+	prev := m.state.Load()
+	if at := by.state.Load().Index; at < prev.Index {
+		if err := by.follow(s, at, prev.Index); err != nil {
+			return err
+		}
+	}
+	next := by.state.Load()
+	if next.Index < prev.Index {
+		return fmt.Errorf("what there is to make the state from leads to log entry %d, and %d was applied", next.Index, prev.Index)
+	}
+	m.mu.Lock()
+	m.recent = [recentHashes]hashed{}
+	m.mu.Unlock()
+	m.publish(prev, next, append([]fsm.Change{{Kind: fsm.StateHealed, Text: text}}, differences(prev, next)...))
+	return nil
 }
 
 // next returns a channel that is closed when something changes after the call.
@@ -128,6 +182,8 @@ func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
 // state's place.
 func (m *machine) Restore(r io.ReadCloser) error {
 	next, err := fsm.ReadSnapshot(r)
+	m.applying.Lock()
+	defer m.applying.Unlock()
 	if err = errors.Join(err, r.Close()); err != nil {
 		return fmt.Errorf("restore snapshot: %w", err)
 	}

@@ -34,32 +34,40 @@ type Node struct {
 	life context.Context // of everything that Run started
 	end  context.CancelFunc
 
-	lock     *lock
-	store    *store
-	disk     *diskWatch
-	record   *record
-	opened   time.Time
-	recorded uint64      // what had been applied when this node started
-	blind    atomic.Bool // that is not known: there was no record
-	machine  *machine
-	creds    *credentials
-	port     *port
-	server   *http.Server
-	clients  clients
-	overdue  atomic.Pointer[string] // why the certificate was not renewed, nil if it was
+	lock      *lock
+	store     *store
+	disk      *diskWatch
+	record    *record
+	opened    time.Time
+	recorded  uint64      // what had been applied when this node started
+	blind     atomic.Bool // that is not known: there was no record
+	machine   *machine
+	health    health
+	creds     *credentials
+	port      *port
+	strangers *strangers
+	server    *http.Server
+	clients   clients
+	overdue   atomic.Pointer[string] // why the certificate was not renewed, nil if it was
+	refused   atomic.Pointer[string] // why no other member takes it, nil if they do
 
 	raft       atomic.Pointer[raft.Raft]             // nil before Run
 	gossip     atomic.Pointer[memberlist.Memberlist] // for tests: nothing is decided by it
+	ring       atomic.Pointer[memberlist.Keyring]    // of the gossip
+	turning    sync.Mutex                            // held while that is changed
 	removed    atomic.Pointer[removal]
 	leadership chan bool     // from Raft: gained, lost
 	agreed     bells         // ring when an entry is applied
+	keyNews    bells         // ring when a key of the cluster is another
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
+	hopes      hopes         // of the calls that wait for a leader
 
 	leaving  atomic.Bool   // Leave is under way
 	left     atomic.Bool   // and this node is no member any more
 	oneLeave chan struct{} // capacity 1: held by the Leave that is under way
 	abrupt   bool          // tests: end as if killed
 	unkept   bool          // tests: let the certificate run out
+	eager    bool          // tests: ask for votes without asking first whether there would be any
 	running  atomic.Bool
 	done     chan struct{} // closed when everything is closed
 	close    sync.Once
@@ -78,9 +86,10 @@ func Open(cfg Config) (*Node, error) {
 		return nil, errors.New("this agent is in no cluster")
 	}
 	n := &Node{
-		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), done: make(chan struct{}),
+		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), health: health{only: make(chan struct{}, 1)}, done: make(chan struct{}),
 		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1),
 	}
+	n.strangers = newStrangers(n.ofMember)
 	n.life, n.end = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -103,6 +112,7 @@ func (n *Node) open() (err error) {
 	if n.creds, err = loadCredentials(dir); err != nil {
 		return err
 	}
+	n.creds.onLearned = n.keyNews.ring
 	if n.store, err = openStore(dir, n.log); err != nil {
 		return err
 	}
@@ -115,7 +125,10 @@ func (n *Node) open() (err error) {
 	if err := n.machine.replay(n.store, n.recorded); err != nil {
 		return err
 	}
-	if err := errors.Join(n.fits(), n.recallFence()); err != nil {
+	if is := n.State().Index; is < n.recorded && n.Halted() == nil {
+		return damaged(dir, "replay the log", fmt.Errorf("it leads to entry %d, and %d was applied", is, n.recorded))
+	}
+	if err := errors.Join(n.fits(), n.creds.follow(n.State().Secrets()), n.recallFence()); err != nil {
 		return err
 	}
 	if err := n.store.forget(n.State().Recovery); err != nil {
@@ -144,16 +157,20 @@ func supports(level, lowest, highest int, who string) error {
 	return nil
 }
 
+// maxHeader bounds what is read of a request before it is known who asks.
+const maxHeader = 16 << 10
+
 func (n *Node) listen() error {
 	l, err := listen(n.cfg.Bind)
 	if err != nil {
 		return err
 	}
-	n.port = newPort(l, n.creds.server(), raftAddr(raftAddress(n.id.ID, n.cfg.Bind)), n.log)
+	n.port = newPort(l, n.creds.server(), raftAddr(raftAddress(n.id.ID, n.cfg.Bind)), n.strangers, n.log)
 	n.port.authorize = n.authorize
 	n.server = &http.Server{
 		Handler:           n.handler(),
 		ReadHeaderTimeout: handshakeLimit,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          quieten(n.log).StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 		ConnContext:       withConn,
 	}
@@ -163,15 +180,29 @@ func (n *Node) listen() error {
 // applied is the machine's feed.
 func (n *Node) applied(prev, next *fsm.State, changes []fsm.Change) {
 	n.agreed.ring()
+	if prev.ClusterID == "" {
+		n.newKeys(next) // the first ones
+	}
 	for _, c := range changes {
-		if c.Kind == fsm.MemberChanged {
+		switch c.Kind {
+		case fsm.MemberChanged:
 			poke(n.membership)
-			break
+		case fsm.KeyChanged, fsm.StateHealed:
+			n.newKeys(next)
 		}
 	}
 	if n.cfg.OnChange != nil {
 		n.cfg.OnChange(prev, next, changes)
 	}
+}
+
+// newKeys takes the keys that a state has into use.
+func (n *Node) newKeys(s *fsm.State) {
+	if err := n.creds.follow(s.Secrets()); err != nil {
+		n.log.Error("the CAs that the state trusts cannot be used", "err", err)
+	}
+	n.turnRing()
+	n.keyNews.ring()
 }
 
 // Run is the node's life in the cluster. It returns when ctx has ended, or [Node.Leave] has ended
@@ -195,7 +226,7 @@ func (n *Node) Run(ctx context.Context) error {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
 	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.renews, n.callFormer, n.disk.run} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.run, n.scrub} {
 			group.Go(func() error { return run(life) })
 		}
 		select {
@@ -256,8 +287,8 @@ func (n *Node) startRaft() error {
 	if err != nil {
 		return fmt.Errorf("start Raft: %w", err)
 	}
-	stuck := func() bool { return n.store.stuck(time.Now()) > 2*n.cfg.Heartbeat }
-	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.store.state.cannot, n.cfg.Heartbeat / 5, n.leadsIn, &n.agreed, &sync.Map{}, &sync.Map{}})
+	stuck := func() bool { return n.stuck(time.Now()) > 2*n.cfg.Heartbeat }
+	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.store.state.cannot, n.leadsIn, &n.agreed, &sync.Map{}})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
 	}
@@ -268,8 +299,9 @@ func (n *Node) startRaft() error {
 func (n *Node) raftConfig() *raft.Config {
 	c := raft.DefaultConfig()
 	c.LocalID = raft.ServerID(n.id.ID)
-	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat, n.cfg.Heartbeat/2
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat, leaseBeats*n.cfg.beat()
 	c.CommitTimeout = n.cfg.commitTimeout()
+	c.PreVoteDisabled = n.eager
 	c.BatchApplyCh = false // a buffer would keep what Raft never answers when it is shut down
 	c.TrailingLogs, c.SnapshotThreshold = 1000, 4096
 	c.NotifyCh = n.leadership

@@ -156,26 +156,6 @@ func TestAPipelineThatIsStuckIsGivenUp(t *testing.T) {
 	})
 }
 
-func TestAHeartbeatWaitsForTheBeatButNotWhenItIsLate(t *testing.T) {
-	const ms, beat = time.Millisecond, 100 * time.Millisecond
-	at := time.Unix(1000, 0)
-	for _, tt := range []struct{ last, now, want time.Duration }{
-		{0, 50 * ms, 50 * ms}, // as soon as Raft sends them after the last one
-		{0, 99 * ms, ms},
-		{0, 100 * ms, 0}, // as late
-		{0, 103 * ms, 0},
-		{0, 170 * ms, 0},            // the machine was busy
-		{30 * ms, 85 * ms, 15 * ms}, // and has found into step again
-		{30 * ms, 125 * ms, 0},
-		{110 * ms, 165 * ms, 35 * ms},
-		{-time.Hour, 50 * ms, 0}, // the first of a leader
-	} {
-		if got := inStep(at.Add(tt.now), at.Add(tt.last), beat); got != tt.want {
-			t.Errorf("%v after a beat, the last one was sent at %v: waits %v, want %v", tt.now, tt.last, got, tt.want)
-		}
-	}
-}
-
 func TestWhatIsAgreedIsKnownToAllAtOnce(t *testing.T) {
 	t.Parallel()
 	ns := three(t)

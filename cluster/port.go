@@ -15,17 +15,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limits on strangers: a handshake must be done in handshakeLimit, and so many may be under way.
-const (
-	handshakeLimit = 5 * time.Second
-	maxHandshakes  = 256
-)
+// handshakeLimit is when a handshake must be done.
+const handshakeLimit = 5 * time.Second
 
 // port is the cluster port: one listener, and a queue of connections for each protocol on it.
 type port struct {
 	l         net.Listener
 	tls       *tls.Config
 	authorize func(tls.ConnectionState) (peerIdentity, error)
+	strangers *strangers
 	log       hclog.Logger
 
 	raft, http *queue
@@ -85,9 +83,9 @@ func explainListen(what, network string, addr netip.AddrPort, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-func newPort(l net.Listener, c *tls.Config, name net.Addr, log hclog.Logger) *port {
+func newPort(l net.Listener, c *tls.Config, name net.Addr, s *strangers, log hclog.Logger) *port {
 	p := &port{
-		l: l, tls: c, log: log, conns: map[*conn]struct{}{},
+		l: l, tls: c, strangers: s, log: log, conns: map[*conn]struct{}{},
 		raft: newQueue(name), http: newQueue(l.Addr()),
 	}
 	p.life, p.end = context.WithCancel(context.Background())
@@ -98,7 +96,6 @@ func newPort(l net.Listener, c *tls.Config, name net.Addr, log hclog.Logger) *po
 func (p *port) run() error {
 	var hands sync.WaitGroup
 	defer hands.Wait()
-	slots := make(chan struct{}, maxHandshakes)
 	for {
 		raw, err := p.l.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -109,30 +106,43 @@ func (p *port) run() error {
 			time.Sleep(50 * time.Millisecond)
 			continue
 		}
-		slots <- struct{}{}
-		hands.Go(func() {
-			defer func() { <-slots }()
-			p.shakeHands(raw)
-		})
+		leave, ok := p.strangers.enter(raw.RemoteAddr())
+		if !ok {
+			abort(raw)
+			continue
+		}
+		hands.Go(func() { p.shakeHands(raw, leave) })
 	}
 }
 
-// shakeHands finds out who has come and what for. Raft is for members only.
-func (p *port) shakeHands(raw net.Conn) {
+// shakeHands finds out who has come and what for. Raft is for members only. Who is none keeps its place as a stranger
+// until its connection is closed.
+func (p *port) shakeHands(raw net.Conn, leave func()) {
 	ctx, cancel := context.WithTimeout(p.life, handshakeLimit)
 	defer cancel()
 	c := &conn{Conn: tls.Server(raw, p.tls)}
 	if err := c.HandshakeContext(ctx); err != nil {
+		p.strangers.refuse(noHandshake, raw.RemoteAddr())
 		p.log.Debug("handshake on the cluster port", "from", raw.RemoteAddr(), "err", err)
+		leave()
 		_ = raw.Close() // it is of no use to anybody
 		return
 	}
-	c.close = func() { p.forget(c) }
+	c.close = func() {
+		leave()
+		p.forget(c)
+	}
 	peer, err := p.authorize(c.ConnectionState())
+	if err == nil {
+		leave()
+	}
 	to := p.http
 	if c.ConnectionState().NegotiatedProtocol == alpnRaft {
 		if err != nil {
-			p.log.Warn("Raft refused", "from", raw.RemoteAddr(), "err", err)
+			if p.strangers.refuse(noRaft, raw.RemoteAddr()) {
+				p.log.Warn("Raft refused", "from", raw.RemoteAddr(), "err", err)
+			}
+			leave()
 			_ = c.Conn.Close() // told by that
 			return
 		}

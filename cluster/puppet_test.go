@@ -84,7 +84,7 @@ func perform(ctx context.Context, n *Node, g *gates, d deed, stale bool) result 
 			_, err = n.CatchUp(ctx)
 		}
 		if err == nil {
-			return result{Value: n.State().Verdicts[register(d.Key)].Cause}
+			return result{Value: n.State().Verdict(register(d.Key)).Cause}
 		}
 	case "cut":
 		g.set(d.Cut)

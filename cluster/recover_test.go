@@ -294,6 +294,9 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(envPuppet); text != "" {
 		bePuppet(text)
 	}
+	if text := os.Getenv(envWalk); text != "" {
+		beWalked(text)
+	}
 	text := os.Getenv(envCrash)
 	if text == "" {
 		// These tests wait more than they compute. It is set before the command line is read, which may say otherwise.

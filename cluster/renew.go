@@ -25,24 +25,34 @@ import (
 // Certificate returns how old this member's certificate is.
 func (n *Node) Certificate() Certificate {
 	leaf := n.creds.pair.Load().Leaf
-	c := Certificate{Issued: leaf.NotBefore.Add(clockTolerance), Expires: leaf.NotAfter, CAEnds: n.creds.ca.NotAfter}
+	c := Certificate{Issued: leaf.NotBefore.Add(clockTolerance), Expires: leaf.NotAfter, CAEnds: n.creds.trust.Load().present.NotAfter}
 	if why := n.overdue.Load(); why != nil {
 		c.Trouble = *why
+	}
+	if why := n.refused.Load(); why != nil {
+		c.Refused = *why
 	}
 	return c
 }
 
-// renews keeps this member's certificate from running out, until ctx ends.
+// misfit reports whether another CA than the present one has signed this member's certificate.
+func (n *Node) misfit() bool {
+	return n.creds.pair.Load().Leaf.CheckSignatureFrom(n.creds.trust.Load().present) != nil
+}
+
+// renews keeps this member's certificate from running out, and from being a former CA's, until ctx ends.
 func (n *Node) renews(ctx context.Context) error {
+	news := make(chan struct{}, 1)
+	defer n.keyNews.add(news)()
 	failed := 0
 	for ctx.Err() == nil && !n.unkept {
 		if n.Removed() != nil {
 			pause(ctx, time.Minute)
 			continue
 		}
-		c, now := n.Certificate(), time.Now()
-		if wait := c.due(n.id.ID).Sub(now); wait > 0 && !c.void(now) {
-			pause(ctx, min(wait, time.Minute)) // the clock may be set, and does not count while a host sleeps
+		c, now, misfit := n.Certificate(), time.Now(), n.misfit()
+		if wait := c.due(n.id.ID).Sub(now); wait > 0 && !c.void(now) && !misfit {
+			pauseFor(ctx, news, min(wait, time.Minute)) // the clock may be set, and does not count while a host sleeps
 			continue
 		}
 		err := n.renew(ctx, c, now)
@@ -51,15 +61,32 @@ func (n *Node) renews(ctx context.Context) error {
 			failed = 0
 			n.overdue.Store(nil)
 			n.log.Info("certificate renewed", "ends", n.Certificate().Expires)
+			if n.misfit() { // the leader has not come as far as this director
+				wait = min(wait, n.cfg.Heartbeat/4)
+			}
 		} else if ctx.Err() == nil {
 			failed++
 			why := err.Error()
 			n.overdue.Store(&why)
+			if misfit {
+				wait = min(wait, n.cfg.Heartbeat<<min(failed, 6))
+			}
 			n.log.Warn("certificate not renewed", "ends", c.Expires, "again in", wait, "err", err)
 		}
-		pause(ctx, wait)
+		pauseFor(ctx, news, wait)
 	}
 	return nil
+}
+
+// pauseFor is a pause that news end.
+func pauseFor(ctx context.Context, news <-chan struct{}, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-news:
+	case <-t.C:
+	}
 }
 
 // renew tries once to get a new certificate and take it into use.
@@ -203,7 +230,7 @@ func (n *Node) adopt(text []byte) error {
 	if !ok || !own.Equal(cert.PublicKey) || p != n.id.peer() {
 		return fmt.Errorf("the new certificate is %s's, for another name, ID or key than this director's", p.Name)
 	}
-	if _, err := cert.Verify(x509.VerifyOptions{Roots: n.creds.pool, DNSName: hostname(n.id.ID), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
+	if _, err := cert.Verify(x509.VerifyOptions{Roots: n.creds.trust.Load().pool, DNSName: hostname(n.id.ID), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
 		return fmt.Errorf("the new certificate: %w", explainTLS(err))
 	}
 	if err := durable.Write(filepath.Join(n.creds.dir, certFile), text, 0o600); err != nil {

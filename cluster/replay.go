@@ -17,14 +17,19 @@ func (m *machine) replay(s *store, upTo uint64) error {
 	if err != nil {
 		return err
 	}
+	return m.follow(s, from, upTo)
+}
+
+// follow applies what is in the log after an entry, up to another.
+func (m *machine) follow(s *store, from, upTo uint64) error {
 	last, err := s.bolt.LastIndex()
 	if err != nil {
 		return fmt.Errorf("replay log: %w", err)
 	}
 	for index := from + 1; index <= min(upTo, last); index++ {
 		var l raft.Log
-		if err := s.bolt.GetLog(index, &l); err != nil {
-			return fmt.Errorf("replay log entry %d of %d: %w; this director's data is damaged: remove it from the cluster and let it join again", index, upTo, err)
+		if err := (logStore{s}).GetLog(index, &l); err != nil {
+			return damaged(s.dir, fmt.Sprintf("replay log entry %d of %d", index, min(upTo, last)), err)
 		}
 		if l.Type != raft.LogCommand {
 			continue
@@ -55,7 +60,7 @@ func (m *machine) replaySnapshot(s *store) (uint64, error) {
 		m.log.Error("snapshot cannot be used, trying the one before it", "snapshot", meta.ID, "err", err)
 	}
 	if last != nil {
-		return 0, fmt.Errorf("no snapshot of this director can be used, the last reason: %w; remove it from the cluster and let it join again", last)
+		return 0, damaged(s.dir, "no snapshot of this director can be used, the last reason", last)
 	}
 	return 0, nil
 }
@@ -74,10 +79,16 @@ func differences(prev, next *fsm.State) []fsm.Change {
 		g := next.Groups[name]
 		changes = append(changes, fsm.Change{Kind: fsm.OwnerChanged, Name: name, Text: fmt.Sprintf("%s is owned by %q in epoch %d%s", name, g.Owner, g.Epoch, how)})
 	}
+	for _, what := range rotates {
+		was, _ := prev.Secrets().Rotation(what)
+		if is, _ := next.Secrets().Rotation(what); is != was {
+			changes = append(changes, fsm.Change{Kind: fsm.KeyChanged, Text: is.String() + how})
+		}
+	}
 	same := func(a, b fsm.Verdict) bool { return a == b }
 	keys := map[string]fsm.ServerKey{}
-	for _, m := range []map[fsm.ServerKey]fsm.Verdict{prev.Verdicts, next.Verdicts} {
-		for k := range m {
+	for _, m := range []fsm.Verdicts{prev.Verdicts, next.Verdicts} {
+		for k := range m.All() {
 			keys[k.String()] = k
 		}
 	}

@@ -32,7 +32,7 @@ func (n *Node) Saved(ctx context.Context, stale bool) (fsm.Saved, error) {
 		if out.State.ClusterID == "" {
 			return out, errors.New("this director has nothing to save: the log has not come to it yet")
 		}
-		return out, nil
+		return out, out.State.Verify()
 	}
 	for range saveTries {
 		at, err := n.agreedPoint(ctx)
@@ -51,7 +51,7 @@ func (n *Node) Saved(ctx context.Context, stale bool) (fsm.Saved, error) {
 		case out.State.Hash() != at.Hash:
 			return out, errDiverged
 		}
-		return out, nil
+		return out, out.State.Verify()
 	}
 	return out, errors.New("the state changes too fast to be compared with the leader's: try again, or save what this director has with --stale")
 }

@@ -82,6 +82,7 @@ func TestANodeThatDiffersSavesNothing(t *testing.T) {
 		eventually(t, "all have the same", same(ns...))
 		other := *n.State()
 		other.Revision += 5
+		other = other.Sealed()
 		n.machine.state.Store(&other)
 		if _, err := n.Saved(t.Context(), false); !errors.Is(err, errDiverged) {
 			t.Errorf("%v", err)

@@ -200,6 +200,7 @@ func TestAHaltedNodeIsCurrentAndRemovesNobody(t *testing.T) {
 	halt(a.Node)
 	old := *a.State()
 	old.Members = map[string]fsm.Member{"a": old.Members["a"]}
+	old = old.Sealed()
 	a.machine.state.Store(&old) // b was admitted after the halt, by a leader that was not halted
 	for range 3 {
 		if pending, err := a.adjust(t.Context()); pending || err != nil {

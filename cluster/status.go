@@ -14,6 +14,9 @@ import (
 // State returns the newest state that this node has applied. It must not be changed.
 func (n *Node) State() *fsm.State { return n.machine.state.Load() }
 
+// HashAt returns the hash that this node's state had at an index, if that was not long ago.
+func (n *Node) HashAt(index uint64) (string, bool) { return n.machine.hashAt(index) }
+
 // Changed returns a channel that is closed when the state, or whether it is halted, changes after
 // the call.
 func (n *Node) Changed() <-chan struct{} { return n.machine.next() }
@@ -97,7 +100,7 @@ func (n *Node) Quorum() bool {
 		return false
 	}
 	if r.State() == raft.Leader {
-		return n.store.stuck(time.Now()) <= 2*n.cfg.Heartbeat
+		return n.stuck(time.Now()) <= 2*n.cfg.Heartbeat
 	}
 	_, id := r.LeaderWithID()
 	return id != "" && time.Since(r.LastContact()) < 2*n.cfg.Heartbeat

@@ -13,6 +13,8 @@ import (
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
+
+	"github.com/quorate/quorate/durable"
 )
 
 const (
@@ -34,7 +36,7 @@ type disk interface {
 type store struct {
 	dir   string
 	bolt  disk
-	snaps *raft.FileSnapshotStore
+	snaps snapshots
 	log   hclog.Logger
 
 	state   diskState
@@ -46,8 +48,13 @@ type store struct {
 
 func openStore(dir string, log hclog.Logger) (*store, error) {
 	path := filepath.Join(dir, logFile)
+	err := lookThrough(path)
+	if err != nil && !errors.Is(err, bbolt.ErrTimeout) {
+		return nil, damaged(dir, "look through the log", err)
+	}
 	bolt, err := raftboltdb.New(raftboltdb.Options{
 		Path:        path,
+		NoSync:      unsynced,
 		BoltOptions: &bbolt.Options{Timeout: lockWait, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType},
 	})
 	if errors.Is(err, bbolt.ErrTimeout) {
@@ -60,7 +67,38 @@ func openStore(dir string, log hclog.Logger) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
 	}
-	return &store{dir: dir, bolt: bolt, snaps: snaps, log: log, closed: make(chan struct{})}, nil
+	return &store{dir: dir, bolt: bolt, snaps: snapshots{snaps, filepath.Join(dir, "snapshots")}, log: log, closed: make(chan struct{})}, nil
+}
+
+// snapshots are the snapshots on disk. Raft's own store syncs the files of a new one and the directory that it is
+// renamed in, and not the one that has the files' names: after a power cut it may be empty, and the log that it stands
+// for is gone.
+type snapshots struct {
+	*raft.FileSnapshotStore
+	dir string
+}
+
+// Create implements [raft.SnapshotStore].
+func (s snapshots) Create(v raft.SnapshotVersion, index, term uint64, c raft.Configuration, at uint64, t raft.Transport) (raft.SnapshotSink, error) {
+	sink, err := s.FileSnapshotStore.Create(v, index, term, c, at, t)
+	if err != nil {
+		return nil, err
+	}
+	return snapshotSink{sink, s.dir}, nil
+}
+
+// snapshotSink is a snapshot that is being written. Nothing is removed from the log before Close has returned.
+type snapshotSink struct {
+	raft.SnapshotSink
+	dir string
+}
+
+// Close implements [io.Closer].
+func (s snapshotSink) Close() error {
+	if err := s.SnapshotSink.Close(); err != nil {
+		return err
+	}
+	return durable.SyncDir(filepath.Join(s.dir, s.ID()))
 }
 
 // release lets go of writes that wait for the disk to heal.
@@ -96,11 +134,17 @@ func (l logStore) FirstIndex() (uint64, error) { return l.bolt.FirstIndex() }
 
 func (l logStore) LastIndex() (uint64, error) { return l.bolt.LastIndex() }
 
-func (l logStore) GetLog(index uint64, out *raft.Log) error { return l.bolt.GetLog(index, out) }
+func (l logStore) GetLog(index uint64, out *raft.Log) error {
+	if err := l.bolt.GetLog(index, out); err != nil {
+		return err
+	}
+	return unseal(out)
+}
 
 func (l logStore) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
 
 func (l logStore) StoreLogs(es []*raft.Log) error {
+	es = withSeals(es)
 	began := time.Now()
 	l.writing.Store(began.UnixNano())
 	if l.cut.Load() {

@@ -10,6 +10,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -26,10 +28,12 @@ const (
 
 // credentials are by what a node proves who it is, and knows the others.
 type credentials struct {
-	dir  string
-	ca   *x509.Certificate
-	pool *x509.CertPool
-	pair atomic.Pointer[tls.Certificate] // replaced when the certificate is renewed
+	dir   string
+	trust atomic.Pointer[trust]
+	pair  atomic.Pointer[tls.Certificate] // replaced when the certificate is renewed
+
+	changing  sync.Mutex // held while trust is changed
+	onLearned func()     // told when it was by another than the state
 
 	connect func(ctx context.Context, network, addr string) (net.Conn, error) // tests: a network that can be cut
 }
@@ -39,12 +43,12 @@ func loadCredentials(dir string) (*credentials, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the cluster's CA: %w", err)
 	}
-	ca, err := parseCertificate(text)
+	cas, err := certificates(text)
 	if err != nil {
 		return nil, fmt.Errorf("read the cluster's CA: %w", err)
 	}
-	c := &credentials{dir: dir, ca: ca, pool: x509.NewCertPool(), connect: dialer().DialContext}
-	c.pool.AddCert(ca)
+	c := &credentials{dir: dir, connect: dialer().DialContext}
+	c.use(makeTrust(cas, nil, nil))
 	return c, c.load()
 }
 
@@ -54,31 +58,51 @@ func (c *credentials) load() error {
 	if err != nil {
 		return fmt.Errorf("load this member's certificate: %w", err)
 	}
-	pair.Certificate = append(pair.Certificate, c.ca.Raw) // a joiner holds it against its token
 	c.pair.Store(&pair)
 	return nil
+}
+
+// shown is the certificate, and behind it the CAs by which others know it: a joiner holds them against its token, and
+// who was away finds in them what follows the CA that it knows.
+func (c *credentials) shown() (*tls.Certificate, error) {
+	pair := *c.pair.Load()
+	pair.Certificate = append(slices.Clip(pair.Certificate[:1]), c.trust.Load().shown...)
+	return &pair, nil
 }
 
 // server is for the cluster port. A client without a certificate gets as far as HTTP and its
 // handler, which knows what such a client may ask.
 func (c *credentials) server() *tls.Config {
 	return &tls.Config{
-		MinVersion:     tls.VersionTLS13,
-		NextProtos:     []string{alpnRaft, alpnHTTP},
-		ClientAuth:     tls.VerifyClientCertIfGiven,
-		ClientCAs:      c.pool,
-		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.pair.Load(), nil },
+		MinVersion:         tls.VersionTLS13,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.trust.Load().server, nil },
+	}
+}
+
+// serverBy is the same, as long as a trust counts. No session is taken up again: it would be by what counted once.
+func (c *credentials) serverBy(t *trust) *tls.Config {
+	return &tls.Config{
+		MinVersion:             tls.VersionTLS13,
+		NextProtos:             []string{alpnRaft, alpnHTTP},
+		ClientAuth:             tls.VerifyClientCertIfGiven,
+		ClientCAs:              t.pool,
+		SessionTicketsDisabled: true,
+		GetCertificate:         func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.shown() },
 	}
 }
 
 // client is for calls to one member: nobody else's certificate will do.
-func (c *credentials) client(id, alpn string) *tls.Config {
+func (c *credentials) client(id, alpn string) *tls.Config { return c.clientFor(id, alpn, false) }
+
+// clientFor is client, and where it is only about the epoch, for who may be known by a former CA.
+func (c *credentials) clientFor(id, alpn string, epoch bool) *tls.Config {
 	return &tls.Config{
 		MinVersion:           tls.VersionTLS13,
 		NextProtos:           []string{alpn},
-		RootCAs:              c.pool,
 		ServerName:           hostname(id),
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return c.pair.Load(), nil },
+		InsecureSkipVerify:   true, // VerifyConnection does it, and knows what follows a CA
+		VerifyConnection:     func(s tls.ConnectionState) error { return c.verify(id, epoch, s) },
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return c.shown() },
 	}
 }
 
@@ -94,11 +118,16 @@ func (e *dialError) Unwrap() error { return e.err }
 
 // dial connects to a member and proves both sides to each other.
 func (c *credentials) dial(ctx context.Context, addr netip.AddrPort, id, alpn string) (*tls.Conn, error) {
+	return c.dialFor(ctx, addr, id, alpn, false)
+}
+
+// dialFor is dial for what [credentials.clientFor] is for.
+func (c *credentials) dialFor(ctx context.Context, addr netip.AddrPort, id, alpn string, epoch bool) (*tls.Conn, error) {
 	raw, err := c.connect(ctx, "tcp", addr.String())
 	if err != nil {
 		return nil, &dialError{addr, err}
 	}
-	conn := tls.Client(raw, c.client(id, alpn))
+	conn := tls.Client(raw, c.clientFor(id, alpn, epoch))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close() // the handshake's error says more
 		return nil, &dialError{addr, explainTLS(err)}

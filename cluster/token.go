@@ -95,13 +95,14 @@ func (n *Node) CreateToken(ctx context.Context, role fsm.Role, lifetime time.Dur
 	if lifetime <= 0 {
 		return "", fmt.Errorf("a token that is good for %v lets nobody in", lifetime)
 	}
-	ca, err := parseCertificate(n.State().Secrets().CACert)
+	secrets := n.State().Secrets()
+	ca, err := parseCertificate(secrets.CACert)
 	if err != nil {
 		return "", fmt.Errorf("create token: the cluster's CA: %w", err)
 	}
 	t := newToken(ca.Raw)
 	now := time.Now().UTC().Truncate(time.Second)
-	cmd := fsm.AddToken{ID: t.ID(), Token: fsm.Token{Hash: t.hash(), Role: role, Expires: now.Add(lifetime)}, Now: now}
+	cmd := fsm.AddToken{ID: t.ID(), Token: fsm.Token{Hash: t.hash(), Role: role, Expires: now.Add(lifetime), CA: n.nameCA(secrets)}, Now: now}
 	if err := n.Propose(ctx, cmd); err != nil {
 		return "", fmt.Errorf("create token: %w", err)
 	}
@@ -115,4 +116,12 @@ func TokenID(text string) (string, error) {
 		return "", err
 	}
 	return t.ID(), nil
+}
+
+// nameCA is what the record of a token or certificate says of the CA that it ends with, once the cluster knows of that.
+func (n *Node) nameCA(s fsm.Secrets) string {
+	if n.State().Level < fsm.LevelKeys {
+		return ""
+	}
+	return fsm.KeyID(s.CACert)
 }

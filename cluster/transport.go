@@ -62,11 +62,9 @@ var errStuck = errors.New("this director's log does not answer: the others are t
 type transport struct {
 	*raft.NetworkTransport
 	stuck  func() bool
-	cannot func() error  // why the own disk takes nothing, or nil
-	beat   time.Duration // heartbeats are sent at multiples of it
+	cannot func() error // why the own disk takes nothing, or nil
 	leads  func(term uint64) (agreed uint64, ok bool)
 	agreed *bells    // rings when more is agreed
-	beaten *sync.Map // raft.ServerID: when a heartbeat was sent to a member last
 	took   *sync.Map // raft.ServerID: what a member has [sent] taken last, but for pipelines
 }
 
@@ -79,15 +77,6 @@ func (t transport) Close() error {
 
 // AppendEntries implements [raft.Transport].
 func (t transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
-	if isHeartbeat(args) {
-		now, last := time.Now(), time.Time{}
-		if at, ok := t.beaten.Load(id); ok {
-			last = at.(time.Time)
-		}
-		wait := inStep(now, last, t.beat)
-		t.beaten.Store(id, now.Add(wait))
-		time.Sleep(wait)
-	}
 	if t.stuck() {
 		return errStuck
 	}
@@ -125,18 +114,6 @@ func (t transport) RequestVote(id raft.ServerID, target raft.ServerAddress, args
 // isHeartbeat is how Raft itself tells a heartbeat from other requests.
 func isHeartbeat(r *raft.AppendEntriesRequest) bool {
 	return r.PrevLogEntry == 0 && r.PrevLogTerm == 0 && len(r.Entries) == 0 && r.LeaderCommitIndex == 0
-}
-
-// inStep is how long a heartbeat waits for the next multiple of a beat by the clock on the wall, when the one before
-// was sent at last. Raft sends them after half a beat to a whole one, each member's at a time of its own, and each would
-// wake both ends. What all hosts do at the same moment anyway, as the agents do to be heard by each other, finds them
-// awake. One that would come more than a beat after the one before does not wait: it is late.
-func inStep(now, last time.Time, beat time.Duration) time.Duration {
-	next := now.Truncate(beat).Add(beat)
-	if wait := next.Sub(now); next.Sub(last) <= beat*11/10 {
-		return wait
-	}
-	return 0
 }
 
 // AppendEntriesPipeline implements [raft.Transport].

@@ -58,9 +58,26 @@ func BenchmarkState2000x50(b *testing.B) {
 			}
 		}
 	})
+	judged := SetVerdicts{Verdicts: map[ServerKey]Verdict{{"s-7", web.Servers[3].Address}: {Down, "down at d1, d2, d3"}}}
+	b.Run("change one verdict", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, feed, err := Apply(s, s.Index+1, judged); err != nil || len(feed) != 1 {
+				b.Fatal(err, feed)
+			}
+		}
+	})
 	b.Run("hash", func(b *testing.B) {
 		for b.Loop() {
 			s.Hash()
+		}
+	})
+	b.Run("scrub", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := s.Verify(); err != nil {
+				b.Fatal(err)
+			}
 		}
 	})
 	var snapshot bytes.Buffer

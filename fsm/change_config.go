@@ -2,7 +2,6 @@ package fsm
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -24,7 +23,7 @@ func (ChangeConfig) kind() string { return "change-config/1" }
 func (c ChangeConfig) apply(s State) (State, []Change, error) {
 	switch {
 	case s.Level < LevelHistory:
-		return s, nil, tooLow(s.Level)
+		return s, nil, tooLow(s.Level, LevelHistory)
 	case c.Base != s.Revision:
 		return s, nil, s.stale(c.Base)
 	case c.Trial != nil && c.Trial.Revision != c.Base+1:
@@ -49,8 +48,8 @@ func (s State) OnTrial() error {
 		ErrOnTrial, s.History[len(s.History)-1], s.Revision-1)
 }
 
-func tooLow(level int) error {
-	return fmt.Errorf("the cluster is at feature level %d, and this needs %d: %w; once every member runs this version, `quorate upgrade finish` raises it", level, LevelHistory, ErrLevel)
+func tooLow(level, needs int) error {
+	return fmt.Errorf("the cluster is at feature level %d, and this needs %d: %w; once every member runs this version, `quorate upgrade finish` raises it", level, needs, ErrLevel)
 }
 
 // changed returns the state with a changed configuration in the next revision. It costs what the delta
@@ -65,6 +64,7 @@ func (s State) changed(d Delta, note Note) (State, error) {
 	s.Revision++
 	s.Trial = nil
 	s.Config = hidden.Apply(old)
+	s.only = &hidden
 	s.dropVerdicts(old, hidden)
 	if len(hidden.Routers)+len(hidden.SyncGroups) > 0 {
 		had := s.Groups
@@ -96,17 +96,13 @@ func (s *State) dropVerdicts(old Config, d Delta) {
 		}
 		for _, server := range was.Servers {
 			key := ServerKey{name, server.Address}
-			if _, known := s.Verdicts[key]; known && !(same && kept[server.Address]) {
+			if _, known := s.Verdicts.Of(key); known && !(same && kept[server.Address]) {
 				gone = append(gone, key)
 			}
 		}
 	}
-	if len(gone) == 0 {
-		return
-	}
-	s.Verdicts = maps.Clone(s.Verdicts)
-	for _, key := range gone {
-		delete(s.Verdicts, key)
+	if len(gone) > 0 {
+		s.Verdicts = s.Verdicts.without(slices.Values(gone))
 	}
 }
 

@@ -11,6 +11,9 @@ var brings = map[int][]string{
 		"a change is one log entry that holds what it changes and no more; one that is sent again takes effect once",
 		"`on_segment_cut` of a router or sync group, which says who owns it while its segment is cut",
 	},
+	LevelKeys: {
+		"the gossip key and the CA are rotated while the cluster runs, and an own CA is brought: `quorate key rotate`",
+	},
 }
 
 // Brings says what a feature level brings, a line for each feature; none for a level that this binary does not know.
@@ -19,8 +22,8 @@ func Brings(level int) []string { return brings[level] }
 // Known is nil if members of a cluster at a feature level know a command, and what is in it, however old their versions
 // are. Else it is the refusal: who sends it to an older leader would hear that this does not know it, and not why.
 func Known(level int, c Command) error {
-	if begins(c) > level {
-		return tooLow(level)
+	if needs := begins(c); needs > level {
+		return tooLow(level, needs)
 	}
 	return nil
 }
@@ -28,8 +31,16 @@ func Known(level int, c Command) error {
 // begins is the feature level that a command needs; 0 if any will do.
 func begins(c Command) int {
 	switch c := c.(type) {
-	case Once, ChangeConfig, ConfirmConfig, RevertConfig:
+	case Once:
+		return max(LevelHistory, begins(c.Command))
+	case ChangeConfig, ConfirmConfig, RevertConfig:
 		return LevelHistory
+	case OfferGossipKey, OfferCA, TurnKey, DropKey:
+		return LevelKeys
+	case AddToken:
+		if c.Token.CA != "" {
+			return LevelKeys
+		}
 	case PutConfig:
 		return c.Config.level()
 	case RestoreConfig:

@@ -27,6 +27,7 @@ func TestWhatNeedsALevelIsNotKnownBelowIt(t *testing.T) {
 	}{
 		{PutConfig{Config: articleConfig()}, 1}, {PutConfig{Config: cfg}, 2}, {RestoreConfig{}, 1}, {RestoreConfig{Config: cfg}, 2},
 		{ChangeConfig{}, 2}, {ConfirmConfig{}, 2}, {RevertConfig{}, 2}, {Once{Command: SetVerdicts{}}, 2}, {RaiseLevel{Level: 2}, 1}, {SetVerdicts{}, 1},
+		{OfferGossipKey{}, 3}, {OfferCA{}, 3}, {AddToken{}, 1}, {AddToken{Token: Token{CA: "ca"}}, 3}, {TurnKey{}, 3}, {DropKey{}, 3}, {Once{Command: DropKey{}}, 3},
 	} {
 		for level := 1; level <= Newest; level++ {
 			if err := Known(level, tt.c); (err == nil) != (level >= tt.level) || err != nil && !errors.Is(err, ErrLevel) {

@@ -5,20 +5,20 @@ package fsm
 import "fmt"
 
 // Newest is the highest feature level that this binary supports.
-const Newest = LevelHistory
+const Newest = LevelKeys
 
 // decodeNewest decodes the kinds of command that the newest level brought. They are apart, so that a build for tests
 // (`-tags oldlevel`) can be without them.
 func decodeNewest(env envelope) (Command, error) {
 	switch env.Kind {
-	case "once/1":
-		return body[Once](env)
-	case "change-config/1":
-		return body[ChangeConfig](env)
-	case "confirm-config/1":
-		return body[ConfirmConfig](env)
-	case "revert-config/1":
-		return body[RevertConfig](env)
+	case "offer-gossip-key/1":
+		return body[OfferGossipKey](env)
+	case "offer-ca/1":
+		return body[OfferCA](env)
+	case "turn-key/1":
+		return body[TurnKey](env)
+	case "drop-key/1":
+		return body[DropKey](env)
 	default:
 		return nil, fmt.Errorf("%w %q", ErrUnknownCommand, env.Kind)
 	}

@@ -5,14 +5,15 @@ package fsm
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// newer are the kinds of command that level 2 brought.
-var newer = []string{"once-v1", "change-config-v1", "confirm-config-v1", "revert-config-v1"}
+// newer are the kinds of command that level 3 brought.
+var newer = []string{"offer-gossip-key-v1", "offer-ca-v1", "turn-key-v1", "drop-key-v1"}
 
 // TestAnOlderBinaryReadsAndWritesItsLevelAndRefusesWhatIsNewer holds the build of the level before against the golden
 // entries: those of its level come back byte by byte, and no later one is taken.
@@ -30,6 +31,9 @@ func TestAnOlderBinaryReadsAndWritesItsLevelAndRefusesWhatIsNewer(t *testing.T) 
 		entry = bytes.TrimSuffix(entry, []byte("\n"))
 		kind := strings.TrimSuffix(filepath.Base(file)[len("entry-00-"):], ".json")
 		c, err := Decode(entry)
+		if kind == "add-token-v1" && err != nil && strings.Contains(err.Error(), "unknown field \"ca\"") {
+			continue // one of the newest level
+		}
 		if errors.Is(err, ErrUnknownCommand) {
 			refused[kind] = true
 			continue
@@ -57,42 +61,50 @@ func TestAnOlderBinaryComesToTheGoldenHash(t *testing.T) {
 	golden(t, "hash.txt", []byte(play(t, history()).Hash()+"\n"))
 }
 
-func TestAnOlderBinaryReadsAndWritesItsSnapshotAndRefusesNewerOnes(t *testing.T) {
-	text, err := os.ReadFile("testdata/snapshot.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := ReadSnapshot(bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b bytes.Buffer
-	if err := WriteSnapshot(&b, s); err != nil || !bytes.Equal(b.Bytes(), text) {
-		t.Errorf("the snapshot comes back as another: %v", err)
-	}
-	for name, field := range map[string]string{"snapshot-history.txt": "history", "snapshot-requests.txt": "requests"} {
-		f, err := os.Open(filepath.Join("testdata", name))
+func TestAnOlderBinaryReadsAndWritesItsSnapshotsAndRefusesNewerOnes(t *testing.T) {
+	for _, name := range []string{"snapshot.txt", "snapshot-history.txt", "snapshot-requests.txt", "snapshot-recovered.txt"} {
+		text, err := os.ReadFile(filepath.Join("testdata", name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ReadSnapshot(f); err == nil || !strings.Contains(err.Error(), "unknown field") {
-			t.Errorf("%s, with a %s: %v", name, field, err)
+		s, err := ReadSnapshot(bytes.NewReader(text))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
 		}
-		_ = f.Close()
+		var b bytes.Buffer
+		if err := WriteSnapshot(&b, s); err != nil || !bytes.Equal(b.Bytes(), text) {
+			t.Errorf("%s comes back as another: %v", name, err)
+		}
+	}
+	f, err := os.Open(filepath.Join("testdata", "snapshot-rotation.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := ReadSnapshot(f); err == nil || !strings.Contains(err.Error(), "unknown field") {
+		t.Errorf("with a rotation that is under way: %v", err)
 	}
 }
 
-func TestAnOlderBinaryRefusesANewerFieldOfTheConfiguration(t *testing.T) {
-	cfg := articleConfig()
-	r := cfg.Routers["alone"]
-	r.Placement.OnSegmentCut = "one"
-	cfg.Routers["alone"] = r
-	for _, c := range []Command{PutConfig{Config: cfg}, RestoreConfig{Config: cfg}} {
+func TestAnOlderBinaryRefusesANewerFieldOfACommand(t *testing.T) {
+	with := func(change func(*Secrets)) Command {
+		first := level2()
+		change(&first.Secrets)
+		return first
+	}
+	for name, c := range map[string]Command{
+		"gossip_next":   with(func(s *Secrets) { s.GossipNext = []byte("next") }),
+		"gossip_former": with(func(s *Secrets) { s.GossipFormer = []byte("former") }),
+		"ca_next":       with(func(s *Secrets) { s.CANext = &Authority{} }),
+		"ca_former":     with(func(s *Secrets) { s.CAFormer = []byte("former") }),
+		"ca_links":      with(func(s *Secrets) { s.CALinks = []Link{{}} }),
+		"ca":            AddToken{Token: Token{CA: "ca"}},
+	} {
 		entry, err := Encode(c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Decode(entry); err == nil || !strings.Contains(err.Error(), `unknown field "on_segment_cut"`) {
+		if _, err := Decode(entry); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("unknown field %q", name)) {
 			t.Errorf("%s: %v", c.kind(), err)
 		}
 	}

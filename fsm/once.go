@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -55,6 +56,28 @@ func (c *Once) UnmarshalJSON(b []byte) error {
 	if err := strict(b, &o); err != nil {
 		return err
 	}
+	return c.take(o)
+}
+
+// decodeOnce is [body] of a request, as it is written that is made for the first time, see [cutEnvelope].
+func decodeOnce(env envelope) (Command, error) {
+	rest, begins := bytes.CutPrefix(env.Body, []byte(`{"request":"`))
+	name, rest, named := bytes.Cut(rest, []byte(`","command":`))
+	command, ends := bytes.CutSuffix(rest, []byte("}"))
+	var c Once
+	if begins && named && ends && plain(name) && c.take(once{Request: string(name), Command: command}) == nil {
+		return c, nil
+	}
+	return body[Once](env)
+}
+
+// plain reports whether a string in JSON is what is between its quotes.
+func plain(text []byte) bool {
+	return !bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' })
+}
+
+// take makes what stands in the log a request.
+func (c *Once) take(o once) error {
 	command, err := Decode(o.Command)
 	if err != nil {
 		return err
@@ -68,7 +91,7 @@ func (c *Once) UnmarshalJSON(b []byte) error {
 
 func (c Once) apply(s State) (State, []Change, error) {
 	if s.Level < LevelHistory {
-		return s, nil, tooLow(s.Level)
+		return s, nil, tooLow(s.Level, LevelHistory)
 	}
 	if c.Request == "" || len(c.Request) > maxRequestID {
 		return s, nil, fmt.Errorf("the name of a request has 1 to %d bytes, not %d", maxRequestID, len(c.Request))

@@ -24,7 +24,7 @@ func (c PutConfig) apply(s State) (State, []Change, error) {
 		return s, nil, s.stale(c.Base)
 	}
 	if c.Config.level() > s.Level {
-		return s, nil, tooLow(s.Level)
+		return s, nil, tooLow(s.Level, c.Config.level())
 	}
 	old := s.Config
 	next, err := hideKeys(c.Config, old, &s.secrets)
@@ -54,15 +54,15 @@ func (c Config) level() int {
 }
 
 // keepVerdicts keeps what was agreed about servers of which the checks still ask the same.
-func keepVerdicts(old map[ServerKey]Verdict, was, is Config) map[ServerKey]Verdict {
+func keepVerdicts(old Verdicts, was, is Config) Verdicts {
 	kept := map[ServerKey]Verdict{}
-	for key, v := range old {
+	for key, v := range old.All() {
 		svc, ok := is.Services[key.Service]
 		if ok && svc.has(key) && reflect.DeepEqual(questions(svc.Checks), questions(was.Services[key.Service].Checks)) {
 			kept[key] = v
 		}
 	}
-	return kept
+	return VerdictsOf(kept)
 }
 
 // questions are checks without how often they ask and how the answers count: to tune that is no reason
@@ -96,10 +96,7 @@ type SetVerdicts struct {
 func (SetVerdicts) kind() string { return "set-verdicts/1" }
 
 func (c SetVerdicts) apply(s State) (State, []Change, error) {
-	verdicts := maps.Clone(s.Verdicts)
-	if verdicts == nil {
-		verdicts = map[ServerKey]Verdict{}
-	}
+	next := map[ServerKey]Verdict{}
 	var changes []Change
 	keys := slices.SortedFunc(maps.Keys(c.Verdicts), func(a, b ServerKey) int {
 		return strings.Compare(a.String(), b.String())
@@ -110,14 +107,14 @@ func (c SetVerdicts) apply(s State) (State, []Change, error) {
 			continue // the configuration changed while the verdict was on its way
 		}
 		v := c.Verdicts[key]
-		if verdicts[key] == v {
+		if was, _ := s.Verdicts.Of(key); was == v {
 			continue
 		}
 		if was := s.Verdict(key).Health; was != v.Health {
 			changes = append(changes, Change{VerdictChanged, key.String(), fmt.Sprintf("%s is %s, was %s: %s", key, v.Health, was, v.Cause)})
 		}
-		verdicts[key] = v
+		next[key] = v
 	}
-	s.Verdicts = verdicts
+	s.Verdicts = s.Verdicts.with(next)
 	return s, changes, nil
 }

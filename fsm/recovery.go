@@ -78,7 +78,7 @@ func Recovered(s State, r Recovery, survivor Member) State {
 	s.Index, s.Recovery, s.Groups, s.Former = r.Index, &r, groups, former
 	s.Members = map[string]Member{survivor.Name: survivor}
 	s.secrets.Tokens = nil
-	return s
+	return s.Sealed()
 }
 
 // notFormer ends the calls to former members at an address: another member is there now.

@@ -15,9 +15,13 @@ const snapshotFormat = "quorate-snapshot/1"
 // maxSnapshot bounds what is read of a snapshot's line: it comes from another director.
 const maxSnapshot = 1 << 30
 
-// WriteSnapshot writes the whole state, secrets included.
+// WriteSnapshot writes the whole state, secrets included. A state that is corrupt is not written, since it would
+// come back from there as if it were right.
 func WriteSnapshot(w io.Writer, s State) error {
 	text := s.encode()
+	if err := s.Verify(); err != nil { // after it was encoded, so that what is written is what was verified
+		return err
+	}
 	sum := sha256.Sum256(text)
 	_, err := fmt.Fprintf(w, "%s\n%s\n%s\n", snapshotFormat, hex.EncodeToString(sum[:]), text)
 	return err
@@ -47,5 +51,5 @@ func ReadSnapshot(r io.Reader) (State, error) {
 		return State{}, fmt.Errorf("decode snapshot: %w", err)
 	}
 	st.State.secrets = st.Secrets
-	return st.State, nil
+	return st.State.Sealed(), nil
 }

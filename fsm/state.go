@@ -20,14 +20,14 @@ import (
 // State is the replicated state after the log entry Index. It is immutable to readers: [Apply]
 // makes a new one that shares what did not change.
 type State struct {
-	Index     uint64                `json:"index"` // of the last entry applied, refused ones included
-	ClusterID string                `json:"cluster_id"`
-	Level     int                   `json:"level"`    // feature level
-	Revision  uint64                `json:"revision"` // of the configuration; 0 before the first apply
-	Config    Config                `json:"config"`
-	Verdicts  map[ServerKey]Verdict `json:"verdicts,omitempty"`
-	Members   map[string]Member     `json:"members,omitempty"` // by name
-	Groups    map[string]Ownership  `json:"groups,omitempty"`  // by the name of the group
+	Index     uint64               `json:"index"` // of the last entry applied, refused ones included
+	ClusterID string               `json:"cluster_id"`
+	Level     int                  `json:"level"`    // feature level
+	Revision  uint64               `json:"revision"` // of the configuration; 0 before the first apply
+	Config    Config               `json:"config"`
+	Verdicts  Verdicts             `json:"verdicts,omitempty"`
+	Members   map[string]Member    `json:"members,omitempty"` // by name
+	Groups    map[string]Ownership `json:"groups,omitempty"`  // by the name of the group
 
 	History []Past `json:"history,omitempty"` // of the configuration, oldest first; the last is of Revision
 	Trial   *Trial `json:"trial,omitempty"`   // of Revision, until it is confirmed
@@ -39,6 +39,9 @@ type State struct {
 	Former   map[string]Member `json:"former,omitempty"`   // by ID: who was left behind and does not know it yet
 
 	secrets Secrets // unexported, so that no encoder of a State can show them
+
+	kept *sum   // what Apply kept; nil: not known. See sum.go
+	only *Delta // of the configuration, what the command that is being applied changed at most; nil: any of it
 }
 
 // Empty is the state before the first entry.
@@ -49,7 +52,7 @@ func (s State) Secrets() Secrets { return s.secrets }
 
 // Verdict returns what the cluster agreed about a real server; [Unknown] if nothing yet.
 func (s State) Verdict(k ServerKey) Verdict {
-	if v, ok := s.Verdicts[k]; ok {
+	if v, ok := s.Verdicts.Of(k); ok {
 		return v
 	}
 	return Verdict{Health: Unknown}
@@ -78,9 +81,13 @@ func (c Config) Groups() []Group {
 	return groups
 }
 
-// Hash returns the SHA-256, in hex, of everything in the state, secrets included. Two directors
-// with the same Index must have the same Hash.
+// Hash returns a number, in hex, of everything in the state, secrets included. Two directors with the same
+// Index must have the same Hash. From [LevelHistory] on it is the sum that [Apply] kept, and costs nothing; before
+// that it is the SHA-256 of the state's text, as members of that level compute it.
 func (s State) Hash() string {
+	if s.Level >= LevelHistory {
+		return s.summed().String()
+	}
 	sum := sha256.Sum256(s.encode())
 	return hex.EncodeToString(sum[:])
 }

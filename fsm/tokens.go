@@ -23,6 +23,15 @@ func (c AddToken) apply(s State) (State, []Change, error) {
 	if _, ok := s.secrets.Tokens[c.ID]; ok {
 		return s, nil, fmt.Errorf("token %s: %w", c.ID, ErrTaken)
 	}
+	if c.Token.CA != "" {
+		r, _ := s.secrets.Rotation(RotatesCA)
+		switch {
+		case s.Level < LevelKeys:
+			return s, nil, tooLow(s.Level, LevelKeys)
+		case c.Token.CA != r.Present && c.Token.CA != r.Former:
+			return s, nil, fmt.Errorf("it names CA %s, which is trusted no more: %w; make it again", c.Token.CA, ErrStale)
+		}
+	}
 	s.setToken(c.ID, c.Token)
 	maps.DeleteFunc(s.secrets.Tokens, func(_ string, t Token) bool {
 		return !c.Now.IsZero() && c.Now.Sub(t.Expires) > tokenKept

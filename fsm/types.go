@@ -220,6 +220,21 @@ type Token struct {
 	Role    Role      `json:"role"`
 	Expires time.Time `json:"expires"`           // UTC
 	UsedBy  string    `json:"used_by,omitempty"` // name and ID of the member that it let in
+	CA      string    `json:"ca,omitempty"`      // ID of the CA that it names, and with which it ends; "" before CAs were rotated
+}
+
+// Authority is a CA that is to follow the present one. All is in PEM.
+type Authority struct {
+	Cert []byte `json:"cert"`
+	Key  []byte `json:"key"`
+	Link []byte `json:"link"` // see [Link]
+}
+
+// Link is by what a director that knows only a former CA knows the one that followed it: a certificate of the
+// latter's key, signed by the former. Both are in PEM.
+type Link struct {
+	Of   []byte `json:"of"` // the former CA's own certificate
+	Cert []byte `json:"cert"`
 }
 
 // Secrets is the part of the state that no read of it shows.
@@ -228,6 +243,14 @@ type Secrets struct {
 	CAKey     []byte           `json:"ca_key"`  // PEM
 	GossipKey []byte           `json:"gossip_key"`
 	Tokens    map[string]Token `json:"tokens"` // by the token's public half
+
+	// While keys are rotated, see [Rotation].
+	GossipNext   []byte `json:"gossip_next,omitempty"`   // taken beside the key, and used next
+	GossipFormer []byte `json:"gossip_former,omitempty"` // used before, and still taken
+
+	CANext   *Authority `json:"ca_next,omitempty"`   // trusted beside the CA, and signs next
+	CAFormer []byte     `json:"ca_former,omitempty"` // PEM; signed before, and still trusted
+	CALinks  []Link     `json:"ca_links,omitempty"`  // the newest, oldest first
 
 	VRRPKeys      map[string]string `json:"vrrp_keys,omitempty"`       // of routers, by name: see [Auth]
 	VRRPOtherKeys map[string]string `json:"vrrp_other_keys,omitempty"` // the same, of those that have another

@@ -110,6 +110,8 @@ func (d *Driver) order(x *group, a ownership.Action) {
 	case ownership.Concede:
 		ok, err := k.Concede(ctx, name)
 		d.done(x, ownership.Done{ID: a.ID, OK: ok, Err: err})
+	case ownership.Unclaim:
+		err = k.Unclaim(ctx, name)
 	case ownership.HoldTimer:
 		err = k.Hold(ctx, name, a.For)
 	case ownership.Renew:

@@ -68,7 +68,7 @@ type Now struct {
 type Driver struct {
 	cfg   Config
 	wake  chan struct{} // capacity 1
-	doubt chan struct{} // capacity 1: a member is silent
+	doubt chan struct{} // capacity 1: a member may be silent
 	ended chan struct{} // closed when Run returns
 	pulls pulls
 	asks  asks
@@ -127,11 +127,7 @@ func (d *Driver) done(x *group, out ownership.Done) {
 
 // Beat is to be called as often as members are told that this one is there. It has the groups looked at again and again
 // while a member is about to count as gone.
-func (d *Driver) Beat(now time.Time) {
-	if d.cfg.Suspects(now) > 0 {
-		poke(d.doubt)
-	}
-}
+func (d *Driver) Beat() { poke(d.doubt) }
 
 // poke says "look again" on a channel of capacity 1.
 func poke(c chan<- struct{}) {
@@ -156,8 +152,10 @@ func (d *Driver) Run(ctx context.Context) error {
 		case <-timer.C:
 		case <-d.doubt:
 			again = d.suspect()
+			continue
 		case <-again:
 			again = d.suspect()
+			continue
 		}
 		if ctx.Err() != nil {
 			return nil
@@ -170,7 +168,7 @@ func (d *Driver) Run(ctx context.Context) error {
 	}
 }
 
-// suspect has the next turn look at all groups if a member is silent, and returns what tells when to do so again.
+// suspect has a turn look at all groups if a member is silent, and returns what tells when to do so again.
 func (d *Driver) suspect() <-chan time.Time {
 	wait := d.cfg.Suspects(time.Now())
 	if wait <= 0 {

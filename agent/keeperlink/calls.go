@@ -156,6 +156,11 @@ func (k *Link) Concede(ctx context.Context, group string) (ok bool, err error) {
 	return ok, err
 }
 
+// Unclaim is [keeper.Client.Unclaim].
+func (k *Link) Unclaim(ctx context.Context, group string) error {
+	return k.call(ctx, func(ctx context.Context, c *keeper.Client) error { return c.Unclaim(ctx, group) })
+}
+
 // Renew is [keeper.Client.Renew].
 func (k *Link) Renew(ctx context.Context, group string) error {
 	return k.call(ctx, func(ctx context.Context, c *keeper.Client) error { return c.Renew(ctx, group) })

@@ -31,7 +31,7 @@ type Config struct {
 	Members func() []string // all others
 	Open    func(ctx context.Context, member string) (net.Conn, error)
 	Tracker *Tracker
-	Beat    func(now time.Time) // called once in each period, and must not block; nil: nobody wants to know
+	Beat    func() // called once in each period, and must not block; nil: nobody wants to know
 	// Word is what each beat says, and Said is told what a member's says; nil: nobody has anything to say. A word of
 	// 0 says nothing.
 	Word func() uint32
@@ -70,7 +70,7 @@ func (p *Pulse) Run(ctx context.Context) error {
 		now := time.Now()
 		p.cfg.Tracker.Ran("pulse", now)
 		if p.cfg.Beat != nil {
-			p.cfg.Beat(now)
+			p.cfg.Beat()
 		}
 		word := p.word()
 		for _, conn := range p.follow(ctx, p.cfg.Members(), &opening) {

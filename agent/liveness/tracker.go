@@ -160,8 +160,8 @@ func (t *Tracker) noteAnswer(target probe.Target, now time.Time) bool {
 // told anything.
 func (t *Tracker) OnReach(f func()) { t.again = f }
 
-// BeforeDoubt has f called before a target that answered its last question but one is said to be silent: it has
-// answers told that came and were not read yet. It is set before the tracker is told anything.
+// BeforeDoubt has f called before a target that answered its last question but one is said to be silent, or doubted: it
+// has answers told that came and were not read yet. It is set before the tracker is told anything.
 func (t *Tracker) BeforeDoubt(f func()) { t.read = f }
 
 // OnTime reports whether this process has run when it should for long enough that silence means something.
@@ -193,6 +193,15 @@ func (t *Tracker) Unreached(targets []probe.Target, now time.Time) time.Duration
 // Doubted is for how long the target has not answered that has not for the shortest time of those which have not for longer
 // than least; 0 if there is none.
 func (t *Tracker) Doubted(least time.Duration, now time.Time) time.Duration {
+	d := t.doubted(least, now)
+	if t.read != nil && d > 0 {
+		t.read()
+		d = t.doubted(least, now)
+	}
+	return d
+}
+
+func (t *Tracker) doubted(least time.Duration, now time.Time) time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.look(now)

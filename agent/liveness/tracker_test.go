@@ -177,6 +177,29 @@ func TestAnAnswerAfterASilenceIsToldOf(t *testing.T) {
 	}
 }
 
+func TestAnswersAreReadBeforeAnybodyIsDoubted(t *testing.T) {
+	h := newHistory(t)
+	a, reads := target("192.0.2.2"), 0
+	h.Watch([]probe.Target{a})
+	h.Asked(a, h.now, nil)
+	came := h.now
+	h.BeforeDoubt(func() { reads++; h.Answered(a, came) })
+	for range 3 { // each answer is read a beat after it came
+		came = h.now
+		h.run(Every, "p")
+		if got := h.Doubted(Every*3/2, h.now); got != 0 {
+			t.Errorf("it answered %v ago, and is doubted for %v", h.now.Sub(came), got)
+		}
+	}
+	if reads != 2 { // of the last question but one, which nobody else has read
+		t.Errorf("answers were read %d times", reads)
+	}
+	h.run(2*Every, "p")
+	if got := h.Doubted(Every*3/2, h.now); got != 3*Every {
+		t.Errorf("it is doubted for %v", got)
+	}
+}
+
 func TestWhoHasJustMissedAnAnswerIsDoubtedAndNotWhoIsSilentForLong(t *testing.T) {
 	h := newHistory(t)
 	a, b, never := target("192.0.2.2"), target("192.0.2.3"), target("192.0.2.4")

@@ -150,10 +150,10 @@ func printTokens(w io.Writer, c *cli, user string, ts []api.TokenInfo) error {
 		return printJSON(w, ts)
 	}
 	return table(w, func(w io.Writer) {
-		fmt.Fprintln(w, "ID\tROLE\tEXPIRES\t"+user)
+		fmt.Fprintln(w, "ID\tROLE\tEXPIRES\tCA\t"+user)
 		for _, t := range ts {
 			name, _, _ := strings.Cut(t.UsedBy, "/") // behind it is the ID
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", t.ID, t.Role, t.Expires.Local().Format(time.DateTime), dash(name))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", t.ID, t.Role, t.Expires.Local().Format(time.DateTime), dash(t.CA), dash(name))
 		}
 	})
 }

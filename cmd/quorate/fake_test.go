@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/api"
@@ -209,11 +210,41 @@ func (w *whole) CreateToken(_ context.Context, r api.TokenRequest) (api.Token, e
 }
 
 func (w *whole) Tokens(context.Context) ([]api.TokenInfo, error) {
-	return []api.TokenInfo{{ID: "1b95866f3c9c", Role: "director", Expires: noon, UsedBy: "d2/e3216fe0"}, {ID: "2a", Role: "witness", Expires: noon}, {ID: "3c", Role: "viewer", Expires: noon, UsedBy: "ann"}}, nil
+	return []api.TokenInfo{{ID: "1b95866f3c9c", Role: "director", Expires: noon, UsedBy: "d2/e3216fe0"}, {ID: "2a", Role: "witness", Expires: noon}, {ID: "3c", Role: "viewer", Expires: noon, UsedBy: "ann", CA: "5e4f3021"}}, nil
 }
 
 func (w *whole) CreateCertificate(_ context.Context, r api.CertificateRequest) (api.Certificate, error) {
 	return api.Certificate{ID: "3c", Certificate: []byte("a certificate of " + r.Name + "\n"), CA: []byte("the CA\n"), Expires: noon.Add(r.Lifetime)}, nil
+}
+
+func (w *whole) Keys(context.Context) ([]api.KeyStatus, error) {
+	return []api.KeyStatus{{
+		What: "gossip", Present: "0a1b2c3d", Former: "4e5f6071", UnderWay: true, WaitsFor: []string{"no answer comes from d2"},
+		Directors: []api.KeyUse{{Name: "d1", Answers: true, Uses: "0a1b2c3d"}, {Name: "d2"}},
+	}, {
+		What: "ca", Present: "9a8b7c6d", Former: "5e4f3021", UnderWay: true, Ends: noon.AddDate(10, 0, 0), Certificates: 2, Tokens: 1,
+		WaitsFor:  []string{"certificates of people and programs end with it (2), and tokens (1)"},
+		Directors: []api.KeyUse{{Name: "d1", Answers: true, Uses: "9a8b7c6d"}, {Name: "d2", Answers: true, Uses: "9a8b7c6d"}},
+	}}, nil
+}
+
+func (w *whole) RotateKey(_ context.Context, r api.RotateRequest, p api.Progress) error {
+	p("the " + r.What + " key is 0a1b2c3d, 4e5f6071 is still taken")
+	if len(r.Cert) > 0 {
+		p(fmt.Sprintf("brought: %s %s", strings.TrimSpace(string(r.Cert)), strings.TrimSpace(string(r.Key))))
+	}
+	p("every director uses 0a1b2c3d alone")
+	return nil
+}
+
+func (w *whole) FinishRotation(_ context.Context, r api.FinishRotationRequest) (api.KeyStatus, error) {
+	if r.What == "ca" {
+		return api.KeyStatus{What: r.What, Present: fmt.Sprintf("9a8b7c6d (ending %v)", r.Ending)}, nil
+	}
+	if !r.Force {
+		return api.KeyStatus{}, errors.New("4e5f6071 is not dropped: no answer comes from d2; --force drops it all the same")
+	}
+	return api.KeyStatus{What: r.What, Present: "0a1b2c3d", Directors: []api.KeyUse{{Name: "d1", Answers: true, Uses: "0a1b2c3d"}, {Name: "d2"}}}, nil
 }
 
 func (w *whole) RevokeToken(context.Context, string) error { return nil }

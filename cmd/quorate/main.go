@@ -120,7 +120,7 @@ func rootCommand() *cobra.Command {
 	})
 	root.AddCommand(
 		agentCommand(), keeperCommand(),
-		initCommand(c), joinCommand(c), leaveCommand(c), membersCommand(c), removeCommand(c), tokenCommand(c), certCommand(c),
+		initCommand(c), joinCommand(c), leaveCommand(c), membersCommand(c), removeCommand(c), tokenCommand(c), certCommand(c), keyCommand(c),
 		statusCommand(c), validateCommand(c), planCommand(c), applyCommand(c), showCommand(c),
 		historyCommand(c), diffCommand(c), rollbackCommand(c), confirmCommand(c), setCommand(c), addCommand(c), upgradeCommand(c),
 		importCommand(c), drainCommand(c), enableCommand(c), moveCommand(c), explainCommand(c), eventsCommand(c), snapshotCommand(c), recoverCommand(c), versionCommand(c),

@@ -229,18 +229,8 @@ func (k *Key) UnmarshalText(b []byte) (err error) {
 func (k Key) Compare(o Key) int {
 	return cmp.Or(
 		cmp.Compare(k.Mark, o.Mark),
-		compareBool(k.IPv6, o.IPv6),
+		cmp.Compare(familyOf(k.IPv6), familyOf(o.IPv6)),
 		k.Address.Compare(o.Address),
 		cmp.Compare(k.Protocol, o.Protocol),
 	)
-}
-
-func compareBool(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
 }

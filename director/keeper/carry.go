@@ -132,10 +132,7 @@ func (k *keeper) became(now time.Time, g *group, b vrrp.Became) {
 	}
 	k.hush(g)
 	g.answer(fmt.Errorf("claim group %q: %s", g.spec.Name, reason))
-	if g.claimed { // the claim is lost: back to the priority of the order
-		g.claimed = false
-		k.carry(now, g, g.machine.Step(now, "", g.spec.setPriority(g.spec.Priority)))
-	}
+	k.unclaim(now, g) // it is lost
 }
 
 // reason is a machine's reason as people are told it.
@@ -236,6 +233,7 @@ func (k *keeper) hear(now time.Time, l link, d vrrp.Datagram) {
 		return
 	}
 	r.received++
+	ev.Unasked = !k.asked.reached(now)
 	if g.machine.State() == vrrp.Active && ev.Priority > 0 {
 		r.contend(now, ev.Interval)
 	}

@@ -73,7 +73,7 @@ const claimWait = 500 * time.Millisecond
 
 // Claim makes a group Active here, with three adverts of the priority at once, and returns when the
 // addresses are added and announced. The priority holds until an order brings another epoch or
-// priority, or the group is not Active any more.
+// priority, or the group is not Active any more, or Unclaim ends it, and for [ClaimLasts] at most.
 func (c *Client) Claim(ctx context.Context, group string, priority uint8) error {
 	_, err := c.call(ctx, request{Op: opClaim, Group: group, Priority: priority, Until: until(ctx, claimWait)})
 	return err
@@ -98,6 +98,12 @@ func (c *Client) Resign(ctx context.Context, group string) error {
 func (c *Client) Concede(ctx context.Context, group string) (bool, error) {
 	r, err := c.call(ctx, request{Op: opConcede, Group: group, Until: until(ctx, 0)})
 	return r.Yields, err
+}
+
+// Unclaim has a group go on with the priority of its order where it has that of a claim.
+func (c *Client) Unclaim(ctx context.Context, group string) error {
+	_, err := c.call(ctx, request{Op: opUnclaim, Group: group, Until: until(ctx, 0)})
+	return err
 }
 
 // Renew has a group that is Active say at once that it is here, and where its addresses are.

@@ -20,8 +20,10 @@ type group struct {
 	begun   bool                // the machine has been started
 	since   time.Time
 	changes map[string]uint64 // to each state
-	claimed bool
 	claims  []*claim
+
+	claimed   bool      // it works with the priority of a claim
+	claimEnds time.Time // when that ends by itself
 }
 
 // router is one router of a group.
@@ -89,6 +91,10 @@ type port struct {
 	gone      chan struct{}
 }
 
+// ClaimLasts is how long a claim lasts at most. The log has followed it long before, or another owner that it names
+// serves where this one is not heard, which is to win when it is heard again.
+const ClaimLasts = 15 * time.Second
+
 // claim takes a group over. The error comes when the addresses are announced, or will not be.
 func (k *keeper) claim(now time.Time, name string, priority uint8) <-chan error {
 	c := &claim{waits: map[identity]uint64{}, done: make(chan error, 1)}
@@ -104,7 +110,7 @@ func (k *keeper) claim(now time.Time, name string, priority uint8) <-chan error 
 		c.done <- fmt.Errorf("claim group %q: it cannot work here: %s", name, g.reason(g.machine.Reason()))
 		return c.done
 	}
-	g.claimed = true
+	g.claimed, g.claimEnds = true, now.Add(ClaimLasts)
 	k.carry(now, g, g.machine.Step(now, "", vrrp.Claim{Priority: priority}))
 	for id, r := range g.routers {
 		if r.machine != nil {
@@ -113,6 +119,14 @@ func (k *keeper) claim(now time.Time, name string, priority uint8) <-chan error 
 	}
 	g.claims = append(g.claims, c)
 	return c.done
+}
+
+// unclaim ends a claim: back to the priority of the order.
+func (k *keeper) unclaim(now time.Time, g *group) {
+	if g.claimed {
+		g.claimed, k.changed = false, true
+		k.carry(now, g, g.machine.Step(now, "", g.spec.setPriority(g.spec.Priority)))
+	}
 }
 
 // settle answers the claims whose addresses are announced.

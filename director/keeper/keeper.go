@@ -109,6 +109,7 @@ type keeper struct {
 	refusal     string // what is wrong with the screen, or empty
 	changed     bool
 	recorded    bool // the record is up to date
+	asked       asked
 	stop        *stopOrder
 	until       time.Time // when to stop waiting for a client to hand over; zero: not stopping
 	buf         []byte
@@ -349,6 +350,10 @@ func (k *keeper) expire(now time.Time) {
 			}
 			k.carry(now, g, g.machine.Step(now, "", vrrp.Expired{}))
 		}
+		if g.claimed && !now.Before(g.claimEnds) {
+			k.event(now, g, "its claim ends: no order has followed it in "+ClaimLasts.String())
+			k.unclaim(now, g)
+		}
 	}
 	k.part(now)
 }
@@ -358,6 +363,9 @@ func (k *keeper) deadline() time.Time {
 	beat := k.worker.beat.load()
 	for _, g := range k.groups {
 		next = earlier(next, g.machine.Deadline())
+		if g.claimed {
+			next = earlier(next, g.claimEnds)
+		}
 		if g.machine.State() == vrrp.Active {
 			continue // and runs at each advert
 		}

@@ -146,6 +146,8 @@ func TestV51AClaimOfSomebodyWhoIsNotHeardTwiceIsOneOwner(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, a, b, _ := three(t, "wan")
 		defer w.stop()
+		a.came()
+		time.Sleep(Askable)
 		none, many := w.during(vip("wan"), func() { // without a yield
 			if err := b.claim(248); err != nil {
 				t.Error(err)

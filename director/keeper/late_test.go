@@ -55,6 +55,7 @@ func TestWhatWaitedInTheSocketOfAFrozenKeeperIsOverWhenItWasGivenUp(t *testing.T
 		"yield":   func(ctx context.Context, c *Client) error { _, err := c.Yield(ctx, "web", time.Second); return err },
 		"resign":  func(ctx context.Context, c *Client) error { return c.Resign(ctx, "web") },
 		"concede": func(ctx context.Context, c *Client) error { _, err := c.Concede(ctx, "web"); return err },
+		"unclaim": func(ctx context.Context, c *Client) error { return c.Unclaim(ctx, "web") },
 		"renew":   func(ctx context.Context, c *Client) error { return c.Renew(ctx, "web") },
 		"hold":    func(ctx context.Context, c *Client) error { return c.Hold(ctx, "web", time.Second) },
 	} {

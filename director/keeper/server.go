@@ -100,6 +100,7 @@ type session struct {
 	conn    net.Conn
 	changed chan struct{}
 	slots   chan struct{} // bounds the requests that are worked on
+	orders  bool          // it has given an order
 
 	mu sync.Mutex // guards writes to conn
 }
@@ -118,6 +119,11 @@ func (s *session) run(ctx context.Context) error {
 	defer cancel()
 	s.k.watch(s.changed)
 	defer s.k.unwatch(s.changed)
+	defer func() {
+		if s.orders {
+			s.k.asked.left()
+		}
+	}()
 	wg.Go(func() {
 		s.push(ctx)
 		cancel()
@@ -245,6 +251,10 @@ func (s *session) doAtOnce(ctx context.Context, q request, r *reply) error {
 		if err := q.Order.Validate(); err != nil {
 			return err
 		}
+		if !s.orders {
+			s.orders = true
+			k.asked.came(time.Now())
+		}
 		return k.call(ctx, func(now time.Time) { k.set(now, *q.Order, nil) })
 	case opYield:
 		return s.step(ctx, q, vrrp.Yield{Wait: q.Wait}, func(g *group) { r.Yields = g.machine.State() == vrrp.Active })
@@ -252,6 +262,8 @@ func (s *session) doAtOnce(ctx context.Context, q request, r *reply) error {
 		return s.step(ctx, q, vrrp.Resign{}, nil)
 	case opConcede:
 		return s.step(ctx, q, vrrp.Concede{}, func(g *group) { r.Yields = g.machine.State() == vrrp.Active })
+	case opUnclaim:
+		return s.group(ctx, q, func(now time.Time, g *group) { k.unclaim(now, g) })
 	case opRenew:
 		return s.step(ctx, q, vrrp.Renew{}, nil)
 	case opHold:
@@ -266,6 +278,16 @@ func (s *session) doAtOnce(ctx context.Context, q request, r *reply) error {
 
 // step gives an event to a group. Look, if any, sees the group first.
 func (s *session) step(ctx context.Context, q request, ev vrrp.Event, look func(*group)) error {
+	return s.group(ctx, q, func(now time.Time, g *group) {
+		if look != nil {
+			look(g)
+		}
+		s.k.carry(now, g, g.machine.Step(now, "", ev))
+	})
+}
+
+// group does something with a group in the loop.
+func (s *session) group(ctx context.Context, q request, do func(now time.Time, g *group)) error {
 	var refused error
 	err := s.k.call(ctx, func(now time.Time) {
 		if refused = q.over(); refused != nil {
@@ -276,10 +298,7 @@ func (s *session) step(ctx context.Context, q request, ev vrrp.Event, look func(
 			refused = fmt.Errorf("%s: no group %q", q.Op, q.Group)
 			return
 		}
-		if look != nil {
-			look(g)
-		}
-		s.k.carry(now, g, g.machine.Step(now, "", ev))
+		do(now, g)
 	})
 	return errors.Join(err, refused)
 }

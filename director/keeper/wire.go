@@ -16,6 +16,7 @@ const (
 	opYield   = "yield"
 	opResign  = "resign"
 	opConcede = "concede"
+	opUnclaim = "unclaim"
 	opRenew   = "renew"
 	opHold    = "hold"
 	opStatus  = "status"

@@ -19,5 +19,7 @@ const (
 	Mute        = "mute"         // nobody announces where an address is
 	NoRevert    = "no-revert"    // a change that nobody confirmed stays
 	EarlyLevel  = "early-level"  // a leader writes what a level brings before the cluster has it
+	Patient     = "patient"      // a disk that hangs or is slow is waited for, and nobody is told
 	PoisonEnds  = "poison-ends"  // an entry that cannot be applied ends control
+	NoScrub     = "no-scrub"     // nobody looks whether a state in memory is still what was applied
 )

@@ -77,7 +77,8 @@ func (s *step) refuse(q Asked, why string) { s.begin(Reply{ID: q.ID, Refuse: why
 
 // attest is what this director says of the group to another.
 func (s *step) attest(q Asked) Attestation {
-	a := Attestation{Owns: s.Keeper.Part == Owner, Epoch: s.Log.Epoch, Named: s.Log.Owner, Place: s.place(), Gone: s.missing(), Reaches: s.reaches()}
+	epoch, named := s.known()
+	a := Attestation{Owns: s.Keeper.Part == Owner, Epoch: epoch, Named: named, Place: s.place(), Gone: s.missing(), Reaches: s.reaches()}
 	a.Stays = a.Owns && s.contestedWith(q.From, q.Epoch, q.Named, q.Place) == s.Self
 	for _, r := range s.Keeper.Routers {
 		heard := r.hears()

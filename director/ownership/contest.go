@@ -104,12 +104,10 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 	switch {
 	case joined == "" && s.cutOff(word, segments):
 		s.tell("contest", fmt.Sprintf("%s gives %s up to %s: it reaches nobody on a segment, and %s does", s.Self, s.Group, rival, rival))
+		s.quiet.conceded = s.now
 		s.begin(Resign{})
 	case joined == "":
-		if !c.apart {
-			c.apart = true
-			s.warn("contest", fmt.Sprintf("%s and %s own %s, each on a side of its own: no segment joins them", s.Self, rival, s.Group))
-		}
+		s.partFrom(rival, c)
 	case !word.Owns: // its keeper is frozen, and lets the addresses go without a word
 		s.renew()
 	case !word.Stays:
@@ -124,18 +122,32 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 	}
 }
 
+// partFrom leaves each its own side. A claim says that the other is to let go, and the log follows none while that one
+// serves: so it ends, or it would win when the sides are joined again, whoever the log names.
+func (s *step) partFrom(rival string, c *contest) {
+	text := fmt.Sprintf("%s and %s own %s, each on a side of its own: no segment joins them", s.Self, rival, s.Group)
+	if s.Keeper.Claims {
+		s.begin(Unclaim{})
+		text += ", and the claim of " + s.Self + " ends"
+	}
+	if !c.apart {
+		c.apart = true
+		s.warn("contest", text)
+	}
+}
+
 // contestedWith returns who stays of this director and a rival that both own the group: whom the highest epoch
 // names that the two know of; if it names neither, who has the better place, or by name. The logs of the two may
 // differ: so each goes by what both have said, and both come to the same.
-func (f Facts) contestedWith(rival string, epoch uint64, named string, place int) string {
-	_, named = f.newest(epoch, named)
-	switch own := f.place(); {
-	case named == f.Self || own < place && named != rival:
-		return f.Self
+func (s *step) contestedWith(rival string, epoch uint64, named string, place int) string {
+	_, named = s.newest(epoch, named)
+	switch own := s.place(); {
+	case named == s.Self || own < place && named != rival:
+		return s.Self
 	case named == rival || own > place:
 		return rival
 	}
-	return min(f.Self, rival)
+	return min(s.Self, rival)
 }
 
 // place is this director's place among the successors by its own log. Whether it has a quorum does not count: where one
@@ -148,17 +160,26 @@ func (f Facts) place() int {
 	return place
 }
 
-// newest returns the highest epoch that is known where another director's log has the given one, and the owner
-// that it names.
-func (f Facts) newest(epoch uint64, named string) (uint64, string) {
-	if epoch > f.Log.Epoch {
-		return epoch, named
+// known returns the newest epoch that this director knows of, and the owner that it names. A move to this director counts
+// once the owner was told of its claim, though the log does not show it yet: it will, and would name who has given up.
+func (s *step) known() (epoch uint64, named string) {
+	if t := s.taking; t != nil && t.claimed && !t.claims && !t.told && t.intent.Epoch > s.Log.Epoch {
+		return t.intent.Epoch, s.Self
 	}
-	return f.Log.Epoch, f.Log.Owner
+	return s.Log.Epoch, s.Log.Owner
 }
 
-func (f Facts) because(rival string, word Attestation) string {
-	if epoch, named := f.newest(word.Epoch, word.Named); named == rival {
+// newest returns the highest epoch that is known where another director knows of the given one, and the owner
+// that it names.
+func (s *step) newest(epoch uint64, named string) (uint64, string) {
+	if own, owner := s.known(); epoch <= own {
+		return own, owner
+	}
+	return epoch, named
+}
+
+func (s *step) because(rival string, word Attestation) string {
+	if epoch, named := s.newest(word.Epoch, word.Named); named == rival {
 		return fmt.Sprintf("epoch %d names", epoch)
 	}
 	return "comes first"

@@ -130,6 +130,31 @@ func TestOwnersThatNoSegmentJoinsBothStayAndSayItOnce(t *testing.T) {
 	s.does(Concede{})
 }
 
+// The log follows no claim while the owner that it names serves on the other side.
+func TestAClaimEndsWhereNoSegmentJoinsTheOwners(t *testing.T) {
+	s := contested(t)
+	s.Keeper.Claims = true
+	s.joins(stays(4, "d1"))
+	s.does() // it stays, and the other is to let go
+	s = contested(t)
+	s.Keeper.Claims = true
+	for i := range 2 {
+		s.says("d1", stays(4, "d1"))
+		s.reaches(Segment{Router: "out"}, Segment{Router: "in", Reached: []string{"d3"}})
+		if i == 0 {
+			s.does(Unclaim{}, Tell{Kind: "contest", Text: "and the claim of d2 ends", Alarm: true})
+		} else {
+			s.does(Unclaim{}) // the keeper has not done it
+		}
+		s.pass(contestAgain)
+		s.does(Ask{To: "d1", Question: s.attests()}, probes("out", "in"))
+	}
+	s.Keeper.Claims = false
+	s.says("d1", stays(4, "d1"))
+	s.reaches(Segment{Router: "out"}, Segment{Router: "in", Reached: []string{"d3"}})
+	s.does()
+}
+
 func TestAnOwnerThatDoesNotAnswerIsAskedAgain(t *testing.T) {
 	s := contested(t)
 	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
@@ -309,6 +334,11 @@ func TestAnOwnerThatReachesNobodyWhereItsRivalDoesLetsGo(t *testing.T) {
 			s.says("d1", word)
 			if tt.letsGo {
 				s.does(Tell{Kind: "contest", Text: "it reaches nobody on a segment, and d1 does"}, Resign{})
+				s.is(Standby) // of which it is known that another owns it: the timer waits for who does
+				s.begun = nil
+				s.Keeper.Routers[1].Silent = true
+				s.look()
+				s.does(HoldTimer{surveyLimit}, Ask{To: "d1", Question: s.attests()}, Ask{To: "d3", Question: s.attests()}, probes("in"))
 				return
 			}
 			s.does(apart)

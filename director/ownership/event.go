@@ -133,6 +133,9 @@ type Grant struct {
 // Concede has the keeper give the group up to a claim that it may not have heard.
 type Concede struct{ ID uint64 }
 
+// Unclaim has the keeper go on with what it owns in the priority that its order has for it, and no more in that of a claim.
+type Unclaim struct{}
+
 // HoldTimer keeps the group from taking over by its timer for a while; 0 ends that.
 type HoldTimer struct{ For time.Duration }
 
@@ -170,6 +173,7 @@ func (Claim) action()     {}
 func (Verify) action()    {}
 func (Grant) action()     {}
 func (Concede) action()   {}
+func (Unclaim) action()   {}
 func (HoldTimer) action() {}
 func (Resign) action()    {}
 func (Renew) action()     {}

@@ -42,6 +42,7 @@ func (p Part) String() string { return [...]string{"absent", "fault", "standby",
 // Keeper is what the keeper of this host says of the group.
 type Keeper struct {
 	Part     Part
+	Claims   bool          // it owns the group by a claim, which has not ended
 	Interval time.Duration // of the configuration, or of the adverts that are heard, if that is shorter
 	Lifetime time.Duration // of addresses that nobody renews
 	Renewal  time.Duration // how long before the last advert they were renewed last, at most

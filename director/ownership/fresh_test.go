@@ -67,3 +67,43 @@ func TestAKeeperThatIsStartedDoesNotGoOnWhereAnotherReportsMeanwhileThatItOwns(t
 	s.done(Concede{}, Done{})
 	s.quiesces()
 }
+
+func TestAKeeperThatIsStartedOnAnotherSideDoesNotGoOnWhereTheSegmentIsWholeBeforeThat(t *testing.T) {
+	s := restarts(t)
+	s.says("d3", Attestation{Reaches: near})
+	sides := func(silent time.Duration) {
+		for i := range s.Members {
+			s.Members[i].Unreached = []time.Duration{silent, silent}
+		}
+	}
+	sides(GoneAfter)
+	apart := Attestation{Owns: true, Reaches: [][]string{{"d3"}, {"d3"}}}
+	for range 2 {
+		s.says("d1", apart)
+		s.pass(freshAgain - 1)
+		s.does()
+		s.pass(1)
+		s.does(askD1)
+	}
+	sides(0)
+	s.says("d1", Attestation{Owns: true, Reaches: near})
+	s.does(Concede{})
+	s.done(Concede{}, Done{})
+	s.quiesces()
+}
+
+func TestAKeeperThatIsStartedOnAnotherSideDoesNotAskForEver(t *testing.T) {
+	s := restarts(t)
+	s.says("d3", Attestation{Reaches: near})
+	for i := range s.Members {
+		s.Members[i].Unreached = []time.Duration{GoneAfter, GoneAfter}
+	}
+	asks := 0
+	for ; s.opened(askD1); asks++ {
+		s.says("d1", Attestation{Owns: true, Reaches: [][]string{{"d3"}, {"d3"}}})
+		s.pass(freshAgain)
+	}
+	if most := int(s.Keeper.Lifetime/freshAgain) + 1; asks > most || asks < most/2 {
+		t.Errorf("it asked %d times", asks)
+	}
+}

@@ -133,3 +133,30 @@ func TestWhoIsAskedBeforeItIsClaimedFromIsClaimedFromInTimeWhereItDoesNotAnswer(
 		t.Errorf("it is claimed from %v after its last advert, want %v", got, want)
 	}
 }
+
+// A claim ends the whole group elsewhere.
+func TestWhoReachesNobodyOnOneSegmentClaimsFromNoKernelOnAnother(t *testing.T) {
+	for name, tt := range map[string]struct {
+		out    Segment
+		claims bool
+	}{
+		"nobody":    {Segment{Router: "out"}, false},
+		"a gateway": {Segment{Router: "out", Gateway: true}, true},
+		"a member":  {Segment{Router: "out", Reached: []string{"d3"}}, true},
+	} {
+		t.Run("it reaches "+name, func(t *testing.T) {
+			s := newStory(t)
+			s.hushes("out", "in")
+			claimed := false
+			for begin := s.now; !claimed && s.now.Sub(begin) < 2*s.Keeper.Lifetime; s.pass(10 * time.Millisecond) {
+				for s.opened(Probe{}) {
+					s.reaches(tt.out, Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+				}
+				claimed = s.opened(claim)
+			}
+			if claimed != tt.claims {
+				t.Errorf("it claims: %v", claimed)
+			}
+		})
+	}
+}

@@ -67,3 +67,46 @@ func TestAMoveIsNotLostWhileTheKeeperSaysNothing(t *testing.T) {
 		})
 	}
 }
+
+// Who gave it up to another owner does not hear that one where adverts do not pass.
+func TestAMoveIsLostToWhomItWasConcededThoughNobodyIsHeard(t *testing.T) {
+	s := newStory(t)
+	s.claims()
+	s.takes()
+	s.done(claim, Done{})
+	s.done(told, Done{})
+	s.begun = nil
+	for i := range s.Keeper.Routers {
+		s.Keeper.Routers[i].Heard = ""
+	}
+	s.m.quiet.conceded = s.now
+	s.is(Standby)
+	if !s.opened(Propose{}) || plain(s.open[s.find(Propose{})].Action) != dropped(errLost.Error()) {
+		t.Fatalf("it does %+v", s.begun)
+	}
+}
+
+// The log will name whoever has claimed and told the owner: between the two that is settled.
+func TestAMoveCountsInAContestOnceTheOwnerIsTold(t *testing.T) {
+	s := newStory(t)
+	s.claims()
+	s.takes()
+	s.done(claim, Done{})
+	says := func(want Attestation) {
+		t.Helper()
+		s.begun = nil
+		s.asked("d1", Question{Kind: Attest, Epoch: 4, Named: "d1", Owns: true})
+		s.done(Verify{}, Done{OK: true})
+		r, ok := s.begun[len(s.begun)-1].(Reply)
+		if !ok || r.Word.Epoch != want.Epoch || r.Word.Named != want.Named || r.Word.Stays != want.Stays {
+			t.Errorf("it does %+v, want the word %+v", s.begun, want)
+		}
+	}
+	says(Attestation{Epoch: 4, Named: "d1"})
+	s.done(told, Done{})
+	says(Attestation{Epoch: 5, Named: "d2", Stays: true})
+	s.pass(MoveLimit) // its connections come no more: the log is told
+	says(Attestation{Epoch: 5, Named: "d2", Stays: true})
+	s.done(Propose{}, Done{Err: errLate})
+	says(Attestation{Epoch: 4, Named: "d1"})
+}

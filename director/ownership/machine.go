@@ -141,7 +141,8 @@ func (s *step) ask(to string, q Question, within time.Duration, then func(*step,
 
 // attests is the question what another knows of the group.
 func (s *step) attests() Question {
-	return Question{Kind: Attest, Epoch: s.Log.Epoch, Named: s.Log.Owner, Owns: s.Keeper.Part == Owner, Place: s.place()}
+	epoch, named := s.known()
+	return Question{Kind: Attest, Epoch: epoch, Named: named, Owns: s.Keeper.Part == Owner, Place: s.place()}
 }
 
 // survey asks members and the segments of routers, all at once. Then is called once with all that was said:

@@ -32,6 +32,8 @@ type quiet struct {
 	lived    time.Time // when it did
 	alone    time.Time // since when this director is cut off, while another could own the group and none does
 	relief   relief
+	cut      bool      // this director reaches nobody on some silent segment: it could not serve there
+	denies   []string  // who answered the last survey, and neither owns the group nor serves it here
 	half     time.Time // since when an owner that is silent serves on one segment of the group, and nobody on another
 	suspect  string    // the owner that was found cut off the last time
 	choice   *Guarding // what was decided last; nil: nothing is silent
@@ -125,6 +127,11 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		g.Choice = Hold
 	}
 	g = s.halved(s.waits(g), silent, all, segments)
+	s.quiet.denies = denials(words, segments)
+	s.quiet.cut = slices.ContainsFunc(silent, func(router string) bool {
+		seg, asked := segments[router]
+		return asked && len(seg.Reached) == 0 && !seg.Gateway
+	})
 	fresh := g.Choice != s.quiet.told
 	s.quiet.choice, s.quiet.told = &g, g.Choice
 	if fresh && g.Choice != Take {
@@ -364,8 +371,12 @@ func (s *step) speaksAgain(g *Guarding) bool {
 }
 
 // claimFrozen claims from an owner whose keeper is dead or frozen. Its kernel may answer for a while: so the addresses are
-// announced once more after that.
+// announced once more after that. Who could not serve on each segment leaves that to the timer, when the kernel answers no
+// more: the claim ends the whole group elsewhere.
 func (s *step) claimFrozen(owner string) {
+	if s.quiet.cut {
+		return
+	}
 	s.claimFor("the keeper of " + owner + " does not answer, and its kernel serves for a moment only")
 	s.after(s.Keeper.Renewal+2*beforeEnd, (*step).renew)
 }

@@ -3,6 +3,7 @@ package ownership
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -45,7 +46,7 @@ func (s *step) relieve(owner string) {
 	case first == "" && s.served(owner) == "":
 		s.serve(owner, owner+" is cut off, and no director is fit to succeed it")
 		return
-	case first == "" && late && s.elsewhere(s.served(owner)):
+	case first == "" && late && s.unserved(owner):
 		s.serve(owner, fmt.Sprintf("%s is cut off, and so is %s, which owns it too", owner, s.served(owner)))
 		return
 	default:
@@ -72,6 +73,31 @@ func (s *step) relieve(owner string) {
 			s.claimFor(owner + " is cut off on a segment")
 		}
 	})
+}
+
+// unserved reports whether nobody but the owner that is cut off serves here: who else owns the group by its report is
+// elsewhere, or its keeper does not answer and its kernel does not serve any more.
+func (s *step) unserved(owner string) bool {
+	all := append(s.owners(), s.served(owner))
+	return !slices.ContainsFunc(all, func(name string) bool {
+		m, _ := s.member(name)
+		denies := slices.Contains(s.quiet.denies, name) && !s.tookSince(m)
+		return name != "" && name != owner && !s.elsewhere(name) && !denies
+	})
+}
+
+// denials are the members that answered a survey and do not own the group, nor serve it on a segment that is silent here.
+func denials(words map[string]Attestation, segments map[string]Segment) []string {
+	var names []string
+	for name, word := range words {
+		serves := func(seg Segment) bool {
+			return seg.Serves == name || seg.Virtual && slices.Contains(seg.Reached, name)
+		}
+		if !word.Owns && !slices.ContainsFunc(slices.Collect(maps.Values(segments)), serves) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // elsewhere reports whether a member is not on the segment of a router that is silent here, or says nothing any more.

@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -42,5 +43,51 @@ func TestWhoMustNotOwnTheGroupRelievesNobody(t *testing.T) {
 				t.Errorf("it does after %v", after)
 			}
 		})
+	}
+}
+
+// Who else owns the group by its report serves here, unless it is elsewhere or has said since that it does not.
+func TestAnotherOwnerThatServesNobodyHereIsNotWaitedFor(t *testing.T) {
+	for name, tt := range map[string]struct {
+		edit     func(*story)
+		unserved bool
+	}{
+		"there is none":                      {func(*story) {}, true},
+		"it is here":                         {owned, false},
+		"it is elsewhere":                    {func(s *story) { owned(s); s.member("d3").Unreached = []time.Duration{0, GoneAfter} }, true},
+		"it is heard":                        {func(s *story) { s.Keeper.Routers[0].Heard = "d3" }, false},
+		"its keeper does not answer":         {func(s *story) { owned(s); s.m.quiet.denies = []string{"d3"} }, true},
+		"it has reported since it was asked": {func(s *story) { owned(s); s.m.quiet.denies, s.m.quiet.owned = []string{"d3"}, nil }, false},
+		"one is here, and one does not answer": {func(s *story) {
+			owned(s)
+			s.m.quiet.denies, s.m.quiet.owned = []string{"d3"}, []string{"d3", "d4"}
+			four := *s.member("d3")
+			four.Name = "d4"
+			s.Members = append(s.Members, four)
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			s.Keeper.Routers[1].Silent = true
+			tt.edit(s)
+			st := &step{Machine: s.m, Facts: s.Facts, now: s.now}
+			if got := st.unserved("d1"); got != tt.unserved {
+				t.Errorf("nobody else serves: %v", got)
+			}
+		})
+	}
+}
+
+func owned(s *story) { s.member("d3").Part, s.m.quiet.owned = Owner, []string{"d3"} }
+
+func TestWhoAnswersThatItOwnsNothingIsBelievedUnlessItsKernelServes(t *testing.T) {
+	words := map[string]Attestation{"owns": {Owns: true}, "frozen": {}, "serves": {}}
+	for name, seg := range map[string]Segment{
+		"its MAC":       {Serves: "serves", Reached: []string{"owns", "frozen", "serves"}},
+		"a virtual MAC": {Virtual: true, Reached: []string{"owns", "serves"}},
+	} {
+		if got := denials(words, map[string]Segment{"in": seg, "out": {}}); !slices.Equal(got, []string{"frozen"}) {
+			t.Errorf("by %s: %v", name, got)
+		}
 	}
 }

@@ -64,7 +64,8 @@ func (s *step) lookTaken() {
 	case t == nil || t.over || !t.claimed:
 	case s.Keeper.Part == Owner:
 		t.owned = true
-	case s.Keeper.Part == Standby && t.owned && s.hearsOwner(): // who hears nobody goes on in a moment, as after a stall
+	case s.Keeper.Part == Standby && t.owned && (s.hearsOwner() || s.now.Sub(s.quiet.conceded) < justConceded):
+		// Who hears nobody, and gave it up to nobody, goes on in a moment, as after a stall.
 		t.lost = true
 		s.endTake(t, errLost)
 	}

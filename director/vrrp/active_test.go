@@ -60,6 +60,27 @@ func TestActive(t *testing.T) {
 			r.expect(now+time.Second, Expired{}, "silent, advertise 100, "+taken, Active)
 		})
 	}
+	t.Run("who could not be asked keeps its addresses for a moment when a member wins, and for no stranger", func(t *testing.T) {
+		for _, member := range []bool{true, false} {
+			r := newRig(t, Config{Priority: 100})
+			now := r.active()
+			ev := heard("192.0.2.1", 101, time.Second)
+			ev.Member, ev.Unasked = member, true
+			if !member {
+				r.expect(now, ev, "release", Backup)
+				continue
+			}
+			r.expect(now, ev, "advertise 100, shorten", Backup)
+			r.expect(now+Linger, Expired{}, "release", Backup)
+		}
+	})
+	t.Run("who could not be asked loses to nobody worse", func(t *testing.T) {
+		r := newRig(t, Config{Priority: 100})
+		now := r.active()
+		ev := heard("192.0.2.1", 100, time.Second)
+		ev.Member, ev.Unasked = true, true
+		r.expect(now, ev, "advertise 100, announce", Active)
+	})
 	t.Run("V53 priority 0 is answered at once", func(t *testing.T) {
 		r := newRig(t, Config{Priority: 100})
 		now := r.active() + 400*time.Millisecond

@@ -17,7 +17,8 @@ func (m *Machine) contend(now time.Time, ev Received) []Action {
 		return []Action{Advertise{m.cfg.Priority}}
 	case m.loses(ev) || m.yields(now, ev):
 		reason := fmt.Sprintf("better advert from %v, priority %d over %d", ev.Source, ev.Priority, m.cfg.Priority)
-		actions := m.fall(now, reason, demote{linger: m.yields(now, ev), last: ev.Member && !m.yields(now, ev)})
+		yields := m.yields(now, ev)
+		actions := m.fall(now, reason, demote{linger: yields || ev.Member && ev.Unasked, last: ev.Member && !yields})
 		m.note(now, ev)
 		m.follow(now, ev.Interval)
 		return actions

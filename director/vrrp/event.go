@@ -64,6 +64,9 @@ type Received struct {
 	// Member says that the source is a director of the same cluster. A member is taken from by
 	// Claim, silence or priority 0, never because its priority is lower.
 	Member bool
+	// Unasked says that nobody could have asked this router to yield, since its control cannot be reached: a member
+	// that wins is taken for one to which a Yield was promised.
+	Unasked bool
 }
 
 // Expired says that a deadline has passed.

@@ -24,6 +24,7 @@ type Director struct {
 	AgentHCL   string      // further lines of the agent file
 	Env        []string    // of the agent, beside the host's
 	Binary     string      // path of quorate; "" is the binary under test
+	SlowDisk   *SlowDisk   // what the agent writes its data to, where that is to be slow
 	Heartbeat  string      // of Raft; "" is 1s: a guest is slow, and a busy machine's hosts share its cores
 }
 
@@ -102,7 +103,14 @@ func (d *Director) StartAgent(t T) *Process {
 	if len(d.Env) > 0 {
 		argv = append(append([]string{"env"}, d.Env...), argv...)
 	}
-	return d.Start("agent", argv...)
+	if d.SlowDisk == nil {
+		return d.Start("agent", argv...)
+	}
+	p, err := d.SlowDisk.start(d.Host, "agent", argv)
+	if err != nil {
+		t.Fatalf("lab: start the agent of %s: %v", d.Name, err)
+	}
+	return p
 }
 
 func (d *Director) binary() (string, error) {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // Traffic is a kind of packets on a wire, as an expression of nft's bridge family.
@@ -238,6 +239,14 @@ func (h *Host) Revive() {
 
 // fillerFile is what takes the room of a full disk.
 const fillerFile = ".filler"
+
+// ResizeDisk makes the host's data directory another size, as "16m". Only directors have a disk of their own.
+func (h *Host) ResizeDisk(size string) {
+	h.net.t.Helper()
+	if err := (mount{"tmpfs", h.DataDir(), "tmpfs", unix.MS_REMOUNT, "mode=755,size=" + size}).do(); err != nil {
+		h.net.t.Fatalf("lab: resize the disk of %s: %v", h.Name, err)
+	}
+}
 
 // FillDisk leaves no byte free for the host's data directory. Only directors have a disk of their own.
 func (h *Host) FillDisk() (undo func()) {

@@ -32,6 +32,7 @@ type Guest struct {
 	Env         []string          // added to the caller's environment
 	Memory      string            // of the guest, as "1536M", which is the default; only pages in use count
 	Share       map[string]string // host directory to guest directory, read-write; the rest is read-only
+	Disk        string            // a file with an ext4 file system, mounted at [Disk]; only where a guest is booted
 	Interactive bool              // give it the terminal
 	NeedsBinary bool              // build quorate, unless the environment names a binary
 	Timeout     time.Duration     // it is killed after this; 0 is what -test.timeout in Args asks for, or an hour, or none if interactive
@@ -50,7 +51,11 @@ type spec struct {
 	Interactive bool
 	Rows, Cols  uint16
 	Guest       bool
+	Disk        bool
 }
+
+// Disk is where a guest's own disk is mounted, if it has one.
+const Disk = "/run/disk"
 
 const defaultMemory = "1536M"
 
@@ -65,6 +70,9 @@ func Boot(ctx context.Context, g Guest) (int, error) {
 	}
 	return bootUML(ctx, g)
 }
+
+// BootGuest is [Boot] in a guest, whatever this machine's kernel has: it can be killed as a whole, by the end of ctx.
+func BootGuest(ctx context.Context, g Guest) (int, error) { return bootUML(ctx, g) }
 
 // BootHost is [Boot] without IPVS: the program runs in namespaces on the machine's own kernel, as root
 // or as an ordinary user; only where it may make no namespaces is a guest booted.
@@ -91,7 +99,7 @@ func hasIPVS() bool {
 // newSpec resolves what is the caller's in g, and writes it to dir for init.
 func (g Guest) newSpec(dir string, guest bool) (spec, error) {
 	s := spec{
-		Program: g.Program, Args: g.Args, Interactive: g.Interactive, Guest: guest,
+		Program: g.Program, Args: g.Args, Interactive: g.Interactive, Guest: guest, Disk: g.Disk != "",
 		Status: filepath.Join(dir, "status"), Share: map[string]string{},
 	}
 	var err error
@@ -202,6 +210,9 @@ func umlCommand(kernel, self, dir, memory string, g Guest) *exec.Cmd {
 		"mem=" + g.Memory, "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "ro", "init=" + self,
 		"con=null", "quiet", "loglevel=3", "panic=-1", "random.trust_cpu=on",
 		"uml_dir=" + dir + "/", "umid=guest", envSpec + "=" + dir + "/spec.json",
+	}
+	if g.Disk != "" {
+		args = append(args, "ubd0="+g.Disk)
 	}
 	if g.Interactive {
 		args = append(args, "con0=fd:0,fd:1")

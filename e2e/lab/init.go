@@ -140,12 +140,29 @@ func (s spec) setupGuest() error {
 			return err
 		}
 	}
+	if err := s.mountDisk(); err != nil {
+		return err
+	}
 	for from, to := range s.Share {
 		if err := (mount{"none", to, "hostfs", 0, from}).do(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mountDisk mounts the guest's own disk, if it has one.
+func (s spec) mountDisk() error {
+	if !s.Disk {
+		return nil
+	}
+	if err := modprobe("ext4"); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(Disk, 0o755); err != nil {
+		return err
+	}
+	return mount{"/dev/ubda", Disk, "ext4", 0, ""}.do()
 }
 
 // kmodDir is where modprobe finds the guest's modules; many machines have no /lib/modules to put them.

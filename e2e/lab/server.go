@@ -298,6 +298,8 @@ func runChild(role string) {
 		err = withOrder(runConnections)
 	case roleSystemd:
 		err = withOrder(runSystemd)
+	case roleHeld:
+		err = withOrder(runHeld)
 	default:
 		err = fmt.Errorf("no such program")
 	}

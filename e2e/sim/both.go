@@ -36,8 +36,8 @@ func (x *watch) mute(a, b *host) bool {
 }
 
 // untold reports whether a host whose keeper does not run was not heard by another until it stopped, or the other took
-// over before it could miss an advert, as the log wanted: then nobody can know when its kernel lets the addresses go, but that it is within
-// their lifetime.
+// over before it could miss an advert, as the log wanted, or it ended before its kernel had done what it was asked to when it gave them
+// up: then nobody can know when its kernel lets the addresses go, but that it is within their lifetime.
 func (x *watch) untold(h, by *host) bool {
 	q, took := x.quiet[h.index], x.owns[by.index]
 	if !q.is {
@@ -49,6 +49,9 @@ func (x *watch) untold(h, by *host) bool {
 		}
 	}
 	if took.is && x.asleep[by.index][h.index] {
+		return true
+	}
+	if lost := x.owns[h.index]; !lost.is && q.at >= lost.at && q.at-lost.at < slowestKernel {
 		return true
 	}
 	wanted := x.wants[by.index]

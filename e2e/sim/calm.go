@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"time"
+
 	"github.com/quorate/quorate/director/vrrp"
 	"github.com/quorate/quorate/fsm"
 )
@@ -27,6 +29,13 @@ func (x *watch) isAble(h *host) bool {
 	return true
 }
 
+// How long the answer of a segment and of another agent may take for a host to be calm: those who look wait for no more, or
+// for little.
+const (
+	slowAnswer = 200 * time.Millisecond
+	slowAgent  = 300 * time.Millisecond
+)
+
 // isCalm reports whether nothing is wrong with a host and its connections, and nobody has asked it to own
 // nothing. That VRRP does not pass is nothing that is wrong with it: its agent and its kernel are there to ask.
 func (x *watch) isCalm(h *host) bool {
@@ -34,7 +43,7 @@ func (x *watch) isCalm(h *host) bool {
 	if !x.isAble(h) || !h.controlling.runs() || h.control.leaving || w.asks > 0 || h.control.status == nil {
 		return false
 	}
-	if m := w.newest().Members[h.name]; m.Draining {
+	if m := w.newest().Members[h.name]; m.Draining || 2*w.slow >= slowAgent {
 		return false
 	}
 	for _, o := range w.hosts {
@@ -51,7 +60,7 @@ func (x *watch) isCalm(h *host) bool {
 		}
 	}
 	for _, r := range w.routers {
-		if !w.both(r.on, arpKind, h.index, client) {
+		if !w.both(r.on, arpKind, h.index, client) || 2*w.wires[r.on].delay[h.index][client] >= slowAnswer {
 			return false
 		}
 	}

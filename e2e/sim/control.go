@@ -79,6 +79,7 @@ type keyed struct {
 type groupStatus struct {
 	state   string
 	part    ownership.Part
+	claims  bool
 	epoch   uint64 // of the order
 	reason  string
 	routers []routerStatus
@@ -330,8 +331,13 @@ func (c *control) giveOrders() {
 }
 
 func (c *control) give(o orders.Order) {
-	k := c.h.keeper
-	k.call(func(now time.Time) { k.set(now, o, nil) })
+	k, life := c.h.keeper, c.h.controlling.life
+	k.call(func(now time.Time) {
+		if k.life != life {
+			k.life, k.came = life, k.w.now
+		}
+		k.set(now, o, nil)
+	})
 }
 
 // tell has control know what the keeper says.
@@ -342,7 +348,7 @@ func (k *keeper) tell() {
 	}
 	status := make([]groupStatus, len(k.groups))
 	for i, g := range k.groups {
-		s := groupStatus{epoch: g.spec.Epoch, state: g.machine.State().String(), reason: g.machine.Reason()}
+		s := groupStatus{epoch: g.spec.Epoch, claims: g.claimed, state: g.machine.State().String(), reason: g.machine.Reason()}
 		if k.w.without(Epoch) {
 			s.epoch = math.MaxUint64
 		}

@@ -7,7 +7,7 @@
 // A scenario is drawn from its seed: two to five directors and maybe a witness, one router or a pair that moves
 // as one, adverts each second or ten times that, the cluster's traffic on a wire of its own or on a segment.
 // Nothing happens for a while, then three to eight things go wrong within a minute or two, then all heals, and it
-// must settle and stay so. [Run] plays it; the same seed gives the same trace to the byte. A failing seed is
+// must settle and stay so. In each sixteenth the owner is cut off besides, and comes back with a log of before. [Run] plays it; the same seed gives the same trace to the byte. A failing seed is
 // replayed by
 //
 //	make sim SEED=17
@@ -24,7 +24,8 @@
 //     every segment until it fell silent, or it fell silent between two of them and the other, to which the log
 //     wanted the group to move, took over before the next was missed, half an interval after it is due, or its
 //     machine did not answer on every segment when the other took over, which was rightly done for the dark one, or
-//     the other's control had just been started and had asked nobody yet, the lifetime of its addresses is added:
+//     the other's control had just been started and had asked nobody yet, or it fell silent before its kernel had done what
+//     it was asked to when it gave the address up, the lifetime of its addresses is added:
 //     nobody can know how much of it is left. Delays of the cluster's traffic are added four times.
 //  2. Somebody answers. While a director could, a client on the segment has an answer within the bound. One could
 //     that has a port with carrier on every segment of the group, a machine and a keeper that run (and for a pair,
@@ -35,10 +36,10 @@
 //  3. A group is not split: no host has one address of a pair and not the other for longer than a yield lingers.
 //     Where its keeper does not run, each ends at a time of its own, for a renewal at most: nobody is there who could
 //     end both.
-//  4. No needless move. A host on which nothing was wrong for twelve seconds, with which all agents that live were in
-//     touch, and of which nobody asked anything, does not lose what it has owned for five, and is not taken from by
-//     who hears it, or could ask it. Nor does the log want it to move, but by its policy. That VRRP alone does not
-//     pass is nothing that is wrong.
+//  4. No needless move. A host on which nothing was wrong for twelve seconds, which answers on its segments within
+//     200 ms, with which all agents that live were in touch, in 300 ms there and back, and of which nobody asked
+//     anything, does not lose what it has owned for five, and is not taken from by who hears it, or could ask it. Nor
+//     does the log want it to move, but by its policy. That VRRP alone does not pass is nothing that is wrong.
 //  5. Every decision has a reason: each change of state, each command, each thing that people are told.
 //  6. Make before break: while the log wants a group to move between two that are well, and one of the two serves it
 //     and is Active, or was until it lingered, somebody answers all the time. A third that serves it, cut off from

@@ -62,7 +62,7 @@ func (g *owning) facts() ownership.Facts {
 			shortest, longest = min(shortest, r.every), max(longest, r.every)
 		}
 	}
-	f.Keeper = ownership.Keeper{Part: own.part, Interval: shortest, Lifetime: orders.Lifetime(longest), Renewal: orders.Renewal(longest)}
+	f.Keeper = ownership.Keeper{Part: own.part, Claims: own.claims, Interval: shortest, Lifetime: orders.Lifetime(longest), Renewal: orders.Renewal(longest)}
 	s := &c.scratch
 	s.members, s.routers, s.unreached = s.members[:0], s.routers[:0], s.unreached[:0]
 	j := 0
@@ -154,6 +154,12 @@ func (g *owning) carry(a ownership.Action) {
 		g.keep(a.ID, is(vrrp.Yield{Wait: a.Wait}))
 	case ownership.Concede:
 		g.keep(a.ID, is(vrrp.Concede{}))
+	case ownership.Unclaim:
+		g.w.say(g.h.name, "ends its claim", g.name, "")
+		g.order(0, patience, func(k *keeper, now time.Time, own *keptGroup, back func(ownership.Done)) {
+			k.unclaim(now, own)
+			back(ownership.Done{})
+		})
 	case ownership.HoldTimer:
 		if !g.w.without(Hold) {
 			g.keep(0, func(now time.Time) vrrp.Event { return vrrp.Hold{Until: now.Add(a.For)} })
@@ -379,7 +385,7 @@ func (g *owning) claim(a ownership.Claim) {
 			back(ownership.Done{Err: errors.New("it cannot work here")})
 			return
 		}
-		own.claimed, k.changed = true, true
+		own.claimed, own.claimEnds, k.changed = true, k.w.now+orders.ClaimLasts, true
 		k.carry(now, own, own.machine.Step(now, "", vrrp.Claim{Priority: a.Priority}))
 		own.claims = append(own.claims, &claim{slices.Clone(own.routers), func(err error) { back(ownership.Done{Err: err}) }})
 	})

@@ -26,6 +26,8 @@ type keeper struct {
 	called  time.Duration // when the kernel was called last
 	takes   time.Duration // and how long it took
 	packet  vrrp.Packet
+	life    int           // of the control process that has given an order
+	came    time.Duration // when it did first
 }
 
 // keptGroup is a group of the order with its machine.
@@ -36,6 +38,8 @@ type keptGroup struct {
 	claimed bool
 	claims  []*claim
 	reason  string
+
+	claimEnds time.Duration // when a claim ends by itself
 }
 
 // keptRouter is a router of a group, and what the worker has done for it.
@@ -76,18 +80,6 @@ type datagram struct {
 	addresses []netip.Addr
 }
 
-// kernelTakes is how long the kernel takes to add or remove addresses: all that is asked at one time goes into
-// one call.
-func (k *keeper) kernelTakes() time.Duration {
-	if k.called != k.w.now || k.takes == 0 {
-		k.called, k.takes = k.w.now, k.w.chance.between(100*time.Microsecond, time.Millisecond)
-		if k.w.chance.one(4) {
-			k.takes = k.w.chance.between(time.Millisecond, 10*time.Millisecond)
-		}
-	}
-	return k.takes
-}
-
 // rounds are the times of the announcements of a new owner; after them it announces each refresh.
 var rounds = [...]time.Duration{
 	0, 200 * time.Millisecond, 400 * time.Millisecond, 600 * time.Millisecond, 800 * time.Millisecond,
@@ -115,6 +107,14 @@ func (g *keptGroup) find(router string) *keptRouter {
 		}
 	}
 	return nil
+}
+
+// interval is that of a group's adverts as the keeper was told last.
+func (k *keeper) interval(group string) time.Duration {
+	if g := k.group(group); g != nil && len(g.spec.Routers) > 0 {
+		return g.spec.Routers[0].Interval
+	}
+	return 0
 }
 
 // turn is one turn of the loop. Do may be nil.
@@ -180,6 +180,9 @@ func (k *keeper) deadline() time.Duration {
 		if d := g.machine.Deadline(); !d.IsZero() {
 			take(k.w.at(d))
 		}
+		if g.claimed {
+			take(g.claimEnds)
+		}
 		for _, r := range g.routers {
 			if r.added {
 				take(r.renewAt())
@@ -227,6 +230,10 @@ func (k *keeper) expire(now time.Time) {
 			}
 			k.carry(now, g, g.machine.Step(now, "", vrrp.Expired{}))
 		}
+		if g.claimed && k.w.now >= g.claimEnds {
+			k.w.say(k.h.name, "a claim ends", g.spec.Name, "")
+			k.unclaim(now, g)
+		}
 	}
 }
 
@@ -263,7 +270,13 @@ func (k *keeper) hear(now time.Time, d datagram) {
 		k.changed = true
 	}
 	r.silent = false
+	ev.Unasked = !k.askable()
 	k.carry(now, g, g.machine.Step(now, r.name, ev))
+}
+
+// askable reports whether a control is there that the others can have reached, as the keeper's asked does.
+func (k *keeper) askable() bool {
+	return k.h.controlling.alive && k.life == k.h.controlling.life && k.w.now-k.came >= orders.Askable
 }
 
 // at returns a router of the order, nil if it is not in it.
@@ -325,8 +338,13 @@ func (k *keeper) became(now time.Time, g *keptGroup, b vrrp.Became) {
 		r.hushed = true
 	}
 	g.answer(lost{b.Reason})
+	k.unclaim(now, g)
+}
+
+// unclaim ends a claim: back to the priority of the order.
+func (k *keeper) unclaim(now time.Time, g *keptGroup) {
 	if g.claimed {
-		g.claimed = false
+		g.claimed, k.changed = false, true
 		k.carry(now, g, g.machine.Step(now, "", g.setPriority(g.spec.Priority)))
 	}
 }

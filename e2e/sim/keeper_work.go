@@ -8,6 +8,21 @@ import (
 	"github.com/quorate/quorate/director/vrrp"
 )
 
+// slowestKernel is how long the kernel takes at most.
+const slowestKernel = 10 * time.Millisecond
+
+// kernelTakes is how long the kernel takes to add or remove addresses: all that is asked at one time goes into
+// one call.
+func (k *keeper) kernelTakes() time.Duration {
+	if k.called != k.w.now || k.takes == 0 {
+		k.called, k.takes = k.w.now, k.w.chance.between(100*time.Microsecond, time.Millisecond)
+		if k.w.chance.one(4) {
+			k.takes = k.w.chance.between(time.Millisecond, slowestKernel)
+		}
+	}
+	return k.takes
+}
+
 // add asks the worker for a router's addresses.
 func (k *keeper) add(r *keptRouter) {
 	r.adding++

@@ -80,7 +80,7 @@ func (c *control) raft() {
 	if w.now-max(n.contact, c.since) < n.timeout {
 		return
 	}
-	var votes []*node
+	var votes []*control
 	for _, h := range w.hosts {
 		if !w.touches(c.h.index, h.index) {
 			continue
@@ -89,7 +89,7 @@ func (c *control) raft() {
 		if h != c.h && (o.leads && w.now-o.quorum < lease || w.now-o.contact < heartbeat) || o.has > n.has {
 			continue
 		}
-		votes = append(votes, o)
+		votes = append(votes, h.control)
 	}
 	n.timeout = w.chance.between(electionLow, electionHigh)
 	if len(votes) < w.majority() {
@@ -102,7 +102,10 @@ func (c *control) raft() {
 	n.pending = 0
 	c.placer = newPlacer(w, c.h.name)
 	for _, o := range votes {
-		o.contact, o.term = w.now, n.term // and votes for no other now, nor takes an entry of the one before
+		if o != c && o.node.leads { // in an old term, which it has not heard of
+			o.follow()
+		}
+		o.node.contact, o.node.term = w.now, n.term // and votes for no other now, nor takes an entry of the one before
 	}
 	c.learn(n.has)
 	w.say(c.h.name, "leads", "", "")

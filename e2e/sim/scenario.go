@@ -41,6 +41,9 @@ func Run(seed uint64, without Mutant, out io.Writer) Result {
 	w.say("layout", fmt.Sprintf("%+v", l), "", "")
 	p := plan{w: w, chance: c}
 	heal := p.draw()
+	if seed%16 == 5 {
+		heal = p.behind(newChance(seed ^ 0x626568696e64))
+	}
 	w.run(heal + settled)
 	if w.watch.broken == nil {
 		w.watch.settle()
@@ -129,6 +132,40 @@ func (p *plan) begin(at, lasts time.Duration, which int) {
 	})
 }
 
+// behind has an owner that is cut off come back with a log of before, while no adverts pass: it is told that another was
+// named since, or goes on. It draws from a chance of its own, so that all else of the scenario is as it would be.
+func (p *plan) behind(c chance) (heal time.Duration) {
+	w, at, cut := p.w, warm+c.between(0, 10*time.Second), c.between(6*time.Second, 10*time.Second)
+	lasts := cut + c.between(5*time.Second, 10*time.Second)
+	w.after(at-w.now, func() {
+		h := p.owner()
+		if h == nil {
+			return
+		}
+		fs := []fault{w.slowDisk(h, c.between(1500*time.Millisecond, 3*time.Second))}
+		for _, r := range w.routers {
+			fs = append(fs, w.losesAll(r.on, vrrpKind))
+		}
+		for _, f := range fs {
+			p.names = append(p.names, f.name)
+			w.inject(w.now, lasts, f)
+		}
+		w.inject(w.now, cut, w.isolates(h))
+	})
+	p.heal = max(p.heal, at+lasts)
+	return p.heal
+}
+
+// owner is who has the first address, nil for nobody.
+func (p *plan) owner() *host {
+	for _, h := range p.w.hosts {
+		if h.kernel.has(0) {
+			return h
+		}
+	}
+	return nil
+}
+
 // victim is the host that a fault hits.
 func (p *plan) victim() *host {
 	w := p.w
@@ -136,10 +173,8 @@ func (p *plan) victim() *host {
 	if p.chance.one(2) {
 		return h
 	}
-	for _, o := range w.hosts {
-		if o.kernel.has(0) {
-			return o
-		}
+	if o := p.owner(); o != nil {
+		return o
 	}
 	return h
 }

@@ -292,6 +292,7 @@ func (x *watch) takes(h *host, group, why string) {
 		case !x.wasCalm(o), o.control.applied != h.control.applied: // their priorities may be the same by chance
 		case why == "claim" && x.claims[h.index] < x.owns[o.index].at: // nobody had it when it was decided
 		case w.now-x.owns[o.index].at < w.interval && !x.calm[h.index].is: // its keeper may have an order of old
+		case h.keeper.interval(group) < w.intervalOf(w.newest(), group): // it listened for as long as it knew of
 		case w.now-x.owns[o.index].at < time.Millisecond: // its advert is on the way
 			x.tie(h, o, group, why)
 		case clear.is && w.now-clear.at > 5*w.interval:

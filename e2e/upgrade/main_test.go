@@ -35,16 +35,16 @@ func TestTheLevelIsRaisedByItself(t *testing.T) {
 	d.Binary, d.AgentHCL = u.older, "raise_level_after = \"20s\"\n"
 	u.a.Cluster(t)
 	u.restart(d, u.newer)
-	if out := u.must(d, "upgrade", "status"); !strings.Contains(out, "cluster at feature level 1\n") || !strings.Contains(out, "edits without a file") {
+	if out := u.must(d, "upgrade", "status"); !strings.Contains(out, fmt.Sprintf("cluster at feature level %d\n", olderLevel)) || !strings.Contains(out, "quorate key rotate gossip") {
 		t.Errorf("upgrade status before: %s", out)
 	}
 	u.eventually("the level is raised", func() error {
-		if st, err := d.Status(); err != nil || st.FeatureLevel != 2 {
+		if st, err := d.Status(); err != nil || st.FeatureLevel != newerLevel {
 			return fmt.Errorf("level %d: %w", st.FeatureLevel, err)
 		}
 		return nil
 	})
-	if out, want := u.must(d, "events"), "the cluster is at feature level 2, was at 1: asked for by d1, since every member has supported it for 20s"; !strings.Contains(out, want) {
+	if out, want := u.must(d, "events"), fmt.Sprintf("the cluster is at feature level %d, was at %d: asked for by d1, since every member has supported it for 20s", newerLevel, olderLevel); !strings.Contains(out, want) {
 		t.Errorf("no event %q in\n%s", want, out)
 	}
 }

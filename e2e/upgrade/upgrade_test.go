@@ -12,19 +12,30 @@ import (
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/e2e/lab"
 	"github.com/quorate/quorate/e2e/proof"
+	"github.com/quorate/quorate/fsm"
 )
+
+// The feature levels of the older and of the newer version.
+const (
+	newerLevel = fsm.Newest
+	olderLevel = newerLevel - 1
+)
+
+// lacks is why what the newer level brings is refused before it.
+var lacks = fmt.Sprintf("feature level %d, and this needs %d", olderLevel, newerLevel)
 
 // servers is how many real servers the file has.
 const servers = 6
 
-// file is a configuration with a weight that tells it from others. It has something of all that level 1 knows, so that
-// a field that a version drops is missed. Its checks are rare: a guest has one slow processor.
+// file is a configuration with a weight that tells it from others. It has something of all that the older version knows, so
+// that a field that a version drops is missed. Its checks are rare: a guest has one slow processor.
 func file(weight int) string {
 	return strings.NewReplacer(
 		`interval = "1s"`, `interval = "3s"`, `timeout  = "500ms"`, `timeout  = "2900ms"`,
 		`"192.168.2.11:80" { weight = 1 }`, fmt.Sprintf(`"192.168.2.11:80" { weight = %d }`, weight),
 		`sync_group "gateway" { routers = ["outside", "inside"] }`, `sync_group "gateway" {
   routers = ["outside", "inside"]
+  on_segment_cut = "one"
   prefer "load" { score = 5 }
 }
 track "file" "load" {
@@ -70,20 +81,21 @@ func prove(t lab.T, older, newer, mutant string) {
 	}
 	u.a.Cluster(t)
 	u.change(u.a.Directors[1])
-	u.whole("at the older version", 1)
+	u.whole("at the older version", olderLevel)
 	seen := watch(t, u.a)
 	client := u.a.Client.Requests(lab.Requests{To: lab.OuterVIP + ":80", Rate: 20, Timeout: 10 * time.Second, Limit: time.Hour})
 	t.Cleanup(client.Stop)
 
 	leader, first, second := u.parts()
 	u.replace(first, newer)
-	u.refused(first, "feature level 1, and this needs 2", "apply", first.WriteFile("cluster.hcl", file(u.weight+1)), "--yes", "-m", "why")
-	u.refused(first, leader.Name+" (version 1.0) supports 1", "upgrade", "finish")
+	old := fmt.Sprintf("%s (version 1.0) supports %d", leader.Name, olderLevel)
+	u.refused(first, lacks, "key", "rotate", "gossip")
+	u.refused(first, old, "upgrade", "finish")
 	u.replace(second, newer)
 	u.replace(leader, newer)
-	u.refused(leader, "from feature level 2 on, and the cluster is at 1", "set", "server", "web", "192.168.2.12:80", "weight=9")
+	u.refused(leader, lacks, "key", "rotate", "gossip")
 	u.replace(leader, older)
-	u.refused(first, leader.Name+" (version 1.0) supports 1", "upgrade", "finish")
+	u.refused(first, old, "upgrade", "finish")
 	u.next(first, leader)
 
 	u.finish(second)
@@ -134,10 +146,10 @@ func (u *upgrade) replace(d *lab.Director, program string) {
 	u.must(o, "drain", "director", d.Name)
 	u.restart(d, program)
 	u.change(o)
-	u.whole("with "+d.Name+" out", 1)
+	u.whole("with "+d.Name+" out", olderLevel)
 	u.must(o, "enable", "director", d.Name)
 	u.change(d)
-	u.whole("with "+d.Name+" in", 1)
+	u.whole("with "+d.Name+" in", olderLevel)
 }
 
 // restart stops a director's agent, keeper and all, and starts another program in its place.
@@ -186,22 +198,27 @@ func (u *upgrade) next(from, left *lab.Director) {
 		u.t.Fatalf("upgrade next: %v", err)
 	}
 	u.change(left)
-	u.whole("after `upgrade next`", 1)
+	u.whole("after `upgrade next`", olderLevel)
 }
 
 // finish raises the level, uses what begins with it, and holds that all have it.
 func (u *upgrade) finish(d *lab.Director) {
 	u.t.Helper()
 	out := u.must(d, "upgrade", "finish")
-	if !strings.Contains(out, "at feature level 2") {
+	if !strings.Contains(out, fmt.Sprint("at feature level ", newerLevel)) {
 		u.t.Errorf("upgrade finish: %s", out)
 	}
-	u.weight++
-	u.must(d, "apply", d.WriteFile("cluster.hcl", file(u.weight)), "--yes", "-m", "the first of level 2")
-	u.whole("at the newer level", 2)
+	u.change(d)
+	before := u.must(d, "key", "status")
+	u.must(d, "key", "rotate", "gossip")
+	u.whole("at the newer level", newerLevel)
+	after := u.must(d, "key", "status")
+	if after == before || strings.Contains(after, "still taken") {
+		u.t.Errorf("the gossip key was not rotated: before %s, after %s", before, after)
+	}
 	for _, d := range u.a.Directors {
-		if out := u.must(d, "history"); !strings.Contains(out, "the first of level 2") {
-			u.t.Errorf("history on %s: %s", d.Name, out)
+		if out := u.must(d, "key", "status"); out != after {
+			u.t.Errorf("keys as %s sees them: %s, want %s", d.Name, out, after)
 		}
 	}
 }
@@ -228,7 +245,7 @@ func (u *upgrade) noWayBack(d *lab.Director) {
 		return nil
 	})
 	log, err := os.ReadFile(d.LogFile("agent"))
-	if want := "the cluster is at feature level 2, and this binary supports 1 to 1: install a version that fits"; err != nil || !strings.Contains(string(log), want) {
+	if want := fmt.Sprintf("the cluster is at feature level %d, and this binary supports 1 to %d: install a version that fits", newerLevel, olderLevel); err != nil || !strings.Contains(string(log), want) {
 		u.t.Errorf("the older version does not say why it refuses: %v\n%s", err, log)
 	}
 }
@@ -247,7 +264,7 @@ func (u *upgrade) change(d *lab.Director) {
 
 // whole waits until all directors are ready, have the same state, the same table and the configuration as it was
 // applied, every field of it.
-func (u *upgrade) whole(when string, level uint64) {
+func (u *upgrade) whole(when string, level int) {
 	u.t.Helper()
 	u.eventually("all are ready "+when, u.ready)
 	weight := fmt.Sprintf("-r 192.168.2.11:80 -m -w %d", u.weight)
@@ -259,7 +276,7 @@ func (u *upgrade) whole(when string, level uint64) {
 	})
 	for _, d := range u.a.Directors {
 		st, err := d.Status()
-		if err != nil || st.FeatureLevel != level {
+		if err != nil || st.FeatureLevel != uint64(level) {
 			u.t.Errorf("%s: level %d on %s, want %d: %v", when, st.FeatureLevel, d.Name, level, err)
 		}
 		path := d.WriteFile("cluster.hcl", file(u.weight))

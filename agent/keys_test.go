@@ -1,0 +1,104 @@
+package agent
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/fsm"
+)
+
+func TestARotationIsToldUntilItIsOver(t *testing.T) {
+	a, _ := alone(t, nodeConfig(t, "d1", fsm.LevelKeys))
+	before, err := a.Keys(t.Context())
+	if err != nil || len(before) != 2 || before[0].UnderWay || before[0].Present == "" {
+		t.Fatalf("before: %+v, %v", before, err)
+	}
+	var said []string
+	say := func(step string) { said = append(said, step) }
+	if err := a.RotateKey(t.Context(), api.RotateRequest{What: fsm.RotatesGossip}, say); err != nil {
+		t.Fatal(err)
+	}
+	after, err := a.Keys(t.Context())
+	if err != nil || after[0].UnderWay || after[0].Present == before[0].Present {
+		t.Fatalf("after: %+v, was %+v, %v", after, before, err)
+	}
+	if want := "every director uses " + after[0].Present + " alone"; !slices.Contains(said, want) {
+		t.Errorf("it says %q, want %q", said, want)
+	}
+	if k, err := a.FinishRotation(t.Context(), api.FinishRotationRequest{What: fsm.RotatesGossip}); err != nil || k.Present != after[0].Present {
+		t.Errorf("the end of what is over: %+v, %v", k, err)
+	}
+	for _, err := range []error{
+		a.RotateKey(t.Context(), api.RotateRequest{What: "all"}, say),
+		func() error {
+			_, err := a.FinishRotation(t.Context(), api.FinishRotationRequest{What: "all"})
+			return err
+		}(),
+	} {
+		if err == nil || !strings.Contains(err.Error(), fsm.RotatesGossip) {
+			t.Errorf("something else: %v", err)
+		}
+	}
+}
+
+func TestARotationNeedsItsLevel(t *testing.T) {
+	a, _ := alone(t, nodeConfig(t, "d1", fsm.LevelKeys-1))
+	if err := a.RotateKey(t.Context(), api.RotateRequest{What: fsm.RotatesGossip}, func(string) {}); !errors.Is(err, fsm.ErrLevel) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestARotationOfTheCAWaitsForWhatEndsWithIt(t *testing.T) {
+	a, s := alone(t, nodeConfig(t, "d1", fsm.LevelKeys))
+	_, csr, err := api.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.CreateCertificate(t.Context(), api.CertificateRequest{Name: "ann", Role: "viewer", Lifetime: time.Hour, CSR: csr}); err != nil {
+		t.Fatal(err)
+	}
+	before, err := a.Tokens(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said []string
+	if err := a.RotateKey(t.Context(), api.RotateRequest{What: fsm.RotatesCA}, func(step string) { said = append(said, step) }); err != nil {
+		t.Fatal(err)
+	}
+	if last := said[len(said)-1]; !strings.Contains(last, before[0].CA+" is taken as long as certificates of people and programs end with it (1), and tokens (0)") {
+		t.Errorf("it says %q", said)
+	}
+	ks, err := a.Keys(t.Context())
+	if err != nil || ks[1].Former != before[0].CA || ks[1].Certificates != 1 || ks[1].Tokens != 0 || len(ks[1].WaitsFor) != 1 {
+		t.Errorf("%+v, %v", ks, err)
+	}
+	if _, err := a.FinishRotation(t.Context(), api.FinishRotationRequest{What: fsm.RotatesCA}); !errors.Is(err, cluster.ErrKeyInUse) {
+		t.Errorf("finished without a word: %v", err)
+	}
+	k, err := a.FinishRotation(t.Context(), api.FinishRotationRequest{What: fsm.RotatesCA, Ending: true})
+	if err != nil || k.UnderWay || k.Present == before[0].CA {
+		t.Errorf("finished: %+v, %v", k, err)
+	}
+	if left, err := a.Tokens(t.Context()); err != nil || len(left) != 0 {
+		t.Errorf("left: %+v, %v", left, err)
+	}
+	secrets := s.node.State().Secrets()
+	shown, err := json.Marshal([]any{ks, k, before, said})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range [][]byte{secrets.CAKey, secrets.GossipKey} {
+		if len(secret) == 0 || bytes.Contains(shown, secret) || strings.Contains(string(shown), base64.StdEncoding.EncodeToString(secret)) || strings.Contains(string(shown), hex.EncodeToString(secret)) {
+			t.Errorf("a key is shown, or there is none: %s", shown)
+		}
+	}
+}

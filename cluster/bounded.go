@@ -1,0 +1,86 @@
+package cluster
+
+import (
+	"net"
+	"sync"
+
+	"github.com/hashicorp/memberlist"
+)
+
+// boundedGossip is memberlist's own transport with a bound on the connections that come in: memberlist takes any number,
+// and reads from each before it knows whose it is.
+type boundedGossip struct {
+	*memberlist.NetTransport
+
+	strangers *strangers
+	streams   chan net.Conn
+	done      chan struct{} // closed when nobody reads streams any more
+	stopped   chan struct{} // and when nothing comes in
+	once      sync.Once
+}
+
+func newBoundedGossip(c *memberlist.Config, s *strangers) (*boundedGossip, error) {
+	t, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{BindAddrs: []string{c.BindAddr}, BindPort: c.BindPort, Logger: c.Logger})
+	if err != nil {
+		return nil, err
+	}
+	b := &boundedGossip{NetTransport: t, strangers: s, streams: make(chan net.Conn), done: make(chan struct{}), stopped: make(chan struct{})}
+	go b.run()
+	return b, nil
+}
+
+// run passes on what comes in. At the end it goes on taking until memberlist's listener, which waits for that, has ended.
+func (b *boundedGossip) run() {
+	for {
+		select {
+		case <-b.stopped:
+			return
+		case c := <-b.NetTransport.StreamCh():
+			leave, ok := b.strangers.enter(c.RemoteAddr())
+			if !ok {
+				abort(c)
+				continue
+			}
+			select {
+			case b.streams <- &placed{c, leave}:
+			case <-b.done:
+				_ = c.Close() // nobody will
+				leave()
+			}
+		}
+	}
+}
+
+// StreamCh implements [memberlist.Transport].
+func (b *boundedGossip) StreamCh() <-chan net.Conn { return b.streams }
+
+// Shutdown implements [memberlist.Transport].
+func (b *boundedGossip) Shutdown() error {
+	var err error
+	b.once.Do(func() {
+		close(b.done)
+		err = b.NetTransport.Shutdown()
+		close(b.stopped)
+	})
+	return err
+}
+
+// placed is a connection that gives its place back when it is closed.
+type placed struct {
+	net.Conn
+	leave func()
+}
+
+// Close implements [net.Conn].
+func (p *placed) Close() error {
+	p.leave()
+	return p.Conn.Close()
+}
+
+// abort closes a connection so that nothing is left of it here.
+func abort(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // then it lingers a little
+	}
+	_ = c.Close() // it is of no use to anybody
+}

@@ -1,0 +1,238 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// corrupt puts a state into a node that is another than what it has applied. The sum that was kept stays, as when a
+// byte flips, unless it is sealed: then it is as if this node had applied an entry otherwise.
+func corrupt(m *machine, sealed bool) {
+	m.applying.Lock()
+	defer m.applying.Unlock()
+	bad := *m.state.Load()
+	bad.Config.Services = maps.Clone(bad.Config.Services)
+	web := bad.Config.Services["web"]
+	web.Servers = slices.Clone(web.Servers)
+	web.Servers[0].Weight ^= 4
+	bad.Config.Services["web"] = web
+	if sealed {
+		bad = bad.Sealed()
+	}
+	m.state.Store(&bad)
+}
+
+func weight(m *machine) uint32 { return m.state.Load().Config.Services["web"].Servers[0].Weight }
+
+func web(weight uint32) map[string]*fsm.Service {
+	return map[string]*fsm.Service{"web": {Name: "web", Servers: []fsm.Server{{Address: register(0).Server, Weight: weight}}}}
+}
+
+// alone is a node that does not run, with a log of a few entries.
+func alone(t *testing.T) *Node {
+	t.Helper()
+	s, err := openStore(t.TempDir(), hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	n := &Node{log: hclog.NewNullLogger(), machine: newMachine(hclog.NewNullLogger()), store: s, health: health{only: make(chan struct{}, 1)}}
+	for i, c := range []fsm.Command{
+		fsm.InitCluster{ClusterID: "c1", Level: fsm.LevelHistory, Member: fsm.Member{Name: "a"}},
+		fsm.ChangeConfig{Delta: fsm.Delta{Services: web(1)}},
+		fsm.ChangeConfig{Base: 1, Delta: fsm.Delta{Services: web(2)}},
+	} {
+		entry, err := fsm.Encode(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &raft.Log{Index: uint64(i + 1), Term: 1, Type: raft.LogCommand, Data: entry}
+		if err := (logStore{s}).StoreLog(l); err != nil {
+			t.Fatal(err)
+		}
+		if err := n.machine.Apply(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
+}
+
+func TestAFlippedByteIsFoundAndHealedWithinTenSeconds(t *testing.T) {
+	for _, scrubbed := range []bool{true, false} {
+		t.Run(fmt.Sprintf("scrubbed %v", scrubbed), func(t *testing.T) {
+			n := alone(t)
+			hash := n.State().Hash()
+			synctest.Test(t, func(t *testing.T) {
+				var said []fsm.Change
+				n.machine.onChange = func(_, _ *fsm.State, changes []fsm.Change) { said = changes }
+				n.machine.changed = make(chan struct{}) // of this bubble
+				n.health.only = make(chan struct{}, 1)
+				var wg sync.WaitGroup
+				if scrubbed {
+					wg.Go(func() { _ = n.scrub(t.Context()) })
+				}
+				time.Sleep(time.Hour)
+				if n.Healed() != "" || n.Sound() != nil {
+					t.Fatalf("a sound state was healed: %s", n.Healed())
+				}
+				corrupt(n.machine, false)
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				if n.State().Hash() != hash {
+					t.Error("its hash tells of the flipped byte: then nobody has to scrub")
+				}
+				if got := weight(n.machine) == 2 && n.State().Verify() == nil; got != scrubbed {
+					t.Errorf("healed: %v, scrubbed: %v", got, scrubbed)
+				}
+				if scrubbed && (len(said) == 0 || said[0].Kind != fsm.StateHealed || !strings.Contains(said[0].Text, "memory of this host")) {
+					t.Errorf("said %v", said)
+				}
+				if told := strings.Contains(n.Healed(), "(1 times, last at "); told != scrubbed {
+					t.Errorf("told %q", n.Healed())
+				}
+			})
+		})
+	}
+}
+
+func TestEntriesThatComeWhileAStateIsMadeAnewAreInIt(t *testing.T) {
+	n := alone(t)
+	fresh, err := n.fromDisk(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry, _ := fsm.Encode(fsm.ChangeConfig{Base: 2, Delta: fsm.Delta{Services: web(3)}})
+	l := &raft.Log{Index: 4, Term: 1, Type: raft.LogCommand, Data: entry}
+	if err := (logStore{n.store}).StoreLog(l); err != nil {
+		t.Fatal(err)
+	}
+	n.machine.Apply(l)
+	corrupt(n.machine, false)
+	if err := n.machine.replace(fresh, n.store, "test"); err != nil || n.State().Index != 4 || weight(n.machine) != 3 {
+		t.Errorf("at %d, weight %d: %v", n.State().Index, weight(n.machine), err)
+	}
+	behind := newMachine(n.log)
+	if err := n.store.bolt.DeleteRange(1, 4); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.machine.replace(behind, n.store, "test"); err == nil || n.State().Index != 4 {
+		t.Errorf("the state went back to %d: %v", n.State().Index, err)
+	}
+}
+
+// newest raises a cluster to the newest level and gives it a service.
+func newest(t *testing.T, ns []*testnode) {
+	t.Helper()
+	eventually(t, "there is a service", func() error {
+		err := ns[0].Propose(t.Context(), fsm.ChangeConfig{Delta: fsm.Delta{Services: web(2)}})
+		if errors.Is(err, fsm.ErrStale) {
+			return nil
+		}
+		return err
+	})
+	eventually(t, "all have the same", same(ns...))
+}
+
+func TestALeaderWithAWrongStateGivesLeadershipAwayAndHeals(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	newest(t, ns)
+	for _, tt := range []struct {
+		name   string
+		sealed bool
+	}{{"a byte flips", false}, {"it applied an entry otherwise", true}} {
+		gave := false
+		for i := 0; i < 5 && !gave; i++ { // a machine that is busy may have nobody in time who would take it
+			makeLead(t, ns[0], ns)
+			term := ns[0].raft.Load().CurrentTerm()
+			corrupt(ns[0].machine, tt.sealed)
+			if tt.sealed {
+				if err := ns[0].HealFrom(t.Context(), "test", []string{"b", "c"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			eventually(t, tt.name+": it heals", func() error {
+				if weight(ns[0].machine) != 2 || ns[0].Sound() != nil {
+					return fmt.Errorf("weight %d, %v", weight(ns[0].machine), ns[0].Sound())
+				}
+				return nil
+			})
+			gave = ns[0].raft.Load().CurrentTerm() != term
+		}
+		if !gave {
+			t.Errorf("%s: it leads on", tt.name)
+		}
+		if err := ns[1].Propose(t.Context(), drain("a", tt.sealed)); err != nil && !lostLeader(err) {
+			t.Error(err)
+		}
+		eventually(t, tt.name+": all have the same", same(ns...))
+	}
+	if ns[1].Healed() != "" || ns[2].Healed() != "" {
+		t.Errorf("who was right healed: %q %q", ns[1].Healed(), ns[2].Healed())
+	}
+}
+
+// blockedSink takes a snapshot when a test says so.
+type blockedSink struct {
+	io.Writer
+	free chan struct{}
+}
+
+func (s blockedSink) Write(b []byte) (int, error) {
+	<-s.free
+	return s.Writer.Write(b)
+}
+
+func (blockedSink) Close() error  { return nil }
+func (blockedSink) ID() string    { return "" }
+func (blockedSink) Cancel() error { return nil }
+
+func TestASnapshotNeverBlocksApply(t *testing.T) {
+	n := alone(t)
+	snap, err := n.machine.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	sink := blockedSink{&text, make(chan struct{})}
+	written := make(chan error, 1)
+	go func() { written <- snap.Persist(sink) }()
+	for i := range 100 { // returns, though the snapshot's disk hangs
+		entry, _ := fsm.Encode(fsm.ChangeConfig{Base: uint64(2 + i), Delta: fsm.Delta{Services: web(uint32(i))}})
+		if err := n.machine.Apply(&raft.Log{Index: uint64(4 + i), Type: raft.LogCommand, Data: entry}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(sink.free)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	back, err := fsm.ReadSnapshot(strings.NewReader(text.String()))
+	if err != nil || back.Index != 3 || n.State().Index != 103 {
+		t.Errorf("the snapshot is of %d, the state of %d: %v", back.Index, n.State().Index, err)
+	}
+	corrupt(n.machine, false)
+	bad, err := n.machine.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := bad.Persist(sink); !errors.Is(err, fsm.ErrCorrupt) {
+		t.Errorf("a corrupt state was written: %v", err)
+	}
+	if _, err := n.Saved(t.Context(), true); !errors.Is(err, fsm.ErrCorrupt) {
+		t.Errorf("a corrupt state was saved: %v", err)
+	}
+}

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/quorate/quorate/api"
+)
+
+func keyCommand(c *cli) *cobra.Command {
+	rotate := commands("rotate", "Put another key in the place of one, while the cluster runs",
+		rotateCommand(c, "gossip", "Have the directors gossip by another key"),
+		rotateCACommand(c))
+	finish := commands("finish", "Drop a key that was rotated, though it may still be needed",
+		finishCommand(c, "gossip", "Take the former gossip key no more"),
+		finishCommand(c, "ca", "Trust the former CA no more; certificates and tokens that it signed end"))
+	return commands("key", "Rotate the cluster's own keys", keyStatusCommand(c), rotate, finish)
+}
+
+func keyStatusCommand(c *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "status",
+		Short: "Show which keys the directors use, by their IDs, and what a rotation waits for",
+		Args:  arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ks, err := c.client().Keys(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if c.json() {
+				return printJSON(cmd.OutOrStdout(), ks)
+			}
+			for i, k := range ks {
+				if i > 0 {
+					fmt.Fprintln(cmd.OutOrStdout())
+				}
+				if err := printKey(cmd.OutOrStdout(), k); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func rotateCommand(c *cli, what, short string) *cobra.Command {
+	return &cobra.Command{
+		Use:   what,
+		Short: short,
+		Args:  arguments(),
+		RunE:  func(cmd *cobra.Command, _ []string) error { return c.rotate(cmd, api.RotateRequest{What: what}) },
+	}
+}
+
+func rotateCACommand(c *cli) *cobra.Command {
+	var cert, key string
+	cmd := rotateCommand(c, "ca", "Have another CA sign the directors' certificates, made by the cluster or brought")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		r := api.RotateRequest{What: "ca"}
+		if (cert == "") != (key == "") {
+			return errors.New("an own CA is a certificate and its key: both --ca-cert and --ca-key")
+		}
+		if cert != "" {
+			var err error
+			if r.Cert, err = os.ReadFile(cert); err != nil {
+				return fmt.Errorf("certificate of the CA: %w", err)
+			}
+			if r.Key, err = os.ReadFile(key); err != nil {
+				return fmt.Errorf("key of the CA: %w", err)
+			}
+		}
+		return c.rotate(cmd, r)
+	}
+	cmd.Flags().StringVar(&cert, "ca-cert", "", "file with the certificate of an own CA, in PEM")
+	cmd.Flags().StringVar(&key, "ca-key", "", "file with its key, in PEM, not encrypted: the cluster keeps it")
+	return cmd
+}
+
+func (c *cli) rotate(cmd *cobra.Command, r api.RotateRequest) error {
+	r.Author = author()
+	err := c.client().RotateKey(cmd.Context(), r, progress(cmd.ErrOrStderr()))
+	return interrupted(cmd.Context(), err, "the rotation goes on; `quorate key status` shows how far it is")
+}
+
+func finishCommand(c *cli, what, short string) *cobra.Command {
+	var force, yes bool
+	cmd := &cobra.Command{
+		Use:   what,
+		Short: short,
+		Args:  arguments(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r := api.FinishRotationRequest{What: what, Force: force, Author: author()}
+			var err error
+			if r.Ending, err = c.mayEnd(cmd, what, yes); err != nil {
+				return err
+			}
+			k, err := c.client().FinishRotation(cmd.Context(), r)
+			if err != nil {
+				return err
+			}
+			if c.json() {
+				return printJSON(cmd.OutOrStdout(), k)
+			}
+			return printKey(cmd.OutOrStdout(), k)
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "though a director is away, or uses it still")
+	if what == "ca" {
+		cmd.Flags().BoolVar(&yes, "yes", false, "do not ask, whatever ends with it")
+	}
+	return cmd
+}
+
+// mayEnd asks whether what was made under a former CA may end with it. It is false where nothing does.
+func (c *cli) mayEnd(cmd *cobra.Command, what string, yes bool) (bool, error) {
+	ks, err := c.client().Keys(cmd.Context())
+	if err != nil {
+		return false, err
+	}
+	for _, k := range ks {
+		if k.What != what || k.Former == "" || k.Certificates+k.Tokens == 0 {
+			continue
+		}
+		if !yes {
+			question := fmt.Sprintf("with CA %s end %s of people and programs, and %s: drop it?", k.Former, count(k.Certificates, "certificate"), count(k.Tokens, "token"))
+			err = confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), question, "not dropped")
+		}
+		return err == nil, err
+	}
+	return false, nil
+}
+
+// printKey shows who uses which key.
+func printKey(w io.Writer, k api.KeyStatus) error {
+	ends := ""
+	if !k.Ends.IsZero() {
+		ends = ", which ends on " + k.Ends.Local().Format(time.DateOnly)
+	}
+	fmt.Fprintf(w, "%s %s%s%s\n", k.What, k.Present, ends, rotation(k))
+	return table(w, func(w io.Writer) {
+		fmt.Fprintln(w, "  DIRECTOR\tUSES")
+		for _, d := range k.Directors {
+			uses := dash(d.Uses)
+			if !d.Answers {
+				uses = "does not answer"
+			}
+			fmt.Fprintf(w, "  %s\t%s\n", d.Name, uses)
+		}
+	})
+}
+
+// rotation says how far a rotation is and what it waits for, if there is one.
+func rotation(k api.KeyStatus) string {
+	switch {
+	case k.Next != "":
+		return ": " + k.Next + " follows it once every director that answers takes it"
+	case k.Former != "" && len(k.WaitsFor) > 0:
+		return ": " + k.Former + " is still taken, since " + strings.Join(k.WaitsFor, "; ")
+	case k.Former != "":
+		return ": " + k.Former + " is still taken"
+	}
+	return ""
+}

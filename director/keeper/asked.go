@@ -1,0 +1,38 @@
+package keeper
+
+import (
+	"sync"
+	"time"
+)
+
+// Askable is how long the others may take to reach a control that has just come. Until then they claim without its answer.
+const Askable = 5 * time.Second
+
+// asked is who answers for what is Active here: control, which is whoever has given an order and is still there. While
+// there is none that the others could ask to yield, what they claim is let go as if it had been asked for. Its methods
+// may be called concurrently.
+type asked struct {
+	mu    sync.Mutex
+	there int
+	since time.Time // when the last one came
+}
+
+func (a *asked) came(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.there++
+	a.since = now
+}
+
+func (a *asked) left() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.there--
+}
+
+// reached reports whether the others can have reached one by now.
+func (a *asked) reached(now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.there > 0 && now.Sub(a.since) >= Askable
+}

@@ -1,0 +1,57 @@
+package fsm
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// readAsJSON holds that an entry is read as the same JSON is that has spaces in it, which is not taken apart but read, and
+// that what is no JSON is refused.
+func readAsJSON(t *testing.T, entry []byte) {
+	t.Helper()
+	c, err := Decode(entry)
+	var spaced bytes.Buffer
+	if json.Indent(&spaced, entry, "", " ") != nil {
+		if err == nil {
+			t.Fatalf("%s is no JSON, and is read as %+v", entry, c)
+		}
+		return
+	}
+	want, wantErr := Decode(spaced.Bytes())
+	if (err == nil) != (wantErr == nil) {
+		t.Fatalf("%s: %v; with spaces: %v", entry, err, wantErr)
+	}
+	if err != nil {
+		return
+	}
+	a, errA := Encode(c)
+	b, errB := Encode(want)
+	if !bytes.Equal(a, b) || (errA == nil) != (errB == nil) {
+		t.Fatalf("%s is read as %s; with spaces as %s", entry, a, b)
+	}
+}
+
+func TestEntriesThatAreTakenApartAreReadAsJSON(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	pieces := []string{`{"kind":"`, `","body":`, `{"request":"`, `","command":`, `"since":7,`, `}`, `{`, `"`, `\`, `,`, `null`, ` `, "\x00", "\xff", `1`, `once/1`}
+	for _, c := range slices.Concat(history(), changes(), requests()) {
+		entry, err := Encode(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		readAsJSON(t, entry)
+		if len(entry) > 4096 {
+			continue
+		}
+		for range 60 {
+			at := r.IntN(min(len(entry), 150))
+			cut := r.IntN(min(3, len(entry)-at))
+			readAsJSON(t, slices.Concat(entry[:at], []byte(pieces[r.IntN(len(pieces))]), entry[at+cut:]))
+		}
+		readAsJSON(t, append(entry[:len(entry)-1:len(entry)-1], `,"kind":"set-order/1"}`...))
+		readAsJSON(t, append(slices.Clone(entry), entry...))
+	}
+}

@@ -1,0 +1,236 @@
+package fsm
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"math/bits"
+	"net/netip"
+	"reflect"
+	"strconv"
+)
+
+// A sum is a number for a state: the SHA-256 of every object in it - a service, a verdict, a group - added up modulo
+// 2^256. Since addition has an inverse and no order, [Apply] keeps it at the cost of what an entry changed: the old
+// objects' numbers are taken away, the new ones' added. And since it depends on nothing but the state, who adds all of
+// it up anew must come to the same: that is the scrub, [State.Verify].
+//
+// It finds what was not meant: a flipped bit, a replica that went another way. An adversary could find two states of
+// one sum (Wagner, 2002); but who can choose what is in the state has the cluster already.
+type sum [4]uint64
+
+func (a *sum) add(b sum) {
+	var carry uint64
+	for i := range a {
+		a[i], carry = bits.Add64(a[i], b[i], carry)
+	}
+}
+
+func (a *sum) sub(b sum) {
+	var borrow uint64
+	for i := range a {
+		a[i], borrow = bits.Sub64(a[i], b[i], borrow)
+	}
+}
+
+func (a sum) String() string {
+	var b [32]byte
+	for i, limb := range a {
+		binary.LittleEndian.PutUint64(b[8*i:], limb)
+	}
+	return hex.EncodeToString(b[:])
+}
+
+// object is the number of one object.
+func object(kind, key string, text []byte) sum {
+	var room [512]byte
+	b := append(room[:0], kind...)
+	b = append(append(append(b, 0), key...), 0)
+	digest := sha256.Sum256(append(b, text...))
+	var s sum
+	for i := range s {
+		s[i] = binary.LittleEndian.Uint64(digest[8*i:])
+	}
+	return s
+}
+
+// text is the canonical form of an object: that of the snapshot, so that a state that was written and read has the
+// same sum.
+func text(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic("fsm: state cannot be encoded: " + err.Error()) // only types that always encode are in it
+	}
+	return b
+}
+
+// between is what one state's sum is above another's. What both share costs nothing: a map that is the same in both is
+// not looked into. only is the part of the configuration that may differ; nil if all of it may.
+func between(was, is *State, only *Delta) sum {
+	d := ofConfig(was.Config, is.Config, only)
+	for _, part := range []sum{
+		ofVerdicts(was.Verdicts, is.Verdicts),
+		ofMap("member", was.Members, is.Members),
+		ofMap("group", was.Groups, is.Groups),
+		ofMap("former", was.Former, is.Former),
+		ofMap("token", was.secrets.Tokens, is.secrets.Tokens),
+		ofMap("key", was.secrets.VRRPKeys, is.secrets.VRRPKeys),
+		ofMap("other-key", was.secrets.VRRPOtherKeys, is.secrets.VRRPOtherKeys),
+		ofMap("former-keys", was.secrets.Former, is.secrets.Former),
+		ofMap("revision", byKey(was.History, Past.key), byKey(is.History, Past.key)),
+		ofMap("request", byKey(was.Requests, Request.key), byKey(is.Requests, Request.key)),
+	} {
+		d.add(part)
+	}
+	d.add(is.rest())
+	d.sub(was.rest())
+	return d
+}
+
+// rest is the number of what no other object has: all that is small. A field that is new to the state is in it, until
+// somebody makes objects of it.
+func (s *State) rest() sum {
+	r := stored{State: *s, Secrets: s.secrets}
+	r.Config, r.Verdicts, r.Members, r.Groups, r.Former, r.History, r.Requests = Config{}, nil, nil, nil, nil, nil, nil
+	r.Secrets.Tokens, r.Secrets.VRRPKeys, r.Secrets.VRRPOtherKeys, r.Secrets.Former = nil, nil, nil, nil
+	return object("state", "", text(r))
+}
+
+func ofConfig(was, is Config, only *Delta) sum {
+	if only != nil {
+		was, is = only.Part(was), only.Part(is)
+	}
+	d := ofMap("service", was.Services, is.Services)
+	d.add(ofMap("router", was.Routers, is.Routers))
+	d.add(ofMap("sync-group", was.SyncGroups, is.SyncGroups))
+	d.add(ofMap("track", was.Tracks, is.Tracks))
+	return d
+}
+
+func (p Past) key() string { return strconv.FormatUint(p.Revision, 10) }
+
+func (r Request) key() string { return strconv.FormatUint(r.Index, 10) + " " + r.ID }
+
+func byKey[V any](list []V, key func(V) string) map[string]V {
+	by := make(map[string]V, len(list))
+	for _, v := range list {
+		by[key(v)] = v
+	}
+	return by
+}
+
+// ofMap is what a map's objects add up to above another's.
+func ofMap[K comparable, V any](kind string, was, is map[K]V) (d sum) {
+	if sameMap(was, is) {
+		return d
+	}
+	for k, v := range is {
+		w, had := was[k]
+		if had && reflect.DeepEqual(v, w) { // quick where they share what they are made of
+			continue
+		}
+		d.add(object(kind, keyText(k), text(v)))
+		if had {
+			d.sub(object(kind, keyText(k), text(w)))
+		}
+	}
+	for k, w := range was {
+		if _, there := is[k]; !there {
+			d.sub(object(kind, keyText(k), text(w)))
+		}
+	}
+	return d
+}
+
+func keyText(k any) string {
+	switch k := k.(type) {
+	case string:
+		return k
+	case uint64:
+		return strconv.FormatUint(k, 10)
+	}
+	panic("fsm: an object without a name")
+}
+
+// ofVerdicts is [ofMap] for what there is most of: it looks into a service only where that is another, and writes an
+// object down by itself.
+func ofVerdicts(was, is Verdicts) (d sum) {
+	if sameMap(was, is) {
+		return d
+	}
+	for service, servers := range is {
+		if old := was[service]; !sameMap(servers, old) {
+			for server, v := range servers {
+				if w, had := old[server]; !had {
+					d.add(v.object(service, server))
+				} else if v != w {
+					d.add(v.object(service, server))
+					d.sub(w.object(service, server))
+				}
+			}
+		}
+	}
+	for service, servers := range was {
+		if next := is[service]; !sameMap(servers, next) {
+			for server, w := range servers {
+				if _, there := next[server]; !there {
+					d.sub(w.object(service, server))
+				}
+			}
+		}
+	}
+	return d
+}
+
+// object is the number of a verdict. Health is no free text, so the parts cannot run into each other.
+func (v Verdict) object(service string, server netip.AddrPort) sum {
+	var room [256]byte
+	b := server.AppendTo(room[:0])
+	b = append(append(append(b, 0), v.Health...), 0)
+	return object("verdict", service, append(b, v.Cause...))
+}
+
+// sameMap reports whether two maps are one.
+func sameMap[M ~map[K]V, K comparable, V any](a, b M) bool {
+	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer()
+}
+
+// whole adds all of a state up.
+func (s *State) whole() sum { return between(&Empty, s, nil) }
+
+// summed is the sum that was kept, or all of it added up if none was: of a state that did not come about by [Apply].
+func (s *State) summed() sum {
+	if s.kept == nil {
+		return s.whole()
+	}
+	return *s.kept
+}
+
+// keep makes a state's sum from that of the state before it.
+func (s *State) keep(was *State, only *Delta) {
+	total := was.summed()
+	total.add(between(was, s, only))
+	s.kept = &total
+}
+
+// ErrCorrupt means that a state in memory is not what the log has led to.
+var ErrCorrupt = errors.New("the state in memory is not what the log has led to: memory of this host, or a program on it, is faulty")
+
+// Verify adds all of the state up and compares that with the sum that [Apply] kept. It costs as much as to write a
+// snapshot: a director does it beside its work, again and again, since nothing else would find a byte that flipped in
+// what no command touches.
+func (s State) Verify() error {
+	if s.kept != nil && s.whole() != *s.kept {
+		return ErrCorrupt
+	}
+	return nil
+}
+
+// Sealed returns the state with the sum of what is in it now.
+func (s State) Sealed() State {
+	total := s.whole()
+	s.kept = &total
+	return s
+}

@@ -1,0 +1,230 @@
+package fsm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestTheHashOfLevel2StaysSoForGood(t *testing.T) {
+	var all bytes.Buffer
+	for _, s := range []State{play(t, changes()), play(t, append([]Command{level2()}, requests()...))} {
+		fmt.Fprintln(&all, s.Hash())
+		var b bytes.Buffer
+		if err := WriteSnapshot(&b, s); err != nil {
+			t.Fatal(err)
+		}
+		back, err := ReadSnapshot(&b)
+		if err != nil || back.Hash() != s.Hash() || back.Verify() != nil {
+			t.Errorf("the state that was written and read has the hash %s, not %s: %v", back.Hash(), s.Hash(), err)
+		}
+	}
+	golden(t, "hash-level2.txt", all.Bytes())
+}
+
+// TestTheSumIsKeptThroughAnyChanges edits a configuration at random and demands after each entry what adding all up
+// anew gives: of refused commands too, and of what makes a state without [Apply].
+func TestTheSumIsKeptThroughAnyChanges(t *testing.T) {
+	s := play(t, changes())
+	for i := range 300 {
+		name := fmt.Sprint("s", i*7%11)
+		svc := articleConfig().Services["web"]
+		svc.Name, svc.Servers[0].Weight = name, uint32(i)
+		d := Delta{Services: map[string]*Service{name: &svc}}
+		if i%5 == 0 {
+			d.Services[fmt.Sprint("s", i%11)] = nil
+		}
+		key := ServerKey{name, svc.Servers[i%2].Address}
+		for _, c := range []Command{
+			Once{Request: fmt.Sprint("r", i), Command: ChangeConfig{Base: s.Revision, Delta: d, Returns: true}},
+			SetVerdicts{Verdicts: map[ServerKey]Verdict{key: {Up, fmt.Sprint(i)}, web11: {Down, "x"}}},
+			ChangeConfig{Base: 1, Delta: d}, // refused
+		} {
+			next, _, _ := Apply(s, s.Index+1, c)
+			if err := next.Verify(); err != nil {
+				t.Fatalf("change %d, %s: %v", i, c.kind(), err)
+			}
+			s = next
+		}
+		if i%100 == 50 {
+			s, _, _ = Apply(s, s.Index+1, renew(s))
+		}
+	}
+	r := Recovered(s, Recovery{ClusterID: "c1", Index: s.Index + RecoveryGap}, s.Members["d1"])
+	if r.Verify() != nil || r.Hash() == s.Hash() {
+		t.Error("a recovered state has no sum of its own")
+	}
+}
+
+func TestAByteThatFlipsIsFoundByTheScrubAndIsNotWritten(t *testing.T) {
+	s := play(t, changes())
+	before := s.Hash()
+	s.Config.Services["web"].Servers[0].Weight ^= 4 // in the memory that all states share
+	next, _, err := Apply(s, s.Index+1, SetDraining{Name: "d1", Draining: true})
+	if err != nil || next.Hash() == before {
+		t.Fatalf("what came after was not applied: %v", err)
+	}
+	if err := next.Verify(); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("verified: %v", err)
+	}
+	var b bytes.Buffer
+	if err := WriteSnapshot(&b, next); !errors.Is(err, ErrCorrupt) || b.Len() > 0 {
+		t.Errorf("%d bytes of it were written: %v", b.Len(), err)
+	}
+	s.Config.Services["web"].Servers[0].Weight ^= 4
+	if err := next.Verify(); err != nil {
+		t.Errorf("flipped back: %v", err)
+	}
+}
+
+// TestEachFieldOfTheStateIsInTheHash changes every value that a state can hold, one after the other.
+func TestEachFieldOfTheStateIsInTheHash(t *testing.T) {
+	var s State
+	fill(reflect.ValueOf(&s).Elem(), 0)
+	fill(reflect.ValueOf(&s.secrets).Elem(), 0)
+	for _, level := range []int{1, LevelHistory} {
+		s.Level = level
+		sealed := s.Sealed()
+		seen := map[string]string{sealed.Hash(): "no change"}
+		values := 0
+		check := func(path string) {
+			values++
+			changed := s.Sealed()
+			if was, there := seen[changed.Hash()]; there {
+				t.Errorf("level %d: with another %s the hash is that of %s", level, path, was)
+			}
+			seen[changed.Hash()] = path
+			if same := sealed.summed() == changed.summed(); same {
+				t.Errorf("level %d: with another %s the sum is the same", level, path)
+			}
+		}
+		alter(reflect.ValueOf(&s).Elem(), "State", check)
+		alter(reflect.ValueOf(&s.secrets).Elem(), "State.secrets", check)
+		if values < 150 {
+			t.Errorf("only %d values were changed", values)
+		}
+	}
+}
+
+// whole types, of which the parts are nobody's business.
+var opaque = map[reflect.Type][2]any{
+	reflect.TypeFor[time.Time]():      {noon, noon.Add(time.Second)},
+	reflect.TypeFor[netip.Addr]():     {netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")},
+	reflect.TypeFor[netip.AddrPort](): {netip.MustParseAddrPort("192.0.2.1:80"), netip.MustParseAddrPort("192.0.2.1:81")},
+	reflect.TypeFor[netip.Prefix]():   {netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.1/25")},
+}
+
+// fill puts something into every exported field, one element into every slice and map.
+func fill(v reflect.Value, depth int) {
+	if o, ok := opaque[v.Type()]; ok {
+		v.Set(reflect.ValueOf(o[0]))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fill(v.Field(i), depth+1)
+			}
+		}
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), depth+1)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0), depth+1)
+	case reflect.Map:
+		key, elem := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		fill(key, depth+1)
+		fill(elem, depth+1)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(key, elem)
+	case reflect.String:
+		v.SetString("a")
+	case reflect.Bool:
+		v.SetBool(true)
+	default:
+		if v.CanInt() {
+			v.SetInt(1)
+		} else {
+			v.SetUint(1)
+		}
+	}
+}
+
+// alter changes each value in v, calls check, and puts it back.
+func alter(v reflect.Value, path string, check func(string)) {
+	try := func(other reflect.Value) {
+		was := reflect.New(v.Type()).Elem()
+		was.Set(v)
+		v.Set(other)
+		check(path)
+		v.Set(was)
+	}
+	if o, ok := opaque[v.Type()]; ok {
+		try(reflect.ValueOf(o[1]))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() {
+				alter(v.Field(i), path+"."+f.Name, check)
+			}
+		}
+	case reflect.Pointer:
+		try(reflect.Zero(v.Type()))
+		alter(v.Elem(), path, check)
+	case reflect.Slice:
+		try(reflect.Zero(v.Type()))
+		alter(v.Index(0), path+"[]", check)
+	case reflect.Map:
+		if path != "State.Verdicts{}" { // a service without verdicts is none
+			try(reflect.Zero(v.Type()))
+		}
+		for _, k := range slices.Clone(v.MapKeys()) {
+			elem := reflect.New(v.Type().Elem()).Elem()
+			elem.Set(v.MapIndex(k))
+			alter(elem, path+"{}", func(p string) {
+				was := v.MapIndex(k)
+				v.SetMapIndex(k, elem)
+				check(p)
+				v.SetMapIndex(k, was)
+			})
+			other := reflect.New(k.Type()).Elem()
+			alterKey(k, other)
+			was := v.MapIndex(k)
+			v.SetMapIndex(k, reflect.Value{})
+			v.SetMapIndex(other, was)
+			check(path + "{key}")
+			v.SetMapIndex(other, reflect.Value{})
+			v.SetMapIndex(k, was)
+		}
+	case reflect.String:
+		try(reflect.ValueOf("b").Convert(v.Type()))
+	case reflect.Bool:
+		try(reflect.ValueOf(!v.Bool()))
+	default:
+		if v.CanInt() {
+			try(reflect.ValueOf(v.Int() + 1).Convert(v.Type()))
+		} else {
+			try(reflect.ValueOf(v.Uint() + 1).Convert(v.Type()))
+		}
+	}
+}
+
+// alterKey makes another key of a map's key.
+func alterKey(k, other reflect.Value) {
+	if o, ok := opaque[k.Type()]; ok {
+		other.Set(reflect.ValueOf(o[1]))
+	} else if k.Kind() == reflect.String {
+		other.SetString("b")
+	} else {
+		other.SetUint(2)
+	}
+}
