@@ -265,6 +265,12 @@ func own(t *testing.T, curve elliptic.Curve, change func(*x509.Certificate)) (ce
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
 	}
 	change(tmpl)
+	return ownBy(t, priv, tmpl)
+}
+
+// ownBy is a CA of a key.
+func ownBy(t *testing.T, priv *ecdsa.PrivateKey, tmpl *x509.Certificate) (cert, key []byte) {
+	t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, priv.Public(), priv)
 	if err != nil {
 		t.Fatal(err)
@@ -342,6 +348,34 @@ func TestAnOwnCAThatCannotBeIsRefused(t *testing.T) {
 	parameters := encodePEM("EC PARAMETERS", []byte("x"))
 	if _, _, err := ownCA(cert, append(parameters, key...), "c1", time.Now()); err != nil {
 		t.Errorf("as openssl writes it: %v", err)
+	}
+}
+
+func TestAnOwnCAWithAKeyThatIsTrustedAlreadyIsRefused(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	present := a.State().Secrets()
+	priv, err := parseKey(present.CAKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key := ownBy(t, priv.(*ecdsa.PrivateKey), &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: "Another name"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
+	})
+	eventually(t, "it is refused", func() error {
+		_, err := a.RotateCA(t.Context(), cert, key, "test")
+		switch {
+		case err == nil:
+			t.Fatal("it is taken")
+		case !strings.Contains(err.Error(), `"Another name" that was brought has the same key`):
+			return err
+		}
+		return nil
+	})
+	beginsCA(t, a, present.CACert, present.CAKey) // the present one itself is no other: there is nothing to do
+	if r, underWay := a.State().Secrets().Rotation(fsm.RotatesCA); underWay {
+		t.Errorf("%s is under way", r)
 	}
 }
 
