@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
@@ -258,18 +259,28 @@ func (n *Node) noteRefusal(by string, err error) {
 func (n *Node) keepsTrust(ctx context.Context) error {
 	news := make(chan struct{}, 1)
 	defer n.keyNews.add(news)()
-	for ctx.Err() == nil {
+	for failed := 0; ctx.Err() == nil; {
 		n.dropStrangers()
-		if err := n.creds.keep(); err != nil {
-			n.log.Error("the cluster's CAs are not kept on disk", "err", err)
+		var again <-chan time.Time
+		if err := n.creds.keep(); err != nil { // a full disk, mostly: the next news may be years away
+			wait := min(keepAgain<<min(failed, 6), time.Minute)
+			again = time.After(wait)
+			failed++
+			n.log.Error("the cluster's CAs are not kept on disk", "again in", wait, "err", err)
+		} else {
+			failed = 0
 		}
 		select {
 		case <-ctx.Done():
 		case <-news:
+		case <-again:
 		}
 	}
 	return nil
 }
+
+// keepAgain is when it is tried again to keep the CAs, the first time.
+const keepAgain = time.Second
 
 // keep writes what is trusted to disk, if that is not there.
 func (c *credentials) keep() error {
