@@ -261,6 +261,7 @@ func (n *Node) keepsTrust(ctx context.Context) error {
 	defer n.keyNews.add(news)()
 	for failed := 0; ctx.Err() == nil; {
 		n.dropStrangers()
+		n.creds.hangUp()
 		var again <-chan time.Time
 		if err := n.creds.keep(); err != nil { // a full disk, mostly: the next news may be years away
 			wait := min(keepAgain<<min(failed, 6), time.Minute)
