@@ -17,8 +17,8 @@ import (
 
 // Limits of patience with the rest of the cluster.
 const (
-	handOverLimit = 4 * time.Second  // for a move to begin
-	receiptLimit  = 5 * time.Second  // for the newest connections
+	handOverLimit = 4 * time.Second // for a move to begin
+	receiptLimit  = 5 * time.Second // for the newest connections
 	readyLimit    = 60 * time.Second
 	drainLimit    = 30 * time.Second
 	callLimit     = 10 * time.Second
