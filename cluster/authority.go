@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/lineage"
 )
 
 // RotateCA begins a rotation of the CA, and returns true: to one that is made here, or to one of a person's own, both in
@@ -63,7 +64,7 @@ func anotherKey(s fsm.Secrets, cert []byte) error {
 	if err != nil {
 		return fmt.Errorf("the certificate that was brought: %w", err)
 	}
-	if has(trusted, ca) {
+	if lineage.Has(trusted, ca) {
 		return fmt.Errorf("the CA %q that was brought has the same key as one that the cluster trusts already: a rotation is to another key", ca.Subject.CommonName)
 	}
 	return nil

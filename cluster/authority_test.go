@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/lineage"
 )
 
 // beginsCA begins a rotation of the CA, of a test's own if one is given.
@@ -419,7 +420,7 @@ func TestOnlyTheCAsThatCountNameTheirSuccessors(t *testing.T) {
 		{"a stranger's word", []*x509.Certificate{xc, parse(stranger.CACert)}, nil},
 		{"what is no CA", []*x509.Certificate{ab, leaf}, []*x509.Certificate{ab}},
 	} {
-		got := linked(known, tt.shown)
+		got := lineage.Following(known, tt.shown)
 		same := len(got) == len(tt.want)
 		for i := range got {
 			same = same && got[i].Equal(tt.want[i])

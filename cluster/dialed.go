@@ -3,6 +3,8 @@ package cluster
 import (
 	"crypto/tls"
 	"sync"
+
+	"github.com/quorate/quorate/lineage"
 )
 
 // A connection that was dialed counts as long as the CA does by which the other side was known: who has a stolen key of
@@ -56,7 +58,7 @@ func (o *outgoing) all() []*dialed {
 
 // counts reports whether the CA still does that has signed the certificate of who was dialed.
 func (c *credentials) counts(d *dialed) bool {
-	return signer(c.trust.Load().all, d.ConnectionState().PeerCertificates[0]) != nil
+	return lineage.Signer(c.trust.Load().all, d.ConnectionState().PeerCertificates[0]) != nil
 }
 
 // hangUp closes the connections to whom nothing vouches any more.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/lineage"
 )
 
 // A rotation of the cluster's own keys goes on by itself once it has begun: whoever leads takes its next step when every
@@ -80,7 +81,7 @@ type ownKeys struct {
 func (n *Node) ownKeys() ownKeys {
 	t := n.creds.trust.Load()
 	own := ownKeys{Gossip: n.ringIDs(), Trusts: t.ids(), Halted: n.Halted() != nil}
-	if ca := signer(t.all, n.creds.pair.Load().Leaf); ca != nil {
+	if ca := lineage.Signer(t.all, n.creds.pair.Load().Leaf); ca != nil {
 		own.CA = authorityID(ca)
 	}
 	return own
