@@ -149,7 +149,7 @@ bench-cluster: ## measure commits through leader and follower beside plain Raft,
 # The proofs of who owns an address that take their time: every cut and freeze as long as the promise says, and
 # as many rounds as asked of all that is planned. What has no short form has the build tag proofs.
 ROUNDS ?= 50
-PROOFS ?= Cut|Adverts|WrongSegment|WithoutAnnouncements|LivingMachine|WithoutALifetime|TwoOfThree|WithoutAGrace|WhoOwns|Disk
+PROOFS ?= Cut|Adverts|WrongSegment|WithoutAnnouncements|LivingMachine|WithoutALifetime|TwoOfThree|WithoutAGrace|WhoOwns|Disk|StrangersAre|AllAreRestarted|JoinThatIsKilled|WhileItIsCutOff
 
 # The build of the feature level before, from which a cluster is upgraded.
 OLD_BIN = $(abspath $(BIN)-oldlevel)
@@ -159,7 +159,7 @@ oldlevel:
 	@$(GO) build -trimpath -buildvcs=false -tags oldlevel -ldflags '-X main.version=1.0' -o $(OLD_BIN) ./cmd/quorate
 
 .PHONY: proofs
-proofs: setup-test build test-tools oldlevel ## run the proofs of who owns an address, of upgrades, and of one history of reads and writes, in full length; writes docs/results/ownership-proofs-DATE.md; PROOFS=pattern of those without IPVS, ROUNDS=
+proofs: setup-test build test-tools oldlevel ## run the proofs of who owns an address, of bad disks, strangers, restarts and joins, of upgrades, and of one history of reads and writes, in full length; writes docs/results/ownership-proofs-DATE.md; PROOFS=pattern of those without IPVS, ROUNDS=
 	@mkdir -p docs/results; page=$(CURDIR)/docs/results/ownership-proofs-$$(date +%F).md; status=0; \
 	{ QUORATE_PROOFS=1 CGO_ENABLED=1 $(GO) test -json -count=1 -race -tags proofs -timeout 2h -run 'IsOneHistory|StaleRead|UnderLoad|IsAlone' ./cluster; \
 	QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -json -count=1 -race -tags proofs -parallel 1 -timeout 2h -run '$(PROOFS)' ./e2e/wire; \

@@ -74,9 +74,28 @@ func setDaemons(ctx context.Context, kernel *ipvs.Host, want []ipvs.Daemon) erro
 
 // guarded is what the reset guard holds: TCP services, but for those with a real server on this host.
 func (d *Director) guarded(table ipvs.Table) []netip.AddrPort {
-	local := map[netip.Addr]bool{}
-	for _, addr := range d.cfg.State().Members[d.cfg.Name].Sources {
-		local[addr] = true
+	return ipvs.QuietAddresses(table, ownAddresses(d.cfg.State(), d.cfg.Name))
+}
+
+// Quiet is what the keeper of a director holds of the same, whatever the health of real servers is.
+func Quiet(s *fsm.State, name string) []netip.AddrPort {
+	all := Table(s.Config, func(svc fsm.Service) (out []Real) {
+		for _, server := range svc.Servers {
+			out = append(out, Real{Address: server.Address})
+		}
+		if svc.Fallback != nil {
+			out = append(out, Real{Address: svc.Fallback.Address})
+		}
+		return out
+	})
+	return ipvs.QuietAddresses(all, ownAddresses(s, name))
+}
+
+// ownAddresses tells the addresses of a director that are not virtual.
+func ownAddresses(s *fsm.State, name string) func(netip.Addr) bool {
+	own := map[netip.Addr]bool{}
+	for _, addr := range s.Members[name].Sources {
+		own[addr] = true
 	}
-	return ipvs.QuietAddresses(table, func(a netip.Addr) bool { return local[a] })
+	return func(a netip.Addr) bool { return own[a] }
 }

@@ -106,6 +106,9 @@ func Order(s *fsm.State, self Self) keeper.Order {
 	if !slices.Contains(candidates, self.Name) {
 		return order
 	}
+	if !mutant.On(mutant.BreakFirst) {
+		order.Quiet = Quiet(s, self.Name)
+	}
 	for _, g := range groups(s.Config) {
 		standing := Standing(s, self, g.Name)
 		if owner := s.Groups[g.Name].Owner; mutant.On(mutant.NoStandby) && owner != "" && owner != self.Name {

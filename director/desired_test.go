@@ -95,6 +95,7 @@ func TestTheOrderNamesGroupsMembersAndInterfaces(t *testing.T) {
 	self := Self{Name: "d1", Interfaces: map[string]string{"wan": "eth0"}, Quorum: true, Ready: true}
 	want := keeper.Order{
 		Members: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.12"), netip.MustParseAddr("192.0.2.13")},
+		Quiet:   []netip.AddrPort{addr("192.0.2.100:80")},
 		Groups: []keeper.Group{{
 			Name: "gateway", Epoch: 7, Priority: 224, Preempt: true,
 			Routers: []keeper.Router{
@@ -105,6 +106,29 @@ func TestTheOrderNamesGroupsMembersAndInterfaces(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, Order(state(), self), byText); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// What the keeper holds of it must not depend on what is up: it holds that when control cannot tell it.
+func TestTheKeeperIsToldWhereToBeQuietByTheConfigurationAlone(t *testing.T) {
+	s := state()
+	if got := Quiet(s, "d1"); len(got) != 1 || got[0] != addr("192.0.2.100:80") {
+		t.Errorf("quiet %v", got)
+	}
+	var web fsm.Service
+	for _, svc := range s.Config.Services {
+		if svc.Address == addr("192.0.2.100:80") {
+			web = svc
+		}
+	}
+	m := s.Members["d1"]
+	m.Sources = append(m.Sources, web.Servers[0].Address.Addr())
+	s.Members["d1"] = m
+	if got := Quiet(s, "d1"); len(got) != 0 {
+		t.Errorf("with a real server on the host: quiet %v", got)
+	}
+	if got := Quiet(s, "d2"); len(got) != 1 {
+		t.Errorf("with a real server on another host: quiet %v", got)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/quorate/quorate/director/host"
 	"github.com/quorate/quorate/director/ipvs"
+	"github.com/quorate/quorate/director/ipvs/quiet"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/mutant"
 	"github.com/quorate/quorate/fsm"
@@ -49,7 +50,7 @@ type Config struct {
 // shown by Problems until it works.
 type Director struct {
 	cfg   Config
-	quiet *ipvs.Quiet
+	quiet *quiet.Guard
 
 	tablesDue, orderDue chan struct{} // capacity 1
 
@@ -67,7 +68,7 @@ type Director struct {
 // New returns a director that does nothing yet.
 func New(cfg Config) *Director {
 	return &Director{
-		cfg: cfg, quiet: ipvs.NewQuiet(),
+		cfg: cfg, quiet: quiet.New(),
 		tablesDue: make(chan struct{}, 1), orderDue: make(chan struct{}, 1),
 		problems: map[string]string{},
 	}

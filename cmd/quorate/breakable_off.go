@@ -6,3 +6,6 @@ import "github.com/quorate/quorate/director/keeper"
 
 // breakable is the keeper's host, as it is.
 func breakable(h keeper.Host) keeper.Host { return h }
+
+// breakableQuiet is what keeps the keeper's host quiet, as it is.
+func breakableQuiet(q keeper.Quiet) keeper.Quiet { return q }

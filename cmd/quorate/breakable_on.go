@@ -3,6 +3,7 @@
 package main
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/quorate/quorate/director/address"
@@ -12,6 +13,19 @@ import (
 
 // breakable is the keeper's host, in a build for tests alone that breaks promises of it.
 func breakable(h keeper.Host) keeper.Host { return broken{h} }
+
+// breakableQuiet is what keeps the keeper's host quiet, in the same build.
+func breakableQuiet(q keeper.Quiet) keeper.Quiet { return loud{q} }
+
+type loud struct{ keeper.Quiet }
+
+// Set implements [keeper.Quiet].
+func (l loud) Set(addrs []netip.AddrPort) error {
+	if mutant.On(mutant.LoneGuard) {
+		addrs = nil
+	}
+	return l.Quiet.Set(addrs)
+}
 
 type broken struct{ keeper.Host }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/quorate/quorate/director/accept"
 	"github.com/quorate/quorate/director/address"
+	"github.com/quorate/quorate/director/ipvs/quiet"
 	"github.com/quorate/quorate/director/keeper"
 )
 
@@ -47,6 +48,8 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 	defer host.Close()
 	screen := accept.New()
 	defer screen.Close()
+	guard := quiet.New()
+	defer guard.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, life := errgroup.WithContext(ctx)
@@ -57,6 +60,7 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 			Record:   filepath.Join(cfg.DataDir, "keeper.json"),
 			Host:     breakable(host),
 			Screen:   screen,
+			Quiet:    breakableQuiet(guard),
 			Log:      log,
 			Release:  true,
 			HandOver: handOverLimit,

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/director/ipvs/quiet"
 )
 
 // network is a client, two directors and a real server. The test's namespace is the first
@@ -182,10 +184,10 @@ func TestAQuietAddressWaitsForTheEntryOfAFlowThatItDoesNotKnow(t *testing.T) {
 	if err := ask(c, "one"); err != nil {
 		t.Fatal(err)
 	}
-	quiet := NewQuiet()
-	defer quiet.Close()
+	guard := quiet.New()
+	defer guard.Close()
 	n.spare.do(func() { // the address is not there yet
-		if err := quiet.Set(QuietAddresses(n.table, func(netip.Addr) bool { return false })); err != nil {
+		if err := guard.Set(QuietAddresses(n.table, func(netip.Addr) bool { return false })); err != nil {
 			t.Error(err)
 		}
 	})

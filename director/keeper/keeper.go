@@ -59,6 +59,7 @@ type Config struct {
 	Log    hclog.Logger
 	Host   Host
 	Screen Screen
+	Quiet  Quiet // nil: nothing is done about that
 	// Release says that the end of ctx is a goodbye: priority 0, and the addresses are removed.
 	// Without it the addresses stay for their lifetime, and a keeper that starts within it goes on.
 	Release bool
@@ -84,6 +85,7 @@ type keeper struct {
 	worker *worker
 	survey *surveyor
 	record *recorder
+	quiet  *quieting
 
 	calls   chan func()
 	ready   chan struct{} // capacity 1: a socket has a datagram
@@ -160,6 +162,7 @@ func (k *keeper) run(ctx context.Context) error {
 	looking.Go(func() { k.survey.run(inner) })
 	looking.Go(func() { k.survey.watch(inner) })
 	looking.Go(func() { k.worker.screen.watch(inner, k.worker.poke) })
+	looking.Go(func() { k.quiet.run(inner) })
 	recording.Go(func() { k.record.run(inner) })
 	release := k.loop(ctx)
 	if release {
@@ -207,6 +210,7 @@ func newKeeper(cfg Config) *keeper {
 		host: cfg.Host, listen: cfg.Listen, through: cfg.Through, up: cfg.LinkUp, outlets: map[address.VirtualMAC]outlet{}, log: cfg.Log.Named("survey"),
 		poke: make(chan struct{}, 1), facts: k.surveys, sockets: map[link]socket{},
 	}
+	k.quiet = &quieting{Quiet: cfg.Quiet, log: cfg.Log.Named("quiet"), poke: make(chan struct{}, 1)}
 	k.record = newRecorder(cfg.Record, cfg.Log.Named("record"))
 	return k
 }

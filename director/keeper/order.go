@@ -19,6 +19,9 @@ type Order struct {
 	// Apart says that control and that of another director have not reached each other lately: that one may claim
 	// without having asked.
 	Apart bool `json:"apart,omitempty"`
+	// Quiet are the addresses of virtual services: a flow to them that the kernel does not know is not reset. Control sees
+	// to that too, but does not while it is away.
+	Quiet []netip.AddrPort `json:"quiet,omitempty"`
 	// AnnounceRate is how many announcements a second leave each interface at most, and AnnounceBurst how
 	// many leave it at once; 0 for 2000 and 500.
 	AnnounceRate  int `json:"announce_rate,omitempty"`

@@ -34,6 +34,7 @@ func (k *keeper) set(now time.Time, o Order, going map[string]bool) {
 		k.members[m] = true
 	}
 	k.worker.setRefused(o.refused())
+	k.quiet.set(o.Quiet)
 	moving := k.moving(now, o)
 	for name, g := range k.groups {
 		if slices.ContainsFunc(o.Groups, func(spec Group) bool { return spec.Name == name }) {

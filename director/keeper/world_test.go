@@ -70,6 +70,7 @@ type box struct {
 	mumble time.Duration // of each announcement
 	noAddr error         // why it can have no address
 	screen *sieve
+	quiet  Quiet
 
 	keeper *keeper
 	cancel context.CancelFunc
@@ -108,7 +109,7 @@ func (b *box) start() {
 	b.w.t.Helper()
 	cfg := Config{
 		Record: filepath.Join(b.dir, "record"), Host: b, Listen: b.listen, Through: b.through, LinkUp: b.linkUp,
-		Log: hclog.NewNullLogger(),
+		Log: hclog.NewNullLogger(), Quiet: b.quiet,
 	}
 	if b.screen != nil {
 		cfg.Screen = b.screen

@@ -12,6 +12,7 @@ const (
 	NoGuard     = "no-guard"     // a Backup that hears nobody asks nobody
 	OnlyTimer   = "only-timer"   // nobody is found dead before VRRP's timer has run
 	NoStandby   = "no-standby"   // who does not own waits for nobody's silence
+	LoneGuard   = "lone-guard"   // control alone sees to it that unknown flows are not reset
 	OneProcess  = "one-process"  // the keeper dies with control
 	NoFence     = "no-fence"     // who a recovery left behind goes on
 	NoLifetime  = "no-lifetime"  // the kernel keeps an address that nobody renews

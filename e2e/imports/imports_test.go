@@ -43,7 +43,7 @@ var rules = []rule{
 	{folder: "director/probe"},
 	{folder: "director/track", may: []string{"program"}},
 	{folder: "director/hook", may: []string{"program", "durable"}},
-	{folder: "director/keeper", may: []string{"director/vrrp", "director/address", "director/accept", "durable"}},
+	{folder: "director/keeper", may: []string{"director/vrrp", "director/address", "director/accept", "director/ipvs/quiet", "durable"}},
 	{folder: "api", may: []string{"fsm", "config"}},
 	{folder: "agent", may: []string{"*"}, not: []string{"cmd", "e2e"}},
 	{folder: "cmd/quorate", may: []string{"*"}},

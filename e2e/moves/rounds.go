@@ -59,8 +59,8 @@ type act struct {
 // began just before is fetched from it when it is back: too late for a request if that waits for as long as a client does.
 const restarts = 4 * time.Second
 
-// agentRestarts bounds the restart of an agent, which takes five seconds. A stop waits for its successor no longer than
-// a few, and a guest that gets no time has not fetched every connection by then.
+// agentRestarts bounds the restart of an agent, which takes three seconds. A stop waits for a move to begin no longer than
+// four, and a guest that gets no time may have no leader for longer than that.
 const agentRestarts = 8 * time.Second
 
 var (
@@ -123,7 +123,7 @@ func restartAgent(t lab.T, a *lab.Article, owner *lab.Director) {
 	if err := control.Signal(syscall.SIGTERM); err != nil {
 		t.Fatalf("%v", err)
 	}
-	lab.Eventually(t, 15*time.Second, "the agent has stopped", func() error {
+	lab.Eventually(t, 30*time.Second, "the agent has stopped", func() error {
 		if control.Alive() {
 			return errors.New("it runs")
 		}

@@ -19,6 +19,7 @@ func TestEachProofFailsWithoutItsPromise(t *testing.T) {
 		proof.Broken{Mutant: mutant.LoneRouters, Step: moves.LinkDown, Because: "outer: d., inner: d."},
 		proof.Broken{Mutant: mutant.DeafTables, Step: moves.Tables, Because: "the change made on"},
 		proof.Broken{Mutant: mutant.BreakFirst, Step: moves.Drain, Because: "requests lost|connections broken"},
+		proof.Broken{Mutant: mutant.LoneGuard, Step: moves.NoResets, Because: "without control: a flow .* was reset", Anew: true},
 		proof.Broken{Mutant: mutant.OneProcess, Step: moves.ControlKilled, Because: "requests lost", Anew: true},
 		proof.Broken{Mutant: mutant.FlushTables, Step: moves.NoQuorum, Because: "without quorum: |the table changed"},
 		proof.Broken{Mutant: mutant.PoisonEnds, Step: moves.Poisoned, Because: "that it cannot apply the entry"},

@@ -13,5 +13,5 @@ func TestMain(m *testing.M) { lab.Main(m) }
 
 func TestWhatHappensToTheOwnerRequestsGoOn(t *testing.T) {
 	proof.Series(t, 3, moves.File, moves.MachineDies, moves.LinkDown, moves.Rounds, moves.Tables, moves.Foreign,
-		moves.ControlKilled, moves.Recovery)
+		moves.NoResets, moves.ControlKilled, moves.Recovery)
 }

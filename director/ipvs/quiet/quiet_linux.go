@@ -1,55 +1,40 @@
-package ipvs
+// Package quiet keeps a host from resetting the flows of virtual services that its kernel does not know.
+//
+// It promises that what it holds goes with the process that holds it, and that two processes may hold the same. It knows
+// nothing of IPVS: which addresses these are, others say.
+package quiet
 
 import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// Quiet keeps this host from sending TCP resets from the address of a virtual service for a flow
+// Guard keeps this host from sending TCP resets from the address of a virtual service for a flow
 // that IPVS does not know, which is what a flow looks like whose entry has not arrived yet: the
 // client sends again, and finds the entry. It does so with a listening socket on each address
 // whose filter drops every packet; what IPVS knows or schedules never reaches it.
 //
 // A program on this host that listens on the same port of every address comes first: where one
-// does, Quiet leaves that port alone for good. While Quiet holds a port, no program can begin to
+// does, Guard leaves that port alone for good. While it holds a port, no program can begin to
 // listen on it on every address.
-type Quiet struct {
+type Guard struct {
 	mu      sync.Mutex
 	sockets map[netip.AddrPort]int
 	taken   map[netip.AddrPort]bool // somebody else's port
 }
 
-// NewQuiet returns a guard of no address.
-func NewQuiet() *Quiet {
-	return &Quiet{sockets: make(map[netip.AddrPort]int), taken: make(map[netip.AddrPort]bool)}
-}
-
-// QuietAddresses returns the addresses of a table that need a [Quiet]: those of TCP services of one
-// port. A service with a destination for which local says that it is this host's is left out,
-// since packets for that one do reach a socket of this host.
-func QuietAddresses(t Table, local func(netip.Addr) bool) []netip.AddrPort {
-	var addrs []netip.AddrPort
-	for key, entry := range t {
-		here := false
-		for addr := range entry.Dests {
-			here = here || local(addr.Addr())
-		}
-		if key.Protocol == TCP && key.Mark == 0 && key.Address.Port() != 0 && !here {
-			addrs = append(addrs, key.Address)
-		}
-	}
-	slices.SortFunc(addrs, netip.AddrPort.Compare)
-	return addrs
+// New returns a guard of no address.
+func New() *Guard {
+	return &Guard{sockets: make(map[netip.AddrPort]int), taken: make(map[netip.AddrPort]bool)}
 }
 
 // Set guards these addresses, in the network namespace of the calling thread, and no others. The
 // addresses need not be on the host. The error holds each address that could not be guarded.
-func (q *Quiet) Set(addrs []netip.AddrPort) error {
+func (q *Guard) Set(addrs []netip.AddrPort) error {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	want := make(map[netip.AddrPort]bool, len(addrs))
@@ -67,7 +52,7 @@ func (q *Quiet) Set(addrs []netip.AddrPort) error {
 		if _, ok := q.sockets[addr]; ok || q.taken[addr] {
 			continue
 		}
-		fd, err := quietSocket(addr)
+		fd, err := silent(addr)
 		if err != nil {
 			q.taken[addr] = errors.Is(err, unix.EADDRINUSE)
 			errs = append(errs, fmt.Errorf("guard %v against resets: %w", addr, err))
@@ -79,11 +64,11 @@ func (q *Quiet) Set(addrs []netip.AddrPort) error {
 }
 
 // Close guards nothing any more.
-func (q *Quiet) Close() error { return q.Set(nil) }
+func (q *Guard) Close() error { return q.Set(nil) }
 
-// quietSocket returns a socket that listens on an address and hears nothing. The filter is there
+// silent returns a socket that listens on an address and hears nothing. The filter is there
 // before it listens, so that it never accepts anything either.
-func quietSocket(addr netip.AddrPort) (int, error) {
+func silent(addr netip.AddrPort) (int, error) {
 	family, sa := unix.AF_INET, unix.Sockaddr(nil)
 	switch {
 	case addr.Addr().Is6():
@@ -104,7 +89,7 @@ func quietSocket(addr netip.AddrPort) (int, error) {
 	if err == nil {
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 	}
-	if err == nil { // another agent of this host, which is about to end, does not count as a program
+	if err == nil { // the agent's other process, or another agent that is about to end, does not count as a program
 		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 	}
 	if err == nil {
