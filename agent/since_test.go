@@ -28,6 +28,11 @@ func TestWhatWasGivenForAMarkIsNotGivenForItAgain(t *testing.T) {
 				t.Errorf("for mark %s of %s: %v, want %v", mark, to, got, want)
 			}
 		}
+		remembered := func() int {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			return len(g.to)
+		}
 		old, half, idle := passed(1, 1, 900), passed(2, 3, 60), passed(1, 1, 899)
 		asks("d1", "a", []ipvs.Conn{old, half}, old, half)
 		young, whole := passed(3, 3, 60), passed(2, 1, 900)
@@ -40,12 +45,12 @@ func TestWhatWasGivenForAMarkIsNotGivenForItAgain(t *testing.T) {
 		asks("d1", "b", []ipvs.Conn{idle, whole, young}, whole, young)
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if len(g.to) != 1 {
-			t.Errorf("what is given to %d is remembered, want 1", len(g.to))
+		if n := remembered(); n != 1 {
+			t.Errorf("what is given to %d is remembered, want 1", n)
 		}
 		time.Sleep(givenLife)
 		synctest.Wait()
-		if len(g.to) != 0 {
+		if remembered() != 0 {
 			t.Error("it is remembered though nobody asks any more")
 		}
 		asks("d1", "a", []ipvs.Conn{idle}, idle)
@@ -70,7 +75,10 @@ func TestWhatIsGivenForManyMarksIsRememberedOnce(t *testing.T) {
 				t.Errorf("after mark %d, for the first: %v", i, got)
 			}
 		}
-		if n := len(g.to["d1"].conns); n != 1+marks {
+		g.mu.Lock()
+		n := len(g.to["d1"].conns)
+		g.mu.Unlock()
+		if n != 1+marks {
 			t.Errorf("%d connections are remembered, want those of the last %d marks", n, marks)
 		}
 		if got := g.fresh("d1", "0", []ipvs.Conn{staying}); len(got) != 1 {
