@@ -145,8 +145,8 @@ func lookThrough(path string) (err error) {
 }
 
 // pages are those of a log's file that have been looked at. A page has its number, what it is, how many elements it has,
-// and how many pages follow that belong to it, 16 bytes in all; then 16 bytes for each element, of which the last eight
-// are the page that a branch leads to. The store believes these numbers, and one that is wrong can cost it all memory.
+// and how many pages follow that belong to it, 16 bytes in all; then 16 bytes for each element, of which a branch's last
+// eight are the page that it leads to. The store believes these numbers, and one that is wrong can cost it all memory.
 type pages struct {
 	db   *bbolt.DB
 	end  uint64 // the number of the first that is none
@@ -188,20 +188,38 @@ func (p *pages) walk(path string, root uint64) error {
 			}
 			p.seen[n] = true
 		}
-		if kind == leafPage {
-			continue
-		}
-		if all := pageHead * (count + 1); all > size { // a branch with many elements goes on in the pages that follow
+		if all := pageHead * (count + 1); all > size { // with many elements they go on in the pages that follow
 			head = make([]byte, all)
 			if _, err := f.ReadAt(head, int64(id)*size); err != nil {
 				return fmt.Errorf("page %d of %d: %w", id, p.end, err)
 			}
 		}
+		space := (more + 1) * uint64(size)
 		for i := range count {
-			todo = append(todo, binary.NativeEndian.Uint64(head[pageHead*(i+1)+8:]))
+			at := pageHead * (i + 1)
+			if !within(head[at:at+pageHead], kind, uint64(at), space) {
+				return fmt.Errorf("element %d of page %d of %d leads out of it", i, id, p.end)
+			}
+			if kind == branchPage {
+				todo = append(todo, binary.NativeEndian.Uint64(head[at+8:]))
+			}
 		}
 	}
 	return nil
+}
+
+// within reports whether what an element at a place of a page points to is in the page's space. A branch's element begins
+// with where its key is, counted from the element, and how long that is; a leaf's with its kind, where its key is, and how long
+// that and the value behind it are.
+func within(element []byte, kind uint16, at, space uint64) bool {
+	if kind == leafPage {
+		element = element[4:]
+	}
+	end := at + uint64(binary.NativeEndian.Uint32(element)) + uint64(binary.NativeEndian.Uint32(element[4:]))
+	if kind == leafPage {
+		end += uint64(binary.NativeEndian.Uint32(element[8:]))
+	}
+	return end <= space
 }
 
 // refused reports whether it was the system that gave no data: they may be whole, and to remove them would be no mend. A

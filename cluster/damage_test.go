@@ -84,13 +84,18 @@ func TestADamagedLogIsRefusedOrWhole(t *testing.T) {
 		}
 	}
 	branches := 0
-	for at := 0; at < len(whole); at += os.Getpagesize() { // and in where a branch has its keys, which only a search reads
-		if binary.NativeEndian.Uint16(whole[at+8:]) == branchPage {
+	for at := 0; at < len(whole); at += os.Getpagesize() { // and in where a page has its keys, 512 MiB on
+		kind, flipped := binary.NativeEndian.Uint16(whole[at+8:]), bytes.Clone(whole)
+		switch kind {
+		case branchPage:
 			branches++
-			flipped := bytes.Clone(whole)
 			flipped[at+pageHead+3] ^= 1 << 5
-			try(fmt.Sprint("bit flipped in the branch at ", at), flipped)
+		case leafPage:
+			flipped[at+pageHead+7] ^= 1 << 5
+		default:
+			continue
 		}
+		try(fmt.Sprint("bit flipped in where keys are of the page at ", at), flipped)
 	}
 	for range 10 {
 		try("cut off", whole[:random.IntN(len(whole))])
