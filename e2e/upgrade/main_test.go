@@ -35,7 +35,7 @@ func TestTheLevelIsRaisedByItself(t *testing.T) {
 	d.Binary, d.AgentHCL = u.older, "raise_level_after = \"20s\"\n"
 	u.a.Cluster(t)
 	u.restart(d, u.newer)
-	if out := u.must(d, "upgrade", "status"); !strings.Contains(out, fmt.Sprintf("cluster at feature level %d\n", olderLevel)) || !strings.Contains(out, "quorate key rotate gossip") {
+	if out := u.must(d, "upgrade", "status"); !strings.Contains(out, fmt.Sprintf("cluster at feature level %d\n", olderLevel)) || !strings.Contains(out, "`quorate key rotate`") {
 		t.Errorf("upgrade status before: %s", out)
 	}
 	u.eventually("the level is raised", func() error {

@@ -111,10 +111,13 @@ func prove(t lab.T, older, newer, mutant string) {
 // parts are the leader and the two others.
 func (u *upgrade) parts() (leader, first, second *lab.Director) {
 	u.t.Helper()
-	st, err := u.a.Directors[0].Status()
-	if err != nil || st.Leader == "" {
-		u.t.Fatalf("nobody leads: %v", err)
-	}
+	var st lab.Status
+	u.eventually("there is a leader", func() (err error) {
+		if st, err = u.a.Directors[0].Status(); err == nil && st.Leader == "" {
+			err = errors.New("nobody leads")
+		}
+		return err
+	})
 	var others []*lab.Director
 	for _, d := range u.a.Directors {
 		if d.Name == st.Leader {
