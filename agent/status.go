@@ -285,7 +285,7 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 			}
 		}
 	}
-	if why := oldCA(live[st.Name].Certificate, now); why != "" {
+	if why := oldCA(live[st.Name].Certificate, st.FeatureLevel, now); why != "" {
 		out = append(out, why)
 	}
 	return out
@@ -309,9 +309,13 @@ func oldCertificate(name string, c cluster.Certificate, now time.Time) string {
 
 // oldCA says that the cluster's CA ends within a year, or is empty. Certificates cannot be renewed beyond
 // that.
-func oldCA(c cluster.Certificate, now time.Time) string {
+func oldCA(c cluster.Certificate, level int, now time.Time) string {
 	if c.CAEnds.IsZero() || now.AddDate(1, 0, 0).Before(c.CAEnds) {
 		return ""
 	}
-	return "the cluster's CA ends on " + c.CAEnds.UTC().Format(time.DateOnly) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"
+	text := "the cluster's CA ends on " + c.CAEnds.UTC().Format(time.DateOnly) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"
+	if level < fsm.LevelKeys {
+		text += fmt.Sprintf(", from feature level %d on; once every member runs this version, `quorate upgrade finish` raises it", fsm.LevelKeys)
+	}
+	return text
 }
