@@ -170,7 +170,7 @@ func (w *testnet) missed(t *testing.T, one *lab.Director) {
 
 // The control: a leader that waits for the owner moves nothing, whichever way is cut.
 func (w *testnet) waitsForACutOwner(t *testing.T) {
-	for _, how := range proof.Long([]way{whatItSays}, []way{bothWays, whatItSays, whatItHears}) {
+	for _, how := range proof.Long([]way{whatItSays}, []way{bothWays, whatItSays, whatItHears, itsPort}) {
 		owner := w.settled(t)
 		undo := w.deafen(owner, how)
 		w.stays(t, owner, 4*placement.Grace)
