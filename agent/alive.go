@@ -53,6 +53,7 @@ func (s *session) newAlive() {
 		Said:    func(member string, word uint32) { s.reports.renew(member, word, time.Now()) },
 		Log:     s.log,
 	})
+	s.reports.reaches = s.alive.pulse.Reaches
 	s.alive.watcher = probe.NewWatcher(probe.WatchConfig{
 		Every:    s.cfg.Liveness,
 		Asked:    s.alive.tracker.Asked,
@@ -172,12 +173,17 @@ func (s *session) usual(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * float64(config.DefaultLiveness) / float64(s.cfg.Liveness))
 }
 
-// muteAgents names the members whose machines answer on a segment, and whose agents say nothing.
+// muteAgents names the members whose machines answer on a segment, and whose agents say nothing, and those that reach this director
+// and are not reached.
 func (s *session) muteAgents(live map[string]received, now time.Time) []string {
 	state := s.node.State()
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
 		if _, reports := live[name]; reports || name == s.cfg.Name || s.reports.stopped(name, now) {
+			continue
+		}
+		if s.alive.pulse.OneWay(name) {
+			out = append(out, oneWay(name, s.cfg.Name, state.Members[name].Address.String()))
 			continue
 		}
 		for _, g := range state.Config.Groups() {
@@ -190,6 +196,12 @@ func (s *session) muteAgents(live map[string]received, now time.Time) []string {
 		}
 	}
 	return out
+}
+
+// oneWay says that a member is not reached which reaches this one.
+func oneWay(name, self, address string) string {
+	return fmt.Sprintf("%s reaches %s on the cluster port, but %s does not answer at %s: the path is cut one way, so %s takes no part",
+		name, self, name, address, name)
 }
 
 func muteAgent(name string, g fsm.Group, unheard time.Duration, unreached []time.Duration) string {

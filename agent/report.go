@@ -97,8 +97,16 @@ type received struct {
 
 // reports holds the newest report of every director.
 type reports struct {
+	reaches func(name string) bool // whether this director reaches a member; nil: all of them
+
 	mu     sync.Mutex
 	byName map[string]received
+}
+
+// counts reports whether a report counts at now. That of a member which is not reached from here does not, but where it
+// says that it stops, or joins and waits to be reached.
+func (rs *reports) counts(r received, now time.Time) bool {
+	return now.Sub(r.at) < reportLife && (r.Stopped || r.Joining || rs.reaches == nil || rs.reaches(r.Name))
 }
 
 // before reports whether a director made this report before another one of its own.
@@ -144,7 +152,7 @@ func (rs *reports) live(now time.Time) map[string]received {
 	defer rs.mu.Unlock()
 	out := map[string]received{}
 	for name, r := range rs.byName {
-		if now.Sub(r.at) < reportLife {
+		if rs.counts(r, now) {
 			out[name] = r
 		}
 	}
@@ -171,7 +179,7 @@ func (rs *reports) lost(name string, now time.Time) bool {
 	rs.mu.Lock()
 	defer rs.mu.Unlock()
 	r, known := rs.byName[name]
-	return known && (r.Stopped || now.Sub(r.at) >= reportLife)
+	return known && (r.Stopped || !rs.counts(r, now))
 }
 
 // everyReport returns the live reports of the others, and this director's own.

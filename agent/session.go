@@ -97,6 +97,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 		s.duty(reportEvery, s.agreeVerdicts),
 		s.placeGroups,
 		s.duty(trialEvery, s.endTrial),
+		s.duty(reportEvery, s.abdicate),
 		s.duty(raiseEvery, s.raiseLevel),
 	}
 	s.runner = checks.New(checks.Config{

@@ -23,6 +23,10 @@ const (
 	lastPause  = 500 * time.Millisecond // after it could not be opened again and again
 )
 
+// unreachedAfter is for how long no stream to a member may be open before what comes over its own does not count: who
+// says much and can be told nothing takes no part in the cluster.
+const unreachedAfter = time.Second
+
 // wordSize is how many bytes a beat has.
 const wordSize = 4
 
@@ -52,6 +56,7 @@ type Pulse struct {
 // sender is what sends to one member.
 type sender struct {
 	conn   net.Conn      // nil: none is open
+	lost   time.Time     // since when none is
 	retry  chan struct{} // capacity 1: the member is there, so do not wait before opening
 	cancel context.CancelFunc
 }
@@ -123,7 +128,7 @@ func (p *Pulse) follow(ctx context.Context, members []string, opening *sync.Wait
 	for _, name := range members {
 		s := p.senders[name]
 		if s == nil {
-			s = &sender{retry: make(chan struct{}, 1)}
+			s = &sender{retry: make(chan struct{}, 1), lost: time.Now()}
 			var life context.Context
 			life, s.cancel = context.WithCancel(ctx)
 			p.senders[name] = s
@@ -200,10 +205,32 @@ func (p *Pulse) use(s *sender, conn net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s.conn = conn
+	if conn == nil {
+		s.lost = time.Now()
+	}
 }
 
-// Receive notes what comes over a stream that a member has opened, until it ends. A newer stream of the same
-// member ends this one.
+// Reaches reports whether a stream to a member is open, or was a moment ago, or may still come to be. It is true of
+// who is no member.
+func (p *Pulse) Reaches(member string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.senders[member]
+	return s == nil || s.conn != nil || time.Since(s.lost) < unreachedAfter
+}
+
+// OneWay reports whether a member reaches this one, and this one does not reach it.
+func (p *Pulse) OneWay(member string) bool {
+	if p.Reaches(member) {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.in[member] != nil
+}
+
+// Receive notes what comes over a stream that a member has opened, until it ends: its words always, and as a sign of life while
+// this one reaches the member too. A newer stream of the same member ends this one.
 func (p *Pulse) Receive(member string, conn net.Conn) {
 	defer conn.Close()
 	if !p.take(member, conn) {
@@ -219,7 +246,9 @@ func (p *Pulse) Receive(member string, conn net.Conn) {
 		if err != nil {
 			return
 		}
-		p.cfg.Tracker.Heard(member, time.Now())
+		if p.Reaches(member) {
+			p.cfg.Tracker.Heard(member, time.Now())
+		}
 		if n%wordSize == 0 && n > 0 && p.cfg.Said != nil { // each is a record of its own, so they are whole; older agents send a byte
 			p.cfg.Said(member, binary.BigEndian.Uint32(buf[n-wordSize:n]))
 		}

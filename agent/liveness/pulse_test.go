@@ -157,6 +157,43 @@ func TestAMemberThatHangsDelaysNoOtherAndIsLeft(t *testing.T) {
 	})
 }
 
+func TestWhoSpeaksAndCannotBeReachedIsUnheard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestnet()
+		a, b := n.start("a", "b", "c"), n.start("b", "a", "c")
+		c := n.start("c", "a", "b")
+		time.Sleep(time.Second)
+		n.with(func() { n.cut["a>b"], n.cut["c>b"] = true, true })
+		n.stream("a>b").Close()
+		n.stream("c>b").Close()
+		time.Sleep(unreachedAfter - Every)
+		for _, x := range []*agent{a, c} { // a stream that breaks is no silence
+			x.unheard(t, "b", 0, Every)
+			if !x.Reaches("b") || x.OneWay("b") {
+				t.Error("b is not reached, a moment after its stream broke")
+			}
+		}
+		time.Sleep(5 * time.Second)
+		for _, x := range []*agent{a, c} {
+			x.unheard(t, "b", 5*time.Second-2*Every, 5*time.Second)
+			if x.Reaches("b") || !x.OneWay("b") {
+				t.Error("b is reached, and nothing can be opened to it")
+			}
+		}
+		a.unheard(t, "c", 0, Every)
+		b.unheard(t, "a", 5*time.Second, 6*time.Second) // nothing comes of those
+		n.with(func() { clear(n.cut) })
+		time.Sleep(openLimit + lastPause + Every)
+		for _, x := range []*agent{a, c} {
+			x.unheard(t, "b", 0, Every)
+			if !x.Reaches("b") || x.OneWay("b") {
+				t.Error("b is not reached again")
+			}
+		}
+		n.end("a", "b", "c")
+	})
+}
+
 func TestAStreamThatTakesNothingIsOpenedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTestnet()

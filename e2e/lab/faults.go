@@ -28,6 +28,10 @@ func VRRP() Traffic { return Traffic{"ip protocol 112", "ip6 nexthdr 112"} }
 // ClusterTraffic is the agents' TCP port, 7400, in both roles of a connection.
 func ClusterTraffic() Traffic { return Traffic{"tcp dport 7400", "tcp sport 7400"} }
 
+// ToClusterPort is what goes to the agents' TCP port: where it is dropped, nobody reaches the receiver's agent, and that
+// agent reaches all others.
+func ToClusterPort() Traffic { return Traffic{"tcp dport 7400"} }
+
 // GossipTraffic is port 7401, TCP and UDP.
 func GossipTraffic() Traffic {
 	return Traffic{"tcp dport 7401", "tcp sport 7401", "udp dport 7401", "udp sport 7401"}

@@ -2,10 +2,12 @@ package wire
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/director/mutant"
 	"github.com/quorate/quorate/director/placement"
 	"github.com/quorate/quorate/e2e/lab"
@@ -32,7 +34,8 @@ var cutFor = proof.Long(2*placement.Grace, 10*placement.Grace)
 
 // TestWhereTheClusterPortIsCut cuts one agent's cluster port off, VRRP being heard by all: a standby that nobody
 // reaches changes nothing, and from an owner the quorum moves the address once, with no loss. An agent that
-// hears and is not heard, or is heard and does not hear, is as cut off: what it says to others is TCP.
+// hears and is not heard, or is heard and does not hear, is as cut off: what it says to others is TCP. So is one that
+// opens connections to the others, which cannot open any to it.
 func TestWhereTheClusterPortIsCut(t *testing.T) {
 	t.Parallel()
 	w := ownedAs(t, "ca", 3)
@@ -43,6 +46,7 @@ func TestWhereTheClusterPortIsCut(t *testing.T) {
 		{bothWays, true, true},
 		{whatItSays, proof.Long(false, true), true},
 		{whatItHears, true, proof.Long(false, true)},
+		{itsPort, proof.Long(false, true), true},
 	} {
 		cut := func(d *lab.Director) (undo func()) { return w.deafen(d, tt.way) }
 		if tt.standby && !t.Run("at a standby, "+tt.name, func(t *testing.T) { w.standbyCut(t, cut) }) {
@@ -59,12 +63,14 @@ type way struct {
 	name     string
 	outgoing bool // what it sends is dropped
 	incoming bool // what is sent to it is dropped
+	port     bool // what is sent to its port is dropped: what it opens itself passes
 }
 
 var (
-	bothWays    = way{"both ways", true, true}
-	whatItSays  = way{"what it says", true, false}
-	whatItHears = way{"what it hears", false, true}
+	bothWays    = way{"both ways", true, true, false}
+	whatItSays  = way{"what it says", true, false, false}
+	whatItHears = way{"what it hears", false, true, false}
+	itsPort     = way{"its port", false, false, true}
 )
 
 // deafen cuts the cluster port of one director.
@@ -76,6 +82,9 @@ func (w *testnet) deafen(d *lab.Director, how way) (undo func()) {
 	}
 	if how.incoming {
 		undos = append(undos, w.toward(rest, one, lab.AgentTraffic(), w.Inner))
+	}
+	if how.port {
+		undos = append(undos, w.toward(rest, one, lab.ToClusterPort(), w.Inner))
 	}
 	return func() {
 		for _, undo := range undos {
@@ -123,6 +132,7 @@ func (w *testnet) ownerCut(t *testing.T, cut func(*lab.Director) func()) {
 				}
 				return nil
 			})
+			w.missed(t, owner)
 			time.Sleep(proof.Long(time.Second, 10*time.Second))
 			undo()
 			next = w.settled(t)
@@ -142,9 +152,25 @@ func (w *testnet) ownerCut(t *testing.T, cut func(*lab.Director) func()) {
 	w.told(t, before+1, "before: "+owner.Name+": control of "+owner.Name+" has not answered for ")
 }
 
+// missed waits until all others count one director as one that does not answer, and say so.
+func (w *testnet) missed(t *testing.T, one *lab.Director) {
+	t.Helper()
+	for _, d := range w.others(one) {
+		lab.Eventually(t, 10*time.Second, d.Name+" misses "+one.Name, func() error {
+			var st api.Status
+			out := command(t, d, "status", "-o", "json").out
+			decode(t, out, &st)
+			if st.Answering != st.Voters-1 || !slices.Contains(st.Warnings, one.Name+" does not answer") {
+				return errors.New(out)
+			}
+			return nil
+		})
+	}
+}
+
 // The control: a leader that waits for the owner moves nothing, whichever way is cut.
 func (w *testnet) waitsForACutOwner(t *testing.T) {
-	for _, how := range proof.Long([]way{whatItSays}, []way{bothWays, whatItSays, whatItHears}) {
+	for _, how := range proof.Long([]way{whatItSays}, []way{bothWays, whatItSays, whatItHears, itsPort}) {
 		owner := w.settled(t)
 		undo := w.deafen(owner, how)
 		w.stays(t, owner, 4*placement.Grace)
