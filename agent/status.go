@@ -313,5 +313,12 @@ func oldCA(c cluster.Certificate, now time.Time) string {
 	if c.CAEnds.IsZero() || now.AddDate(1, 0, 0).Before(c.CAEnds) {
 		return ""
 	}
-	return "the cluster's CA ends on " + c.CAEnds.UTC().Format(time.DateOnly) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"
+	when := "ends on " + c.CAEnds.UTC().Format(time.DateOnly)
+	switch {
+	case !now.Before(c.CAEnds):
+		when = "ended on " + c.CAEnds.UTC().Format(time.RFC3339)
+	case c.CAEnds.Before(now.AddDate(0, 0, 1)):
+		when = "ends at " + c.CAEnds.UTC().Format(time.RFC3339)
+	}
+	return "the cluster's CA " + when + ", and with it all certificates: `quorate key rotate ca` puts another in its place"
 }
