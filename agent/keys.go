@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -52,6 +53,9 @@ func (a *Agent) RotateKey(ctx context.Context, r api.RotateRequest, p api.Progre
 	case fsm.RotatesGossip:
 		begun, err = s.node.RotateGossip(asking, s.author(ctx, r.Author))
 	case fsm.RotatesCA:
+		if err := emptyCA(r); err != nil {
+			return err
+		}
 		begun, err = s.node.RotateCA(asking, r.Cert, r.Key, s.author(ctx, r.Author))
 	default:
 		err = unknownKey(r.What)
@@ -63,6 +67,19 @@ func (a *Agent) RotateKey(ctx context.Context, r api.RotateRequest, p api.Progre
 		p("a rotation is under way already, and goes on")
 	}
 	return s.watchRotation(ctx, r.What, p)
+}
+
+// emptyCA says what is empty of an own CA that is brought, or is nil.
+func emptyCA(r api.RotateRequest) error {
+	switch {
+	case r.Cert == nil && r.Key == nil:
+		return nil
+	case len(r.Cert) == 0:
+		return errors.New("the certificate of the own CA is empty")
+	case len(r.Key) == 0:
+		return errors.New("the key of the own CA is empty")
+	}
+	return nil
 }
 
 // watchRotation tells how far a rotation is until there is no more to wait for.

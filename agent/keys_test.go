@@ -50,6 +50,20 @@ func TestARotationIsToldUntilItIsOver(t *testing.T) {
 	}
 }
 
+func TestAnOwnCAThatIsEmptyIsNotOneThatTheClusterMakes(t *testing.T) {
+	a, s := alone(t, nodeConfig(t, "d1", fsm.LevelKeys))
+	before := s.node.State().Secrets().CACert
+	for _, r := range []api.RotateRequest{{Cert: []byte{}, Key: []byte{}}, {Cert: []byte{}}, {Key: []byte{}}, {Cert: []byte("x"), Key: []byte{}}} {
+		r.What = fsm.RotatesCA
+		if err := a.RotateKey(t.Context(), r, func(string) {}); err == nil || !strings.Contains(err.Error(), "is empty") {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+	if !bytes.Equal(before, s.node.State().Secrets().CACert) {
+		t.Error("the CA was rotated")
+	}
+}
+
 func TestARotationNeedsItsLevel(t *testing.T) {
 	a, _ := alone(t, nodeConfig(t, "d1", fsm.LevelKeys-1))
 	if err := a.RotateKey(t.Context(), api.RotateRequest{What: fsm.RotatesGossip}, func(string) {}); !errors.Is(err, fsm.ErrLevel) {

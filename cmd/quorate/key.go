@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -63,16 +64,16 @@ func rotateCACommand(c *cli) *cobra.Command {
 	cmd := rotateCommand(c, "ca", "Have another CA sign the directors' certificates, made by the cluster or brought")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		r := api.RotateRequest{What: "ca"}
-		if (cert == "") != (key == "") {
+		if cmd.Flags().Changed("ca-cert") != cmd.Flags().Changed("ca-key") {
 			return errors.New("an own CA is a certificate and its key: both --ca-cert and --ca-key")
 		}
-		if cert != "" {
+		if cmd.Flags().Changed("ca-cert") {
 			var err error
-			if r.Cert, err = os.ReadFile(cert); err != nil {
-				return fmt.Errorf("certificate of the CA: %w", err)
+			if r.Cert, err = readFlag("ca-cert", cert); err != nil {
+				return err
 			}
-			if r.Key, err = os.ReadFile(key); err != nil {
-				return fmt.Errorf("key of the CA: %w", err)
+			if r.Key, err = readFlag("ca-key", key); err != nil {
+				return err
 			}
 		}
 		return c.rotate(cmd, r)
@@ -80,6 +81,21 @@ func rotateCACommand(c *cli) *cobra.Command {
 	cmd.Flags().StringVar(&cert, "ca-cert", "", "file with the certificate of an own CA, in PEM")
 	cmd.Flags().StringVar(&key, "ca-key", "", "file with its key, in PEM, not encrypted: the cluster keeps it")
 	return cmd
+}
+
+// readFlag reads the file that a flag names. Nothing in it is a mistake: it must not mean the same as no flag.
+func readFlag(flag, path string) ([]byte, error) {
+	if path == "" {
+		return nil, fmt.Errorf("--%s is empty: it is to name a file", flag)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", flag, err)
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, fmt.Errorf("--%s: %s is empty", flag, path)
+	}
+	return text, nil
 }
 
 func (c *cli) rotate(cmd *cobra.Command, r api.RotateRequest) error {
@@ -138,11 +154,7 @@ func (c *cli) mayEnd(cmd *cobra.Command, what string, yes bool) (bool, error) {
 
 // printKey shows who uses which key.
 func printKey(w io.Writer, k api.KeyStatus) error {
-	ends := ""
-	if !k.Ends.IsZero() {
-		ends = ", which ends on " + k.Ends.Local().Format(time.DateOnly)
-	}
-	fmt.Fprintf(w, "%s %s%s%s\n", k.What, k.Present, ends, rotation(k))
+	fmt.Fprintf(w, "%s %s%s%s\n", k.What, k.Present, ending(k.Ends, time.Now()), rotation(k))
 	return table(w, func(w io.Writer) {
 		fmt.Fprintln(w, "  DIRECTOR\tUSES")
 		for _, d := range k.Directors {
@@ -153,6 +165,19 @@ func printKey(w io.Writer, k api.KeyStatus) error {
 			fmt.Fprintf(w, "  %s\t%s\n", d.Name, uses)
 		}
 	})
+}
+
+// ending says when a key ends, to the second where that is less than a day away.
+func ending(at, now time.Time) string {
+	switch {
+	case at.IsZero():
+		return ""
+	case !now.Before(at):
+		return ", which ended on " + at.Local().Format(time.DateTime)
+	case at.Before(now.AddDate(0, 0, 1)):
+		return ", which ends at " + at.Local().Format(time.DateTime)
+	}
+	return ", which ends on " + at.Local().Format(time.DateOnly)
 }
 
 // rotation says how far a rotation is and what it waits for, if there is one.
