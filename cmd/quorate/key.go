@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -100,8 +101,13 @@ func readFlag(flag, path string) ([]byte, error) {
 
 func (c *cli) rotate(cmd *cobra.Command, r api.RotateRequest) error {
 	r.Author = author()
-	err := c.client().RotateKey(cmd.Context(), r, progress(cmd.ErrOrStderr()))
-	return interrupted(cmd.Context(), err, "the rotation goes on; `quorate key status` shows how far it is")
+	fate := "no rotation is known to have begun; `quorate key status` shows whether one has"
+	say := progress(cmd.ErrOrStderr())
+	err := c.client().RotateKey(cmd.Context(), r, func(step string) { // the first comes when it has begun
+		fate = "the rotation goes on; `quorate key status` shows how far it is"
+		say(step)
+	})
+	return interrupted(cmd.Context(), err, fate)
 }
 
 func finishCommand(c *cli, what, short string) *cobra.Command {
@@ -112,13 +118,22 @@ func finishCommand(c *cli, what, short string) *cobra.Command {
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := api.FinishRotationRequest{What: what, Force: force, Author: author()}
-			var err error
-			if r.Ending, err = c.mayEnd(cmd, what, yes); err != nil {
+			e, err := c.ending(cmd.Context(), what, force)
+			if err != nil {
 				return err
 			}
+			if len(e.what) > 0 && !yes {
+				if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), e.question(), "not dropped"); err != nil {
+					return err
+				}
+			}
+			r.Ending = e.counted
 			k, err := c.client().FinishRotation(cmd.Context(), r)
 			if err != nil {
 				return err
+			}
+			for _, text := range e.then {
+				fmt.Fprintln(cmd.ErrOrStderr(), text)
 			}
 			if c.json() {
 				return printJSON(cmd.OutOrStdout(), k)
@@ -133,28 +148,53 @@ func finishCommand(c *cli, what, short string) *cobra.Command {
 	return cmd
 }
 
-// mayEnd asks whether what was made under a former CA may end with it. It is false where nothing does.
-func (c *cli) mayEnd(cmd *cobra.Command, what string, yes bool) (bool, error) {
-	ks, err := c.client().Keys(cmd.Context())
+// ending is what ends with a former CA, and what is to be done then.
+type ending struct {
+	former     string
+	counted    bool // certificates or tokens end
+	what, then []string
+}
+
+func (e ending) question() string {
+	return "with CA " + e.former + " " + strings.Join(e.what, ", and ") + ": drop it?"
+}
+
+// ending finds out what ends with a former CA. It is nothing of another key.
+func (c *cli) ending(ctx context.Context, what string, force bool) (ending, error) {
+	ks, err := c.client().Keys(ctx)
 	if err != nil {
-		return false, err
+		return ending{}, err
 	}
 	for _, k := range ks {
-		if k.What != what || k.Former == "" || k.Certificates+k.Tokens == 0 {
-			continue
+		if k.What == what && what == "ca" && k.Former != "" {
+			return endingWith(k, force, c.client().CA() == k.Former), nil
 		}
-		if !yes {
-			question := fmt.Sprintf("with CA %s end %s of people and programs, and %s: drop it?", k.Former, count(k.Certificates, "certificate"), count(k.Tokens, "token"))
-			err = confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), question, "not dropped")
-		}
-		return err == nil, err
 	}
-	return false, nil
+	return ending{}, nil
+}
+
+// endingWith says what ends with the former CA; mine is whether it has signed the certificate that asks.
+func endingWith(k api.KeyStatus, force, mine bool) ending {
+	e := ending{former: k.Former, counted: k.Certificates+k.Tokens > 0}
+	if e.counted {
+		e.what = append(e.what, fmt.Sprintf("end %s of people and programs, and %s", count(k.Certificates, "certificate"), count(k.Tokens, "token")))
+	}
+	if mine {
+		e.what = append(e.what, "the certificate that asks is one of them")
+		e.then = append(e.then, "the certificate that asked has ended with it: `quorate cert create` on a director makes another")
+	}
+	for _, d := range k.Directors {
+		if force && !d.Answers {
+			e.what = append(e.what, d.Name+", which does not answer, has to leave and join again")
+			e.then = append(e.then, d.Name+" does not know the CA and has to leave and join again: `quorate leave --force` there, `quorate remove "+d.Name+"` here, and a new token")
+		}
+	}
+	return e
 }
 
 // printKey shows who uses which key.
 func printKey(w io.Writer, k api.KeyStatus) error {
-	fmt.Fprintf(w, "%s %s%s%s\n", k.What, k.Present, ending(k.Ends, time.Now()), rotation(k))
+	fmt.Fprintf(w, "%s %s%s%s\n", k.What, k.Present, until(k.Ends, time.Now()), rotation(k))
 	return table(w, func(w io.Writer) {
 		fmt.Fprintln(w, "  DIRECTOR\tUSES")
 		for _, d := range k.Directors {
@@ -167,8 +207,8 @@ func printKey(w io.Writer, k api.KeyStatus) error {
 	})
 }
 
-// ending says when a key ends, to the second where that is less than a day away.
-func ending(at, now time.Time) string {
+// until says when a key ends, to the second where that is less than a day away.
+func until(at, now time.Time) string {
 	switch {
 	case at.IsZero():
 		return ""
