@@ -100,7 +100,7 @@ func (s *session) watchRotation(ctx context.Context, what string, p api.Progress
 			return nil
 		case k.Former != "" && len(others) == 0 && len(k.Waits()) > 0:
 			if len(silent) == 0 || time.Since(all) >= rotationAway {
-				p(fmt.Sprintf("%s is taken as long as %s; `quorate key finish %s` ends that before", k.Former, strings.Join(k.Waits(), "; "), what))
+				p(fmt.Sprintf("%s is taken as long as %s; `%s` ends that before", k.Former, strings.Join(k.Waits(), "; "), finishes(what, len(silent) > 0)))
 				return nil
 			}
 		default:
@@ -110,6 +110,15 @@ func (s *session) watchRotation(ctx context.Context, what string, p api.Progress
 			return fmt.Errorf("%s; it goes on, and `quorate key status` says what it waits for: %w", said, ctx.Err())
 		}
 	}
+}
+
+// finishes is the command that drops a former key now; of who is away it has to be forced.
+func finishes(what string, away bool) string {
+	command := "quorate key finish " + what
+	if away {
+		command += " --force"
+	}
+	return command
 }
 
 // FinishRotation implements [api.Agent].

@@ -58,6 +58,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	for _, name := range slices.Sorted(maps.Keys(state.Config.Services)) {
 		st.Services = append(st.Services, serviceStatus(state, live, state.Config.Services[name], table, s.cfg.Name))
 	}
+	st.Rotations = rotations(state)
 	if err := s.node.Removed(); err != nil {
 		st.Warnings = append(st.Warnings, err.Error())
 	}
@@ -66,6 +67,21 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	st.Warnings = append(st.Warnings, s.muteAgents(live, now)...)
 	st.Warnings = append(st.Warnings, s.disputes.lasting(time.Now())...)
 	return st, nil
+}
+
+// rotations says which of the cluster's own keys are being rotated, by the log.
+func rotations(state *fsm.State) []string {
+	var out []string
+	for _, what := range []string{fsm.RotatesGossip, fsm.RotatesCA} {
+		r, underWay := state.Secrets().Rotation(what)
+		switch {
+		case underWay && r.Next != "":
+			out = append(out, what+": "+r.Next+" is to follow "+r.Present)
+		case underWay:
+			out = append(out, what+": "+r.Present+" is used, "+r.Former+" is still taken")
+		}
+	}
+	return out
 }
 
 // sayStopped says of directors that do not answer whether they were stopped, as they have said themselves.

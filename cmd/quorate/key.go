@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -96,7 +97,23 @@ func readFlag(flag, path string) ([]byte, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil, fmt.Errorf("--%s: %s is empty", flag, path)
 	}
-	return text, nil
+	return text, otherPEM(flag, path, text)
+}
+
+// otherPEM says what a file of an own CA holds that belongs in the other one, or that nobody can read.
+func otherPEM(flag, path string, text []byte) error {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		isKey := strings.HasSuffix(block.Type, "PRIVATE KEY")
+		switch {
+		case flag == "ca-cert" && isKey:
+			return fmt.Errorf("--ca-cert: %s holds a private key: it is to hold the CA's certificate alone, and the file of --ca-key the key", path)
+		case flag == "ca-key" && block.Type == "CERTIFICATE":
+			return fmt.Errorf("--ca-key: %s holds a certificate: it is to hold the CA's private key alone, and the file of --ca-cert the certificate", path)
+		case isKey && (block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED")):
+			return fmt.Errorf("--ca-key: the key in %s is encrypted: `openssl pkey -in %s` prints it decrypted", path, path)
+		}
+	}
+	return nil
 }
 
 func (c *cli) rotate(cmd *cobra.Command, r api.RotateRequest) error {
@@ -121,6 +138,9 @@ func finishCommand(c *cli, what, short string) *cobra.Command {
 			e, err := c.ending(cmd.Context(), what, force)
 			if err != nil {
 				return err
+			}
+			if e.idle {
+				fmt.Fprintf(cmd.ErrOrStderr(), "no rotation of the %s is under way: nothing to do\n", keyNames[what])
 			}
 			if len(e.what) > 0 && !yes {
 				if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), e.question(), "not dropped"); err != nil {
@@ -148,9 +168,13 @@ func finishCommand(c *cli, what, short string) *cobra.Command {
 	return cmd
 }
 
+// keyNames are what people call the keys that are rotated.
+var keyNames = map[string]string{"gossip": "gossip key", "ca": "CA"}
+
 // ending is what ends with a former CA, and what is to be done then.
 type ending struct {
 	former     string
+	idle       bool // no rotation is under way, as far as is known
 	counted    bool // certificates or tokens end
 	what, then []string
 }
@@ -166,6 +190,9 @@ func (c *cli) ending(ctx context.Context, what string, force bool) (ending, erro
 		return ending{}, err
 	}
 	for _, k := range ks {
+		if k.What == what && !k.UnderWay {
+			return ending{idle: true}, nil
+		}
 		if k.What == what && what == "ca" && k.Former != "" {
 			return endingWith(k, force, c.client().CA() == k.Former), nil
 		}

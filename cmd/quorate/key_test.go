@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/pem"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,25 @@ func TestTheEndOfAKeyIsSaidToTheSecondWhenItIsNear(t *testing.T) {
 	} {
 		if got := until(at, noon); got != text {
 			t.Errorf("%v: %q, want %q", at, got, text)
+		}
+	}
+}
+
+func TestFilesOfAnOwnCAThatAreMixedUpAreNamed(t *testing.T) {
+	text := func(kind string, headers map[string]string) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Headers: headers, Bytes: []byte("x")}))
+	}
+	cert, key := text("CERTIFICATE", nil), text("PRIVATE KEY", nil)
+	old := text("EC PRIVATE KEY", map[string]string{"Proc-Type": "4,ENCRYPTED", "DEK-Info": "AES-256-CBC,00"})
+	for _, tt := range []struct{ flag, text, want string }{
+		{"ca-cert", cert, ""}, {"ca-key", key, ""}, {"ca-key", text("EC PARAMETERS", nil) + text("EC PRIVATE KEY", nil), ""},
+		{"ca-cert", key, "holds a private key"}, {"ca-key", cert, "holds a certificate"},
+		{"ca-cert", cert + key, "holds a private key"}, {"ca-key", key + cert, "holds a certificate"},
+		{"ca-key", old, "is encrypted"}, {"ca-key", text("ENCRYPTED PRIVATE KEY", nil), "is encrypted"},
+	} {
+		err := otherPEM(tt.flag, "ca.pem", []byte(tt.text))
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("--%s %q: %v, want %q", tt.flag, tt.text, err, tt.want)
 		}
 	}
 }
