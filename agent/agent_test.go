@@ -230,7 +230,8 @@ func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			live := map[string]received{"d1": {report: report{Ready: true, Certificate: tt.c}}}
 			d := directorStatus(fsm.Member{Name: "d1"}, live, 0)
-			got := warnings(api.Status{Name: "d1", Quorum: true, Directors: []api.DirectorStatus{d}}, live, noon)
+			st := api.Status{Name: "d1", Quorum: true, FeatureLevel: fsm.LevelKeys, Directors: []api.DirectorStatus{d}}
+			got := warnings(st, live, noon)
 			if strings.Join(got, "\n") != tt.want {
 				t.Errorf("warnings %q, want %q", got, tt.want)
 			}
@@ -238,6 +239,15 @@ func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
 				t.Errorf("status %+v", d)
 			}
 		})
+	}
+}
+
+func TestWhatARotationOfAnOldCANeedsIsSaid(t *testing.T) {
+	c := cluster.Certificate{Issued: noon, Expires: noon.AddDate(0, 11, 0), CAEnds: noon.AddDate(0, 11, 0)}
+	for level, want := range map[int]bool{fsm.LevelKeys - 1: true, fsm.LevelKeys: false} {
+		if got := oldCA(c, level, noon); strings.Contains(got, "quorate upgrade finish") != want {
+			t.Errorf("at level %d: %q", level, got)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/agent/groups"
+	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
@@ -61,7 +62,8 @@ func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {
 		conns = conns[:n]
 	}
 	if id := r.FormValue("mark"); id != "" {
-		conns = s.given.fresh(id, conns, time.Now())
+		who, _ := cluster.Peer(r.Context())
+		conns = s.given.fresh(who, id, conns)
 	}
 	answer(w, conns)
 }

@@ -79,7 +79,7 @@ func movesFrom(state *fsm.State, director string) bool {
 // moveAll is giveAway until the addresses are elsewhere. Who is patient waits for a move as long as for a drain, since
 // the cluster may have to elect a leader first; but for somebody to move to no longer than others wait for all of it.
 func (s *session) moveAll(ctx context.Context, reason string, patient func(left []unmoved)) []unmoved {
-	limit := giveAwayLimit
+	limit := GiveAwayLimit
 	if patient != nil {
 		limit = drainLimit
 	}

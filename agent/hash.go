@@ -2,23 +2,25 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
 )
 
-// stateDiffers is why a director is not ready whose state most others do not have.
+// stateDiffers is why a director is not ready when a majority of the members has one state, and it has another.
 const stateDiffers = "its state differs from the others' at the same log index"
 
-// differFor is how long most others must have another state before this director takes theirs: a report that is being
+// differFor is how long a majority must have another state before this director takes theirs: a report that is being
 // replaced is no reason.
 const differFor = 2 * reportEvery
 
-// hash returns the hash of a recent state, and the index of that. At feature level 1 it is computed once a second at
-// most, since that reads the whole state.
+// hash returns the hash of a recent state, and the index of that. Below [fsm.LevelSum] it is computed once a
+// second at most, since that reads the whole state.
 func (s *session) hash(state *fsm.State) (uint64, string) {
-	if state.Level >= fsm.LevelHistory {
+	if state.Level >= fsm.LevelSum {
 		return state.Index, state.Hash()
 	}
 	s.hashing.Lock()
@@ -45,34 +47,65 @@ func (s *session) hashAt(state *fsm.State, index uint64) (string, bool) {
 	return hash, at == index
 }
 
-// differs returns who has another state than this director at the same index, if they are more than who has the same.
-func (s *session) differs(state *fsm.State) []string {
-	return outvoted(s.cfg.Name, s.reports.live(time.Now()), func(index uint64) (string, bool) { return s.hashAt(state, index) })
+// differs returns the state that a majority of the members has, if it is another than this director's at the same index.
+func (s *session) differs(state *fsm.State) (vote, []string) {
+	return s.votes.against(s.cfg.Name, len(state.Members), s.reports.live(time.Now()), func(index uint64) (string, bool) { return s.hashAt(state, index) })
 }
 
-// outvoted returns who reports another hash than this director's at the same index, if they are more than who has the
-// same. Who reports an index at which this director's is not known has no vote.
-func outvoted(self string, live map[string]received, hashAt func(index uint64) (string, bool)) []string {
-	same := 1
-	var others []string
+// vote is what a member's state was.
+type vote struct {
+	index uint64
+	hash  string
+}
+
+// votes are those of the others by name, as far back as this director knows what its own state was: while much changes,
+// no two reports are of the same index, and yet some were.
+type votes struct {
+	mu sync.Mutex
+	by map[vote]map[string]bool
+}
+
+// against returns the vote that a majority of so many members has cast and that is another than this director's at the
+// same index, and who they are: those that differ from this one and from each other are no majority. Who is silent, or
+// agrees with this director by now, has no vote.
+func (v *votes) against(self string, members int, live map[string]received, hashAt func(index uint64) (string, bool)) (vote, []string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	differ := map[string]bool{}
 	for name, r := range live {
-		hash, known := hashAt(r.HashIndex)
-		switch {
-		case name == self || !known || r.Hash == "":
-		case r.Hash == hash:
-			same++
-		default:
-			others = append(others, name)
+		mine, known := hashAt(r.HashIndex)
+		if name == self || r.Hash == "" || known && r.Hash == mine {
+			continue
+		}
+		differ[name] = true
+		at := vote{r.HashIndex, r.Hash}
+		if known && v.by[at] == nil {
+			if v.by == nil {
+				v.by = map[vote]map[string]bool{}
+			}
+			v.by[at] = map[string]bool{}
+		}
+		if known {
+			v.by[at][name] = true
 		}
 	}
-	if len(others) <= same {
-		return nil
+	var most vote
+	var others []string
+	for at, names := range v.by {
+		mine, known := hashAt(at.index)
+		if !known || mine == at.hash {
+			delete(v.by, at)
+			continue
+		}
+		names := slices.DeleteFunc(slices.Sorted(maps.Keys(names)), func(name string) bool { return !differ[name] })
+		if 2*len(names) > members && (others == nil || at.index > most.index) {
+			most, others = at, names
+		}
 	}
-	slices.Sort(others)
-	return others
+	return most, others
 }
 
-// heal takes the others' state while most of them have another than this director.
+// heal takes the state of a majority that has another than this director.
 func (s *session) heal(ctx context.Context) error {
 	tick := s.ticker(reportEvery)
 	defer tick.Stop()
@@ -83,14 +116,15 @@ func (s *session) heal(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		others := s.differs(s.node.State())
+		most, others := s.differs(s.node.State())
 		switch {
 		case len(others) == 0:
+			s.node.Agrees()
 			since = time.Time{}
 		case since.IsZero():
 			since = time.Now()
 		case time.Since(since) >= differFor:
-			if err := s.node.HealFrom(ctx, stateDiffers, others); err != nil && ctx.Err() == nil {
+			if err := s.node.HealFrom(ctx, stateDiffers, most.index, most.hash, others); err != nil && ctx.Err() == nil {
 				s.log.Error("the state is not healed yet", "err", err)
 			}
 			since = time.Time{}

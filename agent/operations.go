@@ -17,15 +17,17 @@ import (
 
 // Limits of patience with the rest of the cluster.
 const (
-	handOverLimit = 4 * time.Second  // for a move to begin
-	giveAwayLimit = 10 * time.Second // for those that are under way when an agent is to stop
-	receiptLimit  = 5 * time.Second  // for the newest connections
+	handOverLimit = 4 * time.Second // for a move to begin
+	receiptLimit  = 5 * time.Second // for the newest connections
 	readyLimit    = 60 * time.Second
 	drainLimit    = 30 * time.Second
 	drainQuiet    = time.Second // before a drain says what it waits for
 	callLimit     = 10 * time.Second
 	reachedLimit  = 20 * time.Second // for the others to connect to a director that has joined
 )
+
+// GiveAwayLimit is for how long an agent that is to stop, or whose keeper is, waits for moves that are under way.
+const GiveAwayLimit = 10 * time.Second
 
 var _ api.Agent = (*Agent)(nil)
 

@@ -62,6 +62,7 @@ type session struct {
 	aside   sync.WaitGroup // what runs beside the group
 	hashing sync.Mutex     // guards hashed
 	hashed  hashed
+	votes   votes
 
 	mu         sync.Mutex
 	ended      bool // the group has: nothing more is begun
@@ -330,7 +331,7 @@ func (s *session) unready(state *fsm.State) []string {
 	if err := s.node.Sound(); err != nil {
 		why = append(why, err.Error())
 	}
-	if len(s.differs(state)) > 0 {
+	if _, others := s.differs(state); len(others) > 0 {
 		why = append(why, stateDiffers)
 	}
 	switch st := s.keeper.Status(); {

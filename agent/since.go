@@ -2,6 +2,7 @@ package agent
 
 import (
 	"crypto/rand"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -54,39 +55,69 @@ func (m *marks) have(from, id string, err error, now time.Time) {
 	m.of[from] = mark{id, now}
 }
 
-// given is what this director gave to others.
+// given is what this director gave to others, until nobody has asked for givenLife: all the connections of an owner are
+// hundreds of megabytes where there are a million.
 type given struct {
 	mu sync.Mutex
-	by map[string]*gift // by the mark of who asked
+	to map[string]*gift // by director
 }
 
+// gift is what one director was given. Who takes several groups asks for all by several marks at once, and goes on with
+// any of these; most connections are given for each of them, and stand here once.
 type gift struct {
-	conns map[ipvs.Conn]struct{} // without the time until they expire
+	marks [8]string           // those it asked by last
+	next  int                 // of these, the one whose place the next new one takes
+	conns map[ipvs.Conn]uint8 // without the time until they expire; a bit for each mark
 	at    time.Time
+	ends  *time.Timer
 }
 
-// fresh returns those of the connections that were not given for a mark yet, or in another state.
-func (g *given) fresh(id string, conns []ipvs.Conn, now time.Time) []ipvs.Conn {
+// fresh returns those of the connections that were not given to a director for a mark yet, or in another state.
+func (g *given) fresh(to, id string, conns []ipvs.Conn) []ipvs.Conn {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for old, x := range g.by {
-		if now.Sub(x.at) > givenLife {
-			delete(g.by, old)
-		}
-	}
-	if g.by == nil {
-		g.by = map[string]*gift{}
-	}
-	x := g.by[id]
+	x := g.to[to]
 	if x == nil {
-		x = &gift{conns: make(map[ipvs.Conn]struct{}, len(conns))}
-		g.by[id] = x
+		if g.to == nil {
+			g.to = map[string]*gift{}
+		}
+		x = &gift{conns: make(map[ipvs.Conn]uint8, len(conns))}
+		x.ends = time.AfterFunc(givenLife, func() { g.forget(to, x) })
+		g.to[to] = x
 	}
-	x.at = now
+	x.at = time.Now()
+	x.ends.Reset(givenLife)
+	bit := x.bit(id)
 	return slices.DeleteFunc(conns, func(c ipvs.Conn) bool {
 		c.Expires = 0
-		_, known := x.conns[c]
-		x.conns[c] = struct{}{}
-		return known
+		marks := x.conns[c]
+		x.conns[c] = marks | bit
+		return marks&bit != 0
 	})
+}
+
+// forget drops a gift that nobody has asked for since its time has ended.
+func (g *given) forget(to string, x *gift) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.to[to] == x && time.Since(x.at) >= givenLife {
+		delete(g.to, to)
+	}
+}
+
+// bit is that of a mark. A new one takes the place of the oldest, and what was given for none but that is forgotten.
+func (x *gift) bit(id string) uint8 {
+	if i := slices.Index(x.marks[:], id); i >= 0 {
+		return 1 << i
+	}
+	i := x.next
+	x.next = (i + 1) % len(x.marks)
+	if x.marks[i] != "" {
+		maps.DeleteFunc(x.conns, func(c ipvs.Conn, marks uint8) bool {
+			x.conns[c] = marks &^ (1 << i)
+			return x.conns[c] == 0
+		})
+	}
+	x.marks[i] = id
+	return 1 << i
 }

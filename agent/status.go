@@ -301,7 +301,7 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 			}
 		}
 	}
-	if why := oldCA(live[st.Name].Certificate, now); why != "" {
+	if why := oldCA(live[st.Name].Certificate, st.FeatureLevel, now); why != "" {
 		out = append(out, why)
 	}
 	return out
@@ -325,7 +325,7 @@ func oldCertificate(name string, c cluster.Certificate, now time.Time) string {
 
 // oldCA says that the cluster's CA ends within a year, or is empty. Certificates cannot be renewed beyond
 // that.
-func oldCA(c cluster.Certificate, now time.Time) string {
+func oldCA(c cluster.Certificate, level int, now time.Time) string {
 	if c.CAEnds.IsZero() || now.AddDate(1, 0, 0).Before(c.CAEnds) {
 		return ""
 	}
@@ -336,5 +336,9 @@ func oldCA(c cluster.Certificate, now time.Time) string {
 	case c.CAEnds.Before(now.AddDate(0, 0, 1)):
 		when = "ends at " + c.CAEnds.UTC().Format(time.RFC3339)
 	}
-	return "the cluster's CA " + when + ", and with it all certificates: `quorate key rotate ca` puts another in its place"
+	text := "the cluster's CA " + when + ", and with it all certificates: `quorate key rotate ca` puts another in its place"
+	if level < fsm.LevelKeys {
+		text += fmt.Sprintf(", from feature level %d on; once every member runs this version, `quorate upgrade finish` raises it", fsm.LevelKeys)
+	}
+	return text
 }

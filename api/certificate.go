@@ -13,8 +13,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"time"
+
+	"github.com/quorate/quorate/lineage"
 )
 
 // CertificateRequest asks for a certificate by which its holder is known on the cluster port. The key is the
@@ -111,7 +112,8 @@ func isDirector(s tls.ConnectionState, ca *x509.Certificate) error {
 		return errors.New("it shows no certificate")
 	}
 	roots := x509.NewCertPool()
-	for _, follows := range successors(ca, s.PeerCertificates[1:]) {
+	roots.AddCert(ca)
+	for _, follows := range lineage.Following([]*x509.Certificate{ca}, s.PeerCertificates[1:]) { // it may have been rotated since the bundle was made
 		roots.AddCert(follows)
 	}
 	_, err := s.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}})
@@ -119,21 +121,4 @@ func isDirector(s tls.ConnectionState, ca *x509.Certificate) error {
 		return fmt.Errorf("it is no director of the cluster that the certificate is of: %w", err)
 	}
 	return nil
-}
-
-// maxShown bounds how many certificates are looked at that the other side has shown.
-const maxShown = 12
-
-// successors returns a CA and those that follow it, each by the word of the one before: the CA may have been rotated
-// since the bundle was made.
-func successors(ca *x509.Certificate, shown []*x509.Certificate) []*x509.Certificate {
-	found := []*x509.Certificate{ca}
-	for range min(len(shown), maxShown) {
-		for _, cert := range shown[:min(len(shown), maxShown)] {
-			if last := found[len(found)-1]; cert.IsCA && !slices.ContainsFunc(found, cert.Equal) && cert.CheckSignatureFrom(last) == nil {
-				found = append(found, cert)
-			}
-		}
-	}
-	return found
 }

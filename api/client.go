@@ -14,10 +14,10 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"syscall"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/lineage"
 )
 
 // Client speaks to an agent, over its unix socket or its cluster port. It is an [Agent] itself.
@@ -202,7 +202,7 @@ func (c *Client) unreachable(err error) error {
 		if errors.As(at.Err, &told) {
 			at.Err = told
 		}
-		if strings.Contains(at.Err.Error(), "unknown certificate authority") { // the alert has no type of its own
+		if lineage.Refused(at.Err) {
 			return fmt.Errorf("the director at %s takes the certificate no more: the CA that signed it was rotated, and dropped; make another with `quorate cert create` (%w)", c.at, at.Err)
 		}
 		return fmt.Errorf("ask the director at %s: %w", c.at, at.Err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/lineage"
 )
 
 // RotateCA begins a rotation of the CA, and returns true: to one that is made here, or to one of a person's own, both in
@@ -31,7 +32,11 @@ func (n *Node) RotateCA(ctx context.Context, cert, key []byte, author string) (b
 	switch id := fsm.KeyID(cert); {
 	case brought && id == r.Present, brought && id == r.Next, !brought && underWay:
 		return false, nil
-	case !brought:
+	case brought:
+		if err = anotherKey(secrets, cert); err != nil {
+			return false, err
+		}
+	default:
 		if cert, key, err = newCA(n.id.ClusterID, time.Now()); err != nil {
 			return false, err
 		}
@@ -45,6 +50,24 @@ func (n *Node) RotateCA(ctx context.Context, cert, key []byte, author string) (b
 		return false, nil // somebody else was faster
 	}
 	return err == nil, err
+}
+
+// anotherKey refuses a CA that has the key of one which is trusted already, under whatever name. Who signed what is told
+// by keys: what the one has signed would seem to be the other's, so that no director got a new certificate, and none of
+// the certificates would be good when the former CA is dropped.
+func anotherKey(s fsm.Secrets, cert []byte) error {
+	trusted, err := certificates(trustedIn(s))
+	if err != nil {
+		return fmt.Errorf("the cluster's CA: %w", err)
+	}
+	ca, err := parseCertificate(cert)
+	if err != nil {
+		return fmt.Errorf("the certificate that was brought: %w", err)
+	}
+	if lineage.Has(trusted, ca) {
+		return fmt.Errorf("the CA %q that was brought has the same key as one that the cluster trusts already: a rotation is to another key", ca.Subject.CommonName)
+	}
+	return nil
 }
 
 // signLink has the present CA say that another one follows it.

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/lineage"
 )
 
 // beginsCA begins a rotation of the CA, of a test's own if one is given.
@@ -265,6 +266,12 @@ func own(t *testing.T, curve elliptic.Curve, change func(*x509.Certificate)) (ce
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(minOwnLife + time.Hour), KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
 	}
 	change(tmpl)
+	return ownBy(t, priv, tmpl)
+}
+
+// ownBy is a CA of a key.
+func ownBy(t *testing.T, priv *ecdsa.PrivateKey, tmpl *x509.Certificate) (cert, key []byte) {
+	t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, priv.Public(), priv)
 	if err != nil {
 		t.Fatal(err)
@@ -346,6 +353,34 @@ func TestAnOwnCAThatCannotBeIsRefused(t *testing.T) {
 	}
 }
 
+func TestAnOwnCAWithAKeyThatIsTrustedAlreadyIsRefused(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	present := a.State().Secrets()
+	priv, err := parseKey(present.CAKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key := ownBy(t, priv.(*ecdsa.PrivateKey), &x509.Certificate{
+		SerialNumber: serial(), Subject: pkix.Name{CommonName: "Another name"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(minOwnLife + time.Hour), KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
+	})
+	eventually(t, "it is refused", func() error {
+		_, err := a.RotateCA(t.Context(), cert, key, "test")
+		switch {
+		case err == nil:
+			t.Fatal("it is taken")
+		case !strings.Contains(err.Error(), `"Another name" that was brought has the same key`):
+			return err
+		}
+		return nil
+	})
+	beginsCA(t, a, present.CACert, present.CAKey) // the present one itself is no other: there is nothing to do
+	if r, underWay := a.State().Secrets().Rotation(fsm.RotatesCA); underWay {
+		t.Errorf("%s is under way", r)
+	}
+}
+
 func TestOnlyTheCAsThatCountNameTheirSuccessors(t *testing.T) {
 	t.Parallel()
 	made := func() fsm.Secrets {
@@ -386,7 +421,7 @@ func TestOnlyTheCAsThatCountNameTheirSuccessors(t *testing.T) {
 		{"a stranger's word", []*x509.Certificate{xc, parse(stranger.CACert)}, nil},
 		{"what is no CA", []*x509.Certificate{ab, leaf}, []*x509.Certificate{ab}},
 	} {
-		got := linked(known, tt.shown)
+		got := lineage.Following(known, tt.shown)
 		same := len(got) == len(tt.want)
 		for i := range got {
 			same = same && got[i].Equal(tt.want[i])

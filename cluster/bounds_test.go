@@ -76,7 +76,8 @@ func TestStrangersTakeNoMoreThanTheirPlaces(t *testing.T) {
 
 func TestWhatIsRefusedIsLoggedOnceInAWhile(t *testing.T) {
 	var log bytes.Buffer
-	s := newStrangers(func(netip.Addr) bool { return false })
+	member := netip.MustParseAddr("192.0.2.8")
+	s := newStrangers(func(a netip.Addr) bool { return a == member })
 	out := lines(quieten(hclog.New(&hclog.LoggerOptions{Output: &log})), s)
 	for port := range 1000 { // as memberlist says it
 		out.Printf("[ERR] memberlist: Decrypt packet failed: No installed keys could decrypt the message from=192.0.2.7:%d", port)
@@ -84,8 +85,14 @@ func TestWhatIsRefusedIsLoggedOnceInAWhile(t *testing.T) {
 	if n := strings.Count(log.String(), "Decrypt packet failed"); n != 1 {
 		t.Errorf("it is said %d times", n)
 	}
+	for port := range 1000 {
+		out.Printf("[ERR] memberlist: failed to receive: read tcp: connection reset by peer from=%v:%d", member, port)
+	}
+	if n := strings.Count(log.String(), "connection reset"); n != 1 {
+		t.Errorf("of a member it is said %d times", n)
+	}
 	if got := s.counts()[noGossip]; got != 1000 {
-		t.Errorf("%d are counted", got)
+		t.Errorf("%d are counted, want the strangers' 1000", got)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"syscall"
 
 	"github.com/hashicorp/raft"
 	"go.etcd.io/bbolt"
@@ -65,27 +66,17 @@ func (s sealing) GetLog(index uint64, out *raft.Log) error {
 	return unseal(out)
 }
 
-// readAll returns why an entry behind the last snapshot cannot be read: Raft ends the process for that. Before it there
-// may be a gap, if the snapshot came from the leader.
-func (s *store) readAll() error {
-	first, err := s.bolt.FirstIndex()
-	if err != nil || first == 0 {
-		return err
-	}
+// readAll returns why an entry behind a snapshot cannot be read: Raft ends the process for that. Before the snapshot
+// there may be a gap, if it came from the leader; right behind it there must be none.
+func (s *store) readAll(snapshot uint64) error {
 	last, err := s.bolt.LastIndex()
 	if err != nil {
-		return err
+		return fmt.Errorf("read the log: %w", err)
 	}
-	metas, err := s.snaps.List()
-	if err != nil {
-		return err
-	}
-	if len(metas) > 0 {
-		first = max(first, metas[0].Index+1)
-	}
+	first := max(1, min(snapshot+1, last)) // the last one it reads in any case
 	for index := first; index <= last; index++ {
 		if err := s.bolt.GetLog(index, new(raft.Log)); err != nil {
-			return fmt.Errorf("entry %d of %d to %d: %w", index, first, last, err)
+			return damaged(s.dir, fmt.Sprintf("read log entry %d of %d to %d", index, first, last), err)
 		}
 	}
 	return nil
@@ -110,8 +101,10 @@ func lookThrough(path string) (err error) {
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a file that is shorter than it says
 	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("%v", p)
+		if p := recover(); p != nil { // memory that a file stands behind has no word for why it cannot be read
+			if err = readThrough(path); err == nil {
+				err = fmt.Errorf("%v", p)
+			}
 		}
 	}()
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: lockWait})
@@ -141,7 +134,9 @@ func lookThrough(path string) (err error) {
 				if last != nil && bytes.Compare(k, last) <= 0 {
 					return fmt.Errorf("key %x of %q is not behind %x", k, name, last)
 				}
-				last = k
+				if last = k; b.Get(k) == nil { // who searches goes by the keys in branches, which nothing else has read
+					return fmt.Errorf("key %x of %q is not found", k, name)
+				}
 				_ = crc32.ChecksumIEEE(v) // reads all of it
 				return nil
 			})
@@ -209,8 +204,30 @@ func (p *pages) walk(path string, root uint64) error {
 	return nil
 }
 
-// damaged says that the data of a director are not what was written, and what mends that.
+// refused reports whether it was the system that gave no data: they may be whole, and to remove them would be no mend. A
+// file that is gone, or shorter than it must be, is another thing.
+func refused(err error) bool {
+	var errno syscall.Errno
+	return errors.As(err, &errno) && !errors.Is(err, fs.ErrNotExist)
+}
+
+// readThrough reads all of a file.
+func readThrough(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(io.Discard, f)
+	return err
+}
+
+// damaged says that the data of a director are not what was written, and what mends that; or no more than that they
+// could not be read, if the system refused them.
 func damaged(dir, what string, err error) error {
+	if refused(err) {
+		return fmt.Errorf("%s in %s: %w", what, dir, err)
+	}
 	return fmt.Errorf("%s: %w; this director's data in %s is damaged, and it would know less than it has confirmed: "+
 		"run `quorate remove NAME` with its name on another director, remove that directory, and let it join again with `quorate join`; "+
 		"if it is the only one, `quorate init` and then `quorate snapshot restore FILE`", what, err, dir)

@@ -2,13 +2,19 @@ package cluster
 
 import (
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 )
 
@@ -77,11 +83,20 @@ func TestADamagedLogIsRefusedOrWhole(t *testing.T) {
 			try(fmt.Sprint("bit flipped in byte ", at, ", the head of a page"), flipped)
 		}
 	}
+	branches := 0
+	for at := 0; at < len(whole); at += os.Getpagesize() { // and in where a branch has its keys, which only a search reads
+		if binary.NativeEndian.Uint16(whole[at+8:]) == branchPage {
+			branches++
+			flipped := bytes.Clone(whole)
+			flipped[at+pageHead+3] ^= 1 << 5
+			try(fmt.Sprint("bit flipped in the branch at ", at), flipped)
+		}
+	}
 	for range 10 {
 		try("cut off", whole[:random.IntN(len(whole))])
 	}
-	if refused < 20 || tokens < 12 {
-		t.Errorf("%d were refused; the file has %d changes", refused, tokens)
+	if refused < 20 || tokens < 12 || branches == 0 {
+		t.Errorf("%d were refused; the file has %d changes and %d branches", refused, tokens, branches)
 	}
 	try("nothing", whole)
 }
@@ -106,6 +121,52 @@ func TestALogThatEndsBeforeWhatWasAppliedIsRefused(t *testing.T) {
 	}
 	if _, err := Open(cfg); err == nil || !strings.Contains(err.Error(), "was applied; this director's data") {
 		t.Errorf("it starts with less than %d changes: %v", len(acked), err)
+	}
+}
+
+func TestWhatTheSystemRefusesToReadIsNotCalledDamaged(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, logFile), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	_, err := openStore(dir, hclog.NewNullLogger())
+	if err == nil || strings.Contains(err.Error(), "damaged") || !errors.Is(err, syscall.EISDIR) {
+		t.Errorf("%v", err)
+	}
+	for cause, want := range map[error]bool{
+		syscall.EIO: false, syscall.EMFILE: false, syscall.EACCES: false,
+		syscall.ENOENT: true, io.ErrUnexpectedEOF: true, io.EOF: true, errDamaged: true,
+	} {
+		err := damaged(dir, "read", fmt.Errorf("page 3: %w", &fs.PathError{Op: "read", Path: "raft.db", Err: cause}))
+		if got := strings.Contains(err.Error(), "is damaged"); got != want || !errors.Is(err, cause) {
+			t.Errorf("%v: damaged %v: %v", cause, got, err)
+		}
+	}
+}
+
+// TestAGapInTheLogIsRefusedWhateverTheRecordSays: the record may be behind or lost, and for an entry that is not there
+// Raft ends the process.
+func TestAGapInTheLogIsRefusedWhateverTheRecordSays(t *testing.T) {
+	t.Parallel()
+	cfg, _ := written(t)
+	dir := filepath.Join(cfg.DataDir, liveDir)
+	if err := os.WriteFile(filepath.Join(dir, recordFile), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := openStore(dir, cfg.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.bolt.DeleteRange(1, 4), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	n, err := Open(cfg)
+	if err == nil {
+		err = n.Close()
+		t.Fatalf("it would start, and Raft panic; closed: %v", err)
+	}
+	if !strings.Contains(err.Error(), "read log entry 1 of 1 to") || !strings.Contains(err.Error(), "is damaged") {
+		t.Error(err)
 	}
 }
 

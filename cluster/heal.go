@@ -26,9 +26,15 @@ const statePath = "/cluster/state"
 
 // health is what a node knows of its own state.
 type health struct {
-	wrong  atomic.Pointer[string] // why the state is not to be trusted; nil: it is
+	wrong  atomic.Pointer[fault] // why the state is not to be trusted; nil: it is
 	healed atomic.Pointer[healing]
 	only   chan struct{} // capacity 1: held by the heal that is under way
+}
+
+// fault is why a state is not to be trusted.
+type fault struct {
+	why   string
+	voted bool // others say so; else the scrub does
 }
 
 // healing is the last time that a state was made anew.
@@ -40,10 +46,26 @@ type healing struct {
 
 // Sound returns nil, or why this node's state is not to be trusted until it is healed.
 func (n *Node) Sound() error {
-	if why := n.health.wrong.Load(); why != nil {
-		return errors.New(*why)
+	if wrong := n.health.wrong.Load(); wrong != nil {
+		return errors.New(wrong.why)
 	}
 	return nil
+}
+
+// Agrees says that no majority has another state than this node. If a heal that they asked for has failed, this node is
+// right again without one.
+func (n *Node) Agrees() {
+	if wrong := n.health.wrong.Load(); wrong != nil && wrong.voted && n.State().Verify() == nil {
+		n.forgive(wrong)
+	}
+}
+
+// forgive ends what was wrong, if nothing else is by now.
+func (n *Node) forgive(wrong *fault) {
+	if n.health.wrong.CompareAndSwap(wrong, nil) {
+		n.log.Warn("the state of this director is right, and was not healed", "was", wrong.why)
+		n.machine.poke()
+	}
 }
 
 // Healed says when and why this node's state was made anew since it started, or is empty.
@@ -62,33 +84,37 @@ func (n *Node) scrub(ctx context.Context) error {
 		if unscrubbed() {
 			continue
 		}
+		wrong := n.health.wrong.Load() // first: the state may be replaced
 		err := n.State().Verify()
+		if err == nil && wrong != nil && !wrong.voted {
+			n.forgive(wrong) // flipped back after a heal that failed
+		}
 		if err == nil || ctx.Err() != nil {
 			continue
 		}
-		if err := n.heal(ctx, err.Error(), n.fromDisk); err != nil && ctx.Err() == nil {
+		if err := n.heal(ctx, fault{why: err.Error()}, n.fromDisk); err != nil && ctx.Err() == nil {
 			n.log.Error("the state is not healed yet", "err", err)
 		}
 	}
 	return nil
 }
 
-// HealFrom makes the state anew from another member's: others, of which the caller knows that they are the majority,
-// have another state than this node at the same index. why says so.
-func (n *Node) HealFrom(ctx context.Context, why string, others []string) error {
-	return n.heal(ctx, why, func(ctx context.Context) (*machine, error) { return n.fromMembers(ctx, others) })
+// HealFrom makes the state anew from another member's: others, of which the caller knows that they are a majority of the
+// members, had a state with another hash than this node's at the same index. why says so.
+func (n *Node) HealFrom(ctx context.Context, why string, index uint64, hash string, others []string) error {
+	return n.heal(ctx, fault{why, true}, func(ctx context.Context) (*machine, error) { return n.fromMembers(ctx, others, &hashed{index, hash}) })
 }
 
 // heal says that the state is wrong, gives leadership away, and puts a state that source makes into its place.
-func (n *Node) heal(ctx context.Context, why string, source func(context.Context) (*machine, error)) error {
+func (n *Node) heal(ctx context.Context, wrong fault, source func(context.Context) (*machine, error)) error {
 	select {
 	case n.health.only <- struct{}{}:
 		defer func() { <-n.health.only }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	n.health.wrong.Store(&why)
-	n.log.Error("the state of this director is wrong: it gains nothing until it is healed", "err", why)
+	n.health.wrong.Store(&wrong)
+	n.log.Error("the state of this director is wrong: it gains nothing until it is healed", "err", wrong.why)
 	n.machine.poke()
 	if n.IsLeader() && len(n.State().Members) > 1 {
 		giving, stop := context.WithTimeout(ctx, transferLimit)
@@ -99,12 +125,12 @@ func (n *Node) heal(ctx context.Context, why string, source func(context.Context
 	}
 	fresh, err := source(ctx)
 	if err == nil {
-		err = n.machine.replace(fresh, n.store, "the state of "+n.id.Name+" was wrong, and is made anew: "+why)
+		err = n.machine.replace(fresh, n.store, "the state of "+n.id.Name+" was wrong, and is made anew: "+wrong.why)
 	}
 	if err != nil {
 		return err
 	}
-	last := healing{at: time.Now(), why: why, times: 1}
+	last := healing{at: time.Now(), why: wrong.why, times: 1}
 	if before := n.health.healed.Load(); before != nil {
 		last.times += before.times
 	}
@@ -123,10 +149,12 @@ func (n *Node) heal(ctx context.Context, why string, source func(context.Context
 // fromDisk makes the state anew from this node's own snapshot and log, which nobody needs to be asked for. If they are
 // damaged too it is a member's.
 func (n *Node) fromDisk(ctx context.Context) (*machine, error) {
-	fresh := newMachine(n.log)
-	err := fresh.replay(n.store, n.State().Index)
-	if err == nil {
-		return fresh, nil
+	err := errCompacted
+	for tries := 0; tries < 3 && errors.Is(err, errCompacted); tries++ { // then there is a newer snapshot
+		fresh := newMachine(n.log)
+		if _, err = fresh.replay(n.store, n.State().Index); err == nil {
+			return fresh, nil
+		}
 	}
 	var others []string
 	for name := range n.State().Members {
@@ -134,18 +162,22 @@ func (n *Node) fromDisk(ctx context.Context) (*machine, error) {
 			others = append(others, name)
 		}
 	}
-	other, failed := n.fromMembers(ctx, others)
+	other, failed := n.fromMembers(ctx, others, nil)
 	if failed != nil {
 		return nil, errors.Join(err, failed)
 	}
 	return other, nil
 }
 
-// fromMembers fetches the state of the first of some members that has one.
-func (n *Node) fromMembers(ctx context.Context, names []string) (*machine, error) {
+// fromMembers fetches the state of the first of some members that has one. voted is what the state must have been that
+// is fetched; nil if that is not known.
+func (n *Node) fromMembers(ctx context.Context, names []string, voted *hashed) (*machine, error) {
 	err := errors.New("nobody else can be asked for the state")
 	for _, name := range names {
 		state, failed := n.fetchState(ctx, name)
+		if failed == nil && voted != nil {
+			failed = voted.fits(name, &state)
+		}
 		if failed == nil {
 			fresh := newMachine(n.log)
 			fresh.state.Store(&state)
@@ -154,6 +186,18 @@ func (n *Node) fromMembers(ctx context.Context, names []string) (*machine, error
 		err = errors.Join(err, failed)
 	}
 	return nil, err
+}
+
+// fits returns why a member's state is not the one that a majority has. One of a later index has come from that one: the
+// member was among them, and has verified it when it wrote it.
+func (h hashed) fits(name string, state *fsm.State) error {
+	if state.Index < h.index {
+		return fmt.Errorf("the state of %s is of log entry %d, and the majority's of %d", name, state.Index, h.index)
+	}
+	if state.Index == h.index && state.Hash() != h.hash {
+		return fmt.Errorf("the state of %s is not the majority's at log entry %d", name, h.index)
+	}
+	return nil
 }
 
 func (n *Node) fetchState(ctx context.Context, name string) (fsm.State, error) {

@@ -49,9 +49,9 @@ func alone(t *testing.T) *Node {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	n := &Node{log: hclog.NewNullLogger(), machine: newMachine(hclog.NewNullLogger()), store: s, health: health{only: make(chan struct{}, 1)}}
+	n := &Node{id: identity{Name: "a"}, log: hclog.NewNullLogger(), machine: newMachine(hclog.NewNullLogger()), store: s, health: health{only: make(chan struct{}, 1)}}
 	for i, c := range []fsm.Command{
-		fsm.InitCluster{ClusterID: "c1", Level: fsm.LevelHistory, Member: fsm.Member{Name: "a"}},
+		fsm.InitCluster{ClusterID: "c1", Level: fsm.LevelSum, Member: fsm.Member{Name: "a"}},
 		fsm.ChangeConfig{Delta: fsm.Delta{Services: web(1)}},
 		fsm.ChangeConfig{Base: 1, Delta: fsm.Delta{Services: web(2)}},
 	} {
@@ -133,6 +133,112 @@ func TestEntriesThatComeWhileAStateIsMadeAnewAreInIt(t *testing.T) {
 	}
 }
 
+func TestAHealThatFailsIsNotNeededOnceNobodySaysThatTheStateIsWrong(t *testing.T) {
+	n := alone(t)
+	if err := n.HealFrom(t.Context(), "outvoted", 3, "x", nil); err == nil || n.Sound() == nil {
+		t.Fatalf("nobody has a state to heal from: %v, %v", err, n.Sound())
+	}
+	corrupt(n.machine, false)
+	if n.Agrees(); n.Sound() == nil {
+		t.Error("a byte flipped meanwhile, and it is called sound")
+	}
+	corrupt(n.machine, true)
+	if n.Agrees(); n.Sound() != nil {
+		t.Errorf("nobody says so any more: %v", n.Sound())
+	}
+	n.health.wrong.Store(&fault{why: "scrubbed"})
+	if n.Agrees(); n.Sound() == nil {
+		t.Error("what the scrub has found is no vote of others")
+	}
+}
+
+// TestAStateThatIsAheadOfTheLogIsNotRecorded: whoever healed from another member and is killed before its own log has
+// come as far must start again.
+func TestAStateThatIsAheadOfTheLogIsNotRecorded(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	had := a.State().Index
+	ahead := *a.State()
+	ahead.Index += 100
+	ahead = ahead.Sealed()
+	fresh := newMachine(a.log)
+	fresh.state.Store(&ahead)
+	if err := a.machine.replace(fresh, a.store, "test"); err != nil {
+		t.Fatal(err)
+	}
+	a.kill()
+	n, err := Open(a.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	if n.State().Index > had || n.recorded > had {
+		t.Errorf("it had %d in its log and starts at %d, with %d on record", had, n.State().Index, n.recorded)
+	}
+}
+
+func TestAFetchedStateIsTheOneThatAMajorityHas(t *testing.T) {
+	s := *alone(t).State()
+	for _, tt := range []struct {
+		voted hashed
+		ok    bool
+	}{{hashed{3, s.Hash()}, true}, {hashed{3, "x"}, false}, {hashed{4, s.Hash()}, false}, {hashed{2, "x"}, true}} {
+		if err := tt.voted.fits("b", &s); (err == nil) != tt.ok {
+			t.Errorf("%v: %v", tt.voted, err)
+		}
+	}
+}
+
+// overtaken is a disk that Raft changes while somebody reads it.
+type overtaken struct {
+	disk
+	meanwhile func()
+}
+
+func (o *overtaken) GetLog(index uint64, l *raft.Log) error {
+	o.meanwhile()
+	return o.disk.GetLog(index, l)
+}
+
+func TestALogThatIsCompactedDuringAHealIsNotCalledDamaged(t *testing.T) {
+	n := alone(t)
+	var once sync.Once
+	compact := func() {
+		if err := n.store.bolt.DeleteRange(1, 2); err != nil {
+			t.Error(err)
+		}
+	}
+	n.store.bolt = &overtaken{n.store.bolt, func() { once.Do(compact) }}
+	if _, err := n.fromDisk(t.Context()); err == nil || strings.Contains(err.Error(), "damaged") {
+		t.Errorf("without a snapshot: %v", err)
+	}
+	if _, err := newMachine(n.log).replayAtRest(n.store, 3); err == nil || !strings.Contains(err.Error(), "is damaged") {
+		t.Errorf("at the start: %v", err)
+	}
+
+	n = alone(t)
+	once = sync.Once{}
+	n.store.bolt = &overtaken{n.store.bolt, func() {
+		once.Do(func() {
+			snap, err := n.machine.Snapshot()
+			if err != nil {
+				t.Fatal(err)
+			}
+			sink, err := n.store.snaps.Create(1, 2, 1, raft.Configuration{}, 1, nil)
+			if err == nil {
+				err = snap.Persist(sink)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			compact()
+		})
+	}}
+	if fresh, err := n.fromDisk(t.Context()); err != nil || fresh.state.Load().Hash() != n.State().Hash() {
+		t.Errorf("with a newer snapshot: %v", err)
+	}
+}
+
 // newest raises a cluster to the newest level and gives it a service.
 func newest(t *testing.T, ns []*testnode) {
 	t.Helper()
@@ -160,7 +266,8 @@ func TestALeaderWithAWrongStateGivesLeadershipAwayAndHeals(t *testing.T) {
 			term := ns[0].raft.Load().CurrentTerm()
 			corrupt(ns[0].machine, tt.sealed)
 			if tt.sealed {
-				if err := ns[0].HealFrom(t.Context(), "test", []string{"b", "c"}); err != nil {
+				right := ns[1].State()
+				if err := ns[0].HealFrom(t.Context(), "test", right.Index, right.Hash(), []string{"b", "c"}); err != nil {
 					t.Fatal(err)
 				}
 			}

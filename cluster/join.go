@@ -23,6 +23,7 @@ import (
 
 	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/lineage"
 )
 
 // joinRequest is what a joiner sends to a member that it knows by its token.
@@ -276,7 +277,7 @@ func (t token) verify(c tls.ConnectionState) error {
 		return fmt.Errorf("%w: its CA is not the one that the token names; is the address right, and the token of that cluster? If the CA was rotated since, make another token. Nothing was sent", errOtherCluster)
 	}
 	pool := x509.NewCertPool()
-	for _, cert := range append(linked(shown[i:i+1], shown), shown[i]) {
+	for _, cert := range append(lineage.Following(shown[i:i+1], shown), shown[i]) {
 		pool.AddCert(cert)
 	}
 	_, err := c.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: pool})

@@ -105,7 +105,7 @@ func (w lineWriter) Write(b []byte) (int, error) {
 	switch level {
 	case "[ERR]", "[ERROR]", "[WARN]": // what gossip cannot do is never an error of ours
 		// It says so of what has come in, too, with where it came from: whoever sends nonsense could fill the log.
-		if _, from, ok := strings.Cut(rest, " from="); ok && !w.strangers.refuse(noGossip, address(from)) {
+		if _, from, ok := strings.Cut(rest, " from="); ok && !w.strangers.garbled(address(from)) {
 			break
 		}
 		w.log.Warn(rest)

@@ -113,7 +113,7 @@ func (m *machine) halt(index uint64, cause error) *HaltError {
 }
 
 func (m *machine) publish(prev, next *fsm.State, changes []fsm.Change) {
-	if next.Level >= fsm.LevelHistory { // before that a hash costs as much as a snapshot
+	if next.Level >= fsm.LevelSum { // before that a hash costs as much as a snapshot
 		m.mu.Lock()
 		m.recent[next.Index%recentHashes] = hashed{next.Index, next.Hash()}
 		m.mu.Unlock()

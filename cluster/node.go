@@ -122,7 +122,8 @@ func (n *Node) open() (err error) {
 	}
 	n.recorded = n.record.written
 	n.blind.Store(n.recorded == 0)
-	if err := n.machine.replay(n.store, n.recorded); err != nil {
+	snapshot, err := n.machine.replayAtRest(n.store, n.recorded)
+	if err != nil {
 		return err
 	}
 	if is := n.State().Index; is < n.recorded && n.Halted() == nil {
@@ -132,6 +133,9 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	if err := n.store.forget(n.State().Recovery); err != nil {
+		return err
+	}
+	if err := n.store.readAll(snapshot); err != nil {
 		return err
 	}
 	return n.listen()

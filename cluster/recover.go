@@ -85,7 +85,7 @@ func RecoverData(cfg Config, progress func(string)) (r fsm.Recovery, err error) 
 // everything is the state after all that is in the log, and the last entry's place in it.
 func (s *store) everything(log hclog.Logger) (fsm.State, uint64, error) {
 	m := newMachine(log)
-	if err := m.replay(s, math.MaxUint64); err != nil {
+	if _, err := m.replayAtRest(s, math.MaxUint64); err != nil {
 		return fsm.State{}, 0, err
 	}
 	last, err := s.bolt.LastIndex()

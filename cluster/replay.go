@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,13 +12,26 @@ import (
 )
 
 // replay brings the machine to what this director had applied, from its own snapshot and log and
-// without a word to anybody. upTo was applied once, so it was agreed; nothing beyond it is touched.
-func (m *machine) replay(s *store, upTo uint64) error {
-	from, err := m.replaySnapshot(s)
-	if err != nil {
-		return err
+// without a word to anybody. upTo was applied once, so it was agreed; nothing beyond it is touched. It returns the
+// place of the snapshot that it began with: Raft, which tries the same ones, begins there too.
+func (m *machine) replay(s *store, upTo uint64) (snapshot uint64, err error) {
+	if snapshot, err = m.replaySnapshot(s); err != nil {
+		return 0, err
 	}
-	return m.follow(s, from, upTo)
+	return snapshot, m.follow(s, snapshot, upTo)
+}
+
+// errCompacted means that the log does not begin where the snapshot ends. While Raft runs it may have made another
+// snapshot and removed what that holds.
+var errCompacted = errors.New("the log begins behind it")
+
+// replayAtRest is replay while nobody else uses the log.
+func (m *machine) replayAtRest(s *store, upTo uint64) (snapshot uint64, err error) {
+	snapshot, err = m.replay(s, upTo)
+	if errors.Is(err, errCompacted) {
+		err = damaged(s.dir, "replay the log", err)
+	}
+	return snapshot, err
 }
 
 // follow applies what is in the log after an entry, up to another.
@@ -29,7 +43,11 @@ func (m *machine) follow(s *store, from, upTo uint64) error {
 	for index := from + 1; index <= min(upTo, last); index++ {
 		var l raft.Log
 		if err := s.bolt.GetLog(index, &l); err != nil {
-			return damaged(s.dir, fmt.Sprintf("replay log entry %d of %d", index, min(upTo, last)), err)
+			what := fmt.Sprintf("replay log entry %d of %d", index, min(upTo, last))
+			if first, failed := s.bolt.FirstIndex(); failed == nil && index < first && errors.Is(err, raft.ErrLogNotFound) {
+				return fmt.Errorf("%s: %w", what, errCompacted)
+			}
+			return damaged(s.dir, what, err)
 		}
 		if l.Type != raft.LogCommand {
 			continue

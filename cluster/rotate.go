@@ -14,11 +14,12 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/lineage"
 )
 
 // A rotation of the cluster's own keys goes on by itself once it has begun: whoever leads takes its next step when every
-// member that answers has taken the one before. Who does not answer is not waited for, since it finds what it has
-// still taken when it is back, and learns of the rest from the log; but the former key is dropped only when every member
+// member that answers has taken the one before. Who does not answer is not waited for, nor who is halted, since it finds
+// what it has still taken when it is back, and learns of the rest from the log; but the former key is dropped only when every member
 // uses the present one, or when a person says so.
 
 // KeyStatus says how far a rotation is.
@@ -37,15 +38,17 @@ type KeyStatus struct {
 type KeyUse struct {
 	Name    string
 	Answers bool
+	Halted  bool     // it answers, and takes no other keys: it cannot apply the log's next entry
 	Uses    string   // ID of the key that it uses
 	Takes   []string // IDs of the keys that it takes
 }
 
-// Without returns the names of the members that answer and do not use the present key, and of those that do not answer.
+// Without returns the names of the members that do not use the present key yet, and of those that do not before a person
+// has done something: they do not answer, or are halted.
 func (k KeyStatus) Without() (others, silent []string) {
 	for _, m := range k.Members {
 		switch {
-		case !m.Answers:
+		case !m.Answers, m.Halted && m.Uses != k.Present:
 			silent = append(silent, m.Name)
 		case m.Uses != k.Present:
 			others = append(others, m.Name)
@@ -56,7 +59,7 @@ func (k KeyStatus) Without() (others, silent []string) {
 
 // next is the step that may be taken now, or nil.
 func (k KeyStatus) next() fsm.Command {
-	lacks := func(m KeyUse) bool { return m.Answers && !slices.Contains(m.Takes, k.Next) }
+	lacks := func(m KeyUse) bool { return m.Answers && !m.Halted && !slices.Contains(m.Takes, k.Next) }
 	others, silent := k.Without()
 	switch {
 	case k.Next != "" && !slices.ContainsFunc(k.Members, lacks):
@@ -72,12 +75,13 @@ type ownKeys struct {
 	Gossip []string `json:"gossip"` // IDs; it sends with the first
 	CA     string   `json:"ca"`     // that has signed its certificate
 	Trusts []string `json:"trusts"` // CAs
+	Halted bool     `json:"halted,omitempty"`
 }
 
 func (n *Node) ownKeys() ownKeys {
 	t := n.creds.trust.Load()
-	own := ownKeys{Gossip: n.ringIDs(), Trusts: t.ids()}
-	if ca := signer(t.all, n.creds.pair.Load().Leaf); ca != nil {
+	own := ownKeys{Gossip: n.ringIDs(), Trusts: t.ids(), Halted: n.Halted() != nil}
+	if ca := lineage.Signer(t.all, n.creds.pair.Load().Leaf); ca != nil {
 		own.CA = authorityID(ca)
 	}
 	return own
@@ -125,7 +129,7 @@ func (n *Node) Keys(ctx context.Context, what string) KeyStatus {
 
 // take notes what a member has said.
 func (m *KeyUse) take(what string, own ownKeys) {
-	m.Answers = true
+	m.Answers, m.Halted = true, own.Halted
 	if what == fsm.RotatesCA {
 		m.Uses, m.Takes = own.CA, own.Trusts
 		return
@@ -258,8 +262,24 @@ func (k KeyStatus) lacking() []string {
 	if len(others) > 0 {
 		why = append(why, "not "+k.Present+" is used by "+strings.Join(others, ", "))
 	}
+	halted := k.halted()
+	silent = slices.DeleteFunc(silent, func(name string) bool { return slices.Contains(halted, name) })
 	if len(silent) > 0 {
 		why = append(why, "no answer comes from "+strings.Join(silent, ", "))
 	}
+	if len(halted) > 0 {
+		why = append(why, "an entry of the log cannot be applied on "+strings.Join(halted, ", "))
+	}
 	return why
+}
+
+// halted returns the names of the members that are halted without the present key.
+func (k KeyStatus) halted() []string {
+	var names []string
+	for _, m := range k.Members {
+		if m.Halted && m.Uses != k.Present {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }

@@ -72,11 +72,7 @@ func openStore(dir string, log hclog.Logger) (*store, error) {
 	if err := private(filepath.Join(dir, "snapshots")); err != nil {
 		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
 	}
-	s := &store{dir: dir, bolt: sealing{bolt}, snaps: snapshots{snaps, filepath.Join(dir, "snapshots")}, log: log, closed: make(chan struct{})}
-	if err := s.readAll(); err != nil {
-		return nil, errors.Join(damaged(dir, "read the log", err), bolt.Close())
-	}
-	return s, nil
+	return &store{dir: dir, bolt: sealing{bolt}, snaps: snapshots{snaps, filepath.Join(dir, "snapshots")}, log: log, closed: make(chan struct{})}, nil
 }
 
 // snapshots are the snapshots on disk. Raft's own store syncs the files of a new one and the directory that it is

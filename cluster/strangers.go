@@ -90,6 +90,15 @@ func (s *strangers) refuse(why string, from net.Addr) (news bool) {
 	return s.said.news(why, []any{sourceOf(addrOf(from))})
 }
 
+// garbled reports whether it is to be logged that gossip was of no use. It is counted of strangers: a member's connection
+// may be reset, and its answer come late.
+func (s *strangers) garbled(from net.Addr) (news bool) {
+	if s.member(addrOf(from)) {
+		return s.said.news(noGossip, []any{sourceOf(addrOf(from))})
+	}
+	return s.refuse(noGossip, from)
+}
+
 // counts are how often something was refused, by why.
 func (s *strangers) counts() map[string]uint64 {
 	s.mu.Lock()

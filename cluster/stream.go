@@ -33,7 +33,7 @@ func (n *Node) Stream(ctx context.Context, name, path string) (net.Conn, error) 
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) }) // an upgrade that hangs
-	err = upgrade(conn, hostname(m.ID), path)
+	err = upgrade(conn.Conn, hostname(m.ID), path)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}

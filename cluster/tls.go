@@ -34,6 +34,7 @@ type credentials struct {
 
 	changing  sync.Mutex // held while trust is changed
 	onLearned func()     // told when it was by another than the state
+	outgoing  outgoing
 
 	connect func(ctx context.Context, network, addr string) (net.Conn, error) // tests: a network that can be cut
 }
@@ -116,12 +117,23 @@ func (e *dialError) Error() string { return fmt.Sprintf("connect to %s: %v", e.a
 
 func (e *dialError) Unwrap() error { return e.err }
 
-// dial connects to a member and proves both sides to each other.
-func (c *credentials) dial(ctx context.Context, addr netip.AddrPort, id, alpn string) (*tls.Conn, error) {
-	return c.dialFor(ctx, addr, id, alpn, false)
+// dial connects to a member and proves both sides to each other. The connection is closed when the CA counts no more that
+// the member was known by.
+func (c *credentials) dial(ctx context.Context, addr netip.AddrPort, id, alpn string) (*dialed, error) {
+	conn, err := c.dialFor(ctx, addr, id, alpn, false)
+	if err != nil {
+		return nil, err
+	}
+	d := c.outgoing.remember(conn)
+	if !c.counts(d) { // no more, since a moment ago
+		return nil, errors.Join(&dialError{addr, errFormerCA}, d.Close())
+	}
+	return d, nil
 }
 
-// dialFor is dial for what [credentials.clientFor] is for.
+var errFormerCA = errors.New("its certificate is of a CA that is trusted no more")
+
+// dialFor is dial for what [credentials.clientFor] is for. It is for one call, and not remembered.
 func (c *credentials) dialFor(ctx context.Context, addr netip.AddrPort, id, alpn string, epoch bool) (*tls.Conn, error) {
 	raw, err := c.connect(ctx, "tcp", addr.String())
 	if err != nil {

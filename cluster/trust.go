@@ -11,10 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
+	"time"
 
 	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/lineage"
 )
 
 // The CAs by which a node knows the others are those that its state trusts. A node whose state is old, since it was
@@ -31,44 +32,6 @@ type trust struct {
 	pool    *x509.CertPool
 	shown   [][]byte // what is shown behind the own certificate
 	server  *tls.Config
-}
-
-// sameKey reports whether two certificates are of the same CA: one may be the link to it.
-func sameKey(a, b *x509.Certificate) bool {
-	return bytes.Equal(a.RawSubjectPublicKeyInfo, b.RawSubjectPublicKeyInfo)
-}
-
-func has(all []*x509.Certificate, cert *x509.Certificate) bool {
-	return slices.ContainsFunc(all, func(c *x509.Certificate) bool { return sameKey(c, cert) })
-}
-
-// signer returns the one of the CAs that has signed a certificate, or nil.
-func signer(all []*x509.Certificate, cert *x509.Certificate) *x509.Certificate {
-	for _, ca := range all {
-		if cert.CheckSignatureFrom(ca) == nil {
-			return ca
-		}
-	}
-	return nil
-}
-
-// maxLinks bounds how many certificates are looked at that another has shown.
-const maxLinks = 12
-
-// linked returns those of the certificates, which another has shown, that are of CAs which follow those that count.
-func linked(all, shown []*x509.Certificate) []*x509.Certificate {
-	shown = shown[:min(len(shown), maxLinks)]
-	var found []*x509.Certificate
-	for again := true; again; {
-		again = false
-		for _, cert := range shown {
-			known := slices.Concat(all, found)
-			if cert.IsCA && !has(known, cert) && signer(known, cert) != nil {
-				found, again = append(found, cert), true
-			}
-		}
-	}
-	return found
 }
 
 // certificates reads one after another of a PEM text.
@@ -115,7 +78,7 @@ func newTrust(s fsm.Secrets, learned []*x509.Certificate) (*trust, error) {
 		past, former, links = append(past, cs...), append(former, cs[0]), append(links, cs[1:]...)
 	}
 	past = append(past, all...)
-	learned = slices.DeleteFunc(slices.Clone(learned), func(c *x509.Certificate) bool { return has(past, c) }) // the state has gone on
+	learned = slices.DeleteFunc(slices.Clone(learned), func(c *x509.Certificate) bool { return lineage.Has(past, c) }) // the state has gone on
 	t := makeTrust(all, links, learned)
 	t.former = former
 	return t, nil
@@ -158,7 +121,7 @@ func authorityID(ca *x509.Certificate) string {
 // trusts reports whether the CA still counts by which the other side of a connection was known.
 func (c *credentials) trusts(s tls.ConnectionState) bool {
 	t := c.trust.Load()
-	return slices.ContainsFunc(s.VerifiedChains, func(chain []*x509.Certificate) bool { return has(t.all, chain[len(chain)-1]) })
+	return slices.ContainsFunc(s.VerifiedChains, func(chain []*x509.Certificate) bool { return lineage.Has(t.all, chain[len(chain)-1]) })
 }
 
 // follow takes up what a state trusts.
@@ -188,7 +151,7 @@ func (c *credentials) learn(more []*x509.Certificate) {
 	old := c.trust.Load()
 	t := *old
 	for _, cert := range more {
-		if !has(t.all, cert) {
+		if !lineage.Has(t.all, cert) {
 			t.all, t.learned = append(slices.Clip(t.all), cert), append(slices.Clip(t.learned), cert)
 		}
 	}
@@ -216,14 +179,14 @@ func (c *credentials) verify(id string, epoch bool, s tls.ConnectionState) error
 	if err == nil || !errors.As(err, &unknown) {
 		return err
 	}
-	if ca := signer(t.former, leaf); epoch && ca != nil {
+	if ca := lineage.Signer(t.former, leaf); epoch && ca != nil {
 		opts.Roots = x509.NewCertPool()
 		opts.Roots.AddCert(ca)
 		_, err := leaf.Verify(opts)
 		return err
 	}
-	more := linked(t.all, s.PeerCertificates[1:])
-	if signer(more, leaf) == nil {
+	more := lineage.Following(t.all, s.PeerCertificates[1:])
+	if lineage.Signer(more, leaf) == nil {
 		return err
 	}
 	opts.Roots = x509.NewCertPool()
@@ -241,11 +204,11 @@ func (c *credentials) verify(id string, epoch bool, s tls.ConnectionState) error
 // no other takes its certificate any more, and only a person can help.
 func (n *Node) noteRefusal(by string, err error) {
 	t := n.creds.trust.Load()
-	late := len(t.learned) > 0 && signer(t.learned, n.creds.pair.Load().Leaf) == nil
+	late := len(t.learned) > 0 && lineage.Signer(t.learned, n.creds.pair.Load().Leaf) == nil
 	switch {
 	case err == nil:
 		n.refused.Store(nil)
-	case late && strings.Contains(err.Error(), "unknown certificate authority"): // the alert has no type of its own
+	case late && lineage.Refused(err):
 		text := fmt.Sprintf("%s does not take this director's certificate: it is of CA %s, which the cluster has dropped while this director was away: "+
 			"run `quorate leave --force` here, `quorate remove %s` on another director, then join again", by, authorityID(t.present), n.id.Name)
 		if n.refused.Swap(&text) == nil {
@@ -258,18 +221,29 @@ func (n *Node) noteRefusal(by string, err error) {
 func (n *Node) keepsTrust(ctx context.Context) error {
 	news := make(chan struct{}, 1)
 	defer n.keyNews.add(news)()
-	for ctx.Err() == nil {
+	for failed := 0; ctx.Err() == nil; {
 		n.dropStrangers()
-		if err := n.creds.keep(); err != nil {
-			n.log.Error("the cluster's CAs are not kept on disk", "err", err)
+		n.creds.hangUp()
+		var again <-chan time.Time
+		if err := n.creds.keep(); err != nil { // a full disk, mostly: the next news may be years away
+			wait := min(keepAgain<<min(failed, 6), time.Minute)
+			again = time.After(wait)
+			failed++
+			n.log.Error("the cluster's CAs are not kept on disk", "again in", wait, "err", err)
+		} else {
+			failed = 0
 		}
 		select {
 		case <-ctx.Done():
 		case <-news:
+		case <-again:
 		}
 	}
 	return nil
 }
+
+// keepAgain is when it is tried again to keep the CAs, the first time.
+const keepAgain = time.Second
 
 // keep writes what is trusted to disk, if that is not there.
 func (c *credentials) keep() error {

@@ -215,7 +215,7 @@ func (s survivor) starts() error {
 	}
 	defer n.Close()
 	all := newMachine(n.log)
-	if err := all.replay(n.store, math.MaxUint64); err != nil { // a node alone: what is in its log is agreed
+	if _, err := all.replay(n.store, math.MaxUint64); err != nil { // a node alone: what is in its log is agreed
 		return err
 	}
 	state := all.state.Load()

@@ -22,7 +22,7 @@ func large(tb testing.TB) State {
 		}
 		d.Services[s.Name] = &s
 	}
-	s := State{Level: LevelHistory, ClusterID: "c1"}
+	s := State{Level: LevelSum, ClusterID: "c1"}
 	for _, c := range []Command{ChangeConfig{Delta: d}, SetVerdicts{Verdicts: verdicts}} {
 		next, _, err := Apply(s, s.Index+1, c)
 		if err != nil {

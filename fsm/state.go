@@ -82,10 +82,10 @@ func (c Config) Groups() []Group {
 }
 
 // Hash returns a number, in hex, of everything in the state, secrets included. Two directors with the same
-// Index must have the same Hash. From [LevelHistory] on it is the sum that [Apply] kept, and costs nothing; before
-// that it is the SHA-256 of the state's text, as members of that level compute it.
+// Index must have the same Hash. From [LevelSum] on it is the sum that [Apply] kept, and costs nothing; before that it
+// is the SHA-256 of the state's text: members of an older version, which know no sum, compute that at level 1 and 2.
 func (s State) Hash() string {
-	if s.Level >= LevelHistory {
+	if s.Level >= LevelSum {
 		return s.summed().String()
 	}
 	sum := sha256.Sum256(s.encode())

@@ -12,6 +12,9 @@ import (
 	"strconv"
 )
 
+// LevelSum is the feature level from which on the hash of a state is its sum. The sum itself is kept at every level.
+const LevelSum = LevelKeys
+
 // A sum is a number for a state: the SHA-256 of every object in it - a service, a verdict, a group - added up modulo
 // 2^256. Since addition has an inverse and no order, [Apply] keeps it at the cost of what an entry changed: the old
 // objects' numbers are taken away, the new ones' added. And since it depends on nothing but the state, who adds all of
@@ -79,8 +82,8 @@ func between(was, is *State, only *Delta) sum {
 		ofMap("key", was.secrets.VRRPKeys, is.secrets.VRRPKeys),
 		ofMap("other-key", was.secrets.VRRPOtherKeys, is.secrets.VRRPOtherKeys),
 		ofMap("former-keys", was.secrets.Former, is.secrets.Former),
-		ofMap("revision", byKey(was.History, Past.key), byKey(is.History, Past.key)),
-		ofMap("request", byKey(was.Requests, Request.key), byKey(is.Requests, Request.key)),
+		ofList("revision", was.History, is.History, Past.key),
+		ofList("request", was.Requests, is.Requests, Request.key),
 	} {
 		d.add(part)
 	}
@@ -119,6 +122,14 @@ func byKey[V any](list []V, key func(V) string) map[string]V {
 		by[key(v)] = v
 	}
 	return by
+}
+
+// ofList is [ofMap] for a list of objects with keys. One that is the same in both is not looked into.
+func ofList[V any](kind string, was, is []V, key func(V) string) (d sum) {
+	if len(was) == len(is) && reflect.ValueOf(was).UnsafePointer() == reflect.ValueOf(is).UnsafePointer() {
+		return d
+	}
+	return ofMap(kind, byKey(was, key), byKey(is, key))
 }
 
 // ofMap is what a map's objects add up to above another's.

@@ -11,14 +11,16 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/quorate/quorate/agent"
 	"github.com/quorate/quorate/director/accept"
 	"github.com/quorate/quorate/director/address"
 	"github.com/quorate/quorate/director/ipvs/quiet"
 	"github.com/quorate/quorate/director/keeper"
 )
 
-// handOverLimit is how long a keeper that is told to stop waits for control to hand its addresses over.
-const handOverLimit = 4 * time.Second
+// handOverLimit is how long a keeper that is told to stop waits for control to hand its addresses over: as long as control
+// waits for a move that is under way, in the middle of which it would say goodbye otherwise.
+const handOverLimit = agent.GiveAwayLimit
 
 func keeperCommand() *cobra.Command {
 	var file string

@@ -54,3 +54,18 @@ func (m *Machine) loses(ev Received) bool {
 func (m *Machine) yields(now time.Time, ev Received) bool {
 	return ev.Member && ev.Priority >= m.cfg.Priority && now.Before(m.yielded)
 }
+
+// retell has all routers of a group announce when m has just answered a rival: that one was Active on all of them, and
+// may be heard on one only.
+func (g *Group) retell(now time.Time, m *Machine, effects []Effect) []Effect {
+	if m.state != Active || !m.replied.Equal(now) || m.lately(g.retold, now) {
+		return effects
+	}
+	g.retold = now
+	for _, other := range g.members {
+		if other.machine != m && other.machine.state == Active && !other.machine.cfg.VirtualMAC {
+			effects = append(effects, Effect{other.name, Announce{}})
+		}
+	}
+	return effects
+}

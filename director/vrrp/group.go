@@ -25,6 +25,7 @@ type Group struct {
 	reason  string
 	started bool
 	hold    time.Time
+	retold  time.Time // when all announced because one of them heard a rival
 }
 
 type member struct {
@@ -152,7 +153,7 @@ func (g *Group) Step(now time.Time, router string, ev Event) []Effect {
 		if resumed && !m.resume && m.state == Backup { // one that must not go on keeps all from it
 			effects = append(effects, g.all(now, Abandon{}, "")...)
 		}
-		return g.settle(now, effects)
+		return g.settle(now, g.retell(now, m, effects))
 	case Claim:
 		return g.all(now, ev, "claim")
 	case Resign:

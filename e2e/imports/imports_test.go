@@ -30,8 +30,9 @@ var rules = []rule{
 	{folder: "config", may: []string{"fsm"}},
 	{folder: "program"},
 	{folder: "durable"},
+	{folder: "lineage"},
 	{folder: "checks", may: []string{"fsm", "program"}},
-	{folder: "cluster", may: []string{"fsm", "durable"}},
+	{folder: "cluster", may: []string{"fsm", "durable", "lineage"}},
 	{folder: "director", may: []string{"fsm"}},
 	{folder: "director/ownership", may: []string{"fsm"}},
 	{folder: "director/placement", may: []string{"fsm", "director/ownership"}},
@@ -44,7 +45,7 @@ var rules = []rule{
 	{folder: "director/track", may: []string{"program"}},
 	{folder: "director/hook", may: []string{"program", "durable"}},
 	{folder: "director/keeper", may: []string{"director/vrrp", "director/address", "director/accept", "director/ipvs/quiet", "durable"}},
-	{folder: "api", may: []string{"fsm", "config"}},
+	{folder: "api", may: []string{"fsm", "config", "lineage"}},
 	{folder: "agent", may: []string{"*"}, not: []string{"cmd", "e2e"}},
 	{folder: "cmd/quorate", may: []string{"*"}},
 	{folder: "e2e", may: []string{"*"}},
@@ -67,7 +68,7 @@ var exclusives = []exclusive{
 }
 
 // standardOnly are the folders that import nothing but the standard library.
-var standardOnly = []string{"fsm", "durable"}
+var standardOnly = []string{"fsm", "durable", "lineage"}
 
 // Tests may import these beside what their package may.
 var forTests = []string{module + "e2e/lab", "github.com/google/go-cmp"}
@@ -204,7 +205,7 @@ func TestAViolationNamesPackageImportAndRule(t *testing.T) {
 		{"a folder with a rule of its own inside another", pkg{ImportPath: module + "director/vrrp", Imports: []string{module + "fsm"}},
 			"director/vrrp imports github.com/quorate/quorate/fsm: director/vrrp may import nothing of ours"},
 		{"a folder whose name begins alike", pkg{ImportPath: module + "api", Imports: []string{module + "fsmx"}},
-			"api imports github.com/quorate/quorate/fsmx: of ours, api may import fsm, config"},
+			"api imports github.com/quorate/quorate/fsmx: of ours, api may import fsm, config, lineage"},
 		{"raft outside cluster", pkg{ImportPath: module + "cmd/quorate", Imports: []string{"github.com/hashicorp/raft-boltdb/v2"}},
 			"cmd/quorate imports github.com/hashicorp/raft-boltdb/v2: only cluster may import github.com/hashicorp/raft"},
 		{"raft in cluster", pkg{ImportPath: module + "cluster", Imports: []string{"github.com/hashicorp/raft"}}, ""},

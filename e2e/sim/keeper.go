@@ -62,7 +62,7 @@ type keptRouter struct {
 	hushed  bool          // nothing is announced until it is Active again
 	said    int           // announcements of this round
 	sayAt   time.Duration
-	lastSay time.Duration
+	lastSay time.Duration // 0: not since they were added
 }
 
 // claim waits for the announcement of all routers of a group.
@@ -314,7 +314,7 @@ func (k *keeper) carry(now time.Time, g *keptGroup, effects []vrrp.Effect) {
 		case vrrp.Shorten:
 			k.shorten(r)
 		case vrrp.Announce:
-			r.said, r.sayAt, r.hushed = 0, k.w.now, false
+			k.sayAgain(r)
 		case vrrp.Silent:
 			r.silent, k.changed = true, true
 		}

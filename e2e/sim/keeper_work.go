@@ -69,6 +69,7 @@ func (k *keeper) release(r *keptRouter) {
 	k.h.keeping.after(k.kernelTakes(), func() {
 		if !r.owned && r.adding == asked {
 			k.h.kernel.remove(r.index, "released")
+			r.lastSay = 0
 			k.turn(nil)
 		}
 	})
@@ -132,9 +133,10 @@ func (k *keeper) lapse(now time.Time, g *keptGroup) {
 	k.carry(now, g, g.machine.Step(now, "", vrrp.Abandon{}))
 }
 
-// announce says where a router's addresses are, and settles the claims that wait for it.
+// announce says where a router's addresses are, and settles the claims that wait for it: at once, too, if it was said
+// so lately that it must wait.
 func (k *keeper) announce(g *keptGroup, r *keptRouter) {
-	if r.sayAt > k.w.now || r.hushed {
+	if r.hushed {
 		return
 	}
 	if r.said == 0 {
@@ -143,14 +145,23 @@ func (k *keeper) announce(g *keptGroup, r *keptRouter) {
 		}
 		g.settle()
 	}
-	if r.lastSay == 0 || k.w.now-r.lastSay >= spare {
-		r.lastSay = k.w.now
-		k.w.watch.announced(k.h, r.router)
+	if r.sayAt > k.w.now {
+		return
 	}
+	r.lastSay = k.w.now
+	k.w.watch.announced(k.h, r.router)
 	r.said++
 	r.sayAt = k.w.now + refresh
 	if r.said < len(rounds) {
 		r.sayAt = k.w.now + rounds[r.said] - rounds[r.said-1]
+	}
+}
+
+// sayAgain starts a new round, not too soon after what was said last.
+func (k *keeper) sayAgain(r *keptRouter) {
+	r.said, r.sayAt, r.hushed = 0, k.w.now, false
+	if r.lastSay != 0 {
+		r.sayAt = max(r.sayAt, r.lastSay+spare)
 	}
 }
 

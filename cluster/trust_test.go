@@ -1,0 +1,146 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// madeCA is a CA, and its certificate.
+func madeCA(t *testing.T) (fsm.Secrets, *x509.Certificate) {
+	t.Helper()
+	cert, key, err := newCA("c1", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := parseCertificate(cert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fsm.Secrets{CACert: cert, CAKey: key}, parsed
+}
+
+// trusting is a node that does nothing but keep CAs, until the test ends.
+func trusting(t *testing.T, dir string, cas ...*x509.Certificate) *Node {
+	t.Helper()
+	n := &Node{creds: &credentials{dir: dir, connect: dialer().DialContext}, port: &port{}, log: hclog.NewNullLogger()}
+	n.creds.use(makeTrust(cas, nil, nil))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- n.keepsTrust(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return n
+}
+
+func TestTheCAsAreKeptOnDiskWhenThatWorksAgain(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "later")
+	synctest.Test(t, func(t *testing.T) {
+		_, ca := madeCA(t)
+		n := trusting(t, dir, ca)
+		time.Sleep(10 * time.Minute) // nothing can be written, and no news come
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		text, err := os.ReadFile(filepath.Join(dir, caFile))
+		if err != nil || !bytes.Equal(text, n.creds.trust.Load().text()) {
+			t.Errorf("a minute after it can be written: %v", err)
+		}
+	})
+}
+
+// echoing returns where a member by a CA is that sends back what it reads, until the test ends.
+func echoing(t *testing.T, s fsm.Secrets, id string) netip.AddrPort {
+	t.Helper()
+	key, keyText, err := newKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := signMember(s.CACert, s.CAKey, key.Public(), peerIdentity{ClusterID: "c1", Name: "a", ID: id}, time.Now(), time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(text, keyText)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{alpnRaft}, Certificates: []tls.Certificate{pair}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.Copy(c, c)
+				_ = c.Close()
+			}()
+		}
+	}()
+	return l.Addr().(*net.TCPAddr).AddrPort()
+}
+
+func TestAConnectionToWhomAFormerCAVouchesForEndsWithIt(t *testing.T) {
+	t.Parallel()
+	former, formerCA := madeCA(t)
+	present, presentCA := madeCA(t)
+	id := strings.Repeat("0", 36)
+	n := trusting(t, t.TempDir(), presentCA, formerCA)
+	calls := func(s fsm.Secrets) net.Conn {
+		c, err := n.creds.dial(t.Context(), echoing(t, s, id), id, alpnRaft)
+		if err != nil {
+			t.Fatalf("while it is trusted: %v", err)
+		}
+		return c
+	}
+	old, young, closed := calls(former), calls(present), calls(present)
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n.creds.use(makeTrust([]*x509.Certificate{presentCA}, nil, nil))
+	n.keyNews.ring()
+	_ = old.SetReadDeadline(time.Now().Add(time.Minute))
+	if _, err := old.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("whom it was opened to by the former CA is still there: %v", err)
+	}
+	if _, err := young.Write([]byte("x")); err != nil {
+		t.Error(err)
+	}
+	if _, err := young.Read(make([]byte, 1)); err != nil {
+		t.Errorf("another is closed too: %v", err)
+	}
+	if _, err := n.creds.dial(t.Context(), echoing(t, former, id), id, alpnRaft); err == nil {
+		t.Error("it is dialed again")
+	}
+	if left := n.creds.outgoing.all(); len(left) != 1 {
+		t.Errorf("%d connections are remembered, want 1", len(left))
+	}
+	if err := young.Close(); err != nil {
+		t.Error(err)
+	}
+}
