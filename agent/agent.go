@@ -53,6 +53,7 @@ type Agent struct {
 	change  sync.Mutex // held by init, join and leave, one at a time
 	mu      sync.Mutex
 	session *session        // nil without a cluster
+	left    bool            // it left one, and has been in none since
 	between error           // what goes on while there is none for a moment
 	ctx     context.Context // of the agent's life: sessions end with it
 	failed  chan error      // a session that ended by itself
@@ -136,7 +137,7 @@ func (a *Agent) start() error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.session = s
+	a.session, a.left = s, false
 	go func() { // ends with the session
 		<-s.done
 		if !s.closing.Load() && !s.node.Left() {

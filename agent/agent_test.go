@@ -208,6 +208,8 @@ func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
 	failing.Trouble = "clocks differ by 1h0m0s"
 	last.CAEnds = last.Expires
 	soon.CAEnds = noon.AddDate(0, 11, 0)
+	hours, ended := soon, soon
+	hours.CAEnds, ended.CAEnds = noon.Add(90*time.Second), noon
 	date := func(c cluster.Certificate) string { return c.Expires.Format(time.DateOnly) }
 	for _, tt := range []struct {
 		name string
@@ -221,6 +223,8 @@ func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
 		{"one that has ended", year(days(361)), "certificate of d1 ended on " + date(year(days(361))) + " and was not renewed"},
 		{"the last before the CA's end", last, "the cluster's CA ends on " + date(last) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"},
 		{"the CA's last year", soon, "the cluster's CA ends on " + soon.CAEnds.Format(time.DateOnly) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"},
+		{"the CA's last minutes", hours, "the cluster's CA ends at " + hours.CAEnds.Format(time.RFC3339) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"},
+		{"a CA that has ended", ended, "the cluster's CA ended on " + noon.Format(time.RFC3339) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"},
 		{"of an older version, which does not tell", cluster.Certificate{}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -52,6 +53,9 @@ func (a *Agent) RotateKey(ctx context.Context, r api.RotateRequest, p api.Progre
 	case fsm.RotatesGossip:
 		begun, err = s.node.RotateGossip(asking, s.author(ctx, r.Author))
 	case fsm.RotatesCA:
+		if err := emptyCA(r); err != nil {
+			return err
+		}
 		begun, err = s.node.RotateCA(asking, r.Cert, r.Key, s.author(ctx, r.Author))
 	default:
 		err = unknownKey(r.What)
@@ -63,6 +67,19 @@ func (a *Agent) RotateKey(ctx context.Context, r api.RotateRequest, p api.Progre
 		p("a rotation is under way already, and goes on")
 	}
 	return s.watchRotation(ctx, r.What, p)
+}
+
+// emptyCA says what is empty of an own CA that is brought, or is nil.
+func emptyCA(r api.RotateRequest) error {
+	switch {
+	case r.Cert == nil && r.Key == nil:
+		return nil
+	case len(r.Cert) == 0:
+		return errors.New("the certificate of the own CA is empty")
+	case len(r.Key) == 0:
+		return errors.New("the key of the own CA is empty")
+	}
+	return nil
 }
 
 // watchRotation tells how far a rotation is until there is no more to wait for.
@@ -83,7 +100,7 @@ func (s *session) watchRotation(ctx context.Context, what string, p api.Progress
 			return nil
 		case k.Former != "" && len(others) == 0 && len(k.Waits()) > 0:
 			if len(silent) == 0 || time.Since(all) >= rotationAway {
-				p(fmt.Sprintf("%s is taken as long as %s; `quorate key finish %s` ends that before", k.Former, strings.Join(k.Waits(), "; "), what))
+				p(fmt.Sprintf("%s is taken as long as %s; `%s` ends that before", k.Former, strings.Join(k.Waits(), "; "), finishes(what, len(silent) > 0)))
 				return nil
 			}
 		default:
@@ -93,6 +110,15 @@ func (s *session) watchRotation(ctx context.Context, what string, p api.Progress
 			return fmt.Errorf("%s; it goes on, and `quorate key status` says what it waits for: %w", said, ctx.Err())
 		}
 	}
+}
+
+// finishes is the command that drops a former key now; of who is away it has to be forced.
+func finishes(what string, away bool) string {
+	command := "quorate key finish " + what
+	if away {
+		command += " --force"
+	}
+	return command
 }
 
 // FinishRotation implements [api.Agent].

@@ -50,6 +50,44 @@ func TestARotationIsToldUntilItIsOver(t *testing.T) {
 	}
 }
 
+func TestAnOwnCAThatIsEmptyIsNotOneThatTheClusterMakes(t *testing.T) {
+	a, s := alone(t, nodeConfig(t, "d1", fsm.LevelKeys))
+	before := s.node.State().Secrets().CACert
+	for _, r := range []api.RotateRequest{{Cert: []byte{}, Key: []byte{}}, {Cert: []byte{}}, {Key: []byte{}}, {Cert: []byte("x"), Key: []byte{}}} {
+		r.What = fsm.RotatesCA
+		if err := a.RotateKey(t.Context(), r, func(string) {}); err == nil || !strings.Contains(err.Error(), "is empty") {
+			t.Errorf("%+v: %v", r, err)
+		}
+	}
+	if !bytes.Equal(before, s.node.State().Secrets().CACert) {
+		t.Error("the CA was rotated")
+	}
+}
+
+func TestWhoHasLeftHasNothingToLeave(t *testing.T) {
+	var said []string
+	say := func(step string) { said = append(said, step) }
+	if err := (&Agent{left: true}).Leave(t.Context(), api.LeaveRequest{}, say); err != nil || len(said) != 1 || !strings.Contains(said[0], "has left its cluster already") {
+		t.Errorf("after a leave: %q, %v", said, err)
+	}
+	if err := (&Agent{}).Leave(t.Context(), api.LeaveRequest{}, say); err == nil || len(said) != 1 {
+		t.Errorf("never in one: %q, %v", said, err)
+	}
+}
+
+func TestADrainThatWaitsSaysWhy(t *testing.T) {
+	_, s := alone(t, nodeConfig(t, "d1", fsm.LevelKeys))
+	if got := s.draining("d1", []string{"mail", "web"}); got != "d1 still owns mail, web" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestOfWhoIsAwayAKeyIsFinishedByForce(t *testing.T) {
+	if got := []string{finishes("ca", false), finishes("gossip", true)}; got[0] != "quorate key finish ca" || got[1] != "quorate key finish gossip --force" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestARotationNeedsItsLevel(t *testing.T) {
 	a, _ := alone(t, nodeConfig(t, "d1", fsm.LevelKeys-1))
 	if err := a.RotateKey(t.Context(), api.RotateRequest{What: fsm.RotatesGossip}, func(string) {}); !errors.Is(err, fsm.ErrLevel) {
@@ -76,6 +114,9 @@ func TestARotationOfTheCAWaitsForWhatEndsWithIt(t *testing.T) {
 	}
 	if last := said[len(said)-1]; !strings.Contains(last, before[0].CA+" is taken as long as certificates of people and programs end with it (1), and tokens (0)") {
 		t.Errorf("it says %q", said)
+	}
+	if all := rotations(s.node.State()); len(all) != 1 || !strings.HasSuffix(all[0], before[0].CA+" is still taken") {
+		t.Errorf("status: %q", all)
 	}
 	ks, err := a.Keys(t.Context())
 	if err != nil || ks[1].Former != before[0].CA || ks[1].Certificates != 1 || ks[1].Tokens != 0 || len(ks[1].WaitsFor) != 1 {

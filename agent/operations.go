@@ -21,6 +21,7 @@ const (
 	receiptLimit  = 5 * time.Second // for the newest connections
 	readyLimit    = 60 * time.Second
 	drainLimit    = 30 * time.Second
+	drainQuiet    = time.Second // before a drain says what it waits for
 	callLimit     = 10 * time.Second
 	reachedLimit  = 20 * time.Second // for the others to connect to a director that has joined
 )
@@ -148,6 +149,10 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 	a.change.Lock()
 	defer a.change.Unlock()
 	s, err := a.current()
+	if err != nil && a.hasLeft() {
+		p("this agent has left its cluster already: nothing to do")
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -178,7 +183,17 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 		return err
 	}
 	p("removed from this host: virtual addresses, IPVS services and sync daemons that quorate made")
+	a.mu.Lock()
+	a.left = true
+	a.mu.Unlock()
 	return nil
+}
+
+// hasLeft reports whether this agent is in no cluster since it left one, and all that belongs to that is done.
+func (a *Agent) hasLeft() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.left && a.session == nil
 }
 
 // leaveAddresses hands over what this director owns, before it leaves. Who could take them may be about to
@@ -259,16 +274,32 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 	}
 	ctx, cancel := context.WithTimeout(ctx, drainLimit)
 	defer cancel()
+	last, began := "", time.Now()
 	for {
 		owned := s.ownedBy(r.Director)
 		if len(owned) == 0 {
 			p(r.Director + " owns nothing")
 			return nil
 		}
+		if text := s.draining(r.Director, owned); text != last && time.Since(began) >= drainQuiet {
+			last = text
+			p("waiting: " + text)
+		}
 		if !sleep(ctx, 50*time.Millisecond) {
 			return fmt.Errorf("%s drains, but still owns %s: nobody else is ready to take over, see `quorate status`; it goes on draining until `quorate enable director %s`", r.Director, strings.Join(owned, ", "), r.Director)
 		}
 	}
+}
+
+// draining says what a director that drains still owns, and why nobody takes it.
+func (s *session) draining(director string, owned []string) string {
+	state, live := s.node.State(), s.reports.live(time.Now())
+	var left []unmoved
+	for _, group := range owned {
+		_, why := successor(state, live, group, director)
+		left = append(left, unmoved{group, why})
+	}
+	return director + " still owns " + said(left)
 }
 
 // Events implements [api.Agent].

@@ -58,6 +58,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	for _, name := range slices.Sorted(maps.Keys(state.Config.Services)) {
 		st.Services = append(st.Services, serviceStatus(state, live, state.Config.Services[name], table, s.cfg.Name))
 	}
+	st.Rotations = rotations(state)
 	if err := s.node.Removed(); err != nil {
 		st.Warnings = append(st.Warnings, err.Error())
 	}
@@ -66,6 +67,21 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	st.Warnings = append(st.Warnings, s.muteAgents(live, now)...)
 	st.Warnings = append(st.Warnings, s.disputes.lasting(time.Now())...)
 	return st, nil
+}
+
+// rotations says which of the cluster's own keys are being rotated, by the log.
+func rotations(state *fsm.State) []string {
+	var out []string
+	for _, what := range []string{fsm.RotatesGossip, fsm.RotatesCA} {
+		r, underWay := state.Secrets().Rotation(what)
+		switch {
+		case underWay && r.Next != "":
+			out = append(out, what+": "+r.Next+" is to follow "+r.Present)
+		case underWay:
+			out = append(out, what+": "+r.Present+" is used, "+r.Former+" is still taken")
+		}
+	}
+	return out
 }
 
 // sayStopped says of directors that do not answer whether they were stopped, as they have said themselves.
@@ -313,7 +329,14 @@ func oldCA(c cluster.Certificate, level int, now time.Time) string {
 	if c.CAEnds.IsZero() || now.AddDate(1, 0, 0).Before(c.CAEnds) {
 		return ""
 	}
-	text := "the cluster's CA ends on " + c.CAEnds.UTC().Format(time.DateOnly) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"
+	when := "ends on " + c.CAEnds.UTC().Format(time.DateOnly)
+	switch {
+	case !now.Before(c.CAEnds):
+		when = "ended on " + c.CAEnds.UTC().Format(time.RFC3339)
+	case c.CAEnds.Before(now.AddDate(0, 0, 1)):
+		when = "ends at " + c.CAEnds.UTC().Format(time.RFC3339)
+	}
+	text := "the cluster's CA " + when + ", and with it all certificates: `quorate key rotate ca` puts another in its place"
 	if level < fsm.LevelKeys {
 		text += fmt.Sprintf(", from feature level %d on; once every member runs this version, `quorate upgrade finish` raises it", fsm.LevelKeys)
 	}

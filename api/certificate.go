@@ -93,16 +93,17 @@ func NewRemoteClient(address string, bundle []byte) (*Client, error) {
 		return nil, fmt.Errorf("the certificate ended on %s: make another with `quorate cert create`", pair.Leaf.NotAfter.Local().Format(time.DateOnly))
 	}
 	config := &tls.Config{
-		MinVersion:   tls.VersionTLS13,
-		NextProtos:   []string{"http/1.1"},
-		Certificates: []tls.Certificate{pair},
+		MinVersion: tls.VersionTLS13,
+		NextProtos: []string{"http/1.1"},
+		// It is shown whichever CAs the other side names: of one that was rotated, and dropped, it is then told so.
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil },
 		// Who asks knows where the director is, not which: that it is one, its certificate has to say.
 		InsecureSkipVerify: true,
 		VerifyConnection:   func(s tls.ConnectionState) error { return isDirector(s, ca) },
 	}
 	dialer := &tls.Dialer{Config: config}
 	tr := &http.Transport{DialTLSContext: dialer.DialContext, DisableKeepAlives: true}
-	return &Client{at: address, base: "https://" + address, http: &http.Client{Transport: tr}}, nil
+	return &Client{ca: ca, at: address, base: "https://" + address, http: &http.Client{Transport: tr}}, nil
 }
 
 // isDirector reports whether the other side is a director of the cluster that a CA is of: only such may serve.

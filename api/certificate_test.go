@@ -197,16 +197,23 @@ func TestWhoseCAWasDroppedIsToldToMakeAnotherCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(http.NotFoundHandler())
-	server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: x509.NewCertPool()}
-	server.Config.ErrorLog = log.New(io.Discard, "", 0)
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	c, err := NewRemoteClient(server.Listener.Addr().String(), ours.signed(t, x509.ExtKeyUsageClientAuth, later))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Status(t.Context()); err == nil || !strings.Contains(err.Error(), "make another with `quorate cert create`") {
-		t.Errorf("error %v", err)
+	brought := newAuthority(t).cert
+	brought.RawSubject = []byte{0x30, 0x0c, 0x31, 0x0a, 0x30, 0x08, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0c, 0x01, 'X'} // CN=X
+	named := x509.NewCertPool()
+	named.AddCert(brought)
+	for name, cas := range map[string]*x509.CertPool{"the director names no CA": x509.NewCertPool(), "one of another name": named} {
+		server := httptest.NewUnstartedServer(http.NotFoundHandler())
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.VerifyClientCertIfGiven, ClientCAs: cas}
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		c, err := NewRemoteClient(server.Listener.Addr().String(), ours.signed(t, x509.ExtKeyUsageClientAuth, later))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Status(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "make another with `quorate cert create`") || strings.Contains(err.Error(), "readLoop") {
+			t.Errorf("%s: error %v", name, err)
+		}
 	}
 }

@@ -3,7 +3,9 @@ package api
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +25,15 @@ type Client struct {
 	at   string // the socket's path, or the port's address
 	base string // of URLs
 	http *http.Client
+	ca   *x509.Certificate // that signed what the client is known by; nil at a socket
+}
+
+// CA is the ID of the CA that has signed what the client is known by, and empty at a socket.
+func (c *Client) CA() string {
+	if c.ca == nil {
+		return ""
+	}
+	return fsm.KeyID(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.ca.Raw}))
 }
 
 // NewClient returns a client of the agent at a socket. Nothing is sent yet.
@@ -187,6 +198,10 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 func (c *Client) unreachable(err error) error {
 	var at *url.Error
 	if c.base != "http://agent" && errors.As(err, &at) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
+		var told *net.OpError // what the other side said, without where in the client that was heard
+		if errors.As(at.Err, &told) {
+			at.Err = told
+		}
 		if lineage.Refused(at.Err) {
 			return fmt.Errorf("the director at %s takes the certificate no more: the CA that signed it was rotated, and dropped; make another with `quorate cert create` (%w)", c.at, at.Err)
 		}

@@ -34,8 +34,8 @@ type KeyUse struct {
 // RotateRequest asks for a rotation.
 type RotateRequest struct {
 	What   string `json:"what"`
-	Cert   []byte `json:"cert,omitempty"` // of an own CA, in PEM; without one the cluster makes it
-	Key    []byte `json:"key,omitempty"`  // of that, in PEM
+	Cert   []byte `json:"cert"` // of an own CA, in PEM; if it is nil the cluster makes it, and what is empty is refused
+	Key    []byte `json:"key"`  // of that, in PEM
 	Author string `json:"author"`
 }
 

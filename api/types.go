@@ -34,6 +34,9 @@ type Status struct {
 	Services     []ServiceStatus  `json:"services"`
 	Warnings     []string         `json:"warnings"` // what a person should look at, worst first
 
+	// Rotations says which of the cluster's own keys are being rotated, a line for each.
+	Rotations []string `json:"rotations,omitempty"`
+
 	// Drops counts, per interface, adverts that were dropped before a router was found for them.
 	Drops map[string]map[string]uint64 `json:"vrrp_drops,omitempty"`
 }

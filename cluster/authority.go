@@ -94,6 +94,10 @@ func signLink(s fsm.Secrets, next []byte) ([]byte, error) {
 	return encodePEM("CERTIFICATE", der), nil
 }
 
+// minOwnLife is how long an own CA is to be good when it is brought: all that it signs ends with it, and a person needs
+// time to bring the one after it.
+const minOwnLife = 30 * 24 * time.Hour
+
 // ownCA checks a CA that a person brings: it must be able to do what the cluster's own can. It is returned as the state
 // has it: nothing but the certificate and the key.
 func ownCA(cert, key []byte, clusterID string, now time.Time) (certText, keyText []byte, err error) {
@@ -116,6 +120,8 @@ func ownCA(cert, key []byte, clusterID string, now time.Time) (certText, keyText
 		return nil, nil, errors.New("the key that was brought is not the certificate's")
 	case now.After(ca.NotAfter) || now.Before(ca.NotBefore):
 		return nil, nil, fmt.Errorf("the certificate of %q that was brought is good from %s to %s, and not now", ca.Subject.CommonName, ca.NotBefore.UTC().Format(time.RFC3339), ca.NotAfter.UTC().Format(time.RFC3339))
+	case ca.NotAfter.Before(now.Add(minOwnLife)):
+		return nil, nil, fmt.Errorf("the certificate of %q that was brought ends on %s, and with it all that it signs: it is to be good for %.0f days at least", ca.Subject.CommonName, ca.NotAfter.UTC().Format(time.RFC3339), minOwnLife.Hours()/24)
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(priv)
 	if err != nil {

@@ -263,7 +263,7 @@ func own(t *testing.T, curve elliptic.Curve, change func(*x509.Certificate)) (ce
 	}
 	tmpl := &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: "Example CA", Organization: []string{"Example"}},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(minOwnLife + time.Hour), KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
 	}
 	change(tmpl)
 	return ownBy(t, priv, tmpl)
@@ -336,6 +336,7 @@ func TestAnOwnCAThatCannotBeIsRefused(t *testing.T) {
 		{"two certificates", append(another, cert...), key, nil, "has 2"},
 		{"no CA", nil, nil, func(c *x509.Certificate) { c.IsCA, c.KeyUsage = false, x509.KeyUsageDigitalSignature }, "is no CA's"},
 		{"one that has ended", nil, nil, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, "and not now"},
+		{"one that ends soon", nil, nil, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(minOwnLife - time.Hour) }, "it is to be good for 30 days at least"},
 		{"one for other names", nil, nil, func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"example.com"} }, "is not good by its certificate"},
 		{"one for other uses", nil, nil, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} }, "is not good by its certificate"},
 	} {
@@ -362,7 +363,7 @@ func TestAnOwnCAWithAKeyThatIsTrustedAlreadyIsRefused(t *testing.T) {
 	}
 	cert, key := ownBy(t, priv.(*ecdsa.PrivateKey), &x509.Certificate{
 		SerialNumber: serial(), Subject: pkix.Name{CommonName: "Another name"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(minOwnLife + time.Hour), KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
 	})
 	eventually(t, "it is refused", func() error {
 		_, err := a.RotateCA(t.Context(), cert, key, "test")

@@ -1,6 +1,9 @@
 package cluster
 
 import (
+	"io/fs"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -31,4 +34,46 @@ func TestALockThatIsReleasedIsFreeThoughAProgramIsBeingStarted(t *testing.T) {
 	if err := again.release(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestSnapshotsAreTheOwnersAlone(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	snapshot := func() {
+		t.Helper()
+		if err := a.raft.Load().Snapshot().Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir := filepath.Join(a.cfg.DataDir, liveDir, "snapshots")
+	look := func() (files int) {
+		t.Helper()
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err == nil && info.Mode().Perm()&0o077 != 0 {
+				t.Errorf("%s has the mode %v", path, info.Mode())
+			}
+			if !d.IsDir() {
+				files++
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	snapshot()
+	if look() == 0 {
+		t.Error("there is no snapshot")
+	}
+	a.end()
+	if err := os.Chmod(dir, 0o755); err != nil { // an older version made it
+		t.Fatal(err)
+	}
+	a = start(t, a.cfg)
+	look()
 }

@@ -70,6 +70,9 @@ func (n *Node) handler() http.Handler {
 	return all
 }
 
+// finishPath is where the end of a rotation is asked for.
+const finishPath = "/v1/keys/finish"
+
 // serveAPI serves who has a certificate, a member's or another.
 func (n *Node) serveAPI(w http.ResponseWriter, r *http.Request) {
 	caller, err := Caller{}, errNoCertificate
@@ -82,6 +85,9 @@ func (n *Node) serveAPI(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close") // strangers keep nothing open
 		writeError(w, err)
 		return
+	}
+	if r.URL.Path == finishPath {
+		w.Header().Set("Connection", "close") // it may end the trust in who asks
 	}
 	if !caller.Member {
 		w = forbidding{w, func() { n.strangers.refuse(noRole, c.RemoteAddr()) }}

@@ -41,6 +41,7 @@ type conn struct {
 	*tls.Conn
 	peer   peerIdentity
 	stream atomic.Bool // it is one, see [TakeStream]
+	last   atomic.Bool // it closes with the answer to what it is asked now
 	close  func()
 }
 

@@ -37,11 +37,12 @@ func (n *Node) watchMembership(ctx context.Context) error {
 }
 
 // dropStrangers closes Raft's connections and the streams from those that are no members any more. Their
-// calls are answered: that is how they are told. It closes all connections of who was known by a CA that counts no more.
+// calls are answered: that is how they are told. It closes all connections of who was known by a CA that counts no more,
+// but that by which it was asked to be dropped: it closes when that is answered.
 func (n *Node) dropStrangers() {
 	n.port.drop(func(c *conn) bool {
 		if len(c.ConnectionState().VerifiedChains) > 0 && !n.creds.trusts(c.ConnectionState()) {
-			return false
+			return c.last.Load()
 		}
 		lasts := c.stream.Load() || c.ConnectionState().NegotiatedProtocol == alpnRaft
 		return !lasts || n.mayTalk(c.peer) == nil

@@ -232,6 +232,9 @@ func (n *Node) FinishRotation(ctx context.Context, what string, force, ending bo
 	case len(without) == 0 && hanging == "":
 		author = ""
 	}
+	if c, ok := ctx.Value(connKey{}).(*conn); ok { // its own CA may be the one that ends
+		c.last.Store(true)
+	}
 	return n.Propose(ctx, fsm.DropKey{What: what, Of: k.Former, Author: author})
 }
 

@@ -3,6 +3,8 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -67,6 +69,9 @@ func openStore(dir string, log hclog.Logger) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
 	}
+	if err := private(filepath.Join(dir, "snapshots")); err != nil {
+		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
+	}
 	return &store{dir: dir, bolt: sealing{bolt}, snaps: snapshots{snaps, filepath.Join(dir, "snapshots")}, log: log, closed: make(chan struct{})}, nil
 }
 
@@ -84,7 +89,24 @@ func (s snapshots) Create(v raft.SnapshotVersion, index, term uint64, c raft.Con
 	if err != nil {
 		return nil, err
 	}
+	if err := private(filepath.Join(s.dir, sink.ID()+".tmp")); err != nil { // until it is whole it is called so
+		return nil, errors.Join(fmt.Errorf("make a snapshot: %w", err), sink.Cancel())
+	}
 	return snapshotSink{sink, s.dir}, nil
+}
+
+// private takes a directory and all in it from everybody but its owner: the state has keys. Raft's own store leaves that to
+// the umask.
+func private(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.Chmod(path, 0o700)
+		}
+		return os.Chmod(path, 0o600)
+	})
 }
 
 // snapshotSink is a snapshot that is being written. Nothing is removed from the log before Close has returned.

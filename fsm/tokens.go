@@ -36,7 +36,7 @@ func (c AddToken) apply(s State) (State, []Change, error) {
 	maps.DeleteFunc(s.secrets.Tokens, func(_ string, t Token) bool {
 		return !c.Now.IsZero() && c.Now.Sub(t.Expires) > tokenKept
 	})
-	text := fmt.Sprintf("token %s for a %s made, good until %s", c.ID, c.Token.Role, c.Token.Expires.UTC().Format(time.RFC3339))
+	text := fmt.Sprintf("token %s of role %s made, good until %s", c.ID, c.Token.Role, c.Token.Expires.UTC().Format(time.RFC3339))
 	return s, []Change{{TokenChanged, c.ID, text}}, nil
 }
 

@@ -63,6 +63,9 @@ func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
+	if strings.HasSuffix(what, "sh") {
+		what += "e"
+	}
 	return fmt.Sprintf("%d %ss", n, what)
 }
 

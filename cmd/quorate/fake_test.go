@@ -292,8 +292,14 @@ func (*trouble) Status(context.Context) (api.Status, error) {
 			{Address: "198.51.100.11:80", Verdict: "down", Configured: 3, Cause: "connection refused"},
 			{Address: "198.51.100.12:80", Verdict: "up", Configured: 3, Cause: "status 200", Asymmetric: true},
 		}}},
-		Warnings: []string{"no quorum: the kernel goes on with what it has, nothing can be changed", "nobody owns mail"},
+		Rotations: []string{"gossip: 0a1b2c3d is used, 4e5f6071 is still taken"},
+		Warnings:  []string{"no quorum: the kernel goes on with what it has, nothing can be changed", "nobody owns mail"},
 	}, nil
+}
+
+// Keys are as they are while none is rotated.
+func (*trouble) Keys(context.Context) ([]api.KeyStatus, error) {
+	return []api.KeyStatus{{What: "gossip", Present: "0a1b2c3d"}, {What: "ca", Present: "9a8b7c6d"}}, nil
 }
 
 func (*trouble) UpgradeStatus(context.Context) (api.UpgradeStatus, error) {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -63,16 +66,16 @@ func rotateCACommand(c *cli) *cobra.Command {
 	cmd := rotateCommand(c, "ca", "Have another CA sign the directors' certificates, made by the cluster or brought")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		r := api.RotateRequest{What: "ca"}
-		if (cert == "") != (key == "") {
+		if cmd.Flags().Changed("ca-cert") != cmd.Flags().Changed("ca-key") {
 			return errors.New("an own CA is a certificate and its key: both --ca-cert and --ca-key")
 		}
-		if cert != "" {
+		if cmd.Flags().Changed("ca-cert") {
 			var err error
-			if r.Cert, err = os.ReadFile(cert); err != nil {
-				return fmt.Errorf("certificate of the CA: %w", err)
+			if r.Cert, err = readFlag("ca-cert", cert); err != nil {
+				return err
 			}
-			if r.Key, err = os.ReadFile(key); err != nil {
-				return fmt.Errorf("key of the CA: %w", err)
+			if r.Key, err = readFlag("ca-key", key); err != nil {
+				return err
 			}
 		}
 		return c.rotate(cmd, r)
@@ -82,10 +85,46 @@ func rotateCACommand(c *cli) *cobra.Command {
 	return cmd
 }
 
+// readFlag reads the file that a flag names. Nothing in it is a mistake: it must not mean the same as no flag.
+func readFlag(flag, path string) ([]byte, error) {
+	if path == "" {
+		return nil, fmt.Errorf("--%s is empty: it is to name a file", flag)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %w", flag, err)
+	}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, fmt.Errorf("--%s: %s is empty", flag, path)
+	}
+	return text, otherPEM(flag, path, text)
+}
+
+// otherPEM says what a file of an own CA holds that belongs in the other one, or that nobody can read.
+func otherPEM(flag, path string, text []byte) error {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		isKey := strings.HasSuffix(block.Type, "PRIVATE KEY")
+		switch {
+		case flag == "ca-cert" && isKey:
+			return fmt.Errorf("--ca-cert: %s holds a private key: it is to hold the CA's certificate alone, and the file of --ca-key the key", path)
+		case flag == "ca-key" && block.Type == "CERTIFICATE":
+			return fmt.Errorf("--ca-key: %s holds a certificate: it is to hold the CA's private key alone, and the file of --ca-cert the certificate", path)
+		case isKey && (block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED")):
+			return fmt.Errorf("--ca-key: the key in %s is encrypted: `openssl pkey -in %s` prints it decrypted", path, path)
+		}
+	}
+	return nil
+}
+
 func (c *cli) rotate(cmd *cobra.Command, r api.RotateRequest) error {
 	r.Author = author()
-	err := c.client().RotateKey(cmd.Context(), r, progress(cmd.ErrOrStderr()))
-	return interrupted(cmd.Context(), err, "the rotation goes on; `quorate key status` shows how far it is")
+	fate := "no rotation is known to have begun; `quorate key status` shows whether one has"
+	say := progress(cmd.ErrOrStderr())
+	err := c.client().RotateKey(cmd.Context(), r, func(step string) { // the first comes when it has begun
+		fate = "the rotation goes on; `quorate key status` shows how far it is"
+		say(step)
+	})
+	return interrupted(cmd.Context(), err, fate)
 }
 
 func finishCommand(c *cli, what, short string) *cobra.Command {
@@ -96,13 +135,25 @@ func finishCommand(c *cli, what, short string) *cobra.Command {
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := api.FinishRotationRequest{What: what, Force: force, Author: author()}
-			var err error
-			if r.Ending, err = c.mayEnd(cmd, what, yes); err != nil {
+			e, err := c.ending(cmd.Context(), what, force)
+			if err != nil {
 				return err
 			}
+			if e.idle {
+				fmt.Fprintf(cmd.ErrOrStderr(), "no rotation of the %s is under way: nothing to do\n", keyNames[what])
+			}
+			if len(e.what) > 0 && !yes {
+				if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), e.question(), "not dropped"); err != nil {
+					return err
+				}
+			}
+			r.Ending = e.counted
 			k, err := c.client().FinishRotation(cmd.Context(), r)
 			if err != nil {
 				return err
+			}
+			for _, text := range e.then {
+				fmt.Fprintln(cmd.ErrOrStderr(), text)
 			}
 			if c.json() {
 				return printJSON(cmd.OutOrStdout(), k)
@@ -117,32 +168,60 @@ func finishCommand(c *cli, what, short string) *cobra.Command {
 	return cmd
 }
 
-// mayEnd asks whether what was made under a former CA may end with it. It is false where nothing does.
-func (c *cli) mayEnd(cmd *cobra.Command, what string, yes bool) (bool, error) {
-	ks, err := c.client().Keys(cmd.Context())
+// keyNames are what people call the keys that are rotated.
+var keyNames = map[string]string{"gossip": "gossip key", "ca": "CA"}
+
+// ending is what ends with a former CA, and what is to be done then.
+type ending struct {
+	former     string
+	idle       bool // no rotation is under way, as far as is known
+	counted    bool // certificates or tokens end
+	what, then []string
+}
+
+func (e ending) question() string {
+	return "with CA " + e.former + " " + strings.Join(e.what, ", and ") + ": drop it?"
+}
+
+// ending finds out what ends with a former CA. It is nothing of another key.
+func (c *cli) ending(ctx context.Context, what string, force bool) (ending, error) {
+	ks, err := c.client().Keys(ctx)
 	if err != nil {
-		return false, err
+		return ending{}, err
 	}
 	for _, k := range ks {
-		if k.What != what || k.Former == "" || k.Certificates+k.Tokens == 0 {
-			continue
+		if k.What == what && !k.UnderWay {
+			return ending{idle: true}, nil
 		}
-		if !yes {
-			question := fmt.Sprintf("with CA %s end %s of people and programs, and %s: drop it?", k.Former, count(k.Certificates, "certificate"), count(k.Tokens, "token"))
-			err = confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), question, "not dropped")
+		if k.What == what && what == "ca" && k.Former != "" {
+			return endingWith(k, force, c.client().CA() == k.Former), nil
 		}
-		return err == nil, err
 	}
-	return false, nil
+	return ending{}, nil
+}
+
+// endingWith says what ends with the former CA; mine is whether it has signed the certificate that asks.
+func endingWith(k api.KeyStatus, force, mine bool) ending {
+	e := ending{former: k.Former, counted: k.Certificates+k.Tokens > 0}
+	if e.counted {
+		e.what = append(e.what, fmt.Sprintf("end %s of people and programs, and %s", count(k.Certificates, "certificate"), count(k.Tokens, "token")))
+	}
+	if mine {
+		e.what = append(e.what, "the certificate that asks is one of them")
+		e.then = append(e.then, "the certificate that asked has ended with it: `quorate cert create` on a director makes another")
+	}
+	for _, d := range k.Directors {
+		if force && !d.Answers {
+			e.what = append(e.what, d.Name+", which does not answer, has to leave and join again")
+			e.then = append(e.then, d.Name+" does not know the CA and has to leave and join again: `quorate leave --force` there, `quorate remove "+d.Name+"` here, and a new token")
+		}
+	}
+	return e
 }
 
 // printKey shows who uses which key.
 func printKey(w io.Writer, k api.KeyStatus) error {
-	ends := ""
-	if !k.Ends.IsZero() {
-		ends = ", which ends on " + k.Ends.Local().Format(time.DateOnly)
-	}
-	fmt.Fprintf(w, "%s %s%s%s\n", k.What, k.Present, ends, rotation(k))
+	fmt.Fprintf(w, "%s %s%s%s\n", k.What, k.Present, until(k.Ends, time.Now()), rotation(k))
 	return table(w, func(w io.Writer) {
 		fmt.Fprintln(w, "  DIRECTOR\tUSES")
 		for _, d := range k.Directors {
@@ -153,6 +232,19 @@ func printKey(w io.Writer, k api.KeyStatus) error {
 			fmt.Fprintf(w, "  %s\t%s\n", d.Name, uses)
 		}
 	})
+}
+
+// until says when a key ends, to the second where that is less than a day away.
+func until(at, now time.Time) string {
+	switch {
+	case at.IsZero():
+		return ""
+	case !now.Before(at):
+		return ", which ended on " + at.Local().Format(time.DateTime)
+	case at.Before(now.AddDate(0, 0, 1)):
+		return ", which ends at " + at.Local().Format(time.DateTime)
+	}
+	return ", which ends on " + at.Local().Format(time.DateOnly)
 }
 
 // rotation says how far a rotation is and what it waits for, if there is one.

@@ -240,6 +240,16 @@ func (i *interrupter) Move(ctx context.Context, _ api.MoveRequest, _ api.Progres
 	return i.wait(ctx)
 }
 
+// RotateKey has begun nothing when it is interrupted, but of the CA.
+func (i *interrupter) RotateKey(ctx context.Context, r api.RotateRequest, p api.Progress) error {
+	if r.What == "ca" {
+		p("5e4f3021 signs")
+		<-ctx.Done() // who reads that interrupts
+		return ctx.Err()
+	}
+	return i.wait(ctx)
+}
+
 func (i *interrupter) Events(ctx context.Context, _ uint64, wait bool) ([]api.Event, error) {
 	if !wait {
 		return []api.Event{}, nil // there are none
@@ -258,6 +268,7 @@ func TestCtrlCSaysWhatBecomesOfWhatWasBegun(t *testing.T) {
 		{"leave", "quorate: interrupted: the agent goes on leaving; `quorate status` shows when it is in no cluster\n", 1},
 		{"drain director d1", "quorate: interrupted: d1 goes on draining; `quorate enable director d1` ends that\n", 1},
 		{"move web d2", "quorate: interrupted: the move goes on; `quorate status` shows who owns web\n", 1},
+		{"key rotate gossip", "quorate: interrupted: no rotation is known to have begun; `quorate key status` shows whether one has\n", 1},
 		{"events --follow", "", 0},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
@@ -267,6 +278,27 @@ func TestCtrlCSaysWhatBecomesOfWhatWasBegun(t *testing.T) {
 				t.Errorf("exit %d: %q, want %q; printed %q", code, errOut.String(), tt.want, out.String())
 			}
 		})
+	}
+}
+
+// impatient interrupts this process as soon as it hears of a step.
+type impatient struct{ bytes.Buffer }
+
+func (i *impatient) Write(b []byte) (int, error) {
+	if bytes.Contains(b, []byte("signs")) {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+			return 0, err
+		}
+	}
+	return i.Buffer.Write(b)
+}
+
+func TestCtrlCSaysThatARotationGoesOnOnceItHasBegun(t *testing.T) {
+	var out bytes.Buffer
+	var errOut impatient
+	code := run([]string{"key", "rotate", "ca", "--socket", serve(t, &interrupter{})}, strings.NewReader(""), &out, &errOut)
+	if want := "5e4f3021 signs\nquorate: interrupted: the rotation goes on; `quorate key status` shows how far it is\n"; code != 1 || errOut.String() != want {
+		t.Errorf("exit %d: %q, want %q", code, errOut.String(), want)
 	}
 }
 

@@ -45,6 +45,9 @@ func printStatus(w io.Writer, st api.Status) error {
 	} else if err := printCluster(&b, st); err != nil {
 		return err
 	}
+	for _, r := range st.Rotations {
+		fmt.Fprintf(&b, "rotation of %s; `quorate key status` says what it waits for\n", r)
+	}
 	for _, warning := range st.Warnings {
 		fmt.Fprintln(&b, "!", warning)
 	}
