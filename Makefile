@@ -40,7 +40,7 @@ MODULE     = github.com/quorate/quorate
 # compute: three run side by side, and what takes longest begins first.
 ALONE_PKGS = ./e2e/interop
 BUSY_PKGS  = ./e2e/sim ./config
-FIRST      = ./e2e/wire ./director/keeper ./e2e/lab ./cluster ./e2e/units ./director/vrrp
+FIRST      = ./e2e/wire ./director/keeper ./e2e/lab ./cluster ./e2e/units ./director/vrrp ./director/address ./fsm
 BESIDE     = $(FIRST) $(filter-out $(patsubst ./%,$(MODULE)/%,$(FIRST) $(ALONE_PKGS) $(BUSY_PKGS)),$(HOST_PKGS))
 
 HOST_TESTS  = (echo "place host"; export CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1; \
