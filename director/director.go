@@ -97,15 +97,20 @@ func (d *Director) Run(ctx context.Context) error {
 // orders tells the keeper what to do whenever that has changed.
 func (d *Director) orders(ctx context.Context) {
 	var told *keeper.Order
+	var of *fsm.State // what the keeper was told was made of these two
+	var as Self
 	for {
 		state := d.cfg.State()
 		self := d.self()
 		self.Blocked, self.Insists, self.Apart = d.cfg.Blocked(state), d.cfg.Insists(state), d.cfg.Apart()
-		if order := Order(state, self); state.ClusterID != "" && (told == nil || !reflect.DeepEqual(order, *told)) {
-			err := d.cfg.Order(ctx, order)
-			d.note("keeper", err)
+		if state.ClusterID != "" && (state != of || !reflect.DeepEqual(self, as)) {
+			order, err := Order(state, self), error(nil)
+			if told == nil || !reflect.DeepEqual(order, *told) {
+				err = d.cfg.Order(ctx, order)
+				d.note("keeper", err)
+			}
 			if err == nil {
-				told = &order
+				told, of, as = &order, state, self
 			}
 		}
 		select {
