@@ -23,9 +23,9 @@ func isTimeout(err error) bool {
 }
 
 func TestAQuietAddressAnswersNothing(t *testing.T) {
-	for _, addr := range []netip.AddrPort{netip.MustParseAddrPort("127.9.9.9:40081"), netip.MustParseAddrPort("[::1]:40081")} {
+	for _, addr := range []netip.AddrPort{netip.MustParseAddrPort("127.9.9.9:30081"), netip.MustParseAddrPort("[::1]:30081")} {
 		if err := dialLocal(addr); !errors.Is(err, syscall.ECONNREFUSED) {
-			t.Skipf("needs %v, to be refused there: %v", addr, err)
+			t.Fatalf("needs %v, to be refused there: %v", addr, err)
 		}
 		q := New()
 		for range 2 {
@@ -46,10 +46,10 @@ func TestAQuietAddressAnswersNothing(t *testing.T) {
 }
 
 func TestAPortThatAProgramOfThisHostHasIsLeftAloneForGood(t *testing.T) {
-	addr := netip.MustParseAddrPort("127.9.9.9:40082")
-	program, err := net.Listen("tcp4", "0.0.0.0:40082")
+	addr := netip.MustParseAddrPort("127.9.9.9:30082")
+	program, err := net.Listen("tcp4", "0.0.0.0:30082")
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	q := New()
 	defer q.Close()
@@ -63,7 +63,7 @@ func TestAPortThatAProgramOfThisHostHasIsLeftAloneForGood(t *testing.T) {
 	if err := q.Set([]netip.AddrPort{addr}); err != nil {
 		t.Errorf("Set again = %v", err)
 	}
-	program, err = net.Listen("tcp4", "0.0.0.0:40082")
+	program, err = net.Listen("tcp4", "0.0.0.0:30082")
 	if err != nil {
 		t.Fatalf("the program does not start again: %v", err)
 	}
@@ -71,9 +71,9 @@ func TestAPortThatAProgramOfThisHostHasIsLeftAloneForGood(t *testing.T) {
 }
 
 func TestTwoAgentsMayGuardTheSameAddressForAWhile(t *testing.T) {
-	addr := netip.MustParseAddrPort("127.9.9.9:40083")
+	addr := netip.MustParseAddrPort("127.9.9.9:30083")
 	if err := dialLocal(addr); !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Skipf("needs %v, to be refused there: %v", addr, err)
+		t.Fatalf("needs %v, to be refused there: %v", addr, err)
 	}
 	first, second := New(), New()
 	defer second.Close()
