@@ -132,24 +132,29 @@ func ofList[V any](kind string, was, is []V, key func(V) string) (d sum) {
 	return ofMap(kind, byKey(was, key), byKey(is, key))
 }
 
-// ofMap is what a map's objects add up to above another's.
-func ofMap[K comparable, V any](kind string, was, is map[K]V) (d sum) {
+// ofMap is [difference] of objects that are written down as text. It is quick where they share what they are made of.
+func ofMap[K comparable, V any](kind string, was, is map[K]V) sum {
+	return difference(was, is, func(a, b V) bool { return reflect.DeepEqual(a, b) }, func(k K, v V) sum { return object(kind, keyText(k), text(v)) })
+}
+
+// difference is what a map's objects add up to above another's. Those that are the same in both have no number taken.
+func difference[K comparable, V any](was, is map[K]V, same func(a, b V) bool, number func(K, V) sum) (d sum) {
 	if sameMap(was, is) {
 		return d
 	}
 	for k, v := range is {
 		w, had := was[k]
-		if had && reflect.DeepEqual(v, w) { // quick where they share what they are made of
+		if had && same(v, w) {
 			continue
 		}
-		d.add(object(kind, keyText(k), text(v)))
+		d.add(number(k, v))
 		if had {
-			d.sub(object(kind, keyText(k), text(w)))
+			d.sub(number(k, w))
 		}
 	}
 	for k, w := range was {
 		if _, there := is[k]; !there {
-			d.sub(object(kind, keyText(k), text(w)))
+			d.sub(number(k, w))
 		}
 	}
 	return d
@@ -165,34 +170,24 @@ func keyText(k any) string {
 	panic("fsm: an object without a name")
 }
 
-// ofVerdicts is [ofMap] for what there is most of: it looks into a service only where that is another, and writes an
-// object down by itself.
+// ofVerdicts is [difference] for what there is most of: it looks into a service only where that is another.
 func ofVerdicts(was, is Verdicts) (d sum) {
 	if sameMap(was, is) {
 		return d
 	}
 	for service, servers := range is {
-		if old := was[service]; !sameMap(servers, old) {
-			for server, v := range servers {
-				if w, had := old[server]; !had {
-					d.add(v.object(service, server))
-				} else if v != w {
-					d.add(v.object(service, server))
-					d.sub(w.object(service, server))
-				}
-			}
-		}
+		d.add(ofService(service, was[service], servers))
 	}
 	for service, servers := range was {
-		if next := is[service]; !sameMap(servers, next) {
-			for server, w := range servers {
-				if _, there := next[server]; !there {
-					d.sub(w.object(service, server))
-				}
-			}
+		if _, there := is[service]; !there {
+			d.add(ofService(service, servers, nil))
 		}
 	}
 	return d
+}
+
+func ofService(service string, was, is map[netip.AddrPort]Verdict) sum {
+	return difference(was, is, func(a, b Verdict) bool { return a == b }, func(server netip.AddrPort, v Verdict) sum { return v.object(service, server) })
 }
 
 // object is the number of a verdict. Health is no free text, so the parts cannot run into each other.
