@@ -133,7 +133,7 @@ func TestASuccessorIsAliveReadyAndStays(t *testing.T) {
 	if diff := cmp.Diff(want, why); diff != "" || got != "" {
 		t.Errorf("successor %q, and why not (-want +got):\n%s", got, diff)
 	}
-	if got := said([]unmoved{{"a", nil}, {"g", why[:2]}}); got != "a, g (d2 is drained; w is a witness)" {
+	if got := said([]unmoved{{"a", "", nil}, {"g", "", why[:2]}}); got != "a, g (d2 is drained; w is a witness)" {
 		t.Errorf("said %q", got)
 	}
 }

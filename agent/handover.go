@@ -23,10 +23,11 @@ func (s *session) relieve(ctx context.Context) {
 	})
 }
 
-// An unmoved group is one that this host still owns, and why each of the others cannot take it: empty where
+// An unmoved group is one that a director still owns, who could take it, and why each of the others cannot: empty where
 // one could.
 type unmoved struct {
 	group string
+	to    string
 	why   []string
 }
 
@@ -92,7 +93,8 @@ func (s *session) moveAll(ctx context.Context, reason string, patient func(left 
 			return nil
 		}
 		state, live := s.node.State(), s.reports.live(time.Now())
-		takers, left := s.askToTake(ctx, w, owned, state, live, reason)
+		left := remaining(state, live, owned, s.cfg.Name)
+		takers := s.askToTake(ctx, w, left, reason)
 		switch {
 		case w.enough(time.Now(), takers, movesFrom(state, s.cfg.Name)):
 			return left
@@ -105,23 +107,29 @@ func (s *session) moveAll(ctx context.Context, reason string, patient func(left 
 	}
 }
 
-// askToTake asks the log to move each group to its successor. It reports whether one could be moved, and what is still
-// owned.
-func (s *session) askToTake(ctx context.Context, w waiting, owned []string, state *fsm.State, live map[string]received, reason string) (takers bool, left []unmoved) {
+// remaining is what a director still owns, and who could take it.
+func remaining(state *fsm.State, live map[string]received, owned []string, from string) (left []unmoved) {
+	for _, group := range owned {
+		to, why := successor(state, live, group, from)
+		left = append(left, unmoved{group, to, why})
+	}
+	return left
+}
+
+// askToTake asks the log to move each group to its successor. It reports whether one could be moved.
+func (s *session) askToTake(ctx context.Context, w waiting, left []unmoved, reason string) (takers bool) {
 	if !w.patient {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, w.moving.Add(handOverLimit))
 		defer cancel()
 	}
-	for _, name := range owned {
-		to, why := successor(state, live, name, s.cfg.Name)
-		left = append(left, unmoved{name, why})
-		if to != "" {
+	for _, u := range left {
+		if u.to != "" {
 			takers = true
-			s.intend(ctx, name, to, reason)
+			s.intend(ctx, u.group, u.to, reason)
 		}
 	}
-	return takers, left
+	return takers
 }
 
 // waiting is what who gives its groups away has waited for.

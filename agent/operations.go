@@ -281,9 +281,11 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 			p(r.Director + " owns nothing")
 			return nil
 		}
-		if text := s.draining(r.Director, owned); text != last && time.Since(began) >= drainQuiet {
-			last = text
-			p("waiting: " + text)
+		if time.Since(began) >= drainQuiet {
+			if text := s.draining(r.Director, owned); text != last {
+				last = text
+				p("waiting: " + text)
+			}
 		}
 		if !sleep(ctx, 50*time.Millisecond) {
 			return fmt.Errorf("%s drains, but still owns %s: nobody else is ready to take over, see `quorate status`; it goes on draining until `quorate enable director %s`", r.Director, strings.Join(owned, ", "), r.Director)
@@ -293,13 +295,7 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 
 // draining says what a director that drains still owns, and why nobody takes it.
 func (s *session) draining(director string, owned []string) string {
-	state, live := s.node.State(), s.reports.live(time.Now())
-	var left []unmoved
-	for _, group := range owned {
-		_, why := successor(state, live, group, director)
-		left = append(left, unmoved{group, why})
-	}
-	return director + " still owns " + said(left)
+	return director + " still owns " + said(remaining(s.node.State(), s.reports.live(time.Now()), owned, director))
 }
 
 // Events implements [api.Agent].
