@@ -116,13 +116,7 @@ func (n *Node) heal(ctx context.Context, wrong fault, source func(context.Contex
 	n.health.wrong.Store(&wrong)
 	n.log.Error("the state of this director is wrong: it gains nothing until it is healed", "err", wrong.why)
 	n.machine.poke()
-	if n.IsLeader() && len(n.State().Members) > 1 {
-		giving, stop := context.WithTimeout(ctx, transferLimit)
-		if err := n.LeadershipTransfer(giving); err != nil {
-			n.log.Warn("leadership not given away", "err", err)
-		}
-		stop()
-	}
+	n.giveLead(ctx, "leadership not given away")
 	fresh, err := source(ctx)
 	if err == nil {
 		err = n.machine.replace(fresh, n.store, "the state of "+n.id.Name+" was wrong, and is made anew: "+wrong.why)

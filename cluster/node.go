@@ -326,13 +326,20 @@ func (n *Node) leadsIn(term uint64) (agreed uint64, ok bool) {
 
 // handOver gives leadership away before a stop, so that nobody has to find out.
 func (n *Node) handOver() {
-	if n.abrupt || !n.IsLeader() || len(n.State().Members) < 2 {
+	if !n.abrupt {
+		n.giveLead(context.Background(), "leadership not handed over before the stop; the others will elect")
+	}
+}
+
+// giveLead has another member lead, if this one leads and there is another. What is said if none took it is a warning.
+func (n *Node) giveLead(ctx context.Context, failed string) {
+	if !n.IsLeader() || len(n.State().Members) < 2 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), transferLimit)
+	ctx, cancel := context.WithTimeout(ctx, transferLimit)
 	defer cancel()
 	if err := n.LeadershipTransfer(ctx); err != nil {
-		n.log.Warn("leadership not handed over before the stop; the others will elect", "err", err)
+		n.log.Warn(failed, "err", err)
 	}
 }
 
