@@ -18,9 +18,9 @@ func (s *session) abdicate(ctx context.Context, now time.Time) {
 		return
 	}
 	s.log.Warn("this director leads and does not hear a majority of the voters: another is to lead")
-	ctx, cancel := context.WithTimeout(ctx, abdicateLimit)
+	giving, cancel := context.WithTimeout(ctx, abdicateLimit)
 	defer cancel()
-	if err := s.node.LeadershipTransfer(ctx); err != nil && ctx.Err() == nil {
+	if err := s.node.LeadershipTransfer(giving); err != nil && ctx.Err() == nil {
 		s.log.Warn("the lead was not handed over", "err", err)
 	}
 }
