@@ -215,18 +215,20 @@ func (p *Pulse) use(s *sender, conn net.Conn) {
 func (p *Pulse) Reaches(member string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	return p.reaches(member)
+}
+
+// reaches is [Pulse.Reaches]. The lock is held.
+func (p *Pulse) reaches(member string) bool {
 	s := p.senders[member]
 	return s == nil || s.conn != nil || time.Since(s.lost) < unreachedAfter
 }
 
 // OneWay reports whether a member reaches this one, and this one does not reach it.
 func (p *Pulse) OneWay(member string) bool {
-	if p.Reaches(member) {
-		return false
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.in[member] != nil
+	return p.in[member] != nil && !p.reaches(member)
 }
 
 // Receive notes what comes over a stream that a member has opened, until it ends: its words always, and as a sign of life while
