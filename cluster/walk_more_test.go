@@ -22,6 +22,7 @@ const leaderTerm = 1000
 // that. What it tells its leader that it has stored counts for a majority, so that is acknowledged.
 func receiveSnapshot(cfg Config) {
 	n := must(Open(cfg))
+	me := raft.ServerID(n.id.ID)
 	self, leader := raftAddress(n.id.ID, cfg.Bind), raft.ServerAddress("leader")
 	_, trans := raft.NewInmemTransport(self)
 	_, theirs := raft.NewInmemTransport(leader)
@@ -39,7 +40,7 @@ func receiveSnapshot(cfg Config) {
 		}
 		term, req.LeaderCommitIndex = leaderTerm, uint64(last)
 		var resp raft.AppendEntriesResponse
-		check(theirs.AppendEntries(n.id.name(), self, &req, &resp))
+		check(theirs.AppendEntries(me, self, &req, &resp))
 		if !resp.Success {
 			panic(fmt.Sprintf("entries to %d are not taken: %+v", last, resp))
 		}
@@ -60,11 +61,11 @@ func receiveSnapshot(cfg Config) {
 		check(fsm.WriteSnapshot(&text, state))
 		req := raft.InstallSnapshotRequest{
 			RPCHeader: header, SnapshotVersion: raft.SnapshotVersionMax, Term: leaderTerm, LastLogIndex: uint64(last), LastLogTerm: leaderTerm,
-			Configuration:      raft.EncodeConfiguration(raft.Configuration{Servers: []raft.Server{{Suffrage: raft.Voter, ID: n.id.name(), Address: self}}}),
+			Configuration:      raft.EncodeConfiguration(raft.Configuration{Servers: []raft.Server{{Suffrage: raft.Voter, ID: me, Address: self}}}),
 			ConfigurationIndex: 1, Size: int64(text.Len()),
 		}
 		var resp raft.InstallSnapshotResponse
-		check(theirs.InstallSnapshot(n.id.name(), self, &req, &resp, &text))
+		check(theirs.InstallSnapshot(me, self, &req, &resp, &text))
 		if !resp.Success {
 			panic("the snapshot is not taken")
 		}
@@ -78,18 +79,11 @@ func receiveSnapshot(cfg Config) {
 	check(n.Close())
 }
 
-// name is how Raft knows a member.
-func (id identity) name() raft.ServerID { return raft.ServerID(id.ID) }
-
 func TestASnapshotFromTheLeaderIsStoredBeforeItIsAcknowledged(t *testing.T) {
 	t.Parallel()
 	template, cords := single(t)
 	w := walk{scenario: "receive a snapshot", template: template, cords: cords, every: part(37)}
-	all := w.run(t)
-	for _, l := range all.lost {
-		t.Error(l)
-	}
-	page(t, w.scenario, all)
+	w.proves(t)
 }
 
 func TestARecoveryOutlivesAPowerCutAtAnyStep(t *testing.T) {
@@ -131,9 +125,5 @@ func TestARecoveryOutlivesAPowerCutAtAnyStep(t *testing.T) {
 		}
 		return err
 	}}
-	all := w.run(t)
-	for _, l := range all.lost {
-		t.Error(l)
-	}
-	page(t, w.scenario, all)
+	w.proves(t)
 }

@@ -291,14 +291,9 @@ func TestWhatWasAcknowledgedOutlivesAKillAndAPowerCutAtEachStep(t *testing.T) {
 	t.Parallel()
 	template, cords := single(t)
 	w := walk{scenario: "write and compact", template: template, cords: cords, every: part(41)}
-	all := w.run(t)
-	for _, l := range all.lost {
-		t.Error(l)
-	}
-	if proofs() && len(all.steps) < 100 {
+	if all := w.proves(t); proofs() && len(all.steps) < 100 {
 		t.Errorf("only %d steps were walked", len(all.steps))
 	}
-	page(t, w.scenario, all)
 }
 
 func TestAnInitThatIsCutOffAtAnyStepIsRunAgain(t *testing.T) {
@@ -314,11 +309,7 @@ func TestAnInitThatIsCutOffAtAnyStepIsRunAgain(t *testing.T) {
 		}
 		return survivor{s.t, s.cfg, nil}.has()
 	}}
-	all := w.run(t)
-	for _, l := range all.lost {
-		t.Error(l)
-	}
-	page(t, w.scenario, all)
+	w.proves(t)
 }
 
 // TestTheWalkFindsWhatIsAcknowledgedTooEarly has the disk lie about syncs: as if the product had left them out.
@@ -344,6 +335,17 @@ func TestTheWalkFindsWhatIsAcknowledgedTooEarly(t *testing.T) {
 			}
 		})
 	}
+}
+
+// proves walks, and holds that nothing is lost anywhere.
+func (w walk) proves(t *testing.T) walked {
+	t.Helper()
+	all := w.run(t)
+	for _, l := range all.lost {
+		t.Error(l)
+	}
+	page(t, w.scenario, all)
+	return all
 }
 
 // page writes what was walked into the page that the environment names.
