@@ -25,7 +25,11 @@ func (a *Agent) Keys(ctx context.Context) ([]api.KeyStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []api.KeyStatus{keyStatus(s.node.Keys(ctx, fsm.RotatesGossip)), keyStatus(s.node.Keys(ctx, fsm.RotatesCA))}, nil
+	var all []api.KeyStatus
+	for _, k := range s.node.AllKeys(ctx, fsm.RotatesGossip, fsm.RotatesCA) {
+		all = append(all, keyStatus(k))
+	}
+	return all, nil
 }
 
 func keyStatus(k cluster.KeyStatus) api.KeyStatus {

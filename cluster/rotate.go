@@ -101,29 +101,49 @@ func (n *Node) keysOf(ctx context.Context, name string) (ownKeys, error) {
 	return own, err
 }
 
-// Keys asks every member which keys it has in use.
-func (n *Node) Keys(ctx context.Context, what string) KeyStatus {
+// Keys asks every member which keys it has in use, and returns how far the rotation of one of them is.
+func (n *Node) Keys(ctx context.Context, what string) KeyStatus { return n.AllKeys(ctx, what)[0] }
+
+// AllKeys is [Node.Keys] of several: a member is asked once for all.
+func (n *Node) AllKeys(ctx context.Context, whats ...string) (all []KeyStatus) {
 	s := n.State()
+	names := slices.Sorted(maps.Keys(s.Members))
+	said := n.askKeys(ctx, names)
+	for _, what := range whats {
+		all = append(all, n.keyStatus(s, what, names, said))
+	}
+	return all
+}
+
+// askKeys returns what each member says, nil of one that says nothing.
+func (n *Node) askKeys(ctx context.Context, names []string) []*ownKeys {
+	said := make([]*ownKeys, len(names))
+	var all sync.WaitGroup
+	for i, name := range names {
+		all.Go(func() {
+			if own, err := n.keysOf(ctx, name); err == nil {
+				said[i] = &own
+			}
+		})
+	}
+	all.Wait()
+	return said
+}
+
+func (n *Node) keyStatus(s *fsm.State, what string, names []string, said []*ownKeys) KeyStatus {
 	k := KeyStatus{}
 	k.Rotation, k.UnderWay = s.Secrets().Rotation(what)
 	if what == fsm.RotatesCA {
 		k.Certificates, k.Tokens = s.Secrets().Hanging(cmp.Or(k.Former, k.Present), time.Now())
 		k.Ends = n.creds.trust.Load().present.NotAfter
 	}
-	for _, name := range slices.Sorted(maps.Keys(s.Members)) {
-		k.Members = append(k.Members, KeyUse{Name: name})
+	for i, name := range names {
+		m := KeyUse{Name: name}
+		if said[i] != nil {
+			m.take(what, *said[i])
+		}
+		k.Members = append(k.Members, m)
 	}
-	var all sync.WaitGroup
-	for i := range k.Members {
-		all.Go(func() {
-			m := &k.Members[i]
-			own, err := n.keysOf(ctx, m.Name)
-			if err == nil {
-				m.take(what, own)
-			}
-		})
-	}
-	all.Wait()
 	return k
 }
 
