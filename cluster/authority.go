@@ -72,13 +72,9 @@ func anotherKey(s fsm.Secrets, cert []byte) error {
 
 // signLink has the present CA say that another one follows it.
 func signLink(s fsm.Secrets, next []byte) ([]byte, error) {
-	ca, err := parseCertificate(s.CACert)
+	ca, key, err := readCA(s.CACert, s.CAKey)
 	if err != nil {
-		return nil, fmt.Errorf("the cluster's CA: %w", err)
-	}
-	key, err := parseKey(s.CAKey)
-	if err != nil {
-		return nil, fmt.Errorf("the cluster's CA: %w", err)
+		return nil, err
 	}
 	to, err := parseCertificate(next)
 	if err != nil {

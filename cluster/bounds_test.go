@@ -200,7 +200,7 @@ func TestConnectionsOfStrangersKeepNoMemberOut(t *testing.T) {
 	}
 	settles(t, a, tooMany, maxStrangers)
 	began := time.Now()
-	d := tls.Dialer{NetDialer: from(a.cfg.Bind.Addr().String()), Config: a.creds.client(a.id.ID, alpnHTTP)}
+	d := tls.Dialer{NetDialer: from(a.cfg.Bind.Addr().String()), Config: a.creds.client(a.id.ID, alpnHTTP, false)}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	c, err := d.DialContext(ctx, "tcp", a.cfg.Bind.String())

@@ -65,11 +65,6 @@ func newMachine(log hclog.Logger) *machine {
 func (m *machine) Apply(l *raft.Log) any {
 	m.applying.Lock()
 	defer m.applying.Unlock()
-	return m.applyNext(l)
-}
-
-// applyNext is Apply under its lock.
-func (m *machine) applyNext(l *raft.Log) any {
 	prev := m.state.Load()
 	if l.Index <= prev.Index {
 		return nil // applied before this node started

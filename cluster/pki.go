@@ -107,16 +107,25 @@ func signMember(caCert, caKey []byte, pub crypto.PublicKey, p peerIdentity, from
 	})
 }
 
+// readCA reads the cluster's CA, in PEM.
+func readCA(cert, key []byte) (*x509.Certificate, crypto.Signer, error) {
+	ca, err := parseCertificate(cert)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the cluster's CA: %w", err)
+	}
+	signer, err := parseKey(key)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the cluster's CA: %w", err)
+	}
+	return ca, signer, nil
+}
+
 // signCertificate completes what a certificate says, and returns it in PEM, signed by the CA. It is good no longer than the CA's
 // own.
 func signCertificate(caCert, caKey []byte, pub crypto.PublicKey, from, until time.Time, says *x509.Certificate) ([]byte, error) {
-	ca, err := parseCertificate(caCert)
+	ca, key, err := readCA(caCert, caKey)
 	if err != nil {
-		return nil, fmt.Errorf("the cluster's CA: %w", err)
-	}
-	key, err := parseKey(caKey)
-	if err != nil {
-		return nil, fmt.Errorf("the cluster's CA: %w", err)
+		return nil, err
 	}
 	if until.After(ca.NotAfter) {
 		until = ca.NotAfter

@@ -182,11 +182,4 @@ func memberByID(s *fsm.State, id string) (fsm.Member, bool) {
 }
 
 // pause waits for d or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
-}
+func pause(ctx context.Context, d time.Duration) { pauseFor(ctx, nil, d) }

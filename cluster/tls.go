@@ -92,11 +92,9 @@ func (c *credentials) serverBy(t *trust) *tls.Config {
 	}
 }
 
-// client is for calls to one member: nobody else's certificate will do.
-func (c *credentials) client(id, alpn string) *tls.Config { return c.clientFor(id, alpn, false) }
-
-// clientFor is client, and where it is only about the epoch, for who may be known by a former CA.
-func (c *credentials) clientFor(id, alpn string, epoch bool) *tls.Config {
+// client is for calls to one member: nobody else's certificate will do. Where it is only about the epoch, one of a former CA
+// does.
+func (c *credentials) client(id, alpn string, epoch bool) *tls.Config {
 	return &tls.Config{
 		MinVersion:           tls.VersionTLS13,
 		NextProtos:           []string{alpn},
@@ -139,7 +137,7 @@ func (c *credentials) dialFor(ctx context.Context, addr netip.AddrPort, id, alpn
 	if err != nil {
 		return nil, &dialError{addr, err}
 	}
-	conn := tls.Client(raw, c.clientFor(id, alpn, epoch))
+	conn := tls.Client(raw, c.client(id, alpn, epoch))
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close() // the handshake's error says more
 		return nil, &dialError{addr, explainTLS(err)}
