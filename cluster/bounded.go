@@ -13,9 +13,8 @@ type boundedGossip struct {
 	*memberlist.NetTransport
 
 	strangers *strangers
-	streams   chan net.Conn
-	done      chan struct{} // closed when nobody reads streams any more
-	stopped   chan struct{} // and when nothing comes in
+	streams   *queue
+	stopped   chan struct{} // closed when nothing comes in
 	once      sync.Once
 }
 
@@ -24,7 +23,7 @@ func newBoundedGossip(c *memberlist.Config, s *strangers) (*boundedGossip, error
 	if err != nil {
 		return nil, err
 	}
-	b := &boundedGossip{NetTransport: t, strangers: s, streams: make(chan net.Conn), done: make(chan struct{}), stopped: make(chan struct{})}
+	b := &boundedGossip{NetTransport: t, strangers: s, streams: newQueue(nil), stopped: make(chan struct{})}
 	go b.run()
 	return b, nil
 }
@@ -41,24 +40,21 @@ func (b *boundedGossip) run() {
 				abort(c)
 				continue
 			}
-			select {
-			case b.streams <- &placed{c, leave}:
-			case <-b.done:
-				_ = c.Close() // nobody will
-				leave()
+			if p := (&placed{c, leave}); !b.streams.put(p) {
+				_ = p.Close() // nobody reads them any more
 			}
 		}
 	}
 }
 
 // StreamCh implements [memberlist.Transport].
-func (b *boundedGossip) StreamCh() <-chan net.Conn { return b.streams }
+func (b *boundedGossip) StreamCh() <-chan net.Conn { return b.streams.conns }
 
 // Shutdown implements [memberlist.Transport].
 func (b *boundedGossip) Shutdown() error {
 	var err error
 	b.once.Do(func() {
-		close(b.done)
+		_ = b.streams.Close()
 		err = b.NetTransport.Shutdown()
 		close(b.stopped)
 	})
