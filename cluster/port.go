@@ -32,8 +32,7 @@ type port struct {
 	life context.Context // of handshakes
 	end  context.CancelFunc
 
-	mu    sync.Mutex
-	conns map[*conn]struct{} // those that are open
+	conns openConns[*conn]
 }
 
 // conn is a connection that came in, and who is at its other end; nobody for a joiner.
@@ -86,7 +85,7 @@ func explainListen(what, network string, addr netip.AddrPort, err error) error {
 
 func newPort(l net.Listener, c *tls.Config, name net.Addr, s *strangers, log hclog.Logger) *port {
 	p := &port{
-		l: l, tls: c, strangers: s, log: log, conns: map[*conn]struct{}{},
+		l: l, tls: c, strangers: s, log: log,
 		raft: newQueue(name), http: newQueue(l.Addr()),
 	}
 	p.life, p.end = context.WithCancel(context.Background())
@@ -131,7 +130,7 @@ func (p *port) shakeHands(raw net.Conn, leave func()) {
 	}
 	c.close = func() {
 		leave()
-		p.forget(c)
+		p.conns.forget(c)
 	}
 	peer, err := p.authorize(c.ConnectionState())
 	if err == nil {
@@ -151,36 +150,18 @@ func (p *port) shakeHands(raw net.Conn, leave func()) {
 		to = p.raft
 	}
 	c.peer = peer
-	p.remember(c)
+	p.conns.remember(c)
 	if !to.put(c) {
 		_ = c.Close() // we are closing
 	}
 }
 
-func (p *port) remember(c *conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.conns[c] = struct{}{}
-}
-
-func (p *port) forget(c *conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.conns, c)
-}
-
 // drop closes the connections that may no longer be here.
 func (p *port) drop(stay func(*conn) bool) {
-	p.mu.Lock()
-	var gone []*conn
-	for c := range p.conns {
+	for _, c := range p.conns.all() {
 		if !stay(c) {
-			gone = append(gone, c)
+			_ = c.Close() // nothing is left to say to it
 		}
-	}
-	p.mu.Unlock()
-	for _, c := range gone {
-		_ = c.Close() // nothing is left to say to it
 	}
 }
 

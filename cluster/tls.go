@@ -34,7 +34,7 @@ type credentials struct {
 
 	changing  sync.Mutex // held while trust is changed
 	onLearned func()     // told when it was by another than the state
-	outgoing  outgoing
+	outgoing  openConns[*dialed]
 
 	connect func(ctx context.Context, network, addr string) (net.Conn, error) // tests: a network that can be cut
 }
@@ -122,7 +122,8 @@ func (c *credentials) dial(ctx context.Context, addr netip.AddrPort, id, alpn st
 	if err != nil {
 		return nil, err
 	}
-	d := c.outgoing.remember(conn)
+	d := &dialed{conn, &c.outgoing}
+	c.outgoing.remember(d)
 	if !c.counts(d) { // no more, since a moment ago
 		return nil, errors.Join(&dialError{addr, errFormerCA}, d.Close())
 	}
@@ -131,7 +132,7 @@ func (c *credentials) dial(ctx context.Context, addr netip.AddrPort, id, alpn st
 
 var errFormerCA = errors.New("its certificate is of a CA that is trusted no more")
 
-// dialFor is dial for what [credentials.clientFor] is for. It is for one call, and not remembered.
+// dialFor is dial for what [credentials.client] is for. It is for one call, and not remembered.
 func (c *credentials) dialFor(ctx context.Context, addr netip.AddrPort, id, alpn string, epoch bool) (*tls.Conn, error) {
 	raw, err := c.connect(ctx, "tcp", addr.String())
 	if err != nil {
