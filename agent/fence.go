@@ -36,12 +36,13 @@ func (s *session) fence(ctx context.Context) error {
 		if len(s.contested()) == 0 || s.keeper.Answers(ctx, fenceAfter) || ctx.Err() != nil {
 			continue
 		}
+		present, unknown := presentAddresses(s.log)
 		for _, g := range s.contested() { // still so
-			removed, err := removeAddresses(g, s)
-			if err != nil {
-				s.log.Error("addresses of a keeper that is frozen stay for their lifetime", "group", g.Name, "err", err)
+			if unknown == nil && !anyThere(g, present) { // they were removed before
+				continue
 			}
-			if err != nil || !removed { // they were before
+			if err := removeAddresses(g, s.log); err != nil { // whatever is there, if that is not known
+				s.log.Error("addresses of a keeper that is frozen stay for their lifetime", "group", g.Name, "err", err)
 				continue
 			}
 			s.log.Warn("the keeper is frozen and another director owns the group: its addresses are removed", "group", g.Name)
@@ -106,23 +107,27 @@ func contested(self string, ordered []keeper.Group, owned []string, live map[str
 	})
 }
 
-// removeAddresses removes the addresses of a group, and reports whether there were any.
-func removeAddresses(g keeper.Group, s *session) (removed bool, err error) {
-	host, err := address.New(address.Config{Log: s.log})
-	if err != nil {
-		return false, err
-	}
-	defer func() { err = errors.Join(err, host.Close()) }()
-	var all []address.Address
+// anyThere reports whether a kernel has any address of a group, with a lifetime or without one.
+func anyThere(g keeper.Group, present map[address.Address]time.Duration) bool {
+	return slices.ContainsFunc(addresses(g), func(a address.Address) bool { _, there := present[a]; return there })
+}
+
+func addresses(g keeper.Group) (all []address.Address) {
 	for _, r := range g.Routers {
 		all = append(all, r.Kept()...)
 	}
-	present, err := host.Present()
-	if err == nil && !slices.ContainsFunc(all, func(a address.Address) bool { _, there := present[a]; return there }) {
-		return false, nil
+	return all
+}
+
+// removeAddresses removes the addresses of a group.
+func removeAddresses(g keeper.Group, log hclog.Logger) (err error) {
+	host, err := address.New(address.Config{Log: log})
+	if err != nil {
+		return err
 	}
-	if err := host.Remove(all); err != nil { // whatever is there, if that is not known
-		return false, fmt.Errorf("remove the addresses of %s: %w", g.Name, err)
+	defer func() { err = errors.Join(err, host.Close()) }()
+	if err := host.Remove(addresses(g)); err != nil {
+		return fmt.Errorf("remove the addresses of %s: %w", g.Name, err)
 	}
-	return true, nil
+	return nil
 }
