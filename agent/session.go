@@ -259,13 +259,10 @@ func (s *session) report() report {
 	r.HashIndex, r.Hash = s.hash(state)
 	r.Links, r.Names = interfaces(), s.cfg.Interfaces
 	_, r.Troubles = s.director.Problems()
-	for _, why := range []string{s.node.Disk(), s.node.Healed()} {
+	for _, why := range []string{s.node.Disk(), s.node.Healed(), s.node.Strangers()} {
 		if why != "" {
 			r.Troubles = append(r.Troubles, why)
 		}
-	}
-	if why := s.node.Strangers(); why != "" {
-		r.Troubles = append(r.Troubles, why)
 	}
 	r.Refused = s.node.Refused()
 	if err := s.node.Halted(); err != nil {

@@ -96,7 +96,7 @@ func (s *step) contend(rival string, c *contest) {
 	s.survey([]string{rival}, routers, min(surveyLimit<<min(c.tries, 2), contestLimit), nil, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		s.after(contestAgain, func(*step) { c.busy = false })
 		word, ok := words[rival]
-		if m, _ := s.member(rival); !ok && m.Unheard < GoneAfter { // it is there, and farther away
+		if !ok && s.named(rival).Unheard < GoneAfter { // it is there, and farther away
 			c.tries++
 		}
 		if ok && s.contests[rival] == c && slices.Contains(s.rivals(), rival) {

@@ -80,8 +80,7 @@ func (s *step) relieve(owner string) {
 func (s *step) unserved(owner string) bool {
 	all := append(s.owners(), s.served(owner))
 	return !slices.ContainsFunc(all, func(name string) bool {
-		m, _ := s.member(name)
-		denies := slices.Contains(s.quiet.denies, name) && !s.tookSince(m)
+		denies := slices.Contains(s.quiet.denies, name) && !s.tookSince(s.named(name))
 		return name != "" && name != owner && !s.elsewhere(name) && !denies
 	})
 }
@@ -89,11 +88,12 @@ func (s *step) unserved(owner string) bool {
 // denials are the members that answered a survey and do not own the group, nor serve it on a segment that is silent here.
 func denials(words map[string]Attestation, segments map[string]Segment) []string {
 	var names []string
+	all := slices.Collect(maps.Values(segments))
 	for name, word := range words {
 		serves := func(seg Segment) bool {
 			return seg.Serves == name || seg.Virtual && slices.Contains(seg.Reached, name)
 		}
-		if !word.Owns && !slices.ContainsFunc(slices.Collect(maps.Values(segments)), serves) {
+		if !word.Owns && !slices.ContainsFunc(all, serves) {
 			names = append(names, name)
 		}
 	}

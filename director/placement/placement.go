@@ -117,11 +117,12 @@ func confirm(s Situation) *fsm.SetOwner {
 	if len(active) != 1 || active[0] == g.Owner {
 		return nil // nobody, or more than one: the wire decides first
 	}
-	if v := find(views, g.Owner); v != nil && v.Alive && v.Active && v.Silent <= Grace {
+	old := find(views, g.Owner)
+	if old != nil && old.Alive && old.Active && old.Silent <= Grace {
 		return nil // it may have owned it before it was named: then its report is only late
 	}
 	reason := "VRRP elected it"
-	switch old := find(views, g.Owner); {
+	switch {
 	case g.Intent != nil && g.Intent.To == active[0]:
 		reason = g.Intent.Reason
 	case find(views, active[0]).Claim != "":
