@@ -97,14 +97,15 @@ func (s *session) watchRotation(ctx context.Context, what string, p api.Progress
 			said = text
 			p(text)
 		}
-		others, silent := k.Without()
+		others, silent, halted := k.Without()
+		away := len(silent)+len(halted) > 0
 		switch {
 		case !k.UnderWay:
 			p("every director uses " + k.Present + " alone")
 			return nil
 		case k.Former != "" && len(others) == 0 && len(k.Waits()) > 0:
-			if len(silent) == 0 || time.Since(all) >= rotationAway {
-				p(fmt.Sprintf("%s is taken as long as %s; `%s` ends that before", k.Former, strings.Join(k.Waits(), "; "), finishes(what, len(silent) > 0)))
+			if !away || time.Since(all) >= rotationAway {
+				p(fmt.Sprintf("%s is taken as long as %s; `%s` ends that before", k.Former, strings.Join(k.Waits(), "; "), finishes(what, away)))
 				return nil
 			}
 		default:

@@ -45,26 +45,29 @@ type KeyUse struct {
 
 // Without returns the names of the members that do not use the present key yet, and of those that do not before a person
 // has done something: they do not answer, or are halted.
-func (k KeyStatus) Without() (others, silent []string) {
+func (k KeyStatus) Without() (others, silent, halted []string) {
 	for _, m := range k.Members {
 		switch {
-		case !m.Answers, m.Halted && m.Uses != k.Present:
+		case !m.Answers:
 			silent = append(silent, m.Name)
-		case m.Uses != k.Present:
+		case m.Uses == k.Present:
+		case m.Halted:
+			halted = append(halted, m.Name)
+		default:
 			others = append(others, m.Name)
 		}
 	}
-	return others, silent
+	return others, silent, halted
 }
 
 // next is the step that may be taken now, or nil.
 func (k KeyStatus) next() fsm.Command {
 	lacks := func(m KeyUse) bool { return m.Answers && !m.Halted && !slices.Contains(m.Takes, k.Next) }
-	others, silent := k.Without()
+	others, silent, halted := k.Without()
 	switch {
 	case k.Next != "" && !slices.ContainsFunc(k.Members, lacks):
 		return fsm.TurnKey{What: k.What, To: k.Next}
-	case k.Next == "" && k.Former != "" && len(others)+len(silent)+k.Certificates+k.Tokens == 0:
+	case k.Next == "" && k.Former != "" && len(others)+len(silent)+len(halted)+k.Certificates+k.Tokens == 0:
 		return fsm.DropKey{What: k.What, Of: k.Former}
 	}
 	return nil
@@ -277,13 +280,11 @@ func (k KeyStatus) hanging() string {
 
 // lacking says which members may need the former key, and why.
 func (k KeyStatus) lacking() []string {
-	others, silent := k.Without()
+	others, silent, halted := k.Without()
 	var why []string
 	if len(others) > 0 {
 		why = append(why, "not "+k.Present+" is used by "+strings.Join(others, ", "))
 	}
-	halted := k.halted()
-	silent = slices.DeleteFunc(silent, func(name string) bool { return slices.Contains(halted, name) })
 	if len(silent) > 0 {
 		why = append(why, "no answer comes from "+strings.Join(silent, ", "))
 	}
@@ -291,15 +292,4 @@ func (k KeyStatus) lacking() []string {
 		why = append(why, "an entry of the log cannot be applied on "+strings.Join(halted, ", "))
 	}
 	return why
-}
-
-// halted returns the names of the members that are halted without the present key.
-func (k KeyStatus) halted() []string {
-	var names []string
-	for _, m := range k.Members {
-		if m.Halted && m.Uses != k.Present {
-			names = append(names, m.Name)
-		}
-	}
-	return names
 }
