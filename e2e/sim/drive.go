@@ -118,9 +118,13 @@ func (g *owning) member(h *host) ownership.Member {
 	return m
 }
 
-// step advances the machine, and carries out what it says.
+// step advances the machine, and carries out what it says. An answer that comes after the process has ended is lost, though
+// another one runs by then.
 func (g *owning) step(ev ownership.Event) {
 	w := g.w
+	if g.control.groups[g.index] != g {
+		return
+	}
 	f := g.facts()
 	for _, a := range g.machine.Step(w.time(), f, ev) {
 		g.carry(a)
