@@ -66,6 +66,7 @@ type groupReport struct {
 	Priority uint8     `json:"priority"`
 	Since    time.Time `json:"since"`
 	Reason   string    `json:"reason"`
+	Keeps    bool      `json:"keeps,omitempty"`  // it is not Active and has the addresses: it found them when it was started, or is about to let them go
 	Heard    string    `json:"heard,omitempty"`  // the Active router's address, while it is another
 	Member   bool      `json:"member,omitempty"` // whether that is a member's
 
@@ -87,6 +88,9 @@ func (g groupReport) cannot() string {
 }
 
 func (r report) active(group string) bool { return r.Groups[group].State == "active" }
+
+// serves reports whether a director has the addresses of a group, Active or not.
+func (r report) serves(group string) bool { return r.active(group) || r.Groups[group].Keeps }
 
 // received is a report and when it came, by this director's clock.
 type received struct {
