@@ -51,7 +51,7 @@
 //     longer than a second, while exactly one other has, which is Active and could know of it: it has reached the
 //     client since it owns, and was told lately that the one before owns, or a member that it looks for on the
 //     segment came into its reach with it, or the cluster port of one that is not there, while its control ran and had
-//     been on time.
+//     been on time. It counts from when its keeper runs: nobody else announces.
 //  9. It settles. Twenty seconds after the last fault each group has one owner, the same on the wire and in every
 //     member's log, and from then on nothing moves.
 //  10. One comes first. Of two on which nothing was wrong, which hear each other, and whose timers ran by the same
