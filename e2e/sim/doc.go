@@ -7,8 +7,9 @@
 // A scenario is drawn from its seed: two to five directors and maybe a witness, one router or a pair that moves
 // as one, adverts each second or ten times that, the cluster's traffic on a wire of its own or on a segment.
 // Nothing happens for a while, then three to eight things go wrong within a minute or two, then all heals, and it
-// must settle and stay so. In each sixteenth the owner is cut off besides, and comes back with a log of before. [Run] plays it; the same seed gives the same trace to the byte. A failing seed is
-// replayed by
+// must settle and stay so. In each sixteenth the owner is cut off besides, and comes back with a log of before; in another
+// sixteenth the cluster port of one is shut besides, to all others or to one, while what it opens itself passes. [Run] plays
+// it; the same seed gives the same trace to the byte. A failing seed is replayed by
 //
 //	make sim SEED=17
 //

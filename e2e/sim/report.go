@@ -38,7 +38,7 @@ func (c *control) tellOthers() {
 		w.send(c.h, to, func(other *control) {
 			other.put(c.h.index, r)
 			other.heardReport()
-			w.send(to, c.h, func(*control) {
+			w.reply(to, c.h, func(*control) {
 				c.busy[to.index] = 0
 				if c.again[to.index] {
 					c.again[to.index] = false
@@ -67,13 +67,20 @@ func (c *control) heardReport() {
 }
 
 // send sends a message to another member's control process, over the cluster port.
-func (w *world) send(from, to *host, do func(*control)) {
-	if !w.connected(from.index, to.index) || !to.controlling.alive {
+func (w *world) send(from, to *host, do func(*control)) { w.carry(from, to, from, do) }
+
+// reply answers one, over the connection that it came by.
+func (w *world) reply(from, to *host, do func(*control)) { w.carry(from, to, to, do) }
+
+// carry carries a message over a connection of one of the two.
+func (w *world) carry(from, to, of *host, do func(*control)) {
+	other := from.index + to.index - of.index
+	if !w.opens(of.index, other) || !to.controlling.alive {
 		return
 	}
 	life := to.controlling.life
 	w.after(w.transit(w.clusterOn, from.index, to.index), func() {
-		if to.controlling.life == life && w.connected(from.index, to.index) {
+		if to.controlling.life == life && w.opens(of.index, other) {
 			to.controlling.now(func() { do(to.control) })
 		}
 	})
