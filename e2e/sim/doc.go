@@ -39,9 +39,8 @@
 //     held the timer for two and two surveys; a pair may have to wait for the log: the grace, and three reports. It is
 //     counted anew when who has just taken over is cut off as well: it could not know that when it did; and when the control of
 //     one that is cut off ends, which had said that it owns the group: another that says so is found after it.
-//  3. A group is not split: no host has one address of a pair and not the other for longer than a yield lingers.
-//     Where its keeper does not run, each ends at a time of its own, for a renewal at most: nobody is there who could
-//     end both.
+//  3. A group is not split: no host has one address of a pair and not the other for longer than a yield lingers, nor where its
+//     keeper does not run: its addresses were renewed together.
 //  4. No needless move. A host on which nothing was wrong for twelve seconds, which answers on its segments within
 //     200 ms, with which all agents that live were in touch, in 300 ms there and back, and of which nobody asked
 //     anything, does not lose what it has owned for five, and is not taken from by who hears it, or could ask it. Nor

@@ -161,12 +161,8 @@ func (x *watch) lookSplit(h *host) {
 	}
 	s := &x.split[h.index]
 	s.set(h.kernel.has(0) != h.kernel.has(1), w.now)
-	limit := splitLimit
-	if !h.keeping.runs() {
-		limit = w.renewal()
-	}
-	x.must(*s, limit, func() {
-		x.fail("a group is not split", "%s has one address of the group and not the other for over %v", h.name, limit)
+	x.must(*s, splitLimit, func() {
+		x.fail("a group is not split", "%s has one address of the group and not the other for over %v", h.name, splitLimit)
 	})
 }
 
