@@ -26,6 +26,7 @@ type contest struct {
 	since time.Time
 	busy  bool
 	epoch uint64 // the newest that was known of when it was looked at last
+	place int    // this director's, then
 	tries int    // that the rival did not answer in time
 	apart bool   // people were told that each has a side of its own
 }
@@ -74,7 +75,7 @@ func (s *step) lookContest() {
 				s.contests[m.Name] = c
 				s.after(contestAfter, func(*step) {})
 			}
-			if (!c.busy || c.epoch < s.Log.Epoch) && s.now.Sub(c.since) >= contestAfter {
+			if (!c.busy || c.epoch < s.Log.Epoch || c.place != s.place()) && s.now.Sub(c.since) >= contestAfter {
 				s.contend(m.Name, c)
 			}
 		case c != nil:
@@ -88,7 +89,7 @@ func (s *step) lookContest() {
 
 // contend asks a rival and the segments.
 func (s *step) contend(rival string, c *contest) {
-	c.busy, c.epoch = true, max(c.epoch, s.Log.Epoch) // what the rival says goes by that
+	c.busy, c.epoch, c.place = true, max(c.epoch, s.Log.Epoch), s.place() // what the rival says goes by that
 	var routers []string
 	for _, r := range s.Keeper.Routers {
 		routers = append(routers, r.Name)
