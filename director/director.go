@@ -260,14 +260,23 @@ func Clear(ctx context.Context, kernel *ipvs.Host, tables *ipvs.Reconciler) erro
 	return errors.Join(err, setDaemons(ctx, kernel, nil))
 }
 
-// Plan returns the operations on this kernel that a configuration would cost, and how many
-// established connections are on real servers that would go.
-func (d *Director) Plan(ctx context.Context, cfg fsm.Config) (ops []string, connections int, err error) {
+// Plan returns the operations on this kernel that a change of the configuration would cost, and how many
+// established connections are on real servers that would go. It costs what the services do that change.
+func (d *Director) Plan(ctx context.Context, change fsm.Delta) (ops []string, connections int, err error) {
 	state := d.cfg.State()
 	next := *state
-	next.Config = cfg
-	want := Table(cfg, func(svc fsm.Service) []Real { return d.cfg.Pool(&next, svc) })
-	have := d.cfg.Tables.Have()
+	next.Config = change.Apply(state.Config)
+	var keys []ipvs.Key
+	for name := range change.Services {
+		for _, cfg := range []fsm.Config{state.Config, next.Config} {
+			if svc, ok := cfg.Services[name]; ok {
+				keys = append(keys, Key(svc))
+			}
+		}
+	}
+	names := slices.AppendSeq([]string{}, maps.Keys(change.Services)) // not nil
+	want := Table(part(next.Config, names), func(svc fsm.Service) []Real { return d.cfg.Pool(&next, svc) })
+	have := d.cfg.Tables.HaveOf(keys)
 	ours := ipvs.Ledger{}
 	for key := range have {
 		ours[key] = true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -116,5 +117,41 @@ func TestNothingIsRemovedOnTheWordOfAStateThatWasOld(t *testing.T) {
 		if op.Verb == ipvs.DelService {
 			t.Errorf("removed: %v", op)
 		}
+	}
+}
+
+func TestAPlanIsOfWhatChanges(t *testing.T) {
+	service := func(name, address string, servers ...string) *fsm.Service {
+		svc := &fsm.Service{Name: name, Address: netip.MustParseAddrPort(address), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT}
+		for _, s := range servers {
+			svc.Servers = append(svc.Servers, fsm.Server{Address: netip.MustParseAddrPort(s)})
+		}
+		return svc
+	}
+	web, mail := service("web", "192.0.2.1:80", "10.0.0.1:80"), service("mail", "192.0.2.1:25", "10.0.0.2:25")
+	k := &table{have: ipvs.Table{}}
+	state := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: map[string]fsm.Service{"web": *web, "mail": *mail}}}
+	d := overTable(t, k, func() *fsm.State { return state }, func() bool { return true })
+	d.reconcileTable(t.Context())
+	k.ops = nil
+	for _, tt := range []struct {
+		name     string
+		services map[string]*fsm.Service
+		want     []string
+	}{
+		{"nothing", nil, nil},
+		{"as it is", map[string]*fsm.Service{"web": web}, nil},
+		{"another server", map[string]*fsm.Service{"web": service("web", "192.0.2.1:80", "10.0.0.1:80", "10.0.0.3:80")}, []string{
+			"add 10.0.0.3:80 to tcp/192.0.2.1:80 (nat, weight 0)",
+		}},
+		{"another service", map[string]*fsm.Service{"dns": service("dns", "192.0.2.1:53")}, []string{"add tcp/192.0.2.1:53 (wlc)"}},
+	} {
+		got, _, err := d.Plan(t.Context(), fsm.Delta{Services: tt.services})
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q: %v", tt.name, got, tt.want, err)
+		}
+	}
+	if len(k.ops) > 0 {
+		t.Errorf("a plan did %v", k.ops)
 	}
 }
