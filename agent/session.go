@@ -168,12 +168,21 @@ func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
 		s.events.add(s.cfg.Name, next.Index, string(c.Kind), c.Name, c.Text)
 		s.log.Info(c.Text, "index", next.Index)
 		if c.Kind == fsm.ConfigChanged || c.Kind == fsm.StateHealed {
-			s.runner.Set(next.Config.Services)
 			s.setNeeds(next.Config)
 		}
 	}
-	if s.director != nil {
-		s.director.Poke()
+	about := aspectsOf(prev, next, changes)
+	if about.any {
+		s.runner.Set(next.Config.Services)
+	} else if len(about.edited) > 0 {
+		s.runner.Change(next.Config.Services, about.edited)
+	}
+	switch {
+	case s.director == nil:
+	case about.any:
+		s.director.All()
+	default:
+		s.director.Changed(slices.Concat(about.edited, about.judged)...)
 	}
 	poke(s.tellNow)
 	s.heard.ring() // a leader looks at its duties again

@@ -110,17 +110,18 @@ func AgreeAll(in Inputs) map[fsm.ServerKey]fsm.Verdict {
 	changed := map[fsm.ServerKey]fsm.Verdict{}
 	observers := slices.Sorted(maps.Keys(in.Reports))
 	for name, service := range in.Services {
-		checks := Fingerprint(service.Checks)
+		checks, agreed := Fingerprint(service.Checks), in.Verdicts[name]
 		for _, server := range service.Servers {
+			prev := agreed[server.Address]
+			if len(service.Checks) == 0 && prev.Health == fsm.Up {
+				continue
+			}
 			key := fsm.ServerKey{Service: name, Server: server.Address}
-			prev, ok := in.Verdicts.Of(key)
-			if !ok || prev.Health == "" {
+			if prev.Health == "" {
 				prev = fsm.Verdict{Health: fsm.Unknown}
 			}
 			if len(service.Checks) == 0 {
-				if prev.Health != fsm.Up {
-					changed[key] = fsm.Verdict{Health: fsm.Up, Cause: noChecks}
-				}
+				changed[key] = fsm.Verdict{Health: fsm.Up, Cause: noChecks}
 				continue
 			}
 			var opinions []Opinion

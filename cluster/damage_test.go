@@ -49,7 +49,7 @@ func TestADamagedLogIsRefusedOrWhole(t *testing.T) {
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		switch err := (survivor{t, cfg, acked}).starts(); {
+		switch err := (survivor{t: t, cfg: cfg, acked: acked}).starts(); {
 		case err == nil:
 		case strings.Contains(err.Error(), "is damaged") && strings.Contains(err.Error(), "quorate join"):
 			refused++

@@ -72,6 +72,9 @@ func openStore(dir string, log hclog.Logger) (*store, error) {
 	if err := private(filepath.Join(dir, "snapshots")); err != nil {
 		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
 	}
+	if err := durable.SyncDir(dir); err != nil { // the first time both are new: a vote must not be lost with its file's name
+		return nil, errors.Join(fmt.Errorf("open log %s: %w", path, err), bolt.Close())
+	}
 	return &store{dir: dir, bolt: sealing{bolt}, snaps: snapshots{snaps, filepath.Join(dir, "snapshots")}, log: log, closed: make(chan struct{})}, nil
 }
 

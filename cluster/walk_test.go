@@ -25,6 +25,7 @@ const walkBeat = 100 * time.Millisecond
 type walkCords struct {
 	Scenario, Name, DataDir string
 	Bind, Gossip            netip.AddrPort
+	Via, Token              string // of a join
 }
 
 func (c walkCords) config() Config {
@@ -32,17 +33,18 @@ func (c walkCords) config() Config {
 }
 
 // scenarios are what is walked over. Each acknowledges what is done, and ends.
-var scenarios = map[string]func(Config){
-	"write and compact":  writeAndCompact,
-	"receive a snapshot": receiveSnapshot,
-	"init": func(cfg Config) {
-		check(Init(context.Background(), cfg))
+var scenarios = map[string]func(walkCords){
+	"write and compact":  func(c walkCords) { writeAndCompact(c.config()) },
+	"receive a snapshot": func(c walkCords) { receiveSnapshot(c.config()) },
+	"init": func(c walkCords) {
+		check(Init(context.Background(), c.config()))
 		acknowledge("init")
 	},
-	"recover": func(cfg Config) {
-		must(RecoverData(cfg, func(string) {}))
+	"recover": func(c walkCords) {
+		must(RecoverData(c.config(), func(string) {}))
 		acknowledge("recover")
 	},
+	"join": joinAndVote,
 }
 
 // beWalked is the main function of such a process.
@@ -50,7 +52,7 @@ func beWalked(text string) {
 	var c walkCords
 	check(json.Unmarshal([]byte(text), &c))
 	beSupervised()
-	scenarios[c.Scenario](c.config())
+	scenarios[c.Scenario](c)
 	os.Exit(0)
 }
 
@@ -108,6 +110,7 @@ type walk struct {
 	scenario string
 	template string // the data directory that it begins with
 	cords    walkCords
+	prepare  func(kill int, c *walkCords)
 	every    int                  // the nth step is tried, not each: where each would take too long
 	lie      func(fileStep) bool  // a control
 	after    func(survivor) error // nil: all is there that was acknowledged
@@ -118,6 +121,7 @@ type survivor struct {
 	t     *testing.T
 	cfg   Config
 	acked []string
+	token string // of a join
 }
 
 // walked is what came of a walk.
@@ -135,6 +139,9 @@ func (w walk) begin(t *testing.T, kill int) (*supervisor, walkCords) {
 		check(os.CopyFS(cords.DataDir, os.DirFS(w.template)))
 	} else {
 		check(os.Mkdir(cords.DataDir, 0o700))
+	}
+	if w.prepare != nil {
+		w.prepare(kill, &cords)
 	}
 	return &supervisor{dir: cords.DataDir, kill: kill, lie: w.lie, disk: newMedium(cords.DataDir)}, cords
 }
@@ -191,7 +198,7 @@ func (w walk) look(t *testing.T, s *supervisor, cords walkCords) (wrong []string
 		if after == nil {
 			after = survivor.has
 		}
-		if err := after(survivor{t, cfg, s.acked}); err != nil {
+		if err := after(survivor{t, cfg, s.acked, cords.Token}); err != nil {
 			wrong = append(wrong, fmt.Sprintf("after a %s: %v", what, err))
 		}
 	}
@@ -307,7 +314,7 @@ func TestAnInitThatIsCutOffAtAnyStepIsRunAgain(t *testing.T) {
 				return fmt.Errorf("init again: %w", err)
 			}
 		}
-		return survivor{s.t, s.cfg, nil}.has()
+		return survivor{t: s.t, cfg: s.cfg}.has()
 	}}
 	w.proves(t)
 }
