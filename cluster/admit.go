@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -102,17 +103,17 @@ func (n *Node) admit(ctx context.Context, req joinRequest) (joinResponse, error)
 	if err := supports(n.State().Level, m.MinLevel, m.MaxLevel, m.Name+" (version "+m.Version+")"); err != nil {
 		return joinResponse{}, err
 	}
-	pub, err := parseRequest(req.CSR)
+	pub, err := pki.ParseRequest(req.CSR)
 	if err != nil {
 		return joinResponse{}, err
 	}
-	if id, err := keyID(pub); err != nil || id != m.ID {
+	if id, err := pki.MemberID(pub); err != nil || id != m.ID {
 		return joinResponse{}, errors.Join(fmt.Errorf("the joining agent's ID %s is not its key's", m.ID), err)
 	}
 	if err := n.unclaimed(req.TokenID, m); err != nil {
 		return joinResponse{}, err
 	}
-	entry, err := fsm.Encode(fsm.AdmitMember{TokenID: req.TokenID, SecretHash: hashSecret(req.Secret), Now: now.UTC(), Member: m})
+	entry, err := fsm.Encode(fsm.AdmitMember{TokenID: req.TokenID, SecretHash: pki.HashSecret(req.Secret), Now: now.UTC(), Member: m})
 	if err != nil {
 		return joinResponse{}, err
 	}
@@ -121,18 +122,18 @@ func (n *Node) admit(ctx context.Context, req joinRequest) (joinResponse, error)
 		return joinResponse{}, err
 	}
 	secrets := n.State().Secrets()
-	p := peerIdentity{ClusterID: n.id.ClusterID, Name: m.Name, ID: m.ID, Admitted: index}
-	cert, err := signMember(secrets.CACert, secrets.CAKey, pub, p, now, now.Add(n.cfg.CertificateLife))
+	p := pki.Identity{ClusterID: n.id.ClusterID, Name: m.Name, ID: m.ID, Admitted: index}
+	cert, err := pki.SignMember(secrets.CACert, secrets.CAKey, pub, p, now, now.Add(n.cfg.CertificateLife))
 	if err != nil {
 		return joinResponse{}, err
 	}
-	return joinResponse{ClusterID: n.id.ClusterID, CA: trustedIn(secrets), Certificate: cert, Admitted: index}, nil
+	return joinResponse{ClusterID: n.id.ClusterID, CA: pki.TrustedIn(secrets), Certificate: cert, Admitted: index}, nil
 }
 
 // clocksAgree says by how much another's clock is off, if that is too much to sign for it.
 func (n *Node) clocksAgree(name string, there, here time.Time) error {
 	skew := there.Sub(here).Abs()
-	if skew <= clockTolerance {
+	if skew <= pki.ClockTolerance {
 		return nil
 	}
 	return fmt.Errorf("clocks differ by %v: on %s it is %s, on %s %s; certificates and tokens depend on them, so set the wrong one right first",

@@ -127,7 +127,7 @@ func TestStrangersAreCounted(t *testing.T) {
 		do  func()
 	}{
 		{noHandshake, func() { send(t, a.cfg.Bind, nonsense) }},
-		{noHandshake, func() { _, _ = dialAs(t, a, alpnRaft, other.creds.pair.Load()) }},
+		{noHandshake, func() { _, _ = dialAs(t, a, alpnRaft, other.creds.Pair()) }},
 		{noRaft, func() { _, _ = dialAs(t, a, alpnRaft, nil) }},
 		{noRequest, func() { _, _, _ = asked(t, a, nil, "POST", "/cluster/propose", "{}") }},
 		{noRequest, func() { _, _, _ = asked(t, a, nil, "GET", "/v1/status", "") }},
@@ -200,7 +200,7 @@ func TestConnectionsOfStrangersKeepNoMemberOut(t *testing.T) {
 	}
 	settles(t, a, tooMany, maxStrangers)
 	began := time.Now()
-	d := tls.Dialer{NetDialer: from(a.cfg.Bind.Addr().String()), Config: a.creds.client(a.id.ID, alpnHTTP, false)}
+	d := tls.Dialer{NetDialer: from(a.cfg.Bind.Addr().String()), Config: a.creds.Client(a.id.ID, alpnHTTP, false)}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	c, err := d.DialContext(ctx, "tcp", a.cfg.Bind.String())

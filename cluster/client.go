@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/quorate/quorate/cluster/pki"
 )
 
 // clients holds one client for each member, so that a call finds its connection open.
@@ -36,7 +38,7 @@ func (n *Node) Client(name string) (*http.Client, string, error) {
 	if !ok {
 		return nil, "", fmt.Errorf("%s is no member of this cluster", name)
 	}
-	base := "https://" + hostname(m.ID)
+	base := "https://" + pki.Hostname(m.ID)
 	n.clients.mu.Lock()
 	defer n.clients.mu.Unlock()
 	if c, ok := n.clients.byID[m.ID]; ok && c.at == m.Address {
@@ -51,7 +53,7 @@ func (n *Node) Client(name string) (*http.Client, string, error) {
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, dialLimit)
 			defer cancel()
-			c, err := n.creds.dial(ctx, m.Address, m.ID, alpnHTTP)
+			c, err := n.dialer.dial(ctx, m.Address, m.ID, alpnHTTP)
 			if err != nil {
 				return nil, err
 			}

@@ -38,7 +38,7 @@ func (g *gates) connect(ctx context.Context, network, addr string) (net.Conn, er
 			return nil, ctx.Err()
 		}
 	}
-	c, err := dialer().DialContext(ctx, network, addr)
+	c, err := plainDialer().DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
 )
@@ -74,20 +75,20 @@ func portsFree(cfg Config) error {
 // buildFirst writes everything that the first member of a cluster has.
 func buildFirst(dir string, cfg Config) error {
 	now := time.Now()
-	id := identity{ClusterID: uuid.NewString(), Name: cfg.Name, ID: uuid.NewString(), Admitted: firstCommand}
-	caCert, caKey, err := newCA(id.ClusterID, now)
+	id := pki.Identity{ClusterID: uuid.NewString(), Name: cfg.Name, ID: uuid.NewString(), Admitted: firstCommand}
+	caCert, caKey, err := pki.NewCA(id.ClusterID, now)
 	if err != nil {
 		return err
 	}
-	key, keyText, err := newKey()
+	key, keyText, err := pki.NewKey()
 	if err != nil {
 		return err
 	}
-	cert, err := signMember(caCert, caKey, key.Public(), id.peer(), now, now.Add(cfg.CertificateLife))
+	cert, err := pki.SignMember(caCert, caKey, key.Public(), id, now, now.Add(cfg.CertificateLife))
 	if err != nil {
 		return err
 	}
-	for name, text := range map[string][]byte{caFile: caCert, keyFile: keyText, certFile: cert} {
+	for name, text := range map[string][]byte{pki.CAFile: caCert, pki.KeyFile: keyText, pki.CertFile: cert} {
 		if err := durable.Write(filepath.Join(dir, name), text, 0o600); err != nil {
 			return err
 		}
@@ -104,16 +105,12 @@ func buildFirst(dir string, cfg Config) error {
 	if err := durable.Write(filepath.Join(dir, recordFile), []byte(formatRecord(firstCommand)), 0o600); err != nil {
 		return err
 	}
-	return id.write(dir)
-}
-
-func (id identity) peer() peerIdentity {
-	return peerIdentity(id)
+	return writeIdentity(dir, id)
 }
 
 // buildLog writes the log of a new cluster: Raft's configuration and the first command. What the
 // only voter has in its log is agreed.
-func buildLog(dir string, cfg Config, id identity, first fsm.Command) (err error) {
+func buildLog(dir string, cfg Config, id pki.Identity, first fsm.Command) (err error) {
 	entry, err := fsm.Encode(first)
 	if err != nil {
 		return err

@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/raft"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -29,7 +30,7 @@ const (
 // Node is this agent's membership in its cluster.
 type Node struct {
 	cfg  Config
-	id   identity
+	id   pki.Identity
 	log  hclog.Logger
 	life context.Context // of everything that Run started
 	end  context.CancelFunc
@@ -43,7 +44,8 @@ type Node struct {
 	blind     atomic.Bool // that is not known: there was no record
 	machine   *machine
 	health    health
-	creds     *credentials
+	creds     *pki.Credentials
+	dialer    *dialer
 	port      *port
 	strangers *strangers
 	server    *http.Server
@@ -109,10 +111,10 @@ func (n *Node) open() (err error) {
 	if n.id.Name != n.cfg.Name {
 		return fmt.Errorf("data directory %s belongs to director %s of cluster %s, and this agent is named %s: set name or data_dir in the agent file right", n.cfg.DataDir, n.id.Name, n.id.ClusterID, n.cfg.Name)
 	}
-	if n.creds, err = loadCredentials(dir); err != nil {
+	if n.creds, err = pki.Load(dir, []string{alpnRaft, alpnHTTP}, n.keyNews.ring); err != nil {
 		return err
 	}
-	n.creds.onLearned = n.keyNews.ring
+	n.dialer = newDialer(n.creds)
 	if n.store, err = openStore(dir, n.log); err != nil {
 		return err
 	}
@@ -129,7 +131,7 @@ func (n *Node) open() (err error) {
 	if is := n.State().Index; is < n.recorded && n.Halted() == nil {
 		return damaged(dir, "replay the log", fmt.Errorf("it leads to entry %d, and %d was applied", is, n.recorded))
 	}
-	if err := errors.Join(n.fits(), n.creds.follow(n.State().Secrets()), n.recallFence()); err != nil {
+	if err := errors.Join(n.fits(), n.creds.Follow(n.State().Secrets()), n.recallFence()); err != nil {
 		return err
 	}
 	if err := n.store.forget(n.State().Recovery); err != nil {
@@ -169,7 +171,7 @@ func (n *Node) listen() error {
 	if err != nil {
 		return err
 	}
-	n.port = newPort(l, n.creds.server(), raftAddr(raftAddress(n.id.ID, n.cfg.Bind)), n.strangers, n.log)
+	n.port = newPort(l, n.creds.Server(), raftAddr(raftAddress(n.id.ID, n.cfg.Bind)), n.strangers, n.log)
 	n.port.authorize = n.authorize
 	n.server = &http.Server{
 		Handler:           n.handler(),
@@ -202,7 +204,7 @@ func (n *Node) applied(prev, next *fsm.State, changes []fsm.Change) {
 
 // newKeys takes the keys that a state has into use.
 func (n *Node) newKeys(s *fsm.State) {
-	if err := n.creds.follow(s.Secrets()); err != nil {
+	if err := n.creds.Follow(s.Secrets()); err != nil {
 		n.log.Error("the CAs that the state trusts cannot be used", "err", err)
 	}
 	n.turnRing()

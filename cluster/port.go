@@ -13,6 +13,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/cluster/pki"
 )
 
 // handshakeLimit is when a handshake must be done.
@@ -22,7 +24,7 @@ const handshakeLimit = 5 * time.Second
 type port struct {
 	l         net.Listener
 	tls       *tls.Config
-	authorize func(tls.ConnectionState) (peerIdentity, error)
+	authorize func(tls.ConnectionState) (pki.Identity, error)
 	strangers *strangers
 	log       hclog.Logger
 
@@ -38,7 +40,7 @@ type port struct {
 // conn is a connection that came in, and who is at its other end; nobody for a joiner.
 type conn struct {
 	*tls.Conn
-	peer   peerIdentity
+	peer   pki.Identity
 	stream atomic.Bool // it is one, see [TakeStream]
 	last   atomic.Bool // it closes with the answer to what it is asked now
 	close  func()

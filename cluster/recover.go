@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
 )
@@ -100,7 +101,7 @@ func (s *store) everything(log hclog.Logger) (fsm.State, uint64, error) {
 }
 
 // survive is the state that the new cluster begins with.
-func survive(cfg Config, id identity, old fsm.State, last uint64) (fsm.State, error) {
+func survive(cfg Config, id pki.Identity, old fsm.State, last uint64) (fsm.State, error) {
 	self, ok := old.Members[id.Name]
 	switch {
 	case old.ClusterID == "":

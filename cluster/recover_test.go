@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -225,7 +226,7 @@ func TestOnlyTheCAsWordFences(t *testing.T) {
 	t.Parallel()
 	ns := three(t)
 	r := fsm.Recovery{ClusterID: ns[0].id.ClusterID, Epoch: 9, Survivor: "c", SurvivorID: ns[2].id.ID, Index: ns[0].State().Index + fsm.RecoveryGap, At: time.Now().UTC()}
-	_, otherKey, err := newCA("other", time.Now())
+	_, otherKey, err := pki.NewCA("other", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func (n *Node) watchMembership(ctx context.Context) error {
 // but that by which it was asked to be dropped: it closes when that is answered.
 func (n *Node) dropStrangers() {
 	n.port.drop(func(c *conn) bool {
-		if len(c.ConnectionState().VerifiedChains) > 0 && !n.creds.trusts(c.ConnectionState()) {
+		if len(c.ConnectionState().VerifiedChains) > 0 && !n.creds.Trusts(c.ConnectionState()) {
 			return c.last.Load()
 		}
 		lasts := c.stream.Load() || c.ConnectionState().NegotiatedProtocol == alpnRaft

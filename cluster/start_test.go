@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -31,8 +32,8 @@ func compact(t *testing.T, n *testnode, keep uint64) {
 func change(t *testing.T, n *testnode, times int) {
 	t.Helper()
 	for range times {
-		tok := newToken(nil)
-		if err := n.Propose(t.Context(), fsm.AddToken{ID: tok.ID(), Token: fsm.Token{Hash: tok.hash(), Role: fsm.RoleDirector, Expires: time.Now().UTC()}}); err != nil {
+		tok := pki.NewToken(nil)
+		if err := n.Propose(t.Context(), fsm.AddToken{ID: tok.ID(), Token: fsm.Token{Hash: tok.Hash(), Role: fsm.RoleDirector, Expires: time.Now().UTC()}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -70,7 +70,7 @@ func TestStrangersGetNothingButTheDoor(t *testing.T) {
 	for _, who := range []struct {
 		name string
 		cert *tls.Certificate
-	}{{"no certificate", nil}, {"a certificate of another cluster", other.creds.pair.Load()}} {
+	}{{"no certificate", nil}, {"a certificate of another cluster", other.creds.Pair()}} {
 		t.Run(who.name, func(t *testing.T) {
 			for _, path := range []string{"GET /cluster/progress", "POST /cluster/propose", "POST /cluster/remove", "POST /cluster/renew", "GET /cluster/join", "GET /", "GET /v1/state"} {
 				method, path, _ := strings.Cut(path, " ")
@@ -127,7 +127,7 @@ func TestWhoWasRemovedGetsNothing(t *testing.T) {
 	ns := three(t)
 	makeLead(t, ns[0], ns)
 	c := ns[2]
-	cert := c.creds.pair.Load()
+	cert := c.creds.Pair()
 	open, err := dialAs(t, ns[0], alpnRaft, cert) // as Raft's own connections
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/cluster/pki"
 )
 
 // streamProtocol is what a connection is made into by an HTTP upgrade (RFC 9110, section 7.8).
@@ -28,12 +30,12 @@ func (n *Node) Stream(ctx context.Context, name, path string) (net.Conn, error) 
 	if !ok {
 		return nil, fmt.Errorf("%s is no member of this cluster", name)
 	}
-	conn, err := n.creds.dial(ctx, m.Address, m.ID, alpnHTTP)
+	conn, err := n.dialer.dial(ctx, m.Address, m.ID, alpnHTTP)
 	if err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) }) // an upgrade that hangs
-	err = upgrade(conn.Conn, hostname(m.ID), path)
+	err = upgrade(conn.Conn, pki.Hostname(m.ID), path)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}

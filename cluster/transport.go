@@ -47,7 +47,7 @@ func (s stream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Con
 	}
 	ctx, cancel := context.WithTimeout(s.node.life, timeout)
 	defer cancel()
-	conn, err := s.node.creds.dial(ctx, at, id, alpnRaft)
+	conn, err := s.node.dialer.dial(ctx, at, id, alpnRaft)
 	if err != nil {
 		return nil, err
 	}

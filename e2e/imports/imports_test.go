@@ -33,6 +33,7 @@ var rules = []rule{
 	{folder: "lineage"},
 	{folder: "checks", may: []string{"fsm", "program"}},
 	{folder: "cluster", may: []string{"fsm", "durable", "lineage"}},
+	{folder: "cluster/pki", may: []string{"fsm", "durable", "lineage"}},
 	{folder: "director", may: []string{"fsm"}},
 	{folder: "director/ownership", may: []string{"fsm"}},
 	{folder: "director/placement", may: []string{"fsm", "director/ownership"}},
