@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -34,9 +35,9 @@ func jsonBody(v any) (io.Reader, error) {
 func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 	var req joinRequest
 	w.Header().Set("Connection", "close")
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(handshakeLimit)) // strangers get no more
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(port.HandshakeLimit)) // strangers get no more
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJoinRequest)).Decode(&req); err != nil {
-		n.strangers.refuse(noJoin, address(r.RemoteAddr))
+		n.strangers.Refuse(port.NoJoin, port.Address(r.RemoteAddr))
 		writeError(w, fmt.Errorf("join request: %w", err))
 		return
 	}
@@ -44,7 +45,7 @@ func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), joinLimit)
 	defer cancel()
 	resp, err := joinResponse{}, errNotLeader
-	if c, ok := r.Context().Value(connKey{}).(*conn); ok && len(c.ConnectionState().VerifiedChains) > 0 {
+	if c, ok := r.Context().Value(connKey{}).(*port.Conn); ok && len(c.ConnectionState().VerifiedChains) > 0 {
 		if n.IsLeader() { // a follower asks, and asks again: else two that believe in each other pass it on for ever
 			resp, err = n.admit(ctx, req)
 		}
@@ -52,7 +53,7 @@ func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 		resp, err = n.letIn(ctx, req)
 	}
 	if err != nil {
-		if n.strangers.refuse(noJoin, address(r.RemoteAddr)) {
+		if n.strangers.Refuse(port.NoJoin, port.Address(r.RemoteAddr)) {
 			n.log.Warn("join refused", "name", fmt.Sprintf("%.70q", req.Member.Name), "from", r.RemoteAddr, "err", err)
 		}
 		writeError(w, err)
@@ -76,7 +77,7 @@ func (n *Node) letIn(ctx context.Context, req joinRequest) (joinResponse, error)
 		} else if leader := n.Leader(); leader != "" {
 			err = n.call(ctx, leader, http.MethodPost, "/cluster/join", req, &resp)
 		}
-		var dial *dialError
+		var dial *port.DialError
 		switch {
 		case errors.Is(err, ErrUncertain):
 			uncertain, again.ctx, again.stubborn = err, ctx, true

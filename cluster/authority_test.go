@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -116,7 +117,7 @@ func TestTheCAIsRotatedAndTheFormerOneIsWorthNothing(t *testing.T) {
 		}
 	}
 	forged := forgedBy(t, before, ns[0])
-	if c, err := dialAs(t, ns[1], alpnRaft, forged); err == nil && !isClosed(c) {
+	if c, err := dialAs(t, ns[1], port.ALPNRaft, forged); err == nil && !isClosed(c) {
 		t.Error("a member's certificate of the former CA opens Raft")
 	}
 	err := Join(t.Context(), config(t, "e"), ns[0].cfg.Bind.String(), tokens[1].String(), silently)
@@ -161,7 +162,7 @@ func TestAConnectionOfAFormerCAEndsWithIt(t *testing.T) {
 	t.Parallel()
 	ns := three(t)
 	before := ns[0].State().Secrets()
-	c, err := dialAs(t, ns[1], alpnRaft, forgedBy(t, before, ns[0]))
+	c, err := dialAs(t, ns[1], port.ALPNRaft, forgedBy(t, before, ns[0]))
 	if err != nil {
 		t.Fatalf("while it is trusted: %v", err)
 	}

@@ -18,5 +18,6 @@
 // machine.go for how entries become state, propose.go for how entries come about, lead.go, leave.go
 // and removed.go for how membership changes, renew.go for how long a certificate lasts,
 // rotate.go, authority.go and trust.go for how the cluster's own keys are replaced, save.go for what is kept elsewhere,
-// recover.go and fence.go for a cluster that is lost. Package pki has the certificates, and what a token is.
+// recover.go and fence.go for a cluster that is lost. Package pki has the certificates, and what a token is; package port the
+// way between members.
 package cluster

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
 )
@@ -157,11 +158,7 @@ func (n *Node) tellEpoch(ctx context.Context, m fsm.Member) (epochAnswer, error)
 	tr := &http.Transport{
 		DisableKeepAlives: true,
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			c, err := n.dialer.dialFor(ctx, m.Address, m.ID, alpnHTTP, true)
-			if err != nil {
-				return nil, err
-			}
-			return c, nil
+			return n.dialer.DialEpoch(ctx, m.Address, m.ID)
 		},
 	}
 	var out epochAnswer
@@ -178,7 +175,7 @@ func (n *Node) serveEpoch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	by := r.RemoteAddr
-	if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+	if c, ok := r.Context().Value(connKey{}).(*port.Conn); ok {
 		by = c.ConnectionState().PeerCertificates[0].Subject.CommonName
 	}
 	n.heed(told.Recovery, by)

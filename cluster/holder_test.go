@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -72,7 +73,7 @@ func TestACertificateOpensTheAPIInItsRoleAndNothingElse(t *testing.T) {
 				t.Errorf("%s %s is answered: %d %s", method, path, status, text)
 			}
 		}
-		if c, err := dialAs(t, n, alpnRaft, cert); err == nil && !isClosed(c) {
+		if c, err := dialAs(t, n, port.ALPNRaft, cert); err == nil && !isClosed(c) {
 			t.Error("Raft is spoken with it")
 		}
 	}

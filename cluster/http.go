@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -50,7 +51,7 @@ func (n *Node) handler() http.Handler {
 		all.HandleFunc("/v1/", n.serveAPI)
 	}
 	all.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		c, ok := r.Context().Value(connKey{}).(*conn)
+		c, ok := r.Context().Value(connKey{}).(*port.Conn)
 		if !ok {
 			writeError(w, errNoCertificate)
 			return
@@ -61,7 +62,7 @@ func (n *Node) handler() http.Handler {
 		}
 		peer, err := n.authorize(c.ConnectionState()) // at each request: membership may have ended
 		if err != nil {
-			n.strangers.refuse(noRequest, c.RemoteAddr())
+			n.strangers.Refuse(port.NoRequest, c.RemoteAddr())
 			w.Header().Set("Connection", "close") // strangers keep nothing open
 			writeError(w, err)
 			return
@@ -77,12 +78,12 @@ const finishPath = "/v1/keys/finish"
 // serveAPI serves who has a certificate, a member's or another.
 func (n *Node) serveAPI(w http.ResponseWriter, r *http.Request) {
 	caller, err := Caller{}, errNoCertificate
-	c, ok := r.Context().Value(connKey{}).(*conn)
+	c, ok := r.Context().Value(connKey{}).(*port.Conn)
 	if ok {
 		caller, err = n.caller(c.ConnectionState())
 	}
 	if err != nil {
-		n.strangers.refuse(noRequest, address(r.RemoteAddr))
+		n.strangers.Refuse(port.NoRequest, port.Address(r.RemoteAddr))
 		w.Header().Set("Connection", "close") // strangers keep nothing open
 		writeError(w, err)
 		return
@@ -91,7 +92,7 @@ func (n *Node) serveAPI(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close") // it may end the trust in who asks
 	}
 	if !caller.Member {
-		w = forbidding{w, func() { n.strangers.refuse(noRole, c.RemoteAddr()) }}
+		w = forbidding{w, func() { n.strangers.Refuse(port.NoRole, c.RemoteAddr()) }}
 	}
 	n.cfg.API.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), askerKey{}, caller)))
 }

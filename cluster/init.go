@@ -11,7 +11,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/cluster/hush"
 	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
 )
@@ -65,11 +67,11 @@ func alreadyIn(dataDir string) error {
 
 // portsFree reports whether a node could be opened after this.
 func portsFree(cfg Config) error {
-	l, err := listen(cfg.Bind)
+	l, err := port.Listen(cfg.Bind)
 	if err != nil {
 		return err
 	}
-	return errors.Join(l.Close(), tryGossip(cfg.Gossip))
+	return errors.Join(l.Close(), port.TryGossip(cfg.Gossip))
 }
 
 // buildFirst writes everything that the first member of a cluster has.
@@ -122,7 +124,7 @@ func buildLog(dir string, cfg Config, id pki.Identity, first fsm.Command) (err e
 	defer func() { err = errors.Join(err, s.Close()) }()
 	c := raft.DefaultConfig()
 	c.LocalID = raft.ServerID(id.ID)
-	c.Logger = quieten(cfg.Log)
+	c.Logger = hush.Logger(cfg.Log)
 	self := raft.Server{Suffrage: raft.Voter, ID: c.LocalID, Address: raftAddress(id.ID, cfg.Bind)}
 	// Written without the store's patience: an init that cannot write fails.
 	if err := raft.BootstrapCluster(c, s.bolt, s.bolt, s.snaps, nil, raft.Configuration{Servers: []raft.Server{self}}); err != nil {

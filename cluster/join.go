@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
 )
@@ -241,13 +242,13 @@ func (j *joining) ask(ctx context.Context, target string, t pki.Token) (joinResp
 
 // dialPinned connects to a member of the cluster that made a token, and to nobody else.
 func dialPinned(ctx context.Context, target string, t pki.Token) (net.Conn, error) {
-	raw, err := plainDialer().DialContext(ctx, "tcp", target)
+	raw, err := port.PlainDialer().DialContext(ctx, "tcp", target)
 	if err != nil {
 		return nil, explainDial(target, err)
 	}
 	c := tls.Client(raw, &tls.Config{
 		MinVersion:         tls.VersionTLS13,
-		NextProtos:         []string{alpnHTTP},
+		NextProtos:         []string{port.ALPNHTTP},
 		InsecureSkipVerify: true, // VerifyConnection does more: the token names the one CA that counts
 		VerifyConnection:   t.Verify,
 	})

@@ -16,7 +16,9 @@ import (
 	"github.com/hashicorp/raft"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/quorate/quorate/cluster/hush"
 	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -45,9 +47,9 @@ type Node struct {
 	machine   *machine
 	health    health
 	creds     *pki.Credentials
-	dialer    *dialer
-	port      *port
-	strangers *strangers
+	dialer    *port.Dialer
+	port      *port.Port
+	strangers *port.Strangers
 	server    *http.Server
 	clients   clients
 	overdue   atomic.Pointer[string] // why the certificate was not renewed, nil if it was
@@ -91,7 +93,7 @@ func Open(cfg Config) (*Node, error) {
 		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), health: health{only: make(chan struct{}, 1)}, done: make(chan struct{}),
 		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1),
 	}
-	n.strangers = newStrangers(n.ofMember)
+	n.strangers = port.NewStrangers(n.ofMember)
 	n.life, n.end = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -111,10 +113,10 @@ func (n *Node) open() (err error) {
 	if n.id.Name != n.cfg.Name {
 		return fmt.Errorf("data directory %s belongs to director %s of cluster %s, and this agent is named %s: set name or data_dir in the agent file right", n.cfg.DataDir, n.id.Name, n.id.ClusterID, n.cfg.Name)
 	}
-	if n.creds, err = pki.Load(dir, []string{alpnRaft, alpnHTTP}, n.keyNews.ring); err != nil {
+	if n.creds, err = pki.Load(dir, []string{port.ALPNRaft, port.ALPNHTTP}, n.keyNews.ring); err != nil {
 		return err
 	}
-	n.dialer = newDialer(n.creds)
+	n.dialer = port.NewDialer(n.creds)
 	if n.store, err = openStore(dir, n.log); err != nil {
 		return err
 	}
@@ -167,20 +169,21 @@ func supports(level, lowest, highest int, who string) error {
 const maxHeader = 16 << 10
 
 func (n *Node) listen() error {
-	l, err := listen(n.cfg.Bind)
+	l, err := port.Listen(n.cfg.Bind)
 	if err != nil {
 		return err
 	}
-	n.port = newPort(l, n.creds.Server(), raftAddr(raftAddress(n.id.ID, n.cfg.Bind)), n.strangers, n.log)
-	n.port.authorize = n.authorize
+	n.port = port.New(l, port.Config{
+		Name: raftAddr(raftAddress(n.id.ID, n.cfg.Bind)), TLS: n.creds.Server(), Authorize: n.authorize, Strangers: n.strangers, Log: n.log,
+	})
 	n.server = &http.Server{
 		Handler:           n.handler(),
-		ReadHeaderTimeout: handshakeLimit,
+		ReadHeaderTimeout: port.HandshakeLimit,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          quieten(n.log).StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+		ErrorLog:          hush.Logger(n.log).StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 		ConnContext:       withConn,
 	}
-	return tryGossip(n.cfg.Gossip)
+	return port.TryGossip(n.cfg.Gossip)
 }
 
 // applied is the machine's feed.
@@ -219,7 +222,7 @@ func (n *Node) Run(ctx context.Context) error {
 		return errors.New("this node runs or has run already")
 	}
 	group, life := errgroup.WithContext(n.life)
-	group.Go(n.port.run)
+	group.Go(n.port.Run)
 	group.Go(n.serve)
 	if n.Removed() == nil {
 		n.askEpochs(life)
@@ -243,13 +246,13 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.end()
 	n.stopRaft()
-	err = errors.Join(err, n.server.Close(), n.port.close())
+	err = errors.Join(err, n.server.Close(), n.port.Close())
 	n.clients.close()
 	return errors.Join(err, group.Wait(), n.Close())
 }
 
 func (n *Node) serve() error {
-	if err := n.server.Serve(n.port.http); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+	if err := n.server.Serve(n.port.Requests()); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve the cluster port: %w", err)
 	}
 	return nil
@@ -261,7 +264,7 @@ func (n *Node) Close() error {
 		n.end()
 		var errs []error
 		if n.port != nil {
-			errs = append(errs, n.port.close())
+			errs = append(errs, n.port.Close())
 		}
 		if n.record != nil {
 			errs = append(errs, n.record.f.Close())
@@ -284,10 +287,10 @@ func (n *Node) Close() error {
 
 func (n *Node) startRaft() error {
 	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream:  stream{n.port.raft, n},
+		Stream:  stream{n.port.Members(), n},
 		MaxPool: 3,
 		Timeout: max(n.cfg.patience(), 2*time.Second),
-		Logger:  quieten(n.log.Named("raft")),
+		Logger:  hush.Logger(n.log.Named("raft")),
 	})
 	logs, err := raft.NewLogCache(logCacheSize, logStore{n.store})
 	if err != nil {
@@ -312,7 +315,7 @@ func (n *Node) raftConfig() *raft.Config {
 	c.TrailingLogs, c.SnapshotThreshold = 1000, 4096
 	c.NotifyCh = n.leadership
 	c.NoLegacyTelemetry = true
-	c.Logger = quieten(n.log.Named("raft"))
+	c.Logger = hush.Logger(n.log.Named("raft"))
 	return c
 }
 

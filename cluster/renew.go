@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 )
 
 // A member's certificate is renewed in the twelfth of its life that ends at two thirds of it: when in
@@ -145,7 +146,7 @@ func (n *Node) askRenewal(ctx context.Context) ([]byte, error) {
 		} else if leader := n.Leader(); leader != "" {
 			err = n.callAnew(waiting, leader, "/cluster/renew", renewRequest{now.UTC()}, &resp)
 		}
-		var dial *dialError
+		var dial *port.DialError
 		if !errors.Is(err, errNotLeader) && !errors.As(err, &dial) {
 			return resp.Certificate, err
 		}
@@ -164,7 +165,7 @@ func (n *Node) serveRenew(w http.ResponseWriter, r *http.Request) {
 	var q renewRequest
 	var resp renewResponse
 	err := readJSON(w, r, &q)
-	c, ok := r.Context().Value(connKey{}).(*conn)
+	c, ok := r.Context().Value(connKey{}).(*port.Conn)
 	if err == nil && (!ok || !n.IsLeader()) {
 		err = errNotLeader
 	}

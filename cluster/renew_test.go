@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -55,7 +56,7 @@ func short(t *testing.T, unkept bool) []*testnode {
 // prove itself anew.
 func cutOff(ns []*testnode) {
 	for _, n := range ns {
-		n.port.drop(func(*conn) bool { return false })
+		n.port.Drop(func(*port.Conn) bool { return false })
 		n.clients.close()
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -183,8 +184,8 @@ func (n *Node) FinishRotation(ctx context.Context, what string, force, ending bo
 	case len(without) == 0 && hanging == "":
 		author = ""
 	}
-	if c, ok := ctx.Value(connKey{}).(*conn); ok { // its own CA may be the one that ends
-		c.last.Store(true)
+	if c, ok := ctx.Value(connKey{}).(*port.Conn); ok { // its own CA may be the one that ends
+		c.EndWithAnswer()
 	}
 	return n.Propose(ctx, fsm.DropKey{What: what, Of: k.Former, Author: author})
 }

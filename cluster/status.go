@@ -121,7 +121,7 @@ func (n *Node) Voter() bool {
 }
 
 // Reached reports whether any other member has connected to this one since it runs.
-func (n *Node) Reached() bool { return n.port != nil && n.port.came.Load() }
+func (n *Node) Reached() bool { return n.port != nil && n.port.Reached() }
 
 // Voters returns the names of the members that count for the quorum, as Raft knows them.
 func (n *Node) Voters() []string {

@@ -16,6 +16,7 @@ import (
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
 
+	"github.com/quorate/quorate/cluster/hush"
 	"github.com/quorate/quorate/durable"
 )
 
@@ -65,7 +66,7 @@ func openStore(dir string, log hclog.Logger) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open log %s: %w", path, err)
 	}
-	snaps, err := raft.NewFileSnapshotStoreWithLogger(dir, keepSnaps, quieten(log))
+	snaps, err := raft.NewFileSnapshotStoreWithLogger(dir, keepSnaps, hush.Logger(log))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
 	}

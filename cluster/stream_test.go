@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/cluster/port"
 )
 
 // streams is what an agent serves: it says who came, and repeats what it gets.
@@ -19,7 +21,7 @@ func streams(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	conn, err := TakeStream(w, r)
+	conn, err := port.TakeStream(w, r)
 	if err != nil {
 		return
 	}

@@ -32,7 +32,7 @@ func (n *Node) keepsTrust(ctx context.Context) error {
 	defer n.keyNews.add(news)()
 	for failed := 0; ctx.Err() == nil; {
 		n.dropStrangers()
-		n.dialer.hangUp()
+		n.dialer.HangUp()
 		var again <-chan time.Time
 		if err := n.creds.Keep(); err != nil { // a full disk, mostly: the next news may be years away
 			wait := min(keepAgain<<min(failed, 6), time.Minute)

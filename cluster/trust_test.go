@@ -19,6 +19,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -40,7 +41,7 @@ func madeCA(t *testing.T) (fsm.Secrets, *x509.Certificate) {
 func trusting(t *testing.T, dir string, cas ...*x509.Certificate) *Node {
 	t.Helper()
 	creds := pki.Trusting(dir, cas...)
-	n := &Node{creds: creds, dialer: newDialer(creds), port: &port{}, log: hclog.NewNullLogger()}
+	n := &Node{creds: creds, dialer: port.NewDialer(creds), port: &port.Port{}, log: hclog.NewNullLogger()}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- n.keepsTrust(ctx) }()
@@ -86,7 +87,7 @@ func echoing(t *testing.T, s fsm.Secrets, id string) netip.AddrPort {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{alpnRaft}, Certificates: []tls.Certificate{pair}})
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{port.ALPNRaft}, Certificates: []tls.Certificate{pair}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +114,7 @@ func TestAConnectionToWhomAFormerCAVouchesForEndsWithIt(t *testing.T) {
 	id := strings.Repeat("0", 36)
 	n := trusting(t, t.TempDir(), presentCA, formerCA)
 	calls := func(s fsm.Secrets) net.Conn {
-		c, err := n.dialer.dial(t.Context(), echoing(t, s, id), id, alpnRaft)
+		c, err := n.dialer.Dial(t.Context(), echoing(t, s, id), id, port.ALPNRaft)
 		if err != nil {
 			t.Fatalf("while it is trusted: %v", err)
 		}
@@ -142,11 +143,8 @@ func TestAConnectionToWhomAFormerCAVouchesForEndsWithIt(t *testing.T) {
 	if _, err := young.Read(make([]byte, 1)); err != nil {
 		t.Errorf("another is closed too: %v", err)
 	}
-	if _, err := n.dialer.dial(t.Context(), echoing(t, former, id), id, alpnRaft); err == nil {
+	if _, err := n.dialer.Dial(t.Context(), echoing(t, former, id), id, port.ALPNRaft); err == nil {
 		t.Error("it is dialed again")
-	}
-	if left := n.dialer.outgoing.all(); len(left) != 1 {
-		t.Errorf("%d connections are remembered, want 1", len(left))
 	}
 	if err := young.Close(); err != nil {
 		t.Error(err)

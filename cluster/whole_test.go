@@ -15,6 +15,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -44,7 +45,7 @@ func freePort(t testing.TB) netip.AddrPort {
 	t.Helper()
 	for {
 		a := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(1 + rand.N(250)), byte(rand.N(250)), byte(1 + rand.N(250))}), uint16(10000+rand.N(20000)))
-		if tryGossip(a) == nil {
+		if port.TryGossip(a) == nil {
 			return a
 		}
 	}
@@ -461,10 +462,10 @@ func TestLeavingHandsOverAndCannotHurt(t *testing.T) {
 func TestStrangersGetNothing(t *testing.T) {
 	t.Parallel()
 	a, other := first(t, "a"), first(t, "other")
-	for _, alpn := range []string{alpnRaft, alpnHTTP} {
+	for _, alpn := range []string{port.ALPNRaft, port.ALPNHTTP} {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		c, err := other.dialer.dial(ctx, a.cfg.Bind, a.id.ID, alpn)
+		c, err := other.dialer.Dial(ctx, a.cfg.Bind, a.id.ID, alpn)
 		if err == nil {
 			_ = c.SetDeadline(time.Now().Add(2 * time.Second))
 			_, err = c.Read(make([]byte, 1))

@@ -33,6 +33,8 @@ var rules = []rule{
 	{folder: "lineage"},
 	{folder: "checks", may: []string{"fsm", "program"}},
 	{folder: "cluster", may: []string{"fsm", "durable", "lineage"}},
+	{folder: "cluster/hush"},
+	{folder: "cluster/port", may: []string{"cluster/pki", "cluster/hush"}},
 	{folder: "cluster/pki", may: []string{"fsm", "durable", "lineage"}},
 	{folder: "director", may: []string{"fsm"}},
 	{folder: "director/ownership", may: []string{"fsm"}},
