@@ -26,8 +26,6 @@ const (
 	lockFile = "cluster.lock"
 
 	identityFile = "identity.json"
-	logFile      = "raft.db"
-	recordFile   = "applied"
 	fenceFile    = "fenced.json"
 )
 

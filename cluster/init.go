@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/quorate/quorate/cluster/hush"
+	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/durable"
@@ -104,7 +105,7 @@ func buildFirst(dir string, cfg Config) error {
 	if err := buildLog(dir, cfg, id, first); err != nil {
 		return err
 	}
-	if err := durable.Write(filepath.Join(dir, recordFile), []byte(formatRecord(firstCommand)), 0o600); err != nil {
+	if err := durable.Write(filepath.Join(dir, logstore.RecordFile), []byte(logstore.FormatRecord(firstCommand)), 0o600); err != nil {
 		return err
 	}
 	return writeIdentity(dir, id)
@@ -117,7 +118,7 @@ func buildLog(dir string, cfg Config, id pki.Identity, first fsm.Command) (err e
 	if err != nil {
 		return err
 	}
-	s, err := openStore(dir, cfg.Log)
+	s, err := logstore.Open(dir, cfg.Log)
 	if err != nil {
 		return err
 	}
@@ -127,10 +128,10 @@ func buildLog(dir string, cfg Config, id pki.Identity, first fsm.Command) (err e
 	c.Logger = hush.Logger(cfg.Log)
 	self := raft.Server{Suffrage: raft.Voter, ID: c.LocalID, Address: raftAddress(id.ID, cfg.Bind)}
 	// Written without the store's patience: an init that cannot write fails.
-	if err := raft.BootstrapCluster(c, s.bolt, s.bolt, s.snaps, nil, raft.Configuration{Servers: []raft.Server{self}}); err != nil {
+	if err := raft.BootstrapCluster(c, s.Bare, s.Bare, s.Snapshots, nil, raft.Configuration{Servers: []raft.Server{self}}); err != nil {
 		return fmt.Errorf("begin log: %w", err)
 	}
-	if err := s.bolt.StoreLog(&raft.Log{Index: firstCommand, Term: 1, Type: raft.LogCommand, Data: entry}); err != nil {
+	if err := s.Bare.StoreLog(&raft.Log{Index: firstCommand, Term: 1, Type: raft.LogCommand, Data: entry}); err != nil {
 		return fmt.Errorf("write first log entry: %w", err)
 	}
 	return nil

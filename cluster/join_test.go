@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
@@ -286,7 +287,7 @@ func TestWhatAnInitThatWasCutOffLeftDoesNotHinder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(cfg.DataDir, initDir, logFile), []byte("half a log"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(cfg.DataDir, initDir, logstore.LogFile), []byte("half a log"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := Init(t.Context(), cfg); err != nil {
@@ -305,7 +306,7 @@ func TestDataOfAnotherClusterIsRefused(t *testing.T) {
 	a, other := first(t, "a"), first(t, "a")
 	a.end()
 	other.end()
-	log := filepath.Join(liveDir, logFile)
+	log := filepath.Join(liveDir, logstore.LogFile)
 	text, err := os.ReadFile(filepath.Join(other.cfg.DataDir, log))
 	if err != nil {
 		t.Fatal(err)

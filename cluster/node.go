@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/quorate/quorate/cluster/hush"
+	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
@@ -29,6 +30,9 @@ const (
 	shutdownLimit = 5 * time.Second
 )
 
+// logCacheSize is how many of the log's last entries are kept in memory.
+const logCacheSize = 512
+
 // Node is this agent's membership in its cluster.
 type Node struct {
 	cfg  Config
@@ -38,9 +42,9 @@ type Node struct {
 	end  context.CancelFunc
 
 	lock      *lock
-	store     *store
-	disk      *diskWatch
-	record    *record
+	store     *logstore.Store
+	disk      *logstore.Watch
+	record    *logstore.Record
 	opened    time.Time
 	recorded  uint64      // what had been applied when this node started
 	blind     atomic.Bool // that is not known: there was no record
@@ -117,29 +121,29 @@ func (n *Node) open() (err error) {
 		return err
 	}
 	n.dialer = port.NewDialer(n.creds)
-	if n.store, err = openStore(dir, n.log); err != nil {
+	if n.store, err = logstore.Open(dir, n.log); err != nil {
 		return err
 	}
 	n.disk = n.newDiskWatch()
-	if n.record, err = openRecord(filepath.Join(dir, recordFile)); err != nil {
+	if n.record, err = logstore.OpenRecord(filepath.Join(dir, logstore.RecordFile)); err != nil {
 		return err
 	}
-	n.recorded = n.record.written
+	n.recorded = n.record.Last()
 	n.blind.Store(n.recorded == 0)
 	snapshot, err := n.machine.replayAtRest(n.store, n.recorded)
 	if err != nil {
 		return err
 	}
 	if is := n.State().Index; is < n.recorded && n.Halted() == nil {
-		return damaged(dir, "replay the log", fmt.Errorf("it leads to entry %d, and %d was applied", is, n.recorded))
+		return n.store.Damaged("replay the log", fmt.Errorf("it leads to entry %d, and %d was applied", is, n.recorded))
 	}
 	if err := errors.Join(n.fits(), n.creds.Follow(n.State().Secrets()), n.recallFence()); err != nil {
 		return err
 	}
-	if err := n.store.forget(n.State().Recovery); err != nil {
+	if err := forget(n.store, n.State().Recovery); err != nil {
 		return err
 	}
-	if err := n.store.readAll(snapshot); err != nil {
+	if err := n.store.ReadAll(snapshot); err != nil {
 		return err
 	}
 	return n.listen()
@@ -235,7 +239,7 @@ func (n *Node) Run(ctx context.Context) error {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
 	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.run, n.scrub} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.Run, n.scrub} {
 			group.Go(func() error { return run(life) })
 		}
 		select {
@@ -267,7 +271,7 @@ func (n *Node) Close() error {
 			errs = append(errs, n.port.Close())
 		}
 		if n.record != nil {
-			errs = append(errs, n.record.f.Close())
+			errs = append(errs, n.record.Close())
 		}
 		if n.store != nil {
 			errs = append(errs, n.store.Close())
@@ -292,12 +296,12 @@ func (n *Node) startRaft() error {
 		Timeout: max(n.cfg.patience(), 2*time.Second),
 		Logger:  hush.Logger(n.log.Named("raft")),
 	})
-	logs, err := raft.NewLogCache(logCacheSize, logStore{n.store})
+	logs, err := raft.NewLogCache(logCacheSize, n.store.Logs())
 	if err != nil {
 		return fmt.Errorf("start Raft: %w", err)
 	}
 	stuck := func() bool { return n.stuck(time.Now()) > 2*n.cfg.Heartbeat }
-	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.store.state.cannot, n.leadsIn, &n.agreed, &sync.Map{}})
+	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, n.store.Stable(), n.store.Snapshots, transport{trans, stuck, n.store.Cannot, n.leadsIn, &n.agreed, &sync.Map{}})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
 	}
@@ -354,7 +358,7 @@ func (n *Node) stopRaft() {
 	if r == nil {
 		return
 	}
-	n.store.release()
+	n.store.Release()
 	stopped := make(chan error, 1)
 	future := r.Shutdown()
 	go func() { stopped <- future.Error() }() // ends with Raft

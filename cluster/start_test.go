@@ -12,6 +12,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
@@ -92,7 +93,7 @@ func TestWithoutItsRecordANodeIsNotCurrentAlone(t *testing.T) {
 	for _, n := range ns {
 		n.kill()
 	}
-	if err := os.Remove(filepath.Join(ns[2].cfg.DataDir, liveDir, recordFile)); err != nil {
+	if err := os.Remove(filepath.Join(ns[2].cfg.DataDir, liveDir, logstore.RecordFile)); err != nil {
 		t.Fatal(err)
 	}
 	alone := start(t, ns[2].cfg)
@@ -298,7 +299,7 @@ func TestANodeWhoseRaftCannotStartClosesEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.store.bolt.Close(); err != nil {
+	if err := n.store.Bare.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := n.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "start Raft") {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
@@ -266,8 +267,8 @@ func TestARecordThatIsBehindOrDamagedIsSafe(t *testing.T) {
 	}
 	index := a.State().Index
 	a.kill()
-	path := filepath.Join(a.cfg.DataDir, liveDir, recordFile)
-	for _, text := range []string{formatRecord(5), "", "garbage\n", strings.Repeat("9", 40)} {
+	path := filepath.Join(a.cfg.DataDir, liveDir, logstore.RecordFile)
+	for _, text := range []string{logstore.FormatRecord(5), "", "garbage\n", strings.Repeat("9", 40)} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

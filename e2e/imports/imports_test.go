@@ -34,6 +34,7 @@ var rules = []rule{
 	{folder: "checks", may: []string{"fsm", "program"}},
 	{folder: "cluster", may: []string{"fsm", "durable", "lineage"}},
 	{folder: "cluster/hush"},
+	{folder: "cluster/logstore", may: []string{"cluster/hush", "durable"}},
 	{folder: "cluster/port", may: []string{"cluster/pki", "cluster/hush"}},
 	{folder: "cluster/pki", may: []string{"fsm", "durable", "lineage"}},
 	{folder: "director", may: []string{"fsm"}},
