@@ -69,12 +69,18 @@ func text(v any) []byte {
 	return b
 }
 
-// between is what one state's sum is above another's. What both share costs nothing: a map that is the same in both is
-// not looked into. only is the part of the configuration that may differ; nil if all of it may.
-func between(was, is *State, only *Delta) sum {
+// scope is what a command changed at most, of what there is much of.
+type scope struct {
+	config   Delta       // of the configuration
+	verdicts []ServerKey // each of them once
+}
+
+// between is what one state's sum is above another's, but for the small rest of it. What both share costs nothing: a map
+// that is the same in both is not looked into. only says what may differ; nil if anything may.
+func between(was, is *State, only *scope) sum {
 	d := ofConfig(was.Config, is.Config, only)
-	for _, part := range []sum{
-		ofVerdicts(was.Verdicts, is.Verdicts),
+	for _, part := range [...]sum{
+		ofVerdicts(was.Verdicts, is.Verdicts, only),
 		ofMap("member", was.Members, is.Members),
 		ofMap("group", was.Groups, is.Groups),
 		ofMap("former", was.Former, is.Former),
@@ -83,27 +89,16 @@ func between(was, is *State, only *Delta) sum {
 		ofMap("other-key", was.secrets.VRRPOtherKeys, is.secrets.VRRPOtherKeys),
 		ofMap("former-keys", was.secrets.Former, is.secrets.Former),
 		ofList("revision", was.History, is.History, Past.key),
-		ofList("request", was.Requests, is.Requests, Request.key),
+		ofRequests(was.Requests, is.Requests),
 	} {
 		d.add(part)
 	}
-	d.add(is.rest())
-	d.sub(was.rest())
 	return d
 }
 
-// rest is the number of what no other object has: all that is small. A field that is new to the state is in it, until
-// somebody makes objects of it.
-func (s *State) rest() sum {
-	r := stored{State: *s, Secrets: s.secrets}
-	r.Config, r.Verdicts, r.Members, r.Groups, r.Former, r.History, r.Requests = Config{}, nil, nil, nil, nil, nil, nil
-	r.Secrets.Tokens, r.Secrets.VRRPKeys, r.Secrets.VRRPOtherKeys, r.Secrets.Former = nil, nil, nil, nil
-	return object("state", "", text(r))
-}
-
-func ofConfig(was, is Config, only *Delta) sum {
+func ofConfig(was, is Config, only *scope) sum {
 	if only != nil {
-		was, is = only.Part(was), only.Part(is)
+		was, is = only.config.Part(was), only.config.Part(is)
 	}
 	d := ofMap("service", was.Services, is.Services)
 	d.add(ofMap("router", was.Routers, is.Routers))
@@ -114,7 +109,27 @@ func ofConfig(was, is Config, only *Delta) sum {
 
 func (p Past) key() string { return strconv.FormatUint(p.Revision, 10) }
 
-func (r Request) key() string { return strconv.FormatUint(r.Index, 10) + " " + r.ID }
+// ofRequests is [ofList] for what changes with nearly every entry. Both lists have the oldest first, so what is the same
+// in both stands in both in the same order.
+func ofRequests(was, is []Request) (d sum) {
+	for len(was) > 0 || len(is) > 0 {
+		switch {
+		case len(was) > 0 && len(is) > 0 && was[0] == is[0]:
+			was, is = was[1:], is[1:]
+		case len(is) == 0 || len(was) > 0 && was[0].Index <= is[0].Index:
+			d.sub(was[0].object())
+			was = was[1:]
+		default:
+			d.add(is[0].object())
+			is = is[1:]
+		}
+	}
+	return d
+}
+
+func (r Request) object() sum {
+	return object("request", strconv.FormatUint(r.Index, 10)+" "+r.ID, text(r))
+}
 
 func byKey[V any](list []V, key func(V) string) map[string]V {
 	by := make(map[string]V, len(list))
@@ -171,8 +186,14 @@ func keyText(k any) string {
 }
 
 // ofVerdicts is [difference] for what there is most of: it looks into a service only where that is another.
-func ofVerdicts(was, is Verdicts) (d sum) {
+func ofVerdicts(was, is Verdicts, only *scope) (d sum) {
 	if sameMap(was, is) {
+		return d
+	}
+	if only != nil {
+		for _, k := range only.verdicts {
+			d.add(ofVerdict(was, is, k))
+		}
 		return d
 	}
 	for service, servers := range is {
@@ -182,6 +203,21 @@ func ofVerdicts(was, is Verdicts) (d sum) {
 		if _, there := is[service]; !there {
 			d.add(ofService(service, servers, nil))
 		}
+	}
+	return d
+}
+
+func ofVerdict(was, is Verdicts, k ServerKey) (d sum) {
+	before, had := was.Of(k)
+	after, has := is.Of(k)
+	if had == has && before == after {
+		return d
+	}
+	if has {
+		d.add(after.object(k.Service, k.Server))
+	}
+	if had {
+		d.sub(before.object(k.Service, k.Server))
 	}
 	return d
 }
@@ -203,11 +239,23 @@ func sameMap[M ~map[K]V, K comparable, V any](a, b M) bool {
 	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer()
 }
 
+// kept is a state's sum, and the part of it that changes with each entry.
+type kept struct {
+	total sum
+	rest  rest
+}
+
 // whole adds all of a state up.
-func (s *State) whole() sum { return between(&Empty, s, nil) }
+func (s *State) whole() kept {
+	k := kept{rest: s.rested(rest{})}
+	k.total = between(&Empty, s, nil)
+	k.total.add(k.rest.number)
+	k.total.sub(Empty.rested(rest{}).number) // the sum of no entry is 0
+	return k
+}
 
 // summed is the sum that was kept, or all of it added up if none was: of a state that did not come about by [Apply].
-func (s *State) summed() sum {
+func (s *State) summed() kept {
 	if s.kept == nil {
 		return s.whole()
 	}
@@ -215,10 +263,13 @@ func (s *State) summed() sum {
 }
 
 // keep makes a state's sum from that of the state before it.
-func (s *State) keep(was *State, only *Delta) {
-	total := was.summed()
-	total.add(between(was, s, only))
-	s.kept = &total
+func (s *State) keep(was *State, only *scope) {
+	before := was.summed()
+	k := kept{before.total, s.rested(before.rest)}
+	k.total.add(between(was, s, only))
+	k.total.add(k.rest.number)
+	k.total.sub(before.rest.number)
+	s.kept = &k
 }
 
 // ErrCorrupt means that a state in memory is not what the log has led to.
@@ -228,7 +279,7 @@ var ErrCorrupt = errors.New("the state in memory is not what the log has led to:
 // snapshot: a director does it beside its work, again and again, since nothing else would find a byte that flipped in
 // what no command touches.
 func (s State) Verify() error {
-	if s.kept != nil && s.whole() != *s.kept {
+	if s.kept != nil && s.whole().total != s.kept.total {
 		return ErrCorrupt
 	}
 	return nil

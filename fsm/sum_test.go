@@ -101,14 +101,36 @@ func TestAListThatDidNotChangeIsNotLookedInto(t *testing.T) {
 	}
 }
 
+// TestRequestsThatAreForgottenLeaveTheSum makes more than are kept, and looks at each state, also at one that another came
+// of before.
+func TestRequestsThatAreForgottenLeaveTheSum(t *testing.T) {
+	s := play(t, append([]Command{level2()}, requests()...))
+	for i := range requestsKept + 20 {
+		next, _, err := Apply(s, s.Index+1, Once{Request: fmt.Sprint("r", i), Command: SetDraining{Name: "d1", Draining: i%2 == 0}})
+		tried, _, errTried := Apply(s, s.Index+1, Once{Request: fmt.Sprint("t", i), Command: SetDraining{Name: "d1", Draining: true}})
+		if err != nil || errTried != nil {
+			t.Fatal(err, errTried)
+		}
+		if err := errors.Join(next.Verify(), tried.Verify(), s.Verify()); err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+		s = next
+	}
+	if s.Forgotten == 0 || len(s.Requests) != requestsKept {
+		t.Errorf("%d are kept, and what is forgotten is %d", len(s.Requests), s.Forgotten)
+	}
+}
+
 // TestEachFieldOfTheStateIsInTheHash changes every value that a state can hold, one after the other.
 func TestEachFieldOfTheStateIsInTheHash(t *testing.T) {
-	var s State
-	fill(reflect.ValueOf(&s).Elem(), 0)
-	fill(reflect.ValueOf(&s.secrets).Elem(), 0)
+	var s, was State // in memory of their own
+	for _, one := range []*State{&s, &was} {
+		fill(reflect.ValueOf(one).Elem(), 0)
+		fill(reflect.ValueOf(&one.secrets).Elem(), 0)
+	}
 	for _, level := range []int{1, LevelSum} {
-		s.Level = level
-		sealed := s.Sealed()
+		s.Level, was.Level = level, level
+		sealed, before := s.Sealed(), was.Sealed()
 		seen := map[string]string{sealed.Hash(): "no change"}
 		values := 0
 		check := func(path string) {
@@ -118,8 +140,12 @@ func TestEachFieldOfTheStateIsInTheHash(t *testing.T) {
 				t.Errorf("level %d: with another %s the hash is that of %s", level, path, was)
 			}
 			seen[changed.Hash()] = path
-			if same := sealed.summed() == changed.summed(); same {
+			if same := sealed.summed().total == changed.summed().total; same {
 				t.Errorf("level %d: with another %s the sum is the same", level, path)
+			}
+			kept := s
+			if kept.keep(&before, nil); kept.kept.total != changed.kept.total {
+				t.Errorf("level %d: with another %s the sum that is kept is not that of all", level, path)
 			}
 		}
 		alter(reflect.ValueOf(&s).Elem(), "State", check)
