@@ -2,8 +2,8 @@ package fsm
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"math"
-	"reflect"
 	"strconv"
 )
 
@@ -11,9 +11,13 @@ import (
 // somebody makes objects of it. Nearly every entry changes two numbers of it and no more, so that its text is made of
 // the text of the state before.
 type rest struct {
-	of                 stored // what it was made of, but for the two numbers
-	head, middle, tail []byte // its text: head, index, middle, the number of the last request that is forgotten, tail
-	number             sum
+	frame  *frame
+	number sum
+}
+
+// frame is the text without the two numbers, and with what is before it in an object. It never changes.
+type frame struct {
+	head, middle, tail []byte // between them: the index, and the number of the last request that is forgotten
 }
 
 const (
@@ -21,44 +25,53 @@ const (
 	forgottenField = `"forgotten":`
 )
 
-// rested returns the rest of a state. It is made of another state's where all is the same in both but the two numbers.
-func (s *State) rested(like rest) rest {
-	r := s.bare()
-	if like.head == nil || !reflect.DeepEqual(r, like.of) {
-		like = framed(r)
+// rested returns the rest of a state. Where that of another state has the same but for the two numbers, it is made of it.
+func (s *State) rested(was *State, like rest) rest {
+	f := like.frame
+	if f == nil || !s.restsAs(was) {
+		f = s.framed()
 	}
-	room := make([]byte, 0, len(like.head)+len(like.middle)+len(like.tail)+64)
-	b := strconv.AppendUint(append(room, like.head...), s.Index, 10)
-	b = append(b, like.middle...)
+	var room [4096]byte
+	b := strconv.AppendUint(append(room[:0], f.head...), s.Index, 10)
+	b = append(b, f.middle...)
 	if s.Forgotten != 0 { // the text leaves it out else
 		b = strconv.AppendUint(append(b, forgottenField...), s.Forgotten, 10)
 		b = append(b, ',')
 	}
-	like.number = object("state", "", append(b, like.tail...))
-	return like
+	return rest{f, numbered(sha256.Sum256(append(b, f.tail...)))}
 }
 
-// bare is what of a state is in its rest, without the two numbers that are put into its text afterwards.
-func (s *State) bare() stored {
+// restsAs reports whether the rest of a state is that of another but for the two numbers. What is in other memory counts as
+// another: nobody changes what is in a state.
+func (s *State) restsAs(was *State) bool {
+	a, b := &s.secrets, &was.secrets
+	return s.ClusterID == was.ClusterID && s.Level == was.Level && s.Revision == was.Revision && s.Trial == was.Trial && s.Recovery == was.Recovery &&
+		shared(a.CACert, b.CACert) && shared(a.CAKey, b.CAKey) && shared(a.GossipKey, b.GossipKey) &&
+		shared(a.GossipNext, b.GossipNext) && shared(a.GossipFormer, b.GossipFormer) &&
+		a.CANext == b.CANext && shared(a.CAFormer, b.CAFormer) && shared(a.CALinks, b.CALinks)
+}
+
+// shared reports whether two lists are one, in one memory.
+func shared[E any](a, b []E) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return len(a) == len(b) && (a == nil) == (b == nil)
+	}
+	return len(a) == len(b) && &a[0] == &b[0]
+}
+
+// framed finds the places of the two numbers in the text of what is in a state's rest. No string in it can look like them: it
+// has a backslash before each quote.
+func (s *State) framed() *frame {
 	r := stored{State: *s, Secrets: s.secrets}
-	r.Index, r.Forgotten = 0, 0
 	r.Config, r.Verdicts, r.Members, r.Groups, r.Former, r.History, r.Requests = Config{}, nil, nil, nil, nil, nil, nil
 	r.Secrets.Tokens, r.Secrets.VRRPKeys, r.Secrets.VRRPOtherKeys, r.Secrets.Former = nil, nil, nil, nil
-	r.secrets, r.kept, r.only = Secrets{}, nil, nil // in no text
-	return r
-}
-
-// framed finds the places of the two numbers in the text. No string in it can look like them: it has a backslash before
-// each quote.
-func framed(r stored) rest {
-	marked := r
-	marked.Index, marked.Forgotten = math.MaxUint64, math.MaxUint64
+	r.Index, r.Forgotten = math.MaxUint64, math.MaxUint64
 	most := strconv.FormatUint(math.MaxUint64, 10)
-	all := text(marked)
-	before, after, ok := bytes.Cut(all, []byte(indexField+most))
+	before, after, ok := bytes.Cut(text(r), []byte(indexField+most))
 	middle, tail, found := bytes.Cut(after, []byte(forgottenField+most+","))
 	if !ok || !found {
 		panic("fsm: the text of a state has another form")
 	}
-	return rest{of: r, head: append(bytes.Clone(before), indexField...), middle: middle, tail: tail}
+	head := append(beginning(nil, "state", ""), before...)
+	return &frame{head: append(head, indexField...), middle: middle, tail: tail}
 }

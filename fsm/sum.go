@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"reflect"
 	"strconv"
+	"strings"
 )
 
 // LevelSum is the feature level from which on the hash of a state is its sum. The sum itself is kept at every level.
@@ -49,10 +50,15 @@ func (a sum) String() string {
 // object is the number of one object.
 func object(kind, key string, text []byte) sum {
 	var room [512]byte
-	b := append(room[:0], kind...)
-	b = append(append(append(b, 0), key...), 0)
-	digest := sha256.Sum256(append(b, text...))
-	var s sum
+	return numbered(sha256.Sum256(append(beginning(room[:0], kind, key), text...)))
+}
+
+// beginning appends what an object's text comes after.
+func beginning(to []byte, kind, key string) []byte {
+	return append(append(append(append(to, kind...), 0), key...), 0)
+}
+
+func numbered(digest [32]byte) (s sum) {
 	for i := range s {
 		s[i] = binary.LittleEndian.Uint64(digest[8*i:])
 	}
@@ -128,7 +134,14 @@ func ofRequests(was, is []Request) (d sum) {
 }
 
 func (r Request) object() sum {
-	return object("request", strconv.FormatUint(r.Index, 10)+" "+r.ID, text(r))
+	var key, value [128]byte
+	k := append(append(strconv.AppendUint(key[:0], r.Index, 10), ' '), r.ID...)
+	if !plain([]byte(r.ID)) || strings.ContainsAny(r.ID, "<>&") {
+		return object("request", string(k), text(r))
+	}
+	v := append(append(value[:0], `{"id":"`...), r.ID...) // as text writes it
+	v = append(strconv.AppendUint(append(v, `","index":`...), r.Index, 10), '}')
+	return object("request", string(k), v)
 }
 
 func byKey[V any](list []V, key func(V) string) map[string]V {
@@ -222,8 +235,33 @@ func ofVerdict(was, is Verdicts, k ServerKey) (d sum) {
 	return d
 }
 
-func ofService(service string, was, is map[netip.AddrPort]Verdict) sum {
-	return difference(was, is, func(a, b Verdict) bool { return a == b }, func(server netip.AddrPort, v Verdict) sum { return v.object(service, server) })
+// ofService walks through both lists at once: they are sorted.
+func ofService(service string, was, is servers) (d sum) {
+	for len(was) > 0 || len(is) > 0 {
+		order := 0
+		switch {
+		case len(was) == 0:
+			order = 1
+		case len(is) == 0:
+			order = -1
+		default:
+			order = was[0].Server.Compare(is[0].Server)
+		}
+		same := order == 0 && was[0].Verdict == is[0].Verdict
+		if order >= 0 {
+			if !same {
+				d.add(is[0].Verdict.object(service, is[0].Server))
+			}
+			is = is[1:]
+		}
+		if order <= 0 {
+			if !same {
+				d.sub(was[0].Verdict.object(service, was[0].Server))
+			}
+			was = was[1:]
+		}
+	}
+	return d
 }
 
 // object is the number of a verdict. Health is no free text, so the parts cannot run into each other.
@@ -247,10 +285,10 @@ type kept struct {
 
 // whole adds all of a state up.
 func (s *State) whole() kept {
-	k := kept{rest: s.rested(rest{})}
+	k := kept{rest: s.rested(s, rest{})}
 	k.total = between(&Empty, s, nil)
 	k.total.add(k.rest.number)
-	k.total.sub(Empty.rested(rest{}).number) // the sum of no entry is 0
+	k.total.sub(Empty.rested(&Empty, rest{}).number) // the sum of no entry is 0
 	return k
 }
 
@@ -265,7 +303,7 @@ func (s *State) summed() kept {
 // keep makes a state's sum from that of the state before it.
 func (s *State) keep(was *State, only *scope) {
 	before := was.summed()
-	k := kept{before.total, s.rested(before.rest)}
+	k := kept{before.total, s.rested(was, before.rest)}
 	k.total.add(between(was, s, only))
 	k.total.add(k.rest.number)
 	k.total.sub(before.rest.number)
