@@ -153,7 +153,7 @@ func joinedAlready(dataDir string, t token, progress func(string)) error {
 }
 
 // joining is a join under way. Its directory keeps ID and key, so that to ask again is to ask as
-// the same.
+// the same. It is on disk, name and all, before anybody is asked.
 type joining struct {
 	cfg Config
 	dir string
@@ -168,7 +168,7 @@ func beginJoin(cfg Config) (*joining, error) {
 	}
 	j := &joining{cfg: cfg, dir: dir}
 	if j.resume() {
-		return j, nil
+		return j, durable.SyncDir(cfg.DataDir)
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, fmt.Errorf("remove what a join before has left: %w", err)
@@ -185,7 +185,7 @@ func beginJoin(cfg Config) (*joining, error) {
 		return nil, err
 	}
 	j.id, j.key = identity{Name: cfg.Name, ID: id}, key
-	return j, errors.Join(durable.Write(filepath.Join(dir, keyFile), text, 0o600), j.id.write(dir))
+	return j, errors.Join(durable.Write(filepath.Join(dir, keyFile), text, 0o600), j.id.write(dir), durable.SyncDir(cfg.DataDir))
 }
 
 // resume takes up a join that was begun under the same name.
