@@ -420,6 +420,7 @@ func hears(state *fsm.State, g keeper.GroupStatus) string {
 func describeGroup(g keeper.GroupStatus) groupReport {
 	r := groupReport{State: g.State, Epoch: g.Epoch, Priority: g.Priority, Since: g.Since, Reason: g.Reason}
 	for _, router := range g.Routers {
+		r.Keeps = r.Keeps || router.Present && g.State == "backup"
 		if router.Heard != nil && !router.Silent && g.State == "backup" {
 			r.Heard, r.Member = router.Heard.Source.String(), router.Heard.Member
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -140,7 +141,7 @@ func TestAJoinThatIsCutOffAtAnyStepIsRunAgain(t *testing.T) {
 func TestTheWalkFindsAJoinThatIsAcknowledgedTooEarly(t *testing.T) {
 	t.Parallel()
 	h := newHosts(t)
-	w := walk{scenario: "join", prepare: h.invite, after: h.goesOn, lie: func(s fileStep) bool { return strings.Contains(s.path, keyFile) }}
+	w := walk{scenario: "join", prepare: h.invite, after: h.goesOn, lie: func(s fileStep) bool { return strings.Contains(s.path, pki.KeyFile) }}
 	s, cords := w.begin(t, 0) // to its end, and then the power is cut
 	defer s.disk.close()
 	if done, err := s.run(cords); !done {

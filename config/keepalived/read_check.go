@@ -26,6 +26,7 @@ type checker struct {
 	dynamic bool
 	user    string
 	hosts   int // of an SMTP_CHECK
+	alpha   bool
 }
 
 // page is a url of an HTTP check.
@@ -62,6 +63,7 @@ func readCheck(h *host, r *realServer, s *Statement) {
 	}
 	walk(h, s, h.tables.check, c)
 	r.checks = append(r.checks, c)
+	r.alpha = r.alpha || c.alpha
 }
 
 func checkKeywords() []keyword[checker] {
@@ -72,7 +74,7 @@ func checkKeywords() []keyword[checker] {
 		}},
 		{"connect_ip", Dropped, "the server itself is probed", readProbed},
 		{"bindto bind_port bind_if fwmark", Dropped, "probes come from the address that the kernel chooses", nil},
-		{"alpha", Carried, "always: a new server gets traffic after its first passed check", nil},
+		{"alpha", Carried, alphaText, func(h *host, c *checker, s *Statement) { c.alpha = h.flag(inCheck, s) }},
 		{"log_all_failures", Dropped, "what a check says is in `quorate explain`", nil},
 		{"url", Carried, "`path`, in a check for each", func(h *host, c *checker, s *Statement) {
 			p := &page{Place: s.Place, path: "/"}

@@ -7,8 +7,9 @@
 // A scenario is drawn from its seed: two to five directors and maybe a witness, one router or a pair that moves
 // as one, adverts each second or ten times that, the cluster's traffic on a wire of its own or on a segment.
 // Nothing happens for a while, then three to eight things go wrong within a minute or two, then all heals, and it
-// must settle and stay so. In each sixteenth the owner is cut off besides, and comes back with a log of before. [Run] plays it; the same seed gives the same trace to the byte. A failing seed is
-// replayed by
+// must settle and stay so. In each sixteenth the owner is cut off besides, and comes back with a log of before; in another
+// sixteenth the cluster port of one is shut besides, to all others or to one, while what it opens itself passes. [Run] plays
+// it; the same seed gives the same trace to the byte. A failing seed is replayed by
 //
 //	make sim SEED=17
 //
@@ -51,7 +52,7 @@
 //     longer than a second, while exactly one other has, which is Active and could know of it: it has reached the
 //     client since it owns, and was told lately that the one before owns, or a member that it looks for on the
 //     segment came into its reach with it, or the cluster port of one that is not there, while its control ran and had
-//     been on time.
+//     been on time. It counts from when its keeper runs: nobody else announces.
 //  9. It settles. Twenty seconds after the last fault each group has one owner, the same on the wire and in every
 //     member's log, and from then on nothing moves.
 //  10. One comes first. Of two on which nothing was wrong, which hear each other, and whose timers ran by the same
