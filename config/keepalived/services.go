@@ -243,6 +243,9 @@ func (m *model) server(v *virtualServer, s *fsm.Service, r *realServer, ipv6 boo
 		n.Differs(r.Place, word, "its port is left out: a service by mark, or on every port, keeps the client's")
 		port = 0
 	case own != 0 && port == 0:
+		if r.sorry && forward == fsm.NAT {
+			n.Differs(r.Place, word, "its port is the service's; without one keepalived sends to port 0")
+		}
 		port = own
 	case own != 0 && forward != fsm.NAT && port != own:
 		n.Differs(r.Place, word, "its port is the service's, which keepalived makes it too: only NAT changes ports")
@@ -259,6 +262,9 @@ func (m *model) persistence(v *virtualServer, s *fsm.Service) {
 	if v.mask != "" {
 		if bits, ok := maskBits(v.mask, s.Address.Addr().Is6() || s.IPv6); ok {
 			mask = bits
+			if v.list != "" {
+				n.Differs(v.maskAt, inService+" persistence_granularity", "`persistence_mask`, which counts: keepalived forgets it in the services of a group")
+			}
 		} else {
 			n.Dropped(v.maskAt, inService+" persistence_granularity", "%s is no mask of a prefix", v.mask)
 		}

@@ -15,4 +15,5 @@ service "http" {
 
   server "198.51.100.1:80" { weight = 1 }
   server "198.51.100.2:80" { weight = 1 }
+  fallback "198.51.100.9:80" {}
 }
