@@ -239,6 +239,9 @@ func (m *model) server(v *virtualServer, s *fsm.Service, r *realServer, ipv6 boo
 		forward = s.Forward
 	}
 	switch own := s.Address.Port(); {
+	case own == 0 && port != 0 && forward == fsm.NAT && v.list == "":
+		n.Dropped(r.Place, word, "port %d: a service by mark, or on every port, has servers without one, which get what the client sent to its port", port)
+		port = 0
 	case own == 0 && port != 0:
 		n.Differs(r.Place, word, "its port is left out: a service by mark, or on every port, keeps the client's")
 		port = 0
