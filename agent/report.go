@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/checks"
-	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -52,7 +52,7 @@ type report struct {
 	Joining      bool                                 `json:"joining,omitempty"`    // it has no vote yet
 	Leaving      bool                                 `json:"leaving,omitempty"`
 	Stopped      bool                                 `json:"stopped,omitempty"`    // its agent ends; this is the last report
-	Certificate  cluster.Certificate                  `json:"certificate,omitzero"` // by which the others know it
+	Certificate  pki.Certificate                      `json:"certificate,omitzero"` // by which the others know it
 	Links        []string                             `json:"links"`                // its interfaces, as the kernel calls them
 	Names        map[string]string                    `json:"names,omitempty"`      // what its agent file calls them
 	Groups       map[string]groupReport               `json:"groups"`
