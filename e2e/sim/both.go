@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"time"
 
 	"github.com/quorate/quorate/director/ownership"
 )
@@ -80,7 +81,15 @@ func (x *watch) tookLast(h *host) since {
 
 // within reports whether a host's machine answers another on each segment of the group.
 func (w *world) within(h, o *host) bool {
-	return !slices.ContainsFunc(w.routers, func(r *router) bool { return !w.answers(r.on, h.index, o.index) })
+	return !slices.ContainsFunc(w.routers, func(r *router) bool { return !w.answers(r.on, h.index, o.index) || w.tooSlow(r, h, o) })
+}
+
+// tooSlow reports whether a segment answers when a Backup's first survey is over: it lasts for half an interval, since the
+// timer waits for nobody.
+func (w *world) tooSlow(r *router, h, o *host) bool {
+	const packets = time.Millisecond
+	wire := &w.wires[r.on]
+	return wire.delay[h.index][o.index]+wire.delay[o.index][h.index]+packets >= w.intervalOf(w.newest(), r.group)/2
 }
 
 // advert is told of each advert that comes from one host to another.

@@ -26,7 +26,7 @@
 //     silent altogether, keeper and control, and the other's host is well; where that one's adverts did not pass on
 //     every segment until it fell silent, or it fell silent between two of them and the other, to which the log
 //     wanted the group to move, took over before the next was missed, half an interval after it is due, or its
-//     machine did not answer on every segment when the other took over, which was rightly done for the dark one, or
+//     machine did not answer on every segment when the other took over, or not within half an interval, which was rightly done for the dark one, or
 //     the other's control had just been started and had asked nobody yet, or it fell silent before its kernel had done what
 //     it was asked to when it gave the address up, or both had owned it already when it fell silent, since neither was
 //     heard, the lifetime of its addresses is added: nobody can know how much of it is left. Delays of the cluster's
