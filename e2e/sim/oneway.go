@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/director/placement"
@@ -21,11 +22,11 @@ func (w *world) shuts(h *host, to []*host) fault {
 			w.touch()
 		}
 	}
-	name := fmt.Sprintf("the cluster port of %s is shut to", h.name)
+	var names []string
 	for _, o := range to {
-		name += " " + o.name
+		names = append(names, o.name)
 	}
-	return fault{name, change(1), change(-1)}
+	return fault{fmt.Sprintf("the cluster port of %s is shut to %s", h.name, strings.Join(names, " ")), change(1), change(-1)}
 }
 
 // others are all hosts but one.
