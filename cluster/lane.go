@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/quorate/quorate/cluster/port"
 )
 
 // lanePath is where a member opens a lane.
@@ -94,10 +96,10 @@ func (n *Node) laneTo(ctx context.Context, leader string) (*lane, error) {
 	if l, err := n.lanes.open(leader); l != nil || err != nil {
 		return l, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, dialLimit)
+	ctx, cancel := context.WithTimeout(ctx, port.DialLimit)
 	defer cancel()
 	conn, err := n.Stream(ctx, leader, lanePath)
-	var dial *dialError
+	var dial *port.DialError
 	switch {
 	case errors.As(err, &dial):
 		return nil, fmt.Errorf("ask %s: %w", leader, dial)
@@ -255,7 +257,7 @@ func parseAnswer(said []byte) laneAnswer {
 
 // serveLane appends what comes on a member's lane.
 func (n *Node) serveLane(w http.ResponseWriter, r *http.Request) {
-	conn, err := TakeStream(w, r)
+	conn, err := port.TakeStream(w, r)
 	if err != nil {
 		return // the member was told
 	}

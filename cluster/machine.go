@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -181,7 +182,7 @@ func (m *machine) hashAt(index uint64) (string, bool) {
 
 // replace puts the state of another machine into the place of this one's, and applies first what is in the log
 // between the two. Nothing is applied meanwhile.
-func (m *machine) replace(by *machine, s *store, text string) error {
+func (m *machine) replace(by *machine, s *logstore.Store, text string) error {
 	m.applying.Lock()
 	defer m.applying.Unlock()
 	prev := m.state.Load()

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/raft"
 	"golang.org/x/sys/unix"
 
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -80,7 +81,7 @@ func (n *Node) agree(ctx context.Context, c fsm.Command) (uint64, error) {
 		}
 		index, err := n.ask(ctx, entry)
 		request, named := c.(fsm.Once)
-		var dial *dialError
+		var dial *port.DialError
 		switch {
 		case errors.Is(err, ErrUncertain) && named && n.life.Err() == nil:
 			uncertain, again.ctx, again.stubborn = err, ctx, true // the next leader will know
@@ -290,7 +291,7 @@ func callBy(ctx context.Context, client *http.Client, base, name, method, path s
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		var dial *dialError
+		var dial *port.DialError
 		if errors.As(err, &dial) {
 			return fmt.Errorf("ask %s: %w", name, dial)
 		}

@@ -50,6 +50,9 @@ func parseFiles(files []File, l limits) (fsm.Config, Problems) {
 	if !broken { // else much of the file is missing, and would be said to be
 		found = validate(c)
 	}
+	if slices.ContainsFunc(decoders, func(d *decoder) bool { return d.lacks }) {
+		found = slices.DeleteFunc(found, func(f finding) bool { return f.elsewhere }) // which may be there
+	}
 	problems := all.problems(found)
 	if problems.Err() != nil {
 		return fsm.Config{}, all.problems(sure(found, problems.Errors()))

@@ -20,6 +20,7 @@ type decoder struct {
 	src    []byte
 	json   bool
 	broken bool // the syntax is wrong, so that parts may be missing
+	lacks  bool // blocks of the top level are missing
 
 	natives map[int]hclsyntax.Expression // of JSON's expressions, by where they begin
 }

@@ -84,14 +84,14 @@ func (n *node) repeat(s *schema, b *hcl.Block, attr, label *hcl.Attribute) hcl.B
 	m := &node{decoder: n.decoder, place: place{what: what, at: b.DefRange.Start, path: n.path}, ctx: n.ctx, each: n.each}
 	all, ok := m.eval(attr.Expr, "", forEach)
 	if !ok {
-		n.broken = true // much is missing, and would be said to be
+		n.lacking()
 		return nil
 	}
 	t := all.Type()
 	switch {
 	case all.IsNull() || !(t.IsTupleType() || t.IsListType() || t.IsSetType() || t.IsMapType() || t.IsObjectType()):
 		m.report("", attr.Expr.StartRange().Start, `a list, as in ["a", "b"], or a map, as in { a = 80, b = 443 }`, "%s: for_each must be a list or a map, not %s", what, describe(all))
-		n.broken = true
+		n.lacking()
 		return nil
 	}
 	var blocks hcl.Blocks
@@ -111,6 +111,15 @@ func (n *node) repeat(s *schema, b *hcl.Block, attr, label *hcl.Attribute) hcl.B
 		}
 	}
 	return blocks
+}
+
+// lacking notes that blocks are missing, and would be said to be: whole ones of the top level, or parts of one.
+func (n *node) lacking() {
+	if n.path == "" {
+		n.lacks = true
+	} else {
+		n.broken = true
+	}
 }
 
 // afford counts the blocks that for_each makes, what is in them included; it returns false, and says why, if

@@ -50,6 +50,37 @@ func TestMistakesInWhatIsComputedHaveTheirPlaceAndElement(t *testing.T) {
 	}
 }
 
+func TestABlockThatCannotBeRepeatedHidesNoOtherMistake(t *testing.T) {
+	_, problems := ParseCluster("c.hcl", []byte(`router "a" {
+  for_each  = 7
+  vrid      = each.value
+  interface = "wan"
+  addresses = ["192.0.2.1/24"]
+}
+sync_group "g" { routers = ["a-1", "b"] }
+router "b" {
+  vrid      = 51
+  interface = "wan"
+  addresses = ["192.0.2.0/24"]
+}
+router "c" {
+  vrid      = 51
+  interface = "wan"
+  addresses = ["192.0.2.3/24"]
+  require "uplink" {}
+}
+`))
+	want := []string{"c.hcl:2:15: error: router \"a\": for_each must be a list or a map", "c.hcl:11:17: error: router \"b\": 192.0.2.0/24 is the network's address", "c.hcl:14:15: error: router \"c\": vrid 51 is used by"}
+	for i, p := range problems {
+		if i >= len(want) || !strings.HasPrefix(p.String(), want[i]) {
+			t.Errorf("problem %d: %s", i, p)
+		}
+	}
+	if len(problems) < len(want) {
+		t.Errorf("%d problems: %v", len(problems), problems)
+	}
+}
+
 func TestLocalsOfOneFileServeTheOthers(t *testing.T) {
 	c, problems := ParseFiles([]File{
 		{"a.json", []byte(`{"locals": {"vip": "${local.net}.1"}}`)},

@@ -142,7 +142,7 @@ func (e *InvalidError) Error() string { return strings.TrimSuffix(e.Problems.Str
 type finding struct {
 	Problem
 	see       string
-	elsewhere bool   // it is about what other parts of the model do not have
+	elsewhere bool   // it is about what other parts of the model do not have, or are not
 	sort      string // the same for findings that differ in names and numbers only
 }
 

@@ -89,6 +89,12 @@ func (o object) lacks(field, hint, format string, args ...any) {
 	o.findings[len(o.findings)-1].elsewhere = true
 }
 
+// missing adds an error about something that no other part of the model is.
+func (o object) missing(field, hint, format string, args ...any) {
+	o.wrong(field, hint, format, args...)
+	o.findings[len(o.findings)-1].elsewhere = true
+}
+
 // doubt adds a warning.
 func (o object) doubt(field, hint, format string, args ...any) {
 	o.wrong(field, hint, format, args...)

@@ -28,7 +28,7 @@ func (v *validator) syncGroups(c fsm.Config) {
 				if len(routers) > 0 {
 					hint = v.suggest(r, routers)
 				}
-				o.wrong(field, hint, "there is no router %q", r)
+				o.missing(field, hint, "there is no router %q", r)
 				continue
 			}
 			if other, ok := member[r]; ok {

@@ -132,7 +132,7 @@ func (o object) needs(n fsm.Needs, tracks map[string]fsm.Track) {
 			if len(names) > 0 {
 				hint = o.suggest(u.Track, names)
 			}
-			child.wrong("", hint, "there is no track %q", u.Track)
+			child.missing("", hint, "there is no track %q", u.Track)
 		}
 		switch {
 		case u.Require && u.Score != 0:

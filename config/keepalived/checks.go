@@ -83,7 +83,8 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 		}
 		one.Timeout = min(max(10*time.Millisecond, one.Timeout), one.Interval)
 		if p.timeout > one.Interval {
-			m.host.notes.Differs(c.Place, in(c.word, "connect_timeout"), "`timeout` is the interval, %s, and not %s", one.Interval, p.timeout)
+			limit := map[bool]string{false: "connect_timeout", true: "misc_timeout"}[c.kind == fsm.CheckScript]
+			m.host.notes.Differs(c.Place, in(c.word, limit), "`timeout` is the interval, %s, and not %s", one.Interval, p.timeout)
 		}
 		if c.kind != fsm.CheckScript {
 			one.Port = c.port

@@ -141,9 +141,13 @@ func (p *pair) logical() {
 		}
 		text := fmt.Sprintf("`interface = %q`, and what that is in each agent file", name)
 		for k, h := range hosts {
-			if have := h.links[values[k]]; have != "" && have != name {
+			have := h.links[values[k]]
+			if have != "" && have != name {
 				text = "the first host's counts: the same interface of one is two of the other"
 				break
+			}
+			if have == name { // which was told where it was first seen
+				continue
 			}
 			h.links[values[k]] = name
 			text += fmt.Sprintf("; on %s `interfaces { %s = %q }`", h.name, name, values[k])

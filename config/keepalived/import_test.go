@@ -55,6 +55,9 @@ func TestImportOfEveryKindOfConstruct(t *testing.T) {
 		"services": {{"testdata/services.conf", ""}},
 		"vrrp":     {{"testdata/vrrp.conf", ""}},
 		"mistakes": {{"testdata/mistakes.conf", ""}},
+		"usual":    {{"testdata/usual.conf", ""}},
+		"lost":     {{"testdata/lost.conf", "low"}},
+		"crossed":  {{"testdata/crossed/a.conf", ""}, {"testdata/crossed/b.conf", ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := Import(disk, inputs)

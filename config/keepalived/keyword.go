@@ -74,13 +74,37 @@ func walk[T any](h *host, parent *Statement, table map[string]*keyword[T], t *T)
 		if k.read != nil {
 			k.read(h, t, s)
 		}
-		if !s.told {
+		switch {
+		case s.told:
+		case k.fate != Carried && s.usual():
+			h.notes.Add(Carried, s.Place, in(block, s.Word), "it is so anyway")
+		default:
 			h.notes.Add(k.fate, s.Place, in(block, s.Word), k.text)
 		}
 		if !s.entered {
 			h.inner(block, s)
 		}
 	}
+}
+
+// usual are the values of keywords, that are not carried over otherwise, which say what quorate does anyway.
+var usual = map[string][]string{
+	"down_timer_adverts": {"3"}, "vrrp_down_timer_adverts": {"3"},
+	"vrrp_mcast_group4": {"224.0.0.18"}, "vrrp_mcast_group6": {"ff02::12", "ff02:0:0:0:0:0:0:12"}, "mcast_dst_ip": {"224.0.0.18", "ff02::12"},
+	"unicast_ttl": {"255"}, "hysteresis": {"0"}, "http_protocol": {"1.1"},
+}
+
+// usual reports whether a statement that is not carried over, or with a difference, says what quorate does anyway: it
+// switches off what there is not, or has the one value that there is.
+func (s *Statement) usual() bool {
+	if len(s.Args) != 1 || len(s.Block) > 0 {
+		return false
+	}
+	switch strings.ToLower(s.Args[0]) {
+	case "off", "false", "no":
+		return true
+	}
+	return slices.Contains(usual[s.Word], strings.ToLower(s.Args[0]))
 }
 
 // inner tells of the keywords in a block that is not read.

@@ -26,6 +26,7 @@ type checker struct {
 	dynamic bool
 	user    string
 	hosts   int // of an SMTP_CHECK
+	alpha   bool
 }
 
 // page is a url of an HTTP check.
@@ -47,6 +48,9 @@ const inCheck = "checker"
 
 func readCheck(h *host, r *realServer, s *Statement) {
 	c := &checker{Place: s.Place, kind: checkKinds[s.Word], word: s.Word, server: r.address.Addr(), probing: unsaid()}
+	if !s.Open {
+		h.notes.Differs(s.Place, in(inServer, s.Word), "it has no { }: keepalived takes the next } for its end, and reads what comes behind as other than it looks")
+	}
 	if c.kind == "" {
 		h.tell(Dropped, inServer, s, "%s", h.tables.server[s.Word].text)
 		s.entered = true
@@ -62,6 +66,7 @@ func readCheck(h *host, r *realServer, s *Statement) {
 	}
 	walk(h, s, h.tables.check, c)
 	r.checks = append(r.checks, c)
+	r.alpha = r.alpha || c.alpha
 }
 
 func checkKeywords() []keyword[checker] {
@@ -72,7 +77,7 @@ func checkKeywords() []keyword[checker] {
 		}},
 		{"connect_ip", Dropped, "the server itself is probed", readProbed},
 		{"bindto bind_port bind_if fwmark", Dropped, "probes come from the address that the kernel chooses", nil},
-		{"alpha", Carried, "always: a new server gets traffic after its first passed check", nil},
+		{"alpha", Carried, alphaText, func(h *host, c *checker, s *Statement) { c.alpha = h.flag(inCheck, s) }},
 		{"log_all_failures", Dropped, "what a check says is in `quorate explain`", nil},
 		{"url", Carried, "`path`, in a check for each", func(h *host, c *checker, s *Statement) {
 			p := &page{Place: s.Place, path: "/"}

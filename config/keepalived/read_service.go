@@ -61,6 +61,7 @@ type virtualServer struct {
 	servers    []*realServer
 	sorry      *realServer
 	sorryBy    fsm.Forward
+	alpha      bool
 }
 
 // realServer is a real_server or a sorry_server.
@@ -74,6 +75,8 @@ type realServer struct {
 	probing probing
 	checks  []*checker
 	other   string // a tunnel that is not IPIP
+	sorry   bool
+	alpha   bool // said by it or by one of its checks
 }
 
 // serverGroup is a virtual_server_group.
@@ -83,6 +86,8 @@ type serverGroup struct {
 }
 
 const inService = "virtual_server"
+
+const alphaText = "always: a new server gets traffic after its first passed check"
 
 func readServerGroup(h *host, _ *host, s *Statement) {
 	g := &serverGroup{Place: s.Place, entries: s.Block}
@@ -192,7 +197,7 @@ func serviceKeywords() []keyword[virtualServer] {
 		{"virtualhost", Carried, "`host` of its checks", func(_ *host, v *virtualServer, s *Statement) { v.host = s.Arg(0) }},
 		{"snmp_name", Carried, "the name of the service", func(_ *host, v *virtualServer, s *Statement) { v.name = s.Arg(0) }},
 		{"ip_family", Carried, "`family`", func(_ *host, v *virtualServer, s *Statement) { v.ipv6 = s.Arg(0) == "inet6" }},
-		{"alpha", Carried, "always: a new server gets traffic after its first passed check", nil},
+		{"alpha", Carried, alphaText, func(h *host, v *virtualServer, s *Statement) { v.alpha = h.flag(inService, s) }},
 		{"omega", Dropped, "nothing happens to services when an agent stops", nil},
 		{"quorum", Dropped, "a `fallback` serves while no server is up", func(h *host, v *virtualServer, s *Statement) {
 			if n, ok := h.number(inService, s, 1, 1<<31-1); ok && n == 1 {
@@ -296,7 +301,7 @@ func serverKeywords() []keyword[realServer] {
 		{"PING_CHECK", Dropped, "there is no such check; a `check \"script\"` can run ping", check},
 		{"FILE_CHECK", Dropped, "there is no such check; a `check \"script\"` can read a file", check},
 		{"BFD_CHECK", Dropped, noBFD, check},
-		{"alpha", Carried, "always: a new server gets traffic after its first passed check", nil},
+		{"alpha", Carried, alphaText, func(h *host, r *realServer, s *Statement) { r.alpha = r.alpha || h.flag(inServer, s) }},
 		{"uthreshold lthreshold", Dropped, "servers have no limits of connections", nil},
 		{"notify_up notify_down", Dropped, "hooks follow groups, not servers; `quorate events -o json` has what happened", nil},
 		{"smtp_alert snmp_name log_all_failures", Dropped, "neither mail nor SNMP: `quorate explain` and `quorate events` have what checks say", nil},

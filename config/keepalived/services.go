@@ -178,8 +178,10 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 		}
 	}
 	if v.sorry != nil {
-		if f, ok := m.server(v, &s, v.sorry, ipv6); ok {
-			f.Weight, f.Inhibit, f.Forward = 1, false, different(v.sorryBy, s.Forward)
+		sorry := *v.sorry
+		sorry.forward, sorry.sorry = v.sorryBy, true
+		if f, ok := m.server(v, &s, &sorry, ipv6); ok {
+			f.Weight, f.Inhibit = 1, false
 			s.Fallback = &f
 		}
 	}
@@ -189,6 +191,9 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 	}
 	m.serves[v.Place] = true
 	s.Checks = m.checks(v, s, real)
+	if len(s.Checks) > 0 && !v.alpha && !slices.ContainsFunc(real, func(r *realServer) bool { return r.alpha }) {
+		n.Differs(v.Place, inService, "its servers get traffic after their first passed check, as with `alpha`, which it does not say")
+	}
 	if len(s.Checks) == 0 && slices.ContainsFunc(real, func(r *realServer) bool { return len(r.checks) > 0 }) {
 		n.Dropped(v.Place, inService, "none of its checks can be carried over: without one its servers count as up always")
 	}
@@ -205,13 +210,16 @@ func different(own, service fsm.Forward) fsm.Forward {
 
 // server makes a real server.
 func (m *model) server(v *virtualServer, s *fsm.Service, r *realServer, ipv6 bool) (fsm.Server, bool) {
-	n := m.host.notes
+	n, word := m.host.notes, inServer
+	if r.sorry {
+		word = in(inService, "sorry_server")
+	}
 	weight := r.weight
 	if weight < 0 {
 		weight = v.weight
 	}
 	if weight > 65535 {
-		n.Differs(r.Place, inServer+" weight", "%d: it goes to 65535", weight)
+		n.Differs(r.Place, word+" weight", "%d: it goes to 65535", weight)
 		weight = 65535
 	}
 	server := fsm.Server{Weight: uint32(weight), Forward: different(r.forward, s.Forward), Inhibit: v.inhibit}
@@ -220,10 +228,10 @@ func (m *model) server(v *virtualServer, s *fsm.Service, r *realServer, ipv6 boo
 	}
 	switch {
 	case r.other != "":
-		n.Dropped(r.Place, inServer+" lvs_method", "%s: there are IPIP tunnels alone", r.other)
+		n.Dropped(r.Place, word+" lvs_method", "%s: there are IPIP tunnels alone", r.other)
 		return server, false
 	case r.address.Addr().Is6() != ipv6:
-		n.Dropped(r.Place, inServer, "%s is not of the service's address family; connections of such servers cannot be synchronised", r.address.Addr())
+		n.Dropped(r.Place, word, "%s is not of the service's address family; connections of such servers cannot be synchronised", r.address.Addr())
 		return server, false
 	}
 	port, forward := r.address.Port(), r.forward
@@ -231,13 +239,19 @@ func (m *model) server(v *virtualServer, s *fsm.Service, r *realServer, ipv6 boo
 		forward = s.Forward
 	}
 	switch own := s.Address.Port(); {
+	case own == 0 && port != 0 && forward == fsm.NAT && v.list == "":
+		n.Dropped(r.Place, word, "port %d: a service by mark, or on every port, has servers without one, which get what the client sent to its port", port)
+		port = 0
 	case own == 0 && port != 0:
-		n.Differs(r.Place, inServer, "its port is left out: a service by mark, or on every port, keeps the client's")
+		n.Differs(r.Place, word, "its port is left out: a service by mark, or on every port, keeps the client's")
 		port = 0
 	case own != 0 && port == 0:
+		if r.sorry && forward == fsm.NAT {
+			n.Differs(r.Place, word, "its port is the service's; without one keepalived sends to port 0")
+		}
 		port = own
 	case own != 0 && forward != fsm.NAT && port != own:
-		n.Differs(r.Place, inServer, "its port is the service's, which keepalived makes it too: only NAT changes ports")
+		n.Differs(r.Place, word, "its port is the service's, which keepalived makes it too: only NAT changes ports")
 		port = own
 	}
 	server.Address = netip.AddrPortFrom(r.address.Addr(), port)
@@ -251,6 +265,9 @@ func (m *model) persistence(v *virtualServer, s *fsm.Service) {
 	if v.mask != "" {
 		if bits, ok := maskBits(v.mask, s.Address.Addr().Is6() || s.IPv6); ok {
 			mask = bits
+			if v.list != "" {
+				n.Differs(v.maskAt, inService+" persistence_granularity", "`persistence_mask`, which counts: keepalived forgets it in the services of a group")
+			}
 		} else {
 			n.Dropped(v.maskAt, inService+" persistence_granularity", "%s is no mask of a prefix", v.mask)
 		}

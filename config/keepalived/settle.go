@@ -13,6 +13,9 @@ const notWith = "it goes with the block that it is in"
 // blockKinds are what a block of keepalived's may be told of as: blocks of a cluster file.
 var blockKinds = []string{string(config.KindRouter), string(config.KindSyncGroup), string(config.KindTrack), string(config.KindService)}
 
+// things are the blocks in blocks, beside checks, that are carried over or not by themselves.
+var things = []string{"real_server", "authentication", "auth_hmac"}
+
 // settling finds the blocks that are not carried over.
 type settling struct {
 	kept  map[Place]bool     // blocks of which something is in the cluster file
@@ -48,7 +51,7 @@ func (s *settling) look(block string, one *Statement) {
 		return
 	}
 	for _, inner := range one.Block {
-		if inner.Word == "real_server" { // of all that is in blocks, these alone are things of their own
+		if slices.Contains(things, inner.Word) || checkKinds[inner.Word] != "" {
 			s.look(one.Word, inner)
 		}
 	}

@@ -111,6 +111,20 @@ func (c *cluster) upgrade() Upgrade {
 	}}
 }
 
+func TestWhoDoesNotAnswerIsNotSaidToRunTheVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		for i := range c.st.Directors {
+			c.st.Directors[i].Version = "2"
+		}
+		c.director("d2").State = "unreachable"
+		err := c.upgrade().Run(t.Context())
+		if want := "stopped: what d2 runs is not known, as it does not answer; all others run version 2"; err == nil || err.Error() != want || len(c.did) > 0 {
+			t.Errorf("%v %q, want %s", err, c.did, want)
+		}
+	})
+}
+
 func TestOneDirectorAfterAnotherIsTakenOutAndLetInAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := three(t)

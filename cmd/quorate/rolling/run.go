@@ -51,6 +51,9 @@ func (u Upgrade) Run(ctx context.Context) error {
 			d, found = next(st, u.Version)
 		}
 		u.Continue = false // whoever else drains from now on was not taken out by this
+		if silent := unheard(st); !found && len(silent) > 0 {
+			return fmt.Errorf("stopped: what %s runs is not known, as it does not answer; all others run version %s", strings.Join(silent, " and "), u.Version)
+		}
 		if !found {
 			u.Say("every member runs version " + u.Version)
 			return nil
@@ -83,6 +86,17 @@ func drained(st api.Status) (api.DirectorStatus, bool) {
 		}
 	}
 	return api.DirectorStatus{}, false
+}
+
+// unheard are the members that do not answer: their version is the one that they said last.
+func unheard(st api.Status) []string {
+	var names []string
+	for _, d := range st.Directors {
+		if d.State == "unreachable" {
+			names = append(names, d.Name)
+		}
+	}
+	return names
 }
 
 // next chooses who is taken out: of those that run another version the one that owns least, and the leader after

@@ -1,0 +1,107 @@
+package port
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/cluster/pki"
+)
+
+// streamProtocol is what a connection is made into by an HTTP upgrade (RFC 9110, section 7.8).
+const streamProtocol = "quorate-stream"
+
+// streamDead is how long a stream's bytes may go unacknowledged before it is given up: after an outage, a new
+// connection is there long before the kernel would try the old one again.
+const streamDead = time.Second
+
+// Stream opens a stream to a member, by its ID: a connection that is its own, proves both sides to each other, and is handed
+// to what is served there at path, see [TakeStream]. It is the caller's to close, and the deadline of ctx ends with the
+// opening.
+func (d *Dialer) Stream(ctx context.Context, addr netip.AddrPort, id, path string) (net.Conn, error) {
+	conn, err := d.dial(ctx, addr, id, ALPNHTTP)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) }) // an upgrade that hangs
+	err = upgrade(conn.Conn, pki.Hostname(id), path)
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return conn, nil
+}
+
+// upgrade makes a connection that speaks HTTP into a stream.
+func upgrade(conn *tls.Conn, host, path string) error {
+	req, err := http.NewRequest(http.MethodPost, "https://"+host+path, nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Connection", "Upgrade")
+	req.Header.Set("Upgrade", streamProtocol)
+	if err := req.Write(conn); err != nil {
+		return err
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		return fmt.Errorf("it answers %s", resp.Status)
+	}
+	return giveUpAfter(conn, streamDead)
+}
+
+// giveUpAfter has the kernel end a connection whose bytes are not acknowledged for so long.
+func giveUpAfter(conn *tls.Conn, d time.Duration) error {
+	tcp, ok := conn.NetConn().(*net.TCPConn)
+	if !ok {
+		return fmt.Errorf("%T is no TCP connection", conn.NetConn())
+	}
+	raw, err := tcp.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	err = raw.Control(func(fd uintptr) {
+		set = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d/time.Millisecond))
+	})
+	return errors.Join(err, set)
+}
+
+// TakeStream makes a request for a stream into one, for a handler. The stream ends when the port does, or when the
+// membership of who has opened it ends.
+func TakeStream(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
+	if r.Header.Get("Upgrade") != streamProtocol {
+		http.Error(w, "not a request for a stream", http.StatusUpgradeRequired)
+		return nil, errors.New("not a request for a stream")
+	}
+	taken, buffered, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, fmt.Errorf("take a stream over: %w", err)
+	}
+	if c, ok := taken.(*Conn); ok {
+		c.stream.Store(true)
+	}
+	_ = taken.SetWriteDeadline(time.Now().Add(HandshakeLimit)) // fails if writing does
+	_, err = taken.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + streamProtocol + "\r\n\r\n"))
+	if err == nil && buffered.Reader.Buffered() > 0 {
+		err = errors.New("bytes came before the answer")
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("take a stream over: %w", err), taken.Close())
+	}
+	return taken, taken.SetWriteDeadline(time.Time{})
+}
