@@ -65,18 +65,18 @@ func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.P
 	state := s.node.State()
 	wanted := cfg
 	cfg, problems := complete(state, wanted)
-	changes := config.Diff(state.Config, cfg)
-	if len(changes) == 0 {
+	change := config.Delta(state.Config, cfg)
+	if change.Empty() {
 		var err error
 		if state, err = s.latest(ctx); err != nil {
 			return api.Plan{}, err
 		}
 		cfg, problems = complete(state, wanted)
-		changes = config.Diff(state.Config, cfg)
+		change = config.Delta(state.Config, cfg)
 	}
 	plan := api.Plan{
 		Base:     state.Revision,
-		Changes:  changes,
+		Changes:  config.Diff(change.Part(state.Config), change.Part(cfg)),              // what is in no part is in no difference
 		Problems: append(append(config.Problems{}, problems...), s.fits(state, cfg)...), // [] in JSON, not null,
 		Kernel:   map[string][]string{},
 	}
@@ -85,7 +85,7 @@ func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.P
 			Text: onTrial(state)[0], Hint: fmt.Sprintf("until then nothing else is applied; `quorate rollback %d` takes it back now", state.Revision-1),
 		})
 	}
-	err := s.planEverywhere(ctx, cfg, &plan)
+	err := s.planEverywhere(ctx, change, &plan)
 	return plan, err
 }
 
@@ -201,8 +201,12 @@ func (s *session) mayRun(ctx context.Context, have fsm.Config, d fsm.Delta) erro
 	if callerIn(ctx, s.cfg).Role.Covers(fsm.RoleAdmin) {
 		return nil
 	}
+	some := d.Part(d.Apply(have)).Programs()
+	if len(some) == 0 {
+		return nil
+	}
 	known := have.Programs()
-	for p := range d.Apply(have).Programs() {
+	for p := range some {
 		if known[p] {
 			continue
 		}

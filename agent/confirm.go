@@ -46,7 +46,11 @@ func (s *session) news(rep report) []fsm.ServerKey {
 // others report.
 func (s *session) observed(changed map[fsm.ServerKey]checks.Observation) {
 	poke(s.tellNow)
-	s.director.Poke()
+	var services []string
+	for key := range changed {
+		services = append(services, key.Service)
+	}
+	s.director.Changed(services...)
 	if !s.node.IsLeader() {
 		return
 	}

@@ -33,11 +33,12 @@ func (s *session) fence(ctx context.Context) error {
 		case <-tick.C:
 		case <-heard:
 		}
-		if len(s.contested()) == 0 || s.keeper.Answers(ctx, fenceAfter) || ctx.Err() != nil {
+		if len(s.contested(report.active)) == 0 || s.keeper.Answers(ctx, fenceAfter) || ctx.Err() != nil {
 			continue
 		}
 		present, unknown := presentAddresses(s.log)
-		for _, g := range s.contested() { // still so
+		// Still so; or the keeper of who owns it by now was started anew meanwhile, and has the addresses.
+		for _, g := range s.contested(report.serves) {
 			if unknown == nil && !anyThere(g, present) { // they were removed before
 				continue
 			}
@@ -51,11 +52,11 @@ func (s *session) fence(ctx context.Context) error {
 	}
 }
 
-// contested are the groups of which the keeper has addresses, and that another director says to own.
-func (s *session) contested() []keeper.Group {
+// contested are the groups of which the keeper has addresses, and of which another director says something, as that it owns them.
+func (s *session) contested(says func(report, string) bool) []keeper.Group {
 	now := time.Now()
 	silent := func(name string) bool { return s.usual(s.alive.tracker.Unheard(name, now)) >= ownership.GoneAfter }
-	return contested(s.cfg.Name, s.keeper.Ordered(), s.kept(), s.reports.live(now), silent)
+	return contested(s.cfg.Name, s.keeper.Ordered(), s.kept(), s.reports.live(now), silent, says)
 }
 
 // kept are the groups of which the keeper said last to have addresses, though it may not own them yet: one that was
@@ -96,10 +97,10 @@ func presentAddresses(log hclog.Logger) (present map[address.Address]time.Durati
 }
 
 // contested goes by the reports of others. One that is silent may be dead or frozen, and own the group no more.
-func contested(self string, ordered []keeper.Group, owned []string, live map[string]received, silent func(string) bool) []keeper.Group {
+func contested(self string, ordered []keeper.Group, owned []string, live map[string]received, silent func(string) bool, says func(report, string) bool) []keeper.Group {
 	return slices.DeleteFunc(ordered, func(g keeper.Group) bool {
 		for name, r := range live {
-			if name != self && !silent(name) && r.active(g.Name) && slices.Contains(owned, g.Name) {
+			if name != self && !silent(name) && says(r.report, g.Name) && slices.Contains(owned, g.Name) {
 				return false
 			}
 		}

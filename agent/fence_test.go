@@ -20,27 +20,36 @@ func TestAGroupIsContestedWhenAnotherDirectorOwnsWhatTheKeeperOwns(t *testing.T)
 		other  string // and by the other's report
 		age    time.Duration
 		silent bool // nothing comes from it now
+		keeps  bool // whether it has the addresses all the same
 		want   []string
+		after  []string // when the keeper has been waited for
 	}{
-		{"both own it", "active", "active", 0, false, []string{"web"}},
-		{"the other is Backup", "active", "backup", 0, false, nil},
-		{"this one is Backup", "backup", "active", 0, false, nil},
-		{"the report is old", "active", "active", reportLife, false, nil},
-		{"the other is silent", "active", "active", 0, true, nil},
+		{"both own it", "active", "active", 0, false, false, []string{"web"}, []string{"web"}},
+		{"the other is Backup", "active", "backup", 0, false, false, nil, nil},
+		{"the other's keeper was started anew", "active", "backup", 0, false, true, nil, []string{"web"}},
+		{"this one is Backup", "backup", "active", 0, false, false, nil, nil},
+		{"the report is old", "active", "active", reportLife, false, false, nil, nil},
+		{"the other is silent", "active", "active", 0, true, true, nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var rs reports
 			rs.put(report{Name: "d1", Groups: map[string]groupReport{"web": {State: "active"}}}, noon)
-			rs.put(report{Name: "d2", Groups: map[string]groupReport{"web": {State: tt.other}, "mail": {State: "active"}}}, noon.Add(-tt.age))
-			var owned, got []string
+			rs.put(report{Name: "d2", Groups: map[string]groupReport{"web": {State: tt.other, Keeps: tt.keeps}, "mail": {State: "active"}}}, noon.Add(-tt.age))
+			var owned []string
 			if tt.own == "active" {
 				owned = []string{"web"}
 			}
-			for _, g := range contested("d1", []keeper.Group{{Name: "web"}, {Name: "mail"}}, owned, rs.live(noon), func(string) bool { return tt.silent }) {
-				got = append(got, g.Name)
+			names := func(says func(report, string) bool) (out []string) {
+				for _, g := range contested("d1", []keeper.Group{{Name: "web"}, {Name: "mail"}}, owned, rs.live(noon), func(string) bool { return tt.silent }, says) {
+					out = append(out, g.Name)
+				}
+				return out
 			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
+			if diff := cmp.Diff(tt.want, names(report.active)); diff != "" {
 				t.Errorf("contested (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tt.after, names(report.serves)); diff != "" {
+				t.Errorf("contested after the wait (-want +got):\n%s", diff)
 			}
 		})
 	}

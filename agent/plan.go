@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/api"
-	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -23,12 +22,12 @@ type kernelPlan struct {
 	Connections int      `json:"connections"` // established ones on real servers that would go
 }
 
-// planEverywhere asks every director what a configuration would do to its kernel, all at once. A director
+// planEverywhere asks every director what a change would do to its kernel, all at once. A director
 // that does not answer is named in the plan, and is no error: its kernel follows when it is back.
-func (s *session) planEverywhere(ctx context.Context, cfg fsm.Config, plan *api.Plan) error {
-	body, err := json.Marshal(cfg)
+func (s *session) planEverywhere(ctx context.Context, change fsm.Delta, plan *api.Plan) error {
+	body, err := json.Marshal(change)
 	if err != nil {
-		return fmt.Errorf("encode the configuration: %w", err)
+		return fmt.Errorf("encode the change: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, planLimit)
 	defer cancel()
@@ -57,7 +56,7 @@ func (s *session) planEverywhere(ctx context.Context, cfg fsm.Config, plan *api.
 			plan.Kernel[name], plan.Connections = k.Operations, max(plan.Connections, k.Connections)
 		})
 	}
-	ops, conns, err := s.director.Plan(ctx, cfg)
+	ops, conns, err := s.director.Plan(ctx, change)
 	asking.Wait()
 	slices.Sort(plan.Unknown)
 	if s.cfg.Role != fsm.RoleWitness {
@@ -68,11 +67,11 @@ func (s *session) planEverywhere(ctx context.Context, cfg fsm.Config, plan *api.
 }
 
 func (s *session) servePlan(w http.ResponseWriter, r *http.Request) {
-	var cfg fsm.Config
-	if !read(w, r, largeBody, &cfg) {
+	var change fsm.Delta
+	if !read(w, r, largeBody, &change) {
 		return
 	}
-	ops, conns, err := s.director.Plan(r.Context(), config.WithDefaults(cfg))
+	ops, conns, err := s.director.Plan(r.Context(), change)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/checks"
-	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -52,7 +52,7 @@ type report struct {
 	Joining      bool                                 `json:"joining,omitempty"`    // it has no vote yet
 	Leaving      bool                                 `json:"leaving,omitempty"`
 	Stopped      bool                                 `json:"stopped,omitempty"`    // its agent ends; this is the last report
-	Certificate  cluster.Certificate                  `json:"certificate,omitzero"` // by which the others know it
+	Certificate  pki.Certificate                      `json:"certificate,omitzero"` // by which the others know it
 	Links        []string                             `json:"links"`                // its interfaces, as the kernel calls them
 	Names        map[string]string                    `json:"names,omitempty"`      // what its agent file calls them
 	Groups       map[string]groupReport               `json:"groups"`
@@ -66,6 +66,7 @@ type groupReport struct {
 	Priority uint8     `json:"priority"`
 	Since    time.Time `json:"since"`
 	Reason   string    `json:"reason"`
+	Keeps    bool      `json:"keeps,omitempty"`  // it is not Active and has the addresses: it found them when it was started, or is about to let them go
 	Heard    string    `json:"heard,omitempty"`  // the Active router's address, while it is another
 	Member   bool      `json:"member,omitempty"` // whether that is a member's
 
@@ -87,6 +88,9 @@ func (g groupReport) cannot() string {
 }
 
 func (r report) active(group string) bool { return r.Groups[group].State == "active" }
+
+// serves reports whether a director has the addresses of a group, Active or not.
+func (r report) serves(group string) bool { return r.active(group) || r.Groups[group].Keeps }
 
 // received is a report and when it came, by this director's clock.
 type received struct {

@@ -113,14 +113,15 @@ func AgreeAll(in Inputs) map[fsm.ServerKey]fsm.Verdict {
 		checks := Fingerprint(service.Checks)
 		for _, server := range service.Servers {
 			key := fsm.ServerKey{Service: name, Server: server.Address}
-			prev, ok := in.Verdicts.Of(key)
-			if !ok || prev.Health == "" {
+			prev, _ := in.Verdicts.Of(key)
+			if len(service.Checks) == 0 && prev.Health == fsm.Up {
+				continue
+			}
+			if prev.Health == "" {
 				prev = fsm.Verdict{Health: fsm.Unknown}
 			}
 			if len(service.Checks) == 0 {
-				if prev.Health != fsm.Up {
-					changed[key] = fsm.Verdict{Health: fsm.Up, Cause: noChecks}
-				}
+				changed[key] = fsm.Verdict{Health: fsm.Up, Cause: noChecks}
 				continue
 			}
 			var opinions []Opinion

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"context"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,6 +45,7 @@ type Runner struct {
 
 	mu       sync.Mutex // guards what follows
 	servers  map[fsm.ServerKey]*server
+	services map[string][]fsm.ServerKey // the servers by service, for those that have checks
 	items    map[itemKey]*item
 	schedule schedule
 	network  lane
@@ -85,19 +87,47 @@ func New(cfg Config) *Runner {
 	return &Runner{
 		cfg: cfg, start: time.Now(),
 		wake: make(chan struct{}, 1), changes: make(chan struct{}, 1),
-		servers: map[fsm.ServerKey]*server{}, items: map[itemKey]*item{},
+		servers: map[fsm.ServerKey]*server{}, services: map[string][]fsm.ServerKey{}, items: map[itemKey]*item{},
 		network: lane{limit: cfg.Concurrency}, scripts: lane{limit: cfg.Scripts},
 		changed: map[fsm.ServerKey]Observation{},
 	}
 }
 
 // Set gives the services, by name, that are to be checked from now on. Checks that probe what they
-// probed before keep what they know. New ones are first made within a quarter of a second.
+// probed before keep what they know. New ones are first made within a quarter of a second. A server
+// of a service without checks is not looked at.
 func (r *Runner) Set(services map[string]fsm.Service) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	servers, items := map[fsm.ServerKey]*server{}, map[itemKey]*item{}
+	for name := range r.services {
+		if _, ok := services[name]; !ok {
+			r.replace(name, fsm.Service{})
+		}
+	}
 	for name, service := range services {
+		r.replace(name, service)
+	}
+	poke(r.wake)
+}
+
+// Change is [Runner.Set] where only the named services are others than before. It costs what they do.
+func (r *Runner) Change(services map[string]fsm.Service, names []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, name := range names {
+		r.replace(name, services[name])
+	}
+	poke(r.wake)
+}
+
+// replace puts a service in the place of the one of that name. One without checks is none.
+func (r *Runner) replace(name string, service fsm.Service) {
+	before := r.services[name]
+	if len(before) == 0 && len(service.Checks) == 0 {
+		return
+	}
+	servers, items := map[fsm.ServerKey]*server{}, map[itemKey]*item{}
+	if len(service.Checks) > 0 {
 		checks := Fingerprint(service.Checks)
 		for _, s := range service.Servers {
 			key := fsm.ServerKey{Service: name, Server: s.Address}
@@ -111,21 +141,33 @@ func (r *Runner) Set(services map[string]fsm.Service) {
 			servers[key] = sv
 		}
 	}
-	for k, it := range r.items {
-		if items[k] == nil {
-			r.remove(it)
-		}
+	r.forget(before, servers, items)
+	maps.Copy(r.servers, servers)
+	maps.Copy(r.items, items)
+	r.services[name] = slices.Collect(maps.Keys(servers))
+	if len(servers) == 0 {
+		delete(r.services, name)
 	}
-	r.servers, r.items = servers, items
 	for key, sv := range servers {
-		r.look(key, sv, Fingerprint(services[key.Service].Checks))
+		r.look(key, sv, Fingerprint(service.Checks))
 	}
-	for key := range r.changed {
-		if servers[key] == nil {
+}
+
+// forget lets go of the servers that a service had, but for those that it has, and of checks that are not made any more.
+func (r *Runner) forget(had []fsm.ServerKey, has map[fsm.ServerKey]*server, items map[itemKey]*item) {
+	for _, key := range had {
+		for _, it := range r.servers[key].items {
+			k := itemKey{key, it.id}
+			if items[k] == nil && r.items[k] == it {
+				r.remove(it)
+				delete(r.items, k)
+			}
+		}
+		if has[key] == nil {
+			delete(r.servers, key)
 			delete(r.changed, key)
 		}
 	}
-	poke(r.wake)
 }
 
 // itemsOf returns the items for the checks of one server, those of before where they probe the same,
@@ -153,7 +195,7 @@ const firstWithin = 250 * time.Millisecond // new checks are spread over this, n
 
 // add puts a new item on the schedule.
 func (r *Runner) add(key fsm.ServerKey, c fsm.Check, id string) *item {
-	it := &item{key: key, lane: &r.network, begun: r.now(), target: targetHash(key, id)}
+	it := &item{key: key, id: id, lane: &r.network, begun: r.now(), target: targetHash(key, id)}
 	if c.Kind == fsm.CheckScript {
 		it.lane = &r.scripts
 	}
@@ -203,6 +245,17 @@ func (r *Runner) Observations() map[fsm.ServerKey]Observation {
 	all := make(map[fsm.ServerKey]Observation, len(r.servers))
 	for key, sv := range r.servers {
 		all[key] = sv.seen
+	}
+	return all
+}
+
+// ObservationsOf returns what this director sees now of the servers of one service.
+func (r *Runner) ObservationsOf(service string) map[fsm.ServerKey]Observation {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make(map[fsm.ServerKey]Observation, len(r.services[service]))
+	for _, key := range r.services[service] {
+		all[key] = r.servers[key].seen
 	}
 	return all
 }

@@ -432,16 +432,45 @@ func TestAllChecksOfAServerMustPass(t *testing.T) {
 	})
 }
 
-func TestAServerWithoutChecksIsUpAtOnce(t *testing.T) {
+func TestAServerOfAServiceWithoutChecksIsNotObserved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		reports := make(chan map[fsm.ServerKey]Observation, 10)
-		r := start(t, newFakes(), Config{Report: func(c map[fsm.ServerKey]Observation) { reports <- c }})
+		r := start(t, newFakes(), Config{})
 		s := web(serverA)
-		s.Checks = nil
 		r.Set(services(s))
+		wantHealth(t, r, serverA, fsm.Unknown)
+		s.Checks = nil
+		r.Change(services(s), []string{s.Name})
+		if got := r.Observations(); len(got) > 0 {
+			t.Errorf("observed without a check: %v", got)
+		}
+	})
+}
+
+func TestAChangeOfOneServiceIsTheSameAsAllAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakes()
+		r := start(t, f, Config{})
+		a, b := web(serverA), web(serverB)
+		b.Name = "other"
+		r.Set(services(a, b))
+		time.Sleep(5 * time.Second)
+		if got := r.ObservationsOf("other"); len(got) != 1 || got[fsm.ServerKey{Service: "other", Server: serverB}].Health != fsm.Up {
+			t.Errorf("of the other: %v", got)
+		}
+		a.Servers = append(a.Servers, fsm.Server{Address: serverB, Weight: 1})
+		r.Change(services(a), []string{a.Name, "other"})
 		wantHealth(t, r, serverA, fsm.Up)
-		if got := <-reports; got[webKey(serverA)].Health != fsm.Up {
-			t.Errorf("reported %v", got)
+		wantHealth(t, r, serverB, fsm.Unknown)
+		if got := r.Observations(); len(got) != 2 || len(r.ObservationsOf("other")) > 0 {
+			t.Errorf("observed of one service with two servers: %v", got)
+		}
+		time.Sleep(5 * time.Second)
+		wantHealth(t, r, serverB, fsm.Up)
+		r.Change(nil, []string{a.Name})
+		made := len(f.times(serverB))
+		time.Sleep(5 * time.Second)
+		if again := len(f.times(serverB)); again != made {
+			t.Errorf("%d probes of a server that is gone", again-made)
 		}
 	})
 }

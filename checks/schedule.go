@@ -15,6 +15,7 @@ import (
 // runner's mutex.
 type item struct {
 	key     fsm.ServerKey
+	id      string // of the check: its fingerprint
 	check   fsm.Check
 	lane    *lane
 	prober  Prober

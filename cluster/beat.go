@@ -25,7 +25,7 @@ func (n *Node) beats(ctx context.Context) {
 	r := n.raft.Load()
 	defer n.setTimeout(r, n.cfg.Heartbeat)
 	n.setTimeout(r, 2*n.cfg.Heartbeat) // its timers take a tenth of it to two
-	stuck := func() bool { return n.store.stuck(time.Now()) > n.cfg.Heartbeat }
+	stuck := func() bool { return n.store.Stuck(time.Now()) > n.cfg.Heartbeat }
 	inStep(ctx, n.cfg.beat(), stuck, func() { r.VerifyLeader() }) // nobody waits for the answer
 }
 

@@ -49,7 +49,7 @@ func (n *Node) agreedApplied(r *raft.Raft) bool {
 	}
 	for index := agreed; index > n.State().Index; index-- { // Raft tells what it handed over, not what was taken
 		var l raft.Log
-		if err := n.store.bolt.GetLog(index, &l); err != nil {
+		if err := n.store.Bare.GetLog(index, &l); err != nil {
 			break // it is in a snapshot, and that was restored
 		}
 		if l.Type == raft.LogCommand {
@@ -121,7 +121,7 @@ func (n *Node) Voter() bool {
 }
 
 // Reached reports whether any other member has connected to this one since it runs.
-func (n *Node) Reached() bool { return n.port != nil && n.port.came.Load() }
+func (n *Node) Reached() bool { return n.port != nil && n.port.Reached() }
 
 // Voters returns the names of the members that count for the quorum, as Raft knows them.
 func (n *Node) Voters() []string {

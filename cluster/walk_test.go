@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -25,6 +26,7 @@ const walkBeat = 100 * time.Millisecond
 type walkCords struct {
 	Scenario, Name, DataDir string
 	Bind, Gossip            netip.AddrPort
+	Via, Token              string // of a join
 }
 
 func (c walkCords) config() Config {
@@ -32,17 +34,18 @@ func (c walkCords) config() Config {
 }
 
 // scenarios are what is walked over. Each acknowledges what is done, and ends.
-var scenarios = map[string]func(Config){
-	"write and compact":  writeAndCompact,
-	"receive a snapshot": receiveSnapshot,
-	"init": func(cfg Config) {
-		check(Init(context.Background(), cfg))
+var scenarios = map[string]func(walkCords){
+	"write and compact":  func(c walkCords) { writeAndCompact(c.config()) },
+	"receive a snapshot": func(c walkCords) { receiveSnapshot(c.config()) },
+	"init": func(c walkCords) {
+		check(Init(context.Background(), c.config()))
 		acknowledge("init")
 	},
-	"recover": func(cfg Config) {
-		must(RecoverData(cfg, func(string) {}))
+	"recover": func(c walkCords) {
+		must(RecoverData(c.config(), func(string) {}))
 		acknowledge("recover")
 	},
+	"join": joinAndVote,
 }
 
 // beWalked is the main function of such a process.
@@ -50,7 +53,7 @@ func beWalked(text string) {
 	var c walkCords
 	check(json.Unmarshal([]byte(text), &c))
 	beSupervised()
-	scenarios[c.Scenario](c.config())
+	scenarios[c.Scenario](c)
 	os.Exit(0)
 }
 
@@ -108,6 +111,7 @@ type walk struct {
 	scenario string
 	template string // the data directory that it begins with
 	cords    walkCords
+	prepare  func(kill int, c *walkCords)
 	every    int                  // the nth step is tried, not each: where each would take too long
 	lie      func(fileStep) bool  // a control
 	after    func(survivor) error // nil: all is there that was acknowledged
@@ -118,6 +122,7 @@ type survivor struct {
 	t     *testing.T
 	cfg   Config
 	acked []string
+	token string // of a join
 }
 
 // walked is what came of a walk.
@@ -135,6 +140,9 @@ func (w walk) begin(t *testing.T, kill int) (*supervisor, walkCords) {
 		check(os.CopyFS(cords.DataDir, os.DirFS(w.template)))
 	} else {
 		check(os.Mkdir(cords.DataDir, 0o700))
+	}
+	if w.prepare != nil {
+		w.prepare(kill, &cords)
 	}
 	return &supervisor{dir: cords.DataDir, kill: kill, lie: w.lie, disk: newMedium(cords.DataDir)}, cords
 }
@@ -191,7 +199,7 @@ func (w walk) look(t *testing.T, s *supervisor, cords walkCords) (wrong []string
 		if after == nil {
 			after = survivor.has
 		}
-		if err := after(survivor{t, cfg, s.acked}); err != nil {
+		if err := after(survivor{t, cfg, s.acked, cords.Token}); err != nil {
 			wrong = append(wrong, fmt.Sprintf("after a %s: %v", what, err))
 		}
 	}
@@ -307,7 +315,7 @@ func TestAnInitThatIsCutOffAtAnyStepIsRunAgain(t *testing.T) {
 				return fmt.Errorf("init again: %w", err)
 			}
 		}
-		return survivor{s.t, s.cfg, nil}.has()
+		return survivor{t: s.t, cfg: s.cfg}.has()
 	}}
 	w.proves(t)
 }
@@ -317,7 +325,7 @@ func TestTheWalkFindsWhatIsAcknowledgedTooEarly(t *testing.T) {
 	t.Parallel()
 	template, cords := single(t)
 	for name, lie := range map[string]func(fileStep) bool{
-		"the log is not synced":               func(s fileStep) bool { return strings.HasSuffix(s.path, logFile) },
+		"the log is not synced":               func(s fileStep) bool { return strings.HasSuffix(s.path, logstore.LogFile) },
 		"what is in a snapshot is not synced": func(s fileStep) bool { return strings.Contains(s.path, "snapshots/S.tmp/") },
 		"directories are not synced": func(s fileStep) bool {
 			return strings.HasSuffix(s.path, "snapshots") || strings.HasSuffix(s.path, "/S")

@@ -15,6 +15,8 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/quorate/quorate/cluster/logstore"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -44,7 +46,7 @@ func freePort(t testing.TB) netip.AddrPort {
 	t.Helper()
 	for {
 		a := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(1 + rand.N(250)), byte(rand.N(250)), byte(1 + rand.N(250))}), uint16(10000+rand.N(20000)))
-		if tryGossip(a) == nil {
+		if port.TryGossip(a) == nil {
 			return a
 		}
 	}
@@ -265,8 +267,8 @@ func TestARecordThatIsBehindOrDamagedIsSafe(t *testing.T) {
 	}
 	index := a.State().Index
 	a.kill()
-	path := filepath.Join(a.cfg.DataDir, liveDir, recordFile)
-	for _, text := range []string{formatRecord(5), "", "garbage\n", strings.Repeat("9", 40)} {
+	path := filepath.Join(a.cfg.DataDir, liveDir, logstore.RecordFile)
+	for _, text := range []string{logstore.FormatRecord(5), "", "garbage\n", strings.Repeat("9", 40)} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -461,10 +463,10 @@ func TestLeavingHandsOverAndCannotHurt(t *testing.T) {
 func TestStrangersGetNothing(t *testing.T) {
 	t.Parallel()
 	a, other := first(t, "a"), first(t, "other")
-	for _, alpn := range []string{alpnRaft, alpnHTTP} {
+	for _, alpn := range []string{port.ALPNRaft, port.ALPNHTTP} {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
-		c, err := other.creds.dial(ctx, a.cfg.Bind, a.id.ID, alpn)
+		c, err := other.dialer.Dial(ctx, a.cfg.Bind, a.id.ID, alpn)
 		if err == nil {
 			_ = c.SetDeadline(time.Now().Add(2 * time.Second))
 			_, err = c.Read(make([]byte, 1))
@@ -473,18 +475,4 @@ func TestStrangersGetNothing(t *testing.T) {
 			t.Errorf("%s: another cluster's certificate is served", alpn)
 		}
 	}
-}
-
-func FuzzParseToken(f *testing.F) {
-	f.Add(newToken([]byte("cert")).String())
-	f.Add("quorate1-")
-	f.Fuzz(func(t *testing.T, text string) {
-		tok, err := parseToken(text)
-		if err != nil {
-			return
-		}
-		if again, err := parseToken(tok.String()); err != nil || again != tok {
-			t.Fatalf("%q became %q", text, tok)
-		}
-	})
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // reconcileBeside brings what stands beside the table to the state: the sync daemons and the reset guard.
-func (d *Director) reconcileBeside(ctx context.Context, state *fsm.State, want ipvs.Table) {
-	daemons, quiet := Daemons(state.Config, state.ClusterID, d.cfg.SyncOn), d.guarded(want)
+func (d *Director) reconcileBeside(ctx context.Context, state *fsm.State) {
+	daemons, quiet := Daemons(state.Config, state.ClusterID, d.cfg.SyncOn), d.board.quiet
 	if mutant.On(mutant.BreakFirst) {
 		daemons, quiet = nil, nil
 	}
@@ -72,30 +72,29 @@ func setDaemons(ctx context.Context, kernel *ipvs.Host, want []ipvs.Daemon) erro
 	return errors.Join(errs...)
 }
 
-// guarded is what the reset guard holds: TCP services, but for those with a real server on this host.
-func (d *Director) guarded(table ipvs.Table) []netip.AddrPort {
-	return ipvs.QuietAddresses(table, ownAddresses(d.cfg.State(), d.cfg.Name))
+// What the reset guard holds are TCP services, but for those with a real server on this host. The keeper of a director
+// holds the same, whatever the health of real servers is.
+
+// follow is [board.update] for what the keeper is told, whatever a table is made of.
+func (b *board) follow(s *fsm.State, names []string, any bool, director string) {
+	own := s.Members[director].Sources
+	b.update(s.Config, b.due(names, any, own), own, allServers)
 }
 
-// Quiet is what the keeper of a director holds of the same, whatever the health of real servers is.
+// Quiet is what the keeper of a director holds.
 func Quiet(s *fsm.State, name string) []netip.AddrPort {
-	all := Table(s.Config, func(svc fsm.Service) (out []Real) {
-		for _, server := range svc.Servers {
-			out = append(out, Real{Address: server.Address})
-		}
-		if svc.Fallback != nil {
-			out = append(out, Real{Address: svc.Fallback.Address})
-		}
-		return out
-	})
-	return ipvs.QuietAddresses(all, ownAddresses(s, name))
+	var b board
+	b.follow(s, nil, true, name)
+	return b.quiet
 }
 
-// ownAddresses tells the addresses of a director that are not virtual.
-func ownAddresses(s *fsm.State, name string) func(netip.Addr) bool {
-	own := map[netip.Addr]bool{}
-	for _, addr := range s.Members[name].Sources {
-		own[addr] = true
+// allServers are the real servers of a service, whatever their health is.
+func allServers(svc fsm.Service) (out []Real) {
+	for _, server := range svc.Servers {
+		out = append(out, Real{Address: server.Address})
 	}
-	return func(a netip.Addr) bool { return own[a] }
+	if svc.Fallback != nil {
+		out = append(out, Real{Address: svc.Fallback.Address})
+	}
+	return out
 }

@@ -95,6 +95,11 @@ func forward(f fsm.Forward) ipvs.Forward {
 
 // Order returns what the keeper of this director is to do. A witness runs no groups.
 func Order(s *fsm.State, self Self) keeper.Order {
+	return orderOf(s, self, Quiet(s, self.Name))
+}
+
+// orderOf is [Order] where it is known what the keeper holds of services.
+func orderOf(s *fsm.State, self Self, quiet []netip.AddrPort) keeper.Order {
 	order := keeper.Order{Apart: self.Apart}
 	candidates := Candidates(s)
 	for _, m := range s.Members {
@@ -107,7 +112,7 @@ func Order(s *fsm.State, self Self) keeper.Order {
 		return order
 	}
 	if !mutant.On(mutant.BreakFirst) {
-		order.Quiet = Quiet(s, self.Name)
+		order.Quiet = quiet
 	}
 	for _, g := range groups(s.Config) {
 		standing := Standing(s, self, g.Name)

@@ -54,14 +54,19 @@ type Director struct {
 
 	tablesDue, orderDue chan struct{} // capacity 1
 
-	beside beside // the tables loop's own
+	forTable, forOrder touched // services that are to be looked at again
+
+	beside   beside        // the tables loop's own, as what follows
+	board    board         // of the table
+	quorum   bool          // by which the pools of the table were made
+	features host.Features // of all services
 
 	once     sync.Once
 	loadable bool // set by once
 
 	mu       sync.Mutex
 	problems map[string]string // by what failed
-	written  ipvs.Table
+	written  int               // services
 	prepared host.Features
 }
 
@@ -74,7 +79,21 @@ func New(cfg Config) *Director {
 	}
 }
 
-// Poke says that something that the desired state is made of has changed.
+// All says that any service may be another than before, or the health of its real servers.
+func (d *Director) All() {
+	d.forTable.all()
+	d.forOrder.all()
+	d.Poke()
+}
+
+// Changed says that these services may be others than before, or the health of their real servers.
+func (d *Director) Changed(services ...string) {
+	d.forTable.add(services)
+	d.forOrder.add(services)
+	d.Poke()
+}
+
+// Poke says that something else that the desired state is made of has changed.
 func (d *Director) Poke() {
 	for _, c := range []chan struct{}{d.tablesDue, d.orderDue} {
 		select {
@@ -99,12 +118,15 @@ func (d *Director) orders(ctx context.Context) {
 	var told *keeper.Order
 	var of *fsm.State // what the keeper was told was made of these two
 	var as Self
+	var services board
 	for {
+		names, any := d.forOrder.take()
 		state := d.cfg.State()
+		services.follow(state, names, any, d.cfg.Name)
 		self := d.self()
 		self.Blocked, self.Insists, self.Apart = d.cfg.Blocked(state), d.cfg.Insists(state), d.cfg.Apart()
 		if state.ClusterID != "" && (state != of || !reflect.DeepEqual(self, as)) {
-			order, err := Order(state, self), error(nil)
+			order, err := orderOf(state, self, services.quiet), error(nil)
 			if told == nil || !reflect.DeepEqual(order, *told) {
 				err = d.cfg.Order(ctx, order)
 				d.note("keeper", err)
@@ -145,33 +167,46 @@ func (d *Director) tables(ctx context.Context) {
 
 // reconcile brings the kernel to the state.
 func (d *Director) reconcile(ctx context.Context) {
-	state, want, ok := d.reconcileTable(ctx)
-	if ok {
-		d.reconcileBeside(ctx, state, want)
+	if state, ok := d.reconcileTable(ctx); ok {
+		d.reconcileBeside(ctx, state)
 	}
 }
 
-// reconcileTable brings the table to the state, and returns both; false if nothing was to do. A state
+// reconcileTable brings the table to the state, and returns that; false if nothing was to do. A state
 // without services needs no IPVS, and a kernel that never had a service of ours is not asked.
-func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, ipvs.Table, bool) {
+func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, bool) {
+	names, any := d.forTable.take()
 	complete := d.cfg.Current() // asked before the state is read: of an older one nothing may be removed
 	state := d.cfg.State()
-	if state.ClusterID == "" || d.cfg.Role == fsm.RoleWitness {
-		return nil, nil, false
+	if state.ClusterID == "" || d.cfg.Role == fsm.RoleWitness || mutant.On(mutant.DeafTables) && d.serving() > 0 {
+		d.forTable.all()
+		return nil, false
 	}
-	d.prepare(Features(state.Config, d.self()))
-	want := Table(state.Config, func(svc fsm.Service) []Real { return d.cfg.Pool(state, svc) })
-	if len(want) == 0 && len(d.Written()) == 0 && !d.HasIPVS() {
+	quorum, own := d.cfg.Quorum(), state.Members[d.cfg.Name].Sources
+	names = d.board.due(names, any || quorum != d.quorum, own)
+	d.quorum = quorum
+	f := Features(part(state.Config, names), d.self())
+	if f.IPVS, f.Sync = len(state.Config.Services) > 0, len(state.Config.Services) > 0; names != nil {
+		f = joined(d.features, f)
+	}
+	d.features = f
+	d.prepare(f)
+	want, keys := d.board.update(state.Config, names, own, func(svc fsm.Service) []Real { return d.cfg.Pool(state, svc) })
+	if len(d.board.keys) == 0 && d.serving() == 0 && !d.HasIPVS() {
 		d.note("ipvs", nil)
-		return nil, nil, false
+		return nil, false
 	}
-	switch {
-	case mutant.On(mutant.FlushTables) && !d.cfg.Quorum():
-		want = ipvs.Table{}
-	case mutant.On(mutant.DeafTables) && len(d.Written()) > 0:
-		return nil, nil, false
+	if mutant.On(mutant.FlushTables) && !quorum {
+		want, keys = ipvs.Table{}, nil
+		d.forTable.all()
 	}
-	res, err := d.cfg.Tables.Apply(ctx, ipvs.Desired{Table: want, Complete: complete})
+	d.apply(ctx, ipvs.Desired{Table: want, Changed: keys, Complete: complete})
+	return state, true
+}
+
+// apply has the kernel's table made as it should be, and notes what it refuses.
+func (d *Director) apply(ctx context.Context, want ipvs.Desired) {
+	res, err := d.cfg.Tables.Apply(ctx, want)
 	if len(res.Failed) > 0 && ipvs.Refused(err) { // the other directors' kernels refuse it as well
 		d.note(refused, err)
 		err = nil
@@ -180,9 +215,8 @@ func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, ipvs.Table, 
 	}
 	d.note("ipvs", err)
 	d.mu.Lock()
-	d.written = want
+	d.written = len(d.board.keys)
 	d.mu.Unlock()
-	return state, want, true
 }
 
 // prepare sets what a configuration needs of the host, when that has changed.
@@ -207,7 +241,8 @@ func (d *Director) prepare(f host.Features) {
 
 // audit compares the whole table with the kernel's and tells of drift. It reports whether it could.
 func (d *Director) audit(ctx context.Context) bool {
-	if len(d.Written()) == 0 {
+	d.All() // what nobody told of is found, too
+	if d.serving() == 0 {
 		d.note(auditing, nil)
 		return true
 	}
@@ -225,14 +260,23 @@ func Clear(ctx context.Context, kernel *ipvs.Host, tables *ipvs.Reconciler) erro
 	return errors.Join(err, setDaemons(ctx, kernel, nil))
 }
 
-// Plan returns the operations on this kernel that a configuration would cost, and how many
-// established connections are on real servers that would go.
-func (d *Director) Plan(ctx context.Context, cfg fsm.Config) (ops []string, connections int, err error) {
+// Plan returns the operations on this kernel that a change of the configuration would cost, and how many
+// established connections are on real servers that would go. It costs what the services do that change.
+func (d *Director) Plan(ctx context.Context, change fsm.Delta) (ops []string, connections int, err error) {
 	state := d.cfg.State()
 	next := *state
-	next.Config = cfg
-	want := Table(cfg, func(svc fsm.Service) []Real { return d.cfg.Pool(&next, svc) })
-	have := d.cfg.Tables.Have()
+	next.Config = change.Apply(state.Config)
+	var keys []ipvs.Key
+	for name := range change.Services {
+		for _, cfg := range []fsm.Config{state.Config, next.Config} {
+			if svc, ok := cfg.Services[name]; ok {
+				keys = append(keys, Key(svc))
+			}
+		}
+	}
+	names := slices.AppendSeq([]string{}, maps.Keys(change.Services)) // not nil
+	want := Table(part(next.Config, names), func(svc fsm.Service) []Real { return d.cfg.Pool(&next, svc) })
+	have := d.cfg.Tables.HaveOf(keys)
 	ours := ipvs.Ledger{}
 	for key := range have {
 		ours[key] = true
@@ -311,8 +355,8 @@ func (d *Director) Covers(conns []ipvs.Conn) (have, total int, err error) {
 // Have returns the table as this director's kernel has it.
 func (d *Director) Have() ipvs.Table { return d.cfg.Tables.Have() }
 
-// Written returns the table as this director last wanted it. Callers must not change it.
-func (d *Director) Written() ipvs.Table {
+// serving is how many services this director wanted last.
+func (d *Director) serving() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.written

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
@@ -24,6 +25,66 @@ func (k *table) Table(context.Context) (ipvs.Table, error) { return k.have.Clone
 func (k *table) Do(_ context.Context, ops []ipvs.Op) []error {
 	k.ops = append(k.ops, ops...)
 	return make([]error, len(ops))
+}
+
+// overTable is a director over a kernel that is none. Its pools are all servers.
+func overTable(tb testing.TB, k *table, state func() *fsm.State, quorum func() bool) *Director {
+	return New(Config{
+		Name: "d1", Role: fsm.RoleDirector, State: state, Quorum: quorum,
+		Current: func() bool { return true }, Ready: func() bool { return true },
+		Pool:   func(_ *fsm.State, svc fsm.Service) []Real { return allServers(svc) },
+		Tables: ipvs.New(ipvs.Config{Kernel: k, LedgerFile: filepath.Join(tb.TempDir(), "ledger"), Log: hclog.NewNullLogger()}),
+		Host:   host.New(host.Config{ReadOnly: true, Log: hclog.NewNullLogger()}), Event: func(string, string, string) {}, Log: hclog.NewNullLogger(),
+	})
+}
+
+func TestOnlyWhatHasChangedIsLookedAtAndNothingIsMissed(t *testing.T) {
+	service := func(port string, servers ...string) fsm.Service {
+		svc := fsm.Service{Name: port, Address: netip.MustParseAddrPort("192.0.2.1:" + port), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT}
+		for _, s := range servers {
+			svc.Servers = append(svc.Servers, fsm.Server{Address: netip.MustParseAddrPort(s)})
+		}
+		return svc
+	}
+	config := func(services ...fsm.Service) *fsm.State {
+		s := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: map[string]fsm.Service{}}}
+		for _, svc := range services {
+			s.Config.Services[svc.Name] = svc
+		}
+		return s
+	}
+	k := &table{have: ipvs.Table{}}
+	state, quorum := config(service("80", "10.0.0.1:80"), service("81", "10.0.0.1:80")), true
+	d := overTable(t, k, func() *fsm.State { return state }, func() bool { return quorum })
+	d.cfg.Pool = func(_ *fsm.State, svc fsm.Service) []Real {
+		if !quorum {
+			return nil // its own observations say so
+		}
+		return allServers(svc)
+	}
+	for _, tt := range []struct {
+		name   string
+		change func()
+		want   int // operations
+	}{
+		{"at first all", func() {}, 4},
+		{"nothing", func() {}, 0},
+		{"one of two that are others now", func() {
+			state = config(service("80", "10.0.0.1:80", "10.0.0.2:80"), service("81"))
+			d.Changed("80")
+		}, 1},
+		{"the other", func() { d.Changed("81") }, 1},
+		{"another in its place", func() { state = config(service("80", "10.0.0.1:80"), service("82")); d.Changed("80", "81", "82") }, 3},
+		{"any", func() { state = config(service("83", "10.0.0.3:80")); d.All() }, 4},
+		{"without a quorum its own observations count", func() { quorum = false }, 1},
+	} {
+		k.ops = nil
+		tt.change()
+		d.reconcileTable(t.Context())
+		if len(k.ops) != tt.want {
+			t.Errorf("%s: %d operations, want %d: %v", tt.name, len(k.ops), tt.want, k.ops)
+		}
+	}
 }
 
 func TestNothingIsRemovedOnTheWordOfAStateThatWasOld(t *testing.T) {
@@ -56,5 +117,41 @@ func TestNothingIsRemovedOnTheWordOfAStateThatWasOld(t *testing.T) {
 		if op.Verb == ipvs.DelService {
 			t.Errorf("removed: %v", op)
 		}
+	}
+}
+
+func TestAPlanIsOfWhatChanges(t *testing.T) {
+	service := func(name, address string, servers ...string) *fsm.Service {
+		svc := &fsm.Service{Name: name, Address: netip.MustParseAddrPort(address), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT}
+		for _, s := range servers {
+			svc.Servers = append(svc.Servers, fsm.Server{Address: netip.MustParseAddrPort(s)})
+		}
+		return svc
+	}
+	web, mail := service("web", "192.0.2.1:80", "10.0.0.1:80"), service("mail", "192.0.2.1:25", "10.0.0.2:25")
+	k := &table{have: ipvs.Table{}}
+	state := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: map[string]fsm.Service{"web": *web, "mail": *mail}}}
+	d := overTable(t, k, func() *fsm.State { return state }, func() bool { return true })
+	d.reconcileTable(t.Context())
+	k.ops = nil
+	for _, tt := range []struct {
+		name     string
+		services map[string]*fsm.Service
+		want     []string
+	}{
+		{"nothing", nil, nil},
+		{"as it is", map[string]*fsm.Service{"web": web}, nil},
+		{"another server", map[string]*fsm.Service{"web": service("web", "192.0.2.1:80", "10.0.0.1:80", "10.0.0.3:80")}, []string{
+			"add 10.0.0.3:80 to tcp/192.0.2.1:80 (nat, weight 0)",
+		}},
+		{"another service", map[string]*fsm.Service{"dns": service("dns", "192.0.2.1:53")}, []string{"add tcp/192.0.2.1:53 (wlc)"}},
+	} {
+		got, _, err := d.Plan(t.Context(), fsm.Delta{Services: tt.services})
+		if err != nil || !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q: %v", tt.name, got, tt.want, err)
+		}
+	}
+	if len(k.ops) > 0 {
+		t.Errorf("a plan did %v", k.ops)
 	}
 }

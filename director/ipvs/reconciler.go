@@ -77,6 +77,17 @@ func (r *Reconciler) Have() Table {
 	return r.have.Clone()
 }
 
+// HaveOf is [Reconciler.Have] for some services. It costs what they do.
+func (r *Reconciler) HaveOf(keys []Key) Table {
+	named := make(map[Key]bool, len(keys))
+	for _, key := range keys {
+		named[key.Normalize()] = true
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.have.only(named).Clone()
+}
+
 // Apply makes the kernel's table equal to the desired one. The first call reads the kernel's table
 // and adopts it; later calls compare with what was last written, cut to the changed services. Every
 // change is tried; the error holds all that failed.

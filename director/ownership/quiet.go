@@ -21,6 +21,9 @@ const (
 // quiet is what is done while the owner is not heard on some router.
 type quiet struct {
 	busy  bool      // a survey is under way, or the next one waits
+	rests bool      // the next one waits
+	asked []string  // the routers that were silent when the last one was begun
+	count int       // of surveys
 	again bool      // a survey was made since the first router fell silent
 	held  bool      // the keeper was told to hold its timer
 	until time.Time // it does so until then at most
@@ -64,7 +67,7 @@ func (f Facts) silent() []string {
 func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
-		s.quiet.again, s.quiet.alone, s.quiet.half = false, time.Time{}, time.Time{}
+		s.quiet.again, s.quiet.asked, s.quiet.alone, s.quiet.half = false, nil, time.Time{}, time.Time{}
 		s.release()
 		if s.quiet.choice != nil {
 			s.quiet.choice, s.quiet.suspect, s.quiet.told, s.quiet.relief = nil, "", Take, relief{}
@@ -72,11 +75,16 @@ func (s *step) lookQuiet() {
 		return
 	}
 	s.anew()
-	if s.quiet.busy {
+	late := s.quiet.again && slices.ContainsFunc(silent, func(r string) bool { return !slices.Contains(s.quiet.asked, r) })
+	if s.quiet.busy && !(s.quiet.rests && late) {
 		return
 	}
-	s.quiet.busy = true
-	begun, within := s.now, surveyLimit
+	s.quiet.busy, s.quiet.rests, s.quiet.asked = true, false, silent
+	s.quiet.count++
+	if late && s.quiet.until.Before(s.now.Add(surveyLimit)) {
+		s.quiet.again = false // the timer of one that is silent only since then is as near as that of the first was
+	}
+	begun, within, count := s.now, surveyLimit, s.quiet.count
 	switch {
 	case s.quiet.again:
 	case s.now.Sub(s.quiet.conceded) < justConceded: // it is known that somebody owns it
@@ -92,7 +100,12 @@ func (s *step) lookQuiet() {
 		if len(still) > 0 {
 			pause = s.guard(still, words, segments)
 		}
-		s.after(max(begun.Add(pause).Sub(s.now), surveyLimit/3), func(s *step) { s.quiet.busy = false })
+		s.quiet.rests = true
+		s.after(max(begun.Add(pause).Sub(s.now), surveyLimit/3), func(s *step) {
+			if s.quiet.count == count {
+				s.quiet.busy = false
+			}
+		})
 	})
 }
 
@@ -303,8 +316,11 @@ func (s *step) mute(owner string, age time.Duration) time.Duration {
 func (s *step) unsigned(owner string) time.Duration {
 	ago, heard := time.Duration(0), false
 	for _, r := range s.Keeper.Routers {
-		if r.Heard == owner {
-			ago, heard = max(ago, s.mute(owner, r.Age)), true
+		if r.Heard != owner {
+			continue
+		}
+		if age := s.mute(owner, r.Age); !heard || age < ago { // one keeper advertises on all of them
+			ago, heard = age, true
 		}
 	}
 	switch {

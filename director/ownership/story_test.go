@@ -84,8 +84,13 @@ func (s *story) owns() {
 
 // wants has the log want a move to this director, in the next epoch.
 func (s *story) wants() {
-	s.Log.Intent = &fsm.Intent{To: s.Self, Epoch: s.Log.Epoch + 1, Reason: "d1 drains"}
+	s.Log.Intent = s.intends()
 	s.look()
+}
+
+// intends is the intent of that move.
+func (s *story) intends() *fsm.Intent {
+	return &fsm.Intent{To: s.Self, Epoch: s.Log.Epoch + 1, Reason: "d1 drains"}
 }
 
 func (s *story) look() { s.step(Look{}) }

@@ -111,7 +111,7 @@ func (s *step) lookTake() {
 			s.endTake(t, fmt.Errorf("connections of %s: %w", t.from, d.Err))
 			return
 		}
-		s.yieldTake(t)
+		s.yieldsTo(t)
 	})
 }
 

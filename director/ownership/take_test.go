@@ -96,7 +96,14 @@ func TestAClaimThatFailsIsGivenUpForItMayHaveComeHalfWay(t *testing.T) {
 func TestAClaimIsWithdrawnWhereAnOwnerThatIsNotHeardIsNotTold(t *testing.T) {
 	s := newStory(t)
 	s.Keeper.Routers[1].Heard = ""
-	s.claims()
+	s.wants()
+	s.does(pull)
+	s.done(pull, Done{})
+	s.does(probes("in"))
+	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
+	s.does(yield)
+	s.done(yield, Done{})
+	s.does(claim)
 	s.done(claim, Done{})
 	s.does(told, pull)
 	s.pass(askLimit)

@@ -45,7 +45,7 @@ func (n *Net) Director(name string, at ...Attachment) *Director {
 			d.Bind = a.prefix[0].Addr().String()
 		}
 	}
-	d.Host = n.addHost(name, at, hostConfig{disk: diskSize, settings: map[string]string{
+	d.Host = n.addHost(name, at, hostConfig{disk: cmp.Or(n.DiskSize, diskSize), settings: map[string]string{
 		"ipv4/ip_forward": "1", "ipv6/conf/all/forwarding": "1",
 		"ipv4/conf/all/send_redirects": "0", "ipv4/conf/default/send_redirects": "0",
 	}})

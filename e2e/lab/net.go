@@ -30,6 +30,8 @@ type T interface {
 
 // A Net is one network: segments, and hosts on them. It ends with its test, and all that runs in it.
 type Net struct {
+	DiskSize string // of directors that are added from now on, as "512m"; "" is what small configurations need
+
 	t   T
 	dir string // hosts' files: short, on a tmpfs
 	sw  *space // the switch: a bridge for each segment, a port for each interface

@@ -50,7 +50,7 @@ func (x *watch) isCalm(h *host) bool {
 		if o == h || !o.up {
 			continue
 		}
-		if o.controlling.alive && !w.connected(h.index, o.index) {
+		if o.controlling.alive && !(w.opens(h.index, o.index) && w.opens(o.index, h.index)) {
 			return false
 		}
 		for _, r := range w.routers {

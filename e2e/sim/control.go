@@ -48,6 +48,7 @@ type control struct {
 	heard   [most]time.Duration   // when a member was last heard at the cluster port
 	cut     [most]time.Duration   // since when a member's stream is cut; 0: it is not
 	back    [most]time.Duration   // when it is open again
+	shut    [most]time.Duration   // since when a member's port is shut to this one; 0: it is not
 	streams [most]int             // the process that it goes to
 	reached [most][]time.Duration // when its own address answered, by router; -1: never
 	reports [most]*report         // the newest of each member
@@ -64,6 +65,7 @@ type control struct {
 	status  []groupStatus         // what the keeper said last; nil: it is not there
 	asked   time.Duration         // when the keeper was asked last
 	said    time.Duration         // when it answered
+	minded  time.Duration         // when a leader looked last whether another should lead
 	leaving bool                  // it is to own nothing, since it ends
 	groups  []*owning             // in the order of the world's groups
 	placer  *placer               // while it leads
@@ -211,6 +213,10 @@ func (c *control) tick() {
 			c.place()
 		}
 	}
+	if c.leads && w.now-c.minded >= reportEvery {
+		c.minded = w.now
+		c.abdicate()
+	}
 	if w.now-c.told >= reportEvery {
 		c.tellOthers()
 	}
@@ -226,6 +232,7 @@ func (c *control) probe() {
 			continue
 		}
 		i := h.index
+		c.lookShut(i)
 		switch {
 		case !w.touches(c.h.index, i):
 			if c.cut[i] == 0 {
@@ -296,6 +303,11 @@ func (c *control) follows() {
 
 // hasQuorum is the agent's own rule: an election is no loss.
 func (c *control) hasQuorum() bool { return c.w.now-c.quorum < quorumGrace }
+
+// isOnTime reports whether the process ran when it should have: what was not heard was not said.
+func (c *control) isOnTime() bool {
+	return c.w.now-c.ticked <= 2*tickEvery && c.w.now-c.late >= onTime
+}
 
 // isReady reports whether the director is fit to gain ownership.
 func (c *control) isReady() bool {
@@ -406,7 +418,7 @@ func (c *control) lostKeeper() {
 
 // reportOf returns a member's report while it counts.
 func (c *control) reportOf(i int) *report {
-	if c.reports[i] == nil || c.w.now-c.came[i] >= reportLife {
+	if c.reports[i] == nil || c.w.now-c.came[i] >= reportLife || c.shutFor(i) >= unreachedAfter {
 		return nil
 	}
 	return c.reports[i]

@@ -7,8 +7,9 @@
 // A scenario is drawn from its seed: two to five directors and maybe a witness, one router or a pair that moves
 // as one, adverts each second or ten times that, the cluster's traffic on a wire of its own or on a segment.
 // Nothing happens for a while, then three to eight things go wrong within a minute or two, then all heals, and it
-// must settle and stay so. In each sixteenth the owner is cut off besides, and comes back with a log of before. [Run] plays it; the same seed gives the same trace to the byte. A failing seed is
-// replayed by
+// must settle and stay so. In each sixteenth the owner is cut off besides, and comes back with a log of before; in another
+// sixteenth the cluster port of one is shut besides, to all others or to one, while what it opens itself passes. [Run] plays
+// it; the same seed gives the same trace to the byte. A failing seed is replayed by
 //
 //	make sim SEED=17
 //
@@ -19,7 +20,9 @@
 //  1. One owner. Two hosts do not answer for one address for longer than a second, counted from when all of this is
 //     so: both kernels have the address and neither machine stands still; the segment is whole between them, that is,
 //     ARP passes both ways; and a path between their agents is open: TCP passes both ways between their cluster
-//     ports, both control processes run, and each has heard the other's stream within 150 ms. Or one's agent is
+//     ports, both control processes run, and each has heard the other's stream within 150 ms. Or the port of one is shut to all
+//     others, and it reaches the other's over a connection of its own, and both keepers run: then it is two seconds, since
+//     it asks who is silent for it. Or one's agent is
 //     silent altogether, keeper and control, and the other's host is well; where that one's adverts did not pass on
 //     every segment until it fell silent, or it fell silent between two of them and the other, to which the log
 //     wanted the group to move, took over before the next was missed, half an interval after it is due, or its
@@ -34,7 +37,8 @@
 //     not reached has the address, a gateway or another host that tells it that it is not the one that is cut off.
 //     The bound is six intervals and a second: the down interval of VRRP is less than four, and the guard may have
 //     held the timer for two and two surveys; a pair may have to wait for the log: the grace, and three reports. It is
-//     counted anew when who has just taken over is cut off as well: it could not know that when it did.
+//     counted anew when who has just taken over is cut off as well: it could not know that when it did; and when the control of
+//     one that is cut off ends, which had said that it owns the group: another that says so is found after it.
 //  3. A group is not split: no host has one address of a pair and not the other for longer than a yield lingers.
 //     Where its keeper does not run, each ends at a time of its own, for a renewal at most: nobody is there who could
 //     end both.
@@ -51,7 +55,7 @@
 //     longer than a second, while exactly one other has, which is Active and could know of it: it has reached the
 //     client since it owns, and was told lately that the one before owns, or a member that it looks for on the
 //     segment came into its reach with it, or the cluster port of one that is not there, while its control ran and had
-//     been on time.
+//     been on time. It counts from when its keeper runs: nobody else announces.
 //  9. It settles. Twenty seconds after the last fault each group has one owner, the same on the wire and in every
 //     member's log, and from then on nothing moves.
 //  10. One comes first. Of two on which nothing was wrong, which hear each other, and whose timers ran by the same

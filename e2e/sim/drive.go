@@ -49,7 +49,7 @@ func (g *owning) facts() ownership.Facts {
 		Self: c.h.name, Group: g.name, Log: c.state.Groups[g.name], Current: c.isCurrent(), Quorum: c.hasQuorum(),
 		Ready: c.isReady(), Drains: c.leaving || c.state.Members[c.h.name].Draining, Voters: len(w.hosts), Groups: len(w.groups),
 		OneSide: w.onCut == fsm.OneSide,
-		OnTime:  w.now-c.ticked <= 2*tickEvery && w.now-c.late >= onTime,
+		OnTime:  c.isOnTime(),
 	}
 	var own groupStatus
 	if g.index < len(c.status) {
@@ -118,9 +118,13 @@ func (g *owning) member(h *host) ownership.Member {
 	return m
 }
 
-// step advances the machine, and carries out what it says.
+// step advances the machine, and carries out what it says. An answer that comes after the process has ended is lost, though
+// another one runs by then.
 func (g *owning) step(ev ownership.Event) {
 	w := g.w
+	if g.control.groups[g.index] != g {
+		return
+	}
 	f := g.facts()
 	for _, a := range g.machine.Step(w.time(), f, ev) {
 		g.carry(a)
@@ -235,7 +239,7 @@ func (g *owning) ask(a ownership.Ask) {
 	w.send(g.h, to, func(other *control) {
 		og := other.groups[g.index]
 		og.asked(ownership.Asked{From: g.h.name, Question: a.Question}, func(r ownership.Reply) {
-			w.send(to, g.h, func(*control) {
+			w.reply(to, g.h, func(*control) {
 				d := ownership.Done{Word: r.Word}
 				if r.Refuse != "" {
 					d.Err = ownership.Refusal(r.Refuse)
@@ -305,7 +309,7 @@ func (g *owning) pull(a ownership.Pull) {
 	}
 	w.send(g.h, from, func(*control) {
 		from.controlling.after(w.chance.between(time.Millisecond, 20*time.Millisecond), func() {
-			w.send(from, g.h, func(*control) { answer(ownership.Done{}) })
+			w.reply(from, g.h, func(*control) { answer(ownership.Done{}) })
 		})
 	})
 }

@@ -23,7 +23,10 @@ const (
 	TieSpacing  Mutant = "tie spacing"            // all standbys have the same priority
 )
 
-// Mutants are all of them.
+// Abdication is one that a test of its own finds: scenarios would take thousands.
+const Abdication Mutant = "abdication" // a leader that hears no majority leads on
+
+// Mutants are those that scenarios find.
 var Mutants = []Mutant{Guard, Epoch, StallGuard, Lifetime, Hold, GroupRule, AnswerFirst, TieSpacing}
 
 func (w *world) without(m Mutant) bool { return w.layout.without == m }

@@ -53,9 +53,12 @@ type node struct {
 // voters are all members.
 func (w *world) majority() int { return len(w.hosts)/2 + 1 }
 
-// touches reports whether two members' processes are in touch now.
-func (w *world) touches(a, b int) bool {
-	return a == b || w.connected(a, b) && w.hosts[a].controlling.runs() && w.hosts[b].controlling.runs()
+// touches reports whether two members' processes are in touch now: each reaches the other.
+func (w *world) touches(a, b int) bool { return w.commands(a, b) && w.opens(b, a) }
+
+// commands reports whether one member's process reaches another's now, over connections of its own: a leader needs no more.
+func (w *world) commands(a, b int) bool {
+	return a == b || w.opens(a, b) && w.hosts[a].controlling.runs() && w.hosts[b].controlling.runs()
 }
 
 // startLog runs the log's clockwork.
@@ -82,7 +85,7 @@ func (c *control) raft() {
 	}
 	var votes []*control
 	for _, h := range w.hosts {
-		if !w.touches(c.h.index, h.index) {
+		if !w.commands(c.h.index, h.index) {
 			continue
 		}
 		o := &h.control.node
@@ -97,6 +100,12 @@ func (c *control) raft() {
 		n.leader = -1
 		return
 	}
+	c.wins(votes)
+}
+
+// wins makes a member the leader for which a majority has voted.
+func (c *control) wins(votes []*control) {
+	w, n := c.w, &c.node
 	w.agreed.term++
 	n.leads, n.term, n.quorum, n.leader, n.blind = true, w.agreed.term, w.now, c.h.index, false
 	n.pending = 0
@@ -121,7 +130,7 @@ func (c *control) lead() {
 	stuck := n.pending > 0 && c.h.disk > 2*heartbeat
 	count := 0
 	for _, h := range w.hosts {
-		if !w.touches(c.h.index, h.index) || h.control.node.term > n.term {
+		if !w.commands(c.h.index, h.index) || h.control.node.term > n.term {
 			continue
 		}
 		count++
@@ -192,11 +201,11 @@ func (c *control) propose(cmd fsm.Command, within time.Duration, done func(error
 		c.h.controlling.after(0, func() { answer(errNoLeader) })
 	case to == c.h.index:
 		c.append(cmd, func(err error) { answer(err) })
-	case w.connected(c.h.index, to):
+	case w.opens(c.h.index, to):
 		leader := w.hosts[to]
 		w.send(c.h, leader, func(*control) {
 			leader.control.append(cmd, func(err error) {
-				w.send(leader, c.h, func(*control) { answer(err) })
+				w.reply(leader, c.h, func(*control) { answer(err) })
 			})
 		})
 	}
@@ -236,7 +245,7 @@ func (c *control) append(cmd fsm.Command, done func(error)) {
 func (c *control) reaches() bool {
 	count := 0
 	for _, h := range c.w.hosts {
-		if c.w.touches(c.h.index, h.index) && h.control.node.term <= c.node.term {
+		if c.w.commands(c.h.index, h.index) && h.control.node.term <= c.node.term {
 			count++
 		}
 	}
@@ -248,7 +257,7 @@ func (w *world) roundTrip(leader *host) time.Duration {
 	var took [most]time.Duration
 	n := 0
 	for _, h := range w.hosts {
-		if h != leader && w.touches(leader.index, h.index) {
+		if h != leader && w.commands(leader.index, h.index) {
 			t := w.transit(w.clusterOn, leader.index, h.index) + h.disk + w.transit(w.clusterOn, h.index, leader.index)
 			i := n
 			for ; i > 0 && took[i-1] > t; i-- {
@@ -284,7 +293,7 @@ func (w *world) agree(leader *control, cmd fsm.Command) error {
 	w.watch.agreed(cmd, states[len(states)-1], err)
 	all := len(w.agreed.states) - 1
 	for _, h := range w.hosts {
-		if w.touches(leader.h.index, h.index) && h.control.node.term <= leader.node.term {
+		if w.commands(leader.h.index, h.index) && h.control.node.term <= leader.node.term {
 			h.control.node.has = all // a majority of these has written it by now, and the others are about to
 			if h == leader.h {
 				continue

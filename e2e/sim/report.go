@@ -38,7 +38,7 @@ func (c *control) tellOthers() {
 		w.send(c.h, to, func(other *control) {
 			other.put(c.h.index, r)
 			other.heardReport()
-			w.send(to, c.h, func(*control) {
+			w.reply(to, c.h, func(*control) {
 				c.busy[to.index] = 0
 				if c.again[to.index] {
 					c.again[to.index] = false
@@ -67,29 +67,44 @@ func (c *control) heardReport() {
 }
 
 // send sends a message to another member's control process, over the cluster port.
-func (w *world) send(from, to *host, do func(*control)) {
-	if !w.connected(from.index, to.index) || !to.controlling.alive {
+func (w *world) send(from, to *host, do func(*control)) { w.carry(from, to, from, do) }
+
+// reply answers one, over the connection that it came by.
+func (w *world) reply(from, to *host, do func(*control)) { w.carry(from, to, to, do) }
+
+// carry carries a message over a connection of one of the two.
+func (w *world) carry(from, to, of *host, do func(*control)) {
+	other := from.index + to.index - of.index
+	if !w.opens(of.index, other) || !to.controlling.alive {
 		return
 	}
 	life := to.controlling.life
 	w.after(w.transit(w.clusterOn, from.index, to.index), func() {
-		if to.controlling.life == life && w.connected(from.index, to.index) {
+		if to.controlling.life == life && w.opens(of.index, other) {
 			to.controlling.now(func() { do(to.control) })
 		}
 	})
 }
 
-// contested reports whether the keeper said last to have addresses of a group that another director says to own.
-func (c *control) contested(group int) bool {
+// contested reports whether the keeper said last to have addresses of a group of which another director says something, as
+// that it owns it.
+func (c *control) contested(group int, says func(groupStatus) bool) bool {
 	if !c.keeps(group) {
 		return false
 	}
 	for _, h := range c.w.hosts {
-		if r := c.reportOf(h.index); h != c.h && r != nil && c.w.now-c.heard[h.index] < returnAfter && group < len(r.groups) && r.groups[group].part == ownership.Owner {
+		if r := c.reportOf(h.index); h != c.h && r != nil && c.w.now-c.heard[h.index] < returnAfter && group < len(r.groups) && says(r.groups[group]) {
 			return true
 		}
 	}
 	return false
+}
+
+func (g groupStatus) owns() bool { return g.part == ownership.Owner }
+
+// serves reports whether a keeper has addresses of a group, Active or not.
+func (g groupStatus) serves() bool {
+	return g.owns() || slices.ContainsFunc(g.routers, func(r routerStatus) bool { return r.owned })
 }
 
 // keeps reports whether the keeper has addresses of a group as far as control knows: by what it said, or by the kernel.
@@ -109,7 +124,7 @@ func (c *control) keeps(group int) bool {
 func (c *control) fence() {
 	contested := false
 	for i := range c.groups {
-		contested = contested || c.contested(i)
+		contested = contested || c.contested(i, groupStatus.owns)
 	}
 	if !contested || c.fencing || !c.begun {
 		return
@@ -123,7 +138,7 @@ func (c *control) fence() {
 			return
 		}
 		for i, g := range c.groups {
-			if c.contested(i) {
+			if c.contested(i, groupStatus.serves) {
 				c.removeAddresses(g)
 			}
 		}

@@ -44,6 +44,9 @@ func Run(seed uint64, without Mutant, out io.Writer) Result {
 	if seed%16 == 5 {
 		heal = p.behind(newChance(seed ^ 0x626568696e64))
 	}
+	if seed%16 == 11 {
+		heal = p.oneWay(newChance(seed ^ 0x6f6e65776179))
+	}
 	w.run(heal + settled)
 	if w.watch.broken == nil {
 		w.watch.settle()

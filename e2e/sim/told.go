@@ -20,6 +20,8 @@ func (x *watch) knows(r *router, h, was *host) bool {
 	switch {
 	case !h.controlling.runs():
 		return false // who knows of others is control
+	case !h.keeping.runs():
+		return false // and who announces is the keeper
 	case !x.owns[h.index].is:
 		return false // it listens before it goes on, and must not announce
 	case was.up && !x.w.speak(h, was) && !x.clear[was.index][h.index].is:

@@ -49,6 +49,7 @@ type world struct {
 	watch   *watch
 	dirty   bool
 	cuts    [wires][kinds]int // how many faults lose something
+	shut    [most][most]int   // how many faults keep one from opening connections to another's port
 	slow    time.Duration     // the delay of the cluster's traffic
 	was     time.Duration     // what it was before it became less
 	faster  since             // when that was

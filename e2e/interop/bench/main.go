@@ -1,8 +1,8 @@
 // Command bench measures quorate and keepalived side by side: in one run, on this machine's kernel, in the
 // same kind of network. It prints tables in Markdown, with the ratio of the two.
 //
-//	bench [-busy DURATION] vrrp|ownership [PATTERN]
-//	bench -merge PAGE vrrp|ownership RUN
+//	bench [-busy DURATION] vrrp|ownership|config [PATTERN]
+//	bench -merge PAGE vrrp|ownership|config RUN
 //
 // The second brings what a run printed into a page of results, and keeps there what that run did not measure.
 //
@@ -10,7 +10,10 @@
 // (how late adverts are each 10 ms beside a load that takes every core) and many (a thousand routers taken
 // over at once). Those of ownership are of a cluster, at its default settings: death, move (planned), agent
 // (its processes are killed and frozen), idle (what they cost) and busy (every core is, and nothing should
-// move). A pattern chooses some of them. Nothing is asserted but that each measurement could be made: then the
+// move). Those of config are of a configuration of 100,000 real servers: kernels (until every director's
+// IPVS has a change), which runs in a guest and so not together with another, read (and validate a file) and states,
+// which prints what `go test -bench` has measured.
+// A pattern chooses some of them. Nothing is asserted but that each measurement could be made: then the
 // exit status is 0.
 package main
 
@@ -23,6 +26,7 @@ import (
 	"os/signal"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -34,18 +38,32 @@ import (
 type part struct {
 	name string
 	run  func(*run)
+	ipvs bool // it needs a kernel that has it
 }
 
 // subject is what parts have in common.
 type subject struct {
 	title string
+	about string // how it was measured
 	parts []part // in order
 }
 
+// chosen are the parts that a pattern names.
+func (s subject) chosen(pattern *regexp.Regexp) []part {
+	return slices.DeleteFunc(slices.Clone(s.parts), func(p part) bool { return !pattern.MatchString(p.name) })
+}
+
+// echoes is how subjects are measured that a client sees.
+const echoes = "Echoes are a millisecond apart. A gap is between two that were answered, with a lost one between: 0 is none lost. " +
+	"Rounds in which the client itself stood still are repeated. A ratio below 1 is in quorate's favour."
+
 func subjects() map[string]subject {
 	return map[string]subject{
-		"vrrp":      {"VRRP", []part{{"death", death}, {"stop", stop}, {"late", late}, {"many", many}}},
-		"ownership": {"Ownership of an address", []part{{"death", machine}, {"move", planned}, {"agent", agent}, {"idle", idle}, {"busy", busy}}},
+		"vrrp": {"VRRP", echoes, []part{{name: "death", run: death}, {name: "stop", run: stop}, {name: "late", run: late}, {name: "many", run: many}}},
+		"ownership": {"Ownership of an address", echoes, []part{
+			{name: "death", run: machine}, {name: "move", run: planned}, {name: "agent", run: agent}, {name: "idle", run: idle}, {name: "busy", run: busy},
+		}},
+		"config": {"One configuration", sizes, []part{{name: "kernels", run: kernels, ipvs: true}, {name: "read", run: read}, {name: "states", run: states}}},
 	}
 }
 
@@ -67,7 +85,7 @@ func main() {
 	}
 	pattern, err := regexp.Compile(flag.Arg(1))
 	if err != nil || !ok {
-		fmt.Fprintln(os.Stderr, "usage: bench [-busy DURATION] vrrp|ownership [PATTERN]", err)
+		fmt.Fprintln(os.Stderr, "usage: bench [-busy DURATION] vrrp|ownership|config [PATTERN]", err)
 		os.Exit(2)
 	}
 	if lab.Inside() {
@@ -75,7 +93,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	status, err := lab.BootHost(ctx, lab.Guest{Program: "/proc/self/exe", Args: os.Args[1:], NeedsBinary: true, Timeout: 2 * time.Hour})
+	boot, guest := lab.BootHost, lab.Guest{Program: "/proc/self/exe", Args: os.Args[1:], NeedsBinary: true, Timeout: 2 * time.Hour}
+	if slices.ContainsFunc(what.chosen(pattern), func(p part) bool { return p.ipvs }) {
+		boot, guest.Memory = lab.Boot, guestMemory
+	}
+	status, err := boot(ctx, guest)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(max(status, 1))
@@ -92,20 +114,15 @@ func inside(what subject, pattern *regexp.Regexp) (status int) {
 	fmt.Printf("# %s, quorate and keepalived\n\n", what.title)
 	fmt.Printf("- kernel %s, %d CPUs\n", first("uname", "-r"), runtime.NumCPU())
 	fmt.Printf("- %s\n", first("keepalived", "--version"))
-	fmt.Println("\nEchoes are a millisecond apart. A gap is between two that were answered, with a lost one between: 0 is none lost. " +
-		"Rounds in which the client itself stood still are repeated. A ratio below 1 is in quorate's favour. " +
-		"Each part says when it was measured, and how busy the machine was with other things.")
-	for _, p := range what.parts {
-		if !pattern.MatchString(p.name) {
-			continue
-		}
+	fmt.Println("\n" + what.about + " Each part says when it was measured, and how busy the machine was with other things.")
+	for _, p := range what.chosen(pattern) {
 		before := load()
 		fmt.Printf("\n%s\n", marked(p.name))
 		r := &run{part: p.name}
 		if !r.play(func() { p.run(r) }) {
 			status = 1
 		}
-		fmt.Printf("\nMeasured on %s with %s. The machine's load average before: %s, after: %s.\n", day, version, before, load())
+		fmt.Printf("\nMeasured on %s with %s, kernel %s. The machine's load average before: %s, after: %s.\n", day, version, first("uname", "-r"), before, load())
 	}
 	return status
 }

@@ -11,7 +11,7 @@ import (
 func TestAPageKeepsWhatWasNotMeasuredThisTime(t *testing.T) {
 	dir := t.TempDir()
 	file, run := filepath.Join(dir, "page.md"), filepath.Join(dir, "run.md")
-	what := subject{"", []part{{"death", nil}, {"move", nil}, {"idle", nil}}}
+	what := subject{parts: []part{{name: "death"}, {name: "move"}, {name: "idle"}}}
 	for _, tt := range []struct{ name, run, want string }{
 		{"the first run", "# Head 1\n\n" + marked("idle") + "\n## Idle\n\nMeasured on Monday.\n", "# Head 1\n\n" + marked("idle") + "\n## Idle\n\nMeasured on Monday.\n"},
 		{

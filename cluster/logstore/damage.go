@@ -1,4 +1,4 @@
-package cluster
+package logstore
 
 import (
 	"bytes"
@@ -42,7 +42,7 @@ func seal(l *raft.Log) []byte {
 }
 
 // sealing is a disk whose log entries have checksums.
-type sealing struct{ disk }
+type sealing struct{ Disk }
 
 // StoreLog implements [raft.LogStore].
 func (s sealing) StoreLog(e *raft.Log) error { return s.StoreLogs([]*raft.Log{e}) }
@@ -55,27 +55,27 @@ func (s sealing) StoreLogs(es []*raft.Log) error {
 		l.Extensions = seal(e)
 		out[i] = &l
 	}
-	return s.disk.StoreLogs(out)
+	return s.Disk.StoreLogs(out)
 }
 
 // GetLog implements [raft.LogStore].
 func (s sealing) GetLog(index uint64, out *raft.Log) error {
-	if err := s.disk.GetLog(index, out); err != nil {
+	if err := s.Disk.GetLog(index, out); err != nil {
 		return err
 	}
 	return unseal(out)
 }
 
-// readAll returns why an entry behind a snapshot cannot be read: Raft ends the process for that. Before the snapshot
+// ReadAll returns why an entry behind a snapshot cannot be read: Raft ends the process for that. Before the snapshot
 // there may be a gap, if it came from the leader; right behind it there must be none.
-func (s *store) readAll(snapshot uint64) error {
-	last, err := s.bolt.LastIndex()
+func (s *Store) ReadAll(snapshot uint64) error {
+	last, err := s.Bare.LastIndex()
 	if err != nil {
 		return fmt.Errorf("read the log: %w", err)
 	}
 	first := max(1, min(snapshot+1, last)) // the last one it reads in any case
 	for index := first; index <= last; index++ {
-		if err := s.bolt.GetLog(index, new(raft.Log)); err != nil {
+		if err := s.Bare.GetLog(index, new(raft.Log)); err != nil {
 			return damaged(s.dir, fmt.Sprintf("read log entry %d of %d to %d", index, first, last), err)
 		}
 	}
@@ -94,9 +94,10 @@ func unseal(l *raft.Log) error {
 	return nil
 }
 
-// lookThrough returns what is wrong with the structure of a log's file.
+// lookThrough returns what is wrong with the structure of a log's file. One that is empty is as good as none: whoever made
+// it was killed before anything was stored. That too little is there for what was applied is found later.
 func lookThrough(path string) (err error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a file that is shorter than it says
@@ -250,3 +251,6 @@ func damaged(dir, what string, err error) error {
 		"run `quorate remove NAME` with its name on another director, remove that directory, and let it join again with `quorate join`; "+
 		"if it is the only one, `quorate init` and then `quorate snapshot restore FILE`", what, err, dir)
 }
+
+// Damaged says that what was found in the store is not what was written, with what mends that.
+func (s *Store) Damaged(what string, err error) error { return damaged(s.dir, what, err) }

@@ -1,0 +1,60 @@
+package agent
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+func TestAnEntrySaysWhichServicesItIsAbout(t *testing.T) {
+	services := func() fsm.Config {
+		return fsm.Config{Services: map[string]fsm.Service{"web": {Name: "web"}, "mail": {Name: "mail"}}}
+	}
+	was := &fsm.State{Config: services()}
+	same := &fsm.State{Config: was.Config}
+	for _, tt := range []struct {
+		name    string
+		next    *fsm.State
+		changes []fsm.Change
+		want    aspects
+	}{
+		{"an edit", &fsm.State{Config: services()}, []fsm.Change{{Kind: fsm.ConfigChanged}, {Kind: fsm.ServiceChanged, Name: "mail"}, {Kind: fsm.ServiceChanged, Name: "web"}},
+			aspects{edited: []string{"mail", "web"}}},
+		{"verdicts", same, []fsm.Change{{Kind: fsm.VerdictChanged, Name: "web/10.0.0.1:80"}, {Kind: fsm.VerdictChanged, Name: "web/10.0.0.2:80"}, {Kind: fsm.VerdictChanged, Name: "mail/[fd00::1]:25"}},
+			aspects{judged: []string{"web", "mail"}}},
+		{"a router", same, []fsm.Change{{Kind: fsm.ConfigChanged}, {Kind: fsm.RouterChanged, Name: "outside"}}, aspects{}},
+		{"a configuration that does not say what is another", &fsm.State{Config: services()}, []fsm.Change{{Kind: fsm.ConfigChanged}}, aspects{any: true}},
+		{"a state that was made anew", same, []fsm.Change{{Kind: fsm.StateHealed}}, aspects{any: true}},
+		{"a verdict on what has no name", same, []fsm.Change{{Kind: fsm.VerdictChanged, Name: "web"}}, aspects{any: true}},
+		{"an owner", same, []fsm.Change{{Kind: fsm.OwnerChanged, Name: "web"}}, aspects{}},
+	} {
+		got := aspectsOf(was, tt.next, tt.changes)
+		if got.any != tt.want.any || !slices.Equal(got.edited, tt.want.edited) || !slices.Equal(got.judged, tt.want.judged) {
+			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestManyVerdictsAtOnceDoNotPushAllOtherEventsOut(t *testing.T) {
+	verdicts := func(n int) (all []fsm.Change) {
+		for range n {
+			all = append(all, fsm.Change{Kind: fsm.VerdictChanged, Text: "down"})
+		}
+		return all
+	}
+	for _, tt := range []struct {
+		name     string
+		verdicts int
+		want     int
+		last     string
+	}{
+		{"as many as are told", maxVerdictsTold - 1, maxVerdictsTold, "a rack died"},
+		{"more", maxVerdictsTold + 7, maxVerdictsTold + 2, "and 7 more verdicts at once: `quorate status` has them all"},
+	} {
+		got := tellable(append(verdicts(tt.verdicts), fsm.Change{Kind: fsm.ConfigChanged, Text: "a rack died"}))
+		if len(got) != tt.want || got[len(got)-1].Text != tt.last {
+			t.Errorf("%s: %d told, the last %q", tt.name, len(got), got[len(got)-1].Text)
+		}
+	}
+}

@@ -1,0 +1,50 @@
+package ownership
+
+import (
+	"testing"
+	"time"
+)
+
+// One router is silent, and the other one becomes so while the next survey of the first waits: its timer waits no longer
+// than that of the first did, so all are asked about both at once, and for no longer than an answer is of use.
+func TestARouterThatIsSilentLaterIsAskedAboutAtOnce(t *testing.T) {
+	const interval = 200 * time.Millisecond
+	for _, held := range []bool{false, true} {
+		s := newStory(t)
+		s.Keeper.Interval = interval
+		s.hushes("in")
+		s.pass(150 * time.Millisecond)
+		s.hushes()
+		s.pass(150 * time.Millisecond)
+		s.does(askD1, askD3, probes("in"))
+		s.says("d3", Attestation{})
+		s.says("d1", Attestation{Owns: held})
+		s.begun = nil
+		s.reaches(Segment{Router: "in", Reached: []string{"d1", "d3"}})
+		s.begun = nil
+		s.pass(150*time.Millisecond - 1)
+		s.does()
+		s.pass(1)
+		s.does(askD1, askD3, probes("out", "in"))
+		s.pass(interval / 2)
+		if got := s.opened(Ask{To: "d1"}); got != held {
+			t.Errorf("held %v: d1 is waited for after half an interval: %v", held, got)
+		}
+	}
+}
+
+// The kernel of an owner answers on a segment on which its adverts do not arrive, and its agent says nothing. They arrive on
+// another one: its keeper lives, and renews all the addresses of the group.
+func TestAnOwnerThatIsHeardOnOneSegmentIsNotClaimedFromForTheOther(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	for range 10 {
+		s.says("d3", Attestation{})
+		s.reaches(Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+		s.pass(surveyLimit)
+		if s.opened(claim) {
+			t.Fatal("it is claimed from")
+		}
+		s.pass(time.Second - surveyLimit)
+	}
+}
