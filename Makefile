@@ -29,7 +29,7 @@ export QUORATE_MUTANTS_BIN = $(abspath $(BIN)-mutants)
 # side by side, and the packages that take longest begin first. PROOF_PKGS take minutes: `make proofs` alone runs
 # them.
 GUEST_PKGS = ./director/ipvs
-PROOF_PKGS = ./e2e/upgrade ./e2e/power
+PROOF_PKGS = ./e2e/upgrade ./e2e/power ./e2e/imported
 LONGEST    = ./e2e/moves/fails ./e2e/moves/holds
 LAB_PKGS   = $(LONGEST) $(filter-out $(LONGEST) $(PROOF_PKGS),$(sort ./e2e/lab $(patsubst %/,./%,$(dir $(shell grep -rl --include='*_test.go' 'lab\.Main\>' e2e)))))
 BOOT_PKGS  = ./e2e/lab/selftest
@@ -166,13 +166,21 @@ OLD_BIN = $(abspath $(BIN)-oldlevel)
 oldlevel:
 	@$(GO) build -trimpath -buildvcs=false -tags oldlevel -ldflags '-X main.version=1.0' -o $(OLD_BIN) ./cmd/quorate
 
+# What keepalived does by a pair of files, and quorate by what it imports from them, on one kernel.
+IMPORT_PROOF = QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 30m ./e2e/imported
+
+.PHONY: proof-import
+proof-import: setup-test build test-tools ## run keepalived, and quorate on what it imports, side by side, and compare what their kernels have
+	@$(IMPORT_PROOF) | $(GO) run ./e2e/proof/page -about 'quorate $(VERSION)' -o /dev/null
+
 .PHONY: proofs
-proofs: setup-test build test-tools oldlevel ## run the proofs of who owns an address, of bad disks, strangers, restarts and joins, of upgrades, and of one history of reads and writes, in full length; writes docs/results/ownership-proofs-DATE.md; PROOFS=pattern of those without IPVS, ROUNDS=
+proofs: setup-test build test-tools oldlevel ## run the proofs of who owns an address, of bad disks, strangers, restarts and joins, of upgrades, of the import, and of one history of reads and writes, in full length; writes docs/results/ownership-proofs-DATE.md; PROOFS=pattern of those without IPVS, ROUNDS=
 	@mkdir -p docs/results; page=$(CURDIR)/docs/results/ownership-proofs-$$(date +%F).md; status=0; \
 	{ QUORATE_PROOFS=1 CGO_ENABLED=1 $(GO) test -json -count=1 -race -tags proofs -timeout 2h -run 'IsOneHistory|StaleRead|UnderLoad|IsAlone' ./cluster; \
 	QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -json -count=1 -race -tags proofs -parallel 1 -timeout 2h -run '$(PROOFS)' ./e2e/wire; \
 	QUORATE_ROUNDS=$(ROUNDS) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn/round ./e2e/moves/holds; \
-	QUORATE_OLD_BIN=$(OLD_BIN) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h ./e2e/upgrade; } | \
+	QUORATE_OLD_BIN=$(OLD_BIN) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h ./e2e/upgrade; \
+	$(IMPORT_PROOF); } | \
 	$(GO) run ./e2e/proof/page -about 'quorate $(VERSION)' -o "$$page" || status=$$?; \
 	echo "$$page"; exit $$status
 
