@@ -67,7 +67,7 @@ func TestACertificateOpensTheAPIInItsRoleAndNothingElse(t *testing.T) {
 			}
 			return nil
 		})
-		for _, path := range []string{"GET /cluster/progress", "POST /cluster/propose", "POST /cluster/remove", "POST /cluster/renew", "POST " + epochPath, "GET /peer/explain/x", "GET /"} {
+		for _, path := range []string{"GET /cluster/progress", "POST /cluster/propose", "POST /cluster/lane", "POST /cluster/remove", "POST /cluster/renew", "POST " + epochPath, "GET /peer/explain/x", "GET /"} {
 			method, path, _ := strings.Cut(path, " ")
 			if status, text, err := asked(t, n, cert, method, path, "{}"); err == nil && (status/100 == 2 || status == http.StatusTeapot) {
 				t.Errorf("%s %s is answered: %d %s", method, path, status, text)

@@ -35,6 +35,7 @@ func Peer(ctx context.Context) (name string, ok bool) {
 func (n *Node) handler() http.Handler {
 	members := http.NewServeMux()
 	members.HandleFunc("POST /cluster/propose", n.servePropose)
+	members.HandleFunc("POST "+lanePath, n.serveLane)
 	members.HandleFunc("GET /cluster/progress", n.serveProgress)
 	members.HandleFunc("GET /cluster/point", n.servePoint)
 	members.HandleFunc("GET /cluster/keys", n.serveKeys)

@@ -151,7 +151,7 @@ func joinedAlready(dataDir string, t pki.Token, progress func(string)) error {
 }
 
 // joining is a join under way. Its directory keeps ID and key, so that to ask again is to ask as
-// the same.
+// the same. It is on disk, name and all, before anybody is asked.
 type joining struct {
 	cfg Config
 	dir string
@@ -166,7 +166,7 @@ func beginJoin(cfg Config) (*joining, error) {
 	}
 	j := &joining{cfg: cfg, dir: dir}
 	if j.resume() {
-		return j, nil
+		return j, durable.SyncDir(cfg.DataDir)
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, fmt.Errorf("remove what a join before has left: %w", err)
@@ -183,7 +183,7 @@ func beginJoin(cfg Config) (*joining, error) {
 		return nil, err
 	}
 	j.id, j.key = pki.Identity{Name: cfg.Name, ID: id}, key
-	return j, errors.Join(durable.Write(filepath.Join(dir, pki.KeyFile), text, 0o600), writeIdentity(dir, j.id))
+	return j, errors.Join(durable.Write(filepath.Join(dir, pki.KeyFile), text, 0o600), writeIdentity(dir, j.id), durable.SyncDir(cfg.DataDir))
 }
 
 // resume takes up a join that was begun under the same name.

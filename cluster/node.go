@@ -56,6 +56,7 @@ type Node struct {
 	strangers *port.Strangers
 	server    *http.Server
 	clients   clients
+	lanes     lanes
 	overdue   atomic.Pointer[string] // why the certificate was not renewed, nil if it was
 	refused   atomic.Pointer[string] // why no other member takes it, nil if they do
 
@@ -65,7 +66,7 @@ type Node struct {
 	turning    sync.Mutex                            // held while that is changed
 	removed    atomic.Pointer[removal]
 	leadership chan bool     // from Raft: gained, lost
-	agreed     bells         // ring when an entry is applied
+	agreed     bells         // ring when entries are agreed
 	keyNews    bells         // ring when a key of the cluster is another
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
 	hopes      hopes         // of the calls that wait for a leader
@@ -95,14 +96,14 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), health: health{only: make(chan struct{}, 1)}, done: make(chan struct{}),
-		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1),
+		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1), lanes: lanes{opening: make(chan struct{}, 1)},
 	}
 	n.strangers = port.NewStrangers(n.ofMember)
 	n.life, n.end = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
-	n.machine.onChange = n.applied
+	n.machine.onChange, n.machine.onAgreed = n.applied, n.agreed.ring
 	return n, nil
 }
 
@@ -192,7 +193,6 @@ func (n *Node) listen() error {
 
 // applied is the machine's feed.
 func (n *Node) applied(prev, next *fsm.State, changes []fsm.Change) {
-	n.agreed.ring()
 	if prev.ClusterID == "" {
 		n.newKeys(next) // the first ones
 	}

@@ -106,6 +106,11 @@ func (n *Node) ask(ctx context.Context, entry []byte) (uint64, error) {
 	if leader == "" {
 		return 0, errNotLeader
 	}
+	if len(entry) <= maxFrame {
+		if index, err := n.askByLane(ctx, leader, entry); !errors.Is(err, errNoLane) {
+			return index, err
+		}
+	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	go func() {
@@ -146,6 +151,14 @@ func (n *Node) append(ctx context.Context, entry []byte) (uint64, error) {
 		return 0, err
 	}
 	return future.Index(), nil
+}
+
+// appendFor appends what another member asks for.
+func (n *Node) appendFor(ctx context.Context, entry []byte) (uint64, error) {
+	if !n.IsLeader() {
+		return 0, errNotLeader
+	}
+	return n.append(ctx, entry)
 }
 
 // try applies an entry to this node's own state first: what would be refused costs no entry, and
@@ -227,11 +240,7 @@ func (n *Node) servePropose(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	if !n.IsLeader() {
-		writeError(w, errNotLeader)
-		return
-	}
-	index, err := n.append(r.Context(), p.Entry)
+	index, err := n.appendFor(r.Context(), p.Entry)
 	if err != nil {
 		writeError(w, err)
 		return
@@ -243,16 +252,11 @@ func (n *Node) servePropose(w http.ResponseWriter, r *http.Request) {
 func (n *Node) waitApplied(ctx context.Context, index uint64) {
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.patience())
 	defer cancel()
-	for {
-		changed := n.Changed()
-		if n.State().Index >= index || n.Halted() != nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		}
+	there, leave := n.machine.reached(index)
+	defer leave()
+	select {
+	case <-ctx.Done():
+	case <-there:
 	}
 }
 

@@ -74,7 +74,7 @@ func TestStrangersGetNothingButTheDoor(t *testing.T) {
 		cert *tls.Certificate
 	}{{"no certificate", nil}, {"a certificate of another cluster", other.creds.Pair()}} {
 		t.Run(who.name, func(t *testing.T) {
-			for _, path := range []string{"GET /cluster/progress", "POST /cluster/propose", "POST /cluster/remove", "POST /cluster/renew", "GET /cluster/join", "GET /", "GET /v1/state"} {
+			for _, path := range []string{"GET /cluster/progress", "POST /cluster/propose", "POST /cluster/lane", "POST /cluster/remove", "POST /cluster/renew", "GET /cluster/join", "GET /", "GET /v1/state"} {
 				method, path, _ := strings.Cut(path, " ")
 				status, text, err := asked(t, a, who.cert, method, path, `{"name":"a","force":true,"entry":{}}`)
 				if err == nil && (status != http.StatusForbidden && status != http.StatusMethodNotAllowed || !strings.Contains(text, "certificate")) {

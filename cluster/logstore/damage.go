@@ -94,9 +94,10 @@ func unseal(l *raft.Log) error {
 	return nil
 }
 
-// lookThrough returns what is wrong with the structure of a log's file.
+// lookThrough returns what is wrong with the structure of a log's file. One that is empty is as good as none: whoever made
+// it was killed before anything was stored. That too little is there for what was applied is found later.
 func lookThrough(path string) (err error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
 		return nil
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a file that is shorter than it says

@@ -32,3 +32,19 @@ func TestARouterThatIsSilentLaterIsAskedAboutAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// The kernel of an owner answers on a segment on which its adverts do not arrive, and its agent says nothing. They arrive on
+// another one: its keeper lives, and renews all the addresses of the group.
+func TestAnOwnerThatIsHeardOnOneSegmentIsNotClaimedFromForTheOther(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	for range 10 {
+		s.says("d3", Attestation{})
+		s.reaches(Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+		s.pass(surveyLimit)
+		if s.opened(claim) {
+			t.Fatal("it is claimed from")
+		}
+		s.pass(time.Second - surveyLimit)
+	}
+}

@@ -316,8 +316,11 @@ func (s *step) mute(owner string, age time.Duration) time.Duration {
 func (s *step) unsigned(owner string) time.Duration {
 	ago, heard := time.Duration(0), false
 	for _, r := range s.Keeper.Routers {
-		if r.Heard == owner {
-			ago, heard = max(ago, s.mute(owner, r.Age)), true
+		if r.Heard != owner {
+			continue
+		}
+		if age := s.mute(owner, r.Age); !heard || age < ago { // one keeper advertises on all of them
+			ago, heard = age, true
 		}
 	}
 	switch {

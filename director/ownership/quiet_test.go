@@ -48,6 +48,7 @@ func (s *story) isCutOff() { // nobody on the segment reaches the owner
 
 func (s *story) isFrozen() { // its kernel alone answers
 	s.t.Helper()
+	s.Keeper.Routers[0].Heard = "" // no sign of its keeper came there either
 	s.says("d3", Attestation{})
 	s.reaches(Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
 }

@@ -1,6 +1,10 @@
 package sim
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/quorate/quorate/director/ownership"
+)
 
 // missed is how many halves of an interval pass after an advert until a Backup misses the next one.
 const missed = 3
@@ -12,11 +16,15 @@ func (x *watch) lookBoth(r *router) {
 	for i, a := range w.hosts {
 		for _, b := range w.hosts[i+1:] {
 			is := a.kernel.has(r.index) && b.kernel.has(r.index) && w.both(r.on, arpKind, a.index, b.index) &&
-				a.stalls == 0 && b.stalls == 0 && (w.speak(a, b) || x.mute(a, b) || x.mute(b, a))
+				a.stalls == 0 && b.stalls == 0 && (w.speak(a, b) || x.mute(a, b) || x.mute(b, a) || w.filtered(a, b) || w.filtered(b, a))
 			s := &x.both[r.index][i][b.index]
 			s.set(is, w.now)
 			limit := bothLimit + w.slack()
-			if !w.speak(a, b) {
+			switch {
+			case w.speak(a, b):
+			case !x.mute(a, b) && !x.mute(b, a):
+				limit += ownership.Mute // who is not reached asks who is silent for it for so long
+			default:
 				limit += w.renewal() // it froze between a renewal and the advert that would have told of it
 				if x.untold(a, b) || x.untold(b, a) {
 					limit += w.lifetime()
