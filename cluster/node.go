@@ -144,7 +144,7 @@ func (n *Node) open() (err error) {
 	if err := forget(n.store, n.State().Recovery); err != nil {
 		return err
 	}
-	if err := n.store.ReadAll(snapshot); err != nil {
+	if err := n.store.ReadAll(max(snapshot, n.State().Index)); err != nil {
 		return err
 	}
 	return n.listen()
