@@ -46,6 +46,7 @@ type session struct {
 	events   *eventLog
 
 	reports            reports
+	unjudged           unjudged
 	disputes           disputes
 	alive              alive
 	tellings           tellings
@@ -88,6 +89,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 		opened: time.Now(), tellNow: make(chan struct{}, 1), warm: map[string]bool{},
 		unfit: map[string]time.Time{}, done: make(chan struct{}),
 	}
+	s.reports.seen = s.unjudged.add
 	s.newNeeds()
 	s.newAlive()
 	cc := a.clusterConfig()
@@ -198,7 +200,9 @@ func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
 		}
 	}
 	about := aspectsOf(prev, next, changes)
+	s.unjudged.add(slices.Concat(about.edited, about.judged))
 	if about.any {
+		s.unjudged.all()
 		s.runner.Set(next.Config.Services)
 	} else if len(about.edited) > 0 {
 		s.runner.Change(next.Config.Services, about.edited)

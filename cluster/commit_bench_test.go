@@ -140,7 +140,10 @@ type way struct {
 
 // ways are plain Raft's leader, and quorate's leader and a follower. All write the same bytes.
 func ways(b *testing.B) []way {
-	ns := three(b, func(c *Config) { c.MaxLevel, c.Heartbeat = fsm.LevelHistory, 500*time.Millisecond })
+	ns := three(b, func(c *Config) { c.Heartbeat = 500 * time.Millisecond })
+	if level := ns[0].State().Level; level != fsm.Newest {
+		b.Fatalf("the cluster is at feature level %d, not at the newest", level)
+	}
 	web := fsm.Service{Name: "web"}
 	for i := range 64 {
 		web.Servers = append(web.Servers, fsm.Server{Address: register(i).Server})

@@ -144,7 +144,7 @@ func (n *Node) open() (err error) {
 	if err := forget(n.store, n.State().Recovery); err != nil {
 		return err
 	}
-	if err := n.store.ReadAll(snapshot); err != nil {
+	if err := n.store.ReadAll(max(snapshot, n.State().Index)); err != nil {
 		return err
 	}
 	return n.listen()
@@ -300,8 +300,8 @@ func (n *Node) startRaft() error {
 	if err != nil {
 		return fmt.Errorf("start Raft: %w", err)
 	}
-	stuck := func() bool { return n.stuck(time.Now()) > 2*n.cfg.Heartbeat }
-	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, n.store.Stable(), n.store.Snapshots, transport{trans, stuck, n.store.Cannot, n.leadsIn, &n.agreed, &sync.Map{}})
+
+	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, n.store.Stable(), n.store.Snapshots, transport{trans, n.hangs, n.store.Cannot, n.leadsIn, &n.agreed, &sync.Map{}})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
 	}

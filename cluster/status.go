@@ -76,13 +76,17 @@ func (n *Node) Removed() error {
 	return nil
 }
 
-// Leader returns the leader's name, or "" while none is known.
+// Leader returns the leader's name, or "" while none is known. Who hangs in its log does not lead, whatever Raft says: of
+// two voters it is not replaced.
 func (n *Node) Leader() string {
 	r := n.raft.Load()
 	if r == nil || n.removed.Load() != nil {
 		return ""
 	}
 	_, id := r.LeaderWithID()
+	if string(id) == n.id.ID && n.hangs() {
+		return ""
+	}
 	m, _ := memberByID(n.State(), string(id))
 	return m.Name
 }
@@ -100,11 +104,14 @@ func (n *Node) Quorum() bool {
 		return false
 	}
 	if r.State() == raft.Leader {
-		return n.stuck(time.Now()) <= 2*n.cfg.Heartbeat
+		return !n.hangs()
 	}
 	_, id := r.LeaderWithID()
 	return id != "" && time.Since(r.LastContact()) < 2*n.cfg.Heartbeat
 }
+
+// hangs reports whether this node's log does not answer for so long that it cannot lead.
+func (n *Node) hangs() bool { return n.stuck(time.Now()) > 2*n.cfg.Heartbeat }
 
 // Voter reports whether this member counts for the quorum. A joiner does once it has caught up.
 func (n *Node) Voter() bool {

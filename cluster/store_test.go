@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +105,43 @@ func TestALeaderWhoseLogHangsIsReplaced(t *testing.T) {
 	d.HangLog(nil)
 	close(free)
 	eventually(t, "it follows when its disk answers", same(ns...))
+}
+
+// Of two voters none can be elected without the other's vote, and who hangs in its disk gives none. So nobody leads: both say
+// so, a change is refused with that, and once the disk answers all goes on by itself.
+func TestOfTwoVotersNobodyLeadsWhileTheLeadersLogHangs(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	ns := []*testnode{a, join(t, a, "b")}
+	var d *faulty.Disk
+	ns[0], d = restartOnBadDisk(t, ns[0])
+	makeLead(t, ns[0], ns)
+	free := make(chan struct{})
+	d.HangLog(free)
+	pending := make(chan error, 1)
+	go func() { pending <- ns[0].Propose(t.Context(), drain("a", true)) }()
+	eventually(t, "both say that nobody leads", func() error {
+		if ns[0].Quorum() || ns[1].Quorum() || ns[0].Leader() != "" || ns[1].Leader() != "" || !strings.Contains(ns[0].Disk(), "does not answer") {
+			return fmt.Errorf("quorum %v and %v, leader %q and %q, disk: %q", ns[0].Quorum(), ns[1].Quorum(), ns[0].Leader(), ns[1].Leader(), ns[0].Disk())
+		}
+		return nil
+	})
+	if err := ns[1].Propose(t.Context(), drain("b", true)); !errors.Is(err, ErrNoLeader) {
+		t.Errorf("a change on the other: %v", err)
+	}
+	d.HangLog(nil)
+	close(free)
+	if err := <-pending; err != nil && !lostLeader(err) {
+		t.Errorf("the change that hung: %v", err)
+	}
+	eventually(t, "both go on by themselves", func() error { return ns[1].Propose(t.Context(), drain("b", true)) })
+	eventually(t, "both have the same", same(ns...))
+	eventually(t, "and the disk is well", func() error {
+		if why := ns[0].Disk(); why != "" {
+			return errors.New(why)
+		}
+		return nil
+	})
 }
 
 func TestANodeStopsThoughItsLogHangs(t *testing.T) {

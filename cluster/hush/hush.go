@@ -1,12 +1,13 @@
 // Package hush keeps a log from being filled by what is said again and again.
 //
 // It promises that of one message about one thing no more than one is let through in [Again], and that what is remembered
-// for that is bounded. It keeps no message back that is another.
+// for that is bounded. It keeps no message back that is another, unless it is told how many may come in that time.
 package hush
 
 import (
 	"fmt"
 	"log"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +23,10 @@ const maxSaid = 256
 
 // Said is what was said lately. The zero value has said nothing.
 type Said struct {
+	// Most is how many messages are let through in [Again], whatever they are about: for what strangers can make up,
+	// as the addresses that packets come from. 0 is any number.
+	Most int
+
 	mu sync.Mutex
 	at map[string]time.Time
 }
@@ -34,6 +39,12 @@ func (s *Said) News(msg string, about ...any) bool {
 	defer s.mu.Unlock()
 	if at, ok := s.at[key]; ok && now.Sub(at) < Again {
 		return false
+	}
+	if s.Most > 0 && len(s.at) >= s.Most {
+		maps.DeleteFunc(s.at, func(_ string, at time.Time) bool { return now.Sub(at) >= Again })
+		if len(s.at) >= s.Most {
+			return false
+		}
 	}
 	if s.at == nil || len(s.at) >= maxSaid {
 		s.at = map[string]time.Time{}

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -66,14 +67,14 @@ func (s sealing) GetLog(index uint64, out *raft.Log) error {
 	return unseal(out)
 }
 
-// ReadAll returns why an entry behind a snapshot cannot be read: Raft ends the process for that. Before the snapshot
-// there may be a gap, if it came from the leader; right behind it there must be none.
-func (s *Store) ReadAll(snapshot uint64) error {
+// ReadAll returns why an entry behind those that were read, or that a snapshot stands for, cannot be read: Raft ends the
+// process for that. Before the snapshot there may be a gap, if it came from the leader; right behind it there must be none.
+func (s *Store) ReadAll(read uint64) error {
 	last, err := s.Bare.LastIndex()
 	if err != nil {
 		return fmt.Errorf("read the log: %w", err)
 	}
-	first := max(1, min(snapshot+1, last)) // the last one it reads in any case
+	first := max(1, min(read+1, last)) // the last one it reads in any case
 	for index := first; index <= last; index++ {
 		if err := s.Bare.GetLog(index, new(raft.Log)); err != nil {
 			return damaged(s.dir, fmt.Sprintf("read log entry %d of %d to %d", index, first, last), err)
@@ -97,13 +98,21 @@ func unseal(l *raft.Log) error {
 // lookThrough returns what is wrong with the structure of a log's file. One that is empty is as good as none: whoever made
 // it was killed before anything was stored. That too little is there for what was applied is found later.
 func lookThrough(path string) (err error) {
-	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() == 0 {
 		return nil
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a file that is shorter than it says
 	defer func() {
 		if p := recover(); p != nil { // memory that a file stands behind has no word for why it cannot be read
-			if err = readThrough(path); err == nil {
+			if err = readThrough(f); err == nil {
 				err = fmt.Errorf("%v", p)
 			}
 		}
@@ -114,16 +123,16 @@ func lookThrough(path string) (err error) {
 	}
 	defer db.Close()
 	return db.View(func(tx *bbolt.Tx) error {
-		seen := pages{db: db, end: uint64(tx.Size()) / uint64(db.Info().PageSize), seen: map[uint64]bool{}}
-		if info, err := os.Stat(path); err != nil || info.Size() < tx.Size() {
+		seen := pages{file: f, size: int64(db.Info().PageSize), end: uint64(tx.Size()) / uint64(db.Info().PageSize), seen: map[uint64]bool{}}
+		if info, err := f.Stat(); err != nil || info.Size() < tx.Size() {
 			return fmt.Errorf("the file is cut off: %w", errors.Join(err, io.ErrUnexpectedEOF))
 		}
-		if err := seen.walk(path, uint64(tx.Cursor().Bucket().Root())); err != nil {
+		if err := seen.walk(uint64(tx.Cursor().Bucket().Root())); err != nil {
 			return err
 		}
 		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
 			if root := uint64(b.Root()); root != 0 { // else it is within its parent's page
-				if err := seen.walk(path, root); err != nil {
+				if err := seen.walk(root); err != nil {
 					return err
 				}
 			}
@@ -149,7 +158,8 @@ func lookThrough(path string) (err error) {
 // and how many pages follow that belong to it, 16 bytes in all; then 16 bytes for each element, of which a branch's last
 // eight are the page that it leads to. The store believes these numbers, and one that is wrong can cost it all memory.
 type pages struct {
-	db   *bbolt.DB
+	file *os.File
+	size int64  // of a page, in bytes
 	end  uint64 // the number of the first that is none
 	seen map[uint64]bool
 }
@@ -161,13 +171,8 @@ const (
 )
 
 // walk looks at a page and at all that it leads to.
-func (p *pages) walk(path string, root uint64) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	size := int64(p.db.Info().PageSize)
+func (p *pages) walk(root uint64) error {
+	size := p.size
 	for todo := []uint64{root}; len(todo) > 0; {
 		id := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
@@ -175,7 +180,7 @@ func (p *pages) walk(path string, root uint64) error {
 		if id >= p.end || p.seen[id] {
 			return fmt.Errorf("page %d of %d is not where it can be", id, p.end)
 		}
-		if _, err := f.ReadAt(head, int64(id)*size); err != nil {
+		if _, err := p.file.ReadAt(head, int64(id)*size); err != nil {
 			return fmt.Errorf("page %d of %d: %w", id, p.end, err)
 		}
 		kind, count := binary.NativeEndian.Uint16(head[8:]), int64(binary.NativeEndian.Uint16(head[10:]))
@@ -191,7 +196,7 @@ func (p *pages) walk(path string, root uint64) error {
 		}
 		if all := pageHead * (count + 1); all > size { // with many elements they go on in the pages that follow
 			head = make([]byte, all)
-			if _, err := f.ReadAt(head, int64(id)*size); err != nil {
+			if _, err := p.file.ReadAt(head, int64(id)*size); err != nil {
 				return fmt.Errorf("page %d of %d: %w", id, p.end, err)
 			}
 		}
@@ -231,13 +236,8 @@ func refused(err error) bool {
 }
 
 // readThrough reads all of a file.
-func readThrough(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.Copy(io.Discard, f)
+func readThrough(f *os.File) error {
+	_, err := io.Copy(io.Discard, io.NewSectionReader(f, 0, math.MaxInt64))
 	return err
 }
 

@@ -29,6 +29,9 @@ const (
 	NoGossip    = "gossip without the cluster's key"
 )
 
+// mostSaid is how many lines of the log strangers are worth in [hush.Again], from however many addresses they come.
+const mostSaid = 16
+
 // Strangers keeps who is no member within bounds, and counts what is refused to them.
 type Strangers struct {
 	member func(netip.Addr) bool // whether a member has that address
@@ -40,11 +43,12 @@ type Strangers struct {
 	full    time.Time // when somebody was sent away last, since there were too many
 	last    netip.Addr
 	said    hush.Said
+	ours    hush.Said // of members
 }
 
 // NewStrangers returns the places of strangers, of which none is taken. member reports whether a member has an address.
 func NewStrangers(member func(netip.Addr) bool) *Strangers {
-	return &Strangers{member: member, open: map[netip.Prefix]int{}, refused: map[string]uint64{}}
+	return &Strangers{member: member, open: map[netip.Prefix]int{}, refused: map[string]uint64{}, said: hush.Said{Most: mostSaid}}
 }
 
 // sourceOf is who is counted as one: an address, or an IPv6 network of the size that one host is given.
@@ -98,7 +102,7 @@ func (s *Strangers) Refuse(why string, from net.Addr) (news bool) {
 func (s *Strangers) Garbled(at string) (news bool) {
 	from := Address(at)
 	if s.member(addrOf(from)) {
-		return s.said.News(NoGossip, sourceOf(addrOf(from)))
+		return s.ours.News(NoGossip, sourceOf(addrOf(from)))
 	}
 	return s.Refuse(NoGossip, from)
 }
