@@ -113,7 +113,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.node = node
+	s.node, s.unjudged.leads = node, node.IsLeader
 	s.groups = s.newGroups()
 	if s.director, err = a.newDirector(s); err != nil {
 		return nil, errors.Join(err, node.Close())
