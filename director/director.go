@@ -160,6 +160,7 @@ func (d *Director) tables(ctx context.Context) {
 				audited = d.audit(ctx)
 			}
 		case <-audit.C:
+			d.All() // what nobody told of is found, too; not each time that an audit is tried again: to make all anew takes long
 			audited = d.audit(ctx)
 		}
 	}
@@ -241,7 +242,6 @@ func (d *Director) prepare(f host.Features) {
 
 // audit compares the whole table with the kernel's and tells of drift. It reports whether it could.
 func (d *Director) audit(ctx context.Context) bool {
-	d.All() // what nobody told of is found, too
 	if d.serving() == 0 {
 		d.note(auditing, nil)
 		return true
