@@ -119,9 +119,9 @@ func (d *Director) orders(ctx context.Context) {
 	var as Self
 	var services board
 	for {
-		names, any := d.forOrder.take()
+		names, all := d.forOrder.take()
 		state := d.cfg.State()
-		services.follow(state, names, any, d.cfg.Name)
+		services.follow(state, names, all, d.cfg.Name)
 		self := d.self()
 		self.Blocked, self.Insists, self.Apart = d.cfg.Blocked(state), d.cfg.Insists(state), d.cfg.Apart()
 		if state.ClusterID != "" && (state != of || !reflect.DeepEqual(self, as)) {

@@ -22,7 +22,7 @@ func (d *Director) reconcile(ctx context.Context) {
 // reconcileTable brings the table to the state, and returns that; false if nothing was to do. A state
 // without services needs no IPVS, and a kernel that never had a service of ours is not asked.
 func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, bool) {
-	names, any := d.forTable.take()
+	names, all := d.forTable.take()
 	complete := d.cfg.Current() // asked before the state is read: of an older one nothing may be removed
 	state := d.cfg.State()
 	if state.ClusterID == "" || d.cfg.Role == fsm.RoleWitness || mutant.On(mutant.DeafTables) && d.serving() > 0 {
@@ -30,7 +30,7 @@ func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, bool) {
 		return nil, false
 	}
 	quorum, own := d.cfg.Quorum(), state.Members[d.cfg.Name].Sources
-	names = d.board.due(names, any || quorum != d.quorum, own)
+	names = d.board.due(names, all || quorum != d.quorum, own)
 	d.quorum = quorum
 	f := Features(part(state.Config, names), d.self())
 	if f.IPVS, f.Sync = len(state.Config.Services) > 0, len(state.Config.Services) > 0; names != nil {
