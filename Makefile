@@ -21,36 +21,36 @@ export CGO_ENABLED = 0
 export QUORATE_BIN = $(abspath $(BIN))
 export QUORATE_MUTANTS_BIN = $(abspath $(BIN)-mutants)
 
-# Where the tests run. Packages whose TestMain calls lab.Main boot a kernel with IPVS by themselves, and
-# GUEST_PKGS are packages that know nothing of the lab, whose whole test binary is run there too, so that
-# none of their tests has to be skipped. There is no race detector in the guest. All others run on this
-# machine's kernel with it; so does the lab itself, which is tested in both places. The guest is booted
-# even where this machine has IPVS, so that a test has a kernel of its own. A guest has one CPU, so two run
-# side by side, and the packages that take longest begin first. PROOF_PKGS take minutes: `make proofs` alone runs
-# them.
-GUEST_PKGS = ./director/ipvs
-PROOF_PKGS = ./e2e/upgrade ./e2e/power
-LONGEST    = ./e2e/moves/fails ./e2e/moves/holds
+# Where the tests run. Packages whose TestMain calls lab.Main boot a kernel with IPVS by themselves, and so does
+# BOOT_PKGS, which tests that; GUEST_PKG is a package that knows nothing of the lab, whose whole test binary is run there
+# too, so that none of its tests has to be skipped. There is no race detector in the guest. All others run on this
+# machine's kernel with it. The guest is booted even where this machine has IPVS, so that a test has a kernel of its own. A
+# guest has one CPU, so two run side by side, and the packages that take longest begin first. PROOF_PKGS take minutes:
+# `make proofs` alone runs them.
+GUEST_PKG  = ./director/ipvs
+PROOF_PKGS = ./e2e/upgrade ./e2e/power ./e2e/imported
+LONGEST    = ./e2e/moves/fails ./e2e ./e2e/moves/holds
 LAB_PKGS   = $(LONGEST) $(filter-out $(LONGEST) $(PROOF_PKGS),$(sort ./e2e/lab $(patsubst %/,./%,$(dir $(shell grep -rl --include='*_test.go' 'lab\.Main\>' e2e)))))
 BOOT_PKGS  = ./e2e/lab/selftest
-HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(BOOT_PKGS) $(PROOF_PKGS)),$(filter-out $(patsubst .%,$(MODULE)%,$(filter-out ./e2e/lab,$(LAB_PKGS))),$(shell $(GO) list ./...)))
+HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(BOOT_PKGS) $(PROOF_PKGS) $(LAB_PKGS)),$(shell $(GO) list ./...))
 MODULE     = github.com/quorate/quorate
 # What measures times of milliseconds beside others' programs runs with nothing beside it; what takes every
 # core for itself, and starts no goroutine, runs without the race detector. The others wait more than they
 # compute: three run side by side, and what takes longest begins first.
 ALONE_PKGS = ./e2e/interop
 BUSY_PKGS  = ./e2e/sim ./config
-FIRST      = ./e2e/wire ./director/keeper ./e2e/lab ./cluster ./e2e/units ./director/vrrp ./director/address ./fsm
+FIRST      = ./e2e/wire ./director/keeper ./cluster ./e2e/units ./director/vrrp ./director/address ./fsm
 BESIDE     = $(FIRST) $(filter-out $(patsubst ./%,$(MODULE)/%,$(FIRST) $(ALONE_PKGS) $(BUSY_PKGS)),$(HOST_PKGS))
 
-HOST_TESTS  = (echo "place host"; export CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1; \
-	$(GO) test -json -race -p 3 -shuffle=on -timeout $(HOST_TIMEOUT) $(BESIDE); echo "exit $$?"; \
-	$(GO) test -json -race -shuffle=on -timeout $(HOST_TIMEOUT) $(ALONE_PKGS); echo "exit $$?"; \
-	$(GO) test -json -timeout $(HOST_TIMEOUT) $(BUSY_PKGS); echo "exit $$?"; \
-	$(GO) test -json -count=1 -timeout $(HOST_TIMEOUT) $(BOOT_PKGS); echo "exit $$?")
+# `make lint` vets all code; and what is built without the race detector is built with the same flags as the program, so
+# that nothing is compiled twice.
+GOTEST      = $(GO) test -json -vet=off -trimpath
+HOST_TESTS  = (echo "place host"; export QUORATE_LAB_ON_HOST=1; \
+	CGO_ENABLED=1 $(GOTEST) -race -p 3 -shuffle=on -timeout $(HOST_TIMEOUT) $(BESIDE); echo "exit $$?"; \
+	CGO_ENABLED=1 $(GOTEST) -race -shuffle=on -timeout $(HOST_TIMEOUT) $(ALONE_PKGS); echo "exit $$?"; \
+	$(GOTEST) -timeout $(HOST_TIMEOUT) $(BUSY_PKGS); echo "exit $$?")
 GUEST_TESTS = (echo "place guest"; export QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1); \
-	$(GO) test -json -count=1 -p 2 -timeout $(GUEST_TIMEOUT) $(LAB_PKGS); echo "exit $$?"; \
-	$(GO) test -json -count=1 -p 1 -timeout $(GUEST_TIMEOUT) -exec '$(CURDIR)/bin/inguest' $(GUEST_PKGS); echo "exit $$?")
+	$(GOTEST) -count=1 -p 2 -timeout $(GUEST_TIMEOUT) -exec '$(CURDIR)/bin/inguest -of $(GUEST_PKG:./%=%)' $(LAB_PKGS) $(GUEST_PKG) $(BOOT_PKGS); echo "exit $$?")
 TALLY       = bin/tally -guest-tests .ci/guest-tests.txt -skips .ci/skips.txt
 
 .PHONY: help
@@ -90,7 +90,7 @@ list-update: setup-test build test-tools ## run the tests that need IPVS, and wr
 
 .PHONY: test-tools
 test-tools:
-	@$(GO) build -buildvcs=false -o bin/ ./e2e/tally ./e2e/inguest
+	@$(GO) build -trimpath -buildvcs=false -o bin/ ./e2e/tally ./e2e/inguest
 	@$(GO) build -trimpath -buildvcs=false -tags mutants -o $(BIN)-mutants ./cmd/quorate
 
 # The packages whose tests have numbers of requirements in their names, and the table of those. Of config,
@@ -138,8 +138,16 @@ bench-ownership: setup-test build ## the same for who owns an address, in a clus
 	cat bin/bench-ownership.md; bin/bench -merge $$page ownership bin/bench-ownership.md && echo $$page
 
 .PHONY: bench-config
-bench-config: ## measure a configuration of 2,000 services of 50 servers: read, plan, change one weight, all states have it
-	@$(GO) test -run '^$$' -bench 2000x50 -benchtime 5x ./config ./fsm ./cluster
+bench-config: setup-test build ## measure a configuration of 2,000 services of 50 servers, beside keepalived: read, apply, change one weight until all kernels and states have it; BENCH=kernels|read|states; writes what it measured into docs/results/bench-config-DATE.md
+	@$(GO) build -buildvcs=false -o bin/ ./e2e/interop/bench && mkdir -p docs/results
+	@page=docs/results/bench-config-$$(date +%F).md; newest=$$(ls docs/results/bench-config-*.md 2>/dev/null | tail -1); \
+	[ -e $$page ] || [ -z "$$newest" ] || cp $$newest $$page; export QUORATE_GO_BENCH=$(CURDIR)/bin/bench-config.txt; \
+	for part in kernels read states; do \
+		echo $$part | grep -Eq '$(BENCH)' || continue; \
+		[ $$part != states ] || $(GO) test -run '^$$' -bench 2000x50 -benchtime 5x ./config ./fsm ./director ./cluster >$$QUORATE_GO_BENCH || { cat $$QUORATE_GO_BENCH; exit 1; }; \
+		bin/bench config $$part >bin/bench-config.md || { status=$$?; cat bin/bench-config.md; exit $$status; }; \
+		cat bin/bench-config.md; bin/bench -merge $$page config bin/bench-config.md || exit 1; \
+	done; echo $$page
 
 .PHONY: bench-cluster
 bench-cluster: ## measure commits through leader and follower beside plain Raft, leader changes, joins and starts; writes docs/results/bench-cluster-DATE.md
@@ -158,13 +166,21 @@ OLD_BIN = $(abspath $(BIN)-oldlevel)
 oldlevel:
 	@$(GO) build -trimpath -buildvcs=false -tags oldlevel -ldflags '-X main.version=1.0' -o $(OLD_BIN) ./cmd/quorate
 
+# What keepalived does by a pair of files, and quorate by what it imports from them, on one kernel.
+IMPORT_PROOF = QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 30m ./e2e/imported
+
+.PHONY: proof-import
+proof-import: setup-test build test-tools ## run keepalived, and quorate on what it imports, side by side, and compare what their kernels have
+	@$(IMPORT_PROOF) | $(GO) run ./e2e/proof/page -about 'quorate $(VERSION)' -o /dev/null
+
 .PHONY: proofs
-proofs: setup-test build test-tools oldlevel ## run the proofs of who owns an address, of bad disks, strangers, restarts and joins, of upgrades, and of one history of reads and writes, in full length; writes docs/results/ownership-proofs-DATE.md; PROOFS=pattern of those without IPVS, ROUNDS=
+proofs: setup-test build test-tools oldlevel ## run the proofs of who owns an address, of bad disks, strangers, restarts and joins, of upgrades, of the import, and of one history of reads and writes, in full length; writes docs/results/ownership-proofs-DATE.md; PROOFS=pattern of those without IPVS, ROUNDS=
 	@mkdir -p docs/results; page=$(CURDIR)/docs/results/ownership-proofs-$$(date +%F).md; status=0; \
 	{ QUORATE_PROOFS=1 CGO_ENABLED=1 $(GO) test -json -count=1 -race -tags proofs -timeout 2h -run 'IsOneHistory|StaleRead|UnderLoad|IsAlone' ./cluster; \
 	QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -json -count=1 -race -tags proofs -parallel 1 -timeout 2h -run '$(PROOFS)' ./e2e/wire; \
 	QUORATE_ROUNDS=$(ROUNDS) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn/round ./e2e/moves/holds; \
-	QUORATE_OLD_BIN=$(OLD_BIN) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h ./e2e/upgrade; } | \
+	QUORATE_OLD_BIN=$(OLD_BIN) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h ./e2e/upgrade; \
+	$(IMPORT_PROOF); } | \
 	$(GO) run ./e2e/proof/page -about 'quorate $(VERSION)' -o "$$page" || status=$$?; \
 	echo "$$page"; exit $$status
 

@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/quorate/quorate/api"
-	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/placement"
@@ -200,8 +200,8 @@ func TestWarningsNameWhatIsWrong(t *testing.T) {
 }
 
 func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
-	year := func(issued time.Time) cluster.Certificate {
-		return cluster.Certificate{Issued: issued, Expires: issued.AddDate(0, 0, 360), CAEnds: noon.AddDate(5, 0, 0)}
+	year := func(issued time.Time) pki.Certificate {
+		return pki.Certificate{Issued: issued, Expires: issued.AddDate(0, 0, 360), CAEnds: noon.AddDate(5, 0, 0)}
 	}
 	days := func(n int) time.Time { return noon.AddDate(0, 0, -n) }
 	failing, last, soon := year(days(250)), year(days(300)), year(days(10))
@@ -210,10 +210,10 @@ func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
 	soon.CAEnds = noon.AddDate(0, 11, 0)
 	hours, ended := soon, soon
 	hours.CAEnds, ended.CAEnds = noon.Add(90*time.Second), noon
-	date := func(c cluster.Certificate) string { return c.Expires.Format(time.DateOnly) }
+	date := func(c pki.Certificate) string { return c.Expires.Format(time.DateOnly) }
 	for _, tt := range []struct {
 		name string
-		c    cluster.Certificate
+		c    pki.Certificate
 		want string
 	}{
 		{"a new one", year(days(1)), ""},
@@ -225,7 +225,7 @@ func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
 		{"the CA's last year", soon, "the cluster's CA ends on " + soon.CAEnds.Format(time.DateOnly) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"},
 		{"the CA's last minutes", hours, "the cluster's CA ends at " + hours.CAEnds.Format(time.RFC3339) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"},
 		{"a CA that has ended", ended, "the cluster's CA ended on " + noon.Format(time.RFC3339) + ", and with it all certificates: `quorate key rotate ca` puts another in its place"},
-		{"of an older version, which does not tell", cluster.Certificate{}, ""},
+		{"of an older version, which does not tell", pki.Certificate{}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			live := map[string]received{"d1": {report: report{Ready: true, Certificate: tt.c}}}
@@ -243,7 +243,7 @@ func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
 }
 
 func TestWhatARotationOfAnOldCANeedsIsSaid(t *testing.T) {
-	c := cluster.Certificate{Issued: noon, Expires: noon.AddDate(0, 11, 0), CAEnds: noon.AddDate(0, 11, 0)}
+	c := pki.Certificate{Issued: noon, Expires: noon.AddDate(0, 11, 0), CAEnds: noon.AddDate(0, 11, 0)}
 	for level, want := range map[int]bool{fsm.LevelKeys - 1: true, fsm.LevelKeys: false} {
 		if got := oldCA(c, level, noon); strings.Contains(got, "quorate upgrade finish") != want {
 			t.Errorf("at level %d: %q", level, got)

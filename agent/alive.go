@@ -13,6 +13,7 @@ import (
 	"github.com/quorate/quorate/agent/groups"
 	"github.com/quorate/quorate/agent/liveness"
 	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director"
 	"github.com/quorate/quorate/director/keeper"
@@ -104,7 +105,7 @@ func (s *session) servePulse(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not a member", http.StatusForbidden)
 		return
 	}
-	conn, err := cluster.TakeStream(w, r)
+	conn, err := port.TakeStream(w, r)
 	if err != nil {
 		s.log.Debug("stream not taken", "from", name, "err", err)
 		return

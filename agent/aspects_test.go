@@ -35,3 +35,26 @@ func TestAnEntrySaysWhichServicesItIsAbout(t *testing.T) {
 		}
 	}
 }
+
+func TestManyVerdictsAtOnceDoNotPushAllOtherEventsOut(t *testing.T) {
+	verdicts := func(n int) (all []fsm.Change) {
+		for range n {
+			all = append(all, fsm.Change{Kind: fsm.VerdictChanged, Text: "down"})
+		}
+		return all
+	}
+	for _, tt := range []struct {
+		name     string
+		verdicts int
+		want     int
+		last     string
+	}{
+		{"as many as are told", maxVerdictsTold - 1, maxVerdictsTold, "a rack died"},
+		{"more", maxVerdictsTold + 7, maxVerdictsTold + 2, "and 7 more verdicts at once: `quorate status` has them all"},
+	} {
+		got := tellable(append(verdicts(tt.verdicts), fsm.Change{Kind: fsm.ConfigChanged, Text: "a rack died"}))
+		if len(got) != tt.want || got[len(got)-1].Text != tt.last {
+			t.Errorf("%s: %d told, the last %q", tt.name, len(got), got[len(got)-1].Text)
+		}
+	}
+}

@@ -172,7 +172,7 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 		c.Trial = &fsm.Trial{Revision: c.Base + 1, Until: leaders.Add(terms.Confirm), Below: terms.RevertBelow}
 	}
 	c.Note.At, c.Note.Author, c.Note.Message = now, s.author(ctx, terms.Author), program.Printable(terms.Message, api.MaxMessage)
-	c.Note.Summary = config.Summary(config.Diff(c.Delta.Part(state.Config), c.Delta.Part(c.Delta.Apply(state.Config))))
+	c.Note.Summary = config.Summary(config.Diff(c.Delta.Part(state.Config), c.Delta.Puts()))
 	if err := s.propose(ctx, c); err != nil {
 		return api.ApplyResult{}, err
 	}
@@ -201,7 +201,7 @@ func (s *session) mayRun(ctx context.Context, have fsm.Config, d fsm.Delta) erro
 	if callerIn(ctx, s.cfg).Role.Covers(fsm.RoleAdmin) {
 		return nil
 	}
-	some := d.Part(d.Apply(have)).Programs()
+	some := d.Puts().Programs()
 	if len(some) == 0 {
 		return nil
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/quorate/quorate/checks"
@@ -38,20 +39,73 @@ func (s *session) duty(every time.Duration, do func(ctx context.Context, now tim
 	}
 }
 
+// unjudged are the services on which verdicts are to be looked at again: what is known of them has changed. All are once
+// in a while, since observers go silent without a word.
+type unjudged struct {
+	mu    sync.Mutex
+	names map[string]bool
+	at    time.Time // when all were
+}
+
+func (u *unjudged) add(services []string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.names == nil {
+		u.names = map[string]bool{}
+	}
+	for _, name := range services {
+		u.names[name] = true
+	}
+}
+
+// all has all looked at next time.
+func (u *unjudged) all() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.at = time.Time{}
+}
+
+// of returns those of the services that are to be looked at now. It is to be called before what is known is read.
+func (u *unjudged) of(now time.Time) func(map[string]fsm.Service) map[string]fsm.Service {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	names := u.names
+	u.names = nil
+	if now.Sub(u.at) >= reportEvery {
+		u.at = now
+		return func(all map[string]fsm.Service) map[string]fsm.Service { return all }
+	}
+	return func(all map[string]fsm.Service) map[string]fsm.Service {
+		some := make(map[string]fsm.Service, len(names))
+		for name := range names {
+			if svc, ok := all[name]; ok {
+				some[name] = svc
+			}
+		}
+		return some
+	}
+}
+
 // agreeVerdicts proposes what the observers agree about, all changes of one round in one entry.
 func (s *session) agreeVerdicts(ctx context.Context, now time.Time) {
+	due := s.unjudged.of(now)
 	state := s.node.State()
+	services := due(state.Config.Services)
+	if len(services) == 0 {
+		return
+	}
 	seen := map[string]map[fsm.ServerKey]checks.Observation{}
 	for name, r := range s.reports.live(now) {
 		if _, member := state.Members[name]; member {
 			seen[name] = r.Observations
 		}
 	}
-	changed := checks.AgreeAll(checks.Inputs{Verdicts: state.Verdicts, Services: state.Config.Services, Reports: seen})
+	changed := checks.AgreeAll(checks.Inputs{Verdicts: state.Verdicts, Services: services, Reports: seen})
 	if len(changed) == 0 {
 		return
 	}
 	if err := s.node.Propose(ctx, fsm.SetVerdicts{Verdicts: changed}); err != nil && ctx.Err() == nil {
+		s.unjudged.all()
 		s.log.Warn("verdicts not agreed", "servers", len(changed), "err", err)
 	}
 }

@@ -20,7 +20,7 @@ func TestAGroupIsContestedWhenAnotherDirectorOwnsWhatTheKeeperOwns(t *testing.T)
 		other  string // and by the other's report
 		age    time.Duration
 		silent bool // nothing comes from it now
-		keeps  bool   // whether it has the addresses all the same
+		keeps  bool // whether it has the addresses all the same
 		want   []string
 		after  []string // when the keeper has been waited for
 	}{

@@ -197,7 +197,7 @@ func (s *session) edit(ctx context.Context, r api.EditRequest) (api.ApplyResult,
 	if err != nil {
 		return res, err
 	}
-	res.Changes = config.Diff(d.Part(state.Config), d.Part(d.Apply(state.Config)))
+	res.Changes = config.Diff(d.Part(state.Config), d.Puts())
 	res.Warnings = about(d, problems.Warnings())
 	return res, nil
 }
@@ -218,17 +218,19 @@ func inALine(problems config.Problems) error {
 // inQuestion returns of the configuration after an edit what has to be looked at: of the services those alone
 // that changed, if all that they share with others stayed.
 func inQuestion(c fsm.Config, d fsm.Delta) fsm.Config {
-	after := d.Apply(c)
 	if len(d.Routers) > 0 {
-		return after
+		return d.Apply(c)
 	}
 	for name, is := range d.Services {
 		was := c.Services[name]
 		if is != nil && (is.Address != was.Address || is.Protocol != was.Protocol || is.Mark != was.Mark || is.IPv6 != was.IPv6) {
-			return after
+			return d.Apply(c)
 		}
 	}
-	after.Services = d.Part(after).Services
+	all := d.Services
+	d.Services = nil
+	after := d.Apply(c)
+	after.Services = fsm.Delta{Services: all}.Puts().Services
 	return after
 }
 

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/api"
-	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -32,7 +32,7 @@ func (a *Agent) Keys(ctx context.Context) ([]api.KeyStatus, error) {
 	return all, nil
 }
 
-func keyStatus(k cluster.KeyStatus) api.KeyStatus {
+func keyStatus(k pki.KeyStatus) api.KeyStatus {
 	out := api.KeyStatus{What: k.What, Present: k.Present, Next: k.Next, Former: k.Former, UnderWay: k.UnderWay, Directors: []api.KeyUse{}, Ends: k.Ends, Certificates: k.Certificates, Tokens: k.Tokens}
 	for _, m := range k.Members {
 		out.Directors = append(out.Directors, api.KeyUse{Name: m.Name, Answers: m.Answers, Uses: m.Uses})

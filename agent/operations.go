@@ -119,6 +119,7 @@ func (a *Agent) waitReady(ctx context.Context, p api.Progress) error {
 			why = append(why, "is not a voter yet")
 		}
 		if len(why) == 0 {
+			s.tellAll(ctx) // so that `quorate members` says the same on all of them
 			p(s.cfg.Name + " is ready")
 			return nil
 		}

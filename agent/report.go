@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/checks"
-	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -52,7 +52,7 @@ type report struct {
 	Joining      bool                                 `json:"joining,omitempty"`    // it has no vote yet
 	Leaving      bool                                 `json:"leaving,omitempty"`
 	Stopped      bool                                 `json:"stopped,omitempty"`    // its agent ends; this is the last report
-	Certificate  cluster.Certificate                  `json:"certificate,omitzero"` // by which the others know it
+	Certificate  pki.Certificate                      `json:"certificate,omitzero"` // by which the others know it
 	Links        []string                             `json:"links"`                // its interfaces, as the kernel calls them
 	Names        map[string]string                    `json:"names,omitempty"`      // what its agent file calls them
 	Groups       map[string]groupReport               `json:"groups"`
@@ -101,7 +101,8 @@ type received struct {
 
 // reports holds the newest report of every director.
 type reports struct {
-	reaches func(name string) bool // whether this director reaches a member; nil: all of them
+	reaches func(name string) bool  // whether this director reaches a member; nil: all of them
+	seen    func(services []string) // is told of which services' servers a director sees something else now; nil: nobody is
 
 	mu     sync.Mutex
 	byName map[string]received
@@ -138,6 +139,25 @@ func (rs *reports) put(r report, now time.Time) {
 		}
 	}
 	rs.byName[r.Name] = next
+	if rs.seen != nil {
+		rs.seen(otherwise(old.Observations, r.Observations))
+	}
+}
+
+// otherwise names the services of servers that are seen otherwise.
+func otherwise(before, now map[fsm.ServerKey]checks.Observation) []string {
+	var services []string
+	for key, o := range now {
+		if was, ok := before[key]; !ok || was.Health != o.Health || was.Checks != o.Checks || was.Cause != o.Cause {
+			services = append(services, key.Service)
+		}
+	}
+	for key := range before {
+		if _, ok := now[key]; !ok {
+			services = append(services, key.Service)
+		}
+	}
+	return services
 }
 
 // renew notes that what a member reported last is so at now, if that was its report of a number.

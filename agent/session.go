@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -45,6 +46,7 @@ type session struct {
 	events   *eventLog
 
 	reports            reports
+	unjudged           unjudged
 	disputes           disputes
 	alive              alive
 	tellings           tellings
@@ -87,6 +89,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 		opened: time.Now(), tellNow: make(chan struct{}, 1), warm: map[string]bool{},
 		unfit: map[string]time.Time{}, done: make(chan struct{}),
 	}
+	s.reports.seen = s.unjudged.add
 	s.newNeeds()
 	s.newAlive()
 	cc := a.clusterConfig()
@@ -159,9 +162,34 @@ func (s *session) close() error {
 	return errors.Join(s.err, s.node.Close(), s.kernel.Close())
 }
 
+// maxVerdictsTold is how many verdicts of one entry have an event each: more would push all others out of those that are
+// kept. Of every server the state says what was agreed, and why.
+const maxVerdictsTold = maxEvents / 5
+
+// tellable are the changes that get an event: if there are too many verdicts, the first of them, and how many more there are.
+func tellable(changes []fsm.Change) []fsm.Change {
+	if len(changes) <= maxVerdictsTold {
+		return changes
+	}
+	var out []fsm.Change
+	verdicts := 0
+	for _, c := range changes {
+		if c.Kind == fsm.VerdictChanged {
+			if verdicts++; verdicts > maxVerdictsTold {
+				continue
+			}
+		}
+		out = append(out, c)
+	}
+	if more := verdicts - maxVerdictsTold; more > 0 {
+		out = append(out, fsm.Change{Kind: fsm.VerdictChanged, Text: fmt.Sprintf("and %d more verdicts at once: `quorate status` has them all", more)})
+	}
+	return out
+}
+
 // onChange is told of every applied entry, in order. It must not block.
 func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
-	for _, c := range changes {
+	for _, c := range tellable(changes) {
 		if c.Text == "" {
 			continue // another change of the entry says it
 		}
@@ -172,7 +200,9 @@ func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
 		}
 	}
 	about := aspectsOf(prev, next, changes)
+	s.unjudged.add(slices.Concat(about.edited, about.judged))
 	if about.any {
+		s.unjudged.all()
 		s.runner.Set(next.Config.Services)
 	} else if len(about.edited) > 0 {
 		s.runner.Change(next.Config.Services, about.edited)

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/api"
-	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/director"
 	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/director/keeper"
@@ -308,7 +308,7 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 }
 
 // oldCertificate says that a director's certificate should have been renewed, or is empty.
-func oldCertificate(name string, c cluster.Certificate, now time.Time) string {
+func oldCertificate(name string, c pki.Certificate, now time.Time) string {
 	if !c.Late(now) {
 		return ""
 	}
@@ -325,7 +325,7 @@ func oldCertificate(name string, c cluster.Certificate, now time.Time) string {
 
 // oldCA says that the cluster's CA ends within a year, or is empty. Certificates cannot be renewed beyond
 // that.
-func oldCA(c cluster.Certificate, level int, now time.Time) string {
+func oldCA(c pki.Certificate, level int, now time.Time) string {
 	if c.CAEnds.IsZero() || now.AddDate(1, 0, 0).Before(c.CAEnds) {
 		return ""
 	}

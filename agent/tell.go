@@ -81,6 +81,22 @@ func (ts *tellings) knows(name string, now time.Time) bool {
 	return t.number == ts.number && now.Sub(t.at) < reportAgain
 }
 
+// has reports whether a member was told a report, or a later one.
+func (ts *tellings) has(name string, number uint32) bool {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	t, ok := ts.told[name]
+	return ok && int32(t.number-number) >= 0
+}
+
+// await waits until some members were told a report, or a later one, or ctx ends.
+func (ts *tellings) await(ctx context.Context, names []string, number uint32) {
+	for _, name := range names {
+		for !ts.has(name, number) && sleep(ctx, 10*time.Millisecond) {
+		}
+	}
+}
+
 // took notes that a member was told a report, unless it is to be told again anyway.
 func (ts *tellings) took(name string, t *telling, number uint32, now time.Time) {
 	ts.mu.Lock()
@@ -169,6 +185,19 @@ func (s *session) tellOthers(ctx context.Context) error {
 // newReport returns how this director is now, as it is told, and encoded.
 func (s *session) newReport(now time.Time) (report, []byte, error) {
 	return s.tellings.numbered(s.report(), now)
+}
+
+// tellAll has the others know how this director is now. One that does not answer is waited for no longer than a report
+// takes.
+func (s *session) tellAll(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 2*reportEvery)
+	defer cancel()
+	r, _, err := s.newReport(time.Now())
+	if err != nil {
+		return // the loop that tells says so
+	}
+	poke(s.tellNow)
+	s.tellings.await(ctx, s.others(), r.Number)
 }
 
 // tell sends a report to one member, beside what else goes on.

@@ -2,8 +2,10 @@ package agent
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -129,4 +131,39 @@ func TestAReportThatWasOvertakenDoesNotCount(t *testing.T) {
 	if rs.live(now)["d2"].Version != "late" {
 		t.Error("after the last number the first does not count")
 	}
+}
+
+// Who has joined says that it is ready when the others know it, or have had their time.
+func TestAReportIsAwaitedUntilAllHaveItOrALaterOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ts tellings
+		r, _, err := ts.numbered(report{Name: "d1", Ready: true}, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		tell := func(name string, number uint32) {
+			_, x := ts.begin(t.Context(), name)
+			ts.took(name, x, number, time.Now())
+			ts.end(name, x)
+		}
+		tell("d2", r.Number-1)
+		go func() {
+			time.Sleep(300 * time.Millisecond)
+			tell("d2", r.Number+1)
+			time.Sleep(200 * time.Millisecond)
+			tell("d3", r.Number)
+		}()
+		began := time.Now()
+		ts.await(t.Context(), []string{"d2", "d3"}, r.Number)
+		if took := time.Since(began); took < 500*time.Millisecond || took > 600*time.Millisecond {
+			t.Errorf("all had it after %v", took)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began = time.Now()
+		ts.await(ctx, []string{"d4", "d2"}, r.Number)
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("who does not answer was waited for %v", took)
+		}
+	})
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/api"
-	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -31,7 +31,7 @@ func (a *Agent) CreateToken(ctx context.Context, r api.TokenRequest) (api.Token,
 	if err != nil {
 		return api.Token{}, err
 	}
-	id, err := cluster.TokenID(token)
+	id, err := pki.TokenID(token)
 	return api.Token{ID: id, Token: token, Expires: time.Now().Add(r.Lifetime).UTC()}, err
 }
 

@@ -28,7 +28,7 @@ func (s *session) endTrial(ctx context.Context, now time.Time) {
 	last := state.History[len(state.History)-1]
 	cmd := fsm.RevertConfig{Revision: state.Trial.Revision, Note: fsm.Note{
 		At: now.UTC(), Author: s.cfg.Name, Cause: fmt.Sprintf("takes back revision %d: %s", state.Trial.Revision, why),
-		Summary: config.Summary(config.Diff(last.Back.Part(state.Config), last.Back.Part(last.Back.Apply(state.Config)))),
+		Summary: config.Summary(config.Diff(last.Back.Part(state.Config), last.Back.Puts())),
 	}}
 	if err := s.node.Propose(ctx, cmd); err != nil && ctx.Err() == nil && !errors.Is(err, fsm.ErrStale) {
 		s.log.Warn("a change that was not confirmed is not taken back yet", "revision", state.Trial.Revision, "err", err)

@@ -110,13 +110,13 @@ func AgreeAll(in Inputs) map[fsm.ServerKey]fsm.Verdict {
 	changed := map[fsm.ServerKey]fsm.Verdict{}
 	observers := slices.Sorted(maps.Keys(in.Reports))
 	for name, service := range in.Services {
-		checks, agreed := Fingerprint(service.Checks), in.Verdicts[name]
+		checks := Fingerprint(service.Checks)
 		for _, server := range service.Servers {
-			prev := agreed[server.Address]
+			key := fsm.ServerKey{Service: name, Server: server.Address}
+			prev, _ := in.Verdicts.Of(key)
 			if len(service.Checks) == 0 && prev.Health == fsm.Up {
 				continue
 			}
-			key := fsm.ServerKey{Service: name, Server: server.Address}
 			if prev.Health == "" {
 				prev = fsm.Verdict{Health: fsm.Unknown}
 			}

@@ -14,6 +14,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -33,9 +35,9 @@ func jsonBody(v any) (io.Reader, error) {
 func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 	var req joinRequest
 	w.Header().Set("Connection", "close")
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(handshakeLimit)) // strangers get no more
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(port.HandshakeLimit)) // strangers get no more
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJoinRequest)).Decode(&req); err != nil {
-		n.strangers.refuse(noJoin, address(r.RemoteAddr))
+		n.strangers.Refuse(port.NoJoin, port.Address(r.RemoteAddr))
 		writeError(w, fmt.Errorf("join request: %w", err))
 		return
 	}
@@ -43,7 +45,7 @@ func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), joinLimit)
 	defer cancel()
 	resp, err := joinResponse{}, errNotLeader
-	if c, ok := r.Context().Value(connKey{}).(*conn); ok && len(c.ConnectionState().VerifiedChains) > 0 {
+	if c, ok := r.Context().Value(connKey{}).(*port.Conn); ok && len(c.ConnectionState().VerifiedChains) > 0 {
 		if n.IsLeader() { // a follower asks, and asks again: else two that believe in each other pass it on for ever
 			resp, err = n.admit(ctx, req)
 		}
@@ -51,7 +53,7 @@ func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 		resp, err = n.letIn(ctx, req)
 	}
 	if err != nil {
-		if n.strangers.refuse(noJoin, address(r.RemoteAddr)) {
+		if n.strangers.Refuse(port.NoJoin, port.Address(r.RemoteAddr)) {
 			n.log.Warn("join refused", "name", fmt.Sprintf("%.70q", req.Member.Name), "from", r.RemoteAddr, "err", err)
 		}
 		writeError(w, err)
@@ -75,7 +77,7 @@ func (n *Node) letIn(ctx context.Context, req joinRequest) (joinResponse, error)
 		} else if leader := n.Leader(); leader != "" {
 			err = n.call(ctx, leader, http.MethodPost, "/cluster/join", req, &resp)
 		}
-		var dial *dialError
+		var dial *port.DialError
 		switch {
 		case errors.Is(err, ErrUncertain):
 			uncertain, again.ctx, again.stubborn = err, ctx, true
@@ -102,17 +104,17 @@ func (n *Node) admit(ctx context.Context, req joinRequest) (joinResponse, error)
 	if err := supports(n.State().Level, m.MinLevel, m.MaxLevel, m.Name+" (version "+m.Version+")"); err != nil {
 		return joinResponse{}, err
 	}
-	pub, err := parseRequest(req.CSR)
+	pub, err := pki.ParseRequest(req.CSR)
 	if err != nil {
 		return joinResponse{}, err
 	}
-	if id, err := keyID(pub); err != nil || id != m.ID {
+	if id, err := pki.MemberID(pub); err != nil || id != m.ID {
 		return joinResponse{}, errors.Join(fmt.Errorf("the joining agent's ID %s is not its key's", m.ID), err)
 	}
 	if err := n.unclaimed(req.TokenID, m); err != nil {
 		return joinResponse{}, err
 	}
-	entry, err := fsm.Encode(fsm.AdmitMember{TokenID: req.TokenID, SecretHash: hashSecret(req.Secret), Now: now.UTC(), Member: m})
+	entry, err := fsm.Encode(fsm.AdmitMember{TokenID: req.TokenID, SecretHash: pki.HashSecret(req.Secret), Now: now.UTC(), Member: m})
 	if err != nil {
 		return joinResponse{}, err
 	}
@@ -121,18 +123,18 @@ func (n *Node) admit(ctx context.Context, req joinRequest) (joinResponse, error)
 		return joinResponse{}, err
 	}
 	secrets := n.State().Secrets()
-	p := peerIdentity{ClusterID: n.id.ClusterID, Name: m.Name, ID: m.ID, Admitted: index}
-	cert, err := signMember(secrets.CACert, secrets.CAKey, pub, p, now, now.Add(n.cfg.CertificateLife))
+	p := pki.Identity{ClusterID: n.id.ClusterID, Name: m.Name, ID: m.ID, Admitted: index}
+	cert, err := pki.SignMember(secrets.CACert, secrets.CAKey, pub, p, now, now.Add(n.cfg.CertificateLife))
 	if err != nil {
 		return joinResponse{}, err
 	}
-	return joinResponse{ClusterID: n.id.ClusterID, CA: trustedIn(secrets), Certificate: cert, Admitted: index}, nil
+	return joinResponse{ClusterID: n.id.ClusterID, CA: pki.TrustedIn(secrets), Certificate: cert, Admitted: index}, nil
 }
 
 // clocksAgree says by how much another's clock is off, if that is too much to sign for it.
 func (n *Node) clocksAgree(name string, there, here time.Time) error {
 	skew := there.Sub(here).Abs()
-	if skew <= clockTolerance {
+	if skew <= pki.ClockTolerance {
 		return nil
 	}
 	return fmt.Errorf("clocks differ by %v: on %s it is %s, on %s %s; certificates and tokens depend on them, so set the wrong one right first",

@@ -22,7 +22,7 @@ func isolated(t *testing.T, eager bool, during time.Duration) (ns []*testnode, a
 		n.kill()
 		networks[i] = &gates{}
 		ns[i] = startWith(t, n.cfg, func(n *Node) {
-			n.creds.connect = networks[i].connect
+			n.dialer.Connect = networks[i].connect
 			n.eager = eager
 		})
 	}

@@ -1,15 +1,13 @@
 package cluster
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,8 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
-	"github.com/quorate/quorate/lineage"
 )
 
 // beginsCA begins a rotation of the CA, of a test's own if one is given.
@@ -50,8 +49,8 @@ func signedAnew(before []byte, ns ...*testnode) func() error {
 func overCA(ns ...*testnode) func() error {
 	return func() error {
 		for _, n := range ns {
-			if r, underWay := n.State().Secrets().Rotation(fsm.RotatesCA); underWay || len(n.creds.trust.Load().all) != 1 {
-				return fmt.Errorf("on %s %s; it trusts %v", n.cfg.Name, r, n.creds.trust.Load().ids())
+			if r, underWay := n.State().Secrets().Rotation(fsm.RotatesCA); underWay || len(n.creds.Trust().IDs()) != 1 {
+				return fmt.Errorf("on %s %s; it trusts %v", n.cfg.Name, r, n.creds.Trust().IDs())
 			}
 		}
 		return nil
@@ -79,7 +78,7 @@ func TestTheCAIsRotatedAndTheFormerOneIsWorthNothing(t *testing.T) {
 	ns := three(t, withAPI)
 	before := ns[0].State().Secrets()
 	_, old := held(t, ns[0], "ann", fsm.RoleViewer, time.Hour)
-	tokens := []token{mustToken(t, ns[0], fsm.RoleDirector), mustToken(t, ns[0], fsm.RoleDirector)}
+	tokens := []pki.Token{mustToken(t, ns[0], fsm.RoleDirector), mustToken(t, ns[0], fsm.RoleDirector)}
 
 	beginsCA(t, ns[1], nil, nil)
 	eventually(t, "all have new certificates", signedAnew(before.CACert, ns...))
@@ -118,7 +117,7 @@ func TestTheCAIsRotatedAndTheFormerOneIsWorthNothing(t *testing.T) {
 		}
 	}
 	forged := forgedBy(t, before, ns[0])
-	if c, err := dialAs(t, ns[1], alpnRaft, forged); err == nil && !isClosed(c) {
+	if c, err := dialAs(t, ns[1], port.ALPNRaft, forged); err == nil && !isClosed(c) {
 		t.Error("a member's certificate of the former CA opens Raft")
 	}
 	err := Join(t.Context(), config(t, "e"), ns[0].cfg.Bind.String(), tokens[1].String(), silently)
@@ -128,7 +127,7 @@ func TestTheCAIsRotatedAndTheFormerOneIsWorthNothing(t *testing.T) {
 	for i, n := range ns {
 		n.end()
 		eventually(t, "on disk is the new CA alone", func() error {
-			text, err := os.ReadFile(filepath.Join(n.cfg.DataDir, liveDir, caFile))
+			text, err := os.ReadFile(filepath.Join(n.cfg.DataDir, liveDir, pki.CAFile))
 			if err == nil && string(text) != string(n.State().Secrets().CACert) {
 				err = fmt.Errorf("%s", text)
 			}
@@ -144,11 +143,11 @@ func TestTheCAIsRotatedAndTheFormerOneIsWorthNothing(t *testing.T) {
 // forgedBy is a certificate of a member as who has stolen a CA's key would make it.
 func forgedBy(t *testing.T, secrets fsm.Secrets, of *testnode) *tls.Certificate {
 	t.Helper()
-	key, keyText, err := newKey()
+	key, keyText, err := pki.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := signMember(secrets.CACert, secrets.CAKey, key.Public(), of.id.peer(), time.Now(), time.Now().Add(time.Hour))
+	text, err := pki.SignMember(secrets.CACert, secrets.CAKey, key.Public(), of.id, time.Now(), time.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +162,7 @@ func TestAConnectionOfAFormerCAEndsWithIt(t *testing.T) {
 	t.Parallel()
 	ns := three(t)
 	before := ns[0].State().Secrets()
-	c, err := dialAs(t, ns[1], alpnRaft, forgedBy(t, before, ns[0]))
+	c, err := dialAs(t, ns[1], port.ALPNRaft, forgedBy(t, before, ns[0]))
 	if err != nil {
 		t.Fatalf("while it is trusted: %v", err)
 	}
@@ -254,43 +253,15 @@ func TestWhoWasLeftBehindIsToldThoughTheCAIsAnother(t *testing.T) {
 	}
 }
 
-// own is a CA as a person brings it.
-func own(t *testing.T, curve elliptic.Curve, change func(*x509.Certificate)) (cert, key []byte) {
-	t.Helper()
-	priv, err := ecdsa.GenerateKey(curve, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tmpl := &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: "Example CA", Organization: []string{"Example"}},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(minOwnLife + time.Hour), KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
-	}
-	change(tmpl)
-	return ownBy(t, priv, tmpl)
-}
-
-// ownBy is a CA of a key.
-func ownBy(t *testing.T, priv *ecdsa.PrivateKey, tmpl *x509.Certificate) (cert, key []byte) {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, priv.Public(), priv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	keyDER, err := x509.MarshalECPrivateKey(priv)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return encodePEM("CERTIFICATE", der), encodePEM("EC PRIVATE KEY", keyDER)
-}
-
-func plainCA(*x509.Certificate) {}
-
 func TestAnOwnCAIsBrought(t *testing.T) {
 	t.Parallel()
 	a := first(t, "a")
 	b := join(t, a, "b")
 	before := a.State().Secrets().CACert
-	cert, key := own(t, elliptic.P384(), plainCA)
+	cert, key, err := pki.NewCA("Example", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
 	beginsCA(t, b, append([]byte("Example CA, for quorate\n"), cert...), key)
 	eventually(t, "both have certificates of it", signedAnew(before, a, b))
 	if now := a.State().Secrets().CACert; string(now) != string(cert) {
@@ -309,62 +280,23 @@ func TestAnOwnCAIsBrought(t *testing.T) {
 	join(t, b, "c")
 }
 
-func TestAnOwnCAThatCannotBeIsRefused(t *testing.T) {
-	t.Parallel()
-	cert, key := own(t, elliptic.P256(), plainCA)
-	another, _ := own(t, elliptic.P256(), plainCA)
-	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	rsaDER, err := x509.MarshalPKCS8PrivateKey(rsaKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tt := range []struct {
-		name      string
-		cert, key []byte
-		change    func(*x509.Certificate) // of a CA of its own, in the place of cert and key
-		want      string
-	}{
-		{"no certificate", nil, key, nil, "no certificate in PEM"},
-		{"no key", cert, nil, nil, "no private key in PEM"},
-		{"a key that is encrypted", cert, encodePEM("ENCRYPTED PRIVATE KEY", []byte("x")), nil, "is it encrypted?"},
-		{"a key that is none", cert, encodePEM("PRIVATE KEY", []byte("x")), nil, "the key that was brought"},
-		{"an RSA key", cert, encodePEM("PRIVATE KEY", rsaDER), nil, "not ECDSA"},
-		{"another's key", another, key, nil, "not the certificate's"},
-		{"two certificates", append(another, cert...), key, nil, "has 2"},
-		{"no CA", nil, nil, func(c *x509.Certificate) { c.IsCA, c.KeyUsage = false, x509.KeyUsageDigitalSignature }, "is no CA's"},
-		{"one that has ended", nil, nil, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, "and not now"},
-		{"one that ends soon", nil, nil, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(minOwnLife - time.Hour) }, "it is to be good for 30 days at least"},
-		{"one for other names", nil, nil, func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"example.com"} }, "is not good by its certificate"},
-		{"one for other uses", nil, nil, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} }, "is not good by its certificate"},
-	} {
-		if tt.change != nil {
-			tt.cert, tt.key = own(t, elliptic.P256(), tt.change)
-		}
-		if _, _, err := ownCA(tt.cert, tt.key, "c1", time.Now()); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "BEGIN") {
-			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
-		}
-	}
-	parameters := encodePEM("EC PARAMETERS", []byte("x"))
-	if _, _, err := ownCA(cert, append(parameters, key...), "c1", time.Now()); err != nil {
-		t.Errorf("as openssl writes it: %v", err)
-	}
-}
-
 func TestAnOwnCAWithAKeyThatIsTrustedAlreadyIsRefused(t *testing.T) {
 	t.Parallel()
 	a := first(t, "a")
 	present := a.State().Secrets()
-	priv, err := parseKey(present.CAKey)
+	priv, err := pki.ParseKey(present.CAKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, key := ownBy(t, priv.(*ecdsa.PrivateKey), &x509.Certificate{
-		SerialNumber: serial(), Subject: pkix.Name{CommonName: "Another name"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(minOwnLife + time.Hour), KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
-	})
+	another := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Another name"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(pki.MinOwnLife + time.Hour), KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, another, another, priv.Public(), priv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key := pki.EncodePEM("CERTIFICATE", der), present.CAKey
 	eventually(t, "it is refused", func() error {
 		_, err := a.RotateCA(t.Context(), cert, key, "test")
 		switch {
@@ -379,69 +311,4 @@ func TestAnOwnCAWithAKeyThatIsTrustedAlreadyIsRefused(t *testing.T) {
 	if r, underWay := a.State().Secrets().Rotation(fsm.RotatesCA); underWay {
 		t.Errorf("%s is under way", r)
 	}
-}
-
-func TestOnlyTheCAsThatCountNameTheirSuccessors(t *testing.T) {
-	t.Parallel()
-	made := func() fsm.Secrets {
-		cert, key, err := newCA("c1", time.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return fsm.Secrets{CACert: cert, CAKey: key}
-	}
-	parse := func(text []byte) *x509.Certificate {
-		cert, err := parseCertificate(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return cert
-	}
-	link := func(from, to fsm.Secrets) *x509.Certificate {
-		text, err := signLink(from, to.CACert)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return parse(text)
-	}
-	a, b, c, stranger := made(), made(), made(), made()
-	leaf := parse(memberOf(t, b))
-	ab, bc, xc := link(a, b), link(b, c), link(stranger, c)
-	known := []*x509.Certificate{parse(a.CACert)}
-	for _, tt := range []struct {
-		name  string
-		shown []*x509.Certificate
-		want  []*x509.Certificate
-	}{
-		{"nothing", nil, nil},
-		{"the CAs themselves", []*x509.Certificate{parse(a.CACert), parse(b.CACert)}, nil},
-		{"a successor", []*x509.Certificate{parse(b.CACert), ab}, []*x509.Certificate{ab}},
-		{"a successor's successor, in any order", []*x509.Certificate{bc, ab}, []*x509.Certificate{ab, bc}},
-		{"one whose link is missing", []*x509.Certificate{bc}, nil},
-		{"a stranger's word", []*x509.Certificate{xc, parse(stranger.CACert)}, nil},
-		{"what is no CA", []*x509.Certificate{ab, leaf}, []*x509.Certificate{ab}},
-	} {
-		got := lineage.Following(known, tt.shown)
-		same := len(got) == len(tt.want)
-		for i := range got {
-			same = same && got[i].Equal(tt.want[i])
-		}
-		if !same {
-			t.Errorf("%s: %d are found, want %d", tt.name, len(got), len(tt.want))
-		}
-	}
-}
-
-// memberOf is a member's certificate by a CA.
-func memberOf(t *testing.T, s fsm.Secrets) []byte {
-	t.Helper()
-	key, _, err := newKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := signMember(s.CACert, s.CAKey, key.Public(), peerIdentity{ClusterID: "c1", Name: "a", ID: strings.Repeat("0", 36)}, time.Now(), time.Now().Add(time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
 }

@@ -24,7 +24,7 @@ func (n *Node) beats(ctx context.Context) {
 	r := n.raft.Load()
 	defer n.timeouts.set(n, func(t *timeouts) { t.leads = false })
 	n.timeouts.set(n, func(t *timeouts) { t.leads = true })
-	stuck := func() bool { return n.store.stuck(time.Now()) > n.cfg.Heartbeat }
+	stuck := func() bool { return n.store.Stuck(time.Now()) > n.cfg.Heartbeat }
 	inStep(ctx, n.cfg.beat(), stuck, func() { r.VerifyLeader() }) // nobody waits for the answer
 }
 

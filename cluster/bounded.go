@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/hashicorp/memberlist"
+
+	"github.com/quorate/quorate/cluster/port"
 )
 
 // boundedGossip is memberlist's own transport with a bound on the connections that come in: memberlist takes any number,
@@ -12,18 +14,18 @@ import (
 type boundedGossip struct {
 	*memberlist.NetTransport
 
-	strangers *strangers
-	streams   *queue
+	strangers *port.Strangers
+	streams   *port.Queue
 	stopped   chan struct{} // closed when nothing comes in
 	once      sync.Once
 }
 
-func newBoundedGossip(c *memberlist.Config, s *strangers) (*boundedGossip, error) {
+func newBoundedGossip(c *memberlist.Config, s *port.Strangers) (*boundedGossip, error) {
 	t, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{BindAddrs: []string{c.BindAddr}, BindPort: c.BindPort, Logger: c.Logger})
 	if err != nil {
 		return nil, err
 	}
-	b := &boundedGossip{NetTransport: t, strangers: s, streams: newQueue(nil), stopped: make(chan struct{})}
+	b := &boundedGossip{NetTransport: t, strangers: s, streams: port.NewQueue(nil), stopped: make(chan struct{})}
 	go b.run()
 	return b, nil
 }
@@ -35,12 +37,12 @@ func (b *boundedGossip) run() {
 		case <-b.stopped:
 			return
 		case c := <-b.NetTransport.StreamCh():
-			leave, ok := b.strangers.enter(c.RemoteAddr())
+			leave, ok := b.strangers.Enter(c.RemoteAddr())
 			if !ok {
-				abort(c)
+				port.Abort(c)
 				continue
 			}
-			if p := (&placed{c, leave}); !b.streams.put(p) {
+			if p := (&placed{c, leave}); !b.streams.Put(p) {
 				_ = p.Close() // nobody reads them any more
 			}
 		}
@@ -48,7 +50,7 @@ func (b *boundedGossip) run() {
 }
 
 // StreamCh implements [memberlist.Transport].
-func (b *boundedGossip) StreamCh() <-chan net.Conn { return b.streams.conns }
+func (b *boundedGossip) StreamCh() <-chan net.Conn { return b.streams.Taken() }
 
 // Shutdown implements [memberlist.Transport].
 func (b *boundedGossip) Shutdown() error {
@@ -71,12 +73,4 @@ type placed struct {
 func (p *placed) Close() error {
 	p.leave()
 	return p.Conn.Close()
-}
-
-// abort closes a connection so that nothing is left of it here.
-func abort(c net.Conn) {
-	if tcp, ok := c.(*net.TCPConn); ok {
-		_ = tcp.SetLinger(0) // then it lingers a little
-	}
-	_ = c.Close() // it is of no use to anybody
 }

@@ -8,6 +8,9 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 )
 
 // clients holds one client for each member, so that a call finds its connection open.
@@ -36,7 +39,7 @@ func (n *Node) Client(name string) (*http.Client, string, error) {
 	if !ok {
 		return nil, "", fmt.Errorf("%s is no member of this cluster", name)
 	}
-	base := "https://" + hostname(m.ID)
+	base := "https://" + pki.Hostname(m.ID)
 	n.clients.mu.Lock()
 	defer n.clients.mu.Unlock()
 	if c, ok := n.clients.byID[m.ID]; ok && c.at == m.Address {
@@ -49,13 +52,9 @@ func (n *Node) Client(name string) (*http.Client, string, error) {
 		IdleConnTimeout:     idleFor,
 		DisableCompression:  true,
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			ctx, cancel := context.WithTimeout(ctx, dialLimit)
+			ctx, cancel := context.WithTimeout(ctx, port.DialLimit)
 			defer cancel()
-			c, err := n.creds.dial(ctx, m.Address, m.ID, alpnHTTP)
-			if err != nil {
-				return nil, err
-			}
-			return c, nil
+			return n.dialer.Dial(ctx, m.Address, m.ID, port.ALPNHTTP)
 		},
 	}
 	if n.clients.byID == nil {
@@ -70,6 +69,21 @@ func (n *Node) Client(name string) (*http.Client, string, error) {
 	c := &client{http: &http.Client{Transport: tr}, at: m.Address}
 	n.clients.byID[m.ID] = c
 	return c.http, base, nil
+}
+
+// Stream opens a stream to a member's agent: a connection that is its own, proves both sides to each other,
+// and is handed to what the agent there serves at path, see [port.TakeStream]. It is the caller's to close, and
+// the deadline of ctx ends with the opening.
+func (n *Node) Stream(ctx context.Context, name, path string) (net.Conn, error) {
+	m, ok := n.State().Members[name]
+	if !ok {
+		return nil, fmt.Errorf("%s is no member of this cluster", name)
+	}
+	conn, err := n.dialer.Stream(ctx, m.Address, m.ID, path)
+	if err != nil {
+		return nil, fmt.Errorf("open a stream to %s: %w", name, err)
+	}
+	return conn, nil
 }
 
 func (c *clients) close() {

@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -48,7 +49,7 @@ func plain(b *testing.B) *raft.Raft {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			b.Fatal(err)
 		}
-		s, err := openStore(dir, hclog.NewNullLogger())
+		s, err := logstore.Open(dir, hclog.NewNullLogger())
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -61,13 +62,13 @@ func plain(b *testing.B) *raft.Raft {
 		if err != nil {
 			b.Fatal(err)
 		}
-		logs, err := raft.NewLogCache(logCacheSize, s.bolt)
+		logs, err := raft.NewLogCache(logCacheSize, s.Bare)
 		if err != nil {
 			b.Fatal(err)
 		}
 		c := raft.DefaultConfig()
 		c.LocalID, c.Logger, c.NoLegacyTelemetry = raft.ServerID(fmt.Sprint(i)), hclog.NewNullLogger(), true
-		r, err := raft.NewRaft(c, mute{}, logs, s.bolt, s.snaps, trans)
+		r, err := raft.NewRaft(c, mute{}, logs, s.Bare, s.Snapshots, trans)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -139,7 +140,10 @@ type way struct {
 
 // ways are plain Raft's leader, and quorate's leader and a follower. All write the same bytes.
 func ways(b *testing.B) []way {
-	ns := three(b, func(c *Config) { c.MaxLevel, c.Heartbeat = fsm.LevelHistory, 500*time.Millisecond })
+	ns := three(b, func(c *Config) { c.Heartbeat = 500 * time.Millisecond })
+	if level := ns[0].State().Level; level != fsm.Newest {
+		b.Fatalf("the cluster is at feature level %d, not at the newest", level)
+	}
 	web := fsm.Service{Name: "web"}
 	for i := range 64 {
 		web.Servers = append(web.Servers, fsm.Server{Address: register(i).Server})

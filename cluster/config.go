@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -84,7 +85,7 @@ func (c Config) checked() (Config, error) {
 		c.Heartbeat = 500 * time.Millisecond
 	}
 	if c.CertificateLife == 0 {
-		c.CertificateLife = memberLifetime
+		c.CertificateLife = pki.MemberLifetime
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -5,17 +5,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
-	"github.com/hashicorp/go-hclog"
-	"github.com/hashicorp/raft"
+	"github.com/quorate/quorate/cluster/logstore"
 )
 
 // written is a node alone that has stopped, with entries before and after a snapshot.
@@ -38,7 +34,7 @@ func written(t *testing.T) (cfg Config, acked []string) {
 func TestADamagedLogIsRefusedOrWhole(t *testing.T) {
 	t.Parallel()
 	cfg, acked := written(t)
-	path := filepath.Join(cfg.DataDir, liveDir, logFile)
+	path := filepath.Join(cfg.DataDir, liveDir, logstore.LogFile)
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -83,15 +79,16 @@ func TestADamagedLogIsRefusedOrWhole(t *testing.T) {
 			try(fmt.Sprint("bit flipped in byte ", at, ", the head of a page"), flipped)
 		}
 	}
+	const head, branch, leaf = 16, 1, 2 // how long the head of a page is, and by what kind two are known
 	branches := 0
 	for at := 0; at < len(whole); at += os.Getpagesize() { // and in where a page has its keys, 512 MiB on
 		kind, flipped := binary.NativeEndian.Uint16(whole[at+8:]), bytes.Clone(whole)
 		switch kind {
-		case branchPage:
+		case branch:
 			branches++
-			flipped[at+pageHead+3] ^= 1 << 5
-		case leafPage:
-			flipped[at+pageHead+7] ^= 1 << 5
+			flipped[at+head+3] ^= 1 << 5
+		case leaf:
+			flipped[at+head+7] ^= 1 << 5
 		default:
 			continue
 		}
@@ -110,15 +107,15 @@ func TestADamagedLogIsRefusedOrWhole(t *testing.T) {
 func TestALogThatEndsBeforeWhatWasAppliedIsRefused(t *testing.T) {
 	t.Parallel()
 	cfg, acked := written(t)
-	s, err := openStore(filepath.Join(cfg.DataDir, liveDir), cfg.Log)
+	s, err := logstore.Open(filepath.Join(cfg.DataDir, liveDir), cfg.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	last, err := s.bolt.LastIndex()
+	last, err := s.Bare.LastIndex()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := s.bolt.DeleteRange(last-3, last); err != nil {
+	if err := s.Bare.DeleteRange(last-3, last); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -129,40 +126,20 @@ func TestALogThatEndsBeforeWhatWasAppliedIsRefused(t *testing.T) {
 	}
 }
 
-func TestWhatTheSystemRefusesToReadIsNotCalledDamaged(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.Mkdir(filepath.Join(dir, logFile), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	_, err := openStore(dir, hclog.NewNullLogger())
-	if err == nil || strings.Contains(err.Error(), "damaged") || !errors.Is(err, syscall.EISDIR) {
-		t.Errorf("%v", err)
-	}
-	for cause, want := range map[error]bool{
-		syscall.EIO: false, syscall.EMFILE: false, syscall.EACCES: false,
-		syscall.ENOENT: true, io.ErrUnexpectedEOF: true, io.EOF: true, errDamaged: true,
-	} {
-		err := damaged(dir, "read", fmt.Errorf("page 3: %w", &fs.PathError{Op: "read", Path: "raft.db", Err: cause}))
-		if got := strings.Contains(err.Error(), "is damaged"); got != want || !errors.Is(err, cause) {
-			t.Errorf("%v: damaged %v: %v", cause, got, err)
-		}
-	}
-}
-
 // TestAGapInTheLogIsRefusedWhateverTheRecordSays: the record may be behind or lost, and for an entry that is not there
 // Raft ends the process.
 func TestAGapInTheLogIsRefusedWhateverTheRecordSays(t *testing.T) {
 	t.Parallel()
 	cfg, _ := written(t)
 	dir := filepath.Join(cfg.DataDir, liveDir)
-	if err := os.WriteFile(filepath.Join(dir, recordFile), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, logstore.RecordFile), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := openStore(dir, cfg.Log)
+	s, err := logstore.Open(dir, cfg.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(s.bolt.DeleteRange(1, 4), s.Close()); err != nil {
+	if err := errors.Join(s.Bare.DeleteRange(1, 4), s.Close()); err != nil {
 		t.Fatal(err)
 	}
 	n, err := Open(cfg)
@@ -172,41 +149,5 @@ func TestAGapInTheLogIsRefusedWhateverTheRecordSays(t *testing.T) {
 	}
 	if !strings.Contains(err.Error(), "read log entry 1 of 1 to") || !strings.Contains(err.Error(), "is damaged") {
 		t.Error(err)
-	}
-}
-
-func TestAnEntryIsStoredWithAChecksumAndReadAsItWas(t *testing.T) {
-	d := raftMemory{raft.NewInmemStore()}
-	l := sealing{d}
-	in := &raft.Log{Index: 1, Term: 2, Type: raft.LogCommand, Data: []byte("entry")}
-	if err := l.StoreLog(in); err != nil || in.Extensions != nil {
-		t.Fatalf("Raft's own entry was changed to %+v: %v", in, err)
-	}
-	var out raft.Log
-	if err := l.GetLog(1, &out); err != nil || string(out.Data) != "entry" || out.Extensions != nil {
-		t.Errorf("read %+v: %v", out, err)
-	}
-	var stored raft.Log
-	if err := d.GetLog(1, &stored); err != nil {
-		t.Fatal(err)
-	}
-	for name, change := range map[string]func(*raft.Log){
-		"data": func(l *raft.Log) { l.Data = []byte("entrY") }, "term": func(l *raft.Log) { l.Term++ },
-		"type": func(l *raft.Log) { l.Type = raft.LogNoop }, "checksum": func(l *raft.Log) { l.Extensions = l.Extensions[:4] },
-	} {
-		bad := stored
-		change(&bad)
-		if err := d.StoreLog(&bad); err != nil {
-			t.Fatal(err)
-		}
-		if err := l.GetLog(1, &out); err == nil {
-			t.Errorf("another %s: %+v is read", name, out)
-		}
-	}
-	if err := d.StoreLog(in); err != nil { // as a version without checksums does
-		t.Fatal(err)
-	}
-	if err := l.GetLog(1, &out); err != nil {
-		t.Errorf("without a checksum: %v", err)
 	}
 }

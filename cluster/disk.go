@@ -2,102 +2,24 @@ package cluster
 
 import (
 	"context"
-	"fmt"
-	"slices"
-	"sync"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
+	"github.com/quorate/quorate/cluster/logstore"
 )
-
-// A director whose disk fails, hangs or is slow goes on serving: nothing of that needs its disk. It must not lead,
-// since what is agreed would wait for it. Raft gives leadership up at a write that fails, and a log that hangs holds
-// its heartbeats back (see [transport]). Beyond that, who leads with a slow disk gives leadership away, and who cannot
-// write asks for no votes: it would win, and fail at its first entry, again and again. A try every second finds out when
-// the disk is well again, since a log that nobody writes to does not tell.
-
-const (
-	slowWrites = 3           // that many in a row make a disk slow
-	probeEvery = time.Second // while something is wrong
-	// Leadership that came back is given up again after a minute, and then after twice as long each time.
-	giveUpAgain = time.Minute
-	longestWait = time.Hour
-	probeSize   = 64 << 10
-)
-
-// diskState is how writes to a disk went.
-type diskState struct {
-	mu     sync.Mutex
-	err    error     // of the last write; nil: it worked
-	since  time.Time // the first of those that failed
-	recent []time.Duration
-}
-
-// wrote is told of a write that has ended.
-func (d *diskState) wrote(now time.Time, took time.Duration, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err != nil && d.err == nil {
-		d.since = now
-	}
-	if d.err = err; err != nil {
-		return
-	}
-	if d.recent = append(d.recent, took); len(d.recent) > slowWrites {
-		d.recent = d.recent[1:]
-	}
-}
-
-// cannot is why nothing can be written, or nil.
-func (d *diskState) cannot() error {
-	_, err := d.failed()
-	return err
-}
-
-// failed is since when nothing can be written, and why, or nil.
-func (d *diskState) failed() (since time.Time, err error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.since, d.err
-}
-
-// slow is how long the quickest of the last writes took, if they are enough to go by.
-func (d *diskState) slow() time.Duration {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.recent) < slowWrites {
-		return 0
-	}
-	return slices.Min(d.recent)
-}
 
 // Disk says what is wrong with the disk that this node's log is on, or is empty.
-func (n *Node) Disk() string { return n.disk.trouble(time.Now()) }
+func (n *Node) Disk() string { return n.disk.Trouble(time.Now()) }
 
-// diskWatch looks after a disk.
-type diskWatch struct {
-	state  *diskState
-	stuck  func(now time.Time) time.Duration // how long a write is under way
-	limit  time.Duration                     // a write that takes longer is slow, or hangs
-	dir    string
-	probe  func() error // a write that nobody needs
-	leads  func() bool
-	giveUp func(context.Context) error // leadership
-	log    hclog.Logger
-}
-
-func (n *Node) newDiskWatch() *diskWatch {
-	return &diskWatch{
-		state: &n.store.state, stuck: n.stuck, limit: 2 * n.cfg.Heartbeat, dir: n.store.dir,
-		probe: n.store.try,
-		leads: func() bool { return n.IsLeader() && !n.cfg.Patient() && len(n.State().Members) > 1 },
-		giveUp: func(ctx context.Context) error {
-			ctx, cancel := context.WithTimeout(ctx, transferLimit)
-			defer cancel()
-			return n.LeadershipTransfer(ctx)
-		},
-		log: n.log,
+func (n *Node) newDiskWatch() *logstore.Watch {
+	w := n.store.NewWatch(2*n.cfg.Heartbeat, n.log)
+	w.Stuck = n.stuck
+	w.Leads = func() bool { return n.IsLeader() && !n.cfg.Patient() && len(n.State().Members) > 1 }
+	w.GiveUp = func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, transferLimit)
+		defer cancel()
+		return n.LeadershipTransfer(ctx)
 	}
+	return w
 }
 
 // stuck is for how long the disk has not answered.
@@ -105,71 +27,5 @@ func (n *Node) stuck(now time.Time) time.Duration {
 	if n.cfg.Patient() {
 		return 0
 	}
-	return n.store.stuck(now)
-}
-
-// trouble says what is wrong, or is empty.
-func (w *diskWatch) trouble(now time.Time) string {
-	if since, err := w.state.failed(); err != nil {
-		return fmt.Sprintf("nothing can be written to %s since %s: %v; it cannot lead, and goes on serving with what it has, until that works again",
-			w.dir, since.Local().Format(time.DateTime), err)
-	}
-	if stuck := w.stuck(now); stuck > w.limit {
-		return fmt.Sprintf("the disk of %s does not answer for %v: it cannot lead, and goes on serving with what it has", w.dir, stuck.Round(100*time.Millisecond))
-	}
-	if slow := w.state.slow(); slow > w.limit {
-		return fmt.Sprintf("the disk of %s is slow: each of the last %d writes took %v or longer; it leads only if nobody else can", w.dir, slowWrites, slow.Round(10*time.Millisecond))
-	}
-	return ""
-}
-
-// run looks until ctx ends.
-func (w *diskWatch) run(ctx context.Context) error {
-	said, wait := false, giveUpAgain
-	var again, well time.Time // when leadership may be given up again; since when the disk is well
-	trying := make(chan struct{}, 1)
-	for ctx.Err() == nil {
-		pause(ctx, min(w.limit, probeEvery))
-		why := w.trouble(time.Now())
-		switch {
-		case why != "" && !said:
-			w.log.Error("the disk of this director", "err", why)
-		case why == "" && said:
-			w.log.Info("the disk of this director is well again")
-		}
-		if why == "" && (said || well.IsZero()) {
-			well = time.Now()
-		}
-		if said = why != ""; !said {
-			if time.Since(well) > longestWait {
-				wait = giveUpAgain
-			}
-			continue
-		}
-		if w.leads() && !time.Now().Before(again) { // where all disks are slow, one of them leads, and ever longer
-			again, wait = time.Now().Add(wait), min(2*wait, longestWait)
-			if err := w.giveUp(ctx); err != nil && ctx.Err() == nil {
-				w.log.Warn("leadership not given away", "err", err)
-			}
-		}
-		select {
-		case trying <- struct{}{}:
-			go func() { // ends when the disk answers: nobody waits for that
-				w.try(ctx)
-				<-trying
-			}()
-		default:
-		}
-	}
-	return nil
-}
-
-// try writes once, and takes its time before the next may.
-func (w *diskWatch) try(ctx context.Context) {
-	began := time.Now()
-	err := w.probe()
-	if ctx.Err() == nil {
-		w.state.wrote(time.Now(), time.Since(began), err)
-	}
-	pause(ctx, probeEvery)
+	return n.store.Stuck(now)
 }

@@ -2,9 +2,6 @@ package cluster
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/rand"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +14,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
 )
@@ -43,29 +42,9 @@ type epochAnswer struct {
 }
 
 // sign has the cluster's CA say that a recovery took place.
-func sign(r fsm.Recovery, caKey []byte) (fsm.Recovery, error) {
-	key, err := parseKey(caKey)
-	if err != nil {
-		return r, fmt.Errorf("the cluster's CA: %w", err)
-	}
-	sum := sha256.Sum256(r.Text())
-	ec, ok := key.(*ecdsa.PrivateKey)
-	if !ok {
-		return r, errors.New("the cluster's CA: its key is not ECDSA")
-	}
-	r.Signature, err = ecdsa.SignASN1(rand.Reader, ec, sum[:])
+func sign(r fsm.Recovery, caKey []byte) (signed fsm.Recovery, err error) {
+	r.Signature, err = pki.SignText(r.Text(), caKey)
 	return r, err
-}
-
-// signed reports whether the cluster's CA says that a recovery took place: one of those that count.
-func (c *credentials) signed(r *fsm.Recovery) bool {
-	sum := sha256.Sum256(r.Text())
-	for _, ca := range c.trust.Load().all {
-		if key, ok := ca.PublicKey.(*ecdsa.PublicKey); ok && ecdsa.VerifyASN1(key, sum[:], r.Signature) {
-			return true
-		}
-	}
-	return false
 }
 
 // latest is the latest recovery that this node knows of: its own cluster's, or the one that fenced it.
@@ -79,7 +58,7 @@ func (n *Node) latest() *fsm.Recovery {
 // leavesBehind reports whether a recovery ends this node's part: it is later than what this node's own
 // log knows, and this node is not who comes after it.
 func (n *Node) leavesBehind(r *fsm.Recovery) bool {
-	if r == nil || r.ClusterID != n.id.ClusterID || r.SurvivorID == n.id.ID || !r.Over(n.latest()) || !n.creds.signed(r) {
+	if r == nil || r.ClusterID != n.id.ClusterID || r.SurvivorID == n.id.ID || !r.Over(n.latest()) || !n.creds.Trust().Signed(r.Text(), r.Signature) {
 		return false
 	}
 	return n.id.Admitted < r.Index || n.State().Index >= n.id.Admitted // else it is to catch up first
@@ -90,7 +69,7 @@ func (n *Node) heed(r *fsm.Recovery, by string) {
 	if n.cfg.Unfenced != nil && n.cfg.Unfenced() || !n.leavesBehind(r) {
 		return
 	}
-	if err := writeFence(n.creds.dir, r); err != nil { // it counts all the same, until the next start
+	if err := writeFence(n.creds.Dir(), r); err != nil { // it counts all the same, until the next start
 		n.log.Error("the recovery that ended this director's part is not kept on disk", "err", err)
 	}
 	n.endRemoved(n.leftBehind(r, by))
@@ -127,7 +106,7 @@ func (n *Node) recallFence() error {
 	if n.cfg.Unfenced != nil && n.cfg.Unfenced() {
 		return nil
 	}
-	path := filepath.Join(n.creds.dir, fenceFile)
+	path := filepath.Join(n.creds.Dir(), fenceFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -136,12 +115,12 @@ func (n *Node) recallFence() error {
 	if err == nil {
 		err = json.Unmarshal(text, &r)
 	}
-	if err == nil && !n.creds.signed(&r) {
+	if err == nil && !n.creds.Trust().Signed(r.Text(), r.Signature) {
 		err = errors.New("its signature is not the cluster's CA's")
 	}
 	if err != nil {
 		return fmt.Errorf("read %s, by which this director was left behind: %w; `quorate status` on another director says whether it is a member there: if not, remove %s and join again",
-			path, err, n.creds.dir)
+			path, err, n.creds.Dir())
 	}
 	if n.leavesBehind(&r) {
 		n.removed.Store(n.leftBehind(&r, ""))
@@ -179,15 +158,11 @@ func (n *Node) tellEpoch(ctx context.Context, m fsm.Member) (epochAnswer, error)
 	tr := &http.Transport{
 		DisableKeepAlives: true,
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			c, err := n.creds.dialFor(ctx, m.Address, m.ID, alpnHTTP, true)
-			if err != nil {
-				return nil, err
-			}
-			return c, nil
+			return n.dialer.DialEpoch(ctx, m.Address, m.ID)
 		},
 	}
 	var out epochAnswer
-	err := callBy(ctx, &http.Client{Transport: tr}, "https://"+hostname(m.ID), m.Name, http.MethodPost, epochPath, epochAnswer{Recovery: n.latest()}, &out)
+	err := callBy(ctx, &http.Client{Transport: tr}, "https://"+pki.Hostname(m.ID), m.Name, http.MethodPost, epochPath, epochAnswer{Recovery: n.latest()}, &out)
 	return out, err
 }
 
@@ -200,7 +175,7 @@ func (n *Node) serveEpoch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	by := r.RemoteAddr
-	if c, ok := r.Context().Value(connKey{}).(*conn); ok {
+	if c, ok := r.Context().Value(connKey{}).(*port.Conn); ok {
 		by = c.ConnectionState().PeerCertificates[0].Subject.CommonName
 	}
 	n.heed(told.Recovery, by)

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/durable"
 )
 
@@ -25,21 +26,8 @@ const (
 	lockFile = "cluster.lock"
 
 	identityFile = "identity.json"
-	caFile       = "ca.pem"
-	keyFile      = "member.key"
-	certFile     = "member.pem"
-	logFile      = "raft.db"
-	recordFile   = "applied"
 	fenceFile    = "fenced.json"
 )
-
-// identity says whose directory it is.
-type identity struct {
-	ClusterID string `json:"cluster_id"`
-	Name      string `json:"name"`
-	ID        string `json:"id"`
-	Admitted  uint64 `json:"admitted"` // index of the entry that let this member in
-}
 
 // Exists reports whether the agent with this data directory is in a cluster.
 func Exists(dataDir string) bool {
@@ -47,8 +35,8 @@ func Exists(dataDir string) bool {
 	return err == nil
 }
 
-func readIdentity(dir string) (identity, error) {
-	var id identity
+func readIdentity(dir string) (pki.Identity, error) {
+	var id pki.Identity
 	b, err := os.ReadFile(filepath.Join(dir, identityFile))
 	if err != nil {
 		return id, fmt.Errorf("read whose data it is: %w", err)
@@ -59,7 +47,7 @@ func readIdentity(dir string) (identity, error) {
 	return id, nil
 }
 
-func (id identity) write(dir string) error {
+func writeIdentity(dir string, id pki.Identity) error {
 	b, err := json.MarshalIndent(id, "", "  ")
 	if err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/quorate/quorate/cluster/port"
 )
 
 // gates is a network that can be cut, as far as one node dials into it. What is on its way while it is cut
@@ -38,7 +40,7 @@ func (g *gates) connect(ctx context.Context, network, addr string) (net.Conn, er
 			return nil, ctx.Err()
 		}
 	}
-	c, err := dialer().DialContext(ctx, network, addr)
+	c, err := port.PlainDialer().DialContext(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}

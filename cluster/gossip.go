@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/hashicorp/memberlist"
+
+	"github.com/quorate/quorate/cluster/hush"
+	"github.com/quorate/quorate/cluster/port"
 )
 
 // rejoinEvery is how often members that gossip does not know are greeted: it forgets who was away
@@ -99,12 +102,12 @@ func (n *Node) gossipConfig(ring *memberlist.Keyring) *memberlist.Config {
 	c.BindAddr, c.BindPort = n.cfg.Gossip.Addr().String(), int(n.cfg.Gossip.Port())
 	c.AdvertiseAddr, c.AdvertisePort = c.BindAddr, c.BindPort
 	c.GossipInterval, c.ProbeInterval = gossipEvery, gossipEvery
-	c.EnableCompression = false // a message is smaller than what it takes to make it smaller: 100 KB of memory
-	c.TCPTimeout = dialLimit    // it is how long a stop may have to wait
+	c.EnableCompression = false   // a message is smaller than what it takes to make it smaller: 100 KB of memory
+	c.TCPTimeout = port.DialLimit // it is how long a stop may have to wait
 	c.Keyring = ring
 	c.Label = n.id.ClusterID
 	c.Delegate = gossipDelegate{n.cfg, n.id.Name}
-	c.Logger = lines(quieten(n.log.Named("gossip")), n.strangers)
+	c.Logger = hush.Lines(hush.Logger(n.log.Named("gossip")), n.strangers.Garbled)
 	c.DeadNodeReclaimTime = 30 * time.Second
 	return c
 }

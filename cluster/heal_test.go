@@ -15,6 +15,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/cluster/logstore"
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -44,12 +46,12 @@ func web(weight uint32) map[string]*fsm.Service {
 // alone is a node that does not run, with a log of a few entries.
 func alone(t *testing.T) *Node {
 	t.Helper()
-	s, err := openStore(t.TempDir(), hclog.NewNullLogger())
+	s, err := logstore.Open(t.TempDir(), hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	n := &Node{id: identity{Name: "a"}, log: hclog.NewNullLogger(), machine: newMachine(hclog.NewNullLogger()), store: s, health: health{only: make(chan struct{}, 1)}}
+	n := &Node{id: pki.Identity{Name: "a"}, log: hclog.NewNullLogger(), machine: newMachine(hclog.NewNullLogger()), store: s, health: health{only: make(chan struct{}, 1)}}
 	for i, c := range []fsm.Command{
 		fsm.InitCluster{ClusterID: "c1", Level: fsm.LevelSum, Member: fsm.Member{Name: "a"}},
 		fsm.ChangeConfig{Delta: fsm.Delta{Services: web(1)}},
@@ -60,7 +62,7 @@ func alone(t *testing.T) *Node {
 			t.Fatal(err)
 		}
 		l := &raft.Log{Index: uint64(i + 1), Term: 1, Type: raft.LogCommand, Data: entry}
-		if err := (logStore{s}).StoreLog(l); err != nil {
+		if err := s.Logs().StoreLog(l); err != nil {
 			t.Fatal(err)
 		}
 		if err := n.machine.Apply(l); err != nil {
@@ -116,7 +118,7 @@ func TestEntriesThatComeWhileAStateIsMadeAnewAreInIt(t *testing.T) {
 	}
 	entry, _ := fsm.Encode(fsm.ChangeConfig{Base: 2, Delta: fsm.Delta{Services: web(3)}})
 	l := &raft.Log{Index: 4, Term: 1, Type: raft.LogCommand, Data: entry}
-	if err := (logStore{n.store}).StoreLog(l); err != nil {
+	if err := n.store.Logs().StoreLog(l); err != nil {
 		t.Fatal(err)
 	}
 	n.machine.Apply(l)
@@ -125,7 +127,7 @@ func TestEntriesThatComeWhileAStateIsMadeAnewAreInIt(t *testing.T) {
 		t.Errorf("at %d, weight %d: %v", n.State().Index, weight(n.machine), err)
 	}
 	behind := newMachine(n.log)
-	if err := n.store.bolt.DeleteRange(1, 4); err != nil {
+	if err := n.store.Bare.DeleteRange(1, 4); err != nil {
 		t.Fatal(err)
 	}
 	if err := n.machine.replace(behind, n.store, "test"); err == nil || n.State().Index != 4 {
@@ -191,24 +193,24 @@ func TestAFetchedStateIsTheOneThatAMajorityHas(t *testing.T) {
 
 // overtaken is a disk that Raft changes while somebody reads it.
 type overtaken struct {
-	disk
+	logstore.Disk
 	meanwhile func()
 }
 
 func (o *overtaken) GetLog(index uint64, l *raft.Log) error {
 	o.meanwhile()
-	return o.disk.GetLog(index, l)
+	return o.Disk.GetLog(index, l)
 }
 
 func TestALogThatIsCompactedDuringAHealIsNotCalledDamaged(t *testing.T) {
 	n := alone(t)
 	var once sync.Once
 	compact := func() {
-		if err := n.store.bolt.DeleteRange(1, 2); err != nil {
+		if err := n.store.Bare.DeleteRange(1, 2); err != nil {
 			t.Error(err)
 		}
 	}
-	n.store.bolt = &overtaken{n.store.bolt, func() { once.Do(compact) }}
+	n.store.Bare = &overtaken{n.store.Bare, func() { once.Do(compact) }}
 	if _, err := n.fromDisk(t.Context()); err == nil || strings.Contains(err.Error(), "damaged") {
 		t.Errorf("without a snapshot: %v", err)
 	}
@@ -218,13 +220,13 @@ func TestALogThatIsCompactedDuringAHealIsNotCalledDamaged(t *testing.T) {
 
 	n = alone(t)
 	once = sync.Once{}
-	n.store.bolt = &overtaken{n.store.bolt, func() {
+	n.store.Bare = &overtaken{n.store.Bare, func() {
 		once.Do(func() {
 			snap, err := n.machine.Snapshot()
 			if err != nil {
 				t.Fatal(err)
 			}
-			sink, err := n.store.snaps.Create(1, 2, 1, raft.Configuration{}, 1, nil)
+			sink, err := n.store.Snapshots.Create(1, 2, 1, raft.Configuration{}, 1, nil)
 			if err == nil {
 				err = snap.Persist(sink)
 			}

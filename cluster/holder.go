@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -26,7 +27,7 @@ import (
 const holderScheme = "quorate-holder"
 
 // maxHolderLife is how long a holder's certificate may last.
-const maxHolderLife = memberLifetime
+const maxHolderLife = pki.MemberLifetime
 
 // Caller is who makes a request on the cluster port.
 type Caller struct {
@@ -61,7 +62,7 @@ func (n *Node) CreateCertificate(ctx context.Context, csr []byte, name string, r
 	case lifetime <= 0 || lifetime > maxHolderLife:
 		return Holder{}, fmt.Errorf("a lifetime of %v: it must be more than nothing, and at most %v", lifetime, maxHolderLife)
 	}
-	pub, err := parseRequest(csr)
+	pub, err := pki.ParseRequest(csr)
 	if err != nil {
 		return Holder{}, err
 	}
@@ -73,7 +74,7 @@ func (n *Node) CreateCertificate(ctx context.Context, csr []byte, name string, r
 	if h.Certificate, err = signHolder(secrets, pub, name, n.holderURI(h.ID, name, role), now, now.Add(lifetime)); err != nil {
 		return Holder{}, err
 	}
-	cert, err := parseCertificate(h.Certificate)
+	cert, err := pki.ParseCertificate(h.Certificate)
 	if err != nil {
 		return Holder{}, err
 	}
@@ -100,7 +101,7 @@ func signHolder(secrets fsm.Secrets, pub crypto.PublicKey, name string, who *url
 	if len(secrets.CAKey) == 0 {
 		return nil, errors.New("the CA's key is not in this director's state")
 	}
-	return signCertificate(secrets.CACert, secrets.CAKey, pub, from, until, &x509.Certificate{
+	return pki.Sign(secrets.CACert, secrets.CAKey, pub, from, until, &x509.Certificate{
 		Subject:     pkix.Name{CommonName: name},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		URIs:        []*url.URL{who},
@@ -110,7 +111,7 @@ func signHolder(secrets fsm.Secrets, pub crypto.PublicKey, name string, who *url
 // caller says who is at the other end of a connection and in which role: a member is an admin, as root is on its
 // host.
 func (n *Node) caller(c tls.ConnectionState) (Caller, error) {
-	if !n.creds.trusts(c) {
+	if !n.creds.Trusts(c) {
 		return Caller{}, errNoCertificate
 	}
 	cert := c.PeerCertificates[0]

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -24,11 +26,11 @@ func withAPI(c *Config) {
 // requested is a key in PEM, and a request for a certificate of it.
 func requested(t *testing.T) (key, csr []byte) {
 	t.Helper()
-	signer, key, err := newKey()
+	signer, key, err := pki.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if csr, err = newRequest("holder", signer); err != nil {
+	if csr, err = pki.NewRequest("holder", signer); err != nil {
 		t.Fatal(err)
 	}
 	return key, csr
@@ -65,17 +67,17 @@ func TestACertificateOpensTheAPIInItsRoleAndNothingElse(t *testing.T) {
 			}
 			return nil
 		})
-		for _, path := range []string{"GET /cluster/progress", "POST /cluster/propose", "POST /cluster/remove", "POST /cluster/renew", "POST " + epochPath, "GET /peer/explain/x", "GET /"} {
+		for _, path := range []string{"GET /cluster/progress", "POST /cluster/propose", "POST /cluster/lane", "POST /cluster/remove", "POST /cluster/renew", "POST " + epochPath, "GET /peer/explain/x", "GET /"} {
 			method, path, _ := strings.Cut(path, " ")
 			if status, text, err := asked(t, n, cert, method, path, "{}"); err == nil && (status/100 == 2 || status == http.StatusTeapot) {
 				t.Errorf("%s %s is answered: %d %s", method, path, status, text)
 			}
 		}
-		if c, err := dialAs(t, n, alpnRaft, cert); err == nil && !isClosed(c) {
+		if c, err := dialAs(t, n, port.ALPNRaft, cert); err == nil && !isClosed(c) {
 			t.Error("Raft is spoken with it")
 		}
 	}
-	if status, text, err := asked(t, a, b.creds.pair.Load(), "GET", "/v1/status", ""); err != nil || status != http.StatusOK || !strings.Contains(text, `"Role":"admin","Member":true`) {
+	if status, text, err := asked(t, a, b.creds.Pair(), "GET", "/v1/status", ""); err != nil || status != http.StatusOK || !strings.Contains(text, `"Role":"admin","Member":true`) {
 		t.Errorf("a member is answered %d %s %v", status, text, err)
 	}
 	if status, text, err := asked(t, a, nil, "GET", "/v1/status", ""); err != nil || status != http.StatusForbidden {
@@ -103,20 +105,20 @@ func TestACertificateIsNoTokenAndLetsNobodyJoin(t *testing.T) {
 	t.Parallel()
 	a := first(t, "a", withAPI)
 	h, cert := held(t, a, "ann", fsm.RoleAdmin, time.Hour)
-	parsed, err := parseCertificate(h.Certificate)
+	parsed, err := pki.ParseCertificate(h.Certificate)
 	if err != nil {
 		t.Fatal(err)
 	}
 	b := config(t, "b")
 	m := b.member("")
-	key, _, err := newKey()
+	key, _, err := pki.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.ID, err = keyID(key.Public()); err != nil {
+	if m.ID, err = pki.MemberID(key.Public()); err != nil {
 		t.Fatal(err)
 	}
-	csr, err := newRequest("b", key)
+	csr, err := pki.NewRequest("b", key)
 	if err != nil {
 		t.Fatal(err)
 	}

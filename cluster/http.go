@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -24,7 +26,7 @@ func withConn(ctx context.Context, c net.Conn) context.Context {
 
 // Peer returns the name of the member that makes a request on the cluster port.
 func Peer(ctx context.Context) (name string, ok bool) {
-	p, ok := ctx.Value(peerKey{}).(peerIdentity)
+	p, ok := ctx.Value(peerKey{}).(pki.Identity)
 	return p.Name, ok
 }
 
@@ -33,6 +35,7 @@ func Peer(ctx context.Context) (name string, ok bool) {
 func (n *Node) handler() http.Handler {
 	members := http.NewServeMux()
 	members.HandleFunc("POST /cluster/propose", n.servePropose)
+	members.HandleFunc("POST "+lanePath, n.serveLane)
 	members.HandleFunc("GET /cluster/progress", n.serveProgress)
 	members.HandleFunc("GET /cluster/point", n.servePoint)
 	members.HandleFunc("GET /cluster/keys", n.serveKeys)
@@ -49,7 +52,7 @@ func (n *Node) handler() http.Handler {
 		all.HandleFunc("/v1/", n.serveAPI)
 	}
 	all.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		c, ok := r.Context().Value(connKey{}).(*conn)
+		c, ok := r.Context().Value(connKey{}).(*port.Conn)
 		if !ok {
 			writeError(w, errNoCertificate)
 			return
@@ -60,7 +63,7 @@ func (n *Node) handler() http.Handler {
 		}
 		peer, err := n.authorize(c.ConnectionState()) // at each request: membership may have ended
 		if err != nil {
-			n.strangers.refuse(noRequest, c.RemoteAddr())
+			n.strangers.Refuse(port.NoRequest, c.RemoteAddr())
 			w.Header().Set("Connection", "close") // strangers keep nothing open
 			writeError(w, err)
 			return
@@ -76,12 +79,12 @@ const finishPath = "/v1/keys/finish"
 // serveAPI serves who has a certificate, a member's or another.
 func (n *Node) serveAPI(w http.ResponseWriter, r *http.Request) {
 	caller, err := Caller{}, errNoCertificate
-	c, ok := r.Context().Value(connKey{}).(*conn)
+	c, ok := r.Context().Value(connKey{}).(*port.Conn)
 	if ok {
 		caller, err = n.caller(c.ConnectionState())
 	}
 	if err != nil {
-		n.strangers.refuse(noRequest, address(r.RemoteAddr))
+		n.strangers.Refuse(port.NoRequest, port.Address(r.RemoteAddr))
 		w.Header().Set("Connection", "close") // strangers keep nothing open
 		writeError(w, err)
 		return
@@ -90,7 +93,7 @@ func (n *Node) serveAPI(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close") // it may end the trust in who asks
 	}
 	if !caller.Member {
-		w = forbidding{w, func() { n.strangers.refuse(noRole, c.RemoteAddr()) }}
+		w = forbidding{w, func() { n.strangers.Refuse(port.NoRole, c.RemoteAddr()) }}
 	}
 	n.cfg.API.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), askerKey{}, caller)))
 }
@@ -115,20 +118,20 @@ func (f forbidding) Unwrap() http.ResponseWriter { return f.ResponseWriter }
 var errNoCertificate = errors.New("only members of this cluster are answered, and no certificate of one was shown")
 
 // authorize says which member is at the other end of a connection.
-func (n *Node) authorize(c tls.ConnectionState) (peerIdentity, error) {
+func (n *Node) authorize(c tls.ConnectionState) (pki.Identity, error) {
 	p, err := n.peerOf(c)
 	if err != nil {
-		return peerIdentity{}, err
+		return pki.Identity{}, err
 	}
 	return p, n.mayTalk(p)
 }
 
 // peerOf says whose certificate was shown.
-func (n *Node) peerOf(c tls.ConnectionState) (peerIdentity, error) {
-	if !n.creds.trusts(c) { // or no more
-		return peerIdentity{}, errNoCertificate
+func (n *Node) peerOf(c tls.ConnectionState) (pki.Identity, error) {
+	if !n.creds.Trusts(c) { // or no more
+		return pki.Identity{}, errNoCertificate
 	}
-	return identityOf(c.PeerCertificates[0])
+	return pki.IdentityOf(c.PeerCertificates[0])
 }
 
 // ofThisCluster reports whether a certificate of this cluster was shown, a member's or a former member's.
@@ -142,7 +145,7 @@ func (n *Node) ofThisCluster(c tls.ConnectionState) error {
 
 // mayTalk reports whether a peer whose certificate is good is a member. Somebody who was admitted
 // by an entry that this node has not applied yet is believed.
-func (n *Node) mayTalk(p peerIdentity) error {
+func (n *Node) mayTalk(p pki.Identity) error {
 	s := n.State()
 	if p.ClusterID != n.id.ClusterID {
 		return fmt.Errorf("%s is of cluster %s, this is cluster %s", p.Name, p.ClusterID, n.id.ClusterID)

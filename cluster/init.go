@@ -11,6 +11,10 @@ import (
 	"github.com/google/uuid"
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/cluster/hush"
+	"github.com/quorate/quorate/cluster/logstore"
+	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
 )
@@ -64,30 +68,30 @@ func alreadyIn(dataDir string) error {
 
 // portsFree reports whether a node could be opened after this.
 func portsFree(cfg Config) error {
-	l, err := listen(cfg.Bind)
+	l, err := port.Listen(cfg.Bind)
 	if err != nil {
 		return err
 	}
-	return errors.Join(l.Close(), tryGossip(cfg.Gossip))
+	return errors.Join(l.Close(), port.TryGossip(cfg.Gossip))
 }
 
 // buildFirst writes everything that the first member of a cluster has.
 func buildFirst(dir string, cfg Config) error {
 	now := time.Now()
-	id := identity{ClusterID: uuid.NewString(), Name: cfg.Name, ID: uuid.NewString(), Admitted: firstCommand}
-	caCert, caKey, err := newCA(id.ClusterID, now)
+	id := pki.Identity{ClusterID: uuid.NewString(), Name: cfg.Name, ID: uuid.NewString(), Admitted: firstCommand}
+	caCert, caKey, err := pki.NewCA(id.ClusterID, now)
 	if err != nil {
 		return err
 	}
-	key, keyText, err := newKey()
+	key, keyText, err := pki.NewKey()
 	if err != nil {
 		return err
 	}
-	cert, err := signMember(caCert, caKey, key.Public(), id.peer(), now, now.Add(cfg.CertificateLife))
+	cert, err := pki.SignMember(caCert, caKey, key.Public(), id, now, now.Add(cfg.CertificateLife))
 	if err != nil {
 		return err
 	}
-	for name, text := range map[string][]byte{caFile: caCert, keyFile: keyText, certFile: cert} {
+	for name, text := range map[string][]byte{pki.CAFile: caCert, pki.KeyFile: keyText, pki.CertFile: cert} {
 		if err := durable.Write(filepath.Join(dir, name), text, 0o600); err != nil {
 			return err
 		}
@@ -101,37 +105,33 @@ func buildFirst(dir string, cfg Config) error {
 	if err := buildLog(dir, cfg, id, first); err != nil {
 		return err
 	}
-	if err := durable.Write(filepath.Join(dir, recordFile), []byte(formatRecord(firstCommand)), 0o600); err != nil {
+	if err := durable.Write(filepath.Join(dir, logstore.RecordFile), []byte(logstore.FormatRecord(firstCommand)), 0o600); err != nil {
 		return err
 	}
-	return id.write(dir)
-}
-
-func (id identity) peer() peerIdentity {
-	return peerIdentity(id)
+	return writeIdentity(dir, id)
 }
 
 // buildLog writes the log of a new cluster: Raft's configuration and the first command. What the
 // only voter has in its log is agreed.
-func buildLog(dir string, cfg Config, id identity, first fsm.Command) (err error) {
+func buildLog(dir string, cfg Config, id pki.Identity, first fsm.Command) (err error) {
 	entry, err := fsm.Encode(first)
 	if err != nil {
 		return err
 	}
-	s, err := openStore(dir, cfg.Log)
+	s, err := logstore.Open(dir, cfg.Log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
 	c := raft.DefaultConfig()
 	c.LocalID = raft.ServerID(id.ID)
-	c.Logger = quieten(cfg.Log)
+	c.Logger = hush.Logger(cfg.Log)
 	self := raft.Server{Suffrage: raft.Voter, ID: c.LocalID, Address: raftAddress(id.ID, cfg.Bind)}
 	// Written without the store's patience: an init that cannot write fails.
-	if err := raft.BootstrapCluster(c, s.bolt, s.bolt, s.snaps, nil, raft.Configuration{Servers: []raft.Server{self}}); err != nil {
+	if err := raft.BootstrapCluster(c, s.Bare, s.Bare, s.Snapshots, nil, raft.Configuration{Servers: []raft.Server{self}}); err != nil {
 		return fmt.Errorf("begin log: %w", err)
 	}
-	if err := s.bolt.StoreLog(&raft.Log{Index: firstCommand, Term: 1, Type: raft.LogCommand, Data: entry}); err != nil {
+	if err := s.Bare.StoreLog(&raft.Log{Index: firstCommand, Term: 1, Type: raft.LogCommand, Data: entry}); err != nil {
 		return fmt.Errorf("write first log entry: %w", err)
 	}
 	return nil

@@ -3,9 +3,7 @@ package cluster
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/sha256"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -14,16 +12,16 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
-	"github.com/quorate/quorate/lineage"
 )
 
 // joinRequest is what a joiner sends to a member that it knows by its token.
@@ -59,7 +57,7 @@ func Join(ctx context.Context, cfg Config, addr, tokenText string, progress func
 	if err != nil {
 		return err
 	}
-	t, err := parseToken(tokenText)
+	t, err := pki.ParseToken(tokenText)
 	if err != nil {
 		return err
 	}
@@ -111,7 +109,7 @@ func slowly(progress func(string), text string, do func()) {
 // Joined is nil if the agent with this data directory is a member of the cluster that a token is for, and
 // says what is wrong if it is another's. It may be asked while a node runs there.
 func Joined(dataDir, tokenText string) error {
-	t, err := parseToken(tokenText)
+	t, err := pki.ParseToken(tokenText)
 	if err != nil {
 		return err
 	}
@@ -120,7 +118,7 @@ func Joined(dataDir, tokenText string) error {
 
 // joinTarget reads ADDRESS or ADDRESS:PORT.
 func joinTarget(addr string) (string, error) {
-	if HasToken(addr) { // it is a secret: neither shown nor asked a name server for
+	if pki.HasToken(addr) { // it is a secret: neither shown nor asked a name server for
 		return "", errors.New("where the address of a member is to be there is a token: write `quorate join ADDRESS --token TOKEN`")
 	}
 	if ap, err := netip.ParseAddrPort(addr); err == nil && ap.Port() != 0 {
@@ -140,12 +138,12 @@ func joinTarget(addr string) (string, error) {
 }
 
 // joinedAlready is success if the agent is in the cluster that it was asked to join.
-func joinedAlready(dataDir string, t token, progress func(string)) error {
-	creds, err := loadCredentials(filepath.Join(dataDir, liveDir))
+func joinedAlready(dataDir string, t pki.Token, progress func(string)) error {
+	creds, err := pki.Load(filepath.Join(dataDir, liveDir), nil, nil)
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(creds.trust.Load().all, t.names) {
+	if !creds.Trust().Names(t) {
 		return fmt.Errorf("%w; and the token is of another cluster", alreadyIn(dataDir))
 	}
 	progress("this agent is a member of that cluster already")
@@ -153,11 +151,11 @@ func joinedAlready(dataDir string, t token, progress func(string)) error {
 }
 
 // joining is a join under way. Its directory keeps ID and key, so that to ask again is to ask as
-// the same.
+// the same. It is on disk, name and all, before anybody is asked.
 type joining struct {
 	cfg Config
 	dir string
-	id  identity
+	id  pki.Identity
 	key *ecdsa.PrivateKey
 }
 
@@ -168,7 +166,7 @@ func beginJoin(cfg Config) (*joining, error) {
 	}
 	j := &joining{cfg: cfg, dir: dir}
 	if j.resume() {
-		return j, nil
+		return j, durable.SyncDir(cfg.DataDir)
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, fmt.Errorf("remove what a join before has left: %w", err)
@@ -176,16 +174,16 @@ func beginJoin(cfg Config) (*joining, error) {
 	if _, err := makeDir(cfg.DataDir, joinDir); err != nil {
 		return nil, err
 	}
-	key, text, err := newKey()
+	key, text, err := pki.NewKey()
 	if err != nil {
 		return nil, err
 	}
-	id, err := keyID(key.Public())
+	id, err := pki.MemberID(key.Public())
 	if err != nil {
 		return nil, err
 	}
-	j.id, j.key = identity{Name: cfg.Name, ID: id}, key
-	return j, errors.Join(durable.Write(filepath.Join(dir, keyFile), text, 0o600), j.id.write(dir))
+	j.id, j.key = pki.Identity{Name: cfg.Name, ID: id}, key
+	return j, errors.Join(durable.Write(filepath.Join(dir, pki.KeyFile), text, 0o600), writeIdentity(dir, j.id), durable.SyncDir(cfg.DataDir))
 }
 
 // resume takes up a join that was begun under the same name.
@@ -194,15 +192,15 @@ func (j *joining) resume() bool {
 	if err != nil || id.Name != j.cfg.Name {
 		return false
 	}
-	text, err := os.ReadFile(filepath.Join(j.dir, keyFile))
+	text, err := os.ReadFile(filepath.Join(j.dir, pki.KeyFile))
 	if err != nil {
 		return false
 	}
-	signer, err := parseKey(text)
+	signer, err := pki.ParseKey(text)
 	if err != nil {
 		return false
 	}
-	if of, err := keyID(signer.Public()); err != nil || of != id.ID {
+	if of, err := pki.MemberID(signer.Public()); err != nil || of != id.ID {
 		return false
 	}
 	key, ok := signer.(*ecdsa.PrivateKey)
@@ -211,15 +209,15 @@ func (j *joining) resume() bool {
 }
 
 // ask sends the request, over a connection whose other end the token has proved.
-func (j *joining) ask(ctx context.Context, target string, t token) (joinResponse, error) {
+func (j *joining) ask(ctx context.Context, target string, t pki.Token) (joinResponse, error) {
 	var out joinResponse
 	ctx, cancel := context.WithTimeout(ctx, joinLimit)
 	defer cancel()
-	csr, err := newRequest(j.cfg.Name, j.key)
+	csr, err := pki.NewRequest(j.cfg.Name, j.key)
 	if err != nil {
 		return out, err
 	}
-	body, err := jsonBody(joinRequest{TokenID: t.ID(), Secret: t.secret[:], CSR: csr, Member: j.cfg.member(j.id.ID), Now: time.Now().UTC()})
+	body, err := jsonBody(joinRequest{TokenID: t.ID(), Secret: t.Secret(), CSR: csr, Member: j.cfg.member(j.id.ID), Now: time.Now().UTC()})
 	if err != nil {
 		return out, err
 	}
@@ -243,45 +241,25 @@ func (j *joining) ask(ctx context.Context, target string, t token) (joinResponse
 }
 
 // dialPinned connects to a member of the cluster that made a token, and to nobody else.
-func dialPinned(ctx context.Context, target string, t token) (net.Conn, error) {
-	raw, err := dialer().DialContext(ctx, "tcp", target)
+func dialPinned(ctx context.Context, target string, t pki.Token) (net.Conn, error) {
+	raw, err := port.PlainDialer().DialContext(ctx, "tcp", target)
 	if err != nil {
 		return nil, explainDial(target, err)
 	}
 	c := tls.Client(raw, &tls.Config{
 		MinVersion:         tls.VersionTLS13,
-		NextProtos:         []string{alpnHTTP},
+		NextProtos:         []string{port.ALPNHTTP},
 		InsecureSkipVerify: true, // VerifyConnection does more: the token names the one CA that counts
-		VerifyConnection:   t.verify,
+		VerifyConnection:   t.Verify,
 	})
 	if err := c.HandshakeContext(ctx); err != nil {
 		_ = raw.Close() // the handshake's error says more
-		if errors.Is(err, errOtherCluster) {
+		if errors.Is(err, pki.ErrOtherCluster) {
 			return nil, err
 		}
-		return nil, fmt.Errorf("what answers there does not speak as a quorate agent does: %w", explainTLS(err))
+		return nil, fmt.Errorf("what answers there does not speak as a quorate agent does: %w", pki.ExplainTLS(err))
 	}
 	return c, nil
-}
-
-var errOtherCluster = errors.New("another cluster answered")
-
-// names reports whether a certificate is of the CA that the token pins.
-func (t token) names(cert *x509.Certificate) bool { return sha256.Sum256(cert.Raw) == t.pin }
-
-// verify holds a member's certificates against the token: the CA that it names, or one that follows it, has signed.
-func (t token) verify(c tls.ConnectionState) error {
-	shown := c.PeerCertificates[1:]
-	i := slices.IndexFunc(shown, t.names)
-	if i < 0 {
-		return fmt.Errorf("%w: its CA is not the one that the token names; is the address right, and the token of that cluster? If the CA was rotated since, make another token. Nothing was sent", errOtherCluster)
-	}
-	pool := x509.NewCertPool()
-	for _, cert := range append(lineage.Following(shown[i:i+1], shown), shown[i]) {
-		pool.AddCert(cert)
-	}
-	_, err := c.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: pool})
-	return err
 }
 
 func explainDial(target string, err error) error {
@@ -298,20 +276,20 @@ func explainDial(target string, err error) error {
 
 // finish writes what makes this agent a member.
 func (j *joining) finish(r joinResponse) error {
-	key, err := os.ReadFile(filepath.Join(j.dir, keyFile))
+	key, err := os.ReadFile(filepath.Join(j.dir, pki.KeyFile))
 	if err != nil {
 		return fmt.Errorf("read the key: %w", err)
 	}
 	if _, err := tls.X509KeyPair(r.Certificate, key); err != nil {
 		return fmt.Errorf("the cluster's answer: certificate: %w", err)
 	}
-	if _, err := certificates(r.CA); err != nil {
+	if _, err := pki.ParseCertificates(r.CA); err != nil {
 		return fmt.Errorf("the cluster's answer: CA: %w", err)
 	}
 	j.id.ClusterID, j.id.Admitted = r.ClusterID, r.Admitted
 	return errors.Join(
-		durable.Write(filepath.Join(j.dir, caFile), r.CA, 0o600),
-		durable.Write(filepath.Join(j.dir, certFile), r.Certificate, 0o600),
-		j.id.write(j.dir),
+		durable.Write(filepath.Join(j.dir, pki.CAFile), r.CA, 0o600),
+		durable.Write(filepath.Join(j.dir, pki.CertFile), r.Certificate, 0o600),
+		writeIdentity(j.dir, j.id),
 	)
 }

@@ -12,16 +12,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/cluster/logstore"
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
-func mustToken(t *testing.T, n *testnode, role fsm.Role) token {
+func mustToken(t *testing.T, n *testnode, role fsm.Role) pki.Token {
 	t.Helper()
 	text, err := n.CreateToken(t.Context(), role, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tok, err := parseToken(text)
+	tok, err := pki.ParseToken(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +31,7 @@ func mustToken(t *testing.T, n *testnode, role fsm.Role) token {
 }
 
 // request is what a joiner would send.
-func request(t *testing.T, cfg Config, tok token) joinRequest {
+func request(t *testing.T, cfg Config, tok pki.Token) joinRequest {
 	t.Helper()
 	cfg, err := cfg.checked()
 	if err != nil {
@@ -39,11 +41,11 @@ func request(t *testing.T, cfg Config, tok token) joinRequest {
 	if err != nil {
 		t.Fatal(err)
 	}
-	csr, err := newRequest(cfg.Name, j.key)
+	csr, err := pki.NewRequest(cfg.Name, j.key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return joinRequest{TokenID: tok.ID(), Secret: tok.secret[:], CSR: csr, Member: cfg.member(j.id.ID), Now: time.Now()}
+	return joinRequest{TokenID: tok.ID(), Secret: tok.Secret(), CSR: csr, Member: cfg.member(j.id.ID), Now: time.Now()}
 }
 
 func TestTheLeaderAdmitsNobodyWhoDoesNotFit(t *testing.T) {
@@ -139,11 +141,13 @@ func TestAJoinThatWasCutOffGoesOn(t *testing.T) {
 
 	// What is left of a join, whatever it is, does not hinder another.
 	for name, spoil := range map[string]func(dir string) error{
-		"nothing":    func(dir string) error { return os.RemoveAll(filepath.Join(dir, identityFile)) },
-		"half a key": func(dir string) error { return os.WriteFile(filepath.Join(dir, keyFile), []byte("-----BEG"), 0o600) },
+		"nothing": func(dir string) error { return os.RemoveAll(filepath.Join(dir, identityFile)) },
+		"half a key": func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, pki.KeyFile), []byte("-----BEG"), 0o600)
+		},
 		"another's key": func(dir string) error {
-			_, text, err := newKey()
-			return errors.Join(err, os.WriteFile(filepath.Join(dir, keyFile), text, 0o600))
+			_, text, err := pki.NewKey()
+			return errors.Join(err, os.WriteFile(filepath.Join(dir, pki.KeyFile), text, 0o600))
 		},
 	} {
 		c := config(t, "c")
@@ -258,7 +262,7 @@ func TestPortsInUseAreNamed(t *testing.T) {
 				"init": func() error { return Init(t.Context(), fresh) },
 				"open": func() error { _, err := Open(cfg); return err },
 				"join": func() error {
-					return Join(t.Context(), fresh, cfg.Bind.String(), newToken([]byte("x")).String(), func(string) {})
+					return Join(t.Context(), fresh, cfg.Bind.String(), pki.NewToken([]byte("x")).String(), func(string) {})
 				},
 			} {
 				err := do()
@@ -283,7 +287,7 @@ func TestWhatAnInitThatWasCutOffLeftDoesNotHinder(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.WriteFile(filepath.Join(cfg.DataDir, initDir, logFile), []byte("half a log"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(cfg.DataDir, initDir, logstore.LogFile), []byte("half a log"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := Init(t.Context(), cfg); err != nil {
@@ -302,7 +306,7 @@ func TestDataOfAnotherClusterIsRefused(t *testing.T) {
 	a, other := first(t, "a"), first(t, "a")
 	a.end()
 	other.end()
-	log := filepath.Join(liveDir, logFile)
+	log := filepath.Join(liveDir, logstore.LogFile)
 	text, err := os.ReadFile(filepath.Join(other.cfg.DataDir, log))
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -156,7 +157,7 @@ func (n *Node) progressOf(ctx context.Context, name string) (uint64, error) {
 // Reach asks a member's agent whether it is there, until ctx ends.
 func (n *Node) Reach(ctx context.Context, name string) error {
 	err := n.call(ctx, name, http.MethodGet, "/cluster/progress", nil, nil)
-	var dial *dialError
+	var dial *port.DialError
 	if errors.As(err, &dial) {
 		return dial
 	}

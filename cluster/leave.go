@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -59,7 +60,7 @@ func (n *Node) Remove(ctx context.Context, name string, force bool) error {
 		} else if leader := n.Leader(); leader != "" {
 			err = n.call(ctx, leader, http.MethodPost, "/cluster/remove", removeRequest{name, force}, nil)
 		}
-		var dial *dialError
+		var dial *port.DialError
 		switch {
 		case errors.Is(err, ErrUncertain): // the next leader knows
 			uncertain, again.stubborn = err, true

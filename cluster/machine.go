@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -33,6 +34,7 @@ func (e *HaltError) Unwrap() error { return e.Cause }
 type machine struct {
 	log      hclog.Logger
 	onChange func(prev, next *fsm.State, changes []fsm.Change)
+	onAgreed func() // before what is agreed is applied
 
 	state  atomic.Pointer[fsm.State]
 	halted atomic.Pointer[HaltError]
@@ -42,6 +44,7 @@ type machine struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed when there is a new state; then another takes its place
 	recent  [recentHashes]hashed
+	waiting map[chan struct{}]uint64 // who waits for an index: a channel that is closed then
 }
 
 // recentHashes is for how many entries back a node knows the hash that its state had: as far as a report may be late.
@@ -54,7 +57,7 @@ type hashed struct {
 }
 
 func newMachine(log hclog.Logger) *machine {
-	m := &machine{log: log, changed: make(chan struct{})}
+	m := &machine{log: log, changed: make(chan struct{}), waiting: map[chan struct{}]uint64{}}
 	empty := fsm.Empty
 	m.state.Store(&empty)
 	return m
@@ -62,9 +65,26 @@ func newMachine(log hclog.Logger) *machine {
 
 // Apply implements [raft.FSM]. What it returns reaches the proposer: nil, why the command was
 // refused, or a *HaltError.
-func (m *machine) Apply(l *raft.Log) any {
+func (m *machine) Apply(l *raft.Log) any { return m.ApplyBatch([]*raft.Log{l})[0] }
+
+// ApplyBatch implements [raft.BatchingFSM]: the entries that were agreed at one moment. Who proposed them is told when all
+// are applied, so that the answers to another director go together.
+func (m *machine) ApplyBatch(logs []*raft.Log) []any {
+	if m.onAgreed != nil {
+		m.onAgreed()
+	}
 	m.applying.Lock()
 	defer m.applying.Unlock()
+	results := make([]any, len(logs))
+	for i, l := range logs {
+		if l.Type == raft.LogCommand { // else it is Raft's own
+			results[i] = m.apply(l)
+		}
+	}
+	return results
+}
+
+func (m *machine) apply(l *raft.Log) any {
 	prev := m.state.Load()
 	if l.Index <= prev.Index {
 		return nil // applied before this node started
@@ -125,6 +145,31 @@ func (m *machine) poke() {
 	defer m.mu.Unlock()
 	close(m.changed)
 	m.changed = make(chan struct{})
+	index, halted := m.state.Load().Index, m.halted.Load() != nil
+	for there, at := range m.waiting {
+		if at <= index || halted {
+			close(there)
+			delete(m.waiting, there)
+		}
+	}
+}
+
+// reached returns a channel that is closed when the state shows an index, or none can be applied any more. Leave is to be
+// called by who waits no longer. What wakes at every change would wake all who wait at each of their entries.
+func (m *machine) reached(index uint64) (there <-chan struct{}, leave func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := make(chan struct{})
+	if m.state.Load().Index >= index || m.halted.Load() != nil {
+		close(c)
+		return c, func() {}
+	}
+	m.waiting[c] = index
+	return c, func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		delete(m.waiting, c)
+	}
 }
 
 // hashAt returns the hash of the state at an index, if that was not long ago.
@@ -137,7 +182,7 @@ func (m *machine) hashAt(index uint64) (string, bool) {
 
 // replace puts the state of another machine into the place of this one's, and applies first what is in the log
 // between the two. Nothing is applied meanwhile.
-func (m *machine) replace(by *machine, s *store, text string) error {
+func (m *machine) replace(by *machine, s *logstore.Store, text string) error {
 	m.applying.Lock()
 	defer m.applying.Unlock()
 	prev := m.state.Load()

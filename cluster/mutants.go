@@ -2,13 +2,7 @@
 
 package cluster
 
-import (
-	"os"
-	"sync/atomic"
-)
-
-// unsynced has the log not be synced: a test's control.
-var unsynced = os.Getenv("QUORATE_UNSYNCED") == "1"
+import "sync/atomic"
 
 // Unscrubbed has states not be added up anew: a test's control.
 var Unscrubbed atomic.Bool

@@ -16,6 +16,10 @@ import (
 	"github.com/hashicorp/raft"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/quorate/quorate/cluster/hush"
+	"github.com/quorate/quorate/cluster/logstore"
+	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -26,28 +30,33 @@ const (
 	shutdownLimit = 5 * time.Second
 )
 
+// logCacheSize is how many of the log's last entries are kept in memory.
+const logCacheSize = 512
+
 // Node is this agent's membership in its cluster.
 type Node struct {
 	cfg  Config
-	id   identity
+	id   pki.Identity
 	log  hclog.Logger
 	life context.Context // of everything that Run started
 	end  context.CancelFunc
 
 	lock      *lock
-	store     *store
-	disk      *diskWatch
-	record    *record
+	store     *logstore.Store
+	disk      *logstore.Watch
+	record    *logstore.Record
 	opened    time.Time
 	recorded  uint64      // what had been applied when this node started
 	blind     atomic.Bool // that is not known: there was no record
 	machine   *machine
 	health    health
-	creds     *credentials
-	port      *port
-	strangers *strangers
+	creds     *pki.Credentials
+	dialer    *port.Dialer
+	port      *port.Port
+	strangers *port.Strangers
 	server    *http.Server
 	clients   clients
+	lanes     lanes
 	overdue   atomic.Pointer[string] // why the certificate was not renewed, nil if it was
 	refused   atomic.Pointer[string] // why no other member takes it, nil if they do
 
@@ -59,7 +68,7 @@ type Node struct {
 	leadership chan bool     // from Raft: gained, lost
 	pace       *pace         // of elections
 	timeouts   timeouts      // Raft's
-	agreed     bells         // ring when an entry is applied
+	agreed     bells         // ring when entries are agreed
 	keyNews    bells         // ring when a key of the cluster is another
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
 	hopes      hopes         // of the calls that wait for a leader
@@ -89,14 +98,14 @@ func Open(cfg Config) (*Node, error) {
 	}
 	n := &Node{
 		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), health: health{only: make(chan struct{}, 1)}, done: make(chan struct{}),
-		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1),
+		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1), lanes: lanes{opening: make(chan struct{}, 1)},
 	}
-	n.strangers, n.pace = newStrangers(n.ofMember), newPace(cfg.Heartbeat)
+	n.strangers, n.pace = port.NewStrangers(n.ofMember), newPace(cfg.Heartbeat)
 	n.life, n.end = context.WithCancel(context.Background())
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
-	n.machine.onChange = n.applied
+	n.machine.onChange, n.machine.onAgreed = n.applied, n.agreed.ring
 	return n, nil
 }
 
@@ -111,33 +120,33 @@ func (n *Node) open() (err error) {
 	if n.id.Name != n.cfg.Name {
 		return fmt.Errorf("data directory %s belongs to director %s of cluster %s, and this agent is named %s: set name or data_dir in the agent file right", n.cfg.DataDir, n.id.Name, n.id.ClusterID, n.cfg.Name)
 	}
-	if n.creds, err = loadCredentials(dir); err != nil {
+	if n.creds, err = pki.Load(dir, []string{port.ALPNRaft, port.ALPNHTTP}, n.keyNews.ring); err != nil {
 		return err
 	}
-	n.creds.onLearned = n.keyNews.ring
-	if n.store, err = openStore(dir, n.log); err != nil {
+	n.dialer = port.NewDialer(n.creds)
+	if n.store, err = logstore.Open(dir, n.log); err != nil {
 		return err
 	}
 	n.disk = n.newDiskWatch()
-	if n.record, err = openRecord(filepath.Join(dir, recordFile)); err != nil {
+	if n.record, err = logstore.OpenRecord(filepath.Join(dir, logstore.RecordFile)); err != nil {
 		return err
 	}
-	n.recorded = n.record.written
+	n.recorded = n.record.Last()
 	n.blind.Store(n.recorded == 0)
 	snapshot, err := n.machine.replayAtRest(n.store, n.recorded)
 	if err != nil {
 		return err
 	}
 	if is := n.State().Index; is < n.recorded && n.Halted() == nil {
-		return damaged(dir, "replay the log", fmt.Errorf("it leads to entry %d, and %d was applied", is, n.recorded))
+		return n.store.Damaged("replay the log", fmt.Errorf("it leads to entry %d, and %d was applied", is, n.recorded))
 	}
-	if err := errors.Join(n.fits(), n.creds.follow(n.State().Secrets()), n.recallFence()); err != nil {
+	if err := errors.Join(n.fits(), n.creds.Follow(n.State().Secrets()), n.recallFence()); err != nil {
 		return err
 	}
-	if err := n.store.forget(n.State().Recovery); err != nil {
+	if err := forget(n.store, n.State().Recovery); err != nil {
 		return err
 	}
-	if err := n.store.readAll(snapshot); err != nil {
+	if err := n.store.ReadAll(max(snapshot, n.State().Index)); err != nil {
 		return err
 	}
 	return n.listen()
@@ -167,25 +176,25 @@ func supports(level, lowest, highest int, who string) error {
 const maxHeader = 16 << 10
 
 func (n *Node) listen() error {
-	l, err := listen(n.cfg.Bind)
+	l, err := port.Listen(n.cfg.Bind)
 	if err != nil {
 		return err
 	}
-	n.port = newPort(l, n.creds.server(), raftAddr(raftAddress(n.id.ID, n.cfg.Bind)), n.strangers, n.log)
-	n.port.authorize = n.authorize
+	n.port = port.New(l, port.Config{
+		Name: raftAddr(raftAddress(n.id.ID, n.cfg.Bind)), TLS: n.creds.Server(), Authorize: n.authorize, Strangers: n.strangers, Log: n.log,
+	})
 	n.server = &http.Server{
 		Handler:           n.handler(),
-		ReadHeaderTimeout: handshakeLimit,
+		ReadHeaderTimeout: port.HandshakeLimit,
 		MaxHeaderBytes:    maxHeader,
-		ErrorLog:          quieten(n.log).StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+		ErrorLog:          hush.Logger(n.log).StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
 		ConnContext:       withConn,
 	}
-	return tryGossip(n.cfg.Gossip)
+	return port.TryGossip(n.cfg.Gossip)
 }
 
 // applied is the machine's feed.
 func (n *Node) applied(prev, next *fsm.State, changes []fsm.Change) {
-	n.agreed.ring()
 	if prev.ClusterID == "" {
 		n.newKeys(next) // the first ones
 	}
@@ -204,7 +213,7 @@ func (n *Node) applied(prev, next *fsm.State, changes []fsm.Change) {
 
 // newKeys takes the keys that a state has into use.
 func (n *Node) newKeys(s *fsm.State) {
-	if err := n.creds.follow(s.Secrets()); err != nil {
+	if err := n.creds.Follow(s.Secrets()); err != nil {
 		n.log.Error("the CAs that the state trusts cannot be used", "err", err)
 	}
 	n.turnRing()
@@ -219,7 +228,7 @@ func (n *Node) Run(ctx context.Context) error {
 		return errors.New("this node runs or has run already")
 	}
 	group, life := errgroup.WithContext(n.life)
-	group.Go(n.port.run)
+	group.Go(n.port.Run)
 	group.Go(n.serve)
 	if n.Removed() == nil {
 		n.askEpochs(life)
@@ -232,7 +241,7 @@ func (n *Node) Run(ctx context.Context) error {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
 	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.keepPace, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.run, n.scrub} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.keepPace, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.Run, n.scrub} {
 			group.Go(func() error { return run(life) })
 		}
 		select {
@@ -243,13 +252,13 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	n.end()
 	n.stopRaft()
-	err = errors.Join(err, n.server.Close(), n.port.close())
+	err = errors.Join(err, n.server.Close(), n.port.Close())
 	n.clients.close()
 	return errors.Join(err, group.Wait(), n.Close())
 }
 
 func (n *Node) serve() error {
-	if err := n.server.Serve(n.port.http); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+	if err := n.server.Serve(n.port.Requests()); !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("serve the cluster port: %w", err)
 	}
 	return nil
@@ -261,10 +270,10 @@ func (n *Node) Close() error {
 		n.end()
 		var errs []error
 		if n.port != nil {
-			errs = append(errs, n.port.close())
+			errs = append(errs, n.port.Close())
 		}
 		if n.record != nil {
-			errs = append(errs, n.record.f.Close())
+			errs = append(errs, n.record.Close())
 		}
 		if n.store != nil {
 			errs = append(errs, n.store.Close())
@@ -284,17 +293,16 @@ func (n *Node) Close() error {
 
 func (n *Node) startRaft() error {
 	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream:  stream{n.port.raft, n},
+		Stream:  stream{n.port.Members(), n},
 		MaxPool: 3,
 		Timeout: max(n.cfg.patience(), 2*time.Second),
-		Logger:  quieten(n.log.Named("raft")),
+		Logger:  hush.Logger(n.log.Named("raft")),
 	})
-	logs, err := raft.NewLogCache(logCacheSize, logStore{n.store})
+	logs, err := raft.NewLogCache(logCacheSize, n.store.Logs())
 	if err != nil {
 		return fmt.Errorf("start Raft: %w", err)
 	}
-	stuck := func() bool { return n.stuck(time.Now()) > 2*n.cfg.Heartbeat }
-	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, stableStore{n.store}, n.store.snaps, transport{trans, stuck, n.store.state.cannot, n.leadsIn, &n.agreed, &sync.Map{}, n.pace})
+	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, n.store.Stable(), n.store.Snapshots, transport{trans, n.hangs, n.store.Cannot, n.leadsIn, &n.agreed, &sync.Map{}, n.pace})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
 	}
@@ -312,7 +320,7 @@ func (n *Node) raftConfig() *raft.Config {
 	c.TrailingLogs, c.SnapshotThreshold = 1000, 4096
 	c.NotifyCh = n.leadership
 	c.NoLegacyTelemetry = true
-	c.Logger = quieten(n.log.Named("raft"))
+	c.Logger = hush.Logger(n.log.Named("raft"))
 	return c
 }
 
@@ -351,7 +359,7 @@ func (n *Node) stopRaft() {
 	if r == nil {
 		return
 	}
-	n.store.release()
+	n.store.Release()
 	stopped := make(chan error, 1)
 	future := r.Shutdown()
 	go func() { stopped <- future.Error() }() // ends with Raft

@@ -76,7 +76,10 @@ func (p *pipeline) AppendEntries(args *raft.AppendEntriesRequest, resp *raft.App
 	case <-limit.C:
 		return nil, errors.Join(errJammed, p.Close()) // so that what is stuck ends too
 	}
-	defer func() { p.turn <- struct{}{} }()
+	defer func() {
+		p.turn <- struct{}{}
+		poke(p.news) // more may be agreed by now than Raft knew when it made this, and nothing else would say so for long
+	}()
 	now := time.Now()
 	if len(args.Entries) == 0 && args.Term == p.last.Term && args.LeaderCommitIndex <= p.last.LeaderCommitIndex && now.Sub(p.last.at) < repeatEvery {
 		return nil, nil
@@ -100,7 +103,7 @@ func (p *pipeline) tell() {
 // sayAgreed sends what Raft would send within [raft.Config.CommitTimeout]: an empty request. The member takes it only
 // if it has the last entry that it was sent here, and nothing beyond that is said to be agreed; so all that it takes
 // for agreed is this leader's. What is agreed is read before it is asked whether this node still leads in the term:
-// then it led when that was read. If Raft itself is sending, there is no need.
+// then it led when that was read. If Raft itself is sending, it is looked again when that is sent.
 func (p *pipeline) sayAgreed() {
 	select {
 	case <-p.turn:

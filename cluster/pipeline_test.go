@@ -128,6 +128,22 @@ func TestAPipelineSaysWhatIsNew(t *testing.T) {
 	})
 }
 
+// What Raft sends says what was agreed when it was made. What was agreed until it is sent is said right after, or a member
+// that has nothing else coming would hear it up to a second later.
+func TestAPipelineSaysWhatWasAgreedWhileRaftWasSending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLeading(sent{})
+		defer l.pipe.Close()
+		_ = l.empty(7, 7)
+		l.agrees(9, 3) // by the other members: this one was not sent it
+		_, _ = l.pipe.AppendEntries(&raft.AppendEntriesRequest{Term: 3, PrevLogEntry: 7, PrevLogTerm: 3, LeaderCommitIndex: 7, Entries: []*raft.Log{{Index: 8, Term: 3}, {Index: 9, Term: 3}}}, nil)
+		synctest.Wait()
+		if got, want := l.wire.takes(), [][2]uint64{{7, 7}, {9, 7}, {9, 9}}; !slices.Equal(got, want) {
+			t.Errorf("sent %v, want %v", got, want)
+		}
+	})
+}
+
 func TestANewPipelineSaysWhatWasAgreedSinceTheRequestBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before := sent{raft.AppendEntriesRequest{Term: 3, PrevLogEntry: 5, LeaderCommitIndex: 5, Entries: []*raft.Log{{Index: 6, Term: 3}}}, time.Now()}

@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/raft"
 	"golang.org/x/sys/unix"
 
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -80,7 +81,7 @@ func (n *Node) agree(ctx context.Context, c fsm.Command) (uint64, error) {
 		}
 		index, err := n.ask(ctx, entry)
 		request, named := c.(fsm.Once)
-		var dial *dialError
+		var dial *port.DialError
 		switch {
 		case errors.Is(err, ErrUncertain) && named && n.life.Err() == nil:
 			uncertain, again.ctx, again.stubborn = err, ctx, true // the next leader will know
@@ -104,6 +105,11 @@ func (n *Node) ask(ctx context.Context, entry []byte) (uint64, error) {
 	leader := n.Leader()
 	if leader == "" {
 		return 0, errNotLeader
+	}
+	if len(entry) <= maxFrame {
+		if index, err := n.askByLane(ctx, leader, entry); !errors.Is(err, errNoLane) {
+			return index, err
+		}
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -145,6 +151,14 @@ func (n *Node) append(ctx context.Context, entry []byte) (uint64, error) {
 		return 0, err
 	}
 	return future.Index(), nil
+}
+
+// appendFor appends what another member asks for.
+func (n *Node) appendFor(ctx context.Context, entry []byte) (uint64, error) {
+	if !n.IsLeader() {
+		return 0, errNotLeader
+	}
+	return n.append(ctx, entry)
 }
 
 // try applies an entry to this node's own state first: what would be refused costs no entry, and
@@ -226,11 +240,7 @@ func (n *Node) servePropose(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	if !n.IsLeader() {
-		writeError(w, errNotLeader)
-		return
-	}
-	index, err := n.append(r.Context(), p.Entry)
+	index, err := n.appendFor(r.Context(), p.Entry)
 	if err != nil {
 		writeError(w, err)
 		return
@@ -242,16 +252,11 @@ func (n *Node) servePropose(w http.ResponseWriter, r *http.Request) {
 func (n *Node) waitApplied(ctx context.Context, index uint64) {
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.patience())
 	defer cancel()
-	for {
-		changed := n.Changed()
-		if n.State().Index >= index || n.Halted() != nil {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-changed:
-		}
+	there, leave := n.machine.reached(index)
+	defer leave()
+	select {
+	case <-ctx.Done():
+	case <-there:
 	}
 }
 
@@ -286,7 +291,7 @@ func callBy(ctx context.Context, client *http.Client, base, name, method, path s
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		var dial *dialError
+		var dial *port.DialError
 		if errors.As(err, &dial) {
 			return fmt.Errorf("ask %s: %w", name, dial)
 		}

@@ -56,7 +56,7 @@ func bePuppet(text string) {
 		panic(err)
 	}
 	network := &gates{}
-	n.creds.connect = network.connect
+	n.dialer.Connect = network.connect
 	_ = os.Remove(s.Socket)
 	l, err := net.Listen("unix", s.Socket)
 	if err != nil {

@@ -180,17 +180,6 @@ func TestNothingIsLeftOfANodeThatEnded(t *testing.T) {
 	})
 }
 
-func FuzzParseRecord(f *testing.F) {
-	f.Add(formatRecord(0))
-	f.Add(formatRecord(1<<64 - 1))
-	f.Add("00000000000000000007 00000000\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		if index := parseRecord(text); index != 0 && formatRecord(index) != text {
-			t.Fatalf("%q is read as %d", text, index)
-		}
-	})
-}
-
 func FuzzParseRaftAddress(f *testing.F) {
 	f.Add("id@127.0.0.1:7400")
 	f.Add("@")

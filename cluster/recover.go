@@ -14,6 +14,8 @@ import (
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 
+	"github.com/quorate/quorate/cluster/logstore"
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
 )
@@ -52,12 +54,12 @@ func RecoverData(cfg Config, progress func(string)) (r fsm.Recovery, err error) 
 	if err != nil {
 		return r, err
 	}
-	s, err := openStore(dir, cfg.Log)
+	s, err := logstore.Open(dir, cfg.Log)
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	old, last, err := s.everything(cfg.Log)
+	old, last, err := everything(s, cfg.Log)
 	if err != nil {
 		return r, err
 	}
@@ -70,12 +72,12 @@ func RecoverData(cfg Config, progress func(string)) (r fsm.Recovery, err error) 
 	}
 	cfg.step("kept")
 	only := raft.Server{Suffrage: raft.Voter, ID: raft.ServerID(id.ID), Address: raftAddress(id.ID, cfg.Bind)}
-	if err := s.begin(next, only, cfg.step); err != nil {
+	if err := begin(s, next, only, cfg.step); err != nil {
 		return r, err
 	}
 	cfg.step("begun")
 	progress(fmt.Sprintf("cluster epoch %d begins with %s alone, as of log entry %d", next.Recovery.Epoch, cfg.Name, next.Recovery.AsOf))
-	if err := s.forget(next.Recovery); err != nil {
+	if err := forget(s, next.Recovery); err != nil {
 		return r, err
 	}
 	cfg.step("forgotten")
@@ -83,12 +85,12 @@ func RecoverData(cfg Config, progress func(string)) (r fsm.Recovery, err error) 
 }
 
 // everything is the state after all that is in the log, and the last entry's place in it.
-func (s *store) everything(log hclog.Logger) (fsm.State, uint64, error) {
+func everything(s *logstore.Store, log hclog.Logger) (fsm.State, uint64, error) {
 	m := newMachine(log)
 	if _, err := m.replayAtRest(s, math.MaxUint64); err != nil {
 		return fsm.State{}, 0, err
 	}
-	last, err := s.bolt.LastIndex()
+	last, err := s.Bare.LastIndex()
 	if err != nil {
 		return fsm.State{}, 0, fmt.Errorf("read the log: %w", err)
 	}
@@ -100,7 +102,7 @@ func (s *store) everything(log hclog.Logger) (fsm.State, uint64, error) {
 }
 
 // survive is the state that the new cluster begins with.
-func survive(cfg Config, id identity, old fsm.State, last uint64) (fsm.State, error) {
+func survive(cfg Config, id pki.Identity, old fsm.State, last uint64) (fsm.State, error) {
 	self, ok := old.Members[id.Name]
 	switch {
 	case old.ClusterID == "":
@@ -133,13 +135,13 @@ func keepBefore(cfg Config, old fsm.State) error {
 }
 
 // begin writes the snapshot that the new cluster begins with: after all of the log, in the newest term.
-func (s *store) begin(state fsm.State, only raft.Server, step func(string)) error {
-	term, err := s.bolt.GetUint64([]byte("CurrentTerm"))
+func begin(s *logstore.Store, state fsm.State, only raft.Server, step func(string)) error {
+	term, err := s.Bare.GetUint64([]byte("CurrentTerm"))
 	if err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound) {
 		return fmt.Errorf("read the term: %w", err)
 	}
 	_, codec := raft.NewInmemTransport("") // it only writes the server's address down
-	sink, err := s.snaps.Create(raft.SnapshotVersionMax, state.Index, max(term, 1), raft.Configuration{Servers: []raft.Server{only}}, state.Index, codec)
+	sink, err := s.Snapshots.Create(raft.SnapshotVersionMax, state.Index, max(term, 1), raft.Configuration{Servers: []raft.Server{only}}, state.Index, codec)
 	if err != nil {
 		return fmt.Errorf("write the new cluster's state: %w; nothing was changed", err)
 	}
@@ -152,44 +154,36 @@ func (s *store) begin(state fsm.State, only raft.Server, step func(string)) erro
 
 // forget removes what is left of the log and the snapshots from before a recovery: a new member is not to
 // get entries of which the last ones were agreed by others.
-func (s *store) forget(r *fsm.Recovery) error {
+func forget(s *logstore.Store, r *fsm.Recovery) error {
 	if r == nil {
 		return nil
 	}
-	first, err := s.bolt.FirstIndex()
+	first, err := s.Bare.FirstIndex()
 	if err != nil {
 		return fmt.Errorf("read the log: %w", err)
 	}
 	if first != 0 && first < r.Index {
-		last, err := s.bolt.LastIndex()
+		last, err := s.Bare.LastIndex()
 		if err == nil {
-			err = s.bolt.DeleteRange(first, min(last, r.Index-1))
+			err = s.Bare.DeleteRange(first, min(last, r.Index-1))
 		}
 		if err != nil {
 			return fmt.Errorf("remove the log from before the recovery: %w", err)
 		}
 	}
-	metas, err := s.snaps.List()
-	if err != nil {
-		return fmt.Errorf("list snapshots: %w", err)
-	}
-	for _, m := range metas {
-		if m.Index < r.Index {
-			if err := os.RemoveAll(filepath.Join(s.dir, "snapshots", m.ID)); err != nil {
-				return fmt.Errorf("remove a snapshot from before the recovery: %w", err)
-			}
-		}
+	if err := s.Snapshots.RemoveBefore(r.Index); err != nil {
+		return fmt.Errorf("remove what is from before the recovery: %w", err)
 	}
 	return nil
 }
 
 // recordAt records what was applied, as a start would find it.
 func recordAt(dir string, index uint64) error {
-	r, err := openRecord(filepath.Join(dir, recordFile))
+	r, err := logstore.OpenRecord(filepath.Join(dir, logstore.RecordFile))
 	if err != nil {
 		return err
 	}
-	return errors.Join(r.write(index), r.f.Sync(), r.f.Close())
+	return errors.Join(r.Write(index), r.Sync(), r.Close())
 }
 
 // Survey is what a survivor knows before it recovers a cluster.
@@ -220,7 +214,7 @@ func (n *Node) Survey(ctx context.Context) (Survey, error) {
 		return Survey{}, err
 	}
 	s := n.State()
-	last, err := n.store.bolt.LastIndex()
+	last, err := n.store.Bare.LastIndex()
 	if err != nil {
 		return Survey{}, fmt.Errorf("read the log: %w", err)
 	}
@@ -229,7 +223,7 @@ func (n *Node) Survey(ctx context.Context) (Survey, error) {
 		Epoch: s.ClusterEpoch(), Recovery: s.Recovery, Members: n.askAll(ctx),
 	}
 	var entry raft.Log
-	if n.store.bolt.GetLog(last, &entry) == nil {
+	if n.store.Bare.GetLog(last, &entry) == nil {
 		v.Written = entry.AppendedAt.UTC()
 	}
 	if h := n.Halted(); h != nil {

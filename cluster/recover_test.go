@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/cluster/logstore"
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -79,7 +81,7 @@ func TestTheLostComeBackAndAreNoClusterThoughTheyAreAMajority(t *testing.T) {
 		if err := n.Propose(t.Context(), drain("a", true)); !errors.Is(err, ErrRemoved) {
 			t.Errorf("a change through %s: %v", n.cfg.Name, err)
 		}
-		if now, err := n.store.bolt.GetUint64([]byte("CurrentTerm")); err != nil || now != terms[n.cfg.Name] || n.raft.Load() != nil {
+		if now, err := n.store.Bare.GetUint64([]byte("CurrentTerm")); err != nil || now != terms[n.cfg.Name] || n.raft.Load() != nil {
 			t.Errorf("%s took part before it asked: term %d, was %d, %v", n.cfg.Name, now, terms[n.cfg.Name], err)
 		}
 	}
@@ -146,12 +148,12 @@ func TestTheLostComeBackAndAreNoClusterThoughTheyAreAMajority(t *testing.T) {
 // term is Raft's on the disk of a node that does not run.
 func term(t *testing.T, cfg Config) uint64 {
 	t.Helper()
-	s, err := openStore(filepath.Join(cfg.DataDir, liveDir), cfg.Log)
+	s, err := logstore.Open(filepath.Join(cfg.DataDir, liveDir), cfg.Log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	term, err := s.bolt.GetUint64([]byte("CurrentTerm"))
+	term, err := s.Bare.GetUint64([]byte("CurrentTerm"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +227,7 @@ func TestOnlyTheCAsWordFences(t *testing.T) {
 	t.Parallel()
 	ns := three(t)
 	r := fsm.Recovery{ClusterID: ns[0].id.ClusterID, Epoch: 9, Survivor: "c", SurvivorID: ns[2].id.ID, Index: ns[0].State().Index + fsm.RecoveryGap, At: time.Now().UTC()}
-	_, otherKey, err := newCA("other", time.Now())
+	_, otherKey, err := pki.NewCA("other", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}

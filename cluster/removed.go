@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -40,12 +41,11 @@ func (n *Node) watchMembership(ctx context.Context) error {
 // calls are answered: that is how they are told. It closes all connections of who was known by a CA that counts no more,
 // but that by which it was asked to be dropped: it closes when that is answered.
 func (n *Node) dropStrangers() {
-	n.port.drop(func(c *conn) bool {
-		if len(c.ConnectionState().VerifiedChains) > 0 && !n.creds.trusts(c.ConnectionState()) {
-			return c.last.Load()
+	n.port.Drop(func(c *port.Conn) bool {
+		if len(c.ConnectionState().VerifiedChains) > 0 && !n.creds.Trusts(c.ConnectionState()) {
+			return c.Ends()
 		}
-		lasts := c.stream.Load() || c.ConnectionState().NegotiatedProtocol == alpnRaft
-		return !lasts || n.mayTalk(c.peer) == nil
+		return !c.Lasts() || n.mayTalk(c.Identity()) == nil
 	})
 }
 

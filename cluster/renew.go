@@ -3,15 +3,14 @@ package cluster
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"time"
 
-	"github.com/quorate/quorate/durable"
+	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 )
 
 // A member's certificate is renewed in the twelfth of its life that ends at two thirds of it: when in
@@ -23,9 +22,8 @@ import (
 // for who is a member is what the others' logs say.
 
 // Certificate returns how old this member's certificate is.
-func (n *Node) Certificate() Certificate {
-	leaf := n.creds.pair.Load().Leaf
-	c := Certificate{Issued: leaf.NotBefore.Add(clockTolerance), Expires: leaf.NotAfter, CAEnds: n.creds.trust.Load().present.NotAfter}
+func (n *Node) Certificate() pki.Certificate {
+	c := pki.AgeOf(n.creds.Leaf(), n.creds.Trust().Present())
 	if why := n.overdue.Load(); why != nil {
 		c.Trouble = *why
 	}
@@ -37,7 +35,7 @@ func (n *Node) Certificate() Certificate {
 
 // misfit reports whether another CA than the present one has signed this member's certificate.
 func (n *Node) misfit() bool {
-	return n.creds.pair.Load().Leaf.CheckSignatureFrom(n.creds.trust.Load().present) != nil
+	return n.creds.Leaf().CheckSignatureFrom(n.creds.Trust().Present()) != nil
 }
 
 // renews keeps this member's certificate from running out, and from being a former CA's, until ctx ends.
@@ -51,12 +49,12 @@ func (n *Node) renews(ctx context.Context) error {
 			continue
 		}
 		c, now, misfit := n.Certificate(), time.Now(), n.misfit()
-		if wait := c.due(n.id.ID).Sub(now); wait > 0 && !c.void(now) && !misfit {
+		if wait := c.Due(n.id.ID).Sub(now); wait > 0 && !c.Void(now) && !misfit {
 			pauseFor(ctx, news, min(wait, time.Minute)) // the clock may be set, and does not count while a host sleeps
 			continue
 		}
 		err := n.renew(ctx, c, now)
-		wait := c.again(failed)
+		wait := c.Again(failed)
 		if err == nil {
 			failed = 0
 			n.overdue.Store(nil)
@@ -90,9 +88,9 @@ func pauseFor(ctx context.Context, news <-chan struct{}, d time.Duration) {
 }
 
 // renew tries once to get a new certificate and take it into use.
-func (n *Node) renew(ctx context.Context, c Certificate, now time.Time) error {
+func (n *Node) renew(ctx context.Context, c pki.Certificate, now time.Time) error {
 	text, err := []byte(nil), error(nil)
-	if c.void(now) {
+	if c.Void(now) {
 		text, err = n.extend(c, now)
 	} else {
 		text, err = n.askRenewal(ctx)
@@ -100,23 +98,16 @@ func (n *Node) renew(ctx context.Context, c Certificate, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	return n.adopt(text)
+	return n.creds.Adopt(text, n.id)
 }
 
-// extend makes the present certificate good until a life from now. It goes on to be good from when it
-// was: should the clock be wrong, then what it was good for stays so.
-func (n *Node) extend(c Certificate, now time.Time) ([]byte, error) {
+// extend makes the present certificate good until a life from now.
+func (n *Node) extend(c pki.Certificate, now time.Time) ([]byte, error) {
 	if now.After(c.CAEnds) {
 		return nil, fmt.Errorf("the cluster's CA ended at %s, and all certificates with it; is this host's clock right? If so, make a new cluster", c.CAEnds.UTC().Format(time.RFC3339))
 	}
-	from, until := c.Issued, now.Add(n.cfg.CertificateLife)
-	if now.Before(from) {
-		from = now
-	}
-	if until.Before(c.Expires) {
-		until = c.Expires
-	}
-	text, err := n.sign(n.creds.pair.Load().Leaf.PublicKey, n.id.peer(), from, until)
+	from, until := c.Extended(now, n.cfg.CertificateLife)
+	text, err := n.sign(n.creds.Leaf().PublicKey, n.id, from, until)
 	if err != nil {
 		return nil, fmt.Errorf("the certificate was good from %s to %s, and is not now; is this host's clock right? %w: `quorate leave --force` here, `quorate remove %s` on another director, then join again",
 			c.Issued.UTC().Format(time.RFC3339), c.Expires.UTC().Format(time.RFC3339), err, n.id.Name)
@@ -125,12 +116,12 @@ func (n *Node) extend(c Certificate, now time.Time) ([]byte, error) {
 }
 
 // sign returns a certificate that is signed with the CA's key in the state.
-func (n *Node) sign(pub crypto.PublicKey, p peerIdentity, from, until time.Time) ([]byte, error) {
+func (n *Node) sign(pub crypto.PublicKey, p pki.Identity, from, until time.Time) ([]byte, error) {
 	secrets := n.State().Secrets()
 	if len(secrets.CAKey) == 0 {
 		return nil, errors.New("the CA's key is not in this director's state")
 	}
-	return signMember(secrets.CACert, secrets.CAKey, pub, p, from, until)
+	return pki.SignMember(secrets.CACert, secrets.CAKey, pub, p, from, until)
 }
 
 // renewRequest asks the leader for a new certificate. For whom and for which key, the old one says by
@@ -151,11 +142,11 @@ func (n *Node) askRenewal(ctx context.Context) ([]byte, error) {
 		var resp renewResponse
 		now, err := time.Now(), errNotLeader
 		if n.IsLeader() {
-			resp.Certificate, err = n.reissue(n.id.peer(), n.creds.pair.Load().Leaf.PublicKey, now)
+			resp.Certificate, err = n.reissue(n.id, n.creds.Leaf().PublicKey, now)
 		} else if leader := n.Leader(); leader != "" {
 			err = n.callAnew(waiting, leader, "/cluster/renew", renewRequest{now.UTC()}, &resp)
 		}
-		var dial *dialError
+		var dial *port.DialError
 		if !errors.Is(err, errNotLeader) && !errors.As(err, &dial) {
 			return resp.Certificate, err
 		}
@@ -174,7 +165,7 @@ func (n *Node) serveRenew(w http.ResponseWriter, r *http.Request) {
 	var q renewRequest
 	var resp renewResponse
 	err := readJSON(w, r, &q)
-	c, ok := r.Context().Value(connKey{}).(*conn)
+	c, ok := r.Context().Value(connKey{}).(*port.Conn)
 	if err == nil && (!ok || !n.IsLeader()) {
 		err = errNotLeader
 	}
@@ -194,7 +185,7 @@ func (n *Node) serveRenew(w http.ResponseWriter, r *http.Request) {
 
 // renewal is the leader's part: the certificate that follows the one that a member has shown.
 func (n *Node) renewal(shown *x509.Certificate, there, here time.Time) ([]byte, error) {
-	p, err := identityOf(shown)
+	p, err := pki.IdentityOf(shown)
 	if err != nil {
 		return nil, err
 	}
@@ -208,33 +199,9 @@ func (n *Node) renewal(shown *x509.Certificate, there, here time.Time) ([]byte, 
 }
 
 // reissue signs for a member that has a certificate. Who was let in a moment ago is to ask again.
-func (n *Node) reissue(p peerIdentity, pub crypto.PublicKey, now time.Time) ([]byte, error) {
+func (n *Node) reissue(p pki.Identity, pub crypto.PublicKey, now time.Time) ([]byte, error) {
 	if m, ok := n.State().Members[p.Name]; !ok || m.ID != p.ID {
 		return nil, errNotLeader
 	}
 	return n.sign(pub, p, now, now.Add(n.cfg.CertificateLife))
-}
-
-// adopt takes a new certificate into use, if it is one for this member: on disk first, then for the
-// connections to come.
-func (n *Node) adopt(text []byte) error {
-	cert, err := parseCertificate(text)
-	if err != nil {
-		return fmt.Errorf("the new certificate: %w", err)
-	}
-	p, err := identityOf(cert)
-	if err != nil {
-		return fmt.Errorf("the new certificate: %w", err)
-	}
-	own, ok := n.creds.pair.Load().Leaf.PublicKey.(*ecdsa.PublicKey)
-	if !ok || !own.Equal(cert.PublicKey) || p != n.id.peer() {
-		return fmt.Errorf("the new certificate is %s's, for another name, ID or key than this director's", p.Name)
-	}
-	if _, err := cert.Verify(x509.VerifyOptions{Roots: n.creds.trust.Load().pool, DNSName: hostname(n.id.ID), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
-		return fmt.Errorf("the new certificate: %w", explainTLS(err))
-	}
-	if err := durable.Write(filepath.Join(n.creds.dir, certFile), text, 0o600); err != nil {
-		return fmt.Errorf("keep the new certificate: %w", err)
-	}
-	return n.creds.load()
 }

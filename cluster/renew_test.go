@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -54,7 +56,7 @@ func short(t *testing.T, unkept bool) []*testnode {
 // prove itself anew.
 func cutOff(ns []*testnode) {
 	for _, n := range ns {
-		n.port.drop(func(*conn) bool { return false })
+		n.port.Drop(func(*port.Conn) bool { return false })
 		n.clients.close()
 	}
 }
@@ -82,7 +84,7 @@ func mustAgree(t *testing.T, n *testnode) {
 
 func onDisk(t *testing.T, cfg Config) []byte {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(cfg.DataDir, liveDir, certFile))
+	b, err := os.ReadFile(filepath.Join(cfg.DataDir, liveDir, pki.CertFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +108,7 @@ func TestAClusterOutlivesItsCertificates(t *testing.T) {
 		}
 	}
 	ns[1].kill()
-	kept, err := parseCertificate(onDisk(t, ns[1].cfg))
+	kept, err := pki.ParseCertificate(onDisk(t, ns[1].cfg))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +116,7 @@ func TestAClusterOutlivesItsCertificates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !again.creds.pair.Load().Leaf.Equal(kept) || kept.NotAfter.Before(time.Now().Add(-time.Second)) {
+	if !again.creds.Leaf().Equal(kept) || kept.NotAfter.Before(time.Now().Add(-time.Second)) {
 		t.Errorf("it starts with a certificate to %v; on disk is one to %v", again.Certificate().Expires, kept.NotAfter)
 	}
 	if err := again.Close(); err != nil {
@@ -150,14 +152,14 @@ func TestAClusterWhoseCertificatesAreNotRenewedLosesItsQuorumForGood(t *testing.
 }
 
 // pairOf is a certificate for a node's own key, as the CA of another node's cluster would sign it.
-func pairOf(t *testing.T, n, ca *testnode, p peerIdentity, from, until time.Time) ([]byte, *tls.Certificate) {
+func pairOf(t *testing.T, n, ca *testnode, p pki.Identity, from, until time.Time) ([]byte, *tls.Certificate) {
 	t.Helper()
-	secrets, pair := ca.State().Secrets(), n.creds.pair.Load()
-	text, err := signMember(secrets.CACert, secrets.CAKey, pair.Leaf.PublicKey, p, from, until)
+	secrets, pair := ca.State().Secrets(), n.creds.Pair()
+	text, err := pki.SignMember(secrets.CACert, secrets.CAKey, pair.Leaf.PublicKey, p, from, until)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, err := parseCertificate(text)
+	cert, err := pki.ParseCertificate(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,9 +172,9 @@ func TestTheLeaderRenewsForWhoHasTheCertificateAndForNobodyElse(t *testing.T) {
 	b := join(t, a, "b")
 	makeLead(t, a, []*testnode{a, b})
 	now := time.Now()
-	own := b.creds.pair.Load()
-	_, ended := pairOf(t, b, a, b.id.peer(), now.Add(-time.Hour), now.Add(-time.Minute))
-	stranger := b.id.peer()
+	own := b.creds.Pair()
+	_, ended := pairOf(t, b, a, b.id, now.Add(-time.Hour), now.Add(-time.Minute))
+	stranger := b.id
 	stranger.ID = strings.Repeat("0", 8) + stranger.ID[8:]
 	_, gone := pairOf(t, b, a, stranger, now, now.Add(time.Hour))
 	stranger.Admitted = 1 << 40
@@ -193,7 +195,7 @@ func TestTheLeaderRenewsForWhoHasTheCertificateAndForNobodyElse(t *testing.T) {
 		want   string
 	}{
 		{"nobody", a, nil, clock(0), http.StatusForbidden, "no certificate of one was shown"},
-		{"another cluster's", a, other.creds.pair.Load(), clock(0), 0, ""},
+		{"another cluster's", a, other.creds.Pair(), clock(0), 0, ""},
 		{"its own that has ended", a, ended, clock(0), 0, ""},
 		{"no member any more", a, gone, clock(0), http.StatusGone, "no longer a member"},
 		{"a member that is not known yet", a, early, clock(0), http.StatusServiceUnavailable, "does not lead"},
@@ -218,19 +220,19 @@ func TestTheLeaderRenewsForWhoHasTheCertificateAndForNobodyElse(t *testing.T) {
 		if err := errors.Join(err, json.Unmarshal([]byte(text), &resp)); err != nil {
 			t.Fatal(err)
 		}
-		cert, err := parseCertificate(resp.Certificate)
+		cert, err := pki.ParseCertificate(resp.Certificate)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p, err := identityOf(cert); err != nil || p != b.id.peer() || cert.DNSNames[0] != hostname(b.id.ID) {
+		if p, err := pki.IdentityOf(cert); err != nil || p != b.id || cert.DNSNames[0] != pki.Hostname(b.id.ID) {
 			t.Errorf("it is signed for %+v %v, %v", p, cert.DNSNames, err)
 		}
-		if left := time.Until(cert.NotAfter); left < memberLifetime-time.Minute || left > memberLifetime {
+		if left := time.Until(cert.NotAfter); left < pki.MemberLifetime-time.Minute || left > pki.MemberLifetime {
 			t.Errorf("it lasts %v", left)
 		}
 	})
 	t.Run("over a connection that is older than its certificate's end", func(t *testing.T) {
-		leaf, err := parseCertificate(encodePEM("CERTIFICATE", ended.Certificate[0]))
+		leaf, err := pki.ParseCertificate(pki.EncodePEM("CERTIFICATE", ended.Certificate[0]))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,7 +253,7 @@ func TestARenewalWaitsForAnElection(t *testing.T) {
 			before := n.Certificate()
 			pause(t.Context(), 1100*time.Millisecond-time.Duration(time.Now().Nanosecond())) // certificates count seconds
 			text, err := n.askRenewal(t.Context())
-			if err := errors.Join(err, n.adopt(text)); err != nil {
+			if err := errors.Join(err, n.creds.Adopt(text, n.id)); err != nil {
 				t.Errorf("%s: %v", n.cfg.Name, err)
 				return
 			}
@@ -279,15 +281,15 @@ func TestARenewalShowsTheCertificateOfNowWhateverConnectionsAreOpen(t *testing.T
 	b := join(t, a, "b")
 	makeLead(t, a, []*testnode{a, b})
 	now := time.Now()
-	brief, _ := pairOf(t, b, a, b.id.peer(), now, now.Add(5*time.Second))
-	long, _ := pairOf(t, b, a, b.id.peer(), now, now.Add(time.Hour))
-	if err := b.adopt(brief); err != nil {
+	brief, _ := pairOf(t, b, a, b.id, now, now.Add(5*time.Second))
+	long, _ := pairOf(t, b, a, b.id, now, now.Add(time.Hour))
+	if err := b.creds.Adopt(brief, b.id); err != nil {
 		t.Fatal(err)
 	}
 	b.clients.close()
 	asks := func() error { _, err := b.progressOf(t.Context(), "a"); return err }
 	eventually(t, "it opens a connection, which stays open", asks)
-	if err := b.adopt(long); err != nil {
+	if err := b.creds.Adopt(long, b.id); err != nil {
 		t.Fatal(err)
 	}
 	pause(t.Context(), time.Until(now.Add(6*time.Second)))
@@ -302,9 +304,9 @@ func TestNoCertificateIsAdoptedButOnesOwn(t *testing.T) {
 	a, other := first(t, "a"), first(t, "other")
 	now := time.Now()
 	late := now.Add(time.Hour)
-	renamed, moved := a.id.peer(), a.id.peer()
+	renamed, moved := a.id, a.id
 	renamed.Name, moved.ClusterID = "z", other.id.ClusterID
-	sign := func(n, ca *testnode, p peerIdentity, from, until time.Time) []byte {
+	sign := func(n, ca *testnode, p pki.Identity, from, until time.Time) []byte {
 		text, _ := pairOf(t, n, ca, p, from, until)
 		return text
 	}
@@ -317,13 +319,13 @@ func TestNoCertificateIsAdoptedButOnesOwn(t *testing.T) {
 		{"none", nil, "no certificate in PEM"},
 		{"another name's", sign(a, a, renamed, now, late), "is z's"},
 		{"another cluster's", sign(a, a, moved, now, late), "than this director's"},
-		{"another key's", sign(other, a, a.id.peer(), now, late), "than this director's"},
-		{"another CA's", sign(a, other, a.id.peer(), now, late), "unknown authority"},
-		{"one that has ended", sign(a, a, a.id.peer(), now.Add(-time.Hour), now.Add(-time.Minute)), "is a clock wrong?"},
-		{"one that is not good yet", sign(a, a, a.id.peer(), late, late.Add(time.Hour)), "is a clock wrong?"},
+		{"another key's", sign(other, a, a.id, now, late), "than this director's"},
+		{"another CA's", sign(a, other, a.id, now, late), "unknown authority"},
+		{"one that has ended", sign(a, a, a.id, now.Add(-time.Hour), now.Add(-time.Minute)), "is a clock wrong?"},
+		{"one that is not good yet", sign(a, a, a.id, late, late.Add(time.Hour)), "is a clock wrong?"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if err := a.adopt(tt.text); err == nil || !strings.Contains(err.Error(), tt.want) {
+			if err := a.creds.Adopt(tt.text, a.id); err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("error %v, want %q", err, tt.want)
 			}
 			if !bytes.Equal(before, onDisk(t, a.cfg)) || !a.Certificate().Expires.Equal(expires) {
@@ -331,8 +333,8 @@ func TestNoCertificateIsAdoptedButOnesOwn(t *testing.T) {
 			}
 		})
 	}
-	text := sign(a, a, a.id.peer(), now, late)
-	if err := a.adopt(text); err != nil || !bytes.Equal(text, onDisk(t, a.cfg)) || !a.Certificate().Expires.Equal(late.UTC().Truncate(time.Second)) {
+	text := sign(a, a, a.id, now, late)
+	if err := a.creds.Adopt(text, a.id); err != nil || !bytes.Equal(text, onDisk(t, a.cfg)) || !a.Certificate().Expires.Equal(late.UTC().Truncate(time.Second)) {
 		t.Errorf("its own: %v; it has %+v", err, a.Certificate())
 	}
 }
@@ -341,15 +343,15 @@ func TestAnExtendedCertificateIsGoodForMoreTimeAndForNoLess(t *testing.T) {
 	t.Parallel()
 	a := first(t, "a")
 	now := time.Now().UTC().Truncate(time.Second)
-	ends := a.creds.trust.Load().present.NotAfter
+	ends := a.creds.Trust().Present().NotAfter
 	for _, tt := range []struct {
 		name        string
-		have        Certificate
+		have        pki.Certificate
 		from, until time.Time
 	}{
-		{"it ended a month ago", Certificate{Issued: now.AddDate(-1, -1, 0), Expires: now.AddDate(0, -1, 0)}, now.AddDate(-1, -1, 0), now.Add(memberLifetime)},
-		{"it is not good yet", Certificate{Issued: now.AddDate(1, 0, 0), Expires: now.AddDate(2, 0, 0)}, now, now.AddDate(2, 0, 0)},
-		{"the CA ends first", Certificate{Issued: now.AddDate(0, -1, 0), Expires: ends.AddDate(1, 0, 0)}, now.AddDate(0, -1, 0), ends},
+		{"it ended a month ago", pki.Certificate{Issued: now.AddDate(-1, -1, 0), Expires: now.AddDate(0, -1, 0)}, now.AddDate(-1, -1, 0), now.Add(pki.MemberLifetime)},
+		{"it is not good yet", pki.Certificate{Issued: now.AddDate(1, 0, 0), Expires: now.AddDate(2, 0, 0)}, now, now.AddDate(2, 0, 0)},
+		{"the CA ends first", pki.Certificate{Issued: now.AddDate(0, -1, 0), Expires: ends.AddDate(1, 0, 0)}, now.AddDate(0, -1, 0), ends},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.have.CAEnds = ends
@@ -357,16 +359,16 @@ func TestAnExtendedCertificateIsGoodForMoreTimeAndForNoLess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			cert, err := parseCertificate(text)
+			cert, err := pki.ParseCertificate(text)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if from := cert.NotBefore.Add(clockTolerance); !from.Equal(tt.from) || !cert.NotAfter.Equal(tt.until) {
+			if from := cert.NotBefore.Add(pki.ClockTolerance); !from.Equal(tt.from) || !cert.NotAfter.Equal(tt.until) {
 				t.Errorf("it is good from %v to %v, want %v to %v", from, cert.NotAfter, tt.from, tt.until)
 			}
 		})
 	}
-	past := Certificate{Issued: now.AddDate(-2, 0, 0), Expires: now.AddDate(-1, 0, 0), CAEnds: ends}
+	past := pki.Certificate{Issued: now.AddDate(-2, 0, 0), Expires: now.AddDate(-1, 0, 0), CAEnds: ends}
 	if _, err := a.extend(past, ends.Add(time.Hour)); err == nil || !strings.Contains(err.Error(), "make a new cluster") {
 		t.Errorf("after the CA: %v", err)
 	}

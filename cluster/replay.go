@@ -8,13 +8,14 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/fsm"
 )
 
 // replay brings the machine to what this director had applied, from its own snapshot and log and
 // without a word to anybody. upTo was applied once, so it was agreed; nothing beyond it is touched. It returns the
 // place of the snapshot that it began with: Raft, which tries the same ones, begins there too.
-func (m *machine) replay(s *store, upTo uint64) (snapshot uint64, err error) {
+func (m *machine) replay(s *logstore.Store, upTo uint64) (snapshot uint64, err error) {
 	if snapshot, err = m.replaySnapshot(s); err != nil {
 		return 0, err
 	}
@@ -26,28 +27,28 @@ func (m *machine) replay(s *store, upTo uint64) (snapshot uint64, err error) {
 var errCompacted = errors.New("the log begins behind it")
 
 // replayAtRest is replay while nobody else uses the log.
-func (m *machine) replayAtRest(s *store, upTo uint64) (snapshot uint64, err error) {
+func (m *machine) replayAtRest(s *logstore.Store, upTo uint64) (snapshot uint64, err error) {
 	snapshot, err = m.replay(s, upTo)
 	if errors.Is(err, errCompacted) {
-		err = damaged(s.dir, "replay the log", err)
+		err = s.Damaged("replay the log", err)
 	}
 	return snapshot, err
 }
 
 // follow applies what is in the log after an entry, up to another.
-func (m *machine) follow(s *store, from, upTo uint64) error {
-	last, err := s.bolt.LastIndex()
+func (m *machine) follow(s *logstore.Store, from, upTo uint64) error {
+	last, err := s.Bare.LastIndex()
 	if err != nil {
 		return fmt.Errorf("replay log: %w", err)
 	}
 	for index := from + 1; index <= min(upTo, last); index++ {
 		var l raft.Log
-		if err := s.bolt.GetLog(index, &l); err != nil {
+		if err := s.Bare.GetLog(index, &l); err != nil {
 			what := fmt.Sprintf("replay log entry %d of %d", index, min(upTo, last))
-			if first, failed := s.bolt.FirstIndex(); failed == nil && index < first && errors.Is(err, raft.ErrLogNotFound) {
+			if first, failed := s.Bare.FirstIndex(); failed == nil && index < first && errors.Is(err, raft.ErrLogNotFound) {
 				return fmt.Errorf("%s: %w", what, errCompacted)
 			}
-			return damaged(s.dir, what, err)
+			return s.Damaged(what, err)
 		}
 		if l.Type != raft.LogCommand {
 			continue
@@ -60,14 +61,14 @@ func (m *machine) follow(s *store, from, upTo uint64) error {
 }
 
 // replaySnapshot restores the newest snapshot that can be read and returns its place in the log.
-func (m *machine) replaySnapshot(s *store) (uint64, error) {
-	metas, err := s.snaps.List()
+func (m *machine) replaySnapshot(s *logstore.Store) (uint64, error) {
+	metas, err := s.Snapshots.List()
 	if err != nil {
 		return 0, fmt.Errorf("list snapshots: %w", err)
 	}
 	var last error
 	for _, meta := range metas {
-		_, r, err := s.snaps.Open(meta.ID)
+		_, r, err := s.Snapshots.Open(meta.ID)
 		if err == nil {
 			err = m.Restore(r)
 		}
@@ -78,7 +79,7 @@ func (m *machine) replaySnapshot(s *store) (uint64, error) {
 		m.log.Error("snapshot cannot be used, trying the one before it", "snapshot", meta.ID, "err", err)
 	}
 	if last != nil {
-		return 0, damaged(s.dir, "no snapshot of this director can be used, the last reason", last)
+		return 0, s.Damaged("no snapshot of this director can be used, the last reason", last)
 	}
 	return 0, nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -90,7 +91,7 @@ func (n *Node) agreedPoint(ctx context.Context) (point, error) {
 		} else if leader := n.Leader(); leader != "" {
 			err = n.call(ctx, leader, http.MethodGet, "/cluster/point", nil, &at)
 		}
-		var dial *dialError
+		var dial *port.DialError
 		if !errors.Is(err, errNotLeader) && !errors.Is(err, ErrUncertain) && !errors.As(err, &dial) { // a question has no effect
 			return at, err
 		}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/quorate/quorate/cluster/logstore"
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -31,8 +33,8 @@ func compact(t *testing.T, n *testnode, keep uint64) {
 func change(t *testing.T, n *testnode, times int) {
 	t.Helper()
 	for range times {
-		tok := newToken(nil)
-		if err := n.Propose(t.Context(), fsm.AddToken{ID: tok.ID(), Token: fsm.Token{Hash: tok.hash(), Role: fsm.RoleDirector, Expires: time.Now().UTC()}}); err != nil {
+		tok := pki.NewToken(nil)
+		if err := n.Propose(t.Context(), fsm.AddToken{ID: tok.ID(), Token: fsm.Token{Hash: tok.Hash(), Role: fsm.RoleDirector, Expires: time.Now().UTC()}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,7 +93,7 @@ func TestWithoutItsRecordANodeIsNotCurrentAlone(t *testing.T) {
 	for _, n := range ns {
 		n.kill()
 	}
-	if err := os.Remove(filepath.Join(ns[2].cfg.DataDir, liveDir, recordFile)); err != nil {
+	if err := os.Remove(filepath.Join(ns[2].cfg.DataDir, liveDir, logstore.RecordFile)); err != nil {
 		t.Fatal(err)
 	}
 	alone := start(t, ns[2].cfg)
@@ -297,7 +299,7 @@ func TestANodeWhoseRaftCannotStartClosesEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.store.bolt.Close(); err != nil {
+	if err := n.store.Bare.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if err := n.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "start Raft") {

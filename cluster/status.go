@@ -49,7 +49,7 @@ func (n *Node) agreedApplied(r *raft.Raft) bool {
 	}
 	for index := agreed; index > n.State().Index; index-- { // Raft tells what it handed over, not what was taken
 		var l raft.Log
-		if err := n.store.bolt.GetLog(index, &l); err != nil {
+		if err := n.store.Bare.GetLog(index, &l); err != nil {
 			break // it is in a snapshot, and that was restored
 		}
 		if l.Type == raft.LogCommand {
@@ -76,13 +76,17 @@ func (n *Node) Removed() error {
 	return nil
 }
 
-// Leader returns the leader's name, or "" while none is known.
+// Leader returns the leader's name, or "" while none is known. Who hangs in its log does not lead, whatever Raft says: of
+// two voters it is not replaced.
 func (n *Node) Leader() string {
 	r := n.raft.Load()
 	if r == nil || n.removed.Load() != nil {
 		return ""
 	}
 	_, id := r.LeaderWithID()
+	if string(id) == n.id.ID && n.hangs() {
+		return ""
+	}
 	m, _ := memberByID(n.State(), string(id))
 	return m.Name
 }
@@ -100,11 +104,14 @@ func (n *Node) Quorum() bool {
 		return false
 	}
 	if r.State() == raft.Leader {
-		return n.stuck(time.Now()) <= 2*n.cfg.Heartbeat
+		return !n.hangs()
 	}
 	_, id := r.LeaderWithID()
 	return id != "" && time.Since(r.LastContact()) < 2*n.cfg.Heartbeat
 }
+
+// hangs reports whether this node's log does not answer for so long that it cannot lead.
+func (n *Node) hangs() bool { return n.stuck(time.Now()) > 2*n.cfg.Heartbeat }
 
 // Voter reports whether this member counts for the quorum. A joiner does once it has caught up.
 func (n *Node) Voter() bool {
@@ -121,7 +128,7 @@ func (n *Node) Voter() bool {
 }
 
 // Reached reports whether any other member has connected to this one since it runs.
-func (n *Node) Reached() bool { return n.port != nil && n.port.came.Load() }
+func (n *Node) Reached() bool { return n.port != nil && n.port.Reached() }
 
 // Voters returns the names of the members that count for the quorum, as Raft knows them.
 func (n *Node) Voters() []string {

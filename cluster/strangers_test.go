@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/cluster/port"
 )
 
 // dialAs connects to a node's cluster port, with a certificate or with none.
@@ -35,7 +37,7 @@ func dialAs(t *testing.T, to *testnode, alpn string, cert *tls.Certificate) (*tl
 // asked is the answer to one request.
 func asked(t *testing.T, to *testnode, cert *tls.Certificate, method, path, body string) (status int, text string, err error) {
 	t.Helper()
-	tr := &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return dialAs(t, to, alpnHTTP, cert) }}
+	tr := &http.Transport{DialTLSContext: func(context.Context, string, string) (net.Conn, error) { return dialAs(t, to, port.ALPNHTTP, cert) }}
 	defer tr.CloseIdleConnections()
 	req, err := http.NewRequestWithContext(t.Context(), method, "https://x"+path, strings.NewReader(body))
 	if err != nil {
@@ -70,16 +72,16 @@ func TestStrangersGetNothingButTheDoor(t *testing.T) {
 	for _, who := range []struct {
 		name string
 		cert *tls.Certificate
-	}{{"no certificate", nil}, {"a certificate of another cluster", other.creds.pair.Load()}} {
+	}{{"no certificate", nil}, {"a certificate of another cluster", other.creds.Pair()}} {
 		t.Run(who.name, func(t *testing.T) {
-			for _, path := range []string{"GET /cluster/progress", "POST /cluster/propose", "POST /cluster/remove", "POST /cluster/renew", "GET /cluster/join", "GET /", "GET /v1/state"} {
+			for _, path := range []string{"GET /cluster/progress", "POST /cluster/propose", "POST /cluster/lane", "POST /cluster/remove", "POST /cluster/renew", "GET /cluster/join", "GET /", "GET /v1/state"} {
 				method, path, _ := strings.Cut(path, " ")
 				status, text, err := asked(t, a, who.cert, method, path, `{"name":"a","force":true,"entry":{}}`)
 				if err == nil && (status != http.StatusForbidden && status != http.StatusMethodNotAllowed || !strings.Contains(text, "certificate")) {
 					t.Errorf("%s %s: %d %s", method, path, status, text)
 				}
 			}
-			if c, err := dialAs(t, a, alpnRaft, who.cert); err == nil && !isClosed(c) {
+			if c, err := dialAs(t, a, port.ALPNRaft, who.cert); err == nil && !isClosed(c) {
 				t.Error("Raft is spoken with them")
 			}
 		})
@@ -107,14 +109,14 @@ func TestAStrangerThatSaysNothingDelaysNoStop(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	shaken, err := dialAs(t, a, alpnHTTP, nil)
+	shaken, err := dialAs(t, a, port.ALPNHTTP, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	pause(t.Context(), 50*time.Millisecond) // both are inside
 	began := time.Now()
 	a.end()
-	if took := time.Since(began); took > handshakeLimit/2 {
+	if took := time.Since(began); took > port.HandshakeLimit/2 {
 		t.Errorf("the stop took %v", took)
 	}
 	if !isClosed(shaken) {
@@ -127,8 +129,8 @@ func TestWhoWasRemovedGetsNothing(t *testing.T) {
 	ns := three(t)
 	makeLead(t, ns[0], ns)
 	c := ns[2]
-	cert := c.creds.pair.Load()
-	open, err := dialAs(t, ns[0], alpnRaft, cert) // as Raft's own connections
+	cert := c.creds.Pair()
+	open, err := dialAs(t, ns[0], port.ALPNRaft, cert) // as Raft's own connections
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +155,7 @@ func TestWhoWasRemovedGetsNothing(t *testing.T) {
 		if err != nil || status != http.StatusGone {
 			t.Errorf("%s answers it %d %s %v", n.cfg.Name, status, text, err)
 		}
-		if conn, err := dialAs(t, n, alpnRaft, cert); err == nil && !isClosed(conn) {
+		if conn, err := dialAs(t, n, port.ALPNRaft, cert); err == nil && !isClosed(conn) {
 			t.Errorf("%s speaks Raft with it", n.cfg.Name)
 		}
 	}

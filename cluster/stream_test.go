@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/cluster/port"
 )
 
 // streams is what an agent serves: it says who came, and repeats what it gets.
@@ -19,7 +21,7 @@ func streams(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	conn, err := TakeStream(w, r)
+	conn, err := port.TakeStream(w, r)
 	if err != nil {
 		return
 	}
@@ -78,7 +80,7 @@ func TestAStreamIsAMembersAndEndsWithItsMembership(t *testing.T) {
 	if _, err := b.Stream(t.Context(), "z", "/peer/echo"); err == nil || !strings.Contains(err.Error(), "no member") {
 		t.Errorf("to nobody: %v", err)
 	}
-	if status, _, err := asked(t, a, b.creds.pair.Load(), "POST", "/peer/echo", ""); err != nil || status != http.StatusUpgradeRequired {
+	if status, _, err := asked(t, a, b.creds.Pair(), "POST", "/peer/echo", ""); err != nil || status != http.StatusUpgradeRequired {
 		t.Errorf("a request that is none for a stream: %d, %v", status, err)
 	}
 	if status, _, err := asked(t, a, nil, "POST", "/peer/echo", ""); err == nil && status != http.StatusForbidden {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/cluster/port"
 )
 
 // A server's address in Raft is "ID@address". The ID counts; where it is, the members' list knows,
@@ -32,8 +34,8 @@ func parseRaftAddress(a raft.ServerAddress) (id string, at netip.AddrPort, err e
 
 // stream is Raft's way to the network: the cluster port.
 type stream struct {
-	*queue // connections that came in
-	node   *Node
+	*port.Queue // connections that came in
+	node        *Node
 }
 
 // Dial implements [raft.StreamLayer].
@@ -47,11 +49,7 @@ func (s stream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Con
 	}
 	ctx, cancel := context.WithTimeout(s.node.life, timeout)
 	defer cancel()
-	conn, err := s.node.creds.dial(ctx, at, id, alpnRaft)
-	if err != nil {
-		return nil, err
-	}
-	return conn, nil
+	return s.node.dialer.Dial(ctx, at, id, port.ALPNRaft)
 }
 
 // errStuck holds Raft's messages back while the own log hangs.
@@ -129,3 +127,12 @@ func (t transport) AppendEntriesPipeline(id raft.ServerID, target raft.ServerAdd
 	}
 	return newPipeline(p, before, t.stuck, t.leads, t.agreed), nil
 }
+
+// raftAddr is this node's own address as Raft knows it.
+type raftAddr string
+
+// Network implements [net.Addr].
+func (raftAddr) Network() string { return "quorate" }
+
+// String implements [net.Addr].
+func (a raftAddr) String() string { return string(a) }

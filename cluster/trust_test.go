@@ -18,17 +18,19 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
 // madeCA is a CA, and its certificate.
 func madeCA(t *testing.T) (fsm.Secrets, *x509.Certificate) {
 	t.Helper()
-	cert, key, err := newCA("c1", time.Now())
+	cert, key, err := pki.NewCA("c1", time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, err := parseCertificate(cert)
+	parsed, err := pki.ParseCertificate(cert)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,8 +40,8 @@ func madeCA(t *testing.T) (fsm.Secrets, *x509.Certificate) {
 // trusting is a node that does nothing but keep CAs, until the test ends.
 func trusting(t *testing.T, dir string, cas ...*x509.Certificate) *Node {
 	t.Helper()
-	n := &Node{creds: &credentials{dir: dir, connect: dialer().DialContext}, port: &port{}, log: hclog.NewNullLogger()}
-	n.creds.use(makeTrust(cas, nil, nil))
+	creds := pki.Trusting(dir, cas...)
+	n := &Node{creds: creds, dialer: port.NewDialer(creds), port: &port.Port{}, log: hclog.NewNullLogger()}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- n.keepsTrust(ctx) }()
@@ -63,8 +65,8 @@ func TestTheCAsAreKeptOnDiskWhenThatWorksAgain(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		text, err := os.ReadFile(filepath.Join(dir, caFile))
-		if err != nil || !bytes.Equal(text, n.creds.trust.Load().text()) {
+		text, err := os.ReadFile(filepath.Join(dir, pki.CAFile))
+		if err != nil || !bytes.Equal(text, n.creds.Trust().Text()) {
 			t.Errorf("a minute after it can be written: %v", err)
 		}
 	})
@@ -73,11 +75,11 @@ func TestTheCAsAreKeptOnDiskWhenThatWorksAgain(t *testing.T) {
 // echoing returns where a member by a CA is that sends back what it reads, until the test ends.
 func echoing(t *testing.T, s fsm.Secrets, id string) netip.AddrPort {
 	t.Helper()
-	key, keyText, err := newKey()
+	key, keyText, err := pki.NewKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := signMember(s.CACert, s.CAKey, key.Public(), peerIdentity{ClusterID: "c1", Name: "a", ID: id}, time.Now(), time.Now().Add(time.Hour))
+	text, err := pki.SignMember(s.CACert, s.CAKey, key.Public(), pki.Identity{ClusterID: "c1", Name: "a", ID: id}, time.Now(), time.Now().Add(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +87,7 @@ func echoing(t *testing.T, s fsm.Secrets, id string) netip.AddrPort {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{alpnRaft}, Certificates: []tls.Certificate{pair}})
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{port.ALPNRaft}, Certificates: []tls.Certificate{pair}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +114,7 @@ func TestAConnectionToWhomAFormerCAVouchesForEndsWithIt(t *testing.T) {
 	id := strings.Repeat("0", 36)
 	n := trusting(t, t.TempDir(), presentCA, formerCA)
 	calls := func(s fsm.Secrets) net.Conn {
-		c, err := n.creds.dial(t.Context(), echoing(t, s, id), id, alpnRaft)
+		c, err := n.dialer.Dial(t.Context(), echoing(t, s, id), id, port.ALPNRaft)
 		if err != nil {
 			t.Fatalf("while it is trusted: %v", err)
 		}
@@ -122,7 +124,14 @@ func TestAConnectionToWhomAFormerCAVouchesForEndsWithIt(t *testing.T) {
 	if err := closed.Close(); err != nil {
 		t.Fatal(err)
 	}
-	n.creds.use(makeTrust([]*x509.Certificate{presentCA}, nil, nil))
+	link, err := pki.SignLink(former, present.CACert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	present.CALinks = []fsm.Link{{Of: former.CACert, Cert: link}}
+	if err := n.creds.Follow(present); err != nil {
+		t.Fatal(err)
+	}
 	n.keyNews.ring()
 	_ = old.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := old.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
@@ -134,11 +143,8 @@ func TestAConnectionToWhomAFormerCAVouchesForEndsWithIt(t *testing.T) {
 	if _, err := young.Read(make([]byte, 1)); err != nil {
 		t.Errorf("another is closed too: %v", err)
 	}
-	if _, err := n.creds.dial(t.Context(), echoing(t, former, id), id, alpnRaft); err == nil {
+	if _, err := n.dialer.Dial(t.Context(), echoing(t, former, id), id, port.ALPNRaft); err == nil {
 		t.Error("it is dialed again")
-	}
-	if left := n.creds.outgoing.all(); len(left) != 1 {
-		t.Errorf("%d connections are remembered, want 1", len(left))
 	}
 	if err := young.Close(); err != nil {
 		t.Error(err)

@@ -29,7 +29,7 @@ func receiveSnapshot(cfg Config) {
 	theirs.Connect(self, trans)
 	c := n.raftConfig()
 	c.HeartbeatTimeout, c.ElectionTimeout = time.Hour, time.Hour // it never stands for election itself
-	r := must(raft.NewRaft(c, n.machine, logStore{n.store}, stableStore{n.store}, n.store.snaps, trans))
+	r := must(raft.NewRaft(c, n.machine, n.store.Logs(), n.store.Stable(), n.store.Snapshots, trans))
 	header := raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("leader"), Addr: []byte(leader)}
 	last, term := firstCommand, 1
 	follow := func(ids ...string) {

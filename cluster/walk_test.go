@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -324,7 +325,7 @@ func TestTheWalkFindsWhatIsAcknowledgedTooEarly(t *testing.T) {
 	t.Parallel()
 	template, cords := single(t)
 	for name, lie := range map[string]func(fileStep) bool{
-		"the log is not synced":               func(s fileStep) bool { return strings.HasSuffix(s.path, logFile) },
+		"the log is not synced":               func(s fileStep) bool { return strings.HasSuffix(s.path, logstore.LogFile) },
 		"what is in a snapshot is not synced": func(s fileStep) bool { return strings.Contains(s.path, "snapshots/S.tmp/") },
 		"directories are not synced": func(s fileStep) bool {
 			return strings.HasSuffix(s.path, "snapshots") || strings.HasSuffix(s.path, "/S")

@@ -30,16 +30,18 @@ var (
 // is; how what they lead to fits together is for [Validate].
 func Edited(c fsm.Config, edits []Edit) (fsm.Delta, error) {
 	after, touched := c, fsm.Delta{Routers: map[string]*fsm.Router{}, Services: map[string]*fsm.Service{}}
-	for _, e := range edits {
+	for i, e := range edits {
 		d, err := e.apply(after)
 		if err != nil {
 			return fsm.Delta{}, err
 		}
-		after = d.Apply(after)
+		if i+1 < len(edits) { // nobody looks at all of what the last leads to
+			after = d.Apply(after)
+		}
 		maps.Copy(touched.Routers, d.Routers)
 		maps.Copy(touched.Services, d.Services)
 	}
-	return Delta(touched.Part(c), touched.Part(after)), nil
+	return Delta(touched.Part(c), touched.Puts()), nil
 }
 
 func (e Edit) apply(c fsm.Config) (fsm.Delta, error) {

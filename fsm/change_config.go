@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -64,8 +65,7 @@ func (s State) changed(d Delta, note Note) (State, error) {
 	s.Revision++
 	s.Trial = nil
 	s.Config = hidden.Apply(old)
-	s.only = &hidden
-	s.dropVerdicts(old, hidden)
+	s.only = &scope{hidden, slices.Collect(maps.Keys(s.dropVerdicts(old, hidden)))}
 	if len(hidden.Routers)+len(hidden.SyncGroups) > 0 {
 		had := s.Groups
 		s.Groups = keepGroups(had, s.Config)
@@ -84,9 +84,9 @@ func (s State) tell(d Delta) []Change {
 }
 
 // dropVerdicts forgets what was agreed about servers of changed services that are gone, or of which the
-// checks ask something else now.
-func (s *State) dropVerdicts(old Config, d Delta) {
-	var gone []ServerKey
+// checks ask something else now, and returns whose that was.
+func (s *State) dropVerdicts(old Config, d Delta) map[ServerKey]bool {
+	gone := map[ServerKey]bool{}
 	for name := range d.Services {
 		was, is := old.Services[name], s.Config.Services[name]
 		same := reflect.DeepEqual(questions(was.Checks), questions(is.Checks))
@@ -97,13 +97,14 @@ func (s *State) dropVerdicts(old Config, d Delta) {
 		for _, server := range was.Servers {
 			key := ServerKey{name, server.Address}
 			if _, known := s.Verdicts.Of(key); known && !(same && kept[server.Address]) {
-				gone = append(gone, key)
+				gone[key] = true
 			}
 		}
 	}
 	if len(gone) > 0 {
-		s.Verdicts = s.Verdicts.without(slices.Values(gone))
+		s.Verdicts = s.Verdicts.without(maps.Keys(gone))
 	}
+	return gone
 }
 
 // aheadOfBefore gives the groups that had is without an epoch that none of them can have had: it may have

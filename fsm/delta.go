@@ -43,6 +43,9 @@ func (d Delta) Part(c Config) Config {
 	}.Apply(Config{})
 }
 
+// Puts returns what a delta puts into a configuration: of the one that it leads to, what it names.
+func (d Delta) Puts() Config { return d.Apply(Config{}) }
+
 // size is how much a delta weighs: things, and the servers and checks in them.
 func (d Delta) size() int {
 	n := len(d.Routers) + len(d.SyncGroups) + len(d.Services) + len(d.Tracks)

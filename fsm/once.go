@@ -106,11 +106,12 @@ func (c Once) apply(s State) (State, []Change, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	next.Requests = append(slices.Clone(s.Requests), Request{ID: c.Request, Index: s.Index + 1})
-	if n := len(next.Requests) - requestsKept; n > 0 {
-		next.Forgotten = next.Requests[n-1].Index
-		next.Requests = slices.Delete(next.Requests, 0, n)
+	kept := s.Requests
+	if n := len(kept) + 1 - requestsKept; n > 0 {
+		next.Forgotten = kept[n-1].Index
+		kept = kept[n:]
 	}
+	next.Requests = append(append(make([]Request, 0, len(kept)+1), kept...), Request{ID: c.Request, Index: s.Index + 1})
 	return next, changes, nil
 }
 

@@ -96,7 +96,7 @@ type SetVerdicts struct {
 func (SetVerdicts) kind() string { return "set-verdicts/1" }
 
 func (c SetVerdicts) apply(s State) (State, []Change, error) {
-	next := map[ServerKey]Verdict{}
+	next := make(map[ServerKey]Verdict, len(c.Verdicts))
 	var changes []Change
 	keys := slices.SortedFunc(maps.Keys(c.Verdicts), func(a, b ServerKey) int {
 		return strings.Compare(a.String(), b.String())
@@ -115,6 +115,9 @@ func (c SetVerdicts) apply(s State) (State, []Change, error) {
 		}
 		next[key] = v
 	}
-	s.Verdicts = s.Verdicts.with(next)
+	if len(next) > 0 {
+		s.Verdicts = s.Verdicts.with(next)
+	}
+	s.only = &scope{verdicts: keys}
 	return s, changes, nil
 }

@@ -40,8 +40,8 @@ type State struct {
 
 	secrets Secrets // unexported, so that no encoder of a State can show them
 
-	kept *sum   // what Apply kept; nil: not known. See sum.go
-	only *Delta // of the configuration, what the command that is being applied changed at most; nil: any of it
+	kept *kept  // what Apply kept; nil: not known. See sum.go
+	only *scope // what the command that is being applied changed at most; nil: anything
 }
 
 // Empty is the state before the first entry.
@@ -86,7 +86,7 @@ func (c Config) Groups() []Group {
 // is the SHA-256 of the state's text: members of an older version, which know no sum, compute that at level 1 and 2.
 func (s State) Hash() string {
 	if s.Level >= LevelSum {
-		return s.summed().String()
+		return s.summed().total.String()
 	}
 	sum := sha256.Sum256(s.encode())
 	return hex.EncodeToString(sum[:])

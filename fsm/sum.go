@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"reflect"
 	"strconv"
+	"strings"
 )
 
 // LevelSum is the feature level from which on the hash of a state is its sum. The sum itself is kept at every level.
@@ -49,10 +50,15 @@ func (a sum) String() string {
 // object is the number of one object.
 func object(kind, key string, text []byte) sum {
 	var room [512]byte
-	b := append(room[:0], kind...)
-	b = append(append(append(b, 0), key...), 0)
-	digest := sha256.Sum256(append(b, text...))
-	var s sum
+	return numbered(sha256.Sum256(append(beginning(room[:0], kind, key), text...)))
+}
+
+// beginning appends what an object's text comes after.
+func beginning(to []byte, kind, key string) []byte {
+	return append(append(append(append(to, kind...), 0), key...), 0)
+}
+
+func numbered(digest [32]byte) (s sum) {
 	for i := range s {
 		s[i] = binary.LittleEndian.Uint64(digest[8*i:])
 	}
@@ -69,12 +75,18 @@ func text(v any) []byte {
 	return b
 }
 
-// between is what one state's sum is above another's. What both share costs nothing: a map that is the same in both is
-// not looked into. only is the part of the configuration that may differ; nil if all of it may.
-func between(was, is *State, only *Delta) sum {
+// scope is what a command changed at most, of what there is much of.
+type scope struct {
+	config   Delta       // of the configuration
+	verdicts []ServerKey // each of them once
+}
+
+// between is what one state's sum is above another's, but for the small rest of it. What both share costs nothing: a map
+// that is the same in both is not looked into. only says what may differ; nil if anything may.
+func between(was, is *State, only *scope) sum {
 	d := ofConfig(was.Config, is.Config, only)
-	for _, part := range []sum{
-		ofVerdicts(was.Verdicts, is.Verdicts),
+	for _, part := range [...]sum{
+		ofVerdicts(was.Verdicts, is.Verdicts, only),
 		ofMap("member", was.Members, is.Members),
 		ofMap("group", was.Groups, is.Groups),
 		ofMap("former", was.Former, is.Former),
@@ -83,27 +95,16 @@ func between(was, is *State, only *Delta) sum {
 		ofMap("other-key", was.secrets.VRRPOtherKeys, is.secrets.VRRPOtherKeys),
 		ofMap("former-keys", was.secrets.Former, is.secrets.Former),
 		ofList("revision", was.History, is.History, Past.key),
-		ofList("request", was.Requests, is.Requests, Request.key),
+		ofRequests(was.Requests, is.Requests),
 	} {
 		d.add(part)
 	}
-	d.add(is.rest())
-	d.sub(was.rest())
 	return d
 }
 
-// rest is the number of what no other object has: all that is small. A field that is new to the state is in it, until
-// somebody makes objects of it.
-func (s *State) rest() sum {
-	r := stored{State: *s, Secrets: s.secrets}
-	r.Config, r.Verdicts, r.Members, r.Groups, r.Former, r.History, r.Requests = Config{}, nil, nil, nil, nil, nil, nil
-	r.Secrets.Tokens, r.Secrets.VRRPKeys, r.Secrets.VRRPOtherKeys, r.Secrets.Former = nil, nil, nil, nil
-	return object("state", "", text(r))
-}
-
-func ofConfig(was, is Config, only *Delta) sum {
+func ofConfig(was, is Config, only *scope) sum {
 	if only != nil {
-		was, is = only.Part(was), only.Part(is)
+		was, is = only.config.Part(was), only.config.Part(is)
 	}
 	d := ofMap("service", was.Services, is.Services)
 	d.add(ofMap("router", was.Routers, is.Routers))
@@ -114,7 +115,34 @@ func ofConfig(was, is Config, only *Delta) sum {
 
 func (p Past) key() string { return strconv.FormatUint(p.Revision, 10) }
 
-func (r Request) key() string { return strconv.FormatUint(r.Index, 10) + " " + r.ID }
+// ofRequests is [ofList] for what changes with nearly every entry. Both lists have the oldest first, so what is the same
+// in both stands in both in the same order.
+func ofRequests(was, is []Request) (d sum) {
+	for len(was) > 0 || len(is) > 0 {
+		switch {
+		case len(was) > 0 && len(is) > 0 && was[0] == is[0]:
+			was, is = was[1:], is[1:]
+		case len(is) == 0 || len(was) > 0 && was[0].Index <= is[0].Index:
+			d.sub(was[0].object())
+			was = was[1:]
+		default:
+			d.add(is[0].object())
+			is = is[1:]
+		}
+	}
+	return d
+}
+
+func (r Request) object() sum {
+	var key, value [128]byte
+	k := append(append(strconv.AppendUint(key[:0], r.Index, 10), ' '), r.ID...)
+	if !plain([]byte(r.ID)) || strings.ContainsAny(r.ID, "<>&") {
+		return object("request", string(k), text(r))
+	}
+	v := append(append(value[:0], `{"id":"`...), r.ID...) // as text writes it
+	v = append(strconv.AppendUint(append(v, `","index":`...), r.Index, 10), '}')
+	return object("request", string(k), v)
+}
 
 func byKey[V any](list []V, key func(V) string) map[string]V {
 	by := make(map[string]V, len(list))
@@ -171,8 +199,14 @@ func keyText(k any) string {
 }
 
 // ofVerdicts is [difference] for what there is most of: it looks into a service only where that is another.
-func ofVerdicts(was, is Verdicts) (d sum) {
+func ofVerdicts(was, is Verdicts, only *scope) (d sum) {
 	if sameMap(was, is) {
+		return d
+	}
+	if only != nil {
+		for _, k := range only.verdicts {
+			d.add(ofVerdict(was, is, k))
+		}
 		return d
 	}
 	for service, servers := range is {
@@ -186,8 +220,48 @@ func ofVerdicts(was, is Verdicts) (d sum) {
 	return d
 }
 
-func ofService(service string, was, is map[netip.AddrPort]Verdict) sum {
-	return difference(was, is, func(a, b Verdict) bool { return a == b }, func(server netip.AddrPort, v Verdict) sum { return v.object(service, server) })
+func ofVerdict(was, is Verdicts, k ServerKey) (d sum) {
+	before, had := was.Of(k)
+	after, has := is.Of(k)
+	if had == has && before == after {
+		return d
+	}
+	if has {
+		d.add(after.object(k.Service, k.Server))
+	}
+	if had {
+		d.sub(before.object(k.Service, k.Server))
+	}
+	return d
+}
+
+// ofService walks through both lists at once: they are sorted.
+func ofService(service string, was, is servers) (d sum) {
+	for len(was) > 0 || len(is) > 0 {
+		order := 0
+		switch {
+		case len(was) == 0:
+			order = 1
+		case len(is) == 0:
+			order = -1
+		default:
+			order = was[0].Server.Compare(is[0].Server)
+		}
+		same := order == 0 && was[0].Verdict == is[0].Verdict
+		if order >= 0 {
+			if !same {
+				d.add(is[0].Verdict.object(service, is[0].Server))
+			}
+			is = is[1:]
+		}
+		if order <= 0 {
+			if !same {
+				d.sub(was[0].Verdict.object(service, was[0].Server))
+			}
+			was = was[1:]
+		}
+	}
+	return d
 }
 
 // object is the number of a verdict. Health is no free text, so the parts cannot run into each other.
@@ -203,11 +277,23 @@ func sameMap[M ~map[K]V, K comparable, V any](a, b M) bool {
 	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer()
 }
 
+// kept is a state's sum, and the part of it that changes with each entry.
+type kept struct {
+	total sum
+	rest  rest
+}
+
 // whole adds all of a state up.
-func (s *State) whole() sum { return between(&Empty, s, nil) }
+func (s *State) whole() kept {
+	k := kept{rest: s.rested(s, rest{})}
+	k.total = between(&Empty, s, nil)
+	k.total.add(k.rest.number)
+	k.total.sub(Empty.rested(&Empty, rest{}).number) // the sum of no entry is 0
+	return k
+}
 
 // summed is the sum that was kept, or all of it added up if none was: of a state that did not come about by [Apply].
-func (s *State) summed() sum {
+func (s *State) summed() kept {
 	if s.kept == nil {
 		return s.whole()
 	}
@@ -215,10 +301,13 @@ func (s *State) summed() sum {
 }
 
 // keep makes a state's sum from that of the state before it.
-func (s *State) keep(was *State, only *Delta) {
-	total := was.summed()
-	total.add(between(was, s, only))
-	s.kept = &total
+func (s *State) keep(was *State, only *scope) {
+	before := was.summed()
+	k := kept{before.total, s.rested(was, before.rest)}
+	k.total.add(between(was, s, only))
+	k.total.add(k.rest.number)
+	k.total.sub(before.rest.number)
+	s.kept = &k
 }
 
 // ErrCorrupt means that a state in memory is not what the log has led to.
@@ -228,7 +317,7 @@ var ErrCorrupt = errors.New("the state in memory is not what the log has led to:
 // snapshot: a director does it beside its work, again and again, since nothing else would find a byte that flipped in
 // what no command touches.
 func (s State) Verify() error {
-	if s.kept != nil && s.whole() != *s.kept {
+	if s.kept != nil && s.whole().total != s.kept.total {
 		return ErrCorrupt
 	}
 	return nil

@@ -101,14 +101,36 @@ func TestAListThatDidNotChangeIsNotLookedInto(t *testing.T) {
 	}
 }
 
+// TestRequestsThatAreForgottenLeaveTheSum makes more than are kept, and looks at each state, also at one that another came
+// of before.
+func TestRequestsThatAreForgottenLeaveTheSum(t *testing.T) {
+	s := play(t, append([]Command{level2()}, requests()...))
+	for i := range requestsKept + 20 {
+		next, _, err := Apply(s, s.Index+1, Once{Request: fmt.Sprint("r", i), Command: SetDraining{Name: "d1", Draining: i%2 == 0}})
+		tried, _, errTried := Apply(s, s.Index+1, Once{Request: fmt.Sprint("t", i), Command: SetDraining{Name: "d1", Draining: true}})
+		if err != nil || errTried != nil {
+			t.Fatal(err, errTried)
+		}
+		if err := errors.Join(next.Verify(), tried.Verify(), s.Verify()); err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+		s = next
+	}
+	if s.Forgotten == 0 || len(s.Requests) != requestsKept {
+		t.Errorf("%d are kept, and what is forgotten is %d", len(s.Requests), s.Forgotten)
+	}
+}
+
 // TestEachFieldOfTheStateIsInTheHash changes every value that a state can hold, one after the other.
 func TestEachFieldOfTheStateIsInTheHash(t *testing.T) {
-	var s State
-	fill(reflect.ValueOf(&s).Elem(), 0)
-	fill(reflect.ValueOf(&s.secrets).Elem(), 0)
+	var s, was State // in memory of their own
+	for _, one := range []*State{&s, &was} {
+		fill(reflect.ValueOf(one).Elem(), 0)
+		fill(reflect.ValueOf(&one.secrets).Elem(), 0)
+	}
 	for _, level := range []int{1, LevelSum} {
-		s.Level = level
-		sealed := s.Sealed()
+		s.Level, was.Level = level, level
+		sealed, before := s.Sealed(), was.Sealed()
 		seen := map[string]string{sealed.Hash(): "no change"}
 		values := 0
 		check := func(path string) {
@@ -118,14 +140,42 @@ func TestEachFieldOfTheStateIsInTheHash(t *testing.T) {
 				t.Errorf("level %d: with another %s the hash is that of %s", level, path, was)
 			}
 			seen[changed.Hash()] = path
-			if same := sealed.summed() == changed.summed(); same {
+			if same := sealed.summed().total == changed.summed().total; same {
 				t.Errorf("level %d: with another %s the sum is the same", level, path)
+			}
+			kept := s
+			if kept.keep(&before, nil); kept.kept.total != changed.kept.total {
+				t.Errorf("level %d: with another %s the sum that is kept is not that of all", level, path)
 			}
 		}
 		alter(reflect.ValueOf(&s).Elem(), "State", check)
 		alter(reflect.ValueOf(&s.secrets).Elem(), "State.secrets", check)
 		if values < 150 {
 			t.Errorf("only %d values were changed", values)
+		}
+	}
+}
+
+// TestAFieldThatChangesIsSeenThoughAllElseIsShared gives a state another value in one field and shares all others with
+// the state before, as commands do.
+func TestAFieldThatChangesIsSeenThoughAllElseIsShared(t *testing.T) {
+	var s State
+	fill(reflect.ValueOf(&s).Elem(), 0)
+	fill(reflect.ValueOf(&s.secrets).Elem(), 0)
+	s.Level = LevelSum
+	before := s.Sealed()
+	var next State
+	for _, part := range []reflect.Value{reflect.ValueOf(&next).Elem(), reflect.ValueOf(&next.secrets).Elem()} {
+		for i := range part.NumField() {
+			if !part.Type().Field(i).IsExported() {
+				continue
+			}
+			next = before
+			part.Field(i).SetZero()
+			next.keep(&before, nil)
+			if err := next.Verify(); err != nil || next.kept.total == before.kept.total {
+				t.Errorf("%s is another, and the sum does not say so: %v", part.Type().Field(i).Name, err)
+			}
 		}
 	}
 }
@@ -200,12 +250,12 @@ func alter(v reflect.Value, path string, check func(string)) {
 		try(reflect.Zero(v.Type()))
 		alter(v.Elem(), path, check)
 	case reflect.Slice:
-		try(reflect.Zero(v.Type()))
-		alter(v.Index(0), path+"[]", check)
-	case reflect.Map:
 		if path != "State.Verdicts{}" { // a service without verdicts is none
 			try(reflect.Zero(v.Type()))
 		}
+		alter(v.Index(0), path+"[]", check)
+	case reflect.Map:
+		try(reflect.Zero(v.Type()))
 		for _, k := range slices.Clone(v.MapKeys()) {
 			elem := reflect.New(v.Type().Elem()).Elem()
 			elem.Set(v.MapIndex(k))

@@ -5,36 +5,54 @@ import (
 	"iter"
 	"maps"
 	"net/netip"
+	"slices"
 )
 
 // Verdicts is what the cluster agreed about real servers, by service and by the server's address. A change copies
 // the servers of one service and no others. Its text is that of a map by [ServerKey].
-type Verdicts map[string]map[netip.AddrPort]Verdict
+type Verdicts map[string]servers
+
+// servers are those of one service, sorted by address: to copy a list costs a tenth of what it costs to copy a map.
+type servers []judged
+
+// judged is a server and what was agreed about it.
+type judged struct {
+	Server  netip.AddrPort
+	Verdict Verdict
+}
+
+func (l servers) find(server netip.AddrPort) (int, bool) {
+	return slices.BinarySearchFunc(l, server, func(j judged, a netip.AddrPort) int { return j.Server.Compare(a) })
+}
 
 // VerdictsOf returns the verdicts in a map by server.
 func VerdictsOf(by map[ServerKey]Verdict) Verdicts {
 	v := Verdicts{}
 	for k, verdict := range by {
-		if v[k.Service] == nil {
-			v[k.Service] = map[netip.AddrPort]Verdict{}
-		}
-		v[k.Service][k.Server] = verdict
+		v[k.Service] = append(v[k.Service], judged{k.Server, verdict})
+	}
+	for _, l := range v {
+		slices.SortFunc(l, func(a, b judged) int { return a.Server.Compare(b.Server) })
 	}
 	return v
 }
 
 // Of returns what was agreed about a server, if anything was.
 func (v Verdicts) Of(k ServerKey) (Verdict, bool) {
-	verdict, ok := v[k.Service][k.Server]
-	return verdict, ok
+	l := v[k.Service]
+	i, ok := l.find(k.Server)
+	if !ok {
+		return Verdict{}, false
+	}
+	return l[i].Verdict, true
 }
 
 // All goes through all verdicts, in no order.
 func (v Verdicts) All() iter.Seq2[ServerKey, Verdict] {
 	return func(yield func(ServerKey, Verdict) bool) {
-		for service, servers := range v {
-			for server, verdict := range servers {
-				if !yield(ServerKey{service, server}, verdict) {
+		for service, l := range v {
+			for _, j := range l {
+				if !yield(ServerKey{service, j.Server}, j.Verdict) {
 					return
 				}
 			}
@@ -44,16 +62,28 @@ func (v Verdicts) All() iter.Seq2[ServerKey, Verdict] {
 
 // with returns the verdicts with others in the place of some, in a copy.
 func (v Verdicts) with(by map[ServerKey]Verdict) Verdicts {
-	return v.edited(maps.Keys(by), func(servers map[netip.AddrPort]Verdict, k ServerKey) { servers[k.Server] = by[k] })
+	return v.edited(maps.Keys(by), func(l servers, k ServerKey) servers {
+		i, known := l.find(k.Server)
+		if !known {
+			return slices.Insert(l, i, judged{k.Server, by[k]})
+		}
+		l[i].Verdict = by[k]
+		return l
+	})
 }
 
 // without returns a copy that does not have some of the verdicts.
 func (v Verdicts) without(keys iter.Seq[ServerKey]) Verdicts {
-	return v.edited(keys, func(servers map[netip.AddrPort]Verdict, k ServerKey) { delete(servers, k.Server) })
+	return v.edited(keys, func(l servers, k ServerKey) servers {
+		if i, known := l.find(k.Server); known {
+			return slices.Delete(l, i, i+1)
+		}
+		return l
+	})
 }
 
 // edited has a copy of each service's verdicts edited of which there is a key.
-func (v Verdicts) edited(keys iter.Seq[ServerKey], edit func(map[netip.AddrPort]Verdict, ServerKey)) Verdicts {
+func (v Verdicts) edited(keys iter.Seq[ServerKey], edit func(servers, ServerKey) servers) Verdicts {
 	next, mine := maps.Clone(v), map[string]bool{}
 	if next == nil {
 		next = Verdicts{}
@@ -61,11 +91,9 @@ func (v Verdicts) edited(keys iter.Seq[ServerKey], edit func(map[netip.AddrPort]
 	for k := range keys {
 		if !mine[k.Service] {
 			mine[k.Service] = true
-			if next[k.Service] = maps.Clone(next[k.Service]); next[k.Service] == nil {
-				next[k.Service] = map[netip.AddrPort]Verdict{}
-			}
+			next[k.Service] = slices.Clone(next[k.Service])
 		}
-		edit(next[k.Service], k)
+		next[k.Service] = edit(next[k.Service], k)
 	}
 	for service := range mine {
 		if len(next[service]) == 0 {

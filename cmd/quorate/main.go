@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/api"
-	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/config"
 )
 
@@ -53,7 +53,7 @@ func run(args []string, in io.Reader, out, errOut io.Writer) int {
 	case errors.As(err, &code):
 		return int(code)
 	}
-	fmt.Fprintln(errOut, "quorate:", cluster.HideTokens(err.Error())) // one in the wrong place is a secret all the same
+	fmt.Fprintln(errOut, "quorate:", pki.HideTokens(err.Error())) // one in the wrong place is a secret all the same
 	return exitError
 }
 

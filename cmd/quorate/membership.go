@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/api"
-	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/cluster/pki"
 )
 
 // progress prints the steps of a long operation to where people look, not to where programs read.
@@ -38,7 +38,7 @@ func joinCommand(c *cli) *cobra.Command {
 		Use:   "join ADDRESS --token TOKEN",
 		Short: "Let the local agent join the cluster that a director at ADDRESS is in",
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 || slices.ContainsFunc(args, cluster.HasToken) { // what is too much may be the token, whole or not
+			if len(args) > 1 || slices.ContainsFunc(args, pki.HasToken) { // what is too much may be the token, whole or not
 				return fmt.Errorf("behind join is ADDRESS alone, and the token behind --token: write `%s`", cmd.UseLine())
 			}
 			return arguments("ADDRESS")(cmd, args)

@@ -56,6 +56,7 @@ func TestImportOfEveryKindOfConstruct(t *testing.T) {
 		"vrrp":     {{"testdata/vrrp.conf", ""}},
 		"mistakes": {{"testdata/mistakes.conf", ""}},
 		"usual":    {{"testdata/usual.conf", ""}},
+		"group":    {{"testdata/group.conf", ""}},
 		"lost":     {{"testdata/lost.conf", "low"}},
 		"crossed":  {{"testdata/crossed/a.conf", ""}, {"testdata/crossed/b.conf", ""}},
 	} {

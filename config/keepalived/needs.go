@@ -46,7 +46,7 @@ func (m *model) use(u use, i *instance) (fsm.Use, bool) {
 		block = inVRRP
 	}
 	keyword := in(block, useWords[u.kind])
-	weight, reverse := 0, false
+	weight, reverse := h.effective(u)
 	t := h.track(u.kind, u.name)
 	switch {
 	case u.kind == fsm.TrackInterface:
@@ -61,24 +61,9 @@ func (m *model) use(u use, i *instance) (fsm.Use, bool) {
 	case t == nil:
 		h.notes.Dropped(u.Place, keyword, "%s is not defined", u.name)
 		return fsm.Use{}, false
-	default:
-		weight, reverse = t.weight, t.reverse
 	}
-	if u.weight != nil {
-		weight = *u.weight
-	}
-	if u.reverse != nil {
-		reverse = *u.reverse
-	}
-	if i != nil && weight != 0 {
-		if group, ok := m.grouped[i.name]; ok && !m.weighs[group] {
-			if u.kind != fsm.TrackInterface && (u.kind != fsm.TrackFile || weight != 1) {
-				h.notes.Dropped(u.Place, keyword, "%s has a weight, and %s is in a sync group without sync_group_tracking_weight: keepalived leaves it out too", u.name, i.name)
-				return fsm.Use{}, false
-			}
-			weight = 0
-			h.notes.Carried(u.Place, keyword, "`require`: in a sync group without sync_group_tracking_weight keepalived counts its weight as 0")
-		}
+	if i != nil && !m.within(u, i, keyword, &weight) {
+		return fsm.Use{}, false
 	}
 	return fsm.Use{Track: m.track(t), Require: weight == 0, Score: weight, Reverse: reverse}, true
 }
@@ -177,7 +162,11 @@ func (m *model) unused() {
 	words := map[fsm.TrackKind]string{fsm.TrackScript: "vrrp_script", fsm.TrackFile: "track_file", fsm.TrackProcess: "vrrp_track_process"}
 	for _, t := range m.host.tracks {
 		if _, ok := m.tracks[trackKey{t.Kind, t.Name}]; !ok {
-			m.host.notes.Dropped(t.Place, words[t.Kind], "nobody tracks %s, and keepalived does not look at it", t.Name)
+			why := "nobody tracks %s, and keepalived does not look at it"
+			if m.host.uses(t) {
+				why = "nothing that tracks %s is carried over"
+			}
+			m.host.notes.Dropped(t.Place, words[t.Kind], why, t.Name)
 		}
 	}
 	for name, d := range m.host.delays {

@@ -3,6 +3,7 @@ package keepalived
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,19 +23,20 @@ type scriptOf struct {
 	weight  int
 	reverse bool
 	ofGroup bool
+	ofBoth  bool // instances of the group
 }
 
 func randomPair(r *rand.Rand) pairOf {
 	p := pairOf{priority: [2]int{100 + r.IntN(30), 100 + r.IntN(30)}, grouped: r.IntN(2) == 0, weights: r.IntN(2) == 0}
 	for range r.IntN(4) {
-		p.scripts = append(p.scripts, scriptOf{[]int{-25, -9, 0, 9, 25}[r.IntN(5)], r.IntN(3) == 0, p.grouped && r.IntN(2) == 0})
+		p.scripts = append(p.scripts, scriptOf{[]int{-25, -9, 0, 9, 25}[r.IntN(5)], r.IntN(3) == 0, p.grouped && r.IntN(2) == 0, r.IntN(2) == 0})
 	}
 	return p
 }
 
 // file is what one of the hosts has.
 func (p pairOf) file(host int) string {
-	var b, group, member strings.Builder
+	var b, group, member, other strings.Builder
 	for i, s := range p.scripts {
 		fmt.Fprintf(&b, "vrrp_script s%d {\n script /bin/true\n weight %d\n}\n", i, s.weight)
 		to, reverse := &member, ""
@@ -45,10 +47,14 @@ func (p pairOf) file(host int) string {
 			reverse = " reverse"
 		}
 		fmt.Fprintf(to, "  s%d weight %d%s\n", i, s.weight, reverse)
+		if !s.ofGroup && s.ofBoth {
+			fmt.Fprintf(&other, "  s%d weight %d%s\n", i, s.weight, reverse)
+		}
 	}
 	fmt.Fprintf(&b, "vrrp_instance V {\n interface eth0\n virtual_router_id 1\n priority %d\n virtual_ipaddress {\n  10.0.0.1/24\n }\n track_script {\n%s }\n}\n", p.priority[host], &member)
 	if p.grouped {
-		fmt.Fprintf(&b, "vrrp_sync_group G {\n group {\n  V\n }\n track_script {\n%s }\n", &group)
+		fmt.Fprintf(&b, "vrrp_instance W {\n interface eth1\n virtual_router_id 2\n priority %d\n virtual_ipaddress {\n  10.0.1.1/24\n }\n track_script {\n%s }\n}\n", p.priority[host], &other)
+		fmt.Fprintf(&b, "vrrp_sync_group G {\n group {\n  V\n  W\n }\n track_script {\n%s }\n", &group)
 		if p.weights {
 			b.WriteString(" sync_group_tracking_weight\n")
 		}
@@ -64,7 +70,7 @@ func (p pairOf) inKeepalived(host int, pass []bool) (priority int, fault bool) {
 		switch {
 		case s.weight == 0:
 			fault = fault || pass[i] == s.reverse
-		case p.grouped && !s.ofGroup && !p.weights: // a weighted script of a member counts for nothing
+		case p.grouped && !s.ofGroup && !(p.weights && s.ofBoth): // a weighted script of a member, or of one alone, moves nothing
 		case s.weight > 0 && pass[i] || s.weight < 0 && !pass[i]:
 			if s.reverse {
 				priority -= s.weight
@@ -80,7 +86,7 @@ func (p pairOf) inKeepalived(host int, pass []bool) (priority int, fault bool) {
 func importedScore(c fsm.Config, director string, pass []bool) (score int, unfit bool) {
 	placement, uses := c.Routers["V"].Placement, c.Routers["V"].Needs.Uses
 	if g, ok := c.SyncGroups["G"]; ok {
-		placement, uses = g.Placement, append(g.Needs.Uses, uses...)
+		placement, uses = g.Placement, slices.Concat(g.Needs.Uses, uses, c.Routers["W"].Needs.Uses)
 	}
 	score = placement.Scores[director]
 	for _, u := range uses {

@@ -48,6 +48,9 @@ const inCheck = "checker"
 
 func readCheck(h *host, r *realServer, s *Statement) {
 	c := &checker{Place: s.Place, kind: checkKinds[s.Word], word: s.Word, server: r.address.Addr(), probing: unsaid()}
+	if !s.Open {
+		h.notes.Differs(s.Place, in(inServer, s.Word), "it has no { }: keepalived takes the next } for its end, and reads what comes behind as other than it looks")
+	}
 	if c.kind == "" {
 		h.tell(Dropped, inServer, s, "%s", h.tables.server[s.Word].text)
 		s.entered = true

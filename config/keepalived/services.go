@@ -239,10 +239,16 @@ func (m *model) server(v *virtualServer, s *fsm.Service, r *realServer, ipv6 boo
 		forward = s.Forward
 	}
 	switch own := s.Address.Port(); {
+	case own == 0 && port != 0 && forward == fsm.NAT && v.list == "":
+		n.Dropped(r.Place, word, "port %d: a service by mark, or on every port, has servers without one, which get what the client sent to its port", port)
+		port = 0
 	case own == 0 && port != 0:
 		n.Differs(r.Place, word, "its port is left out: a service by mark, or on every port, keeps the client's")
 		port = 0
 	case own != 0 && port == 0:
+		if r.sorry && forward == fsm.NAT {
+			n.Differs(r.Place, word, "its port is the service's; without one keepalived sends to port 0")
+		}
 		port = own
 	case own != 0 && forward != fsm.NAT && port != own:
 		n.Differs(r.Place, word, "its port is the service's, which keepalived makes it too: only NAT changes ports")
@@ -259,6 +265,9 @@ func (m *model) persistence(v *virtualServer, s *fsm.Service) {
 	if v.mask != "" {
 		if bits, ok := maskBits(v.mask, s.Address.Addr().Is6() || s.IPv6); ok {
 			mask = bits
+			if v.list != "" {
+				n.Differs(v.maskAt, inService+" persistence_granularity", "`persistence_mask`, which counts: keepalived forgets it in the services of a group")
+			}
 		} else {
 			n.Dropped(v.maskAt, inService+" persistence_granularity", "%s is no mask of a prefix", v.mask)
 		}

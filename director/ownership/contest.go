@@ -26,6 +26,7 @@ type contest struct {
 	since time.Time
 	busy  bool
 	epoch uint64 // the newest that was known of when it was looked at last
+	place int    // this director's, then
 	tries int    // that the rival did not answer in time
 	apart bool   // people were told that each has a side of its own
 }
@@ -38,7 +39,7 @@ func (s *step) rivals() []string {
 	}
 	names, dead := s.owners(), s.missing()
 	for _, m := range s.Members {
-		if at, asked := s.contenders[m.Name]; asked && s.now.Sub(at) < contenderFor && !slices.Contains(names, m.Name) {
+		if c, asked := s.contenders[m.Name]; asked && s.now.Sub(c.at) < contenderFor && !slices.Contains(names, m.Name) {
 			names = append(names, m.Name)
 		}
 	}
@@ -50,7 +51,7 @@ func (s *step) contends(q Asked) {
 	switch {
 	case s.Keeper.Part != Owner:
 	case q.Owns:
-		s.contenders[q.From] = s.now
+		s.contenders[q.From] = contender{s.now, q.Question}
 		s.after(contenderFor, func(*step) {})
 	default:
 		delete(s.contenders, q.From)
@@ -74,7 +75,7 @@ func (s *step) lookContest() {
 				s.contests[m.Name] = c
 				s.after(contestAfter, func(*step) {})
 			}
-			if (!c.busy || c.epoch < s.Log.Epoch) && s.now.Sub(c.since) >= contestAfter {
+			if (!c.busy || c.epoch < s.Log.Epoch || c.place != s.place()) && s.now.Sub(c.since) >= contestAfter {
 				s.contend(m.Name, c)
 			}
 		case c != nil:
@@ -88,7 +89,7 @@ func (s *step) lookContest() {
 
 // contend asks a rival and the segments.
 func (s *step) contend(rival string, c *contest) {
-	c.busy, c.epoch = true, max(c.epoch, s.Log.Epoch) // what the rival says goes by that
+	c.busy, c.epoch, c.place = true, max(c.epoch, s.Log.Epoch), s.place() // what the rival says goes by that
 	var routers []string
 	for _, r := range s.Keeper.Routers {
 		routers = append(routers, r.Name)
@@ -99,8 +100,12 @@ func (s *step) contend(rival string, c *contest) {
 		if !ok && s.named(rival).Unheard < GoneAfter { // it is there, and farther away
 			c.tries++
 		}
-		if ok && s.contests[rival] == c && slices.Contains(s.rivals(), rival) {
+		switch {
+		case s.contests[rival] != c || !slices.Contains(s.rivals(), rival):
+		case ok:
 			s.settle(rival, c, word, segments)
+		default:
+			s.settleUnanswered(rival, segments)
 		}
 	})
 }
@@ -114,13 +119,7 @@ func (s *step) contestedSince(rival string, epoch uint64) {
 
 // settle gives the group up if the rival stays and a segment joins the two.
 func (s *step) settle(rival string, c *contest, word Attestation, segments map[string]Segment) {
-	joined, m := "", s.named(rival)
-	for i, r := range s.Keeper.Routers {
-		if slices.Contains(segments[r.Name].Reached, rival) || s.OnTime && m.answers(i) { // it may be farther away than was waited for
-			joined = r.Name
-			break
-		}
-	}
+	joined := s.joinedOn(rival, segments)
 	switch {
 	case joined == "" && s.cutOff(word, segments):
 		s.tell("contest", fmt.Sprintf("%s gives %s up to %s: it reaches nobody on a segment, and %s does", s.Self, s.Group, rival, rival))
@@ -132,14 +131,29 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 		s.renew()
 	case !word.Stays:
 	case s.contestedWith(rival, word.Epoch, word.Named, word.Place) == rival:
-		text := fmt.Sprintf("%s gives %s up to %s, which %s", s.Self, s.Group, rival, s.because(rival, word))
-		s.await(func(id uint64) Action { return Concede{id} }, func(s *step, d Done) {
-			if d.OK {
-				s.quiet.conceded = s.now
-				s.tell("contest", text)
-			}
-		})
+		s.concede(fmt.Sprintf("%s gives %s up to %s, which %s", s.Self, s.Group, rival, s.because(rival, word.Epoch, word.Named)))
 	}
+}
+
+// joinedOn returns a router on whose segment a rival is reached, or "".
+func (s *step) joinedOn(rival string, segments map[string]Segment) string {
+	m := s.named(rival)
+	for i, r := range s.Keeper.Routers {
+		if slices.Contains(segments[r.Name].Reached, rival) || s.OnTime && m.answers(i) { // it may be farther away than was waited for
+			return r.Name
+		}
+	}
+	return ""
+}
+
+// concede lets the group go to a rival that stays.
+func (s *step) concede(text string) {
+	s.await(func(id uint64) Action { return Concede{id} }, func(s *step, d Done) {
+		if d.OK {
+			s.quiet.conceded = s.now
+			s.tell("contest", text)
+		}
+	})
 }
 
 // partFrom leaves each its own side. A claim says that the other is to let go, and the log follows none while that one
@@ -198,8 +212,8 @@ func (s *step) newest(epoch uint64, named string) (uint64, string) {
 	return epoch, named
 }
 
-func (s *step) because(rival string, word Attestation) string {
-	if epoch, named := s.newest(word.Epoch, word.Named); named == rival {
+func (s *step) because(rival string, epoch uint64, named string) string {
+	if epoch, named := s.newest(epoch, named); named == rival {
 		return fmt.Sprintf("epoch %d names", epoch)
 	}
 	return "comes first"

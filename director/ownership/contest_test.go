@@ -168,14 +168,19 @@ func TestAnOwnerThatDoesNotAnswerIsAskedAgain(t *testing.T) {
 	s.does(Concede{})
 }
 
-func TestAContestBeginsAnewWhenTheLogNamesAnother(t *testing.T) {
-	s := contested(t)
-	s.pass(surveyLimit / 3)
-	s.Log = fsm.Ownership{Owner: "d1", Epoch: 5, Order: []string{"d2", "d3"}}
-	s.look()
-	s.does(Ask{To: "d1", Question: s.attests()}, probes("out", "in"))
-	s.pass(surveyLimit / 3)
-	s.does() // once
+func TestAContestBeginsAnewWhenTheLogNamesAnotherOrHasAnotherOrder(t *testing.T) {
+	for _, log := range []fsm.Ownership{
+		{Owner: "d1", Epoch: 5, Order: []string{"d2", "d3"}},
+		{Owner: "d2", Epoch: 4, Order: []string{"d3", "d2", "d1"}},
+	} {
+		s := contested(t)
+		s.pass(surveyLimit / 3)
+		s.Log = log
+		s.look()
+		s.does(Ask{To: "d1", Question: s.attests()}, probes("out", "in"))
+		s.pass(surveyLimit / 3)
+		s.does() // once
+	}
 }
 
 func TestAContestBeginsAnewWhenTheRivalKnowsOfANewerEpoch(t *testing.T) {

@@ -23,6 +23,7 @@ func TestTheTimerWaitsForASurveyOnceASegmentSaysThatSomebodyServes(t *testing.T)
 			s := newStory(t)
 			s.Keeper.Interval, s.Keeper.Lifetime = tt.every, 2*time.Second
 			tt.first.Router, tt.then.Router = "in", "in"
+			s.Keeper.Routers[0].Heard = ""
 			s.hushes("in")
 			s.pass(tt.every * 3 / 2)
 			s.says("d3", Attestation{})

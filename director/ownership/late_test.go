@@ -32,3 +32,36 @@ func TestARouterThatIsSilentLaterIsAskedAboutAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// The kernel of an owner answers on a segment on which its adverts do not arrive, and its agent says nothing. They arrive on
+// another one: its keeper lives, and renews all the addresses of the group.
+func TestAnOwnerThatIsHeardOnOneSegmentIsNotClaimedFromForTheOther(t *testing.T) {
+	s := newStory(t)
+	s.hushes("in")
+	s.pass(1500 * time.Millisecond)
+	for range 10 {
+		s.says("d3", Attestation{})
+		s.reaches(Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+		s.pass(surveyLimit)
+		if s.opened(claim) {
+			t.Fatal("it is claimed from")
+		}
+		s.pass(time.Second - surveyLimit)
+	}
+}
+
+// The owner is not reached on a segment, and heard on another one; its agent cannot be asked. It owns the group for all that,
+// and is cut off where nobody reaches it: the first successor claims.
+func TestAnOwnerThatIsHeardOnOneSegmentAndNotReachedOnTheOtherIsTakenOverFrom(t *testing.T) {
+	s := newStory(t)
+	s.hushes("in")
+	s.pass(1500 * time.Millisecond)
+	for range 2 { // the second look makes sure
+		s.says("d3", Attestation{})
+		s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
+		s.pass(surveyLimit + surveyLimit/3)
+	}
+	if s.pass(releaseWait); !s.opened(claim) {
+		t.Errorf("it is not claimed from: %s", s.m.Deaf())
+	}
+}

@@ -24,15 +24,16 @@ type Machine struct {
 	dead     dead
 	proof    proof
 	contests map[string]*contest // by the other owner
-	// contenders are those that asked as an owner while this director was one, and when.
-	contenders map[string]time.Time
+	// contenders are those that asked as an owner while this director was one, or said that they are.
+	contenders map[string]contender
 	answered   map[string]answered // by router
 	fresh      fresh
 	away       map[spot]bool   // who did not answer when it was looked at last
 	lost       map[string]bool // of each that has reported, whether its reports have come to an end
 	died       map[string]bool // who was silent on every path then
 
-	ousted ousted
+	ousted  ousted
+	unheard bool // those that are not heard are asked, or the next time waits
 
 	records   Records
 	claimed   string // why this director has claimed the group, while the log has not named it since
@@ -54,7 +55,7 @@ type step struct {
 
 // NewMachine returns a machine that knows nothing yet.
 func NewMachine() *Machine {
-	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, contenders: map[string]time.Time{}, answered: map[string]answered{}, away: map[spot]bool{}, died: map[string]bool{}, lost: map[string]bool{}}
+	return &Machine{waiting: map[uint64]func(*step, Done){}, contests: map[string]*contest{}, contenders: map[string]contender{}, answered: map[string]answered{}, away: map[spot]bool{}, died: map[string]bool{}, lost: map[string]bool{}}
 }
 
 // Deadline returns when the machine wants to Look though no fact has changed; zero for never.
@@ -93,6 +94,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	s.lookTake()
 	s.lookQuiet()
 	s.lookDead()
+	s.lookUnheard()
 	s.lookContest()
 	s.lookProof()
 	s.lookReturned()

@@ -256,21 +256,21 @@ func (s *step) found(segments []Segment, last bool) {
 	}
 }
 
-// words joins what members say and what the segment answers.
+// words joins what members say and what the segment answers. Who cannot be asked and is heard on another router owns the group.
 func (s *step) words(router string, said map[string]Attestation, seg Segment) []Word {
 	index := s.index(router)
 	last := s.lastOwner(index)
 	var words []Word
 	for _, m := range s.Members {
 		a, answers := said[m.Name]
-		w := Word{Name: m.Name, Answers: answers, Owns: a.Owns, Serves: seg.Serves == m.Name, Able: m.able() && m.looked(index)}
+		w := Word{Name: m.Name, Answers: answers, Owns: a.Owns || !answers && s.hearsSome(m.Name), Serves: seg.Serves == m.Name, Able: m.able() && m.looked(index)}
 		if index < len(a.Hears) {
 			w.Hears = a.Hears[index]
 		}
 		for _, name := range seg.Reached {
 			w.Reached = w.Reached || name == m.Name
 		}
-		w.Serves = w.Serves || w.Reached && seg.Virtual && (a.Owns || last == m.Name)
+		w.Serves = w.Serves || w.Reached && seg.Virtual && (w.Owns || last == m.Name)
 		words = append(words, w)
 	}
 	return words
@@ -316,8 +316,11 @@ func (s *step) mute(owner string, age time.Duration) time.Duration {
 func (s *step) unsigned(owner string) time.Duration {
 	ago, heard := time.Duration(0), false
 	for _, r := range s.Keeper.Routers {
-		if r.Heard == owner {
-			ago, heard = max(ago, s.mute(owner, r.Age)), true
+		if r.Heard != owner {
+			continue
+		}
+		if age := s.mute(owner, r.Age); !heard || age < ago { // one keeper advertises on all of them
+			ago, heard = age, true
 		}
 	}
 	switch {

@@ -25,6 +25,7 @@ func guards(words string) Tell { return Tell{Kind: "guard", Text: words, Alarm: 
 // isSilent plays until the owner has missed an advert on a router, and everybody is asked.
 func (s *story) isSilent() {
 	s.t.Helper()
+	s.Keeper.Routers[0].Heard = "" // nobody was heard there yet: who is heard lives
 	s.hushes("in")
 	s.pass(1500 * time.Millisecond)
 	q := s.attests()
@@ -375,6 +376,7 @@ func TestAFrozenOwnerThatSpeaksAgainIsNotClaimedFrom(t *testing.T) {
 
 func TestAFrozenOwnerThatIsDeadByThenIsNotWaitedFor(t *testing.T) {
 	s := newStory(t)
+	s.Keeper.Routers[0].Heard = ""
 	s.Keeper.Interval, s.Keeper.Lifetime = 100*time.Millisecond, 2*time.Second
 	s.hushes("in")
 	s.pass(150 * time.Millisecond)

@@ -229,6 +229,7 @@ func TestATimerThatIsToHaveItsWayIsNotHeldAgainBeforeItCanFire(t *testing.T) {
 
 func TestTheLastWordOfAnOwnerThatIsNotHeardTellsHowLongItsKernelServes(t *testing.T) {
 	s := newStory(t)
+	s.Keeper.Routers[0].Heard = ""
 	s.hushes("in")
 	begin := s.now
 	s.pass(1500 * time.Millisecond)

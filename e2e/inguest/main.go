@@ -1,9 +1,10 @@
 // Command inguest runs a program in the lab, where a kernel has IPVS, and ends with its exit status. It is
-// for test binaries that know nothing of the lab:
+// for test binaries that know nothing of the lab, beside others that do, and boot a guest by themselves:
 //
-//	go test -exec "$PWD/bin/inguest" ./director/ipvs
+//	go test -exec "$PWD/bin/inguest -of director/ipvs" ./director/ipvs ./e2e
 //
-// It promises that a program which could not be run there is a failure. It never runs one anywhere else.
+// It promises that a program of the named folder, which is the working directory of its tests, is a failure if it could
+// not be run there, and is run nowhere else; and that it becomes any other program at once.
 package main
 
 import (
@@ -11,6 +12,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/quorate/quorate/e2e/lab"
 )
@@ -20,19 +23,29 @@ const exitNotRun = 125
 
 func main() {
 	lab.Child() // does not return in the guest's init
-	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: inguest PROGRAM [ARGUMENT...]")
+	if len(os.Args) < 4 || os.Args[1] != "-of" {
+		fmt.Fprintln(os.Stderr, "usage: inguest -of FOLDER PROGRAM [ARGUMENT...]")
 		os.Exit(exitNotRun)
 	}
-	program, err := filepath.Abs(os.Args[1])
+	status, err := run(os.Args[2], os.Args[3], os.Args[4:])
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "inguest:", err)
-		os.Exit(exitNotRun)
-	}
-	status, err := lab.Boot(context.Background(), lab.Guest{Program: program, Args: os.Args[2:]})
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "inguest: run %s: %v\n", program, err)
-		os.Exit(exitNotRun)
+		fmt.Fprintf(os.Stderr, "inguest: run %s: %v\n", os.Args[3], err)
+		status = exitNotRun
 	}
 	os.Exit(status)
+}
+
+// run runs a program in a guest, if the working directory is that folder. Else it returns with an error alone.
+func run(folder, program string, args []string) (status int, err error) {
+	if program, err = filepath.Abs(program); err != nil {
+		return 0, err
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return 0, err
+	}
+	if !strings.HasSuffix(here, "/"+folder) {
+		return 0, syscall.Exec(program, append([]string{program}, args...), os.Environ())
+	}
+	return lab.Boot(context.Background(), lab.Guest{Program: program, Args: args})
 }

@@ -165,7 +165,7 @@ func leaves(t lab.T, a *lab.Article, owner *lab.Director) {
 	movedTogether(t, a, owner.Host, 5*time.Second)
 }
 
-// few is how many rounds are made where nothing is said.
+// few is how many rounds are made where nothing is said. `make proofs` makes many.
 const few = 3
 
 // What is done to the owner on purpose.

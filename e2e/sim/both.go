@@ -1,6 +1,11 @@
 package sim
 
-import "slices"
+import (
+	"slices"
+	"time"
+
+	"github.com/quorate/quorate/director/ownership"
+)
 
 // missed is how many halves of an interval pass after an advert until a Backup misses the next one.
 const missed = 3
@@ -12,11 +17,15 @@ func (x *watch) lookBoth(r *router) {
 	for i, a := range w.hosts {
 		for _, b := range w.hosts[i+1:] {
 			is := a.kernel.has(r.index) && b.kernel.has(r.index) && w.both(r.on, arpKind, a.index, b.index) &&
-				a.stalls == 0 && b.stalls == 0 && (w.speak(a, b) || x.mute(a, b) || x.mute(b, a))
+				a.stalls == 0 && b.stalls == 0 && (w.speak(a, b) || x.mute(a, b) || x.mute(b, a) || w.filtered(a, b) || w.filtered(b, a))
 			s := &x.both[r.index][i][b.index]
 			s.set(is, w.now)
 			limit := bothLimit + w.slack()
-			if !w.speak(a, b) {
+			switch {
+			case w.speak(a, b):
+			case !x.mute(a, b) && !x.mute(b, a):
+				limit += ownership.Mute // who is not reached asks who is silent for it for so long
+			default:
 				limit += w.renewal() // it froze between a renewal and the advert that would have told of it
 				if x.untold(a, b) || x.untold(b, a) {
 					limit += w.lifetime()
@@ -72,7 +81,15 @@ func (x *watch) tookLast(h *host) since {
 
 // within reports whether a host's machine answers another on each segment of the group.
 func (w *world) within(h, o *host) bool {
-	return !slices.ContainsFunc(w.routers, func(r *router) bool { return !w.answers(r.on, h.index, o.index) })
+	return !slices.ContainsFunc(w.routers, func(r *router) bool { return !w.answers(r.on, h.index, o.index) || w.tooSlow(r, h, o) })
+}
+
+// tooSlow reports whether a segment answers when a Backup's first survey is over: it lasts for half an interval, since the
+// timer waits for nobody.
+func (w *world) tooSlow(r *router, h, o *host) bool {
+	const packets = time.Millisecond
+	wire := &w.wires[r.on]
+	return wire.delay[h.index][o.index]+wire.delay[o.index][h.index]+packets >= w.intervalOf(w.newest(), r.group)/2
 }
 
 // advert is told of each advert that comes from one host to another.

@@ -46,13 +46,17 @@ func (x *watch) lookDark(r *router) {
 	})
 }
 
-// taken is when one was cut off, or stopped, that had just taken the group over from another such: who finds that looks anew.
+// taken is when one was cut off, or stopped, that had just taken the group over from another such, or when the agent of one that
+// is cut off and owns it fell silent, which said so until then: who finds that looks anew.
 func (x *watch) taken(router int) time.Duration {
 	at := time.Duration(0)
 	for _, h := range x.w.hosts {
 		s, took := x.able[h.index], x.owns[h.index]
 		if took.is && took.at > x.dark[router].at && !s.is && s.at > x.dark[router].at {
 			at = max(at, s.at, took.at)
+		}
+		if says := x.says[h.index]; took.is && !s.is && !says.is {
+			at = max(at, says.at)
 		}
 	}
 	return at

@@ -20,11 +20,13 @@
 //  1. One owner. Two hosts do not answer for one address for longer than a second, counted from when all of this is
 //     so: both kernels have the address and neither machine stands still; the segment is whole between them, that is,
 //     ARP passes both ways; and a path between their agents is open: TCP passes both ways between their cluster
-//     ports, both control processes run, and each has heard the other's stream within 150 ms. Or one's agent is
+//     ports, both control processes run, and each has heard the other's stream within 150 ms. Or the port of one is shut to all
+//     others, and it reaches the other's over a connection of its own, and both keepers run: then it is two seconds, since
+//     it asks who is silent for it. Or one's agent is
 //     silent altogether, keeper and control, and the other's host is well; where that one's adverts did not pass on
 //     every segment until it fell silent, or it fell silent between two of them and the other, to which the log
 //     wanted the group to move, took over before the next was missed, half an interval after it is due, or its
-//     machine did not answer on every segment when the other took over, which was rightly done for the dark one, or
+//     machine did not answer on every segment when the other took over, or not within half an interval, which was rightly done for the dark one, or
 //     the other's control had just been started and had asked nobody yet, or it fell silent before its kernel had done what
 //     it was asked to when it gave the address up, or both had owned it already when it fell silent, since neither was
 //     heard, the lifetime of its addresses is added: nobody can know how much of it is left. Delays of the cluster's
@@ -35,10 +37,10 @@
 //     not reached has the address, a gateway or another host that tells it that it is not the one that is cut off.
 //     The bound is six intervals and a second: the down interval of VRRP is less than four, and the guard may have
 //     held the timer for two and two surveys; a pair may have to wait for the log: the grace, and three reports. It is
-//     counted anew when who has just taken over is cut off as well: it could not know that when it did.
-//  3. A group is not split: no host has one address of a pair and not the other for longer than a yield lingers.
-//     Where its keeper does not run, each ends at a time of its own, for a renewal at most: nobody is there who could
-//     end both.
+//     counted anew when who has just taken over is cut off as well: it could not know that when it did; and when the control of
+//     one that is cut off ends, which had said that it owns the group: another that says so is found after it.
+//  3. A group is not split: no host has one address of a pair and not the other for longer than a yield lingers, nor where its
+//     keeper does not run: its addresses were renewed together.
 //  4. No needless move. A host on which nothing was wrong for twelve seconds, which answers on its segments within
 //     200 ms, with which all agents that live were in touch, in 300 ms there and back, and of which nobody asked
 //     anything, does not lose what it has owned for five, and is not taken from by who hears it, or could ask it. Nor

@@ -33,11 +33,27 @@ func (w *world) others(h *host) []*host {
 	return slices.DeleteFunc(slices.Clone(w.hosts), func(o *host) bool { return o == h })
 }
 
-// oneWay has the cluster port of one be shut to all others, or to one: often that of who leads or owns. It draws from a
-// chance of its own, so that all else of the scenario is as it would be.
+// from are the pairs of some hosts with one.
+func (w *world) from(some []*host, to *host) [][2]int {
+	var pairs [][2]int
+	for _, o := range some {
+		pairs = append(pairs, [2]int{o.index, to.index})
+	}
+	return pairs
+}
+
+// filtered reports whether a host's port is shut to all others, while its agent reaches another: then it can ask that one.
+// Neither keeper stands still: who could end what the kernel of one has is told by reports alone.
+func (w *world) filtered(h, o *host) bool {
+	return w.commands(h.index, o.index) && h.keeping.runs() && o.keeping.runs() && !slices.ContainsFunc(w.others(h), func(o *host) bool { return w.shut[o.index][h.index] == 0 })
+}
+
+// oneWay has the cluster port of one be shut to all others, or to one: often that of who leads or owns. A filter may keep the
+// adverts of those from it, too, or no advert passes. It draws from a chance of its own, so that all else of the scenario is as it would be.
 func (p *plan) oneWay(c chance) (heal time.Duration) {
 	w, at, lasts := p.w, warm+c.between(0, 20*time.Second), c.between(3*time.Second, 20*time.Second)
 	whom, one, any, other := c.IntN(3), c.one(4), c.IntN(len(w.hosts)), c.IntN(len(w.hosts)-1)
+	adverts := c.IntN(3)
 	w.after(at-w.now, func() {
 		h := w.hosts[any]
 		switch l, o := w.leader(), p.owner(); {
@@ -50,9 +66,19 @@ func (p *plan) oneWay(c chance) (heal time.Duration) {
 		if one {
 			to = to[other : other+1]
 		}
-		f := w.shuts(h, to)
-		p.names = append(p.names, f.name)
-		w.inject(w.now, lasts, f)
+		fs := []fault{w.shuts(h, to)}
+		for _, r := range w.routers {
+			switch adverts {
+			case 0:
+				fs = append(fs, w.cutsOff(r.on, []kind{vrrpKind}, w.from(to, h), wireNames[r.on]+" loses all VRRP to "+h.name))
+			case 1:
+				fs = append(fs, w.losesAll(r.on, vrrpKind))
+			}
+		}
+		for _, f := range fs {
+			p.names = append(p.names, f.name)
+			w.inject(w.now, lasts, f)
+		}
 	})
 	p.heal = max(p.heal, at+lasts)
 	return p.heal

@@ -61,3 +61,26 @@ func TestWhosePortIsShutIsAnsweredAndDoesNotCount(t *testing.T) {
 		t.Error("one of the two hears the other")
 	}
 }
+
+// A filter on the owner's host keeps all adverts and all connections of others from it, and lets out what it sends: another has
+// the group by a claim, and nobody can tell it so. It asks, since nobody speaks to it.
+func TestAnOwnerBehindAFilterFindsThatAnotherHasTheGroup(t *testing.T) {
+	for seed := range uint64(5) {
+		for _, all := range []bool{false, true} { // whether its adverts are lost as well
+			w := newWorld(seed+1, layout{directors: 3, interval: time.Second, clusterOn: own, gateways: true})
+			w.run(warm)
+			w.order()
+			h := w.hosts[0]
+			w.inject(w.now, 30*time.Second, w.shuts(h, w.others(h)))
+			filter := w.cutsOff(wan, []kind{vrrpKind}, w.from(w.others(h), h), "the same filter")
+			if all {
+				filter = w.losesAll(wan, vrrpKind)
+			}
+			w.inject(w.now, 30*time.Second, filter)
+			w.run(w.now + 29*time.Second)
+			if got := w.servers(); got != "another" || w.watch.broken != nil {
+				t.Errorf("seed %d, all adverts lost: %v: %s, %v", seed+1, all, got, w.watch.broken)
+			}
+		}
+	}
+}

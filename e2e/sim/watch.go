@@ -44,6 +44,7 @@ type watch struct {
 	well     [most]since                  // nothing is wrong with a host itself
 	asleep   [most][most]bool             // when one took over, whether another was as dead to it
 	quiet    [most]since                  // its keeper does not run
+	says     [most]since                  // its control runs
 	owns     [most]since                  // VRRP's Active
 	tookAt   [most]time.Duration          // when that began last
 	claims   [most]time.Duration          // when a host decided last to claim
@@ -110,6 +111,7 @@ func (x *watch) look() {
 		x.calm[h.index].set(x.isCalm(h), w.now)
 		x.owns[h.index].set(h.owns(), w.now)
 		x.quiet[h.index].set(!h.keeping.runs(), w.now)
+		x.says[h.index].set(h.controlling.runs(), w.now)
 		x.well[h.index].set(x.calmer(h), w.now)
 		x.lookSplit(h)
 		for _, o := range w.hosts {
@@ -159,12 +161,8 @@ func (x *watch) lookSplit(h *host) {
 	}
 	s := &x.split[h.index]
 	s.set(h.kernel.has(0) != h.kernel.has(1), w.now)
-	limit := splitLimit
-	if !h.keeping.runs() {
-		limit = w.renewal()
-	}
-	x.must(*s, limit, func() {
-		x.fail("a group is not split", "%s has one address of the group and not the other for over %v", h.name, limit)
+	x.must(*s, splitLimit, func() {
+		x.fail("a group is not split", "%s has one address of the group and not the other for over %v", h.name, splitLimit)
 	})
 }
 

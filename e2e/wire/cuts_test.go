@@ -56,6 +56,31 @@ func TestWhereTheClusterPortIsCut(t *testing.T) {
 			return
 		}
 	}
+	if proof.Long(false, true) {
+		t.Run("at the owner, its port and adverts to it", w.ownerFiltered)
+	}
+}
+
+// ownerFiltered puts a filter on the owner's host: what it opens itself passes, and what it sends, and nothing else. The quorum
+// claims from it, and it hears neither the claim nor anybody: it asks, and lets go.
+func (w *testnet) ownerFiltered(t *testing.T) {
+	owner := w.settled(t)
+	undos := []func(){w.deafen(owner, itsPort), w.toward(w.hosts(owner), []*lab.Host{owner.Host}, lab.VRRP(), w.Outer)}
+	defer func() {
+		for _, undo := range undos {
+			undo()
+		}
+	}()
+	lab.Eventually(t, 30*time.Second, "another has the address", func() error {
+		if owners := w.Owners(vip); len(owners) == 0 || len(owners) == 1 && owners[0] == owner.Host {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	lab.Eventually(t, 10*time.Second, "the one behind the filter lets go", func() error { return w.OneOwner(vip) })
+	if owners := w.Owners(vip); len(owners) != 1 || owners[0] == owner.Host {
+		t.Errorf("owners: %v", owners)
+	}
 }
 
 // A way to cut one agent off.

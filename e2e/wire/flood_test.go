@@ -175,7 +175,7 @@ func (s *stranger) messages(who string) func(*testing.T) func() {
 	return func(t *testing.T) func() {
 		var undo []func()
 		for _, path := range []string{
-			"POST /cluster/propose", "GET /cluster/progress", "GET /cluster/point", "POST /cluster/remove", "POST /cluster/renew", "POST /cluster/join", "POST /cluster/epoch",
+			"POST /cluster/propose", "POST /cluster/lane", "GET /cluster/progress", "GET /cluster/point", "POST /cluster/remove", "POST /cluster/renew", "POST /cluster/join", "POST /cluster/epoch",
 			"POST /peer/x", "POST /v1/apply", "POST /v1/tokens", "POST /v1/init", "POST /v1/leave", "POST /v1/recover", "POST /v1/snapshot/restore", "GET /", "PRI *",
 		} {
 			for _, body := range []string{"{}", "[", strings.Repeat(`{"a":`, 10000), `"` + strings.Repeat("x", 100000)} {

@@ -15,4 +15,18 @@ service "http" {
 
   server "198.51.100.1:80" { weight = 1 }
   server "198.51.100.2:80" { weight = 1 }
+  fallback "198.51.100.9:80" {}
+}
+
+service "mark-9" {
+  mark      = 9
+  scheduler = "wlc"
+  forward   = "nat"
+
+  server "198.51.100.1" { weight = 1 }
+  server "198.51.100.2" {
+    weight  = 1
+    forward = "direct"
+  }
+  fallback "198.51.100.9" { forward = "direct" }
 }

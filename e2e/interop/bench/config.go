@@ -44,6 +44,9 @@ func targetOf(service, server int) target {
 	}
 }
 
+// anywhere spreads what is changed over all services: who reads a file has what stands first in it first.
+func anywhere(round int) int { return (manyServices/2 + 397*round) % manyServices }
+
 // weighed tells whether a service has all its servers, and one of them this weight.
 func (t target) weighed(weight int) func(map[netip.AddrPort]int) bool {
 	return func(all map[netip.AddrPort]int) bool { return len(all) == manyServers && all[t.server] == weight }

@@ -23,7 +23,7 @@ func read(r *run) {
 	theirs := d.WriteFile("keepalived.conf", forKeepalived(nil))
 	r.note("read and validate")
 	var ours, others []time.Duration
-	for range fileRounds {
+	for range readRounds {
 		ours = append(ours, timed(func() { command(r, d, "validate", file) }))
 		others = append(others, timed(func() { tested(r, d, theirs) }))
 	}
@@ -69,7 +69,8 @@ func goBench(lines *bufio.Scanner) (rows [][]string, err error) {
 		if len(f) < 4 || !strings.HasPrefix(f[0], "Benchmark") {
 			continue
 		}
-		name, _, _ := strings.Cut(strings.TrimPrefix(f[0], "Benchmark"), "-2")
+		name := strings.TrimPrefix(f[0], "Benchmark")
+		name = name[:max(strings.LastIndex(name, "-"), 0)] // the number of processors follows
 		row := []string{strings.ReplaceAll(name, "_", " "), f[1], "-", "-", ""}
 		for i := 2; i+1 < len(f); i += 2 {
 			x, err := strconv.ParseFloat(f[i], 64)

@@ -126,9 +126,11 @@ func TestAGuestDiesWithItsStarter(t *testing.T) {
 		out, _ := exec.Command("pgrep", "-f", "uml_dir="+dir).Output()
 		return string(out)
 	}
-	time.Sleep(2500 * time.Millisecond)
-	if running() == "" {
-		t.Error("no guest runs")
+	for end := time.Now().Add(30 * time.Second); running() == ""; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Error("no guest runs")
+			break
+		}
 	}
 	cmd.Process.Kill()
 	cmd.Wait()

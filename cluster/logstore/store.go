@@ -1,4 +1,12 @@
-package cluster
+// Package logstore is what a member has on disk for Raft: the log, term and vote, snapshots, and how far the log was applied.
+//
+// It promises that what is not as it was written is refused, and not taken for less or for something else, and says what
+// mends it; that a write of term or vote returns only when it has worked, and one that hangs is known to hang; that a
+// snapshot is whole and its owner's alone before anything is removed from the log for it; and that a disk which fails,
+// hangs or is slow is said, and found well again. It does not know what the entries mean.
+//
+// Reading order: store.go, damage.go for what is looked through, watch.go for a disk that fails, record.go.
+package logstore
 
 import (
 	"errors"
@@ -16,31 +24,35 @@ import (
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
 
+	"github.com/quorate/quorate/cluster/hush"
 	"github.com/quorate/quorate/durable"
 )
 
+// LogFile is the name of the log's file.
+const LogFile = "raft.db"
+
 const (
-	lockWait     = time.Second
-	keepSnaps    = 2
-	storeRetry   = 200 * time.Millisecond
-	logCacheSize = 512
+	lockWait   = time.Second
+	keepSnaps  = 2
+	storeRetry = 200 * time.Millisecond
+	closeLimit = 5 * time.Second
 )
 
-// disk is what holds log, term and vote.
-type disk interface {
+// Disk is what holds log, term and vote.
+type Disk interface {
 	raft.LogStore
 	raft.StableStore
 	Close() error
 }
 
-// store is the disk under Raft, made safe against what Raft does when the disk fails: Raft panics
+// Store is the disk under Raft, made safe against what Raft does when the disk fails: Raft panics
 // when a term cannot be stored, and its leader hangs in a log that hangs.
-type store struct {
-	dir   string
-	bolt  disk
-	snaps snapshots
-	log   hclog.Logger
+type Store struct {
+	Bare      Disk      // itself: what fails there is the caller's to handle. Tests put another in its place before it is used
+	Snapshots Snapshots // on the same disk
 
+	dir     string
+	log     hclog.Logger
 	state   diskState
 	cut     atomic.Bool  // the end of the log was cut off for others, which are not stored yet. See DeleteRange
 	writing atomic.Int64 // when the log's write began that is under way, Unix nanoseconds; 0: none is
@@ -48,8 +60,10 @@ type store struct {
 	closed  chan struct{}
 }
 
-func openStore(dir string, log hclog.Logger) (*store, error) {
-	path := filepath.Join(dir, logFile)
+// Open opens the store in a directory, or makes it there. One whose structure is not what was written is refused, see
+// [Store.Damaged], and so is one that another process has open.
+func Open(dir string, log hclog.Logger) (*Store, error) {
+	path := filepath.Join(dir, LogFile)
 	err := lookThrough(path)
 	if err != nil && !errors.Is(err, bbolt.ErrTimeout) {
 		return nil, damaged(dir, "look through the log", err)
@@ -65,7 +79,7 @@ func openStore(dir string, log hclog.Logger) (*store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open log %s: %w", path, err)
 	}
-	snaps, err := raft.NewFileSnapshotStoreWithLogger(dir, keepSnaps, quieten(log))
+	snaps, err := raft.NewFileSnapshotStoreWithLogger(dir, keepSnaps, hush.Logger(log))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
 	}
@@ -75,19 +89,19 @@ func openStore(dir string, log hclog.Logger) (*store, error) {
 	if err := durable.SyncDir(dir); err != nil { // the first time both are new: a vote must not be lost with its file's name
 		return nil, errors.Join(fmt.Errorf("open log %s: %w", path, err), bolt.Close())
 	}
-	return &store{dir: dir, bolt: sealing{bolt}, snaps: snapshots{snaps, filepath.Join(dir, "snapshots")}, log: log, closed: make(chan struct{})}, nil
+	return newStore(dir, sealing{bolt}, Snapshots{snaps, filepath.Join(dir, "snapshots")}, log), nil
 }
 
-// snapshots are the snapshots on disk. Raft's own store syncs the files of a new one and the directory that it is
-// renamed in, and not the one that has the files' names: after a power cut it may be empty, and the log that it stands
-// for is gone.
-type snapshots struct {
+// Snapshots are the snapshots on disk, which nobody but their owner can read. Raft's own store syncs the files of a new
+// one and the directory that it is renamed in, and not the one that has the files' names: after a power cut it may be
+// empty, and the log that it stands for is gone.
+type Snapshots struct {
 	*raft.FileSnapshotStore
 	dir string
 }
 
 // Create implements [raft.SnapshotStore].
-func (s snapshots) Create(v raft.SnapshotVersion, index, term uint64, c raft.Configuration, at uint64, t raft.Transport) (raft.SnapshotSink, error) {
+func (s Snapshots) Create(v raft.SnapshotVersion, index, term uint64, c raft.Configuration, at uint64, t raft.Transport) (raft.SnapshotSink, error) {
 	sink, err := s.FileSnapshotStore.Create(v, index, term, c, at, t)
 	if err != nil {
 		return nil, err
@@ -96,6 +110,22 @@ func (s snapshots) Create(v raft.SnapshotVersion, index, term uint64, c raft.Con
 		return nil, errors.Join(fmt.Errorf("make a snapshot: %w", err), sink.Cancel())
 	}
 	return snapshotSink{sink, s.dir}, nil
+}
+
+// RemoveBefore removes the snapshots of before a place in the log.
+func (s Snapshots) RemoveBefore(index uint64) error {
+	metas, err := s.List()
+	if err != nil {
+		return fmt.Errorf("list snapshots: %w", err)
+	}
+	for _, m := range metas {
+		if m.Index < index {
+			if err := os.RemoveAll(filepath.Join(s.dir, m.ID)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // private takes a directory and all in it from everybody but its owner: the state has keys. Raft's own store leaves that to
@@ -126,24 +156,38 @@ func (s snapshotSink) Close() error {
 	return durable.SyncDir(filepath.Join(s.dir, s.ID()))
 }
 
-// release lets go of writes that wait for the disk to heal.
-func (s *store) release() { s.close.Do(func() { close(s.closed) }) }
+// newStore returns a store over a disk.
+func newStore(dir string, bare Disk, snaps Snapshots, log hclog.Logger) *Store {
+	return &Store{dir: dir, Bare: bare, Snapshots: snaps, log: log, closed: make(chan struct{})}
+}
+
+// Logs returns the log for Raft. It tells of writes that hang; an error is Raft's to handle.
+func (s *Store) Logs() raft.LogStore { return logStore{s} }
+
+// Stable returns where Raft keeps term and vote. A write of them returns when it has worked.
+func (s *Store) Stable() raft.StableStore { return stableStore{s} }
+
+// Cannot returns why nothing can be written, or nil.
+func (s *Store) Cannot() error { return s.state.cannot() }
+
+// Release lets go of writes that wait for the disk to heal.
+func (s *Store) Release() { s.close.Do(func() { close(s.closed) }) }
 
 // Close closes the log. It waits for a write that is under way, but not for a disk that hangs.
-func (s *store) Close() error {
-	s.release()
+func (s *Store) Close() error {
+	s.Release()
 	closed := make(chan error, 1)
-	go func() { closed <- s.bolt.Close() }() // ends when the disk answers
+	go func() { closed <- s.Bare.Close() }() // ends when the disk answers
 	select {
 	case err := <-closed:
 		return err
-	case <-time.After(shutdownLimit):
+	case <-time.After(closeLimit):
 		return errors.New("close log: its disk hangs")
 	}
 }
 
-// stuck returns for how long the log has been writing.
-func (s *store) stuck(now time.Time) time.Duration {
+// Stuck returns for how long the log has been writing.
+func (s *Store) Stuck(now time.Time) time.Duration {
 	began := s.writing.Load()
 	if began == 0 {
 		return 0
@@ -153,13 +197,13 @@ func (s *store) stuck(now time.Time) time.Duration {
 
 // logStore tells of writes that hang. An error is Raft's to handle: it gives up leadership. Where it cannot be, the
 // write blocks as in stableStore.
-type logStore struct{ *store }
+type logStore struct{ *Store }
 
-func (l logStore) FirstIndex() (uint64, error) { return l.bolt.FirstIndex() }
+func (l logStore) FirstIndex() (uint64, error) { return l.Bare.FirstIndex() }
 
-func (l logStore) LastIndex() (uint64, error) { return l.bolt.LastIndex() }
+func (l logStore) LastIndex() (uint64, error) { return l.Bare.LastIndex() }
 
-func (l logStore) GetLog(index uint64, out *raft.Log) error { return l.bolt.GetLog(index, out) }
+func (l logStore) GetLog(index uint64, out *raft.Log) error { return l.Bare.GetLog(index, out) }
 
 func (l logStore) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
 
@@ -167,12 +211,12 @@ func (l logStore) StoreLogs(es []*raft.Log) error {
 	began := time.Now()
 	l.writing.Store(began.UnixNano())
 	if l.cut.Load() {
-		stableStore(l).insist("entries in the place of others", func() error { return l.bolt.StoreLogs(es) })
+		stableStore(l).insist("entries in the place of others", func() error { return l.Bare.StoreLogs(es) })
 		l.cut.Store(false)
 		l.writing.Store(0)
 		return nil
 	}
-	err := l.bolt.StoreLogs(es)
+	err := l.Bare.StoreLogs(es)
 	l.writing.Store(0)
 	l.state.wrote(time.Now(), time.Since(began), err)
 	return err
@@ -183,15 +227,15 @@ func (l logStore) StoreLogs(es []*raft.Log) error {
 // until it is started again. To store first and cut off then would be no better: a crash between the two would leave
 // entries of an older term behind newer ones.
 func (l logStore) DeleteRange(first, last uint64) error {
-	begin, err := l.bolt.FirstIndex()
+	begin, err := l.Bare.FirstIndex()
 	if err != nil {
 		return err
 	}
-	end, err := l.bolt.LastIndex()
+	end, err := l.Bare.LastIndex()
 	if err != nil {
 		return err
 	}
-	if err := l.bolt.DeleteRange(first, last); err != nil {
+	if err := l.Bare.DeleteRange(first, last); err != nil {
 		return err
 	}
 	if last >= end && first > begin {
@@ -201,21 +245,21 @@ func (l logStore) DeleteRange(first, last uint64) error {
 }
 
 // try writes what nobody needs into the log's own file: what does not work there may work beside it.
-func (s *store) try() error { return s.bolt.Set([]byte("try"), make([]byte, probeSize)) }
+func (s *Store) try() error { return s.Bare.Set([]byte("try"), make([]byte, probeSize)) }
 
 // stableStore holds term and vote. A write that fails blocks and is tried again: without it this
 // node has no say, but it lives.
-type stableStore struct{ *store }
+type stableStore struct{ *Store }
 
-func (s stableStore) GetUint64(key []byte) (uint64, error) { return s.bolt.GetUint64(key) }
+func (s stableStore) GetUint64(key []byte) (uint64, error) { return s.Bare.GetUint64(key) }
 
 func (s stableStore) Set(key, val []byte) error {
-	s.insist(string(key), func() error { return s.bolt.Set(key, val) })
+	s.insist(string(key), func() error { return s.Bare.Set(key, val) })
 	return nil
 }
 
 func (s stableStore) SetUint64(key []byte, val uint64) error {
-	s.insist(string(key), func() error { return s.bolt.SetUint64(key, val) })
+	s.insist(string(key), func() error { return s.Bare.SetUint64(key, val) })
 	return nil
 }
 
@@ -245,4 +289,4 @@ func (s stableStore) insist(what string, write func() error) {
 	}
 }
 
-func (s stableStore) Get(key []byte) ([]byte, error) { return s.bolt.Get(key) }
+func (s stableStore) Get(key []byte) ([]byte, error) { return s.Bare.Get(key) }

@@ -1,4 +1,4 @@
-package cluster
+package logstore
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -42,7 +43,7 @@ func seal(l *raft.Log) []byte {
 }
 
 // sealing is a disk whose log entries have checksums.
-type sealing struct{ disk }
+type sealing struct{ Disk }
 
 // StoreLog implements [raft.LogStore].
 func (s sealing) StoreLog(e *raft.Log) error { return s.StoreLogs([]*raft.Log{e}) }
@@ -55,27 +56,27 @@ func (s sealing) StoreLogs(es []*raft.Log) error {
 		l.Extensions = seal(e)
 		out[i] = &l
 	}
-	return s.disk.StoreLogs(out)
+	return s.Disk.StoreLogs(out)
 }
 
 // GetLog implements [raft.LogStore].
 func (s sealing) GetLog(index uint64, out *raft.Log) error {
-	if err := s.disk.GetLog(index, out); err != nil {
+	if err := s.Disk.GetLog(index, out); err != nil {
 		return err
 	}
 	return unseal(out)
 }
 
-// readAll returns why an entry behind a snapshot cannot be read: Raft ends the process for that. Before the snapshot
-// there may be a gap, if it came from the leader; right behind it there must be none.
-func (s *store) readAll(snapshot uint64) error {
-	last, err := s.bolt.LastIndex()
+// ReadAll returns why an entry behind those that were read, or that a snapshot stands for, cannot be read: Raft ends the
+// process for that. Before the snapshot there may be a gap, if it came from the leader; right behind it there must be none.
+func (s *Store) ReadAll(read uint64) error {
+	last, err := s.Bare.LastIndex()
 	if err != nil {
 		return fmt.Errorf("read the log: %w", err)
 	}
-	first := max(1, min(snapshot+1, last)) // the last one it reads in any case
+	first := max(1, min(read+1, last)) // the last one it reads in any case
 	for index := first; index <= last; index++ {
-		if err := s.bolt.GetLog(index, new(raft.Log)); err != nil {
+		if err := s.Bare.GetLog(index, new(raft.Log)); err != nil {
 			return damaged(s.dir, fmt.Sprintf("read log entry %d of %d to %d", index, first, last), err)
 		}
 	}
@@ -94,15 +95,24 @@ func unseal(l *raft.Log) error {
 	return nil
 }
 
-// lookThrough returns what is wrong with the structure of a log's file.
+// lookThrough returns what is wrong with the structure of a log's file. One that is empty is as good as none: whoever made
+// it was killed before anything was stored. That too little is there for what was applied is found later.
 func lookThrough(path string) (err error) {
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() == 0 {
 		return nil
 	}
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a file that is shorter than it says
 	defer func() {
 		if p := recover(); p != nil { // memory that a file stands behind has no word for why it cannot be read
-			if err = readThrough(path); err == nil {
+			if err = readThrough(f); err == nil {
 				err = fmt.Errorf("%v", p)
 			}
 		}
@@ -113,16 +123,16 @@ func lookThrough(path string) (err error) {
 	}
 	defer db.Close()
 	return db.View(func(tx *bbolt.Tx) error {
-		seen := pages{db: db, end: uint64(tx.Size()) / uint64(db.Info().PageSize), seen: map[uint64]bool{}}
-		if info, err := os.Stat(path); err != nil || info.Size() < tx.Size() {
+		seen := pages{file: f, size: int64(db.Info().PageSize), end: uint64(tx.Size()) / uint64(db.Info().PageSize), seen: map[uint64]bool{}}
+		if info, err := f.Stat(); err != nil || info.Size() < tx.Size() {
 			return fmt.Errorf("the file is cut off: %w", errors.Join(err, io.ErrUnexpectedEOF))
 		}
-		if err := seen.walk(path, uint64(tx.Cursor().Bucket().Root())); err != nil {
+		if err := seen.walk(uint64(tx.Cursor().Bucket().Root())); err != nil {
 			return err
 		}
 		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
 			if root := uint64(b.Root()); root != 0 { // else it is within its parent's page
-				if err := seen.walk(path, root); err != nil {
+				if err := seen.walk(root); err != nil {
 					return err
 				}
 			}
@@ -148,7 +158,8 @@ func lookThrough(path string) (err error) {
 // and how many pages follow that belong to it, 16 bytes in all; then 16 bytes for each element, of which a branch's last
 // eight are the page that it leads to. The store believes these numbers, and one that is wrong can cost it all memory.
 type pages struct {
-	db   *bbolt.DB
+	file *os.File
+	size int64  // of a page, in bytes
 	end  uint64 // the number of the first that is none
 	seen map[uint64]bool
 }
@@ -160,13 +171,8 @@ const (
 )
 
 // walk looks at a page and at all that it leads to.
-func (p *pages) walk(path string, root uint64) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	size := int64(p.db.Info().PageSize)
+func (p *pages) walk(root uint64) error {
+	size := p.size
 	for todo := []uint64{root}; len(todo) > 0; {
 		id := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
@@ -174,7 +180,7 @@ func (p *pages) walk(path string, root uint64) error {
 		if id >= p.end || p.seen[id] {
 			return fmt.Errorf("page %d of %d is not where it can be", id, p.end)
 		}
-		if _, err := f.ReadAt(head, int64(id)*size); err != nil {
+		if _, err := p.file.ReadAt(head, int64(id)*size); err != nil {
 			return fmt.Errorf("page %d of %d: %w", id, p.end, err)
 		}
 		kind, count := binary.NativeEndian.Uint16(head[8:]), int64(binary.NativeEndian.Uint16(head[10:]))
@@ -190,7 +196,7 @@ func (p *pages) walk(path string, root uint64) error {
 		}
 		if all := pageHead * (count + 1); all > size { // with many elements they go on in the pages that follow
 			head = make([]byte, all)
-			if _, err := f.ReadAt(head, int64(id)*size); err != nil {
+			if _, err := p.file.ReadAt(head, int64(id)*size); err != nil {
 				return fmt.Errorf("page %d of %d: %w", id, p.end, err)
 			}
 		}
@@ -230,13 +236,8 @@ func refused(err error) bool {
 }
 
 // readThrough reads all of a file.
-func readThrough(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = io.Copy(io.Discard, f)
+func readThrough(f *os.File) error {
+	_, err := io.Copy(io.Discard, io.NewSectionReader(f, 0, math.MaxInt64))
 	return err
 }
 
@@ -250,3 +251,6 @@ func damaged(dir, what string, err error) error {
 		"run `quorate remove NAME` with its name on another director, remove that directory, and let it join again with `quorate join`; "+
 		"if it is the only one, `quorate init` and then `quorate snapshot restore FILE`", what, err, dir)
 }
+
+// Damaged says that what was found in the store is not what was written, with what mends that.
+func (s *Store) Damaged(what string, err error) error { return damaged(s.dir, what, err) }

@@ -1,4 +1,4 @@
-package cluster
+package logstore
 
 import (
 	"errors"
@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/cluster/logstore/faulty"
 )
 
 func entry(index, term uint64) *raft.Log {
@@ -30,15 +32,15 @@ func termAt(t *testing.T, l raft.LogStore, index uint64) uint64 {
 }
 
 func TestWhatTakesThePlaceOfOthersIsInsistedOn(t *testing.T) {
-	d := &badDisk{disk: raftMemory{raft.NewInmemStore()}}
-	l := logStore{&store{bolt: d, log: hclog.NewNullLogger(), closed: make(chan struct{})}}
+	d := faulty.New(raftMemory{raft.NewInmemStore()})
+	l := logStore{newStore("", d, Snapshots{}, hclog.NewNullLogger())}
 	if err := l.StoreLogs([]*raft.Log{entry(1, 1), entry(2, 1), entry(3, 2), entry(4, 2)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.DeleteRange(1, 1); err != nil || termAt(t, l, 1) != 0 {
 		t.Errorf("what the log begins with is shown after it was dropped: %v", err)
 	}
-	d.set(func(d *badDisk) { d.logs = unix.ENOSPC })
+	d.FailLog(unix.ENOSPC)
 	if err := l.StoreLogs([]*raft.Log{entry(5, 2)}); !errors.Is(err, unix.ENOSPC) {
 		t.Fatalf("what is added is not Raft's to handle: %v", err)
 	}
@@ -47,17 +49,17 @@ func TestWhatTakesThePlaceOfOthersIsInsistedOn(t *testing.T) {
 	}
 	stored := make(chan error, 1)
 	go func() { stored <- l.StoreLogs([]*raft.Log{entry(3, 5)}) }()
-	eventually(t, "it is tried", func() error { return errors.Join(errIf(l.state.cannot() == nil), errIf(l.stuck(time.Now()) == 0)) })
+	becomes(t, "it is tried", func() error { return errors.Join(errIf(l.state.cannot() == nil), errIf(l.Stuck(time.Now()) == 0)) })
 	select {
 	case err := <-stored:
 		t.Fatalf("the write ended on a full disk: %v", err)
 	default:
 	}
-	d.set(func(d *badDisk) { d.logs = nil })
-	if err := <-stored; err != nil || termAt(t, l, 3) != 5 || termAt(t, l, 4) != 0 || l.stuck(time.Now()) != 0 {
+	d.FailLog(nil)
+	if err := <-stored; err != nil || termAt(t, l, 3) != 5 || termAt(t, l, 4) != 0 || l.Stuck(time.Now()) != 0 {
 		t.Errorf("entries 3 and 4 are of terms %d and %d, %v", termAt(t, l, 3), termAt(t, l, 4), err)
 	}
-	d.set(func(d *badDisk) { d.logs = unix.ENOSPC })
+	d.FailLog(unix.ENOSPC)
 	if err := l.StoreLogs([]*raft.Log{entry(4, 5)}); !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("after that, what is added is insisted on: %v", err)
 	}
@@ -73,8 +75,8 @@ func errIf(bad bool) error {
 // A follower whose disk is full while a new leader's entries take the place of its own takes them when there is room.
 // With Raft's own store it never would.
 func TestAFollowerTakesANewLeadersEntriesAfterItsDiskWasFull(t *testing.T) {
-	d := &badDisk{disk: raftMemory{raft.NewInmemStore()}}
-	s := &store{bolt: d, log: hclog.NewNullLogger(), closed: make(chan struct{})}
+	d := faulty.New(raftMemory{raft.NewInmemStore()})
+	s := newStore("", d, Snapshots{}, hclog.NewNullLogger())
 	logs := logStore{s}
 	if err := logs.StoreLogs([]*raft.Log{
 		{Index: 1, Term: 1, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(raft.Configuration{Servers: []raft.Server{{ID: "a", Address: "a"}, {ID: "b", Address: "b"}}})},
@@ -91,11 +93,11 @@ func TestAFollowerTakesANewLeadersEntriesAfterItsDiskWasFull(t *testing.T) {
 	c := raft.DefaultConfig()
 	c.LocalID, c.Logger = "a", hclog.NewNullLogger()
 	c.HeartbeatTimeout, c.ElectionTimeout = time.Hour, time.Hour
-	cache, err := raft.NewLogCache(logCacheSize, logs)
+	cache, err := raft.NewLogCache(64, logs)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := raft.NewRaft(c, mute{}, cache, stableStore{s}, raft.NewInmemSnapshotStore(), trans)
+	r, err := raft.NewRaft(c, &raft.MockFSM{}, cache, stableStore{s}, raft.NewInmemSnapshotStore(), trans)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,15 +114,28 @@ func TestAFollowerTakesANewLeadersEntriesAfterItsDiskWasFull(t *testing.T) {
 		}
 		return resp.Success
 	}
-	d.set(func(d *badDisk) { d.logs = unix.ENOSPC })
+	d.FailLog(unix.ENOSPC)
 	for range 2 {
 		if send() {
 			t.Fatal("it says that it has what its disk did not take")
 		}
 	}
-	d.set(func(d *badDisk) { d.logs = nil })
-	eventually(t, "with room it takes them", func() error { return errIf(!send()) })
+	d.FailLog(nil)
+	becomes(t, "with room it takes them", func() error { return errIf(!send()) })
 	if termAt(t, logs, 3) != 2 || termAt(t, logs, 4) != 2 {
 		t.Errorf("the terms are %d and %d", termAt(t, logs, 3), termAt(t, logs, 4))
 	}
+}
+
+// becomes waits until something is so.
+func becomes(t *testing.T, what string, f func() error) {
+	t.Helper()
+	var err error
+	for range 2400 {
+		if err = f(); err == nil {
+			return
+		}
+		time.Sleep(25 * time.Millisecond)
+	}
+	t.Fatalf("%s: not in time: %v", what, err)
 }

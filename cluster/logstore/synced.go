@@ -1,9 +1,6 @@
 //go:build !mutants
 
-package cluster
+package logstore
 
 // unsynced is for builds for tests alone: the log is synced.
 const unsynced = false
-
-// unscrubbed is too: states are.
-func unscrubbed() bool { return false }

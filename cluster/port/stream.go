@@ -1,4 +1,4 @@
-package cluster
+package port
 
 import (
 	"bufio"
@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/cluster/pki"
 )
 
 // streamProtocol is what a connection is made into by an HTTP upgrade (RFC 9110, section 7.8).
@@ -20,25 +23,21 @@ const streamProtocol = "quorate-stream"
 // connection is there long before the kernel would try the old one again.
 const streamDead = time.Second
 
-// Stream opens a stream to a member's agent: a connection that is its own, proves both sides to each other,
-// and is handed to what the agent there serves at path, see [TakeStream]. It is the caller's to close, and
-// the deadline of ctx ends with the opening.
-func (n *Node) Stream(ctx context.Context, name, path string) (net.Conn, error) {
-	m, ok := n.State().Members[name]
-	if !ok {
-		return nil, fmt.Errorf("%s is no member of this cluster", name)
-	}
-	conn, err := n.creds.dial(ctx, m.Address, m.ID, alpnHTTP)
+// Stream opens a stream to a member, by its ID: a connection that is its own, proves both sides to each other, and is handed
+// to what is served there at path, see [TakeStream]. It is the caller's to close, and the deadline of ctx ends with the
+// opening.
+func (d *Dialer) Stream(ctx context.Context, addr netip.AddrPort, id, path string) (net.Conn, error) {
+	conn, err := d.dial(ctx, addr, id, ALPNHTTP)
 	if err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) }) // an upgrade that hangs
-	err = upgrade(conn.Conn, hostname(m.ID), path)
+	err = upgrade(conn.Conn, pki.Hostname(id), path)
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open a stream to %s: %w", name, err), conn.Close())
+		return nil, errors.Join(err, conn.Close())
 	}
 	return conn, nil
 }
@@ -82,8 +81,8 @@ func giveUpAfter(conn *tls.Conn, d time.Duration) error {
 	return errors.Join(err, set)
 }
 
-// TakeStream makes a request for a stream into one, for a handler of [Config]. The stream ends when this node
-// does, or when the membership of who has opened it ends.
+// TakeStream makes a request for a stream into one, for a handler. The stream ends when the port does, or when the
+// membership of who has opened it ends.
 func TakeStream(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
 	if r.Header.Get("Upgrade") != streamProtocol {
 		http.Error(w, "not a request for a stream", http.StatusUpgradeRequired)
@@ -93,10 +92,10 @@ func TakeStream(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("take a stream over: %w", err)
 	}
-	if c, ok := taken.(*conn); ok {
+	if c, ok := taken.(*Conn); ok {
 		c.stream.Store(true)
 	}
-	_ = taken.SetWriteDeadline(time.Now().Add(handshakeLimit)) // fails if writing does
+	_ = taken.SetWriteDeadline(time.Now().Add(HandshakeLimit)) // fails if writing does
 	_, err = taken.Write([]byte("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + streamProtocol + "\r\n\r\n"))
 	if err == nil && buffered.Reader.Buffered() > 0 {
 		err = errors.New("bytes came before the answer")

@@ -1,0 +1,211 @@
+package cluster
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// follower returns a node that follows another's lead.
+func followerOf(t *testing.T, ns []*testnode) *testnode {
+	t.Helper()
+	var found *testnode
+	eventually(t, "somebody follows", func() error {
+		for _, n := range ns {
+			if !n.IsLeader() && n.Leader() != "" {
+				found = n
+				return nil
+			}
+		}
+		return ErrNoLeader
+	})
+	return found
+}
+
+// Many writers on a follower have one lane, and each hears of its own entry: also that it is refused, and as what.
+func TestWritersOfAFollowerShareALaneAndEachHearsItsAnswer(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	follower := followerOf(t, ns)
+	var writers sync.WaitGroup
+	for w := range 16 {
+		writers.Go(func() {
+			for i := range 10 {
+				if err := follower.Propose(t.Context(), drain("a", (w+i)%2 == 0)); err != nil {
+					t.Errorf("writer %d: %v", w, err)
+				}
+				if err := follower.Propose(t.Context(), drain(fmt.Sprint("nobody-", w, "-", i), true)); !errors.Is(err, fsm.ErrNotFound) || !strings.Contains(err.Error(), fmt.Sprint("nobody-", w, "-", i)) {
+					t.Errorf("writer %d was answered %v", w, err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	if follower.Leader() != follower.cfg.Name && follower.asked() == 0 {
+		t.Error("nothing went by a lane")
+	}
+}
+
+// A leader of an older version knows no lanes, and is asked by requests.
+func TestALeaderThatKnowsNoLanesIsAskedOtherwise(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	follower := followerOf(t, ns)
+	for _, n := range ns {
+		follower.lanes.refuse(n.cfg.Name)
+	}
+	before := follower.asked()
+	if err := follower.Propose(t.Context(), drain("a", true)); err != nil {
+		t.Fatal(err)
+	}
+	if after := follower.asked(); after != before {
+		t.Errorf("%d were asked on a lane, and %d before", after, before)
+	}
+}
+
+// asked is how many entries were asked for on the lane that there is.
+func (n *testnode) asked() uint64 {
+	n.lanes.mu.Lock()
+	defer n.lanes.mu.Unlock()
+	if n.lanes.now == nil {
+		return 0
+	}
+	n.lanes.now.mu.Lock()
+	defer n.lanes.now.mu.Unlock()
+	return n.lanes.now.last
+}
+
+// laneOf is a lane whose other end is the test.
+func laneOf(t *testing.T) (*lane, net.Conn) {
+	t.Helper()
+	here, there := net.Pipe()
+	l := &lane{to: "z", conn: here, out: outbox{conn: here}, used: make(chan struct{}, 1), waiting: map[uint64]chan<- laneAnswer{}}
+	t.Cleanup(func() { l.end(errUnused); _ = there.Close() })
+	go l.listen()
+	return l, there
+}
+
+// Whoever waits when a lane ends hears that it is not known whether the entry was agreed; who comes after that has asked
+// nothing.
+func TestWhatWasAskedOnALaneThatEndsIsUncertain(t *testing.T) {
+	t.Parallel()
+	l, there := laneOf(t)
+	answer := make(chan laneAnswer, 1)
+	number, err := l.await(answer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go l.out.put(number, []byte("x"))
+	if _, _, err := readFrame(bufio.NewReader(there)); err != nil {
+		t.Fatal(err)
+	}
+	_ = there.Close()
+	if a := <-answer; !errors.Is(a.err, ErrUncertain) || errors.Is(a.err, errNotLeader) {
+		t.Errorf("who waited is told %v", a.err)
+	}
+	if _, err := l.await(make(chan laneAnswer, 1)); !errors.Is(err, errNotLeader) || errors.Is(err, ErrUncertain) {
+		t.Errorf("who came after is told %v", err)
+	}
+}
+
+// Frames that are put while a write is under way go out together, each once and whole.
+func TestFramesGoTogetherWhileOneIsWritten(t *testing.T) {
+	t.Parallel()
+	here, there := net.Pipe()
+	defer there.Close()
+	counted := &counting{Conn: here}
+	out := outbox{conn: counted}
+	var puts sync.WaitGroup
+	puts.Go(func() { out.put(0, []byte("0")) }) // hangs until somebody reads
+	for counted.writes() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	const frames = 50
+	for i := 1; i < frames; i++ {
+		out.put(uint64(i), fmt.Append(nil, i)) // does not
+	}
+	in := bufio.NewReader(there)
+	seen := map[uint64]bool{}
+	for range frames {
+		number, said, err := readFrame(in)
+		if err != nil || string(said) != fmt.Sprint(number) || seen[number] {
+			t.Fatalf("%d %q: %v", number, said, err)
+		}
+		seen[number] = true
+	}
+	puts.Wait()
+	if got := counted.writes(); got != 2 {
+		t.Errorf("%d frames took %d writes", frames, got)
+	}
+}
+
+type counting struct {
+	net.Conn
+	mu sync.Mutex
+	n  int
+}
+
+func (c *counting) Write(b []byte) (int, error) {
+	c.mu.Lock()
+	c.n++
+	c.mu.Unlock()
+	return c.Conn.Write(b)
+}
+
+func (c *counting) writes() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n
+}
+
+// A caller that waits no longer is not answered, and others are.
+func TestALaneForgetsWhoWaitsNoLonger(t *testing.T) {
+	t.Parallel()
+	l, there := laneOf(t)
+	n := &Node{lanes: lanes{opening: make(chan struct{}, 1), now: l}}
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		_, _, _ = readFrame(bufio.NewReader(there))
+		cancel()
+	}()
+	if _, err := n.askByLane(ctx, "z", []byte("x")); !errors.Is(err, ErrUncertain) || !errors.Is(err, context.Canceled) {
+		t.Errorf("given up with %v", err)
+	}
+	if !l.idle() {
+		t.Error("the lane still waits for an answer")
+	}
+}
+
+// FuzzFrames reads what a member may send. What is read is written as the same bytes.
+func FuzzFrames(f *testing.F) {
+	f.Add(appendFrame(appendFrame(nil, 1, []byte("entry")), 2, nil))
+	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 1})
+	f.Add(appendFrame(nil, 3, laneAnswer{err: fsm.ErrStale}.said()))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		in := bufio.NewReader(bytes.NewReader(text))
+		var back []byte
+		for {
+			number, said, err := readFrame(in)
+			if err != nil {
+				if errors.Is(err, io.EOF) && !bytes.Equal(back, text) {
+					t.Errorf("%x was read of %x", back, text)
+				}
+				return
+			}
+			if a := parseAnswer(said); a.err == nil && len(said) != 8 {
+				t.Errorf("%q is an answer", said)
+			}
+			back = appendFrame(back, number, said)
+		}
+	})
+}

@@ -1,0 +1,152 @@
+package port
+
+import (
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/cluster/hush"
+)
+
+// Limits on the connections of who has not shown a member's certificate: so many may be open, in all and from one
+// address. A member's address has as many to itself, so that others cannot take them.
+const (
+	MaxStrangers = 256
+	maxFromOne   = 32
+)
+
+// Why strangers are refused, as it is counted.
+const (
+	TooMany     = "too many connections"
+	NoHandshake = "no handshake, or a certificate that is not of this cluster"
+	NoRaft      = "Raft without a member's certificate"
+	NoRequest   = "a request without a certificate of this cluster"
+	NoJoin      = "a join that is refused"
+	NoRole      = "a request beyond the certificate's role"
+	NoGossip    = "gossip without the cluster's key"
+)
+
+// mostSaid is how many lines of the log strangers are worth in [hush.Again], from however many addresses they come.
+const mostSaid = 16
+
+// Strangers keeps who is no member within bounds, and counts what is refused to them.
+type Strangers struct {
+	member func(netip.Addr) bool // whether a member has that address
+
+	mu      sync.Mutex // guards what follows
+	open    map[netip.Prefix]int
+	all     int // of those, the ones from no member's address
+	refused map[string]uint64
+	full    time.Time // when somebody was sent away last, since there were too many
+	last    netip.Addr
+	said    hush.Said
+	ours    hush.Said // of members
+}
+
+// NewStrangers returns the places of strangers, of which none is taken. member reports whether a member has an address.
+func NewStrangers(member func(netip.Addr) bool) *Strangers {
+	return &Strangers{member: member, open: map[netip.Prefix]int{}, refused: map[string]uint64{}, said: hush.Said{Most: mostSaid}}
+}
+
+// sourceOf is who is counted as one: an address, or an IPv6 network of the size that one host is given.
+func sourceOf(a netip.Addr) netip.Prefix {
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	p, _ := a.WithZone("").Prefix(bits)
+	return p
+}
+
+// Enter takes a place for a connection from an address, until leave is called, which may be more than once. Where there
+// is none it is not ok, and counted.
+func (s *Strangers) Enter(from net.Addr) (leave func(), ok bool) {
+	addr := addrOf(from)
+	source, member := sourceOf(addr), s.member(addr)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if member && s.open[source] >= MaxStrangers || !member && (s.open[source] >= maxFromOne || s.all >= MaxStrangers) {
+		s.refused[TooMany]++
+		s.full, s.last = time.Now(), addr
+		return nil, false
+	}
+	s.open[source]++
+	if !member {
+		s.all++
+	}
+	return sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.open[source]--; s.open[source] == 0 {
+			delete(s.open, source)
+		}
+		if !member {
+			s.all--
+		}
+	}), true
+}
+
+// Refuse counts, and reports whether that is to be logged: of one source and one reason it is so once in a while.
+func (s *Strangers) Refuse(why string, from net.Addr) (news bool) {
+	s.mu.Lock()
+	s.refused[why]++
+	s.mu.Unlock()
+	return s.said.News(why, sourceOf(addrOf(from)))
+}
+
+// Garbled reports whether it is to be logged that gossip was of no use. It is counted of strangers: a member's connection
+// may be reset, and its answer come late.
+func (s *Strangers) Garbled(at string) (news bool) {
+	from := Address(at)
+	if s.member(addrOf(from)) {
+		return s.ours.News(NoGossip, sourceOf(addrOf(from)))
+	}
+	return s.Refuse(NoGossip, from)
+}
+
+// Counts returns how often something was refused, by why.
+func (s *Strangers) Counts() map[string]uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.refused)
+}
+
+// Trouble says, for a minute, that strangers take all there is for them, or is empty.
+func (s *Strangers) Trouble(now time.Time) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.full.IsZero() || now.Sub(s.full) > time.Minute {
+		return ""
+	}
+	return fmt.Sprintf("%d connections were sent away, since there were too many of who is no director, the last at %s from %v: directors are not kept waiting by that, but who joins may have to try again",
+		s.refused[TooMany], s.full.Local().Format(time.TimeOnly), s.last)
+}
+
+// addrOf is the IP address in a connection's.
+func addrOf(a net.Addr) netip.Addr {
+	p, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return p.Addr().Unmap()
+}
+
+// Address is one that is only known as text.
+type Address string
+
+// Network implements [net.Addr].
+func (Address) Network() string { return "" }
+
+// String implements [net.Addr].
+func (a Address) String() string { return string(a) }
+
+// Abort closes a connection so that nothing is left of it here.
+func Abort(c net.Conn) {
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0) // then it lingers a little
+	}
+	_ = c.Close() // it is of no use to anybody
+}

@@ -1,0 +1,104 @@
+package keepalived
+
+import (
+	"fmt"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// effective is what a use comes to: its own weight and direction, else those of what it tracks.
+func (h *host) effective(u use) (weight int, reverse bool) {
+	if t := h.track(u.kind, u.name); t != nil && u.kind != fsm.TrackInterface {
+		weight, reverse = t.weight, t.reverse
+	}
+	if u.weight != nil {
+		weight = *u.weight
+	}
+	if u.reverse != nil {
+		reverse = *u.reverse
+	}
+	return weight, reverse
+}
+
+// tracks reports whether one of some uses is of the same thing as another.
+func tracks(uses []use, u use) (use, bool) {
+	for _, o := range uses {
+		if o.kind == u.kind && o.name == u.name {
+			return o, true
+		}
+	}
+	return use{}, false
+}
+
+// uses reports whether something of the file tracks it.
+func (h *host) uses(t *track) bool {
+	u := use{kind: t.Kind, name: t.Name}
+	for _, g := range h.groups {
+		if _, ok := tracks(g.uses, u); ok {
+			return true
+		}
+	}
+	for _, i := range h.instances {
+		if _, ok := tracks(i.uses, u); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// ofGroup reports whether the sync group of an instance tracks the same thing itself: then that counts.
+func (h *host) ofGroup(u use, group string) bool {
+	for _, g := range h.groups {
+		if _, ok := tracks(g.uses, u); ok && g.name == group {
+			return true
+		}
+	}
+	return false
+}
+
+// counts says what a weight that an instance tracks comes to in its sync group: whether it counts with this instance,
+// and if not what there is to say. keepalived moves a group only when each of its instances is to move: so a weight
+// counts that all of them have, and once.
+func (m *model) counts(u use, i *instance, group string) (ok bool, fate Fate, text string) {
+	weight, reverse := m.host.effective(u)
+	var leads *instance
+	for _, other := range m.host.instances {
+		if m.grouped[other.name] != group {
+			continue
+		}
+		if leads == nil {
+			leads = other
+		}
+		o, found := tracks(other.uses, u)
+		if w, r := m.host.effective(o); !found || w != weight || r != reverse {
+			return false, Dropped, fmt.Sprintf("not every instance of %s tracks %s with that weight, and keepalived moves a sync group only when each of its instances is to move", group, u.name)
+		}
+	}
+	return leads == i, Carried, "`prefer`, once for its sync group, all of which tracks it"
+}
+
+// within says what the sync group of an instance makes of what that tracks. False: there is nothing more of it.
+func (m *model) within(u use, i *instance, keyword string, weight *int) bool {
+	group, grouped := m.grouped[i.name]
+	n := m.host.notes
+	switch {
+	case !grouped:
+	case m.host.ofGroup(u, group):
+		n.Carried(u.Place, keyword, "what its sync group says of %s counts, as in keepalived", u.name)
+		return false
+	case *weight == 0:
+	case m.weighs[group]:
+		ok, fate, text := m.counts(u, i, group)
+		if !ok {
+			n.Add(fate, u.Place, keyword, text)
+		}
+		return ok
+	case u.kind != fsm.TrackInterface && (u.kind != fsm.TrackFile || *weight != 1):
+		n.Dropped(u.Place, keyword, "%s has a weight, and %s is in a sync group without sync_group_tracking_weight: keepalived leaves it out too", u.name, i.name)
+		return false
+	default:
+		*weight = 0
+		n.Carried(u.Place, keyword, "`require`: in a sync group without sync_group_tracking_weight keepalived counts its weight as 0")
+	}
+	return true
+}

@@ -1,0 +1,69 @@
+package ownership
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	// unheardAfter is for how long a member must be silent over the cluster port to be asked by an owner: shorter than
+	// the time after which one that is silent is not asked before a claim.
+	unheardAfter = 2 * GoneAfter
+	// unheardEvery is how often it is.
+	unheardEvery = 500 * time.Millisecond
+)
+
+// lookUnheard has an owner to which no majority speaks ask those directors whose machines are there. Its own port may be shut,
+// and theirs open: then all others take it for silent, another has the group by a claim, and nobody could tell it so where
+// the same filter keeps adverts from it.
+func (s *step) lookUnheard() {
+	if s.Keeper.Part != Owner || s.unheard || !s.OnTime || s.spokenTo() {
+		return
+	}
+	var ask []string
+	for _, m := range s.Members {
+		if m.Unheard >= unheardAfter && m.shares() && !m.gone() && !m.Witness {
+			ask = append(ask, m.Name)
+		}
+	}
+	if len(ask) == 0 {
+		return
+	}
+	s.unheard = true
+	begun := s.now
+	owns := func(s *step, from string, word Attestation, _ bool) {
+		if word.Owns && s.Keeper.Part == Owner {
+			s.contenders[from] = contender{at: s.now}
+		}
+	}
+	s.survey(ask, nil, surveyLimit, owns, func(s *step, _ map[string]Attestation, _ map[string]Segment) {
+		s.after(max(begun.Add(unheardEvery).Sub(s.now), surveyLimit/3), func(s *step) { s.unheard = false })
+	})
+}
+
+// contender is one that asked as an owner, with what it asked, or said that it is one.
+type contender struct {
+	at  time.Time
+	ask Question
+}
+
+// settleUnanswered settles with a rival that asks and cannot be asked, since its port is shut to this director: by what it asked,
+// as it was answered. Nobody else can tell the two.
+func (s *step) settleUnanswered(rival string, segments map[string]Segment) {
+	q := s.contenders[rival].ask
+	if !q.Owns || s.named(rival).Unheard < unheardAfter || s.joinedOn(rival, segments) == "" || s.contestedWith(rival, q.Epoch, q.Named, q.Place) != rival {
+		return
+	}
+	s.concede(fmt.Sprintf("%s gives %s up to %s, which %s, and cannot be asked", s.Self, s.Group, rival, s.because(rival, q.Epoch, q.Named)))
+}
+
+// spokenTo reports whether a majority of the voters, this director included, was heard over the cluster port lately.
+func (f Facts) spokenTo() bool {
+	silent := 0
+	for _, m := range f.Members {
+		if m.Unheard >= unheardAfter && !m.Joins {
+			silent++
+		}
+	}
+	return 2*(f.Voters-silent) > f.Voters
+}

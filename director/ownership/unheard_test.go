@@ -1,0 +1,105 @@
+package ownership
+
+import (
+	"testing"
+	"time"
+)
+
+// deafens has this director own the group, and its port shut: nobody speaks to it.
+func (s *story) deafens(members ...string) {
+	s.owns()
+	for _, name := range members {
+		s.member(name).Unheard = unheardAfter
+	}
+	s.begun = nil
+	s.look()
+}
+
+// asksAsOwner is what an owner asks another.
+func asksAsOwner(to string) Ask {
+	return Ask{To: to, Question: Question{Kind: Attest, Epoch: 4, Named: "d2", Owns: true}}
+}
+
+func TestAnOwnerToWhichNoMajoritySpeaksAsksWhoElseOwnsTheGroup(t *testing.T) {
+	s := newStory(t)
+	s.deafens("d1", "d3")
+	s.does(asksAsOwner("d1"), asksAsOwner("d3"))
+	s.says("d3", Attestation{})
+	s.pass(unheardEvery)
+	s.does(asksAsOwner("d1"), asksAsOwner("d3"))
+	s.says("d3", Attestation{})
+	s.says("d1", Attestation{Owns: true, Stays: true, Epoch: 5, Named: "d1"})
+	s.does()
+	s.pass(contestAfter) // a contest as any other
+	s.does(asksAsOwner("d1"), probes("out", "in"))
+	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
+	s.says("d1", Attestation{Owns: true, Stays: true, Epoch: 5, Named: "d1"})
+	s.does(Concede{})
+}
+
+func TestNobodyIsAskedForOwnersWithoutNeed(t *testing.T) {
+	for name, paint := range map[string]func(*story){
+		"a majority speaks to it": func(s *story) { s.deafens("d1") },
+		"it was late itself":      func(s *story) { s.OnTime = false; s.deafens("d1", "d3") },
+		"their machines are not there": func(s *story) {
+			for _, name := range []string{"d1", "d3"} {
+				s.member(name).Unreached = []time.Duration{GoneAfter, GoneAfter}
+			}
+			s.deafens("d1", "d3")
+		},
+		"they are witnesses": func(s *story) {
+			for _, name := range []string{"d1", "d3"} {
+				s.member(name).Witness = true
+			}
+			s.deafens("d1", "d3")
+		},
+		"it does not own the group": func(s *story) {
+			for _, name := range []string{"d1", "d3"} {
+				s.member(name).Unheard = unheardAfter
+			}
+			s.look()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			paint(s)
+			if s.opened(Ask{To: "d1"}) || s.opened(Ask{To: "d3"}) {
+				t.Errorf("under way: %+v", s.open)
+			}
+		})
+	}
+}
+
+// A rival asks and cannot be asked: its port is shut to this director. What it asked says who stays, as it was answered.
+func TestARivalThatCannotBeAskedIsGivenWayToByWhatItAsked(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		unheard time.Duration
+		epoch   uint64
+		want    bool
+	}{
+		{"a newer epoch names it", unheardAfter, 5, true},
+		{"an older one does", unheardAfter, 3, false},
+		{"it is heard, and late", 0, 5, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			s.owns()
+			s.member("d1").Unheard = tt.unheard
+			ask := func() {
+				s.asked("d1", Question{Kind: Attest, Epoch: tt.epoch, Named: "d1", Owns: true})
+				s.done(Verify{}, Done{OK: true})
+			}
+			ask()
+			s.pass(contestAfter - 1)
+			ask()
+			s.pass(1)
+			s.begun = nil
+			s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
+			s.pass(surveyLimit)
+			if got := s.opened(Concede{}); got != tt.want {
+				t.Errorf("it concedes: %v", got)
+			}
+		})
+	}
+}
