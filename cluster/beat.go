@@ -7,7 +7,9 @@ import (
 
 // beatsPerTimeout is how many heartbeats there are in the time after which a member misses its leader. A leader which has
 // no majority gives up after as long, and no sooner: where processors are short an answer may take as long as several
-// heartbeats, and to elect another takes longer still.
+// heartbeats, and to elect another takes longer still. It counts from when an answer came, and the others from when they
+// were asked: so for as long as an answer takes two may believe that they lead. Nothing relies on one of them being
+// right: a change is agreed, and a read is confirmed, by a majority in a term.
 const beatsPerTimeout = 5
 
 // leadsFor is how many times the timeout of the others a leader's own is: its timers take a tenth of it to two.

@@ -62,6 +62,12 @@ func (p *pace) timeout(at time.Time) (timeout, wait time.Duration) {
 	return p.now, p.until.Sub(at)
 }
 
+// timeout is after how long without a leader this node wants one.
+func (n *Node) timeout() time.Duration {
+	d, _ := n.pace.timeout(time.Now())
+	return d
+}
+
 // keepPace sets Raft's timeouts as the pace is, until ctx ends. A leader's are its heartbeats', see [Node.beats].
 func (n *Node) keepPace(ctx context.Context) error {
 	for ctx.Err() == nil {
@@ -97,6 +103,9 @@ func (t *timeouts) set(n *Node, change func(*timeouts)) {
 		d = leadsFor * n.cfg.Heartbeat
 	}
 	r := n.raft.Load()
+	if r == nil {
+		return // it was removed, and begins none
+	}
 	c := r.ReloadableConfig()
 	if c.HeartbeatTimeout == d && c.ElectionTimeout == d {
 		return

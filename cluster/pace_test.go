@@ -38,25 +38,33 @@ func TestElectionsTakeAsLongAsAnswersDoAndNoLongerThanThatIsSo(t *testing.T) {
 	}
 }
 
+func TestWhoDoesNotAnswerIsNotWaitedFor(t *testing.T) {
+	const usual = 5 * time.Millisecond
+	slow := transport{pace: newPace(usual)}
+	if err := slow.timed(func() error { time.Sleep(2 * usual); return errors.New("no answer") }); err == nil {
+		t.Error("the error is lost")
+	}
+	if timeout, _ := slow.pace.timeout(time.Now()); timeout != usual {
+		t.Errorf("the timeout is %v", timeout)
+	}
+}
+
 func TestASlowAnswerToAQuestionAboutVotesHasRaftWaitLonger(t *testing.T) {
 	t.Parallel()
 	ns := three(t)
-	makeLead(t, ns[0], ns)
 	beat := ns[1].cfg.Heartbeat
 	slow := transport{pace: ns[1].pace}
-	if err := slow.timed(func() error { time.Sleep(2 * beat); return errors.New("no answer") }); err == nil {
-		t.Error("the error is lost")
-	}
-	if timeout, _ := ns[1].pace.timeout(time.Now()); timeout != beat {
-		t.Errorf("who did not answer is waited for: %v", timeout)
-	}
-	if err := slow.timed(func() error { time.Sleep(2 * beat); return nil }); err != nil {
-		t.Error(err)
-	}
-	eventually(t, "Raft waits longer", func() error {
+	eventually(t, "Raft waits longer", func() error { // unless it leads
+		if err := slow.timed(func() error { time.Sleep(2 * beat); return nil }); err != nil {
+			return err
+		}
 		if c := ns[1].raft.Load().ReloadableConfig(); c.HeartbeatTimeout < 4*beat || c.ElectionTimeout < 4*beat {
+			makeLead(t, ns[0], ns)
 			return fmt.Errorf("%v and %v, usually %v", c.HeartbeatTimeout, c.ElectionTimeout, beat)
 		}
 		return nil
 	})
+	if ns[1].timeout() < 4*beat {
+		t.Errorf("who asks for a leader waits %v", ns[1].timeout())
+	}
 }
