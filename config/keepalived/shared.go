@@ -46,7 +46,7 @@ func (h *host) uses(t *track) bool {
 	return false
 }
 
-// ofGroup reports whether the sync group of an instance tracks the same thing itself: then that counts.
+// ofGroup reports whether the sync group of an instance tracks the same thing itself: then that counts instead of a weight.
 func (h *host) ofGroup(u use, group string) bool {
 	for _, g := range h.groups {
 		if _, ok := tracks(g.uses, u); ok && g.name == group {
@@ -77,28 +77,28 @@ func (m *model) counts(u use, i *instance, group string) (ok bool, fate Fate, te
 	return leads == i, Carried, "`prefer`, once for its sync group, all of which tracks it"
 }
 
-// within says what the sync group of an instance makes of what that tracks. False: there is nothing more of it.
+// within says what the sync group of an instance makes of what that tracks. False: there is nothing more of it. What an
+// instance tracks without a weight it requires, whatever its group says of the same.
 func (m *model) within(u use, i *instance, keyword string, weight *int) bool {
 	group, grouped := m.grouped[i.name]
 	n := m.host.notes
 	switch {
-	case !grouped:
+	case !grouped || *weight == 0:
+	case !m.weighs[group] && (u.kind == fsm.TrackInterface || u.kind == fsm.TrackFile && *weight == 1):
+		*weight = 0
+		n.Carried(u.Place, keyword, "`require`: in a sync group without sync_group_tracking_weight keepalived counts its weight as 0")
 	case m.host.ofGroup(u, group):
 		n.Carried(u.Place, keyword, "what its sync group says of %s counts, as in keepalived", u.name)
 		return false
-	case *weight == 0:
 	case m.weighs[group]:
 		ok, fate, text := m.counts(u, i, group)
 		if !ok {
 			n.Add(fate, u.Place, keyword, text)
 		}
 		return ok
-	case u.kind != fsm.TrackInterface && (u.kind != fsm.TrackFile || *weight != 1):
+	default:
 		n.Dropped(u.Place, keyword, "%s has a weight, and %s is in a sync group without sync_group_tracking_weight: keepalived leaves it out too", u.name, i.name)
 		return false
-	default:
-		*weight = 0
-		n.Carried(u.Place, keyword, "`require`: in a sync group without sync_group_tracking_weight keepalived counts its weight as 0")
 	}
 	return true
 }
