@@ -83,3 +83,34 @@ func TestWhatAMemberRequiresItsGroupDoesNotSoften(t *testing.T) {
 		})
 	}
 }
+
+func TestAWeightOfAllInstancesCountsOnceWhicheverComesFirst(t *testing.T) {
+	const script, iface = "track_script {\n s weight 9\n}\n", "track_interface {\n eth0 weight -9\n}\n"
+	incomplete := func(tracks string) string { // before V and W, and in their group
+		return "vrrp_instance U {\n interface eth3\n" + tracks + "}\n"
+	}
+	inGroup := func(text string) string { return strings.Replace(text, "group {\n", "group {\n U\n", 1) }
+	weighs := "sync_group_tracking_weight\n"
+	for name, c := range map[string]struct {
+		text string
+		v, w int
+	}{
+		"the first":                    {ofGroupFile(weighs, script, script), 9, 0},
+		"an incomplete one before":     {inGroup(incomplete(script) + ofGroupFile(weighs, script, script)), 9, 0},
+		"one that does not track it":   {inGroup(incomplete("") + ofGroupFile(weighs, script, script)), 9, 0},
+		"one on that interface before": {ofGroupFile(weighs, iface, iface), 0, -9},
+	} {
+		t.Run(name, func(t *testing.T) {
+			group, v, w, said := needsOf(t, c.text)
+			score := func(uses []fsm.Use) (n int) {
+				for _, u := range uses {
+					n += u.Score
+				}
+				return n
+			}
+			if len(group) != 0 || len(v)+len(w) != 1 || score(v) != c.v || score(w) != c.w {
+				t.Errorf("the group has %+v, V %+v, W %+v; scores of %d and %d are wanted\n%s", group, v, w, c.v, c.w, said)
+			}
+		})
+	}
+}
