@@ -74,7 +74,10 @@ func (m *model) counts(u use, i *instance, group string) (ok bool, fate Fate, wh
 			return false, Dropped, fmt.Sprintf("not every instance of %s tracks %s with that weight, and keepalived moves a sync group only when each of its instances is to move", group, u.name)
 		}
 	}
-	return leads == i, Carried, "`prefer`, once for its sync group, all of which tracks it"
+	if leads != i {
+		return false, Carried, "`prefer`, once for its sync group, all of which tracks it"
+	}
+	return true, "", ""
 }
 
 // rests reports whether an instance is on the interface that it tracks, which needs no saying.
