@@ -28,7 +28,7 @@ type Config struct {
 	Version   string
 	MinLevel  int           // feature levels that this binary supports
 	MaxLevel  int           // 0: 1
-	Heartbeat time.Duration // of Raft; its lease is half of it. 0: 500 ms
+	Heartbeat time.Duration // of Raft, and its lease; more where answers are slow, see pace. 0: 500 ms
 
 	// CertificateLife is how long a member's certificate lasts that this node signs. 0: a year.
 	CertificateLife time.Duration
@@ -118,5 +118,8 @@ func (c Config) member(id string) fsm.Member {
 // did not answer. It need not be often, see [pipeline]. Raft waits for up to twice as long.
 func (c Config) commitTimeout() time.Duration { return min(500*time.Millisecond, c.Heartbeat) }
 
-// patience is how long a call waits for a leader to come about: several elections.
-func (c Config) patience() time.Duration { return 10 * c.Heartbeat }
+// elections is how many timeouts of Raft a call waits for a leader to come about.
+const elections = 10
+
+// patience is how long that is where answers are fast.
+func (c Config) patience() time.Duration { return elections * c.Heartbeat }

@@ -9,7 +9,7 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// electionTime is in how many heartbeats a leader comes about where a majority of the voters reaches each other.
+// electionTime is in how many timeouts a leader comes about where a majority of the voters reaches each other.
 const electionTime = 3
 
 // patient is how a call waits for a leader: as long as one may come about, and not for ever.
@@ -22,7 +22,7 @@ type patient struct {
 
 // patience returns how a call waits, and a function that is to be called at its end.
 func (n *Node) patience(ctx context.Context) (*patient, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(ctx, n.cfg.patience())
+	ctx, cancel := context.WithTimeout(ctx, elections*n.timeout())
 	return &patient{n: n, ctx: ctx}, cancel
 }
 
@@ -61,7 +61,7 @@ func (n *Node) hopeless(ctx context.Context) <-chan error {
 func (n *Node) watchHope(ctx context.Context) error {
 	for few := 0; ctx.Err() == nil; pause(ctx, n.cfg.Heartbeat) {
 		since := n.leaderless(time.Now())
-		if since < electionTime*n.cfg.Heartbeat {
+		if since < electionTime*n.timeout() {
 			few = 0
 			continue
 		}
@@ -71,7 +71,7 @@ func (n *Node) watchHope(ctx context.Context) error {
 			return nil
 		case err != nil || seen.enough():
 			few = 0
-		case few > 0 || since >= n.cfg.patience():
+		case few > 0 || since >= elections*n.timeout():
 			return seen.noLeader()
 		default:
 			few++
