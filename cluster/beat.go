@@ -3,16 +3,15 @@ package cluster
 import (
 	"context"
 	"time"
-
-	"github.com/hashicorp/raft"
 )
 
-// beatsPerTimeout is how many heartbeats there are in the time after which a member misses its leader, and leaseBeats in
-// that after which a leader which has no majority gives up: a leader looks when another heartbeat is due.
-const (
-	beatsPerTimeout = 5
-	leaseBeats      = 3
-)
+// beatsPerTimeout is how many heartbeats there are in the time after which a member misses its leader. A leader which has
+// no majority gives up after as long, and no sooner: where processors are short an answer may take as long as several
+// heartbeats, and to elect another takes longer still.
+const beatsPerTimeout = 5
+
+// leadsFor is how many times the timeout of the others a leader's own is: its timers take a tenth of it to two.
+const leadsFor = 2
 
 // beat is how often a leader tells each member that it leads.
 func (c Config) beat() time.Duration { return c.Heartbeat / beatsPerTimeout }
@@ -23,8 +22,8 @@ func (c Config) beat() time.Duration { return c.Heartbeat / beatsPerTimeout }
 // are for a beat that does not come.
 func (n *Node) beats(ctx context.Context) {
 	r := n.raft.Load()
-	defer n.setTimeout(r, n.cfg.Heartbeat)
-	n.setTimeout(r, 2*n.cfg.Heartbeat) // its timers take a tenth of it to two
+	defer n.timeouts.set(n, func(t *timeouts) { t.leads = false })
+	n.timeouts.set(n, func(t *timeouts) { t.leads = true })
 	stuck := func() bool { return n.store.Stuck(time.Now()) > n.cfg.Heartbeat }
 	inStep(ctx, n.cfg.beat(), stuck, func() { r.VerifyLeader() }) // nobody waits for the answer
 }
@@ -53,13 +52,4 @@ func nextBeat(now time.Time, beat time.Duration) time.Time {
 		next = next.Add(beat)
 	}
 	return next
-}
-
-// setTimeout sets after how long without a leader this node wants another. One that leads needs none.
-func (n *Node) setTimeout(r *raft.Raft, d time.Duration) {
-	c := r.ReloadableConfig()
-	c.HeartbeatTimeout, c.ElectionTimeout = d, d
-	if err := r.ReloadConfig(c); err != nil {
-		n.log.Error("Raft's timeouts are not set", "err", err)
-	}
 }

@@ -28,7 +28,7 @@ type Config struct {
 	Version   string
 	MinLevel  int           // feature levels that this binary supports
 	MaxLevel  int           // 0: 1
-	Heartbeat time.Duration // of Raft; its lease is half of it. 0: 500 ms
+	Heartbeat time.Duration // of Raft, and its lease; more where answers are slow, see pace. 0: 500 ms
 
 	// CertificateLife is how long a member's certificate lasts that this node signs. 0: a year.
 	CertificateLife time.Duration

@@ -64,6 +64,7 @@ type transport struct {
 	leads  func(term uint64) (agreed uint64, ok bool)
 	agreed *bells    // rings when more is agreed
 	took   *sync.Map // raft.ServerID: what a member has [sent] taken last, but for pipelines
+	pace   *pace     // of elections
 }
 
 // Close implements [raft.WithClose]. Raft's own leaves the connections open that it keeps for later.
@@ -98,7 +99,7 @@ func (t transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, a
 	if err := t.stands(); err != nil {
 		return err
 	}
-	return t.NetworkTransport.RequestPreVote(id, target, args, resp)
+	return t.timed(func() error { return t.NetworkTransport.RequestPreVote(id, target, args, resp) })
 }
 
 // RequestVote implements [raft.Transport].
@@ -106,7 +107,7 @@ func (t transport) RequestVote(id raft.ServerID, target raft.ServerAddress, args
 	if err := t.stands(); err != nil {
 		return err
 	}
-	return t.NetworkTransport.RequestVote(id, target, args, resp)
+	return t.timed(func() error { return t.NetworkTransport.RequestVote(id, target, args, resp) })
 }
 
 // isHeartbeat is how Raft itself tells a heartbeat from other requests.

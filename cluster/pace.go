@@ -1,0 +1,119 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Where processors are short, the others may be asked for their votes faster than they can answer: each election ends
+// before its answers are there, and the next one asks anew, over new connections, which costs them more. So elections
+// take as long as answers do.
+const (
+	slowest  = 8                // times the timeout that is configured, at most
+	slowFor  = 30 * time.Second // after an answer that was slow
+	perRound = 2                // the votes follow the question whether there would be any
+)
+
+// pace is how long this node waits for a leader, and for votes.
+type pace struct {
+	usual time.Duration // where answers are fast
+
+	mu    sync.Mutex
+	now   time.Duration // at least usual
+	until time.Time     // when it may be usual again
+	news  chan struct{} // capacity 1: now has changed
+}
+
+func newPace(usual time.Duration) *pace {
+	return &pace{usual: usual, now: usual, news: make(chan struct{}, 1)}
+}
+
+// answered notes how long an answer to a question about votes took, whatever it was. It grows by doubling: Raft's timers
+// start again when it shrinks.
+func (p *pace) answered(took time.Duration, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	need := p.usual
+	for need < perRound*took && need < slowest*p.usual {
+		need *= 2
+	}
+	if need == p.usual {
+		return // the next may be slow again
+	}
+	p.until = at.Add(slowFor)
+	if need > p.now {
+		p.now = need
+		poke(p.news)
+	}
+}
+
+// timeout is after how long without a leader this node wants one, and without votes asks again; wait is for how long that
+// holds, 0 if it does until something is slow.
+func (p *pace) timeout(at time.Time) (timeout, wait time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !at.Before(p.until) {
+		p.now = p.usual
+	}
+	if p.now == p.usual {
+		return p.usual, 0
+	}
+	return p.now, p.until.Sub(at)
+}
+
+// keepPace sets Raft's timeouts as the pace is, until ctx ends. A leader's are its heartbeats', see [Node.beats].
+func (n *Node) keepPace(ctx context.Context) error {
+	for ctx.Err() == nil {
+		var again <-chan time.Time
+		timeout, wait := n.pace.timeout(time.Now())
+		if wait > 0 {
+			again = time.After(wait)
+		}
+		n.timeouts.set(n, func(t *timeouts) { t.waits = timeout })
+		select {
+		case <-ctx.Done():
+		case <-n.pace.news:
+		case <-again:
+		}
+	}
+	return nil
+}
+
+// timeouts are what Raft's follow from.
+type timeouts struct {
+	mu    sync.Mutex
+	waits time.Duration // for a leader and for votes; 0: as it is configured
+	leads bool
+}
+
+// set changes one of them, and Raft's with it.
+func (t *timeouts) set(n *Node, change func(*timeouts)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	change(t)
+	d := max(t.waits, n.cfg.Heartbeat)
+	if t.leads {
+		d = leadsFor * n.cfg.Heartbeat
+	}
+	r := n.raft.Load()
+	c := r.ReloadableConfig()
+	if c.HeartbeatTimeout == d && c.ElectionTimeout == d {
+		return
+	}
+	c.HeartbeatTimeout, c.ElectionTimeout = d, d
+	if err := r.ReloadConfig(c); err != nil {
+		n.log.Error("Raft's timeouts are not set", "err", err)
+	}
+}
+
+// timed calls ask, and has the pace know how long the answer took.
+func (t transport) timed(ask func() error) error {
+	began := time.Now()
+	err := ask()
+	if err == nil {
+		at := time.Now()
+		t.pace.answered(at.Sub(began), at)
+	}
+	return err
+}
