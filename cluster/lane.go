@@ -82,11 +82,14 @@ func (n *Node) askByLane(ctx context.Context, leader string, entry []byte) (uint
 	}
 }
 
-// laneTo returns the lane to the leader. If there is none it is opened, by one for all who want it.
+// laneTo returns the lane to the leader. If there is none it is opened, by one for all who want it, and as long as it leads:
+// its machine may be gone, and who knows the next leader is not to wait for that.
 func (n *Node) laneTo(ctx context.Context, leader string) (*lane, error) {
 	if l, err := n.lanes.open(leader); l != nil || err != nil {
 		return l, err
 	}
+	ctx, stop := n.whileLeads(ctx, leader)
+	defer stop()
 	select {
 	case n.lanes.opening <- struct{}{}:
 		defer func() { <-n.lanes.opening }()
@@ -96,11 +99,13 @@ func (n *Node) laneTo(ctx context.Context, leader string) (*lane, error) {
 	if l, err := n.lanes.open(leader); l != nil || err != nil {
 		return l, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, port.DialLimit)
+	opening, cancel := context.WithTimeout(ctx, port.DialLimit)
 	defer cancel()
-	conn, err := n.Stream(ctx, leader, lanePath)
+	conn, err := n.Stream(opening, leader, lanePath)
 	var dial *port.DialError
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, errNotLeader // nothing was asked
 	case errors.As(err, &dial):
 		return nil, fmt.Errorf("ask %s: %w", leader, dial)
 	case err != nil:

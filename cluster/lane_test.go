@@ -11,8 +11,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -190,6 +194,40 @@ func TestALaneForgetsWhoWaitsNoLonger(t *testing.T) {
 	if !l.idle() {
 		t.Error("the lane still waits for an answer")
 	}
+}
+
+// Where the machine of a leader is gone, who wants a lane to it is kept no longer than until it leads no more: neither who
+// opens one, nor who waits for that.
+func TestALaneToWhoLeadsNoMoreIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		n := unled(t, func(ctx context.Context) (net.Conn, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		})
+		var asking sync.WaitGroup
+		for range 8 {
+			asking.Go(func() {
+				if _, err := n.laneTo(t.Context(), "z"); !errors.Is(err, errNotLeader) {
+					t.Errorf("it is answered %v", err)
+				}
+			})
+		}
+		began := time.Now()
+		asking.Wait()
+		if took := time.Since(began); took > 0 {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// unled is a node that knows a member z, and of no leader.
+func unled(t *testing.T, connect func(context.Context) (net.Conn, error)) *Node {
+	t.Helper()
+	n := &Node{machine: newMachine(hclog.NewNullLogger()), dialer: port.NewDialer(nil), lanes: lanes{opening: make(chan struct{}, 1)}}
+	n.machine.state.Store(&fsm.State{Members: map[string]fsm.Member{"z": {Name: "z"}}})
+	n.dialer.Connect = func(ctx context.Context, _, _ string) (net.Conn, error) { return connect(ctx) }
+	return n
 }
 
 // FuzzFrames reads what a member may send. What is read is written as the same bytes.
