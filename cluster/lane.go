@@ -101,7 +101,7 @@ func (n *Node) laneTo(ctx context.Context, leader string) (*lane, error) {
 	}
 	opening, cancel := context.WithTimeout(ctx, port.DialLimit)
 	defer cancel()
-	conn, err := n.Stream(opening, leader, lanePath)
+	conn, err := n.Stream(opening, leader, lanePath, port.DeadAfter)
 	var dial *port.DialError
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -160,7 +160,7 @@ func (n *Node) watchLane(l *lane) {
 		select {
 		case <-l.used:
 		case <-unused.C:
-			l.end(errUnused)
+			l.endUnused()
 		}
 		unused.Stop()
 	}
@@ -195,6 +195,19 @@ func (l *lane) idle() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.waiting) == 0 && l.over == nil
+}
+
+// endUnused ends a lane on which nothing is asked, also not since a moment ago.
+func (l *lane) endUnused() {
+	l.mu.Lock()
+	if len(l.waiting) == 0 && l.over == nil {
+		l.over = errUnused
+	}
+	unused := errors.Is(l.over, errUnused)
+	l.mu.Unlock()
+	if unused {
+		l.end(errUnused)
+	}
 }
 
 // end closes a lane. Whoever waits is told that nobody knows.

@@ -66,6 +66,11 @@ func TestWritersOfAFollowerShareALaneAndEachHearsItsAnswer(t *testing.T) {
 	if follower.Leader() != follower.cfg.Name && follower.asked() == 0 {
 		t.Error("nothing went by a lane")
 	}
+	follower.lanes.mu.Lock()
+	defer follower.lanes.mu.Unlock()
+	if l := follower.lanes.now; l != nil && !l.ended() {
+		isGivenUpAfter(t, l.conn, port.DeadAfter) // as a request is
+	}
 }
 
 // A leader of an older version knows no lanes, and is asked by requests.
@@ -178,6 +183,37 @@ func (c *counting) writes() int {
 	return c.n
 }
 
+// A lane that was of no use for a while ends. Who asks at just that moment is answered, or has asked nothing.
+func TestALaneIsUnusedOnlyWhileNobodyAsks(t *testing.T) {
+	t.Parallel()
+	for range 100 { // which of two that wake at one moment is first, is left to chance
+		synctest.Test(t, func(t *testing.T) {
+			l, there := laneOf(t)
+			n := unled(t, nil)
+			n.cfg.Heartbeat = beat
+			l.to = n.Leader()
+			ended := make(chan struct{})
+			go func() { n.watchLane(l); close(ended) }()
+			time.Sleep(idleFor)
+			answer := make(chan laneAnswer, 1)
+			number, err := l.await(answer)
+			if err == nil {
+				synctest.Wait()
+				_, _ = there.Write(appendFrame(nil, number, laneAnswer{index: 7}.said())) // fails if the lane has ended
+				if a := <-answer; a.err != nil || a.index != 7 {
+					t.Errorf("who asked is answered %v", a)
+				}
+			} else if !errors.Is(err, errNotLeader) {
+				t.Error(err)
+			}
+			<-ended
+			if _, err := there.Read(make([]byte, 1)); err == nil {
+				t.Error("its connection stays open")
+			}
+		})
+	}
+}
+
 // A caller that waits no longer is not answered, and others are.
 func TestALaneForgetsWhoWaitsNoLonger(t *testing.T) {
 	t.Parallel()
@@ -224,7 +260,7 @@ func TestALaneToWhoLeadsNoMoreIsNotWaitedFor(t *testing.T) {
 // unled is a node that knows a member z, and of no leader.
 func unled(t *testing.T, connect func(context.Context) (net.Conn, error)) *Node {
 	t.Helper()
-	n := &Node{machine: newMachine(hclog.NewNullLogger()), dialer: port.NewDialer(nil), lanes: lanes{opening: make(chan struct{}, 1)}}
+	n := &Node{life: t.Context(), machine: newMachine(hclog.NewNullLogger()), dialer: port.NewDialer(nil), lanes: lanes{opening: make(chan struct{}, 1)}}
 	n.machine.state.Store(&fsm.State{Members: map[string]fsm.Member{"z": {Name: "z"}}})
 	n.dialer.Connect = func(ctx context.Context, _, _ string) (net.Conn, error) { return connect(ctx) }
 	return n
