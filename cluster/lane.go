@@ -23,7 +23,7 @@ const (
 	laneAgain = time.Minute // a member that knows no lanes is of an older version, and may be upgraded
 )
 
-// errNoLane means that the leader knows no lanes, or that this node may not open one.
+// errNoLane means that there is no lane to the leader: it knows none, mostly, or this node may not open one.
 var errNoLane = errors.New("no lane")
 
 // Why a lane ends.
@@ -102,15 +102,22 @@ func (n *Node) laneTo(ctx context.Context, leader string) (*lane, error) {
 	opening, cancel := context.WithTimeout(ctx, port.DialLimit)
 	defer cancel()
 	conn, err := n.Stream(opening, leader, lanePath, port.DeadAfter)
-	var dial *port.DialError
+	var (
+		dial *port.DialError
+		none *port.NoStreamError
+	)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return nil, errNotLeader // nothing was asked
 	case errors.As(err, &dial):
 		return nil, fmt.Errorf("ask %s: %w", leader, dial)
-	case err != nil:
+	case errors.As(err, &none):
 		n.lanes.refuse(leader)
 		return nil, errNoLane
+	case err != nil && opening.Err() != nil:
+		return nil, errNotLeader // it is slow
+	case err != nil:
+		return nil, errNoLane // this time
 	}
 	l := &lane{to: leader, conn: conn, out: outbox{conn: conn}, used: make(chan struct{}, 1), waiting: map[uint64]chan<- laneAnswer{}}
 	go l.listen()     // ends with the connection

@@ -41,6 +41,12 @@ func (d *Dialer) Stream(ctx context.Context, addr netip.AddrPort, id, path strin
 }
 
 // upgrade makes a connection that speaks HTTP into a stream.
+// NoStreamError means that the other side answers, and opens no stream.
+type NoStreamError struct{ status string }
+
+// Error implements error.
+func (e *NoStreamError) Error() string { return "it answers " + e.status }
+
 func upgrade(conn *tls.Conn, host, path string) error {
 	req, err := http.NewRequest(http.MethodPost, "https://"+host+path, nil)
 	if err != nil {
@@ -57,7 +63,7 @@ func upgrade(conn *tls.Conn, host, path string) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusSwitchingProtocols {
-		return fmt.Errorf("it answers %s", resp.Status)
+		return &NoStreamError{resp.Status}
 	}
 	return nil
 }
