@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,13 +41,13 @@ func (d *Dialer) Stream(ctx context.Context, addr netip.AddrPort, id, path strin
 	return conn, nil
 }
 
-// upgrade makes a connection that speaks HTTP into a stream.
 // NoStreamError means that the other side answers, and opens no stream.
 type NoStreamError struct{ status string }
 
 // Error implements error.
 func (e *NoStreamError) Error() string { return "it answers " + e.status }
 
+// upgrade makes a connection that speaks HTTP into a stream.
 func upgrade(conn *tls.Conn, host, path string) error {
 	req, err := http.NewRequest(http.MethodPost, "https://"+host+path, nil)
 	if err != nil {
@@ -70,11 +71,11 @@ func upgrade(conn *tls.Conn, host, path string) error {
 
 // giveUpAfter has the kernel end a connection whose bytes are not acknowledged for so long.
 func giveUpAfter(conn *tls.Conn, d time.Duration) error {
-	tcp, ok := conn.NetConn().(*net.TCPConn)
+	socket, ok := conn.NetConn().(syscall.Conn)
 	if !ok {
-		return fmt.Errorf("%T is no TCP connection", conn.NetConn())
+		return fmt.Errorf("%T is no socket", conn.NetConn())
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := socket.SyscallConn()
 	if err != nil {
 		return err
 	}
