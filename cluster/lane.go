@@ -19,7 +19,7 @@ import (
 const lanePath = "/cluster/lane"
 
 const (
-	laneDepth = 256         // how many entries of one lane the leader has under way
+	laneDepth = 1024        // how many entries of one lane the leader has under way
 	laneAgain = time.Minute // a member that knows no lanes is of an older version, and may be upgraded
 )
 
@@ -287,7 +287,13 @@ func (n *Node) serveLane(w http.ResponseWriter, r *http.Request) {
 		return // the member was told
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithCancel(n.life)
+	serveEntries(n.life, conn, n.appendFor)
+}
+
+// serveEntries appends what comes on a connection until that ends. It reads on also while no more can be under way: it would
+// not see otherwise that the member is gone, as long as what has come before hangs in the disk.
+func serveEntries(ctx context.Context, conn net.Conn, add func(context.Context, []byte) (uint64, error)) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	in, out := bufio.NewReader(conn), outbox{conn: conn}
 	places := make(chan struct{}, laneDepth)
@@ -296,11 +302,15 @@ func (n *Node) serveLane(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return // it opens another
 		}
-		places <- struct{}{}
-		go func() { // ends when it is agreed, or with the connection
-			index, err := n.appendFor(ctx, entry)
-			out.put(number, laneAnswer{index, err}.said())
-			<-places
-		}()
+		select {
+		case places <- struct{}{}:
+			go func() { // ends when it is agreed, or with the connection
+				index, err := add(ctx, entry)
+				out.put(number, laneAnswer{index, err}.said())
+				<-places
+			}()
+		default:
+			out.put(number, laneAnswer{err: errNotLeader}.said()) // nothing was tried, and it asks again
+		}
 	}
 }

@@ -247,6 +247,50 @@ func (c *counting) writes() int {
 	return c.n
 }
 
+// A leader sees that a member is gone also while all hangs that it has asked for, and asks for nothing more than it can.
+func TestALeaderWhoseDiskHangsSeesThatAMemberIsGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		here, there := net.Pipe()
+		defer here.Close()
+		var hanging atomic.Int64
+		gone := make(chan struct{})
+		go func() {
+			serveEntries(t.Context(), here, func(ctx context.Context, _ []byte) (uint64, error) {
+				hanging.Add(1)
+				defer hanging.Add(-1)
+				<-ctx.Done()
+				return 0, ctx.Err()
+			})
+			close(gone)
+		}()
+		const more = 5
+		go func() {
+			for i := range uint64(laneDepth + more) {
+				_, _ = there.Write(appendFrame(nil, i, []byte("x"))) // who reads finds out
+			}
+		}()
+		in := bufio.NewReader(there)
+		for i := range more {
+			_ = there.SetReadDeadline(time.Now().Add(time.Minute))
+			number, said, err := readFrame(in)
+			if a := parseAnswer(said); err != nil || number < laneDepth || !errors.Is(a.err, errNotLeader) {
+				t.Errorf("of what is too much, %d is answered with %v: %v, %v", i, number, a.err, err)
+			}
+		}
+		synctest.Wait()
+		if n := hanging.Load(); n != laneDepth {
+			t.Errorf("%d hang", n)
+		}
+		there.Close()
+		synctest.Wait()
+		if n := hanging.Load(); n != 0 {
+			t.Errorf("of a member that is gone, %d hang", n)
+		}
+		<-gone
+	})
+}
+
 // A lane that was of no use for a while ends. Who asks at just that moment is answered, or has asked nothing.
 func TestALaneIsUnusedOnlyWhileNobodyAsks(t *testing.T) {
 	t.Parallel()
