@@ -163,7 +163,7 @@ func (p *Port) shakeHands(raw net.Conn, leave func()) {
 	defer cancel()
 	c := &Conn{Conn: tls.Server(raw, p.tls)}
 	if err := c.HandshakeContext(ctx); err != nil {
-		p.strangers.Refuse(NoHandshake, raw.RemoteAddr())
+		p.strangers.Count(NoHandshake)
 		p.log.Debug("handshake on the cluster port", "from", raw.RemoteAddr(), "err", err)
 		leave()
 		_ = raw.Close() // it is of no use to anybody
