@@ -23,10 +23,10 @@ export QUORATE_MUTANTS_BIN = $(abspath $(BIN)-mutants)
 
 # Where the tests run. Packages whose TestMain calls lab.Main boot a kernel with IPVS by themselves, and so does
 # BOOT_PKGS, which tests that; GUEST_PKG is a package that knows nothing of the lab, whose whole test binary is run there
-# too, so that none of its tests has to be skipped. There is no race detector in the guest. All others run on this
-# machine's kernel with it. The guest is booted even where this machine has IPVS, so that a test has a kernel of its own. A
-# guest has one CPU, so two run side by side, and the packages that take longest begin first. PROOF_PKGS take minutes:
-# `make proofs` alone runs them.
+# too, so that none of its tests has to be skipped. There is no race detector in the guest, so that the lab's own tests run
+# without it; the lab itself is used under the race detector by e2e/wire. All others run on this machine's kernel with it.
+# The guest is booted even where this machine has IPVS, so that a test has a kernel of its own. A guest has one CPU, so two
+# run side by side, and the packages that take longest begin first. PROOF_PKGS take minutes: `make proofs` alone runs them.
 GUEST_PKG  = ./director/ipvs
 PROOF_PKGS = ./e2e/upgrade ./e2e/power ./e2e/imported
 LONGEST    = ./e2e/moves/fails ./e2e ./e2e/moves/holds

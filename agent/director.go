@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"time"
 
 	"github.com/quorate/quorate/checks"
@@ -106,43 +105,4 @@ func blinded(seen map[fsm.ServerKey]checks.Observation) map[fsm.ServerKey]checks
 		}
 	}
 	return seen
-}
-
-// aspects are the services that an entry of the log is about.
-type aspects struct {
-	any    bool     // any of them may be another than before, and so may every verdict
-	edited []string // else these
-	judged []string // and the verdicts on servers of these
-}
-
-// aspectsOf says which services may be others than before an entry, by its changes.
-func aspectsOf(prev, next *fsm.State, changes []fsm.Change) (a aspects) {
-	config := false
-	for _, c := range changes {
-		switch c.Kind {
-		case fsm.StateHealed:
-			return aspects{any: true}
-		case fsm.ConfigChanged:
-			config = true
-		case fsm.ServiceChanged:
-			a.edited = append(a.edited, c.Name)
-		case fsm.VerdictChanged:
-			var key fsm.ServerKey
-			if key.UnmarshalText([]byte(c.Name)) != nil {
-				return aspects{any: true}
-			}
-			if n := len(a.judged); n == 0 || a.judged[n-1] != key.Service {
-				a.judged = append(a.judged, key.Service)
-			}
-		}
-	}
-	if config && len(a.edited) == 0 && !sameMap(prev.Config.Services, next.Config.Services) { // it does not say which
-		return aspects{any: true}
-	}
-	return a
-}
-
-// sameMap reports whether two maps are one.
-func sameMap[K comparable, V any](a, b map[K]V) bool {
-	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer()
 }

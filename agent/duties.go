@@ -40,16 +40,26 @@ func (s *session) duty(every time.Duration, do func(ctx context.Context, now tim
 }
 
 // unjudged are the services on which verdicts are to be looked at again: what is known of them has changed. All are once
-// in a while, since observers go silent without a word.
+// in a while, since observers go silent without a word. Who begins to lead looks at all, so that others need to note nothing.
 type unjudged struct {
+	leads func() bool // whether this director does; nil: yes
 	mu    sync.Mutex
 	names map[string]bool
 	at    time.Time // when all were
 }
 
+// allEvery is how often all are looked at. It is less than the time between two ticks of the duty, of which one that comes
+// a little early would else leave all to the next.
+const allEvery = reportEvery * 9 / 10
+
 func (u *unjudged) add(services []string) {
+	leads := u.leads == nil || u.leads()
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if !leads {
+		u.names = nil
+		return
+	}
 	if u.names == nil {
 		u.names = map[string]bool{}
 	}
@@ -71,7 +81,7 @@ func (u *unjudged) of(now time.Time) func(map[string]fsm.Service) map[string]fsm
 	defer u.mu.Unlock()
 	names := u.names
 	u.names = nil
-	if now.Sub(u.at) >= reportEvery {
+	if now.Sub(u.at) >= allEvery {
 		u.at = now
 		return func(all map[string]fsm.Service) map[string]fsm.Service { return all }
 	}

@@ -72,10 +72,13 @@ func alone(t *testing.T, cfg cluster.Config) (*Agent, *session) {
 	return a, s
 }
 
-// ofTwo is a session of one of two directors, and what stops the other.
-func ofTwo(t *testing.T) (*Agent, *session, func()) {
+// ofTwo is a session of one of two directors, and what stops the other, which may be given a configuration of its own.
+func ofTwo(t *testing.T, with ...func(*cluster.Config)) (*Agent, *session, func()) {
 	t.Helper()
 	first := nodeConfig(t, "d1", fsm.LevelHistory)
+	for _, f := range with {
+		f(&first)
+	}
 	if err := cluster.Init(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}

@@ -10,11 +10,20 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
 
 // planLimit is how long a plan waits for what other directors say.
 const planLimit = 3 * time.Second
+
+// Where a director is asked what a change would cost its kernel. Older versions ask with the whole configuration, at a path of
+// their own, and are answered. They do not know the newer one, and are named among those of which no plan is known: either
+// would take the one body for the other, and plan what nobody wants.
+const (
+	planPath      = "/peer/plan-change"
+	wholePlanPath = "/peer/plan"
+)
 
 // kernelPlan is what a configuration would cost one director's kernel.
 type kernelPlan struct {
@@ -45,7 +54,7 @@ func (s *session) planEverywhere(ctx context.Context, change fsm.Delta, plan *ap
 		}
 		asking.Go(func() {
 			var k kernelPlan
-			err := s.ask(ctx, name, http.MethodPost, "/peer/plan", body, &k)
+			err := s.ask(ctx, name, http.MethodPost, planPath, body, &k)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -71,6 +80,18 @@ func (s *session) servePlan(w http.ResponseWriter, r *http.Request) {
 	if !read(w, r, largeBody, &change) {
 		return
 	}
+	s.answerPlan(w, r, change)
+}
+
+// serveWholePlan answers a director of an older version.
+func (s *session) serveWholePlan(w http.ResponseWriter, r *http.Request) {
+	var whole fsm.Config
+	if read(w, r, largeBody, &whole) {
+		s.answerPlan(w, r, config.Delta(s.node.State().Config, config.WithDefaults(whole)))
+	}
+}
+
+func (s *session) answerPlan(w http.ResponseWriter, r *http.Request, change fsm.Delta) {
 	ops, conns, err := s.director.Plan(r.Context(), change)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -113,7 +112,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.node = node
+	s.node, s.unjudged.leads = node, node.IsLeader
 	s.groups = s.newGroups()
 	if s.director, err = a.newDirector(s); err != nil {
 		return nil, errors.Join(err, node.Close())
@@ -160,62 +159,6 @@ func (s *session) close() error {
 	s.cancel()
 	<-s.done
 	return errors.Join(s.err, s.node.Close(), s.kernel.Close())
-}
-
-// maxVerdictsTold is how many verdicts of one entry have an event each: more would push all others out of those that are
-// kept. Of every server the state says what was agreed, and why.
-const maxVerdictsTold = maxEvents / 5
-
-// tellable are the changes that get an event: if there are too many verdicts, the first of them, and how many more there are.
-func tellable(changes []fsm.Change) []fsm.Change {
-	if len(changes) <= maxVerdictsTold {
-		return changes
-	}
-	var out []fsm.Change
-	verdicts := 0
-	for _, c := range changes {
-		if c.Kind == fsm.VerdictChanged {
-			if verdicts++; verdicts > maxVerdictsTold {
-				continue
-			}
-		}
-		out = append(out, c)
-	}
-	if more := verdicts - maxVerdictsTold; more > 0 {
-		out = append(out, fsm.Change{Kind: fsm.VerdictChanged, Text: fmt.Sprintf("and %d more verdicts at once: `quorate status` has them all", more)})
-	}
-	return out
-}
-
-// onChange is told of every applied entry, in order. It must not block.
-func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
-	for _, c := range tellable(changes) {
-		if c.Text == "" {
-			continue // another change of the entry says it
-		}
-		s.events.add(s.cfg.Name, next.Index, string(c.Kind), c.Name, c.Text)
-		s.log.Info(c.Text, "index", next.Index)
-		if c.Kind == fsm.ConfigChanged || c.Kind == fsm.StateHealed {
-			s.setNeeds(next.Config)
-		}
-	}
-	about := aspectsOf(prev, next, changes)
-	s.unjudged.add(slices.Concat(about.edited, about.judged))
-	if about.any {
-		s.unjudged.all()
-		s.runner.Set(next.Config.Services)
-	} else if len(about.edited) > 0 {
-		s.runner.Change(next.Config.Services, about.edited)
-	}
-	switch {
-	case s.director == nil:
-	case about.any:
-		s.director.All()
-	default:
-		s.director.Changed(slices.Concat(about.edited, about.judged)...)
-	}
-	poke(s.tellNow)
-	s.heard.ring() // a leader looks at its duties again
 }
 
 // follow does what the state's intents ask of this director, and keeps up with the keeper.
@@ -393,7 +336,8 @@ func (s *session) peerHandler() http.Handler {
 	mux.HandleFunc("POST /peer/report", s.serveReport)
 	mux.HandleFunc("POST /peer/pulse", s.servePulse)
 	mux.HandleFunc("POST /peer/confirm", s.serveConfirm)
-	mux.HandleFunc("POST /peer/plan", s.servePlan)
+	mux.HandleFunc("POST "+planPath, s.servePlan)
+	mux.HandleFunc("POST "+wholePlanPath, s.serveWholePlan)
 	mux.HandleFunc("POST "+groups.Path+"{group}", s.serveGroup)
 	mux.HandleFunc("POST "+groups.PathAttest, s.serveAttest)
 	mux.HandleFunc("POST /peer/move", s.serveMove)

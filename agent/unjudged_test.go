@@ -28,6 +28,7 @@ func TestALeaderJudgesAgainWhatHasChangedAndAllOnceASecond(t *testing.T) {
 		{"one has, and one that is gone", reportEvery / 2, func() { u.add([]string{"web", "gone", "web"}) }, []string{"web"}},
 		{"that was looked at", 0, func() {}, nil},
 		{"a second has passed", reportEvery / 2, func() { u.add([]string{"web"}) }, []string{"dns", "mail", "web"}},
+		{"the next tick, a little early", reportEvery - reportEvery/20, func() {}, []string{"dns", "mail", "web"}},
 		{"it is not known which", 0, func() { u.all() }, []string{"dns", "mail", "web"}},
 	} {
 		tt.news()
@@ -35,6 +36,28 @@ func TestALeaderJudgesAgainWhatHasChangedAndAllOnceASecond(t *testing.T) {
 		if diff := cmp.Diff(tt.want, slices.Sorted(maps.Keys(u.of(now)(all)))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
+	}
+}
+
+func TestWhoDoesNotLeadNotesNothing(t *testing.T) {
+	leads := true
+	u := unjudged{leads: func() bool { return leads }}
+	now := time.Unix(1000, 0)
+	u.of(now) // all
+	u.add([]string{"web"})
+	leads = false
+	u.add([]string{"mail"})
+	if len(u.names) > 0 {
+		t.Errorf("a follower notes %v", u.names)
+	}
+	leads = true
+	u.add([]string{"dns"})
+	all := map[string]fsm.Service{"web": {}, "mail": {}, "dns": {}}
+	if got := slices.Sorted(maps.Keys(u.of(now)(all))); !slices.Equal(got, []string{"dns"}) {
+		t.Errorf("a leader looks at %v", got)
+	}
+	if got := u.of(now.Add(settle))(all); len(got) != len(all) {
+		t.Errorf("who begins to lead looks at %v", got)
 	}
 }
 

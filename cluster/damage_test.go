@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/quorate/quorate/cluster/logstore"
 )
 
@@ -148,6 +150,38 @@ func TestAGapInTheLogIsRefusedWhateverTheRecordSays(t *testing.T) {
 		t.Fatalf("it would start, and Raft panic; closed: %v", err)
 	}
 	if !strings.Contains(err.Error(), "read log entry 1 of 1 to") || !strings.Contains(err.Error(), "is damaged") {
+		t.Error(err)
+	}
+}
+
+// TestAGapBehindASnapshotOfAHealedStateIsRefused: such a state came from another member and may be ahead of the log here, of
+// which Raft will read all that is behind the snapshot.
+func TestAGapBehindASnapshotOfAHealedStateIsRefused(t *testing.T) {
+	t.Parallel()
+	cfg, _ := written(t)
+	dir := filepath.Join(cfg.DataDir, liveDir)
+	s, err := logstore.Open(dir, cfg.Log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ahead, last, err := everything(s, cfg.Log)
+	if err != nil || last < 9 {
+		t.Fatalf("the log ends with entry %d: %v", last, err)
+	}
+	sink, err := s.Snapshots.Create(1, 3, 1, raft.Configuration{}, 1, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := os.WriteFile(filepath.Join(dir, logstore.RecordFile), nil, 0o600)
+	if err := errors.Join(snapshot{&ahead}.Persist(sink), behind, recordAt(dir, 4), s.Bare.DeleteRange(6, 6), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	n, err := Open(cfg)
+	if err == nil {
+		err = n.Close()
+		t.Fatalf("it would start, and Raft panic; closed: %v", err)
+	}
+	if !strings.Contains(err.Error(), fmt.Sprintf("read log entry 6 of 5 to %d", last)) || !strings.Contains(err.Error(), "is damaged") {
 		t.Error(err)
 	}
 }

@@ -15,9 +15,10 @@
 // [Init] and [RecoverData]. Gossip never decides anything.
 //
 // Reading order: init.go and join.go for how a cluster comes about, node.go for how it lives,
-// machine.go for how entries become state, propose.go for how entries come about, lead.go, leave.go
+// machine.go for how entries become state, propose.go for how entries come about, pipeline.go for how they are sent to members,
+// lane.go and frames.go for what members ask each other in between, lead.go, leave.go
 // and removed.go for how membership changes, renew.go for how long a certificate lasts,
 // rotate.go, authority.go and trust.go for how the cluster's own keys are replaced, save.go for what is kept elsewhere,
 // recover.go and fence.go for a cluster that is lost. Package pki has the certificates, and what a token is; package port the
-// way between members; package logstore what is on disk for Raft.
+// way between members; package logstore what is on disk for Raft; package hush keeps one message from filling the log.
 package cluster

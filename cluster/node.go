@@ -146,7 +146,8 @@ func (n *Node) open() (err error) {
 	if err := forget(n.store, n.State().Recovery); err != nil {
 		return err
 	}
-	if err := n.store.ReadAll(max(snapshot, n.State().Index)); err != nil {
+	// what a snapshot has of a healed state may be ahead of the log that was read
+	if err := n.store.ReadAll(max(snapshot, min(n.recorded, n.State().Index))); err != nil {
 		return err
 	}
 	return n.listen()

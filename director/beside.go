@@ -72,16 +72,14 @@ func setDaemons(ctx context.Context, kernel *ipvs.Host, want []ipvs.Daemon) erro
 	return errors.Join(errs...)
 }
 
-// What the reset guard holds are TCP services, but for those with a real server on this host. The keeper of a director
-// holds the same, whatever the health of real servers is.
-
 // follow is [board.update] for what the keeper is told, whatever a table is made of.
-func (b *board) follow(s *fsm.State, names []string, any bool, director string) {
+func (b *board) follow(s *fsm.State, names []string, all bool, director string) {
 	own := s.Members[director].Sources
-	b.update(s.Config, b.due(names, any, own), own, allServers)
+	b.update(s.Config, b.due(names, all, own), own, allServers)
 }
 
-// Quiet is what the keeper of a director holds.
+// Quiet is what the keeper of a director holds: TCP services, but for those with a real server on this host, whatever the
+// health of real servers is. The reset guard holds the same of those that take traffic.
 func Quiet(s *fsm.State, name string) []netip.AddrPort {
 	var b board
 	b.follow(s, nil, true, name)

@@ -11,20 +11,18 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// What a configuration of thousands of services asks for is made once, and then only of what has changed in it: a changed
-// weight among a hundred thousand servers costs as much as among three.
-
-// touched are the services that may be others than when they were looked at last.
+// touched are the services that may be others than when they were looked at last: a changed weight among a hundred thousand
+// servers costs as much as among three.
 type touched struct {
 	mu    sync.Mutex
-	any   bool            // all of them
+	every bool            // all of them
 	names map[string]bool // else these
 }
 
 func (t *touched) all() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.any = true
+	t.every = true
 }
 
 func (t *touched) add(names []string) {
@@ -39,15 +37,15 @@ func (t *touched) add(names []string) {
 }
 
 // take returns which they are, and that none are from now on. It is to be called before the state is read.
-func (t *touched) take() (names []string, any bool) {
+func (t *touched) take() (names []string, all bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	names, any = slices.Sorted(maps.Keys(t.names)), t.any
-	t.names, t.any = nil, false
-	return names, any
+	names, all = slices.Sorted(maps.Keys(t.names)), t.every
+	t.names, t.every = nil, false
+	return names, all
 }
 
-// board is what was made of all services, and is kept as they change. It is of one goroutine.
+// board is what was made of all services. It is made once, and then only of those that have changed. It is of one goroutine.
 type board struct {
 	keys  map[string]ipvs.Key // of the services that there are, by name; nil before the first time
 	quiet []netip.AddrPort    // see [ipvs.QuietAddresses]
@@ -115,8 +113,8 @@ func (b *board) hush(t ipvs.Table, keys []ipvs.Key, own []netip.Addr) {
 
 // due returns the services that are to be looked at, all (nil) where that is not known of each or depends on something
 // else that has changed.
-func (b *board) due(names []string, any bool, own []netip.Addr) []string {
-	if any || b.keys == nil || !slices.Equal(own, b.own) {
+func (b *board) due(names []string, all bool, own []netip.Addr) []string {
+	if all || b.keys == nil || !slices.Equal(own, b.own) {
 		return nil
 	}
 	return append([]string{}, names...) // not nil

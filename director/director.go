@@ -3,7 +3,6 @@ package director
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -120,9 +119,9 @@ func (d *Director) orders(ctx context.Context) {
 	var as Self
 	var services board
 	for {
-		names, any := d.forOrder.take()
+		names, all := d.forOrder.take()
 		state := d.cfg.State()
-		services.follow(state, names, any, d.cfg.Name)
+		services.follow(state, names, all, d.cfg.Name)
 		self := d.self()
 		self.Blocked, self.Insists, self.Apart = d.cfg.Blocked(state), d.cfg.Insists(state), d.cfg.Apart()
 		if state.ClusterID != "" && (state != of || !reflect.DeepEqual(self, as)) {
@@ -160,148 +159,16 @@ func (d *Director) tables(ctx context.Context) {
 				audited = d.audit(ctx)
 			}
 		case <-audit.C:
+			d.All() // what nobody told of is found, too; not each time that an audit is tried again: to make all anew takes long
 			audited = d.audit(ctx)
 		}
 	}
-}
-
-// reconcile brings the kernel to the state.
-func (d *Director) reconcile(ctx context.Context) {
-	if state, ok := d.reconcileTable(ctx); ok {
-		d.reconcileBeside(ctx, state)
-	}
-}
-
-// reconcileTable brings the table to the state, and returns that; false if nothing was to do. A state
-// without services needs no IPVS, and a kernel that never had a service of ours is not asked.
-func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, bool) {
-	names, any := d.forTable.take()
-	complete := d.cfg.Current() // asked before the state is read: of an older one nothing may be removed
-	state := d.cfg.State()
-	if state.ClusterID == "" || d.cfg.Role == fsm.RoleWitness || mutant.On(mutant.DeafTables) && d.serving() > 0 {
-		d.forTable.all()
-		return nil, false
-	}
-	quorum, own := d.cfg.Quorum(), state.Members[d.cfg.Name].Sources
-	names = d.board.due(names, any || quorum != d.quorum, own)
-	d.quorum = quorum
-	f := Features(part(state.Config, names), d.self())
-	if f.IPVS, f.Sync = len(state.Config.Services) > 0, len(state.Config.Services) > 0; names != nil {
-		f = joined(d.features, f)
-	}
-	d.features = f
-	d.prepare(f)
-	want, keys := d.board.update(state.Config, names, own, func(svc fsm.Service) []Real { return d.cfg.Pool(state, svc) })
-	if len(d.board.keys) == 0 && d.serving() == 0 && !d.HasIPVS() {
-		d.note("ipvs", nil)
-		return nil, false
-	}
-	if mutant.On(mutant.FlushTables) && !quorum {
-		want, keys = ipvs.Table{}, nil
-		d.forTable.all()
-	}
-	d.apply(ctx, ipvs.Desired{Table: want, Changed: keys, Complete: complete})
-	return state, true
-}
-
-// apply has the kernel's table made as it should be, and notes what it refuses.
-func (d *Director) apply(ctx context.Context, want ipvs.Desired) {
-	res, err := d.cfg.Tables.Apply(ctx, want)
-	if len(res.Failed) > 0 && ipvs.Refused(err) { // the other directors' kernels refuse it as well
-		d.note(refused, err)
-		err = nil
-	} else {
-		d.note(refused, nil)
-	}
-	d.note("ipvs", err)
-	d.mu.Lock()
-	d.written = len(d.board.keys)
-	d.mu.Unlock()
-}
-
-// prepare sets what a configuration needs of the host, when that has changed.
-func (d *Director) prepare(f host.Features) {
-	d.mu.Lock()
-	same := reflect.DeepEqual(f, d.prepared) && !d.failedLocked("host")
-	d.mu.Unlock()
-	if same {
-		return
-	}
-	var errs []error
-	for _, r := range d.cfg.Host.Ensure(host.Needs(f)) {
-		if r.Err != nil {
-			errs = append(errs, r.Err)
-		}
-	}
-	d.note("host", errors.Join(errs...))
-	d.mu.Lock()
-	d.prepared = f
-	d.mu.Unlock()
-}
-
-// audit compares the whole table with the kernel's and tells of drift. It reports whether it could.
-func (d *Director) audit(ctx context.Context) bool {
-	d.All() // what nobody told of is found, too
-	if d.serving() == 0 {
-		d.note(auditing, nil)
-		return true
-	}
-	res, err := d.cfg.Tables.Audit(ctx)
-	d.note(auditing, err)
-	for _, op := range res.Drift {
-		d.cfg.Event("drift", fmt.Sprint(op), "healed on "+d.cfg.Name+": "+fmt.Sprint(op))
-	}
-	return err == nil
 }
 
 // Clear removes from this host all that quorate made in IPVS. No [Director] may run.
 func Clear(ctx context.Context, kernel *ipvs.Host, tables *ipvs.Reconciler) error {
 	_, err := tables.Apply(ctx, ipvs.Desired{Table: ipvs.Table{}, Complete: true})
 	return errors.Join(err, setDaemons(ctx, kernel, nil))
-}
-
-// Plan returns the operations on this kernel that a change of the configuration would cost, and how many
-// established connections are on real servers that would go. It costs what the services do that change.
-func (d *Director) Plan(ctx context.Context, change fsm.Delta) (ops []string, connections int, err error) {
-	state := d.cfg.State()
-	next := *state
-	next.Config = change.Apply(state.Config)
-	var keys []ipvs.Key
-	for name := range change.Services {
-		for _, cfg := range []fsm.Config{state.Config, next.Config} {
-			if svc, ok := cfg.Services[name]; ok {
-				keys = append(keys, Key(svc))
-			}
-		}
-	}
-	names := slices.AppendSeq([]string{}, maps.Keys(change.Services)) // not nil
-	want := Table(part(next.Config, names), func(svc fsm.Service) []Real { return d.cfg.Pool(&next, svc) })
-	have := d.cfg.Tables.HaveOf(keys)
-	ours := ipvs.Ledger{}
-	for key := range have {
-		ours[key] = true
-	}
-	gone := map[string]bool{}
-	for _, op := range ipvs.Diff(have, want, ours) {
-		ops = append(ops, fmt.Sprint(op))
-	}
-	for key, entry := range have {
-		for addr := range entry.Dests {
-			if _, ok := want[key].Dests[addr]; !ok {
-				gone[addr.String()] = true
-			}
-		}
-	}
-	if len(gone) == 0 {
-		return ops, 0, nil
-	}
-	conns, err := d.Connections(ctx)
-	for _, c := range conns {
-		if gone[c.Real.String()] {
-			connections++
-		}
-	}
-	return ops, connections, err
 }
 
 // Connections returns this kernel's IPVS connections, but for those that have ended: they are most of a

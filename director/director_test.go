@@ -2,10 +2,13 @@ package director
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -16,11 +19,16 @@ import (
 
 // table is a kernel that remembers what it was asked to do.
 type table struct {
-	have ipvs.Table
-	ops  []ipvs.Op
+	have  ipvs.Table
+	fails error // of a dump
+	dumps int
+	ops   []ipvs.Op
 }
 
-func (k *table) Table(context.Context) (ipvs.Table, error) { return k.have.Clone(), nil }
+func (k *table) Table(context.Context) (ipvs.Table, error) {
+	k.dumps++
+	return k.have.Clone(), k.fails
+}
 
 func (k *table) Do(_ context.Context, ops []ipvs.Op) []error {
 	k.ops = append(k.ops, ops...)
@@ -154,4 +162,32 @@ func TestAPlanIsOfWhatChanges(t *testing.T) {
 	if len(k.ops) > 0 {
 		t.Errorf("a plan did %v", k.ops)
 	}
+}
+
+// TestAnAuditThatFailsIsTriedAgainWithoutMakingAllAnew fails each dump for three audits: all services are looked at once at
+// first and once for each, and not once a second.
+func TestAnAuditThatFailsIsTriedAgainWithoutMakingAllAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		svc := fsm.Service{Name: "web", Address: netip.MustParseAddrPort("192.0.2.1:80"), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT}
+		state := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: map[string]fsm.Service{"web": svc}}}
+		k := &table{have: ipvs.Table{}}
+		d := overTable(t, k, func() *fsm.State { return state }, func() bool { return true })
+		looks := 0
+		d.cfg.Pool = func(*fsm.State, fsm.Service) []Real { looks++; return nil }
+		d.beside.at = time.Now().Add(time.Hour) // nothing beside the table is due
+		d.reconcile(t.Context())
+		k.fails, k.dumps = errors.New("no dump"), 0
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			d.tables(ctx)
+		}()
+		time.Sleep(3*auditEvery + auditEvery/2)
+		stop()
+		<-done
+		if looks != 1+3 || k.dumps < int(2*auditEvery/time.Second) {
+			t.Errorf("all services were looked at %d times, and the kernel's table %d", looks, k.dumps)
+		}
+	})
 }

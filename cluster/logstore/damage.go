@@ -168,6 +168,9 @@ const (
 	pageHead   = 16
 	branchPage = 1
 	leafPage   = 2
+
+	bucketElement = 1 // what a leaf's element begins with whose value is a bucket
+	bucketHead    = 16
 )
 
 // walk looks at a page and at all that it leads to.
@@ -203,12 +206,51 @@ func (p *pages) walk(root uint64) error {
 		space := (more + 1) * uint64(size)
 		for i := range count {
 			at := pageHead * (i + 1)
-			if !within(head[at:at+pageHead], kind, uint64(at), space) {
+			element := head[at : at+pageHead]
+			if !within(element, kind, uint64(at), space) {
 				return fmt.Errorf("element %d of page %d of %d leads out of it", i, id, p.end)
 			}
-			if kind == branchPage {
-				todo = append(todo, binary.NativeEndian.Uint64(head[at+8:]))
+			switch {
+			case kind == branchPage:
+				todo = append(todo, binary.NativeEndian.Uint64(element[8:]))
+			case element[0]&bucketElement != 0:
+				if err := p.bucket(element, int64(id)*size+at); err != nil {
+					return fmt.Errorf("element %d of page %d of %d: %w", i, id, p.end, err)
+				}
 			}
+		}
+	}
+	return nil
+}
+
+// bucket looks at the value of a leaf's element, at a place of the file, which is a bucket: 16 bytes that begin with its page.
+// A small bucket has 0 there, and behind the 16 bytes a leaf as short as it is. The store copies such a value into memory of
+// the runtime's and makes pointers of what the leaf says; for one that leads to where nothing is, the runtime ends the process.
+func (p *pages) bucket(element []byte, at int64) error {
+	where := at + int64(binary.NativeEndian.Uint32(element[4:])) + int64(binary.NativeEndian.Uint32(element[8:]))
+	length := int64(binary.NativeEndian.Uint32(element[12:]))
+	if length < bucketHead || length > p.size {
+		return fmt.Errorf("%d bytes are no bucket", length)
+	}
+	value := make([]byte, length)
+	if _, err := p.file.ReadAt(value, where); err != nil {
+		return err
+	}
+	leaf := value[bucketHead:]
+	if binary.NativeEndian.Uint64(value) != 0 {
+		return nil // it has a page of its own
+	}
+	if len(leaf) < pageHead || binary.NativeEndian.Uint16(leaf[8:]) != leafPage {
+		return fmt.Errorf("the bucket has no leaf: %x", value)
+	}
+	count := int(binary.NativeEndian.Uint16(leaf[10:]))
+	if pageHead*(count+1) > len(leaf) {
+		return fmt.Errorf("%d elements are not in the %d bytes of the bucket's leaf", count, len(leaf))
+	}
+	for i := range count {
+		at := pageHead * (i + 1)
+		if !within(leaf[at:at+pageHead], leafPage, uint64(at), uint64(len(leaf))) {
+			return fmt.Errorf("element %d of the bucket's leaf leads out of it", i)
 		}
 	}
 	return nil
@@ -216,16 +258,17 @@ func (p *pages) walk(root uint64) error {
 
 // within reports whether what an element at a place of a page points to is in the page's space. A branch's element begins
 // with where its key is, counted from the element, and how long that is; a leaf's with its kind, where its key is, and how long
-// that and the value behind it are.
+// that and the value behind it are. No key is empty: one at the end of the space would be behind it.
 func within(element []byte, kind uint16, at, space uint64) bool {
 	if kind == leafPage {
 		element = element[4:]
 	}
-	end := at + uint64(binary.NativeEndian.Uint32(element)) + uint64(binary.NativeEndian.Uint32(element[4:]))
+	key := uint64(binary.NativeEndian.Uint32(element[4:]))
+	end := at + uint64(binary.NativeEndian.Uint32(element)) + key
 	if kind == leafPage {
 		end += uint64(binary.NativeEndian.Uint32(element[8:]))
 	}
-	return end <= space
+	return key > 0 && end <= space
 }
 
 // refused reports whether it was the system that gave no data: they may be whole, and to remove them would be no mend. A

@@ -12,9 +12,9 @@ import (
 
 // A director whose disk fails, hangs or is slow goes on serving: nothing of that needs its disk. It must not lead,
 // since what is agreed would wait for it. Raft gives leadership up at a write that fails, and a log that hangs holds
-// its heartbeats back (see [transport]). Beyond that, who leads with a slow disk gives leadership away, and who cannot
-// write asks for no votes: it would win, and fail at its first entry, again and again. A try every second finds out when
-// the disk is well again, since a log that nobody writes to does not tell.
+// its heartbeats back (transport.go of package cluster). Beyond that, who leads with a slow disk gives leadership away,
+// and who cannot write asks for no votes: it would win, and fail at its first entry, again and again. A try every second
+// finds out when the disk is well again, since a log that nobody writes to does not tell.
 
 const (
 	slowWrites = 3           // that many in a row make a disk slow

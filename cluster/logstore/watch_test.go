@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watchedDisk is a disk as a [diskWatch] sees it.
+// watchedDisk is a disk as a [Watch] sees it.
 type watchedDisk struct {
 	*Watch
 

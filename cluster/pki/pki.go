@@ -1,5 +1,6 @@
 // Package pki is the certificates of a cluster: its CA, what that signs, by what a member proves who it is, and whom it
-// trusts while the CA is replaced by another.
+// trusts while the CA is replaced by another. It has too how far it is with the replacement of any key of the cluster's own, the
+// gossip key's among them: all go the same steps.
 //
 // It promises that nobody is trusted but who has a certificate of a CA that the cluster's state names, or of one that
 // follows such a CA by its own word; that a token opens the cluster that made it, and no other; and that what a person
@@ -7,7 +8,7 @@
 // member's credentials.
 //
 // Reading order: pki.go for what is signed, identity.go for what it says, trust.go and credentials.go for who is believed,
-// authority.go and rotation.go for how a CA is replaced.
+// authority.go for how a CA is replaced, rotation.go for how any key is.
 package pki
 
 import (

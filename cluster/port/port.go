@@ -115,7 +115,7 @@ type Config struct {
 	Log       hclog.Logger
 }
 
-// New makes a port of a listener. It accepts nothing before [port.run].
+// New makes a port of a listener. It accepts nothing before [Port.Run].
 func New(l net.Listener, c Config) *Port {
 	p := &Port{
 		l: l, tls: c.TLS, authorize: c.Authorize, strangers: c.Strangers, log: c.Log,

@@ -7,7 +7,7 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// under is what the disk is made of.
+// under is what the disk is made of: what package logstore calls a disk, whose own tests use this one.
 type under interface {
 	raft.LogStore
 	raft.StableStore

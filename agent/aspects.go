@@ -1,0 +1,104 @@
+package agent
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// maxVerdictsTold is how many verdicts of one entry have an event each: more would push all others out of those that are
+// kept. Of every server the state says what was agreed, and why.
+const maxVerdictsTold = maxEvents / 5
+
+// tellable are the changes that get an event: if there are too many verdicts, the first of them, and how many more there are.
+func tellable(changes []fsm.Change) []fsm.Change {
+	if len(changes) <= maxVerdictsTold {
+		return changes
+	}
+	var out []fsm.Change
+	verdicts := 0
+	for _, c := range changes {
+		if c.Kind == fsm.VerdictChanged {
+			if verdicts++; verdicts > maxVerdictsTold {
+				continue
+			}
+		}
+		out = append(out, c)
+	}
+	if more := verdicts - maxVerdictsTold; more > 0 {
+		out = append(out, fsm.Change{Kind: fsm.VerdictChanged, Text: fmt.Sprintf("and %d more verdicts at once: `quorate status` has them all", more)})
+	}
+	return out
+}
+
+// onChange is told of every applied entry, in order. It must not block.
+func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
+	for _, c := range tellable(changes) {
+		if c.Text == "" {
+			continue // another change of the entry says it
+		}
+		s.events.add(s.cfg.Name, next.Index, string(c.Kind), c.Name, c.Text)
+		s.log.Info(c.Text, "index", next.Index)
+		if c.Kind == fsm.ConfigChanged || c.Kind == fsm.StateHealed {
+			s.setNeeds(next.Config)
+		}
+	}
+	about := aspectsOf(prev, next, changes)
+	s.unjudged.add(slices.Concat(about.edited, about.judged))
+	if about.any {
+		s.unjudged.all()
+		s.runner.Set(next.Config.Services)
+	} else if len(about.edited) > 0 {
+		s.runner.Change(next.Config.Services, about.edited)
+	}
+	switch {
+	case s.director == nil:
+	case about.any:
+		s.director.All()
+	default:
+		s.director.Changed(slices.Concat(about.edited, about.judged)...)
+	}
+	poke(s.tellNow)
+	s.heard.ring() // a leader looks at its duties again
+}
+
+// aspects are the services that an entry of the log is about.
+type aspects struct {
+	any    bool     // any of them may be another than before, and so may every verdict
+	edited []string // else these
+	judged []string // and the verdicts on servers of these
+}
+
+// aspectsOf says which services may be others than before an entry, by its changes.
+func aspectsOf(prev, next *fsm.State, changes []fsm.Change) (a aspects) {
+	config := false
+	for _, c := range changes {
+		switch c.Kind {
+		case fsm.StateHealed:
+			return aspects{any: true}
+		case fsm.ConfigChanged:
+			config = true
+		case fsm.ServiceChanged:
+			a.edited = append(a.edited, c.Name)
+		case fsm.VerdictChanged:
+			var key fsm.ServerKey
+			if key.UnmarshalText([]byte(c.Name)) != nil {
+				return aspects{any: true}
+			}
+			if n := len(a.judged); n == 0 || a.judged[n-1] != key.Service {
+				a.judged = append(a.judged, key.Service)
+			}
+		}
+	}
+	if config && len(a.edited) == 0 && !sameMap(prev.Config.Services, next.Config.Services) { // it does not say which
+		return aspects{any: true}
+	}
+	return a
+}
+
+// sameMap reports whether two maps are one.
+func sameMap[K comparable, V any](a, b map[K]V) bool {
+	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer()
+}

@@ -1,0 +1,55 @@
+package director
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/quorate/quorate/director/ipvs"
+	"github.com/quorate/quorate/fsm"
+)
+
+// Plan returns the operations on this kernel that a change of the configuration would cost, and how many
+// established connections are on real servers that would go. It costs what the services do that change.
+func (d *Director) Plan(ctx context.Context, change fsm.Delta) (ops []string, connections int, err error) {
+	state := d.cfg.State()
+	next := *state
+	next.Config = change.Apply(state.Config)
+	var keys []ipvs.Key
+	for name := range change.Services {
+		for _, cfg := range []fsm.Config{state.Config, next.Config} {
+			if svc, ok := cfg.Services[name]; ok {
+				keys = append(keys, Key(svc))
+			}
+		}
+	}
+	names := slices.AppendSeq([]string{}, maps.Keys(change.Services)) // not nil
+	want := Table(part(next.Config, names), func(svc fsm.Service) []Real { return d.cfg.Pool(&next, svc) })
+	have := d.cfg.Tables.HaveOf(keys)
+	ours := ipvs.Ledger{}
+	for key := range have {
+		ours[key] = true
+	}
+	gone := map[string]bool{}
+	for _, op := range ipvs.Diff(have, want, ours) {
+		ops = append(ops, fmt.Sprint(op))
+	}
+	for key, entry := range have {
+		for addr := range entry.Dests {
+			if _, ok := want[key].Dests[addr]; !ok {
+				gone[addr.String()] = true
+			}
+		}
+	}
+	if len(gone) == 0 {
+		return ops, 0, nil
+	}
+	conns, err := d.Connections(ctx)
+	for _, c := range conns {
+		if gone[c.Real.String()] {
+			connections++
+		}
+	}
+	return ops, connections, err
+}
