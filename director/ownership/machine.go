@@ -92,6 +92,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	s.lookOusted()
 	s.ring()
 	s.lookTake()
+	s.lookTried()
 	s.lookQuiet()
 	s.lookDead()
 	s.lookUnheard()
@@ -219,6 +220,7 @@ func (s *step) claimFor(reason string) {
 	epoch := s.Log.Epoch
 	s.claim(func(s *step, d Done) {
 		if d.Err != nil {
+			s.quiet.tried = "" // nothing is settled
 			s.warn("claim", fmt.Sprintf("%s not claimed: %v", s.Group, d.Err))
 			return
 		}

@@ -66,14 +66,37 @@ func (s *step) relieve(owner string) {
 			s.stays(owner, "is on a side of the segment that has as many directors")
 		case d.Err == nil && d.Word.Owns:
 			s.serve(owner, owner+" owns it on another side, which no segment joins to this one")
+		case d.Err != nil && s.quiet.tried == owner: // it does the same, and would claim the group back
+			s.stays(owner, "does not answer, and one of the two has claimed from the other already")
 		default:
 			if d.Err != nil {
+				s.quiet.tried = owner
 				s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
 			}
 			s.claimFor(owner + " is cut off on a segment")
 		}
 	})
 }
+
+// lookTried follows with whom a claim has settled already who owns the group. Two that hear each other on one segment, of whom
+// neither reaches the other on another, each look cut off to the other, and would take turns without end. So one claims
+// once, until the other is heard on all of them.
+func (s *step) lookTried() {
+	q := &s.quiet
+	lost := q.owner && s.Keeper.Part == Standby
+	q.owner = s.Keeper.Part == Owner
+	if i := slices.IndexFunc(s.Keeper.Routers, func(r Router) bool { return r.hears() != "" && s.recent(r) }); lost && i >= 0 {
+		q.tried = s.Keeper.Routers[i].Heard
+	}
+	away := func(r Router) bool { return r.hears() != q.tried || !s.recent(r) }
+	if s.Keeper.Part == Standby && !slices.ContainsFunc(s.Keeper.Routers, away) {
+		q.tried = ""
+	}
+}
+
+// recent reports whether a router has heard an advert since the last but one was due: what it heard before it was Active
+// last may be longer ago, without being silent yet.
+func (f Facts) recent(r Router) bool { return r.Age < f.Keeper.Interval*3/2 }
 
 // unserved reports whether nobody but the owner that is cut off serves here: who else owns the group by its report is
 // elsewhere, or its keeper does not answer and its kernel does not serve any more.

@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -90,4 +91,77 @@ func TestWhoAnswersThatItOwnsNothingIsBelievedUnlessItsKernelServes(t *testing.T
 			t.Errorf("by %s: %v", name, got)
 		}
 	}
+}
+
+// asksToLet reports whether the owner is asked to let go just now.
+func (s *story) asksToLet() bool {
+	return slices.ContainsFunc(s.open, func(o open) bool {
+		ask, ok := o.Action.(Ask)
+		return ok && ask.Question.Kind == Let
+	})
+}
+
+// letsTimeOut has this director find the owner cut off, and wait for its answer in vain.
+func (s *story) letsTimeOut() {
+	s.t.Helper()
+	for begin := s.now; !s.asksToLet(); s.pass(10 * time.Millisecond) {
+		if s.now.Sub(begin) > 5*time.Second {
+			s.t.Fatal("it does not ask the owner to let go")
+		}
+		if s.opened(Probe{}) {
+			s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
+			s.says("d3", Attestation{})
+		}
+	}
+	s.begun = nil
+	for s.asksToLet() {
+		s.pass(10 * time.Millisecond)
+	}
+}
+
+// apart has the owner be heard on the first router only, and its control not at all.
+func (s *story) apart() {
+	s.member("d1").Unheard, s.member("d1").Part, s.member("d1").Alive = time.Minute, Standby, false
+	s.Keeper.Part, s.Keeper.Routers[0].Heard = Standby, "d1"
+	s.hushes("in")
+	s.look()
+}
+
+// Two hear each other on one segment, and neither reaches the other on another, nor over the cluster port: each takes the
+// other for one that is cut off. One of them claims, and once.
+func TestTwoThatCannotAskEachOtherDoNotClaimInTurns(t *testing.T) {
+	t.Run("who has claimed", func(t *testing.T) {
+		s := newStory(t)
+		s.apart()
+		s.letsTimeOut()
+		s.does(guards("claimed from"), claim)
+		s.is(Owner)
+		s.done(claim, Done{})
+		s.pass(time.Second)
+		s.apart() // the other has claimed it back
+		s.letsTimeOut()
+		s.does(HoldTimer{holdFor})
+		s.speaks() // it is heard on both
+		s.pass(time.Second)
+		s.apart()
+		s.letsTimeOut()
+		s.does(guards("claimed from"), claim)
+	})
+	t.Run("who was claimed from", func(t *testing.T) {
+		s := newStory(t)
+		s.Keeper.Routers[1].Age = time.Minute
+		s.owns()
+		s.pass(time.Second)
+		s.apart()
+		s.letsTimeOut()
+		s.does(HoldTimer{holdFor})
+	})
+	t.Run("a claim that has failed settles nothing", func(t *testing.T) {
+		s := newStory(t)
+		s.apart()
+		s.letsTimeOut()
+		s.done(claim, Done{Err: errors.New("refused")})
+		s.letsTimeOut()
+		s.does(guards("claimed from"), claim)
+	})
 }
