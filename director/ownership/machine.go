@@ -92,7 +92,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	s.lookOusted()
 	s.ring()
 	s.lookTake()
-	s.lookTried()
+	s.lookTaker()
 	s.lookQuiet()
 	s.lookDead()
 	s.lookUnheard()
@@ -220,7 +220,6 @@ func (s *step) claimFor(reason string) {
 	epoch := s.Log.Epoch
 	s.claim(func(s *step, d Done) {
 		if d.Err != nil {
-			s.quiet.tried = "" // nothing is settled
 			s.warn("claim", fmt.Sprintf("%s not claimed: %v", s.Group, d.Err))
 			return
 		}

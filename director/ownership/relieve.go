@@ -66,11 +66,10 @@ func (s *step) relieve(owner string) {
 			s.stays(owner, "is on a side of the segment that has as many directors")
 		case d.Err == nil && d.Word.Owns:
 			s.serve(owner, owner+" owns it on another side, which no segment joins to this one")
-		case d.Err != nil && s.quiet.tried == owner: // it does the same, and would claim the group back
-			s.stays(owner, "does not answer, and one of the two has claimed from the other already")
+		case d.Err != nil && s.quiet.taker == owner: // it found the same of this director, and would claim it again
+			s.stays(owner, "does not answer, and has claimed it from this director")
 		default:
 			if d.Err != nil {
-				s.quiet.tried = owner
 				s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
 			}
 			s.claimFor(owner + " is cut off on a segment")
@@ -78,19 +77,21 @@ func (s *step) relieve(owner string) {
 	})
 }
 
-// lookTried follows with whom a claim has settled already who owns the group. Two that hear each other on one segment, of whom
-// neither reaches the other on another, each look cut off to the other, and would take turns without end. So one claims
-// once, until the other is heard on all of them.
-func (s *step) lookTried() {
+// lookTaker follows who took the group from this director by a claim. Two that hear each other on one segment, of whom
+// neither reaches the other on another, each look cut off to the other, and would take turns without end. So who was claimed
+// from does not claim back, until it has heard the other on all of them. Who has lost it otherwise, as after it stood still,
+// may.
+func (s *step) lookTaker() {
 	q := &s.quiet
 	lost := q.owner && s.Keeper.Part == Standby
 	q.owner = s.Keeper.Part == Owner
-	if i := slices.IndexFunc(s.Keeper.Routers, func(r Router) bool { return r.hears() != "" && s.recent(r) }); lost && i >= 0 {
-		q.tried = s.Keeper.Routers[i].Heard
+	claims := func(r Router) bool { return r.hears() != "" && r.Claims && s.recent(r) }
+	if i := slices.IndexFunc(s.Keeper.Routers, claims); lost && i >= 0 {
+		q.taker = s.Keeper.Routers[i].Heard
 	}
-	away := func(r Router) bool { return r.hears() != q.tried || !s.recent(r) }
-	if s.Keeper.Part == Standby && !slices.ContainsFunc(s.Keeper.Routers, away) {
-		q.tried = ""
+	away := func(r Router) bool { return r.hears() != q.taker || !s.recent(r) }
+	if s.Keeper.Part == Owner || s.Keeper.Part == Standby && !slices.ContainsFunc(s.Keeper.Routers, away) {
+		q.taker = ""
 	}
 }
 

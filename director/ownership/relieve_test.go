@@ -1,7 +1,6 @@
 package ownership
 
 import (
-	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -128,40 +127,35 @@ func (s *story) apart() {
 }
 
 // Two hear each other on one segment, and neither reaches the other on another, nor over the cluster port: each takes the
-// other for one that is cut off. One of them claims, and once.
+// other for one that is cut off. Who was claimed from does not claim back.
 func TestTwoThatCannotAskEachOtherDoNotClaimInTurns(t *testing.T) {
-	t.Run("who has claimed", func(t *testing.T) {
-		s := newStory(t)
-		s.apart()
-		s.letsTimeOut()
-		s.does(guards("claimed from"), claim)
-		s.is(Owner)
-		s.done(claim, Done{})
-		s.pass(time.Second)
-		s.apart() // the other has claimed it back
-		s.letsTimeOut()
-		s.does(HoldTimer{holdFor})
-		s.speaks() // it is heard on both
-		s.pass(time.Second)
-		s.apart()
-		s.letsTimeOut()
-		s.does(guards("claimed from"), claim)
-	})
-	t.Run("who was claimed from", func(t *testing.T) {
-		s := newStory(t)
-		s.Keeper.Routers[1].Age = time.Minute
-		s.owns()
-		s.pass(time.Second)
-		s.apart()
-		s.letsTimeOut()
-		s.does(HoldTimer{holdFor})
-	})
-	t.Run("a claim that has failed settles nothing", func(t *testing.T) {
-		s := newStory(t)
-		s.apart()
-		s.letsTimeOut()
-		s.done(claim, Done{Err: errors.New("refused")})
-		s.letsTimeOut()
-		s.does(guards("claimed from"), claim)
-	})
+	for name, tt := range map[string]struct {
+		claims bool // the other took the group by a claim
+		whole  bool // and was heard on both segments after that
+		again  bool
+	}{
+		"it was claimed from":                  {true, false, false},
+		"it has heard the other on both since": {true, true, true},
+		"it has lost it otherwise":             {false, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			s.Keeper.Routers[1].Age = time.Minute
+			s.owns()
+			s.pass(time.Second)
+			s.Keeper.Routers[0].Claims = tt.claims
+			s.apart()
+			if tt.whole {
+				s.Keeper.Routers[1].Heard = "d1"
+				s.speaks()
+				s.apart()
+			}
+			s.letsTimeOut()
+			if tt.again {
+				s.does(guards("claimed from"), claim)
+				return
+			}
+			s.does(HoldTimer{holdFor})
+		})
+	}
 }
