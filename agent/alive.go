@@ -33,6 +33,10 @@ type alive struct {
 	asked   []probe.Target // what the watcher asks; it belongs to follow
 }
 
+// pulseDead is how long a pulse may go unacknowledged before its stream is given up: after an outage, a new connection
+// is there long before the kernel would try the old one again.
+const pulseDead = time.Second
+
 // newAlive prepares what looks after the others.
 func (s *session) newAlive() {
 	s.alive.tracker = liveness.NewTracker(time.Now(), s.cfg.Liveness, liveness.Slept)
@@ -41,7 +45,7 @@ func (s *session) newAlive() {
 	s.alive.pulse = liveness.New(liveness.Config{
 		Members: s.others,
 		Open: func(ctx context.Context, member string) (net.Conn, error) {
-			conn, err := s.node.Stream(ctx, member, "/peer/pulse")
+			conn, err := s.node.Stream(ctx, member, "/peer/pulse", pulseDead)
 			if err == nil {
 				s.tellings.forget(member)
 				poke(s.tellNow)

@@ -33,12 +33,13 @@ func (s *session) fence(ctx context.Context) error {
 		case <-tick.C:
 		case <-heard:
 		}
-		if len(s.contested(report.active)) == 0 || s.keeper.Answers(ctx, fenceAfter) || ctx.Err() != nil {
+		first := s.contested(report.active)
+		if len(first) == 0 || s.keeper.Answers(ctx, fenceAfter) || ctx.Err() != nil {
 			continue
 		}
 		present, unknown := presentAddresses(s.log)
 		// Still so; or the keeper of who owns it by now was started anew meanwhile, and has the addresses.
-		for _, g := range s.contested(report.serves) {
+		for _, g := range still(first, s.contested(report.serves)) {
 			if unknown == nil && !anyThere(g, present) { // they were removed before
 				continue
 			}
@@ -50,6 +51,14 @@ func (s *session) fence(ctx context.Context) error {
 			s.groups.Fenced(g.Name)
 		}
 	}
+}
+
+// still are the groups of some that were contested before the keeper was waited for: of another, who is about to let its
+// addresses go, after a move to here, has them for a moment as well.
+func still(before, now []keeper.Group) []keeper.Group {
+	return slices.DeleteFunc(now, func(g keeper.Group) bool {
+		return !slices.ContainsFunc(before, func(b keeper.Group) bool { return b.Name == g.Name })
+	})
 }
 
 // contested are the groups of which the keeper has addresses, and of which another director says something, as that it owns them.

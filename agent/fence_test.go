@@ -55,6 +55,22 @@ func TestAGroupIsContestedWhenAnotherDirectorOwnsWhatTheKeeperOwns(t *testing.T)
 	}
 }
 
+// One group is contested, and another has just moved here: who owned that is about to let its addresses go, and has them.
+func TestAGroupThatWasNotContestedBeforeTheWaitIsNotFenced(t *testing.T) {
+	var rs reports
+	rs.put(report{Name: "d2", Groups: map[string]groupReport{"web": {State: "active"}, "mail": {State: "backup", Keeps: true}}}, noon)
+	look := func(says func(report, string) bool) []keeper.Group {
+		return contested("d1", []keeper.Group{{Name: "web"}, {Name: "mail"}}, []string{"web", "mail"}, rs.live(noon), func(string) bool { return false }, says)
+	}
+	first, second := look(report.active), look(report.serves)
+	if len(first) != 1 || len(second) != 2 {
+		t.Fatalf("contested are %v, and after the wait %v", first, second)
+	}
+	if got := still(first, second); len(got) != 1 || got[0].Name != "web" {
+		t.Errorf("fenced are %v", got)
+	}
+}
+
 func TestAKeeperKeepsTheGroupsOfWhichTheKernelHasAddressesWithALifetime(t *testing.T) {
 	wan, lan := netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("198.51.100.1/24")
 	groups := []keeper.Group{

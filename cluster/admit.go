@@ -37,7 +37,7 @@ func (n *Node) serveJoin(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Connection", "close")
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(port.HandshakeLimit)) // strangers get no more
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxJoinRequest)).Decode(&req); err != nil {
-		n.strangers.Refuse(port.NoJoin, port.Address(r.RemoteAddr))
+		n.strangers.Count(port.NoJoin)
 		writeError(w, fmt.Errorf("join request: %w", err))
 		return
 	}

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
@@ -32,8 +34,10 @@ func settles(t *testing.T, n *testnode, why string, want uint64) {
 // TestStrangersAreCounted has each kind of refusal come about on the ports of a node.
 func TestStrangersAreCounted(t *testing.T) {
 	t.Parallel()
+	var said lockedBuffer
 	a := first(t, "a", func(c *Config) {
 		c.API = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
+		c.Log = hclog.New(&hclog.LoggerOptions{Output: &said})
 	})
 	other := first(t, "other")
 	_, viewer := held(t, a, "ann", fsm.RoleViewer, time.Hour)
@@ -66,6 +70,12 @@ func TestStrangersAreCounted(t *testing.T) {
 	if len(a.State().Members) != 1 || !a.IsLeader() {
 		t.Error("something was changed")
 	}
+	eventually(t, "the join is in the log, though the same address made no sense before", func() error {
+		if !strings.Contains(said.String(), "join refused") {
+			return errors.New("it is not")
+		}
+		return nil
+	})
 }
 
 // send sends bytes to a port, and returns when the connection is closed.

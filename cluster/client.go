@@ -73,13 +73,13 @@ func (n *Node) Client(name string) (*http.Client, string, error) {
 
 // Stream opens a stream to a member's agent: a connection that is its own, proves both sides to each other,
 // and is handed to what the agent there serves at path, see [port.TakeStream]. It is the caller's to close, and
-// the deadline of ctx ends with the opening.
-func (n *Node) Stream(ctx context.Context, name, path string) (net.Conn, error) {
+// the deadline of ctx ends with the opening. It is given up when its bytes are not acknowledged for as long as dead.
+func (n *Node) Stream(ctx context.Context, name, path string, dead time.Duration) (net.Conn, error) {
 	m, ok := n.State().Members[name]
 	if !ok {
 		return nil, fmt.Errorf("%s is no member of this cluster", name)
 	}
-	conn, err := n.dialer.Stream(ctx, m.Address, m.ID, path)
+	conn, err := n.dialer.Stream(ctx, m.Address, m.ID, path, dead)
 	if err != nil {
 		return nil, fmt.Errorf("open a stream to %s: %w", name, err)
 	}

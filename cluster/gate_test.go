@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/quorate/quorate/cluster/port"
@@ -72,6 +73,9 @@ func (c *gated) pass(deadline *atomic.Int64) error {
 	}
 	return nil
 }
+
+// SyscallConn implements [syscall.Conn], for the limits that a connection is given.
+func (c *gated) SyscallConn() (syscall.RawConn, error) { return c.Conn.(syscall.Conn).SyscallConn() }
 
 func (c *gated) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)

@@ -63,7 +63,7 @@ func (n *Node) handler() http.Handler {
 		}
 		peer, err := n.authorize(c.ConnectionState()) // at each request: membership may have ended
 		if err != nil {
-			n.strangers.Refuse(port.NoRequest, c.RemoteAddr())
+			n.strangers.Count(port.NoRequest)
 			w.Header().Set("Connection", "close") // strangers keep nothing open
 			writeError(w, err)
 			return
@@ -84,7 +84,7 @@ func (n *Node) serveAPI(w http.ResponseWriter, r *http.Request) {
 		caller, err = n.caller(c.ConnectionState())
 	}
 	if err != nil {
-		n.strangers.Refuse(port.NoRequest, port.Address(r.RemoteAddr))
+		n.strangers.Count(port.NoRequest)
 		w.Header().Set("Connection", "close") // strangers keep nothing open
 		writeError(w, err)
 		return
@@ -93,7 +93,7 @@ func (n *Node) serveAPI(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close") // it may end the trust in who asks
 	}
 	if !caller.Member {
-		w = forbidding{w, func() { n.strangers.Refuse(port.NoRole, c.RemoteAddr()) }}
+		w = forbidding{w, func() { n.strangers.Count(port.NoRole) }}
 	}
 	n.cfg.API.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), askerKey{}, caller)))
 }

@@ -19,11 +19,11 @@ import (
 const lanePath = "/cluster/lane"
 
 const (
-	laneDepth = 256         // how many entries of one lane the leader has under way
+	laneDepth = 1024        // how many entries of one lane the leader has under way
 	laneAgain = time.Minute // a member that knows no lanes is of an older version, and may be upgraded
 )
 
-// errNoLane means that the leader knows no lanes, or that this node may not open one.
+// errNoLane means that there is no lane to the leader: it knows none, mostly, or this node may not open one.
 var errNoLane = errors.New("no lane")
 
 // Why a lane ends.
@@ -82,11 +82,14 @@ func (n *Node) askByLane(ctx context.Context, leader string, entry []byte) (uint
 	}
 }
 
-// laneTo returns the lane to the leader. If there is none it is opened, by one for all who want it.
+// laneTo returns the lane to the leader. If there is none it is opened, by one for all who want it, and as long as it leads:
+// its machine may be gone, and who knows the next leader is not to wait for that.
 func (n *Node) laneTo(ctx context.Context, leader string) (*lane, error) {
 	if l, err := n.lanes.open(leader); l != nil || err != nil {
 		return l, err
 	}
+	ctx, stop := n.whileLeads(ctx, leader)
+	defer stop()
 	select {
 	case n.lanes.opening <- struct{}{}:
 		defer func() { <-n.lanes.opening }()
@@ -96,16 +99,25 @@ func (n *Node) laneTo(ctx context.Context, leader string) (*lane, error) {
 	if l, err := n.lanes.open(leader); l != nil || err != nil {
 		return l, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, port.DialLimit)
+	opening, cancel := context.WithTimeout(ctx, port.DialLimit)
 	defer cancel()
-	conn, err := n.Stream(ctx, leader, lanePath)
-	var dial *port.DialError
+	conn, err := n.Stream(opening, leader, lanePath, port.DeadAfter)
+	var (
+		dial *port.DialError
+		none *port.NoStreamError
+	)
 	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, errNotLeader // nothing was asked
 	case errors.As(err, &dial):
 		return nil, fmt.Errorf("ask %s: %w", leader, dial)
-	case err != nil:
+	case errors.As(err, &none):
 		n.lanes.refuse(leader)
 		return nil, errNoLane
+	case err != nil && opening.Err() != nil:
+		return nil, errNotLeader // it is slow
+	case err != nil:
+		return nil, errNoLane // this time
 	}
 	l := &lane{to: leader, conn: conn, out: outbox{conn: conn}, used: make(chan struct{}, 1), waiting: map[uint64]chan<- laneAnswer{}}
 	go l.listen()     // ends with the connection
@@ -155,7 +167,7 @@ func (n *Node) watchLane(l *lane) {
 		select {
 		case <-l.used:
 		case <-unused.C:
-			l.end(errUnused)
+			l.endUnused()
 		}
 		unused.Stop()
 	}
@@ -190,6 +202,19 @@ func (l *lane) idle() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.waiting) == 0 && l.over == nil
+}
+
+// endUnused ends a lane on which nothing is asked, also not since a moment ago.
+func (l *lane) endUnused() {
+	l.mu.Lock()
+	if len(l.waiting) == 0 && l.over == nil {
+		l.over = errUnused
+	}
+	unused := errors.Is(l.over, errUnused)
+	l.mu.Unlock()
+	if unused {
+		l.end(errUnused)
+	}
 }
 
 // end closes a lane. Whoever waits is told that nobody knows.
@@ -262,7 +287,13 @@ func (n *Node) serveLane(w http.ResponseWriter, r *http.Request) {
 		return // the member was told
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithCancel(n.life)
+	serveEntries(n.life, conn, n.appendFor)
+}
+
+// serveEntries appends what comes on a connection until that ends. It reads on also while no more can be under way: it would
+// not see otherwise that the member is gone, as long as what has come before hangs in the disk.
+func serveEntries(ctx context.Context, conn net.Conn, add func(context.Context, []byte) (uint64, error)) {
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	in, out := bufio.NewReader(conn), outbox{conn: conn}
 	places := make(chan struct{}, laneDepth)
@@ -271,11 +302,15 @@ func (n *Node) serveLane(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return // it opens another
 		}
-		places <- struct{}{}
-		go func() { // ends when it is agreed, or with the connection
-			index, err := n.appendFor(ctx, entry)
-			out.put(number, laneAnswer{index, err}.said())
-			<-places
-		}()
+		select {
+		case places <- struct{}{}:
+			go func() { // ends when it is agreed, or with the connection
+				index, err := add(ctx, entry)
+				out.put(number, laneAnswer{index, err}.said())
+				<-places
+			}()
+		default:
+			out.put(number, laneAnswer{err: errNotLeader}.said()) // nothing was tried, and it asks again
+		}
 	}
 }

@@ -111,15 +111,21 @@ func (n *Node) ask(ctx context.Context, entry []byte) (uint64, error) {
 			return index, err
 		}
 	}
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := n.whileLeads(ctx, leader)
 	defer stop()
-	go func() {
+	return n.forward(ctx, leader, entry)
+}
+
+// whileLeads returns a context that ends soon after a leader leads no more.
+func (n *Node) whileLeads(ctx context.Context, leader string) (context.Context, context.CancelFunc) {
+	ctx, stop := context.WithCancel(ctx)
+	go func() { // ends with the context
 		for n.Leader() == leader && ctx.Err() == nil {
 			pause(ctx, n.cfg.Heartbeat/4)
 		}
 		stop()
 	}()
-	return n.forward(ctx, leader, entry)
+	return ctx, stop
 }
 
 // noLeader says how many voters answer, of those that are needed to elect one.

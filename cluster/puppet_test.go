@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -33,7 +34,7 @@ type puppetCords struct {
 
 // deed is what a puppet does at its socket, and result what came of it.
 type deed struct {
-	Verb  string   // set, get, cut, transfer, leader
+	Verb  string   // set, get, cut, transfer, leader, asked
 	Key   int      // of a register
 	Value string   // of set
 	Cut   []string // addresses
@@ -92,6 +93,8 @@ func perform(ctx context.Context, n *Node, g *gates, d deed, stale bool) result 
 		err = n.LeadershipTransfer(ctx)
 	case "leader":
 		return result{Value: n.Leader()}
+	case "asked":
+		return result{Value: fmt.Sprint(n.asked())}
 	}
 	if err != nil {
 		return result{Error: err.Error(), Nothing: errors.Is(err, ErrNoLeader) && !errors.Is(err, ErrUncertain)}

@@ -91,7 +91,8 @@ func (n *Node) Leader() string {
 	return m.Name
 }
 
-// IsLeader reports whether this node leads, as far as it knows.
+// IsLeader reports whether this node leads, as far as it knows. Who hangs in its log does, though [Node.Leader] names nobody
+// then: it still has the lead to give up or to hand over, but others gain nothing from asking it.
 func (n *Node) IsLeader() bool {
 	r := n.raft.Load() // one that was shut down may keep the state it had
 	return r != nil && n.removed.Load() == nil && r.State() == raft.Leader

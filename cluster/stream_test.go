@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/cluster/port"
 )
@@ -43,6 +46,25 @@ func ends(t *testing.T, what string, conn net.Conn) {
 	}
 }
 
+// isGivenUpAfter holds that the kernel ends a stream whose bytes are not acknowledged for so long.
+func isGivenUpAfter(t *testing.T, conn net.Conn, want time.Duration) {
+	t.Helper()
+	raw, err := conn.(interface{ NetConn() net.Conn }).NetConn().(syscall.Conn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got int
+	if err := errors.Join(raw.Control(func(fd uintptr) { got, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT) }), err); err != nil {
+		if !errors.Is(err, net.ErrClosed) { // it was given up already
+			t.Error(err)
+		}
+		return
+	}
+	if d := time.Duration(got) * time.Millisecond; d != want {
+		t.Errorf("it is given up after %v, not %v", d, want)
+	}
+}
+
 func TestAStreamIsAMembersAndEndsWithItsMembership(t *testing.T) {
 	t.Parallel()
 	cfg := config(t, "a")
@@ -58,12 +80,13 @@ func TestAStreamIsAMembersAndEndsWithItsMembership(t *testing.T) {
 	said := func(n *testnode) net.Conn {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		conn, err := n.Stream(ctx, "a", "/peer/echo")
+		conn, err := n.Stream(ctx, "a", "/peer/echo", time.Second)
 		cancel() // ends with the opening
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { conn.Close() })
+		isGivenUpAfter(t, conn, time.Second)
 		if _, err := conn.Write([]byte("hello")); err != nil {
 			t.Fatal(err)
 		}
@@ -74,10 +97,10 @@ func TestAStreamIsAMembersAndEndsWithItsMembership(t *testing.T) {
 		return conn
 	}
 	ofB, ofC := said(b), said(c)
-	if _, err := b.Stream(t.Context(), "a", "/peer/none"); err == nil || !strings.Contains(err.Error(), "404") {
+	if _, err := b.Stream(t.Context(), "a", "/peer/none", time.Second); err == nil || !strings.Contains(err.Error(), "404") {
 		t.Errorf("a path that is not served: %v", err)
 	}
-	if _, err := b.Stream(t.Context(), "z", "/peer/echo"); err == nil || !strings.Contains(err.Error(), "no member") {
+	if _, err := b.Stream(t.Context(), "z", "/peer/echo", time.Second); err == nil || !strings.Contains(err.Error(), "no member") {
 		t.Errorf("to nobody: %v", err)
 	}
 	if status, _, err := asked(t, a, b.creds.Pair(), "POST", "/peer/echo", ""); err != nil || status != http.StatusUpgradeRequired {
@@ -111,7 +134,7 @@ func TestAStreamIsNotWaitedForLongerThanAsked(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
 	begin := time.Now()
-	conn, err := b.Stream(ctx, "a", "/peer/echo")
+	conn, err := b.Stream(ctx, "a", "/peer/echo", time.Second)
 	if err == nil {
 		conn.Close()
 		t.Fatal("a stream that was not taken is open")

@@ -119,11 +119,11 @@ func (d *Dialer) connect(ctx context.Context, addr netip.AddrPort, id, alpn stri
 	return conn, nil
 }
 
-// Limits on connections. A peer that acknowledges nothing for deadAfter is gone; without that the
+// Limits on connections. A peer that acknowledges nothing for DeadAfter is gone; without that the
 // kernel would try for a quarter of an hour, and a healed path would stay unused meanwhile.
 const (
 	DialLimit = 3 * time.Second
-	deadAfter = 5 * time.Second
+	DeadAfter = 5 * time.Second
 )
 
 // PlainDialer returns how a host is dialed whose certificate is another's matter.
@@ -137,7 +137,7 @@ var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 2 * time.Second, Interva
 func control(_, _ string, c syscall.RawConn) error {
 	var err error
 	outer := c.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(deadAfter/time.Millisecond))
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(DeadAfter/time.Millisecond))
 	})
 	return errors.Join(outer, err)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 
+	"github.com/quorate/quorate/cluster/hush"
 	"github.com/quorate/quorate/cluster/pki"
 )
 
@@ -135,7 +136,10 @@ func (p *Port) Reached() bool { return p.came.Load() }
 
 // Run accepts connections until the listener is closed.
 func (p *Port) Run() error {
-	var hands sync.WaitGroup
+	var (
+		hands sync.WaitGroup
+		said  hush.Said
+	)
 	defer hands.Wait()
 	for {
 		raw, err := p.l.Accept()
@@ -143,7 +147,9 @@ func (p *Port) Run() error {
 			return nil
 		}
 		if err != nil { // out of file descriptors, mostly: it passes
-			p.log.Error("accept on the cluster port", "err", err)
+			if said.News("accept", err) {
+				p.log.Error("accept on the cluster port", "err", err)
+			}
 			time.Sleep(50 * time.Millisecond)
 			continue
 		}
@@ -163,7 +169,7 @@ func (p *Port) shakeHands(raw net.Conn, leave func()) {
 	defer cancel()
 	c := &Conn{Conn: tls.Server(raw, p.tls)}
 	if err := c.HandshakeContext(ctx); err != nil {
-		p.strangers.Refuse(NoHandshake, raw.RemoteAddr())
+		p.strangers.Count(NoHandshake)
 		p.log.Debug("handshake on the cluster port", "from", raw.RemoteAddr(), "err", err)
 		leave()
 		_ = raw.Close() // it is of no use to anybody

@@ -29,7 +29,8 @@ const (
 	NoGossip    = "gossip without the cluster's key"
 )
 
-// mostSaid is how many lines of the log strangers are worth in [hush.Again], from however many addresses they come.
+// mostSaid is how many lines of the log strangers are worth in [hush.Again] for one reason, from however many addresses they
+// come: packets, whose address anybody can make up, are not to keep back what is said of who has opened a connection.
 const mostSaid = 16
 
 // Strangers keeps who is no member within bounds, and counts what is refused to them.
@@ -42,13 +43,13 @@ type Strangers struct {
 	refused map[string]uint64
 	full    time.Time // when somebody was sent away last, since there were too many
 	last    netip.Addr
-	said    hush.Said
-	ours    hush.Said // of members
+	said    map[string]*hush.Said // by reason
+	ours    hush.Said             // of members
 }
 
 // NewStrangers returns the places of strangers, of which none is taken. member reports whether a member has an address.
 func NewStrangers(member func(netip.Addr) bool) *Strangers {
-	return &Strangers{member: member, open: map[netip.Prefix]int{}, refused: map[string]uint64{}, said: hush.Said{Most: mostSaid}}
+	return &Strangers{member: member, open: map[netip.Prefix]int{}, refused: map[string]uint64{}, said: map[string]*hush.Said{}}
 }
 
 // sourceOf is who is counted as one: an address, or an IPv6 network of the size that one host is given.
@@ -89,12 +90,26 @@ func (s *Strangers) Enter(from net.Addr) (leave func(), ok bool) {
 	}), true
 }
 
+// Count counts that something was refused, of which nothing is logged.
+func (s *Strangers) Count(why string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused[why]++
+}
+
 // Refuse counts, and reports whether that is to be logged: of one source and one reason it is so once in a while.
 func (s *Strangers) Refuse(why string, from net.Addr) (news bool) {
+	s.Count(why)
+	return s.saidOf(why).News(why, sourceOf(addrOf(from)))
+}
+
+func (s *Strangers) saidOf(why string) *hush.Said {
 	s.mu.Lock()
-	s.refused[why]++
-	s.mu.Unlock()
-	return s.said.News(why, sourceOf(addrOf(from)))
+	defer s.mu.Unlock()
+	if s.said[why] == nil {
+		s.said[why] = &hush.Said{Most: mostSaid}
+	}
+	return s.said[why]
 }
 
 // Garbled reports whether it is to be logged that gossip was of no use. It is counted of strangers: a member's connection

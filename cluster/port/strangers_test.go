@@ -90,3 +90,22 @@ func TestWhatIsRefusedIsLoggedOnceInAWhile(t *testing.T) {
 		t.Errorf("%d are counted, want the strangers' 1000", got)
 	}
 }
+
+// Whoever sends packets from as many addresses as there are keeps back nothing that is said of who comes with a connection.
+func TestOneReasonKeepsNoOtherBack(t *testing.T) {
+	s := NewStrangers(func(netip.Addr) bool { return false })
+	for i := range 2 * mostSaid {
+		news := s.Garbled(fmt.Sprintf("192.0.2.%d:7", i))
+		if news != (i < mostSaid) {
+			t.Errorf("whether the %dth packet is said: %v", i, news)
+		}
+	}
+	from := tcp("198.51.100.7")
+	s.Count(NoJoin) // of what says nothing
+	if !s.Refuse(NoJoin, from) || s.Refuse(NoJoin, from) || !s.Refuse(NoRaft, from) {
+		t.Error("what comes with a connection is not said, once for each reason")
+	}
+	if got := s.Counts(); got[NoJoin] != 3 || got[NoRaft] != 1 || got[NoGossip] != 2*mostSaid {
+		t.Errorf("counted is %v", got)
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,20 +20,18 @@ import (
 // streamProtocol is what a connection is made into by an HTTP upgrade (RFC 9110, section 7.8).
 const streamProtocol = "quorate-stream"
 
-// streamDead is how long a stream's bytes may go unacknowledged before it is given up: after an outage, a new
-// connection is there long before the kernel would try the old one again.
-const streamDead = time.Second
-
 // Stream opens a stream to a member, by its ID: a connection that is its own, proves both sides to each other, and is handed
 // to what is served there at path, see [TakeStream]. It is the caller's to close, and the deadline of ctx ends with the
-// opening.
-func (d *Dialer) Stream(ctx context.Context, addr netip.AddrPort, id, path string) (net.Conn, error) {
+// opening. It is given up when its bytes are not acknowledged for as long as dead.
+func (d *Dialer) Stream(ctx context.Context, addr netip.AddrPort, id, path string, dead time.Duration) (net.Conn, error) {
 	conn, err := d.dial(ctx, addr, id, ALPNHTTP)
 	if err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Now()) }) // an upgrade that hangs
-	err = upgrade(conn.Conn, pki.Hostname(id), path)
+	if err = upgrade(conn.Conn, pki.Hostname(id), path); err == nil {
+		err = giveUpAfter(conn.Conn, dead)
+	}
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
@@ -41,6 +40,12 @@ func (d *Dialer) Stream(ctx context.Context, addr netip.AddrPort, id, path strin
 	}
 	return conn, nil
 }
+
+// NoStreamError means that the other side answers, and opens no stream.
+type NoStreamError struct{ status string }
+
+// Error implements error.
+func (e *NoStreamError) Error() string { return "it answers " + e.status }
 
 // upgrade makes a connection that speaks HTTP into a stream.
 func upgrade(conn *tls.Conn, host, path string) error {
@@ -59,18 +64,18 @@ func upgrade(conn *tls.Conn, host, path string) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusSwitchingProtocols {
-		return fmt.Errorf("it answers %s", resp.Status)
+		return &NoStreamError{resp.Status}
 	}
-	return giveUpAfter(conn, streamDead)
+	return nil
 }
 
 // giveUpAfter has the kernel end a connection whose bytes are not acknowledged for so long.
 func giveUpAfter(conn *tls.Conn, d time.Duration) error {
-	tcp, ok := conn.NetConn().(*net.TCPConn)
+	socket, ok := conn.NetConn().(syscall.Conn)
 	if !ok {
-		return fmt.Errorf("%T is no TCP connection", conn.NetConn())
+		return fmt.Errorf("%T is no socket", conn.NetConn())
 	}
-	raw, err := tcp.SyscallConn()
+	raw, err := socket.SyscallConn()
 	if err != nil {
 		return err
 	}

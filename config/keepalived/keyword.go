@@ -94,15 +94,22 @@ var usual = map[string][]string{
 	"unicast_ttl": {"255"}, "hysteresis": {"0"}, "http_protocol": {"1.1"},
 }
 
+// switched are the keywords, that are not carried over otherwise, of which keepalived reads `off`, and that switch on what
+// there is not. Most flags of keepalived do not read what stands behind them: `lvs_flush off` flushes. And not all that do
+// are here: `no_checker_emails off` asks for mail.
+var switched = strings.Fields(`
+	checker_log_all_failures data_use_instance higher_prio_send_advert log_all_failures notify_priority_changes rs_init_notifies
+	smtp_alert smtp_alert_checker smtp_alert_vrrp strict_mode vrrp_higher_prio_send_advert vrrp_notify_priority_changes vrrp_strict`)
+
 // usual reports whether a statement that is not carried over, or with a difference, says what quorate does anyway: it
 // switches off what there is not, or has the one value that there is.
 func (s *Statement) usual() bool {
 	if len(s.Args) != 1 || len(s.Block) > 0 {
 		return false
 	}
-	switch strings.ToLower(s.Args[0]) {
+	switch s.Args[0] { // as keepalived has it, which knows no OFF
 	case "off", "false", "no":
-		return true
+		return slices.Contains(switched, s.Word)
 	}
 	return slices.Contains(usual[s.Word], strings.ToLower(s.Args[0]))
 }

@@ -22,9 +22,10 @@ type model struct {
 	ranks  map[string]rank // by group
 	peers  map[string][]fsm.Peer
 
-	routers map[string][]string // of an instance
-	grouped map[string]string   // the sync group of an instance
-	weighs  map[string]bool     // sync groups whose members keep their weights
+	shared  map[*instance][]share // its addresses, by interface
+	routers map[string][]string   // of an instance
+	grouped map[string]string     // the sync group of an instance
+	weighs  map[string]bool       // sync groups whose members keep their weights
 	tracks  map[trackKey]string
 	homes   map[home]bool // virtual addresses
 	ids     map[wire]bool
@@ -56,7 +57,7 @@ func (m *model) put(kind config.Kind, name string, at Place) {
 func modelOf(h *host) *model {
 	m := &model{
 		host: h, places: make(map[thing]Place), ranks: make(map[string]rank), peers: make(map[string][]fsm.Peer),
-		routers: make(map[string][]string), grouped: make(map[string]string), weighs: make(map[string]bool),
+		shared: make(map[*instance][]share), routers: make(map[string][]string), grouped: make(map[string]string), weighs: make(map[string]bool),
 		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), ids: make(map[wire]bool), rule: 16384,
 		config: fsm.Config{
 			Routers: make(map[string]fsm.Router), SyncGroups: make(map[string]fsm.SyncGroup),
@@ -64,6 +65,9 @@ func modelOf(h *host) *model {
 		},
 	}
 	m.members()
+	for _, i := range h.instances { // of all, before one asks which others are complete
+		m.shared[i] = m.shares(i)
+	}
 	for _, i := range h.instances {
 		m.instance(i)
 	}

@@ -50,7 +50,7 @@ func (m *model) use(u use, i *instance) (fsm.Use, bool) {
 	t := h.track(u.kind, u.name)
 	switch {
 	case u.kind == fsm.TrackInterface:
-		if i != nil && u.name == i.iface {
+		if i != nil && i.rests(u) {
 			h.notes.Carried(u.Place, keyword, "an owner always has a link on the interfaces of its routers")
 			return fsm.Use{}, false
 		}

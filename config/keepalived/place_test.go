@@ -24,12 +24,18 @@ type scriptOf struct {
 	reverse bool
 	ofGroup bool
 	ofBoth  bool // instances of the group
+	also    *int // the weight that instances track it with which the group tracks
 }
 
 func randomPair(r *rand.Rand) pairOf {
 	p := pairOf{priority: [2]int{100 + r.IntN(30), 100 + r.IntN(30)}, grouped: r.IntN(2) == 0, weights: r.IntN(2) == 0}
 	for range r.IntN(4) {
-		p.scripts = append(p.scripts, scriptOf{[]int{-25, -9, 0, 9, 25}[r.IntN(5)], r.IntN(3) == 0, p.grouped && r.IntN(2) == 0, r.IntN(2) == 0})
+		weights := []int{-25, -9, 0, 9, 25}
+		s := scriptOf{weights[r.IntN(5)], r.IntN(3) == 0, p.grouped && r.IntN(2) == 0, r.IntN(2) == 0, nil}
+		if s.ofGroup && r.IntN(2) == 0 {
+			s.also = &weights[r.IntN(5)]
+		}
+		p.scripts = append(p.scripts, s)
 	}
 	return p
 }
@@ -39,16 +45,20 @@ func (p pairOf) file(host int) string {
 	var b, group, member, other strings.Builder
 	for i, s := range p.scripts {
 		fmt.Fprintf(&b, "vrrp_script s%d {\n script /bin/true\n weight %d\n}\n", i, s.weight)
-		to, reverse := &member, ""
-		if s.ofGroup {
-			to = &group
-		}
+		reverse, own := "", &s.weight
 		if s.reverse {
 			reverse = " reverse"
 		}
-		fmt.Fprintf(to, "  s%d weight %d%s\n", i, s.weight, reverse)
-		if !s.ofGroup && s.ofBoth {
-			fmt.Fprintf(&other, "  s%d weight %d%s\n", i, s.weight, reverse)
+		if s.ofGroup {
+			fmt.Fprintf(&group, "  s%d weight %d%s\n", i, s.weight, reverse)
+			own = s.also
+		}
+		if own == nil {
+			continue
+		}
+		fmt.Fprintf(&member, "  s%d weight %d%s\n", i, *own, reverse)
+		if s.ofBoth {
+			fmt.Fprintf(&other, "  s%d weight %d%s\n", i, *own, reverse)
 		}
 	}
 	fmt.Fprintf(&b, "vrrp_instance V {\n interface eth0\n virtual_router_id 1\n priority %d\n virtual_ipaddress {\n  10.0.0.1/24\n }\n track_script {\n%s }\n}\n", p.priority[host], &member)
@@ -67,6 +77,9 @@ func (p pairOf) file(host int) string {
 func (p pairOf) inKeepalived(host int, pass []bool) (priority int, fault bool) {
 	priority = p.priority[host]
 	for i, s := range p.scripts {
+		if s.also != nil && *s.also == 0 { // with it an instance is in FAULT, and its group, whose weight the others have
+			fault = fault || pass[i] == s.reverse
+		}
 		switch {
 		case s.weight == 0:
 			fault = fault || pass[i] == s.reverse

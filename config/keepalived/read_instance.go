@@ -126,7 +126,7 @@ func instanceKeywords() []keyword[instance] {
 			i.preempt, _ = h.seconds(inVRRP, s)
 			i.keep(s)
 		}},
-		{"accept", Carried, "`accept`", func(h *host, i *instance, s *Statement) { on := h.flag(inVRRP, s); i.accept = &on }},
+		{"accept", Carried, "`accept`", func(_ *host, i *instance, _ *Statement) { on := true; i.accept = &on }},
 		{"no_accept", Carried, "`accept = false`; virtual services on the addresses go on", func(_ *host, i *instance, _ *Statement) { off := false; i.accept = &off }},
 		{"strict_mode", Differs, "of it `accept = false`; the rest of RFC 9568 is kept anyway", func(h *host, i *instance, s *Statement) {
 			i.strict, i.strictSet = h.flag(inVRRP, s), true

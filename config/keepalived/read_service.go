@@ -193,11 +193,11 @@ func serviceKeywords() []keyword[virtualServer] {
 				v.weight = n
 			}
 		}},
-		{"inhibit_on_failure", Carried, "`inhibit` of its servers", func(h *host, v *virtualServer, s *Statement) { v.inhibit = h.flag(inService, s) }},
+		{"inhibit_on_failure", Carried, "`inhibit` of its servers", func(_ *host, v *virtualServer, _ *Statement) { v.inhibit = true }},
 		{"virtualhost", Carried, "`host` of its checks", func(_ *host, v *virtualServer, s *Statement) { v.host = s.Arg(0) }},
 		{"snmp_name", Carried, "the name of the service", func(_ *host, v *virtualServer, s *Statement) { v.name = s.Arg(0) }},
 		{"ip_family", Carried, "`family`", func(_ *host, v *virtualServer, s *Statement) { v.ipv6 = s.Arg(0) == "inet6" }},
-		{"alpha", Carried, alphaText, func(h *host, v *virtualServer, s *Statement) { v.alpha = h.flag(inService, s) }},
+		{"alpha", Carried, alphaText, func(_ *host, v *virtualServer, _ *Statement) { v.alpha = true }},
 		{"omega", Dropped, "nothing happens to services when an agent stops", nil},
 		{"quorum", Dropped, "a `fallback` serves while no server is up", func(h *host, v *virtualServer, s *Statement) {
 			if n, ok := h.number(inService, s, 1, 1<<31-1); ok && n == 1 {

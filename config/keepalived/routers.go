@@ -33,8 +33,8 @@ type share struct {
 // instance makes routers of an instance: one, and one more for each other interface that it has addresses on.
 func (m *model) instance(i *instance) {
 	h := m.host
-	shares := m.shares(i)
-	if len(shares) == 0 || i.vrid == 0 {
+	shares := m.shared[i]
+	if !m.complete(i) {
 		h.notes.Dropped(i.Place, inVRRP, "%s: a router has a virtual_router_id, an interface and an address", i.name)
 		h.lost(i, "priority", "authentication")
 		return
@@ -67,6 +67,9 @@ func (m *model) instance(i *instance) {
 		m.peers[r.Name] = i.peers
 	}
 }
+
+// complete reports whether a router comes of an instance.
+func (m *model) complete(i *instance) bool { return len(m.shared[i]) > 0 && i.vrid != 0 }
 
 // shares sorts the addresses of an instance by interface; that of the instance is first, if there are any.
 func (m *model) shares(i *instance) []share {

@@ -168,8 +168,8 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 	var real []*realServer
 	for _, r := range v.servers {
 		if server, ok := m.server(v, &s, r, ipv6); ok {
-			if slices.ContainsFunc(s.Servers, func(o fsm.Server) bool { return o.Address == server.Address }) {
-				n.Dropped(r.Place, inServer, "%s is there twice; keepalived leaves it out too", r.address)
+			if k := slices.IndexFunc(s.Servers, func(o fsm.Server) bool { return o.Address == server.Address }); k >= 0 {
+				m.twice(r, real[k])
 				continue
 			}
 			m.serves[r.Place] = true
@@ -198,6 +198,16 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 		n.Dropped(v.Place, inService, "none of its checks can be carried over: without one its servers count as up always")
 	}
 	return s, true
+}
+
+// twice tells of a real server that another one stands for: keepalived compares what the file says, and has both where only
+// the ports differ.
+func (m *model) twice(r, first *realServer) {
+	if r.address == first.address {
+		m.host.notes.Dropped(r.Place, inServer, "%s is there twice; keepalived leaves it out too", r.address)
+		return
+	}
+	m.host.notes.Dropped(r.Place, inServer, "%s: two ports of one server are one here", r.address)
 }
 
 // different is a forwarding method that is not the service's.

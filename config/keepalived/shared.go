@@ -46,7 +46,7 @@ func (h *host) uses(t *track) bool {
 	return false
 }
 
-// ofGroup reports whether the sync group of an instance tracks the same thing itself: then that counts.
+// ofGroup reports whether the sync group of an instance tracks the same thing itself: then that counts instead of a weight.
 func (h *host) ofGroup(u use, group string) bool {
 	for _, g := range h.groups {
 		if _, ok := tracks(g.uses, u); ok && g.name == group {
@@ -56,17 +56,17 @@ func (h *host) ofGroup(u use, group string) bool {
 	return false
 }
 
-// counts says what a weight that an instance tracks comes to in its sync group: whether it counts with this instance,
-// and if not what there is to say. keepalived moves a group only when each of its instances is to move: so a weight
-// counts that all of them have, and once.
-func (m *model) counts(u use, i *instance, group string) (ok bool, fate Fate, text string) {
+// counts reports whether a weight that an instance tracks counts with this one in its sync group, and if not why. keepalived
+// moves a group only when each of its instances is to move: so a weight counts that all of them have, and once. Those are
+// the instances that are carried over: with one that is not complete keepalived does not start.
+func (m *model) counts(u use, i *instance, group string) (ok bool, fate Fate, why string) {
 	weight, reverse := m.host.effective(u)
 	var leads *instance
 	for _, other := range m.host.instances {
-		if m.grouped[other.name] != group {
+		if m.grouped[other.name] != group || !m.complete(other) {
 			continue
 		}
-		if leads == nil {
+		if leads == nil && !other.rests(u) {
 			leads = other
 		}
 		o, found := tracks(other.uses, u)
@@ -74,31 +74,37 @@ func (m *model) counts(u use, i *instance, group string) (ok bool, fate Fate, te
 			return false, Dropped, fmt.Sprintf("not every instance of %s tracks %s with that weight, and keepalived moves a sync group only when each of its instances is to move", group, u.name)
 		}
 	}
-	return leads == i, Carried, "`prefer`, once for its sync group, all of which tracks it"
+	if leads != i {
+		return false, Carried, "`prefer`, once for its sync group, all of which tracks it"
+	}
+	return true, "", ""
 }
 
-// within says what the sync group of an instance makes of what that tracks. False: there is nothing more of it.
+// rests reports whether an instance is on the interface that it tracks, which needs no saying.
+func (i *instance) rests(u use) bool { return u.kind == fsm.TrackInterface && u.name == i.iface }
+
+// within says what the sync group of an instance makes of what that tracks. False: there is nothing more of it. What an
+// instance tracks without a weight it requires, whatever its group says of the same.
 func (m *model) within(u use, i *instance, keyword string, weight *int) bool {
 	group, grouped := m.grouped[i.name]
 	n := m.host.notes
 	switch {
-	case !grouped:
+	case !grouped || *weight == 0:
+	case !m.weighs[group] && (u.kind == fsm.TrackInterface || u.kind == fsm.TrackFile && *weight == 1):
+		*weight = 0
+		n.Carried(u.Place, keyword, "`require`: in a sync group without sync_group_tracking_weight keepalived counts its weight as 0")
 	case m.host.ofGroup(u, group):
 		n.Carried(u.Place, keyword, "what its sync group says of %s counts, as in keepalived", u.name)
 		return false
-	case *weight == 0:
 	case m.weighs[group]:
-		ok, fate, text := m.counts(u, i, group)
+		ok, fate, why := m.counts(u, i, group)
 		if !ok {
-			n.Add(fate, u.Place, keyword, text)
+			n.Add(fate, u.Place, keyword, why)
 		}
 		return ok
-	case u.kind != fsm.TrackInterface && (u.kind != fsm.TrackFile || *weight != 1):
+	default:
 		n.Dropped(u.Place, keyword, "%s has a weight, and %s is in a sync group without sync_group_tracking_weight: keepalived leaves it out too", u.name, i.name)
 		return false
-	default:
-		*weight = 0
-		n.Carried(u.Place, keyword, "`require`: in a sync group without sync_group_tracking_weight keepalived counts its weight as 0")
 	}
 	return true
 }

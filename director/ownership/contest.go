@@ -51,7 +51,7 @@ func (s *step) contends(q Asked) {
 	switch {
 	case s.Keeper.Part != Owner:
 	case q.Owns:
-		s.contenders[q.From] = contender{s.now, q.Question}
+		s.contenders[q.From] = contender{s.now, s.now, q.Question}
 		s.after(contenderFor, func(*step) {})
 	default:
 		delete(s.contenders, q.From)

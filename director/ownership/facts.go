@@ -55,6 +55,7 @@ type Router struct {
 	Silent bool          // it is Backup and has missed an advert
 	Heard  string        // the member that was heard last as Active, "" for none
 	Other  bool          // who is heard as Active is no member
+	Claims bool          // it was heard with the priority of a claim
 	Age    time.Duration // how long ago that was; no member was heard: of no meaning
 }
 

@@ -92,6 +92,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	s.lookOusted()
 	s.ring()
 	s.lookTake()
+	s.lookTaker()
 	s.lookQuiet()
 	s.lookDead()
 	s.lookUnheard()

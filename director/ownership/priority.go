@@ -74,6 +74,9 @@ func place(low, high, rank, candidates int) uint8 {
 	return uint8(max(high-rank*step, low))
 }
 
+// IsClaim reports whether a priority is that of a claim.
+func IsClaim(priority uint8) bool { return priority >= ClaimLow && priority <= ClaimHigh }
+
 // ClaimPriority returns what a claim advertises against an owner's priority.
 func ClaimPriority(owner uint8) uint8 { return uint8(min(max(int(owner)+1, ClaimLow), ClaimHigh)) }
 

@@ -35,6 +35,8 @@ type quiet struct {
 	lived    time.Time // when it did
 	alone    time.Time // since when this director is cut off, while another could own the group and none does
 	relief   relief
+	owner    bool      // this director owned the group at the last look
+	taker    string    // who took the group from this director by a claim, and has not been heard on all routers since
 	cut      bool      // this director reaches nobody on some silent segment: it could not serve there
 	denies   []string  // who answered the last survey, and neither owns the group nor serves it here
 	half     time.Time // since when an owner that is silent serves on one segment of the group, and nobody on another

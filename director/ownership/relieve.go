@@ -66,6 +66,8 @@ func (s *step) relieve(owner string) {
 			s.stays(owner, "is on a side of the segment that has as many directors")
 		case d.Err == nil && d.Word.Owns:
 			s.serve(owner, owner+" owns it on another side, which no segment joins to this one")
+		case d.Err != nil && s.quiet.taker == owner: // it found the same of this director, and would claim it again
+			s.stays(owner, "does not answer, and has claimed it from this director")
 		default:
 			if d.Err != nil {
 				s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
@@ -74,6 +76,28 @@ func (s *step) relieve(owner string) {
 		}
 	})
 }
+
+// lookTaker follows who took the group from this director by a claim. Two that hear each other on one segment, of whom
+// neither reaches the other on another, each look cut off to the other, and would take turns without end. So who was claimed
+// from does not claim back, until it has heard the other on all of them. Who has lost it otherwise, as after it stood still,
+// may.
+func (s *step) lookTaker() {
+	q := &s.quiet
+	lost := q.owner && s.Keeper.Part == Standby
+	q.owner = s.Keeper.Part == Owner
+	claims := func(r Router) bool { return r.hears() != "" && r.Claims && s.recent(r) }
+	if i := slices.IndexFunc(s.Keeper.Routers, claims); lost && i >= 0 {
+		q.taker = s.Keeper.Routers[i].Heard
+	}
+	away := func(r Router) bool { return r.hears() != q.taker || !s.recent(r) }
+	if s.Keeper.Part == Owner || s.Keeper.Part == Standby && !slices.ContainsFunc(s.Keeper.Routers, away) {
+		q.taker = ""
+	}
+}
+
+// recent reports whether a router has heard an advert since the last but one was due: what it heard before it was Active
+// last may be longer ago, without being silent yet.
+func (f Facts) recent(r Router) bool { return r.Age < f.Keeper.Interval*3/2 }
 
 // unserved reports whether nobody but the owner that is cut off serves here: who else owns the group by its report is
 // elsewhere, or its keeper does not answer and its kernel does not serve any more.

@@ -91,3 +91,71 @@ func TestWhoAnswersThatItOwnsNothingIsBelievedUnlessItsKernelServes(t *testing.T
 		}
 	}
 }
+
+// asksToLet reports whether the owner is asked to let go just now.
+func (s *story) asksToLet() bool {
+	return slices.ContainsFunc(s.open, func(o open) bool {
+		ask, ok := o.Action.(Ask)
+		return ok && ask.Question.Kind == Let
+	})
+}
+
+// letsTimeOut has this director find the owner cut off, and wait for its answer in vain.
+func (s *story) letsTimeOut() {
+	s.t.Helper()
+	for begin := s.now; !s.asksToLet(); s.pass(10 * time.Millisecond) {
+		if s.now.Sub(begin) > 5*time.Second {
+			s.t.Fatal("it does not ask the owner to let go")
+		}
+		if s.opened(Probe{}) {
+			s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
+			s.says("d3", Attestation{})
+		}
+	}
+	s.begun = nil
+	for s.asksToLet() {
+		s.pass(10 * time.Millisecond)
+	}
+}
+
+// apart has the owner be heard on the first router only, and its control not at all.
+func (s *story) apart() {
+	s.member("d1").Unheard, s.member("d1").Part, s.member("d1").Alive = time.Minute, Standby, false
+	s.Keeper.Part, s.Keeper.Routers[0].Heard = Standby, "d1"
+	s.hushes("in")
+	s.look()
+}
+
+// Two hear each other on one segment, and neither reaches the other on another, nor over the cluster port: each takes the
+// other for one that is cut off. Who was claimed from does not claim back.
+func TestTwoThatCannotAskEachOtherDoNotClaimInTurns(t *testing.T) {
+	for name, tt := range map[string]struct {
+		claims bool // the other took the group by a claim
+		whole  bool // and was heard on both segments after that
+		again  bool
+	}{
+		"it was claimed from":                  {true, false, false},
+		"it has heard the other on both since": {true, true, true},
+		"it has lost it otherwise":             {false, false, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			s.Keeper.Routers[1].Age = time.Minute
+			s.owns()
+			s.pass(time.Second)
+			s.Keeper.Routers[0].Claims = tt.claims
+			s.apart()
+			if tt.whole {
+				s.Keeper.Routers[1].Heard = "d1"
+				s.speaks()
+				s.apart()
+			}
+			s.letsTimeOut()
+			if tt.again {
+				s.does(guards("claimed from"), claim)
+				return
+			}
+			s.does(HoldTimer{holdFor})
+		})
+	}
+}

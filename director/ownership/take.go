@@ -99,7 +99,7 @@ func (s *step) lookTake() {
 			s.endTake(t, fmt.Errorf("%s does not answer, and is not heard", t.from))
 			return
 		}
-		s.claimTake(t)
+		s.onSegments(t, (*step).claimTake)
 		return
 	}
 	share := Coverage
@@ -111,7 +111,7 @@ func (s *step) lookTake() {
 			s.endTake(t, fmt.Errorf("connections of %s: %w", t.from, d.Err))
 			return
 		}
-		s.yieldsTo(t)
+		s.onSegments(t, (*step).yieldTake)
 	})
 }
 

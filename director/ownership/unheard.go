@@ -33,7 +33,7 @@ func (s *step) lookUnheard() {
 	begun := s.now
 	owns := func(s *step, from string, word Attestation, _ bool) {
 		if word.Owns && s.Keeper.Part == Owner {
-			s.contenders[from] = contender{at: s.now}
+			s.contenders[from] = contender{at: s.now, asked: s.contenders[from].asked, ask: s.contenders[from].ask}
 		}
 	}
 	s.survey(ask, nil, surveyLimit, owns, func(s *step, _ map[string]Attestation, _ map[string]Segment) {
@@ -41,17 +41,19 @@ func (s *step) lookUnheard() {
 	})
 }
 
-// contender is one that asked as an owner, with what it asked, or said that it is one.
+// contender is one that asked as an owner, or said that it is one.
 type contender struct {
-	at  time.Time
-	ask Question
+	at    time.Time // when it did last
+	asked time.Time // when it asked last
+	ask   Question  // what it asked then
 }
 
 // settleUnanswered settles with a rival that asks and cannot be asked, since its port is shut to this director: by what it asked,
 // as it was answered. Nobody else can tell the two.
 func (s *step) settleUnanswered(rival string, segments map[string]Segment) {
-	q := s.contenders[rival].ask
-	if !q.Owns || s.named(rival).Unheard < unheardAfter || s.joinedOn(rival, segments) == "" || s.contestedWith(rival, q.Epoch, q.Named, q.Place) != rival {
+	c := s.contenders[rival]
+	q := c.ask
+	if !q.Owns || s.now.Sub(c.asked) >= contenderFor || s.named(rival).Unheard < unheardAfter || s.joinedOn(rival, segments) == "" || s.contestedWith(rival, q.Epoch, q.Named, q.Place) != rival {
 		return
 	}
 	s.concede(fmt.Sprintf("%s gives %s up to %s, which %s, and cannot be asked", s.Self, s.Group, rival, s.because(rival, q.Epoch, q.Named)))

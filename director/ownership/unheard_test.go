@@ -103,3 +103,42 @@ func TestARivalThatCannotBeAskedIsGivenWayToByWhatItAsked(t *testing.T) {
 		})
 	}
 }
+
+// What a rival asked a while ago says nothing of now: it may have let go since, or know of a newer epoch.
+func TestARivalIsNotGivenWayToByAnOldQuestion(t *testing.T) {
+	for _, tt := range []struct {
+		age  time.Duration
+		want bool
+	}{{contenderFor - 1, true}, {contenderFor, false}} {
+		s := newStory(t)
+		s.owns()
+		s.member("d1").Unheard = unheardAfter
+		s.asked("d1", Question{Kind: Attest, Epoch: 5, Named: "d1", Owns: true})
+		s.now = s.now.Add(tt.age)
+		s.settlesUnanswered()
+		if got := s.opened(Concede{}); got != tt.want {
+			t.Errorf("%v after the question it concedes: %v", tt.age, got)
+		}
+	}
+}
+
+// settlesUnanswered has it look at a contest with d1, which is reached on a segment and does not answer.
+func (s *story) settlesUnanswered() {
+	st := &step{Machine: s.m, Facts: s.Facts, now: s.now}
+	st.settleUnanswered("d1", map[string]Segment{"in": {Router: "in", Reached: []string{"d1"}}})
+	for _, a := range st.actions {
+		s.open = append(s.open, open{Action: a})
+	}
+}
+
+// A rival that asks, and answers as well, has asked all the same.
+func TestAnAnswerDoesNotHideWhatARivalHasAsked(t *testing.T) {
+	s := newStory(t)
+	s.deafens("d1", "d3")
+	s.asked("d1", Question{Kind: Attest, Epoch: 5, Named: "d1", Owns: true})
+	s.says("d1", Attestation{Owns: true, Stays: true})
+	s.settlesUnanswered()
+	if !s.opened(Concede{}) {
+		t.Error("it does not give way to what the rival asked")
+	}
+}

@@ -2,6 +2,7 @@ package placement
 
 import (
 	"cmp"
+	"fmt"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
@@ -10,6 +11,9 @@ import (
 const (
 	// moveAgain is how long a leader waits after a move that came to nothing before it wants another.
 	moveAgain = 5 * time.Second
+	// passOver is for how long others are asked before the one that a move came to nothing to: as long as some of them
+	// need, one after another.
+	passOver = 6 * moveAgain
 	// orderAgain is how long it leaves the order of successors alone after a change.
 	orderAgain = time.Second
 )
@@ -21,6 +25,7 @@ type Leader struct {
 	since   time.Time
 	intents map[string]intentSeen
 	dropped map[string]time.Time // group: when a move of it came to nothing
+	refused map[target]time.Time // when a move to a director came to nothing
 	ordered map[string]time.Time // group: when its successors were last put into another order
 	lost    map[string]lost      // group: why the owner that the log names is not Active any more
 	wishes  Wishes
@@ -34,12 +39,16 @@ type lost struct {
 
 type intentSeen struct {
 	epoch uint64
+	to    string
 	at    time.Time
 }
 
+// target is a director that a group was to move to.
+type target struct{ group, to string }
+
 // NewLeader returns what a director that leads from now on remembers: nothing yet.
 func NewLeader(name string, now time.Time) *Leader {
-	return &Leader{name: name, since: now, intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, ordered: map[string]time.Time{}, lost: map[string]lost{}}
+	return &Leader{name: name, since: now, intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, refused: map[target]time.Time{}, ordered: map[string]time.Time{}, lost: map[string]lost{}}
 }
 
 // Look completes what is known of all groups, of which only Group, Log, Placement and Views need be set. Silent is
@@ -53,6 +62,7 @@ func (l *Leader) Look(now time.Time, all []Situation, silent map[string]time.Dur
 		for j := range s.Views {
 			v := &s.Views[j]
 			v.Silent, v.Score = silent[v.Name], v.Score+s.Placement.Scores[v.Name]
+			v.Refused = l.refusal(now, target{s.Group, v.Name})
 		}
 		s.Lost = l.loss(*s)
 		shares[i] = ShareOf(*s)
@@ -88,17 +98,30 @@ func (l *Leader) age(now time.Time, name string, g fsm.Ownership) time.Duration 
 	seen, ok := l.intents[name]
 	if g.Intent == nil {
 		if ok && seen.epoch > g.Epoch { // it ended without an owner
-			l.dropped[name] = now
+			l.dropped[name], l.refused[target{name, seen.to}] = now, now
 			l.wishes.Again(name)
 		}
 		delete(l.intents, name)
 		return 0
 	}
 	if !ok || seen.epoch != g.Intent.Epoch {
-		seen = intentSeen{g.Intent.Epoch, now}
+		seen = intentSeen{g.Intent.Epoch, g.Intent.To, now}
 		l.intents[name] = seen
 	}
 	return now.Sub(seen.at)
+}
+
+// refusal says that a group was to move to a director lately, and did not, or is empty.
+func (l *Leader) refusal(now time.Time, to target) string {
+	at, ok := l.refused[to]
+	switch {
+	case !ok:
+		return ""
+	case now.Sub(at) >= passOver:
+		delete(l.refused, to)
+		return ""
+	}
+	return fmt.Sprintf("a move to it came to nothing within the last %v", passOver)
 }
 
 // Decide returns what to propose for a group that [Leader.Look] has looked at, or nil: what [Place] says, but not

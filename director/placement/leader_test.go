@@ -105,3 +105,57 @@ func TestWhoLostAGroupIsNamedWithTheReason(t *testing.T) {
 		}
 	}
 }
+
+// refuses has whom the group is to move to not take it; it returns who that is, "" if it is to move nowhere.
+func (l *led) refuses(after time.Duration) string {
+	move, ok := l.decides(after).(fsm.SetIntent)
+	if !ok {
+		return ""
+	}
+	l.log.Intent = &move.Intent
+	l.decides(time.Second)
+	l.log.Intent = nil
+	l.decides(0)
+	return move.Intent.To
+}
+
+// A successor may not take a group for a reason that the leader does not see, as that it is cut off on a segment.
+func TestAMoveThatCameToNothingIsTriedToTheNextOne(t *testing.T) {
+	l := leads()
+	for i, want := range []string{"d2", "d3", "d2", "d2"} { // both have refused: the order counts again
+		if got := l.refuses(moveAgain); got != want {
+			t.Errorf("move %d is to %q, want %q", i, got, want)
+		}
+	}
+	l.now = l.now.Add(passOver)
+	if got := l.refuses(0); got != "d2" {
+		t.Errorf("%v later it is to %q", passOver, got)
+	}
+	if got := l.refuses(moveAgain); got != "d3" {
+		t.Errorf("the next one is to %q", got)
+	}
+}
+
+func TestAWishIsForTheNextOneWhereTheBestHasNotTakenTheGroup(t *testing.T) {
+	views := func(refused ...string) []View {
+		all := []View{{Name: "d1", Alive: true, Ready: true, Active: true}, {Name: "d2", Alive: true, Ready: true, Score: 5}, {Name: "d3", Alive: true, Ready: true, Score: 3}}
+		for _, name := range refused {
+			find(all, name).Refused = "lately"
+		}
+		return all
+	}
+	for name, p := range map[string]fsm.Placement{
+		"score":  {Policy: fsm.Score},
+		"pinned": {Policy: fsm.Pinned, Directors: []string{"d2", "d3", "d1"}},
+	} {
+		for _, tt := range []struct {
+			refused []string
+			want    string
+		}{{nil, "d2"}, {[]string{"d2"}, "d3"}, {[]string{"d3"}, "d2"}, {[]string{"d2", "d3"}, "d2"}} {
+			s := Situation{Group: "g", Log: fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2", "d3"}}, Placement: p, Views: views(tt.refused...)}
+			if got := Wished(s); got.To != tt.want {
+				t.Errorf("%s, %v refused: %+v, want %s", name, tt.refused, got, tt.want)
+			}
+		}
+	}
+}

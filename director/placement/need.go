@@ -23,14 +23,22 @@ func needed(s Situation, order []string) (to, why string) {
 	if why == "" {
 		return "", ""
 	}
-	to = ownership.First(ranked(s, order), func(name string) bool {
-		v := find(s.Views, name)
-		return v != nil && able(*v)
-	})
+	to = s.first(ranked(s, order), able)
 	if to == "" {
 		return "", ""
 	}
 	return to, why
+}
+
+// first returns the first of some that is able to, but for those that did not take the group lately: they come last. Why one
+// did not may last, and the leader may not see it, as that it is cut off on a segment.
+func (s Situation) first(names []string, able func(View) bool) string {
+	is := func(name string) bool {
+		v := find(s.Views, name)
+		return v != nil && able(*v)
+	}
+	willing := func(name string) bool { return is(name) && find(s.Views, name).Refused == "" }
+	return cmp.Or(ownership.First(names, willing), ownership.First(names, is))
 }
 
 // unwell says why a group must leave an owner that answers, or is empty.

@@ -28,6 +28,7 @@ type View struct {
 	Yielded  string        // why its VRRP router became Backup, or empty
 	Fault    string        // why its routers cannot work, or empty
 	Unfit    string        // the requirement of the group that it does not meet, or empty
+	Refused  string        // that a move of the group to it came to nothing lately, or empty
 	Score    int           // of the group's preferences; more is better
 	Silent   time.Duration // for how long nothing came from its agent
 	Unproven bool          // it hears the owner, and gets no answer for its address

@@ -36,6 +36,7 @@ func (v View) line() string {
 	say(v.Draining, "drains")
 	say(v.Fault != "", v.Fault)
 	say(v.Unfit != "", v.Unfit)
+	say(v.Refused != "", v.Refused)
 	say(v.Hears != "", "hears "+v.Hears)
 	say(v.Score != 0, fmt.Sprintf("score %d", v.Score))
 	return v.Name + ": " + strings.Join(words, ", ")

@@ -1,10 +1,11 @@
 package placement
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
-	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -47,10 +48,7 @@ func (s Situation) wishLeader() Wish {
 // wishPinned wishes for the first that is fit of those that come before the owner.
 func (s Situation) wishPinned() Wish {
 	before := s.Placement.Directors[:s.pinned(s.Log.Owner)]
-	name := ownership.First(before, func(name string) bool {
-		v := find(s.Views, name)
-		return v != nil && v.fit()
-	})
+	name := s.first(before, View.fit)
 	if name == "" {
 		return Wish{}
 	}
@@ -60,16 +58,13 @@ func (s Situation) wishPinned() Wish {
 // wishScore wishes for the best of those that are better than the owner. Among equals the order of successors
 // decides.
 func (s Situation) wishScore(owner View) Wish {
-	best := owner
-	for _, name := range successors(s) {
-		if v := find(s.Views, name); v.fit() && v.Score > best.Score {
-			best = *v
-		}
-	}
-	if best.Name == owner.Name {
+	order := successors(s)
+	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(find(s.Views, b).Score, find(s.Views, a).Score) })
+	name := s.first(order, func(v View) bool { return v.fit() && v.Score > owner.Score })
+	if name == "" {
 		return Wish{}
 	}
-	return Wish{best.Name, fmt.Sprintf("%s has a score of %d, %s one of %d", best.Name, best.Score, owner.Name, owner.Score)}
+	return Wish{name, fmt.Sprintf("%s has a score of %d, %s one of %d", name, find(s.Views, name).Score, owner.Name, owner.Score)}
 }
 
 // Wishes remember since when the policy of each group has wished for the same director. A wish begins

@@ -213,7 +213,7 @@ func (h *Host) Run(ctx context.Context, argv ...string) (string, error) {
 	}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.WaitDelay = time.Second
+	cmd.WaitDelay = 10 * time.Second // what it has written is read by then, also where processors are short
 	if err := h.start(cmd); err != nil {
 		return "", err
 	}

@@ -96,6 +96,7 @@ type routerStatus struct {
 	every  time.Duration // what was learned from who was heard
 	owned  bool          // its addresses are on the host: it is Active, lingers, or listens before it goes on
 	heard  int           // the member, -1 for none
+	claims bool          // by a claim
 	at     time.Duration
 }
 
@@ -387,7 +388,7 @@ func (k *keeper) tell() {
 			}
 			if p := r.machine.Peer(); p.Source.IsValid() {
 				s.routers[j].heard, s.routers[j].at = k.w.memberAt(r.on, p.Source), k.w.at(p.Heard)
-				s.routers[j].every = r.machine.Learned()
+				s.routers[j].claims, s.routers[j].every = ownership.IsClaim(p.Priority), r.machine.Learned()
 			}
 		}
 		status[i] = s

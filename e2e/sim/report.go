@@ -122,11 +122,13 @@ func (c *control) keeps(group int) bool {
 
 // fence removes the addresses of a keeper that is frozen, once another director says that it owns them.
 func (c *control) fence() {
-	contested := false
+	var contested []int
 	for i := range c.groups {
-		contested = contested || c.contested(i, groupStatus.owns)
+		if c.contested(i, groupStatus.owns) {
+			contested = append(contested, i)
+		}
 	}
-	if !contested || c.fencing || !c.begun {
+	if len(contested) == 0 || c.fencing || !c.begun {
 		return
 	}
 	c.fencing = true
@@ -137,9 +139,9 @@ func (c *control) fence() {
 		if answered || !c.h.keeping.alive || c.h.keeper != k {
 			return
 		}
-		for i, g := range c.groups {
+		for _, i := range contested { // of another, who is about to let its addresses go has them for a moment as well
 			if c.contested(i, groupStatus.serves) {
-				c.removeAddresses(g)
+				c.removeAddresses(c.groups[i])
 			}
 		}
 	})
