@@ -1,17 +1,13 @@
 package ownership
 
-import (
-	"fmt"
-	"maps"
-	"slices"
-)
+import "fmt"
 
 // Word is what one other member says of a group when it is asked, and how it is reached on the segment of
 // a router on which a Backup hears nobody.
 type Word struct {
 	Name    string
 	Answers bool   // it answered the question
-	Owns    bool   // its routers are Active, and have carrier
+	Owns    bool   // it says that it owns the group; or it did not answer, and its adverts arrive on another router
 	Hears   string // the member that it hears on that segment now, "" for none
 	Reached bool   // its own address answers on the segment
 	Serves  bool   // the group's address is answered there by its MAC
@@ -33,7 +29,7 @@ const (
 // Guarding is a choice, with its reason.
 type Guarding struct {
 	Choice Choice
-	Owner  string // who owns, by its own word; "" if nobody does
+	Owner  string // who owns, as it says or advertises on another router; "" if nobody does
 	Reason string
 }
 
@@ -84,11 +80,18 @@ func Guard(words []Word, gateway bool) Guarding {
 	return Guarding{Relieve, owner.Name, owner.Name + " owns it, and nobody reaches it on the segment"}
 }
 
-// unasked decides for a router whose segment could not be asked: who says that it owns the group is believed.
-func unasked(words map[string]Attestation) Guarding {
-	for _, name := range slices.Sorted(maps.Keys(words)) {
-		if words[name].Owns {
-			return Guarding{Hold, name, name + " owns it, and the segment cannot be asked"}
+// owns reports whether a member owns the group by what was said in a survey: as it says itself, or, where it cannot be asked, by
+// its adverts that arrive on another router.
+func (s *step) owns(said map[string]Attestation, member string) bool {
+	word, answers := said[member]
+	return word.Owns || !answers && s.hearsSome(member)
+}
+
+// unasked decides for a router whose segment could not be asked: who owns the group is believed to serve there.
+func (s *step) unasked(said map[string]Attestation) Guarding {
+	for _, m := range s.Members {
+		if s.owns(said, m.Name) {
+			return Guarding{Hold, m.Name, m.Name + " owns it, and the segment cannot be asked"}
 		}
 	}
 	return Guarding{Take, "", "no member owns it"}

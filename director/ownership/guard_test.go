@@ -73,3 +73,29 @@ func TestAMemberThatCannotBeReachedOnASegmentCutsNobodyOffThere(t *testing.T) {
 	s.pass(surveyLimit) // d1 is dead
 	s.does()            // the timer has it
 }
+
+// The segment of a silent router cannot be asked: who owns the group is believed to serve there.
+func TestWhereTheSegmentCannotBeAskedTheOwnerIsBelieved(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answers, owns, heard, holds bool
+	}{
+		"it says that it owns":                  {true, true, false, true},
+		"it is heard, and cannot be asked":      {false, false, true, true},
+		"it is heard, and says that it doesn't": {true, false, true, false},
+		"it is neither heard nor asked":         {false, false, false, false},
+	} {
+		s := newStory(t)
+		if !tt.heard {
+			s.hushes()
+			s.pass(2 * s.Keeper.Interval)
+		}
+		said := map[string]Attestation{}
+		if tt.answers {
+			said["d1"] = Attestation{Owns: tt.owns}
+		}
+		g := (&step{Machine: s.m, Facts: s.Facts, now: s.now}).unasked(said)
+		if holds := g.Choice == Hold && g.Owner == "d1"; holds != tt.holds {
+			t.Errorf("%s: %+v", name, g)
+		}
+	}
+}

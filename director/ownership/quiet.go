@@ -125,7 +125,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	for _, router := range silent {
 		seg, asked := segments[router]
 		if !asked {
-			all = append(all, unasked(words))
+			all = append(all, s.unasked(words))
 			continue
 		}
 		all = append(all, Guard(s.words(router, words, seg), seg.Gateway))
@@ -265,7 +265,7 @@ func (s *step) words(router string, said map[string]Attestation, seg Segment) []
 	var words []Word
 	for _, m := range s.Members {
 		a, answers := said[m.Name]
-		w := Word{Name: m.Name, Answers: answers, Owns: a.Owns || !answers && s.hearsSome(m.Name), Serves: seg.Serves == m.Name, Able: m.able() && m.looked(index)}
+		w := Word{Name: m.Name, Answers: answers, Owns: s.owns(said, m.Name), Serves: seg.Serves == m.Name, Able: m.able() && m.looked(index)}
 		if index < len(a.Hears) {
 			w.Hears = a.Hears[index]
 		}

@@ -26,6 +26,12 @@ func (m *Machine) contend(now time.Time, ev Received) []Action {
 		return nil
 	}
 	m.replied = now
+	if m.lately(m.drawn, now) { // the advert was sent a moment ago; where the addresses are was not said
+		if m.cfg.VirtualMAC {
+			return nil
+		}
+		return []Action{Announce{}}
+	}
 	m.arm(now)
 	if m.cfg.VirtualMAC { // the advert that leaves from it is enough
 		return []Action{Advertise{m.cfg.Priority}}

@@ -111,7 +111,7 @@ func (g *Group) Deadline() time.Time {
 // Step advances the group by one event at time now. Router names whom a Received, Fault, Fit, Carrier,
 // SetInterval, SetSource or Silent is about, and is empty for all other events.
 func (g *Group) Step(now time.Time, router string, ev Event) []Effect {
-	return g.inStep(g.step(now, router, ev))
+	return g.inStep(now, g.step(now, router, ev))
 }
 
 func (g *Group) step(now time.Time, router string, ev Event) []Effect {

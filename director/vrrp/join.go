@@ -75,7 +75,7 @@ func (g *Group) Join(now time.Time, start Start) []Effect {
 			m.machine.retain(now)
 		}
 	}
-	return g.inStep(g.settle(now, append(effects, g.became("", regrouped)...)))
+	return g.inStep(now, g.settle(now, append(effects, g.became("", regrouped)...)))
 }
 
 // regrouped is the reason of a change of state that comes with the routers.

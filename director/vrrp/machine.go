@@ -56,6 +56,7 @@ type Machine struct {
 	byeAt    time.Time
 	replied  time.Time // when a losing advert was last answered
 	calmed   time.Time // when a resignation was last answered
+	drawn    time.Time // when it last advertised because another router of the group did
 	preempt  time.Time // from when on a router of lower priority is taken from; zero: none was heard
 	cut      time.Time // until when the carrier must be back; zero: it is there
 
@@ -304,7 +305,7 @@ func (m *Machine) take(now time.Time, reason string) []Action {
 	m.state, m.reason = Active, reason
 	m.owned, m.resume = true, false
 	m.silent, m.linger, m.yielded = time.Time{}, time.Time{}, time.Time{}
-	m.replied, m.calmed, m.preempt = time.Time{}, time.Time{}, time.Time{}
+	m.replied, m.calmed, m.drawn, m.preempt = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	m.bye, m.byeAt = 0, time.Time{}
 	m.arm(now)
 	return append(actions, Announce{})

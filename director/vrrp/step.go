@@ -1,12 +1,18 @@
 package vrrp
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // inStep has all routers of an Active group advertise when one does, whose timers run together from then on. One that
 // has answered a rival or a resignation would speak at a time of its own for good; and since the keeper renews addresses
 // just before an advert, those of one router would end before those of another where it dies or stands still. One of
 // another interval speaks for itself.
-func (g *Group) inStep(effects []Effect) []Effect {
+//
+// An advert that is drawn along answers rivals and resignations on its own segment as well: else what is received on each
+// segment would decide how much is sent on all of them.
+func (g *Group) inStep(now time.Time, effects []Effect) []Effect {
 	if g.state != Active || len(g.members) < 2 {
 		return effects
 	}
@@ -21,6 +27,7 @@ func (g *Group) inStep(effects []Effect) []Effect {
 		}
 		m.machine.deadline = first.deadline
 		if !speaks(effects, m.name) {
+			m.machine.drawn, m.machine.calmed = now, now
 			effects = append(effects, Effect{m.name, Advertise{m.machine.cfg.Priority}})
 		}
 	}

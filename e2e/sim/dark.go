@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
@@ -55,11 +56,16 @@ func (x *watch) taken(router int) time.Duration {
 		if took.is && took.at > x.dark[router].at && !s.is && s.at > x.dark[router].at {
 			at = max(at, s.at, took.at)
 		}
-		if says := x.says[h.index]; took.is && !s.is && !says.is {
+		if says := x.says[h.index]; took.is && !s.is && h.keeping.runs() && !h.controlling.runs() && !says.is {
 			at = max(at, says.at)
 		}
 	}
 	return at
+}
+
+// tells reports whether one that could serve is told by a host whether that owns the group.
+func (x *watch) tells(h *host) bool {
+	return slices.ContainsFunc(x.w.others(h), func(o *host) bool { return x.able[o.index].is && x.w.touches(h.index, o.index) })
 }
 
 // sees reports whether a host can tell that it is not itself the one that is cut off: by a gateway, or by

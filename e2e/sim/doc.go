@@ -38,7 +38,8 @@
 //     The bound is six intervals and a second: the down interval of VRRP is less than four, and the guard may have
 //     held the timer for two and two surveys; a pair may have to wait for the log: the grace, and three reports. It is
 //     counted anew when who has just taken over is cut off as well: it could not know that when it did; and when the control of
-//     one that is cut off ends, which had said that it owns the group: another that says so is found after it.
+//     one that is cut off ends, which had told one that could that it owns the group until then, and whose keeper goes on: another that
+//     says so is found after it.
 //  3. A group is not split: no host has one address of a pair and not the other for longer than a yield lingers, nor where its
 //     keeper does not run: its addresses were renewed together.
 //  4. No needless move. A host on which nothing was wrong for twelve seconds, which answers on its segments within

@@ -44,7 +44,7 @@ type watch struct {
 	well     [most]since                  // nothing is wrong with a host itself
 	asleep   [most][most]bool             // when one took over, whether another was as dead to it
 	quiet    [most]since                  // its keeper does not run
-	says     [most]since                  // its control runs
+	says     [most]since                  // its control runs, and is in touch with one that could serve
 	owns     [most]since                  // VRRP's Active
 	tookAt   [most]time.Duration          // when that began last
 	claims   [most]time.Duration          // when a host decided last to claim
@@ -111,7 +111,7 @@ func (x *watch) look() {
 		x.calm[h.index].set(x.isCalm(h), w.now)
 		x.owns[h.index].set(h.owns(), w.now)
 		x.quiet[h.index].set(!h.keeping.runs(), w.now)
-		x.says[h.index].set(h.controlling.runs(), w.now)
+		x.says[h.index].set(x.tells(h), w.now)
 		x.well[h.index].set(x.calmer(h), w.now)
 		x.lookSplit(h)
 		for _, o := range w.hosts {
