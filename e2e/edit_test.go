@@ -61,10 +61,14 @@ func edited(t lab.T, a *lab.Article) {
 		defer h.conn.Close()
 		h = c.hold("", lab.OuterVIP+":80")
 	}
-	before, err := d1.Status()
-	if err != nil {
-		t.Fatalf("%v", err)
-	}
+	var before lab.Status
+	lab.Eventually(t, 10*time.Second, "the log names the owner", func() (err error) {
+		before, err = d1.Status()
+		if err == nil && slices.ContainsFunc(before.Groups, func(g lab.GroupStatus) bool { return g.Epoch == 0 }) {
+			err = fmt.Errorf("%+v", before.Groups)
+		}
+		return err
+	})
 
 	d1.MustQuorate("set", "server", "web", "192.168.2.11:80", "weight=3")
 	inEveryTable(t, a, "the weight is in every kernel", "11:80 -m -w 3", "12:80 -m -w 1", "13:80 -m -w 1")
