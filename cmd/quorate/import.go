@@ -12,6 +12,7 @@ import (
 	"github.com/quorate/quorate/config/imported"
 	"github.com/quorate/quorate/config/keepalived"
 	"github.com/quorate/quorate/config/ldirectord"
+	"github.com/quorate/quorate/program"
 )
 
 const importLong = `Print the cluster file that comes of another program's configuration on standard output, and on standard error what became of
@@ -95,17 +96,21 @@ func (c *cli) imported(cmd *cobra.Command, file []byte, notes []imported.Note, h
 	return err
 }
 
-// printReport prints what became of each construct, what was not carried over first.
+// longestNote bounds a line of the report: what is no configuration at all may be a single word.
+const longestNote = 2000 // bytes
+
+// printReport prints what became of each construct, what was not carried over first. Words of
+// the files are in it, and a terminal acts on none of them.
 func printReport(w io.Writer, notes []imported.Note, differ []keepalived.Difference) error {
 	count := make(map[imported.Fate]int)
 	for _, n := range notes {
 		count[n.Fate] += n.Count
-		if _, err := fmt.Fprintln(w, n); err != nil {
+		if _, err := fmt.Fprintln(w, program.Printable(n.String(), longestNote)); err != nil {
 			return err
 		}
 	}
 	for _, d := range differ {
-		if _, err := fmt.Fprintln(w, d); err != nil {
+		if _, err := fmt.Fprintln(w, program.Printable(d.String(), longestNote)); err != nil {
 			return err
 		}
 	}

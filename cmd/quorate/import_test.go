@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -40,6 +41,30 @@ func TestImportOfLdirectord(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "service \"http\" {\n  address   = \"192.0.2.1:80\"\n") {
 		t.Errorf("the cluster file:\n%s", &out)
+	}
+}
+
+// TestATerminalActsOnNothingThatAnImportReports has the sequences in files that would clear a screen and name a window.
+func TestATerminalActsOnNothingThatAnImportReports(t *testing.T) {
+	const keepalived = "vrrp_instance web {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n 192.0.2.1/24\n }\n smtp\033[2J_alert\n garp_master_delay %s\n}\nfoo\033]0;x\007bar\n"
+	const ldirectord = "virtual = 192.0.2.1:80\n\treal = 198.51.100.11:80 gate\n\tfoo\033[2Jbar=1\n"
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for want, args := range map[string][]string{
+		"smtp [2J_alert": {"keepalived", write("a", fmt.Sprintf(keepalived, "1")), write("b", fmt.Sprintf(keepalived, "2\033[2J"))},
+		"foo [2jbar":     {"ldirectord", write("c", ldirectord)},
+	} {
+		var out, errOut bytes.Buffer
+		code := run(append([]string{"import"}, args...), strings.NewReader(""), &out, &errOut)
+		if code != exitChange || !strings.Contains(errOut.String(), want) || strings.ContainsAny(out.String()+errOut.String(), "\033\007") {
+			t.Errorf("%v: exit %d, %q and %q", args, code, &out, &errOut)
+		}
 	}
 }
 
