@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -64,6 +65,32 @@ func TestATerminalActsOnNothingThatAnImportReports(t *testing.T) {
 		code := run(append([]string{"import"}, args...), strings.NewReader(""), &out, &errOut)
 		if code != exitChange || !strings.Contains(errOut.String(), want) || strings.ContainsAny(out.String()+errOut.String(), "\033\007") {
 			t.Errorf("%v: exit %d, %q and %q", args, code, &out, &errOut)
+		}
+	}
+}
+
+func TestImportOfNothingIsNoClusterFile(t *testing.T) {
+	junk := filepath.Join(t.TempDir(), "junk")
+	if err := os.WriteFile(junk, []byte("\x7fELF\x02\x01\xff\n\xfe{\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range []string{"keepalived", "ldirectord"} {
+		for _, file := range []string{os.DevNull, junk} {
+			var out, errOut bytes.Buffer
+			code := run([]string{"import", program, file}, strings.NewReader(""), &out, &errOut)
+			want := "quorate: " + file + ": nothing in it comes to a router or a service, so there is no cluster file\n"
+			if code != exitError || out.Len() > 0 || !strings.HasSuffix(errOut.String(), want) {
+				t.Errorf("%s %s: exit %d, %q and %q", program, file, code, &out, &errOut)
+			}
+		}
+		var out, errOut bytes.Buffer
+		code := run([]string{"import", program, junk, "-o", "json"}, strings.NewReader(""), &out, &errOut)
+		var got struct {
+			File  *string `json:"cluster_file"`
+			Notes []any   `json:"notes"`
+		}
+		if err := json.Unmarshal(out.Bytes(), &got); err != nil || code != exitError || got.File == nil || *got.File != "" || len(got.Notes) == 0 {
+			t.Errorf("%s: exit %d, %v, %s", program, code, err, &out)
 		}
 	}
 }
