@@ -103,7 +103,7 @@ func NewRemoteClient(address string, bundle []byte) (*Client, error) {
 	}
 	dialer := &tls.Dialer{Config: config}
 	tr := &http.Transport{DialTLSContext: dialer.DialContext, DisableKeepAlives: true}
-	return &Client{ca: ca, at: address, base: "https://" + address, http: &http.Client{Transport: tr}}, nil
+	return &Client{ca: ca, at: address, base: "https://" + address, http: &http.Client{Transport: tr}, patience: patience{readLimit, waitNotice}}, nil
 }
 
 // isDirector reports whether the other side is a director of the cluster that a CA is of: only such may serve.

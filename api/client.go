@@ -22,10 +22,15 @@ import (
 
 // Client speaks to an agent, over its unix socket or its cluster port. It is an [Agent] itself.
 type Client struct {
+	// Waiting is called where an answer to what changes something is long in coming. It may be nil.
+	Waiting func()
+
 	at   string // the socket's path, or the port's address
 	base string // of URLs
 	http *http.Client
 	ca   *x509.Certificate // that signed what the client is known by; nil at a socket
+
+	patience patience
 }
 
 // CA is the ID of the CA that has signed what the client is known by, and empty at a socket.
@@ -43,7 +48,8 @@ func NewClient(socket string) *Client {
 		return d.DialContext(ctx, "unix", socket)
 	}
 	// A connection for each call: clients are made for one, and nobody closes them.
-	return &Client{at: socket, base: "http://agent", http: &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}}
+	tr := &http.Transport{DialContext: dial, DisableKeepAlives: true}
+	return &Client{at: socket, base: "http://agent", http: &http.Client{Transport: tr}, patience: patience{readLimit, waitNotice}}
 }
 
 var _ Agent = (*Client)(nil)
@@ -179,9 +185,9 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.http.Do(req)
+	resp, err := c.do(req)
 	if err != nil {
-		return nil, c.unreachable(err)
+		return nil, err
 	}
 	if resp.StatusCode/100 == 2 {
 		return resp, nil
@@ -214,6 +220,8 @@ func (c *Client) unreachable(err error) error {
 		return fmt.Errorf("no agent has the socket %s: start one with `quorate agent`, or name its socket with --socket or QUORATE_SOCKET", c.at)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("no permission for the socket %s: be root, or a member of the group that owns it", c.at)
+	case errors.Is(err, syscall.EAGAIN): // so many wait already that the kernel takes no more
+		return c.silent()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("the agent at %s is not running: start it with `quorate agent` or `systemctl start quorate`", c.at)
 	}

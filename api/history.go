@@ -37,10 +37,16 @@ func (t Terms) Check() error {
 		return errors.New("--revert-below looks only while a change waits to be confirmed: add --confirm 60s; nothing was applied")
 	case t.Confirm == 0:
 		return nil
-	case t.Confirm < ShortestTrial || t.Confirm > LongestTrial:
-		return fmt.Errorf("--confirm %v: it must be %v to %v; nothing was applied", t.Confirm, ShortestTrial, LongestTrial)
 	case t.RevertBelow < 0 || t.RevertBelow > 100:
 		return fmt.Errorf("--revert-below %d%%: it must be 1%% to 100%%; nothing was applied", t.RevertBelow)
+	}
+	return CheckTrial(t.Confirm)
+}
+
+// CheckTrial says what is wrong with the time that a change which is to be confirmed waits.
+func CheckTrial(wait time.Duration) error {
+	if wait < ShortestTrial || wait > LongestTrial {
+		return fmt.Errorf("--confirm %v: it must be %v to %v; nothing was applied", wait, ShortestTrial, LongestTrial)
 	}
 	return nil
 }

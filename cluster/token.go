@@ -15,21 +15,36 @@ func (n *Node) CreateToken(ctx context.Context, role fsm.Role, lifetime time.Dur
 	if role == "" {
 		role = fsm.RoleDirector
 	}
-	if lifetime <= 0 {
-		return "", fmt.Errorf("a token that is good for %v lets nobody in", lifetime)
-	}
 	secrets := n.State().Secrets()
 	ca, err := pki.ParseCertificate(secrets.CACert)
 	if err != nil {
 		return "", fmt.Errorf("create token: the cluster's CA: %w", err)
 	}
-	t := pki.NewToken(ca.Raw)
 	now := time.Now().UTC().Truncate(time.Second)
+	if err := checkTokenLife(lifetime, now, ca.NotAfter); err != nil {
+		return "", err
+	}
+	t := pki.NewToken(ca.Raw)
 	cmd := fsm.AddToken{ID: t.ID(), Token: fsm.Token{Hash: t.Hash(), Role: role, Expires: now.Add(lifetime), CA: n.nameCA(secrets)}, Now: now}
 	if err := n.Propose(ctx, cmd); err != nil {
 		return "", fmt.Errorf("create token: %w", err)
 	}
 	return t.String(), nil
+}
+
+// maxTokenLife is how long a token may be good: it is a secret that opens the cluster.
+const maxTokenLife = pki.MemberLifetime
+
+// checkTokenLife says what is wrong with the lifetime of a token of a CA that ends at some time.
+func checkTokenLife(lifetime time.Duration, now, end time.Time) error {
+	switch {
+	case lifetime <= 0 || lifetime > maxTokenLife:
+		return fmt.Errorf("a token's lifetime of %v: it must be more than nothing, and at most %v (a year)", lifetime, maxTokenLife)
+	case now.Add(lifetime).After(end):
+		return fmt.Errorf("a token's lifetime of %v: the cluster's CA ends on %s, and a token with it: ask for less, or have `quorate key rotate ca` put another in its place",
+			lifetime, end.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // nameCA is what the record of a token or certificate says of the CA that it ends with, once the cluster knows of that.

@@ -31,6 +31,7 @@ func agentCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer sitThroughHangups(log)()
 			return runAgent(cmd.Context(), cfg, file, log)
 		},
 	}

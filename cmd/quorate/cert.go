@@ -98,6 +98,9 @@ func createCert(c *cli) *cobra.Command {
 		Short: "Make a key and a certificate for it, by which NAME asks any director from elsewhere",
 		Args:  arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := fileFor(out); err != nil {
+				return err
+			}
 			key, csr, err := api.NewKey()
 			if err != nil {
 				return err

@@ -166,7 +166,7 @@ func applyCommand(c *cli) *cobra.Command {
 			"has shown or nothing. With --confirm it takes itself back unless `quorate confirm` comes in time, whatever becomes of this terminal.",
 		Args: clusterFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			how, err := terms.read()
+			how, err := terms.read(cmd)
 			if err != nil {
 				return err
 			}

@@ -82,7 +82,7 @@ func (c *cli) editCommand(verb config.Verb, kind config.Kind, names []string, ke
 				}
 				e.Keys[key] = value
 			}
-			how, err := terms.read()
+			how, err := terms.read(cmd)
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -89,6 +90,14 @@ func filesOf(path string) ([]string, error) {
 		return nil, fmt.Errorf("cluster files: no *.hcl and no *.json in %s", path)
 	}
 	return names, nil
+}
+
+// fileFor says why nothing could be written into a file, where that shows before there is what to write.
+func fileFor(path string) error {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("write %s: %w: name the file in it", path, syscall.EISDIR)
+	}
+	return nil
 }
 
 // withPlaces puts what was found in the files, with its place there, before what the agent found of which

@@ -105,7 +105,7 @@ func rollbackCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			how, err := terms.read()
+			how, err := terms.read(cmd)
 			if err != nil {
 				return err
 			}

@@ -6,19 +6,23 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/config/imported"
 	"github.com/quorate/quorate/config/keepalived"
 	"github.com/quorate/quorate/config/ldirectord"
+	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/program"
 )
 
 const importLong = `Print the cluster file that comes of another program's configuration on standard output, and on standard error what became of
 every construct in it, with file and line: carried over, carried over with a difference, not carried over. Nothing is changed,
 and neither an agent nor root is needed.
 
-Exit status: 0 if all was carried over, with a difference or without; 2 if something was not; 1 if there is no cluster file.`
+Exit status: 0 if all was carried over, with a difference or without; 2 if something was not; 1 if there is no cluster file,
+since a file cannot be read, or holds nothing that comes to a router or a service.`
 
 func importCommand(c *cli) *cobra.Command {
 	cmd := commands("import", "Turn another program's configuration into a cluster file", importKeepalivedCommand(c), importLdirectordCommand(c))
@@ -53,7 +57,7 @@ file. A single file with lines for several hosts (@ID) stands for all of them.`,
 			if err != nil {
 				return err
 			}
-			return c.imported(cmd, r.File, r.Notes, r.Hosts, r.Differences)
+			return c.imported(cmd, outcome{args, r.File, r.Config, r.Notes, r.Hosts, r.Differences})
 		},
 	}
 	cmd.Flags().StringArrayVar(&nodes, "node", nil, "name of the director that a file is of, and the ID whose @ID lines count; once for each file, or several for one")
@@ -72,40 +76,65 @@ func importLdirectordCommand(c *cli) *cobra.Command {
 				return err
 			}
 			r := ldirectord.Import(args[0], src)
-			return c.imported(cmd, r.File, r.Notes, nil, nil)
+			return c.imported(cmd, outcome{args, r.File, r.Config, r.Notes, nil, nil})
 		},
 	}
 }
 
+// outcome is what came of an import.
+type outcome struct {
+	from   []string // files
+	file   []byte
+	config fsm.Config // the same as a model
+	notes  []imported.Note
+	hosts  []string
+	differ []keepalived.Difference
+}
+
+// nothing reports whether it would be a cluster that does nothing. Whoever applied that would take everything away.
+func (o outcome) nothing() bool {
+	return len(o.config.Routers)+len(o.config.SyncGroups)+len(o.config.Services) == 0
+}
+
 // imported prints what came of an import.
-func (c *cli) imported(cmd *cobra.Command, file []byte, notes []imported.Note, hosts []string, differ []keepalived.Difference) error {
+func (c *cli) imported(cmd *cobra.Command, o outcome) error {
+	if o.nothing() {
+		o.file = nil
+	}
 	var err error
 	if c.json() {
 		err = printJSON(cmd.OutOrStdout(), map[string]any{
-			"cluster_file": string(file), "hosts": append([]string{}, hosts...), "notes": append([]imported.Note{}, notes...),
-			"differences": append([]keepalived.Difference{}, differ...),
+			"cluster_file": string(o.file), "hosts": append([]string{}, o.hosts...), "notes": append([]imported.Note{}, o.notes...),
+			"differences": append([]keepalived.Difference{}, o.differ...),
 		})
-	} else if _, err = cmd.OutOrStdout().Write(file); err == nil {
-		err = printReport(cmd.ErrOrStderr(), notes, differ)
+	} else if _, err = cmd.OutOrStdout().Write(o.file); err == nil {
+		err = printReport(cmd.ErrOrStderr(), o.notes, o.differ)
 	}
 	lost := func(n imported.Note) bool { return n.Fate == imported.Dropped }
-	if err == nil && slices.ContainsFunc(notes, lost) {
+	if err == nil && o.nothing() {
+		return fmt.Errorf("%s: nothing in it comes to a router or a service, so there is no cluster file", strings.Join(o.from, ", "))
+	}
+	if err == nil && slices.ContainsFunc(o.notes, lost) {
 		return exitCode(exitChange)
 	}
 	return err
 }
 
-// printReport prints what became of each construct, what was not carried over first.
+// longestNote bounds a line of the report: what is no configuration at all may be a single word.
+const longestNote = 2000 // bytes
+
+// printReport prints what became of each construct, what was not carried over first. Words of
+// the files are in it, and a terminal acts on none of them.
 func printReport(w io.Writer, notes []imported.Note, differ []keepalived.Difference) error {
 	count := make(map[imported.Fate]int)
 	for _, n := range notes {
 		count[n.Fate] += n.Count
-		if _, err := fmt.Fprintln(w, n); err != nil {
+		if _, err := fmt.Fprintln(w, program.Printable(n.String(), longestNote)); err != nil {
 			return err
 		}
 	}
 	for _, d := range differ {
-		if _, err := fmt.Fprintln(w, d); err != nil {
+		if _, err := fmt.Fprintln(w, program.Printable(d.String(), longestNote)); err != nil {
 			return err
 		}
 	}

@@ -40,6 +40,7 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 		return err
 	}
 	log = log.Named("keeper")
+	defer sitThroughHangups(log)()
 	if err := setSlack(keeperSlack); err != nil {
 		log.Debug("adverts may be a moment later than they could", "err", err)
 	}

@@ -64,13 +64,16 @@ type cli struct {
 	cert    string // file of the certificate that it is asked with
 	output  string
 	other   *api.Client // at address, or nil
+	errOut  io.Writer
 }
 
 func (c *cli) client() *api.Client {
-	if c.other != nil {
-		return c.other
+	asked := c.other
+	if asked == nil {
+		asked = api.NewClient(c.socket)
 	}
-	return api.NewClient(c.socket)
+	asked.Waiting = func() { fmt.Fprintln(c.errOut, "waiting for the agent ...") }
+	return asked
 }
 
 // json reports whether a program reads the output.
@@ -80,7 +83,7 @@ func (c *cli) json() bool { return c.output == "json" }
 var askNobody = []string{"agent", "keeper", "version", "validate", "keepalived", "ldirectord", "inspect", "help", "completion"}
 
 func rootCommand() *cobra.Command {
-	c := &cli{}
+	c := &cli{errOut: io.Discard}
 	root := &cobra.Command{
 		Use:           "quorate",
 		Short:         "Linux load balancers as one cluster",
@@ -101,6 +104,7 @@ func rootCommand() *cobra.Command {
 			if slices.Contains(askNobody, cmd.Name()) {
 				return nil // whatever the environment says
 			}
+			c.errOut = cmd.ErrOrStderr()
 			var err error
 			c.other, err = c.remote()
 			return err

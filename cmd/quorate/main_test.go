@@ -189,6 +189,22 @@ func TestTermsReachTheAgent(t *testing.T) {
 	}
 }
 
+// TestNoTimeToConfirmIsRefused gives a time that the agent would take for none: the change would stay.
+func TestNoTimeToConfirmIsRefused(t *testing.T) {
+	for _, args := range [][]string{
+		{"apply", "testdata/new.hcl", "--yes"}, {"rollback", "6", "--yes"},
+		{"set", "router", "web", "interval=2s"}, {"add", "service", "mail", "address=192.0.2.9:25"}, {"remove", "router", "web"},
+	} {
+		for _, wait := range []string{"0s", "0", "-5s", "1000h"} {
+			a := &whole{}
+			_, errOut, code := quorate(t, a, nil, append(args, "--confirm", wait)...)
+			if code != exitError || len(a.terms) > 0 || !strings.Contains(errOut, "it must be 1s to 24h0m0s; nothing was applied") {
+				t.Errorf("%v --confirm %s: exit %d, asked for %+v, said %q", args, wait, code, a.terms, errOut)
+			}
+		}
+	}
+}
+
 // openTerminal returns both ends of a new terminal.
 func openTerminal(t *testing.T) (master, terminal *os.File) {
 	t.Helper()

@@ -142,7 +142,7 @@ func tokenCommand(c *cli) *cobra.Command {
 		},
 	}
 	create.Flags().StringVar(&role, "role", "director", "director or witness")
-	create.Flags().DurationVar(&lifetime, "lifetime", time.Hour, "how long the token is good")
+	create.Flags().DurationVar(&lifetime, "lifetime", time.Hour, "how long the token is good, a year at most")
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "List the tokens that were made, without their secrets",

@@ -30,6 +30,9 @@ func saveCommand(c *cli) *cobra.Command {
 		Short: "Write the cluster's state to FILE, which is a secret: the cluster's keys are in it",
 		Args:  arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := fileFor(args[0]); err != nil {
+				return err
+			}
 			got, err := c.client().SaveSnapshot(cmd.Context(), api.SaveRequest{Stale: stale})
 			if err != nil {
 				return err

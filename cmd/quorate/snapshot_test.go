@@ -105,6 +105,17 @@ func TestSaveWritesAFileForItsOwnerAlone(t *testing.T) {
 	}
 }
 
+func TestADirectoryIsNoFileToWrite(t *testing.T) {
+	dir := t.TempDir()
+	want := "quorate: write " + dir + ": is a directory: name the file in it\n"
+	for _, args := range [][]string{{"snapshot", "save", dir}, {"cert", "create", "ann", "--out", dir}} {
+		out, errOut, code := quorate(t, &keeps{text: savedText(t, aState(t))}, nil, args...)
+		if code != exitError || out != "" || errOut != want {
+			t.Errorf("%v: exit %d, %q and %q", args, code, out, errOut)
+		}
+	}
+}
+
 func TestSaveKeepsTheOldFileWhenItFails(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "state")

@@ -25,8 +25,13 @@ func (t *terms) flags(cmd *cobra.Command) {
 }
 
 // read returns what the flags say, as the API takes it. What is wrong with them is said before anything is asked.
-func (t *terms) read() (api.Terms, error) {
+func (t *terms) read(cmd *cobra.Command) (api.Terms, error) {
 	terms := api.Terms{Author: author(), Message: t.message, Confirm: t.confirm}
+	if cmd.Flags().Changed("confirm") { // to the API, no time at all is a change that stays
+		if err := api.CheckTrial(t.confirm); err != nil {
+			return terms, err
+		}
+	}
 	if t.below == "" {
 		return terms, terms.Check()
 	}
