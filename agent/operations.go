@@ -54,11 +54,14 @@ func (a *Agent) Init(ctx context.Context, p api.Progress) error {
 }
 
 // Join implements [api.Agent]. A join that was cut off goes on where it stopped, and one that has
-// succeeded has nothing to do.
+// succeeded has nothing to do. Who was removed is told so, for it has to leave first.
 func (a *Agent) Join(ctx context.Context, r api.JoinRequest, p api.Progress) error {
 	a.change.Lock()
 	defer a.change.Unlock()
 	if s, err := a.current(); err == nil {
+		if err := s.node.Removed(); err != nil {
+			return err
+		}
 		if cluster.Joined(a.cfg.File.DataDir, r.Token) != nil {
 			return s.inside()
 		}
@@ -112,6 +115,9 @@ func (a *Agent) waitReady(ctx context.Context, p api.Progress) error {
 	for {
 		s, err := a.current()
 		if err != nil {
+			return err
+		}
+		if err := s.node.Removed(); err != nil { // which nothing but a person ends
 			return err
 		}
 		why := s.unready(s.node.State())

@@ -142,7 +142,8 @@ func (n *Node) clocksAgree(name string, there, here time.Time) error {
 }
 
 // unclaimed refuses what the command itself lets pass: who was removed does not come back by the
-// token that once let it in, an ID has one name, and a gossip port one member.
+// token that once let it in, an ID has one name, and a gossip port one member. Of a name and an address, which
+// the command refuses too, it says what a host that was built anew is to do.
 func (n *Node) unclaimed(tokenID string, m fsm.Member) error {
 	s := n.State()
 	same, member := memberByID(s, m.ID)
@@ -153,11 +154,26 @@ func (n *Node) unclaimed(tokenID string, m fsm.Member) error {
 		return fmt.Errorf("the ID %s is member %s's: %w", m.ID, same.Name, fsm.ErrTaken)
 	}
 	for _, other := range s.Members {
-		if other.ID != m.ID && other.Gossip == m.Gossip {
-			return fmt.Errorf("the gossip address %s is member %s's: %w", m.Gossip, other.Name, fsm.ErrTaken)
+		if other.ID != m.ID && other.Name == m.Name {
+			return theirs("the name "+m.Name+" is a member's", other, "choose another name")
+		}
+	}
+	for _, other := range s.Members {
+		switch {
+		case other.ID == m.ID:
+		case other.Address == m.Address:
+			return theirs(fmt.Sprintf("the address %s is member %s's", m.Address, other.Name), other, "set another `bind` in its agent file")
+		case other.Gossip == m.Gossip:
+			return theirs(fmt.Sprintf("the gossip address %s is member %s's", m.Gossip, other.Name), other, "set another `gossip` in its agent file")
 		}
 	}
 	return nil
+}
+
+// theirs refuses what another member has. Mostly the joiner is on that member's host, whose data is lost.
+func theirs(what string, m fsm.Member, instead string) error {
+	return fmt.Errorf("%s: %w; if this host was %s and has lost its data, run `quorate remove %s` on another director and join again, else %s",
+		what, fsm.ErrTaken, m.Name, m.Name, instead)
 }
 
 // maxName bounds a member's name: it goes into certificates and gossip.

@@ -48,6 +48,7 @@ type Node struct {
 	opened    time.Time
 	recorded  uint64      // what had been applied when this node started
 	blind     atomic.Bool // that is not known: there was no record
+	kept      atomic.Bool // what made this node a member is on record
 	machine   *machine
 	health    health
 	creds     *pki.Credentials
@@ -133,6 +134,7 @@ func (n *Node) open() (err error) {
 	}
 	n.recorded = n.record.Last()
 	n.blind.Store(n.recorded == 0)
+	n.kept.Store(n.recorded >= n.id.Admitted)
 	snapshot, err := n.machine.replayAtRest(n.store, n.recorded)
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ func (n *Node) Founder() bool { return n.id.Admitted == firstCommand }
 // Current reports whether Raft has applied at least what this node had applied before it started.
 // Until then the state is right as of its index, and nothing should be deleted because of it.
 // A node whose record was lost knows no such index; it is current once it has applied what the
-// leader says is agreed. A halted node is current as well: its state is as right as it will get.
+// leader says is agreed. A joiner is once it would start with what it has, too. A halted node is current as well: its state is as right as it will get.
 func (n *Node) Current() bool {
 	r := n.raft.Load()
 	switch {
@@ -35,7 +35,7 @@ func (n *Node) Current() bool {
 		return false
 	case n.Halted() != nil:
 		return true
-	case n.State().Index < n.id.Admitted:
+	case n.State().Index < n.id.Admitted, !n.kept.Load():
 		return false
 	}
 	return !n.blind.Load() || n.agreedApplied(r)

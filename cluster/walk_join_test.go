@@ -102,6 +102,9 @@ func (h *hosts) goesOn(s survivor) (err error) {
 	if is := h.ns[0].State().Members[name]; is.ID != n.id.ID || admitted && before.ID != is.ID {
 		return fmt.Errorf("it has the ID %s, and that of the member is %s, and was %q", n.id.ID, is.ID, before.ID)
 	}
+	if slices.Contains(s.acked, "vote") && n.State().Members[name].ID != n.id.ID {
+		return fmt.Errorf("it had caught up, and starts with entry %d", n.State().Index)
+	}
 	all := newMachine(n.log)
 	if _, err := all.replay(n.store, math.MaxUint64); err != nil {
 		return err

@@ -1,16 +1,20 @@
 package logstore
 
 import (
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"os"
+	"path/filepath"
+
+	"github.com/quorate/quorate/durable"
 )
 
 // RecordFile is the name of the record's file.
 const RecordFile = "applied"
 
 // Record keeps the highest applied index on disk. It is written in place, so a full disk does not
-// stop it, and not synced: one that is behind, or that cannot be read, is safe.
+// stop it, and not synced but by Sync: one that is behind, or that cannot be read, is safe.
 type Record struct {
 	f       *os.File
 	written uint64
@@ -68,7 +72,9 @@ func (r *Record) put(text string) error {
 func (r *Record) Last() uint64 { return r.written }
 
 // Sync has it outlive a power cut.
-func (r *Record) Sync() error { return r.f.Sync() }
+func (r *Record) Sync() error {
+	return errors.Join(r.f.Sync(), durable.SyncDir(filepath.Dir(r.f.Name())))
+}
 
 // Close closes it.
 func (r *Record) Close() error { return r.f.Close() }

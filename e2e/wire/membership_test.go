@@ -205,6 +205,12 @@ func TestMembersThatAreGone(t *testing.T) {
 			return nil
 		})
 		w.stays(t, owner, 2*time.Second)
+		token := strings.TrimSpace(command(t, owner, "token", "create").want(t, 0).out)
+		r := command(t, dead, "join", owner.Bind, "--token", token)
+		r.refused(t, "no longer a member", "quorate leave")
+		if strings.Contains(r.err, "already") {
+			t.Errorf("who was removed hears that it is a member: %q", r.err)
+		}
 		command(t, dead, "leave").want(t, 0)
 		w.gone(t, dead)
 		w.Join(t, dead)
