@@ -198,7 +198,7 @@ type DrainRequest struct {
 type MoveRequest struct {
 	Group    string `json:"group"`
 	Director string `json:"director"`
-	Force    bool   `json:"force"`  // though it is not ready
+	Force    bool   `json:"force"`  // though it is not ready, lacks connections or is cut off on a segment
 	Author   string `json:"author"` // who asks, for the reason of the move
 }
 
