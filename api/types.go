@@ -34,6 +34,9 @@ type Status struct {
 	Services     []ServiceStatus  `json:"services"`
 	Warnings     []string         `json:"warnings"` // what a person should look at, worst first
 
+	// Former is true of a director that is no member any more: it knows of itself alone, and has the rest from before.
+	Former bool `json:"former,omitempty"`
+
 	// Rotations says which of the cluster's own keys are being rotated, a line for each.
 	Rotations []string `json:"rotations,omitempty"`
 
