@@ -159,6 +159,33 @@ func (p *placed) add(group string, r ownership.Record) {
 	p.byGroup[group] = rs
 }
 
+// follow has what was decided before in another session, of the same agent, come before what this one remembers.
+func (p *placed) follow(before map[string]ownership.Records) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.byGroup == nil {
+		p.byGroup = map[string]ownership.Records{}
+	}
+	for group, older := range before {
+		var rs ownership.Records
+		for _, r := range append(older, p.byGroup[group]...) {
+			rs.Add(r)
+		}
+		p.byGroup[group] = rs
+	}
+}
+
+// decisions are the last ones about each group, for the session that comes after this one.
+func (s *session) decisions() map[string]ownership.Records {
+	out := map[string]ownership.Records{}
+	for _, g := range s.node.State().Config.Groups() {
+		rs := append(s.groups.Records(g.Name), s.placed.of(g.Name)...)
+		slices.SortStableFunc(rs, func(a, b ownership.Record) int { return a.At.Compare(b.At) })
+		out[g.Name] = rs
+	}
+	return out
+}
+
 func (p *placed) of(group string) []ownership.Record {
 	p.mu.Lock()
 	defer p.mu.Unlock()

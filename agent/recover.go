@@ -65,6 +65,7 @@ func (a *Agent) Recover(ctx context.Context, r api.RecoverRequest, p api.Progres
 		a.between = nil
 		a.mu.Unlock()
 	}()
+	decided := s.decisions()
 	if err := s.close(); err != nil {
 		a.cfg.Log.Warn("the part in the old cluster did not end in order", "err", err)
 	}
@@ -78,6 +79,9 @@ func (a *Agent) Recover(ctx context.Context, r api.RecoverRequest, p api.Progres
 	}
 	if err != nil {
 		return fmt.Errorf("recover: %w", err)
+	}
+	if next, err := a.current(); err == nil {
+		next.placed.follow(decided)
 	}
 	a.events.add(a.cfg.File.Name, done.Index, "member", a.cfg.File.Name, fmt.Sprintf("cluster recovered on %s as of log entry %d: epoch %d", done.Survivor, done.AsOf, done.Epoch))
 	return a.waitLed(ctx, p)

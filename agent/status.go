@@ -58,10 +58,11 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	for _, name := range slices.Sorted(maps.Keys(state.Config.Services)) {
 		st.Services = append(st.Services, serviceStatus(state, live, state.Config.Services[name], table, s.cfg.Name))
 	}
-	st.Rotations = rotations(state)
 	if err := s.node.Removed(); err != nil {
-		st.Warnings = append(st.Warnings, err.Error())
+		asFormer(&st, err)
+		return st, nil
 	}
+	st.Rotations = rotations(state)
 	st.Warnings = append(st.Warnings, warnings(st, live, now)...)
 	st.Warnings = append(st.Warnings, onTrial(state)...)
 	st.Warnings = append(st.Warnings, s.muteAgents(live, now)...)

@@ -34,6 +34,9 @@ type Status struct {
 	Services     []ServiceStatus  `json:"services"`
 	Warnings     []string         `json:"warnings"` // what a person should look at, worst first
 
+	// Former is true of a director that is no member any more: it knows of itself alone, and has the rest from before.
+	Former bool `json:"former,omitempty"`
+
 	// Rotations says which of the cluster's own keys are being rotated, a line for each.
 	Rotations []string `json:"rotations,omitempty"`
 
@@ -198,7 +201,7 @@ type DrainRequest struct {
 type MoveRequest struct {
 	Group    string `json:"group"`
 	Director string `json:"director"`
-	Force    bool   `json:"force"`  // though it is not ready
+	Force    bool   `json:"force"`  // though it is not ready, lacks connections or is cut off on a segment
 	Author   string `json:"author"` // who asks, for the reason of the move
 }
 

@@ -203,7 +203,7 @@ type Ownership struct {
 	Order  []string `json:"order,omitempty"` // successors, best first, without the owner
 	Reason string   `json:"reason,omitempty"`
 	Intent *Intent  `json:"intent,omitempty"` // a planned move under way; it changes no priority
-	Forced bool     `json:"forced,omitempty"` // the owner has it though it was not ready: that moves nothing
+	Forced bool     `json:"forced,omitempty"` // the owner has it by force: until it has been ready, that it is not moves nothing
 }
 
 // Intent is the first entry of a planned move: To will claim the group from its owner.
@@ -211,7 +211,7 @@ type Intent struct {
 	To     string `json:"to"`
 	Epoch  uint64 `json:"epoch"` // the epoch that the outcome will have
 	Reason string `json:"reason"`
-	Forced bool   `json:"forced,omitempty"` // To is not ready, and is to own it all the same
+	Forced bool   `json:"forced,omitempty"` // To is to own it though it is not ready, lacks connections or is cut off on a segment
 }
 
 // Token lets one agent join. The token itself is known to nobody but who made it.

@@ -37,7 +37,7 @@ func (d *Driver) begin(g *gathered, spec fsm.Group, x *group, a ownership.Action
 			return nil
 		})
 	case ownership.Pull:
-		d.aside(x, a.ID, a.Within, func(ctx context.Context, _ *ownership.Done) error { return d.pull(ctx, a.From, a.Share) })
+		d.aside(x, a.ID, a.Within, func(ctx context.Context, _ *ownership.Done) error { return d.pull(ctx, a.From, a.Whole, a.Share) })
 	case ownership.Propose:
 		if o, ok := a.Command.(fsm.SetOwner); ok && o.Owner == d.cfg.Self {
 			d.chase(g.State.Groups[x.name].Owner)

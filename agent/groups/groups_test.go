@@ -267,7 +267,7 @@ func TestGroupsThatMoveTogetherShareTheirPulls(t *testing.T) {
 		d.ctx = t.Context()
 		pull := func(want error) {
 			go func() {
-				if err := d.pull(t.Context(), "d1", 0); !errors.Is(err, want) {
+				if err := d.pull(t.Context(), "d1", false, 0); !errors.Is(err, want) {
 					t.Errorf("it comes out as %v, want %v", err, want)
 				}
 				waiters.Add(-1)
@@ -281,7 +281,7 @@ func TestGroupsThatMoveTogetherShareTheirPulls(t *testing.T) {
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if err := d.pull(short, "d1", 0); !errors.Is(err, context.DeadlineExceeded) {
+		if err := d.pull(short, "d1", false, 0); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("one that does not wait: %v", err)
 		}
 		time.Sleep(3 * time.Second)
@@ -331,8 +331,8 @@ func TestWhatHappensAtOnceIsToldInOneTurn(t *testing.T) {
 	}
 }
 
-// What is shared by one who must know how much is here is whole: what is new alone does not tell.
-func TestAPullIsOfAllConnectionsWhereTheShareOfThemCounts(t *testing.T) {
+// What is shared by one who wants all of them is whole, whatever share of them must be here: a move by force skips no push.
+func TestAPullIsOfAllConnectionsWhereOneWantsThemAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []bool
 		d := New(Config{
@@ -344,8 +344,8 @@ func TestAPullIsOfAllConnectionsWhereTheShareOfThemCounts(t *testing.T) {
 			},
 		})
 		d.ctx = t.Context()
-		for _, least := range []float64{0, 0, 0.95, 0} { // the first begins at once, and the others share the next
-			go d.pull(t.Context(), "d1", least)
+		for _, whole := range []bool{false, false, true, false} { // the first begins at once, and the others share the next
+			go d.pull(t.Context(), "d1", whole, 0)
 			synctest.Wait()
 		}
 		time.Sleep(2 * time.Second)
@@ -362,10 +362,10 @@ func TestAPullThatBringsTooLittleIsAnError(t *testing.T) {
 		Pull: func(context.Context, string, bool) (Coverage, error) { return Coverage{Have: 94, Total: 100}, nil },
 	})
 	d.ctx = t.Context()
-	if err := d.pull(t.Context(), "d1", 0.94); err != nil {
+	if err := d.pull(t.Context(), "d1", true, 0.94); err != nil {
 		t.Errorf("as much as is wanted: %v", err)
 	}
-	if err := d.pull(t.Context(), "d1", 0.95); err == nil || err.Error() != "94 of 100 are here, less than 95%" {
+	if err := d.pull(t.Context(), "d1", true, 0.95); err == nil || err.Error() != "94 of 100 are here, less than 95%" {
 		t.Errorf("less than is wanted: %v", err)
 	}
 	if got := (Coverage{}).Share(); got != 1 {

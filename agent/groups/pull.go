@@ -37,10 +37,10 @@ func (c Coverage) Share() float64 {
 	return float64(c.Have) / float64(c.Total)
 }
 
-// pull brings the connections here that a director has now or a moment later. It is an error if less than a share of
-// them is here then.
-func (d *Driver) pull(ctx context.Context, from string, least float64) error {
-	p := d.joinPull(from, least > 0)
+// pull brings the connections here that a director has now or a moment later: whole, all of them, and then it is an error if less
+// than a share of them is here, or those that are new.
+func (d *Driver) pull(ctx context.Context, from string, whole bool, least float64) error {
+	p := d.joinPull(from, whole)
 	select {
 	case <-p.done:
 		if p.err == nil && p.cover.Share() < least {
@@ -98,7 +98,7 @@ func (d *Driver) chase(from string) {
 	d.cfg.Go(func() {
 		ctx, cancel := context.WithTimeout(d.ctx, chaseFor)
 		defer cancel()
-		for d.pull(ctx, from, 0) != nil {
+		for d.pull(ctx, from, false, 0) != nil {
 			select {
 			case <-ctx.Done():
 				return

@@ -42,6 +42,18 @@ func (alone) Join(_ context.Context, r api.JoinRequest, p api.Progress) error {
 	return errors.New("d1 is a member, but not ready after 1m0s: is not a voter yet")
 }
 
+// former is an agent that is no member any more.
+type former struct{ api.Agent }
+
+func (former) Status(context.Context) (api.Status, error) {
+	return api.Status{
+		Name: "d2", Version: "1.0", Cluster: "c0ffee", Revision: 7, AppliedIndex: 42, FeatureLevel: 1, Voters: 2, Answering: 1, Former: true,
+		Directors: []api.DirectorStatus{{Name: "d1", State: "unreachable", Role: "director", Address: "192.0.2.2:7400", Version: "1.0"}},
+		Groups:    []api.GroupStatus{{Name: "web", Epoch: 3, Reason: "the members know: d2 is none any more", Order: []string{}, Addresses: []string{"192.0.2.1/24"}, State: "backup"}},
+		Services:  []api.ServiceStatus{}, Warnings: []string{"d2 is no longer a member of the cluster (as of log entry 50), says d1"},
+	}, nil
+}
+
 // whole is an agent of a cluster in which all is well.
 type whole struct {
 	api.Agent

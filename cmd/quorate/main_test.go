@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 // with "> " is a command; below it is its standard output, its standard error with "2| " before each
 // line, and its exit code if that is not 0. The file's name says which agent answers.
 func TestTranscripts(t *testing.T) {
-	agents := map[string]api.Agent{"no-agent": nil, "alone": alone{}, "whole": &whole{}, "trouble": &trouble{}}
+	agents := map[string]api.Agent{"no-agent": nil, "alone": alone{}, "whole": &whole{}, "trouble": &trouble{}, "former": former{}}
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) != len(agents) {
 		t.Fatalf("transcripts %v, agents %v: %v", files, agents, err)

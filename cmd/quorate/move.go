@@ -21,7 +21,7 @@ func moveCommand(c *cli) *cobra.Command {
 			return interrupted(cmd.Context(), err, "the move goes on; `quorate status` shows who owns "+args[0])
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "move it though the director is not ready")
+	cmd.Flags().BoolVar(&force, "force", false, "move it though the director is not ready, connections would be lost, or it is cut off on a segment")
 	return cmd
 }
 

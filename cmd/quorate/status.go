@@ -57,12 +57,15 @@ func printStatus(w io.Writer, st api.Status) error {
 
 func printCluster(w io.Writer, st api.Status) error {
 	quorum := "quorum"
-	if !st.Quorum {
+	switch {
+	case st.Former:
+		quorum = "NO MEMBER ANY MORE"
+	case !st.Quorum:
 		quorum = "NO QUORUM"
 	}
 	fmt.Fprintf(w, "cluster %s  %s  leader %s  revision %d  index %d  level %d\n",
 		dash(st.Cluster), quorum, dash(st.Leader), st.Revision, st.AppliedIndex, st.FeatureLevel)
-	if st.Voters > 0 {
+	if st.Voters > 0 && !st.Former {
 		fmt.Fprintf(w, "%d of %s answer, %s\n", st.Answering, count(st.Voters, "voter"), mayFail(st))
 	}
 	fmt.Fprintln(w)

@@ -115,7 +115,9 @@ type Pull struct {
 	ID     uint64
 	From   string
 	Within time.Duration
-	// Share is the least share of those connections that must be here after it, for it to have no error: 0 to 1.
+	Whole  bool // all of them, and not those alone that are new since the last time
+	// Share is the least share of those connections that must be here after it, for it to have no error: 0 to 1. It is
+	// known where the pull is whole.
 	Share float64
 }
 

@@ -148,11 +148,11 @@ func outcome(a Action) (id uint64, within time.Duration) {
 	return 0, 0
 }
 
-// plain is an action without its ID, the time that it may take and the share that must come of it, to compare.
+// plain is an action without its ID, the time that it may take and how much must come of it, to compare.
 func plain(a Action) Action {
 	v := reflect.New(reflect.TypeOf(a)).Elem()
 	v.Set(reflect.ValueOf(a))
-	for _, name := range []string{"ID", "Within", "Share", "Place", "Side"} {
+	for _, name := range []string{"ID", "Within", "Whole", "Share", "Place", "Side"} {
 		if f := v.FieldByName(name); f.IsValid() {
 			f.SetZero()
 		}

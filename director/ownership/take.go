@@ -102,11 +102,11 @@ func (s *step) lookTake() {
 		s.onSegments(t, (*step).claimTake)
 		return
 	}
-	share := Coverage
+	all := Pull{Whole: true, Share: Coverage}
 	if in.Forced {
-		share = 0
+		all.Share = 0 // it is taken with those that came
 	}
-	s.pull(t, share, func(s *step, d Done) {
+	s.pull(t, all, func(s *step, d Done) {
 		if d.Err != nil {
 			s.endTake(t, fmt.Errorf("connections of %s: %w", t.from, d.Err))
 			return
@@ -129,12 +129,13 @@ func (s *step) yieldTake(t *take) {
 	})
 }
 
-// pull is Pull for a move, as long as that goes on.
-func (s *step) pull(t *take, share float64, then func(*step, Done)) {
+// pull pulls the connections of the owner for a move, as long as that goes on.
+func (s *step) pull(t *take, p Pull, then func(*step, Done)) {
 	if !s.goesOn(t) {
 		return
 	}
-	s.await(func(id uint64) Action { return Pull{id, t.from, MoveLimit, share} }, then)
+	p.From, p.Within = t.from, MoveLimit
+	s.await(func(id uint64) Action { p.ID = id; return p }, then)
 }
 
 // claimTake claims. The move has no end until it is known whether that holds.
@@ -173,7 +174,7 @@ func (s *step) claimedTake(t *take) {
 	}
 	t.claims = true
 	s.ask(t.from, Question{Kind: Claimed, Epoch: t.intent.Epoch}, askLimit, func(s *step, d Done) { s.toldTake(t, d.Err) })
-	s.pull(t, 0, func(s *step, d Done) { s.lacks(t, d.Err) })
+	s.pull(t, Pull{}, func(s *step, d Done) { s.lacks(t, d.Err) })
 }
 
 // toldTake goes on when the owner was told, or not. It is not told and is not heard: two would own the
@@ -191,7 +192,7 @@ func (s *step) toldTake(t *take, err error) {
 		return
 	}
 	s.after(pushAfter, func(s *step) { // the old owner can have no new connections any more
-		s.pull(t, 0, func(s *step, d Done) {
+		s.pull(t, Pull{}, func(s *step, d Done) {
 			s.lacks(t, d.Err)
 			s.endTake(t, nil)
 		})

@@ -391,13 +391,14 @@ func TestAnOutcomeThatComesTwiceCountsOnce(t *testing.T) {
 	s.does()
 }
 
+// By force too it asks for all connections: those that it can have are not lost.
 func TestASuccessorThatLacksConnectionsOfTheOwnerTakesOverOnlyWhereThatIsForced(t *testing.T) {
 	for forced, want := range map[bool]float64{false: Coverage, true: 0} {
 		s := newStory(t)
 		s.Log.Intent = &fsm.Intent{To: s.Self, Epoch: s.Log.Epoch + 1, Reason: "asked for", Forced: forced}
 		s.look()
-		if p, ok := s.begun[0].(Pull); !ok || p.Share != want {
-			t.Errorf("forced %v: %+v, want a share of %v", forced, s.begun[0], want)
+		if p, ok := s.begun[0].(Pull); !ok || p.Share != want || !p.Whole {
+			t.Errorf("forced %v: %+v, want all, and a share of %v", forced, s.begun[0], want)
 		}
 	}
 }

@@ -28,6 +28,7 @@ type Leader struct {
 	refused map[target]time.Time // when a move to a director came to nothing
 	ordered map[string]time.Time // group: when its successors were last put into another order
 	lost    map[string]lost      // group: why the owner that the log names is not Active any more
+	readied map[string]uint64    // group: the epoch in which its owner has been ready
 	wishes  Wishes
 }
 
@@ -48,7 +49,7 @@ type target struct{ group, to string }
 
 // NewLeader returns what a director that leads from now on remembers: nothing yet.
 func NewLeader(name string, now time.Time) *Leader {
-	return &Leader{name: name, since: now, intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, refused: map[target]time.Time{}, ordered: map[string]time.Time{}, lost: map[string]lost{}}
+	return &Leader{name: name, since: now, intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, refused: map[target]time.Time{}, ordered: map[string]time.Time{}, lost: map[string]lost{}, readied: map[string]uint64{}}
 }
 
 // Look completes what is known of all groups, of which only Group, Log, Placement and Views need be set. Silent is
@@ -64,7 +65,7 @@ func (l *Leader) Look(now time.Time, all []Situation, silent map[string]time.Dur
 			v.Silent, v.Score = silent[v.Name], v.Score+s.Placement.Scores[v.Name]
 			v.Refused = l.refusal(now, target{s.Group, v.Name})
 		}
-		s.Lost = l.loss(*s)
+		s.Lost, s.WasReady = l.loss(*s), l.wasReady(*s)
 		shares[i] = ShareOf(*s)
 	}
 	load, plan := Loads(shares), Spread(shares)
@@ -91,6 +92,16 @@ func (l *Leader) loss(s Situation) string {
 	}
 	l.lost[s.Group] = lost{s.Log.Epoch, cmp.Or(v.Fault, v.Yielded)}
 	return l.lost[s.Group].why
+}
+
+// wasReady reports whether the owner has been ready since it was named, as far as this leader has seen. What it was before, a
+// report says that knows no such epoch.
+func (l *Leader) wasReady(s Situation) bool {
+	if v := find(s.Views, s.Log.Owner); v != nil && v.Alive && v.Ready && v.Epoch >= s.Log.Epoch {
+		l.readied[s.Group] = s.Log.Epoch
+	}
+	epoch, ok := l.readied[s.Group]
+	return ok && epoch == s.Log.Epoch
 }
 
 // age returns how long this leader has seen the group's intent.

@@ -10,7 +10,7 @@ import (
 type MoveWanted struct {
 	Group  string
 	To     string
-	Force  bool   // though it is not ready
+	Force  bool   // whatever it lacks, as long as it can own the group
 	Reason string // who asks
 	Exists bool   // the group is in the configuration
 	Log    fsm.Ownership
@@ -26,7 +26,9 @@ type MoveAnswer struct {
 	Move   *fsm.SetIntent
 }
 
-// MayMove decides about a move that a person asks for. Force overrules readiness, and nothing else.
+// MayMove decides about a move that a person asks for. Force overrules what the director lacks - it is not ready, it has too
+// few of the connections, it is cut off on a segment, which it finds itself when it takes the group - and never what would keep it
+// from owning the group at all.
 func MayMove(w MoveWanted) MoveAnswer {
 	v := find(w.Views, w.To)
 	switch {
@@ -56,7 +58,7 @@ func MayMove(w MoveWanted) MoveAnswer {
 		return MoveAnswer{Refuse: fmt.Sprintf("%s is not ready: %s; --force moves it all the same", w.To, v.Why)}
 	}
 	return MoveAnswer{Move: &fsm.SetIntent{Group: w.Group, Intent: fsm.Intent{
-		To: w.To, Epoch: w.Log.Epoch + 1, Reason: w.Reason, Forced: !v.Ready,
+		To: w.To, Epoch: w.Log.Epoch + 1, Reason: w.Reason, Forced: w.Force,
 	}}}
 }
 

@@ -33,10 +33,10 @@ func TestAMoveThatIsAskedForIsDoneOrRefusedWithItsReason(t *testing.T) {
 		name   string
 		edit   func(*MoveWanted)
 		want   MoveAnswer
-		forced string // what --force is answered: "" for the same as without, "yes" for a move
+		forced string // what --force is answered: "" for the same as without, "yes" for a move by force
 		words  string // of the refusal
 	}{
-		{"a ready standby", func(*MoveWanted) {}, move(false), "", ""},
+		{"a ready standby, which may find itself cut off or short of connections", func(*MoveWanted) {}, move(false), "yes", ""},
 		{"it owns it already", func(w *MoveWanted) { w.To = "d1" }, MoveAnswer{There: true}, "", ""},
 		{"no such group", func(w *MoveWanted) { w.Exists = false }, MoveAnswer{}, "", "no group g"},
 		{"no such director", func(w *MoveWanted) { w.To, w.Role = "d9", "" }, MoveAnswer{}, "", "d9 is no member"},
@@ -93,5 +93,44 @@ func TestWhatWasMovedByForceStaysThough(t *testing.T) {
 	g.Forced = false
 	if got := Place(Situation{Group: "g", Log: g, Views: []View{d1, d2}}); got.Move == nil {
 		t.Errorf("not forced: %+v", got)
+	}
+}
+
+// What has the group by force stays as long as it is not ready. Once it has been, it is moved from as any other: a director that
+// was ready when it was moved to would else keep the group whatever becomes of it.
+func TestWhoWasReadyDoesNotKeepWhatItHasByForce(t *testing.T) {
+	type look struct {
+		ready bool
+		epoch uint64
+	}
+	for _, tt := range []struct {
+		name  string
+		looks []look // before it is not ready for an hour
+		moves bool
+	}{
+		{"it was not ready", []look{{false, 5}}, false},
+		{"it was ready", []look{{true, 5}}, true},
+		{"it was ready after a while", []look{{false, 5}, {true, 5}}, true},
+		{"it was ready before it was named", []look{{true, 4}}, false},
+		{"nothing is known", nil, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+			l := NewLeader("d3", now)
+			log := fsm.Ownership{Owner: "d2", Epoch: 5, Order: []string{"d1"}, Forced: true}
+			var got fsm.Command
+			for _, step := range append(tt.looks, look{false, 5}) {
+				d2 := View{Name: "d2", Alive: true, Active: true, Ready: step.ready, Epoch: step.epoch}
+				if !step.ready {
+					d2.Unready = time.Hour
+				}
+				all := []Situation{{Group: "g", Log: log, Views: []View{{Name: "d1", Alive: true, Ready: true}, d2}}}
+				l.Look(now, all, nil)
+				got = l.Decide(now, all[0])
+			}
+			if _, moves := got.(fsm.SetIntent); moves != tt.moves {
+				t.Errorf("%+v, want a move: %v", got, tt.moves)
+			}
+		})
 	}
 }

@@ -53,7 +53,7 @@ func unwell(s Situation) string {
 		return v.Name + " may not own it: " + v.Unfit
 	case unproven(s) != "":
 		return v.Name + " owns it, and " + unproven(s) + " get no answer for its address"
-	case !v.Ready && v.Unready > UnreadyOwner && !s.Log.Forced:
+	case !v.Ready && v.Unready > UnreadyOwner && (!s.Log.Forced || s.WasReady):
 		return fmt.Sprintf("%s has not been ready for %v", v.Name, UnreadyOwner)
 	}
 	return ""

@@ -52,6 +52,7 @@ type Situation struct {
 	Spread    string         // whom [Spread] would have it on, if on another than its owner
 	Sound     bool           // who is silent to the leader is silent by itself: see [Sound]
 	Age       time.Duration  // how long the intent, if there is one, has been in the log
+	WasReady  bool           // its owner has been ready since it was named: that it has the group by force counts no more
 	Lost      string         // why the owner that the log names is not Active any more, as far as it is known
 	Wished    time.Duration  // how long the policy has wished the group on the same other director: see [Wishes]
 }

@@ -1,0 +1,43 @@
+package agent
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/director/ownership"
+)
+
+// A recovery ends the session, and with it what it remembers, while the agent goes on.
+func TestWhatWasDecidedBeforeARecoveryIsRemembered(t *testing.T) {
+	decided := func(n int) ownership.Record {
+		return ownership.Record{At: noon.Add(time.Duration(n) * time.Second), Kind: "place", Text: fmt.Sprint(n)}
+	}
+	texts := func(rs []ownership.Record) (out []string) {
+		for _, r := range rs {
+			out = append(out, r.Text)
+		}
+		return out
+	}
+	var p placed
+	p.add("g", decided(20))
+	p.add("new", decided(21))
+	before := map[string]ownership.Records{"old": {decided(3)}}
+	for n := range 12 {
+		before["g"] = append(before["g"], decided(n))
+	}
+	p.follow(before)
+	p.add("g", decided(22))
+	for group, want := range map[string][]string{"g": {"4", "5", "6", "7", "8", "9", "10", "11", "20", "22"}, "old": {"3"}, "new": {"21"}} {
+		if diff := cmp.Diff(want, texts(p.of(group))); diff != "" {
+			t.Errorf("%s: %s", group, diff)
+		}
+	}
+	var first placed
+	first.follow(before)
+	if got := first.of("old"); len(got) != 1 {
+		t.Errorf("nothing was decided since: %v", got)
+	}
+}
