@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// onSegments takes the next step of a move once this director knows that it is itself on each segment of the group. Where it
+// yieldsTo asks the owner not to resist a claim, once this director knows that it is itself on each segment of the group. Where it
 // hears the owner it is; where it does not, and reaches neither a member nor the gateway there, it would serve nobody. An
 // operator who forces the move, or has the owner own nothing, knows better.
-func (s *step) onSegments(t *take, next func(*step, *take)) {
+func (s *step) yieldsTo(t *take) {
 	if !s.goesOn(t) {
 		return
 	}
@@ -19,7 +19,7 @@ func (s *step) onSegments(t *take, next func(*step, *take)) {
 		}
 	}
 	if len(deaf) == 0 || t.intent.Forced || s.named(t.from).Draining {
-		next(s, t)
+		s.yieldTake(t)
 		return
 	}
 	s.survey(nil, deaf, surveyLimit, nil, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
@@ -28,7 +28,7 @@ func (s *step) onSegments(t *take, next func(*step, *take)) {
 			return asked && len(seg.Reached) == 0 && !seg.Gateway
 		})
 		if alone < 0 {
-			next(s, t)
+			s.yieldTake(t)
 			return
 		}
 		s.endTake(t, fmt.Errorf("%s reaches neither a member nor a gateway on the segment of %s", s.Self, deaf[alone]))

@@ -47,29 +47,3 @@ func TestAMoveToADirectorThatIsCutOffOnASegmentChangesNothing(t *testing.T) {
 		})
 	}
 }
-
-// An owner whose control is silent is not asked to yield; whether the segment is there is looked at all the same.
-func TestAMoveFromASilentOwnerToADirectorThatIsCutOffChangesNothing(t *testing.T) {
-	for name, tt := range map[string]struct {
-		seg    Segment
-		claims bool
-	}{
-		"nobody is reached":   {Segment{Router: "in"}, false},
-		"a member is":         {Segment{Router: "in", Reached: []string{"d3"}}, true},
-		"only the gateway is": {Segment{Router: "in", Gateway: true}, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newStory(t)
-			s.Keeper.Routers[1].Heard = ""
-			s.member("d1").Unheard = Mute
-			s.wants()
-			s.does(probes("in"))
-			s.reaches(tt.seg)
-			if !tt.claims {
-				s.drops("d2 reaches neither a member nor a gateway on the segment of in")
-				return
-			}
-			s.does(claim)
-		})
-	}
-}

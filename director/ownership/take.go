@@ -99,7 +99,7 @@ func (s *step) lookTake() {
 			s.endTake(t, fmt.Errorf("%s does not answer, and is not heard", t.from))
 			return
 		}
-		s.onSegments(t, (*step).claimTake)
+		s.claimTake(t)
 		return
 	}
 	all := Pull{Whole: true, Share: Coverage}
@@ -111,7 +111,7 @@ func (s *step) lookTake() {
 			s.endTake(t, fmt.Errorf("connections of %s: %w", t.from, d.Err))
 			return
 		}
-		s.onSegments(t, (*step).yieldTake)
+		s.yieldsTo(t)
 	})
 }
 
