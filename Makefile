@@ -29,7 +29,7 @@ export QUORATE_MUTANTS_BIN = $(abspath $(BIN)-mutants)
 # run side by side, and the packages that take longest begin first. PROOF_PKGS take minutes: `make proofs` alone runs them.
 GUEST_PKG  = ./director/ipvs
 PROOF_PKGS = ./e2e/upgrade ./e2e/power ./e2e/imported
-LONGEST    = ./e2e/moves/fails ./e2e ./e2e/moves/holds
+LONGEST    = ./e2e/moves/holds ./e2e/moves/fails ./e2e
 LAB_PKGS   = $(LONGEST) $(filter-out $(LONGEST) $(PROOF_PKGS),$(sort ./e2e/lab $(patsubst %/,./%,$(dir $(shell grep -rl --include='*_test.go' 'lab\.Main\>' e2e)))))
 BOOT_PKGS  = ./e2e/lab/selftest
 HOST_PKGS  = $(filter-out $(patsubst .%,$(MODULE)%,$(BOOT_PKGS) $(PROOF_PKGS) $(LAB_PKGS)),$(shell $(GO) list ./...))
