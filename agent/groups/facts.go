@@ -98,7 +98,7 @@ func (g *gathered) keeper(own keeper.GroupStatus, spec fsm.Group) ownership.Keep
 		x := ownership.Router{Name: r.Name, Silent: r.Silent && !mutant.On(mutant.NoGuard)}
 		if r.Heard != nil {
 			x.Heard, x.Age = g.members[r.Heard.Source], r.Heard.Age+g.at.Sub(g.said)
-			x.Other, x.Claims = x.Heard == "", ownership.IsClaim(r.Heard.Priority)
+			x.Other, x.Claims, x.Resigns = x.Heard == "", ownership.IsClaim(r.Heard.Priority), r.Heard.Priority == 0
 		}
 		k.Routers = append(k.Routers, x)
 		if i < len(spec.Routers) {

@@ -282,7 +282,7 @@ func (w *world) status() *keeper.Status {
 	for name, part := range w.parts {
 		g := keeper.GroupStatus{Name: name, State: part, Routers: []keeper.RouterStatus{{Name: name, Source: sources["d2"]}}}
 		if part == "backup" {
-			g.Routers[0].Heard = &keeper.Heard{Source: sources["d1"], Member: true}
+			g.Routers[0].Heard = &keeper.Heard{Source: sources["d1"], Priority: 224, Member: true}
 			g.Routers[0].Silent = w.silent
 		}
 		st.Groups = append(st.Groups, g)

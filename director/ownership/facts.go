@@ -51,12 +51,13 @@ type Keeper struct {
 
 // Router is what the keeper says of one router of the group.
 type Router struct {
-	Name   string
-	Silent bool          // it is Backup and has missed an advert
-	Heard  string        // the member that was heard last as Active, "" for none
-	Other  bool          // who is heard as Active is no member
-	Claims bool          // it was heard with the priority of a claim
-	Age    time.Duration // how long ago that was; no member was heard: of no meaning
+	Name    string
+	Silent  bool          // it is Backup and has missed an advert
+	Heard   string        // the member that was heard last as Active, "" for none
+	Other   bool          // who is heard as Active is no member
+	Claims  bool          // it was heard with the priority of a claim
+	Resigns bool          // it was heard with the priority of a resignation: it is Active no more
+	Age     time.Duration // how long ago that was; no member was heard: of no meaning
 }
 
 // hears returns the member whose adverts arrive now, or "".
@@ -112,9 +113,9 @@ func (f Facts) deaf(member string) string {
 }
 
 // hearsSome reports whether a member is heard as Active on any router now: a claim reaches it there, and it gives
-// up the whole group.
+// up the whole group. One that resigned there was heard last, and has.
 func (f Facts) hearsSome(member string) bool {
-	return slices.ContainsFunc(f.Keeper.Routers, func(r Router) bool { return r.hears() == member })
+	return slices.ContainsFunc(f.Keeper.Routers, func(r Router) bool { return r.hears() == member && !r.Resigns })
 }
 
 // able reports whether a member could own the group now, by its last report.

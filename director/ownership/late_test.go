@@ -65,3 +65,20 @@ func TestAnOwnerThatIsHeardOnOneSegmentAndNotReachedOnTheOtherIsTakenOverFrom(t 
 		t.Errorf("it is not claimed from: %s", s.m.Deaf())
 	}
 }
+
+// The owner has resigned where it was heard, and was not heard on the other segment: it owns the group no more, though nobody
+// can ask it, and the timer is not held for it.
+func TestWhoResignedWhereItWasHeardOwnsNothing(t *testing.T) {
+	for _, resigns := range []bool{false, true} {
+		s := newStory(t)
+		s.Keeper.Routers[0].Resigns = resigns
+		s.hushes("in")
+		s.pass(1500 * time.Millisecond)
+		s.says("d3", Attestation{})
+		s.reaches(Segment{Router: "in", Reached: []string{"d1", "d3"}})
+		s.pass(surveyLimit) // nobody else answers
+		if held := s.m.Deaf() != ""; held == resigns {
+			t.Errorf("it resigned: %v, and the timer is held: %q", resigns, s.m.Deaf())
+		}
+	}
+}

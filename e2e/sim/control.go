@@ -92,12 +92,13 @@ type groupStatus struct {
 }
 
 type routerStatus struct {
-	silent bool
-	every  time.Duration // what was learned from who was heard
-	owned  bool          // its addresses are on the host: it is Active, lingers, or listens before it goes on
-	heard  int           // the member, -1 for none
-	claims bool          // by a claim
-	at     time.Duration
+	silent  bool
+	every   time.Duration // what was learned from who was heard
+	owned   bool          // its addresses are on the host: it is Active, lingers, or listens before it goes on
+	heard   int           // the member, -1 for none
+	claims  bool          // by a claim
+	resigns bool          // with a resignation
+	at      time.Duration
 }
 
 func (h *host) newControl() *control {
@@ -388,7 +389,7 @@ func (k *keeper) tell() {
 			}
 			if p := r.machine.Peer(); p.Source.IsValid() {
 				s.routers[j].heard, s.routers[j].at = k.w.memberAt(r.on, p.Source), k.w.at(p.Heard)
-				s.routers[j].claims, s.routers[j].every = ownership.IsClaim(p.Priority), r.machine.Learned()
+				s.routers[j].claims, s.routers[j].resigns, s.routers[j].every = ownership.IsClaim(p.Priority), p.Priority == 0, r.machine.Learned()
 			}
 		}
 		status[i] = s

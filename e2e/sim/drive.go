@@ -72,7 +72,7 @@ func (g *owning) facts() ownership.Facts {
 		}
 		st := own.routers[j]
 		j++
-		out := ownership.Router{Name: r.name, Silent: st.silent, Claims: st.claims, Age: w.now - st.at}
+		out := ownership.Router{Name: r.name, Silent: st.silent, Claims: st.claims, Resigns: st.resigns, Age: w.now - st.at}
 		if st.heard >= 0 {
 			out.Heard = w.hosts[st.heard].name
 		}
