@@ -1,7 +1,6 @@
 package checks
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/quorate/quorate/e2e/lab"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -307,7 +307,7 @@ func TestChecksThatAreNotMadeAreNotedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakes()
 		f.hang[serverA], f.delay[serverA] = true, 5*time.Minute
-		var out lockedBuffer
+		var out lab.Buffer
 		r := start(t, f, Config{Concurrency: 1, Log: hclog.New(&hclog.LoggerOptions{Output: &out})})
 		r.Set(services(web(serverA)))
 		time.Sleep(time.Second) // it has the only place
@@ -317,23 +317,6 @@ func TestChecksThatAreNotMadeAreNotedOnce(t *testing.T) {
 			t.Errorf("the log speaks of it %d times:\n%s", n, out.String())
 		}
 	})
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func TestEditsForgetNothingUnlessTheCheckProbesSomethingElse(t *testing.T) {
@@ -588,7 +571,7 @@ func TestWhoWaitsForAConfirmProbeIsLetGo(t *testing.T) {
 func TestWhatThisHostCouldNotDoChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakes()
-		var out lockedBuffer
+		var out lab.Buffer
 		r := start(t, f, Config{Log: hclog.New(&hclog.LoggerOptions{Output: &out})})
 		r.Set(services(web(serverA)))
 		time.Sleep(time.Second)

@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/quorate/quorate/cluster/port"
+	"github.com/quorate/quorate/e2e/lab"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -34,7 +35,7 @@ func settles(t *testing.T, n *testnode, why string, want uint64) {
 // TestStrangersAreCounted has each kind of refusal come about on the ports of a node.
 func TestStrangersAreCounted(t *testing.T) {
 	t.Parallel()
-	var said lockedBuffer
+	var said lab.Buffer
 	a := first(t, "a", func(c *Config) {
 		c.API = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) })
 		c.Log = hclog.New(&hclog.LoggerOptions{Output: &said})

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/memberlist"
 
+	"github.com/quorate/quorate/e2e/lab"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -157,7 +157,7 @@ func TestWhoWasAwayWhenTheFormerKeyWasDroppedByForceComesBack(t *testing.T) {
 
 func TestNoKeyIsInTheLogOfARotation(t *testing.T) {
 	t.Parallel()
-	var said lockedBuffer
+	var said lab.Buffer
 	a := first(t, "a", func(c *Config) { c.Log = hclog.New(&hclog.LoggerOptions{Level: hclog.Trace, Output: &said}) })
 	before := begins(t, a)
 	eventually(t, "it is over", func() error { return uses(a.State().Secrets().GossipKey, a)() })
@@ -181,24 +181,6 @@ func TestNoKeyIsInTheLogOfARotation(t *testing.T) {
 			}
 		}
 	}
-}
-
-// lockedBuffer is written by whoever has something to say.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // spelled is how a key may be written.

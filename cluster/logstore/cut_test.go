@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/cluster/logstore/faulty"
+	"github.com/quorate/quorate/e2e/lab"
 )
 
 func entry(index, term uint64) *raft.Log {
@@ -49,7 +50,7 @@ func TestWhatTakesThePlaceOfOthersIsInsistedOn(t *testing.T) {
 	}
 	stored := make(chan error, 1)
 	go func() { stored <- l.StoreLogs([]*raft.Log{entry(3, 5)}) }()
-	becomes(t, "it is tried", func() error { return errors.Join(errIf(l.state.cannot() == nil), errIf(l.Stuck(time.Now()) == 0)) })
+	lab.Eventually(t, time.Minute, "it is tried", func() error { return errors.Join(errIf(l.state.cannot() == nil), errIf(l.Stuck(time.Now()) == 0)) })
 	select {
 	case err := <-stored:
 		t.Fatalf("the write ended on a full disk: %v", err)
@@ -121,21 +122,8 @@ func TestAFollowerTakesANewLeadersEntriesAfterItsDiskWasFull(t *testing.T) {
 		}
 	}
 	d.FailLog(nil)
-	becomes(t, "with room it takes them", func() error { return errIf(!send()) })
+	lab.Eventually(t, time.Minute, "with room it takes them", func() error { return errIf(!send()) })
 	if termAt(t, logs, 3) != 2 || termAt(t, logs, 4) != 2 {
 		t.Errorf("the terms are %d and %d", termAt(t, logs, 3), termAt(t, logs, 4))
 	}
-}
-
-// becomes waits until something is so.
-func becomes(t *testing.T, what string, f func() error) {
-	t.Helper()
-	var err error
-	for range 2400 {
-		if err = f(); err == nil {
-			return
-		}
-		time.Sleep(25 * time.Millisecond)
-	}
-	t.Fatalf("%s: not in time: %v", what, err)
 }

@@ -1,12 +1,10 @@
 package lab
 
 import (
-	"bytes"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -16,7 +14,7 @@ type Capture struct {
 	File string // a pcap file
 
 	cmd    *exec.Cmd
-	stderr *lockedBuffer
+	stderr *Buffer
 	done   chan struct{}
 	net    *Net
 }
@@ -28,7 +26,7 @@ func (n *Net) Capture(s *Segment, filter string) *Capture {
 	file := filepath.Join(n.dir, fmt.Sprintf("%s-%d.pcap", s.Name, len(n.captures)+1))
 	n.mu.Unlock()
 	args := []string{"-i", s.Name, "-U", "--immediate-mode", "-Z", "root", "-s", "512", "-w", file}
-	c := &Capture{File: file, stderr: &lockedBuffer{}, done: make(chan struct{}), net: n}
+	c := &Capture{File: file, stderr: &Buffer{}, done: make(chan struct{}), net: n}
 	c.cmd = exec.Command("tcpdump", append(args, strings.Fields(filter)...)...)
 	c.cmd.Stderr = c.stderr
 	if err := n.sw.start(c.cmd); err != nil {
@@ -73,22 +71,4 @@ func (c *Capture) Close(args ...string) []string {
 		c.net.t.Fatalf("lab: read %s: %v", c.File, err)
 	}
 	return strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
-}
-
-// lockedBuffer is a buffer that one goroutine reads while another writes.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
