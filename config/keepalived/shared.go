@@ -8,7 +8,7 @@ import (
 
 // effective is what a use comes to: its own weight and direction, else those of what it tracks.
 func (h *host) effective(u use) (weight int, reverse bool) {
-	if t := h.track(u.kind, u.name); t != nil && u.kind != fsm.TrackInterface {
+	if t := h.track(u.kind, u.name); t != nil {
 		weight, reverse = t.weight, t.reverse
 	}
 	if u.weight != nil {
