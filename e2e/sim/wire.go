@@ -67,11 +67,10 @@ func (w *world) transit(on, a, b int) time.Duration {
 	return w.wires[on].delay[a][b] + w.chance.between(50*time.Microsecond, 400*time.Microsecond)
 }
 
-// connected reports whether the agents' ports reach each other: TCP needs both ways.
-func (w *world) connected(a, b int) bool { return w.both(w.clusterOn, portKind, a, b) }
-
-// opens reports whether an agent reaches the port of another over a connection that it opens itself.
-func (w *world) opens(a, b int) bool { return w.connected(a, b) && w.shut[a][b] == 0 }
+// opens reports whether an agent reaches the port of another over a connection that it opens itself: TCP needs both ways.
+func (w *world) opens(a, b int) bool {
+	return w.both(w.clusterOn, portKind, a, b) && w.shut[a][b] == 0
+}
 
 // answers reports whether a station's ARP request for the own address of another is answered: by the kernel of
 // that one, whatever its processes do.
