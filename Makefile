@@ -26,7 +26,8 @@ export QUORATE_MUTANTS_BIN = $(abspath $(BIN)-mutants)
 # too, so that none of its tests has to be skipped. There is no race detector in the guest, so that the lab's own tests run
 # without it; the lab itself is used under the race detector by e2e/wire. All others run on this machine's kernel with it.
 # The guest is booted even where this machine has IPVS, so that a test has a kernel of its own. A guest has one CPU, so two
-# run side by side, and the packages that take longest begin first. PROOF_PKGS take minutes: `make proofs` alone runs them.
+# run side by side, and the packages that take longest begin first. PROOF_PKGS take minutes: `make proofs`, `proof-import`
+# and `power-cuts` run them.
 GUEST_PKG  = ./director/ipvs
 PROOF_PKGS = ./e2e/upgrade ./e2e/power ./e2e/imported
 LONGEST    = ./e2e/moves/holds ./e2e/moves/fails ./e2e
@@ -49,7 +50,8 @@ HOST_TESTS  = (echo "place host"; export QUORATE_LAB_ON_HOST=1; \
 	CGO_ENABLED=1 $(GOTEST) -race -p 3 -shuffle=on -timeout $(HOST_TIMEOUT) $(BESIDE); echo "exit $$?"; \
 	CGO_ENABLED=1 $(GOTEST) -race -shuffle=on -timeout $(HOST_TIMEOUT) $(ALONE_PKGS); echo "exit $$?"; \
 	$(GOTEST) -timeout $(HOST_TIMEOUT) $(BUSY_PKGS); echo "exit $$?")
-GUEST_TESTS = (echo "place guest"; export QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1); \
+IN_GUEST    = QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1)
+GUEST_TESTS = (echo "place guest"; export $(IN_GUEST); \
 	$(GOTEST) -count=1 -p 2 -timeout $(GUEST_TIMEOUT) -exec '$(CURDIR)/bin/inguest -of $(GUEST_PKG:./%=%)' $(LAB_PKGS) $(GUEST_PKG) $(BOOT_PKGS); echo "exit $$?")
 TALLY       = bin/tally -guest-tests .ci/guest-tests.txt -skips .ci/skips.txt
 
@@ -167,7 +169,7 @@ oldlevel:
 	@$(GO) build -trimpath -buildvcs=false -tags oldlevel -ldflags '-X main.version=1.0' -o $(OLD_BIN) ./cmd/quorate
 
 # What keepalived does by a pair of files, and quorate by what it imports from them, on one kernel.
-IMPORT_PROOF = QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 30m ./e2e/imported
+IMPORT_PROOF = $(IN_GUEST) $(GO) test -json -count=1 -timeout 30m ./e2e/imported
 
 .PHONY: proof-import
 proof-import: setup-test build test-tools ## run keepalived, and quorate on what it imports, side by side, and compare what their kernels have
@@ -178,8 +180,8 @@ proofs: setup-test build test-tools oldlevel ## run the proofs of who owns an ad
 	@mkdir -p docs/results; page=$(CURDIR)/docs/results/ownership-proofs-$$(date +%F).md; status=0; \
 	{ QUORATE_PROOFS=1 CGO_ENABLED=1 $(GO) test -json -count=1 -race -tags proofs -timeout 2h -run 'IsOneHistory|StaleRead|UnderLoad|IsAlone' ./cluster; \
 	QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -json -count=1 -race -tags proofs -parallel 1 -timeout 2h -run '$(PROOFS)' ./e2e/wire; \
-	QUORATE_ROUNDS=$(ROUNDS) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn/round ./e2e/moves/holds; \
-	QUORATE_OLD_BIN=$(OLD_BIN) QUORATE_FORCE_GUEST=$(if $(shell command -v linux.uml),1) $(GO) test -json -count=1 -timeout 2h ./e2e/upgrade; \
+	QUORATE_ROUNDS=$(ROUNDS) $(IN_GUEST) $(GO) test -json -count=1 -timeout 2h -run TestWhatHappensToTheOwnerRequestsGoOn/round ./e2e/moves/holds; \
+	QUORATE_OLD_BIN=$(OLD_BIN) $(IN_GUEST) $(GO) test -json -count=1 -timeout 2h ./e2e/upgrade; \
 	$(IMPORT_PROOF); } | \
 	$(GO) run ./e2e/proof/page -about 'quorate $(VERSION)' -o "$$page" || status=$$?; \
 	echo "$$page"; exit $$status
