@@ -1,7 +1,6 @@
 package keeper
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,13 +11,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/quorate/quorate/director/address"
+	"github.com/quorate/quorate/e2e/lab"
 )
 
 // childDir has a test binary run a keeper in that directory, instead of tests.
@@ -54,26 +53,8 @@ type space struct {
 	name string
 	dir  string
 	cmd  *exec.Cmd
-	log  *written
+	log  *lab.Buffer
 	*Client
-}
-
-// written is what a program writes, to be read meanwhile.
-type written struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (w *written) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.Write(b)
-}
-
-func (w *written) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.String()
 }
 
 func ip(t *testing.T, args ...string) string {
@@ -123,7 +104,7 @@ func segment(t *testing.T, n int) []*space {
 // run starts the keeper of the namespace and connects to it.
 func (s *space) run() {
 	s.t.Helper()
-	s.log = &written{}
+	s.log = &lab.Buffer{}
 	self, err := os.Executable()
 	if err != nil {
 		s.t.Fatal(err)

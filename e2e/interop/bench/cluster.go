@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -48,7 +47,7 @@ func clusterOf(r *run, interval time.Duration, units bool) *cluster {
 }
 
 func startKeeper(d *lab.Director) {
-	d.Start("keeper", os.Getenv(lab.EnvBinary), "keeper", "--config", d.AgentFile())
+	d.Start("keeper", program(), "keeper", "--config", d.AgentFile())
 }
 
 // settled waits until all is well, and returns the owner. All is well when the log has named who owns: a new

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -130,11 +129,16 @@ func (l *large) hosts() []*lab.Host {
 // program is the path of the quorate that is measured.
 func program() string { return os.Getenv(lab.EnvBinary) }
 
-// command runs quorate on a director, with more patience than [lab.Director.Quorate].
+// command runs quorate on a director.
 func command(r *run, d *lab.Director, args ...string) string {
+	return ran(r, d.Host, append([]string{program()}, args...)...)
+}
+
+// ran runs a program on a host, with more patience than [lab.Host.MustRun], and returns what it printed.
+func ran(r *run, h *lab.Host, argv ...string) string {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	out, err := d.Run(ctx, append([]string{program()}, args...)...)
+	out, err := h.Run(ctx, argv...)
 	if err != nil {
 		r.Fatalf("%v", err)
 	}
@@ -229,16 +233,7 @@ func (k *checker) reload(r *run) {
 }
 
 // stop ends it. It removes its table, and waits five seconds after that.
-func (k *checker) stop(r *run) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := k.process.Signal(syscall.SIGTERM); err != nil {
-		r.Fatalf("keepalived: %v", err)
-	}
-	if err := k.process.Wait(ctx); err != nil && errors.Is(err, context.DeadlineExceeded) {
-		r.Fatalf("keepalived does not stop")
-	}
-}
+func (k *checker) stop(r *run) { endKeepalived(r, k.process, patience) }
 
 // child is the process that does the work.
 func (k *checker) child(r *run) int {
@@ -253,21 +248,13 @@ func (k *checker) child(r *run) int {
 	return pid
 }
 
-// gain is keepalived's median by quorate's.
-func gain(ours, theirs []time.Duration) string {
-	if len(ours) == 0 || len(theirs) == 0 {
-		return "-"
-	}
-	return fmt.Sprintf("%.1f", float64(median(theirs))/float64(median(ours)))
-}
-
-// line is a line of the tables of times.
+// line is a line of the tables of times. The ratio is keepalived's median by quorate's.
 func line(what string, ours []time.Duration, beside string, theirs []time.Duration) []string {
 	row := []string{what, strconv.Itoa(len(ours)), ms(median(ours)), ms(quantile(ours, 1))}
 	if len(theirs) == 0 {
 		return append(row, "-", "-", "-", "-")
 	}
-	return append(row, beside, ms(median(theirs)), ms(quantile(theirs, 1)), gain(ours, theirs))
+	return append(row, beside, ms(median(theirs)), ms(quantile(theirs, 1)), fmt.Sprintf("%.1f", float64(median(theirs))/float64(median(ours))))
 }
 
 func lineHead() []string {

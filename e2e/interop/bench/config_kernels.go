@@ -151,12 +151,7 @@ func keepalivedReloads(r *run) (took keepalivedTimes) {
 
 // whole holds that a kernel has all there is, by ipvsadm.
 func whole(r *run, h *lab.Host) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	out, err := h.Run(ctx, "ipvsadm", "-Sn")
-	if err != nil {
-		r.Fatalf("%v", err)
-	}
+	out := ran(r, h, "ipvsadm", "-Sn")
 	if n, want := strings.Count(out, "\n"), manyServices*(1+manyServers); n != want {
 		r.Fatalf("%s has %d services and servers, want %d", h.Name, n, want)
 	}
@@ -164,12 +159,7 @@ func whole(r *run, h *lab.Host) {
 
 // byIPVSAdm holds that a server has a weight, by ipvsadm, which is asked for its service alone.
 func byIPVSAdm(r *run, h *lab.Host, t target, weight int) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	out, err := h.Run(ctx, "ipvsadm", "-Ln", "-t", t.service.String())
-	if err != nil {
-		r.Fatalf("%v", err)
-	}
+	out := ran(r, h, "ipvsadm", "-Ln", "-t", t.service.String())
 	for line := range strings.Lines(out) {
 		if f := strings.Fields(line); len(f) > 3 && f[0] == "->" && is(f[1], t.server) {
 			if f[3] != fmt.Sprint(weight) {

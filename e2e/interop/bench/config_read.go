@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,20 +24,11 @@ func read(r *run) {
 	var ours, others []time.Duration
 	for range readRounds {
 		ours = append(ours, timed(func() { command(r, d, "validate", file) }))
-		others = append(others, timed(func() { tested(r, d, theirs) }))
+		others = append(others, timed(func() { ran(r, d.Host, "keepalived", "--config-test", "--check", "--use-file", theirs) }))
 	}
 	table("Parse and validate all of it, as a process on this machine's kernel", lineHead(), [][]string{
 		line("`quorate validate`", ours, "`keepalived -t`", others),
 	})
-}
-
-// tested has keepalived read its file and say what is wrong with it.
-func tested(r *run, d *lab.Director, file string) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if _, err := d.Run(ctx, "keepalived", "--config-test", "--check", "--use-file", file); err != nil {
-		r.Fatalf("%v", err)
-	}
 }
 
 // envGoBench names the file with what `go test -bench` has printed.

@@ -110,7 +110,7 @@ func inside(what subject, pattern *regexp.Regexp) (status int) {
 		fmt.Fprintln(os.Stderr, "bench: keepalived is not installed: try `make setup`")
 		return 1
 	}
-	day, version := time.Now().Format(time.DateOnly), first(os.Getenv(lab.EnvBinary), "version")
+	day, version := time.Now().Format(time.DateOnly), first(program(), "version")
 	fmt.Printf("# %s, quorate and keepalived\n\n", what.title)
 	fmt.Printf("- kernel %s, %d CPUs\n", first("uname", "-r"), runtime.NumCPU())
 	fmt.Printf("- %s\n", first("keepalived", "--version"))

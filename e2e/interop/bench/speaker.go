@@ -64,7 +64,7 @@ func (q *quorate) start(f fleet) {
 	if q.client != nil {
 		_ = q.client.Close() // of a machine that died
 	}
-	q.process = q.on.Start("keeper", os.Getenv(lab.EnvBinary), "keeper", "--config", q.on.AgentFile())
+	q.process = q.on.Start("keeper", program(), "keeper", "--config", q.on.AgentFile())
 	lab.Eventually(q.t, 10*time.Second, "the keeper answers", func() (err error) {
 		q.client, err = keeper.Dial(filepath.Join(q.on.Dir, "keeper.sock"))
 		return err
@@ -128,15 +128,18 @@ func (k *keepalived) start(f fleet) {
 	})
 }
 
-func (k *keepalived) stop() {
-	if err := k.process.Signal(syscall.SIGTERM); err != nil {
-		k.t.Fatalf("%v", err)
+func (k *keepalived) stop() { endKeepalived(k.t, k.process, 30*time.Second) }
+
+// endKeepalived ends keepalived in order, which may take it a while.
+func endKeepalived(t lab.T, p *lab.Process, limit time.Duration) {
+	if err := p.Signal(syscall.SIGTERM); err != nil {
+		t.Fatalf("keepalived: %v", err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	_ = k.process.Wait(ctx) // its status says nothing
+	_ = p.Wait(ctx) // its status says nothing
 	if ctx.Err() != nil {
-		k.t.Fatalf("keepalived does not stop")
+		t.Fatalf("keepalived does not stop")
 	}
 }
 
