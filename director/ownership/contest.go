@@ -119,13 +119,13 @@ func (s *step) contestedSince(rival string, epoch uint64) {
 
 // settle gives the group up if the rival stays and a segment joins the two.
 func (s *step) settle(rival string, c *contest, word Attestation, segments map[string]Segment) {
-	joined := s.joinedOn(rival, segments)
+	reached := s.reachesSome(rival, segments)
 	switch {
-	case joined == "" && s.cutOff(word, segments):
+	case !reached && s.cutOff(word, segments):
 		s.tell("contest", fmt.Sprintf("%s gives %s up to %s: it reaches nobody on a segment, and %s does", s.Self, s.Group, rival, rival))
 		s.quiet.conceded = s.now
 		s.begin(Resign{})
-	case joined == "":
+	case !reached:
 		s.partFrom(rival, c)
 	case !word.Owns: // its keeper is frozen, and lets the addresses go without a word
 		s.renew()
@@ -135,15 +135,15 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 	}
 }
 
-// joinedOn returns a router on whose segment a rival is reached, or "".
-func (s *step) joinedOn(rival string, segments map[string]Segment) string {
+// reachesSome reports whether a rival is reached on the segment of any router.
+func (s *step) reachesSome(rival string, segments map[string]Segment) bool {
 	m := s.named(rival)
 	for i, r := range s.Keeper.Routers {
 		if slices.Contains(segments[r.Name].Reached, rival) || s.OnTime && m.answers(i) { // it may be farther away than was waited for
-			return r.Name
+			return true
 		}
 	}
-	return ""
+	return false
 }
 
 // concede lets the group go to a rival that stays.

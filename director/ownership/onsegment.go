@@ -1,9 +1,6 @@
 package ownership
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // yieldsTo asks the owner not to resist a claim, once this director knows that it is itself on each segment of the group. Where it
 // hears the owner it is; where it does not, and reaches neither a member nor the gateway there, it would serve nobody. An
@@ -23,14 +20,21 @@ func (s *step) yieldsTo(t *take) {
 		return
 	}
 	s.survey(nil, deaf, surveyLimit, nil, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
-		alone := slices.IndexFunc(deaf, func(router string) bool {
-			seg, asked := segments[router]
-			return asked && len(seg.Reached) == 0 && !seg.Gateway
-		})
-		if alone < 0 {
+		alone := unreached(deaf, segments)
+		if alone == "" {
 			s.yieldTake(t)
 			return
 		}
-		s.endTake(t, fmt.Errorf("%s reaches neither a member nor a gateway on the segment of %s", s.Self, deaf[alone]))
+		s.endTake(t, fmt.Errorf("%s reaches neither a member nor a gateway on the segment of %s", s.Self, alone))
 	})
+}
+
+// unreached returns the first of some routers on whose segment neither a member nor the gateway is reached, or "".
+func unreached(routers []string, segments map[string]Segment) string {
+	for _, router := range routers {
+		if seg, asked := segments[router]; asked && len(seg.Reached) == 0 && !seg.Gateway {
+			return router
+		}
+	}
+	return ""
 }

@@ -143,10 +143,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	}
 	g = s.halved(s.waits(g), silent, all, segments)
 	s.quiet.denies = denials(words, segments)
-	s.quiet.cut = slices.ContainsFunc(silent, func(router string) bool {
-		seg, asked := segments[router]
-		return asked && len(seg.Reached) == 0 && !seg.Gateway
-	})
+	s.quiet.cut = unreached(silent, segments) != ""
 	fresh := g.Choice != s.quiet.told
 	s.quiet.choice, s.quiet.told = &g, g.Choice
 	if fresh && g.Choice != Take {

@@ -33,7 +33,9 @@ func (s *step) lookUnheard() {
 	begun := s.now
 	owns := func(s *step, from string, word Attestation, _ bool) {
 		if word.Owns && s.Keeper.Part == Owner {
-			s.contenders[from] = contender{at: s.now, asked: s.contenders[from].asked, ask: s.contenders[from].ask}
+			c := s.contenders[from]
+			c.at = s.now
+			s.contenders[from] = c
 		}
 	}
 	s.survey(ask, nil, surveyLimit, owns, func(s *step, _ map[string]Attestation, _ map[string]Segment) {
@@ -53,7 +55,7 @@ type contender struct {
 func (s *step) settleUnanswered(rival string, segments map[string]Segment) {
 	c := s.contenders[rival]
 	q := c.ask
-	if !q.Owns || s.now.Sub(c.asked) >= contenderFor || s.named(rival).Unheard < unheardAfter || s.joinedOn(rival, segments) == "" || s.contestedWith(rival, q.Epoch, q.Named, q.Place) != rival {
+	if !q.Owns || s.now.Sub(c.asked) >= contenderFor || s.named(rival).Unheard < unheardAfter || !s.reachesSome(rival, segments) || s.contestedWith(rival, q.Epoch, q.Named, q.Place) != rival {
 		return
 	}
 	s.concede(fmt.Sprintf("%s gives %s up to %s, which %s, and cannot be asked", s.Self, s.Group, rival, s.because(rival, q.Epoch, q.Named)))
