@@ -48,7 +48,7 @@ type control struct {
 	heard   [most]time.Duration   // when a member was last heard at the cluster port
 	cut     [most]time.Duration   // since when a member's stream is cut; 0: it is not
 	back    [most]time.Duration   // when it is open again
-	shut    [most]time.Duration   // since when a member's port is shut to this one; 0: it is not
+	shut    [most]since           // whether a member's port is shut to this one
 	streams [most]int             // the process that it goes to
 	reached [most][]time.Duration // when its own address answered, by router; -1: never
 	reports [most]*report         // the newest of each member
@@ -234,7 +234,7 @@ func (c *control) probe() {
 			continue
 		}
 		i := h.index
-		c.lookShut(i)
+		c.shut[i].set(w.shut[c.h.index][i] > 0, w.now)
 		switch {
 		case !w.touches(c.h.index, i):
 			if c.cut[i] == 0 {
@@ -420,7 +420,7 @@ func (c *control) lostKeeper() {
 
 // reportOf returns a member's report while it counts.
 func (c *control) reportOf(i int) *report {
-	if c.reports[i] == nil || c.w.now-c.came[i] >= reportLife || c.shutFor(i) >= unreachedAfter {
+	if c.reports[i] == nil || c.w.now-c.came[i] >= reportLife || c.shut[i].is && c.w.now-c.shut[i].at >= unreachedAfter {
 		return nil
 	}
 	return c.reports[i]

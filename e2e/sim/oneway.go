@@ -85,24 +85,6 @@ func (p *plan) oneWay(c chance) (heal time.Duration) {
 	return p.heal
 }
 
-// lookShut notes since when a member's port is shut to this one.
-func (c *control) lookShut(i int) {
-	switch {
-	case c.w.shut[c.h.index][i] == 0:
-		c.shut[i] = 0
-	case c.shut[i] == 0:
-		c.shut[i] = c.w.now
-	}
-}
-
-// shutFor is for how long a member's port has been shut to this one.
-func (c *control) shutFor(i int) time.Duration {
-	if c.shut[i] == 0 {
-		return 0
-	}
-	return c.w.now - c.shut[i]
-}
-
 // abdicate has another lead where a leader hears no majority of the voters, as the agent's does: the first of those that it
 // reaches and that have all of its log stands at once, and needs no more than the votes of a majority that it reaches itself.
 func (c *control) abdicate() {
