@@ -127,8 +127,8 @@ func (r *Runner) replace(name string, service fsm.Service) {
 		return
 	}
 	servers, items := map[fsm.ServerKey]*server{}, map[itemKey]*item{}
+	checks := Fingerprint(service.Checks)
 	if len(service.Checks) > 0 {
-		checks := Fingerprint(service.Checks)
 		for _, s := range service.Servers {
 			key := fsm.ServerKey{Service: name, Server: s.Address}
 			if servers[key] != nil {
@@ -149,7 +149,7 @@ func (r *Runner) replace(name string, service fsm.Service) {
 		delete(r.services, name)
 	}
 	for key, sv := range servers {
-		r.look(key, sv, Fingerprint(service.Checks))
+		r.look(key, sv, checks)
 	}
 }
 
