@@ -3,8 +3,6 @@ package director
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/fsm"
@@ -14,18 +12,14 @@ import (
 // established connections are on real servers that would go. It costs what the services do that change.
 func (d *Director) Plan(ctx context.Context, change fsm.Delta) (ops []string, connections int, err error) {
 	state := d.cfg.State()
-	next := *state
-	next.Config = change.Apply(state.Config)
+	after := change.Puts()
 	var keys []ipvs.Key
-	for name := range change.Services {
-		for _, cfg := range []fsm.Config{state.Config, next.Config} {
-			if svc, ok := cfg.Services[name]; ok {
-				keys = append(keys, Key(svc))
-			}
+	for _, cfg := range []fsm.Config{change.Part(state.Config), after} {
+		for _, svc := range cfg.Services {
+			keys = append(keys, Key(svc))
 		}
 	}
-	names := slices.AppendSeq([]string{}, maps.Keys(change.Services)) // not nil
-	want := Table(part(next.Config, names), func(svc fsm.Service) []Real { return d.cfg.Pool(&next, svc) })
+	want := Table(after, func(svc fsm.Service) []Real { return d.cfg.Pool(state, svc) })
 	have := d.cfg.Tables.HaveOf(keys)
 	ours := ipvs.Ledger{}
 	for key := range have {
