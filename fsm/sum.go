@@ -154,35 +154,31 @@ func byKey[V any](list []V, key func(V) string) map[string]V {
 
 // ofList is [ofMap] for a list of objects with keys. One that is the same in both is not looked into.
 func ofList[V any](kind string, was, is []V, key func(V) string) (d sum) {
-	if len(was) == len(is) && reflect.ValueOf(was).UnsafePointer() == reflect.ValueOf(is).UnsafePointer() {
+	if shared(was, is) {
 		return d
 	}
 	return ofMap(kind, byKey(was, key), byKey(is, key))
 }
 
-// ofMap is [difference] of objects that are written down as text. It is quick where they share what they are made of.
-func ofMap[K comparable, V any](kind string, was, is map[K]V) sum {
-	return difference(was, is, func(a, b V) bool { return reflect.DeepEqual(a, b) }, func(k K, v V) sum { return object(kind, keyText(k), text(v)) })
-}
-
-// difference is what a map's objects add up to above another's. Those that are the same in both have no number taken.
-func difference[K comparable, V any](was, is map[K]V, same func(a, b V) bool, number func(K, V) sum) (d sum) {
+// ofMap is what a map's objects add up to above another's. Those that are the same in both have no number taken. It is quick
+// where they share what they are made of.
+func ofMap[K comparable, V any](kind string, was, is map[K]V) (d sum) {
 	if sameMap(was, is) {
 		return d
 	}
 	for k, v := range is {
 		w, had := was[k]
-		if had && same(v, w) {
+		if had && reflect.DeepEqual(v, w) {
 			continue
 		}
-		d.add(number(k, v))
+		d.add(object(kind, keyText(k), text(v)))
 		if had {
-			d.sub(number(k, w))
+			d.sub(object(kind, keyText(k), text(w)))
 		}
 	}
 	for k, w := range was {
 		if _, there := is[k]; !there {
-			d.sub(number(k, w))
+			d.sub(object(kind, keyText(k), text(w)))
 		}
 	}
 	return d
@@ -198,7 +194,7 @@ func keyText(k any) string {
 	panic("fsm: an object without a name")
 }
 
-// ofVerdicts is [difference] for what there is most of: it looks into a service only where that is another.
+// ofVerdicts is [ofMap] for what there is most of: it looks into a service only where that is another.
 func ofVerdicts(was, is Verdicts, only *scope) (d sum) {
 	if sameMap(was, is) {
 		return d
