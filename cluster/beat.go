@@ -24,8 +24,12 @@ func (c Config) beat() time.Duration { return c.Heartbeat / beatsPerTimeout }
 // are for a beat that does not come.
 func (n *Node) beats(ctx context.Context) {
 	r := n.raft.Load()
-	defer n.timeouts.set(n, func(t *timeouts) { t.leads = false })
-	n.timeouts.set(n, func(t *timeouts) { t.leads = true })
+	lead := func(leads bool) {
+		n.timeouts.leads.Store(leads)
+		n.timeouts.set(n)
+	}
+	defer lead(false)
+	lead(true)
 	stuck := func() bool { return n.store.Stuck(time.Now()) > n.cfg.Heartbeat }
 	inStep(ctx, n.cfg.beat(), stuck, func() { r.VerifyLeader() }) // nobody waits for the answer
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -72,11 +73,10 @@ func (n *Node) timeout() time.Duration {
 func (n *Node) keepPace(ctx context.Context) error {
 	for ctx.Err() == nil {
 		var again <-chan time.Time
-		timeout, wait := n.pace.timeout(time.Now())
-		if wait > 0 {
+		if _, wait := n.pace.timeout(time.Now()); wait > 0 {
 			again = time.After(wait)
 		}
-		n.timeouts.set(n, func(t *timeouts) { t.waits = timeout })
+		n.timeouts.set(n)
 		select {
 		case <-ctx.Done():
 		case <-n.pace.news:
@@ -86,20 +86,18 @@ func (n *Node) keepPace(ctx context.Context) error {
 	return nil
 }
 
-// timeouts are what Raft's follow from.
+// timeouts are Raft's.
 type timeouts struct {
-	mu    sync.Mutex
-	waits time.Duration // for a leader and for votes; 0: as it is configured
-	leads bool
+	mu    sync.Mutex  // held while they are set
+	leads atomic.Bool // whether they are a leader's
 }
 
-// set changes one of them, and Raft's with it.
-func (t *timeouts) set(n *Node, change func(*timeouts)) {
+// set sets them: as the pace is, but for a leader's.
+func (t *timeouts) set(n *Node) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	change(t)
-	d := max(t.waits, n.cfg.Heartbeat)
-	if t.leads {
+	d := n.timeout()
+	if t.leads.Load() {
 		d = leadsFor * n.cfg.Heartbeat
 	}
 	r := n.raft.Load()
