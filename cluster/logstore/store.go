@@ -83,13 +83,14 @@ func Open(dir string, log hclog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
 	}
-	if err := private(filepath.Join(dir, "snapshots")); err != nil {
+	at := filepath.Join(dir, "snapshots")
+	if err := private(at); err != nil {
 		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
 	}
 	if err := durable.SyncDir(dir); err != nil { // the first time both are new: a vote must not be lost with its file's name
 		return nil, errors.Join(fmt.Errorf("open log %s: %w", path, err), bolt.Close())
 	}
-	return newStore(dir, sealing{bolt}, Snapshots{snaps, filepath.Join(dir, "snapshots")}, log), nil
+	return newStore(dir, sealing{bolt}, Snapshots{snaps, at}, log), nil
 }
 
 // Snapshots are the snapshots on disk, which nobody but their owner can read. Raft's own store syncs the files of a new

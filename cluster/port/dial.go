@@ -134,10 +134,13 @@ func PlainDialer() *net.Dialer {
 var keepAlive = net.KeepAliveConfig{Enable: true, Idle: 2 * time.Second, Interval: time.Second, Count: 3}
 
 // control sets what the standard library has no name for.
-func control(_, _ string, c syscall.RawConn) error {
+func control(_, _ string, c syscall.RawConn) error { return userTimeout(c, DeadAfter) }
+
+// userTimeout has the kernel end a connection whose bytes are not acknowledged for so long.
+func userTimeout(c syscall.RawConn, d time.Duration) error {
 	var err error
 	outer := c.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(DeadAfter/time.Millisecond))
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d/time.Millisecond))
 	})
 	return errors.Join(outer, err)
 }

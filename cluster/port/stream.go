@@ -12,7 +12,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/cluster/pki"
 )
@@ -79,11 +78,7 @@ func giveUpAfter(conn *tls.Conn, d time.Duration) error {
 	if err != nil {
 		return err
 	}
-	var set error
-	err = raw.Control(func(fd uintptr) {
-		set = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(d/time.Millisecond))
-	})
-	return errors.Join(err, set)
+	return userTimeout(raw, d)
 }
 
 // TakeStream makes a request for a stream into one, for a handler. The stream ends when the port does, or when the
