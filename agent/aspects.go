@@ -58,7 +58,8 @@ func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
 	case about.any:
 		s.director.All()
 	default:
-		s.director.Changed(slices.Concat(about.edited, about.judged)...)
+		s.director.Changed(about.edited...)
+		s.director.Judged(about.judged...)
 	}
 	poke(s.tellNow)
 	s.heard.ring() // a leader looks at its duties again

@@ -50,7 +50,7 @@ func (s *session) observed(changed map[fsm.ServerKey]checks.Observation) {
 	for key := range changed {
 		services = append(services, key.Service)
 	}
-	s.director.Changed(services...)
+	s.director.Judged(services...)
 	if !s.node.IsLeader() {
 		return
 	}

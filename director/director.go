@@ -85,7 +85,14 @@ func (d *Director) All() {
 	d.Poke()
 }
 
-// Changed says that these services may be others than before, or the health of their real servers.
+// Judged says that the health of real servers of these services may be another. What the keeper is told is the same
+// whatever that is.
+func (d *Director) Judged(services ...string) {
+	d.forTable.add(services)
+	d.Poke()
+}
+
+// Changed says that these services may be others than before.
 func (d *Director) Changed(services ...string) {
 	d.forTable.add(services)
 	d.forOrder.add(services)
