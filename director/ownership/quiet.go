@@ -24,6 +24,8 @@ type quiet struct {
 	rests bool      // the next one waits
 	asked []string  // the routers that were silent when the last one was begun
 	count int       // of surveys
+	begun time.Time // when the last one was
+	past  bool      // somebody was heard while it was under way: what it finds is of before
 	again bool      // a survey was made since the first router fell silent
 	held  bool      // the keeper was told to hold its timer
 	until time.Time // it does so until then at most
@@ -65,10 +67,12 @@ func (f Facts) silent() []string {
 }
 
 // lookQuiet looks after a group whose owner is not heard here, from the second silent interval on, again and
-// again, until it is heard or the group is taken.
+// again, until it is heard or the group is taken. A survey may wait for the dead while another owner takes over and is heard:
+// when that one is silent as well, all are asked anew.
 func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
+		s.quiet.past = s.quiet.busy && !s.quiet.rests
 		s.quiet.again, s.quiet.asked, s.quiet.alone, s.quiet.half = false, nil, time.Time{}, time.Time{}
 		s.release()
 		if s.quiet.choice != nil {
@@ -78,10 +82,11 @@ func (s *step) lookQuiet() {
 	}
 	s.anew()
 	late := s.quiet.again && slices.ContainsFunc(silent, func(r string) bool { return !slices.Contains(s.quiet.asked, r) })
-	if s.quiet.busy && !(s.quiet.rests && late) {
+	past := s.quiet.past && s.now.Sub(s.quiet.begun) >= surveyLimit/3
+	if s.quiet.busy && !(s.quiet.rests && late) && !past {
 		return
 	}
-	s.quiet.busy, s.quiet.rests, s.quiet.asked = true, false, silent
+	s.quiet.busy, s.quiet.rests, s.quiet.past, s.quiet.asked, s.quiet.begun = true, false, false, silent, s.now
 	s.quiet.count++
 	if late && s.quiet.until.Before(s.now.Add(surveyLimit)) {
 		s.quiet.again = false // the timer of one that is silent only since then is as near as that of the first was
@@ -97,9 +102,12 @@ func (s *step) lookQuiet() {
 	s.quiet.again = true
 	s.quiet.owned = s.owners()
 	s.surveyEach(s.others(), silent, within, (*step).heard, (*step).found, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+		if s.quiet.count != count {
+			return // another one has been begun since
+		}
 		pause := s.Keeper.Interval
 		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
-		if len(still) > 0 {
+		if len(still) > 0 && !s.quiet.past {
 			pause = s.guard(still, words, segments)
 		}
 		s.quiet.rests = true
