@@ -95,6 +95,9 @@ func (s *step) lookTaker() {
 	}
 }
 
+// Taker is who took the group from this director by a claim, and has not been heard on all routers since; or "".
+func (m *Machine) Taker() string { return m.quiet.taker }
+
 // recent reports whether a router has heard an advert since the last but one was due: what it heard before it was Active
 // last may be longer ago, without being silent yet.
 func (f Facts) recent(r Router) bool { return r.Age < f.Keeper.Interval*3/2 }
