@@ -94,10 +94,16 @@ func (n *Node) timeout() time.Duration {
 
 // keepPace sets Raft's timeouts as the pace is, until ctx ends. A leader's are its heartbeats', see [Node.beats].
 func (n *Node) keepPace(ctx context.Context) error {
+	last := n.cfg.Heartbeat
 	for ctx.Err() == nil {
 		var again <-chan time.Time
-		if _, wait := n.pace.timeout(time.Now()); wait > 0 {
+		timeout, wait := n.pace.timeout(time.Now())
+		if wait > 0 {
 			again = time.After(wait)
+		}
+		if timeout != last {
+			n.log.Info("members answer slower or faster than before: elections go by that", "timeout", timeout, "before", last)
+			last = timeout
 		}
 		n.timeouts.set(n)
 		select {
