@@ -14,6 +14,7 @@ import (
 	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/placement"
 	"github.com/quorate/quorate/director/vrrp"
 	"github.com/quorate/quorate/fsm"
@@ -65,6 +66,26 @@ func TestAnOwnerIsHeardOnEveryRouterThatHearsAnybody(t *testing.T) {
 	}
 }
 
+func TestAnOwnerIsHeardWithAClaimOnAnyRouterThatHearsItNow(t *testing.T) {
+	heard := func(priority uint8, silent bool) keeper.RouterStatus {
+		return keeper.RouterStatus{Heard: &keeper.Heard{Priority: priority}, Silent: silent}
+	}
+	for _, tt := range []struct {
+		name, state string
+		routers     []keeper.RouterStatus
+		want        bool
+	}{
+		{"on one", "backup", []keeper.RouterStatus{{}, heard(ownership.ClaimLow, false)}, true},
+		{"not now", "backup", []keeper.RouterStatus{heard(ownership.ClaimLow, true)}, false},
+		{"without one", "backup", []keeper.RouterStatus{heard(ownership.OwnerHigh, false)}, false},
+		{"by the owner", "active", []keeper.RouterStatus{heard(ownership.ClaimLow, false)}, false},
+	} {
+		if got := claims(keeper.GroupStatus{State: tt.state, Routers: tt.routers}); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
 func TestAPlacementThatNamesAStrangerIsDoubted(t *testing.T) {
 	cfg := fsm.Config{Routers: map[string]fsm.Router{"r": {Name: "r", Placement: fsm.Placement{
 		Policy: fsm.Pinned, Directors: []string{"d1", "d9"}, Scores: map[string]int{"d9": 3, "w": 1},
@@ -83,12 +104,12 @@ func TestViewsKnowTheDeadTheDrainingAndTheLeaving(t *testing.T) {
 	}}
 	live := map[string]received{
 		"d1": {report: report{Ready: true, Groups: map[string]groupReport{"g": {State: "active"}}}},
-		"d2": {report: report{Ready: true}},
+		"d2": {report: report{Ready: true, Groups: map[string]groupReport{"g": {Hears: "d1", Taker: "d1"}}}},
 		"d3": {report: report{Leaving: true}, unreadySince: noon.Add(-3 * time.Second)},
 	}
 	want := []placement.View{
 		{Name: "d1", Alive: true, Ready: true, Active: true},
-		{Name: "d2", Alive: true, Ready: true, Draining: true},
+		{Name: "d2", Alive: true, Ready: true, Draining: true, Hears: "d1", Taker: "d1"},
 		{Name: "d3", Alive: true, Draining: true, Unready: 3 * time.Second},
 		{Name: "d4", Gone: "was stopped"},
 	}
