@@ -131,6 +131,9 @@ func decode(env envelope) (Command, error) {
 	case "restore-config/1":
 		return body[RestoreConfig](env)
 	case "set-verdicts/1":
+		if c, ok := readVerdicts(env.Body); ok {
+			return c, nil
+		}
 		return body[SetVerdicts](env)
 	case "set-intent/1":
 		return body[SetIntent](env)
