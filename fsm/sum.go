@@ -225,7 +225,7 @@ func ofService(service string, was, is servers) (d sum) {
 		default:
 			order = was[0].Server.Compare(is[0].Server)
 		}
-		same := order == 0 && was[0].Verdict == is[0].Verdict
+		same := order == 0 && (was[0] == is[0] || was[0].Verdict == is[0].Verdict)
 		if order >= 0 {
 			if !same {
 				d.add(is[0].Verdict.object(service, is[0].Server))

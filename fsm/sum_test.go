@@ -248,7 +248,9 @@ func alter(v reflect.Value, path string, check func(string)) {
 			}
 		}
 	case reflect.Pointer:
-		try(reflect.Zero(v.Type()))
+		if path != "State.Verdicts{}[]" { // each is there
+			try(reflect.Zero(v.Type()))
+		}
 		alter(v.Elem(), path, check)
 	case reflect.Slice:
 		if path != "State.Verdicts{}" { // a service without verdicts is none
