@@ -60,29 +60,34 @@ func (r *Requests) UnmarshalJSON(text []byte) error {
 	return strict(text, &r.older)
 }
 
-// ofRequests is [ofList] for what changes with nearly every entry.
-func ofRequests(was, is Requests) sum {
-	if gone := len(was.older) - len(is.older); len(is.older) > 0 && gone >= 0 && shared(was.older[gone:], is.older) {
-		d := ofRequestList(was.older[:gone], nil)
-		d.add(ofRequestList(was.newest, is.newest))
-		return d
+// at is one of them, from the oldest on.
+func (r Requests) at(i int) Request {
+	if i < len(r.older) {
+		return r.older[i]
 	}
-	return ofRequestList(was.All(), is.All())
+	return r.newest[i-len(r.older)]
 }
 
-// ofRequestList walks through both lists at once. Both have the oldest first, so what is the same in both stands in both in
-// the same order.
-func ofRequestList(was, is []Request) (d sum) {
-	for len(was) > 0 || len(is) > 0 {
+// ofRequests is [ofList] for what changes with nearly every entry. Both have the oldest first, so what is the same in both
+// stands in both in the same order; and where both share their older ones, those are not looked at.
+func ofRequests(was, is Requests) (d sum) {
+	i, k := 0, 0
+	if gone := len(was.older) - len(is.older); len(is.older) > 0 && gone >= 0 && shared(was.older[gone:], is.older) {
+		for _, r := range was.older[:gone] {
+			d.sub(r.object())
+		}
+		i, k = len(was.older), len(is.older)
+	}
+	for i < was.Len() || k < is.Len() {
 		switch {
-		case len(was) > 0 && len(is) > 0 && was[0] == is[0]:
-			was, is = was[1:], is[1:]
-		case len(is) == 0 || len(was) > 0 && was[0].Index <= is[0].Index:
-			d.sub(was[0].object())
-			was = was[1:]
+		case i < was.Len() && k < is.Len() && was.at(i) == is.at(k):
+			i, k = i+1, k+1
+		case k == is.Len() || i < was.Len() && was.at(i).Index <= is.at(k).Index:
+			d.sub(was.at(i).object())
+			i++
 		default:
-			d.add(is[0].object())
-			is = is[1:]
+			d.add(is.at(k).object())
+			k++
 		}
 	}
 	return d

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 )
 
@@ -30,11 +31,13 @@ func TestRequestsAreAsOneList(t *testing.T) {
 		all, lists = append(all, r), append(lists, list)
 	}
 	for i, r := range all {
-		if want := (Requests{older: lists[i]}); !r.Equal(want) {
+		want := Requests{older: slices.Clone(lists[i])}
+		if !r.Equal(want) {
 			t.Fatalf("after %d: %v, want %v", i+1, r, want)
 		}
 		for _, k := range []int{0, max(0, i-1), max(0, i-requestsNew-1), i / 2} {
-			if ofRequests(all[k], r) != ofRequestList(lists[k], lists[i]) || ofRequests(r, all[k]) != ofRequestList(lists[i], lists[k]) {
+			other := Requests{older: lists[k]}
+			if ofRequests(all[k], r) != ofRequests(other, want) || ofRequests(r, all[k]) != ofRequests(want, other) {
 				t.Fatalf("between %d and %d", k+1, i+1)
 			}
 		}

@@ -62,8 +62,8 @@ func (v Verdicts) All() iter.Seq2[ServerKey, Verdict] {
 }
 
 // with returns the verdicts with others in the place of some, in a copy.
-func (v Verdicts) with(by map[ServerKey]Verdict) Verdicts {
-	return v.edited(maps.Keys(by), func(l servers, k ServerKey) servers {
+func (v Verdicts) with(keys []ServerKey, by map[ServerKey]Verdict) Verdicts {
+	return v.edited(slices.Values(keys), func(l servers, k ServerKey) servers {
 		i, known := l.find(k.Server)
 		is := &judged{k.Server, by[k]}
 		if !known {
