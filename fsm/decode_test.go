@@ -85,3 +85,29 @@ func TestVerdictsAreReadWithoutJSON(t *testing.T) {
 		readAsJSON(t, []byte(`{"kind":"set-verdicts/1","body":`+text+`}`))
 	}
 }
+
+// TestEntriesAreWrittenAsJSON holds that what [Encode] puts together is what the writer of JSON makes of it.
+func TestEntriesAreWrittenAsJSON(t *testing.T) {
+	odd := []Command{Once{Request: "<é\"\\&\x00\xff>", Since: 3, Command: SetDraining{Name: "<d1>", Draining: true}}}
+	for _, c := range slices.Concat(history(), changes(), requests(), rotations(), odd) {
+		var body any = c
+		if o, ok := c.(Once); ok {
+			command, err := Encode(o.Command)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body = once{o.Request, o.Since, command}
+		}
+		text, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := json.Marshal(envelope{c.kind(), text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Encode(c); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s, %v, and as JSON %s", got, err, want)
+		}
+	}
+}

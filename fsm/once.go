@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 )
 
 const maxRequestID = 64 // bytes
@@ -36,7 +37,17 @@ func (c Once) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(once{Request: c.Request, Since: c.Since, Command: command})
+	request, err := json.Marshal(c.Request)
+	if err != nil {
+		return nil, err
+	}
+	text := make([]byte, 0, len(request)+len(command)+64)
+	text = append(append(text, `{"request":`...), request...)
+	if c.Since > 0 {
+		text = strconv.AppendUint(append(text, `,"since":`...), c.Since, 10)
+	}
+	text = append(append(text, `,"command":`...), command...)
+	return append(text, '}'), nil
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
