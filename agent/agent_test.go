@@ -284,6 +284,7 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 		return received{report: report{Groups: map[string]groupReport{"g": {State: "active", Reason: reason}}}}
 	}
 	heard := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Heard: "192.0.2.2", Member: true}}}}
+	claimed := received{report: report{Groups: map[string]groupReport{"g": {State: "active", Reason: "claim", Claim: "d1 does not answer"}}}}
 	foreign := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Heard: "192.0.2.9"}}}}
 	for _, tt := range []struct {
 		name, want, reason string
@@ -291,6 +292,7 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 	}{
 		{"the log's owner", "d1", "first", map[string]received{"d1": active("x"), "d2": {}}},
 		{"another than the log says", "d2", "silence", map[string]received{"d1": {}, "d2": active("silence")}},
+		{"who has claimed it, and what for", "d2", "claim: d1 does not answer", map[string]received{"d1": {}, "d2": claimed}},
 		{"both: the log's counts", "d1", "first", map[string]received{"d1": active("x"), "d2": active("y")}},
 		{"nobody", "", "first", map[string]received{"d1": {}}},
 		{"nobody, since none may", "", "d1, d2 cannot: track up fails", map[string]received{"d1": halted("track up fails"), "d2": halted("track up fails"), "w": {}}},
@@ -322,12 +324,30 @@ func TestAnExplanationIsOfTheOwnerThatThereIs(t *testing.T) {
 		{moving, api.GroupStatus{Owner: "d2", Reason: "claimed"}, "d1 drains, and the log still names d1 (first)"},
 		{moving, api.GroupStatus{Owner: "d1", Reason: "first"}, "first"},
 		{moving, api.GroupStatus{Owner: "d3", Reason: "d1 is silent"}, "the log names d1 (first), and VRRP elected another: d1 is silent"},
+		{log, api.GroupStatus{Owner: "d2", Reason: "claim: d1 does not answer"}, "the log names d1 (first), and d2 has claimed it: d1 does not answer"},
 		{fsm.Ownership{}, api.GroupStatus{Reason: "d1 cannot: track up fails"}, "d1 cannot: track up fails"},
 		{fsm.Ownership{}, api.GroupStatus{Owner: "d2", Reason: "silence"}, "silence"},
 		{log, api.GroupStatus{Reason: "d1 cannot: track up fails"}, "d1 cannot: track up fails"},
 	} {
 		if got := because(tt.log, tt.status); got != tt.want {
 			t.Errorf("%+v: %q, want %q", tt.status, got, tt.want)
+		}
+	}
+}
+
+func TestAClaimIsExplainedByWhatItIsFor(t *testing.T) {
+	for _, tt := range []struct {
+		name, reason, claimed string
+		log                   fsm.Ownership
+		want                  string
+	}{
+		{"before the log names who claims", "claim", "d1 does not answer", fsm.Ownership{Owner: "d1", Reason: "first"}, "claim: d1 does not answer"},
+		{"once it does", "claim", "", fsm.Ownership{Owner: "d2", Reason: "d1 drains"}, "claim: d1 drains"},
+		{"for an order that the log has not confirmed", "claim", "", fsm.Ownership{Owner: "d1", Reason: "first"}, "claim"},
+		{"by VRRP", "silence", "", fsm.Ownership{Owner: "d2", Reason: "d1 is silent"}, "silence"},
+	} {
+		if got := partReason("d2", tt.reason, tt.claimed, tt.log); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }

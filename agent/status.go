@@ -143,7 +143,8 @@ func groupStatus(state *fsm.State, live map[string]received, g fsm.Group, self s
 	case slices.Contains(active, o.Owner):
 		st.Owner = o.Owner
 	case len(active) > 0:
-		st.Owner, st.Reason = active[0], live[active[0]].Groups[g.Name].Reason
+		first := live[active[0]].Groups[g.Name]
+		st.Owner, st.Reason = active[0], partReason(active[0], first.Reason, first.Claim, o)
 	case own.Heard != "" && !own.Member:
 		st.Owner, st.Reason = "foreign "+own.Heard, "a router that is no member advertises it"
 	case own.Heard != "":
