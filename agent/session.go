@@ -296,11 +296,13 @@ func (s *session) place() (index, count int) {
 
 // unready says why this director is not fit to gain ownership.
 func (s *session) unready(state *fsm.State) []string {
+	now := time.Now()
+	live := s.reports.live(now)
 	var why []string
 	if !s.node.Current() {
 		why = append(why, "has not caught up with the log")
 	}
-	if cut := s.unreached(time.Now()); cut != "" {
+	if cut := s.unreached(now); cut != "" {
 		why = append(why, cut)
 	}
 	if err := s.node.Halted(); err != nil {
@@ -315,7 +317,7 @@ func (s *session) unready(state *fsm.State) []string {
 	if err := s.node.Sound(); err != nil {
 		why = append(why, err.Error())
 	}
-	if _, others := s.differs(state); len(others) > 0 {
+	if _, others := s.differs(state, live); len(others) > 0 {
 		why = append(why, stateDiffers)
 	}
 	switch st := s.keeper.Status(); {
@@ -327,7 +329,7 @@ func (s *session) unready(state *fsm.State) []string {
 	serious, _ := s.director.Problems()
 	why = append(why, serious...)
 	for _, g := range state.Config.Groups() {
-		if !s.isWarm(state, g.Name) {
+		if !s.isWarm(state, live, g.Name) {
 			why = append(why, "the connections of "+g.Name+" were not received yet")
 		}
 	}

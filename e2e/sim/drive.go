@@ -196,18 +196,6 @@ func (g *owning) carry(a ownership.Action) {
 	}
 }
 
-// verify looks whether the keeper answers.
-func (g *owning) verify(a ownership.Verify) {
-	answer := g.once(a.ID, a.Within)
-	if !g.begun {
-		g.h.controlling.after(0, func() { answer(ownership.Done{}) })
-		return
-	}
-	g.h.keeper.call(func(time.Time) {
-		g.h.controlling.after(100*time.Microsecond, func() { answer(ownership.Done{OK: true}) })
-	})
-}
-
 // once returns a func that carries on with the first outcome, and has one come within a time.
 func (g *owning) once(id uint64, within time.Duration) func(ownership.Done) {
 	answered := false
