@@ -296,8 +296,12 @@ func (c *control) isReady() bool {
 	return c.isCurrent() && c.status != nil && c.h.keeper.until == 0 && !c.h.witness
 }
 
-// apart is the agent's own rule: a director that has not been heard for that long may claim without asking.
+// apart is the agent's own rule: a director that has not been heard for that long may claim without asking, and so may one that
+// has not heard this one, since it stood still.
 func (c *control) apart() bool {
+	if c.thawed != 0 && c.w.now-c.thawed < ownership.Mute {
+		return true
+	}
 	return slices.ContainsFunc(c.w.hosts, func(h *host) bool {
 		return h != c.h && !h.witness && c.w.now-c.heard[h.index] >= ownership.Mute
 	})

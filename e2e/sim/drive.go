@@ -31,6 +31,7 @@ type machine interface {
 	Deadline() time.Time
 	Claimed() string
 	Unproven() string
+	Taker() string
 	Insists(self string, log fsm.Ownership) bool
 	Step(time.Time, ownership.Facts, ownership.Event) []ownership.Action
 }
