@@ -75,10 +75,10 @@ func (s *session) warmUp(ctx context.Context) {
 	if s.warming.Load() {
 		return
 	}
-	state := s.node.State()
+	state, live := s.node.State(), s.reports.live(time.Now())
 	cold := map[string][]string{} // owner: groups
 	for name, g := range state.Groups {
-		if !s.isWarm(state, name) {
+		if !s.isWarm(state, live, name) {
 			cold[g.Owner] = append(cold[g.Owner], name)
 		}
 	}
@@ -105,12 +105,12 @@ func (s *session) warmUp(ctx context.Context) {
 
 // isWarm reports whether there is nothing of the group's connections that this director lacks:
 // they were received, or nobody else has them.
-func (s *session) isWarm(state *fsm.State, group string) bool {
+func (s *session) isWarm(state *fsm.State, live map[string]received, group string) bool {
 	g := state.Groups[group]
 	if g.Owner == "" || g.Owner == s.cfg.Name || s.cfg.Role == fsm.RoleWitness || len(state.Config.Services) == 0 {
 		return true
 	}
-	if r, alive := s.reports.live(time.Now())[g.Owner]; !alive || !r.active(group) {
+	if r, alive := live[g.Owner]; !alive || !r.active(group) {
 		return true
 	}
 	s.mu.Lock()

@@ -48,8 +48,8 @@ func (s *session) hashAt(state *fsm.State, index uint64) (string, bool) {
 }
 
 // differs returns the state that a majority of the members has, if it is another than this director's at the same index.
-func (s *session) differs(state *fsm.State) (vote, []string) {
-	return s.votes.against(s.cfg.Name, len(state.Members), s.reports.live(time.Now()), func(index uint64) (string, bool) { return s.hashAt(state, index) })
+func (s *session) differs(state *fsm.State, live map[string]received) (vote, []string) {
+	return s.votes.against(s.cfg.Name, len(state.Members), live, func(index uint64) (string, bool) { return s.hashAt(state, index) })
 }
 
 // vote is what a member's state was.
@@ -116,7 +116,7 @@ func (s *session) heal(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		}
-		most, others := s.differs(s.node.State())
+		most, others := s.differs(s.node.State(), s.reports.live(time.Now()))
 		switch {
 		case len(others) == 0:
 			s.node.Agrees()

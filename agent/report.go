@@ -71,6 +71,7 @@ type groupReport struct {
 	Member   bool      `json:"member,omitempty"` // whether that is a member's
 
 	Hears    string `json:"hears,omitempty"`    // the member that is heard as Active, on every router that hears anybody
+	Taker    string `json:"taker,omitempty"`    // who took it from this director by a claim, and has not been heard on all routers since, or claims it still
 	Claim    string `json:"claim,omitempty"`    // why it was claimed, while the log does not know
 	Unproven string `json:"unproven,omitempty"` // the router whose address is not answered for, though its owner is heard here
 	Deaf     string `json:"deaf,omitempty"`     // why the owner is not heard here, while it is not

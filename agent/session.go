@@ -25,6 +25,7 @@ import (
 	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/track"
 	"github.com/quorate/quorate/fsm"
 )
@@ -258,6 +259,9 @@ func (s *session) report() report {
 	for _, g := range s.keeper.Status().Groups {
 		own := describeGroup(g)
 		own.Hears = hears(state, g)
+		if own.Taker = s.groups.Taker(g.Name); claims(g) {
+			own.Taker = own.Hears
+		}
 		r.Groups[g.Name] = own
 	}
 	for _, g := range state.Config.Groups() {
@@ -292,11 +296,13 @@ func (s *session) place() (index, count int) {
 
 // unready says why this director is not fit to gain ownership.
 func (s *session) unready(state *fsm.State) []string {
+	now := time.Now()
+	live := s.reports.live(now)
 	var why []string
 	if !s.node.Current() {
 		why = append(why, "has not caught up with the log")
 	}
-	if cut := s.unreached(time.Now()); cut != "" {
+	if cut := s.unreached(now); cut != "" {
 		why = append(why, cut)
 	}
 	if err := s.node.Halted(); err != nil {
@@ -311,7 +317,7 @@ func (s *session) unready(state *fsm.State) []string {
 	if err := s.node.Sound(); err != nil {
 		why = append(why, err.Error())
 	}
-	if _, others := s.differs(state); len(others) > 0 {
+	if _, others := s.differs(state, live); len(others) > 0 {
 		why = append(why, stateDiffers)
 	}
 	switch st := s.keeper.Status(); {
@@ -323,7 +329,7 @@ func (s *session) unready(state *fsm.State) []string {
 	serious, _ := s.director.Problems()
 	why = append(why, serious...)
 	for _, g := range state.Config.Groups() {
-		if !s.isWarm(state, g.Name) {
+		if !s.isWarm(state, live, g.Name) {
 			why = append(why, "the connections of "+g.Name+" were not received yet")
 		}
 	}
@@ -362,6 +368,13 @@ func hears(state *fsm.State, g keeper.GroupStatus) string {
 		member = name
 	}
 	return member
+}
+
+// claims reports whether the owner of a group is heard with the priority of a claim.
+func claims(g keeper.GroupStatus) bool {
+	return slices.ContainsFunc(g.Routers, func(r keeper.RouterStatus) bool {
+		return r.Heard != nil && !r.Silent && g.State == "backup" && ownership.IsClaim(r.Heard.Priority)
+	})
 }
 
 // describeGroup puts what the keeper says of a group into a report.

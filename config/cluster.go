@@ -16,6 +16,9 @@ type File struct {
 	Src  []byte
 }
 
+// native reports whether the file is written in HCL's own syntax.
+func (f File) native() bool { return !strings.HasSuffix(f.Name, ".json") }
+
 // ParseCluster reads a cluster file: HCL, or the same in JSON if the file name ends in .json. All
 // problems are returned at once; if one of them is an error the configuration is empty.
 func ParseCluster(filename string, src []byte) (fsm.Config, Problems) {
@@ -27,37 +30,44 @@ func ParseCluster(filename string, src []byte) (fsm.Config, Problems) {
 func ParseFiles(files []File) (fsm.Config, Problems) { return parseFiles(files, usual) }
 
 func parseFiles(files []File, l limits) (fsm.Config, Problems) {
-	var (
-		all      = newComputing(l)
-		decoders []*decoder
-		tops     []*node
-		c        fsm.Config
-	)
+	r := inPieces(files, l)
+	if r == nil {
+		r = whole(files, l)
+	}
+	return r.judged()
+}
+
+// whole reads files, each at once.
+func whole(files []File, l limits) *reading {
+	r := &reading{notes: newComputing(l)}
+	var tops []*node
 	for _, f := range files {
-		d, top := all.open(f.Name, f.Src, clusterSchema())
+		d, top := r.open(f.Name, f.Src, clusterSchema())
 		d.broken = d.broken || top == nil
-		decoders = append(decoders, d)
+		r.decoders = append(r.decoders, d)
 		if top != nil {
 			tops = append(tops, top)
 		}
 	}
-	all.locals(tops)
-	for _, top := range tops {
-		top.cluster(&c)
-	}
-	broken := slices.ContainsFunc(decoders, func(d *decoder) bool { return d.broken })
+	r.read(tops)
+	return r
+}
+
+// judged returns what was read, with all that is wrong with it.
+func (r *reading) judged() (fsm.Config, Problems) {
+	broken := slices.ContainsFunc(r.decoders, func(d *decoder) bool { return d.broken })
 	var found []finding
 	if !broken { // else much of the file is missing, and would be said to be
-		found = validate(c)
+		found = validate(r.c)
 	}
-	if slices.ContainsFunc(decoders, func(d *decoder) bool { return d.lacks }) {
+	if slices.ContainsFunc(r.decoders, func(d *decoder) bool { return d.lacks }) {
 		found = slices.DeleteFunc(found, func(f finding) bool { return f.elsewhere }) // which may be there
 	}
-	problems := all.problems(found)
+	problems := r.problems(found)
 	if problems.Err() != nil {
-		return fsm.Config{}, all.problems(sure(found, problems.Errors()))
+		return fsm.Config{}, r.problems(sure(found, problems.Errors()))
 	}
-	return c, problems
+	return r.c, problems
 }
 
 // cluster reads the top level of a file.

@@ -61,7 +61,7 @@ func (s spot) seen(from string) string {
 
 // open parses src, as JSON if the file name says so, and returns its top level, or nil if there is none.
 func (all *notes) open(filename string, src []byte, s *schema) (*decoder, *node) {
-	d := &decoder{notes: all, file: filename, src: src, json: strings.HasSuffix(filename, ".json")}
+	d := &decoder{notes: all, file: filename, src: src, json: !File{Name: filename}.native()}
 	if text, at := guard(src, d.json); text != "" {
 		d.report("", at, "", "%s", text)
 		return d, nil

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -46,7 +45,7 @@ func Edited(c fsm.Config, edits []Edit) (fsm.Delta, error) {
 
 func (e Edit) apply(c fsm.Config) (fsm.Delta, error) {
 	for name := range e.Keys {
-		if !keyName.MatchString(name) {
+		if !keyName(name) {
 			return fsm.Delta{}, fmt.Errorf("%q is not the name of a key: write KEY=VALUE, as in weight=3", name)
 		}
 	}
@@ -267,10 +266,17 @@ func (e Edit) parse(w *writer) (fsm.Config, error) {
 	return c, nil
 }
 
-var (
-	wholeNumber = regexp.MustCompile(`^-?[0-9]+$`)
-	keyName     = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
-)
+// wholeNumber reports whether a text is digits, with a minus sign or none.
+func wholeNumber(s string) bool {
+	s = strings.TrimPrefix(s, "-")
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+// keyName reports whether a text could be the name of a key.
+func keyName(s string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyz"
+	return s != "" && strings.IndexByte(letters, s[0]) >= 0 && strings.Trim(s, letters+"0123456789_") == ""
+}
 
 // over returns the keys of a thing with those of the edit over them. Of a thing that is not there yet there are
 // no others.
@@ -292,7 +298,7 @@ func (e Edit) over(there bool, old []attr) []attr {
 // expression writes the value of a key in HCL: numbers, true, false, lists and what is in quotes already as
 // they are, and every other word as a text.
 func expression(v string) string {
-	if wholeNumber.MatchString(v) || v == "true" || v == "false" || strings.HasPrefix(v, "[") || strings.HasPrefix(v, `"`) {
+	if wholeNumber(v) || v == "true" || v == "false" || strings.HasPrefix(v, "[") || strings.HasPrefix(v, `"`) {
 		return v
 	}
 	return quote(v)

@@ -23,6 +23,17 @@ const signs = "[](){}<>*?!&|$-+"
 // guard refuses input that is too large or nested too deeply to be handed to a parser. It returns
 // what is wrong and where, or "".
 func guard(src []byte, isJSON bool) (text string, at hcl.Pos) {
+	if text, at := tooLarge(src); text != "" {
+		return text, at
+	}
+	if isJSON {
+		return guardJSON(src)
+	}
+	return guardNative(src)
+}
+
+// tooLarge refuses input by its size.
+func tooLarge(src []byte) (text string, at hcl.Pos) {
 	if len(src) > maxSize {
 		return fmt.Sprintf("the file has %d bytes; the limit is %d", len(src), maxSize), hcl.Pos{}
 	}
@@ -35,13 +46,13 @@ func guard(src []byte, isJSON bool) (text string, at hcl.Pos) {
 	if n > maxSigns {
 		return fmt.Sprintf("the file has %d brackets and other signs; the limit is %d", n, maxSigns), hcl.Pos{}
 	}
-	if isJSON {
-		return guardJSON(src)
-	}
-	return guardNative(src)
+	return "", hcl.Pos{}
 }
 
 func guardNative(src []byte) (string, hcl.Pos) {
+	if plain(src) {
+		return "", hcl.Pos{}
+	}
 	tokens, _ := hclsyntax.LexConfig(src, "", hcl.InitialPos)
 	return expr.Guard(tokens)
 }

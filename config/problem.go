@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // maxProblems bounds what one input can make quorate say; beyond it a last problem says that there is more.
@@ -104,14 +105,16 @@ func told(path string) string {
 		return path
 	}
 	thing := pathWords[kind] + " " + name
-	if field = pathIndex.ReplaceAllString(strings.TrimPrefix(field, "."), ""); field == "" {
+	if field = pathIndex().ReplaceAllString(strings.TrimPrefix(field, "."), ""); field == "" {
 		return thing
 	}
 	return field + " of " + thing
 }
 
 // pathIndex is a place in a list, as paths have it.
-var pathIndex = regexp.MustCompile(`\[\d+\]`)
+var pathIndex = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`\[\d+\]`)
+})
 
 func (p Problems) only(warning bool) Problems {
 	var some Problems

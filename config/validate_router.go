@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/quorate/quorate/fsm"
 )
@@ -66,7 +67,7 @@ func (o object) router(name string, r fsm.Router) {
 	o.named(name, r.Name)
 	o.within("vrid", int64(r.VRID), vridSpan)
 	o.iface(".interface", "interface", r.Interface)
-	if ownInterface.MatchString(r.Interface) {
+	if ownInterface().MatchString(r.Interface) {
 		o.wrong(".interface", "name the interface that the adverts go through, and set virtual_mac", "interface %q is one that quorate makes for a virtual MAC address", r.Interface)
 	}
 	o.version(r)
@@ -86,7 +87,9 @@ func (o object) router(name string, r fsm.Router) {
 }
 
 // ownInterface is what interfaces with a virtual MAC address are called.
-var ownInterface = regexp.MustCompile(`^vrrp[46]\.[0-9]+\.`)
+var ownInterface = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^vrrp[46]\.[0-9]+\.`)
+})
 
 // version checks the interval, and what one version has and the other has not.
 func (o object) version(r fsm.Router) {

@@ -32,7 +32,7 @@ func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, bool) {
 	quorum, own := d.cfg.Quorum(), state.Members[d.cfg.Name].Sources
 	names = d.board.due(names, all || quorum != d.quorum, own)
 	d.quorum = quorum
-	f := Features(part(state.Config, names), d.self())
+	f := Features(part(state.Config, names), Self{Interfaces: d.cfg.Interfaces})
 	if f.IPVS, f.Sync = len(state.Config.Services) > 0, len(state.Config.Services) > 0; names != nil {
 		f = joined(d.features, f)
 	}

@@ -26,13 +26,11 @@ import (
 // a version that had none.
 var sealed = []byte("q1")
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // errDamaged means that an entry is not as it was written.
 var errDamaged = errors.New("the entry does not match its checksum")
 
 func seal(l *raft.Log) []byte {
-	sum := crc32.New(castagnoli)
+	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli)) // there is one, made when it is asked for first
 	var head [17]byte
 	binary.BigEndian.PutUint64(head[:], l.Index)
 	binary.BigEndian.PutUint64(head[8:], l.Term)

@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/quorate/quorate/lineage"
 )
@@ -85,13 +86,15 @@ func ParseToken(text string) (Token, error) {
 	return t, nil
 }
 
-var tokenText = regexp.MustCompile(tokenPrefix + `[A-Za-z0-9_-]+`)
+var tokenText = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(tokenPrefix + `[A-Za-z0-9_-]+`)
+})
 
 // HideTokens returns a text with every token in it cut down to what all tokens have.
-func HideTokens(text string) string { return tokenText.ReplaceAllString(text, tokenPrefix+"...") }
+func HideTokens(text string) string { return tokenText().ReplaceAllString(text, tokenPrefix+"...") }
 
 // HasToken reports whether there is a token in a text.
-func HasToken(text string) bool { return tokenText.MatchString(text) }
+func HasToken(text string) bool { return tokenText().MatchString(text) }
 
 // TokenID returns the ID by which the log knows a token.
 func TokenID(text string) (string, error) {

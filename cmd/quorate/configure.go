@@ -108,10 +108,38 @@ func (c *cli) plan(cmd *cobra.Command, paths []string) (fsm.Config, api.Plan, er
 	}
 	plan, err := c.client().Plan(cmd.Context(), api.ApplyRequest{Config: cfg})
 	plan.Problems = withPlaces(problems, plan.Problems)
+	if what := emptied(cfg, plan); what != "" {
+		plan.Problems = append(plan.Problems, config.Problem{Warning: true, Text: "this removes " + what, Hint: "`quorate apply` wants --allow-empty for that"})
+	}
 	for _, p := range plan.Problems.Warnings()[len(problems.Warnings()):] { // those of the agent
 		fmt.Fprintln(cmd.ErrOrStderr(), p)
 	}
 	return cfg, plan, err
+}
+
+// emptied says of what the files leave nothing, or is empty. One that was cut off is valid too, and so is one of the
+// several that a configuration stands in.
+func emptied(cfg fsm.Config, plan api.Plan) string {
+	removed := map[config.Kind]int{}
+	for _, c := range plan.Changes {
+		if c.Verb == config.Remove {
+			removed[c.Kind]++
+		}
+	}
+	var all []string
+	for _, left := range []struct {
+		kind config.Kind
+		n    int
+	}{{config.KindRouter, len(cfg.Routers)}, {config.KindService, len(cfg.Services)}} {
+		switch n := removed[left.kind]; {
+		case left.n > 0 || n == 0:
+		case n == 1:
+			all = append(all, "the only "+string(left.kind))
+		default:
+			all = append(all, "all "+count(n, string(left.kind)))
+		}
+	}
+	return strings.Join(all, " and ")
 }
 
 // unfit is what a file alone does not show: what the directors could not do of it. It is one line.
@@ -157,13 +185,14 @@ func printPlan(w io.Writer, plan api.Plan) error {
 }
 
 func applyCommand(c *cli) *cobra.Command {
-	var yes bool
+	var yes, allowEmpty bool
 	var terms terms
 	cmd := &cobra.Command{
 		Use:   "apply FILE...",
 		Short: "Make FILE the configuration of the whole cluster",
 		Long: "Make FILE the configuration of the whole cluster, in one log entry and as a new revision: it shows the plan, asks, and applies what it\n" +
-			"has shown or nothing. With --confirm it takes itself back unless `quorate confirm` comes in time, whatever becomes of this terminal.",
+			"has shown or nothing. With --confirm it takes itself back unless `quorate confirm` comes in time, whatever becomes of this terminal.\n" +
+			"What would leave no router, or no service, of those that there are is refused without --allow-empty, even with --yes.",
 		Args: clusterFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			how, err := terms.read(cmd)
@@ -174,12 +203,16 @@ func applyCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if what := emptied(cfg, plan); what != "" && !allowEmpty {
+				return fmt.Errorf("this removes %s: is it the right file, and all of it? --allow-empty says that it is meant so; nothing was applied", what)
+			}
 			return c.commit(cmd, plan, yes, [2]string{"applied", "nothing to change"}, func() (api.ApplyResult, error) {
 				return c.client().Apply(cmd.Context(), api.ApplyRequest{Base: plan.Base, Config: cfg, Terms: how})
 			})
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&allowEmpty, "allow-empty", false, "apply what leaves no router, or no service, of those that there are")
 	terms.flags(cmd)
 	return cmd
 }

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
@@ -100,11 +101,13 @@ func (b *Bounds) priced(f function.Function, cost func(args []cty.Value) (int, e
 // maxWidth is the widest field of a format.
 const maxWidth = 999
 
-var tooWide = regexp.MustCompile(`%[^a-zA-Z%]*[0-9]{4}`)
+var tooWide = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`%[^a-zA-Z%]*[0-9]{4}`)
+})
 
 func formatCost(args []cty.Value) (int, error) {
 	s := args[0].AsString()
-	if tooWide.MatchString(s) {
+	if tooWide().MatchString(s) {
 		return 0, function.NewArgErrorf(0, "a field is %d characters wide at most", maxWidth)
 	}
 	if strings.Contains(s, "%[") { // one argument many times: what comes of it has no bound

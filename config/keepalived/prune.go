@@ -5,13 +5,16 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
 
 // part is where in a model a problem is: a block at the top level, and the list in it.
-var part = regexp.MustCompile(`^(routers|sync_groups|tracks|services)\["([^"]+)"\](?:\.([a-z_.]+?))?(?:\[(\d+)\])?(?:\.[a-z_]+)?(?:\[\d+\])?$`)
+var part = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(routers|sync_groups|tracks|services)\["([^"]+)"\](?:\.([a-z_.]+?))?(?:\[(\d+)\])?(?:\.[a-z_]+)?(?:\[\d+\])?$`)
+})
 
 // kinds are the blocks of the model's maps.
 var kinds = map[string]config.Kind{
@@ -28,7 +31,7 @@ func (p *pair) prune() {
 		}
 		done := make(map[string]bool)
 		for _, e := range slices.Backward(errs) {
-			m := part.FindStringSubmatch(e.Path)
+			m := part().FindStringSubmatch(e.Path)
 			if m == nil || done[m[1]+m[2]+m[3]] || p.base.places[thing{kinds[m[1]], m[2]}] == (Place{}) {
 				continue
 			}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
@@ -144,12 +145,14 @@ func withoutAddress(s fsm.Service) string {
 	return strings.Replace(text, s.Address.String(), "", 1)
 }
 
-var statusLine = regexp.MustCompile(`(?m)^(\s*status\s*= )\[([0-9, ]+)\]$`)
+var statusLine = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^(\s*status\s*= )\[([0-9, ]+)\]$`)
+})
 
 // ranges writes long lists of statuses as ranges.
 func ranges(text string) string {
-	return statusLine.ReplaceAllStringFunc(text, func(line string) string {
-		m := statusLine.FindStringSubmatch(line)
+	return statusLine().ReplaceAllStringFunc(text, func(line string) string {
+		m := statusLine().FindStringSubmatch(line)
 		words := strings.Split(m[2], ", ")
 		if len(words) < 10 {
 			return line

@@ -48,7 +48,7 @@ func withoutQuorum(t lab.T, a *lab.Article) *lab.Director {
 	last.Agent(t)
 	serves(t, a, "after a restart without quorum")
 	start := time.Now()
-	if out, err := last.Quorate("apply", last.WriteFile("empty.hcl", ""), "--yes"); err == nil {
+	if out, err := last.Quorate("apply", last.WriteFile("empty.hcl", ""), "--yes", "--allow-empty"); err == nil {
 		t.Errorf("a change was accepted without quorum: %s", out)
 	}
 	time.Sleep(3*time.Second - time.Since(start)) // what a reconciler would do wrongly, it has done by now

@@ -35,7 +35,7 @@ func recoveryLosesNothing(t lab.T, a *lab.Article) {
 	if st, err := last.Status(); err != nil || !st.Quorum {
 		t.Errorf("no quorum after it: %+v, %v", st, err)
 	}
-	if out, err := last.Quorate("apply", last.WriteFile("empty.hcl", ""), "--yes"); err != nil {
+	if out, err := last.Quorate("apply", last.WriteFile("empty.hcl", ""), "--yes", "--allow-empty"); err != nil {
 		t.Errorf("a change after it: %s %v", out, err)
 	}
 }

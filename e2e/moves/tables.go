@@ -51,7 +51,7 @@ func foreignStays(t lab.T, a *lab.Article) {
 	d.MustRun("ipvsadm", "-A", "-t", "203.0.113.1:25", "-s", "rr")
 	d.MustRun("ipvsadm", "-a", "-t", "203.0.113.1:25", "-r", "203.0.113.2:25", "-m")
 	defer d.MustRun("ipvsadm", "-D", "-t", "203.0.113.1:25")
-	d.MustQuorate("apply", d.WriteFile("empty.hcl", ""), "--yes")
+	d.MustQuorate("apply", d.WriteFile("empty.hcl", ""), "--yes", "--allow-empty")
 	lab.Eventually(t, 10*time.Second, "quorate's services are gone", func() error {
 		lines := strings.Join(d.IPVS(), "\n")
 		if strings.Contains(lines, "192.168.1.1") || !strings.Contains(lines, "203.0.113.2:25") {

@@ -230,7 +230,7 @@ func TestMembersThatAreGone(t *testing.T) {
 		})
 		var all sync.WaitGroup
 		for _, args := range [][]string{
-			{"apply", owner.WriteFile("empty.hcl", ""), "--yes"}, {"token", "create"}, {"drain", "director", owner.Name}, {"remove", dead.Name}, {"leave"},
+			{"apply", owner.WriteFile("empty.hcl", ""), "--yes", "--allow-empty"}, {"token", "create"}, {"drain", "director", owner.Name}, {"remove", dead.Name}, {"leave"},
 		} {
 			all.Go(func() { // each waits a while for a leader
 				r := command(t, owner, args...)

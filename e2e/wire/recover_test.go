@@ -358,7 +358,7 @@ func TestASnapshotIsSavedInspectedAndRestored(t *testing.T) {
 	command(t, d, "snapshot", "restore", file).want(t, 0).has(t, "nothing to restore")
 	w.broken(t, text)
 	was := know(t, d)
-	command(t, d, "apply", d.WriteFile("empty.hcl", ""), "--yes").want(t, 0)
+	command(t, d, "apply", d.WriteFile("empty.hcl", ""), "--yes", "--allow-empty").want(t, 0)
 	lab.Eventually(t, 10*time.Second, "nobody has the address", func() error {
 		if owners := w.Owners(vip); len(owners) > 0 {
 			return fmt.Errorf("%v", owners)

@@ -1,0 +1,125 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/quorate/quorate/config/expr"
+)
+
+// padding is so much of a file that what follows it is in a piece of its own.
+var padding = func() string {
+	var b strings.Builder
+	for i := 0; b.Len() <= pieceSize; i++ {
+		fmt.Fprintf(&b, "service \"p-%d\" {\n  address = \"192.168.1.1:%d\"\n  forward = \"direct\"\n  server \"192.168.2.1\" {}\n}\n", i, 1000+i)
+	}
+	return b.String()
+}()
+
+// sameInPieces holds that files are read alike in pieces and whole, and returns whether they were read in pieces.
+func sameInPieces(t *testing.T, l limits, files ...File) bool {
+	t.Helper()
+	r := inPieces(files, l)
+	if r == nil {
+		return false
+	}
+	got, problems := r.judged()
+	want, wanted := whole(files, l).judged()
+	if diff := cmp.Diff(want, got, byValue); diff != "" {
+		t.Errorf("whole and in pieces (-whole +pieces):\n%s", diff)
+	}
+	if diff := cmp.Diff(wanted, problems); diff != "" {
+		t.Errorf("problems of it whole and in pieces (-whole +pieces):\n%s", diff)
+	}
+	return true
+}
+
+func TestALargeFileIsReadInPiecesAsItIsWhole(t *testing.T) {
+	service := "service \"web\" {\n  address = \"192.168.1.1:80\"\n  forward = \"direct\"\n  server \"192.168.2.1\" { wait = 1 }\n}\n"
+	locals := "locals {\n  hosts = [\"192.168.2.1\", \"192.168.2.2\"]\n}\n"
+	each := "service \"web\" {\n  address = \"192.168.1.1:80\"\n  forward = \"direct\"\n  server \"x\" {\n    for_each = local.hosts\n  }\n}\n"
+	for _, tt := range []struct {
+		name     string
+		src      string
+		inPieces bool
+	}{
+		{"blocks", padding + padding[:strings.Index(padding, "service \"p-1\"")], true},
+		{"an unknown key far behind", padding + service, true},
+		{"a service that is there twice", padding + padding, true},
+		{"an unknown block", padding + "servise \"web\" {\n}\n" + service, true},
+		{"locals behind what needs them", each + padding + locals, true},
+		{"a for_each that is too much", padding + strings.Replace(each, "local.hosts", "range(1000)", 1), true},
+		{"without a line's end", padding + strings.TrimSuffix(service, "\n"), true},
+		{"line ends of another system", strings.ReplaceAll(padding+service, "\n", "\r\n"), true},
+		{"signs of two columns and of two bytes", padding + strings.Replace(service, "192.168.2.1", "ä漢", 1), true},
+		{"a key of the top level", "version = 1\n" + padding + "version = 2\n", false},
+		{"a brace that ends nothing", padding + "}\n" + service, false},
+		{"a brace in a comment", padding[:pieceSize-2000] + "/*\n" + padding[:4000] + "*/\n" + padding, false},
+		{"a brace in a text of several lines", padding[:strings.Index(padding, "service \"p-600\"")] + "locals {\n  x = <<END\n" + padding + "END\n}\n" + padding, false},
+		{"blocks that are not indented", "service \"web\" {\n" + strings.Repeat("server \"192.168.2.1\" {\n}\n", pieceSize/16) + "}\n" + padding, false},
+		{"a mark of the beginning in the middle", padding + "\ufeff" + service, false},
+		{"a part that is nested too deeply", padding + "locals {\n  x = " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "\n}\n", false},
+		{"too many bytes", strings.Repeat(padding, maxSize/pieceSize+1), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := sameInPieces(t, usual, File{"c.hcl", []byte(tt.src)}); got != tt.inPieces {
+				t.Errorf("it was read in pieces: %v, want %v", got, tt.inPieces)
+			}
+		})
+	}
+}
+
+func TestLargeFilesAreReadInPiecesBesideOthers(t *testing.T) {
+	files := []File{
+		{"a.json", []byte(`{"router": {"r": {"vrid": 5, "interface": "wan", "addresses": ["192.168.1.1/24"]}}}`)},
+		{"b.hcl", []byte(padding)},
+		{"c.hcl", []byte("service \"p-3\" {\n  address = \"192.168.1.2:80\"\n}\n")},
+	}
+	if !sameInPieces(t, usual, files...) {
+		t.Error("they were not read in pieces")
+	}
+	files[0].Src = []byte(`{"router": {`)
+	if sameInPieces(t, usual, files...) {
+		t.Error("they were read in pieces, though one cannot be parsed")
+	}
+}
+
+// FuzzPlain holds that the guard of tokens has nothing to say of a text that is plain.
+func FuzzPlain(f *testing.F) {
+	f.Add(testdata(f, "article.format.hcl"))
+	for _, src := range []string{
+		"a = [1, 2]\n", "a [0] [1]", "a = 1e9", "x = \"a${b}\"", "a == b", "a = 1.5", "b { c = \"[{(\" }", "}}", "a = b[c]", "\"a\"[", "1 2",
+	} {
+		f.Add([]byte(src))
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		if !plain(src) {
+			return
+		}
+		tokens, _ := hclsyntax.LexConfig(src, "", hcl.InitialPos)
+		if text, at := expr.Guard(tokens); text != "" {
+			t.Errorf("%q is plain, and the guard says %v: %s", src, at, text)
+		}
+	})
+}
+
+// FuzzPieces holds that a file is the same in pieces, wherever something strange stands in it.
+func FuzzPieces(f *testing.F) {
+	for _, name := range []string{"article.hcl", "mistakes.hcl", "warnings.hcl", "language/everywhere.hcl", "language/mistakes.hcl"} {
+		f.Add(testdata(f, name))
+	}
+	for _, src := range []string{"}\n", "/*\n", "<<E\n", "\"\n", "a = 1\n", "locals {\n", "\ufeff", "\r", "x \"${\n"} {
+		f.Add([]byte(src))
+	}
+	f.Fuzz(func(t *testing.T, src []byte) {
+		for _, whole := range [][]byte{bytes.Join([][]byte{[]byte(padding), src}, nil), bytes.Join([][]byte{src, []byte(padding), src}, nil)} {
+			sameInPieces(t, limits{steps: 100_000, blocks: 5_000}, File{"c.hcl", whole})
+		}
+	})
+}
