@@ -14,6 +14,7 @@ import (
 	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/placement"
 	"github.com/quorate/quorate/director/vrrp"
 	"github.com/quorate/quorate/fsm"
@@ -65,6 +66,26 @@ func TestAnOwnerIsHeardOnEveryRouterThatHearsAnybody(t *testing.T) {
 	}
 }
 
+func TestAnOwnerIsHeardWithAClaimOnAnyRouterThatHearsItNow(t *testing.T) {
+	heard := func(priority uint8, silent bool) keeper.RouterStatus {
+		return keeper.RouterStatus{Heard: &keeper.Heard{Priority: priority}, Silent: silent}
+	}
+	for _, tt := range []struct {
+		name, state string
+		routers     []keeper.RouterStatus
+		want        bool
+	}{
+		{"on one", "backup", []keeper.RouterStatus{{}, heard(ownership.ClaimLow, false)}, true},
+		{"not now", "backup", []keeper.RouterStatus{heard(ownership.ClaimLow, true)}, false},
+		{"without one", "backup", []keeper.RouterStatus{heard(ownership.OwnerHigh, false)}, false},
+		{"by the owner", "active", []keeper.RouterStatus{heard(ownership.ClaimLow, false)}, false},
+	} {
+		if got := claims(keeper.GroupStatus{State: tt.state, Routers: tt.routers}); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
 func TestAPlacementThatNamesAStrangerIsDoubted(t *testing.T) {
 	cfg := fsm.Config{Routers: map[string]fsm.Router{"r": {Name: "r", Placement: fsm.Placement{
 		Policy: fsm.Pinned, Directors: []string{"d1", "d9"}, Scores: map[string]int{"d9": 3, "w": 1},
@@ -83,12 +104,12 @@ func TestViewsKnowTheDeadTheDrainingAndTheLeaving(t *testing.T) {
 	}}
 	live := map[string]received{
 		"d1": {report: report{Ready: true, Groups: map[string]groupReport{"g": {State: "active"}}}},
-		"d2": {report: report{Ready: true}},
+		"d2": {report: report{Ready: true, Groups: map[string]groupReport{"g": {Hears: "d1", Taker: "d1"}}}},
 		"d3": {report: report{Leaving: true}, unreadySince: noon.Add(-3 * time.Second)},
 	}
 	want := []placement.View{
 		{Name: "d1", Alive: true, Ready: true, Active: true},
-		{Name: "d2", Alive: true, Ready: true, Draining: true},
+		{Name: "d2", Alive: true, Ready: true, Draining: true, Hears: "d1", Taker: "d1"},
 		{Name: "d3", Alive: true, Draining: true, Unready: 3 * time.Second},
 		{Name: "d4", Gone: "was stopped"},
 	}
@@ -253,7 +274,7 @@ func TestWhatARotationOfAnOldCANeedsIsSaid(t *testing.T) {
 
 func TestTheWireSaysWhoOwns(t *testing.T) {
 	state := &fsm.State{
-		Members: map[string]fsm.Member{"d1": {Name: "d1", Role: fsm.RoleDirector}, "d2": {Name: "d2", Role: fsm.RoleDirector}, "w": {Name: "w", Role: fsm.RoleWitness}},
+		Members: map[string]fsm.Member{"d1": {Name: "d1", Role: fsm.RoleDirector}, "d2": {Name: "d2", Role: fsm.RoleDirector, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.2")}}, "w": {Name: "w", Role: fsm.RoleWitness}},
 		Groups:  map[string]fsm.Ownership{"g": {Owner: "d1", Epoch: 2, Reason: "first"}},
 	}
 	halted := func(reason string) received {
@@ -262,6 +283,7 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 	active := func(reason string) received {
 		return received{report: report{Groups: map[string]groupReport{"g": {State: "active", Reason: reason}}}}
 	}
+	heard := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Heard: "192.0.2.2", Member: true}}}}
 	claimed := received{report: report{Groups: map[string]groupReport{"g": {State: "active", Reason: "claim", Claim: "d1 does not answer"}}}}
 	foreign := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Heard: "192.0.2.9"}}}}
 	for _, tt := range []struct {
@@ -276,12 +298,13 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 		{"nobody, since none may", "", "d1, d2 cannot: track up fails", map[string]received{"d1": halted("track up fails"), "d2": halted("track up fails"), "w": {}}},
 		{"nobody, each for another reason", "", "d1 cannot: track up fails; d2 cannot: link down", map[string]received{"d1": halted("track up fails"), "d2": halted("link down")}},
 		{"nobody yet", "", "first", map[string]received{"d1": halted("track up fails"), "d2": {}}},
+		{"another, whose agent does not answer", "d2", "its adverts are heard, and its agent does not answer", map[string]received{"d1": heard}},
 		{"a stranger", "foreign 192.0.2.9", "a router that is no member advertises it", map[string]received{"d1": foreign}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := groupStatus(state, tt.live, fsm.Group{Name: "g"}, "d1")
-			if got.Owner != tt.want || got.Reason != tt.reason {
-				t.Errorf("owner %q (%s), want %q (%s)", got.Owner, got.Reason, tt.want, tt.reason)
+			if got.Owner != tt.want || got.Reason != tt.reason || got.Named != "d1" {
+				t.Errorf("owner %q (%s), named %q, want %q (%s), named d1", got.Owner, got.Reason, got.Named, tt.want, tt.reason)
 			}
 		})
 	}
@@ -289,6 +312,8 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 
 func TestAnExplanationIsOfTheOwnerThatThereIs(t *testing.T) {
 	log := fsm.Ownership{Owner: "d1", Reason: "first"}
+	moving := log
+	moving.Intent = &fsm.Intent{To: "d2", Reason: "d1 drains"}
 	for _, tt := range []struct {
 		log    fsm.Ownership
 		status api.GroupStatus
@@ -296,6 +321,9 @@ func TestAnExplanationIsOfTheOwnerThatThereIs(t *testing.T) {
 	}{
 		{log, api.GroupStatus{Owner: "d1", Reason: "first"}, "first"},
 		{log, api.GroupStatus{Owner: "d2", Reason: "d1 is silent"}, "the log names d1 (first), and VRRP elected another: d1 is silent"},
+		{moving, api.GroupStatus{Owner: "d2", Reason: "claimed"}, "d1 drains, and the log still names d1 (first)"},
+		{moving, api.GroupStatus{Owner: "d1", Reason: "first"}, "first"},
+		{moving, api.GroupStatus{Owner: "d3", Reason: "d1 is silent"}, "the log names d1 (first), and VRRP elected another: d1 is silent"},
 		{log, api.GroupStatus{Owner: "d2", Reason: "claim: d1 does not answer"}, "the log names d1 (first), and d2 has claimed it: d1 does not answer"},
 		{fsm.Ownership{}, api.GroupStatus{Reason: "d1 cannot: track up fails"}, "d1 cannot: track up fails"},
 		{fsm.Ownership{}, api.GroupStatus{Owner: "d2", Reason: "silence"}, "silence"},

@@ -121,10 +121,14 @@ func (s *session) servePulse(w http.ResponseWriter, r *http.Request) {
 func (s *session) onTime(now time.Time) bool { return s.alive.tracker.OnTime(now) }
 
 // apart reports whether any other director has not been heard for as long as an owner must be silent not to be asked before
-// a claim: it may claim here without having asked.
-func (s *session) apart() bool {
-	now := time.Now()
-	return slices.ContainsFunc(director.Candidates(s.node.State()), func(name string) bool {
+// a claim: it may claim here without having asked. The others may not have heard this one for as long where it has stood still.
+func (s *session) apart() bool { return s.apartFrom(director.Candidates(s.node.State()), time.Now()) }
+
+func (s *session) apartFrom(directors []string, now time.Time) bool {
+	if now.Sub(s.alive.tracker.Thawed(now)) < ownership.Mute {
+		return true
+	}
+	return slices.ContainsFunc(directors, func(name string) bool {
 		return name != s.cfg.Name && s.usual(s.alive.tracker.Unheard(name, now)) >= ownership.Mute
 	})
 }

@@ -7,7 +7,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/quorate/quorate/agent/liveness"
+	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/probe"
 	"github.com/quorate/quorate/fsm"
 )
@@ -49,6 +52,37 @@ func TestAMemberIsAskedForByItsAddressesOnTheLink(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestADirectorIsApartFromOneThatItDoesNotHearAndWhenItHasJustStoodStill(t *testing.T) {
+	s := &session{cfg: config.Agent{Name: "d1", Liveness: config.DefaultLiveness}}
+	s.alive.tracker = liveness.NewTracker(noon, config.DefaultLiveness, func() time.Duration { return 0 })
+	now := noon
+	run := func(d time.Duration, heard bool) {
+		for end := now.Add(d); now.Before(end); {
+			now = now.Add(config.DefaultLiveness)
+			s.alive.tracker.Ran("probes", now)
+			if heard {
+				s.alive.tracker.Heard("d2", now)
+			}
+		}
+	}
+	want := func(when string, apart bool) {
+		t.Helper()
+		if got := s.apartFrom([]string{"d1", "d2"}, now); got != apart {
+			t.Errorf("%s it is apart: %v", when, got)
+		}
+	}
+	run(time.Second, true)
+	want("they hear each other:", false)
+	run(ownership.Mute, false)
+	want("the other is silent:", true)
+	run(time.Second, true)
+	want("it is heard again:", false)
+	now = now.Add(1800 * time.Millisecond) // in which the others heard nothing of this one
+	want("it has stood still:", true)
+	run(ownership.Mute, true)
+	want("it has run since:", false)
 }
 
 func TestAnAgentThatIsMuteIsNamedWhereItsMachineAnswers(t *testing.T) {

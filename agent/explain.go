@@ -39,7 +39,7 @@ func (a *Agent) Explain(ctx context.Context, group string) (api.Explanation, err
 	}
 	status := groupStatus(state, s.everyReport(time.Now()), g, s.cfg.Name)
 	e := api.Explanation{
-		Group: group, Owner: status.Owner, Epoch: status.Epoch, Reason: because(state.Groups[group], status), Order: status.Order, Moving: status.Moving,
+		Group: group, Owner: status.Owner, Epoch: status.Epoch, Named: status.Named, Reason: because(state.Groups[group], status), Order: status.Order, Moving: status.Moving,
 		Members: []api.Attestation{}, Decisions: []api.Decision{},
 	}
 	if !s.node.Quorum() {
@@ -64,6 +64,8 @@ func because(log fsm.Ownership, status api.GroupStatus) string {
 		return cmp.Or(log.Reason, status.Reason)
 	case log.Owner == "", status.Owner == "":
 		return status.Reason
+	case log.Intent != nil && log.Intent.To == status.Owner:
+		return fmt.Sprintf("%s, and the log still names %s (%s)", log.Intent.Reason, log.Owner, log.Reason)
 	}
 	if why, ok := strings.CutPrefix(status.Reason, byClaim+": "); ok {
 		return fmt.Sprintf("the log names %s (%s), and %s has claimed it: %s", log.Owner, log.Reason, status.Owner, why)

@@ -9,7 +9,7 @@ func asFormer(st *api.Status, removed error) {
 	st.Warnings = append(st.Warnings, removed.Error())
 	for i := range st.Groups {
 		g := &st.Groups[i]
-		g.Order, g.Moving = []string{}, ""
+		g.Order, g.Named, g.Moving = []string{}, "", ""
 		if g.State == "active" {
 			g.Owner = st.Name
 			continue

@@ -13,7 +13,7 @@ func TestWhoIsNoMemberAnyMoreTellsOfThatAndOfItself(t *testing.T) {
 	st := api.Status{
 		Name: "d1", Warnings: []string{},
 		Groups: []api.GroupStatus{
-			{Name: "a", Owner: "d2", Epoch: 3, Reason: "first owner", Order: []string{"d1"}, Moving: "d1", State: "backup"},
+			{Name: "a", Owner: "d2", Epoch: 3, Named: "d2", Reason: "first owner", Order: []string{"d1"}, Moving: "d1", State: "backup"},
 			{Name: "b", Owner: "d2", Epoch: 4, Reason: "d2 is silent", Order: []string{"d2"}, State: "active"},
 		},
 	}

@@ -71,6 +71,7 @@ type groupReport struct {
 	Member   bool      `json:"member,omitempty"` // whether that is a member's
 
 	Hears    string `json:"hears,omitempty"`    // the member that is heard as Active, on every router that hears anybody
+	Taker    string `json:"taker,omitempty"`    // who took it from this director by a claim, and has not been heard on all routers since, or claims it still
 	Claim    string `json:"claim,omitempty"`    // why it was claimed, while the log does not know
 	Unproven string `json:"unproven,omitempty"` // the router whose address is not answered for, though its owner is heard here
 	Deaf     string `json:"deaf,omitempty"`     // why the owner is not heard here, while it is not
@@ -119,6 +120,11 @@ func (r report) before(other report) bool {
 	return r.Begun < other.Begun || r.Begun == other.Begun && int32(r.Number-other.Number) < 0
 }
 
+// is reports whether two reports of a director say the same, by their number.
+func (r report) is(other report) bool {
+	return r.Number != 0 && r.Number == other.Number && r.Begun == other.Begun
+}
+
 // put stores a report that came at now. One that was overtaken by a newer one does not count: a cut may hold it
 // back until long after the other has come on a new connection, and nothing would put that right for a while.
 func (rs *reports) put(r report, now time.Time) {
@@ -139,7 +145,7 @@ func (rs *reports) put(r report, now time.Time) {
 		}
 	}
 	rs.byName[r.Name] = next
-	if rs.seen != nil {
+	if rs.seen != nil && !(known && r.is(old.report)) {
 		rs.seen(otherwise(old.Observations, r.Observations))
 	}
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/track"
 	"github.com/quorate/quorate/fsm"
 )
@@ -258,6 +259,9 @@ func (s *session) report() report {
 	for _, g := range s.keeper.Status().Groups {
 		own := describeGroup(g)
 		own.Hears = hears(state, g)
+		if own.Taker = s.groups.Taker(g.Name); claims(g) {
+			own.Taker = own.Hears
+		}
 		r.Groups[g.Name] = own
 	}
 	for _, g := range state.Config.Groups() {
@@ -364,6 +368,13 @@ func hears(state *fsm.State, g keeper.GroupStatus) string {
 		member = name
 	}
 	return member
+}
+
+// claims reports whether the owner of a group is heard with the priority of a claim.
+func claims(g keeper.GroupStatus) bool {
+	return slices.ContainsFunc(g.Routers, func(r keeper.RouterStatus) bool {
+		return r.Heard != nil && !r.Silent && g.State == "backup" && ownership.IsClaim(r.Heard.Priority)
+	})
 }
 
 // describeGroup puts what the keeper says of a group into a report.

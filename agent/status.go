@@ -46,6 +46,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	runs := s.keeper.Status()
 	for _, g := range state.Config.Groups() {
 		gs := groupStatus(state, live, g, s.cfg.Name)
+		gs.Reason = because(state.Groups[g.Name], gs)
 		own, _ := runs.Group(g.Name)
 		gs.Changes, gs.Routers = own.Changes, routerStatus(own)
 		st.Groups = append(st.Groups, gs)
@@ -121,7 +122,7 @@ func directorStatus(m fsm.Member, live map[string]received, highest uint64) api.
 func groupStatus(state *fsm.State, live map[string]received, g fsm.Group, self string) api.GroupStatus {
 	o, own := state.Groups[g.Name], live[self].Groups[g.Name]
 	st := api.GroupStatus{
-		Name: g.Name, Epoch: o.Epoch, Reason: o.Reason, Order: append([]string{}, o.Order...), Addresses: []string{},
+		Name: g.Name, Epoch: o.Epoch, Named: o.Owner, Reason: o.Reason, Order: append([]string{}, o.Order...), Addresses: []string{},
 		State: own.State, Priority: own.Priority,
 	}
 	for _, r := range g.Routers {
@@ -147,7 +148,9 @@ func groupStatus(state *fsm.State, live map[string]received, g fsm.Group, self s
 	case own.Heard != "" && !own.Member:
 		st.Owner, st.Reason = "foreign "+own.Heard, "a router that is no member advertises it"
 	case own.Heard != "":
-		st.Owner = memberAt(state, own.Heard) // its agent does not answer, but its adverts are heard
+		if st.Owner = memberAt(state, own.Heard); st.Owner != "" && st.Owner != o.Owner {
+			st.Reason = "its adverts are heard, and its agent does not answer"
+		}
 	}
 	if st.Owner == "" {
 		st.Reason = cmp.Or(nobodyCan(state, live, g.Name), st.Reason)

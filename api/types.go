@@ -69,7 +69,8 @@ type GroupStatus struct {
 	Name      string   `json:"name"`
 	Owner     string   `json:"owner"` // name, "" or "foreign ADDRESS"
 	Epoch     uint64   `json:"epoch"`
-	Reason    string   `json:"reason"`
+	Named     string   `json:"named"`            // the owner by the log, whose epoch that is: the address changes hands a moment before the log says so
+	Reason    string   `json:"reason"`           // why it owns it; of an owner that the log does not name, whom it names, too
 	Moving    string   `json:"moving,omitempty"` // to whom, while a planned move is under way
 	Order     []string `json:"order"`            // successors, best first
 	Addresses []string `json:"addresses"`
@@ -212,7 +213,8 @@ type Explanation struct {
 	Owner     string        `json:"owner"`  // name, "" or "foreign ADDRESS"
 	Since     time.Time     `json:"since"`  // when the owner became it, by its own clock; zero if it does not say
 	Epoch     uint64        `json:"epoch"`  // that the log has the group in
-	Reason    string        `json:"reason"` // of that epoch
+	Named     string        `json:"named"`  // the owner by the log, in that epoch
+	Reason    string        `json:"reason"` // as in a [GroupStatus]
 	Order     []string      `json:"order"`  // successors, best first
 	Moving    string        `json:"moving,omitempty"`
 	NoQuorum  string        `json:"no_quorum,omitempty"` // that nothing can be decided, as the one who was asked knows it

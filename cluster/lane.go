@@ -207,10 +207,10 @@ func (l *lane) idle() bool {
 // endUnused ends a lane on which nothing is asked, also not since a moment ago.
 func (l *lane) endUnused() {
 	l.mu.Lock()
-	if len(l.waiting) == 0 && l.over == nil {
-		l.over = errUnused
+	unused := len(l.waiting) == 0 && l.over == nil
+	if unused {
+		l.over = errUnused // so that nothing more is
 	}
-	unused := errors.Is(l.over, errUnused)
 	l.mu.Unlock()
 	if unused {
 		l.end(errUnused)

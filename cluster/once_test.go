@@ -120,7 +120,7 @@ func TestAClusterOfAnOlderLevelIsAskedWithoutRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if s := n.State(); s.Level >= fsm.LevelHistory || len(s.Requests) != 0 {
+	if s := n.State(); s.Level >= fsm.LevelHistory || s.Requests.Len() != 0 {
 		t.Errorf("level %d, requests %v", s.Level, s.Requests)
 	}
 	cut := fsm.Router{Name: "r", VRID: 1, Placement: fsm.Placement{OnSegmentCut: fsm.OneSide}}

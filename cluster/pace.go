@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/hashicorp/raft"
 )
 
 // Where processors are short, the others may be asked for their votes faster than they can answer: each election ends
@@ -14,39 +16,60 @@ const (
 	slowest  = 8                // times the timeout that is configured, at most
 	slowFor  = 30 * time.Second // after an answer that was slow
 	perRound = 2                // the votes follow the question whether there would be any
+	// untilNext is how many timeouts after an answer a candidate asks again at the latest: Raft's timers take one to two.
+	untilNext = 2
 )
 
 // pace is how long this node waits for a leader, and for votes.
 type pace struct {
 	usual time.Duration // where answers are fast
 
-	mu    sync.Mutex
-	now   time.Duration // at least usual
-	until time.Time     // when it may be usual again
-	news  chan struct{} // capacity 1: now has changed
+	mu     sync.Mutex
+	now    time.Duration               // at least usual
+	until  time.Time                   // when it may be usual again
+	passes map[raft.ServerID]time.Time // when the path to a member passed answers, since one of it was slow
+	news   chan struct{}               // capacity 1: now has changed
 }
 
 func newPace(usual time.Duration) *pace {
-	return &pace{usual: usual, now: usual, news: make(chan struct{}, 1)}
+	return &pace{usual: usual, now: usual, passes: map[raft.ServerID]time.Time{}, news: make(chan struct{}, 1)}
 }
 
-// answered notes how long an answer to a question about votes took, whatever it was. It grows by doubling: Raft's timers
-// start again when it shrinks.
-func (p *pace) answered(took time.Duration, at time.Time) {
+// answered notes how long a member took to answer a question about votes, whatever it said. It grows by doubling: Raft's
+// timers start again when it shrinks.
+func (p *pace) answered(by raft.ServerID, asked, at time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	need := p.usual
-	for need < perRound*took && need < slowest*p.usual {
+	for need < perRound*at.Sub(asked) && need < slowest*p.usual {
 		need *= 2
 	}
 	if need == p.usual {
 		return // the next may be slow again
+	}
+	if !p.again(by, asked, at) {
+		return
 	}
 	p.until = at.Add(slowFor)
 	if need > p.now {
 		p.now = need
 		poke(p.news)
 	}
+}
+
+// again reports whether a question that was answered slowly was asked of a member right after it had answered another, as
+// slowly. One such answer tells nothing: what a cut has held up comes when the path is whole again, all of it at once,
+// from members that are as fast as ever. Who is asked after that is asked by a path that passes answers.
+func (p *pace) again(by raft.ServerID, asked, at time.Time) bool {
+	switch passes, ok := p.passes[by]; {
+	case !ok || asked.Sub(passes) > untilNext*p.now:
+		p.passes[by] = at
+		return false
+	case asked.Before(passes):
+		return false
+	}
+	p.passes[by] = asked
+	return true
 }
 
 // timeout is after how long without a leader this node wants one, and without votes asks again; wait is for how long that
@@ -71,10 +94,16 @@ func (n *Node) timeout() time.Duration {
 
 // keepPace sets Raft's timeouts as the pace is, until ctx ends. A leader's are its heartbeats', see [Node.beats].
 func (n *Node) keepPace(ctx context.Context) error {
+	last := n.cfg.Heartbeat
 	for ctx.Err() == nil {
 		var again <-chan time.Time
-		if _, wait := n.pace.timeout(time.Now()); wait > 0 {
+		timeout, wait := n.pace.timeout(time.Now())
+		if wait > 0 {
 			again = time.After(wait)
+		}
+		if timeout != last {
+			n.log.Info("members answer slower or faster than before: elections go by that", "timeout", timeout, "before", last)
+			last = timeout
 		}
 		n.timeouts.set(n)
 		select {
@@ -114,13 +143,12 @@ func (t *timeouts) set(n *Node) {
 	}
 }
 
-// timed calls ask, and has the pace know how long the answer took.
-func (t transport) timed(ask func() error) error {
-	began := time.Now()
+// timed asks a member, and has the pace know how long the answer took.
+func (t transport) timed(member raft.ServerID, ask func() error) error {
+	asked := time.Now()
 	err := ask()
 	if err == nil {
-		at := time.Now()
-		t.pace.answered(at.Sub(began), at)
+		t.pace.answered(member, asked, time.Now())
 	}
 	return err
 }

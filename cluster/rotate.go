@@ -95,16 +95,25 @@ func (n *Node) keyStatus(s *fsm.State, what string, names []string, said []*pki.
 // rotates is what is rotated.
 var rotates = []string{fsm.RotatesGossip, fsm.RotatesCA}
 
+// rotating is what of it is being rotated.
+func (n *Node) rotating() (underWay []string) {
+	for _, what := range rotates {
+		if _, ok := n.State().Secrets().Rotation(what); ok {
+			underWay = append(underWay, what)
+		}
+	}
+	return underWay
+}
+
 // turnsKeys takes the next steps of rotations while this node leads.
 func (n *Node) turnsKeys(ctx context.Context) {
 	news := make(chan struct{}, 1)
 	defer n.keyNews.add(news)()
 	for tries := 0; ctx.Err() == nil && n.Halted() == nil; tries++ {
-		underWay, turned := false, false
-		for _, what := range rotates {
-			if _, ok := n.State().Secrets().Rotation(what); ok {
-				underWay = true
-				turned = n.turnKey(ctx, n.Keys(ctx, what)) || turned
+		underWay, turned := n.rotating(), false
+		if len(underWay) > 0 {
+			for _, k := range n.AllKeys(ctx, underWay...) {
+				turned = n.turnKey(ctx, k) || turned
 			}
 		}
 		var again <-chan time.Time
@@ -112,7 +121,7 @@ func (n *Node) turnsKeys(ctx context.Context) {
 		case turned:
 			tries = 0
 			continue
-		case underWay:
+		case len(underWay) > 0:
 			again = time.After(min(n.cfg.Heartbeat/8<<min(tries, 10), 4*n.cfg.Heartbeat))
 		}
 		select {

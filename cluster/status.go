@@ -112,7 +112,7 @@ func (n *Node) Quorum() bool {
 }
 
 // hangs reports whether this node's log does not answer for so long that it cannot lead.
-func (n *Node) hangs() bool { return n.stuck(time.Now()) > 2*n.cfg.Heartbeat }
+func (n *Node) hangs() bool { return n.stuck(time.Now()) > n.cfg.writeLimit() }
 
 // Voter reports whether this member counts for the quorum. A joiner does once it has caught up.
 func (n *Node) Voter() bool {

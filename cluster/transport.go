@@ -99,7 +99,7 @@ func (t transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, a
 	if err := t.stands(); err != nil {
 		return err
 	}
-	return t.timed(func() error { return t.NetworkTransport.RequestPreVote(id, target, args, resp) })
+	return t.timed(id, func() error { return t.NetworkTransport.RequestPreVote(id, target, args, resp) })
 }
 
 // RequestVote implements [raft.Transport].
@@ -107,7 +107,7 @@ func (t transport) RequestVote(id raft.ServerID, target raft.ServerAddress, args
 	if err := t.stands(); err != nil {
 		return err
 	}
-	return t.timed(func() error { return t.NetworkTransport.RequestVote(id, target, args, resp) })
+	return t.timed(id, func() error { return t.NetworkTransport.RequestVote(id, target, args, resp) })
 }
 
 // isHeartbeat is how Raft itself tells a heartbeat from other requests.

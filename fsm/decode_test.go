@@ -3,6 +3,7 @@ package fsm
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -36,7 +37,7 @@ func readAsJSON(t *testing.T, entry []byte) {
 
 func TestEntriesThatAreTakenApartAreReadAsJSON(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	pieces := []string{`{"kind":"`, `","body":`, `{"request":"`, `","command":`, `"since":7,`, `}`, `{`, `"`, `\`, `,`, `null`, ` `, "\x00", "\xff", `1`, `once/1`}
+	pieces := []string{`{"kind":"`, `","body":`, `{"request":"`, `","command":`, `"since":7,`, `}`, `{`, `"`, `\`, `,`, `null`, ` `, "\x00", "\xff", `1`, `once/1`, `{"Verdicts":{`, `}}`, `":{"health":"`, `","cause":"`, `web/198.51.100.11:80`}
 	for _, c := range slices.Concat(history(), changes(), requests()) {
 		entry, err := Encode(c)
 		if err != nil {
@@ -53,5 +54,60 @@ func TestEntriesThatAreTakenApartAreReadAsJSON(t *testing.T) {
 		}
 		readAsJSON(t, append(entry[:len(entry)-1:len(entry)-1], `,"kind":"set-order/1"}`...))
 		readAsJSON(t, append(slices.Clone(entry), entry...))
+	}
+}
+
+// TestVerdictsAreReadWithoutJSON holds that what is written of verdicts is not left to the reader of JSON, that all which is
+// written otherwise is, and that both read the same.
+func TestVerdictsAreReadWithoutJSON(t *testing.T) {
+	for _, c := range []SetVerdicts{
+		{map[ServerKey]Verdict{web11: {Up, "d1, d2: ok"}}}, {map[ServerKey]Verdict{web11: {Up, ""}, web12: {Down, "d1: refused"}}},
+	} {
+		text, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := readVerdicts(text); !ok || !maps.Equal(got.Verdicts, c.Verdicts) {
+			t.Errorf("%s is read as %v, %v", text, got, ok)
+		}
+	}
+	one := `"web/198.51.100.11:80":{"health":"up","cause":"a"}`
+	for _, text := range []string{
+		`{"Verdicts":{` + one + `,` + one + `}}`, `{"Verdicts":{` + one + `,}}`, `{"Verdicts":{` + one + `}}}`, `{"Verdicts":{` + one + one + `}}`,
+		`{"Verdicts":{` + one + `},"Verdicts":{}}`, `{"Verdicts":{}}`, `{"Verdicts":null}`, `{"verdicts":{` + one + `}}`,
+		`{"Verdicts":{"web/198.51.100.11:80":{"health":"up","cause":"\u003c"}}}`, `{"Verdicts":{"web/198.51.100.11:80":{"health":"up","cause":"é"}}}`,
+		`{"Verdicts":{"web/198.51.100.11:80":{"cause":"a","health":"up"}}}`, `{"Verdicts":{"web/198.51.100.11:80":{"health":"up","other":"a"}}}`,
+		`{"Verdicts":{"198.51.100.11:80":{"health":"up"}}}`, `{"Verdicts":{"web/198.51.100.11":{"health":"up"}}}`, `{"Verdicts":{"web/198.51.100.11:80":null}}`,
+	} {
+		if got, ok := readVerdicts([]byte(text)); ok {
+			t.Errorf("%s is read as %v", text, got)
+		}
+		readAsJSON(t, []byte(`{"kind":"set-verdicts/1","body":`+text+`}`))
+	}
+}
+
+// TestEntriesAreWrittenAsJSON holds that what [Encode] puts together is what the writer of JSON makes of it.
+func TestEntriesAreWrittenAsJSON(t *testing.T) {
+	odd := []Command{Once{Request: "<é\"\\&\x00\xff>", Since: 3, Command: SetDraining{Name: "<d1>", Draining: true}}}
+	for _, c := range slices.Concat(history(), changes(), requests(), rotations(), odd) {
+		var body any = c
+		if o, ok := c.(Once); ok {
+			command, err := Encode(o.Command)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body = once{o.Request, o.Since, command}
+		}
+		text, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := json.Marshal(envelope{c.kind(), text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Encode(c); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s, %v, and as JSON %s", got, err, want)
+		}
 	}
 }

@@ -5,14 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"strconv"
 )
 
-// Bounds of what is remembered of requests.
-const (
-	requestsKept = 256 // the newest
-	maxRequestID = 64  // bytes
-)
+const maxRequestID = 64 // bytes
 
 // ErrForgotten means that a request was made again so late that the state cannot tell whether it took effect
 // the first time. Nothing was changed.
@@ -24,12 +20,6 @@ type Once struct {
 	Request string // unlike all others, at most 64 bytes
 	Since   uint64 // of one that is made again: the index of a state from before the first time; else 0
 	Command Command
-}
-
-// Request is one that took effect.
-type Request struct {
-	ID    string `json:"id"`
-	Index uint64 `json:"index"` // after that of any state from before it
 }
 
 // once is a [Once] in the log.
@@ -47,7 +37,17 @@ func (c Once) MarshalJSON() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(once{Request: c.Request, Since: c.Since, Command: command})
+	request, err := json.Marshal(c.Request)
+	if err != nil {
+		return nil, err
+	}
+	text := make([]byte, 0, len(request)+len(command)+64)
+	text = append(append(text, `{"request":`...), request...)
+	if c.Since > 0 {
+		text = strconv.AppendUint(append(text, `,"since":`...), c.Since, 10)
+	}
+	text = append(append(text, `,"command":`...), command...)
+	return append(text, '}'), nil
 }
 
 // UnmarshalJSON implements [json.Unmarshaler].
@@ -96,7 +96,7 @@ func (c Once) apply(s State) (State, []Change, error) {
 	if c.Request == "" || len(c.Request) > maxRequestID {
 		return s, nil, fmt.Errorf("the name of a request has 1 to %d bytes, not %d", maxRequestID, len(c.Request))
 	}
-	if s.took(c.Request) {
+	if s.Requests.has(c.Request) {
 		return s, nil, nil
 	}
 	if c.Since > 0 && c.Since < s.Forgotten {
@@ -106,16 +106,10 @@ func (c Once) apply(s State) (State, []Change, error) {
 	if err != nil {
 		return s, nil, err
 	}
-	kept := s.Requests
-	if n := len(kept) + 1 - requestsKept; n > 0 {
-		next.Forgotten = kept[n-1].Index
-		kept = kept[n:]
+	kept, gone := s.Requests.with(Request{ID: c.Request, Index: s.Index + 1})
+	next.Requests = kept
+	if gone.Index > 0 {
+		next.Forgotten = gone.Index
 	}
-	next.Requests = append(append(make([]Request, 0, len(kept)+1), kept...), Request{ID: c.Request, Index: s.Index + 1})
 	return next, changes, nil
-}
-
-// took tells whether a request is known to have taken effect.
-func (s State) took(request string) bool {
-	return slices.ContainsFunc(s.Requests, func(r Request) bool { return r.ID == request })
 }

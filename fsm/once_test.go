@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 
@@ -24,7 +23,7 @@ func TestRequestsAreInTheGoldenSnapshot(t *testing.T) {
 	for i := range requestsKept {
 		s, _, _ = through(t, s, Once{Request: fmt.Sprintf("more%d", i), Command: renew(s)})
 	}
-	s.Requests = s.Requests[len(s.Requests)-2:] // the others are alike
+	s.Requests = Requests{newest: s.Requests.All()[requestsKept-2:]} // the others are alike
 	s = s.Sealed()
 	if s.Forgotten == 0 {
 		t.Fatal("none is forgotten")
@@ -35,7 +34,7 @@ func TestRequestsAreInTheGoldenSnapshot(t *testing.T) {
 	}
 	golden(t, "snapshot-requests.txt", b.Bytes())
 	back, err := ReadSnapshot(&b)
-	if err != nil || back.Forgotten != s.Forgotten || !slices.Equal(back.Requests, s.Requests) {
+	if err != nil || back.Forgotten != s.Forgotten || !back.Requests.Equal(s.Requests) {
 		t.Errorf("%v, %d: %v", back.Requests, back.Forgotten, err)
 	}
 }
@@ -90,7 +89,7 @@ func TestARequestThatIsMadeAgainTakesEffectOnce(t *testing.T) {
 func TestARefusalIsNoEffect(t *testing.T) {
 	c := Once{Request: "r1", Command: PutConfig{Base: 1}}
 	s, _, err := through(t, fresh, c)
-	if !errors.Is(err, ErrStale) || len(s.Requests) != 0 {
+	if !errors.Is(err, ErrStale) || s.Requests.Len() != 0 {
 		t.Fatalf("%v, remembered %v", err, s.Requests)
 	}
 	s, _, _ = through(t, s, Once{Request: "r2", Command: renew(s)})
@@ -112,14 +111,14 @@ func TestWhatIsForgottenIsNotGuessed(t *testing.T) {
 		t.Fatalf("the oldest that is remembered: revision %d, had %d, %v", next.Revision, s.Revision, err)
 	}
 	s, _, _ = through(t, s, Once{Request: "one more", Command: renew(s)})
-	if len(s.Requests) != requestsKept {
-		t.Fatalf("%d are remembered", len(s.Requests))
+	if s.Requests.Len() != requestsKept {
+		t.Fatalf("%d are remembered", s.Requests.Len())
 	}
 	again.Command = renew(s)
 	if _, _, err := through(t, s, again); !errors.Is(err, ErrForgotten) {
 		t.Errorf("the newest that is forgotten: %v", err)
 	}
-	late := Once{Request: "new", Since: s.Requests[0].Index, Command: renew(s)}
+	late := Once{Request: "new", Since: s.Requests.All()[0].Index, Command: renew(s)}
 	if _, _, err := through(t, s, late); err != nil {
 		t.Errorf("one that began after all that is forgotten: %v", err)
 	}

@@ -96,8 +96,8 @@ type SetVerdicts struct {
 func (SetVerdicts) kind() string { return "set-verdicts/1" }
 
 func (c SetVerdicts) apply(s State) (State, []Change, error) {
-	next := make(map[ServerKey]Verdict, len(c.Verdicts))
 	var changes []Change
+	next := make([]ServerKey, 0, len(c.Verdicts)) // of which the verdict is another
 	keys := slices.SortedFunc(maps.Keys(c.Verdicts), func(a, b ServerKey) int {
 		return strings.Compare(a.String(), b.String())
 	})
@@ -113,10 +113,10 @@ func (c SetVerdicts) apply(s State) (State, []Change, error) {
 		if was := s.Verdict(key).Health; was != v.Health {
 			changes = append(changes, Change{VerdictChanged, key.String(), fmt.Sprintf("%s is %s, was %s: %s", key, v.Health, was, v.Cause)})
 		}
-		next[key] = v
+		next = append(next, key)
 	}
 	if len(next) > 0 {
-		s.Verdicts = s.Verdicts.with(next)
+		s.Verdicts = s.Verdicts.with(next, c.Verdicts)
 	}
 	s.only = &scope{verdicts: keys}
 	return s, changes, nil

@@ -32,8 +32,8 @@ type State struct {
 	History []Past `json:"history,omitempty"` // of the configuration, oldest first; the last is of Revision
 	Trial   *Trial `json:"trial,omitempty"`   // of Revision, until it is confirmed
 
-	Requests  []Request `json:"requests,omitempty"`  // the newest that took effect, oldest first
-	Forgotten uint64    `json:"forgotten,omitempty"` // index of the last one that is not among them any more
+	Requests  Requests `json:"requests,omitzero"`   // the newest that took effect, oldest first
+	Forgotten uint64   `json:"forgotten,omitempty"` // index of the last one that is not among them any more
 
 	Recovery *Recovery         `json:"recovery,omitempty"` // the last one; nil for a cluster that never was lost
 	Former   map[string]Member `json:"former,omitempty"`   // by ID: who was left behind and does not know it yet

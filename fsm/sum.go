@@ -115,24 +115,6 @@ func ofConfig(was, is Config, only *scope) sum {
 
 func (p Past) key() string { return strconv.FormatUint(p.Revision, 10) }
 
-// ofRequests is [ofList] for what changes with nearly every entry. Both lists have the oldest first, so what is the same
-// in both stands in both in the same order.
-func ofRequests(was, is []Request) (d sum) {
-	for len(was) > 0 || len(is) > 0 {
-		switch {
-		case len(was) > 0 && len(is) > 0 && was[0] == is[0]:
-			was, is = was[1:], is[1:]
-		case len(is) == 0 || len(was) > 0 && was[0].Index <= is[0].Index:
-			d.sub(was[0].object())
-			was = was[1:]
-		default:
-			d.add(is[0].object())
-			is = is[1:]
-		}
-	}
-	return d
-}
-
 func (r Request) object() sum {
 	var key, value [128]byte
 	k := append(append(strconv.AppendUint(key[:0], r.Index, 10), ' '), r.ID...)
@@ -243,7 +225,7 @@ func ofService(service string, was, is servers) (d sum) {
 		default:
 			order = was[0].Server.Compare(is[0].Server)
 		}
-		same := order == 0 && was[0].Verdict == is[0].Verdict
+		same := order == 0 && (was[0] == is[0] || was[0].Verdict == is[0].Verdict)
 		if order >= 0 {
 			if !same {
 				d.add(is[0].Verdict.object(service, is[0].Server))

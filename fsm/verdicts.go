@@ -12,8 +12,9 @@ import (
 // the servers of one service and no others. Its text is that of a map by [ServerKey].
 type Verdicts map[string]servers
 
-// servers are those of one service, sorted by address: to copy a list costs a tenth of what it costs to copy a map.
-type servers []judged
+// servers are those of one service, sorted by address: to copy a list costs a tenth of what it costs to copy a map. What it
+// points to is shared by many states, and never changes.
+type servers []*judged
 
 // judged is a server and what was agreed about it.
 type judged struct {
@@ -22,17 +23,17 @@ type judged struct {
 }
 
 func (l servers) find(server netip.AddrPort) (int, bool) {
-	return slices.BinarySearchFunc(l, server, func(j judged, a netip.AddrPort) int { return j.Server.Compare(a) })
+	return slices.BinarySearchFunc(l, server, func(j *judged, a netip.AddrPort) int { return j.Server.Compare(a) })
 }
 
 // VerdictsOf returns the verdicts in a map by server.
 func VerdictsOf(by map[ServerKey]Verdict) Verdicts {
 	v := Verdicts{}
 	for k, verdict := range by {
-		v[k.Service] = append(v[k.Service], judged{k.Server, verdict})
+		v[k.Service] = append(v[k.Service], &judged{k.Server, verdict})
 	}
 	for _, l := range v {
-		slices.SortFunc(l, func(a, b judged) int { return a.Server.Compare(b.Server) })
+		slices.SortFunc(l, func(a, b *judged) int { return a.Server.Compare(b.Server) })
 	}
 	return v
 }
@@ -61,13 +62,14 @@ func (v Verdicts) All() iter.Seq2[ServerKey, Verdict] {
 }
 
 // with returns the verdicts with others in the place of some, in a copy.
-func (v Verdicts) with(by map[ServerKey]Verdict) Verdicts {
-	return v.edited(maps.Keys(by), func(l servers, k ServerKey) servers {
+func (v Verdicts) with(keys []ServerKey, by map[ServerKey]Verdict) Verdicts {
+	return v.edited(slices.Values(keys), func(l servers, k ServerKey) servers {
 		i, known := l.find(k.Server)
+		is := &judged{k.Server, by[k]}
 		if !known {
-			return slices.Insert(l, i, judged{k.Server, by[k]})
+			return slices.Insert(l, i, is)
 		}
-		l[i].Verdict = by[k]
+		l[i] = is
 		return l
 	})
 }

@@ -320,6 +320,16 @@ func (d *Driver) Unproven(name string) string {
 	return ""
 }
 
+// Taker is who took a group from this director by a claim, and has not been heard on all its routers since; or "".
+func (d *Driver) Taker(name string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if x := d.groups[name]; x != nil {
+		return x.machine.Taker()
+	}
+	return ""
+}
+
 // Records returns the last decisions about a group, oldest first.
 func (d *Driver) Records(name string) []ownership.Record {
 	d.mu.Lock()

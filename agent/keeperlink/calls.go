@@ -207,8 +207,8 @@ func (k *Link) Mute() bool {
 }
 
 // Answers reports whether the keeper does not hang. One that is not there is not frozen: what it had is taken
-// up by the next. It may be asked about each of a thousand groups at once: who asks while an answer is awaited waits for
-// that one.
+// up by the next. What it answers is its status from then on: one that was frozen goes on, and may own nothing any more.
+// It may be asked about each of a thousand groups at once: who asks while an answer is awaited waits for that one.
 func (k *Link) Answers(ctx context.Context, within time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
@@ -226,11 +226,15 @@ func (k *Link) Answers(ctx context.Context, within time.Duration) bool {
 	if other != nil && other.from == c && other.wait(ctx) {
 		return true
 	}
-	_, err := c.Status(ctx)
+	asked := time.Now()
+	st, err := c.Status(ctx)
 	own.ok = !errors.Is(err, context.DeadlineExceeded)
-	close(own.done)
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	defer close(own.done) // who waits for it looks at what is noted
+	if err == nil {
+		k.said(c, asked, st)
+	}
 	if k.asked == own {
 		k.asked = nil
 	}

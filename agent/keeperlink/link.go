@@ -162,14 +162,14 @@ func (k *Link) serve(ctx context.Context, c *keeper.Client) error {
 		if err != nil {
 			return err
 		}
-		st.Time = asked // by this process's own clock: what time it is may be set anew
 		if first {
 			if err := k.begin(ctx, c); err != nil {
 				k.log.Error("keeper did not take its orders", "err", err)
 			}
 		}
 		k.mu.Lock()
-		k.client, k.last = c, st
+		k.client = c
+		k.said(c, asked, st)
 		k.mu.Unlock()
 		k.ring()
 		select {
@@ -181,6 +181,16 @@ func (k *Link) serve(ctx context.Context, c *keeper.Client) error {
 		case <-time.After(time.Until(probe.Next(time.Now(), lookEvery))): // when control is awake anyway
 		}
 	}
+}
+
+// said notes what a keeper answered. Of two answers the one that was asked for later holds, whichever comes first: what it
+// lacks the keeper has changed since, and says so. It is called with mu held.
+func (k *Link) said(c *keeper.Client, asked time.Time, st keeper.Status) {
+	if c != k.client || asked.Before(k.last.Time) {
+		return
+	}
+	st.Time = asked // by this process's own clock: what time it is may be set anew
+	k.last = st
 }
 
 // begin gives the standing order to a keeper that is there anew. Until the state is known there is none,

@@ -1,8 +1,10 @@
 package keeperlink
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -188,5 +190,44 @@ func TestWhoAsksWhileAnAnswerIsAwaitedWaitsForThatOne(t *testing.T) {
 	k.asked = nil
 	if k.Answers(t.Context(), 20*time.Millisecond) || k.asked != nil {
 		t.Errorf("nobody asks, and it waits for %+v", k.asked)
+	}
+}
+
+func TestWhatAKeeperAnswersIsKnownOnceItHasAnswered(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "k")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c, err := keeper.Dial(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	go func() { // a keeper that was frozen, and has given up what it owned
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if _, err := bufio.NewReader(conn).ReadString('\n'); err == nil {
+			_, _ = io.WriteString(conn, `{"id":1,"status":{"groups":[{"name":"g","state":"backup"}]}}`+"\n")
+		}
+	}()
+	before := time.Now()
+	k, owns := New(socket, nil, hclog.NewNullLogger()), keeper.Status{Groups: []keeper.GroupStatus{{Name: "g", State: "active"}}}
+	k.dialed, k.client = c, c
+	k.said(c, before, owns)
+	if !k.Active("g") {
+		t.Fatal("it does not own what it said to own")
+	}
+	if !k.Answers(t.Context(), time.Minute) || k.Active("g") || len(k.Status().Groups) != 1 {
+		t.Errorf("it has answered that it does not own the group: %+v", k.Status())
+	}
+	k.said(c, before, owns) // comes late
+	k.said(nil, time.Now(), owns)
+	if k.Active("g") {
+		t.Error("it owns the group by what it said before that, or by what another keeper said")
 	}
 }

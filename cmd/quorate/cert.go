@@ -91,14 +91,17 @@ func certCommand(c *cli) *cobra.Command {
 }
 
 func createCert(c *cli) *cobra.Command {
-	var role, out string
+	var (
+		role, out string
+		force     bool
+	)
 	lifetime := days(30 * 24 * time.Hour)
 	cmd := &cobra.Command{
 		Use:   "create NAME",
 		Short: "Make a key and a certificate for it, by which NAME asks any director from elsewhere",
 		Args:  arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := fileFor(out); err != nil {
+			if err := newFileFor(out, force); err != nil {
 				return err
 			}
 			key, csr, err := api.NewKey()
@@ -134,6 +137,7 @@ func createCert(c *cli) *cobra.Command {
 	cmd.Flags().StringVar(&role, "role", string(fsm.RoleViewer), "viewer, operator or admin")
 	cmd.Flags().Var(&lifetime, "lifetime", "how long it is good, a year at most")
 	cmd.Flags().StringVar(&out, "out", "", "file to write it into, with mode 0600, and not to standard output")
+	cmd.Flags().BoolVar(&force, "force", false, "write the file though it is there: its key is gone then")
 	return cmd
 }
 

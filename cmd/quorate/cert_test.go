@@ -43,6 +43,23 @@ func TestACertificateIsWrittenWithItsKeyForItsHolderAlone(t *testing.T) {
 	}
 }
 
+func TestACertificateTakesTheFileOfAnotherOnlyByForce(t *testing.T) {
+	socket, file := serve(t, &whole{}), filepath.Join(t.TempDir(), "ann.pem")
+	if err := os.WriteFile(file, []byte("a key"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errOut bytes.Buffer
+	args := []string{"cert", "create", "ann", "--socket", socket, "--out", file}
+	code := run(args, strings.NewReader(""), &out, &errOut)
+	if text, err := os.ReadFile(file); code != 1 || err != nil || string(text) != "a key" {
+		t.Errorf("exit %d, %s: the file holds %q, %v", code, &errOut, text, err)
+	}
+	code = run(append(args, "--force"), strings.NewReader(""), &out, &errOut)
+	if text, err := os.ReadFile(file); code != 0 || err != nil || !bytes.HasPrefix(text, []byte("-----BEGIN PRIVATE KEY")) {
+		t.Errorf("by force: exit %d, %s: the file holds %q, %v", code, &errOut, text, err)
+	}
+}
+
 func TestALifetimeMayBeWrittenInDays(t *testing.T) {
 	for text, want := range map[string]time.Duration{"30d": 720 * time.Hour, "0d": 0, "90m": 90 * time.Minute, "365d": 8760 * time.Hour} {
 		var d days

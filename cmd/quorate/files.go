@@ -100,6 +100,17 @@ func fileFor(path string) error {
 	return nil
 }
 
+// newFileFor is fileFor for what is not to take the place of a file that is there, unless by force.
+func newFileFor(path string, force bool) error {
+	if err := fileFor(path); err != nil || path == "" || force {
+		return err
+	}
+	if _, err := os.Lstat(path); err == nil {
+		return fmt.Errorf("write %s: %w: name another, or use --force", path, syscall.EEXIST)
+	}
+	return nil
+}
+
 // withPlaces puts what was found in the files, with its place there, before what the agent found of which
 // the files' reader knew nothing.
 func withPlaces(inFiles, fromAgent config.Problems) config.Problems {

@@ -108,6 +108,7 @@ func (s *step) answerClaimed(q Asked) {
 		}
 		if d.OK {
 			s.quiet.conceded = s.now
+			s.quiet.lives, s.quiet.lived = q.From, s.now // whatever was heard or said before
 			s.tell("guard", fmt.Sprintf("%s did not hear the claim of %s, and conceded %s to it", s.Self, q.From, s.Group))
 		}
 		s.begin(Reply{ID: q.ID})

@@ -94,17 +94,28 @@ func (s *step) contend(rival string, c *contest) {
 	for _, r := range s.Keeper.Routers {
 		routers = append(routers, r.Name)
 	}
-	s.survey([]string{rival}, routers, min(surveyLimit<<min(c.tries, 2), contestLimit), nil, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+	settled := false
+	settle := func(s *step, word Attestation, segments map[string]Segment) {
+		if !settled && s.contests[rival] == c && slices.Contains(s.rivals(), rival) {
+			settled = true
+			s.settle(rival, c, word, segments)
+		}
+	}
+	at := func(s *step, _ string, word Attestation, last bool) {
+		if !last && s.reachesSome(rival, nil) { // its word is all that it goes by: a segment waits for the dead
+			settle(s, word, nil)
+		}
+	}
+	s.survey([]string{rival}, routers, min(surveyLimit<<min(c.tries, 2), contestLimit), at, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		s.after(contestAgain, func(*step) { c.busy = false })
 		word, ok := words[rival]
 		if !ok && s.named(rival).Unheard < GoneAfter { // it is there, and farther away
 			c.tries++
 		}
 		switch {
-		case s.contests[rival] != c || !slices.Contains(s.rivals(), rival):
 		case ok:
-			s.settle(rival, c, word, segments)
-		default:
+			settle(s, word, segments)
+		case s.contests[rival] == c && slices.Contains(s.rivals(), rival):
 			s.settleUnanswered(rival, segments)
 		}
 	})

@@ -127,7 +127,8 @@ type Claim struct {
 	Priority uint8
 }
 
-// Verify looks whether the keeper answers. Its Done has OK if so: what a frozen one said last is not true any more.
+// Verify looks whether the keeper answers. Its Done has OK if so, and comes with facts that are no older than that answer:
+// what one that was frozen said last is not true any more, though it goes on.
 type Verify struct {
 	ID     uint64
 	Within time.Duration

@@ -66,6 +66,24 @@ func TestAVirtualAddressIsAnsweredByWhoOwnedTheGroupLast(t *testing.T) {
 	}
 }
 
+// No adverts pass. d1 was heard long ago, and its kernel may answer with the virtual MAC as well.
+func TestWhoToldOfItsClaimOwnsAVirtualAddressThatAnswers(t *testing.T) {
+	s := newStory(t)
+	s.owns()
+	s.asked("d3", Question{Kind: Claimed, Epoch: 5})
+	s.done(Concede{}, Done{OK: true})
+	s.Keeper.Part = Standby
+	for i := range s.Keeper.Routers {
+		s.Keeper.Routers[i] = Router{Name: s.Keeper.Routers[i].Name, Silent: true, Heard: "d1", Age: 10 * time.Second}
+	}
+	s.look()
+	s.begun = nil
+	both := []string{"d1", "d3"}
+	s.reaches(Segment{Router: "out", Reached: both, Virtual: true}, Segment{Router: "in", Reached: both, Virtual: true})
+	s.pass(surveyLimit)
+	s.does(guards("the kernel of d3 answers on the segment"), HoldTimer{s.Keeper.Lifetime - surveyLimit})
+}
+
 func TestTheTimerWaitsForTheNextSurveyWhenAMemberReportsThatItOwnsTheGroup(t *testing.T) {
 	s := newStory(t)
 	s.isSilent()

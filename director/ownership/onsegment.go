@@ -1,9 +1,13 @@
 package ownership
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // yieldsTo asks the owner not to resist a claim, once this director knows that it is itself on each segment of the group. Where it
-// hears the owner it is; where it does not, and reaches neither a member nor the gateway there, it would serve nobody. An
+// hears the owner it is; where it does not, and reaches neither a member nor the gateway there, it would serve nobody. Nor does it
+// take the group where the kernel of a third one answers that is not heard, as on this side of a cut: that would not hear the claim. An
 // operator who forces the move, or has the owner own nothing, knows better.
 func (s *step) yieldsTo(t *take) {
 	if !s.goesOn(t) {
@@ -21,12 +25,32 @@ func (s *step) yieldsTo(t *take) {
 	}
 	s.survey(nil, deaf, surveyLimit, nil, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
 		alone := unreached(deaf, segments)
-		if alone == "" {
+		third, where := s.third(t.from, segments)
+		switch {
+		case alone != "":
+			s.endTake(t, fmt.Errorf("%s reaches neither a member nor a gateway on the segment of %s", s.Self, alone))
+		case third != "":
+			s.endTake(t, fmt.Errorf("the kernel of %s answers on the segment of %s, and it is not heard", third, where))
+		default:
 			s.yieldTake(t)
-			return
 		}
-		s.endTake(t, fmt.Errorf("%s reaches neither a member nor a gateway on the segment of %s", s.Self, alone))
 	})
+}
+
+// third returns a member but the owner that answers for the address of a router on which nobody is heard now, and which router
+// that is; or "".
+func (s *step) third(owner string, segments map[string]Segment) (member, router string) {
+	for i, r := range s.Keeper.Routers {
+		seg := segments[r.Name]
+		serves := seg.Serves
+		if last := s.lastOwner(i); seg.Virtual && slices.Contains(seg.Reached, last) && !slices.Contains(seg.Reached, owner) {
+			serves = last
+		}
+		if serves != "" && serves != owner && r.Silent {
+			return serves, r.Name
+		}
+	}
+	return "", ""
 }
 
 // unreached returns the first of some routers on whose segment neither a member nor the gateway is reached, or "".

@@ -31,6 +31,35 @@ func TestAMoveToADirectorThatIsCutOffOnASegmentChangesNothing(t *testing.T) {
 			s.does(yield)
 		})
 	}
+	third := "the kernel of d3 answers on the segment of in, and it is not heard"
+	for _, tt := range []struct {
+		name    string
+		segment Segment
+		silent  bool
+		dropped string
+	}{
+		{"a third one answers and is not heard", Segment{Reached: []string{"d3"}, Serves: "d3"}, true, third},
+		{"a third one answers and is heard", Segment{Reached: []string{"d3"}, Serves: "d3"}, false, ""},
+		{"the owner answers", Segment{Reached: []string{"d1", "d3"}, Serves: "d1"}, true, ""},
+		{"who was heard last may have the virtual MAC", Segment{Reached: []string{"d3"}, Virtual: true}, true, third},
+		{"the owner may have it", Segment{Reached: []string{"d1", "d3"}, Virtual: true}, true, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStory(t)
+			s.Keeper.Routers[1].Heard = "d3"
+			s.wants()
+			s.done(pull, Done{})
+			s.does(pull, probes("in"))
+			s.Keeper.Routers[1].Silent = tt.silent // since it was asked
+			tt.segment.Router = "in"
+			s.reaches(tt.segment)
+			if tt.dropped != "" {
+				s.does(dropped(tt.dropped), askD1, askD3, probes("in")) // and looks after its silent router
+			} else if !s.opened(yield) {
+				t.Error("the owner is not asked to yield")
+			}
+		})
+	}
 	for name, knows := range map[string]func(*story){
 		"it is forced":     func(s *story) { s.Log.Intent.Forced = true },
 		"the owner drains": func(s *story) { s.member("d1").Draining = true },

@@ -10,6 +10,7 @@ import (
 type ousted struct {
 	log   fsm.Ownership // as it was seen last; only owner and epoch count
 	names []string
+	over  bool // another was named while this director owned the group
 }
 
 // lookOusted follows whom the log names. Who was named before may go on advertising as the owner, if its control hangs
@@ -20,11 +21,27 @@ func (s *step) lookOusted() {
 	if was := o.log.Owner; was != "" && was != s.Log.Owner && was != s.Self && !slices.Contains(o.names, was) {
 		o.names = append(o.names, was)
 	}
+	s.lookRenamed()
 	o.log = fsm.Ownership{Owner: s.Log.Owner, Epoch: s.Log.Epoch}
 	o.names = slices.DeleteFunc(o.names, func(name string) bool {
 		m, ok := s.member(name)
 		return !ok || name == s.Log.Owner || m.Epoch >= s.Log.Epoch
 	})
+}
+
+// lookRenamed has an owner announce its addresses again when the log names it after it had named another: that one has told
+// the neighbours where they are, and this director was not there to hear of it, as while its control stood still.
+func (s *step) lookRenamed() {
+	o := &s.ousted
+	switch {
+	case s.Keeper.Part != Owner:
+		o.over = false
+	case s.Log.Owner != s.Self:
+		o.over = o.over || o.log.Owner == s.Self
+	case o.over || o.log.Owner == s.Self && s.Log.Epoch > o.log.Epoch+1:
+		o.over = false
+		s.begin(Renew{})
+	}
 }
 
 // Insists reports whether this director, which the log names, cannot count on it that all that were named before know that.

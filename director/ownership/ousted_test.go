@@ -104,3 +104,30 @@ func TestAMachineThatHasSeenNothingInsistsOnNothing(t *testing.T) {
 		t.Error("it insists")
 	}
 }
+
+func TestAnOwnerAnnouncesAgainWhenTheLogNamesItAfterAnother(t *testing.T) {
+	names := func(s *story, owner string, epoch uint64) {
+		s.Log.Owner, s.Log.Epoch = owner, epoch
+		s.look()
+	}
+	s := newStory(t)
+	s.owns()
+	names(s, "d2", 5)
+	s.begun = nil
+	names(s, "d1", 6)
+	s.does()
+	names(s, "d3", 7)
+	s.does()
+	names(s, "d2", 8)
+	s.does(Renew{})
+	names(s, "d2", 9) // confirmed
+	s.does()
+	names(s, "d2", 11) // another was named between
+	s.does(Renew{})
+	names(s, "d1", 12)
+	s.is(Standby)
+	s.is(Owner)
+	s.begun = nil
+	names(s, "d2", 13) // it has announced since
+	s.does()
+}

@@ -20,10 +20,14 @@ type relief struct {
 	since time.Time
 }
 
-// overdue reports whether an owner is cut off for so long that the successors before this one have let their time pass:
-// each has a survey and an interval. Who is before it may not be told of the owner, or be frozen.
-func (s *step) overdue(owner string) bool {
-	if s.quiet.relief.owner != owner || !s.fit() {
+// overdue reports whether an owner is cut off for so long that the successors before this one have let their time pass, and
+// this one could succeed it.
+func (s *step) overdue(owner string) bool { return s.fit() && s.passed(owner) }
+
+// passed reports whether the successors before this director have let their time pass: each has a survey and an interval. Who
+// is before it may not be told of the owner, or be frozen.
+func (s *step) passed(owner string) bool {
+	if s.quiet.relief.owner != owner {
 		return false
 	}
 	turn, dead := 0, s.missing()
@@ -45,6 +49,9 @@ func (s *step) relieve(owner string) {
 	case first == s.Self, first != "" && late:
 	case first == "" && s.served(owner) == "":
 		s.serve(owner, owner+" is cut off, and no director is fit to succeed it")
+		return
+	case first != "" && s.named(first).Unheard >= Mute && s.passed(owner): // its last report is all that says that it could
+		s.serve(owner, fmt.Sprintf("%s is cut off, and %s, which is to succeed it, does not answer", owner, first))
 		return
 	case first == "" && late && s.unserved(owner):
 		s.serve(owner, fmt.Sprintf("%s is cut off, and so is %s, which owns it too", owner, s.served(owner)))
@@ -94,6 +101,9 @@ func (s *step) lookTaker() {
 		q.taker = ""
 	}
 }
+
+// Taker is who took the group from this director by a claim, and has not been heard on all routers since; or "".
+func (m *Machine) Taker() string { return m.quiet.taker }
 
 // recent reports whether a router has heard an advert since the last but one was due: what it heard before it was Active
 // last may be longer ago, without being silent yet.

@@ -46,6 +46,30 @@ func TestWhoMustNotOwnTheGroupRelievesNobody(t *testing.T) {
 	}
 }
 
+// Somebody must serve: who drains does, until the first successor is heard again.
+func TestWhoMustNotOwnTheGroupServesWhereTheFirstSuccessorIsSilent(t *testing.T) {
+	for _, unheard := range []time.Duration{Mute - 1, Mute} {
+		s := newStory(t)
+		s.Log.Order = []string{"d3", "d2"}
+		s.Drains = true
+		s.member("d3").Unheard = unheard
+		s.isSilent()
+		serves := false
+		for begin := s.now; s.now.Sub(begin) < 10*time.Second; s.pass(100 * time.Millisecond) {
+			if s.opened(Probe{}) {
+				s.isCutOff()
+			}
+			serves = serves || slices.ContainsFunc(s.begun, func(a Action) bool { return a == HoldTimer{} })
+			if s.opened(let) {
+				t.Fatal("the owner is asked to let go")
+			}
+		}
+		if serves != (unheard >= Mute) {
+			t.Errorf("the first successor is silent for %v: the timer has its way: %v", unheard, serves)
+		}
+	}
+}
+
 // Who else owns the group by its report serves here, unless it is elsewhere or has said since that it does not.
 func TestAnotherOwnerThatServesNobodyHereIsNotWaitedFor(t *testing.T) {
 	for name, tt := range map[string]struct {

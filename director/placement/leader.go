@@ -30,6 +30,7 @@ type Leader struct {
 	lost    map[string]lost      // group: why the owner that the log names is not Active any more
 	readied map[string]uint64    // group: the epoch in which its owner has been ready
 	wishes  Wishes
+	heard   Wishes // who owns a group as whom the log names hears, and cannot report it
 }
 
 // lost is the first cause since the owner of an epoch was Active.
@@ -72,6 +73,7 @@ func (l *Leader) Look(now time.Time, all []Situation, silent map[string]time.Dur
 	for i := range all {
 		s := &all[i]
 		s.Load, s.Spread = load, plan[s.Group]
+		s.Unreported = l.heard.Look(s.Group, s.Log.Epoch, Wish{To: unreported(*s)}, now)
 		s.Wished = l.wishes.Look(s.Group, s.Log.Epoch, Wished(*s), now)
 	}
 }

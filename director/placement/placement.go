@@ -34,6 +34,7 @@ type View struct {
 	Unproven bool          // it hears the owner, and gets no answer for its address
 	Claim    string        // why it has claimed the group, or empty
 	Hears    string        // the member that it hears as Active, on every router of the group that hears anybody, or empty
+	Taker    string        // who took the group from it by a claim, and is not heard on every router since or claims it still, or empty
 }
 
 // fit reports whether a director may be given a group.
@@ -43,18 +44,19 @@ func (v View) fit() bool {
 
 // Situation is what the leader knows of one group when it places it.
 type Situation struct {
-	Group     string
-	Log       fsm.Ownership
-	Placement fsm.Placement
-	Views     []View         // of the directors that could own it, in any order
-	Leader    string         // who places it
-	Load      map[string]int // how many groups each director owns, or is about to
-	Spread    string         // whom [Spread] would have it on, if on another than its owner
-	Sound     bool           // who is silent to the leader is silent by itself: see [Sound]
-	Age       time.Duration  // how long the intent, if there is one, has been in the log
-	WasReady  bool           // its owner has been ready since it was named: that it has the group by force counts no more
-	Lost      string         // why the owner that the log names is not Active any more, as far as it is known
-	Wished    time.Duration  // how long the policy has wished the group on the same other director: see [Wishes]
+	Group      string
+	Log        fsm.Ownership
+	Placement  fsm.Placement
+	Views      []View         // of the directors that could own it, in any order
+	Leader     string         // who places it
+	Load       map[string]int // how many groups each director owns, or is about to
+	Spread     string         // whom [Spread] would have it on, if on another than its owner
+	Sound      bool           // who is silent to the leader is silent by itself: see [Sound]
+	Age        time.Duration  // how long the intent, if there is one, has been in the log
+	WasReady   bool           // its owner has been ready since it was named: that it has the group by force counts no more
+	Lost       string         // why the owner that the log names is not Active any more, as far as it is known
+	Unreported time.Duration  // how long whom the log names has heard the same other director own it, which cannot report that
+	Wished     time.Duration  // how long the policy has wished the group on the same other director: see [Wishes]
 }
 
 // Decision is what the leader is to propose for a group. At most one field is set.
@@ -74,7 +76,7 @@ const (
 	Grace = 2 * time.Second
 )
 
-// Place decides for one group: confirm an owner that VRRP made, end a move that came to nothing, move away
+// Place decides for one group: confirm an owner that VRRP made, if it says so or only others hear it, end a move that came to nothing, move away
 // from an owner that drains or is not well, then to the one that the policy has wished for long enough, keep
 // the order of successors. Placement is sticky: while neither need nor wish is there, nothing moves.
 func Place(s Situation) Decision {
@@ -87,6 +89,9 @@ func Place(s Situation) Decision {
 			return Decision{Drop: &fsm.DropIntent{Group: s.Group, Epoch: i.Epoch, Reason: fmt.Sprintf("%s did not take it within %v", i.To, IntentLife)}}
 		}
 		return Decision{}
+	}
+	if d := heard(s); d != nil {
+		return Decision{Confirm: d}
 	}
 	order := successors(s)
 	if to, why := needed(s, order); to != "" {

@@ -195,6 +195,7 @@ type GroupStatus struct {
 	Name   string `json:"name"`
 	Owner  string `json:"owner"` // a director, "" or "foreign ADDRESS"
 	Epoch  uint64 `json:"epoch"`
+	Named  string `json:"named"` // the owner in that epoch, by the log
 	Reason string `json:"reason"`
 }
 

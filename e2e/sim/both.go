@@ -16,22 +16,25 @@ func (x *watch) lookBoth(r *router) {
 	w := x.w
 	for i, a := range w.hosts {
 		for _, b := range w.hosts[i+1:] {
+			filtered := &x.filter[i][b.index]
+			filtered.set(w.filtered(a, b) || w.filtered(b, a), w.now)
 			is := a.kernel.has(r.index) && b.kernel.has(r.index) && w.both(r.on, arpKind, a.index, b.index) &&
-				a.stalls == 0 && b.stalls == 0 && (w.speak(a, b) || x.mute(a, b) || x.mute(b, a) || w.filtered(a, b) || w.filtered(b, a))
-			s := &x.both[r.index][i][b.index]
-			s.set(is, w.now)
+				a.stalls == 0 && b.stalls == 0 && (w.speak(a, b) || x.mute(a, b) || x.mute(b, a) || filtered.is)
+			x.both[r.index][i][b.index].set(is, w.now)
+			s := x.both[r.index][i][b.index]
 			limit := bothLimit + w.slack()
 			switch {
 			case w.speak(a, b):
 			case !x.mute(a, b) && !x.mute(b, a):
-				limit += ownership.Mute // who is not reached asks who is silent for it for so long
+				limit += ownership.Mute       // who is not reached asks who is silent for it for so long
+				s.at = max(s.at, filtered.at) // and while it stood still it asked nobody
 			default:
 				limit += w.renewal() // it froze between a renewal and the advert that would have told of it
 				if x.untold(a, b) || x.untold(b, a) {
 					limit += w.lifetime()
 				}
 			}
-			x.must(*s, limit, func() {
+			x.must(s, limit, func() {
 				x.fail("one owner", "%s and %s both answer for %s for over %v", a.name, b.name, r.name, bothLimit)
 			})
 		}

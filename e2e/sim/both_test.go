@@ -47,3 +47,30 @@ func TestWhoIsWellOnlySinceTheOwnerFellSilentCountsFromThen(t *testing.T) {
 		t.Error("it is looked whether both answer, though one is not well")
 	}
 }
+
+// An owner behind a filter asks whether another has its addresses, and has two seconds for it: from when it goes on, if it stood still.
+func TestWhoIsBehindAFilterHasTwoSecondsFromWhenItRuns(t *testing.T) {
+	w := newWorld(1, layout{directors: 2, interval: time.Second, clusterOn: own})
+	x, other, shut := w.watch, w.hosts[0], w.hosts[1]
+	x.well[other.index] = since{true, 0}
+	other.kernel.until[0], shut.kernel.until[0] = time.Hour, time.Hour
+	w.shuts(shut, w.others(shut)).begin()
+	ends := func(at time.Duration) time.Duration {
+		w.now, x.deadline = at, 0
+		x.lookBoth(w.routers[0])
+		return x.deadline - 1
+	}
+	if got, want := ends(20*time.Second), 22*time.Second; got != want {
+		t.Errorf("both may answer until %v, want %v", got, want)
+	}
+	thaw := w.bothFreeze(shut)
+	thaw.begin()
+	if got := ends(21 * time.Second); got >= 22*time.Second+w.lifetime() {
+		t.Errorf("while it stands still, until %v", got)
+	}
+	w.now = 22*time.Second - 1
+	thaw.end()
+	if got, want := ends(22*time.Second-1), 24*time.Second-1; got != want {
+		t.Errorf("when it goes on, until %v, want %v", got, want)
+	}
+}

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"fmt"
-	"math"
 	"reflect"
 	"slices"
 	"time"
@@ -65,6 +64,7 @@ type control struct {
 	status  []groupStatus         // what the keeper said last; nil: it is not there
 	asked   time.Duration         // when the keeper was asked last
 	said    time.Duration         // when it answered
+	taken   time.Duration         // when it took what it said last
 	minded  time.Duration         // when a leader looked last whether another should lead
 	leaving bool                  // it is to own nothing, since it ends
 	groups  []*owning             // in the order of the world's groups
@@ -79,26 +79,6 @@ type keyed struct {
 	quorum, ready bool
 	apart         bool
 	insists       string // the groups
-}
-
-// groupStatus is what a keeper says of a group.
-type groupStatus struct {
-	state   string
-	part    ownership.Part
-	claims  bool
-	epoch   uint64 // of the order
-	reason  string
-	routers []routerStatus
-}
-
-type routerStatus struct {
-	silent  bool
-	every   time.Duration // what was learned from who was heard
-	owned   bool          // its addresses are on the host: it is Active, lingers, or listens before it goes on
-	heard   int           // the member, -1 for none
-	claims  bool          // by a claim
-	resigns bool          // with a resignation
-	at      time.Duration
 }
 
 func (h *host) newControl() *control {
@@ -316,8 +296,12 @@ func (c *control) isReady() bool {
 	return c.isCurrent() && c.status != nil && c.h.keeper.until == 0 && !c.h.witness
 }
 
-// apart is the agent's own rule: a director that has not been heard for that long may claim without asking.
+// apart is the agent's own rule: a director that has not been heard for that long may claim without asking, and so may one that
+// has not heard this one, since it stood still.
 func (c *control) apart() bool {
+	if c.thawed != 0 && c.w.now-c.thawed < ownership.Mute {
+		return true
+	}
 	return slices.ContainsFunc(c.w.hosts, func(h *host) bool {
 		return h != c.h && !h.witness && c.w.now-c.heard[h.index] >= ownership.Mute
 	})
@@ -365,41 +349,6 @@ func (c *control) give(o orders.Order) {
 			k.life, k.came = life, k.w.now
 		}
 		k.set(now, o, nil)
-	})
-}
-
-// tell has control know what the keeper says.
-func (k *keeper) tell() {
-	c := k.h.control
-	if c == nil || !k.h.controlling.alive || !c.begun {
-		return
-	}
-	status := make([]groupStatus, len(k.groups))
-	for i, g := range k.groups {
-		s := groupStatus{epoch: g.spec.Epoch, claims: g.claimed, state: g.machine.State().String(), reason: g.machine.Reason()}
-		if k.w.without(Epoch) {
-			s.epoch = math.MaxUint64
-		}
-		s.part = [...]ownership.Part{ownership.Faulty, ownership.Standby, ownership.Owner}[g.machine.State()]
-		s.routers = make([]routerStatus, len(g.routers))
-		for j, r := range g.routers {
-			s.routers[j] = routerStatus{silent: r.silent, owned: r.owned, heard: -1}
-			if r.machine == nil {
-				continue
-			}
-			if p := r.machine.Peer(); p.Source.IsValid() {
-				s.routers[j].heard, s.routers[j].at = k.w.memberAt(r.on, p.Source), k.w.at(p.Heard)
-				s.routers[j].claims, s.routers[j].resigns, s.routers[j].every = ownership.IsClaim(p.Priority), p.Priority == 0, r.machine.Learned()
-			}
-		}
-		status[i] = s
-	}
-	k.h.controlling.after(300*time.Microsecond, func() {
-		if c.h.keeper != k || !k.h.keeping.alive {
-			return
-		}
-		c.status, c.said = status, c.w.now
-		c.changed()
 	})
 }
 

@@ -21,7 +21,7 @@
 //     so: both kernels have the address and neither machine stands still; the segment is whole between them, that is,
 //     ARP passes both ways; and a path between their agents is open: TCP passes both ways between their cluster
 //     ports, both control processes run, and each has heard the other's stream within 150 ms. Or the port of one is shut to all
-//     others, and it reaches the other's over a connection of its own, and both keepers run: then it is two seconds, since
+//     others, and it reaches the other's over a connection of its own, and both keepers run: then it is two seconds from when that is so, since
 //     it asks who is silent for it. Or one's agent is
 //     silent altogether, keeper and control, and the other's host is well; where that one's adverts did not pass on
 //     every segment until it fell silent, or it fell silent between two of them and the other, to which the log

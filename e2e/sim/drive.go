@@ -31,6 +31,7 @@ type machine interface {
 	Deadline() time.Time
 	Claimed() string
 	Unproven() string
+	Taker() string
 	Insists(self string, log fsm.Ownership) bool
 	Step(time.Time, ownership.Facts, ownership.Event) []ownership.Action
 }
@@ -193,18 +194,6 @@ func (g *owning) carry(a ownership.Action) {
 	default:
 		panic(fmt.Sprintf("sim: what is a %T?", a))
 	}
-}
-
-// verify looks whether the keeper answers.
-func (g *owning) verify(a ownership.Verify) {
-	answer := g.once(a.ID, a.Within)
-	if !g.begun {
-		g.h.controlling.after(0, func() { answer(ownership.Done{}) })
-		return
-	}
-	g.h.keeper.call(func(time.Time) {
-		g.h.controlling.after(100*time.Microsecond, func() { answer(ownership.Done{OK: true}) })
-	})
 }
 
 // once returns a func that carries on with the first outcome, and has one come within a time.

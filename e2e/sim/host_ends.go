@@ -112,9 +112,8 @@ func (h *host) enter() {
 	}
 }
 
+// startAgent starts what is not there: control may have been started on its own before, and attaches to the keeper then.
 func (h *host) startAgent() {
-	if !h.keeping.alive {
-		h.startKeeper()
-	}
+	h.restartKeeper()
 	h.restartControl()
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/director/ownership"
@@ -88,6 +89,9 @@ func (c *control) views(group int) []placement.View {
 				if m := g.hears(); m >= 0 {
 					v.Hears = c.w.hosts[m].name
 				}
+				if v.Taker = r.takers[group]; g.claimed() {
+					v.Taker = v.Hears
+				}
 			}
 			if c.unready[h.index] != 0 {
 				v.Unready = c.w.now - c.unready[h.index]
@@ -96,6 +100,11 @@ func (c *control) views(group int) []placement.View {
 		out = append(out, v)
 	}
 	return out
+}
+
+// claimed reports whether the owner is heard with the priority of a claim.
+func (g groupStatus) claimed() bool {
+	return slices.ContainsFunc(g.routers, func(r routerStatus) bool { return r.heard >= 0 && !r.silent && r.claims && g.part == ownership.Standby })
 }
 
 // hears returns the member that is heard as Active on every router that hears anybody, and on one at least; or -1.

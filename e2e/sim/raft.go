@@ -284,6 +284,7 @@ func (w *world) agree(leader *control, cmd fsm.Command) error {
 	}
 	next, changes, err := fsm.Apply(*states[len(states)-1], uint64(len(states)), cmd)
 	w.agreed.states = append(states, &next)
+	w.touch() // who drains is not calm, from now on until it does not any more
 	for _, ch := range changes {
 		w.say("log", string(ch.Kind), ch.Name, ch.Text)
 	}

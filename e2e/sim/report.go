@@ -12,6 +12,7 @@ type report struct {
 	ready, leaving bool
 	groups         []groupStatus
 	claims         []string // why each was claimed, while the log does not know
+	takers         []string // who took each by a claim
 	unproven       []bool   // its owner is heard, and nobody answers for its address
 }
 
@@ -22,6 +23,7 @@ func (c *control) tellOthers() {
 	r := &report{ready: c.isReady(), leaving: c.leaving, groups: c.status}
 	for _, g := range c.groups {
 		r.claims = append(r.claims, g.machine.Claimed())
+		r.takers = append(r.takers, g.machine.Taker())
 		r.unproven = append(r.unproven, g.machine.Unproven() != "")
 	}
 	c.put(c.h.index, r)

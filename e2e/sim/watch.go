@@ -29,6 +29,7 @@ type watch struct {
 	broken   *Violation
 	deadline time.Duration // when something will be broken that is not yet; 0 for never
 	both     [2][most][most]since
+	filter   [most][most]since // one of two is behind a filter, and can ask the other
 	dark     [2]since
 	served   [2]*host // who answers, nil for nobody
 	entry    [2]*host // whom a client sends to

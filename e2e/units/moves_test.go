@@ -122,7 +122,7 @@ func freezeKeeper(t *testing.T, w *testnet, from *director) {
 			t.Fatal(err)
 		}
 		w.taken(t, from)
-		from.again(t, keeper, old, 9*time.Second)
+		from.again(t, keeper, old, 15*time.Second)
 		next = w.settled(t)
 		w.stays(t, next, 2*time.Second)
 	})

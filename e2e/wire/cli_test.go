@@ -141,7 +141,7 @@ func TestWhatProgramsReadIsWhatWasPromised(t *testing.T) {
 		}
 	}
 	for _, v := range st["groups"].([]any) {
-		kinds(t, "a group", v, map[string]any{"name": "", "owner": "", "epoch": 0.0, "reason": ""})
+		kinds(t, "a group", v, map[string]any{"name": "", "owner": "", "epoch": 0.0, "named": "", "reason": ""})
 	}
 	if n := len(st["directors"].([]any)); n != 3 || len(st["groups"].([]any)) != 1 {
 		t.Errorf("%d directors, groups %v", n, st["groups"])

@@ -1,0 +1,59 @@
+package fsm
+
+import "bytes"
+
+// readVerdicts is [body] of the command that there are most of by far, as [Encode] writes it. What is not ok is read as JSON:
+// what has other spaces, fields, or letters that are written otherwise than they are. See [cutEnvelope].
+func readVerdicts(text []byte) (SetVerdicts, bool) {
+	text, begins := bytes.CutPrefix(text, []byte(`{"Verdicts":{`))
+	text, ends := bytes.CutSuffix(text, []byte(`}}`))
+	if !begins || !ends {
+		return SetVerdicts{}, false
+	}
+	all := make(map[ServerKey]Verdict, 1)
+	for n := 0; ; n++ {
+		key, rest, isKey := cutString(text)
+		var k ServerKey
+		if !isKey || k.UnmarshalText(key) != nil {
+			return SetVerdicts{}, false
+		}
+		v, rest, isVerdict := readVerdict(rest)
+		all[k] = v
+		if !isVerdict || len(all) == n { // a key that is there twice
+			return SetVerdicts{}, false
+		}
+		if len(rest) == 0 {
+			return SetVerdicts{all}, true
+		}
+		var more bool
+		if text, more = bytes.CutPrefix(rest, []byte(",")); !more {
+			return SetVerdicts{}, false
+		}
+	}
+}
+
+// readVerdict reads what is behind a key, and returns what is behind that.
+func readVerdict(text []byte) (v Verdict, rest []byte, ok bool) {
+	text, begins := bytes.CutPrefix(text, []byte(`:{"health":`))
+	health, rest, isString := cutString(text)
+	if !begins || !isString {
+		return v, nil, false
+	}
+	v.Health = Health(health)
+	if text, more := bytes.CutPrefix(rest, []byte(`,"cause":`)); more {
+		cause, behind, isString := cutString(text)
+		if !isString {
+			return v, nil, false
+		}
+		v.Cause, rest = string(cause), behind
+	}
+	rest, ok = bytes.CutPrefix(rest, []byte("}"))
+	return v, rest, ok
+}
+
+// cutString cuts a string in JSON off, if it is [plain].
+func cutString(text []byte) (s, rest []byte, ok bool) {
+	text, begins := bytes.CutPrefix(text, []byte(`"`))
+	s, rest, ends := bytes.Cut(text, []byte(`"`))
+	return s, rest, begins && ends && plain(s)
+}
