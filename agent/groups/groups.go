@@ -313,7 +313,9 @@ func (d *Driver) Unproven(name string) string { return said(d, name, (*ownership
 func (d *Driver) Taker(name string) string { return said(d, name, (*ownership.Machine).Taker) }
 
 // Records returns the last decisions about a group, oldest first.
-func (d *Driver) Records(name string) []ownership.Record { return said(d, name, (*ownership.Machine).Records) }
+func (d *Driver) Records(name string) []ownership.Record {
+	return said(d, name, (*ownership.Machine).Records)
+}
 
 // Answer takes a question of another member about a group, and returns what the machine replies. It waits no
 // longer than ctx or Run last.
