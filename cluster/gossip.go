@@ -84,7 +84,7 @@ func (n *Node) beginGossip(keys [][]byte) *memberlist.Memberlist {
 
 func (n *Node) startGossip(ring *memberlist.Keyring) (*memberlist.Memberlist, error) {
 	c := n.gossipConfig(ring)
-	t, err := newBoundedGossip(c, n.strangers)
+	t, err := newGossipNet(n.cfg.Gossip, n.ofMember, n.strangers)
 	if err != nil {
 		return nil, err
 	}

@@ -13,14 +13,16 @@ import (
 // forEach is the key that makes several blocks of one.
 const forEach = "for_each"
 
-// limits are what files may compute in all.
+// limits are what files may compute in all, and how they are read.
 type limits struct {
 	steps  int // of expressions
 	blocks int // that for_each makes
+	piece  int // of a file that is larger, which is parsed at once
 }
 
-// usual are the limits that hold: a file of 2,000 services of 50 servers needs about half of them.
-var usual = limits{steps: 5_000_000, blocks: 200_000}
+// usual are the limits that hold: a file of 2,000 services of 50 servers needs about half of them. What the parser makes of
+// a text is a hundred times as large: that of a whole file of megabytes fits no cache, and each page of it is asked of the kernel.
+var usual = limits{steps: 5_000_000, blocks: 200_000, piece: 64 << 10}
 
 // instance is the body of a block that has a context: it, or a block around it, was made by for_each.
 type instance struct {

@@ -13,28 +13,24 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// pieceSize is how much of a large file is parsed at once. What the parser makes of a text is a hundred times as
-// large: that of a whole file of megabytes does not fit any cache, and each page of it is asked of the kernel.
-const pieceSize = 64 << 10
-
 // piece is a part of a file.
 type piece struct {
 	src []byte
 	at  hcl.Pos
 }
 
-// pieces cuts a file behind lines that are a closing brace and nothing else, which end a block of the top level
+// pieces cuts a file into parts of so many bytes, or a little more, behind lines that are a closing brace and nothing else, which end a block of the top level
 // where people and programs write files as they are used to. Where such a line is in the middle of something, the
 // parts on both sides of it cannot be parsed.
-func pieces(src []byte) []piece {
+func pieces(src []byte, size int) []piece {
 	var all []piece
 	end, bom := []byte("\n}\n"), []byte("\ufeff") // which is allowed at the beginning, and nowhere else
 	for at := hcl.InitialPos; ; {
 		i := -1
-		if len(src) > pieceSize {
-			i = bytes.Index(src[pieceSize:], end)
+		if len(src) > size {
+			i = bytes.Index(src[size:], end)
 		}
-		cut := pieceSize + i + len(end)
+		cut := size + i + len(end)
 		if i < 0 || cut == len(src) || bytes.HasPrefix(src[cut:], bom) {
 			return append(all, piece{src, at})
 		}
@@ -48,7 +44,7 @@ func pieces(src []byte) []piece {
 // inPieces reads files piece by piece, and returns nil if something about their syntax is not as it should be: then
 // what is wrong is said by who reads them whole. All else is the same either way.
 func inPieces(files []File, l limits) *reading {
-	if !slices.ContainsFunc(files, func(f File) bool { return f.native() && len(f.Src) > pieceSize }) {
+	if !slices.ContainsFunc(files, func(f File) bool { return f.native() && len(f.Src) > l.piece }) {
 		return nil
 	}
 	r := &reading{notes: newComputing(l)}
@@ -86,7 +82,7 @@ func (r *reading) inPieces(f File, take func(top *node)) bool {
 	}
 	d := &decoder{notes: r.notes, file: f.Name, src: f.Src}
 	r.decoders = append(r.decoders, d)
-	for body := range d.parsed(pieces(f.Src)) {
+	for body := range d.parsed(pieces(f.Src, r.limits.piece)) {
 		if body == nil {
 			return false
 		}

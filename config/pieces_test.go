@@ -1,8 +1,8 @@
 package config
 
 import (
-	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,14 +13,17 @@ import (
 	"github.com/quorate/quorate/config/expr"
 )
 
-// padding is so much of a file that what follows it is in a piece of its own.
-var padding = func() string {
+// inSmall are limits with which a file of a few blocks is read in pieces.
+var inSmall = limits{steps: 100_000, blocks: 5_000, piece: 300}
+
+// blocks is a file of so many services, each of a hundred bytes.
+func blocks(n int) string {
 	var b strings.Builder
-	for i := 0; b.Len() <= pieceSize; i++ {
+	for i := range n {
 		fmt.Fprintf(&b, "service \"p-%d\" {\n  address = \"192.168.1.1:%d\"\n  forward = \"direct\"\n  server \"192.168.2.1\" {}\n}\n", i, 1000+i)
 	}
 	return b.String()
-}()
+}
 
 // sameInPieces holds that files are read alike in pieces and whole, and returns whether they were read in pieces.
 func sameInPieces(t *testing.T, l limits, files ...File) bool {
@@ -41,6 +44,7 @@ func sameInPieces(t *testing.T, l limits, files ...File) bool {
 }
 
 func TestALargeFileIsReadInPiecesAsItIsWhole(t *testing.T) {
+	padding := blocks(8)
 	service := "service \"web\" {\n  address = \"192.168.1.1:80\"\n  forward = \"direct\"\n  server \"192.168.2.1\" { wait = 1 }\n}\n"
 	locals := "locals {\n  hosts = [\"192.168.2.1\", \"192.168.2.2\"]\n}\n"
 	each := "service \"web\" {\n  address = \"192.168.1.1:80\"\n  forward = \"direct\"\n  server \"x\" {\n    for_each = local.hosts\n  }\n}\n"
@@ -49,7 +53,7 @@ func TestALargeFileIsReadInPiecesAsItIsWhole(t *testing.T) {
 		src      string
 		inPieces bool
 	}{
-		{"blocks", padding + padding[:strings.Index(padding, "service \"p-1\"")], true},
+		{"blocks", padding, true},
 		{"an unknown key far behind", padding + service, true},
 		{"a service that is there twice", padding + padding, true},
 		{"an unknown block", padding + "servise \"web\" {\n}\n" + service, true},
@@ -60,15 +64,15 @@ func TestALargeFileIsReadInPiecesAsItIsWhole(t *testing.T) {
 		{"signs of two columns and of two bytes", padding + strings.Replace(service, "192.168.2.1", "ä漢", 1), true},
 		{"a key of the top level", "version = 1\n" + padding + "version = 2\n", false},
 		{"a brace that ends nothing", padding + "}\n" + service, false},
-		{"a brace in a comment", padding[:pieceSize-2000] + "/*\n" + padding[:4000] + "*/\n" + padding, false},
-		{"a brace in a text of several lines", padding[:strings.Index(padding, "service \"p-600\"")] + "locals {\n  x = <<END\n" + padding + "END\n}\n" + padding, false},
-		{"blocks that are not indented", "service \"web\" {\n" + strings.Repeat("server \"192.168.2.1\" {\n}\n", pieceSize/16) + "}\n" + padding, false},
+		{"a brace in a comment", padding + "/*\n" + padding + "*/\n" + service, false},
+		{"a brace in a text of several lines", padding + "locals {\n  x = <<END\n" + padding + "END\n}\n" + service, false},
+		{"blocks that are not indented", "service \"web\" {\n" + strings.Repeat("server \"192.168.2.1\" {\n}\n", 20) + "}\n" + padding, false},
 		{"a mark of the beginning in the middle", padding + "\ufeff" + service, false},
 		{"a part that is nested too deeply", padding + "locals {\n  x = " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "\n}\n", false},
-		{"too many bytes", strings.Repeat(padding, maxSize/pieceSize+1), false},
+		{"too many bytes", strings.Repeat(padding, maxSize/len(padding)+1), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := sameInPieces(t, usual, File{"c.hcl", []byte(tt.src)}); got != tt.inPieces {
+			if got := sameInPieces(t, inSmall, File{"c.hcl", []byte(tt.src)}); got != tt.inPieces {
 				t.Errorf("it was read in pieces: %v, want %v", got, tt.inPieces)
 			}
 		})
@@ -78,14 +82,14 @@ func TestALargeFileIsReadInPiecesAsItIsWhole(t *testing.T) {
 func TestLargeFilesAreReadInPiecesBesideOthers(t *testing.T) {
 	files := []File{
 		{"a.json", []byte(`{"router": {"r": {"vrid": 5, "interface": "wan", "addresses": ["192.168.1.1/24"]}}}`)},
-		{"b.hcl", []byte(padding)},
+		{"b.hcl", []byte(blocks(8))},
 		{"c.hcl", []byte("service \"p-3\" {\n  address = \"192.168.1.2:80\"\n}\n")},
 	}
-	if !sameInPieces(t, usual, files...) {
+	if !sameInPieces(t, inSmall, files...) {
 		t.Error("they were not read in pieces")
 	}
 	files[0].Src = []byte(`{"router": {`)
-	if sameInPieces(t, usual, files...) {
+	if sameInPieces(t, inSmall, files...) {
 		t.Error("they were read in pieces, though one cannot be parsed")
 	}
 }
@@ -118,8 +122,9 @@ func FuzzPieces(f *testing.F) {
 		f.Add([]byte(src))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
-		for _, whole := range [][]byte{bytes.Join([][]byte{[]byte(padding), src}, nil), bytes.Join([][]byte{src, []byte(padding), src}, nil)} {
-			sameInPieces(t, limits{steps: 100_000, blocks: 5_000}, File{"c.hcl", whole})
+		padding := []byte(blocks(3))
+		for _, whole := range [][]byte{src, slices.Concat(padding, src), slices.Concat(src, padding, src)} {
+			sameInPieces(t, inSmall, File{"c.hcl", whole})
 		}
 	})
 }

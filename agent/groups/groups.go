@@ -265,25 +265,21 @@ func (d *Driver) step(g *gathered, spec fsm.Group, x *group, ev ownership.Event)
 	}
 }
 
-// Deaf says why the owner of a group is not heard here, or is empty.
-func (d *Driver) Deaf(name string) string {
+// said is what the machine of a group says of it, or nothing where there is none.
+func said[T any](d *Driver, name string, say func(*ownership.Machine) T) (none T) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if x := d.groups[name]; x != nil {
-		return x.machine.Deaf()
+		return say(x.machine)
 	}
-	return ""
+	return none
 }
 
+// Deaf says why the owner of a group is not heard here, or is empty.
+func (d *Driver) Deaf(name string) string { return said(d, name, (*ownership.Machine).Deaf) }
+
 // Claimed says why this director has claimed a group, as long as the log has not named it for that; else "".
-func (d *Driver) Claimed(name string) string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if x := d.groups[name]; x != nil {
-		return x.machine.Claimed()
-	}
-	return ""
-}
+func (d *Driver) Claimed(name string) string { return said(d, name, (*ownership.Machine).Claimed) }
 
 // Insists are the groups that the log names this director for, while the one that it named before may not know that.
 func (d *Driver) Insists(state *fsm.State) map[string]bool {
@@ -311,33 +307,14 @@ func (d *Driver) Gone(name, member string, now time.Time) bool {
 }
 
 // Unproven names a router of a group whose address nobody answers for, though its owner is heard here; or "".
-func (d *Driver) Unproven(name string) string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if x := d.groups[name]; x != nil {
-		return x.machine.Unproven()
-	}
-	return ""
-}
+func (d *Driver) Unproven(name string) string { return said(d, name, (*ownership.Machine).Unproven) }
 
 // Taker is who took a group from this director by a claim, and has not been heard on all its routers since; or "".
-func (d *Driver) Taker(name string) string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if x := d.groups[name]; x != nil {
-		return x.machine.Taker()
-	}
-	return ""
-}
+func (d *Driver) Taker(name string) string { return said(d, name, (*ownership.Machine).Taker) }
 
 // Records returns the last decisions about a group, oldest first.
 func (d *Driver) Records(name string) []ownership.Record {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if x := d.groups[name]; x != nil {
-		return x.machine.Records()
-	}
-	return nil
+	return said(d, name, (*ownership.Machine).Records)
 }
 
 // Answer takes a question of another member about a group, and returns what the machine replies. It waits no

@@ -27,6 +27,8 @@ const (
 	NoJoin      = "a join that is refused"
 	NoRole      = "a request beyond the certificate's role"
 	NoGossip    = "gossip without the cluster's key"
+
+	TooMuchGossip = "too many packets of gossip"
 )
 
 // mostSaid is how many lines of the log strangers are worth in [hush.Again] for one reason, from however many addresses they

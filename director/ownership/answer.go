@@ -26,6 +26,7 @@ func (s *step) answer(q Asked) {
 			default:
 				s.tell("yield", fmt.Sprintf("%s yields %s to %s", s.Self, s.Group, q.From))
 				s.begin(Reply{ID: q.ID})
+				s.after(YieldWait, (*step).renew) // it may have claimed and announced, and died before this director heard of it
 			}
 		})
 	case Claimed:

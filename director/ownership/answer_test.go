@@ -89,6 +89,26 @@ func TestWhoDoesNotOwnTheGroupYieldsNothing(t *testing.T) {
 	s.does(refuses("keeper: gone"))
 }
 
+// Who was to take the group may have announced that it has it, and died before its claim was heard.
+func TestAnOwnerThatYieldedAndOwnsTheGroupStillAnnouncesAgain(t *testing.T) {
+	for _, part := range []Part{Owner, Standby} {
+		s := newStory(t)
+		s.owns()
+		s.asked("d1", Question{Kind: Yield, Epoch: 5})
+		s.done(Grant{}, Done{OK: true})
+		s.pass(YieldWait - 1)
+		s.Keeper.Part = part
+		s.look()
+		s.begun = nil
+		s.pass(1)
+		if part == Owner {
+			s.does(Renew{})
+		} else {
+			s.does()
+		}
+	}
+}
+
 func TestAnOwnerThatIsToldOfAClaimConcedesIfItHasNotHeard(t *testing.T) {
 	s := newStory(t)
 	s.owns()

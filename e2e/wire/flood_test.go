@@ -273,7 +273,7 @@ func counted(t *testing.T, target *lab.Director) {
 			continue
 		}
 		t.Logf("refused: %v", d.Refused)
-		for _, why := range []string{"too many", "no handshake", "Raft", "a request without", "a request beyond", "a join", "gossip"} {
+		for _, why := range []string{"too many connections", "too many packets", "no handshake", "Raft", "a request without", "a request beyond", "a join", "gossip"} {
 			if !slices.ContainsFunc(slices.Collect(maps.Keys(d.Refused)), func(k string) bool { return strings.HasPrefix(k, why) }) {
 				t.Errorf("nothing is counted as %q", why)
 			}

@@ -1,0 +1,163 @@
+package cluster
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+
+	"github.com/quorate/quorate/cluster/port"
+)
+
+// gossipNet is memberlist's way to the network, with bounds on what comes in: memberlist's own takes any number of
+// connections, and for each packet 64 KiB of memory, before it knows whose they are.
+type gossipNet struct {
+	packets   *net.UDPConn
+	listener  net.Listener
+	member    func(netip.Addr) bool // whether a member has that address
+	strangers *port.Strangers
+
+	received chan *memberlist.Packet
+	streams  *port.Queue
+	closed   chan struct{}
+	once     sync.Once
+	running  sync.WaitGroup
+}
+
+// gossipBuffer is what the kernel is asked to keep of packets, at most, as memberlist does.
+const gossipBuffer = 2 << 20
+
+func newGossipNet(at netip.AddrPort, member func(netip.Addr) bool, s *port.Strangers) (*gossipNet, error) {
+	packets, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
+	if err != nil {
+		return nil, errors.Join(err, packets.Close())
+	}
+	_ = packets.SetReadBuffer(gossipBuffer) // what there is has to do
+	g := &gossipNet{
+		packets: packets, listener: listener, member: member, strangers: s,
+		received: make(chan *memberlist.Packet), streams: port.NewQueue(nil), closed: make(chan struct{}),
+	}
+	g.running.Go(g.receive)
+	g.running.Go(g.accept)
+	return g, nil
+}
+
+// over pauses after an error, and reports whether it was that all is closed.
+func (g *gossipNet) over() bool {
+	select {
+	case <-g.closed:
+		return true
+	case <-time.After(inletSpan):
+		return false
+	}
+}
+
+// receive passes packets on. One that is not is counted, and costs no more than it takes to read it.
+func (g *gossipNet) receive() {
+	var in inlet
+	room := make([]byte, 64<<10)
+	for {
+		n, from, err := g.packets.ReadFromUDPAddrPort(room)
+		if err != nil {
+			if g.over() {
+				return
+			}
+			continue
+		}
+		now := time.Now()
+		take, rest := in.take(now, g.member(from.Addr().Unmap()))
+		switch {
+		case n == 0:
+		case !take:
+			g.strangers.Count(port.TooMuchGossip)
+		default:
+			p := &memberlist.Packet{Buf: append([]byte(nil), room[:n]...), From: net.UDPAddrFromAddrPort(from), Timestamp: now}
+			select {
+			case g.received <- p:
+			case <-g.closed:
+				return
+			}
+		}
+		if rest > 0 {
+			time.Sleep(rest)
+		}
+	}
+}
+
+// accept passes connections on, as many as there are places for.
+func (g *gossipNet) accept() {
+	for {
+		c, err := g.listener.Accept()
+		if err != nil {
+			if g.over() {
+				return
+			}
+			continue
+		}
+		leave, ok := g.strangers.Enter(c.RemoteAddr())
+		if !ok {
+			port.Abort(c)
+			continue
+		}
+		if p := (&placed{c, leave}); !g.streams.Put(p) {
+			_ = p.Close() // nobody reads them any more
+		}
+	}
+}
+
+// FinalAdvertiseAddr implements [memberlist.Transport].
+func (g *gossipNet) FinalAdvertiseAddr(string, int) (net.IP, int, error) {
+	at := g.packets.LocalAddr().(*net.UDPAddr)
+	return at.IP, at.Port, nil
+}
+
+// WriteTo implements [memberlist.Transport].
+func (g *gossipNet) WriteTo(b []byte, to string) (time.Time, error) {
+	at, err := net.ResolveUDPAddr("udp", to)
+	if err != nil {
+		return time.Time{}, err
+	}
+	_, err = g.packets.WriteTo(b, at)
+	return time.Now(), err
+}
+
+// PacketCh implements [memberlist.Transport].
+func (g *gossipNet) PacketCh() <-chan *memberlist.Packet { return g.received }
+
+// DialTimeout implements [memberlist.Transport].
+func (g *gossipNet) DialTimeout(to string, limit time.Duration) (net.Conn, error) {
+	return net.DialTimeout("tcp", to, limit)
+}
+
+// StreamCh implements [memberlist.Transport].
+func (g *gossipNet) StreamCh() <-chan net.Conn { return g.streams.Taken() }
+
+// Shutdown implements [memberlist.Transport].
+func (g *gossipNet) Shutdown() error {
+	var err error
+	g.once.Do(func() {
+		close(g.closed)
+		err = errors.Join(g.streams.Close(), g.packets.Close(), g.listener.Close())
+		g.running.Wait()
+	})
+	return err
+}
+
+// placed is a connection that gives its place back when it is closed.
+type placed struct {
+	net.Conn
+	leave func()
+}
+
+// Close implements [net.Conn].
+func (p *placed) Close() error {
+	p.leave()
+	return p.Conn.Close()
+}
