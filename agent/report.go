@@ -56,6 +56,7 @@ type report struct {
 	Links        []string                             `json:"links"`                // its interfaces, as the kernel calls them
 	Names        map[string]string                    `json:"names,omitempty"`      // what its agent file calls them
 	Groups       map[string]groupReport               `json:"groups"`
+	Takers       bool                                 `json:"takers,omitempty"` // it says of each group who took it; an older version does not
 	Observations map[fsm.ServerKey]checks.Observation `json:"observations"`
 }
 

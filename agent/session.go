@@ -237,7 +237,7 @@ func (s *session) report() report {
 	state := s.node.State()
 	r := report{
 		Name: s.cfg.Name, Version: s.version, MinLevel: MinLevel, MaxLevel: MaxLevel, RaiseLevel: s.cfg.RaiseLevel, Index: state.Index,
-		NoIPVS: !s.director.CanHaveIPVS(), NoRefusal: s.refusals.why(time.Now()), Groups: map[string]groupReport{}, Observations: s.observations(),
+		NoIPVS: !s.director.CanHaveIPVS(), NoRefusal: s.refusals.why(time.Now()), Groups: map[string]groupReport{}, Takers: true, Observations: s.observations(),
 	}
 	r.HashIndex, r.Hash = s.hash(state)
 	r.Links, r.Names = interfaces(), s.cfg.Interfaces

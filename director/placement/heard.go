@@ -22,8 +22,9 @@ func heard(s Situation) *fsm.SetOwner {
 // says otherwise; or "". One that has claimed the group has a control that would claim it again, whoever reaches it.
 func unreported(s Situation) string {
 	named := find(s.Views, s.Log.Owner)
-	// Who does not know the epoch yet tells of the time before it.
-	if named == nil || !named.Alive || named.Silent > Grace || named.Epoch < s.Log.Epoch {
+	// Who does not know the epoch yet tells of the time before it. One that cannot say who has claimed the group from it
+	// would see it named, moved back and claimed again without end.
+	if named == nil || !named.Tells || !named.Alive || named.Silent > Grace || named.Epoch < s.Log.Epoch {
 		return ""
 	}
 	v := find(s.Views, named.Hears)

@@ -16,7 +16,7 @@ func TestWhoIsHeardByTheNamedOneAndCannotReportIsNamedAndMovedFrom(t *testing.T)
 	begin := func() []View {
 		return []View{
 			{Name: "d1", Silent: Grace + 1},
-			{Name: "d2", Alive: true, Ready: true, Epoch: 4, Hears: "d1"},
+			{Name: "d2", Alive: true, Ready: true, Epoch: 4, Hears: "d1", Tells: true},
 			{Name: "d3", Alive: true, Ready: true, Epoch: 4},
 		}
 	}
@@ -24,20 +24,21 @@ func TestWhoIsHeardByTheNamedOneAndCannotReportIsNamedAndMovedFrom(t *testing.T)
 		edit  func(views []View)
 		names bool
 	}{
-		"the named one hears it":                          {func([]View) {}, true},
-		"its last report still counts":                    {func(v []View) { v[0].Alive, v[0].Active, v[0].Epoch = true, true, 3 }, true},
-		"another hears it, too":                           {func(v []View) { v[2].Hears = "d1" }, true},
-		"it is silent for a moment":                       {func(v []View) { v[0].Silent = Grace }, false},
-		"not for long":                                    {func(v []View) {}, false},
-		"the named one owns it":                           {func(v []View) { v[1].Active, v[1].Hears = true, "" }, false},
-		"the named one tells of the time before":          {func(v []View) { v[1].Epoch = 3 }, false},
-		"the named one is silent, too":                    {func(v []View) { v[1].Silent = Grace + 1 }, false},
-		"the named one has not reported":                  {func(v []View) { v[1].Alive = false }, false},
-		"the named one hears nobody":                      {func(v []View) { v[1].Hears = "" }, false},
-		"the named one hears no member that could own it": {func(v []View) { v[1].Hears = "w" }, false},
-		"another one hears a third":                       {func(v []View) { v[2].Hears = "d4" }, false},
-		"it has claimed the group from the named one":     {func(v []View) { v[1].Taker = "d1" }, false},
-		"another one owns it":                             {func(v []View) { v[2].Active, v[2].Epoch = true, 3 }, false},
+		"the named one hears it":                           {func([]View) {}, true},
+		"its last report still counts":                     {func(v []View) { v[0].Alive, v[0].Active, v[0].Epoch = true, true, 3 }, true},
+		"another hears it, too":                            {func(v []View) { v[2].Hears = "d1" }, true},
+		"it is silent for a moment":                        {func(v []View) { v[0].Silent = Grace }, false},
+		"not for long":                                     {func(v []View) {}, false},
+		"the named one owns it":                            {func(v []View) { v[1].Active, v[1].Hears = true, "" }, false},
+		"the named one tells of the time before":           {func(v []View) { v[1].Epoch = 3 }, false},
+		"the named one is silent, too":                     {func(v []View) { v[1].Silent = Grace + 1 }, false},
+		"the named one has not reported":                   {func(v []View) { v[1].Alive = false }, false},
+		"the named one hears nobody":                       {func(v []View) { v[1].Hears = "" }, false},
+		"the named one hears no member that could own it":  {func(v []View) { v[1].Hears = "w" }, false},
+		"another one hears a third":                        {func(v []View) { v[2].Hears = "d4" }, false},
+		"it has claimed the group from the named one":      {func(v []View) { v[1].Taker = "d1" }, false},
+		"the named one is of a version that cannot say so": {func(v []View) { v[1].Tells = false }, false},
+		"another one owns it":                              {func(v []View) { v[2].Active, v[2].Epoch = true, 3 }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := Situation{Group: "g", Log: owned, Views: begin(), Sound: true, Unreported: Grace}
@@ -71,7 +72,7 @@ func TestWhoIsHeardAndCannotReportIsNamedWhenThatHasLasted(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	l := NewLeader("w", now)
 	look := func(hears string) fsm.Command {
-		views := []View{{Name: "d1"}, {Name: "d2", Alive: true, Ready: true, Epoch: 4, Hears: hears}}
+		views := []View{{Name: "d1"}, {Name: "d2", Alive: true, Ready: true, Epoch: 4, Hears: hears, Tells: true}}
 		all := []Situation{{Group: "g", Log: owned, Views: views}}
 		l.Look(now, all, map[string]time.Duration{"d1": Grace + 1})
 		return l.Decide(now, all[0])

@@ -35,6 +35,7 @@ type View struct {
 	Claim    string        // why it has claimed the group, or empty
 	Hears    string        // the member that it hears as Active, on every router of the group that hears anybody, or empty
 	Taker    string        // who took the group from it by a claim, and is not heard on every router since or claims it still, or empty
+	Tells    bool          // its version reports that; of one that does not, Taker is empty
 }
 
 // fit reports whether a director may be given a group.

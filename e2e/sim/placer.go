@@ -89,6 +89,7 @@ func (c *control) views(group int) []placement.View {
 				if m := g.hears(); m >= 0 {
 					v.Hears = c.w.hosts[m].name
 				}
+				v.Tells = true
 				if v.Taker = r.takers[group]; g.claimed() {
 					v.Taker = v.Hears
 				}
