@@ -50,7 +50,7 @@ func (s *step) relieve(owner string) {
 	case first == "" && s.served(owner) == "":
 		s.serve(owner, owner+" is cut off, and no director is fit to succeed it")
 		return
-	case first != "" && s.named(first).Unheard >= Mute && s.passed(owner): // its last report is all that says that it could
+	case first != "" && s.passed(owner) && s.first(owner, s.speaks) == "": // their last reports are all that says that they could
 		s.serve(owner, fmt.Sprintf("%s is cut off, and %s, which is to succeed it, does not answer", owner, first))
 		return
 	case first == "" && late && s.unserved(owner):
@@ -83,6 +83,9 @@ func (s *step) relieve(owner string) {
 		}
 	})
 }
+
+// speaks reports whether a member that could serve here was heard over the cluster port lately: it would succeed by itself.
+func (f Facts) speaks(m Member) bool { return f.near(m) && m.Unheard < Mute }
 
 // lookTaker follows who took the group from this director by a claim. Two that hear each other on one segment, of whom
 // neither reaches the other on another, each look cut off to the other, and would take turns without end. So who was claimed

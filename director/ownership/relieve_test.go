@@ -46,6 +46,23 @@ func TestWhoMustNotOwnTheGroupRelievesNobody(t *testing.T) {
 	}
 }
 
+// letsTheTimer reports whether this director lets its timer have its way within a time, in which the owner is cut off and is
+// not to be asked to let go.
+func (s *story) letsTheTimer(within time.Duration) bool {
+	s.t.Helper()
+	serves := false
+	for begin := s.now; s.now.Sub(begin) < within; s.pass(100 * time.Millisecond) {
+		if s.opened(Probe{}) {
+			s.isCutOff()
+		}
+		serves = serves || slices.ContainsFunc(s.begun, func(a Action) bool { return a == HoldTimer{} })
+		if s.opened(let) {
+			s.t.Fatal("the owner is asked to let go")
+		}
+	}
+	return serves
+}
+
 // Somebody must serve: who drains does, until the first successor is heard again.
 func TestWhoMustNotOwnTheGroupServesWhereTheFirstSuccessorIsSilent(t *testing.T) {
 	for _, unheard := range []time.Duration{Mute - 1, Mute} {
@@ -54,19 +71,37 @@ func TestWhoMustNotOwnTheGroupServesWhereTheFirstSuccessorIsSilent(t *testing.T)
 		s.Drains = true
 		s.member("d3").Unheard = unheard
 		s.isSilent()
-		serves := false
-		for begin := s.now; s.now.Sub(begin) < 10*time.Second; s.pass(100 * time.Millisecond) {
-			if s.opened(Probe{}) {
-				s.isCutOff()
-			}
-			serves = serves || slices.ContainsFunc(s.begun, func(a Action) bool { return a == HoldTimer{} })
-			if s.opened(let) {
-				t.Fatal("the owner is asked to let go")
-			}
-		}
-		if serves != (unheard >= Mute) {
+		if serves := s.letsTheTimer(10 * time.Second); serves != (unheard >= Mute) {
 			t.Errorf("the first successor is silent for %v: the timer has its way: %v", unheard, serves)
 		}
+	}
+}
+
+// One that drains and serves would have to be moved from at once.
+func TestWhoMustNotOwnTheGroupLeavesItToALaterSuccessorThatIsHeard(t *testing.T) {
+	for name, tt := range map[string]struct {
+		edit   func(d4 *Member)
+		serves bool
+	}{
+		"it is heard":                      {func(*Member) {}, false},
+		"it is silent, too":                {func(d4 *Member) { d4.Unheard = Mute }, true},
+		"it could not own it":              {func(d4 *Member) { d4.Ready = false }, true},
+		"it is on another side of the cut": {func(d4 *Member) { d4.Unreached = []time.Duration{time.Minute, time.Minute} }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			s.Log.Order = []string{"d3", "d2", "d4"}
+			s.Drains = true
+			s.member("d3").Unheard = Mute
+			d4 := *s.member("d3")
+			d4.Name, d4.Unheard = "d4", 0
+			tt.edit(&d4)
+			s.isSilent()
+			s.Members = append(s.Members, d4)
+			if got := s.letsTheTimer(10 * time.Second); got != tt.serves {
+				t.Errorf("the timer has its way: %v", got)
+			}
+		})
 	}
 }
 
