@@ -38,6 +38,18 @@ func TestWhoWasHeardWhileASurveyWaitedForTheDeadAndIsSilentIsAskedAtOnce(t *test
 	s.does(guards("the kernel of d3 answers on the segment, and its keeper does not"), HoldTimer{s.Keeper.Lifetime - 60*time.Millisecond})
 }
 
+func TestWhatIsAnsweredToASurveyThatWasOvertakenHoldsNoTimer(t *testing.T) {
+	s := again(t, surveyLimit/3)
+	s.does(askD1, askD3, probes("out", "in"))
+	s.m.quiet.choice = &Guarding{Choice: Take}
+	s.says("d3", Attestation{Owns: true})
+	s.reaches(Segment{Router: "out", Reached: []string{"d3"}, Serves: "d3"})
+	s.does()
+	if s.m.quiet.lives != "" {
+		t.Errorf("%s counts as who said last that it owns the group", s.m.quiet.lives)
+	}
+}
+
 // Adverts that come late again and again have nobody asked more often than ten times a second.
 func TestNoSurveyIsBegunAnewSoonerThanAThirdOfItsTime(t *testing.T) {
 	s := again(t, surveyLimit/3-60*time.Millisecond-1)

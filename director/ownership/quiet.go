@@ -101,9 +101,20 @@ func (s *step) lookQuiet() {
 	}
 	s.quiet.again = true
 	s.quiet.owned = s.owners()
-	s.surveyEach(s.others(), silent, within, (*step).heard, (*step).found, func(s *step, words map[string]Attestation, segments map[string]Segment) {
-		if s.quiet.count != count {
-			return // another one has been begun since
+	newest := func(s *step) bool { return s.quiet.count == count } // else another one has been begun since, which asks anew
+	heard := func(s *step, from string, word Attestation, last bool) {
+		if newest(s) {
+			s.heard(from, word, last)
+		}
+	}
+	found := func(s *step, segments []Segment, last bool) {
+		if newest(s) {
+			s.found(segments, last)
+		}
+	}
+	s.surveyEach(s.others(), silent, within, heard, found, func(s *step, words map[string]Attestation, segments map[string]Segment) {
+		if !newest(s) {
+			return
 		}
 		pause := s.Keeper.Interval
 		still := slices.DeleteFunc(s.silent(), func(r string) bool { return !slices.Contains(silent, r) })
@@ -112,7 +123,7 @@ func (s *step) lookQuiet() {
 		}
 		s.quiet.rests = true
 		s.after(max(begun.Add(pause).Sub(s.now), surveyLimit/3), func(s *step) {
-			if s.quiet.count == count {
+			if newest(s) {
 				s.quiet.busy = false
 			}
 		})
