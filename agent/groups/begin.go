@@ -33,7 +33,7 @@ func (d *Driver) begin(g *gathered, spec fsm.Group, x *group, a ownership.Action
 		})
 	case ownership.Verify:
 		d.aside(x, a.ID, a.Within, func(ctx context.Context, out *ownership.Done) error {
-			out.OK = d.cfg.Keeper.Attached() && d.cfg.Keeper.Answers(ctx, a.Within)
+			out.OK = d.cfg.Keeper.Verifies(ctx, a.Within)
 			return nil
 		})
 	case ownership.Pull:

@@ -206,8 +206,14 @@ func (k *Link) Mute() bool {
 	return k.dialed != nil && k.client == nil
 }
 
+// Verifies reports whether the keeper is there and answers, and [Link.Status] is what it answered, or newer: one that was
+// frozen goes on, and may own nothing any more. One that is lost while it is asked says nothing of what the next one has.
+func (k *Link) Verifies(ctx context.Context, within time.Duration) bool {
+	return k.Attached() && k.Answers(ctx, within) && k.Attached()
+}
+
 // Answers reports whether the keeper does not hang. One that is not there is not frozen: what it had is taken
-// up by the next. What it answers is its status from then on: one that was frozen goes on, and may own nothing any more.
+// up by the next. What an attached one answers is its status from then on.
 // It may be asked about each of a thousand groups at once: who asks while an answer is awaited waits for that one.
 func (k *Link) Answers(ctx context.Context, within time.Duration) bool {
 	ctx, cancel := context.WithTimeout(ctx, within)

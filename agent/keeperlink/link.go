@@ -163,12 +163,11 @@ func (k *Link) serve(ctx context.Context, c *keeper.Client) error {
 			return err
 		}
 		if first {
-			if err := k.begin(ctx, c); err != nil {
+			if err := k.begin(ctx, c, asked, st); err != nil {
 				k.log.Error("keeper did not take its orders", "err", err)
 			}
 		}
 		k.mu.Lock()
-		k.client = c
 		k.said(c, asked, st)
 		k.mu.Unlock()
 		k.ring()
@@ -193,13 +192,14 @@ func (k *Link) said(c *keeper.Client, asked time.Time, st keeper.Status) {
 	k.last = st
 }
 
-// begin gives the standing order to a keeper that is there anew. Until the state is known there is none,
-// and the keeper goes on with what it recorded.
-func (k *Link) begin(ctx context.Context, c *keeper.Client) error {
+// begin gives the standing order to a keeper that is there anew and has answered: from then on it is attached, and what it
+// says is known. Until the state is known there is no order, and the keeper goes on with what it recorded.
+func (k *Link) begin(ctx context.Context, c *keeper.Client, asked time.Time, st keeper.Status) error {
 	k.giving.Lock()
 	defer k.giving.Unlock()
 	k.mu.Lock()
 	k.client = c // who gives the next order gives it to this one, after this
+	k.said(c, asked, st)
 	order := k.order
 	k.mu.Unlock()
 	if order == nil {

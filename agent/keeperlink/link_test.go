@@ -233,3 +233,56 @@ func TestWhatAKeeperAnswersIsKnownOnceItHasAnswered(t *testing.T) {
 		t.Error("it owns the group by what it said before that, or by what another keeper said")
 	}
 }
+
+func TestAKeeperThatIsLostWhileItIsAskedIsNotVerified(t *testing.T) {
+	for name, lost := range map[string]bool{"it stays": false, "it is lost": true} {
+		t.Run(name, func(t *testing.T) {
+			socket := filepath.Join(t.TempDir(), "k")
+			l, err := net.Listen("unix", socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			c, err := keeper.Dial(socket)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			k := New(socket, nil, hclog.NewNullLogger())
+			k.dialed, k.client = c, c
+			go func() {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer conn.Close()
+				r := bufio.NewReader(conn)
+				_, _ = r.ReadString('\n')
+				if lost {
+					k.lost()
+				}
+				_, _ = io.WriteString(conn, `{"id":1,"status":{"groups":[{"name":"g","state":"backup"}]}}`+"\n")
+				_, _ = r.ReadString('\n') // until the client is closed
+			}()
+			if got := k.Verifies(t.Context(), time.Minute); got == lost || got != (len(k.Status().Groups) == 1) {
+				t.Errorf("it is verified: %v, and says %+v", got, k.Status())
+			}
+		})
+	}
+}
+
+func TestAKeeperThatIsAttachedHasSaidWhatItOwns(t *testing.T) {
+	socket := run(t)
+	c, err := keeper.Dial(socket)
+	for err != nil {
+		time.Sleep(time.Millisecond)
+		c, err = keeper.Dial(socket)
+	}
+	defer c.Close()
+	k := New(socket, nil, hclog.NewNullLogger())
+	k.dialed = c
+	owns := keeper.Status{Groups: []keeper.GroupStatus{{Name: "g", State: "active"}}}
+	if err := k.begin(t.Context(), c, time.Now(), owns); err != nil || !k.Attached() || !k.Active("g") {
+		t.Errorf("it is attached: %v, and says %+v: %v", k.Attached(), k.Status(), err)
+	}
+}
