@@ -24,8 +24,9 @@ type tellings struct {
 	byName map[string]*telling
 	told   map[string]told
 
-	body    []byte    // of the newest report, as one without a number
+	body    []byte    // of the newest report, as one without a number and without who was refused
 	encoded []byte    // the newest report, with its number
+	made    time.Time // when that was encoded
 	number  uint32    // of the newest report
 	begun   time.Time // when the first was made
 	looked  time.Time // when it was looked whether that stands
@@ -38,8 +39,11 @@ type told struct {
 }
 
 // numbered gives a report its number, and returns it encoded, too: the number is that of the last one if it says the
-// same. No number is 0, nor likely to be one of an agent that ran here before.
+// same. No number is 0, nor likely to be one of an agent that ran here before. How many were refused is no news, for
+// strangers count it up as often as they like: it is encoded anew with what is, or where that was done long ago.
 func (ts *tellings) numbered(r report, now time.Time) (report, []byte, error) {
+	refused := r.Refused
+	r.Refused = nil
 	body, err := json.Marshal(r)
 	if err != nil {
 		return r, nil, fmt.Errorf("encode report: %w", err)
@@ -54,8 +58,9 @@ func (ts *tellings) numbered(r report, now time.Time) (report, []byte, error) {
 		ts.body = body
 		ts.number = max(ts.number+1, 1)
 	}
-	r.Number, r.Begun, ts.looked = ts.number, ts.begun.UnixNano(), now
-	if !same {
+	r.Refused, r.Number, r.Begun, ts.looked = refused, ts.number, ts.begun.UnixNano(), now
+	if !same || refused != nil && now.Sub(ts.made) >= reportAgain {
+		ts.made = now
 		if ts.encoded, err = json.Marshal(r); err != nil {
 			return r, nil, fmt.Errorf("encode report: %w", err)
 		}

@@ -51,6 +51,38 @@ func TestAReportIsToldAgainWhenItSaysSomethingElse(t *testing.T) {
 	}
 }
 
+// A flood of strangers would have each director send all that it sees to all others, every second.
+func TestThatMoreStrangersWereRefusedIsNoNewsAndTravelsWithTheNextReport(t *testing.T) {
+	var ts tellings
+	now := time.Unix(1000, 0)
+	told := func(ready bool, refused uint64) (uint32, uint64) {
+		t.Helper()
+		r, body, err := ts.numbered(report{Name: "d1", Ready: ready, Refused: map[string]uint64{"foreign": refused}}, now)
+		if err != nil || r.Refused["foreign"] != refused {
+			t.Fatalf("here it says %v, %v", r.Refused, err)
+		}
+		var sent report
+		if err := json.Unmarshal(body, &sent); err != nil || sent.Number != r.Number {
+			t.Fatalf("encoded with number %d, %v, is %d", sent.Number, err, r.Number)
+		}
+		return r.Number, sent.Refused["foreign"]
+	}
+	first, _ := told(true, 1)
+	for n := range uint64(9) {
+		now = now.Add(reportEvery)
+		if number, sent := told(true, n+2); number != first || sent != 1 {
+			t.Fatalf("after %d more it is report %d with %d of them, %d before", n+1, number, sent, first)
+		}
+	}
+	now = now.Add(reportAgain)
+	if number, sent := told(true, 20); number != first || sent != 20 {
+		t.Errorf("when it is told again anyway, it is report %d with %d of them, %d before", number, sent, first)
+	}
+	if number, sent := told(false, 21); number == first || sent != 21 {
+		t.Errorf("with what is news it is report %d with %d of them, %d before", number, sent, first)
+	}
+}
+
 func TestAMemberThatMayBeAnotherProcessIsToldAnew(t *testing.T) {
 	for name, forget := range map[string]func(*tellings){
 		"a new stream":              func(ts *tellings) { ts.forget("d2") },
