@@ -125,13 +125,17 @@ func (s *session) onTime(now time.Time) bool { return s.alive.tracker.OnTime(now
 func (s *session) apart() bool { return s.apartFrom(director.Candidates(s.node.State()), time.Now()) }
 
 func (s *session) apartFrom(directors []string, now time.Time) bool {
-	if now.Sub(s.alive.tracker.Thawed(now)) < ownership.Mute {
+	if now.Sub(s.alive.tracker.Thawed(muteAfter*s.cfg.Liveness, now)) < ownership.Mute {
 		return true
 	}
 	return slices.ContainsFunc(directors, func(name string) bool {
 		return name != s.cfg.Name && s.usual(s.alive.tracker.Unheard(name, now)) >= ownership.Mute
 	})
 }
+
+// muteAfter is how many beats late this director may be before another can have found it mute, which counts from the last beat
+// that came: that was due a beat before, and may have taken another one to come.
+const muteAfter = time.Duration(ownership.Mute/config.DefaultLiveness) - 2
 
 // suspects returns when to look again because a member has just missed a word, or an answer: it is about to count as gone, or was
 // late. 0: none has.

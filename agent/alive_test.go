@@ -85,6 +85,27 @@ func TestADirectorIsApartFromOneThatItDoesNotHearAndWhenItHasJustStoodStill(t *t
 	want("it has run since:", false)
 }
 
+// The others count from the last beat that came, and do not ask who was silent for [ownership.Mute].
+func TestADirectorThatStoodStillForAsLongAsMakesItMuteToOthersIsApart(t *testing.T) {
+	for _, every := range []time.Duration{config.DefaultLiveness, 2 * config.DefaultLiveness} {
+		scale := every / config.DefaultLiveness
+		for stall, want := range map[time.Duration]bool{
+			500 * time.Millisecond: false, 900 * time.Millisecond: true, time.Second: true, 1100 * time.Millisecond: true, 2 * time.Second: true,
+		} {
+			s := &session{cfg: config.Agent{Name: "d1", Liveness: every}}
+			s.alive.tracker = liveness.NewTracker(noon, every, func() time.Duration { return 0 })
+			now := noon.Add(time.Minute)
+			s.alive.tracker.Ran("beats", now)
+			now = now.Add(scale * stall)
+			s.alive.tracker.Heard("d2", now) // its beats were not read meanwhile
+			s.alive.tracker.Ran("beats", now)
+			if got := s.apartFrom([]string{"d1", "d2"}, now); got != want {
+				t.Errorf("with beats every %v and a stall of %v it is apart: %v", every, scale*stall, got)
+			}
+		}
+	}
+}
+
 func TestAnAgentThatIsMuteIsNamedWhereItsMachineAnswers(t *testing.T) {
 	g := fsm.Group{Name: "web", Routers: []fsm.Router{{Name: "wan"}, {Name: "lan"}}}
 	for _, tt := range []struct {

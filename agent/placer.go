@@ -15,6 +15,9 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
+// longStall is for how long a leader must have stood still for the reports that wait for it to be old.
+const longStall = time.Second
+
 // placer places the groups while this director leads. What it remembers ends with that.
 type placer struct {
 	*session
@@ -30,7 +33,7 @@ func (s *session) placeGroups(ctx context.Context, n *cluster.Node) {
 // place proposes what is decided, a step per group and round. A leader that stood still listens as a new one does: the
 // reports that waited for it are of the time before, and one that is old may have come to an end meanwhile.
 func (p *placer) place(ctx context.Context, now time.Time) {
-	if now.Sub(p.alive.tracker.Thawed(now)) < settle {
+	if now.Sub(p.alive.tracker.Thawed(longStall, now)) < settle {
 		return
 	}
 	for _, s := range p.situations(now) {

@@ -12,8 +12,8 @@ import (
 const (
 	// slack is how much later than it should a prober may run.
 	slack = 100 * time.Millisecond
-	// long is for how long this process must have stood still for what waits for it to be read to be old.
-	long = time.Second
+	// past is after how long a stall is of no interest any more.
+	past = time.Minute
 )
 
 // Tracker remembers when who gave a sign of life last. It is told the time and reads no clock.
@@ -30,11 +30,17 @@ type Tracker struct {
 
 	mu      sync.Mutex
 	since   time.Time                  // silence counts from here: the start, or the end of the last stall
-	thawed  time.Time                  // the end of the last stall that was a long one; zero: there was none
+	stalls  []stall                    // the last of each length, each shorter than the one before
 	asleep  time.Duration              // what slept said last
 	ran     map[string]time.Time       // prober: when it ran last
 	heard   map[string]time.Time       // member: when a word of it came last
 	reached map[probe.Target]time.Time // when it answered last or was asked first; zero: it cannot be asked
+}
+
+// stall is a time in which this process did not run when it should have.
+type stall struct {
+	end  time.Time
+	late time.Duration // how much later than it should a prober ran
 }
 
 // NewTracker returns a tracker that starts at now, of members that are told of each other and asked for that often. Slept says for how long the machine has been suspended in
@@ -80,9 +86,7 @@ func (t *Tracker) look(now time.Time) {
 		return
 	}
 	t.since = later(t.since, now)
-	if late >= long {
-		t.thawed = later(t.thawed, now)
-	}
+	t.stalls = append(slices.DeleteFunc(t.stalls, func(s stall) bool { return s.late <= late || now.Sub(s.end) > past }), stall{now, late})
 	for prober, at := range t.ran {
 		t.ran[prober] = later(at, now)
 	}
@@ -180,13 +184,18 @@ func (t *Tracker) OnTime(now time.Time) bool {
 	return now.Sub(t.since) >= t.steady()
 }
 
-// Thawed returns when this process went on after it had stood still for a second or more; zero if it never has. What it
-// is told right after that may be old.
-func (t *Tracker) Thawed(now time.Time) time.Time {
+// Thawed returns when this process went on after it had stood still, so that a prober was that late or later; zero if it has
+// not lately. What it is told right after that may be old.
+func (t *Tracker) Thawed(late time.Duration, now time.Time) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.look(now)
-	return t.thawed
+	for _, s := range slices.Backward(t.stalls) {
+		if s.late >= late {
+			return s.end
+		}
+	}
+	return time.Time{}
 }
 
 // Unheard is for how long no word of a member came. One that was never heard counts from the start.

@@ -115,12 +115,13 @@ func TestAMachineThatSleptAccusesNobody(t *testing.T) {
 	h.wants(true, 300*time.Millisecond)
 }
 
-func TestAStallOfASecondIsALongOne(t *testing.T) {
+func TestTheLastStallOfALengthIsKnown(t *testing.T) {
+	const long = time.Second
 	h := newHistory(t)
 	h.run(time.Second, "pulse")
 	thawed := func(want time.Time) {
 		t.Helper()
-		if got := h.Thawed(h.now); !got.Equal(want) {
+		if got := h.Thawed(long, h.now); !got.Equal(want) {
 			t.Errorf("thawed at %v, want %v", got, want)
 		}
 	}
@@ -133,6 +134,18 @@ func TestAStallOfASecondIsALongOne(t *testing.T) {
 	thawed(at)
 	h.slept = long // the clock stood still
 	thawed(h.now)
+	at = h.now
+	h.now = h.now.Add(Every + long/2)
+	thawed(at)
+	if got := h.Thawed(long/2, h.now); !got.Equal(h.now) {
+		t.Errorf("the last one of half that ended at %v, want %v", got, h.now)
+	}
+	h.run(past, "pulse")
+	h.now = h.now.Add(Every + long/4)
+	thawed(time.Time{})
+	if got := h.Thawed(long/4, h.now); !got.Equal(h.now) || len(h.stalls) != 1 {
+		t.Errorf("the last one of a quarter ended at %v, want %v, of %d that are known", got, h.now, len(h.stalls))
+	}
 }
 
 func TestATargetCountsFromWhenItIsAskedAndTheBestCounts(t *testing.T) {
