@@ -272,86 +272,6 @@ func TestWhatARotationOfAnOldCANeedsIsSaid(t *testing.T) {
 	}
 }
 
-func TestTheWireSaysWhoOwns(t *testing.T) {
-	state := &fsm.State{
-		Members: map[string]fsm.Member{"d1": {Name: "d1", Role: fsm.RoleDirector}, "d2": {Name: "d2", Role: fsm.RoleDirector, Sources: []netip.Addr{netip.MustParseAddr("192.0.2.2")}}, "w": {Name: "w", Role: fsm.RoleWitness}},
-		Groups:  map[string]fsm.Ownership{"g": {Owner: "d1", Epoch: 2, Reason: "first"}},
-	}
-	halted := func(reason string) received {
-		return received{report: report{Groups: map[string]groupReport{"g": {State: "initialize", Reason: reason}}}}
-	}
-	active := func(reason string) received {
-		return received{report: report{Groups: map[string]groupReport{"g": {State: "active", Reason: reason}}}}
-	}
-	heard := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Heard: "192.0.2.2", Member: true}}}}
-	claimed := received{report: report{Groups: map[string]groupReport{"g": {State: "active", Reason: "claim", Claim: "d1 does not answer"}}}}
-	foreign := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Heard: "192.0.2.9"}}}}
-	for _, tt := range []struct {
-		name, want, reason string
-		live               map[string]received
-	}{
-		{"the log's owner", "d1", "first", map[string]received{"d1": active("x"), "d2": {}}},
-		{"another than the log says", "d2", "silence", map[string]received{"d1": {}, "d2": active("silence")}},
-		{"who has claimed it, and what for", "d2", "claim: d1 does not answer", map[string]received{"d1": {}, "d2": claimed}},
-		{"both: the log's counts", "d1", "first", map[string]received{"d1": active("x"), "d2": active("y")}},
-		{"nobody", "", "first", map[string]received{"d1": {}}},
-		{"nobody, since none may", "", "d1, d2 cannot: track up fails", map[string]received{"d1": halted("track up fails"), "d2": halted("track up fails"), "w": {}}},
-		{"nobody, each for another reason", "", "d1 cannot: track up fails; d2 cannot: link down", map[string]received{"d1": halted("track up fails"), "d2": halted("link down")}},
-		{"nobody yet", "", "first", map[string]received{"d1": halted("track up fails"), "d2": {}}},
-		{"another, whose agent does not answer", "d2", "its adverts are heard, and its agent does not answer", map[string]received{"d1": heard}},
-		{"a stranger", "foreign 192.0.2.9", "a router that is no member advertises it", map[string]received{"d1": foreign}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			got := groupStatus(state, tt.live, fsm.Group{Name: "g"}, "d1")
-			if got.Owner != tt.want || got.Reason != tt.reason || got.Named != "d1" {
-				t.Errorf("owner %q (%s), named %q, want %q (%s), named d1", got.Owner, got.Reason, got.Named, tt.want, tt.reason)
-			}
-		})
-	}
-}
-
-func TestAnExplanationIsOfTheOwnerThatThereIs(t *testing.T) {
-	log := fsm.Ownership{Owner: "d1", Reason: "first"}
-	moving := log
-	moving.Intent = &fsm.Intent{To: "d2", Reason: "d1 drains"}
-	for _, tt := range []struct {
-		log    fsm.Ownership
-		status api.GroupStatus
-		want   string
-	}{
-		{log, api.GroupStatus{Owner: "d1", Reason: "first"}, "first"},
-		{log, api.GroupStatus{Owner: "d2", Reason: "d1 is silent"}, "the log names d1 (first), and VRRP elected another: d1 is silent"},
-		{moving, api.GroupStatus{Owner: "d2", Reason: "claimed"}, "d1 drains, and the log still names d1 (first)"},
-		{moving, api.GroupStatus{Owner: "d1", Reason: "first"}, "first"},
-		{moving, api.GroupStatus{Owner: "d3", Reason: "d1 is silent"}, "the log names d1 (first), and VRRP elected another: d1 is silent"},
-		{log, api.GroupStatus{Owner: "d2", Reason: "claim: d1 does not answer"}, "the log names d1 (first), and d2 has claimed it: d1 does not answer"},
-		{fsm.Ownership{}, api.GroupStatus{Reason: "d1 cannot: track up fails"}, "d1 cannot: track up fails"},
-		{fsm.Ownership{}, api.GroupStatus{Owner: "d2", Reason: "silence"}, "silence"},
-		{log, api.GroupStatus{Reason: "d1 cannot: track up fails"}, "d1 cannot: track up fails"},
-	} {
-		if got := because(tt.log, tt.status); got != tt.want {
-			t.Errorf("%+v: %q, want %q", tt.status, got, tt.want)
-		}
-	}
-}
-
-func TestAClaimIsExplainedByWhatItIsFor(t *testing.T) {
-	for _, tt := range []struct {
-		name, reason, claimed string
-		log                   fsm.Ownership
-		want                  string
-	}{
-		{"before the log names who claims", "claim", "d1 does not answer", fsm.Ownership{Owner: "d1", Reason: "first"}, "claim: d1 does not answer"},
-		{"once it does", "claim", "", fsm.Ownership{Owner: "d2", Reason: "d1 drains"}, "claim: d1 drains"},
-		{"for an order that the log has not confirmed", "claim", "", fsm.Ownership{Owner: "d1", Reason: "first"}, "claim"},
-		{"by VRRP", "silence", "", fsm.Ownership{Owner: "d2", Reason: "d1 is silent"}, "silence"},
-	} {
-		if got := partReason("d2", tt.reason, tt.claimed, tt.log); got != tt.want {
-			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
-		}
-	}
-}
-
 func TestTransitionsOfTheKeeperAreToldOnceAndAtTheirTime(t *testing.T) {
 	s := &session{cfg: config.Agent{Name: "d1"}, events: &eventLog{}}
 	at := func(d time.Duration, seq uint64, to string) keeper.Transition {
@@ -370,17 +290,6 @@ func TestTransitionsOfTheKeeperAreToldOnceAndAtTheirTime(t *testing.T) {
 	want := []string{"00 g on d1 is active, was backup: silence", "01 g on d1: silence", "02 g on d1 is active, was backup: silence"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
-	}
-}
-
-func TestAnOwnerThatIsOnlyHeardIsNamed(t *testing.T) {
-	state := &fsm.State{
-		Members: map[string]fsm.Member{"d2": {Name: "d2", Sources: []netip.Addr{netip.MustParseAddr("192.0.2.2")}}},
-		Groups:  map[string]fsm.Ownership{"g": {Owner: "d2", Epoch: 2, Reason: "first"}},
-	}
-	heard := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Heard: "192.0.2.2", Member: true}}}}
-	if got := groupStatus(state, map[string]received{"d1": heard}, fsm.Group{Name: "g"}, "d1"); got.Owner != "d2" {
-		t.Errorf("owner %q", got.Owner)
 	}
 }
 

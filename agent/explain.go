@@ -39,7 +39,7 @@ func (a *Agent) Explain(ctx context.Context, group string) (api.Explanation, err
 	}
 	status := groupStatus(state, s.everyReport(time.Now()), g, s.cfg.Name)
 	e := api.Explanation{
-		Group: group, Owner: status.Owner, Epoch: status.Epoch, Named: status.Named, Reason: because(state.Groups[group], status), Order: status.Order, Moving: status.Moving,
+		Group: group, Owner: status.Owner, Epoch: status.Epoch, Named: status.Named, Reason: status.Reason, Order: status.Order, Moving: status.Moving,
 		Members: []api.Attestation{}, Decisions: []api.Decision{},
 	}
 	if !s.node.Quorum() {
@@ -55,37 +55,6 @@ func (a *Agent) Explain(ctx context.Context, group string) (api.Explanation, err
 	slices.SortStableFunc(e.Decisions, func(a, b api.Decision) int { return a.Time.Compare(b.Time) })
 	e.Decisions = e.Decisions[max(len(e.Decisions)-ownership.Kept, 0):]
 	return e, nil
-}
-
-// because says why the owner of a group owns it, or why nobody does. The log's reason is of whom the log names.
-func because(log fsm.Ownership, status api.GroupStatus) string {
-	switch {
-	case status.Owner == log.Owner:
-		return cmp.Or(log.Reason, status.Reason)
-	case log.Owner == "", status.Owner == "":
-		return status.Reason
-	case log.Intent != nil && log.Intent.To == status.Owner:
-		return fmt.Sprintf("%s, and the log still names %s (%s)", log.Intent.Reason, log.Owner, log.Reason)
-	}
-	if why, ok := strings.CutPrefix(status.Reason, byClaim+": "); ok {
-		return fmt.Sprintf("the log names %s (%s), and %s has claimed it: %s", log.Owner, log.Reason, status.Owner, why)
-	}
-	return fmt.Sprintf("the log names %s (%s), and VRRP elected another: %s", log.Owner, log.Reason, status.Reason)
-}
-
-// byClaim is the keeper's reason for a group that it was told to take. What for, it does not know.
-const byClaim = "claim"
-
-// partReason is why a director is what it is to a group, with what it claimed the group for: that says the director, until
-// the log names it for that, and then the log.
-func partReason(name, reason, claimed string, log fsm.Ownership) string {
-	if log.Owner == name {
-		claimed = cmp.Or(claimed, log.Reason)
-	}
-	if reason != byClaim || claimed == "" {
-		return reason
-	}
-	return byClaim + ": " + claimed
 }
 
 func findGroup(state *fsm.State, name string) (fsm.Group, error) {

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -46,7 +45,6 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	runs := s.keeper.Status()
 	for _, g := range state.Config.Groups() {
 		gs := groupStatus(state, live, g, s.cfg.Name)
-		gs.Reason = because(state.Groups[g.Name], gs)
 		own, _ := runs.Group(g.Name)
 		gs.Changes, gs.Routers = own.Changes, routerStatus(own)
 		st.Groups = append(st.Groups, gs)
@@ -117,12 +115,11 @@ func directorStatus(m fsm.Member, live map[string]received, highest uint64) api.
 	return d
 }
 
-// groupStatus tells who owns a group: the wire decides, so who is Active counts, not who the log
-// names.
+// groupStatus tells who owns a group, and why.
 func groupStatus(state *fsm.State, live map[string]received, g fsm.Group, self string) api.GroupStatus {
-	o, own := state.Groups[g.Name], live[self].Groups[g.Name]
+	o, own, owner := state.Groups[g.Name], live[self].Groups[g.Name], ownerOf(state, live, g.Name, self)
 	st := api.GroupStatus{
-		Name: g.Name, Epoch: o.Epoch, Named: o.Owner, Reason: o.Reason, Order: append([]string{}, o.Order...), Addresses: []string{},
+		Name: g.Name, Owner: owner.name, Epoch: o.Epoch, Named: o.Owner, Reason: because(o, owner), Order: append([]string{}, o.Order...), Addresses: []string{},
 		State: own.State, Priority: own.Priority,
 	}
 	for _, r := range g.Routers {
@@ -132,28 +129,6 @@ func groupStatus(state *fsm.State, live map[string]received, g fsm.Group, self s
 	}
 	if o.Intent != nil {
 		st.Moving = o.Intent.To
-	}
-	var active []string
-	for _, name := range slices.Sorted(maps.Keys(live)) {
-		if live[name].active(g.Name) {
-			active = append(active, name)
-		}
-	}
-	switch {
-	case slices.Contains(active, o.Owner):
-		st.Owner = o.Owner
-	case len(active) > 0:
-		first := live[active[0]].Groups[g.Name]
-		st.Owner, st.Reason = active[0], partReason(active[0], first.Reason, first.Claim, o)
-	case own.Heard != "" && !own.Member:
-		st.Owner, st.Reason = "foreign "+own.Heard, "a router that is no member advertises it"
-	case own.Heard != "":
-		if st.Owner = memberAt(state, own.Heard); st.Owner != "" && st.Owner != o.Owner {
-			st.Reason = "its adverts are heard, and its agent does not answer"
-		}
-	}
-	if st.Owner == "" {
-		st.Reason = cmp.Or(nobodyCan(state, live, g.Name), st.Reason)
 	}
 	return st
 }

@@ -1,0 +1,87 @@
+package agent
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// owning is who owns a group as far as a director knows.
+type owning struct {
+	name   string // of a director, "" or "foreign ADDRESS"
+	reason string // why it owns the group, or why nobody does
+	claim  string // what it has claimed the group for, or empty
+	heard  bool   // its adverts alone say so, and no report
+}
+
+// ownerOf finds who owns a group: the wire decides, so who is Active counts, not who the log names.
+func ownerOf(state *fsm.State, live map[string]received, group, self string) owning {
+	log, own := state.Groups[group], live[self].Groups[group]
+	var active []string
+	for _, name := range slices.Sorted(maps.Keys(live)) {
+		if live[name].active(group) {
+			active = append(active, name)
+		}
+	}
+	if slices.Contains(active, log.Owner) {
+		return owning{name: log.Owner, reason: log.Reason}
+	}
+	if len(active) > 0 {
+		name := active[0]
+		r := live[name].Groups[group]
+		return owning{name: name, reason: partReason(name, r.Reason, r.Claim, log), claim: claimedFor(name, r.Reason, r.Claim, log)}
+	}
+	if own.Heard != "" && !own.Member {
+		return owning{name: "foreign " + own.Heard, reason: "a router that is no member advertises it", heard: true}
+	}
+	if name := memberAt(state, own.Heard); own.Heard != "" && name != "" {
+		if name == log.Owner {
+			return owning{name: name, reason: log.Reason}
+		}
+		return owning{name: name, reason: "the adverts of " + name + " are heard, and its agent does not answer", heard: true}
+	}
+	return owning{reason: cmp.Or(nobodyCan(state, live, group), log.Reason)}
+}
+
+// because says why the owner of a group owns it, or why nobody does. The log's reason is of whom the log names.
+func because(log fsm.Ownership, o owning) string {
+	switch {
+	case o.name == log.Owner:
+		return cmp.Or(log.Reason, o.reason)
+	case log.Owner == "", o.name == "":
+		return o.reason
+	case log.Intent != nil && log.Intent.To == o.name:
+		return fmt.Sprintf("%s, and the log still names %s (%s)", log.Intent.Reason, log.Owner, log.Reason)
+	case o.claim != "":
+		return fmt.Sprintf("the log names %s (%s), and %s has claimed it: %s", log.Owner, log.Reason, o.name, o.claim)
+	case o.heard:
+		return fmt.Sprintf("the log names %s (%s), but %s", log.Owner, log.Reason, o.reason)
+	}
+	return fmt.Sprintf("the log names %s (%s), and VRRP elected another: %s", log.Owner, log.Reason, o.reason)
+}
+
+// byClaim is the keeper's reason for a group that it was told to take. What for, it does not know.
+const byClaim = "claim"
+
+// claimedFor is what a director has claimed a group for, or empty, which its keeper does not know: that says the director, until
+// the log names it for that, and then the log.
+func claimedFor(name, reason, claimed string, log fsm.Ownership) string {
+	switch {
+	case reason != byClaim:
+		return ""
+	case log.Owner == name:
+		return cmp.Or(claimed, log.Reason)
+	}
+	return claimed
+}
+
+// partReason is why a director is what it is to a group, with what it claimed the group for.
+func partReason(name, reason, claimed string, log fsm.Ownership) string {
+	if why := claimedFor(name, reason, claimed, log); why != "" {
+		return byClaim + ": " + why
+	}
+	return reason
+}
