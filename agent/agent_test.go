@@ -104,12 +104,12 @@ func TestViewsKnowTheDeadTheDrainingAndTheLeaving(t *testing.T) {
 	}}
 	live := map[string]received{
 		"d1": {report: report{Ready: true, Groups: map[string]groupReport{"g": {State: "active"}}}},
-		"d2": {report: report{Ready: true, Takers: true, Groups: map[string]groupReport{"g": {Hears: "d1", Taker: "d1"}}}},
+		"d2": {report: report{Ready: true, Claimants: true, Groups: map[string]groupReport{"g": {Hears: "d1", Claimant: "d1"}}}},
 		"d3": {report: report{Leaving: true}, unreadySince: noon.Add(-3 * time.Second)},
 	}
 	want := []placement.View{
 		{Name: "d1", Alive: true, Ready: true, Active: true},
-		{Name: "d2", Alive: true, Ready: true, Draining: true, Hears: "d1", Taker: "d1", Tells: true},
+		{Name: "d2", Alive: true, Ready: true, Draining: true, Hears: "d1", Claimant: "d1", Tells: true},
 		{Name: "d3", Alive: true, Draining: true, Unready: 3 * time.Second},
 		{Name: "d4", Gone: "was stopped"},
 	}

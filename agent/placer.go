@@ -106,7 +106,7 @@ func views(state *fsm.State, live map[string]received, stopped func(name string,
 		r, alive := live[name]
 		own := r.Groups[group]
 		v := placement.View{
-			Name: name, Alive: alive, Ready: r.Ready, Active: r.active(group), Epoch: own.Epoch, Hears: own.Hears, Taker: own.Taker, Tells: r.Takers,
+			Name: name, Alive: alive, Ready: r.Ready, Active: r.active(group), Epoch: own.Epoch, Hears: own.Hears, Claimant: own.Claimant, Tells: r.Claimants,
 			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
 			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim, Unproven: own.Unproven != "",
 		}

@@ -56,7 +56,7 @@ type report struct {
 	Links        []string                             `json:"links"`                // its interfaces, as the kernel calls them
 	Names        map[string]string                    `json:"names,omitempty"`      // what its agent file calls them
 	Groups       map[string]groupReport               `json:"groups"`
-	Takers       bool                                 `json:"takers,omitempty"` // it says of each group who took it; an older version does not
+	Claimants    bool                                 `json:"claimants,omitempty"` // it says of each group who would claim it again; an older version does not
 	Observations map[fsm.ServerKey]checks.Observation `json:"observations"`
 }
 
@@ -72,7 +72,7 @@ type groupReport struct {
 	Member   bool      `json:"member,omitempty"` // whether that is a member's
 
 	Hears    string `json:"hears,omitempty"`    // the member that is heard as Active, on every router that hears anybody
-	Taker    string `json:"taker,omitempty"`    // who took it from this director by a claim, and has not been heard on all routers since, or claims it still
+	Claimant string `json:"claimant,omitempty"` // who would claim it again: see [claimant]
 	Claim    string `json:"claim,omitempty"`    // why it was claimed, while the log does not know
 	Unproven string `json:"unproven,omitempty"` // the router whose address is not answered for, though its owner is heard here
 	Deaf     string `json:"deaf,omitempty"`     // why the owner is not heard here, while it is not

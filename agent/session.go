@@ -237,7 +237,7 @@ func (s *session) report() report {
 	state := s.node.State()
 	r := report{
 		Name: s.cfg.Name, Version: s.version, MinLevel: MinLevel, MaxLevel: MaxLevel, RaiseLevel: s.cfg.RaiseLevel, Index: state.Index,
-		NoIPVS: !s.director.CanHaveIPVS(), NoRefusal: s.refusals.why(time.Now()), Groups: map[string]groupReport{}, Takers: true, Observations: s.observations(),
+		NoIPVS: !s.director.CanHaveIPVS(), NoRefusal: s.refusals.why(time.Now()), Groups: map[string]groupReport{}, Claimants: true, Observations: s.observations(),
 	}
 	r.HashIndex, r.Hash = s.hash(state)
 	r.Links, r.Names = interfaces(), s.cfg.Interfaces
@@ -259,9 +259,7 @@ func (s *session) report() report {
 	for _, g := range s.keeper.Status().Groups {
 		own := describeGroup(g)
 		own.Hears = hears(state, g)
-		if own.Taker = s.groups.Taker(g.Name); claims(g) {
-			own.Taker = own.Hears
-		}
+		own.Claimant = claimant(g, own.Hears, s.groups.Taker(g.Name))
 		r.Groups[g.Name] = own
 	}
 	for _, g := range state.Config.Groups() {
@@ -368,6 +366,15 @@ func hears(state *fsm.State, g keeper.GroupStatus) string {
 		member = name
 	}
 	return member
+}
+
+// claimant is who would claim a group again if it were moved from that one, or "": the member that is heard, if it does so by a
+// claim, else who took the group from this director by one and has not been heard on all routers since.
+func claimant(g keeper.GroupStatus, heard, taker string) string {
+	if claims(g) {
+		return heard
+	}
+	return taker
 }
 
 // claims reports whether the owner of a group is heard with the priority of a claim.

@@ -28,7 +28,7 @@ func unreported(s Situation) string {
 		return ""
 	}
 	v := find(s.Views, named.Hears)
-	if v == nil || v.Silent <= Grace || named.Taker == v.Name {
+	if v == nil || v.Silent <= Grace || named.Claimant == v.Name {
 		return ""
 	}
 	for _, other := range s.Views {

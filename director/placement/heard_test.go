@@ -36,7 +36,7 @@ func TestWhoIsHeardByTheNamedOneAndCannotReportIsNamedAndMovedFrom(t *testing.T)
 		"the named one hears nobody":                       {func(v []View) { v[1].Hears = "" }, false},
 		"the named one hears no member that could own it":  {func(v []View) { v[1].Hears = "w" }, false},
 		"another one hears a third":                        {func(v []View) { v[2].Hears = "d4" }, false},
-		"it has claimed the group from the named one":      {func(v []View) { v[1].Taker = "d1" }, false},
+		"it has claimed the group from the named one":      {func(v []View) { v[1].Claimant = "d1" }, false},
 		"the named one is of a version that cannot say so": {func(v []View) { v[1].Tells = false }, false},
 		"another one owns it":                              {func(v []View) { v[2].Active, v[2].Epoch = true, 3 }, false},
 	} {

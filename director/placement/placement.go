@@ -34,8 +34,8 @@ type View struct {
 	Unproven bool          // it hears the owner, and gets no answer for its address
 	Claim    string        // why it has claimed the group, or empty
 	Hears    string        // the member that it hears as Active, on every router of the group that hears anybody, or empty
-	Taker    string        // who took the group from it by a claim, and is not heard on every router since or claims it still, or empty
-	Tells    bool          // its version reports that; of one that does not, Taker is empty
+	Claimant string        // who would claim the group again if it were moved from that one, or empty
+	Tells    bool          // its version reports that: of one that does not, the claimant is not known
 }
 
 // fit reports whether a director may be given a group.
@@ -77,9 +77,9 @@ const (
 	Grace = 2 * time.Second
 )
 
-// Place decides for one group: confirm an owner that VRRP made, if it says so or only others hear it, end a move that came to nothing, move away
-// from an owner that drains or is not well, then to the one that the policy has wished for long enough, keep
-// the order of successors. Placement is sticky: while neither need nor wish is there, nothing moves.
+// Place decides for one group: confirm an owner that VRRP made, whether that one reports it or, as it cannot, others hear it;
+// end a move that came to nothing; move away from an owner that drains or is not well; then to the one that the policy has
+// wished for long enough; keep the order of successors. Placement is sticky: while neither need nor wish is there, nothing moves.
 func Place(s Situation) Decision {
 	s.Views = slices.SortedFunc(slices.Values(s.Views), func(a, b View) int { return strings.Compare(a.Name, b.Name) })
 	if d := confirm(s); d != nil {

@@ -90,8 +90,8 @@ func (c *control) views(group int) []placement.View {
 					v.Hears = c.w.hosts[m].name
 				}
 				v.Tells = true
-				if v.Taker = r.takers[group]; g.claimed() {
-					v.Taker = v.Hears
+				if v.Claimant = r.takers[group]; g.claimed() {
+					v.Claimant = v.Hears
 				}
 			}
 			if c.unready[h.index] != 0 {
