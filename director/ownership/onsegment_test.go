@@ -31,6 +31,10 @@ func TestAMoveToADirectorThatIsCutOffOnASegmentChangesNothing(t *testing.T) {
 			s.does(yield)
 		})
 	}
+}
+
+// Nor is it where a third director is not heard and its kernel serves there: the group would have two owners.
+func TestAMoveToWhereTheKernelOfAThirdOneAnswersChangesNothing(t *testing.T) {
 	third := "the kernel of d3 answers on the segment of in, and it is not heard"
 	for _, tt := range []struct {
 		name    string
@@ -60,6 +64,9 @@ func TestAMoveToADirectorThatIsCutOffOnASegmentChangesNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestAMoveThatMustBeIsNotStoppedByWhatTheSegmentAnswers(t *testing.T) {
 	for name, knows := range map[string]func(*story){
 		"it is forced":     func(s *story) { s.Log.Intent.Forced = true },
 		"the owner drains": func(s *story) { s.member("d1").Draining = true },
