@@ -8,13 +8,22 @@ import (
 // Askable is how long the others may take to reach a control that has just come. Until then they claim without its answer.
 const Askable = 5 * time.Second
 
+const (
+	// mute is for how long a host must have stood still for its control not to have been asked: others do not wait for one that has
+	// been silent for a second, and count from a beat that was sent up to two tenths before.
+	mute = 800 * time.Millisecond
+	// slack is how late the loop may be where it has not stood still: how long it has is not known, for it began at any time since
+	// the loop ran last.
+	slack = 100 * time.Millisecond
+)
+
 // asked is who answers for what is Active here: control, which is whoever has given an order and is still there. While
 // there is none that the others could ask to yield, what they claim is let go as if it had been asked for. Its methods
 // may be called concurrently.
 type asked struct {
 	mu    sync.Mutex
 	there int
-	since time.Time // when the last one came
+	since time.Time // when the last one came, or could be reached again
 	apart bool      // it says that another director may not have reached it
 }
 
@@ -26,6 +35,14 @@ func (a *asked) told(now time.Time, apart bool) {
 		a.since = now
 	}
 	a.apart = apart
+}
+
+// stood notes that the host has stood still: a claim that waits to be read may have been made without asking, and control
+// may not have found that out yet.
+func (a *asked) stood(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.since = now
 }
 
 func (a *asked) came(now time.Time) {

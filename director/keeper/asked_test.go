@@ -56,6 +56,36 @@ func TestWhoCannotBeAskedLetsGoAfterTheNextOneHasTheAddresses(t *testing.T) {
 	}
 }
 
+// A host that stood still may have been claimed from without having been asked, and its control, which stood still as well,
+// knows that a moment later than its keeper reads the claim.
+func TestWhoStoodStillLetsGoAfterTheNextOneHasTheAddresses(t *testing.T) {
+	for stall, lingers := range map[time.Duration]bool{90 * time.Millisecond: false, 1900 * time.Millisecond: true} {
+		t.Run(stall.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, a, b, _ := three(t, "wan")
+				defer w.stop()
+				a.came()
+				time.Sleep(2 * Askable)
+				b.slow = 5 * time.Millisecond // of its kernel
+				none, many := w.during(vip("wan"), func() {
+					go a.do(func(time.Time) { time.Sleep(stall) })
+					time.Sleep(stall - 10*time.Microsecond)
+					if err := b.claim(248); err != nil {
+						t.Error(err)
+					}
+					time.Sleep(10 * time.Second)
+				})
+				if (none == 0) != lingers {
+					t.Errorf("nobody has it for %v", none)
+				}
+				if many > 25*time.Millisecond || a.state() != "backup" || b.state() != "active" {
+					t.Errorf("two have it for %v; %s and %s", many, a.state(), b.state())
+				}
+			})
+		})
+	}
+}
+
 func (b *box) apart(is bool) { b.keeper.asked.told(time.Now(), is) }
 
 func (b *box) came() { b.keeper.asked.came(time.Now()) }

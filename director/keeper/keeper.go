@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -320,6 +321,10 @@ func (k *keeper) tell() {
 // the kernel must have let its addresses go already.
 func (k *keeper) stalls(now time.Time) {
 	frozen := now.Sub(k.worker.beat.load())
+	// Its control stood still as well, and has not said so yet.
+	if frozen >= mute && now.Sub(cmp.Or(k.deadline(), now)) > slack {
+		k.asked.stood(now)
+	}
 	for _, g := range k.groups {
 		late, long := g.machine.Late(now)
 		if !late {

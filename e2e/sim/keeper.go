@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -198,9 +199,19 @@ func (k *keeper) deadline() time.Duration {
 	return next
 }
 
+// Limits of the keeper's, which are not exported: for how long a host must have stood still for others to have claimed without
+// asking it, and how late the loop may be where it has not.
+const (
+	mute  = 800 * time.Millisecond
+	slack = 100 * time.Millisecond
+)
+
 // stalled finds groups that the loop is late for, as the keeper's stalls does.
 func (k *keeper) stalled(now time.Time) {
 	frozen := k.w.now - k.beat
+	if frozen >= mute && k.w.now-cmp.Or(k.deadline(), k.w.now) > slack && !k.w.without(StallGuard) {
+		k.came = max(k.came, k.w.now)
+	}
 	for _, g := range k.groups {
 		late, long := g.machine.Late(now)
 		if !late || k.w.without(StallGuard) {
