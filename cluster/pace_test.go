@@ -80,11 +80,13 @@ func TestAnswersThatACutHasHeldUpAreNotSlow(t *testing.T) {
 func TestWhoDoesNotAnswerIsNotWaitedFor(t *testing.T) {
 	const usual = 5 * time.Millisecond
 	slow := transport{pace: newPace(usual)}
-	if err := slow.timed("d2", func() error { time.Sleep(2 * usual); return errors.New("no answer") }); err == nil {
-		t.Error("the error is lost")
-	}
-	if timeout, _ := slow.pace.timeout(time.Now()); timeout != usual {
-		t.Errorf("the timeout is %v", timeout)
+	for range 3 { // one slow answer alone would change nothing
+		if err := slow.timed("d2", func() error { time.Sleep(2 * usual); return errors.New("no answer") }); err == nil {
+			t.Error("the error is lost")
+		}
+		if timeout, _ := slow.pace.timeout(time.Now()); timeout != usual {
+			t.Errorf("the timeout is %v", timeout)
+		}
 	}
 }
 
