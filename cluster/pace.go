@@ -16,8 +16,9 @@ const (
 	slowest  = 8                // times the timeout that is configured, at most
 	slowFor  = 30 * time.Second // after an answer that was slow
 	perRound = 2                // the votes follow the question whether there would be any
-	// untilNext is how many timeouts after an answer a candidate asks again at the latest: Raft's timers take one to two.
-	untilNext = 2
+	// untilNext is how many timeouts after an answer a candidate asks again at the latest: Raft's timers take one to two,
+	// and are late where processors are short.
+	untilNext = 4
 )
 
 // pace is how long this node waits for a leader, and for votes.
