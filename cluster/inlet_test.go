@@ -3,10 +3,15 @@ package cluster
 import (
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/quorate/quorate/cluster/port"
+	"github.com/quorate/quorate/e2e/lab"
 )
 
 // TestPacketsOfStrangersAreFewWhateverComes has packets come in virtual time: a member's few are taken beside ten thousand a
@@ -71,7 +76,7 @@ func TestAMembersAddressIsNoWayAroundTheBound(t *testing.T) {
 func TestAFloodOfPacketsIsCountedAndNotTaken(t *testing.T) {
 	t.Parallel()
 	s := port.NewStrangers(func(netip.Addr) bool { return false })
-	g, err := newGossipNet(freePort(t), func(netip.Addr) bool { return false }, s)
+	g, err := listenGossip(freePort(t), func(netip.Addr) bool { return false }, s, hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,4 +112,36 @@ func TestAFloodOfPacketsIsCountedAndNotTaken(t *testing.T) {
 		t.Errorf("%d packets are taken in %d spans", taken, spans)
 	}
 	<-done
+}
+
+// TestASocketThatFailsIsSaidOnceInAWhileAndTriedOnceASecond has both of a gossip port fail for a minute of virtual time.
+func TestASocketThatFailsIsSaidOnceInAWhileAndTriedOnceASecond(t *testing.T) {
+	for _, tt := range []struct {
+		level       hclog.Level
+		least, most int // lines of each
+	}{
+		{hclog.Info, 5, 7},
+		{hclog.Debug, 60, 70}, // of each try
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var said lab.Buffer
+			nobody := func(netip.Addr) bool { return false }
+			g, err := listenGossip(netip.MustParseAddrPort("127.0.0.1:0"), nobody, port.NewStrangers(nobody), hclog.New(&hclog.LoggerOptions{Level: tt.level, Output: &said}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, err := range []error{g.packets.Close(), g.listener.Close()} {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			time.Sleep(time.Minute)
+			for _, doing := range []string{"receive on the gossip port", "accept on the gossip port"} {
+				if n := strings.Count(said.String(), doing); n < tt.least || n > tt.most {
+					t.Errorf("%v: %q is said %d times", tt.level, doing, n)
+				}
+			}
+			_ = g.Shutdown() // they are closed
+		})
+	}
 }
