@@ -147,12 +147,22 @@ func (g *gossipNet) WriteTo(b []byte, to string) (time.Time, error) {
 	return time.Now(), err
 }
 
+// WriteToAddress implements [memberlist.NodeAwareTransport]: whose address it is plays no part.
+func (g *gossipNet) WriteToAddress(b []byte, to memberlist.Address) (time.Time, error) {
+	return g.WriteTo(b, to.Addr)
+}
+
 // PacketCh implements [memberlist.Transport].
 func (g *gossipNet) PacketCh() <-chan *memberlist.Packet { return g.received }
 
 // DialTimeout implements [memberlist.Transport].
 func (g *gossipNet) DialTimeout(to string, limit time.Duration) (net.Conn, error) {
 	return net.DialTimeout("tcp", to, limit)
+}
+
+// DialAddressTimeout implements [memberlist.NodeAwareTransport].
+func (g *gossipNet) DialAddressTimeout(to memberlist.Address, limit time.Duration) (net.Conn, error) {
+	return g.DialTimeout(to.Addr, limit)
 }
 
 // StreamCh implements [memberlist.Transport].
@@ -168,6 +178,8 @@ func (g *gossipNet) Shutdown() error {
 	})
 	return err
 }
+
+var _ memberlist.NodeAwareTransport = (*gossipNet)(nil)
 
 // placed is a connection that gives its place back when it is closed.
 type placed struct {
