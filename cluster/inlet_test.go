@@ -14,39 +14,56 @@ import (
 	"github.com/quorate/quorate/e2e/lab"
 )
 
-// TestPacketsOfStrangersAreFewWhateverComes has packets come in virtual time: a member's few are taken beside ten thousand a
-// second of others, and of any number no more are read than the bound.
+// TestPacketsOfStrangersAreFewWhateverComes has packets of a member and of others come in virtual time, each by a clock of its
+// own. The kernel keeps some that are not read yet, and drops the rest; what is read of the member is taken.
 func TestPacketsOfStrangersAreFewWhateverComes(t *testing.T) {
+	const kept, ofMember, toRead = 256, 10, 5 * time.Microsecond
 	for _, tt := range []struct {
 		others   int // a second
-		read     int // at most, in a second
-		ofMember int // at least, of those that were read
+		taken    int // of those, at least
+		read     int // at most, of all
+		ofMember int // at least, that are read of the member's
 	}{
-		{10, 20, 10}, {10_000, 10_010, 10}, {1_000_000, inletRead*100 + 200, 0},
+		{10, 10, 20, ofMember},
+		{10_000, inletOthers * 99, 10_010, ofMember},
+		{1_000_000, inletOthers * 99, inletRead * 101, 0}, // its packets may all be among those that are dropped: it is asked over TCP
 	} {
 		var in inlet
 		now := time.Unix(1, 0)
 		end := now.Add(time.Second)
-		taken := map[bool]int{}
-		read := 0
-		step := time.Second / time.Duration(tt.others)
-		for next := now; now.Before(end); {
-			member := !now.Before(next)
-			if member {
-				next = next.Add(100 * time.Millisecond)
+		stranger, member := now, now.Add(time.Second/ofMember/2) // when the next comes of each
+		var waiting []bool                                       // whether it is the member's
+		read, taken := map[bool]int{}, map[bool]int{}
+		for now.Before(end) {
+			for !stranger.After(now) || !member.After(now) {
+				next, every, mine := &stranger, time.Second/time.Duration(tt.others), member.Before(stranger)
+				if mine {
+					next, every = &member, time.Second/ofMember
+				}
+				*next = next.Add(every)
+				if len(waiting) < kept {
+					waiting = append(waiting, mine)
+				}
 			}
-			take, rest := in.take(now, member)
-			read++
+			if len(waiting) == 0 {
+				now = now.Add(min(stranger.Sub(now), member.Sub(now)))
+				continue
+			}
+			take, rest := in.take(now, waiting[0])
+			read[waiting[0]]++
 			if take {
-				taken[member]++
+				taken[waiting[0]]++
 			}
-			now = now.Add(max(rest, step))
+			waiting, now = waiting[1:], now.Add(max(rest, toRead))
 		}
-		if most := inletOthers * 101; taken[false] > most {
-			t.Errorf("%d a second: %d are taken, at most %d are to be", tt.others, taken[false], most)
+		if taken[false] < tt.taken || taken[false] > inletOthers*101 {
+			t.Errorf("%d a second: %d are taken, of at least %d and at most %d", tt.others, taken[false], tt.taken, inletOthers*101)
 		}
-		if read > tt.read || taken[true] < tt.ofMember {
-			t.Errorf("%d a second: %d are read, at most %d are to be; %d of a member are taken, of at least %d", tt.others, read, tt.read, taken[true], tt.ofMember)
+		if all := read[true] + read[false]; all > tt.read {
+			t.Errorf("%d a second: %d are read, of at most %d", tt.others, all, tt.read)
+		}
+		if read[true] < tt.ofMember || taken[true] < read[true] {
+			t.Errorf("%d a second: %d are read of the member, of at least %d, and %d are taken", tt.others, read[true], tt.ofMember, taken[true])
 		}
 	}
 }
