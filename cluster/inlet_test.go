@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -104,13 +105,20 @@ func TestAFloodOfPacketsIsCountedAndNotTaken(t *testing.T) {
 	}
 	defer c.Close()
 	began := time.Now()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for range 5000 {
-			_, _ = c.Write([]byte("nonsense"))
+	stop := make(chan struct{})
+	var flood sync.WaitGroup
+	defer flood.Wait()
+	defer close(stop)
+	flood.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = c.Write([]byte("nonsense"))
+			}
 		}
-	}()
+	})
 	taken, late := 0, time.After(30*time.Second)
 	for s.Counts()[port.TooMuchGossip] < 100 {
 		select {
@@ -128,7 +136,6 @@ func TestAFloodOfPacketsIsCountedAndNotTaken(t *testing.T) {
 	if taken > inletOthers*spans {
 		t.Errorf("%d packets are taken in %d spans", taken, spans)
 	}
-	<-done
 }
 
 // TestASocketThatFailsIsSaidOnceInAWhileAndTriedOnceASecond has both of a gossip port fail for a minute of virtual time.
