@@ -32,8 +32,8 @@ func TestPacketsOfStrangersAreFewWhateverComes(t *testing.T) {
 		var in inlet
 		now := time.Unix(1, 0)
 		end := now.Add(time.Second)
-		stranger, member := now, now.Add(time.Second/ofMember/2) // when the next comes of each
-		var waiting []bool                                       // whether it is the member's
+		stranger, member := now, now.Add(time.Second/ofMember/2+inletSpan/2) // when the next comes of each: the member's after others
+		var waiting []bool                                                   // whether it is the member's
 		read, taken := map[bool]int{}, map[bool]int{}
 		for now.Before(end) {
 			for !stranger.After(now) || !member.After(now) {
