@@ -88,7 +88,7 @@ func (g *gossipNet) receive() {
 		}
 		errs = 0
 		now := time.Now()
-		take, rest := in.take(now, g.member(from.Addr().Unmap()))
+		take, rest := in.take(now, g.member(from.Addr()))
 		switch {
 		case n == 0:
 		case !take:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/e2e/lab"
+	"github.com/quorate/quorate/fsm"
 )
 
 // TestPacketsOfStrangersAreFewWhateverComes has packets of a member and of others come in virtual time, each by a clock of its
@@ -83,6 +84,26 @@ func TestAMembersAddressIsNoWayAroundTheBound(t *testing.T) {
 	}
 	if take, _ := in.take(now.Add(inletSpan), true); !take {
 		t.Error("none is taken later")
+	}
+}
+
+// TestAnAddressIsAMembersHoweverItIsWritten has one come as sockets tell it: with the zone of the host that received it, and IPv4
+// within IPv6.
+func TestAnAddressIsAMembersHoweverItIsWritten(t *testing.T) {
+	m := fsm.Member{
+		Address: netip.MustParseAddrPort("192.0.2.1:7400"), Gossip: netip.MustParseAddrPort("[fe80::1%eth0]:7401"),
+		Sources: []netip.Addr{netip.MustParseAddr("::ffff:192.0.2.2"), netip.MustParseAddr("2001:db8::1")},
+	}
+	for text, want := range map[string]bool{
+		"192.0.2.1": true, "::ffff:192.0.2.1": true, "192.0.2.2": true, "fe80::1": true, "fe80::1%wan": true, "2001:db8::1": true,
+		"192.0.2.3": false, "fe80::2%eth0": false, "2001:db8::2": false,
+	} {
+		if got := isOf(m, netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+	if isOf(fsm.Member{}, netip.MustParseAddr("0.0.0.0")) {
+		t.Error("who has no address has one")
 	}
 }
 
