@@ -103,7 +103,11 @@ func (n *Node) keepPace(ctx context.Context) error {
 			again = time.After(wait)
 		}
 		if timeout != last {
-			n.log.Info("members answer slower or faster than before: elections go by that", "timeout", timeout, "before", last)
+			why := "members answer slowly: elections take longer"
+			if timeout < last {
+				why = "no member has answered slowly for a while: elections are shorter again"
+			}
+			n.log.Info(why, "timeout", timeout, "before", last)
 			last = timeout
 		}
 		n.timeouts.set(n)
