@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ func TestWhoAsksFromElsewhereHasTheRoleOfItsCertificate(t *testing.T) {
 	d, other := w.Directors[0], w.Directors[1]
 	file := d.WriteFile("web.hcl", routerFile)
 	certificate := func(role string) (path, id string) {
-		path = d.WriteFile(role+".pem", "")
+		path = filepath.Join(t.TempDir(), "cert.pem")
 		r := command(t, d, "cert", "create", "ann", "--role", role, "--lifetime", "1d", "--out", path).want(t, 0)
 		return path, strings.Fields(r.err)[1]
 	}
