@@ -96,9 +96,9 @@ func TestAFileIsReadWholeWhereTheOrderMatters(t *testing.T) {
 		return fmt.Sprintf("service %q {\n  for_each = range(1000)\n  address = \"192.168.1.1:80\"\n  forward = \"direct\"\n%s}\n",
 			name, strings.Repeat("  server \"192.168.2.1\" {}\n", servers))
 	}
-	mistakes := ""
+	var mistakes strings.Builder
 	for i := range 22 {
-		mistakes += eachOf(fmt.Sprint("m-", i), 1000)
+		mistakes.WriteString(eachOf(fmt.Sprint("m-", i), 1000))
 	}
 	for _, tt := range []struct {
 		name   string
@@ -107,7 +107,7 @@ func TestAFileIsReadWholeWhereTheOrderMatters(t *testing.T) {
 	}{
 		{"too many blocks", service("a", 3) + blocks(8) + service("b", 0), limits{steps: 100_000, blocks: 4_500, piece: 300}},
 		{"too many steps", eachOf("a", 1000) + blocks(8) + service("b", 0), limits{steps: 4_000, blocks: 5_000, piece: 300}},
-		{"too many mistakes", mistakes + blocks(8) + "servise \"x\" {\n}\n", limits{steps: 1_000_000, blocks: 200_000, piece: 300}},
+		{"too many mistakes", mistakes.String() + blocks(8) + "servise \"x\" {\n}\n", limits{steps: 1_000_000, blocks: 200_000, piece: 300}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if sameInPieces(t, tt.limits, File{"c.hcl", []byte(tt.src)}) {
