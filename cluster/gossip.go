@@ -84,7 +84,7 @@ func (n *Node) beginGossip(keys [][]byte) *memberlist.Memberlist {
 
 func (n *Node) startGossip(ring *memberlist.Keyring) (*memberlist.Memberlist, error) {
 	c := n.gossipConfig(ring)
-	t, err := newGossipNet(n.cfg.Gossip, n.ofMember, n.strangers)
+	t, err := listenGossip(n.cfg.Gossip, n.ofMember, n.strangers, n.log.Named("gossip"))
 	if err != nil {
 		return nil, err
 	}

@@ -7,8 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/memberlist"
 
+	"github.com/quorate/quorate/cluster/hush"
 	"github.com/quorate/quorate/cluster/port"
 )
 
@@ -19,6 +21,7 @@ type gossipNet struct {
 	listener  net.Listener
 	member    func(netip.Addr) bool // whether a member has that address
 	strangers *port.Strangers
+	log       hclog.Logger
 
 	received chan *memberlist.Packet
 	streams  *port.Queue
@@ -30,7 +33,11 @@ type gossipNet struct {
 // gossipBuffer is what the kernel is asked to keep of packets, at most, as memberlist does.
 const gossipBuffer = 2 << 20
 
-func newGossipNet(at netip.AddrPort, member func(netip.Addr) bool, s *port.Strangers) (*gossipNet, error) {
+// longestPause is how long a socket that fails again and again is left alone.
+const longestPause = time.Second
+
+// listenGossip opens the gossip port, and takes what comes until [gossipNet.Shutdown].
+func listenGossip(at netip.AddrPort, member func(netip.Addr) bool, s *port.Strangers, log hclog.Logger) (*gossipNet, error) {
 	packets, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 	if err != nil {
 		return nil, err
@@ -41,7 +48,7 @@ func newGossipNet(at netip.AddrPort, member func(netip.Addr) bool, s *port.Stran
 	}
 	_ = packets.SetReadBuffer(gossipBuffer) // what there is has to do
 	g := &gossipNet{
-		packets: packets, listener: listener, member: member, strangers: s,
+		packets: packets, listener: listener, member: member, strangers: s, log: hush.Logger(log),
 		received: make(chan *memberlist.Packet), streams: port.NewQueue(nil), closed: make(chan struct{}),
 	}
 	g.running.Go(g.receive)
@@ -49,12 +56,18 @@ func newGossipNet(at netip.AddrPort, member func(netip.Addr) bool, s *port.Stran
 	return g, nil
 }
 
-// over pauses after an error, and reports whether it was that all is closed.
-func (g *gossipNet) over() bool {
+// pause waits after an error of a socket, longer the more there were, until all is closed, which it reports.
+func (g *gossipNet) pause(doing string, err error, errs int) (closed bool) {
 	select {
 	case <-g.closed:
 		return true
-	case <-time.After(inletSpan):
+	default:
+	}
+	g.log.Error(doing, "err", err) // out of file descriptors, mostly: it passes
+	select {
+	case <-g.closed:
+		return true
+	case <-time.After(min(inletSpan<<min(errs, 10), longestPause)):
 		return false
 	}
 }
@@ -63,16 +76,19 @@ func (g *gossipNet) over() bool {
 func (g *gossipNet) receive() {
 	var in inlet
 	room := make([]byte, 64<<10)
+	errs := 0
 	for {
 		n, from, err := g.packets.ReadFromUDPAddrPort(room)
 		if err != nil {
-			if g.over() {
+			if g.pause("receive on the gossip port", err, errs) {
 				return
 			}
+			errs++
 			continue
 		}
+		errs = 0
 		now := time.Now()
-		take, rest := in.take(now, g.member(from.Addr().Unmap()))
+		take, rest := in.take(now, g.member(from.Addr()))
 		switch {
 		case n == 0:
 		case !take:
@@ -93,14 +109,17 @@ func (g *gossipNet) receive() {
 
 // accept passes connections on, as many as there are places for.
 func (g *gossipNet) accept() {
+	errs := 0
 	for {
 		c, err := g.listener.Accept()
 		if err != nil {
-			if g.over() {
+			if g.pause("accept on the gossip port", err, errs) {
 				return
 			}
+			errs++
 			continue
 		}
+		errs = 0
 		leave, ok := g.strangers.Enter(c.RemoteAddr())
 		if !ok {
 			port.Abort(c)
@@ -128,12 +147,22 @@ func (g *gossipNet) WriteTo(b []byte, to string) (time.Time, error) {
 	return time.Now(), err
 }
 
+// WriteToAddress implements [memberlist.NodeAwareTransport]: whose address it is plays no part.
+func (g *gossipNet) WriteToAddress(b []byte, to memberlist.Address) (time.Time, error) {
+	return g.WriteTo(b, to.Addr)
+}
+
 // PacketCh implements [memberlist.Transport].
 func (g *gossipNet) PacketCh() <-chan *memberlist.Packet { return g.received }
 
 // DialTimeout implements [memberlist.Transport].
 func (g *gossipNet) DialTimeout(to string, limit time.Duration) (net.Conn, error) {
 	return net.DialTimeout("tcp", to, limit)
+}
+
+// DialAddressTimeout implements [memberlist.NodeAwareTransport].
+func (g *gossipNet) DialAddressTimeout(to memberlist.Address, limit time.Duration) (net.Conn, error) {
+	return g.DialTimeout(to.Addr, limit)
 }
 
 // StreamCh implements [memberlist.Transport].
@@ -149,6 +178,8 @@ func (g *gossipNet) Shutdown() error {
 	})
 	return err
 }
+
+var _ memberlist.NodeAwareTransport = (*gossipNet)(nil)
 
 // placed is a connection that gives its place back when it is closed.
 type placed struct {

@@ -91,8 +91,11 @@ func buildFirst(dir string, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	for name, text := range map[string][]byte{pki.CAFile: caCert, pki.KeyFile: keyText, pki.CertFile: cert} {
-		if err := durable.Write(filepath.Join(dir, name), text, 0o600); err != nil {
+	for _, f := range []struct { // in one order, so that what is found of one run is true of all
+		name string
+		text []byte
+	}{{pki.CAFile, caCert}, {pki.KeyFile, keyText}, {pki.CertFile, cert}} {
+		if err := durable.Write(filepath.Join(dir, f.name), f.text, 0o600); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ type inlet struct {
 
 // take reports whether a packet is to be taken that was read at now, and for how long none is to be read after it.
 func (in *inlet) take(now time.Time, member bool) (take bool, rest time.Duration) {
-	if since := now.Sub(in.began); since >= inletSpan || since < 0 {
+	if now.Sub(in.began) >= inletSpan {
 		*in = inlet{began: now}
 	}
 	if in.read++; in.read >= inletRead {

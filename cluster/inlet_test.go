@@ -3,45 +3,69 @@ package cluster
 import (
 	"net"
 	"net/netip"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
+
 	"github.com/quorate/quorate/cluster/port"
+	"github.com/quorate/quorate/e2e/lab"
+	"github.com/quorate/quorate/fsm"
 )
 
-// TestPacketsOfStrangersAreFewWhateverComes has packets come in virtual time: a member's few are taken beside ten thousand a
-// second of others, and of any number no more are read than the bound.
+// TestPacketsOfStrangersAreFewWhateverComes has packets of a member and of others come in virtual time, each by a clock of its
+// own. The kernel keeps some that are not read yet, and drops the rest; what is read of the member is taken.
 func TestPacketsOfStrangersAreFewWhateverComes(t *testing.T) {
+	const kept, ofMember, toRead = 256, 10, 5 * time.Microsecond
 	for _, tt := range []struct {
 		others   int // a second
-		read     int // at most, in a second
-		ofMember int // at least, of those that were read
+		taken    int // of those, at least
+		read     int // at most, of all
+		ofMember int // at least, that are read of the member's
 	}{
-		{10, 20, 10}, {10_000, 10_010, 10}, {1_000_000, inletRead*100 + 200, 0},
+		{10, 10, 20, ofMember},
+		{10_000, inletOthers * 99, 10_010, ofMember},
+		{1_000_000, inletOthers * 99, inletRead * 101, 0}, // its packets may all be among those that are dropped: it is asked over TCP
 	} {
 		var in inlet
 		now := time.Unix(1, 0)
 		end := now.Add(time.Second)
-		taken := map[bool]int{}
-		read := 0
-		step := time.Second / time.Duration(tt.others)
-		for next := now; now.Before(end); {
-			member := !now.Before(next)
-			if member {
-				next = next.Add(100 * time.Millisecond)
+		stranger, member := now, now.Add(time.Second/ofMember/2+inletSpan/2) // when the next comes of each: the member's after others
+		var waiting []bool                                                   // whether it is the member's
+		read, taken := map[bool]int{}, map[bool]int{}
+		for now.Before(end) {
+			for !stranger.After(now) || !member.After(now) {
+				next, every, mine := &stranger, time.Second/time.Duration(tt.others), member.Before(stranger)
+				if mine {
+					next, every = &member, time.Second/ofMember
+				}
+				*next = next.Add(every)
+				if len(waiting) < kept {
+					waiting = append(waiting, mine)
+				}
 			}
-			take, rest := in.take(now, member)
-			read++
+			if len(waiting) == 0 {
+				now = now.Add(min(stranger.Sub(now), member.Sub(now)))
+				continue
+			}
+			take, rest := in.take(now, waiting[0])
+			read[waiting[0]]++
 			if take {
-				taken[member]++
+				taken[waiting[0]]++
 			}
-			now = now.Add(max(rest, step))
+			waiting, now = waiting[1:], now.Add(max(rest, toRead))
 		}
-		if most := inletOthers * 101; taken[false] > most {
-			t.Errorf("%d a second: %d are taken, at most %d are to be", tt.others, taken[false], most)
+		if taken[false] < tt.taken || taken[false] > inletOthers*101 {
+			t.Errorf("%d a second: %d are taken, of at least %d and at most %d", tt.others, taken[false], tt.taken, inletOthers*101)
 		}
-		if read > tt.read || taken[true] < tt.ofMember {
-			t.Errorf("%d a second: %d are read, at most %d are to be; %d of a member are taken, of at least %d", tt.others, read, tt.read, taken[true], tt.ofMember)
+		if all := read[true] + read[false]; all > tt.read {
+			t.Errorf("%d a second: %d are read, of at most %d", tt.others, all, tt.read)
+		}
+		if read[true] < tt.ofMember || taken[true] < read[true] {
+			t.Errorf("%d a second: %d are read of the member, of at least %d, and %d are taken", tt.others, read[true], tt.ofMember, taken[true])
 		}
 	}
 }
@@ -61,8 +85,25 @@ func TestAMembersAddressIsNoWayAroundTheBound(t *testing.T) {
 	if take, _ := in.take(now.Add(inletSpan), true); !take {
 		t.Error("none is taken later")
 	}
-	if take, _ := in.take(now.Add(-time.Hour), true); !take {
-		t.Error("none is taken after the clock was set")
+}
+
+// TestAnAddressIsAMembersHoweverItIsWritten has one come as sockets tell it: with the zone of the host that received it, and IPv4
+// within IPv6.
+func TestAnAddressIsAMembersHoweverItIsWritten(t *testing.T) {
+	m := fsm.Member{
+		Address: netip.MustParseAddrPort("192.0.2.1:7400"), Gossip: netip.MustParseAddrPort("[fe80::1%eth0]:7401"),
+		Sources: []netip.Addr{netip.MustParseAddr("::ffff:192.0.2.2"), netip.MustParseAddr("2001:db8::1")},
+	}
+	for text, want := range map[string]bool{
+		"192.0.2.1": true, "::ffff:192.0.2.1": true, "192.0.2.2": true, "fe80::1": true, "fe80::1%wan": true, "2001:db8::1": true,
+		"192.0.2.3": false, "fe80::2%eth0": false, "2001:db8::2": false,
+	} {
+		if got := isOf(m, netip.MustParseAddr(text)); got != want {
+			t.Errorf("%s: %v", text, got)
+		}
+	}
+	if isOf(fsm.Member{}, netip.MustParseAddr("0.0.0.0")) {
+		t.Error("who has no address has one")
 	}
 }
 
@@ -71,7 +112,7 @@ func TestAMembersAddressIsNoWayAroundTheBound(t *testing.T) {
 func TestAFloodOfPacketsIsCountedAndNotTaken(t *testing.T) {
 	t.Parallel()
 	s := port.NewStrangers(func(netip.Addr) bool { return false })
-	g, err := newGossipNet(freePort(t), func(netip.Addr) bool { return false }, s)
+	g, err := listenGossip(freePort(t), func(netip.Addr) bool { return false }, s, hclog.NewNullLogger())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,13 +123,20 @@ func TestAFloodOfPacketsIsCountedAndNotTaken(t *testing.T) {
 	}
 	defer c.Close()
 	began := time.Now()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for range 5000 {
-			_, _ = c.Write([]byte("nonsense"))
+	stop := make(chan struct{})
+	var flood sync.WaitGroup
+	defer flood.Wait()
+	defer close(stop)
+	flood.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = c.Write([]byte("nonsense"))
+			}
 		}
-	}()
+	})
 	taken, late := 0, time.After(30*time.Second)
 	for s.Counts()[port.TooMuchGossip] < 100 {
 		select {
@@ -106,5 +154,36 @@ func TestAFloodOfPacketsIsCountedAndNotTaken(t *testing.T) {
 	if taken > inletOthers*spans {
 		t.Errorf("%d packets are taken in %d spans", taken, spans)
 	}
-	<-done
+}
+
+// TestASocketThatFailsIsSaidOnceInAWhileAndTriedOnceASecond has both of a gossip port fail for a minute of virtual time.
+func TestASocketThatFailsIsSaidOnceInAWhileAndTriedOnceASecond(t *testing.T) {
+	for _, tt := range []struct {
+		level       hclog.Level
+		least, most int // lines of each
+	}{
+		{hclog.Info, 5, 7},
+		{hclog.Debug, 60, 70}, // of each try
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var said lab.Buffer
+			nobody := func(netip.Addr) bool { return false }
+			g, err := listenGossip(netip.MustParseAddrPort("127.0.0.1:0"), nobody, port.NewStrangers(nobody), hclog.New(&hclog.LoggerOptions{Level: tt.level, Output: &said}))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, err := range []error{g.packets.Close(), g.listener.Close()} {
+				if err != nil {
+					t.Error(err)
+				}
+			}
+			time.Sleep(time.Minute)
+			for _, doing := range []string{"receive on the gossip port", "accept on the gossip port"} {
+				if n := strings.Count(said.String(), doing); n < tt.least || n > tt.most {
+					t.Errorf("%v: %q is said %d times", tt.level, doing, n)
+				}
+			}
+			_ = g.Shutdown() // they are closed
+		})
+	}
 }

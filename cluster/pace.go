@@ -16,8 +16,9 @@ const (
 	slowest  = 8                // times the timeout that is configured, at most
 	slowFor  = 30 * time.Second // after an answer that was slow
 	perRound = 2                // the votes follow the question whether there would be any
-	// untilNext is how many timeouts after an answer a candidate asks again at the latest: Raft's timers take one to two.
-	untilNext = 2
+	// untilNext is how many timeouts after an answer a candidate asks again at the latest: Raft's timers take one to two,
+	// and are late where processors are short.
+	untilNext = 4
 )
 
 // pace is how long this node waits for a leader, and for votes.
@@ -102,7 +103,11 @@ func (n *Node) keepPace(ctx context.Context) error {
 			again = time.After(wait)
 		}
 		if timeout != last {
-			n.log.Info("members answer slower or faster than before: elections go by that", "timeout", timeout, "before", last)
+			why := "members answer slowly: elections take longer"
+			if timeout < last {
+				why = "no member has answered slowly for a while: elections are shorter again"
+			}
+			n.log.Info(why, "timeout", timeout, "before", last)
 			last = timeout
 		}
 		n.timeouts.set(n)

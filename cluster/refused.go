@@ -2,7 +2,10 @@ package cluster
 
 import (
 	"net/netip"
+	"slices"
 	"time"
+
+	"github.com/quorate/quorate/fsm"
 )
 
 // Refused returns how often strangers were refused something since this node runs, by why.
@@ -14,14 +17,15 @@ func (n *Node) Strangers() string { return n.strangers.Trouble(time.Now()) }
 // ofMember reports whether a member has an address.
 func (n *Node) ofMember(a netip.Addr) bool {
 	for _, m := range n.State().Members {
-		if m.Address.Addr().Unmap() == a || m.Gossip.Addr().Unmap() == a {
+		if isOf(m, a) {
 			return true
-		}
-		for _, s := range m.Sources {
-			if s.Unmap() == a {
-				return true
-			}
 		}
 	}
 	return false
+}
+
+// isOf reports whether a member has an address, however either is written: the zone is each host's own.
+func isOf(m fsm.Member, a netip.Addr) bool {
+	same := func(b netip.Addr) bool { return a.Unmap().WithZone("") == b.Unmap().WithZone("") }
+	return same(m.Address.Addr()) || same(m.Gossip.Addr()) || slices.ContainsFunc(m.Sources, same)
 }

@@ -113,7 +113,9 @@ func (n *Node) turnsKeys(ctx context.Context) {
 		underWay, turned := n.rotating(), false
 		if len(underWay) > 0 {
 			for _, k := range n.AllKeys(ctx, underWay...) {
-				turned = n.turnKey(ctx, k) || turned
+				if turned = n.turnKey(ctx, k); turned {
+					break // that may have taken long, and who has joined meanwhile was not asked
+				}
 			}
 		}
 		var again <-chan time.Time

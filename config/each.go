@@ -17,7 +17,7 @@ const forEach = "for_each"
 type limits struct {
 	steps  int // of expressions
 	blocks int // that for_each makes
-	piece  int // of a file that is larger, which is parsed at once
+	piece  int // bytes of a larger file, which are parsed at once
 }
 
 // usual are the limits that hold: a file of 2,000 services of 50 servers needs about half of them. What the parser makes of

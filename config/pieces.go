@@ -19,19 +19,18 @@ type piece struct {
 	at  hcl.Pos
 }
 
-// pieces cuts a file into parts of so many bytes, or a little more, behind lines that are a closing brace and nothing else, which end a block of the top level
-// where people and programs write files as they are used to. Where such a line is in the middle of something, the
-// parts on both sides of it cannot be parsed.
+// pieces cuts a file into parts of so many bytes, or a little more, behind lines that are a closing brace and nothing else:
+// where people and programs write files as they are used to, each ends a block of the top level. Where one is in the middle
+// of something, the parts on both sides of it cannot be parsed.
 func pieces(src []byte, size int) []piece {
 	var all []piece
-	end, bom := []byte("\n}\n"), []byte("\ufeff") // which is allowed at the beginning, and nowhere else
+	bom := []byte("\ufeff") // which is allowed at the beginning, and nowhere else
 	for at := hcl.InitialPos; ; {
-		i := -1
+		cut := -1
 		if len(src) > size {
-			i = bytes.Index(src[size:], end)
+			cut = behindBrace(src, size)
 		}
-		cut := size + i + len(end)
-		if i < 0 || cut == len(src) || bytes.HasPrefix(src[cut:], bom) {
+		if cut < 0 || cut == len(src) || bytes.HasPrefix(src[cut:], bom) {
 			return append(all, piece{src, at})
 		}
 		all = append(all, piece{src[:cut], at})
@@ -41,34 +40,73 @@ func pieces(src []byte, size int) []piece {
 	}
 }
 
-// inPieces reads files piece by piece, and returns nil if something about their syntax is not as it should be: then
-// what is wrong is said by who reads them whole. All else is the same either way.
+// behindBrace returns where the first line ends, from some place on, that is a closing brace and nothing else, or -1.
+func behindBrace(src []byte, from int) int {
+	for {
+		i := bytes.Index(src[from:], []byte("\n}"))
+		if i < 0 {
+			return -1
+		}
+		from += i + len("\n}")
+		for _, end := range []string{"\n", "\r\n"} {
+			if bytes.HasPrefix(src[from:], []byte(end)) {
+				return from + len(end)
+			}
+		}
+	}
+}
+
+// mayHaveLocals reports whether a file has locals, as far as its bytes tell.
+func mayHaveLocals(f File) bool {
+	word := []byte("locals")
+	if !f.native() {
+		return bytes.Contains(f.Src, word) || bytes.IndexByte(f.Src, '\\') >= 0 // by which JSON writes any letter
+	}
+	for src := f.Src; ; {
+		before, behind, found := bytes.Cut(src, word)
+		if !found {
+			return false
+		}
+		// The word begins a block of the top level where a line begins with it, or a comment that ends in the line is before it.
+		before = bytes.TrimRight(before, " \t\ufeff")
+		if len(before) == 0 || bytes.HasSuffix(before, []byte("\n")) || bytes.HasSuffix(before, []byte("*/")) {
+			return true
+		}
+		src = behind
+	}
+}
+
+// inPieces reads files piece by piece. It returns nil where that is not the same as to read them whole: if something about
+// their syntax is not as it should be, or so much is wrong or computed that it matters what is read first.
 func inPieces(files []File, l limits) *reading {
 	if !slices.ContainsFunc(files, func(f File) bool { return f.native() && len(f.Src) > l.piece }) {
 		return nil
 	}
 	r := &reading{notes: newComputing(l)}
 	var waiting []*node // for the locals, which may stand behind what needs them
-	named := slices.ContainsFunc(files, func(f File) bool { return bytes.Contains(f.Src, []byte("locals")) })
+	wait := slices.ContainsFunc(files, mayHaveLocals)
 	take := func(top *node) {
-		if waiting = append(waiting, top); !named {
+		if waiting = append(waiting, top); !wait {
 			r.read(waiting)
 			waiting = nil
 		}
 	}
 	for _, f := range files {
-		if !r.inPieces(f, take) {
+		if !r.openInPieces(f, take) {
 			return nil
 		}
 	}
-	if named {
+	if wait {
 		r.read(waiting)
+	}
+	if r.over || r.made > l.blocks || r.more > 0 {
+		return nil
 	}
 	return r
 }
 
-// inPieces parses a file piece by piece. It returns false if something is wrong with its syntax.
-func (r *reading) inPieces(f File, take func(top *node)) bool {
+// openInPieces parses a file piece by piece, and gives the top level of each. It returns false if something is wrong with its syntax.
+func (r *reading) openInPieces(f File, take func(top *node)) bool {
 	if !f.native() {
 		d, top := r.open(f.Name, f.Src, clusterSchema())
 		r.decoders = append(r.decoders, d)
@@ -82,7 +120,7 @@ func (r *reading) inPieces(f File, take func(top *node)) bool {
 	}
 	d := &decoder{notes: r.notes, file: f.Name, src: f.Src}
 	r.decoders = append(r.decoders, d)
-	for body := range d.parsed(pieces(f.Src, r.limits.piece)) {
+	for body := range d.bodies(pieces(f.Src, r.limits.piece)) {
 		if body == nil {
 			return false
 		}
@@ -91,15 +129,15 @@ func (r *reading) inPieces(f File, take func(top *node)) bool {
 	return true
 }
 
-// parsed parses pieces, as many at once as there are processors, and gives them in their order.
-func (d *decoder) parsed(all []piece) iter.Seq[*hclsyntax.Body] {
+// bodies parses pieces, as many at once as there are processors, and gives them in their order.
+func (d *decoder) bodies(all []piece) iter.Seq[*hclsyntax.Body] {
 	return func(yield func(*hclsyntax.Body) bool) {
 		var parsing sync.WaitGroup
 		defer parsing.Wait()
 		ready := make([]chan *hclsyntax.Body, len(all))
 		parse := func(i int) {
 			ready[i] = make(chan *hclsyntax.Body, 1)
-			parsing.Go(func() { ready[i] <- d.parse(all[i]) })
+			parsing.Go(func() { ready[i] <- d.body(all[i]) })
 		}
 		ahead := min(runtime.GOMAXPROCS(0), len(all))
 		for i := range ahead {
@@ -117,9 +155,14 @@ func (d *decoder) parsed(all []piece) iter.Seq[*hclsyntax.Body] {
 	}
 }
 
-// parse reads a piece in which nothing is wrong, and only blocks are, of which no two can be the same thing for the
+// body parses a piece in which nothing is wrong, and only blocks are, of which no two can be the same thing for the
 // parser. It returns nil for others.
-func (d *decoder) parse(p piece) *hclsyntax.Body {
+func (d *decoder) body(p piece) (body *hclsyntax.Body) {
+	defer func() { // the parser fails again where the file is read whole, and whoever asked for that can see to it
+		if recover() != nil {
+			body = nil
+		}
+	}()
 	if text, _ := guardNative(p.src); text != "" {
 		return nil
 	}
@@ -127,12 +170,12 @@ func (d *decoder) parse(p piece) *hclsyntax.Body {
 	if len(diags) > 0 {
 		return nil
 	}
-	body, ok := file.Body.(*hclsyntax.Body)
-	if !ok || len(body.Attributes) > 0 {
+	all, ok := file.Body.(*hclsyntax.Body)
+	if !ok || len(all.Attributes) > 0 {
 		return nil
 	}
-	d.bounds.Bind(body)
-	return body
+	d.bounds.Bind(all)
+	return all
 }
 
 // reading is what has been read of the files of a configuration.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,11 @@ func blocks(n int) string {
 		fmt.Fprintf(&b, "service \"p-%d\" {\n  address = \"192.168.1.1:%d\"\n  forward = \"direct\"\n  server \"192.168.2.1\" {}\n}\n", i, 1000+i)
 	}
 	return b.String()
+}
+
+// eachOf is a service of so many servers with a key that is not known.
+func eachOf(name string, n int) string {
+	return fmt.Sprintf("service %q {\n  address = \"192.168.1.2:80\"\n  forward = \"direct\"\n  server \"x\" {\n    for_each = range(%d)\n    wait = 1\n  }\n}\n", name, n)
 }
 
 // sameInPieces holds that files are read alike in pieces and whole, and returns whether they were read in pieces.
@@ -61,6 +67,8 @@ func TestALargeFileIsReadInPiecesAsItIsWhole(t *testing.T) {
 		{"a for_each that is too much", padding + strings.Replace(each, "local.hosts", "range(1000)", 1), true},
 		{"without a line's end", padding + strings.TrimSuffix(service, "\n"), true},
 		{"line ends of another system", strings.ReplaceAll(padding+service, "\n", "\r\n"), true},
+		{"locals behind a comment in their line", each + padding + "/* hosts */ " + locals, true},
+		{"locals that are none", "# these are not locals\n" + padding + service, true},
 		{"signs of two columns and of two bytes", padding + strings.Replace(service, "192.168.2.1", "ä漢", 1), true},
 		{"a key of the top level", "version = 1\n" + padding + "version = 2\n", false},
 		{"a brace that ends nothing", padding + "}\n" + service, false},
@@ -75,6 +83,36 @@ func TestALargeFileIsReadInPiecesAsItIsWhole(t *testing.T) {
 			if got := sameInPieces(t, inSmall, File{"c.hcl", []byte(tt.src)}); got != tt.inPieces {
 				t.Errorf("it was read in pieces: %v, want %v", got, tt.inPieces)
 			}
+			if n := len(pieces([]byte(tt.src), inSmall.piece)); tt.inPieces && n < 2 {
+				t.Errorf("it is %d piece", n)
+			}
+		})
+	}
+}
+
+// What is said of files that compute too much, or have more mistakes than are told, depends on what is read first.
+func TestAFileIsReadWholeWhereTheOrderMatters(t *testing.T) {
+	service := func(name string, servers int) string {
+		return fmt.Sprintf("service %q {\n  for_each = range(1000)\n  address = \"192.168.1.1:80\"\n  forward = \"direct\"\n%s}\n",
+			name, strings.Repeat("  server \"192.168.2.1\" {}\n", servers))
+	}
+	var mistakes strings.Builder
+	for i := range 22 {
+		mistakes.WriteString(eachOf(fmt.Sprint("m-", i), 1000))
+	}
+	for _, tt := range []struct {
+		name   string
+		src    string
+		limits limits
+	}{
+		{"too many blocks", service("a", 3) + blocks(8) + service("b", 0), limits{steps: 100_000, blocks: 4_500, piece: 300}},
+		{"too many steps", eachOf("a", 1000) + blocks(8) + service("b", 0), limits{steps: 4_000, blocks: 5_000, piece: 300}},
+		{"too many mistakes", mistakes.String() + blocks(8) + "servise \"x\" {\n}\n", limits{steps: 1_000_000, blocks: 200_000, piece: 300}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if sameInPieces(t, tt.limits, File{"c.hcl", []byte(tt.src)}) {
+				t.Error("it was read in pieces")
+			}
 		})
 	}
 }
@@ -87,6 +125,11 @@ func TestLargeFilesAreReadInPiecesBesideOthers(t *testing.T) {
 	}
 	if !sameInPieces(t, inSmall, files...) {
 		t.Error("they were not read in pieces")
+	}
+	files[0].Src = []byte(`{"loc\u0061ls": {"h": "192.168.2.1"}}`)
+	files[2].Src = []byte("service \"web\" {\n  address = \"192.168.1.2:80\"\n  forward = \"direct\"\n  server \"x\" {\n    address = local.h\n  }\n}\n")
+	if !sameInPieces(t, inSmall, files...) {
+		t.Error("they were not read in pieces, beside locals in JSON")
 	}
 	files[0].Src = []byte(`{"router": {`)
 	if sameInPieces(t, inSmall, files...) {
@@ -118,12 +161,13 @@ func FuzzPieces(f *testing.F) {
 	for _, name := range []string{"article.hcl", "mistakes.hcl", "warnings.hcl", "language/everywhere.hcl", "language/mistakes.hcl"} {
 		f.Add(testdata(f, name))
 	}
-	for _, src := range []string{"}\n", "/*\n", "<<E\n", "\"\n", "a = 1\n", "locals {\n", "\ufeff", "\r", "x \"${\n"} {
+	for _, src := range []string{"}\n", "/*\n", "<<E\n", "\"\n", "a = 1\n", "locals {\n", "\ufeff", "\r", "x \"${\n", "}\r\n", "*/ locals {\n"} {
 		f.Add([]byte(src))
 	}
 	f.Fuzz(func(t *testing.T, src []byte) {
 		padding := []byte(blocks(3))
-		for _, whole := range [][]byte{src, slices.Concat(padding, src), slices.Concat(src, padding, src)} {
+		around := slices.Concat(src, padding, src)
+		for _, whole := range [][]byte{src, slices.Concat(padding, src), around, bytes.ReplaceAll(around, []byte("\n"), []byte("\r\n"))} {
 			sameInPieces(t, inSmall, File{"c.hcl", whole})
 		}
 	})

@@ -106,16 +106,6 @@ func Decode(entry []byte) (Command, error) {
 	return decode(env)
 }
 
-// cutEnvelope takes an envelope apart as [Encode] writes it, since to read JSON costs most of what an entry costs. What is
-// not ok is read as JSON, and so is what has no body then: where there is one, which is one value, there is nothing in
-// the envelope that its reader would refuse or understand otherwise.
-func cutEnvelope(entry []byte) (envelope, bool) {
-	rest, begins := bytes.CutPrefix(entry, []byte(`{"kind":"`))
-	kind, rest, named := bytes.Cut(rest, []byte(`","body":`))
-	body, ends := bytes.CutSuffix(rest, []byte("}"))
-	return envelope{Kind: string(kind), Body: body}, begins && named && ends
-}
-
 func decode(env envelope) (Command, error) {
 	switch env.Kind {
 	case "init-cluster/1":

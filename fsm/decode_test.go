@@ -61,7 +61,8 @@ func TestEntriesThatAreTakenApartAreReadAsJSON(t *testing.T) {
 // written otherwise is, and that both read the same.
 func TestVerdictsAreReadWithoutJSON(t *testing.T) {
 	for _, c := range []SetVerdicts{
-		{map[ServerKey]Verdict{web11: {Up, "d1, d2: ok"}}}, {map[ServerKey]Verdict{web11: {Up, ""}, web12: {Down, "d1: refused"}}},
+		{map[ServerKey]Verdict{web11: {Up, "d1, d2: ok"}}}, {map[ServerKey]Verdict{web11: {Down, `d1: Get "http://[::1]/a?b=1&c=<\>": refused`}}},
+		{map[ServerKey]Verdict{web11: {Down, "\"é\x00\n\u2028\U0001f512\\"}, web12: {Up, `\`}}}, {map[ServerKey]Verdict{web11: {Up, ""}, web12: {Down, "d1: refused"}}},
 	} {
 		text, err := json.Marshal(c)
 		if err != nil {
@@ -75,7 +76,9 @@ func TestVerdictsAreReadWithoutJSON(t *testing.T) {
 	for _, text := range []string{
 		`{"Verdicts":{` + one + `,` + one + `}}`, `{"Verdicts":{` + one + `,}}`, `{"Verdicts":{` + one + `}}}`, `{"Verdicts":{` + one + one + `}}`,
 		`{"Verdicts":{` + one + `},"Verdicts":{}}`, `{"Verdicts":{}}`, `{"Verdicts":null}`, `{"verdicts":{` + one + `}}`,
-		`{"Verdicts":{"web/198.51.100.11:80":{"health":"up","cause":"\u003c"}}}`, `{"Verdicts":{"web/198.51.100.11:80":{"health":"up","cause":"é"}}}`,
+		`{"Verdicts":{"web/198.51.100.11:80":{"health":"up","cause":"\x"}}}`, `{"Verdicts":{"web/198.51.100.11:80":{"health":"up","cause":"\u00"}}}`,
+		`{"Verdicts":{"web/198.51.100.11:80":{"health":"up","cause":"\"}}}`, `{"Verdicts":{"web/198.51.100.11:80":{"health":"up","cause":\"a"}}}`,
+		"{\"Verdicts\":{\"web/198.51.100.11:80\":{\"health\":\"up\",\"cause\":\"\n\"}}}", `{"Verdicts":{"web\u002f198.51.100.11:80":{"health":"up"}}}`,
 		`{"Verdicts":{"web/198.51.100.11:80":{"cause":"a","health":"up"}}}`, `{"Verdicts":{"web/198.51.100.11:80":{"health":"up","other":"a"}}}`,
 		`{"Verdicts":{"198.51.100.11:80":{"health":"up"}}}`, `{"Verdicts":{"web/198.51.100.11":{"health":"up"}}}`, `{"Verdicts":{"web/198.51.100.11:80":null}}`,
 	} {
@@ -84,6 +87,21 @@ func TestVerdictsAreReadWithoutJSON(t *testing.T) {
 		}
 		readAsJSON(t, []byte(`{"kind":"set-verdicts/1","body":`+text+`}`))
 	}
+}
+
+// FuzzVerdictsAsJSON holds that a cause is read as JSON's reader reads it, or not at all.
+func FuzzVerdictsAsJSON(f *testing.F) {
+	for _, cause := range []string{"a", `\"`, `\\`, `\u003c\u0026`, `\ud83d\udd12`, `\ud83d`, `\`, `\u12`, "é", "\xff", "\n", `","cause":"b`, `"}`, `"},"web/198.51.100.12:80":{"health":"up`} {
+		f.Add([]byte(cause))
+	}
+	f.Fuzz(func(t *testing.T, cause []byte) {
+		text := slices.Concat([]byte(`{"Verdicts":{"web/198.51.100.11:80":{"health":"down","cause":"`), cause, []byte(`"}}}`))
+		got, ok := readVerdicts(text)
+		var want SetVerdicts
+		if err := strict(text, &want); ok && (err != nil || !maps.Equal(got.Verdicts, want.Verdicts)) {
+			t.Errorf("%s is read as %v, and as JSON as %v, %v", text, got, want, err)
+		}
+	})
 }
 
 // TestEntriesAreWrittenAsJSON holds that what [Encode] puts together is what the writer of JSON makes of it.

@@ -71,11 +71,6 @@ func decodeOnce(env envelope) (Command, error) {
 	return body[Once](env)
 }
 
-// plain reports whether a string in JSON is what is between its quotes.
-func plain(text []byte) bool {
-	return !bytes.ContainsFunc(text, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' })
-}
-
 // take makes what stands in the log a request.
 func (c *Once) take(o once) error {
 	command, err := Decode(o.Command)

@@ -3,7 +3,7 @@ package fsm
 import "bytes"
 
 // readVerdicts is [body] of the command that there are most of by far, as [Encode] writes it. What is not ok is read as JSON:
-// what has other spaces, fields, or letters that are written otherwise than they are. See [cutEnvelope].
+// what has other spaces or fields, or letters in a key that are written otherwise than they are. See [cutEnvelope].
 func readVerdicts(text []byte) (SetVerdicts, bool) {
 	text, begins := bytes.CutPrefix(text, []byte(`{"Verdicts":{`))
 	text, ends := bytes.CutSuffix(text, []byte(`}}`))
@@ -41,19 +41,10 @@ func readVerdict(text []byte) (v Verdict, rest []byte, ok bool) {
 	}
 	v.Health = Health(health)
 	if text, more := bytes.CutPrefix(rest, []byte(`,"cause":`)); more {
-		cause, behind, isString := cutString(text)
-		if !isString {
+		if v.Cause, rest, isString = cutText(text); !isString {
 			return v, nil, false
 		}
-		v.Cause, rest = string(cause), behind
 	}
 	rest, ok = bytes.CutPrefix(rest, []byte("}"))
 	return v, rest, ok
-}
-
-// cutString cuts a string in JSON off, if it is [plain].
-func cutString(text []byte) (s, rest []byte, ok bool) {
-	text, begins := bytes.CutPrefix(text, []byte(`"`))
-	s, rest, ends := bytes.Cut(text, []byte(`"`))
-	return s, rest, begins && ends && plain(s)
 }

@@ -7,7 +7,7 @@ import (
 
 const (
 	requestsKept = 256 // the newest that are remembered
-	requestsNew  = 16  // of which that many are copied at most with an entry
+	requestsNew  = 16  // of which so many stand apart at most, and are copied with nearly every entry
 )
 
 // Request is one that took effect.
@@ -17,7 +17,8 @@ type Request struct {
 }
 
 // Requests are those that took effect, oldest first. Its text is that of one list. It is two, since nearly every entry adds to
-// it: the older ones are shared by many states, and only the newest are copied.
+// it: the older ones are shared by many states, and only the newest are copied. The entry that finds requestsNew of these
+// copies all.
 type Requests struct{ older, newest []Request }
 
 // Len is how many there are.

@@ -180,13 +180,16 @@ func TestAFieldThatChangesIsSeenThoughAllElseIsShared(t *testing.T) {
 	}
 }
 
-// whole types, of which the parts are nobody's business.
-var opaque = map[reflect.Type][2]any{
+// whole types, of which the parts are nobody's business: a value, and others.
+var opaque = map[reflect.Type][]any{
 	reflect.TypeFor[time.Time]():      {noon, noon.Add(time.Second)},
 	reflect.TypeFor[netip.Addr]():     {netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")},
 	reflect.TypeFor[netip.AddrPort](): {netip.MustParseAddrPort("192.0.2.1:80"), netip.MustParseAddrPort("192.0.2.1:81")},
-	reflect.TypeFor[Requests]():       {Requests{newest: []Request{{"a", 1}}}, Requests{newest: []Request{{"b", 1}}}},
-	reflect.TypeFor[netip.Prefix]():   {netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.1/25")},
+	reflect.TypeFor[Requests](): {
+		Requests{[]Request{{"a", 1}}, []Request{{"b", 2}}}, Requests{[]Request{{"c", 1}}, []Request{{"b", 2}}}, Requests{[]Request{{"a", 1}}, []Request{{"c", 2}}},
+		Requests{nil, []Request{{"b", 2}}}, Requests{[]Request{{"a", 1}}, nil},
+	},
+	reflect.TypeFor[netip.Prefix](): {netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.1/25")},
 }
 
 // fill puts something into every exported field, one element into every slice and map.
@@ -237,7 +240,9 @@ func alter(v reflect.Value, path string, check func(string)) {
 		v.Set(was)
 	}
 	if o, ok := opaque[v.Type()]; ok {
-		try(reflect.ValueOf(o[1]))
+		for _, other := range o[1:] {
+			try(reflect.ValueOf(other))
+		}
 		return
 	}
 	switch v.Kind() {

@@ -26,14 +26,21 @@ func (l servers) find(server netip.AddrPort) (int, bool) {
 	return slices.BinarySearchFunc(l, server, func(j *judged, a netip.AddrPort) int { return j.Server.Compare(a) })
 }
 
-// VerdictsOf returns the verdicts in a map by server.
+// VerdictsOf returns the verdicts in a map by server. Those of one service are in one memory, in their order, for who goes
+// through all.
 func VerdictsOf(by map[ServerKey]Verdict) Verdicts {
-	v := Verdicts{}
+	of := map[string][]judged{}
 	for k, verdict := range by {
-		v[k.Service] = append(v[k.Service], &judged{k.Server, verdict})
+		of[k.Service] = append(of[k.Service], judged{k.Server, verdict})
 	}
-	for _, l := range v {
-		slices.SortFunc(l, func(a, b *judged) int { return a.Server.Compare(b.Server) })
+	v := make(Verdicts, len(of))
+	for service, all := range of {
+		slices.SortFunc(all, func(a, b judged) int { return a.Server.Compare(b.Server) })
+		l := make(servers, len(all))
+		for i := range all {
+			l[i] = &all[i]
+		}
+		v[service] = l
 	}
 	return v
 }

@@ -30,7 +30,7 @@ var sealed = []byte("q1")
 var errDamaged = errors.New("the entry does not match its checksum")
 
 func seal(l *raft.Log) []byte {
-	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli)) // there is one, made when it is asked for first
+	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli)) // one table, which MakeTable keeps after the first call
 	var head [17]byte
 	binary.BigEndian.PutUint64(head[:], l.Index)
 	binary.BigEndian.PutUint64(head[8:], l.Term)

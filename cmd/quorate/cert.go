@@ -101,19 +101,23 @@ func createCert(c *cli) *cobra.Command {
 		Short: "Make a key and a certificate for it, by which NAME asks any director from elsewhere",
 		Args:  arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := newFileFor(out, force); err != nil {
+			drop, err := newFile(out, force)
+			if err != nil {
 				return err
 			}
 			key, csr, err := api.NewKey()
 			if err != nil {
+				drop()
 				return err
 			}
 			cert, err := c.client().CreateCertificate(cmd.Context(), api.CertificateRequest{Name: args[0], Role: role, Lifetime: time.Duration(lifetime), CSR: csr})
 			if err != nil {
+				drop()
 				return err
 			}
 			if out != "" {
 				if err := durable.Write(out, cert.Bundle(key), 0o600); err != nil {
+					drop()
 					return err
 				}
 			}

@@ -2,13 +2,18 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/api"
 )
 
 func TestACertificateIsWrittenWithItsKeyForItsHolderAlone(t *testing.T) {
@@ -71,5 +76,52 @@ func TestALifetimeMayBeWrittenInDays(t *testing.T) {
 		if err := new(days).Set(text); err == nil {
 			t.Errorf("%q is taken", text)
 		}
+	}
+}
+
+// between is an agent that has something done while it makes a certificate.
+type between struct {
+	whole
+
+	do  func()
+	err error
+}
+
+func (b *between) CreateCertificate(ctx context.Context, r api.CertificateRequest) (api.Certificate, error) {
+	b.do()
+	if b.err != nil {
+		return api.Certificate{}, b.err
+	}
+	return b.whole.CreateCertificate(ctx, r)
+}
+
+func TestOfTwoThatMakeOneFileAtOnceOneHasIt(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ann.pem")
+	create := func(socket string) (int, string) {
+		var out, errOut bytes.Buffer
+		return run([]string{"cert", "create", "ann", "--socket", socket, "--out", file}, strings.NewReader(""), &out, &errOut), errOut.String()
+	}
+	asked := false
+	b := &between{do: func() {
+		asked = true
+		if code, text := create(serve(t, &whole{})); code != 1 || !strings.Contains(text, "file exists") {
+			t.Errorf("the second: exit %d, %s", code, text)
+		}
+	}}
+	if code, text := create(serve(t, b)); code != 0 || !asked {
+		t.Errorf("the first: exit %d, %s", code, text)
+	}
+	if text, err := os.ReadFile(file); err != nil || !bytes.HasPrefix(text, []byte("-----BEGIN PRIVATE KEY")) {
+		t.Errorf("the file holds %q, %v", text, err)
+	}
+}
+
+func TestNoFileIsLeftWhereThereIsNoCertificate(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ann.pem")
+	var out, errOut bytes.Buffer
+	socket := serve(t, &between{do: func() {}, err: errors.New("no leader")})
+	code := run([]string{"cert", "create", "ann", "--socket", socket, "--out", file}, strings.NewReader(""), &out, &errOut)
+	if _, err := os.Lstat(file); code != 1 || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("exit %d, %s: the file is there: %v", code, &errOut, err)
 	}
 }

@@ -75,10 +75,11 @@ func planCommand(c *cli) *cobra.Command {
 		Short: "Show what an apply of FILE would change: exit 0 nothing, 2 something, 1 error",
 		Args:  clusterFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, plan, err := c.plan(cmd, args)
+			cfg, plan, err := c.plan(cmd, args)
 			if err != nil {
 				return err
 			}
+			warnEmptied(cmd, &plan, emptied(cfg, plan), "`quorate apply` wants --allow-empty for that")
 			return c.planned(cmd, plan)
 		},
 	}
@@ -108,9 +109,6 @@ func (c *cli) plan(cmd *cobra.Command, paths []string) (fsm.Config, api.Plan, er
 	}
 	plan, err := c.client().Plan(cmd.Context(), api.ApplyRequest{Config: cfg})
 	plan.Problems = withPlaces(problems, plan.Problems)
-	if what := emptied(cfg, plan); what != "" {
-		plan.Problems = append(plan.Problems, config.Problem{Warning: true, Text: "this removes " + what, Hint: "`quorate apply` wants --allow-empty for that"})
-	}
 	for _, p := range plan.Problems.Warnings()[len(problems.Warnings()):] { // those of the agent
 		fmt.Fprintln(cmd.ErrOrStderr(), p)
 	}
@@ -140,6 +138,16 @@ func emptied(cfg fsm.Config, plan api.Plan) string {
 		}
 	}
 	return strings.Join(all, " and ")
+}
+
+// warnEmptied adds to a plan, and tells, that it leaves nothing of something.
+func warnEmptied(cmd *cobra.Command, plan *api.Plan, what, hint string) {
+	if what == "" {
+		return
+	}
+	p := config.Problem{Warning: true, Text: "this removes " + what, Hint: hint}
+	plan.Problems = append(plan.Problems, p)
+	fmt.Fprintln(cmd.ErrOrStderr(), p)
 }
 
 // unfit is what a file alone does not show: what the directors could not do of it. It is one line.
@@ -203,9 +211,14 @@ func applyCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if what := emptied(cfg, plan); what != "" && !allowEmpty {
-				return fmt.Errorf("this removes %s: is it the right file, and all of it? --allow-empty says that it is meant so; nothing was applied", what)
+			if err := unfit(plan, nothingApplied); err != nil { // there is a reason why it may not be, and none to allow it
+				return err
 			}
+			what := emptied(cfg, plan)
+			if what != "" && !allowEmpty {
+				return fmt.Errorf("this removes %s: is it the right file, and all of it? --allow-empty says that it is meant so%s", what, nothingApplied)
+			}
+			warnEmptied(cmd, &plan, what, "")
 			return c.commit(cmd, plan, yes, [2]string{"applied", "nothing to change"}, func() (api.ApplyResult, error) {
 				return c.client().Apply(cmd.Context(), api.ApplyRequest{Base: plan.Base, Config: cfg, Terms: how})
 			})
@@ -217,9 +230,12 @@ func applyCommand(c *cli) *cobra.Command {
 	return cmd
 }
 
+// nothingApplied ends what says why not.
+const nothingApplied = "; nothing was applied"
+
 // commit shows a plan, asks, and does it. Words are what was done, and that there was nothing to do.
 func (c *cli) commit(cmd *cobra.Command, plan api.Plan, yes bool, words [2]string, do func() (api.ApplyResult, error)) error {
-	if err := unfit(plan, "; nothing was applied"); err != nil {
+	if err := unfit(plan, nothingApplied); err != nil {
 		return err
 	}
 	if len(plan.Changes) == 0 {

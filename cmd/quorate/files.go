@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -100,15 +101,20 @@ func fileFor(path string) error {
 	return nil
 }
 
-// newFileFor is fileFor for what is not to take the place of a file that is there, unless by force.
-func newFileFor(path string, force bool) error {
+// newFile makes the file that is to be written, so that nobody else does meanwhile; by force, or without a name, it makes
+// none. Drop takes it away again, for who has nothing to write.
+func newFile(path string, force bool) (drop func(), err error) {
 	if err := fileFor(path); err != nil || path == "" || force {
-		return err
+		return func() {}, err
 	}
-	if _, err := os.Lstat(path); err == nil {
-		return fmt.Errorf("write %s: %w: name another, or use --force", path, syscall.EEXIST)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("write %s: %w: name another, or use --force", path, syscall.EEXIST)
 	}
-	return nil
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = os.Remove(path) }, f.Close()
 }
 
 // withPlaces puts what was found in the files, with its place there, before what the agent found of which

@@ -3,6 +3,7 @@ package imported
 import (
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -84,6 +85,12 @@ func TestWhatKeepalivedDidQuorateDoesOnceItIsImported(t *testing.T) {
 		keepalived(t, d)
 	}
 	ours.Cluster(t)
+	for _, d := range theirs.Directors {
+		lab.Eventually(t, 20*time.Second, "keepalived runs on "+d.Name, func() error {
+			_, err := os.Stat(run(d, "checkers.pid"))
+			return err
+		})
+	}
 	d := ours.Directors[0]
 	file := d.WriteFile("cluster.hcl", d.MustQuorate("import", "keepalived", path(t, "d1.conf"), path(t, "d2.conf"), "--node", "d1", "--node", "d2"))
 	d.MustQuorate("apply", file, "--yes")
@@ -111,10 +118,12 @@ func TestWhatKeepalivedDidQuorateDoesOnceItIsImported(t *testing.T) {
 // keepalived starts it on a host, by the host's file.
 func keepalived(t *testing.T, d *lab.Director) {
 	t.Helper()
-	pid := func(name string) string { return filepath.Join(d.Dir, "run", name) }
 	d.Start("keepalived", "keepalived", "--dont-fork", "--log-console", "--config-id", d.Name, "--use-file", path(t, d.Name+".conf"),
-		"--pid", pid("keepalived.pid"), "--vrrp_pid", pid("vrrp.pid"), "--checkers_pid", pid("checkers.pid"))
+		"--pid", run(d, "keepalived.pid"), "--vrrp_pid", run(d, "vrrp.pid"), "--checkers_pid", run(d, "checkers.pid"))
 }
+
+// run is where a keepalived notes the number of one of its processes.
+func run(d *lab.Director, name string) string { return filepath.Join(d.Dir, "run", name) }
 
 func path(t *testing.T, name string) string {
 	t.Helper()

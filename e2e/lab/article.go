@@ -168,7 +168,7 @@ func (a *Article) Heal(t T, text string) {
 				return err
 			}
 		}
-		_, err = first.Quorate("apply", file, "--yes", "--allow-empty")
+		_, err = first.Quorate("apply", file, "--yes")
 		return err
 	})
 	a.AwaitOwner(t, 15*time.Second, OuterVIP)
@@ -245,7 +245,7 @@ func (a *Article) Apply(text string) {
 	if len(on) == 0 {
 		a.t.Fatalf("lab: no director is on")
 	}
-	must(a.t, on[0], "apply", on[0].WriteFile("cluster.hcl", text), "--yes", "--allow-empty")
+	must(a.t, on[0], "apply", on[0].WriteFile("cluster.hcl", text), "--yes")
 }
 
 // AwaitOwner waits until exactly one host has the address in its kernel, and returns it.
