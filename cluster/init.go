@@ -68,11 +68,10 @@ func alreadyIn(dataDir string) error {
 
 // portsFree reports whether a node could be opened after this.
 func portsFree(cfg Config) error {
-	l, err := port.Listen(cfg.Bind)
-	if err != nil {
+	if err := port.TryCluster(cfg.Bind); err != nil {
 		return err
 	}
-	return errors.Join(l.Close(), port.TryGossip(cfg.Gossip))
+	return port.TryGossip(cfg.Gossip)
 }
 
 // buildFirst writes everything that the first member of a cluster has.

@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -83,17 +84,38 @@ func Listen(addr netip.AddrPort) (net.Listener, error) {
 	return l, nil
 }
 
+// TryCluster reports whether the cluster port can be used.
+func TryCluster(addr netip.AddrPort) error {
+	return unforked(func() error {
+		l, err := Listen(addr)
+		if err != nil {
+			return err
+		}
+		return l.Close()
+	})
+}
+
 // TryGossip reports whether the gossip port can be used.
 func TryGossip(addr netip.AddrPort) error {
-	l, err := net.Listen("tcp", addr.String())
-	if err != nil {
-		return explainListen("gossip port", "tcp", addr, err)
-	}
-	p, err := net.ListenPacket("udp", addr.String())
-	if err != nil {
-		return errors.Join(explainListen("gossip port", "udp", addr, err), l.Close())
-	}
-	return errors.Join(l.Close(), p.Close())
+	return unforked(func() error {
+		l, err := net.Listen("tcp", addr.String())
+		if err != nil {
+			return explainListen("gossip port", "tcp", addr, err)
+		}
+		p, err := net.ListenPacket("udp", addr.String())
+		if err != nil {
+			return errors.Join(explainListen("gossip port", "udp", addr, err), l.Close())
+		}
+		return errors.Join(l.Close(), p.Close())
+	})
+}
+
+// unforked does something while this process starts no other: a port that is open then stays in use until the other one's
+// program runs, though it is closed here.
+func unforked(do func() error) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return do()
 }
 
 func explainListen(what, network string, addr netip.AddrPort, err error) error {
@@ -155,6 +177,9 @@ func (p *Port) Run() error {
 		}
 		leave, ok := p.strangers.Enter(raw.RemoteAddr())
 		if !ok {
+			if p.strangers.News(TooMany, raw.RemoteAddr()) {
+				p.log.Warn("connection to the cluster port sent away", "from", raw.RemoteAddr(), "err", TooMany)
+			}
 			Abort(raw)
 			continue
 		}
