@@ -122,6 +122,9 @@ func (g *gossipNet) accept() {
 		errs = 0
 		leave, ok := g.strangers.Enter(c.RemoteAddr())
 		if !ok {
+			if g.strangers.News(port.TooMany, c.RemoteAddr()) {
+				g.log.Warn("connection to the gossip port sent away", "from", c.RemoteAddr(), "err", port.TooMany)
+			}
 			port.Abort(c)
 			continue
 		}

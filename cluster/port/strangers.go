@@ -1,7 +1,6 @@
 package port
 
 import (
-	"fmt"
 	"maps"
 	"net"
 	"net/netip"
@@ -43,8 +42,7 @@ type Strangers struct {
 	open    map[netip.Prefix]int
 	all     int // of those, the ones from no member's address
 	refused map[string]uint64
-	full    time.Time // when somebody was sent away last, since there were too many
-	last    netip.Addr
+	full    time.Time             // when somebody was sent away last, since there were too many
 	said    map[string]*hush.Said // by reason
 	ours    hush.Said             // of members
 }
@@ -73,7 +71,7 @@ func (s *Strangers) Enter(from net.Addr) (leave func(), ok bool) {
 	defer s.mu.Unlock()
 	if member && s.open[source] >= MaxStrangers || !member && (s.open[source] >= maxFromOne || s.all >= MaxStrangers) {
 		s.refused[TooMany]++
-		s.full, s.last = time.Now(), addr
+		s.full = time.Now()
 		return nil, false
 	}
 	s.open[source]++
@@ -102,6 +100,11 @@ func (s *Strangers) Count(why string) {
 // Refuse counts, and reports whether that is to be logged: of one source and one reason it is so once in a while.
 func (s *Strangers) Refuse(why string, from net.Addr) (news bool) {
 	s.Count(why)
+	return s.News(why, from)
+}
+
+// News reports whether it is to be logged that something was refused, which is counted already.
+func (s *Strangers) News(why string, from net.Addr) bool {
 	return s.saidOf(why).News(why, sourceOf(addrOf(from)))
 }
 
@@ -131,15 +134,15 @@ func (s *Strangers) Counts() map[string]uint64 {
 	return maps.Clone(s.refused)
 }
 
-// Trouble says, for a minute, that strangers take all there is for them, or is empty.
+// Trouble says, for a minute, that strangers take all there is for them, or is empty. It is the same however many they are: what
+// it says is told to all directors when it is another. How many, [Strangers.Counts] says, and the log from where.
 func (s *Strangers) Trouble(now time.Time) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.full.IsZero() || now.Sub(s.full) > time.Minute {
 		return ""
 	}
-	return fmt.Sprintf("%d connections were sent away, since there were too many of who is no director, the last at %s from %v: directors are not kept waiting by that, but who joins may have to try again",
-		s.refused[TooMany], s.full.Local().Format(time.TimeOnly), s.last)
+	return "connections were sent away in the last minute, since there were too many of who is no director: directors are not kept waiting by that, but who joins may have to try again"
 }
 
 // addrOf is the IP address in a connection's.

@@ -52,8 +52,14 @@ func TestStrangersTakeNoMoreThanTheirPlaces(t *testing.T) {
 		if got := s.Counts()[TooMany]; got != uint64(sent) {
 			t.Errorf("%d are counted, of %d", got, sent)
 		}
-		if why := s.Trouble(time.Now()); !strings.HasPrefix(why, fmt.Sprint(sent)) || !strings.Contains(why, "from 192.0.2.1") {
+		why := s.Trouble(time.Now())
+		if !strings.HasPrefix(why, "connections were sent away") {
 			t.Errorf("it says %q", why)
+		}
+		time.Sleep(time.Second)
+		come(1, one("192.0.2.2"))
+		if again := s.Trouble(time.Now()); again != why {
+			t.Errorf("it says %q, and after one more %q: each such word is told to all", why, again)
 		}
 		time.Sleep(2 * time.Minute)
 		if why := s.Trouble(time.Now()); why != "" {
