@@ -209,32 +209,39 @@ func (k *Link) Mute() bool {
 // Verifies reports whether the keeper is there and answers, and [Link.Status] is what it answered, or newer: one that was
 // frozen goes on, and may own nothing any more. One that is lost while it is asked says nothing of what the next one has.
 func (k *Link) Verifies(ctx context.Context, within time.Duration) bool {
-	return k.Attached() && k.Answers(ctx, within) && k.Attached()
+	return k.Attached() && k.answer(ctx, within).said && k.Attached()
 }
 
 // Answers reports whether the keeper does not hang. One that is not there is not frozen: what it had is taken
 // up by the next. What an attached one answers is its status from then on.
 // It may be asked about each of a thousand groups at once: who asks while an answer is awaited waits for that one.
 func (k *Link) Answers(ctx context.Context, within time.Duration) bool {
+	return !k.answer(ctx, within).hangs
+}
+
+// answer asks the keeper for its status, or waits for what another who asks is answered.
+func (k *Link) answer(ctx context.Context, within time.Duration) outcome {
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	k.mu.Lock()
 	c, other := k.dialed, k.asked
 	if c == nil {
 		k.mu.Unlock()
-		return true
+		return outcome{}
 	}
 	own := &answer{from: c, done: make(chan struct{})}
 	if other == nil {
 		k.asked = own
 	}
 	k.mu.Unlock()
-	if other != nil && other.from == c && other.wait(ctx) {
-		return true
+	if other != nil && other.from == c {
+		if got := other.wait(ctx); !got.hangs {
+			return got
+		}
 	}
 	asked := time.Now()
 	st, err := c.Status(ctx)
-	own.ok = !errors.Is(err, context.DeadlineExceeded)
+	own.got = outcome{said: err == nil, hangs: errors.Is(err, context.DeadlineExceeded)}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	defer close(own.done) // who waits for it looks at what is noted
@@ -244,23 +251,26 @@ func (k *Link) Answers(ctx context.Context, within time.Duration) bool {
 	if k.asked == own {
 		k.asked = nil
 	}
-	return own.ok
+	return own.got
 }
+
+// outcome is what came of a question to the keeper. One that is gone has said nothing, and does not hang.
+type outcome struct{ said, hangs bool }
 
 // answer is one that is awaited from the keeper.
 type answer struct {
 	from *keeper.Client
 	done chan struct{} // closed when it came, or comes no more
-	ok   bool          // then
+	got  outcome       // then
 }
 
 // wait waits for an answer that another has asked for. One that did not come says nothing to who has more time.
-func (a *answer) wait(ctx context.Context) bool {
+func (a *answer) wait(ctx context.Context) outcome {
 	select {
 	case <-a.done:
-		return a.ok
+		return a.got
 	case <-ctx.Done():
-		return false
+		return outcome{hangs: true}
 	}
 }
 

@@ -172,9 +172,9 @@ func TestWhoAsksWhileAnAnswerIsAwaitedWaitsForThatOne(t *testing.T) {
 		other answer
 		want  bool
 	}{
-		"it came":                        {answer{from: c, ok: true}, true},
-		"it did not":                     {answer{from: c}, false},
-		"it came from the keeper before": {answer{ok: true}, false},
+		"it came":                        {answer{from: c, got: outcome{said: true}}, true},
+		"it did not":                     {answer{from: c, got: outcome{hangs: true}}, false},
+		"it came from the keeper before": {answer{got: outcome{said: true}}, false},
 	} {
 		tt.other.done = make(chan struct{})
 		k.asked = &tt.other
@@ -235,7 +235,7 @@ func TestWhatAKeeperAnswersIsKnownOnceItHasAnswered(t *testing.T) {
 }
 
 func TestAKeeperThatIsLostWhileItIsAskedIsNotVerified(t *testing.T) {
-	for name, lost := range map[string]bool{"it stays": false, "it is lost": true} {
+	for name, does := range map[string]struct{ lost, ends bool }{"it stays": {}, "it is lost": {lost: true}, "it ends": {ends: true}} {
 		t.Run(name, func(t *testing.T) {
 			socket := filepath.Join(t.TempDir(), "k")
 			l, err := net.Listen("unix", socket)
@@ -258,13 +258,16 @@ func TestAKeeperThatIsLostWhileItIsAskedIsNotVerified(t *testing.T) {
 				defer conn.Close()
 				r := bufio.NewReader(conn)
 				_, _ = r.ReadString('\n')
-				if lost {
+				if does.ends {
+					return
+				}
+				if does.lost {
 					k.lost()
 				}
 				_, _ = io.WriteString(conn, `{"id":1,"status":{"groups":[{"name":"g","state":"backup"}]}}`+"\n")
 				_, _ = r.ReadString('\n') // until the client is closed
 			}()
-			if got := k.Verifies(t.Context(), time.Minute); got == lost || got != (len(k.Status().Groups) == 1) {
+			if got := k.Verifies(t.Context(), time.Minute); got != (does == struct{ lost, ends bool }{}) || got != (len(k.Status().Groups) == 1) {
 				t.Errorf("it is verified: %v, and says %+v", got, k.Status())
 			}
 		})
@@ -274,9 +277,11 @@ func TestAKeeperThatIsLostWhileItIsAskedIsNotVerified(t *testing.T) {
 func TestAKeeperThatIsAttachedHasSaidWhatItOwns(t *testing.T) {
 	socket := run(t)
 	c, err := keeper.Dial(socket)
-	for err != nil {
+	for end := time.Now().Add(10 * time.Second); err != nil; c, err = keeper.Dial(socket) {
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
 		time.Sleep(time.Millisecond)
-		c, err = keeper.Dial(socket)
 	}
 	defer c.Close()
 	k := New(socket, nil, hclog.NewNullLogger())
