@@ -41,7 +41,11 @@ func ownerOf(state *fsm.State, live map[string]received, group, self string) own
 		if name == log.Owner {
 			return owning{name: name, reason: log.Reason}
 		}
-		return owning{name: name, reason: "the adverts of " + name + " are heard, and its agent does not answer", heard: true}
+		missing := "its agent does not answer"
+		if _, reports := live[name]; reports {
+			missing = "its agent has not reported that yet"
+		}
+		return owning{name: name, reason: "the adverts of " + name + " are heard, and " + missing, heard: true}
 	}
 	return owning{reason: cmp.Or(nobodyCan(state, live, group), log.Reason)}
 }
@@ -57,6 +61,8 @@ func because(log fsm.Ownership, o owning) string {
 		return fmt.Sprintf("%s, and the log still names %s (%s)", log.Intent.Reason, log.Owner, log.Reason)
 	case o.claim != "":
 		return fmt.Sprintf("the log names %s (%s), and %s has claimed it: %s", log.Owner, log.Reason, o.name, o.claim)
+	case o.reason == byClaim:
+		return fmt.Sprintf("the log names %s (%s), and %s has claimed it", log.Owner, log.Reason, o.name)
 	case o.heard:
 		return fmt.Sprintf("the log names %s (%s), but %s", log.Owner, log.Reason, o.reason)
 	}

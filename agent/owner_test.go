@@ -34,6 +34,7 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 		{"nobody, each for another reason", "", "d1 cannot: track up fails; d2 cannot: link down", map[string]received{"d1": halted("track up fails"), "d2": halted("link down")}},
 		{"nobody yet", "", "first", map[string]received{"d1": halted("track up fails"), "d2": {}}},
 		{"another, whose agent does not answer", "d2", "the adverts of d2 are heard, and its agent does not answer", map[string]received{"d1": heard}},
+		{"another, whose report is of a moment ago", "d2", "the adverts of d2 are heard, and its agent has not reported that yet", map[string]received{"d1": heard, "d2": {}}},
 		{"a stranger", "foreign 192.0.2.9", "a router that is no member advertises it", map[string]received{"d1": foreign}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -56,6 +57,7 @@ func TestAnExplanationIsOfTheOwnerThatThereIs(t *testing.T) {
 	}{
 		{log, owning{name: "d1", reason: "first"}, "first"},
 		{log, owning{name: "d2", reason: "d1 is silent"}, "the log names d1 (first), and VRRP elected another: d1 is silent"},
+		{log, owning{name: "d2", reason: "claim"}, "the log names d1 (first), and d2 has claimed it"},
 		{moving, owning{name: "d2", reason: "claimed"}, "d1 drains, and the log still names d1 (first)"},
 		{moving, owning{name: "d1", reason: "first"}, "first"},
 		{moving, owning{name: "d3", reason: "d1 is silent"}, "the log names d1 (first), and VRRP elected another: d1 is silent"},
