@@ -125,7 +125,7 @@ func (s *session) onTime(now time.Time) bool { return s.alive.tracker.OnTime(now
 func (s *session) apart() bool { return s.apartFrom(director.Candidates(s.node.State()), time.Now()) }
 
 func (s *session) apartFrom(directors []string, now time.Time) bool {
-	if now.Sub(s.alive.tracker.Thawed(muteAfter*s.cfg.Liveness, now)) < ownership.Mute {
+	if now.Sub(s.alive.tracker.Thawed(muteAfter(s.cfg.Liveness), now)) < ownership.Mute {
 		return true
 	}
 	return slices.ContainsFunc(directors, func(name string) bool {
@@ -133,9 +133,9 @@ func (s *session) apartFrom(directors []string, now time.Time) bool {
 	})
 }
 
-// muteAfter is how many beats late this director may be before another can have found it mute, which counts from the last beat
+// muteAfter is how late this director's beats may be before another can have found it mute, which counts from the last beat
 // that came: that was due a beat before, and may have taken another one to come.
-const muteAfter = time.Duration(ownership.Mute/config.DefaultLiveness) - 2
+func muteAfter(every time.Duration) time.Duration { return scaled(every, ownership.Mute) - 2*every }
 
 // suspects returns when to look again because a member has just missed a word, or an answer: it is about to count as gone, or was
 // late. 0: none has.
@@ -150,7 +150,7 @@ func (s *session) suspects(now time.Time) time.Duration {
 			continue
 		}
 		next := every / 2
-		if left := goneAfter*every - d; left > 0 && left < next {
+		if left := scaled(every, ownership.GoneAfter) - d; left > 0 && left < next {
 			next = left + time.Millisecond // what its machine says last is a moment younger
 		}
 		if again == 0 || next < again {
@@ -175,8 +175,8 @@ func (s *session) silence(member fsm.Member, g fsm.Group, own keeper.GroupStatus
 	return s.usual(s.alive.tracker.Unheard(member.Name, now)), unreached
 }
 
-// goneAfter is after how many beats without one a member may count as gone.
-const goneAfter = time.Duration(ownership.GoneAfter / config.DefaultLiveness)
+// scaled is a silence with beats of some length that counts as long as one with beats of the usual length.
+func scaled(every, usual time.Duration) time.Duration { return usual / config.DefaultLiveness * every }
 
 // usual is a silence as it would be with beats of the usual length.
 func (s *session) usual(d time.Duration) time.Duration {

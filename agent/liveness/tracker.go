@@ -184,8 +184,8 @@ func (t *Tracker) OnTime(now time.Time) bool {
 	return now.Sub(t.since) >= t.steady()
 }
 
-// Thawed returns when this process went on after it had stood still, so that a prober was that late or later; zero if it has
-// not lately. What it is told right after that may be old.
+// Thawed returns when this process went on after it had stood still, so that a prober was that late or later; zero if
+// that is not known any more, or never was. What it is told right after that may be old.
 func (t *Tracker) Thawed(late time.Duration, now time.Time) time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
