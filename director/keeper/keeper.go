@@ -322,7 +322,7 @@ func (k *keeper) tell() {
 func (k *keeper) stalls(now time.Time) {
 	frozen := now.Sub(k.worker.beat.load())
 	// Its control stood still as well, and has not said so yet.
-	if frozen >= mute && now.Sub(cmp.Or(k.deadline(), now)) > slack {
+	if frozen >= StoodStill && now.Sub(cmp.Or(k.deadline(), now)) > LoopSlack {
 		k.asked.stood(now)
 	}
 	for _, g := range k.groups {

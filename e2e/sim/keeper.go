@@ -199,17 +199,10 @@ func (k *keeper) deadline() time.Duration {
 	return next
 }
 
-// Limits of the keeper's, which are not exported: for how long a host must have stood still for others to have claimed without
-// asking it, and how late the loop may be where it has not.
-const (
-	mute  = 800 * time.Millisecond
-	slack = 100 * time.Millisecond
-)
-
 // stalled finds groups that the loop is late for, as the keeper's stalls does.
 func (k *keeper) stalled(now time.Time) {
 	frozen := k.w.now - k.beat
-	if frozen >= mute && k.w.now-cmp.Or(k.deadline(), k.w.now) > slack && !k.w.without(StallGuard) {
+	if frozen >= orders.StoodStill && k.w.now-cmp.Or(k.deadline(), k.w.now) > orders.LoopSlack && !k.w.without(StallGuard) {
 		k.came = max(k.came, k.w.now)
 	}
 	for _, g := range k.groups {
