@@ -46,6 +46,7 @@ func (p *pace) answered(by raft.ServerID, asked, at time.Time) {
 		need *= 2
 	}
 	if need == p.usual {
+		delete(p.passes, by)
 		return // the next may be slow again
 	}
 	if !p.again(by, asked, at) {
