@@ -114,7 +114,12 @@ func newFile(path string, force bool) (drop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	return func() { _ = os.Remove(path) }, f.Close()
+	drop = func() {
+		if info, err := os.Lstat(path); err == nil && info.Size() == 0 { // else it was written, though its folder could not be synced
+			_ = os.Remove(path)
+		}
+	}
+	return drop, f.Close()
 }
 
 // withPlaces puts what was found in the files, with its place there, before what the agent found of which
