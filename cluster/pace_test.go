@@ -83,7 +83,7 @@ func TestAnswersThatACutHasHeldUpAreNotSlow(t *testing.T) {
 			{"d2", 3200, 4010}, {"d3", 3900, 4020}, {"d3", 3200, 4800}, {"d2", 2400, 4500}, {"d3", 1700, 5700},
 			{"d2", 4100, 4110}, {"d3", 4100, 4102}, // asked when it is healed
 			{"d2", 800, 5900},
-			{"d2", 6000, 6010}, {"d2", 6500, 9900}, {"d2", 7000, 9900}, // cut again soon
+			{"d2", 4600, 9000}, // cut again at once
 		} {
 			p.answered(answer.by, ms(cut*10_000+answer.asked), ms(cut*10_000+answer.at))
 			if timeout, _ := p.timeout(ms(cut*10_000 + answer.at)); timeout != usual {
