@@ -31,6 +31,7 @@ type Machine struct {
 	away       map[spot]bool   // who did not answer when it was looked at last
 	lost       map[string]bool // of each that has reported, whether its reports have come to an end
 	died       map[string]bool // who was silent on every path then
+	began      bool            // the keeper has said what it is to the group
 
 	ousted  ousted
 	unheard bool // those that are not heard are asked, or the next time waits
@@ -90,6 +91,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 		s.claimed = ""
 	}
 	s.lookOusted()
+	s.lookBegun()
 	s.ring()
 	s.lookTake()
 	s.lookTaker()
