@@ -235,7 +235,7 @@ func (s *step) claimFor(reason string) {
 // claim has the keeper take the group.
 func (s *step) claim(then func(*step, Done)) {
 	s.claiming = true
-	s.await(func(id uint64) Action { return Claim{id, ClaimPriority(OwnerPriority)} }, func(s *step, d Done) {
+	s.await(func(id uint64) Action { return Claim{id, ClaimPriority(s.toBeat())} }, func(s *step, d Done) {
 		s.claiming = false
 		then(s, d)
 	})
