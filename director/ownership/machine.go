@@ -31,6 +31,7 @@ type Machine struct {
 	away       map[spot]bool   // who did not answer when it was looked at last
 	lost       map[string]bool // of each that has reported, whether its reports have come to an end
 	died       map[string]bool // who was silent on every path then
+	began      bool            // the keeper has said what it is to the group
 
 	ousted  ousted
 	unheard bool // those that are not heard are asked, or the next time waits
@@ -90,6 +91,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 		s.claimed = ""
 	}
 	s.lookOusted()
+	s.lookBegun()
 	s.ring()
 	s.lookTake()
 	s.lookTaker()
@@ -233,7 +235,7 @@ func (s *step) claimFor(reason string) {
 // claim has the keeper take the group.
 func (s *step) claim(then func(*step, Done)) {
 	s.claiming = true
-	s.await(func(id uint64) Action { return Claim{id, ClaimPriority(OwnerPriority)} }, func(s *step, d Done) {
+	s.await(func(id uint64) Action { return Claim{id, ClaimPriority(s.toBeat())} }, func(s *step, d Done) {
 		s.claiming = false
 		then(s, d)
 	})

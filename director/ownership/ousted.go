@@ -2,9 +2,13 @@ package ownership
 
 import (
 	"slices"
+	"time"
 
 	"github.com/quorate/quorate/fsm"
 )
+
+// insistsUntil is the longest pause between two announcements of who is named after one that may not know of it.
+const insistsUntil = 10 * time.Second
 
 // ousted are those that the log has named before, of whom it is not known that their keepers have been told.
 type ousted struct {
@@ -22,10 +26,32 @@ func (s *step) lookOusted() {
 		o.names = append(o.names, was)
 	}
 	s.lookRenamed()
+	named := s.Log.Owner == s.Self && s.Log.Epoch != o.log.Epoch
 	o.log = fsm.Ownership{Owner: s.Log.Owner, Epoch: s.Log.Epoch}
 	o.names = slices.DeleteFunc(o.names, func(name string) bool {
 		m, ok := s.member(name)
 		return !ok || name == s.Log.Owner || m.Epoch >= s.Log.Epoch
+	})
+	if named && len(o.names) > 0 {
+		s.insist(concedes)
+	}
+}
+
+// insist has an owner announce its addresses again, and again after ever longer pauses, as long as the control of one that was
+// named before it is silent and is not known to have been told: its keeper may have answered for them until the adverts of the
+// new epoch reached it, and its own adverts not reach this director. Then it lets go, and nobody else tells its neighbours.
+func (s *step) insist(pause time.Duration) {
+	epoch := s.Log.Epoch
+	s.after(pause, func(s *step) {
+		if s.Log.Epoch != epoch || len(s.ousted.names) == 0 {
+			return
+		}
+		if slices.ContainsFunc(s.ousted.names, func(name string) bool { return s.named(name).Unheard >= GoneAfter }) {
+			s.renew()
+		}
+		if pause *= 4; pause <= insistsUntil {
+			s.insist(pause)
+		}
 	})
 }
 

@@ -1,6 +1,9 @@
 package ownership
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 // named has the log name this director in the next epoch, after d1.
 func (s *story) named() {
@@ -130,4 +133,44 @@ func TestAnOwnerAnnouncesAgainWhenTheLogNamesItAfterAnother(t *testing.T) {
 	s.begun = nil
 	names(s, "d2", 13) // it has announced since
 	s.does()
+}
+
+// The adverts of who was named before do not reach this director, and its control is silent: nobody says when it lets go.
+func TestAnOwnerAnnouncesAgainWhileTheSilentOneThatWasNamedBeforeMayNotHaveBeenTold(t *testing.T) {
+	begins := func(t *testing.T) *story {
+		s := newStory(t)
+		d1 := s.member("d1")
+		d1.Part, d1.Epoch, d1.Unheard = Standby, s.Log.Epoch, GoneAfter
+		s.Keeper.Part = Owner
+		s.look()
+		s.named()
+		s.look()
+		s.begun = nil
+		s.pass(concedes - 1)
+		s.does()
+		return s
+	}
+	s := begins(t)
+	s.pass(1)
+	s.does(Renew{})
+	for _, pause := range []time.Duration{4 * concedes, 16 * concedes, 64 * concedes} {
+		s.pass(pause - 1)
+		s.does()
+		s.pass(1)
+		s.does(Renew{})
+	}
+	s.quiesces() // not for ever
+	for name, play := range map[string]func(*story){
+		"it has been told":        func(s *story) { s.member("d1").Epoch = s.Log.Epoch },
+		"its control is heard":    func(s *story) { s.member("d1").Unheard = 0 },
+		"another is named":        func(s *story) { s.Log.Owner, s.Log.Epoch = "d3", s.Log.Epoch+1 },
+		"this one owns no longer": func(s *story) { s.Keeper.Part, s.OnTime = Faulty, false },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := begins(t)
+			play(s)
+			s.pass(1)
+			s.does()
+		})
+	}
 }

@@ -67,6 +67,21 @@ func (s *step) lookReturned() {
 	}
 }
 
+// begunAfter is after how long a control that has just been started knows for certain which members do not answer.
+const begunAfter = 2 * GoneAfter
+
+// lookBegun has a director whose keeper owns the group when its control starts announce its addresses once. A segment may have
+// been cut until a moment ago: who came back while there was no control, or before this one knew that it was away, is not noticed.
+func (s *step) lookBegun() {
+	if s.began || s.Keeper.Part == Absent {
+		return
+	}
+	s.began = true
+	if s.Keeper.Part == Owner {
+		s.after(begunAfter, (*step).renew)
+	}
+}
+
 // reportsAgain reports whether a director reports that had not for so long that nobody knows what it was to the group: it
 // may have owned it meanwhile, and have lost it since.
 func (s *step) reportsAgain(m Member) bool {

@@ -165,3 +165,29 @@ func TestTheOwnerAnnouncesAgainWhenAnotherHadTheAddressesUntilNow(t *testing.T) 
 	s.asked("d1", Question{Kind: Announce})
 	s.does(Renew{}, Reply{})
 }
+
+// Who was on the other side of a cut that ended while there was no control, or before it knew who does not answer, believes the
+// one that owned the group there.
+func TestAControlThatFindsAtItsStartThatItsKeeperOwnsTheGroupAnnouncesOnce(t *testing.T) {
+	starts := func(t *testing.T, part Part) *story {
+		s := newStory(t)
+		s.owns()
+		s.m, s.begun = NewMachine(), nil // another control
+		s.Keeper.Part = Absent
+		s.pass(GoneAfter)
+		s.is(part)
+		return s
+	}
+	s := starts(t, Owner)
+	s.pass(begunAfter - 1)
+	s.does()
+	s.pass(1)
+	s.does(Renew{})
+	s.is(Absent)
+	s.is(Owner)
+	s.quiesces() // once
+	s = starts(t, Faulty)
+	s.is(Owner) // it has announced itself
+	s.begun = nil
+	s.quiesces()
+}

@@ -211,7 +211,7 @@ func TestTwoThatCannotAskEachOtherDoNotClaimInTurns(t *testing.T) {
 			}
 			s.letsTimeOut()
 			if tt.again {
-				s.does(guards("claimed from"), claim)
+				s.does(guards("claimed from"), Claim{Priority: ClaimPriority(s.toBeat())})
 				return
 			}
 			s.does(HoldTimer{holdFor})
