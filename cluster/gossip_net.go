@@ -51,87 +51,79 @@ func listenGossip(at netip.AddrPort, member func(netip.Addr) bool, s *port.Stran
 		packets: packets, listener: listener, member: member, strangers: s, log: hush.Logger(log),
 		received: make(chan *memberlist.Packet), streams: port.NewQueue(nil), closed: make(chan struct{}),
 	}
-	g.running.Go(g.receive)
-	g.running.Go(g.accept)
+	var in inlet
+	room := make([]byte, 64<<10)
+	g.running.Go(func() { g.again("receive on the gossip port", func() error { return g.receive(&in, room) }) })
+	g.running.Go(func() { g.again("accept on the gossip port", g.accept) })
 	return g, nil
 }
 
-// pause waits after an error of a socket, longer the more there were, until all is closed, which it reports.
-func (g *gossipNet) pause(doing string, err error, errs int) (closed bool) {
-	select {
-	case <-g.closed:
-		return true
-	default:
-	}
-	g.log.Error(doing, "err", err) // out of file descriptors, mostly: it passes
-	select {
-	case <-g.closed:
-		return true
-	case <-time.After(min(inletSpan<<min(errs, 10), longestPause)):
-		return false
-	}
-}
-
-// receive passes packets on. One that is not is counted, and costs no more than it takes to read it.
-func (g *gossipNet) receive() {
-	var in inlet
-	room := make([]byte, 64<<10)
-	errs := 0
-	for {
-		n, from, err := g.packets.ReadFromUDPAddrPort(room)
-		if err != nil {
-			if g.pause("receive on the gossip port", err, errs) {
-				return
-			}
-			errs++
+// again takes from a socket until all is closed. After an error it waits, longer the more there were one after the other.
+func (g *gossipNet) again(doing string, take func() error) {
+	for errs := 0; ; {
+		err := take()
+		if err == nil {
+			errs = 0
 			continue
 		}
-		errs = 0
-		now := time.Now()
-		take, rest := in.take(now, g.member(from.Addr()))
-		switch {
-		case n == 0:
-		case !take:
-			g.strangers.Count(port.TooMuchGossip)
+		select {
+		case <-g.closed:
+			return
 		default:
-			p := &memberlist.Packet{Buf: append([]byte(nil), room[:n]...), From: net.UDPAddrFromAddrPort(from), Timestamp: now}
-			select {
-			case g.received <- p:
-			case <-g.closed:
-				return
-			}
 		}
-		if rest > 0 {
-			time.Sleep(rest)
+		g.log.Error(doing, "err", err) // out of file descriptors, mostly: it passes
+		select {
+		case <-g.closed:
+			return
+		case <-time.After(min(inletSpan<<min(errs, 10), longestPause)):
 		}
+		errs++
 	}
 }
 
-// accept passes connections on, as many as there are places for.
-func (g *gossipNet) accept() {
-	errs := 0
-	for {
-		c, err := g.listener.Accept()
-		if err != nil {
-			if g.pause("accept on the gossip port", err, errs) {
-				return
-			}
-			errs++
-			continue
-		}
-		errs = 0
-		leave, ok := g.strangers.Enter(c.RemoteAddr())
-		if !ok {
-			if g.strangers.News(port.TooMany, c.RemoteAddr()) {
-				g.log.Warn("connection to the gossip port sent away", "from", c.RemoteAddr(), "err", port.TooMany)
-			}
-			port.Abort(c)
-			continue
-		}
-		if p := (&placed{c, leave}); !g.streams.Put(p) {
-			_ = p.Close() // nobody reads them any more
+// receive passes a packet on. One that is not is counted, and costs no more than it takes to read it.
+func (g *gossipNet) receive(in *inlet, room []byte) error {
+	n, from, err := g.packets.ReadFromUDPAddrPort(room)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	take, rest := in.take(now, g.member(from.Addr()))
+	switch {
+	case n == 0:
+	case !take:
+		g.strangers.Count(port.TooMuchGossip)
+	default:
+		p := &memberlist.Packet{Buf: append([]byte(nil), room[:n]...), From: net.UDPAddrFromAddrPort(from), Timestamp: now}
+		select {
+		case g.received <- p:
+		case <-g.closed: // the next read says so
 		}
 	}
+	if rest > 0 {
+		time.Sleep(rest)
+	}
+	return nil
+}
+
+// accept passes a connection on, if there is a place for it.
+func (g *gossipNet) accept() error {
+	c, err := g.listener.Accept()
+	if err != nil {
+		return err
+	}
+	leave, ok := g.strangers.Enter(c.RemoteAddr())
+	if !ok {
+		if g.strangers.News(port.TooMany, c.RemoteAddr()) {
+			g.log.Warn("connection to the gossip port sent away", "from", c.RemoteAddr(), "err", port.TooMany)
+		}
+		port.Abort(c)
+		return nil
+	}
+	if p := (&placed{c, leave}); !g.streams.Put(p) {
+		_ = p.Close() // nobody reads them any more
+	}
+	return nil
 }
 
 // FinalAdvertiseAddr implements [memberlist.Transport].
