@@ -154,20 +154,47 @@ func TestAKeeperThatIsFrozenWhenControlStartsIsMuteAndDoesNotAnswer(t *testing.T
 	}
 }
 
-func TestWhoAsksWhileAnAnswerIsAwaitedWaitsForThatOne(t *testing.T) {
+// linked returns a link that has dialed a keeper, and the client. The keeper is does, which has the connection until it returns.
+func linked(t *testing.T, does func(k *Link, conn net.Conn)) (*Link, *keeper.Client) {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "k")
-	l, err := net.Listen("unix", socket) // whose keeper answers nothing
+	l, err := net.Listen("unix", socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { l.Close() })
 	c, err := keeper.Dial(socket)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
+	t.Cleanup(func() { c.Close() })
 	k := New(socket, nil, hclog.NewNullLogger())
 	k.dialed = c
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		does(k, conn)
+	}()
+	return k, c
+}
+
+// asked waits until a keeper is asked.
+func asked(conn net.Conn) { _, _ = bufio.NewReader(conn).ReadString('\n') }
+
+// silent hears what it is asked, until the client is closed.
+func silent(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
+
+// ownsNothing answers that, and stays: one that is gone has not answered.
+func ownsNothing(conn net.Conn) {
+	_, _ = io.WriteString(conn, `{"id":1,"status":{"groups":[{"name":"g","state":"backup"}]}}`+"\n")
+	silent(conn)
+}
+
+func TestWhoAsksWhileAnAnswerIsAwaitedWaitsForThatOne(t *testing.T) {
+	k, c := linked(t, func(_ *Link, conn net.Conn) { silent(conn) })
 	for name, tt := range map[string]struct {
 		other answer
 		want  bool
@@ -194,32 +221,12 @@ func TestWhoAsksWhileAnAnswerIsAwaitedWaitsForThatOne(t *testing.T) {
 }
 
 func TestWhatAKeeperAnswersIsKnownOnceItHasAnswered(t *testing.T) {
-	socket := filepath.Join(t.TempDir(), "k")
-	l, err := net.Listen("unix", socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	c, err := keeper.Dial(socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	go func() { // a keeper that was frozen, and has given up what it owned
-		conn, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		r := bufio.NewReader(conn)
-		if _, err := r.ReadString('\n'); err == nil {
-			_, _ = io.WriteString(conn, `{"id":1,"status":{"groups":[{"name":"g","state":"backup"}]}}`+"\n")
-		}
-		_, _ = r.ReadString('\n') // until the client is closed: one that is gone has not answered
-	}()
-	before := time.Now()
-	k, owns := New(socket, nil, hclog.NewNullLogger()), keeper.Status{Groups: []keeper.GroupStatus{{Name: "g", State: "active"}}}
-	k.dialed, k.client = c, c
+	k, c := linked(t, func(_ *Link, conn net.Conn) { // a keeper that was frozen, and has given up what it owned
+		asked(conn)
+		ownsNothing(conn)
+	})
+	before, owns := time.Now(), keeper.Status{Groups: []keeper.GroupStatus{{Name: "g", State: "active"}}}
+	k.client = c
 	k.said(c, before, owns)
 	if !k.Active("g") {
 		t.Fatal("it does not own what it said to own")
@@ -237,36 +244,17 @@ func TestWhatAKeeperAnswersIsKnownOnceItHasAnswered(t *testing.T) {
 func TestAKeeperThatIsLostWhileItIsAskedIsNotVerified(t *testing.T) {
 	for name, does := range map[string]struct{ lost, ends bool }{"it stays": {}, "it is lost": {lost: true}, "it ends": {ends: true}} {
 		t.Run(name, func(t *testing.T) {
-			socket := filepath.Join(t.TempDir(), "k")
-			l, err := net.Listen("unix", socket)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer l.Close()
-			c, err := keeper.Dial(socket)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			k := New(socket, nil, hclog.NewNullLogger())
-			k.dialed, k.client = c, c
-			go func() {
-				conn, err := l.Accept()
-				if err != nil {
+			k, c := linked(t, func(k *Link, conn net.Conn) {
+				asked(conn)
+				switch {
+				case does.ends:
 					return
-				}
-				defer conn.Close()
-				r := bufio.NewReader(conn)
-				_, _ = r.ReadString('\n')
-				if does.ends {
-					return
-				}
-				if does.lost {
+				case does.lost:
 					k.lost()
 				}
-				_, _ = io.WriteString(conn, `{"id":1,"status":{"groups":[{"name":"g","state":"backup"}]}}`+"\n")
-				_, _ = r.ReadString('\n') // until the client is closed
-			}()
+				ownsNothing(conn)
+			})
+			k.client = c
 			if got := k.Verifies(t.Context(), time.Minute); got != (does == struct{ lost, ends bool }{}) || got != (len(k.Status().Groups) == 1) {
 				t.Errorf("it is verified: %v, and says %+v", got, k.Status())
 			}
