@@ -104,9 +104,9 @@ func (s *session) word(ctx context.Context, group string) word {
 	w.Ready = len(w.Why) == 0
 	if g, ok := s.keeper.Status().Group(group); ok {
 		w.Part, w.Since, w.Priority = g.State, g.Since.UTC(), g.Priority
-		w.Reason = partReason(s.cfg.Name, g.Reason, s.groups.Claimed(group), state.Groups[group])
+		w.Reason = partReason(g.Reason, claimedFor(s.cfg.Name, g.Reason, s.groups.Claimed(group), state.Groups[group]))
 		for _, r := range g.Routers {
-			if r.Heard != nil && !r.Silent && g.State == "backup" {
+			if arrives(g, r) {
 				w.Hears[r.Name] = cmp.Or(memberAt(state, r.Heard.Source.String()), "foreign "+r.Heard.Source.String())
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -32,7 +34,8 @@ func ownerOf(state *fsm.State, live map[string]received, group, self string) own
 	if len(active) > 0 {
 		name := active[0]
 		r := live[name].Groups[group]
-		return owning{name: name, reason: partReason(name, r.Reason, r.Claim, log), claim: claimedFor(name, r.Reason, r.Claim, log)}
+		claim := claimedFor(name, r.Reason, r.Claim, log)
+		return owning{name: name, reason: partReason(r.Reason, claim), claim: claim}
 	}
 	if own.Heard != "" && !own.Member {
 		return owning{name: "foreign " + own.Heard, reason: "a router that is no member advertises it", heard: true}
@@ -59,14 +62,17 @@ func because(log fsm.Ownership, o owning) string {
 		return o.reason
 	case log.Intent != nil && log.Intent.To == o.name:
 		return fmt.Sprintf("%s, and the log still names %s (%s)", log.Intent.Reason, log.Owner, log.Reason)
-	case o.claim != "":
-		return fmt.Sprintf("the log names %s (%s), and %s has claimed it: %s", log.Owner, log.Reason, o.name, o.claim)
-	case o.reason == byClaim:
-		return fmt.Sprintf("the log names %s (%s), and %s has claimed it", log.Owner, log.Reason, o.name)
-	case o.heard:
-		return fmt.Sprintf("the log names %s (%s), but %s", log.Owner, log.Reason, o.reason)
 	}
-	return fmt.Sprintf("the log names %s (%s), and VRRP elected another: %s", log.Owner, log.Reason, o.reason)
+	named := fmt.Sprintf("the log names %s (%s), ", log.Owner, log.Reason)
+	switch {
+	case o.claim != "":
+		return named + "and " + o.name + " has claimed it: " + o.claim
+	case o.reason == byClaim:
+		return named + "and " + o.name + " has claimed it"
+	case o.heard:
+		return named + "but " + o.reason
+	}
+	return named + "and VRRP elected another: " + o.reason
 }
 
 // byClaim is the keeper's reason for a group that it was told to take. What for, it does not know.
@@ -84,10 +90,48 @@ func claimedFor(name, reason, claimed string, log fsm.Ownership) string {
 	return claimed
 }
 
-// partReason is why a director is what it is to a group, with what it claimed the group for.
-func partReason(name, reason, claimed string, log fsm.Ownership) string {
-	if why := claimedFor(name, reason, claimed, log); why != "" {
-		return byClaim + ": " + why
+// partReason is why a director is what it is to a group, with what it claimed the group for, if it has.
+func partReason(reason, claim string) string {
+	if claim != "" {
+		return byClaim + ": " + claim
 	}
 	return reason
+}
+
+// arrives reports whether the adverts of an owner arrive at one of a group's routers now.
+func arrives(g keeper.GroupStatus, r keeper.RouterStatus) bool {
+	return r.Heard != nil && !r.Silent && g.State == "backup"
+}
+
+// hears returns the member that a group's keeper hears as Active, or "": on every router that hears anybody, and on
+// one at least.
+func hears(state *fsm.State, g keeper.GroupStatus) string {
+	member := ""
+	for _, router := range g.Routers {
+		if !arrives(g, router) {
+			continue
+		}
+		name := memberAt(state, router.Heard.Source.String())
+		if name == "" || member != "" && name != member {
+			return ""
+		}
+		member = name
+	}
+	return member
+}
+
+// claimant is who would claim a group again if it were moved from that one, or "": the member that is heard, if it does so by a
+// claim, else who took the group from this director by one and has not been heard on all routers since.
+func claimant(g keeper.GroupStatus, heard, taker string) string {
+	if claims(g) {
+		return heard
+	}
+	return taker
+}
+
+// claims reports whether the owner of a group is heard with the priority of a claim.
+func claims(g keeper.GroupStatus) bool {
+	return slices.ContainsFunc(g.Routers, func(r keeper.RouterStatus) bool {
+		return arrives(g, r) && ownership.IsClaim(r.Heard.Priority)
+	})
 }

@@ -86,7 +86,7 @@ func TestAClaimIsExplainedByWhatItIsFor(t *testing.T) {
 		{"for an order that the log has not confirmed", "claim", "", fsm.Ownership{Owner: "d1", Reason: "first"}, "claim"},
 		{"by VRRP", "silence", "", fsm.Ownership{Owner: "d2", Reason: "d1 is silent"}, "silence"},
 	} {
-		if got := partReason("d2", tt.reason, tt.claimed, tt.log); got != tt.want {
+		if got := partReason(tt.reason, claimedFor("d2", tt.reason, tt.claimed, tt.log)); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}

@@ -25,7 +25,6 @@ import (
 	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/mutant"
-	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/track"
 	"github.com/quorate/quorate/fsm"
 )
@@ -349,39 +348,6 @@ func (s *session) peerHandler() http.Handler {
 	mux.HandleFunc("GET /peer/raise", s.serveRaise)
 	mux.HandleFunc("GET /peer/connections", s.serveConnections)
 	return mux
-}
-
-// hears returns the member that a group's keeper hears as Active, or "": on every router that hears anybody, and on
-// one at least.
-func hears(state *fsm.State, g keeper.GroupStatus) string {
-	member := ""
-	for _, router := range g.Routers {
-		if router.Heard == nil || router.Silent || g.State != "backup" {
-			continue
-		}
-		name := memberAt(state, router.Heard.Source.String())
-		if name == "" || member != "" && name != member {
-			return ""
-		}
-		member = name
-	}
-	return member
-}
-
-// claimant is who would claim a group again if it were moved from that one, or "": the member that is heard, if it does so by a
-// claim, else who took the group from this director by one and has not been heard on all routers since.
-func claimant(g keeper.GroupStatus, heard, taker string) string {
-	if claims(g) {
-		return heard
-	}
-	return taker
-}
-
-// claims reports whether the owner of a group is heard with the priority of a claim.
-func claims(g keeper.GroupStatus) bool {
-	return slices.ContainsFunc(g.Routers, func(r keeper.RouterStatus) bool {
-		return r.Heard != nil && !r.Silent && g.State == "backup" && ownership.IsClaim(r.Heard.Priority)
-	})
 }
 
 // describeGroup puts what the keeper says of a group into a report.
