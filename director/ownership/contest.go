@@ -95,8 +95,9 @@ func (s *step) contend(rival string, c *contest) {
 		routers = append(routers, r.Name)
 	}
 	settled := false
+	stands := func(s *step) bool { return s.contests[rival] == c && slices.Contains(s.rivals(), rival) }
 	settle := func(s *step, word Attestation, segments map[string]Segment) {
-		if !settled && s.contests[rival] == c && slices.Contains(s.rivals(), rival) {
+		if !settled && stands(s) {
 			settled = true
 			s.settle(rival, c, word, segments)
 		}
@@ -115,7 +116,7 @@ func (s *step) contend(rival string, c *contest) {
 		switch {
 		case ok:
 			settle(s, word, segments)
-		case s.contests[rival] == c && slices.Contains(s.rivals(), rival):
+		case stands(s):
 			s.settleUnanswered(rival, segments)
 		}
 	})

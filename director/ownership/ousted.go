@@ -66,7 +66,7 @@ func (s *step) lookRenamed() {
 		o.over = o.over || o.log.Owner == s.Self
 	case o.over || o.log.Owner == s.Self && s.Log.Epoch > o.log.Epoch+1:
 		o.over = false
-		s.begin(Renew{})
+		s.renew()
 	}
 }
 
