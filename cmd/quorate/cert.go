@@ -105,19 +105,17 @@ func createCert(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer drop()
 			key, csr, err := api.NewKey()
 			if err != nil {
-				drop()
 				return err
 			}
 			cert, err := c.client().CreateCertificate(cmd.Context(), api.CertificateRequest{Name: args[0], Role: role, Lifetime: time.Duration(lifetime), CSR: csr})
 			if err != nil {
-				drop()
 				return err
 			}
 			if out != "" {
 				if err := durable.Write(out, cert.Bundle(key), 0o600); err != nil {
-					drop()
 					return err
 				}
 			}

@@ -102,7 +102,7 @@ func fileFor(path string) error {
 }
 
 // newFile makes the file that is to be written, so that nobody else does meanwhile; by force, or without a name, it makes
-// none. Drop takes it away again, for who has nothing to write.
+// none. Drop takes it away again if nothing was written.
 func newFile(path string, force bool) (drop func(), err error) {
 	if err := fileFor(path); err != nil || path == "" || force {
 		return func() {}, err
@@ -115,7 +115,7 @@ func newFile(path string, force bool) (drop func(), err error) {
 		return nil, err
 	}
 	drop = func() {
-		if info, err := os.Lstat(path); err == nil && info.Size() == 0 { // else it was written, though its folder could not be synced
+		if info, err := os.Lstat(path); err == nil && info.Size() == 0 { // else it was, though its folder could not be synced
 			_ = os.Remove(path)
 		}
 	}
