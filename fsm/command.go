@@ -77,11 +77,13 @@ type envelope struct {
 // Encode returns the log entry for a command: an envelope as JSON. It is put together here, since the writer of JSON would
 // go through all that is in it again for each envelope around it.
 func Encode(c Command) ([]byte, error) {
-	encode := func() ([]byte, error) { return json.Marshal(c) }
+	var body []byte
+	var err error
 	if o, ok := c.(Once); ok {
-		encode = o.MarshalJSON
+		body, err = o.MarshalJSON()
+	} else {
+		body, err = json.Marshal(c)
 	}
-	body, err := encode()
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", c.kind(), err)
 	}
