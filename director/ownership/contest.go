@@ -110,7 +110,7 @@ func (s *step) contend(rival string, c *contest) {
 	s.survey([]string{rival}, routers, min(surveyLimit<<min(c.tries, 2), contestLimit), at, func(s *step, words map[string]Attestation, segments map[string]Segment) {
 		s.after(contestAgain, func(*step) { c.busy = false })
 		word, ok := words[rival]
-		if !ok && s.named(rival).Unheard < GoneAfter { // it is there, and farther away
+		if !ok && (s.named(rival).Unheard < GoneAfter || s.contenders[rival].answers()) { // it is there, and farther away
 			c.tries++
 		}
 		switch {

@@ -34,7 +34,7 @@ type Machine struct {
 	began      bool            // the keeper has said what it is to the group
 
 	ousted  ousted
-	unheard bool // those that are not heard are asked, or the next time waits
+	unheard bool // those that are not heard were asked a moment ago
 
 	records   Records
 	claimed   string // why this director has claimed the group, while the log has not named it since

@@ -30,7 +30,7 @@ func (s *step) lookUnheard() {
 		return
 	}
 	s.unheard = true
-	begun := s.now
+	s.after(unheardEvery, func(s *step) { s.unheard = false })
 	owns := func(s *step, from string, word Attestation, _ bool) {
 		if word.Owns && s.Keeper.Part == Owner {
 			c := s.contenders[from]
@@ -38,9 +38,7 @@ func (s *step) lookUnheard() {
 			s.contenders[from] = c
 		}
 	}
-	s.survey(ask, nil, surveyLimit, owns, func(s *step, _ map[string]Attestation, _ map[string]Segment) {
-		s.after(max(begun.Add(unheardEvery).Sub(s.now), surveyLimit/3), func(s *step) { s.unheard = false })
-	})
+	s.survey(ask, nil, contestLimit, owns, func(*step, map[string]Attestation, map[string]Segment) {})
 }
 
 // contender is one that asked as an owner, or said that it is one.
@@ -49,6 +47,9 @@ type contender struct {
 	asked time.Time // when it asked last
 	ask   Question  // what it asked then
 }
+
+// answers reports whether a contender has said in an answer that it is one, since it asked last: so it can be asked.
+func (c contender) answers() bool { return c.at.After(c.asked) }
 
 // settleUnanswered settles with a rival that asks and cannot be asked, since its port is shut to this director: by what it asked,
 // as it was answered. Nobody else can tell the two.

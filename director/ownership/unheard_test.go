@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -25,6 +26,7 @@ func TestAnOwnerToWhichNoMajoritySpeaksAsksWhoElseOwnsTheGroup(t *testing.T) {
 	s.deafens("d1", "d3")
 	s.does(asksAsOwner("d1"), asksAsOwner("d3"))
 	s.says("d3", Attestation{})
+	s.done(askD1, Done{Err: errLate})
 	s.pass(unheardEvery)
 	s.does(asksAsOwner("d1"), asksAsOwner("d3"))
 	s.says("d3", Attestation{})
@@ -35,6 +37,30 @@ func TestAnOwnerToWhichNoMajoritySpeaksAsksWhoElseOwnsTheGroup(t *testing.T) {
 	s.reaches(Segment{Router: "in", Reached: []string{"d1"}})
 	s.says("d1", Attestation{Owns: true, Stays: true, Epoch: 5, Named: "d1"})
 	s.does(Concede{})
+}
+
+// Its rival is far away: what it is asked is answered after the time that a timer could wait, and before it is asked again or later.
+func TestAnOwnerToWhichNoMajoritySpeaksIsAnsweredFromFarAway(t *testing.T) {
+	for _, takes := range []time.Duration{surveyLimit + 60*time.Millisecond, unheardEvery + 100*time.Millisecond} {
+		s := newStory(t)
+		s.deafens("d1", "d3")
+		comes := map[uint64]time.Time{}
+		for end := s.now.Add(3 * time.Second); s.now.Before(end) && !s.opened(Concede{}); s.pass(10 * time.Millisecond) {
+			for _, o := range slices.Clone(s.open) {
+				ask, ok := o.Action.(Ask)
+				switch at, asked := comes[ask.ID]; {
+				case !ok || ask.To != "d1":
+				case !asked:
+					comes[ask.ID] = s.now.Add(takes)
+				case !s.now.Before(at):
+					s.done(ask, Done{Word: Attestation{Owns: true, Stays: true, Epoch: 5, Named: "d1"}})
+				}
+			}
+		}
+		if !s.opened(Concede{}) {
+			t.Errorf("answered after %v, it does not find that another owns the group", takes)
+		}
+	}
 }
 
 func TestNobodyIsAskedForOwnersWithoutNeed(t *testing.T) {
