@@ -46,7 +46,7 @@ func (s *step) outlive(g *Guarding) {
 		s.release()
 		return
 	}
-	s.hold(left + s.Keeper.Renewal)
+	s.hold(min(left+s.Keeper.Renewal, s.holdFor())) // it is held anew as long as the kernel answers
 	m, _ := s.member(g.Owner)
 	left = max(left-beforeEnd, 0)
 	if early := left - attestLimit; m.Unheard >= GoneAfter && early > 0 {

@@ -48,6 +48,39 @@ func TestAnOwnerThatHasGivenNoSignIsBelievedAsLongAsItsKernelAnswers(t *testing.
 	}
 }
 
+// The timer is held again and again while its kernel answers, never for longer than the next look needs, and all the while.
+func TestTheTimerIsHeldForTheNextLookAtAFrozenOwner(t *testing.T) {
+	s := newStory(t)
+	s.Keeper.Interval, s.Keeper.Lifetime = 100*time.Millisecond, 2*time.Second
+	for i := range s.Keeper.Routers {
+		s.Keeper.Routers[i].Heard = ""
+	}
+	s.hushes()
+	held, looks := time.Time{}, 0
+	for end := s.now.Add(10 * time.Second); s.now.Before(end); s.pass(10 * time.Millisecond) {
+		for _, a := range s.begun {
+			if h, ok := a.(HoldTimer); ok {
+				held = s.now.Add(h.For)
+				looks++
+			}
+		}
+		s.begun = nil
+		switch left := held.Sub(s.now); {
+		case looks == 0:
+		case left <= 0:
+			t.Fatalf("the timer is not held any more, after %d looks", looks)
+		case left > s.holdFor():
+			t.Fatalf("it is held for %v, and the next look needs %v", left, s.holdFor())
+		}
+		if s.opened(Probe{}) { // neither d1 nor d3 answers
+			s.reaches(Segment{Router: "out", Reached: []string{"d1", "d3"}, Serves: "d1"}, Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+		}
+	}
+	if looks < 10 {
+		t.Errorf("it is held %d times", looks)
+	}
+}
+
 func TestAVirtualAddressIsAnsweredByWhoOwnedTheGroupLast(t *testing.T) {
 	s := newStory(t)
 	s.isSilent()
@@ -81,7 +114,7 @@ func TestWhoToldOfItsClaimOwnsAVirtualAddressThatAnswers(t *testing.T) {
 	both := []string{"d1", "d3"}
 	s.reaches(Segment{Router: "out", Reached: both, Virtual: true}, Segment{Router: "in", Reached: both, Virtual: true})
 	s.pass(surveyLimit)
-	s.does(guards("the kernel of d3 answers on the segment"), HoldTimer{s.Keeper.Lifetime - surveyLimit})
+	s.does(guards("the kernel of d3 answers on the segment"), HoldTimer{holdFor})
 }
 
 func TestTheTimerWaitsForTheNextSurveyWhenAMemberReportsThatItOwnsTheGroup(t *testing.T) {

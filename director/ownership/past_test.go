@@ -35,7 +35,7 @@ func TestWhoWasHeardWhileASurveyWaitedForTheDeadAndIsSilentIsAskedAtOnce(t *test
 	s.says("d3", Attestation{})
 	s.reaches(Segment{Router: "out", Reached: []string{"d3"}, Serves: "d3"}, Segment{Router: "in", Reached: []string{"d3"}, Serves: "d3"})
 	s.done(askD1, Done{Err: errLate})
-	s.does(guards("the kernel of d3 answers on the segment, and its keeper does not"), HoldTimer{s.Keeper.Lifetime - 60*time.Millisecond})
+	s.does(guards("the kernel of d3 answers on the segment, and its keeper does not"), HoldTimer{s.holdFor()})
 }
 
 func TestWhatIsAnsweredToASurveyThatWasOvertakenHoldsNoTimer(t *testing.T) {

@@ -170,11 +170,11 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	}
 	switch g.Choice {
 	case Hold, CutOff:
-		s.hold(2*s.Keeper.Interval + 2*surveyLimit)
+		s.hold(s.holdFor())
 	case Linger:
 		s.outlive(&g)
 	case Relieve:
-		s.hold(2*s.Keeper.Interval + 2*surveyLimit) // a claim is not held
+		s.hold(s.holdFor()) // a claim is not held
 		if s.quiet.relief.owner != g.Owner {
 			s.quiet.relief = relief{g.Owner, s.now}
 		}
@@ -192,7 +192,7 @@ func (s *step) waits(g Guarding) Guarding {
 		s.quiet.alone = time.Time{}
 		return g
 	}
-	limit := 2*s.Keeper.Interval + 2*surveyLimit
+	limit := s.holdFor()
 	if s.quiet.alone.IsZero() {
 		s.quiet.alone = s.now
 		s.after(limit, (*step).waited)
@@ -237,6 +237,10 @@ func (s *step) anew() {
 		s.hold(surveyLimit)
 	}
 }
+
+// holdFor is for how long a look holds the timer: the next one is over by then, though it waits for the dead. No look holds it
+// for longer: the owner may die after it, and so may the control that made it, and nothing but the timer ends that.
+func (f Facts) holdFor() time.Duration { return 2*f.Keeper.Interval + 2*surveyLimit }
 
 // hold keeps the timer from firing for a while.
 func (s *step) hold(d time.Duration) {

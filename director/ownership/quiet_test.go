@@ -383,7 +383,7 @@ func TestAFrozenOwnerThatIsDeadByThenIsNotWaitedFor(t *testing.T) {
 	s.does(askD1, askD3, probes("in"))
 	s.isFrozen()
 	s.pass(50 * time.Millisecond)
-	s.does(guards("its keeper does not"), HoldTimer{1800 * time.Millisecond})
+	s.does(guards("its keeper does not"), HoldTimer{s.holdFor()}) // and not for the lifetime: this control may die as well
 	s.pass(100 * time.Millisecond)
 	s.does(askD1, askD3, probes("in"))
 	s.says("d3", Attestation{})

@@ -155,7 +155,7 @@ func (s *step) serve(owner, why string) {
 // stays holds the timer, since an owner that is not reached does not let go.
 func (s *step) stays(owner, why string) {
 	s.quiet.choice = &Guarding{Hold, owner, fmt.Sprintf("%s owns it, and %s", owner, why)}
-	s.hold(2*s.Keeper.Interval + 2*surveyLimit)
+	s.hold(s.holdFor())
 }
 
 // mayTakeFrom reports whether this director is still the first successor of an owner that it does not hear, or the
