@@ -53,8 +53,8 @@ func (s *step) relieve(owner string) {
 	case first != "" && s.passed(owner) && s.first(owner, s.speaks) == "": // their last reports are all that says that they could
 		s.serve(owner, fmt.Sprintf("%s is cut off, and %s, which is to succeed it, does not answer", owner, first))
 		return
-	case first == "" && late && s.unserved(owner):
-		s.serve(owner, fmt.Sprintf("%s is cut off, and so is %s, which owns it too", owner, s.served(owner)))
+	case first == "" && s.passed(owner) && s.unserved(owner):
+		s.serve(owner, fmt.Sprintf("%s is cut off, and %s, which owns it too, serves nobody here", owner, s.served(owner)))
 		return
 	default:
 		return

@@ -105,6 +105,28 @@ func TestWhoMustNotOwnTheGroupLeavesItToALaterSuccessorThatIsHeard(t *testing.T)
 	}
 }
 
+// The owner is cut off, and another one has frozen: by its last report it owns the group, too.
+func TestWhoMustNotOwnTheGroupServesWhereOneOwnerIsCutOffAndTheOtherSilent(t *testing.T) {
+	for unheard, want := range map[time.Duration]bool{0: false, GoneAfter: true} {
+		s := newStory(t)
+		s.Drains = true
+		s.member("d3").Part, s.member("d3").Unheard = Owner, unheard
+		s.isSilent()
+		serves := false
+		for end := s.now.Add(5 * time.Second); s.now.Before(end); s.pass(100 * time.Millisecond) {
+			if s.opened(Probe{}) {
+				s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
+				s.says("d1", Attestation{Owns: true})
+			}
+			serves = serves || slices.ContainsFunc(s.begun, func(a Action) bool { return a == HoldTimer{} })
+			s.begun = nil
+		}
+		if serves != want {
+			t.Errorf("the other was heard %v ago: the timer has its way: %v", unheard, serves)
+		}
+	}
+}
+
 // Who else owns the group by its report serves here, unless it is elsewhere or has said since that it does not.
 func TestAnotherOwnerThatServesNobodyHereIsNotWaitedFor(t *testing.T) {
 	for name, tt := range map[string]struct {

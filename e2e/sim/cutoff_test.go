@@ -1,0 +1,10 @@
+package sim
+
+import "testing"
+
+// An owner is cut off, the one before it has frozen, and the only one on the segment drains: it serves, since nobody else does.
+func TestWhoDrainsServesWhereOneOwnerIsCutOffAndTheOtherFrozen(t *testing.T) {
+	if r := Run(2153391, Nothing, nil); r.Broken != nil {
+		t.Errorf("%v\n%s", r.Broken, r.Tail)
+	}
+}
