@@ -11,7 +11,22 @@ type Word struct {
 	Hears   string // the member that it hears on that segment now, "" for none
 	Reached bool   // its own address answers on the segment
 	Serves  bool   // the group's address is answered there by its MAC
+	Suspect bool   // it was found to be cut off the last time
 	Able    bool   // it could own the group by its last report, and has an address on the segment that is asked for
+}
+
+// near orders owners, each on a side of its own: the one on this side counts. Of those that are cut off the one does that was the
+// last time: its successors have let their time pass, though another is found to own the group by now.
+func (w Word) near() int {
+	switch {
+	case w.Serves:
+		return 3
+	case w.Reached:
+		return 2
+	case w.Suspect:
+		return 1
+	}
+	return 0
 }
 
 // Choice is what a Backup that hears nobody is to do.
@@ -45,7 +60,7 @@ func Guard(words []Word, gateway bool) Guarding {
 		if w.Reached {
 			reached++
 		}
-		if w.Owns && !owner.Serves { // of two owners, each on a side of its own, the one on this side counts
+		if w.Owns && (owner.Name == "" || w.near() > owner.near()) {
 			owner = w
 		}
 		if w.Answers && w.Able && able == "" {

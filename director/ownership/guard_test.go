@@ -44,6 +44,31 @@ func TestGuardKeepsABackupWhereSomebodyServes(t *testing.T) {
 	}
 }
 
+// In whichever order they are asked.
+func TestOfTwoOwnersTheOneOnThisSideCountsOrTheOneThatWasCutOffBefore(t *testing.T) {
+	owns := func(w Word) Word {
+		w.Answers, w.Owns = true, true
+		return w
+	}
+	for _, tt := range []struct {
+		name   string
+		counts Word
+		other  Word
+	}{
+		{"one serves here", Word{Reached: true, Serves: true}, Word{Reached: true}},
+		{"one is here", Word{Reached: true}, Word{Suspect: true}},
+		{"one was cut off before", Word{Suspect: true}, Word{}},
+	} {
+		counts, other := owns(tt.counts), owns(tt.other)
+		counts.Name, other.Name = "counts", "other"
+		for _, words := range [][]Word{{counts, other}, {other, counts}} {
+			if got := Guard(words, true); got.Owner != "counts" {
+				t.Errorf("%s: of %s and %s it is %+v", tt.name, words[0].Name, words[1].Name, got)
+			}
+		}
+	}
+}
+
 func TestOfSeveralSegmentsTheWorstCounts(t *testing.T) {
 	for _, tt := range []struct {
 		all  []Choice

@@ -285,7 +285,7 @@ func (s *step) words(router string, said map[string]Attestation, seg Segment) []
 	var words []Word
 	for _, m := range s.Members {
 		a, answers := said[m.Name]
-		w := Word{Name: m.Name, Answers: answers, Owns: s.owns(said, m.Name), Serves: seg.Serves == m.Name, Able: m.able() && m.looked(index)}
+		w := Word{Name: m.Name, Answers: answers, Owns: s.owns(said, m.Name), Serves: seg.Serves == m.Name, Able: m.able() && m.looked(index), Suspect: s.quiet.suspect == m.Name}
 		if index < len(a.Hears) {
 			w.Hears = a.Hears[index]
 		}
