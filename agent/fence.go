@@ -68,18 +68,22 @@ func (s *session) contested(says func(report, string) bool) []keeper.Group {
 	return contested(s.cfg.Name, s.keeper.Ordered(), s.kept(), s.reports.live(now), silent, says)
 }
 
-// kept are the groups of which the keeper said last to have addresses, though it may not own them yet: one that was
-// started keeps what it finds while it listens. Where it has not said anything since this process was connected to
-// it, they are those of which the kernel has addresses.
+// kept are the groups of which this host has addresses: as the keeper said last, though it may not own them yet, since one that
+// was started keeps what it finds while it listens. Where none is there, or it has not said anything since this process was
+// connected to it, they are those of which the kernel has addresses.
 func (s *session) kept() []string {
-	if !s.keeper.Mute() {
+	if s.keeper.Attached() {
 		return s.keeper.Kept()
+	}
+	ordered := s.keeper.Ordered()
+	if len(ordered) == 0 {
+		return nil
 	}
 	present, err := presentAddresses(s.log)
 	if err != nil {
 		s.log.Error("it is not known what a keeper that does not answer has", "err", err)
 	}
-	return kept(s.keeper.Ordered(), present)
+	return kept(ordered, present)
 }
 
 // kept are the groups of which a kernel has addresses with a lifetime, as a keeper adds them.

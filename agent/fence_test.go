@@ -55,6 +55,30 @@ func TestAGroupIsContestedWhenAnotherDirectorOwnsWhatTheKeeperOwns(t *testing.T)
 	}
 }
 
+// Its addresses stay while it has no keeper, and the next one goes on with them: it still serves what it owned before.
+func TestAnOwnerWhoseKeeperIsGoneServesAsLongAsItsKernelHasTheAddresses(t *testing.T) {
+	for _, tt := range []struct {
+		state string // of the group, as the keeper says; none where there is no keeper
+		kept  []string
+		want  bool
+	}{
+		{"", []string{"web"}, true},
+		{"", nil, false},
+		{"backup", []string{"web"}, true},
+		{"backup", nil, false},
+		{"active", []string{"web"}, true},
+	} {
+		r := report{Name: "d2", Groups: map[string]groupReport{}}
+		if tt.state != "" {
+			r.Groups["web"] = groupReport{State: tt.state}
+		}
+		r.keep(tt.kept)
+		if got, owns := r.serves("web"), r.active("web"); got != tt.want || owns != (tt.state == "active") || owns && r.Groups["web"].Keeps {
+			t.Errorf("state %q, with the addresses of %v: %+v", tt.state, tt.kept, r.Groups["web"])
+		}
+	}
+}
+
 // One group is contested, and another has just moved here: who owned that is about to let its addresses go, and has them.
 func TestAGroupThatWasNotContestedBeforeTheWaitIsNotFenced(t *testing.T) {
 	var rs reports

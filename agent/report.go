@@ -67,7 +67,7 @@ type groupReport struct {
 	Priority uint8     `json:"priority"`
 	Since    time.Time `json:"since"`
 	Reason   string    `json:"reason"`
-	Keeps    bool      `json:"keeps,omitempty"`  // it is not Active and has the addresses: it found them when it was started, or is about to let them go
+	Keeps    bool      `json:"keeps,omitempty"`  // it is not Active and has the addresses: it found them when it was started, or is about to let them go; or there is no keeper, and the next one finds them
 	Heard    string    `json:"heard,omitempty"`  // the Active router's address, while it is another
 	Member   bool      `json:"member,omitempty"` // whether that is a member's
 
@@ -93,6 +93,15 @@ func (r report) active(group string) bool { return r.Groups[group].State == "act
 
 // serves reports whether a director has the addresses of a group, Active or not.
 func (r report) serves(group string) bool { return r.active(group) || r.Groups[group].Keeps }
+
+// keep notes of which groups the director has the addresses.
+func (r report) keep(groups []string) {
+	for _, name := range groups {
+		own := r.Groups[name]
+		own.Keeps = own.State != "active"
+		r.Groups[name] = own
+	}
+}
 
 // received is a report and when it came, by this director's clock.
 type received struct {

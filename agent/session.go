@@ -261,6 +261,7 @@ func (s *session) report() report {
 		own.Claimant = claimant(g, own.Hears, s.groups.Taker(g.Name))
 		r.Groups[g.Name] = own
 	}
+	r.keep(s.kept())
 	for _, g := range state.Config.Groups() {
 		st, own := s.standing(g), r.Groups[g.Name]
 		own.Deaf, own.Claim, own.Unproven = s.groups.Deaf(g.Name), s.groups.Claimed(g.Name), s.groups.Unproven(g.Name)
@@ -354,7 +355,6 @@ func (s *session) peerHandler() http.Handler {
 func describeGroup(g keeper.GroupStatus) groupReport {
 	r := groupReport{State: g.State, Epoch: g.Epoch, Priority: g.Priority, Since: g.Since, Reason: g.Reason}
 	for _, router := range g.Routers {
-		r.Keeps = r.Keeps || router.Present && g.State == "backup"
 		if router.Heard != nil && !router.Silent && g.State == "backup" {
 			r.Heard, r.Member = router.Heard.Source.String(), router.Heard.Member
 		}

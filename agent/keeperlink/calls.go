@@ -198,14 +198,6 @@ func (k *Link) stopping() bool {
 	return k.ending
 }
 
-// Mute reports whether a keeper is there that has not answered since it was connected to, so that it is not known
-// what it owns.
-func (k *Link) Mute() bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.dialed != nil && k.client == nil
-}
-
 // Verifies reports whether the keeper is there and answers, and [Link.Status] is what it answered, or newer: one that was
 // frozen goes on, and may own nothing any more. One that is lost while it is asked says nothing of what the next one has.
 func (k *Link) Verifies(ctx context.Context, within time.Duration) bool {

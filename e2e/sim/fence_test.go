@@ -47,3 +47,11 @@ func TestAFrozenKeeperIsFencedThoughTheNextOwnersWasJustStarted(t *testing.T) {
 		t.Error("the addresses of a frozen keeper always end before it is fenced")
 	}
 }
+
+// The keeper of one owner stands still. That of the other dies while the first one's control waits for an answer: its addresses stay
+// for the next keeper, and those of the first one are removed all the same.
+func TestAFrozenKeeperIsFencedThoughTheOtherOwnersKeeperIsGone(t *testing.T) {
+	if r := Run(2140629, Nothing, nil); r.Broken != nil {
+		t.Errorf("%v\n%s", r.Broken, r.Tail)
+	}
+}

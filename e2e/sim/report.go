@@ -11,6 +11,7 @@ import (
 type report struct {
 	ready, leaving bool
 	groups         []groupStatus
+	keeps          []bool   // it has the addresses of each, Active or not
 	claims         []string // why each was claimed, while the log does not know
 	takers         []string // who took each by a claim
 	unproven       []bool   // its owner is heard, and nobody answers for its address
@@ -21,7 +22,8 @@ func (c *control) tellOthers() {
 	w := c.w
 	c.told, c.tell = w.now, false
 	r := &report{ready: c.isReady(), leaving: c.leaving, groups: c.status}
-	for _, g := range c.groups {
+	for i, g := range c.groups {
+		r.keeps = append(r.keeps, c.keeps(i))
 		r.claims = append(r.claims, g.machine.Claimed())
 		r.takers = append(r.takers, g.machine.Taker())
 		r.unproven = append(r.unproven, g.machine.Unproven() != "")
@@ -90,24 +92,24 @@ func (w *world) carry(from, to, of *host, do func(*control)) {
 
 // contested reports whether the keeper said last to have addresses of a group of which another director says something, as
 // that it owns it.
-func (c *control) contested(group int, says func(groupStatus) bool) bool {
+func (c *control) contested(group int, says func(*report, int) bool) bool {
 	if !c.keeps(group) {
 		return false
 	}
 	for _, h := range c.w.hosts {
-		if r := c.reportOf(h.index); h != c.h && r != nil && c.w.now-c.heard[h.index] < returnAfter && group < len(r.groups) && says(r.groups[group]) {
+		if r := c.reportOf(h.index); h != c.h && r != nil && c.w.now-c.heard[h.index] < returnAfter && says(r, group) {
 			return true
 		}
 	}
 	return false
 }
 
-func (g groupStatus) owns() bool { return g.part == ownership.Owner }
-
-// serves reports whether a keeper has addresses of a group, Active or not.
-func (g groupStatus) serves() bool {
-	return g.owns() || slices.ContainsFunc(g.routers, func(r routerStatus) bool { return r.owned })
+func (r *report) owns(group int) bool {
+	return group < len(r.groups) && r.groups[group].part == ownership.Owner
 }
+
+// serves reports whether a director has addresses of a group, Active or not: without a keeper too, for the next one finds them.
+func (r *report) serves(group int) bool { return r.owns(group) || r.keeps[group] }
 
 // keeps reports whether the keeper has addresses of a group as far as control knows: by what it said, or by the kernel.
 func (c *control) keeps(group int) bool {
@@ -126,7 +128,7 @@ func (c *control) keeps(group int) bool {
 func (c *control) fence() {
 	var contested []int
 	for i := range c.groups {
-		if c.contested(i, groupStatus.owns) {
+		if c.contested(i, (*report).owns) {
 			contested = append(contested, i)
 		}
 	}
@@ -142,7 +144,7 @@ func (c *control) fence() {
 			return
 		}
 		for _, i := range contested { // of another, who is about to let its addresses go has them for a moment as well
-			if c.contested(i, groupStatus.serves) {
+			if c.contested(i, (*report).serves) {
 				c.removeAddresses(c.groups[i])
 			}
 		}
