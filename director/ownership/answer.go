@@ -84,7 +84,7 @@ func (s *step) refuse(q Asked, why string) { s.begin(Reply{ID: q.ID, Refuse: why
 // attest is what this director says of the group to another.
 func (s *step) attest(q Asked) Attestation {
 	epoch, named := s.known()
-	a := Attestation{Owns: s.Keeper.Part == Owner, Epoch: epoch, Named: named, Place: s.place(), Gone: s.missing(), Reaches: s.reaches()}
+	a := Attestation{Owns: s.Keeper.Part == Owner, Epoch: epoch, Named: named, Place: s.place(), Gone: s.missing(), Mute: s.silentAgents(), Reaches: s.reaches()}
 	a.Stays = a.Owns && s.contestedWith(q.From, q.Epoch, q.Named, q.Place) == s.Self
 	for _, r := range s.Keeper.Routers {
 		heard := r.hears()

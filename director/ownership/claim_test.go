@@ -29,7 +29,7 @@ func TestAClaimIsAboveThatOfWhoIsClaimedFromAsCutOff(t *testing.T) {
 	s := newStory(t)
 	s.apart()
 	s.Keeper.Routers[0].Claims = true
-	s.letsTimeOut()
+	s.letsTimeOut(Attestation{})
 	s.does(guards("claimed from"), Claim{Priority: ClaimLow + 1})
 }
 

@@ -77,6 +77,8 @@ type Attestation struct {
 	Stays bool     `json:"stays"`           // it owns the group, and does not give it up to who asks, by what both know
 	Hears []string `json:"hears,omitempty"` // the member that it hears own it now, or "", by router in the order of the configuration
 	Gone  []string `json:"gone,omitempty"`  // members that it has neither heard nor reached for 300 ms
+	// Mute are the members of whose agents it has heard nothing over the cluster port for [Mute].
+	Mute []string `json:"mute,omitempty"`
 	// Reaches are the members that have answered on the segment of each router within 300 ms, and the [Gateway];
 	// none if it does not know.
 	Reaches [][]string `json:"reaches,omitempty"`

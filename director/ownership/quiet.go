@@ -178,7 +178,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		if s.quiet.relief.owner != g.Owner {
 			s.quiet.relief = relief{g.Owner, s.now}
 		}
-		s.relieve(g.Owner)
+		s.relieve(g.Owner, s.muteToMost(g.Owner, words))
 	case Take:
 		s.release()
 	}

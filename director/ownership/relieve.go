@@ -43,8 +43,8 @@ func (s *step) passed(owner string) bool {
 }
 
 // relieve has an owner that nobody on the segment reaches let go, and claims, if this director is its first
-// successor.
-func (s *step) relieve(owner string) {
+// successor. Mute says that a majority hears nothing of that one's agent.
+func (s *step) relieve(owner string, mute bool) {
 	switch first, late := s.successor(owner), s.overdue(owner); {
 	case first == s.Self, first != "" && late:
 	case first == "" && s.served(owner) == "":
@@ -73,7 +73,7 @@ func (s *step) relieve(owner string) {
 			s.stays(owner, "is on a side of the segment that has as many directors")
 		case d.Err == nil && d.Word.Owns:
 			s.serve(owner, owner+" owns it on another side, which no segment joins to this one")
-		case d.Err != nil && s.quiet.taker == owner: // it found the same of this director, and would claim it again
+		case d.Err != nil && s.quiet.taker == owner && !mute: // it found the same of this director, and would claim it again
 			s.stays(owner, "does not answer, and has claimed it from this director")
 		default:
 			if d.Err != nil {
@@ -84,13 +84,39 @@ func (s *step) relieve(owner string) {
 	})
 }
 
+// muteToMost reports whether a majority of the voters, this director included, hears nothing of an owner's agent, by what they
+// said in a survey. Of two that each find the other cut off, it is so of one at most: the other does not claim back.
+func (s *step) muteToMost(owner string, words map[string]Attestation) bool {
+	by := 0
+	if slices.Contains(s.silentAgents(), owner) {
+		by++
+	}
+	for _, m := range s.Members {
+		if !m.Joins && slices.Contains(words[m.Name].Mute, owner) {
+			by++
+		}
+	}
+	return 2*by > s.Voters
+}
+
+// silentAgents are the members of whose agents nothing was heard over the cluster port for [Mute]; none if this director was late.
+func (f Facts) silentAgents() []string {
+	var names []string
+	for _, m := range f.Members {
+		if f.OnTime && m.Unheard >= Mute {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
 // speaks reports whether a member that could serve here was heard over the cluster port lately: it would succeed by itself.
 func (f Facts) speaks(m Member) bool { return f.near(m) && m.Unheard < Mute }
 
 // lookTaker follows who took the group from this director by a claim. Two that hear each other on one segment, of whom
 // neither reaches the other on another, each look cut off to the other, and would take turns without end. So who was claimed
-// from does not claim back, until it has heard the other on all of them. Who has lost it otherwise, as after it stood still,
-// may.
+// from does not claim back, until it has heard the other on all of them, or while a majority hears something of the other's
+// agent. Who has lost it otherwise, as after it stood still, may.
 func (s *step) lookTaker() {
 	q := &s.quiet
 	lost := q.owner && s.Keeper.Part == Standby

@@ -181,8 +181,8 @@ func (s *story) asksToLet() bool {
 	})
 }
 
-// letsTimeOut has this director find the owner cut off, and wait for its answer in vain.
-func (s *story) letsTimeOut() {
+// letsTimeOut has this director find the owner cut off, by what d3 says as well, and wait for its answer in vain.
+func (s *story) letsTimeOut(d3 Attestation) {
 	s.t.Helper()
 	for begin := s.now; !s.asksToLet(); s.pass(10 * time.Millisecond) {
 		if s.now.Sub(begin) > 5*time.Second {
@@ -190,7 +190,7 @@ func (s *story) letsTimeOut() {
 		}
 		if s.opened(Probe{}) {
 			s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
-			s.says("d3", Attestation{})
+			s.says("d3", d3)
 		}
 	}
 	s.begun = nil
@@ -208,16 +208,21 @@ func (s *story) apart() {
 }
 
 // Two hear each other on one segment, and neither reaches the other on another, nor over the cluster port: each takes the
-// other for one that is cut off. Who was claimed from does not claim back.
+// other for one that is cut off. Who was claimed from does not claim back, unless a
+// majority hears nothing of the other's agent: then that one does not claim back.
 func TestTwoThatCannotAskEachOtherDoNotClaimInTurns(t *testing.T) {
 	for name, tt := range map[string]struct {
 		claims bool // the other took the group by a claim
 		whole  bool // and was heard on both segments after that
+		mute   bool // and d3 hears nothing of its agent either
+		voters int
 		again  bool
 	}{
-		"it was claimed from":                  {true, false, false},
-		"it has heard the other on both since": {true, true, true},
-		"it has lost it otherwise":             {false, false, true},
+		"it was claimed from":                   {claims: true, voters: 3},
+		"it has heard the other on both since":  {claims: true, whole: true, voters: 3, again: true},
+		"it has lost it otherwise":              {voters: 3, again: true},
+		"a majority hears nothing of the other": {claims: true, mute: true, voters: 3, again: true},
+		"no majority does":                      {claims: true, mute: true, voters: 4},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStory(t)
@@ -231,7 +236,12 @@ func TestTwoThatCannotAskEachOtherDoNotClaimInTurns(t *testing.T) {
 				s.speaks()
 				s.apart()
 			}
-			s.letsTimeOut()
+			d3 := Attestation{}
+			if tt.mute {
+				d3.Mute = []string{"d1"}
+			}
+			s.Voters = tt.voters
+			s.letsTimeOut(d3)
 			if tt.again {
 				s.does(guards("claimed from"), Claim{Priority: ClaimPriority(s.toBeat())})
 				return
