@@ -64,6 +64,7 @@ func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {
 	if id := r.FormValue("mark"); id != "" {
 		who, _ := cluster.Peer(r.Context())
 		conns = s.given.fresh(who, id, conns)
+		defer s.given.sent()
 	}
 	answer(w, conns)
 }
