@@ -164,13 +164,15 @@ func (a *Agent) current() (*session, error) {
 }
 
 // handOver gives what this host owns to successors, within a bounded time: make before break. A keeper
-// that is a unit of its own goes on without control, unless it is about to be stopped as well.
+// that is a unit of its own goes on without control, unless it is about to be stopped as well. What did not move in that
+// time is given up on the wire, as long as this agent is there for who takes it.
 func (a *Agent) handOver() {
 	s, err := a.current()
 	if err != nil || len(a.cfg.KeeperArgv) == 0 && !unitStops(keeperUnit) {
 		return
 	}
-	if left := s.giveAway(context.Background(), s.cfg.Name+" stops", nil); len(left) > 0 {
+	left := s.giveAway(context.Background(), s.cfg.Name+" stops", nil)
+	if left = s.giver().letGo(context.Background(), left); len(left) > 0 {
 		a.cfg.Log.Warn("nobody took these over; their addresses stay for their lifetime", "groups", said(left))
 	}
 }

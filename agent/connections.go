@@ -30,12 +30,7 @@ func (s *session) pull(ctx context.Context, from string, whole bool) (groups.Cov
 	if err != nil || !whole {
 		return groups.Coverage{}, err
 	}
-	return s.covers(conns)
-}
-
-// covers tells how many of another director's connections are here.
-func (s *session) covers(conns []ipvs.Conn) (groups.Coverage, error) {
-	have, total, err := s.director.Covers(conns)
+	have, total, err := s.director.Arrived(ctx, conns)
 	return groups.Coverage{Have: have, Total: total}, err
 }
 
@@ -48,7 +43,8 @@ func (s *session) sample(ctx context.Context, from string) (groups.Coverage, err
 	if err := s.ask(ctx, from, http.MethodGet, "/peer/connections?sample="+strconv.Itoa(sampled), nil, &conns); err != nil {
 		return groups.Coverage{}, err
 	}
-	return s.covers(conns)
+	have, total, err := s.director.Covers(conns)
+	return groups.Coverage{Have: have, Total: total}, err
 }
 
 func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {
@@ -64,6 +60,7 @@ func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {
 	if id := r.FormValue("mark"); id != "" {
 		who, _ := cluster.Peer(r.Context())
 		conns = s.given.fresh(who, id, conns)
+		defer s.given.sent()
 	}
 	answer(w, conns)
 }

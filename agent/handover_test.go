@@ -18,13 +18,13 @@ func TestWhoStopsWaitsForAMoveThatIsUnderWayAndForNothingElse(t *testing.T) {
 		looks   []look
 	}{
 		"nobody can take a group":                  {looks: []look{{0, false, false, true}}},
-		"no move begins":                           {looks: []look{{0, true, false, false}, {handOverLimit, true, false, false}, {handOverLimit + 1, true, false, true}}},
-		"a move is slow":                           {looks: []look{{handOverLimit, true, true, false}, {2 * handOverLimit, true, true, false}}},
-		"a move is slow, and its taker silent":     {looks: []look{{handOverLimit, false, true, false}}},
-		"a move comes to nothing, and the next":    {looks: []look{{3 * time.Second, true, true, false}, {handOverLimit + time.Second, true, false, false}, {3*time.Second + handOverLimit + 1, true, false, true}}},
-		"the patient wait for somebody to take":    {patient: true, looks: []look{{handOverLimit, false, false, false}, {handOverLimit + 1, false, false, true}}},
-		"the patient wait as long as one takes":    {patient: true, looks: []look{{handOverLimit, true, false, false}, {2 * handOverLimit, true, false, false}}},
-		"the patient do not wait for one for ever": {patient: true, looks: []look{{handOverLimit, true, false, false}, {2*handOverLimit + 1, false, false, true}}},
+		"no move begins":                           {looks: []look{{0, true, false, false}, {beginLimit, true, false, false}, {beginLimit + 1, true, false, true}}},
+		"a move is slow":                           {looks: []look{{beginLimit, true, true, false}, {2 * beginLimit, true, true, false}}},
+		"a move is slow, and its taker silent":     {looks: []look{{beginLimit, false, true, false}}},
+		"a move comes to nothing, and the next":    {looks: []look{{3 * time.Second, true, true, false}, {beginLimit + time.Second, true, false, false}, {3*time.Second + beginLimit + 1, true, false, true}}},
+		"the patient wait for somebody to take":    {patient: true, looks: []look{{beginLimit, false, false, false}, {beginLimit + 1, false, false, true}}},
+		"the patient wait as long as one takes":    {patient: true, looks: []look{{beginLimit, true, false, false}, {2 * beginLimit, true, false, false}}},
+		"the patient do not wait for one for ever": {patient: true, looks: []look{{beginLimit, true, false, false}, {2*beginLimit + 1, false, false, true}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := waiting{patient: tt.patient, possible: start, moving: start}

@@ -17,7 +17,9 @@ import (
 
 // Limits of patience with the rest of the cluster.
 const (
-	handOverLimit = 4 * time.Second // for a move to begin
+	beginLimit    = 4 * time.Second // for a move to begin where somebody leads
+	electionLimit = 8 * time.Second // for somebody to lead
+	letGoLimit    = 3 * time.Second // for another to take what was given up on the wire
 	receiptLimit  = 5 * time.Second // for the newest connections
 	readyLimit    = 60 * time.Second
 	drainLimit    = 30 * time.Second
@@ -26,8 +28,13 @@ const (
 	reachedLimit  = 20 * time.Second // for the others to connect to a director that has joined
 )
 
-// GiveAwayLimit is for how long an agent that is to stop, or whose keeper is, waits for moves that are under way.
-const GiveAwayLimit = 10 * time.Second
+// GiveAwayLimit is for how long an agent that is to stop, or whose keeper is, waits for moves: for a leader first, if there is
+// none, and then for all of a move.
+const GiveAwayLimit = 15 * time.Second
+
+// StopLimit is for how long an agent that is to stop hands over at most: what has moved has its newest connections fetched,
+// what has not is given up on the wire.
+const StopLimit = GiveAwayLimit + max(receiptLimit, letGoLimit)
 
 var _ api.Agent = (*Agent)(nil)
 

@@ -58,8 +58,23 @@ func (m *marks) have(from, id string, err error, now time.Time) {
 // given is what this director gave to others, until nobody has asked for givenLife: all the connections of an owner are
 // hundreds of megabytes where there are a million.
 type given struct {
-	mu sync.Mutex
-	to map[string]*gift // by director
+	mu   sync.Mutex
+	to   map[string]*gift // by director
+	last time.Time        // when anything was given
+}
+
+// sent notes that a director has been given something.
+func (g *given) sent() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.last = time.Now()
+}
+
+// after reports whether anything was given after a time.
+func (g *given) after(t time.Time) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.last.After(t)
 }
 
 // gift is what one director was given. Who takes several groups asks for all by several marks at once, and goes on with

@@ -204,28 +204,6 @@ func (d *Director) Inject(ctx context.Context, conns []ipvs.Conn) error {
 	return d.cfg.Kernel.Inject(ctx, conns)
 }
 
-// Covers tells how many of some connections of another director this kernel has, and of how many: of none where
-// connections are not synchronised.
-func (d *Director) Covers(conns []ipvs.Conn) (have, total int, err error) {
-	if len(conns) == 0 || d.cfg.SyncOn == "" || !d.HasIPVS() || mutant.On(mutant.BreakFirst) {
-		return 0, 0, nil
-	}
-	own, err := d.cfg.Kernel.Conns()
-	if err != nil {
-		return 0, 0, err
-	}
-	here := make(map[ipvs.ConnKey]bool, len(own))
-	for _, c := range own {
-		here[c.Key()] = true
-	}
-	for _, c := range conns {
-		if here[c.Key()] {
-			have++
-		}
-	}
-	return have, len(conns), nil
-}
-
 // Have returns the table as this director's kernel has it.
 func (d *Director) Have() ipvs.Table { return d.cfg.Tables.Have() }
 

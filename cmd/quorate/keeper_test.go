@@ -14,17 +14,31 @@ func TestAKeeperMayTakeAsLongToStopAsItsHandOver(t *testing.T) {
 	if handOverLimit < agent.GiveAwayLimit {
 		t.Errorf("a keeper says goodbye after %v, and control waits for moves for %v", handOverLimit, agent.GiveAwayLimit)
 	}
-	unit, err := os.ReadFile("../../dist/systemd/quorate-keeper.service")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(unit), "\nTimeoutStopSec=")
-	text, _, _ := strings.Cut(after, "\n")
-	limit, err := time.ParseDuration(text)
-	if err != nil {
-		t.Fatal(err)
-	}
+	limit := stopLimit(t, "quorate-keeper")
 	if limit < handOverLimit+5*time.Second {
 		t.Errorf("systemd kills a keeper after %v, whose hand-over takes up to %v", limit, handOverLimit)
 	}
+}
+
+func TestControlMayTakeAsLongToStopAsItsHandOver(t *testing.T) {
+	t.Parallel()
+	if limit := stopLimit(t, "quorate"); limit < agent.StopLimit+15*time.Second {
+		t.Errorf("systemd kills control after %v, whose hand-over takes up to %v", limit, agent.StopLimit)
+	}
+}
+
+// stopLimit is after what time systemd kills a unit that was told to stop.
+func stopLimit(t *testing.T, unit string) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile("../../dist/systemd/" + unit + ".service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "\nTimeoutStopSec=")
+	value, _, _ := strings.Cut(after, "\n")
+	limit, err := time.ParseDuration(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return limit
 }

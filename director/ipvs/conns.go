@@ -246,13 +246,19 @@ func EncodeSync(syncID uint8, conns []Conn, size int) [][]byte {
 	return messages
 }
 
-// appendSync appends the connection as an entry of a sync message, or nothing.
-func (c Conn) appendSync(b []byte) []byte {
+// Syncs reports whether the sync protocol can say the connection: its addresses are of one family.
+func (c Conn) Syncs() bool {
 	is6 := c.Client.Addr().Is6()
 	valid := c.Client.IsValid() && c.Virtual.IsValid() && c.Real.IsValid()
-	if !valid || c.Virtual.Addr().Is6() != is6 || c.Real.Addr().Is6() != is6 {
+	return valid && c.Virtual.Addr().Is6() == is6 && c.Real.Addr().Is6() == is6
+}
+
+// appendSync appends the connection as an entry of a sync message, or nothing.
+func (c Conn) appendSync(b []byte) []byte {
+	if !c.Syncs() {
 		return b
 	}
+	is6 := c.Client.Addr().Is6()
 	flags := uint32(c.Forward)
 	if c.Forward != NAT {
 		flags |= connNoOutput

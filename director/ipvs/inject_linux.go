@@ -42,8 +42,8 @@ func (h *Host) Conns() ([]Conn, error) {
 }
 
 // Inject puts connections into this host's connection table, by way of its own backup sync daemon,
-// which must run. Nothing of it leaves the host. It returns when the daemon has taken all of it in;
-// entries that are there already are renewed.
+// which must run. Nothing of it leaves the host. It returns when the daemon has taken all of it in that has come to its
+// socket, which on a busy kernel may not be the last of it yet; entries that are there already are renewed.
 func (h *Host) Inject(ctx context.Context, conns []Conn) error {
 	daemons, err := h.Daemons(ctx)
 	if err != nil {

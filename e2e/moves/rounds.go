@@ -59,8 +59,8 @@ type act struct {
 // began just before is fetched from it when it is back: too late for a request if that waits for as long as a client does.
 const restarts = 4 * time.Second
 
-// agentRestarts bounds the restart of an agent, which takes three seconds. A stop waits for a move to begin no longer than
-// four, and a guest that gets no time may have no leader for longer than that.
+// agentRestarts bounds the restart of an agent, which takes three seconds. Where a move takes longer than it may, time after
+// time, a stop gives the address up on the wire, and a guest that gets no time may lose by it.
 const agentRestarts = 8 * time.Second
 
 var (

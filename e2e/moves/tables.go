@@ -18,6 +18,9 @@ func errOwners(outer, inner []*lab.Host) error {
 	for _, h := range inner {
 		text = append(text, "inner: "+h.Name)
 	}
+	if len(text) == 0 {
+		text = append(text, "nobody has either")
+	}
 	return errors.New(strings.Join(text, ", "))
 }
 

@@ -56,8 +56,6 @@ type Broken struct {
 	// Because is what the proof must say when it fails: one that fails for another reason, a machine that
 	// was too slow for example, is tried once more.
 	Because string
-	// Anew says that the promise is one of how the processes are started: they all are, again.
-	Anew bool
 }
 
 // Controls runs proofs one after the other on one cluster, each while its promise is switched off, and
@@ -90,15 +88,15 @@ func Fails(t *testing.T, because string, f func(t lab.T)) {
 	}
 }
 
-// without runs a proof on a whole cluster with its promise switched off, and returns what it says.
+// without runs a proof on a whole cluster with its promise switched off, and returns what it says. Every process is
+// started again for it: one that runs may have done what it does only once, or does nothing anew until something else
+// changes, and some directors would keep the promise while others do not.
 func without(t *testing.T, a *lab.Article, text string, b Broken) string {
 	t.Helper()
 	a.Heal(t, text)
 	become(t, a, b.Mutant)
 	defer become(t, a, "")
-	if b.Anew {
-		restart(t, a)
-	}
+	restart(t, a)
 	attempt := &attempt{T: t, enough: regexp.MustCompile(b.Because)}
 	attempt.run(func() { b.Step.Proof(attempt, a) })
 	return attempt.said.String()

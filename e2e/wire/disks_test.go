@@ -4,6 +4,7 @@ package wire
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -169,7 +170,7 @@ func TestWithoutAWatchALeaderWhoseDiskHangsLeadsOn(t *testing.T) {
 	leads := w.leader(t)
 	other := w.others(leads)[0]
 	defer leads.SlowDisk.Hangs()()
-	proof.Fails(t, `another leads: not within`, func(t lab.T) {
+	proof.Fails(t, fmt.Sprintf(`another leads: not within .*: %q leads`, leads.Name), func(t lab.T) {
 		lab.Eventually(t, 10*time.Second, "another leads", func() error { return anotherLeads(other, leads) })
 	})
 }

@@ -1,0 +1,243 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// giving is a cluster of three in which d1 gives g away.
+type giving struct {
+	leader   string
+	owner    string // who has the addresses
+	log      fsm.Ownership
+	resigned []string
+	ready    bool // d2 can take it
+	given    time.Time
+	propose  func(ctx context.Context, in fsm.SetIntent) error
+	coming   []coming
+}
+
+// coming is what will happen. It does as soon as somebody looks: all of it is of one goroutine.
+type coming struct {
+	at time.Time
+	do func()
+}
+
+func (c *giving) later(after time.Duration, do func()) {
+	c.coming = append(c.coming, coming{time.Now().Add(after), do})
+}
+
+func (c *giving) look() {
+	now := time.Now()
+	c.coming = slices.DeleteFunc(c.coming, func(x coming) bool {
+		due := !x.at.After(now)
+		if due {
+			x.do()
+		}
+		return due
+	})
+}
+
+func (c *giving) leads() string {
+	c.look()
+	return c.leader
+}
+
+func newGiving() *giving {
+	c := &giving{leader: "d2", owner: "d1", ready: true, log: fsm.Ownership{Owner: "d1", Epoch: 1, Order: []string{"d1", "d2"}}}
+	c.propose = func(_ context.Context, in fsm.SetIntent) error {
+		c.log.Intent = &in.Intent
+		return nil
+	}
+	return c
+}
+
+func (c *giving) giver() giver {
+	return giver{
+		self: "d1", log: hclog.NewNullLogger(),
+		owned: func() []string {
+			c.look()
+			if c.owner == "d1" {
+				return []string{"g"}
+			}
+			return nil
+		},
+		state: func() *fsm.State {
+			return &fsm.State{
+				Groups:  map[string]fsm.Ownership{"g": c.log},
+				Members: map[string]fsm.Member{"d1": {Name: "d1", Role: fsm.RoleDirector}, "d2": {Name: "d2", Role: fsm.RoleDirector}},
+				Config:  fsm.Config{Services: map[string]fsm.Service{"web": {Name: "web"}}},
+			}
+		},
+		live: func() map[string]received {
+			c.look()
+			state := "backup"
+			if c.owner == "d2" {
+				state = "active"
+			}
+			return map[string]received{"d2": {report: report{Name: "d2", Ready: c.ready, Groups: map[string]groupReport{"g": {State: state}}}}}
+		},
+		leader: c.leads,
+		propose: func(ctx context.Context, cmd fsm.Command) error {
+			return c.propose(ctx, cmd.(fsm.SetIntent))
+		},
+		resign: func(_ context.Context, group string) {
+			c.resigned, c.owner = append(c.resigned, group), ""
+		},
+		fetched: func(since time.Time) bool { return c.given.After(since) },
+	}
+}
+
+// moves has d2 take what the log wants it to a moment later.
+func (c *giving) moves(after time.Duration) {
+	c.later(after, func() { c.owner, c.log = "d2", fsm.Ownership{Owner: "d2", Epoch: 2, Order: c.log.Order} })
+}
+
+// unled has nobody lead for a while, and then another. What is proposed meanwhile waits, as long as the proposer does.
+func (c *giving) unled(from, until time.Duration) {
+	c.later(from, func() { c.leader = "" })
+	c.later(until, func() { c.leader = "d3" })
+	proposed := c.propose
+	c.propose = func(ctx context.Context, in fsm.SetIntent) error {
+		for c.leads() == "" {
+			if !sleep(ctx, 10*time.Millisecond) {
+				return errors.New("no leader")
+			}
+		}
+		return proposed(ctx, in)
+	}
+}
+
+func TestWhoStopsWaitsForTheNextLeader(t *testing.T) {
+	for name, tt := range map[string]struct {
+		from, until time.Duration
+		hangs       bool // what was proposed to the leader that is lost gets no answer
+	}{
+		"nobody leads when it begins":           {0, 6 * time.Second, false},
+		"nobody leads for long":                 {0, electionLimit, false},
+		"the leader is lost while it is asked":  {time.Second, 6 * time.Second, true},
+		"the next one comes as its time is out": {time.Second, beginLimit - 10*time.Millisecond, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newGiving()
+				proposed := c.propose
+				c.propose = func(ctx context.Context, in fsm.SetIntent) error {
+					if tt.hangs && c.leader == "d2" {
+						<-ctx.Done()
+						return ctx.Err()
+					}
+					c.moves(300 * time.Millisecond)
+					return proposed(ctx, in)
+				}
+				c.unled(tt.from, tt.until)
+				began := time.Now()
+				time.Sleep(time.Millisecond)
+				left := c.giver().moveAll(t.Context(), "d1 stops", nil)
+				if len(left) > 0 || c.owner != "d2" {
+					t.Errorf("after %v: left %v, %q owns", time.Since(began), left, c.owner)
+				}
+			})
+		})
+	}
+}
+
+// A move comes to nothing while nobody leads, and the next leader is told so late.
+func TestWhoStopsBeginsAnewWhereTheLeaderIsLostInTheMiddleOfAMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newGiving()
+		asked := 0
+		proposed := c.propose
+		c.propose = func(ctx context.Context, in fsm.SetIntent) error {
+			if asked++; asked == 2 {
+				c.moves(300 * time.Millisecond)
+			}
+			return proposed(ctx, in)
+		}
+		c.unled(200*time.Millisecond, 7*time.Second)
+		c.later(7*time.Second+100*time.Millisecond, func() { c.log.Intent = nil })
+		if left := c.giver().moveAll(t.Context(), "d1 stops", nil); len(left) > 0 || asked != 2 {
+			t.Errorf("left %v, asked %d times", left, asked)
+		}
+	})
+}
+
+func TestWhoStopsDoesNotWaitForALeaderForEver(t *testing.T) {
+	for name, tt := range map[string]struct {
+		ready bool
+		want  time.Duration
+	}{
+		"somebody could take it": {true, electionLimit + beginLimit},
+		"nobody could":           {false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newGiving()
+				c.leader, c.ready = "", tt.ready
+				began := time.Now()
+				left := c.giver().moveAll(t.Context(), "d1 stops", nil)
+				if took := time.Since(began); len(left) != 1 || took < tt.want || took > tt.want+time.Second {
+					t.Errorf("left %v after %v", left, took)
+				}
+			})
+		})
+	}
+}
+
+// What is not moved in time is given up on the wire as long as the agent is there for who takes it.
+func TestWhatDidNotMoveIsGivenUpOnTheWire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newGiving()
+		g := c.giver()
+		left := g.moveAll(t.Context(), "d1 stops", nil) // d2 is too slow
+		if len(left) != 1 || len(c.resigned) > 0 {
+			t.Fatalf("left %v, given up: %q", left, c.resigned)
+		}
+		resign := g.resign
+		g.resign = func(ctx context.Context, group string) {
+			resign(ctx, group)
+			c.later(300*time.Millisecond, func() { c.owner = "d2" })
+			c.later(400*time.Millisecond, func() { c.given = time.Now() })
+		}
+		began := time.Now()
+		left = g.letGo(t.Context(), left)
+		if took := time.Since(began); len(left) > 0 || took < 400*time.Millisecond || took > 500*time.Millisecond {
+			t.Errorf("left %v after %v", left, took)
+		}
+		if !slices.Equal(c.resigned, []string{"g"}) {
+			t.Errorf("given up: %q", c.resigned)
+		}
+	})
+}
+
+func TestWhatNobodyCouldTakeIsNotGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newGiving()
+		c.ready = false
+		g := c.giver()
+		left := g.letGo(t.Context(), g.moveAll(t.Context(), "d1 stops", nil))
+		if len(left) != 1 || len(c.resigned) > 0 || c.owner != "d1" {
+			t.Errorf("left %v, given up: %q, %q owns", left, c.resigned, c.owner)
+		}
+	})
+}
+
+func TestWhatNobodyTookIsWaitedForNotForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newGiving()
+		g := c.giver()
+		began := time.Now()
+		left := g.letGo(t.Context(), []unmoved{{group: "g", to: "d2"}})
+		if took := time.Since(began); len(left) != 1 || took < letGoLimit || took > letGoLimit+time.Second {
+			t.Errorf("left %v after %v", left, took)
+		}
+	})
+}

@@ -1,0 +1,86 @@
+package director
+
+import (
+	"context"
+	"time"
+
+	"github.com/quorate/quorate/director/ipvs"
+	"github.com/quorate/quorate/director/mutant"
+)
+
+// Covers tells how many of some connections of another director this kernel has, and of how many: of none where
+// connections are not synchronised.
+func (d *Director) Covers(conns []ipvs.Conn) (have, total int, err error) {
+	if !d.covering(conns) {
+		return 0, 0, nil
+	}
+	own, err := d.cfg.Kernel.Conns()
+	if err != nil {
+		return 0, 0, err
+	}
+	have, _ = covered(own, conns)
+	return have, len(conns), nil
+}
+
+// Arrived is [Director.Covers] of connections that were injected just now: it waits a moment until all are there.
+func (d *Director) Arrived(ctx context.Context, conns []ipvs.Conn) (have, total int, err error) {
+	if !d.covering(conns) {
+		return 0, 0, nil
+	}
+	have, err = arrived(ctx, d.cfg.Kernel.Conns, conns)
+	return have, len(conns), err
+}
+
+// covering reports whether there is anything to be covered.
+func (d *Director) covering(conns []ipvs.Conn) bool {
+	return len(conns) > 0 && d.cfg.SyncOn != "" && d.HasIPVS() && !mutant.On(mutant.BreakFirst)
+}
+
+// What is injected may take arriveLimit to be in the table, which is looked at again after arrivePause, and then after
+// twice as long each time, arriveAgain at most: a table may be large. It is there at once, unless the kernel is busy: that hands a packet to the
+// socket of its sync daemon when it comes to it, and an empty socket says nothing then.
+const (
+	arriveLimit = 2 * time.Second
+	arrivePause = 5 * time.Millisecond
+	arriveAgain = 160 * time.Millisecond
+)
+
+// arrived looks at a table until all connections are there, and tells how many are.
+func arrived(ctx context.Context, table func() ([]ipvs.Conn, error), conns []ipvs.Conn) (have int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, arriveLimit)
+	defer cancel()
+	for pause := arrivePause; ; pause = min(2*pause, arriveAgain) {
+		own, err := table()
+		if err != nil {
+			return 0, err
+		}
+		have, all := covered(own, conns)
+		if all {
+			return have, nil
+		}
+		select {
+		case <-ctx.Done():
+			return have, nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+// covered tells how many connections a table has, and whether these are all that will be there: what cannot be injected
+// will not, and what ends before long may have.
+func covered(own, conns []ipvs.Conn) (have int, all bool) {
+	here := make(map[ipvs.ConnKey]bool, len(own))
+	for _, c := range own {
+		here[c.Key()] = true
+	}
+	all = true
+	for _, c := range conns {
+		switch {
+		case here[c.Key()]:
+			have++
+		case c.Syncs() && time.Duration(c.Expires)*time.Second > arriveLimit:
+			all = false
+		}
+	}
+	return have, all
+}
