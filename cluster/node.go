@@ -103,6 +103,7 @@ func Open(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), health: health{only: make(chan struct{}, 1)}, done: make(chan struct{}),
 		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1), lanes: lanes{opening: make(chan struct{}, 1)},
+		groups: groups{places: make(chan struct{}, underWay)},
 	}
 	n.strangers, n.pace = port.NewStrangers(n.ofMember), newPace(cfg.Heartbeat)
 	n.life, n.end = context.WithCancel(context.Background())
@@ -323,6 +324,7 @@ func (n *Node) raftConfig() *raft.Config {
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat, n.cfg.Heartbeat
 	c.CommitTimeout = n.cfg.commitTimeout()
 	c.PreVoteDisabled = n.eager
+	c.MaxAppendEntries = maxAppend
 	c.BatchApplyCh = true // has room for one of the groups. What is left there at a shutdown is never answered, see part
 	c.TrailingLogs, c.SnapshotThreshold = 1000, 4096
 	c.NotifyCh = n.leadership
