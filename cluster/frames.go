@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -63,8 +64,10 @@ func (o *outbox) put(number uint64, said []byte) {
 }
 
 // write writes what is there. What has come meanwhile is another goroutine's: who has put one frame does not wait for
-// others'.
+// others'. But who is about to run goes first: of those that were answered together the first would go alone, and the others
+// wait for its write.
 func (o *outbox) write() {
+	runtime.Gosched()
 	o.mu.Lock()
 	all := o.pending
 	o.pending, o.spare = o.spare[:0], nil

@@ -35,11 +35,13 @@ const logCacheSize = 512
 
 // Node is this agent's membership in its cluster.
 type Node struct {
-	cfg  Config
-	id   pki.Identity
-	log  hclog.Logger
-	life context.Context // of everything that Run started
-	end  context.CancelFunc
+	cfg    Config
+	id     pki.Identity
+	log    hclog.Logger
+	life   context.Context // of everything that Run started
+	end    context.CancelFunc
+	part   context.Context // in Raft: ends with life, or when this node was removed
+	depart context.CancelFunc
 
 	lock      *lock
 	store     *logstore.Store
@@ -58,6 +60,7 @@ type Node struct {
 	server    *http.Server
 	clients   clients
 	lanes     lanes
+	groups    groups
 	overdue   atomic.Pointer[string] // why the certificate was not renewed, nil if it was
 	refused   atomic.Pointer[string] // why no other member takes it, nil if they do
 
@@ -100,9 +103,11 @@ func Open(cfg Config) (*Node, error) {
 	n := &Node{
 		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), health: health{only: make(chan struct{}, 1)}, done: make(chan struct{}),
 		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1), lanes: lanes{opening: make(chan struct{}, 1)},
+		groups: groups{places: make(chan struct{}, underWay)},
 	}
 	n.strangers, n.pace = port.NewStrangers(n.ofMember), newPace(cfg.Heartbeat)
 	n.life, n.end = context.WithCancel(context.Background())
+	n.part, n.depart = context.WithCancel(n.life)
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -319,7 +324,8 @@ func (n *Node) raftConfig() *raft.Config {
 	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = n.cfg.Heartbeat, n.cfg.Heartbeat, n.cfg.Heartbeat
 	c.CommitTimeout = n.cfg.commitTimeout()
 	c.PreVoteDisabled = n.eager
-	c.BatchApplyCh = false // a buffer would keep what Raft never answers when it is shut down
+	c.MaxAppendEntries = maxAppend
+	c.BatchApplyCh = true // has room for one of the groups. What is left there at a shutdown is never answered, see part
 	c.TrailingLogs, c.SnapshotThreshold = 1000, 4096
 	c.NotifyCh = n.leadership
 	c.NoLegacyTelemetry = true

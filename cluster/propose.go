@@ -142,21 +142,21 @@ func (n *Node) append(ctx context.Context, entry []byte) (uint64, error) {
 	if err := n.try(ctx, entry); err != nil {
 		return 0, err
 	}
-	var future raft.ApplyFuture
-	err := n.await(ctx, func() raft.Future {
-		future = n.raft.Load().Apply(entry, n.cfg.patience())
-		return future
-	})
-	if err != nil && ctx.Err() != nil {
+	var a appended
+	select {
+	case a = <-n.groups.add(n.raft.Load(), entry, n.cfg.patience()):
+	case <-ctx.Done():
 		return 0, fmt.Errorf("%w: not agreed in time: %w", ErrUncertain, ctx.Err())
+	case <-n.part.Done():
+		a.err = raft.ErrRaftShutdown
 	}
-	if err != nil {
-		return 0, explainApply(err)
+	if a.err != nil {
+		return 0, explainApply(a.err)
 	}
-	if err, refused := future.Response().(error); refused {
+	if err, refused := a.response.(error); refused {
 		return 0, err
 	}
-	return future.Index(), nil
+	return a.index, nil
 }
 
 // appendFor appends what another member asks for.
@@ -190,17 +190,17 @@ func (n *Node) try(ctx context.Context, entry []byte) error {
 	return errors.Join(refused, cause)
 }
 
-// await returns what Raft decides. It waits no longer than ctx or this node last: a Raft that hangs
-// in its disk answers nobody.
+// await returns what Raft decides. It waits no longer than ctx or this node's part in Raft last: a Raft that hangs
+// in its disk answers nobody, and one that is shut down not all.
 func (n *Node) await(ctx context.Context, ask func() raft.Future) error {
 	result := make(chan error, 1)
-	go func() { result <- ask().Error() }() // ends when Raft decides or stops
+	go func() { result <- ask().Error() }() // ends when Raft decides; what it has not looked at when it is shut down stays
 	select {
 	case err := <-result:
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-n.life.Done():
+	case <-n.part.Done():
 		return raft.ErrRaftShutdown
 	}
 }

@@ -116,6 +116,7 @@ func (n *Node) endRemoved(r *removal) {
 		return
 	}
 	n.log.Error("removed", "err", r)
+	n.depart()
 	if raft := n.raft.Load(); raft != nil {
 		raft.Shutdown() // stopRaft waits for it
 	}

@@ -1,0 +1,127 @@
+package cluster
+
+import (
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+const (
+	// maxAppend is how many entries Raft sends a member in one request. What does not fit it sends with the next entry, or
+	// after its timeout.
+	maxAppend = 128
+	// underWay is how many entries Raft has not decided on, at most: they and its own fit into one request.
+	underWay = 112
+)
+
+// groups has entries go to Raft in groups: those that there are at one moment go together. A leader to which each goes by
+// itself takes the first alone, and the others wait until that one is on disk. An entry with nothing before it goes at once.
+type groups struct {
+	places chan struct{} // of capacity underWay: held by what Raft has not decided on
+
+	mu      sync.Mutex // guards what follows
+	pending []pendingEntry
+	sending bool
+}
+
+// pendingEntry is an entry that is to go to Raft, and who waits for what becomes of it.
+type pendingEntry struct {
+	entry  []byte
+	until  time.Time // what Raft has not taken by then it is not to take
+	answer chan<- appended
+}
+
+// appended is where an entry is in the log and what its apply returned, or why it is not known to be there.
+type appended struct {
+	index    uint64
+	response any
+	err      error
+}
+
+// add has an entry go to Raft. Who waits for the answer must not rely on it: Raft gives none to what it has not looked at
+// when it is shut down.
+func (g *groups) add(r *raft.Raft, entry []byte, limit time.Duration) <-chan appended {
+	answer := make(chan appended, 1)
+	g.mu.Lock()
+	g.pending = append(g.pending, pendingEntry{entry, time.Now().Add(limit), answer})
+	first := !g.sending
+	g.sending = true
+	g.mu.Unlock()
+	if first {
+		go g.send(r) // ends when there is no more, or each was too late
+	}
+	return answer
+}
+
+// send sends group after group, until there is none.
+func (g *groups) send(r *raft.Raft) {
+	for {
+		g.mu.Lock()
+		group := g.pending
+		g.pending = nil
+		g.sending = len(group) > 0
+		g.mu.Unlock()
+		if len(group) == 0 {
+			return
+		}
+		for len(group) > 0 {
+			group = group[g.sendSome(r, group):]
+		}
+	}
+}
+
+// sendSome sends what there is a place for, and returns how many entries it has done with: at least one.
+func (g *groups) sendSome(r *raft.Raft, group []pendingEntry) int {
+	if !g.place(group[0].until) {
+		group[0].answer <- appended{err: raft.ErrEnqueueTimeout} // has room
+		return 1
+	}
+	futures := []raft.ApplyFuture{group[0].apply(r)}
+	for _, e := range group[1:] {
+		select {
+		case g.places <- struct{}{}:
+			futures = append(futures, e.apply(r))
+			continue
+		default:
+		}
+		break
+	}
+	go g.deliver(group, futures) // ends when Raft has decided. If it is shut down before it has looked at all, never: there is nothing to wait for
+	return len(futures)
+}
+
+// place takes a place, and reports whether there was one in time.
+func (g *groups) place(until time.Time) bool {
+	limit := time.NewTimer(time.Until(until))
+	defer limit.Stop()
+	select {
+	case g.places <- struct{}{}:
+		return true
+	case <-limit.C:
+		return false
+	}
+}
+
+// apply hands an entry to Raft, unless it is too late.
+func (e pendingEntry) apply(r *raft.Raft) raft.ApplyFuture {
+	if left := time.Until(e.until); left > 0 {
+		return r.Apply(e.entry, left)
+	}
+	return nil
+}
+
+// deliver tells who waits what has become of it.
+func (g *groups) deliver(group []pendingEntry, futures []raft.ApplyFuture) {
+	for i, f := range futures {
+		a := appended{err: raft.ErrEnqueueTimeout}
+		if f != nil {
+			a.err = f.Error()
+		}
+		if a.err == nil {
+			a.index, a.response = f.Index(), f.Response()
+		}
+		<-g.places
+		group[i].answer <- a // has room
+	}
+}

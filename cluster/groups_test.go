@@ -1,0 +1,184 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/quorate/quorate/cluster/logstore"
+	"github.com/quorate/quorate/cluster/logstore/faulty"
+	"github.com/quorate/quorate/fsm"
+)
+
+// countedDisk counts the writes of the log.
+type countedDisk struct {
+	logstore.Disk
+	writes atomic.Int64
+}
+
+// StoreLogs implements [raft.LogStore].
+func (d *countedDisk) StoreLogs(es []*raft.Log) error {
+	d.writes.Add(1)
+	return d.Disk.StoreLogs(es)
+}
+
+func TestEntriesThatAreThereAtOneMomentTakeFewWrites(t *testing.T) {
+	t.Parallel()
+	n, d := first(t, "a"), &countedDisk{}
+	n.kill()
+	n = startWith(t, n.cfg, func(n *Node) { d.Disk, n.store.Bare = n.store.Bare, d })
+	eventually(t, "it leads", func() error { return leads(n) })
+	entry, err := fsm.Encode(drain("a", true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.groups.sending = true
+	const entries, writes = 64, 16
+	var answers []<-chan appended
+	for range entries {
+		answers = append(answers, n.groups.add(n.raft.Load(), entry, time.Minute))
+	}
+	late := n.groups.add(n.raft.Load(), entry, 0)
+	before := d.writes.Load()
+	n.groups.send(n.raft.Load())
+	var last uint64
+	for i, answer := range answers {
+		a := <-answer
+		if a.err != nil || a.index <= last {
+			t.Errorf("entry %d: %v, at %d after %d", i, a.err, a.index, last)
+		}
+		last = a.index
+	}
+	if a := <-late; !errors.Is(a.err, raft.ErrEnqueueTimeout) {
+		t.Errorf("what was too late: %v, at %d", a.err, a.index)
+	}
+	if got := d.writes.Load() - before; got > writes {
+		t.Errorf("%d writes of the log for %d entries", got, entries)
+	}
+}
+
+// writers is how many write at a time where the leader's log hangs: more than Raft gets.
+const writers = 200
+
+// stuckWriters are writers on a leader whose log hangs until free is closed. Each has a register, and no limit.
+func stuckWriters(t *testing.T) (ns []*testnode, answers []chan error, free func()) {
+	t.Helper()
+	ns = three(t)
+	var d *faulty.Disk
+	ns[0], d = restartOnBadDisk(t, ns[0])
+	web := fsm.Service{Name: "web"}
+	for i := range writers {
+		web.Servers = append(web.Servers, fsm.Server{Address: register(i).Server})
+	}
+	eventually(t, "there are registers", func() error {
+		return ns[0].Propose(t.Context(), fsm.PutConfig{Config: fsm.Config{Services: map[string]fsm.Service{"web": web}}, Base: ns[0].State().Revision})
+	})
+	makeLead(t, ns[0], ns)
+	eventually(t, "all have the same", same(ns...))
+	until := make(chan struct{})
+	d.HangLog(until)
+	for i := range writers {
+		entry, err := fsm.Encode(fsm.SetVerdicts{Verdicts: map[fsm.ServerKey]fsm.Verdict{register(i): {Health: fsm.Up, Cause: "written"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := make(chan error, 1)
+		answers = append(answers, answer)
+		go func() {
+			_, err := ns[0].append(context.WithoutCancel(t.Context()), entry)
+			answer <- err
+		}()
+	}
+	eventually(t, "Raft gets no more", func() error {
+		if n := len(ns[0].groups.places); n < underWay {
+			return fmt.Errorf("it has %d", n)
+		}
+		return nil
+	})
+	return ns, answers, func() {
+		d.HangLog(nil)
+		close(until)
+	}
+}
+
+// answersIn returns what writers are told, in time.
+func answersIn(t *testing.T, answers []chan error) (told []error) {
+	t.Helper()
+	late := time.After(20 * beat)
+	for i, answer := range answers {
+		select {
+		case err := <-answer:
+			told = append(told, err)
+		case <-late:
+			t.Fatalf("writer %d of %d waits for ever", i, len(answers))
+		}
+	}
+	return told
+}
+
+// What Raft has in its buffer when it is shut down it never answers.
+func TestWhoWaitsForALeaderThatStopsIsAnswered(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		stop func(n *testnode)
+	}{
+		{"is stopped", (*testnode).kill},
+		{"is removed", func(n *testnode) { n.endRemoved(&removal{Name: n.cfg.Name, Index: n.State().Index}) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ns, answers, free := stuckWriters(t)
+			stopped := make(chan struct{})
+			go func() {
+				tt.stop(ns[0])
+				close(stopped)
+			}()
+			for i, err := range answersIn(t, answers) {
+				if !errors.Is(err, ErrUncertain) && !errors.Is(err, errNotLeader) {
+					t.Errorf("writer %d: %v", i, err)
+				}
+			}
+			free()
+			<-stopped
+		})
+	}
+}
+
+func TestWhoWaitsForALeaderThatIsDeposedIsToldTheTruth(t *testing.T) {
+	t.Parallel()
+	ns, answers, free := stuckWriters(t)
+	eventually(t, "the others elect", func() error {
+		if l := ns[1].Leader(); l == "" || l == ns[0].cfg.Name || ns[2].Leader() != l {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	free()
+	told, counts := answersIn(t, answers), map[string]int{}
+	eventually(t, "it can be written again", func() error { return ns[1].Propose(t.Context(), drain("b", true)) })
+	eventually(t, "all have the same", same(ns...))
+	for i, err := range told {
+		v, _ := ns[1].State().Verdicts.Of(register(i))
+		written := v.Cause == "written"
+		switch {
+		case errors.Is(err, ErrUncertain):
+			counts["uncertain"]++
+		case errors.Is(err, errNotLeader) && !written:
+			counts["not written"]++
+		case err == nil && written:
+			counts["written"]++
+		default:
+			t.Errorf("writer %d was told %v, and written is %v", i, err, written)
+		}
+	}
+	if counts["not written"] < writers-underWay {
+		t.Errorf("Raft had more than %d entries", underWay)
+	}
+	t.Log(counts)
+}
