@@ -108,10 +108,9 @@ func (c *cli) plan(cmd *cobra.Command, paths []string) (fsm.Config, api.Plan, er
 		return cfg, api.Plan{}, err
 	}
 	plan, err := c.client().Plan(cmd.Context(), api.ApplyRequest{Config: cfg})
-	plan.Problems = withPlaces(problems, plan.Problems)
-	for _, p := range plan.Problems.Warnings()[len(problems.Warnings()):] { // those of the agent
-		fmt.Fprintln(cmd.ErrOrStderr(), p)
-	}
+	ofAgent := problems.Besides(plan.Problems)
+	fmt.Fprint(cmd.ErrOrStderr(), ofAgent.Warnings())
+	plan.Problems = append(append(config.Problems{}, problems...), ofAgent...) // with their places, where they are in the files
 	return cfg, plan, err
 }
 

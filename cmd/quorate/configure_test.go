@@ -72,3 +72,28 @@ func TestWhatNoDirectorCouldDoIsSaidBeforeAnythingIsToBeAllowed(t *testing.T) {
 		t.Errorf("exit %d, it says %q, want %q", code, &errOut, want)
 	}
 }
+
+func TestWarningsAreGatheredForPeopleAndKeptForPrograms(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.hcl")
+	var src strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&src, "service \"s-%d\" {\n  address = \"10.0.0.%d:80\"\n  server \"10.1.0.1:80\" {}\n}\n", i, i+1)
+	}
+	if err := os.WriteFile(file, []byte(src.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	socket := serve(t, &whole{})
+	for _, args := range [][]string{{"validate", file}, {"plan", file}, {"apply", file, "--yes", "--allow-empty"}} {
+		var out, errOut bytes.Buffer
+		run(append(args, "--socket", socket), strings.NewReader(""), &out, &errOut)
+		if !strings.Contains(errOut.String(), "s-2\": no router holds") || strings.Contains(errOut.String(), "s-3\": no router holds") ||
+			!strings.Contains(errOut.String(), "warning: and 17 more like this, of services \"s-3\", ") {
+			t.Errorf("%s says:\n%s", args[0], &errOut)
+		}
+		out.Reset()
+		run(append(args, "--socket", socket, "-o", "json"), strings.NewReader(""), &out, &errOut)
+		if n := strings.Count(out.String(), "no router holds"); n != 20 {
+			t.Errorf("%s -o json has %d of 20 warnings", args[0], n)
+		}
+	}
+}
