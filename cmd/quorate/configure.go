@@ -232,11 +232,8 @@ func applyCommand(c *cli) *cobra.Command {
 // nothingApplied ends what says why not.
 const nothingApplied = "; nothing was applied"
 
-// commit shows a plan, asks, and does it. Words are what was done, and that there was nothing to do.
+// commit shows a plan that is fit, asks, and does it. Words are what was done, and that there was nothing to do.
 func (c *cli) commit(cmd *cobra.Command, plan api.Plan, yes bool, words [2]string, do func() (api.ApplyResult, error)) error {
-	if err := unfit(plan, nothingApplied); err != nil {
-		return err
-	}
 	if len(plan.Changes) == 0 {
 		return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, plan, words[1])
 	}

@@ -60,16 +60,23 @@ func (p *picky) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) 
 	return plan, err
 }
 
+func (p *picky) PlanRollback(ctx context.Context, r api.RollbackRequest) (api.Plan, error) {
+	return p.Plan(ctx, api.ApplyRequest{})
+}
+
 func TestWhatNoDirectorCouldDoIsSaidBeforeAnythingIsToBeAllowed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "empty.hcl")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := &picky{}
-	var out, errOut bytes.Buffer
-	code := run([]string{"apply", file, "--yes", "--socket", serve(t, p)}, strings.NewReader(""), &out, &errOut)
-	if want := "quorate: d2 has no interface dmz; nothing was applied\n"; code != 1 || errOut.String() != want || len(p.applied) > 0 {
-		t.Errorf("exit %d, it says %q, want %q", code, &errOut, want)
+	socket := serve(t, p)
+	for _, args := range [][]string{{"apply", file, "--yes"}, {"rollback", "6", "--yes"}} {
+		var out, errOut bytes.Buffer
+		code := run(append(args, "--socket", socket), strings.NewReader(""), &out, &errOut)
+		if want := "quorate: d2 has no interface dmz; nothing was applied\n"; code != 1 || errOut.String() != want || out.Len() > 0 || len(p.applied) > 0 {
+			t.Errorf("%s: exit %d, it says %q, want %q", args[0], code, &errOut, want)
+		}
 	}
 }
 
