@@ -37,16 +37,22 @@ func parseFiles(files []File, l limits) (fsm.Config, Problems) {
 	return r.judged()
 }
 
-// whole reads files, each at once.
+// whole reads files, each at once. Where a block is not closed nothing is said but what is wrong with their syntax.
 func whole(files []File, l limits) *reading {
 	r := &reading{notes: newComputing(l)}
-	var tops []*node
-	for _, f := range files {
-		d, top := r.open(f.Name, f.Src, clusterSchema())
-		d.broken = d.broken || top == nil
+	bodies := make([]hcl.Body, len(files))
+	for i, f := range files {
+		var d *decoder
+		d, bodies[i] = r.parse(f.Name, f.Src)
 		r.decoders = append(r.decoders, d)
-		if top != nil {
-			tops = append(tops, top)
+	}
+	if r.unclosed() {
+		return r
+	}
+	var tops []*node
+	for i, body := range bodies {
+		if body != nil {
+			tops = append(tops, r.decoders[i].top(clusterSchema(), body))
 		}
 	}
 	r.read(tops)

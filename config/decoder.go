@@ -22,6 +22,8 @@ type decoder struct {
 	broken bool // the syntax is wrong, so that parts may be missing
 	lacks  bool // blocks of the top level are missing
 
+	unclosed *hcl.Diagnostic // of a block that is not closed, of which all that follows seems to be a part
+
 	natives map[int]hclsyntax.Expression // of JSON's expressions, by where they begin
 }
 
@@ -61,8 +63,18 @@ func (s spot) seen(from string) string {
 
 // open parses src, as JSON if the file name says so, and returns its top level, or nil if there is none.
 func (all *notes) open(filename string, src []byte, s *schema) (*decoder, *node) {
+	d, body := all.parse(filename, src)
+	if body == nil || d.unclosed != nil {
+		return d, nil
+	}
+	return d, d.top(s, body)
+}
+
+// parse parses src, as JSON if the file name says so. It returns no body if there is none.
+func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 	d := &decoder{notes: all, file: filename, src: src, json: !File{Name: filename}.native()}
 	if text, at := guard(src, d.json); text != "" {
+		d.broken = true
 		d.report("", at, "", "%s", text)
 		return d, nil
 	}
@@ -80,12 +92,23 @@ func (all *notes) open(filename string, src []byte, s *schema) (*decoder, *node)
 			all.bounds.Bind(body)
 		}
 	}
-	d.broken = diags.HasErrors()
+	d.broken, d.unclosed = diags.HasErrors(), unclosed(diags)
 	d.syntax(diags)
 	if file == nil || file.Body == nil {
+		d.broken = true
 		return d, nil
 	}
-	return d, d.top(s, file.Body)
+	return d, file.Body
+}
+
+// unclosed returns what the parser says of a block without a closing brace, or nil. It says it of one, the last that was begun.
+func unclosed(diags hcl.Diagnostics) *hcl.Diagnostic {
+	for _, diag := range diags {
+		if diag.Summary == "Unclosed configuration block" {
+			return diag
+		}
+	}
+	return nil
 }
 
 // report adds an error. A path that is said to be bad is not judged again by [Validate].

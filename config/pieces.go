@@ -76,8 +76,8 @@ func mayHaveLocals(f File) bool {
 	}
 }
 
-// inPieces reads files piece by piece. It returns nil where that is not the same as to read them whole: if something about
-// their syntax is not as it should be, or so much is wrong or computed that it matters what is read first.
+// inPieces reads files piece by piece. It returns nil where that is not the same as to read them whole: if their syntax is
+// wrong in another way than that a block is not closed, or so much is wrong or computed that it matters what is read first.
 func inPieces(files []File, l limits) *reading {
 	if !slices.ContainsFunc(files, func(f File) bool { return f.native() && len(f.Src) > l.piece }) {
 		return nil
@@ -96,6 +96,9 @@ func inPieces(files []File, l limits) *reading {
 			return nil
 		}
 	}
+	if r.unclosed() {
+		return r.syntaxAlone(l)
+	}
 	if wait {
 		r.read(waiting)
 	}
@@ -105,7 +108,8 @@ func inPieces(files []File, l limits) *reading {
 	return r
 }
 
-// openInPieces parses a file piece by piece, and gives the top level of each. It returns false if something is wrong with its syntax.
+// openInPieces parses a file piece by piece, and gives the top level of each before a block that is not closed. It returns
+// false if something else is wrong with its syntax.
 func (r *reading) openInPieces(f File, take func(top *node)) bool {
 	if !f.native() {
 		d, top := r.open(f.Name, f.Src, clusterSchema())
@@ -120,62 +124,73 @@ func (r *reading) openInPieces(f File, take func(top *node)) bool {
 	}
 	d := &decoder{notes: r.notes, file: f.Name, src: f.Src}
 	r.decoders = append(r.decoders, d)
-	for body := range d.bodies(pieces(f.Src, r.limits.piece)) {
-		if body == nil {
+	for p := range d.parsed(pieces(f.Src, r.limits.piece)) {
+		switch {
+		case p.body == nil:
 			return false
+		case p.unclosed != nil: // the last is the one that the parser tells of
+			d.broken, d.unclosed = true, p.unclosed
+		case d.unclosed == nil:
+			take(d.top(clusterSchema(), p.body))
 		}
-		take(d.top(clusterSchema(), body))
 	}
 	return true
 }
 
-// bodies parses pieces, as many at once as there are processors, and gives them in their order.
-func (d *decoder) bodies(all []piece) iter.Seq[*hclsyntax.Body] {
-	return func(yield func(*hclsyntax.Body) bool) {
+// parsedPiece is what the parser made of a piece: a body of nothing but blocks, of which no two can be the same thing for
+// the parser, and one of them may not be closed. It has no body of another piece.
+type parsedPiece struct {
+	body     *hclsyntax.Body
+	unclosed *hcl.Diagnostic
+}
+
+// parsed parses pieces, as many at once as there are processors, and gives them in their order.
+func (d *decoder) parsed(all []piece) iter.Seq[parsedPiece] {
+	return func(yield func(parsedPiece) bool) {
 		var parsing sync.WaitGroup
 		defer parsing.Wait()
-		ready := make([]chan *hclsyntax.Body, len(all))
+		ready := make([]chan parsedPiece, len(all))
 		parse := func(i int) {
-			ready[i] = make(chan *hclsyntax.Body, 1)
-			parsing.Go(func() { ready[i] <- d.body(all[i]) })
+			ready[i] = make(chan parsedPiece, 1)
+			parsing.Go(func() { ready[i] <- d.parsePiece(all[i]) })
 		}
 		ahead := min(runtime.GOMAXPROCS(0), len(all))
 		for i := range ahead {
 			parse(i)
 		}
 		for i := range all {
-			body := <-ready[i]
+			p := <-ready[i]
 			if ready[i] = nil; i+ahead < len(all) {
 				parse(i + ahead)
 			}
-			if !yield(body) {
+			if !yield(p) {
 				return
 			}
 		}
 	}
 }
 
-// body parses a piece in which nothing is wrong, and only blocks are, of which no two can be the same thing for the
-// parser. It returns nil for others.
-func (d *decoder) body(p piece) (body *hclsyntax.Body) {
+// parsePiece parses a piece.
+func (d *decoder) parsePiece(p piece) (parsed parsedPiece) {
 	defer func() { // the parser fails again where the file is read whole, and whoever asked for that can see to it
 		if recover() != nil {
-			body = nil
+			parsed = parsedPiece{}
 		}
 	}()
 	if text, _ := guardNative(p.src); text != "" {
-		return nil
+		return parsedPiece{}
 	}
 	file, diags := hclsyntax.ParseConfig(p.src, d.file, p.at)
-	if len(diags) > 0 {
-		return nil
+	open := unclosed(diags)
+	if len(diags) > 1 || len(diags) == 1 && open == nil {
+		return parsedPiece{}
 	}
-	all, ok := file.Body.(*hclsyntax.Body)
-	if !ok || len(all.Attributes) > 0 {
-		return nil
+	body, ok := file.Body.(*hclsyntax.Body)
+	if !ok || len(body.Attributes) > 0 {
+		return parsedPiece{}
 	}
-	d.bounds.Bind(all)
-	return all
+	d.bounds.Bind(body)
+	return parsedPiece{body, open}
 }
 
 // reading is what has been read of the files of a configuration.
@@ -191,4 +206,21 @@ func (r *reading) read(tops []*node) {
 	for _, top := range tops {
 		top.cluster(&r.c)
 	}
+}
+
+// unclosed reports whether a block of the files is not closed. Then nothing else is said of them, since even what stands
+// before it may need the locals behind it.
+func (r *reading) unclosed() bool {
+	return slices.ContainsFunc(r.decoders, func(d *decoder) bool { return d.unclosed != nil })
+}
+
+// syntaxAlone is a reading of the same files that says which blocks are not closed, and no more.
+func (r *reading) syntaxAlone(l limits) *reading {
+	alone := &reading{notes: newComputing(l), decoders: r.decoders}
+	for _, d := range r.decoders {
+		if d.notes = alone.notes; d.unclosed != nil {
+			d.syntax(hcl.Diagnostics{d.unclosed})
+		}
+	}
+	return alone
 }

@@ -53,18 +53,8 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// Problems are all that is wrong with one input, in the order of their places.
+// Problems are all that is wrong with one input: the errors, and behind them the warnings, each in the order of their places.
 type Problems []Problem
-
-// String returns one line for each problem, with a newline after each.
-func (p Problems) String() string {
-	var b strings.Builder
-	for _, problem := range p {
-		b.WriteString(problem.String())
-		b.WriteByte('\n')
-	}
-	return b.String()
-}
 
 // Errors returns the problems that are not warnings.
 func (p Problems) Errors() Problems { return p.only(false) }
@@ -149,28 +139,22 @@ type finding struct {
 	sort      string // the same for findings that differ in names and numbers only
 }
 
-// sortProblems puts problems in the order of the files and drops what was said twice. More is how many
-// errors there are besides. Warnings alone, however many, are no error.
+// sortProblems puts problems in their order, errors first, and drops what was said twice. More is how many errors there are
+// besides. Warnings alone, however many, are no error.
 func sortProblems(p Problems, more int) Problems {
+	rank := map[bool]int{true: 1} // of a warning
 	slices.SortStableFunc(p, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Text, b.Text))
+		return cmp.Or(cmp.Compare(rank[a.Warning], rank[b.Warning]), cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line),
+			cmp.Compare(a.Column, b.Column), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Text, b.Text))
 	})
 	p = slices.Compact(p)
 	if more+len(p) <= maxProblems {
 		return p
 	}
-	errors := len(p.Errors())
-	kept := make(Problems, 0, maxProblems+1)
-	for _, problem := range p { // an error is never left out for a warning
-		room := maxProblems - len(kept)
-		if room > 0 && (!problem.Warning || room > errors) {
-			kept = append(kept, problem)
-		}
-		if !problem.Warning && room > 0 {
-			errors--
-		}
-	}
-	last := Problem{File: p[0].File, Text: fmt.Sprintf("%d more problems", more+len(p)-len(kept)), Hint: "put these right first"}
-	last.Warning = more == 0 && errors == 0
-	return append(kept, last)
+	kept := min(len(p), maxProblems)
+	rest := p[kept:]
+	return append(p[:kept:kept], Problem{
+		File: p[0].File, Text: fmt.Sprintf("%d more problems", more+len(rest)), Hint: "put these right first",
+		Warning: more == 0 && rest[0].Warning,
+	})
 }

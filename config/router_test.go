@@ -239,8 +239,8 @@ func TestAModelOfARouterWithoutAFileGetsPathsInsteadOfLines(t *testing.T) {
 			`routers["outside"].auth.other_key_id: error: router "outside", auth "hmac": both keys have the number 1 (adverts say by which key they are signed: give the new key another number; the other is auth.key_id of router "outside")`},
 		{"an other password", func(_ *fsm.Config, r *fsm.Router) {
 			r.Version, r.Auth = 2, &fsm.Auth{Kind: fsm.AuthPassword, OtherKey: "x"}
-		}, `routers["outside"].auth: warning: router "outside", auth "password": a password is no security: every advert shows it (for old routers only; "hmac" is security)` + "\n" +
-			`routers["outside"].auth.other_key_id: error: router "outside", auth "password": it has no other key (leave it out)`},
+		}, `routers["outside"].auth.other_key_id: error: router "outside", auth "password": it has no other key (leave it out)` + "\n" +
+			`routers["outside"].auth: warning: router "outside", auth "password": a password is no security: every advert shows it (for old routers only; "hmac" is security)`},
 		{"a route to nowhere", func(_ *fsm.Config, r *fsm.Router) { r.Routes = []fsm.Route{{Interface: "wan"}} },
 			`routers["outside"].routes[0].to: error: router "outside", route invalid Prefix: a network that is none (write it as in 10.0.0.0/8)`},
 		{"a rule's family", func(_ *fsm.Config, r *fsm.Router) {

@@ -108,10 +108,9 @@ func (c *cli) plan(cmd *cobra.Command, paths []string) (fsm.Config, api.Plan, er
 		return cfg, api.Plan{}, err
 	}
 	plan, err := c.client().Plan(cmd.Context(), api.ApplyRequest{Config: cfg})
-	plan.Problems = withPlaces(problems, plan.Problems)
-	for _, p := range plan.Problems.Warnings()[len(problems.Warnings()):] { // those of the agent
-		fmt.Fprintln(cmd.ErrOrStderr(), p)
-	}
+	ofAgent := problems.Besides(plan.Problems)
+	fmt.Fprint(cmd.ErrOrStderr(), ofAgent.Warnings())
+	plan.Problems = append(append(config.Problems{}, problems...), ofAgent...) // with their places, where they are in the files
 	return cfg, plan, err
 }
 
@@ -233,11 +232,8 @@ func applyCommand(c *cli) *cobra.Command {
 // nothingApplied ends what says why not.
 const nothingApplied = "; nothing was applied"
 
-// commit shows a plan, asks, and does it. Words are what was done, and that there was nothing to do.
+// commit shows a plan that is fit, asks, and does it. Words are what was done, and that there was nothing to do.
 func (c *cli) commit(cmd *cobra.Command, plan api.Plan, yes bool, words [2]string, do func() (api.ApplyResult, error)) error {
-	if err := unfit(plan, nothingApplied); err != nil {
-		return err
-	}
 	if len(plan.Changes) == 0 {
 		return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, plan, words[1])
 	}

@@ -60,15 +60,47 @@ func (p *picky) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) 
 	return plan, err
 }
 
+func (p *picky) PlanRollback(ctx context.Context, r api.RollbackRequest) (api.Plan, error) {
+	return p.Plan(ctx, api.ApplyRequest{})
+}
+
 func TestWhatNoDirectorCouldDoIsSaidBeforeAnythingIsToBeAllowed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "empty.hcl")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := &picky{}
-	var out, errOut bytes.Buffer
-	code := run([]string{"apply", file, "--yes", "--socket", serve(t, p)}, strings.NewReader(""), &out, &errOut)
-	if want := "quorate: d2 has no interface dmz; nothing was applied\n"; code != 1 || errOut.String() != want || len(p.applied) > 0 {
-		t.Errorf("exit %d, it says %q, want %q", code, &errOut, want)
+	socket := serve(t, p)
+	for _, args := range [][]string{{"apply", file, "--yes"}, {"rollback", "6", "--yes"}} {
+		var out, errOut bytes.Buffer
+		code := run(append(args, "--socket", socket), strings.NewReader(""), &out, &errOut)
+		if want := "quorate: d2 has no interface dmz; nothing was applied\n"; code != 1 || errOut.String() != want || out.Len() > 0 || len(p.applied) > 0 {
+			t.Errorf("%s: exit %d, it says %q, want %q", args[0], code, &errOut, want)
+		}
+	}
+}
+
+func TestWarningsAreGatheredForPeopleAndKeptForPrograms(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.hcl")
+	var src strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&src, "service \"s-%d\" {\n  address = \"10.0.0.%d:80\"\n  server \"10.1.0.1:80\" {}\n}\n", i, i+1)
+	}
+	if err := os.WriteFile(file, []byte(src.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	socket := serve(t, &whole{})
+	for _, args := range [][]string{{"validate", file}, {"plan", file}, {"apply", file, "--yes", "--allow-empty"}} {
+		var out, errOut bytes.Buffer
+		run(append(args, "--socket", socket), strings.NewReader(""), &out, &errOut)
+		if !strings.Contains(errOut.String(), "s-2\": no router holds") || strings.Contains(errOut.String(), "s-3\": no router holds") ||
+			!strings.Contains(errOut.String(), "warning: and 17 more like this, of services \"s-3\", ") {
+			t.Errorf("%s says:\n%s", args[0], &errOut)
+		}
+		out.Reset()
+		run(append(args, "--socket", socket, "-o", "json"), strings.NewReader(""), &out, &errOut)
+		if n := strings.Count(out.String(), "no router holds"); n != 20 {
+			t.Errorf("%s -o json has %d of 20 warnings", args[0], n)
+		}
 	}
 }

@@ -114,9 +114,7 @@ func (c *cli) edit(cmd *cobra.Command, r api.EditRequest, planOnly bool) error {
 			return err
 		}
 	}
-	for _, p := range res.Warnings {
-		fmt.Fprintln(cmd.ErrOrStderr(), p)
-	}
+	fmt.Fprint(cmd.ErrOrStderr(), res.Warnings)
 	if c.json() {
 		return printJSON(cmd.OutOrStdout(), res)
 	}

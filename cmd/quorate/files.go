@@ -32,9 +32,7 @@ func readCluster(paths []string, errOut io.Writer) (fsm.Config, config.Problems,
 		return fsm.Config{}, nil, err
 	}
 	cfg, problems := config.ParseFiles(files)
-	for _, p := range problems {
-		fmt.Fprintln(errOut, p)
-	}
+	fmt.Fprint(errOut, problems)
 	if problems.Err() != nil {
 		return cfg, problems, exitCode(exitError)
 	}
@@ -120,20 +118,4 @@ func newFile(path string, force bool) (drop func(), err error) {
 		}
 	}
 	return drop, f.Close()
-}
-
-// withPlaces puts what was found in the files, with its place there, before what the agent found of which
-// the files' reader knew nothing.
-func withPlaces(inFiles, fromAgent config.Problems) config.Problems {
-	known := make(map[[2]string]bool, len(inFiles))
-	for _, p := range inFiles {
-		known[[2]string{p.Path, p.Text}] = true
-	}
-	all := append(config.Problems{}, inFiles...)
-	for _, p := range fromAgent {
-		if !known[[2]string{p.Path, p.Text}] {
-			all = append(all, p)
-		}
-	}
-	return all
 }

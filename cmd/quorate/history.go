@@ -111,6 +111,9 @@ func rollbackCommand(c *cli) *cobra.Command {
 			}
 			r := api.RollbackRequest{Revision: revision, Terms: how}
 			plan, err := c.client().PlanRollback(cmd.Context(), r)
+			if err == nil {
+				err = unfit(plan, nothingApplied)
+			}
 			if err != nil {
 				return err
 			}
