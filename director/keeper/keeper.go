@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -136,7 +139,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.RealTime {
 		realTime(cfg.Log)
 	}
-	listener, err := listenUnix(cfg.Socket)
+	listener, err := open(cfg)
 	if err != nil {
 		return fmt.Errorf("keeper: %w", err)
 	}
@@ -151,6 +154,16 @@ func Run(ctx context.Context, cfg Config) error {
 	hangUp() // last, so that a client that ordered the end sees it
 	server.Wait()
 	return err
+}
+
+// open makes the folders and opens the socket. Control makes the same folders; on a host's first start the keeper may come
+// before it. Without one for the record the keeper says so once it cannot keep that, and goes on.
+func open(cfg Config) (net.Listener, error) {
+	_ = os.MkdirAll(filepath.Dir(cfg.Record), 0o700)
+	if err := os.MkdirAll(filepath.Dir(cfg.Socket), 0o755); err != nil {
+		return nil, fmt.Errorf("make directory: %w", err)
+	}
+	return listenUnix(cfg.Socket)
 }
 
 // run owns the goroutines that do what the loop must not wait for. Each is waited for, but the disk
