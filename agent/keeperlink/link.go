@@ -169,10 +169,11 @@ func (k *Link) serve(ctx context.Context, c *keeper.Client) error {
 			if err := k.begin(ctx, c, asked, st); err != nil {
 				k.log.Error("keeper did not take its orders", "err", err)
 			}
+		} else {
+			k.mu.Lock()
+			k.said(c, asked, st)
+			k.mu.Unlock()
 		}
-		k.mu.Lock()
-		k.said(c, asked, st)
-		k.mu.Unlock()
 		k.ring()
 		select {
 		case <-ctx.Done():
