@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,5 +29,17 @@ func TestAKeeperMayTakeAsLongToStopAsItsHandOver(t *testing.T) {
 	}
 	if limit < handOverLimit+5*time.Second {
 		t.Errorf("systemd kills a keeper after %v, whose hand-over takes up to %v", limit, handOverLimit)
+	}
+}
+
+func TestAKeeperWithoutPrivilegeSaysHowToRunIt(t *testing.T) {
+	t.Parallel()
+	other := errors.New("no such device")
+	if got := unprivileged(other); got != other {
+		t.Errorf("%v", got)
+	}
+	denied := fmt.Errorf("open a packet socket: %w", os.NewSyscallError("socket", syscall.EPERM))
+	if got := unprivileged(denied); !errors.Is(got, syscall.EPERM) || !strings.Contains(got.Error(), "`systemctl start quorate-keeper`") {
+		t.Errorf("%v", got)
 	}
 }
