@@ -19,6 +19,7 @@ import (
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/probe"
+	"github.com/quorate/quorate/director/suspend"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -39,7 +40,7 @@ const pulseDead = time.Second
 
 // newAlive prepares what looks after the others.
 func (s *session) newAlive() {
-	s.alive.tracker = liveness.NewTracker(time.Now(), s.cfg.Liveness, liveness.Slept)
+	s.alive.tracker = liveness.NewTracker(time.Now(), s.cfg.Liveness, suspend.Slept)
 	s.alive.tracker.OnReturn(s.returned)
 	s.alive.tracker.OnReach(func() { s.groups.Poke() })
 	s.alive.pulse = liveness.New(liveness.Config{

@@ -370,6 +370,7 @@ func TestAnAgentThatCannotBeAskedIsNamed(t *testing.T) {
 	garbage := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }))
 	teapot := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	for _, tt := range []struct{ name, socket, want string }{
+		{"no name of one", "", "no socket to ask an agent through: name it with --socket or QUORATE_SOCKET"},
 		{"no socket", "/nowhere/s", "no agent has the socket /nowhere/s: start one with `quorate agent`, or name its socket with --socket or QUORATE_SOCKET"},
 		{"nobody behind it", stale, "the agent at " + stale + " is not running: start it with `quorate agent` or `systemctl start quorate`"},
 		{"not JSON", garbage, "answer of the agent at " + garbage},

@@ -216,6 +216,8 @@ func (c *Client) unreachable(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
+	case c.at == "":
+		return errors.New("no socket to ask an agent through: name it with --socket or QUORATE_SOCKET")
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("no agent has the socket %s: start one with `quorate agent`, or name its socket with --socket or QUORATE_SOCKET", c.at)
 	case errors.Is(err, fs.ErrPermission):

@@ -72,6 +72,7 @@ type Node struct {
 	leadership chan bool     // from Raft: gained, lost
 	pace       *pace         // of elections
 	timeouts   timeouts      // Raft's
+	took       sync.Map      // raft.ServerID: what a member has [sent] taken last from this leader, but for pipelines
 	agreed     bells         // ring when entries are agreed
 	keyNews    bells         // ring when a key of the cluster is another
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
@@ -310,7 +311,7 @@ func (n *Node) startRaft() error {
 	if err != nil {
 		return fmt.Errorf("start Raft: %w", err)
 	}
-	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, n.store.Stable(), n.store.Snapshots, transport{trans, n.hangs, n.store.Cannot, n.leadsIn, &n.agreed, &sync.Map{}, n.pace})
+	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, n.store.Stable(), n.store.Snapshots, transport{trans, n.hangs, n.store.Cannot, n.leadsIn, &n.agreed, &n.took, n.pace})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
 	}
@@ -329,7 +330,7 @@ func (n *Node) raftConfig() *raft.Config {
 	c.TrailingLogs, c.SnapshotThreshold = 1000, 4096
 	c.NotifyCh = n.leadership
 	c.NoLegacyTelemetry = true
-	c.Logger = hush.Logger(n.log.Named("raft"))
+	c.Logger = raftLog{hush.Logger(n.log.Named("raft")), n.votes, n.tookAny}
 	return c
 }
 

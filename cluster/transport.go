@@ -63,7 +63,7 @@ type transport struct {
 	cannot func() error // why the own disk takes nothing, or nil
 	leads  func(term uint64) (agreed uint64, ok bool)
 	agreed *bells    // rings when more is agreed
-	took   *sync.Map // raft.ServerID: what a member has [sent] taken last, but for pipelines
+	took   *sync.Map // the node's
 	pace   *pace     // of elections
 }
 

@@ -99,26 +99,29 @@ func (k *Link) lost() {
 	k.ring()
 }
 
-// connect dials the keeper; if nobody answers, it starts one and dials until that does.
+// connect dials the keeper. If nobody answers, it starts one, unless one has the lock of the socket already, which somebody
+// else has just started; and dials until that answers.
 func (k *Link) connect(ctx context.Context) (*keeper.Client, error) {
-	c, err := keeper.Dial(k.socket)
-	if err == nil {
-		return c, nil
-	}
-	if len(k.argv) == 0 {
-		return nil, err
-	}
-	exited, err := k.spawn()
-	if err != nil {
-		return nil, err
-	}
-	for {
-		if c, err = keeper.Dial(k.socket); err == nil {
-			return c, nil
+	var exited <-chan error // of the one that was started here
+	for end := time.Now().Add(patience); ; {
+		c, err := keeper.Dial(k.socket)
+		if err == nil || len(k.argv) == 0 {
+			return c, err
+		}
+		switch held := keeper.Held(k.socket); {
+		case exited == nil && !held:
+			if exited, err = k.spawn(); err != nil {
+				return nil, err
+			}
+		case exited == nil && time.Now().After(end):
+			return nil, fmt.Errorf("a keeper has the lock of its socket, and does not listen: %w", err)
 		}
 		select {
 		case err := <-exited:
-			return nil, fmt.Errorf("keeper ended at its start: %w", err)
+			if !keeper.Held(k.socket) {
+				return nil, fmt.Errorf("keeper ended at its start: %w", err)
+			}
+			exited = nil // another was faster
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-time.After(20 * time.Millisecond):
@@ -166,10 +169,11 @@ func (k *Link) serve(ctx context.Context, c *keeper.Client) error {
 			if err := k.begin(ctx, c, asked, st); err != nil {
 				k.log.Error("keeper did not take its orders", "err", err)
 			}
+		} else {
+			k.mu.Lock()
+			k.said(c, asked, st)
+			k.mu.Unlock()
 		}
-		k.mu.Lock()
-		k.said(c, asked, st)
-		k.mu.Unlock()
 		k.ring()
 		select {
 		case <-ctx.Done():

@@ -7,12 +7,14 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/director/address"
 	"github.com/quorate/quorate/director/keeper"
@@ -54,6 +56,76 @@ func run(t *testing.T) string {
 	}()
 	t.Cleanup(func() { cancel(); <-done })
 	return socket
+}
+
+// Its unit and control are started at the same moment: it has the lock, and does not listen yet.
+func TestNoKeeperIsStartedWhereOneIsAboutToListen(t *testing.T) {
+	for name, tt := range map[string]struct {
+		held    bool
+		started bool
+	}{"one has the lock": {held: true}, "none has": {started: true}} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			socket, started := filepath.Join(dir, "k"), filepath.Join(dir, "started")
+			lock, err := os.Create(socket + ".lock")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer lock.Close()
+			if tt.held {
+				if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+					t.Fatal(err)
+				}
+			}
+			go func() {
+				time.Sleep(200 * time.Millisecond)
+				l, err := net.Listen("unix", socket)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				t.Cleanup(func() { l.Close() })
+			}()
+			c, err := New(socket, []string{"sh", "-c", "touch " + started + "; sleep 1"}, hclog.NewNullLogger()).connect(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if _, err := os.Stat(started); (err == nil) != tt.started {
+				t.Errorf("a keeper was started: %v, want %v", err == nil, tt.started)
+			}
+		})
+	}
+}
+
+func TestAKeeperThatIsStartedAMomentTooLateIsNoError(t *testing.T) {
+	dir := t.TempDir()
+	socket, started, held := filepath.Join(dir, "k"), filepath.Join(dir, "started"), filepath.Join(dir, "held")
+	go func() { // another keeper, which has the lock before the one that is started
+		for _, err := os.Stat(started); err != nil; _, err = os.Stat(started) {
+			time.Sleep(time.Millisecond)
+		}
+		lock, err := os.Create(socket + ".lock")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		t.Cleanup(func() { lock.Close() })
+		err = errors.Join(unix.Flock(int(lock.Fd()), unix.LOCK_EX), os.WriteFile(held, nil, 0o600))
+		time.Sleep(200 * time.Millisecond) // the other ends meanwhile
+		l, errListen := net.Listen("unix", socket)
+		if err := errors.Join(err, errListen); err != nil {
+			t.Error(err)
+			return
+		}
+		t.Cleanup(func() { l.Close() })
+	}()
+	k := New(socket, []string{"sh", "-c", "touch " + started + "; while test -e " + started + " && ! test -e " + held + "; do sleep 0.01; done; exit 1"}, hclog.NewNullLogger())
+	c, err := k.connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
 }
 
 func order(epoch int) keeper.Order {

@@ -17,6 +17,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/quorate/quorate/director/probe"
+	"github.com/quorate/quorate/director/suspend"
 )
 
 // envMember makes this test binary a member: its value is the member's own address and the other's.
@@ -51,7 +52,7 @@ func member(self, peer netip.Addr) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() { bufio.NewReader(os.Stdin).ReadByte(); cancel() }()
-	tracker := NewTracker(time.Now(), Every, Slept)
+	tracker := NewTracker(time.Now(), Every, suspend.Slept)
 	dialer := net.Dialer{}
 	pulse := New(Config{
 		Members: func() []string { return []string{"peer"} },

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -42,6 +44,9 @@ func agentCommand() *cobra.Command {
 // loadAgent reads the agent file, tells every problem in it, and makes the log that it asks for.
 func loadAgent(file string, errOut io.Writer) (config.Agent, hclog.Logger, error) {
 	src, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return config.Agent{}, nil, fmt.Errorf("no agent file %s: write one, of name, bind and interfaces, or say with --config where it is", file)
+	}
 	if err != nil {
 		return config.Agent{}, nil, fmt.Errorf("agent file: %w", err)
 	}

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -46,7 +48,7 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 	}
 	host, err := address.New(address.Config{Log: log})
 	if err != nil {
-		return err
+		return unprivileged(err)
 	}
 	defer host.Close()
 	screen := accept.New()
@@ -83,6 +85,14 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 		return watchdog(life, log, well)
 	})
 	return group.Wait()
+}
+
+// unprivileged says what a keeper lacks that may not do what it has to, and how to give it that.
+func unprivileged(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: the keeper needs CAP_NET_ADMIN and CAP_NET_RAW; run it as root, or as the systemd unit does (`systemctl start quorate-keeper`)", err)
+	}
+	return err
 }
 
 // keeperAnswers asks the keeper that serves a socket for its status.

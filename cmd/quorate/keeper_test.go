@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,4 +44,16 @@ func stopLimit(t *testing.T, unit string) time.Duration {
 		t.Fatal(err)
 	}
 	return limit
+}
+
+func TestAKeeperWithoutPrivilegeSaysHowToRunIt(t *testing.T) {
+	t.Parallel()
+	other := errors.New("no such device")
+	if got := unprivileged(other); got != other {
+		t.Errorf("%v", got)
+	}
+	denied := fmt.Errorf("open a packet socket: %w", os.NewSyscallError("socket", syscall.EPERM))
+	if got := unprivileged(denied); !errors.Is(got, syscall.EPERM) || !strings.Contains(got.Error(), "`systemctl start quorate-keeper`") {
+		t.Errorf("%v", got)
+	}
 }

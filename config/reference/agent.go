@@ -51,7 +51,7 @@ var agentTexts = map[string]text{
 		def:  "the interface that has `bind`", example: `"lan"`,
 	},
 	"agent heartbeat": {
-		what: "Raft's; 50ms to 10s. A leader that is lost is missed for one to three of them, or up to eight times as long while members answer slowly; addresses do not wait for that. The same on all members",
+		what: "Raft's; 50ms to 10s. A leader that no majority answers for as long as one of them (its lease) leads no more. One that is lost is missed for one to three of them, or up to eight times as long while members answer slowly; addresses do not wait for that. The same on all members",
 		def:  "`\"500ms\"`", example: `"1s"`,
 	},
 	"agent liveness": {

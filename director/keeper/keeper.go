@@ -5,13 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/quorate/quorate/director/accept"
 	"github.com/quorate/quorate/director/address"
+	"github.com/quorate/quorate/director/suspend"
 	"github.com/quorate/quorate/director/vrrp"
 )
 
@@ -77,6 +81,8 @@ type Config struct {
 	// LinkUp returns the index of an interface that is up, and whether it has carrier, else an error that
 	// says what is wrong; nil to ask the kernel.
 	LinkUp func(iface string) (index int, carrier bool, err error)
+	// Suspended returns for how long the host was suspended since it was asked last; nil to ask the kernel.
+	Suspended func(now time.Time) time.Duration
 }
 
 // keeper is the loop's own. Nothing in it is touched by another goroutine, but through the channels.
@@ -136,7 +142,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if cfg.RealTime {
 		realTime(cfg.Log)
 	}
-	listener, err := listenUnix(cfg.Socket)
+	listener, err := open(cfg)
 	if err != nil {
 		return fmt.Errorf("keeper: %w", err)
 	}
@@ -147,10 +153,25 @@ func Run(ctx context.Context, cfg Config) error {
 	serving, hangUp := context.WithCancel(context.Background())
 	var server sync.WaitGroup
 	server.Go(func() { serve(serving, listener, k, cfg.Log) })
+	server.Go(func() {
+		if err := suspend.Watch(serving, func() { poke(k.ready) }); err != nil {
+			cfg.Log.Warn("a suspend of this host is seen a moment later than it could be", "err", err)
+		}
+	})
 	err = k.run(ctx)
 	hangUp() // last, so that a client that ordered the end sees it
 	server.Wait()
 	return err
+}
+
+// open makes the folders and opens the socket. Control makes the same folders; on a host's first start the keeper may come
+// before it. Without one for the record the keeper says so once it cannot keep that, and goes on.
+func open(cfg Config) (net.Listener, error) {
+	_ = os.MkdirAll(filepath.Dir(cfg.Record), 0o700)
+	if err := os.MkdirAll(filepath.Dir(cfg.Socket), 0o755); err != nil {
+		return nil, fmt.Errorf("make directory: %w", err)
+	}
+	return listenUnix(cfg.Socket)
 }
 
 // run owns the goroutines that do what the loop must not wait for. Each is waited for, but the disk
@@ -197,6 +218,9 @@ func (k *keeper) run(ctx context.Context) error {
 }
 
 func newKeeper(cfg Config) *keeper {
+	if cfg.Suspended == nil {
+		cfg.Suspended = suspend.NewClock().Since
+	}
 	k := &keeper{
 		cfg: cfg, log: cfg.Log,
 		calls: make(chan func()), ready: make(chan struct{}, 1),
@@ -318,15 +342,20 @@ func (k *keeper) tell() {
 
 // stalls finds groups that the loop is late for: the process or the machine was frozen. After a short
 // freeze what waits at the sockets decides; after a long one the group listens for a while, unless
-// the kernel must have let its addresses go already.
+// the kernel must have let its addresses go already. The timers of a host that was suspended are on time, and the lifetimes in
+// its kernel have stood still as they have: everybody else has waited for as long all the same.
 func (k *keeper) stalls(now time.Time) {
-	frozen := now.Sub(k.worker.beat.load())
+	asleep := k.cfg.Suspended(now)
+	frozen, awake := now.Sub(k.worker.beat.load())+asleep, now.Add(asleep)
 	// Its control stood still as well, and has not said so yet.
-	if frozen >= StoodStill && now.Sub(cmp.Or(k.deadline(), now)) > LoopSlack {
+	if frozen >= StoodStill && awake.Sub(cmp.Or(k.deadline(), awake)) > LoopSlack {
 		k.asked.stood(now)
 	}
 	for _, g := range k.groups {
-		late, long := g.machine.Late(now)
+		late, long := g.machine.Late(awake)
+		if asleep >= StoodStill { // nothing waits at its sockets: who has taken over is heard when it speaks next
+			late, long = true, true
+		}
 		if !late {
 			continue
 		}

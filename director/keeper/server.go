@@ -28,10 +28,41 @@ type door struct {
 // Close closes the socket and removes it, and then lets go of the lock.
 func (d *door) Close() error { return errors.Join(d.Listener.Close(), d.lock.Close()) }
 
+const (
+	lockFile = ".lock" // after the socket's path
+	// lockWait is for how long a keeper tries to have the lock: who looks whether one has it has it for a moment.
+	lockWait = 100 * time.Millisecond
+)
+
+// Held reports whether a keeper has the lock of a socket: it is there, or about to be, whether it answers yet or not.
+func Held(socket string) bool {
+	lock, err := os.Open(socket + lockFile)
+	if err != nil {
+		return false
+	}
+	defer lock.Close()
+	return errors.Is(unix.Flock(int(lock.Fd()), unix.LOCK_SH|unix.LOCK_NB), unix.EWOULDBLOCK)
+}
+
+// take has the lock, unless another keeper has it.
+func take(lock *os.File) error {
+	for end := time.Now().Add(lockWait); ; time.Sleep(lockWait / 20) {
+		err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, unix.EWOULDBLOCK):
+			return fmt.Errorf("lock: %w", err)
+		case time.Now().After(end):
+			return errors.New("another keeper runs there")
+		}
+	}
+}
+
 // listenUnix opens the socket. The lock decides who may: it goes with its process, whatever ends that,
 // so that a socket under a lock that was free is a dead keeper's.
 func listenUnix(path string) (net.Listener, error) {
-	lock, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	lock, err := os.OpenFile(path+lockFile, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", path, err)
 	}
@@ -43,10 +74,8 @@ func listenUnix(path string) (net.Listener, error) {
 }
 
 func listenLocked(path string, lock *os.File) (net.Listener, error) {
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
-		return nil, errors.New("another keeper runs there")
-	} else if err != nil {
-		return nil, fmt.Errorf("lock: %w", err)
+	if err := take(lock); err != nil {
+		return nil, err
 	}
 	if info, err := os.Lstat(path); err == nil {
 		if info.Mode()&os.ModeSocket == 0 {

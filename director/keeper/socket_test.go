@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
 )
 
 // serving runs a keeper with a socket in a world without a kernel.
@@ -165,6 +167,63 @@ func TestASocketOfADeadKeeperIsReplacedAndAFileIsNot(t *testing.T) {
 	}
 	if _, err := listenUnix(filepath.Join(t.TempDir(), "absent", "socket")); err == nil {
 		t.Error("without the folder: no error")
+	}
+}
+
+// On a host's first start, before control has made the folders that both use.
+func TestTheFirstKeeperOfAHostMakesItsFolders(t *testing.T) {
+	b := newWorld(t).box(1)
+	cfg := config(b, filepath.Join(b.dir, "run", "quorate", "socket"))
+	data := filepath.Join(b.dir, "lib", "quorate")
+	var said bytes.Buffer
+	cfg.Record, cfg.Log = filepath.Join(data, "record"), hclog.New(&hclog.LoggerOptions{Output: &said, Level: hclog.Warn})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- Run(ctx, cfg) }()
+	for end := time.Now().Add(10 * time.Second); len(ended) == 0; time.Sleep(time.Millisecond) {
+		if _, err := os.Stat(cfg.Record); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Error("it keeps no record")
+			break
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil || said.Len() > 0 {
+		t.Errorf("it ended with %v, and said %q", err, said.String())
+	}
+	if info, err := os.Stat(data); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("the folder of the record: %v, %v", info, err)
+	}
+}
+
+// It has the lock before it listens, and who looks does not keep it from that.
+func TestAKeeperIsSeenByItsLockAndNotHinderedByWhoLooks(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "socket")
+	if Held(socket) {
+		t.Error("there has never been one, and it is seen")
+	}
+	look, err := os.Create(socket + ".lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(look.Fd()), unix.LOCK_SH); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(20*time.Millisecond, func() { look.Close() })
+	l, err := listenUnix(socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !Held(socket) {
+		t.Error("one is there, and is not seen")
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if Held(socket) {
+		t.Error("it is gone, and is seen")
 	}
 }
 

@@ -71,6 +71,7 @@ type box struct {
 	noAddr error         // why it can have no address
 	screen *sieve
 	quiet  Quiet
+	asleep time.Duration // for how long it was suspended, which its keeper has not seen yet
 
 	keeper *keeper
 	cancel context.CancelFunc
@@ -109,7 +110,7 @@ func (b *box) start() {
 	b.w.t.Helper()
 	cfg := Config{
 		Record: filepath.Join(b.dir, "record"), Host: b, Listen: b.listen, Through: b.through, LinkUp: b.linkUp,
-		Log: hclog.NewNullLogger(), Quiet: b.quiet,
+		Log: hclog.NewNullLogger(), Quiet: b.quiet, Suspended: b.suspended,
 	}
 	if b.screen != nil {
 		cfg.Screen = b.screen
@@ -126,6 +127,13 @@ func (b *box) start() {
 			b.w.t.Error(err)
 		}
 	}()
+}
+
+func (b *box) suspended(time.Time) (asleep time.Duration) {
+	b.w.mu.Lock()
+	defer b.w.mu.Unlock()
+	asleep, b.asleep = b.asleep, 0
+	return asleep
 }
 
 // kill ends the keeper without a word. The addresses stay for their lifetime.

@@ -1,0 +1,53 @@
+package suspend
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+func TestASuspendIsToldOnceAndTheKernelAskedOnlyWhereTheClocksDiffer(t *testing.T) {
+	const beat = 100 * time.Millisecond
+	var slept time.Duration
+	asked := 0
+	c := newClock(func() time.Duration { asked++; return slept }, time.Unix(0, 0))
+	c.wall, c.up, asked = 0, 0, 0
+	var wall, up time.Duration
+	for _, tt := range []struct {
+		name        string
+		wall, slept time.Duration // how much more the wall clock has gone, and what the kernel counts
+		want        time.Duration
+		asks        bool
+	}{
+		{"nothing", 0, 0, 0, false},
+		{"the clock is slewed", time.Millisecond, 0, 0, false},
+		{"the clock is set", time.Hour, 0, 0, true},
+		{"the clock is set back", -time.Hour, 0, 0, true},
+		{"a suspend", 20 * time.Second, 20 * time.Second, 20 * time.Second, true},
+		{"nothing since", 0, 0, 0, false},
+		{"a suspend, and the clock is set", time.Minute, 20 * time.Second, 20 * time.Second, true},
+		{"the two clocks are not read at the same instant", time.Hour, time.Millisecond, 0, true},
+	} {
+		wall, up, slept, asked = wall+beat+tt.wall, up+beat, slept+tt.slept, 0
+		if got := c.since(wall, up); got != tt.want || (asked > 0) != tt.asks {
+			t.Errorf("%s: %v, asked %d times; want %v, asked %v", tt.name, got, asked, tt.want, tt.asks)
+		}
+	}
+}
+
+func TestAHostThatRunsIsNotSuspended(t *testing.T) {
+	c, before := NewClock(), Slept()
+	time.Sleep(2 * least)
+	if got, more := c.Since(time.Now()), Slept()-before; got != 0 || before < -least || more > least {
+		t.Errorf("it was suspended for %v, the kernel says %v more than %v", got, more, before)
+	}
+}
+
+func TestAWatchCallsNobodyWhileNothingHappensAndEnds(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	called := 0
+	if err := Watch(ctx, func() { called++ }); err != nil || called > 0 {
+		t.Errorf("called %d times: %v", called, err)
+	}
+}
