@@ -30,11 +30,16 @@ var ErrNoKeeper = errors.New("the keeper does not answer")
 // as gone until it answers again.
 const patience = 3 * time.Second
 
+// grace is how long control, when it has just come, leaves to a keeper that somebody else starts at the same moment: it is a
+// process before it has its lock. One that dies later is started again at once.
+const grace = 100 * time.Millisecond
+
 // Link keeps a connection to the keeper process, and starts that process if none is there.
 type Link struct {
 	socket string
 	argv   []string // starts a keeper; empty: it is somebody else's to start
 	log    hclog.Logger
+	come   time.Time // when it was first looked for a keeper; of Run alone
 
 	giving sync.Mutex // held while an order is given, from its choice on: the keeper must end with the newest
 
@@ -103,17 +108,20 @@ func (k *Link) lost() {
 // else has just started; and dials until that answers.
 func (k *Link) connect(ctx context.Context) (*keeper.Client, error) {
 	var exited <-chan error // of the one that was started here
+	if k.come.IsZero() {
+		k.come = time.Now()
+	}
 	for end := time.Now().Add(patience); ; {
 		c, err := keeper.Dial(k.socket)
 		if err == nil || len(k.argv) == 0 {
 			return c, err
 		}
 		switch held := keeper.Held(k.socket); {
-		case exited == nil && !held:
+		case exited == nil && !held && time.Since(k.come) >= grace:
 			if exited, err = k.spawn(); err != nil {
 				return nil, err
 			}
-		case exited == nil && time.Now().After(end):
+		case exited == nil && held && time.Now().After(end):
 			return nil, fmt.Errorf("a keeper has the lock of its socket, and does not listen: %w", err)
 		}
 		select {

@@ -62,8 +62,13 @@ func run(t *testing.T) string {
 func TestNoKeeperIsStartedWhereOneIsAboutToListen(t *testing.T) {
 	for name, tt := range map[string]struct {
 		held    bool
+		after   time.Duration
 		started bool
-	}{"one has the lock": {held: true}, "none has": {started: true}} {
+	}{
+		"one has the lock": {held: true},
+		"one that was started at the same moment has it a moment later": {held: true, after: 25 * time.Millisecond},
+		"none has": {started: true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			socket, started := filepath.Join(dir, "k"), filepath.Join(dir, "started")
@@ -72,13 +77,21 @@ func TestNoKeeperIsStartedWhereOneIsAboutToListen(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer lock.Close()
-			if tt.held {
-				if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+			if tt.held && tt.after == 0 {
+				if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
 					t.Fatal(err)
 				}
 			}
+			done := make(chan struct{})
 			go func() {
-				time.Sleep(200 * time.Millisecond)
+				defer close(done)
+				time.Sleep(tt.after)
+				if tt.held && tt.after > 0 {
+					if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+						t.Error(err)
+					}
+				}
+				time.Sleep(300 * time.Millisecond)
 				l, err := net.Listen("unix", socket)
 				if err != nil {
 					t.Error(err)
@@ -87,6 +100,7 @@ func TestNoKeeperIsStartedWhereOneIsAboutToListen(t *testing.T) {
 				t.Cleanup(func() { l.Close() })
 			}()
 			c, err := New(socket, []string{"sh", "-c", "touch " + started + "; sleep 1"}, hclog.NewNullLogger()).connect(t.Context())
+			<-done
 			if err != nil {
 				t.Fatal(err)
 			}
