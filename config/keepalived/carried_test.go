@@ -105,7 +105,7 @@ func TestWhatIsCarriedOverIsInTheOutput(t *testing.T) {
 			whole, lines := tr.without(t, nil)
 			for n, of := range lines {
 				for line, s := range of {
-					at := Place{tr.inputs[n].Path, line}
+					at := Place{File: tr.inputs[n].Path, Line: line}
 					said := ""
 					for _, note := range whole.Notes {
 						if note.Said(at) {

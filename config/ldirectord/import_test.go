@@ -83,13 +83,14 @@ func TestWhatIsCarriedOverIsInTheOutput(t *testing.T) {
 	}
 	output := func(lines []string) string {
 		r := Import("f", []byte(strings.Join(lines, "\n")))
-		text := string(r.File)
+		var text strings.Builder
+		text.Write(r.File)
 		for _, n := range r.Notes {
 			if n.Fate == imported.Differs {
-				text += n.Keyword + n.Text
+				text.WriteString(n.Keyword + n.Text)
 			}
 		}
-		return text
+		return text.String()
 	}
 	lines := strings.Split(string(src), "\n")
 	whole := output(lines)
