@@ -106,7 +106,7 @@ func TestARemoteClientSpeaksToADirectorOfItsClusterOnly(t *testing.T) {
 	if st, err := client(director).Status(t.Context()); err != nil || st.Name != "d1" {
 		t.Errorf("a director: %+v, %v", st, err)
 	}
-	if err := client(director).Leave(t.Context(), LeaveRequest{}, nil); err == nil || !strings.Contains(err.Error(), "on its own host alone") {
+	if err := client(director).Leave(t.Context(), LeaveRequest{}, nil); err == nil || !strings.Contains(err.Error(), "`quorate leave` is for the director on its own host alone") {
 		t.Errorf("what is asked on the host alone: %v", err)
 	}
 	for name, as := range map[string][]byte{

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/quorate/quorate/fsm"
 )
@@ -68,7 +69,8 @@ func allow(pattern string, c Caller) error {
 	case !c.Role.Asks():
 		return fmt.Errorf("%s has no role here: ask as root, as a member of a group that the agent file names, or with a certificate", c.Name)
 	case need.local && !c.Local:
-		return fmt.Errorf("%s is asked of a director on its own host alone, through its socket", pattern)
+		command, _, _ := strings.Cut(strings.TrimPrefix(pattern, "POST /v1/"), "/")
+		return fmt.Errorf("`quorate %s` is for the director on its own host alone, through its socket: run it there, without --address", command)
 	case !c.Role.Covers(need.role):
 		return fmt.Errorf("this needs the role %s, and %s is %s: ask as root, or with a certificate of that role", need.role, c.Name, c.Role)
 	}

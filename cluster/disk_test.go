@@ -64,6 +64,34 @@ func TestADirectorWithAFullDiskSaysSoAndLeadsNothingUntilThereIsRoom(t *testing.
 	makeLead(t, ns[0], ns)
 }
 
+func TestThatThereIsNoLeaderIsSaidWithTheDiskThatIsFull(t *testing.T) {
+	t.Parallel()
+	ns, disks := onBadDisks(t)
+	makeLead(t, ns[0], ns)
+	ns[2].kill()
+	disks[0].FailLog(unix.ENOSPC)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*beat)
+	defer cancel()
+	if err := ns[0].Propose(ctx, drain("b", true)); err == nil { // a disk is bad when a write shows it
+		t.Error("something was agreed that is on one disk")
+	}
+	for _, n := range ns[:2] {
+		eventually(t, n.cfg.Name+" says so", func() error {
+			if err := n.noLeader(); !strings.Contains(err.Error(), "2 of 3 voters answer, 2 must reach each other; a: nothing can be written to ") || !strings.Contains(err.Error(), "no space left on device") {
+				return err
+			}
+			return nil
+		})
+	}
+	disks[0].FailLog(nil)
+	eventually(t, "nothing is said of it any more", func() error {
+		if err := ns[1].noLeader(); err.Error() != "no leader: 2 of 3 voters answer, 2 must reach each other; nothing was changed" {
+			return err
+		}
+		return nil
+	})
+}
+
 func TestAClusterWhoseDisksWereAllFullGoesOnWhenThereIsRoom(t *testing.T) {
 	t.Parallel()
 	ns, disks := onBadDisks(t)

@@ -60,7 +60,7 @@ func (n *Node) CreateCertificate(ctx context.Context, csr []byte, name string, r
 	case !goodName(name):
 		return Holder{}, fmt.Errorf("%.70q cannot be a holder's name: letters, digits, dots, dashes and underscores, at most %d", name, maxName)
 	case lifetime <= 0 || lifetime > maxHolderLife:
-		return Holder{}, fmt.Errorf("a lifetime of %v: it must be more than nothing, and at most %v", lifetime, maxHolderLife)
+		return Holder{}, fmt.Errorf("a lifetime of %s: it must be more than nothing, and at most %s", inDays(lifetime), inDays(maxHolderLife))
 	}
 	pub, err := pki.ParseRequest(csr)
 	if err != nil {

@@ -98,6 +98,7 @@ func (n *Node) leaderless(now time.Time) time.Duration {
 type voterSurvey struct {
 	voters int
 	silent []string // those that do not, by name
+	unwell []string // what is wrong with the disks of those that do: who cannot write agrees to nothing
 }
 
 func (a voterSurvey) answer() int { return a.voters - len(a.silent) }
@@ -108,6 +109,9 @@ func (a voterSurvey) enough() bool { return a.answer() > a.voters/2 }
 // noLeader says how many voters answer, of those that are needed to elect a leader, who does not, and what to do.
 func (a voterSurvey) noLeader() error {
 	counts := fmt.Sprintf("%d of %d voters answer, %d must reach each other", a.answer(), a.voters, a.voters/2+1)
+	if len(a.unwell) > 0 {
+		counts += "; " + strings.Join(a.unwell, "; ")
+	}
 	if a.enough() {
 		return fmt.Errorf("%w: %s; nothing was changed", ErrNoLeader, counts)
 	}
@@ -115,6 +119,6 @@ func (a voterSurvey) noLeader() error {
 	if len(a.silent) > 1 {
 		verb = "do"
 	}
-	return fmt.Errorf("%w: %s, and %s %s not answer; nothing was changed: start them, or mend the way to them; `quorate recover` is for those that are lost for good",
+	return fmt.Errorf("%w: %s; %s %s not answer; nothing was changed: start them, or mend the way to them; `quorate recover` is for those that are lost for good",
 		ErrNoLeader, counts, strings.Join(a.silent, ", "), verb)
 }

@@ -139,19 +139,24 @@ func (n *Node) adjust(ctx context.Context) (pending bool, err error) {
 // progress is how far a member has come.
 type progress struct {
 	Applied uint64 `json:"applied"`
+	Disk    string `json:"disk,omitempty"` // what is wrong with it
 }
 
 func (n *Node) serveProgress(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, progress{n.State().Index})
+	writeJSON(w, progress{n.State().Index, n.Disk()})
 }
 
 // progressOf asks a member how far it has come.
 func (n *Node) progressOf(ctx context.Context, name string) (uint64, error) {
+	p, err := n.askProgress(ctx, name)
+	return p.Applied, err
+}
+
+func (n *Node) askProgress(ctx context.Context, name string) (p progress, err error) {
 	ctx, cancel := context.WithTimeout(ctx, max(2*n.cfg.Heartbeat, 500*time.Millisecond))
 	defer cancel()
-	var p progress
-	err := n.call(ctx, name, http.MethodGet, "/cluster/progress", nil, &p)
-	return p.Applied, err
+	err = n.call(ctx, name, http.MethodGet, "/cluster/progress", nil, &p)
+	return p, err
 }
 
 // Reach asks a member's agent whether it is there, until ctx ends.
@@ -196,25 +201,33 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 		}
 		seen.voters++
 		wg.Go(func() {
-			if ok && n.answers(ctx, m) {
-				return
+			disk, answers := "", false
+			if ok {
+				disk, answers = n.answer(ctx, m)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			seen.silent = append(seen.silent, cmp.Or(m.Name, id))
+			switch {
+			case !answers:
+				seen.silent = append(seen.silent, cmp.Or(m.Name, id))
+			case disk != "":
+				seen.unwell = append(seen.unwell, m.Name+": "+disk)
+			}
 		})
 	}
 	wg.Wait()
 	slices.Sort(seen.silent)
+	slices.Sort(seen.unwell)
 	return seen, nil
 }
 
-func (n *Node) answers(ctx context.Context, m fsm.Member) bool {
+// answer asks a voter whether it is there, and what is wrong with its disk.
+func (n *Node) answer(ctx context.Context, m fsm.Member) (disk string, ok bool) {
 	if m.ID == n.id.ID {
-		return true
+		return n.Disk(), true
 	}
-	_, err := n.progressOf(ctx, m.Name)
-	return err == nil
+	p, err := n.askProgress(ctx, m.Name)
+	return p.Disk, err == nil
 }
 
 // askAll asks every other member how far it has come, all at once, sorted by name.

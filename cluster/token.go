@@ -39,12 +39,20 @@ const maxTokenLife = pki.MemberLifetime
 func checkTokenLife(lifetime time.Duration, now, end time.Time) error {
 	switch {
 	case lifetime <= 0 || lifetime > maxTokenLife:
-		return fmt.Errorf("a token's lifetime of %v: it must be more than nothing, and at most %v (a year)", lifetime, maxTokenLife)
+		return fmt.Errorf("a token's lifetime of %s: it must be more than nothing, and at most %s", inDays(lifetime), inDays(maxTokenLife))
 	case now.Add(lifetime).After(end):
-		return fmt.Errorf("a token's lifetime of %v: the cluster's CA ends on %s, and a token with it: ask for less, or have `quorate key rotate ca` put another in its place",
-			lifetime, end.UTC().Format(time.RFC3339))
+		return fmt.Errorf("a token's lifetime of %s: the cluster's CA ends on %s, and a token with it: ask for less, or have `quorate key rotate ca` put another in its place",
+			inDays(lifetime), end.UTC().Format(time.RFC3339))
 	}
 	return nil
+}
+
+// inDays writes a duration as the command line takes it: in days where it is a number of them.
+func inDays(d time.Duration) string {
+	if day := 24 * time.Hour; d != 0 && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return d.String()
 }
 
 // nameCA is what the record of a token or certificate says of the CA that it ends with, once the cluster knows of that.

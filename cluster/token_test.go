@@ -18,11 +18,11 @@ func TestATokenIsGoodForAYearAtMostAndNotBeyondTheCA(t *testing.T) {
 	}{
 		{"a second", time.Second, now.AddDate(10, 0, 0), ""},
 		{"a year", maxTokenLife, now.AddDate(10, 0, 0), ""},
-		{"no time", 0, now.AddDate(10, 0, 0), "at most 8760h0m0s (a year)"},
-		{"less than that", -time.Hour, now.AddDate(10, 0, 0), "at most 8760h0m0s (a year)"},
-		{"more than a year", maxTokenLife + time.Second, now.AddDate(20, 0, 0), "at most 8760h0m0s (a year)"},
+		{"no time", 0, now.AddDate(10, 0, 0), "at most 365d"},
+		{"less than that", -time.Hour, now.AddDate(10, 0, 0), "at most 365d"},
+		{"more than a year", maxTokenLife + time.Second, now.AddDate(20, 0, 0), "lifetime of 8760h0m1s: it must be more than nothing, and at most 365d"},
 		{"to the end of the CA", 48 * time.Hour, now.AddDate(0, 0, 2), ""},
-		{"beyond the end of the CA", 48*time.Hour + time.Second, now.AddDate(0, 0, 2), "the cluster's CA ends on 2026-11-03T12:00:00Z"},
+		{"beyond the end of the CA", 72 * time.Hour, now.AddDate(0, 0, 2), "lifetime of 3d: the cluster's CA ends on 2026-11-03T12:00:00Z"},
 	} {
 		err := checkTokenLife(tt.lifetime, now, tt.end)
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {

@@ -85,23 +85,26 @@ func (n *node) cluster(c *fsm.Config) {
 		name := b.Labels[len(b.Labels)-1]
 		switch b.Type {
 		case "router":
-			if r := n.named(b, "routers"); r != nil {
-				put(&c.Routers, name, r.router(name))
+			r, first := n.named(b, "routers")
+			if v := r.router(name); first {
+				put(&c.Routers, name, v)
 			}
 		case "sync_group":
-			if g := n.named(b, "sync_groups"); g != nil {
-				g.require("routers", `["ROUTER", "ROUTER"]`)
-				put(&c.SyncGroups, name, canonicalGroup(fsm.SyncGroup{
-					Name: name, Routers: g.texts("routers"), Needs: g.needs(), Placement: g.placement(),
-				}))
+			g, first := n.named(b, "sync_groups")
+			g.require("routers", `["ROUTER", "ROUTER"]`)
+			v := canonicalGroup(fsm.SyncGroup{Name: name, Routers: g.texts("routers"), Needs: g.needs(), Placement: g.placement()})
+			if first {
+				put(&c.SyncGroups, name, v)
 			}
 		case "track":
-			if t := n.named(b, "tracks"); t != nil {
-				put(&c.Tracks, name, t.track(name, b))
+			t, first := n.named(b, "tracks")
+			if v := t.track(name, b); first {
+				put(&c.Tracks, name, v)
 			}
 		case "service":
-			if s := n.named(b, "services"); s != nil {
-				put(&c.Services, name, s.service(name))
+			s, first := n.named(b, "services")
+			if v := s.service(name); first {
+				put(&c.Services, name, v)
 			}
 		}
 	}
@@ -114,16 +117,21 @@ func put[T any](m *map[string]T, name string, v T) {
 	(*m)[name] = v
 }
 
-// named opens a block that is known by its name; it returns nil if there was one of that name before.
-func (n *node) named(b *hcl.Block, field string) *node {
+// named opens a block that is known by its name. Where there was one of that name before, it is not the first: what is
+// wrong in it is said all the same, but it is not what the name stands for.
+func (n *node) named(b *hcl.Block, field string) (opened *node, first bool) {
 	last := len(b.Labels) - 1
 	name := b.Labels[last]
 	p := place{path: fmt.Sprintf("%s[%q]", field, name), what: fmt.Sprintf("%s %q", b.Type, name), at: b.LabelRanges[last].Start}
-	if first, ok := n.where[p.path]; ok {
-		n.report("", p.at, first.seen(n.file), "%s is there twice", p.what)
-		return nil
+	before, again := n.where[p.path]
+	if again {
+		n.report("", p.at, before.seen(n.file), "%s is there twice", p.what)
+		n.twins++
+		p.path += fmt.Sprintf("[%d]", 1+n.twins) // no other's
 	}
-	return n.node(n.schema.block(b.Type), b.Body, p)
+	opened = n.node(n.schema.block(b.Type), b.Body, p)
+	opened.twin = again
+	return opened, !again
 }
 
 // part opens a block that is one of a list.

@@ -42,6 +42,7 @@ type notes struct {
 	names  []string         // of the locals
 	over   bool             // the bounds are reached, and that was said
 	made   int              // blocks that for_each made
+	twins  int              // blocks whose name another had before
 }
 
 func newNotes() *notes { return &notes{where: make(map[string]spot), bad: make(map[string]bool)} }
@@ -177,6 +178,7 @@ type node struct {
 	blocks hcl.Blocks
 	ctx    *hcl.EvalContext // nil: nothing is computed
 	each   string           // the elements of for_each that it stands for
+	twin   bool             // another block had its name before: both may be meant for one
 }
 
 // top reads what stands outside of all blocks. Its blocks wait for their context.

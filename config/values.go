@@ -43,7 +43,7 @@ func (n *node) has(key string) bool { return n.attrs[key] != nil }
 // require reports a key that is not there. With wrong syntax it may be in the part that was skipped.
 func (n *node) require(key, example string) {
 	n.asks(key, "", func(k *Key) { k.Required = true })
-	if n.has(key) || n.broken {
+	if n.has(key) || n.broken || n.twin {
 		return
 	}
 	n.report(n.child(key), n.at, fmt.Sprintf("add %s = %s", key, example), "%s%s is missing", n.prefix(), key)

@@ -36,8 +36,16 @@ func (c AddToken) apply(s State) (State, []Change, error) {
 	maps.DeleteFunc(s.secrets.Tokens, func(_ string, t Token) bool {
 		return !c.Now.IsZero() && c.Now.Sub(t.Expires) > tokenKept
 	})
-	text := fmt.Sprintf("token %s of role %s made, good until %s", c.ID, c.Token.Role, c.Token.Expires.UTC().Format(time.RFC3339))
+	text := fmt.Sprintf("%s of role %s made, good until %s", c.Token.called(c.ID), c.Token.Role, c.Token.Expires.UTC().Format(time.RFC3339))
 	return s, []Change{{TokenChanged, c.ID, text}}, nil
+}
+
+// called is what people know a record by: a token lets a director join, and a certificate is somebody's.
+func (t Token) called(id string) string {
+	if t.Role.Asks() {
+		return "certificate " + id + " of " + t.UsedBy
+	}
+	return "token " + id
 }
 
 // RevokeToken makes a token useless.
@@ -46,12 +54,13 @@ type RevokeToken struct{ ID string }
 func (RevokeToken) kind() string { return "revoke-token/1" }
 
 func (c RevokeToken) apply(s State) (State, []Change, error) {
-	if _, ok := s.secrets.Tokens[c.ID]; !ok {
-		return s, nil, fmt.Errorf("token %s: %w", c.ID, ErrNotFound)
+	t, ok := s.secrets.Tokens[c.ID]
+	if !ok {
+		return s, nil, fmt.Errorf("no token and no certificate has the ID %s: %w", c.ID, ErrNotFound)
 	}
 	s.secrets.Tokens = maps.Clone(s.secrets.Tokens)
 	delete(s.secrets.Tokens, c.ID)
-	return s, []Change{{TokenChanged, c.ID, "token " + c.ID + " revoked"}}, nil
+	return s, []Change{{TokenChanged, c.ID, t.called(c.ID) + " revoked"}}, nil
 }
 
 // setToken replaces one token in a copy of the map.

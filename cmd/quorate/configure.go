@@ -20,13 +20,13 @@ import (
 func validateCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "validate FILE...",
-		Short: "Find all mistakes in cluster files, or a directory of them; needs no agent",
+		Short: "Find all mistakes in cluster files, a directory of them, or - for standard input; needs no agent",
 		Args:  clusterFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if c.json() {
 				return validateJSON(cmd, args)
 			}
-			cfg, _, err := readCluster(args, cmd.ErrOrStderr())
+			cfg, _, err := readCluster(args, cmd.InOrStdin(), cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -43,7 +43,7 @@ func validateCommand(c *cli) *cobra.Command {
 
 // validateJSON is validate for programs.
 func validateJSON(cmd *cobra.Command, paths []string) error {
-	_, problems, err := readCluster(paths, io.Discard)
+	_, problems, err := readCluster(paths, cmd.InOrStdin(), io.Discard)
 	var code exitCode
 	if err != nil && !errors.As(err, &code) {
 		return err
@@ -72,7 +72,7 @@ func count(n int, what string) string {
 func planCommand(c *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "plan FILE...",
-		Short: "Show what an apply of FILE would change: exit 0 nothing, 2 something, 1 error",
+		Short: "Show what an apply of FILE, or of - for standard input, would change: exit 0 nothing, 2 something, 1 error",
 		Args:  clusterFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, plan, err := c.plan(cmd, args)
@@ -103,7 +103,7 @@ func (c *cli) planned(cmd *cobra.Command, plan api.Plan) error {
 }
 
 func (c *cli) plan(cmd *cobra.Command, paths []string) (fsm.Config, api.Plan, error) {
-	cfg, problems, err := readCluster(paths, cmd.ErrOrStderr())
+	cfg, problems, err := readCluster(paths, cmd.InOrStdin(), cmd.ErrOrStderr())
 	if err != nil {
 		return cfg, api.Plan{}, err
 	}
@@ -199,7 +199,7 @@ func applyCommand(c *cli) *cobra.Command {
 		Short: "Make FILE the configuration of the whole cluster",
 		Long: "Make FILE the configuration of the whole cluster, in one log entry and as a new revision: it shows the plan, asks, and applies what it\n" +
 			"has shown or nothing. With --confirm it takes itself back unless `quorate confirm` comes in time, whatever becomes of this terminal.\n" +
-			"What would leave no router, or no service, of those that there are is refused without --allow-empty, even with --yes.",
+			"What would leave no router, or no service, of those that there are is refused without --allow-empty, even with --yes. FILE may be - for standard input; it takes --yes then.",
 		Args: clusterFiles,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			how, err := terms.read(cmd)

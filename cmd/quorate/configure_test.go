@@ -104,3 +104,40 @@ func TestWarningsAreGatheredForPeopleAndKeptForPrograms(t *testing.T) {
 		}
 	}
 }
+
+// TestAClusterFileMayBeStandardInput gives it both syntaxes, beside a file, and what is wrong.
+func TestAClusterFileMayBeStandardInput(t *testing.T) {
+	const router = `router "web" {
+  vrid      = 51
+  interface = "wan"
+  addresses = ["192.0.2.1/24"]
+}
+`
+	inJSON := config.FormatJSON(config.WithDefaults(current()))
+	other := filepath.Join(t.TempDir(), "other.hcl")
+	if err := os.WriteFile(other, []byte(strings.NewReplacer("web", "other", "51", "52", "2.1/", "2.9/").Replace(router)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, in string
+		args     []string
+		code     int
+		want     string
+	}{
+		{"HCL", router, []string{"validate", "-"}, 0, "- is valid: 1 router, 0 sync groups, 0 services\n"},
+		{"JSON", string(inJSON), []string{"validate", "-"}, 0, "- is valid: 1 router, 0 sync groups, 0 services\n"},
+		{"beside a file", router, []string{"validate", "-", other, "-"}, 0, "valid: 2 routers,"},
+		{"a mistake", router + "rooter {}\n", []string{"validate", "-"}, 1, "stdin:6:1: error: unknown block \"rooter\""},
+		{"a plan", router, []string{"plan", "-"}, 0, ""},
+		{"an apply", router, []string{"apply", "-", "--yes"}, 0, ""},
+		{"nobody to ask", strings.Replace(router, "51", "53", 1), []string{"apply", "-"}, 1, "confirm with --yes"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out, errOut bytes.Buffer
+			code := run(append(tt.args, "--socket", serve(t, &whole{})), strings.NewReader(tt.in), &out, &errOut)
+			if all := out.String() + errOut.String(); code != tt.code || !strings.Contains(all, tt.want) {
+				t.Errorf("exit %d, want %d with %q:\n%s", code, tt.code, tt.want, all)
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -25,9 +26,10 @@ func clusterFiles(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// readCluster reads the files of a configuration and tells every problem in them; warnings are no error.
-func readCluster(paths []string, errOut io.Writer) (fsm.Config, config.Problems, error) {
-	files, err := readFiles(paths)
+// readCluster reads the files of a configuration and tells every problem in them; warnings are no error. What is called "-"
+// is read from in.
+func readCluster(paths []string, in io.Reader, errOut io.Writer) (fsm.Config, config.Problems, error) {
+	files, err := readFiles(paths, in)
 	if err != nil {
 		return fsm.Config{}, nil, err
 	}
@@ -40,9 +42,20 @@ func readCluster(paths []string, errOut io.Writer) (fsm.Config, config.Problems,
 }
 
 // readFiles reads files, and of directories all that end in .hcl or .json, in the order of their names.
-func readFiles(paths []string) ([]config.File, error) {
+func readFiles(paths []string, in io.Reader) ([]config.File, error) {
 	var names []string
+	var files []config.File
 	for _, path := range paths {
+		if path == "-" {
+			if len(files) == 0 {
+				src, err := io.ReadAll(in)
+				if err != nil {
+					return nil, fmt.Errorf("cluster file: standard input: %w", err)
+				}
+				files = append(files, config.File{Name: nameOf(src), Src: src})
+			}
+			continue
+		}
 		found, err := filesOf(path)
 		if err != nil {
 			return nil, err
@@ -50,7 +63,6 @@ func readFiles(paths []string) ([]config.File, error) {
 		names = append(names, found...)
 	}
 	slices.Sort(names)
-	files := make([]config.File, 0, len(names))
 	for _, name := range slices.Compact(names) {
 		src, err := os.ReadFile(name)
 		if err != nil {
@@ -59,6 +71,14 @@ func readFiles(paths []string) ([]config.File, error) {
 		files = append(files, config.File{Name: name, Src: src})
 	}
 	return files, nil
+}
+
+// nameOf is what problems of standard input are said of. The name tells JSON from HCL, in which nothing begins with a brace.
+func nameOf(src []byte) string {
+	if bytes.HasPrefix(bytes.TrimLeft(src, " \t\r\n"), []byte("{")) {
+		return "stdin.json"
+	}
+	return "stdin"
 }
 
 // filesOf returns a file itself, or the cluster files in a directory, but none that an editor hides.

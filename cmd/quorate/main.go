@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -150,7 +151,12 @@ func commands(use, short string, subs ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return fmt.Errorf("`%s` is not all: `%s --help` lists its commands", cmd.CommandPath(), cmd.CommandPath())
+			known := subcommands(cmd)
+			which := known[len(known)-1]
+			if len(known) > 1 {
+				which = strings.Join(known[:len(known)-1], ", ") + " or " + which
+			}
+			return fmt.Errorf("`%s` needs a command: %s; `%s --help` says more", cmd.CommandPath(), which, cmd.CommandPath())
 		}
 		return unknown(cmd, args[0], "its commands")
 	}
@@ -158,14 +164,20 @@ func commands(use, short string, subs ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// unknown says that a command has no such subcommand, and which was meant.
-func unknown(cmd *cobra.Command, name, what string) error {
+// subcommands are the names of the commands that a command has.
+func subcommands(cmd *cobra.Command) []string {
 	var known []string
 	for _, sub := range cmd.Commands() {
 		if sub.IsAvailableCommand() {
 			known = append(known, sub.Name())
 		}
 	}
+	return known
+}
+
+// unknown says that a command has no such subcommand, and which was meant.
+func unknown(cmd *cobra.Command, name, what string) error {
+	known := subcommands(cmd)
 	of := ""
 	if cmd.HasParent() {
 		of = fmt.Sprintf(" for %q", cmd.CommandPath())

@@ -121,13 +121,13 @@ func membersCommand(c *cli) *cobra.Command {
 
 func tokenCommand(c *cli) *cobra.Command {
 	var role string
-	var lifetime time.Duration
+	lifetime := days(time.Hour)
 	create := &cobra.Command{
 		Use:   "create",
 		Short: "Print a token for one join; it is shown only once",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			t, err := c.client().CreateToken(cmd.Context(), api.TokenRequest{Role: role, Lifetime: lifetime})
+			t, err := c.client().CreateToken(cmd.Context(), api.TokenRequest{Role: role, Lifetime: time.Duration(lifetime)})
 			if err != nil {
 				return err
 			}
@@ -142,7 +142,7 @@ func tokenCommand(c *cli) *cobra.Command {
 		},
 	}
 	create.Flags().StringVar(&role, "role", "director", "director or witness")
-	create.Flags().DurationVar(&lifetime, "lifetime", time.Hour, "how long the token is good, a year at most")
+	create.Flags().Var(&lifetime, "lifetime", "how long the token is good, a year at most")
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "List the tokens that were made, without their secrets",

@@ -7,6 +7,8 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,24 +76,63 @@ func upgradeStatusCommand(c *cli) *cobra.Command {
 
 func upgradeNextCommand(c *cli) *cobra.Command {
 	var to, command string
-	var goOn bool
+	var goOn, yes bool
 	cmd := &cobra.Command{
 		Use:   "next",
 		Short: "Take one director after another out, until each runs this version and all is as it was before",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			u := rolling.Upgrade{Agent: c.client(), Version: to, Continue: goOn, Say: progress(cmd.ErrOrStderr())}
+			if err := c.knowsVersion(cmd, to, yes); err != nil {
+				return err
+			}
+			u := &rolling.Upgrade{Agent: c.client(), Version: to, Continue: goOn, Say: progress(cmd.ErrOrStderr())}
 			if command != "" {
 				u.Restart = func(ctx context.Context, d api.DirectorStatus) error { return restart(ctx, cmd, command, d) }
 			}
 			err := u.Run(cmd.Context())
-			return interrupted(cmd.Context(), err, "a director that is out goes on draining; `quorate upgrade next --continue` goes on, `quorate enable director NAME` lets it in")
+			fate := "no director is drained by it; `quorate upgrade next` goes on"
+			if out := u.Out(); out != "" {
+				fate = fmt.Sprintf("%s is drained; `quorate upgrade next --continue` goes on with it, `quorate enable director %s` lets it in", out, out)
+			}
+			return interrupted(cmd.Context(), err, fate)
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", version, "the version that all are to run: that of this program")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask whether a version that neither this program nor any director has is meant")
 	cmd.Flags().BoolVar(&goOn, "continue", false, "go on with the director that an upgrade which was stopped has taken out, and that drains")
 	cmd.Flags().StringVar(&command, "restart", "", "run by a shell to install and start it, with QUORATE_DIRECTOR and QUORATE_HOST; without it, a person does")
 	return cmd
+}
+
+// versionForm is how builds of quorate say their version: a release with what a package adds to it, what `git describe`
+// says of a commit, or that nobody told it.
+var versionForm = regexp.MustCompile(`^(v?[0-9]+(\.[0-9]+)*([-+~][0-9A-Za-z.+~-]*)?|[0-9a-f]{7,40}(-dirty)?|devel|unknown)$`)
+
+// knowsVersion is an error unless a version may be one that directors come to run: a director would be taken out, and
+// waited for in vain.
+func (c *cli) knowsVersion(cmd *cobra.Command, to string, yes bool) error {
+	if !versionForm.MatchString(to) {
+		return fmt.Errorf("%q is no version of quorate, which are written as 1.2.3 or as `git describe` has them; nobody was taken out", to)
+	}
+	if to == version || yes {
+		return nil
+	}
+	st, err := c.client().Status(cmd.Context())
+	if err != nil {
+		return err
+	}
+	var run []string
+	for _, d := range st.Directors {
+		if d.Version == to {
+			return nil
+		}
+		if !slices.Contains(run, d.Version) {
+			run = append(run, d.Version)
+		}
+	}
+	slices.Sort(run)
+	said := fmt.Sprintf("no director runs version %s (they run %s), and this program is %s", to, strings.Join(run, ", "), version)
+	return confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), said+". Take directors out for it?", said+"; nobody was taken out")
 }
 
 // restart runs the command of a person that starts a director with another version.

@@ -90,6 +90,39 @@ func (n *Notes) Dropped(at Place, keyword, format string, args ...any) {
 	n.Add(Dropped, at, keyword, fmt.Sprintf(format, args...))
 }
 
+// Instead says what became of a construct, in the place of what was said of it when it was read.
+func (n *Notes) Instead(fate Fate, at Place, keyword, format string, args ...any) {
+	for _, one := range n.all {
+		if one.Fate == Carried && one.Keyword == keyword && one.seen[at] {
+			one.forget(at)
+		}
+	}
+	n.tidy()
+	n.Add(fate, at, keyword, fmt.Sprintf(format, args...))
+}
+
+// forget takes a place out of a note.
+func (n *Note) forget(at Place) {
+	delete(n.seen, at)
+	n.Count--
+	n.Places = slices.DeleteFunc(n.Places, func(p Place) bool { return p == at })
+}
+
+// tidy takes out the notes that are of no place any more.
+func (n *Notes) tidy() {
+	n.all = slices.DeleteFunc(n.all, func(one *Note) bool {
+		if one.Count == 0 {
+			delete(n.known, noteKey{one.Fate, one.Keyword, one.Text})
+		}
+		return one.Count == 0
+	})
+}
+
+// Missed reports whether a construct is said not to be carried over.
+func (n *Notes) Missed(at Place, keyword string) bool {
+	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Fate == Dropped && one.Keyword == keyword && one.seen[at] })
+}
+
 // Lost returns the keywords of what is not carried over, by place.
 func (n *Notes) Lost() map[Place][]string {
 	all := make(map[Place][]string)
@@ -116,20 +149,13 @@ func (n *Notes) Lose(places map[Place]string) {
 			if !lost {
 				continue
 			}
-			delete(one.seen, at)
-			one.Count--
-			one.Places = slices.DeleteFunc(one.Places, func(p Place) bool { return p == at })
+			one.forget(at)
 			if text != "" {
 				n.Add(Dropped, at, one.Keyword, text)
 			}
 		}
 	}
-	n.all = slices.DeleteFunc(n.all, func(one *Note) bool {
-		if one.Count == 0 {
-			delete(n.known, noteKey{one.Fate, one.Keyword, one.Text})
-		}
-		return one.Count == 0
-	})
+	n.tidy()
 }
 
 // Sorted returns the notes, what was not carried over first, then in the order of the files.

@@ -7,6 +7,9 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
+// maxPassword is how many bytes an advert of version 2 has for a password.
+const maxPassword = 8
+
 // auth sets what authenticates adverts.
 func (m *model) auth(i *instance, r *fsm.Router) {
 	h := m.host
@@ -16,7 +19,7 @@ func (m *model) auth(i *instance, r *fsm.Router) {
 		case r.Version != 2:
 			h.notes.Dropped(at, inVRRP+" authentication", "version 3 of VRRP has no passwords; keepalived leaves it out too")
 		case kind == "PASS" && i.authPass != "":
-			key := i.authPass[:min(8, len(i.authPass))]
+			key := i.authPass[:min(maxPassword, len(i.authPass))]
 			r.Auth = &fsm.Auth{Kind: fsm.AuthPassword, Key: key}
 			h.notes.Carried(at, inVRRP+" authentication", "`auth \"password\"`; every advert shows it")
 		default:

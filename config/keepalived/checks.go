@@ -84,7 +84,11 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 		one.Timeout = min(max(10*time.Millisecond, one.Timeout), one.Interval)
 		if p.timeout > one.Interval {
 			limit := map[bool]string{false: "connect_timeout", true: "misc_timeout"}[c.kind == fsm.CheckScript]
-			m.host.notes.Differs(c.Place, in(c.word, limit), "`timeout` is the interval, %s, and not %s", one.Interval, p.timeout)
+			at := p.timeoutAt
+			if at == (Place{}) {
+				at = c.Place
+			}
+			m.host.notes.Instead(Differs, at, in(c.word, limit), "`timeout` is the interval, %s, and not %s", one.Interval, p.timeout)
 		}
 		if c.kind != fsm.CheckScript {
 			one.Port = c.port
@@ -225,7 +229,7 @@ func first(all ...string) string {
 
 // inherited returns how a check probes, with what the server and the service say, and keepalived's defaults.
 func (c *checker) inherited(r *realServer, v *virtualServer) probing {
-	p := probing{defaultLoop, defaultTimeout, defaultRetry, defaultAgain}
+	p := probing{loop: defaultLoop, timeout: defaultTimeout, retry: defaultRetry, again: defaultAgain}
 	own := c.probing.over(r.probing).over(v.probing)
 	switch c.kind {
 	case fsm.CheckHTTP, fsm.CheckHTTPS:
@@ -235,9 +239,9 @@ func (c *checker) inherited(r *realServer, v *virtualServer) probing {
 	}
 	own = own.over(p)
 	if c.kind == fsm.CheckScript {
-		own.timeout = own.loop
+		own.timeout, own.timeoutAt = own.loop, Place{}
 		if c.limit > 0 {
-			own.timeout = c.limit
+			own.timeout, own.timeoutAt = c.limit, c.limitAt
 		}
 	}
 	return own

@@ -52,8 +52,8 @@ func TestNoKeywordIsDroppedInSilence(t *testing.T) {
 	}
 }
 
-// lists are blocks of words, not of keywords: their note is of all that is in them.
-var lists = map[string]bool{
+// listed are blocks of words, not of keywords: their note is of all that is in them.
+var listed = map[string]bool{
 	"group": true, "notification_email": true, "virtual_ipaddress": true, "virtual_ipaddress_excluded": true, "virtual_routes": true,
 	"virtual_rules": true, "track_interface": true, "track_script": true, "track_file": true, "track_process": true, "track_bfd": true,
 	"unicast_peer": true, "static_ipaddress": true, "static_routes": true, "static_rules": true, "linkbeat_interfaces": true, "interface_up_down_delays": true,
@@ -83,7 +83,7 @@ func spokenOf(t *testing.T, in Files, from Input, r Result) {
 			if known[s.Word] && !told(s.Place) {
 				t.Errorf("%s:%d: %s: nothing is said of it", s.File, s.Line, s.Word)
 			}
-			if top := depth == 0 && s.Word == "track_file"; top || !lists[s.Word] {
+			if top := depth == 0 && s.Word == "track_file"; top || !listed[s.Word] {
 				look(s.Block, depth+1)
 			}
 		}

@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -252,7 +253,8 @@ func topOf(c config.Change, models ...*model) thing {
 	return thing{config.KindSyncGroup, name}
 }
 
-// foreign names the peers of unicast that are not directors.
+// foreign names the peers of unicast that are not directors. Who is one shows by unicast_src_ip alone: without it a host
+// with as many peers as there are hosts, or more, has some that are none, and which they are is not known.
 func (p *pair) foreign(models []*model) {
 	sources := make(map[string]bool)
 	for _, h := range p.hosts {
@@ -263,22 +265,40 @@ func (p *pair) foreign(models []*model) {
 		}
 	}
 	for _, m := range models {
-		for name, peers := range m.peers {
+		for _, name := range slices.Sorted(maps.Keys(m.peers)) {
 			r, ok := p.base.config.Routers[name]
-			at := m.places[thing{config.KindRouter, name}]
-			switch {
-			case !ok || len(peers) == 0 || !r.Unicast:
-			case len(p.hosts) == 1:
-				p.notes.Differs(at, inVRRP+" unicast_peer", "its peers are taken for directors, which know each other; add a `peer` for one that is not to be a director")
-			case len(peers) >= len(p.hosts):
-				for _, peer := range peers {
-					known := slices.ContainsFunc(r.Peers, func(o fsm.Peer) bool { return o.Address == peer.Address })
-					if !sources[peer.Address.String()] && !known {
-						r.Peers = append(r.Peers, peer)
-					}
-				}
-				p.base.config.Routers[name] = r
+			i := m.peers[name]
+			if !ok || len(i.peers) == 0 || !r.Unicast {
+				continue
 			}
+			var unknown []string
+			for _, peer := range i.peers {
+				if sources[peer.Address.String()] {
+					continue
+				}
+				unknown = append(unknown, peer.Address.String())
+				known := slices.ContainsFunc(r.Peers, func(o fsm.Peer) bool { return o.Address == peer.Address })
+				if !known && len(p.hosts) > 1 && len(i.peers) >= len(p.hosts) {
+					r.Peers = append(r.Peers, peer)
+				}
+			}
+			p.base.config.Routers[name] = r
+			p.tellPeers(i, unknown, len(r.Peers) > 0)
 		}
+	}
+}
+
+// tellPeers tells what became of unicast_peer: unknown are those that are no host's unicast_src_ip.
+func (p *pair) tellPeers(i *instance, unknown []string, written bool) {
+	const keyword = inVRRP + " unicast_peer"
+	at, list := i.at["unicast_peer"], strings.Join(unknown, ", ")
+	switch {
+	case len(unknown) == 0:
+	case len(p.hosts) == 1:
+		p.notes.Instead(Differs, at, keyword, "`unicast`; its peers are taken for directors, which know each other; add a `peer` for one that is not to be a director, and for each whose keepalived still runs while you change over")
+	case !written:
+		p.notes.Instead(Differs, at, keyword, "`unicast`; %s: taken for directors, which know each other; add a `peer` for one that is not to be a director, and for each whose keepalived still runs while you change over", list)
+	default:
+		p.notes.Instead(Differs, at, keyword, "`unicast`; %s: each is a `peer`, since no unicast_src_ip says who it is; take out those that are directors once keepalived runs nowhere", list)
 	}
 }

@@ -46,20 +46,25 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+// examples are the files in testdata, and whose they are.
+var examples = map[string][]Input{
+	"pair":     {{"testdata/pair/lb1/keepalived.conf", ""}, {"testdata/pair/lb2/keepalived.conf", ""}},
+	"alone":    {{"testdata/pair/lb1/keepalived.conf", ""}},
+	"language": {{"testdata/language.conf", ""}},
+	"high":     {{"testdata/language.conf", "high"}},
+	"services": {{"testdata/services.conf", ""}},
+	"vrrp":     {{"testdata/vrrp.conf", ""}},
+	"mistakes": {{"testdata/mistakes.conf", ""}},
+	"usual":    {{"testdata/usual.conf", ""}},
+	"group":    {{"testdata/group.conf", ""}},
+	"lost":     {{"testdata/lost.conf", "low"}},
+	"stays":    {{"testdata/stays.conf", ""}},
+	"both":     {{"testdata/both.conf", ""}},
+	"crossed":  {{"testdata/crossed/a.conf", ""}, {"testdata/crossed/b.conf", ""}},
+}
+
 func TestImportOfEveryKindOfConstruct(t *testing.T) {
-	for name, inputs := range map[string][]Input{
-		"pair":     {{"testdata/pair/lb1/keepalived.conf", ""}, {"testdata/pair/lb2/keepalived.conf", ""}},
-		"alone":    {{"testdata/pair/lb1/keepalived.conf", ""}},
-		"language": {{"testdata/language.conf", ""}},
-		"high":     {{"testdata/language.conf", "high"}},
-		"services": {{"testdata/services.conf", ""}},
-		"vrrp":     {{"testdata/vrrp.conf", ""}},
-		"mistakes": {{"testdata/mistakes.conf", ""}},
-		"usual":    {{"testdata/usual.conf", ""}},
-		"group":    {{"testdata/group.conf", ""}},
-		"lost":     {{"testdata/lost.conf", "low"}},
-		"crossed":  {{"testdata/crossed/a.conf", ""}, {"testdata/crossed/b.conf", ""}},
-	} {
+	for name, inputs := range examples {
 		t.Run(name, func(t *testing.T) {
 			r, err := Import(disk, inputs)
 			if err != nil {

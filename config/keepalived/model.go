@@ -19,8 +19,8 @@ type model struct {
 	config fsm.Config
 	order  []thing // of the file
 	places map[thing]Place
-	ranks  map[string]rank // by group
-	peers  map[string][]fsm.Peer
+	ranks  map[string]rank      // by group
+	peers  map[string]*instance // whose unicast_peer it is, by router
 
 	shared  map[*instance][]share // its addresses, by interface
 	routers map[string][]string   // of an instance
@@ -29,7 +29,7 @@ type model struct {
 	tracks  map[trackKey]string
 	homes   map[home]bool // virtual addresses
 	ids     map[wire]bool
-	serves  map[Place]bool // virtual and real servers of which something comes
+	serves  map[Place]bool // virtual and real servers, and lines of lists, of which something comes
 	rule    uint32
 }
 
@@ -56,7 +56,7 @@ func (m *model) put(kind config.Kind, name string, at Place) {
 // modelOf turns what a host's files say into a model.
 func modelOf(h *host) *model {
 	m := &model{
-		host: h, places: make(map[thing]Place), ranks: make(map[string]rank), peers: make(map[string][]fsm.Peer),
+		host: h, places: make(map[thing]Place), ranks: make(map[string]rank), peers: make(map[string]*instance),
 		shared: make(map[*instance][]share), routers: make(map[string][]string), grouped: make(map[string]string), weighs: make(map[string]bool),
 		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), ids: make(map[wire]bool), rule: 16384,
 		config: fsm.Config{

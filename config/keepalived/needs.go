@@ -14,6 +14,7 @@ func (m *model) needs(name string, uses []use, hooks []hook, i *instance) fsm.Ne
 	var n fsm.Needs
 	for _, u := range uses {
 		if one, ok := m.use(u, i); ok {
+			m.serves[u.Place] = true
 			same := func(o fsm.Use) bool { return o.Track == one.Track && o.Require == one.Require }
 			if !slices.ContainsFunc(n.Uses, same) {
 				n.Uses = append(n.Uses, one)

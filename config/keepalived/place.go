@@ -64,6 +64,7 @@ func (p *pair) place() {
 		p.set(group, placement, owner)
 	}
 	p.tellStates()
+	p.tellPreempts()
 }
 
 // weighed reports whether something moves the score of a group's directors.
@@ -142,11 +143,74 @@ func (p *pair) tellStates() {
 	for _, h := range p.hosts {
 		for _, i := range h.instances {
 			if at, ok := i.at["state"]; ok {
-				if i.state == "MASTER" && i.rank() < 255 && (i.noPreempt || i.preempt > 0) {
-					p.notes.Carried(at, inVRRP+" state", "MASTER: nopreempt and preempt_delay do not count with it, as in keepalived")
-				}
 				p.notes.Carried(at, inVRRP+" state", "nothing: in keepalived too it only counts with priority 255, and the cluster places groups")
 			}
 		}
 	}
+}
+
+// tellPreempts tells what became of nopreempt and preempt_delay, which keepalived forgets where they contradict something.
+func (p *pair) tellPreempts() {
+	for _, m := range p.models {
+		for _, i := range m.host.instances {
+			var routers []fsm.Router
+			for _, name := range m.routers[i.name] {
+				if r, ok := p.base.config.Routers[name]; ok {
+					routers = append(routers, r)
+				}
+			}
+			if len(routers) == 0 {
+				continue
+			}
+			if at, ok := i.at["nopreempt"]; ok {
+				fate, text := p.stayed(i, routers[0])
+				p.notes.Instead(fate, at, inVRRP+" nopreempt", "%s", text)
+			}
+			if at, ok := i.at["preempt_delay"]; ok {
+				fate, text := p.delayed(i, routers[0])
+				p.notes.Instead(fate, at, inVRRP+" preempt_delay", "%s", text)
+			}
+		}
+	}
+}
+
+// stayed says what became of nopreempt.
+func (p *pair) stayed(i *instance, r fsm.Router) (Fate, string) {
+	switch {
+	case i.state == "MASTER":
+		return Carried, "nothing: with `state MASTER` it does not count, as in keepalived"
+	case !i.stays():
+		return Carried, "nothing: it does not count for the owner of the addresses, or with a preempt behind it, as in keepalived"
+	case !r.NoPreempt:
+		return Dropped, "on " + p.base.host.name + " it is not so, and that counts for all directors"
+	case p.placement(r).Policy == fsm.Score:
+		return Differs, "`preempt = false`, and `placement \"score\"` all the same: the host with the highest priority, or another instance of the group, has it not"
+	}
+	return Carried, "`preempt = false`, and no `placement \"score\"`"
+}
+
+// delayed says what became of preempt_delay.
+func (p *pair) delayed(i *instance, r fsm.Router) (Fate, string) {
+	scored := p.placement(r).Policy == fsm.Score
+	switch {
+	case i.state == "MASTER":
+		return Carried, "nothing: with `state MASTER` it does not count, as in keepalived"
+	case i.stays():
+		return Carried, "nothing: with nopreempt it does not count, as in keepalived"
+	case i.preempt == 0:
+		return Carried, "the default"
+	case r.PreemptDelay != i.delay() && !scored:
+		return Dropped, "on " + p.base.host.name + " it is another, and that counts for all directors"
+	case scored:
+		return Carried, "`preempt_delay`, and in `hold` of `placement \"score\"`, which is the longest of the hosts'"
+	}
+	return Carried, "`preempt_delay`"
+}
+
+// placement is that of the group that a router is in.
+func (p *pair) placement(r fsm.Router) fsm.Placement {
+	if group, ok := p.base.groupOf()[r.Name]; ok {
+		return p.base.config.SyncGroups[group].Placement
+	}
+	return r.Placement
 }

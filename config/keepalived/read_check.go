@@ -23,6 +23,7 @@ type checker struct {
 	helo    string
 	script  []string
 	limit   time.Duration // misc_timeout
+	limitAt Place
 	dynamic bool
 	user    string
 	hosts   int // of an SMTP_CHECK
@@ -100,7 +101,10 @@ func checkKeywords() []keyword[checker] {
 			walk(h, s, h.tables.host, c)
 		}},
 		{"misc_path", Carried, "`command`", func(_ *host, c *checker, s *Statement) { c.script = s.Args }},
-		{"misc_timeout", Carried, "`timeout`", func(h *host, c *checker, s *Statement) { c.limit, _ = h.seconds(inCheck, s) }},
+		{"misc_timeout", Carried, "`timeout`", func(h *host, c *checker, s *Statement) {
+			c.limit, _ = h.seconds(inCheck, s)
+			c.limitAt = s.Place
+		}},
 		{"misc_dynamic", Differs, "exit codes from 2 on are up too, and change no weight", func(_ *host, c *checker, _ *Statement) { c.dynamic = true }},
 		{"user", Carried, "`user`", func(_ *host, c *checker, s *Statement) { c.user = s.Arg(0) }},
 		{"type name payload require_reply min_reply_length max_reply_length track_file weight", Dropped, "it is of a check that there is not", nil},

@@ -219,7 +219,12 @@ func instanceDropped() []keyword[instance] {
 func authKeywords() []keyword[instance] {
 	return []keyword[instance]{
 		{"auth_type", Carried, "the kind of `auth`", func(_ *host, i *instance, s *Statement) { i.authType = s.Arg(0); i.keep(s) }},
-		{"auth_pass", Carried, "`key`, in version 2", func(_ *host, i *instance, s *Statement) { i.authPass = s.Arg(0) }},
+		{"auth_pass", Carried, "`key`, in version 2", func(h *host, i *instance, s *Statement) {
+			i.authPass = s.Arg(0)
+			if len(i.authPass) > maxPassword {
+				h.tell(Carried, "authentication", s, "`key`, its first %d characters: version 2 sends no more, and keepalived cuts it too", maxPassword)
+			}
+		}},
 	}
 }
 

@@ -16,9 +16,11 @@ type probing struct {
 	timeout time.Duration // connect_timeout
 	retry   int
 	again   time.Duration // delay_before_retry
+
+	timeoutAt Place
 }
 
-func unsaid() probing { return probing{-1, -1, -1, -1} }
+func unsaid() probing { return probing{loop: -1, timeout: -1, retry: -1, again: -1} }
 
 // over returns what is said here, and else there.
 func (p probing) over(q probing) probing {
@@ -26,7 +28,7 @@ func (p probing) over(q probing) probing {
 		p.loop = q.loop
 	}
 	if p.timeout < 0 {
-		p.timeout = q.timeout
+		p.timeout, p.timeoutAt = q.timeout, q.timeoutAt
 	}
 	if p.retry < 0 {
 		p.retry = q.retry
@@ -246,7 +248,7 @@ func probeKeywords[T any](block string, of func(*T) *probing) []keyword[T] {
 		}},
 		{"connect_timeout", Carried, "`timeout` of checks", func(h *host, t *T, s *Statement) {
 			if d, ok := h.seconds(block, s); ok {
-				of(t).timeout = d
+				of(t).timeout, of(t).timeoutAt = d, s.Place
 			}
 		}},
 		{"retry nb_get_retry", Carried, "`fall` of checks, one more", func(h *host, t *T, s *Statement) {

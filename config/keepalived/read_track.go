@@ -81,7 +81,7 @@ func trackWeight(block string) func(h *host, t *track, s *Statement) {
 	}
 }
 
-const weightText = "`score` of `prefer` where it is used; 0 is `require`"
+const weightText = "`score` of `prefer` where it is used without a weight of its own; 0 is `require`"
 
 func scriptKeywords() []keyword[track] {
 	const block = "vrrp_script"

@@ -64,7 +64,7 @@ func (m *model) instance(i *instance) {
 		m.config.Routers[r.Name] = r
 		m.routers[i.name] = append(m.routers[i.name], r.Name)
 		m.put(config.KindRouter, r.Name, i.Place)
-		m.peers[r.Name] = i.peers
+		m.peers[r.Name] = i
 	}
 }
 
@@ -248,6 +248,7 @@ func (m *model) paths(i *instance, r *fsm.Router) {
 		if !ok {
 			continue
 		}
+		m.serves[l.Place] = true
 		if route.Interface != "" {
 			route.Interface = m.host.link(route.Interface)
 		} else if route.Type == "" && (!route.Via.IsValid() || route.Via.IsLinkLocalUnicast()) {
@@ -260,6 +261,7 @@ func (m *model) paths(i *instance, r *fsm.Router) {
 		if !ok {
 			continue
 		}
+		m.serves[l.Place] = true
 		if rule.In != "" {
 			rule.In = m.host.link(rule.In)
 		}

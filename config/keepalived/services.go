@@ -31,10 +31,14 @@ func (m *model) services() {
 	var places []Place
 	var names [][]string
 	for _, v := range m.host.services {
+		before := len(all)
 		for _, t := range m.targets(v) {
 			if s, ok := m.service(v, t); ok {
 				all, places, names = append(all, s), append(places, t.Place), append(names, v.names(t))
 			}
+		}
+		if len(all) == before && !m.host.notes.Missed(v.Place, inService) {
+			m.host.notes.Dropped(v.Place, inService, "no service comes of it")
 		}
 	}
 	for i, name := range imported.Shortest(names) {

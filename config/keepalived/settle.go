@@ -16,6 +16,9 @@ var blockKinds = []string{string(config.KindRouter), string(config.KindSyncGroup
 // things are the blocks in blocks, beside checks, that are carried over or not by themselves.
 var things = []string{"real_server", "authentication", "auth_hmac"}
 
+// lists are blocks whose lines are carried over or not by themselves.
+var lists = []string{"track_interface", "track_script", "track_file", "track_process", "virtual_routes", "virtual_rules"}
+
 // settling finds the blocks that are not carried over.
 type settling struct {
 	kept  map[Place]bool     // blocks of which something is in the cluster file
@@ -41,6 +44,29 @@ func (p *pair) settle() {
 		}
 	}
 	p.notes.Lose(s.takes)
+	for _, h := range p.hosts {
+		for _, one := range h.top {
+			if one.Word == inVRRP || one.Word == inGroup {
+				p.emptied(&s, one)
+			}
+		}
+	}
+}
+
+// emptied tells of lists in a block of which no line comes to anything: what each came to instead was said of it.
+func (p *pair) emptied(s *settling, block *Statement) {
+	for _, list := range block.Block {
+		if !slices.Contains(lists, list.Word) || slices.ContainsFunc(list.Block, func(l *Statement) bool { return s.kept[l.Place] }) {
+			continue
+		}
+		fate, text, keyword := Dropped, "none of its lines is", in(block.Word, list.Word)
+		for _, l := range list.Block {
+			if !p.notes.Missed(l.Place, keyword) {
+				fate, text = Carried, "nothing more than its lines say"
+			}
+		}
+		p.notes.Instead(fate, list.Place, keyword, "%s", text)
+	}
 }
 
 // look finds the lost blocks in a statement, itself included.
@@ -67,7 +93,11 @@ func (s *settling) lost(block string, one *Statement) bool {
 // within has all lost that is in a block.
 func (s *settling) within(block *Statement) {
 	for _, one := range block.Block {
-		s.take(one.Place, notWith)
+		text := notWith
+		if slices.Contains(s.told[one.Place], in(block.Word, one.Word)) {
+			text = "" // the reason is there
+		}
+		s.take(one.Place, text)
 		s.within(one)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/quorate/quorate/config/imported"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -28,11 +29,12 @@ func (in *importer) checks(v *section, s fsm.Service, pairs []pair) []fsm.Check 
 	udp := s.Protocol == fsm.UDP
 	switch _, err := strconv.Atoi(kind); {
 	case kind == "on":
+		in.notes.Instead(imported.Carried, place, "checktype", "none: its servers count as up always")
 		return nil
 	case kind == "external" || kind == "external-perl":
 		return in.external(v, s, one)
 	case kind == "ping" || kind == "connect" && udp:
-		in.notes.Dropped(place, "checktype", "there is no ping check: its servers count as up always; a `check \"script\"` can run ping")
+		in.notes.Instead(imported.Dropped, place, "checktype", "there is no ping check: its servers count as up always; a `check \"script\"` can run ping")
 		return nil
 	case kind == "connect":
 		one.Kind = fsm.CheckTCP
@@ -150,7 +152,11 @@ func (in *importer) page(v *section, one *fsm.Check, pairs []pair, service strin
 		in.notes.Differs(v.Place, "request", "the server itself is asked for the page")
 	}
 	if strings.ContainsAny(receive, `\^$.|?*+()[]{}`) {
-		in.notes.Dropped(v.Place, "receive", "%q is more than a text that the body must contain", receive)
+		at, ok := v.places["receive"]
+		if !ok {
+			at = v.Place // a server's own line has it
+		}
+		in.notes.Instead(imported.Dropped, at, "receive", "%q is more than a text that the body must contain", receive)
 		return
 	}
 	one.Body = receive

@@ -24,6 +24,7 @@ type section struct {
 	servers []line
 	backup  *line
 	backup6 *line
+	lines   []imported.Place // all that it says, its first beside
 }
 
 // line is a line NAME=VALUE.

@@ -22,6 +22,7 @@ type importer struct {
 	notes    imported.Notes
 	global   *section
 	services []*section
+	idle     map[imported.Place]string // lines of which it was said why nothing comes of them
 }
 
 // maxServers bounds what a range of servers can come to.
@@ -29,7 +30,7 @@ const maxServers = 4096
 
 // Import turns a configuration of ldirectord into a cluster file.
 func Import(filename string, src []byte) Result {
-	in := &importer{global: newSection(imported.Place{File: filename, Line: 1})}
+	in := &importer{idle: make(map[imported.Place]string), global: newSection(imported.Place{File: filename, Line: 1})}
 	in.lines(filename, string(src))
 	c := fsm.Config{Services: make(map[string]fsm.Service)}
 	places := make(map[string]imported.Place)
@@ -37,9 +38,13 @@ func Import(filename string, src []byte) Result {
 	var made []fsm.Service
 	var names [][]string
 	var at []imported.Place
+	var of []*section
 	for _, s := range in.services {
 		if one, ok := in.service(s); ok {
 			made, names, at = append(made, one), append(names, s.names(one)), append(at, s.Place)
+			of = append(of, s)
+		} else {
+			in.lose(s)
 		}
 	}
 	for i, name := range imported.Shortest(names) {
@@ -48,7 +53,25 @@ func Import(filename string, src []byte) Result {
 		order = append(order, name)
 	}
 	in.prune(&c, places)
+	for i, s := range of {
+		if _, ok := c.Services[made[i].Name]; !ok {
+			in.lose(s)
+		}
+	}
+	in.notes.Lose(in.idle)
 	return Result{write(filename, c, order), config.WithDefaults(c), in.notes.Sorted()}
+}
+
+// lose takes back that lines are carried over whose service is not.
+func (in *importer) lose(s *section) {
+	if !in.notes.Missed(s.Place, "virtual") {
+		in.notes.Dropped(s.Place, "virtual", "no service comes of it")
+	}
+	lost := map[imported.Place]string{s.Place: ""} // the reason is there
+	for _, at := range s.lines {
+		lost[at] = "it goes with its virtual service"
+	}
+	in.notes.Lose(lost)
 }
 
 func newSection(at imported.Place) *section {
@@ -86,6 +109,9 @@ func (in *importer) lines(filename, src string) {
 			current = in.global
 		}
 		in.notes.Add(d.fate, at, name, d.text)
+		if !isService {
+			current.lines = append(current.lines, at)
+		}
 		switch name {
 		case "virtual", "virtual6":
 		case "real", "real6":

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -68,6 +69,48 @@ func TestImportOfEveryKindOfService(t *testing.T) {
 	golden(t, "all.hcl", string(r.File))
 	golden(t, "all.txt", report(r))
 	holds(t, string(src), r)
+}
+
+// asItIs are parts of what is said of that which changes nothing in the output: it is so in any case.
+var asItIs = []string{"always", "the default", "nothing", "none: "}
+
+// TestWhatIsCarriedOverIsInTheOutput takes each line that is said to be carried over out of the file, or changes its
+// value: the output is then another.
+func TestWhatIsCarriedOverIsInTheOutput(t *testing.T) {
+	src, err := os.ReadFile("testdata/all.cf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	output := func(lines []string) string {
+		r := Import("f", []byte(strings.Join(lines, "\n")))
+		var text strings.Builder
+		text.Write(r.File)
+		for _, n := range r.Notes {
+			if n.Fate == imported.Differs {
+				text.WriteString(n.Keyword + n.Text)
+			}
+		}
+		return text.String()
+	}
+	lines := strings.Split(string(src), "\n")
+	whole := output(lines)
+	for _, n := range Import("f", src).Notes {
+		if n.Fate != imported.Carried || slices.ContainsFunc(asItIs, func(part string) bool { return strings.Contains(n.Text, part) }) {
+			continue
+		}
+		for _, at := range n.Places {
+			name, value, _ := strings.Cut(lines[at.Line-1], "=")
+			changed := false
+			for _, other := range []string{"", name + "= x", name + "= connect", name + "= negotiate", name + "= 1" + strings.TrimSpace(value)} {
+				tried := slices.Clone(lines)
+				tried[at.Line-1] = other
+				changed = changed || output(tried) != whole
+			}
+			if !changed {
+				t.Errorf("%q: without it the output is the same, and the report says\n%s", lines[at.Line-1], n)
+			}
+		}
+	}
 }
 
 func FuzzImport(f *testing.F) {

@@ -19,6 +19,9 @@ func (in *importer) service(v *section) (fsm.Service, bool) {
 	s := fsm.Service{Scheduler: "wrr", Agreement: fsm.Majority}
 	if mark, err := strconv.ParseUint(v.target, 10, 32); err == nil && mark > 0 {
 		s.Mark, s.IPv6 = uint32(mark), v.ipv6
+		if at, ok := v.places["protocol"]; ok {
+			in.notes.Instead(imported.Carried, at, "protocol", "nothing: a mark is of all protocols")
+		}
 	} else if at, ok := endpoint(v.target); ok && at.Port() != 0 {
 		s.Address, s.Protocol = at, fsm.TCP
 		if at.Port() == 53 {
@@ -41,7 +44,7 @@ func (in *importer) service(v *section) (fsm.Service, bool) {
 	in.persistence(v, &s)
 	pairs := in.servers(v, &s)
 	if v.values["checktype"] == "off" {
-		in.notes.Dropped(v.places["checktype"], "checktype", "off: no server ever serves, and so the service is not carried over")
+		in.notes.Instead(imported.Dropped, v.places["checktype"], "checktype", "off: no server ever serves, and so the service is not carried over")
 		return s, false
 	}
 	if len(s.Servers) == 0 {
@@ -109,43 +112,54 @@ func (in *importer) servers(v *section, s *fsm.Service) []pair {
 	inhibit := v.value(in.global, "quiescent") != "no"
 	var pairs []pair
 	for _, l := range v.servers {
-		words := strings.Fields(l.value)
-		if len(words) < 2 || forwards[words[1]] == "" {
-			in.notes.Dropped(l.Place, "real", "%q: it is an address, then gate, masq or ipip", l.value)
-			continue
+		before := len(s.Servers)
+		in.real(l, s, inhibit)
+		if len(s.Servers) == before {
+			in.idle[l.Place] = "" // the reason is there
 		}
-		all, ok := span(words[0])
-		if !ok {
-			in.notes.Dropped(l.Place, "real", "%q is not an address, or a range of them; names are not looked up", words[0])
-			continue
-		}
-		forward, weight := forwards[words[1]], 1
-		if s.Forward == "" {
-			s.Forward = forward
-		}
-		if len(words) > 2 {
-			if n, err := strconv.Atoi(words[2]); err == nil && n >= 0 && n <= 65535 {
-				weight = n
-			}
-		}
-		if strings.Contains(l.value, "<") {
-			in.notes.Dropped(l.Place, "real", "servers have no limits of connections")
-		}
-		p := quotedPair(l)
-		for _, at := range all {
-			at = in.port(s, at, forward, l.Place)
-			server := fsm.Server{Address: at, Weight: uint32(weight), Inhibit: inhibit}
-			if forward != s.Forward {
-				server.Forward = forward
-			}
-			if slices.ContainsFunc(s.Servers, func(o fsm.Server) bool { return o.Address == at }) {
-				in.notes.Dropped(l.Place, "real", "%s is there twice", at)
-				continue
-			}
-			s.Servers, pairs = append(s.Servers, server), append(pairs, p)
+		for range s.Servers[before:] {
+			pairs = append(pairs, quotedPair(l))
 		}
 	}
 	return pairs
+}
+
+// real sets the servers of a line.
+func (in *importer) real(l line, s *fsm.Service, inhibit bool) {
+	words := strings.Fields(l.value)
+	if len(words) < 2 || forwards[words[1]] == "" {
+		in.notes.Dropped(l.Place, "real", "%q: it is an address, then gate, masq or ipip", l.value)
+		return
+	}
+	all, ok := span(words[0])
+	if !ok {
+		in.notes.Dropped(l.Place, "real", "%q is not an address, or a range of them; names are not looked up", words[0])
+		return
+	}
+	forward, weight := forwards[words[1]], 1
+	if s.Forward == "" {
+		s.Forward = forward
+	}
+	if len(words) > 2 {
+		if n, err := strconv.Atoi(words[2]); err == nil && n >= 0 && n <= 65535 {
+			weight = n
+		}
+	}
+	if strings.Contains(l.value, "<") {
+		in.notes.Dropped(l.Place, "real", "servers have no limits of connections")
+	}
+	for _, at := range all {
+		at = in.port(s, at, forward, l.Place)
+		server := fsm.Server{Address: at, Weight: uint32(weight), Inhibit: inhibit}
+		if forward != s.Forward {
+			server.Forward = forward
+		}
+		if slices.ContainsFunc(s.Servers, func(o fsm.Server) bool { return o.Address == at }) {
+			in.notes.Dropped(l.Place, "real", "%s is there twice", at)
+			continue
+		}
+		s.Servers = append(s.Servers, server)
+	}
 }
 
 // port gives a server the port that it has in the kernel's table.

@@ -14,7 +14,7 @@ router "outside" {
   addresses = ["192.168.1.1/24", "2001:db8::1/64", "192.168.1.1/24", "192.168.1.0/24", "192.168.1.9"]
   interval  = "15ms"
 }
-router "outside" { vrid = 1 }
+router "outside" { vrid = "1" }
 router "inside" {
   vrid      = "52"
   interface = "lan"

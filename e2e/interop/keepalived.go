@@ -68,7 +68,13 @@ func (k *keepalived) Start(s Settings) {
 	if k.cell.VirtualMAC {
 		k.on.MustRun("sh", "-c", aloof)
 	}
-	file := k.on.WriteFile("keepalived.conf", k.config(s))
+	k.run(k.config(s))
+}
+
+// run starts it with a file.
+func (k *keepalived) run(config string) {
+	k.t.Helper()
+	file := k.on.WriteFile("keepalived.conf", config)
 	// Without a log: what it writes to a console would be part of its timing.
 	k.process = realtime(k.on, "keepalived", "keepalived", "--vrrp", "--dont-fork", "--no-syslog", "--use-file", file,
 		"--pid", k.pidFile("keepalived.pid"), "--vrrp_pid", k.pidFile("vrrp.pid"))

@@ -97,8 +97,8 @@ func (c *cluster) Drain(_ context.Context, r api.DrainRequest, _ api.Progress) e
 }
 
 // upgrade is one whose directors are started by the test.
-func (c *cluster) upgrade() Upgrade {
-	return Upgrade{Agent: c, Version: "2", Say: func(step string) { c.did = append(c.did, step) }, Restart: func(_ context.Context, d api.DirectorStatus) error {
+func (c *cluster) upgrade() *Upgrade {
+	return &Upgrade{Agent: c, Version: "2", Say: func(step string) { c.did = append(c.did, step) }, Restart: func(_ context.Context, d api.DirectorStatus) error {
 		if owner := c.st.Groups[0].Owner; owner == d.Name {
 			c.t.Errorf("%s is started anew, and owns web", d.Name)
 		}
@@ -269,4 +269,43 @@ func TestAPersonIsToldWhatToDo(t *testing.T) {
 			t.Errorf("said %q", c.did)
 		}
 	})
+}
+
+// TestWhoIsOutIsKnownAfterAnInterrupt has a person stop an upgrade at each of its steps.
+func TestWhoIsOutIsKnownAfterAnInterrupt(t *testing.T) {
+	for at := range 40 {
+		synctest.Test(t, func(t *testing.T) {
+			c := three(t)
+			c.director("d2").Role = "witness"
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			u := c.upgrade()
+			u.Agent = interrupting{c, &at, cancel}
+			err := u.Run(ctx)
+			drains := ""
+			for _, d := range c.st.Directors {
+				if d.Draining {
+					drains = d.Name
+				}
+			}
+			if u.Out() != drains {
+				t.Errorf("%v: %q is said to be out, and %q is; did %q", err, u.Out(), drains, c.did)
+			}
+		})
+	}
+}
+
+// interrupting is an agent whose answer to some question comes as the person has gone: what it was asked for is done.
+type interrupting struct {
+	*cluster
+	left   *int // questions
+	cancel func()
+}
+
+func (i interrupting) Status(ctx context.Context) (api.Status, error) {
+	if *i.left--; *i.left == 0 {
+		i.cancel()
+		return api.Status{}, ctx.Err()
+	}
+	return i.cluster.Status(ctx)
 }

@@ -34,10 +34,15 @@ type Upgrade struct {
 	Restart  func(context.Context, api.DirectorStatus) error // starts a member with that version; nil: a person does
 	Continue bool                                            // who drains at the beginning was taken out by a pass that was stopped
 	Say      api.Progress
+
+	out string
 }
 
+// Out is the director that goes on draining when Run has ended, or "".
+func (u *Upgrade) Out() string { return u.out }
+
 // Run takes every member that does not run the version out, one after another, and lets it in again when it does.
-func (u Upgrade) Run(ctx context.Context) error {
+func (u *Upgrade) Run(ctx context.Context) error {
 	before, err := u.Agent.Status(ctx)
 	if err != nil {
 		return err
@@ -132,8 +137,11 @@ func weight(st api.Status, d api.DirectorStatus) int {
 
 // one takes one member out and lets it in again, and returns how the cluster is then. A witness owns nothing, so there
 // is nothing to hand over.
-func (u Upgrade) one(ctx context.Context, d api.DirectorStatus, before api.Status) (api.Status, error) {
+func (u *Upgrade) one(ctx context.Context, d api.DirectorStatus, before api.Status) (api.Status, error) {
 	owns := d.Role == "director"
+	if owns {
+		u.out = d.Name
+	}
 	if d.Version != u.Version {
 		if owns {
 			if err := u.Agent.Drain(ctx, api.DrainRequest{Director: d.Name, Draining: true}, u.Say); err != nil {
@@ -154,6 +162,7 @@ func (u Upgrade) one(ctx context.Context, d api.DirectorStatus, before api.Statu
 		if err := u.Agent.Drain(ctx, api.DrainRequest{Director: d.Name}, u.Say); err != nil {
 			return api.Status{}, err
 		}
+		u.out = ""
 	}
 	u.Say(d.Name + " runs version " + u.Version + " and is ready")
 	return u.enabled(ctx, d.Name)
@@ -169,7 +178,7 @@ func goesOn(d api.DirectorStatus) string {
 
 // spared waits until nothing but the drain of a member keeps it from being stopped: it took a while, in which another
 // may have died.
-func (u Upgrade) spared(ctx context.Context, name string) error {
+func (u *Upgrade) spared(ctx context.Context, name string) error {
 	return u.look(ctx, settleLimit, func(st api.Status) error {
 		if why := NotNow(in(st, name)); len(why) > 0 {
 			return errors.New(strings.Join(why, "; "))
@@ -179,7 +188,7 @@ func (u Upgrade) spared(ctx context.Context, name string) error {
 }
 
 // restart has a member started with the new version, and waits until it runs that: for a person as long as it takes.
-func (u Upgrade) restart(ctx context.Context, d api.DirectorStatus) error {
+func (u *Upgrade) restart(ctx context.Context, d api.DirectorStatus) error {
 	limit := time.Duration(0)
 	if u.Restart != nil {
 		u.Say("starting " + d.Name + " with version " + u.Version)
@@ -212,7 +221,7 @@ func (u Upgrade) restart(ctx context.Context, d api.DirectorStatus) error {
 }
 
 // settled waits until a member that is out is ready, and all else as it was.
-func (u Upgrade) settled(ctx context.Context, name string, before api.Status) error {
+func (u *Upgrade) settled(ctx context.Context, name string, before api.Status) error {
 	return u.look(ctx, settleLimit, func(st api.Status) error {
 		if named(st, name).State == noMember {
 			return errors.New(name + " is no member any more")
@@ -226,7 +235,7 @@ func (u Upgrade) settled(ctx context.Context, name string, before api.Status) er
 }
 
 // enabled waits until a member is seen to be in again.
-func (u Upgrade) enabled(ctx context.Context, name string) (last api.Status, err error) {
+func (u *Upgrade) enabled(ctx context.Context, name string) (last api.Status, err error) {
 	err = u.look(ctx, settleLimit, func(st api.Status) error {
 		last = st
 		if named(st, name).Draining {
@@ -248,7 +257,7 @@ func named(st api.Status, name string) api.DirectorStatus {
 
 // look asks again and again until ok has no error, for a limit, or until ctx ends if that is 0. The agent that is
 // asked may be the one that is started anew: that it does not answer is nothing to stop for.
-func (u Upgrade) look(ctx context.Context, limit time.Duration, ok func(api.Status) error) error {
+func (u *Upgrade) look(ctx context.Context, limit time.Duration, ok func(api.Status) error) error {
 	waiting := ctx
 	if limit > 0 {
 		var cancel context.CancelFunc
