@@ -76,9 +76,10 @@ type groupReport struct {
 	Claim    string `json:"claim,omitempty"`    // why it was claimed, while the log does not know
 	Unproven string `json:"unproven,omitempty"` // the router whose address is not answered for, though its owner is heard here
 	Deaf     string `json:"deaf,omitempty"`     // why the owner is not heard here, while it is not
-	Unfit    string `json:"unfit,omitempty"`    // the requirement that forbids this director to own it
-	Waiting  bool   `json:"waiting,omitempty"`  // whether a requirement has said nothing yet
-	Score    int    `json:"score,omitempty"`    // of the preferences
+	found    string // who owns it then; the others have their own eyes
+	Unfit    string `json:"unfit,omitempty"`   // the requirement that forbids this director to own it
+	Waiting  bool   `json:"waiting,omitempty"` // whether a requirement has said nothing yet
+	Score    int    `json:"score,omitempty"`   // of the preferences
 }
 
 // cannot says why the director could not own the group, or is empty.

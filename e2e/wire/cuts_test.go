@@ -70,8 +70,11 @@ const (
 
 // ownerFiltered puts a filter on the owner's host: what it opens itself passes, and what it sends, and nothing else. The quorum
 // claims from it, and it hears neither the claim nor anybody: it asks, and lets go.
-func (w *testnet) ownerFiltered(t *testing.T) {
-	owner := w.settled(t)
+func (w *testnet) ownerFiltered(t *testing.T) { w.filtered(t, w.settled(t), func() {}) }
+
+// filtered does something while that filter is there and the owner has let go.
+func (w *testnet) filtered(t *testing.T, owner *lab.Director, then func()) {
+	t.Helper()
 	undos := []func(){w.deafen(owner, itsPort), w.toward(w.hosts(owner), []*lab.Host{owner.Host}, lab.VRRP(), w.Outer)}
 	defer func() {
 		for _, undo := range undos {
@@ -88,6 +91,33 @@ func (w *testnet) ownerFiltered(t *testing.T) {
 	if owners := w.Owners(vip); len(owners) != 1 || owners[0] == owner.Host {
 		t.Errorf("owners: %v", owners)
 	}
+	then()
+}
+
+// TestAFormerOwnerBehindAFilterKnowsWhoFollowedIt has that one asked: it hears no adverts, no reports come, and it opens
+// connections to the others all the same, which is how it has found that one of them serves.
+func TestAFormerOwnerBehindAFilterKnowsWhoFollowedIt(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "cf", 3)
+	former := w.settled(t)
+	w.filtered(t, former, func() {
+		owners := w.Owners(vip)
+		owner := w.Directors[slices.IndexFunc(w.Directors, func(d *lab.Director) bool { return d.Host == owners[0] })]
+		lab.Eventually(t, 10*time.Second, "it names who owns the address, and does not say that it has a quorum", func() error {
+			var st api.Status
+			decode(t, command(t, former, "status", "-o", "json").out, &st)
+			screen, why := command(t, former, "status").out, command(t, former, "explain", "group", "web").out
+			switch {
+			case !st.CutOff() && st.Quorum, strings.Contains(screen, "  quorum  "):
+				return errors.New("it says that it is in the quorum: " + screen)
+			case st.Groups[0].Owner != owner.Name, strings.Contains(screen, "nobody owns"):
+				return errors.New(screen)
+			case !strings.HasPrefix(why, owner.Name+" owns web"):
+				return errors.New(why)
+			}
+			return nil
+		})
+	})
 }
 
 // A way to cut one agent off.
