@@ -235,6 +235,17 @@ type refusal struct{ name, why string }
 
 func (r refusal) Error() string { return r.name + " " + r.why }
 
+// unanswered is the error of a question without an answer: whether it came to have an effect is not known, unless it is a
+// [port.DialError].
+type unanswered struct {
+	name string
+	err  error
+}
+
+func (u unanswered) Error() string { return "ask " + u.name + ": " + u.err.Error() }
+
+func (u unanswered) Unwrap() error { return u.err }
+
 // late is the error of a member that has not answered in time.
 type late struct{}
 
@@ -266,7 +277,7 @@ func (s *session) ask(ctx context.Context, name, method, path string, body []byt
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", name, unheard(err))
+		return unanswered{name, unheard(err)}
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {
