@@ -175,6 +175,9 @@ func (s *session) awaitMove(ctx context.Context, r api.MoveRequest, reply moveRe
 			return fmt.Errorf("%s went to %s instead: %s", r.Group, g.Owner, g.Reason)
 		case g.Epoch == reply.Epoch && g.Intent == nil:
 			why := cmp.Or(s.dropReason(r.Group, before), "the move was given up")
+			if owner := ownerOf(state, s.everyReport(time.Now()), r.Group, s.cfg.Name).name; owner != g.Owner {
+				return fmt.Errorf("nothing has changed: %s", why)
+			}
 			return fmt.Errorf("%s still owns %s, nothing has changed: %s", cmp.Or(g.Owner, "nobody"), r.Group, why)
 		}
 		if !sleep(ctx, 20*time.Millisecond) {
