@@ -239,6 +239,7 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 	case st.CutOff():
 		out = append(out, st.Name+" is cut off: the leader is heard, but no majority of the voters answers it")
 	}
+	out = append(out, doubled(live)...)
 	for _, d := range st.Directors {
 		r := live[d.Name]
 		switch {
@@ -292,6 +293,20 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 		out = append(out, why)
 	}
 	return out
+}
+
+// doubled says which addresses are answered for by two directors, as any that answers has found.
+func doubled(live map[string]received) []string {
+	var out []string
+	for _, r := range live {
+		for _, g := range r.Groups {
+			if g.Doubled != "" {
+				out = append(out, g.Doubled)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // oldCertificate says that a director's certificate should have been renewed, or is empty.

@@ -120,6 +120,27 @@ func TestAFormerOwnerBehindAFilterKnowsWhoFollowedIt(t *testing.T) {
 	})
 }
 
+// TestTwoThatNoPathSettlesAreNamed cuts an owner off from adverts and the cluster port, while its kernel answers: another has to
+// serve, and both do. The majority says so, and who they are, and none says that nobody answers.
+func TestTwoThatNoPathSettlesAreNamed(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "cd", 3)
+	owner := w.settled(t)
+	one, rest := []*lab.Host{owner.Host}, w.hosts(owner)
+	for _, undo := range []func(){w.deafen(owner, bothWays), w.toward(one, rest, lab.VRRP(), w.Outer), w.toward(rest, one, lab.VRRP(), w.Outer)} {
+		defer undo()
+	}
+	for _, d := range w.Directors {
+		lab.Eventually(t, 20*time.Second, d.Name+" names both", func() error {
+			screen := command(t, d, "status").out
+			if len(w.Owners(vip)) != 2 || !strings.Contains(screen, " both answer for 192.168.1.1 (") || strings.Contains(screen, "gets no answer for the address") {
+				return errors.New(screen)
+			}
+			return nil
+		})
+	}
+}
+
 // A way to cut one agent off.
 type way struct {
 	name     string
