@@ -220,6 +220,22 @@ func TestWarningsNameWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestAKeeperThatDoesNotAnswerIsOneReason(t *testing.T) {
+	for _, tt := range []struct {
+		attached, stopping bool
+		serious, want      []string
+	}{
+		{true, false, []string{"ipvs: no module"}, []string{"ipvs: no module"}},
+		{true, true, nil, []string{"the keeper is stopping"}},
+		{false, false, []string{"ipvs: no module", "keeper: the keeper does not answer"}, []string{"the keeper does not answer", "ipvs: no module"}},
+		{false, false, []string{"keeper: permission denied"}, []string{"the keeper does not answer", "keeper: permission denied"}},
+	} {
+		if diff := cmp.Diff(tt.want, keeperTroubles(tt.attached, tt.stopping, tt.serious)); diff != "" {
+			t.Errorf("%+v: %s", tt, diff)
+		}
+	}
+}
+
 // A director that is not answered knows not enough to say that nobody serves.
 func TestWhoIsCutOffRaisesNoAlarmAboutOwners(t *testing.T) {
 	for _, tt := range []struct {
