@@ -220,6 +220,41 @@ func TestWarningsNameWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestAKeeperThatDoesNotAnswerIsOneReason(t *testing.T) {
+	for _, tt := range []struct {
+		attached, stopping bool
+		serious, want      []string
+	}{
+		{true, false, []string{"ipvs: no module"}, []string{"ipvs: no module"}},
+		{true, true, nil, []string{"the keeper is stopping"}},
+		{false, false, []string{"ipvs: no module", "keeper: the keeper does not answer"}, []string{"the keeper does not answer", "ipvs: no module"}},
+		{false, false, []string{"keeper: permission denied"}, []string{"the keeper does not answer", "keeper: permission denied"}},
+	} {
+		if diff := cmp.Diff(tt.want, keeperTroubles(tt.attached, tt.stopping, tt.serious)); diff != "" {
+			t.Errorf("%+v: %s", tt, diff)
+		}
+	}
+}
+
+// A director that is not answered knows not enough to say that nobody serves.
+func TestWhoIsCutOffRaisesNoAlarmAboutOwners(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		quorum    bool
+		answering int
+		want      []string
+	}{
+		{"a majority answers", true, 2, []string{"nobody owns g"}},
+		{"it hears the leader, and no majority answers", true, 1, []string{"d1 is cut off: the leader is heard, but no majority of the voters answers it", "it is not known here who owns g: too few answer, and nobody is heard"}},
+		{"it hears no leader", false, 1, []string{"no quorum: the kernel goes on with what it has, nothing can be changed", "it is not known here who owns g: too few answer, and nobody is heard"}},
+	} {
+		st := api.Status{Name: "d1", Quorum: tt.quorum, Voters: 3, Answering: tt.answering, Groups: []api.GroupStatus{{Name: "g"}, {Name: "known", Owner: "d2"}}}
+		if diff := cmp.Diff(tt.want, warnings(st, nil, noon)); diff != "" {
+			t.Errorf("%s: %s", tt.name, diff)
+		}
+	}
+}
+
 func TestACertificateThatShouldHaveBeenRenewedIsNamed(t *testing.T) {
 	year := func(issued time.Time) pki.Certificate {
 		return pki.Certificate{Issued: issued, Expires: issued.AddDate(0, 0, 360), CAEnds: noon.AddDate(5, 0, 0)}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -9,6 +10,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/agent/groups"
 	"github.com/quorate/quorate/agent/liveness"
@@ -203,7 +206,7 @@ func (s *session) muteAgents(live map[string]received, now time.Time) []string {
 		for _, g := range state.Config.Groups() {
 			own, _ := s.keeper.Status().Group(g.Name)
 			unheard, unreached := s.silence(state.Members[name], g, own, now)
-			if why := muteAgent(name, g, unheard, unreached); why != "" {
+			if why := muteAgent(name, g, unheard, unreached, s.alive.pulse.Failed(name)); why != "" {
 				out = append(out, why)
 				break
 			}
@@ -218,14 +221,24 @@ func oneWay(name, self, address string) string {
 		name, self, name, address, name)
 }
 
-func muteAgent(name string, g fsm.Group, unheard time.Duration, unreached []time.Duration) string {
+// muteAgent says that a member's machine answers on a segment, and its agent does not; failed is why its cluster port was not
+// reached the last time.
+func muteAgent(name string, g fsm.Group, unheard time.Duration, unreached []time.Duration, failed error) string {
 	for i, d := range unreached {
 		if unheard >= mute && d >= 0 && d < time.Second {
-			return fmt.Sprintf("the machine of %s answers on the segment of %s, but its agent has said nothing on the cluster port for %v: it is stopped or hangs, or that path is cut",
-				name, g.Routers[i].Name, unheard.Truncate(time.Second))
+			return fmt.Sprintf("the machine of %s answers on the segment of %s, but its agent has said nothing on the cluster port for %v: %s",
+				name, g.Routers[i].Name, unheard.Truncate(time.Second), whyMute(name, failed))
 		}
 	}
 	return ""
+}
+
+// whyMute says what may be wrong, by what became of the last connection to the member's cluster port.
+func whyMute(name string, failed error) string {
+	if errors.Is(failed, unix.ECONNREFUSED) {
+		return "nothing listens there, so it does not run, or it is in no cluster, as one that has lost its data: `quorate status` on " + name + " says which"
+	}
+	return "it is stopped or hangs, or that path is cut"
 }
 
 // targetsOf are the addresses by which a member is asked for on the segment of a router: none while the

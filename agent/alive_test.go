@@ -1,11 +1,16 @@
 package agent
 
 import (
+	"context"
+	"fmt"
+	"net"
 	"net/netip"
+	"os"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/agent/liveness"
 	"github.com/quorate/quorate/config"
@@ -108,19 +113,23 @@ func TestADirectorThatStoodStillForAsLongAsMakesItMuteToOthersIsApart(t *testing
 
 func TestAnAgentThatIsMuteIsNamedWhereItsMachineAnswers(t *testing.T) {
 	g := fsm.Group{Name: "web", Routers: []fsm.Router{{Name: "wan"}, {Name: "lan"}}}
+	refused := fmt.Errorf("connect: %w", &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", unix.ECONNREFUSED)})
 	for _, tt := range []struct {
 		name      string
 		unheard   time.Duration
 		unreached []time.Duration
+		failed    error
 		want      string
 	}{
-		{"it says something", time.Second, []time.Duration{0, 0}, ""},
-		{"the machine is gone too", time.Minute, []time.Duration{time.Minute, -1}, ""},
-		{"one segment is enough", 90500 * time.Millisecond, []time.Duration{time.Minute, 90 * time.Millisecond},
+		{"it says something", time.Second, []time.Duration{0, 0}, nil, ""},
+		{"the machine is gone too", time.Minute, []time.Duration{time.Minute, -1}, context.DeadlineExceeded, ""},
+		{"nothing listens", 22 * time.Second, []time.Duration{0, 0}, refused,
+			"the machine of d2 answers on the segment of wan, but its agent has said nothing on the cluster port for 22s: nothing listens there, so it does not run, or it is in no cluster, as one that has lost its data: `quorate status` on d2 says which"},
+		{"one segment is enough", 90500 * time.Millisecond, []time.Duration{time.Minute, 90 * time.Millisecond}, context.DeadlineExceeded,
 			"the machine of d2 answers on the segment of lan, but its agent has said nothing on the cluster port for 1m30s: it is stopped or hangs, or that path is cut"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := muteAgent("d2", g, tt.unheard, tt.unreached); got != tt.want {
+			if got := muteAgent("d2", g, tt.unheard, tt.unreached, tt.failed); got != tt.want {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
 		})

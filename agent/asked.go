@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/director/placement"
 	"github.com/quorate/quorate/fsm"
 )
@@ -64,19 +65,57 @@ func (a *Agent) Move(ctx context.Context, r api.MoveRequest, p api.Progress) err
 // askMove has the leader decide. Where there is none, nothing can be moved, which this director finds out by
 // trying.
 func (s *session) askMove(ctx context.Context, q moveQuery) (moveReply, error) {
-	leader := s.node.Leader()
-	if leader == "" || leader == s.cfg.Name {
-		return s.decideMove(ctx, q)
-	}
 	body, err := json.Marshal(q)
 	if err != nil {
 		return moveReply{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	return leaders{
+		self: s.cfg.Name, leader: s.node.Leader, whileLeads: s.node.WhileLeads,
+		here: func(ctx context.Context) (moveReply, error) { return s.decideMove(ctx, q) },
+		there: func(ctx context.Context, leader string) (reply moveReply, err error) {
+			err = s.ask(ctx, leader, http.MethodPost, "/peer/move", body, &reply)
+			return reply, err
+		},
+	}.decide(ctx, q.Group)
+}
+
+// leaders have a move decided by the one that leads.
+type leaders struct {
+	self       string
+	leader     func() string // "" while none is known
+	whileLeads func(ctx context.Context, leader string) (context.Context, context.CancelFunc)
+	here       func(context.Context) (moveReply, error)
+	there      func(ctx context.Context, leader string) (moveReply, error)
+}
+
+// decide asks the next leader where one is lost before it answers. That is safe: a move is for one epoch of the group, so that
+// what the former leader has put into the log is found there, under way or done.
+func (l leaders) decide(whole context.Context, group string) (moveReply, error) {
+	ctx, cancel := context.WithTimeout(whole, callLimit)
 	defer cancel()
-	var reply moveReply
-	err = s.ask(ctx, leader, http.MethodPost, "/peer/move", body, &reply)
-	return reply, err
+	uncertain := false
+	for {
+		leader := l.leader()
+		if leader == "" || leader == l.self {
+			return l.here(whole)
+		}
+		asking, stop := l.whileLeads(ctx, leader)
+		reply, err := l.there(asking, leader)
+		stop()
+		var lost unanswered
+		if err == nil || !errors.As(err, &lost) {
+			return reply, err
+		}
+		var dial *port.DialError
+		uncertain = uncertain || !errors.As(err, &dial)
+		switch {
+		case sleep(ctx, 50*time.Millisecond):
+		case uncertain:
+			return reply, fmt.Errorf("%s leads, and does not answer: it is not known whether %s is to move; `quorate status` shows it, and to ask again does no harm", leader, group)
+		default:
+			return reply, fmt.Errorf("%s leads, and does not answer: nothing was changed; ask again once `quorate status` names another leader", leader)
+		}
+	}
 }
 
 func (s *session) serveMove(w http.ResponseWriter, r *http.Request) {
@@ -136,6 +175,9 @@ func (s *session) awaitMove(ctx context.Context, r api.MoveRequest, reply moveRe
 			return fmt.Errorf("%s went to %s instead: %s", r.Group, g.Owner, g.Reason)
 		case g.Epoch == reply.Epoch && g.Intent == nil:
 			why := cmp.Or(s.dropReason(r.Group, before), "the move was given up")
+			if owner := ownerOf(state, s.everyReport(time.Now()), r.Group, s.cfg.Name).name; owner != g.Owner {
+				return fmt.Errorf("nothing has changed: %s", why)
+			}
 			return fmt.Errorf("%s still owns %s, nothing has changed: %s", cmp.Or(g.Owner, "nobody"), r.Group, why)
 		}
 		if !sleep(ctx, 20*time.Millisecond) {

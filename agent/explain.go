@@ -42,10 +42,14 @@ func (a *Agent) Explain(ctx context.Context, group string) (api.Explanation, err
 		Group: group, Owner: status.Owner, Epoch: status.Epoch, Named: status.Named, Reason: status.Reason, Order: status.Order, Moving: status.Moving,
 		Members: []api.Attestation{}, Decisions: []api.Decision{},
 	}
+	words := s.askWords(ctx, state, group)
+	if e.Owner == "" {
+		e.Owner, e.Reason = ownerByWord(state.Groups[group], words, e.Reason)
+	}
 	if !s.node.Quorum() {
 		e.NoQuorum = "no quorum: VRRP alone decides who owns " + group + ", and it cannot be moved"
 	}
-	for _, w := range s.askWords(ctx, state, group) {
+	for _, w := range words {
 		e.Members = append(e.Members, w.Attestation)
 		e.Decisions = append(e.Decisions, w.Decisions...)
 		if w.Name == e.Owner && w.Part == "active" {
@@ -55,6 +59,20 @@ func (a *Agent) Explain(ctx context.Context, group string) (api.Explanation, err
 	slices.SortStableFunc(e.Decisions, func(a, b api.Decision) int { return a.Time.Compare(b.Time) })
 	e.Decisions = e.Decisions[max(len(e.Decisions)-ownership.Kept, 0):]
 	return e, nil
+}
+
+// ownerByWord is who says that it owns a group when it is asked, and why, where neither a report that counts nor an advert says so.
+func ownerByWord(log fsm.Ownership, words []word, nobody string) (owner, reason string) {
+	for _, w := range words {
+		if w.Part == "active" {
+			o := owning{name: w.Name, reason: w.Name + " says that it does", heard: true}
+			if w.Name == log.Owner {
+				o.reason = log.Reason
+			}
+			return o.name, because(log, o)
+		}
+	}
+	return "", nobody
 }
 
 func findGroup(state *fsm.State, name string) (fsm.Group, error) {

@@ -7,8 +7,29 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/fsm"
 )
+
+// Who is not answered has no reports that count, and may ask all the same.
+func TestAnExplanationNamesWhoSaysThatItOwnsTheGroup(t *testing.T) {
+	log := fsm.Ownership{Owner: "d1", Reason: "first"}
+	backup, active := api.Attestation{Name: "d1", Part: "backup"}, api.Attestation{Name: "d2", Part: "active"}
+	named := api.Attestation{Name: "d1", Part: "active"}
+	for _, tt := range []struct {
+		words         []word
+		owner, reason string
+	}{
+		{[]word{{Attestation: backup}}, "", "nobody"},
+		{[]word{{Attestation: backup}, {Attestation: active}}, "d2", "the log names d1 (first), but d2 says that it does"},
+		{[]word{{Attestation: named}}, "d1", "first"},
+	} {
+		if owner, reason := ownerByWord(log, tt.words, "nobody"); owner != tt.owner || reason != tt.reason {
+			t.Errorf("%v: %q, %q; want %q, %q", tt.words, owner, reason, tt.owner, tt.reason)
+		}
+	}
+}
 
 // A recovery ends the session, and with it what it remembers, while the agent goes on.
 func TestWhatWasDecidedBeforeARecoveryIsRemembered(t *testing.T) {

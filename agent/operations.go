@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/fsm"
@@ -245,13 +247,23 @@ func (a *Agent) Remove(ctx context.Context, name string, force bool) error {
 		return errors.New("this is that director: use `quorate leave` here")
 	}
 	// Without a quorum the last reports are no news, and nothing can be removed whoever is alive.
-	if r, alive := s.reports.live(time.Now())[name]; alive && !r.Stopped && !force && s.node.Quorum() {
+	if r, alive := s.reports.live(time.Now())[name]; alive && !r.Stopped && !force && s.node.Quorum() && !s.portClosed(ctx, name) {
 		if err := s.node.MayRemove(ctx, name); err != nil {
 			return unknownMember(atRisk(err))
 		}
 		return fmt.Errorf("%s is alive: `quorate leave` there hands over first, and takes what quorate made with it; --force removes it all the same", name)
 	}
 	return unknownMember(atRisk(s.node.Remove(ctx, name, force)))
+}
+
+// closedLimit is how long a member may take to answer before it counts as alive by what it reported last.
+const closedLimit = time.Second
+
+// portClosed reports whether nothing listens on the cluster port of a member any more, though it reported a moment ago.
+func (s *session) portClosed(ctx context.Context, name string) bool {
+	ctx, cancel := context.WithTimeout(ctx, closedLimit)
+	defer cancel()
+	return errors.Is(s.node.Reach(ctx, name), unix.ECONNREFUSED)
 }
 
 // atRisk adds to a refusal how it is overruled.

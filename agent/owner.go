@@ -16,7 +16,7 @@ type owning struct {
 	name   string // of a director, "" or "foreign ADDRESS"
 	reason string // why it owns the group, or why nobody does
 	claim  string // what it has claimed the group for, or empty
-	heard  bool   // its adverts alone say so, and no report
+	heard  bool   // no report says so, but its adverts, or what was found while these do not arrive
 }
 
 // ownerOf finds who owns a group: the wire decides, so who is Active counts, not who the log names.
@@ -50,15 +50,19 @@ func ownerOf(state *fsm.State, live map[string]received, group, self string) own
 		}
 		return owning{name: name, reason: "the adverts of " + name + " are heard, and " + missing, heard: true}
 	}
+	if own.found != "" && own.Deaf != "" {
+		if own.found == log.Owner {
+			return owning{name: own.found, reason: log.Reason + " (by the log; " + own.Deaf + ")", heard: true}
+		}
+		return owning{name: own.found, reason: own.Deaf, heard: true}
+	}
 	return owning{reason: cmp.Or(nobodyCan(state, live, group), log.Reason)}
 }
 
 // because says why the owner of a group owns it, or why nobody does. The log's reason is of whom the log names.
 func because(log fsm.Ownership, o owning) string {
 	switch {
-	case o.name == log.Owner:
-		return cmp.Or(log.Reason, o.reason)
-	case log.Owner == "", o.name == "":
+	case log.Owner == "", o.name == "", o.name == log.Owner:
 		return o.reason
 	case log.Intent != nil && log.Intent.To == o.name:
 		return fmt.Sprintf("%s, and the log still names %s (%s)", log.Intent.Reason, log.Owner, log.Reason)

@@ -20,6 +20,9 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 	}
 	heard := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Heard: "192.0.2.2", Member: true}}}}
 	claimed := received{report: report{Groups: map[string]groupReport{"g": {State: "active", Reason: "claim", Claim: "d1 does not answer"}}}}
+	found := func(name string) received {
+		return received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Deaf: name + " owns it, but its adverts do not arrive", found: name}}}}
+	}
 	foreign := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Heard: "192.0.2.9"}}}}
 	for _, tt := range []struct {
 		name, want, reason string
@@ -35,6 +38,8 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 		{"nobody yet", "", "first", map[string]received{"d1": halted("track up fails"), "d2": {}}},
 		{"another, whose agent does not answer", "d2", "the adverts of d2 are heard, and its agent does not answer", map[string]received{"d1": heard}},
 		{"another, whose report is of a moment ago", "d2", "the adverts of d2 are heard, and its agent has not reported that yet", map[string]received{"d1": heard, "d2": {}}},
+		{"one that is not heard, and answers on the segment", "d2", "d2 owns it, but its adverts do not arrive", map[string]received{"d1": found("d2")}},
+		{"whom the log names, and who is not heard", "d1", "first (by the log; d1 owns it, but its adverts do not arrive)", map[string]received{"d1": found("d1")}},
 		{"a stranger", "foreign 192.0.2.9", "a router that is no member advertises it", map[string]received{"d1": foreign}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

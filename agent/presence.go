@@ -156,5 +156,6 @@ func (s *session) absent(ctx context.Context, name string) string {
 	case ctx.Err() != nil:
 		return fmt.Sprintf("%s does not answer within %v", name, absentAfter)
 	}
-	return fmt.Sprintf("%s does not answer: %v", name, err)
+	s.log.Debug("no answer", "of", name, "err", err)
+	return name + " does not answer"
 }

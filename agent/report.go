@@ -76,9 +76,11 @@ type groupReport struct {
 	Claim    string `json:"claim,omitempty"`    // why it was claimed, while the log does not know
 	Unproven string `json:"unproven,omitempty"` // the router whose address is not answered for, though its owner is heard here
 	Deaf     string `json:"deaf,omitempty"`     // why the owner is not heard here, while it is not
-	Unfit    string `json:"unfit,omitempty"`    // the requirement that forbids this director to own it
-	Waiting  bool   `json:"waiting,omitempty"`  // whether a requirement has said nothing yet
-	Score    int    `json:"score,omitempty"`    // of the preferences
+	Doubled  string `json:"doubled,omitempty"`  // that two directors answer for an address of the group, and which
+	found    string // who owns it then; the others have their own eyes
+	Unfit    string `json:"unfit,omitempty"`   // the requirement that forbids this director to own it
+	Waiting  bool   `json:"waiting,omitempty"` // whether a requirement has said nothing yet
+	Score    int    `json:"score,omitempty"`   // of the preferences
 }
 
 // cannot says why the director could not own the group, or is empty.
@@ -234,6 +236,17 @@ type refusal struct{ name, why string }
 
 func (r refusal) Error() string { return r.name + " " + r.why }
 
+// unanswered is the error of a question without an answer: whether it came to have an effect is not known, unless it is a
+// [port.DialError].
+type unanswered struct {
+	name string
+	err  error
+}
+
+func (u unanswered) Error() string { return "ask " + u.name + ": " + u.err.Error() }
+
+func (u unanswered) Unwrap() error { return u.err }
+
 // late is the error of a member that has not answered in time.
 type late struct{}
 
@@ -265,7 +278,7 @@ func (s *session) ask(ctx context.Context, name, method, path string, body []byt
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask %s: %w", name, unheard(err))
+		return unanswered{name, unheard(err)}
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode/100 != 2 {

@@ -265,6 +265,7 @@ func (s *session) report() report {
 	for _, g := range state.Config.Groups() {
 		st, own := s.standing(g), r.Groups[g.Name]
 		own.Deaf, own.Claim, own.Unproven = s.groups.Deaf(g.Name), s.groups.Claimed(g.Name), s.groups.Unproven(g.Name)
+		own.found, own.Doubled = s.groups.Found(g.Name), s.groups.Doubled(g.Name)
 		own.Score, own.Waiting = st.Score, !st.Known
 		if st.Known && !st.Fit {
 			own.Unfit = strings.Join(st.Reasons, "; ")
@@ -318,20 +319,27 @@ func (s *session) unready(state *fsm.State) []string {
 	if _, others := s.differs(state, live); len(others) > 0 {
 		why = append(why, stateDiffers)
 	}
-	switch st := s.keeper.Status(); {
-	case !s.keeper.Attached():
-		why = append(why, "the keeper does not answer")
-	case st.Stopping:
-		why = append(why, "the keeper is stopping")
-	}
 	serious, _ := s.director.Problems()
-	why = append(why, serious...)
+	why = append(why, keeperTroubles(s.keeper.Attached(), s.keeper.Status().Stopping, serious)...)
 	for _, g := range state.Config.Groups() {
 		if !s.isWarm(state, live, g.Name) {
 			why = append(why, "the connections of "+g.Name+" were not received yet")
 		}
 	}
 	return why
+}
+
+// keeperTroubles puts what is wrong with the keeper before what the director could not do. That it could not reach a keeper which
+// does not answer is no second reason.
+func keeperTroubles(attached, stopping bool, serious []string) []string {
+	switch {
+	case !attached:
+		mute := keeperlink.ErrNoKeeper.Error()
+		return append([]string{mute}, slices.DeleteFunc(serious, func(why string) bool { return why == "keeper: "+mute })...)
+	case stopping:
+		return append([]string{"the keeper is stopping"}, serious...)
+	}
+	return serious
 }
 
 // peerHandler serves the agents' own calls on the cluster port.

@@ -233,9 +233,13 @@ func serviceStatus(state *fsm.State, live map[string]received, svc fsm.Service, 
 // warnings says what a person should look at, worst first.
 func warnings(st api.Status, live map[string]received, now time.Time) []string {
 	var out []string
-	if !st.Quorum {
+	switch {
+	case !st.Quorum:
 		out = append(out, "no quorum: the kernel goes on with what it has, nothing can be changed")
+	case st.CutOff():
+		out = append(out, st.Name+" is cut off: the leader is heard, but no majority of the voters answers it")
 	}
+	out = append(out, doubled(live)...)
 	for _, d := range st.Directors {
 		r := live[d.Name]
 		switch {
@@ -272,7 +276,11 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 		}
 	}
 	for _, g := range st.Groups {
-		if g.Owner == "" {
+		switch {
+		case g.Owner != "":
+		case st.CutOff(), !st.Quorum && st.Voters > 1:
+			out = append(out, fmt.Sprintf("it is not known here who owns %s: too few answer, and nobody is heard", g.Name))
+		default:
 			out = append(out, "nobody owns "+g.Name)
 		}
 		for _, d := range st.Directors {
@@ -285,6 +293,20 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 		out = append(out, why)
 	}
 	return out
+}
+
+// doubled says which addresses are answered for by two directors, as any that answers has found.
+func doubled(live map[string]received) []string {
+	var out []string
+	for _, r := range live {
+		for _, g := range r.Groups {
+			if g.Doubled != "" {
+				out = append(out, g.Doubled)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // oldCertificate says that a director's certificate should have been renewed, or is empty.

@@ -88,7 +88,7 @@ func (n *Node) laneTo(ctx context.Context, leader string) (*lane, error) {
 	if l, err := n.lanes.open(leader); l != nil || err != nil {
 		return l, err
 	}
-	ctx, stop := n.whileLeads(ctx, leader)
+	ctx, stop := n.WhileLeads(ctx, leader)
 	defer stop()
 	select {
 	case n.lanes.opening <- struct{}{}:

@@ -111,13 +111,13 @@ func (n *Node) ask(ctx context.Context, entry []byte) (uint64, error) {
 			return index, err
 		}
 	}
-	ctx, stop := n.whileLeads(ctx, leader)
+	ctx, stop := n.WhileLeads(ctx, leader)
 	defer stop()
 	return n.forward(ctx, leader, entry)
 }
 
-// whileLeads returns a context that ends soon after a leader leads no more.
-func (n *Node) whileLeads(ctx context.Context, leader string) (context.Context, context.CancelFunc) {
+// WhileLeads returns a context that ends soon after a leader leads no more.
+func (n *Node) WhileLeads(ctx context.Context, leader string) (context.Context, context.CancelFunc) {
 	ctx, stop := context.WithCancel(ctx)
 	go func() { // ends with the context
 		for n.Leader() == leader && ctx.Err() == nil {

@@ -89,7 +89,9 @@ func (n *Node) agreedPoint(ctx context.Context) (point, error) {
 		if n.IsLeader() {
 			at, err = n.leadersPoint(ctx)
 		} else if leader := n.Leader(); leader != "" {
-			err = n.call(ctx, leader, http.MethodGet, "/cluster/point", nil, &at)
+			asking, stop := n.WhileLeads(ctx, leader) // its process may be frozen
+			err = n.call(asking, leader, http.MethodGet, "/cluster/point", nil, &at)
+			stop()
 		}
 		var dial *port.DialError
 		if !errors.Is(err, errNotLeader) && !errors.Is(err, ErrUncertain) && !errors.As(err, &dial) { // a question has no effect

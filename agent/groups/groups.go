@@ -278,6 +278,12 @@ func said[T any](d *Driver, name string, say func(*ownership.Machine) T) (none T
 // Deaf says why the owner of a group is not heard here, or is empty.
 func (d *Driver) Deaf(name string) string { return said(d, name, (*ownership.Machine).Deaf) }
 
+// Doubled says that two directors answer for an address of a group, or is empty.
+func (d *Driver) Doubled(name string) string { return said(d, name, (*ownership.Machine).Doubled) }
+
+// Found names who owns a group though it is not heard here, or is empty.
+func (d *Driver) Found(name string) string { return said(d, name, (*ownership.Machine).Found) }
+
 // Claimed says why this director has claimed a group, as long as the log has not named it for that; else "".
 func (d *Driver) Claimed(name string) string { return said(d, name, (*ownership.Machine).Claimed) }
 

@@ -3,9 +3,12 @@ package groups
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/quorate/quorate/director/keeper"
@@ -55,26 +58,57 @@ func (d *Driver) segment(ctx context.Context, g *gathered, spec fsm.Group, r kee
 	if ok {
 		targets = append(targets, gw)
 	}
-	slices.SortFunc(targets, netip.Addr.Compare)
-	found, err := probe.Ask(ctx, r.Interface, r.Source, slices.Compact(targets))
+	slices.SortFunc(targets[1:], netip.Addr.Compare) // the router's address comes first: whoever has it answers for that before its own
+	found, err := probe.AskEach(ctx, r.Interface, r.Source, slices.Compact(targets))
 	if err != nil {
 		d.cfg.Log.Debug("segment not asked", "router", r.Name, "err", err)
 		return false
 	}
 	out.Gateway = ok && found[gw] != nil
+	serving := map[string]net.HardwareAddr{}
 	for a, name := range owners {
 		if found[a] == nil {
 			continue
 		}
 		out.Reached = append(out.Reached, name)
-		if bytes.Equal(found[a], found[virtual]) {
-			out.Serves = name
+		for _, mac := range found[virtual] {
+			if slices.ContainsFunc(found[a], func(own net.HardwareAddr) bool { return bytes.Equal(own, mac) }) {
+				serving[name] = mac
+			}
 		}
 	}
 	slices.Sort(out.Reached)
 	out.Reached = slices.Compact(out.Reached)
-	out.Virtual = isVirtual(found[virtual])
+	out.Virtual = slices.ContainsFunc(found[virtual], isVirtual)
+	out.Serves = oneOf(serving, g.State.Groups[spec.Name].Owner)
+	if ifi, err := net.InterfaceByName(r.Interface); err == nil && g.status[spec.Name].State == "active" && !out.Virtual {
+		serving[d.cfg.Self] = ifi.HardwareAddr // who asks does not answer itself
+	}
+	out.Doubled = doubled(serving, virtual)
 	return true
+}
+
+// oneOf is one of those who answer for an address: whom the log names, if it is among them.
+func oneOf(serving map[string]net.HardwareAddr, named string) string {
+	if serving[named] != nil {
+		return named
+	}
+	for _, name := range slices.Sorted(maps.Keys(serving)) {
+		return name
+	}
+	return ""
+}
+
+// doubled says that several answer for an address, or is empty.
+func doubled(serving map[string]net.HardwareAddr, address netip.Addr) string {
+	if len(serving) < 2 {
+		return ""
+	}
+	names, macs := slices.Sorted(maps.Keys(serving)), []string{}
+	for _, name := range names {
+		macs = append(macs, serving[name].String())
+	}
+	return fmt.Sprintf("%s both answer for %v (%s)", strings.Join(names, " and "), address, strings.Join(macs, ", "))
 }
 
 // isVirtual reports whether a MAC address is a virtual router's.

@@ -57,6 +57,7 @@ type Pulse struct {
 type sender struct {
 	conn   net.Conn      // nil: none is open
 	lost   time.Time     // since when none is
+	failed error         // why none could be opened the last time; nil: one was
 	retry  chan struct{} // capacity 1: the member is there, so do not wait before opening
 	cancel context.CancelFunc
 }
@@ -185,6 +186,7 @@ func (p *Pulse) open(ctx context.Context, member string, s *sender) (opened bool
 	opening, cancel := context.WithTimeout(ctx, openLimit)
 	conn, err := p.cfg.Open(opening, member)
 	cancel()
+	p.noteFailed(s, err)
 	if err != nil {
 		return false, err
 	}
@@ -229,6 +231,22 @@ func (p *Pulse) OneWay(member string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.in[member] != nil && !p.reaches(member)
+}
+
+// Failed returns why no stream to a member could be opened the last time that it was tried, or nil.
+func (p *Pulse) Failed(member string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s := p.senders[member]; s != nil {
+		return s.failed
+	}
+	return nil
+}
+
+func (p *Pulse) noteFailed(s *sender, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.failed = err
 }
 
 // Receive notes what comes over a stream that a member has opened, until it ends: its words always, and as a sign of life while

@@ -194,6 +194,30 @@ func TestWhoSpeaksAndCannotBeReachedIsUnheard(t *testing.T) {
 	})
 }
 
+func TestWhyNoStreamIsOpenIsKnown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestnet()
+		a := n.start("a", "b")
+		n.start("b", "a")
+		time.Sleep(time.Second)
+		if err := a.Failed("b"); err != nil {
+			t.Errorf("it is open: %v", err)
+		}
+		n.end("b")
+		n.stream("a>b").Close()
+		time.Sleep(lastPause + time.Second)
+		if err := a.Failed("b"); err == nil || err.Error() != "connection refused" {
+			t.Errorf("nothing listens: %v", err)
+		}
+		n.start("b", "a")
+		time.Sleep(lastPause + time.Second)
+		if err := a.Failed("b"); err != nil || a.Failed("c") != nil {
+			t.Errorf("it is open again: %v; no member: %v", err, a.Failed("c"))
+		}
+		n.end("a", "b")
+	})
+}
+
 func TestAStreamThatTakesNothingIsOpenedAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTestnet()

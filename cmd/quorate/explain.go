@@ -33,6 +33,8 @@ func explainCommand(c *cli) *cobra.Command {
 
 func printExplanation(w io.Writer, e api.Explanation) error {
 	switch {
+	case e.Owner == "" && silent(e.Members) > len(e.Members)/2:
+		fmt.Fprintf(w, "it is not known here who owns %s: too few answer\n", e.Group)
 	case e.Owner == "":
 		fmt.Fprintf(w, "nobody owns %s\n", e.Group)
 	case e.Since.IsZero():
@@ -63,6 +65,17 @@ func printExplanation(w io.Writer, e api.Explanation) error {
 		}
 	}
 	return nil
+}
+
+// silent is how many members have said nothing.
+func silent(members []api.Attestation) int {
+	n := 0
+	for _, m := range members {
+		if m.Error != "" {
+			n++
+		}
+	}
+	return n
 }
 
 func printAttestations(w io.Writer, members []api.Attestation) {

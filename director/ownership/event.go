@@ -91,6 +91,7 @@ type Segment struct {
 	Serves  string   // the member that answers for the router's address, "" for none or a stranger
 	Virtual bool     // that address is answered by a virtual MAC, which only an owner has
 	Gateway bool     // the default route's next hop answers
+	Doubled string   // says that several members answer for that address, this one among them if it owns the group; or is empty
 }
 
 // Action is an output of a [Machine]. Actions are begun in order, and none is waited for.

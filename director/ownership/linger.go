@@ -96,6 +96,6 @@ func (s *step) claimFrozen(owner string) {
 	if s.quiet.cut {
 		return
 	}
-	s.claimFor("the keeper of " + owner + " does not answer, and its kernel serves for a moment only")
+	s.claimFor("the keeper of " + owner + " gives no sign: it is dead or hangs, or the path to it is cut; its kernel answers for the address")
 	s.after(s.Keeper.Renewal+2*beforeEnd, (*step).renew)
 }

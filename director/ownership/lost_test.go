@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -24,6 +25,9 @@ func TestAMoveThatIsLostAgainToAnotherOwnerIsNotToldToTheLogAsDone(t *testing.T)
 			}
 			if !s.opened(Propose{}) || plain(s.open[s.find(Propose{})].Action) != dropped(errLost.Error()) {
 				t.Fatalf("it does %+v", s.begun)
+			}
+			if rs := s.m.Records(); !strings.HasPrefix(rs[len(rs)-1].Text, "d2 took g from d1, and lost it again to another owner: ") {
+				t.Errorf("it says %q", rs[len(rs)-1].Text)
 			}
 			s.Log.Intent = nil
 			s.done(Propose{}, Done{})

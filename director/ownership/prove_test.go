@@ -84,3 +84,58 @@ func TestManyGroupsAreAskedForRarely(t *testing.T) {
 		t.Errorf("asked %d times in 400 s", asked)
 	}
 }
+
+const twoAnswer = "d1 and d3 both answer for 192.0.2.1 (02:00:00:00:00:01, 02:00:00:00:00:03)"
+
+// Two that do not hear each other both serve, and no path is left on which that could be settled: people are told, the second time.
+func TestTwoThatAnswerForAnAddressAreNamed(t *testing.T) {
+	s := watched(t)
+	doubled := func() {
+		s.reaches(Segment{Router: "out", Reached: []string{"d1", "d3"}, Serves: "d1", Doubled: twoAnswer}, Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+	}
+	doubled()
+	s.does()
+	if got := s.m.Doubled(); got != "" {
+		t.Errorf("in a takeover it is so for a moment: %q", got)
+	}
+	s.asksForProof()
+	doubled()
+	s.does(Tell{Kind: "guard", Text: twoAnswer, Alarm: true})
+	if got := s.m.Doubled(); got != twoAnswer || s.m.Unproven() != "" {
+		t.Errorf("it says %q, and that %q is not answered for", got, s.m.Unproven())
+	}
+	s.asksForProof()
+	s.answers("d1")
+	if got := s.m.Doubled(); got != "" {
+		t.Errorf("it is over: %q", got)
+	}
+}
+
+// An owner asks only beside a member whose machine is there and whose agent says nothing, and soon.
+func TestAnOwnerBesideAMuteMemberLooksForASecondOne(t *testing.T) {
+	for _, mute := range []bool{false, true} {
+		s := newStory(t)
+		s.Groups = 1
+		s.owns()
+		if mute {
+			m := s.member("d3")
+			m.Unheard, m.Unreached = time.Hour, []time.Duration{0, 0}
+		}
+		s.look()
+		s.begun = nil
+		asked := 0
+		for range 6 * time.Second / (10 * time.Millisecond) {
+			s.pass(10 * time.Millisecond)
+			for _, a := range s.begun {
+				if p, ok := a.(Probe); ok {
+					asked++
+					s.done(p, Done{Segments: []Segment{{Router: "out", Reached: []string{"d3"}, Serves: "d3", Doubled: twoAnswer}}})
+				}
+			}
+			s.begun = nil
+		}
+		if got := s.m.Doubled() == twoAnswer; got != mute || asked > 0 != mute {
+			t.Errorf("beside a mute member %v: it asked %d times, and says %q", mute, asked, s.m.Doubled())
+		}
+	}
+}

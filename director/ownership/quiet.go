@@ -55,6 +55,15 @@ func (m *Machine) Deaf() string {
 	return ""
 }
 
+// Found names who owns the group though it is not heard here, by its own word, by its adverts elsewhere or because its kernel
+// answers for the address; "" where nobody is known to.
+func (m *Machine) Found() string {
+	if g := m.quiet.choice; g != nil && g.Choice != Take {
+		return g.Owner
+	}
+	return ""
+}
+
 // silent are the routers that are Backup and hear nobody.
 func (f Facts) silent() []string {
 	var names []string

@@ -55,7 +55,7 @@ func (s *step) forgetTake() {
 }
 
 // errLost is why a move has come to nothing whose claim held, until another owner won.
-var errLost = errors.New("it was lost again to another owner")
+var errLost = errors.New("it was taken, and lost again to another owner")
 
 // lookTaken ends a move that was lost again before the log was told how it came out.
 func (s *step) lookTaken() {
@@ -234,6 +234,8 @@ func (s *step) endTake(t *take, err error) {
 // outcome says in words how a move came out.
 func (s *step) outcome(t *take, err error) string {
 	switch {
+	case t.lost:
+		return fmt.Sprintf("%s took %s from %s, and lost it again to another owner: %s", s.Self, s.Group, orNobody(t.from), t.intent.Reason)
 	case err == nil:
 		return fmt.Sprintf("%s took %s from %s: %s", s.Self, s.Group, orNobody(t.from), t.intent.Reason)
 	case t.claimed:

@@ -2,6 +2,7 @@ package placement
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/quorate/quorate/fsm"
 )
@@ -54,12 +55,25 @@ func MayMove(w MoveWanted) MoveAnswer {
 	if why := unable(*v); why != "" {
 		return MoveAnswer{Refuse: why}
 	}
+	if unserved(w.Log.Owner, w.Views) {
+		return MoveAnswer{Refuse: fmt.Sprintf("nobody serves %s yet, so there is nothing to move: ask again once `quorate status` names its owner", w.Group)}
+	}
 	if !v.Ready && !w.Force {
 		return MoveAnswer{Refuse: fmt.Sprintf("%s is not ready: %s; --force moves it all the same", w.To, v.Why)}
 	}
 	return MoveAnswer{Move: &fsm.SetIntent{Group: w.Group, Intent: fsm.Intent{
 		To: w.To, Epoch: w.Log.Epoch + 1, Reason: w.Reason, Forced: w.Force,
 	}}}
+}
+
+// unserved reports whether nobody serves a group, as after a start of all directors: whom the log names answers, and its router
+// has not become Active, and nobody else says or hears anything else.
+func unserved(owner string, views []View) bool {
+	o := find(views, owner)
+	if o == nil || !o.Alive || o.Gone != "" || o.Yielded == "" {
+		return false
+	}
+	return !slices.ContainsFunc(views, func(v View) bool { return v.Alive && (v.Active || v.Hears != "") })
 }
 
 // unable says why a director cannot own a group, ready or not, or is empty.

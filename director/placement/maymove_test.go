@@ -55,6 +55,19 @@ func TestAMoveThatIsAskedForIsDoneOrRefusedWithItsReason(t *testing.T) {
 			v.Fault = "track up fails"
 			w.Log, w.Views = fsm.Ownership{}, []View{well("d1"), v}
 		}, MoveAnswer{}, "", "nobody owns g yet, and d2 cannot own it: track up fails"},
+		{"nobody serves it yet", func(w *MoveWanted) {
+			d1 := well("d1")
+			d1.Yielded = "its keeper was started"
+			w.Views = []View{d1, well("d2"), well("d3")}
+		}, MoveAnswer{}, "", "nobody serves g yet"},
+		{"the log's owner is heard, though its report is of before", func(w *MoveWanted) {
+			d1, d3 := well("d1"), well("d3")
+			d1.Yielded, d3.Hears = "its keeper was started", "d1"
+			w.Views = []View{d1, well("d2"), d3}
+		}, move(false), "yes", ""},
+		{"the log's owner has no keeper that says so", func(w *MoveWanted) {
+			w.Views = []View{well("d1"), well("d2"), well("d3")}
+		}, move(false), "yes", ""},
 		{"the log's owner does not serve", func(w *MoveWanted) {
 			w.To, w.Views = "d1", []View{well("d1"), well("d2"), well("d3")}
 		}, MoveAnswer{}, "", "does not serve"},

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,19 @@ const again = 20 * time.Millisecond
 // returns the MAC addresses of those that answered: when all did, or when ctx ends, whose deadline is
 // required. Source is an address of this host on the interface.
 func Ask(ctx context.Context, iface string, source netip.Addr, targets []netip.Addr) (map[netip.Addr]net.HardwareAddr, error) {
+	all, err := AskEach(ctx, iface, source, targets)
 	found := map[netip.Addr]net.HardwareAddr{}
+	for t, macs := range all {
+		found[t] = macs[len(macs)-1]
+	}
+	return found, err
+}
+
+// AskEach is Ask with each MAC address that answered for a target, in the order of the answers. Where one host has several of the
+// targets, its answers come in their order: that all were answered means that each such host was heard for all of its own up to
+// the last one.
+func AskEach(ctx context.Context, iface string, source netip.Addr, targets []netip.Addr) (map[netip.Addr][]net.HardwareAddr, error) {
+	found := map[netip.Addr][]net.HardwareAddr{}
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return found, errors.New("ask the segment: no deadline")
@@ -72,7 +85,9 @@ func Ask(ctx context.Context, iface string, source netip.Addr, targets []netip.A
 			return found, fmt.Errorf("hear the segment of %s: %w", iface, err)
 		}
 		if t, mac, ok := answer(buf[:n]); ok && slices.Contains(targets, t) {
-			found[t] = slices.Clone(mac)
+			if !slices.ContainsFunc(found[t], func(known net.HardwareAddr) bool { return bytes.Equal(known, mac) }) {
+				found[t] = append(found[t], slices.Clone(mac))
+			}
 		}
 	}
 	return found, nil

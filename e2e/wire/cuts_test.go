@@ -70,8 +70,11 @@ const (
 
 // ownerFiltered puts a filter on the owner's host: what it opens itself passes, and what it sends, and nothing else. The quorum
 // claims from it, and it hears neither the claim nor anybody: it asks, and lets go.
-func (w *testnet) ownerFiltered(t *testing.T) {
-	owner := w.settled(t)
+func (w *testnet) ownerFiltered(t *testing.T) { w.filtered(t, w.settled(t), func() {}) }
+
+// filtered does something while that filter is there and the owner has let go.
+func (w *testnet) filtered(t *testing.T, owner *lab.Director, then func()) {
+	t.Helper()
 	undos := []func(){w.deafen(owner, itsPort), w.toward(w.hosts(owner), []*lab.Host{owner.Host}, lab.VRRP(), w.Outer)}
 	defer func() {
 		for _, undo := range undos {
@@ -87,6 +90,54 @@ func (w *testnet) ownerFiltered(t *testing.T) {
 	lab.Eventually(t, askedMargin*asked, "the one behind the filter lets go", func() error { return w.OneOwner(vip) })
 	if owners := w.Owners(vip); len(owners) != 1 || owners[0] == owner.Host {
 		t.Errorf("owners: %v", owners)
+	}
+	then()
+}
+
+// TestAFormerOwnerBehindAFilterKnowsWhoFollowedIt has that one asked: it hears no adverts, no reports come, and it opens
+// connections to the others all the same, which is how it has found that one of them serves.
+func TestAFormerOwnerBehindAFilterKnowsWhoFollowedIt(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "cf", 3)
+	former := w.settled(t)
+	w.filtered(t, former, func() {
+		owners := w.Owners(vip)
+		owner := w.Directors[slices.IndexFunc(w.Directors, func(d *lab.Director) bool { return d.Host == owners[0] })]
+		lab.Eventually(t, 10*time.Second, "it names who owns the address, and does not say that it has a quorum", func() error {
+			var st api.Status
+			decode(t, command(t, former, "status", "-o", "json").out, &st)
+			screen, why := command(t, former, "status").out, command(t, former, "explain", "group", "web").out
+			switch {
+			case !st.CutOff() && st.Quorum, strings.Contains(screen, "  quorum  "):
+				return errors.New("it says that it is in the quorum: " + screen)
+			case st.Groups[0].Owner != owner.Name, strings.Contains(screen, "nobody owns"):
+				return errors.New(screen)
+			case !strings.HasPrefix(why, owner.Name+" owns web"):
+				return errors.New(why)
+			}
+			return nil
+		})
+	})
+}
+
+// TestTwoThatNoPathSettlesAreNamed cuts an owner off from adverts and the cluster port, while its kernel answers: another has to
+// serve, and both do. The majority says so, and who they are, and none says that nobody answers.
+func TestTwoThatNoPathSettlesAreNamed(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "cd", 3)
+	owner := w.settled(t)
+	one, rest := []*lab.Host{owner.Host}, w.hosts(owner)
+	for _, undo := range []func(){w.deafen(owner, bothWays), w.toward(one, rest, lab.VRRP(), w.Outer), w.toward(rest, one, lab.VRRP(), w.Outer)} {
+		defer undo()
+	}
+	for _, d := range w.Directors {
+		lab.Eventually(t, 20*time.Second, d.Name+" names both", func() error {
+			screen := command(t, d, "status").out
+			if len(w.Owners(vip)) != 2 || !strings.Contains(screen, " both answer for 192.168.1.1 (") || strings.Contains(screen, "gets no answer for the address") {
+				return errors.New(screen)
+			}
+			return nil
+		})
 	}
 }
 

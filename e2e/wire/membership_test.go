@@ -279,3 +279,34 @@ func owner2(a, b *lab.Director) []*lab.Director {
 	}
 	return []*lab.Director{b, a}
 }
+
+// TestAMemberThatHasLostItsDataIsRemovedAtOnce empties a director: its agent runs in no cluster and leaves none, so that the others
+// have to end its membership, and have no reason to think it alive.
+func TestAMemberThatHasLostItsDataIsRemovedAtOnce(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "ml", 3)
+	lost := w.others(w.settled(t))[0]
+	other := w.others(lost)[0]
+	empty := func() {
+		lost.Control().Kill()
+		lost.Keeper().Kill()
+		if err := os.RemoveAll(filepath.Join(lost.DataDir(), "cluster")); err != nil {
+			t.Fatal(err)
+		}
+		lost.Agent(t)
+	}
+	empty()
+	lab.Eventually(t, 20*time.Second, "another says why it is silent", func() error {
+		out := command(t, other, "status").out
+		if !strings.Contains(out, "nothing listens there") || !strings.Contains(out, "is in no cluster") {
+			return errors.New(out)
+		}
+		return nil
+	})
+	command(t, other, "remove", lost.Name).want(t, 0)
+	token := strings.TrimSpace(command(t, other, "token", "create").want(t, 0).out)
+	command(t, lost, "join", other.Bind, "--token", token).want(t, 0)
+	w.settled(t)
+	empty()
+	command(t, other, "remove", lost.Name).want(t, 0) // at once, though it reported a moment ago
+}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,36 @@ func TestAGroupMovesToWhomAPersonNames(t *testing.T) {
 	command(t, to, "move", group, from.Name, "--force").refused(t, "drains", "quorate enable director "+from.Name)
 	command(t, from, "enable", "director", from.Name).want(t, 0)
 	w.stays(t, to, 2*time.Second)
+}
+
+// The leader that hangs when a move is asked for has a successor long before the one who asks gives up.
+func TestAMoveThatIsAskedWhileTheLeaderHangsIsDone(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "mh", 3)
+	w.whileTheLeaderHangs(t, func(owner, third *lab.Director) {
+		out := command(t, third, "move", group, owner.Name).want(t, 0)
+		if !strings.Contains(out.err, "nothing to do") {
+			t.Errorf("to its owner: %q", out.err)
+		}
+	})
+	w.whileTheLeaderHangs(t, func(_, third *lab.Director) { command(t, third, "move", group, third.Name).want(t, 0) })
+}
+
+// whileTheLeaderHangs does something while the control of a leader that does not own the group is frozen.
+func (w *testnet) whileTheLeaderHangs(t *testing.T, f func(owner, third *lab.Director)) {
+	t.Helper()
+	owner, leader := w.settled(t), w.leader(t)
+	if owner == leader {
+		owner = w.others(leader)[0]
+		command(t, owner, "move", group, owner.Name).want(t, 0)
+		w.settled(t)
+	}
+	control := leader.Control()
+	if err := control.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = control.Thaw() }() // it may have ended
+	f(owner, w.Directors[slices.IndexFunc(w.Directors, func(d *lab.Director) bool { return d != owner && d != leader })])
 }
 
 // What is pinned goes back to the first that is fit, when its hold time is over, and not before.

@@ -85,3 +85,40 @@ func TestGroupsSpreadAndFollowTheLeader(t *testing.T) {
 	leader.Agent(t)
 	even(w.Directors...)
 }
+
+// A sync group that is made, or dissolved, makes other groups of routers that run on where they are.
+func TestRoutersThatAreRegroupedStay(t *testing.T) {
+	t.Parallel()
+	w := ownedAs(t, "rg", 3)
+	owner := w.settled(t)
+	const inner = `router "inside" {
+  vrid      = 52
+  interface = "lan"
+  interval  = "` + interval + `"
+  addresses = ["192.168.2.1/24"]
+}
+`
+	const together = `sync_group "gateway" { routers = ["web", "inside"] }
+`
+	w.apply(t, routerFile+inner+together)
+	for _, tt := range []struct{ group, file string }{{"gateway", ""}, {group, routerFile}} {
+		if tt.file != "" {
+			w.apply(t, tt.file)
+		}
+		lab.Eventually(t, 10*time.Second, tt.group+" stays", func() error {
+			st, err := w.Directors[0].Status()
+			if err != nil {
+				return err
+			}
+			for _, g := range st.Groups {
+				if g.Name == tt.group && g.Owner == owner.Name && g.Named == owner.Name {
+					if out := command(t, owner, "explain", "group", tt.group).out; !strings.Contains(out, "regrouped, stays with "+owner.Name) {
+						t.Errorf("%s: %s", tt.group, out)
+					}
+					return nil
+				}
+			}
+			return fmt.Errorf("%+v", st.Groups)
+		})
+	}
+}

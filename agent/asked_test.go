@@ -1,0 +1,80 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/quorate/quorate/cluster/port"
+)
+
+// lostLeader is a cluster whose leader d2 hangs, or is gone, until another leads.
+func lostLeader(lost error, next string, after time.Duration) leaders {
+	began := time.Now()
+	leader := func() string {
+		if time.Since(began) < after {
+			return "d2"
+		}
+		return next
+	}
+	return leaders{
+		self: "d1", leader: leader,
+		whileLeads: func(ctx context.Context, leads string) (context.Context, context.CancelFunc) {
+			return context.WithDeadline(ctx, began.Add(after))
+		},
+		here: func(context.Context) (moveReply, error) { return moveReply{There: true, From: "d1"}, nil },
+		there: func(ctx context.Context, leader string) (moveReply, error) {
+			if leader != "d2" {
+				return moveReply{There: true, From: leader}, nil
+			}
+			if lost == nil {
+				<-ctx.Done()
+				lost = context.DeadlineExceeded
+			}
+			return moveReply{}, unanswered{leader, lost}
+		},
+	}
+}
+
+func TestAMoveIsDecidedByTheLeaderThatFollows(t *testing.T) {
+	for name, tt := range map[string]struct {
+		lost  error // nil: it hangs
+		next  string
+		after time.Duration
+		want  string
+		from  string
+	}{
+		"another":                            {next: "d3", after: 2 * time.Second, from: "d3"},
+		"this one":                           {next: "d1", after: 2 * time.Second, from: "d1"},
+		"none yet":                           {next: "", after: 2 * time.Second, from: "d1"},
+		"one after a leader that was killed": {lost: &port.DialError{}, next: "d3", after: 2 * time.Second, from: "d3"},
+		"nobody, and it hangs":               {after: time.Hour, want: "it is not known whether g is to move"},
+		"nobody, and it was not asked":       {lost: &port.DialError{}, after: time.Hour, want: "nothing was changed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				reply, err := lostLeader(tt.lost, tt.next, tt.after).decide(t.Context(), "g")
+				switch {
+				case tt.want == "" && (err != nil || reply.From != tt.from):
+					t.Errorf("%+v, %v; want the word of %s", reply, err, tt.from)
+				case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+					t.Errorf("%v, want %q", err, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatALeaderRefusesIsAskedOfNoOther(t *testing.T) {
+	l, asked := lostLeader(nil, "d3", time.Hour), 0
+	l.there = func(context.Context, string) (moveReply, error) {
+		asked++
+		return moveReply{}, refusal{"d2", "has no quorum"}
+	}
+	if _, err := l.decide(t.Context(), "g"); !errors.As(err, &refusal{}) || asked != 1 {
+		t.Errorf("%v, asked %d times", err, asked)
+	}
+}
