@@ -48,6 +48,7 @@ func (s *session) sample(ctx context.Context, from string) (groups.Coverage, err
 }
 
 func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {
+	read := time.Now()
 	conns, err := s.director.Connections(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -60,7 +61,7 @@ func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {
 	if id := r.FormValue("mark"); id != "" {
 		who, _ := cluster.Peer(r.Context())
 		conns = s.given.fresh(who, id, conns)
-		defer s.given.sent()
+		defer s.given.sent(who, read)
 	}
 	answer(w, conns)
 }

@@ -32,7 +32,7 @@ func (s *session) giveAway(ctx context.Context, reason string, patient func(left
 func (s *session) giver() giver {
 	return giver{
 		self: s.cfg.Name, log: s.log, owned: s.keeper.Owned, state: s.node.State, leader: s.node.Leader, propose: s.node.Propose,
-		resign: s.keeper.Resign, fetched: s.given.after,
+		resign: s.keeper.Resign, fetched: s.given.since,
 		live: func() map[string]received { return s.reports.live(time.Now()) },
 	}
 }
