@@ -104,7 +104,7 @@ func TestAFormerOwnerIsAskedAgainWhenItsTableIsFinal(t *testing.T) {
 				var asked []time.Duration
 				d := New(Config{
 					Go: func(f func()) { go f() },
-					Pull: func(context.Context, string, bool) (Coverage, error) {
+					Pull: func(context.Context, string, bool, float64) (Coverage, error) {
 						asked = append(asked, time.Since(began))
 						time.Sleep(tt.took)
 						if len(asked) <= tt.fails {
@@ -134,7 +134,7 @@ func TestAnOwnerThatIsGoneIsNotAskedForEver(t *testing.T) {
 		began, last := time.Now(), time.Now()
 		d := New(Config{
 			Go: func(f func()) { go f() },
-			Pull: func(context.Context, string, bool) (Coverage, error) {
+			Pull: func(context.Context, string, bool, float64) (Coverage, error) {
 				last = time.Now()
 				return Coverage{}, errRefused
 			},
@@ -155,7 +155,7 @@ func TestAnOwnerThatIsGoneIsNotAskedForEver(t *testing.T) {
 // Who served has nothing to fetch, and who starts does not know that it did not.
 func TestNobodyIsAskedForConnectionsWhereNothingWasTaken(t *testing.T) {
 	var asked []string
-	d := New(Config{Go: func(f func()) { f() }, Pull: func(_ context.Context, from string, _ bool) (Coverage, error) {
+	d := New(Config{Go: func(f func()) { f() }, Pull: func(_ context.Context, from string, _ bool, _ float64) (Coverage, error) {
 		asked = append(asked, from)
 		return Coverage{}, nil
 	}})

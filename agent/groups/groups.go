@@ -42,9 +42,9 @@ type Config struct {
 	// Gateway returns the next hop of the default route that leaves by an interface, of the family of an
 	// address.
 	Gateway func(iface string, source netip.Addr) (netip.Addr, bool)
-	// Pull brings the connections of another director into this one's kernel: whole, which tells how many of them are
-	// here, or those that are new since the last time.
-	Pull func(ctx context.Context, from string, whole bool) (Coverage, error)
+	// Pull brings the connections of another director into this one's kernel: whole, which waits a moment until a share
+	// of them is here and tells how many are, or those that are new since the last time.
+	Pull func(ctx context.Context, from string, whole bool, share float64) (Coverage, error)
 	// Propose puts a command to the log.
 	Propose func(ctx context.Context, c fsm.Command) error
 	// Tell has people told of something.

@@ -22,7 +22,8 @@ type pulls struct {
 }
 
 type pulling struct {
-	whole bool // all is wanted, and how many are here; until it begins
+	whole bool    // all is wanted, and how many are here; until it begins
+	share float64 // of all, that is to be here: the most that one wants
 	done  chan struct{}
 	cover Coverage  // when done
 	err   error     // likewise
@@ -43,7 +44,7 @@ func (c Coverage) Share() float64 {
 // pull brings the connections here that a director has now or a moment later: whole, all of them, and then it is an error if less
 // than a share of them is here, or those that are new.
 func (d *Driver) pull(ctx context.Context, from string, whole bool, least float64) error {
-	p := d.joinPull(from, whole)
+	p := d.joinPull(from, whole, least)
 	select {
 	case <-p.done:
 		if p.err == nil && p.cover.Share() < least {
@@ -56,15 +57,15 @@ func (d *Driver) pull(ctx context.Context, from string, whole bool, least float6
 }
 
 // joinPull returns the pull that is to begin next. It is of all connections if that is wanted by one who waits for it.
-func (d *Driver) joinPull(from string, whole bool) *pulling {
+func (d *Driver) joinPull(from string, whole bool, share float64) *pulling {
 	ps := &d.pulls
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	if p := ps.next[from]; p != nil {
-		p.whole = p.whole || whole
+		p.whole, p.share = p.whole || whole, max(p.share, share)
 		return p
 	}
-	p, before := &pulling{whole: whole, done: make(chan struct{})}, ps.last[from]
+	p, before := &pulling{whole: whole, share: share, done: make(chan struct{})}, ps.last[from]
 	ps.next[from] = p
 	d.cfg.Go(func() {
 		defer close(p.done)
@@ -74,11 +75,11 @@ func (d *Driver) joinPull(from string, whole bool) *pulling {
 		ps.mu.Lock()
 		delete(ps.next, from)
 		ps.last[from] = p
-		whole := p.whole
+		whole, share := p.whole, p.share
 		ps.mu.Unlock()
 		ctx, cancel := context.WithTimeout(d.ctx, ownership.MoveLimit)
 		defer cancel()
-		p.cover, p.err = d.cfg.Pull(ctx, from, whole)
+		p.cover, p.err = d.cfg.Pull(ctx, from, whole, share)
 		p.at = time.Now()
 	})
 	return p
