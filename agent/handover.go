@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// relieve hands over what this host owns when its keeper has been told to stop: it waits for that.
+// relieve hands over what this host owns when its keeper has been told to stop: it waits for that. What did not move is
+// given up on the wire, as where this agent stops. Where nobody can take over, the keeper waits on for somebody who can.
 func (s *session) relieve(ctx context.Context) {
 	if !s.keeper.Status().Stopping {
 		return
@@ -15,7 +16,11 @@ func (s *session) relieve(ctx context.Context) {
 	}
 	s.group.Go(func() error {
 		defer s.relieving.Store(false)
-		s.giveAway(ctx, "the keeper of "+s.cfg.Name+" stops", nil)
+		if left := s.giveAway(ctx, "the keeper of "+s.cfg.Name+" stops", nil); len(left) > 0 {
+			if _, open := s.giver().letGo(ctx); len(open) > 0 {
+				s.log.Warn(notTaken, "groups", said(open))
+			}
+		}
 		return nil
 	})
 }
