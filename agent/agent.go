@@ -171,11 +171,20 @@ func (a *Agent) handOver() {
 	if err != nil || len(a.cfg.KeeperArgv) == 0 && !unitStops(keeperUnit) {
 		return
 	}
-	left := s.giveAway(context.Background(), s.cfg.Name+" stops", nil)
-	if left = s.giver().letGo(context.Background(), left); len(left) > 0 {
-		a.cfg.Log.Warn("nobody took these over; their addresses stay for their lifetime", "groups", said(left))
+	if left := s.giveAway(context.Background(), s.cfg.Name+" stops", nil); len(left) == 0 {
+		return
+	}
+	kept, open := s.giver().letGo(context.Background())
+	if len(kept) > 0 {
+		s.log.Warn("not given up: the addresses of these groups stay", "groups", said(kept))
+	}
+	if len(open) > 0 {
+		s.log.Warn(notTaken, "groups", said(open))
 	}
 }
+
+// notTaken is said of groups that were given up on the wire, and of whose successor nothing more was heard.
+const notTaken = "given up, and nobody has said in time that it took them over and has their newest connections"
 
 // stop ends the session and, if the whole agent is to stop and it is ours, the keeper.
 func (a *Agent) stop(whole bool) error {

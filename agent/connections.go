@@ -14,9 +14,9 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// pull brings another director's connections into this director's kernel: whole, and then it tells how many of them are
-// here, or those that are new since the last time.
-func (s *session) pull(ctx context.Context, from string, whole bool) (groups.Coverage, error) {
+// pull brings another director's connections into this director's kernel: whole, and then it waits a moment until a share of
+// them is here and tells how many are, or those that are new since the last time.
+func (s *session) pull(ctx context.Context, from string, whole bool, share float64) (groups.Coverage, error) {
 	if len(s.node.State().Config.Services) == 0 {
 		return groups.Coverage{}, nil
 	}
@@ -30,7 +30,7 @@ func (s *session) pull(ctx context.Context, from string, whole bool) (groups.Cov
 	if err != nil || !whole {
 		return groups.Coverage{}, err
 	}
-	have, total, err := s.director.Arrived(ctx, conns)
+	have, total, err := s.director.Arrived(ctx, conns, share)
 	return groups.Coverage{Have: have, Total: total}, err
 }
 
@@ -48,6 +48,7 @@ func (s *session) sample(ctx context.Context, from string) (groups.Coverage, err
 }
 
 func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {
+	read := time.Now()
 	conns, err := s.director.Connections(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -60,7 +61,7 @@ func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {
 	if id := r.FormValue("mark"); id != "" {
 		who, _ := cluster.Peer(r.Context())
 		conns = s.given.fresh(who, id, conns)
-		defer s.given.sent()
+		defer s.given.sent(who, read)
 	}
 	answer(w, conns)
 }
@@ -85,7 +86,7 @@ func (s *session) warmUp(ctx context.Context) {
 			defer s.warming.Store(false)
 			ctx, cancel := context.WithTimeout(ctx, ownership.MoveLimit)
 			defer cancel()
-			if _, err := s.pull(ctx, owner, true); err != nil {
+			if _, err := s.pull(ctx, owner, true, 0); err != nil {
 				s.log.Debug("connections not received", "from", owner, "err", err)
 				return nil
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -45,7 +46,7 @@ type giver struct {
 	leader  func() string // "" while none is known
 	propose func(context.Context, fsm.Command) error
 	resign  func(ctx context.Context, group string) // gives up on the wire
-	fetched func(since time.Time) bool              // another was given the connections after that
+	fetched func(by string, since time.Time) bool   // it was given the connections that were here then, or later
 }
 
 // moveAll asks the log to move every group to its best successor, waits, and returns what is still owned. Where nobody could
@@ -110,45 +111,56 @@ func (g giver) intend(ctx context.Context, group, to, reason string) {
 	}
 }
 
-// letGo gives up on the wire what nobody has taken in time and somebody could take. The others take over at once
-// then, and fetch the newest connections from this director, which is still there: they could do neither if it ended as it is.
-// It returns what nobody took, and what nobody could take, which is not given up.
-func (g giver) letGo(ctx context.Context, left []unmoved) []unmoved {
-	ctx, cancel := context.WithTimeout(ctx, letGoLimit)
-	defer cancel()
-	began := time.Now()
-	var kept, open []unmoved
-	for _, u := range left {
-		if u.to == "" {
-			kept = append(kept, u)
-			continue
-		}
-		g.resign(ctx, u.group)
-		open = append(open, u)
-	}
-	if len(open) == 0 {
-		return kept
-	}
-	for {
-		live := g.live()
-		open = slices.DeleteFunc(open, func(u unmoved) bool { return takenBy(live, u.group, g.self) })
-		if len(open) == 0 && (len(g.state().Config.Services) == 0 || g.fetched(began)) {
-			return kept
-		}
-		if !sleep(ctx, 20*time.Millisecond) {
-			return append(kept, open...)
-		}
-	}
+// released is a group that was given up on the wire.
+type released struct {
+	unmoved
+	at time.Time
 }
 
-// takenBy reports whether a director beside one says that it owns a group.
-func takenBy(live map[string]received, group, not string) bool {
-	for name, r := range live {
-		if name != not && r.active(group) {
-			return true
+// letGo gives up on the wire what it still owns and somebody could take as it is known now: to ask the log may have taken
+// long. The others take over at once then, and fetch the newest connections from this director, which is still there: they
+// could do neither if it ended as it is. It returns what was not given up, and what was and nobody took, or not with its connections.
+func (g giver) letGo(ctx context.Context) (kept, open []unmoved) {
+	ctx, cancel := context.WithTimeout(ctx, letGoLimit)
+	defer cancel()
+	var waits []released
+	for _, u := range remaining(g.state(), g.live(), g.owned(), g.self) {
+		if u.to != "" && ctx.Err() == nil {
+			g.resign(ctx, u.group)
+			if ctx.Err() == nil {
+				waits = append(waits, released{u, time.Now()})
+				continue
+			}
+		}
+		if u.to != "" { // one that hangs has the time of all
+			u.why = []string{"the keeper does not answer"}
+		}
+		kept = append(kept, u)
+	}
+	for len(waits) > 0 {
+		state, live := g.state(), g.live()
+		waits = slices.DeleteFunc(waits, func(r released) bool {
+			by := takenBy(live, r.group, g.self)
+			return by != "" && (len(state.Config.Services) == 0 || g.fetched(by, r.at.Add(ownership.PushAfter)))
+		})
+		if len(waits) > 0 && !sleep(ctx, 20*time.Millisecond) {
+			break
 		}
 	}
-	return false
+	for _, r := range waits {
+		open = append(open, r.unmoved)
+	}
+	return kept, open
+}
+
+// takenBy returns a director beside one that says that it owns a group, or "".
+func takenBy(live map[string]received, group, not string) string {
+	for name, r := range live {
+		if name != not && r.active(group) {
+			return name
+		}
+	}
+	return ""
 }
 
 // remaining is what a director still owns, and who could take it.

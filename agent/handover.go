@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// relieve hands over what this host owns when its keeper has been told to stop: it waits for that.
+// relieve hands over what this host owns when its keeper has been told to stop: it waits for that. What did not move is
+// given up on the wire, as where this agent stops. Where nobody can take over, the keeper waits on for somebody who can.
 func (s *session) relieve(ctx context.Context) {
 	if !s.keeper.Status().Stopping {
 		return
@@ -15,7 +16,11 @@ func (s *session) relieve(ctx context.Context) {
 	}
 	s.group.Go(func() error {
 		defer s.relieving.Store(false)
-		s.giveAway(ctx, "the keeper of "+s.cfg.Name+" stops", nil)
+		if left := s.giveAway(ctx, "the keeper of "+s.cfg.Name+" stops", nil); len(left) > 0 {
+			if _, open := s.giver().letGo(ctx); len(open) > 0 {
+				s.log.Warn(notTaken, "groups", said(open))
+			}
+		}
 		return nil
 	})
 }
@@ -32,7 +37,7 @@ func (s *session) giveAway(ctx context.Context, reason string, patient func(left
 func (s *session) giver() giver {
 	return giver{
 		self: s.cfg.Name, log: s.log, owned: s.keeper.Owned, state: s.node.State, leader: s.node.Leader, propose: s.node.Propose,
-		resign: s.keeper.Resign, fetched: s.given.after,
+		resign: s.keeper.Resign, fetched: s.given.since,
 		live: func() map[string]received { return s.reports.live(time.Now()) },
 	}
 }

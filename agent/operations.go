@@ -34,7 +34,7 @@ const (
 // none, and then for all of a move.
 const GiveAwayLimit = 15 * time.Second
 
-// StopLimit is for how long an agent that is to stop hands over at most: what has moved has its newest connections fetched,
+// StopLimit is for how long an agent that is to stop, or whose keeper is, hands over at most: what has moved has its newest connections fetched,
 // what has not is given up on the wire.
 const StopLimit = GiveAwayLimit + max(receiptLimit, letGoLimit)
 

@@ -59,22 +59,27 @@ func (m *marks) have(from, id string, err error, now time.Time) {
 // hundreds of megabytes where there are a million.
 type given struct {
 	mu   sync.Mutex
-	to   map[string]*gift // by director
-	last time.Time        // when anything was given
+	to   map[string]*gift     // by director
+	last map[string]time.Time // by director: of when what it was given is
 }
 
-// sent notes that a director has been given something.
-func (g *given) sent() {
+// sent notes that a director has been given the connections of a time.
+func (g *given) sent(to string, of time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.last = time.Now()
+	if g.last == nil {
+		g.last = map[string]time.Time{}
+	}
+	if of.After(g.last[to]) {
+		g.last[to] = of
+	}
 }
 
-// after reports whether anything was given after a time.
-func (g *given) after(t time.Time) bool {
+// since reports whether a director was given the connections of a time, or of a later one.
+func (g *given) since(to string, t time.Time) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.last.After(t)
+	return !g.last[to].Before(t)
 }
 
 // gift is what one director was given. Who takes several groups asks for all by several marks at once, and goes on with

@@ -116,3 +116,17 @@ func TestAMarkIsUsedForALittleWhileAndNotAfterAnError(t *testing.T) {
 		t.Error("a mark is used of which it is not known what is here")
 	}
 }
+
+// Who waits for a director to have what is here now must not take what another was given, or what it was given before.
+func TestWhatWasGivenIsOfTheTimeWhenItWasRead(t *testing.T) {
+	start := time.Unix(1000, 0)
+	var g given
+	if g.since("d2", start) {
+		t.Error("it was given nothing yet")
+	}
+	g.sent("d2", start)
+	g.sent("d2", start.Add(-time.Second)) // an answer that took longer
+	if !g.since("d2", start) || g.since("d2", start.Add(1)) || g.since("d3", start) {
+		t.Error("it is not of the time when it was read, and of whom it was for")
+	}
+}

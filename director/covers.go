@@ -22,12 +22,12 @@ func (d *Director) Covers(conns []ipvs.Conn) (have, total int, err error) {
 	return have, len(conns), nil
 }
 
-// Arrived is [Director.Covers] of connections that were injected just now: it waits a moment until all are there.
-func (d *Director) Arrived(ctx context.Context, conns []ipvs.Conn) (have, total int, err error) {
+// Arrived is [Director.Covers] of connections that were injected just now: it waits a moment until a share of them is there.
+func (d *Director) Arrived(ctx context.Context, conns []ipvs.Conn, share float64) (have, total int, err error) {
 	if !d.covering(conns) {
 		return 0, 0, nil
 	}
-	have, err = arrived(ctx, d.cfg.Kernel.Conns, conns)
+	have, err = arrived(ctx, d.cfg.Kernel.Conns, conns, share)
 	return have, len(conns), err
 }
 
@@ -45,8 +45,8 @@ const (
 	arriveAgain = 160 * time.Millisecond
 )
 
-// arrived looks at a table until all connections are there, and tells how many are.
-func arrived(ctx context.Context, table func() ([]ipvs.Conn, error), conns []ipvs.Conn) (have int, err error) {
+// arrived looks at a table until a share of the connections is there, or all that will be, and tells how many are.
+func arrived(ctx context.Context, table func() ([]ipvs.Conn, error), conns []ipvs.Conn, share float64) (have int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, arriveLimit)
 	defer cancel()
 	for pause := arrivePause; ; pause = min(2*pause, arriveAgain) {
@@ -55,7 +55,7 @@ func arrived(ctx context.Context, table func() ([]ipvs.Conn, error), conns []ipv
 			return 0, err
 		}
 		have, all := covered(own, conns)
-		if all {
+		if all || float64(have)/float64(len(conns)) >= share {
 			return have, nil
 		}
 		select {

@@ -40,7 +40,9 @@ func (d *Driver) begin(g *gathered, spec fsm.Group, x *group, a ownership.Action
 		d.aside(x, a.ID, a.Within, func(ctx context.Context, _ *ownership.Done) error { return d.pull(ctx, a.From, a.Whole, a.Share) })
 	case ownership.Propose:
 		if o, ok := a.Command.(fsm.SetOwner); ok && o.Owner == d.cfg.Self {
-			d.chase(g.State.Groups[x.name].Owner)
+			if from := g.State.Groups[x.name].Owner; from != "" && from != d.cfg.Self && !d.pulledLately(from) {
+				d.chase(from)
+			}
 		}
 		d.aside(x, a.ID, a.Within, func(ctx context.Context, _ *ownership.Done) error {
 			if err := d.cfg.Propose(ctx, a.Command); !errors.Is(err, fsm.ErrStale) {

@@ -42,9 +42,9 @@ type Config struct {
 	// Gateway returns the next hop of the default route that leaves by an interface, of the family of an
 	// address.
 	Gateway func(iface string, source netip.Addr) (netip.Addr, bool)
-	// Pull brings the connections of another director into this one's kernel: whole, which tells how many of them are
-	// here, or those that are new since the last time.
-	Pull func(ctx context.Context, from string, whole bool) (Coverage, error)
+	// Pull brings the connections of another director into this one's kernel: whole, which waits a moment until a share
+	// of them is here and tells how many are, or those that are new since the last time.
+	Pull func(ctx context.Context, from string, whole bool, share float64) (Coverage, error)
 	// Propose puts a command to the log.
 	Propose func(ctx context.Context, c fsm.Command) error
 	// Tell has people told of something.
@@ -88,6 +88,8 @@ type group struct {
 	keeper  queue
 	asked   uint64                          // ID of the last question; of Run alone
 	replies map[uint64]chan ownership.Reply // of those that are not answered yet; of Run alone
+	part    ownership.Part                  // what the keeper was to it at the last look; of Run alone
+	former  []string                        // who owned it when this director did not; of Run alone
 }
 
 // happening is an event of a group: the outcome of an action of Of, or a question of another member.
@@ -102,7 +104,7 @@ type happening struct {
 func New(cfg Config) *Driver {
 	return &Driver{
 		cfg: cfg, wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1), ended: make(chan struct{}), news: true, groups: map[string]*group{},
-		pulls: pulls{next: map[string]*pulling{}, last: map[string]*pulling{}},
+		pulls: pulls{next: map[string]*pulling{}, last: map[string]*pulling{}, chased: map[string]*chasing{}},
 		asks:  asks{next: map[whom]*batch{}, last: map[whom]time.Time{}},
 	}
 }
@@ -260,6 +262,7 @@ func (d *Driver) step(g *gathered, spec fsm.Group, x *group, ev ownership.Event)
 	d.mu.Lock()
 	actions := x.machine.Step(g.at, f, ev)
 	d.mu.Unlock()
+	d.lookOwned(x, f)
 	for _, a := range actions {
 		d.begin(g, spec, x, a)
 	}

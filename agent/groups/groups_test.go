@@ -252,7 +252,7 @@ func TestGroupsThatMoveTogetherShareTheirPulls(t *testing.T) {
 		var waiters atomic.Int32
 		d := New(Config{
 			Go: func(f func()) { go f() },
-			Pull: func(ctx context.Context, from string, _ bool) (Coverage, error) {
+			Pull: func(ctx context.Context, from string, _ bool, _ float64) (Coverage, error) {
 				if under.Add(1) > 1 {
 					t.Error("two are under way at a time")
 				}
@@ -334,32 +334,38 @@ func TestWhatHappensAtOnceIsToldInOneTurn(t *testing.T) {
 // What is shared by one who wants all of them is whole, whatever share of them must be here: a move by force skips no push.
 func TestAPullIsOfAllConnectionsWhereOneWantsThemAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var got []bool
+		type asked struct {
+			whole bool
+			share float64
+		}
+		var got []asked
 		d := New(Config{
 			Go: func(f func()) { go f() },
-			Pull: func(_ context.Context, _ string, whole bool) (Coverage, error) {
+			Pull: func(_ context.Context, _ string, whole bool, share float64) (Coverage, error) {
 				time.Sleep(time.Second)
-				got = append(got, whole)
+				got = append(got, asked{whole, share})
 				return Coverage{}, nil
 			},
 		})
 		d.ctx = t.Context()
-		for _, whole := range []bool{false, false, true, false} { // the first begins at once, and the others share the next
-			go d.pull(t.Context(), "d1", whole, 0)
+		for _, a := range []asked{{false, 0}, {false, 0}, {true, 0}, {true, 0.5}, {true, 0}, {false, 0}} { // the first begins at once, and the others share the next
+			go d.pull(t.Context(), "d1", a.whole, a.share)
 			synctest.Wait()
 		}
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		if want := []bool{false, true}; !slices.Equal(got, want) {
-			t.Errorf("of all connections: %v, want %v", got, want)
+		if want := []asked{{false, 0}, {true, 0.5}}; !slices.Equal(got, want) {
+			t.Errorf("of all connections, and the share: %v, want %v", got, want)
 		}
 	})
 }
 
 func TestAPullThatBringsTooLittleIsAnError(t *testing.T) {
 	d := New(Config{
-		Go:   func(f func()) { go f() },
-		Pull: func(context.Context, string, bool) (Coverage, error) { return Coverage{Have: 94, Total: 100}, nil },
+		Go: func(f func()) { go f() },
+		Pull: func(context.Context, string, bool, float64) (Coverage, error) {
+			return Coverage{Have: 94, Total: 100}, nil
+		},
 	})
 	d.ctx = t.Context()
 	if err := d.pull(t.Context(), "d1", true, 0.94); err != nil {

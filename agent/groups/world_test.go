@@ -119,7 +119,7 @@ func (w *world) config(link *keeperlink.Link) Config {
 			}
 			return w.does(ctx, fmt.Sprintf("ask %s %s: %s", to, strings.TrimPrefix(path, Path), q.(ownership.Question).Kind))
 		},
-		Pull: func(ctx context.Context, from string, _ bool) (Coverage, error) {
+		Pull: func(ctx context.Context, from string, _ bool, _ float64) (Coverage, error) {
 			return w.cover, w.does(ctx, "pull "+from)
 		},
 		Propose: func(ctx context.Context, c fsm.Command) error {

@@ -21,8 +21,9 @@ import (
 )
 
 // handOverLimit is how long a keeper that is told to stop waits for control to hand its addresses over: as long as control
-// waits for a move that is under way, in the middle of which it would say goodbye otherwise.
-const handOverLimit = agent.GiveAwayLimit
+// takes for moves, in the middle of which it would say goodbye otherwise, and to give up what did not move. Where nobody can
+// take over, control begins anew as soon as somebody can: what begins late the goodbye may cut off.
+const handOverLimit = agent.StopLimit
 
 func keeperCommand() *cobra.Command {
 	var file string

@@ -14,8 +14,8 @@ import (
 
 func TestAKeeperMayTakeAsLongToStopAsItsHandOver(t *testing.T) {
 	t.Parallel()
-	if handOverLimit < agent.GiveAwayLimit {
-		t.Errorf("a keeper says goodbye after %v, and control waits for moves for %v", handOverLimit, agent.GiveAwayLimit)
+	if handOverLimit < agent.StopLimit {
+		t.Errorf("a keeper says goodbye after %v, and control hands over for %v", handOverLimit, agent.StopLimit)
 	}
 	limit := stopLimit(t, "quorate-keeper")
 	if limit < handOverLimit+5*time.Second {

@@ -14,11 +14,13 @@ import (
 const (
 	MoveLimit = 5 * time.Second
 	YieldWait = 500 * time.Millisecond
-	askLimit  = 2 * time.Second       // for the owner's answer: a host that is late loses no move by it
-	pushAfter = 60 * time.Millisecond // the owner has dropped the addresses by then: its table is final
-	Mute      = time.Second           // an owner whose agent says nothing for so long is not asked
-	takeAgain = time.Second           // when the log does not show an outcome
+	askLimit  = 2 * time.Second // for the owner's answer: a host that is late loses no move by it
+	Mute      = time.Second     // an owner whose agent says nothing for so long is not asked
+	takeAgain = time.Second     // when the log does not show an outcome
 )
+
+// PushAfter is how long after a claim, or after it gave a group up, an owner has dropped the addresses: its table is final then.
+const PushAfter = 60 * time.Millisecond
 
 // Coverage is the share of an owner's connections that its successor must have before it takes over, unless the move
 // is forced: each that is missing is lost.
@@ -41,6 +43,12 @@ type take struct {
 
 // goesOn reports whether a move has come to no end yet.
 func (s *step) goesOn(t *take) bool { return s.taking == t && !t.over }
+
+// Fetches reports whether this director has claimed the group, or does so now, in a move that fetches the newest connections.
+func (m *Machine) Fetches() bool {
+	t := m.taking
+	return t != nil && !t.alone && (t.claims || t.claimed)
+}
 
 // forgetTake gives a move up that the log does not want any more: nothing has changed yet, or the log was told.
 // What was claimed is finished, so that no connection is lost.
@@ -191,7 +199,7 @@ func (s *step) toldTake(t *take, err error) {
 		s.endTake(t, nil)
 		return
 	}
-	s.after(pushAfter, func(s *step) { // the old owner can have no new connections any more
+	s.after(PushAfter, func(s *step) { // the old owner can have no new connections any more
 		s.pull(t, Pull{}, func(s *step, d Done) {
 			s.lacks(t, d.Err)
 			s.endTake(t, nil)
