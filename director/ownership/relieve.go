@@ -85,14 +85,15 @@ func (s *step) relieve(owner string, mute bool) {
 }
 
 // muteToMost reports whether a majority of the voters, this director included, hears nothing of an owner's agent, by what they
-// said in a survey. Of two that each find the other cut off, it is so of one at most: the other does not claim back.
+// said in a survey. Of two that each find the other cut off, it is so of one at most: the other does not claim back. So who
+// hears nothing of this director's agent either counts for neither of the two: it answers, by connections that they open.
 func (s *step) muteToMost(owner string, words map[string]Attestation) bool {
 	by := 0
 	if slices.Contains(s.silentAgents(), owner) {
 		by++
 	}
 	for _, m := range s.Members {
-		if !m.Joins && slices.Contains(words[m.Name].Mute, owner) {
+		if mute := words[m.Name].Mute; !m.Joins && slices.Contains(mute, owner) && !slices.Contains(mute, s.Self) {
 			by++
 		}
 	}
@@ -115,8 +116,8 @@ func (f Facts) speaks(m Member) bool { return f.near(m) && m.Unheard < Mute }
 
 // lookTaker follows who took the group from this director by a claim. Two that hear each other on one segment, of whom
 // neither reaches the other on another, each look cut off to the other, and would take turns without end. So who was claimed
-// from does not claim back, until it has heard the other on all of them, or while a majority hears something of the other's
-// agent. Who has lost it otherwise, as after it stood still, may.
+// from does not claim back until it has heard the other on all of them. Before that it may only where a majority hears nothing
+// of the other's agent. Who has lost it otherwise, as after it stood still, may.
 func (s *step) lookTaker() {
 	q := &s.quiet
 	lost := q.owner && s.Keeper.Part == Standby

@@ -208,13 +208,14 @@ func (s *story) apart() {
 }
 
 // Two hear each other on one segment, and neither reaches the other on another, nor over the cluster port: each takes the
-// other for one that is cut off. Who was claimed from does not claim back, unless a
-// majority hears nothing of the other's agent: then that one does not claim back.
+// other for one that is cut off. Who was claimed from does not claim back, unless a majority hears nothing of the other's
+// agent: then that one does not claim back.
 func TestTwoThatCannotAskEachOtherDoNotClaimInTurns(t *testing.T) {
 	for name, tt := range map[string]struct {
 		claims bool // the other took the group by a claim
 		whole  bool // and was heard on both segments after that
 		mute   bool // and d3 hears nothing of its agent either
+		both   bool // nor of this director's
 		voters int
 		again  bool
 	}{
@@ -223,6 +224,7 @@ func TestTwoThatCannotAskEachOtherDoNotClaimInTurns(t *testing.T) {
 		"it has lost it otherwise":              {voters: 3, again: true},
 		"a majority hears nothing of the other": {claims: true, mute: true, voters: 3, again: true},
 		"no majority does":                      {claims: true, mute: true, voters: 4},
+		"one of them hears neither":             {claims: true, mute: true, both: true, voters: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStory(t)
@@ -239,6 +241,9 @@ func TestTwoThatCannotAskEachOtherDoNotClaimInTurns(t *testing.T) {
 			d3 := Attestation{}
 			if tt.mute {
 				d3.Mute = []string{"d1"}
+			}
+			if tt.both {
+				d3.Mute = append(d3.Mute, s.Self)
 			}
 			s.Voters = tt.voters
 			s.letsTimeOut(d3)
