@@ -36,7 +36,7 @@ func (s Stall) Unasked(due time.Time) bool {
 // everybody else has waited for as long all the same, and nothing waits at its sockets. Who has taken over is heard when it
 // speaks next.
 func (s Stall) Events(g *vrrp.Group, listening, lifetime time.Duration) []vrrp.Event {
-	late, long := g.Late(s.Now.Add(s.Asleep))
+	late, long := g.Late(s.Now, s.Asleep)
 	if s.Asleep >= StoodStill && g.State() != vrrp.Initialize {
 		late, long = true, true
 	}

@@ -24,6 +24,8 @@ func TestWhatAGroupIsToldAfterAStall(t *testing.T) {
 		"one whose host was suspended for a moment":   {begins(vrrp.Claim{Priority: 220}), Stall{Frozen: time.Second, Asleep: time.Second}, 0, []vrrp.Event{vrrp.Stalled{Resume: listening}}},
 		"one whose host was suspended for long":       {begins(vrrp.Claim{Priority: 220}), Stall{Frozen: 4 * time.Second, Asleep: 4 * time.Second}, 0, []vrrp.Event{vrrp.Stalled{Resume: listening}, vrrp.Abandon{}}},
 		"a standby whose host was suspended":          {begins(), Stall{Frozen: time.Second, Asleep: time.Second}, 0, []vrrp.Event{vrrp.Stalled{Resume: listening}}},
+		"one that listens, and was frozen":            {[]vrrp.Event{vrrp.Start{Resume: listening}}, Stall{Frozen: 20 * time.Second}, 20 * time.Second, nil},
+		"one that listens, and was suspended":         {[]vrrp.Event{vrrp.Start{Resume: listening}}, Stall{Frozen: 100 * time.Millisecond, Asleep: 100 * time.Millisecond}, 0, []vrrp.Event{vrrp.Stalled{Resume: listening}}},
 		"one that was not started, and is suspended":  {nil, Stall{Frozen: time.Hour, Asleep: time.Hour}, 0, nil},
 		"one without a segment, and it was suspended": {begins(vrrp.Fault{Reason: "down"}), Stall{Frozen: time.Hour, Asleep: time.Hour}, 0, nil},
 	} {
