@@ -11,8 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Uptime is how long ago this host was started, with the time for which it was suspended: what all processes of the host agree on.
+func Uptime() time.Duration { return clock(unix.CLOCK_BOOTTIME) }
+
 // Slept is for how long this host has been suspended since it was started.
-func Slept() time.Duration { return clock(unix.CLOCK_BOOTTIME) - clock(unix.CLOCK_MONOTONIC) }
+func Slept() time.Duration {
+	return between(Uptime, func() time.Duration { return clock(unix.CLOCK_MONOTONIC) })
+}
 
 func clock(id int32) time.Duration {
 	var ts unix.Timespec
