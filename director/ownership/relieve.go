@@ -3,7 +3,6 @@ package ownership
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -145,23 +144,41 @@ func (s *step) unserved(owner string) bool {
 	all := append(s.owners(), s.served(owner))
 	return !slices.ContainsFunc(all, func(name string) bool {
 		denies := slices.Contains(s.quiet.denies, name) && !s.tookSince(s.named(name))
-		return name != "" && name != owner && !s.elsewhere(name) && !denies
+		here := slices.Contains(s.quiet.kernels, name) || !s.elsewhere(name) && !denies
+		return name != "" && name != owner && here
 	})
 }
 
 // denials are the members that answered a survey and do not own the group, nor serve it on a segment that is silent here.
 func denials(words map[string]Attestation, segments map[string]Segment) []string {
 	var names []string
-	all := slices.Collect(maps.Values(segments))
 	for name, word := range words {
-		serves := func(seg Segment) bool {
-			return seg.Serves == name || seg.Virtual && slices.Contains(seg.Reached, name)
-		}
-		if !word.Owns && !slices.ContainsFunc(all, serves) {
+		if !word.Owns && !serves(name, segments) {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// kernels are the members that serve on a segment that is silent here, whether they answered a survey or not.
+func (f Facts) kernels(segments map[string]Segment) []string {
+	var names []string
+	for _, m := range f.Members {
+		if serves(m.Name, segments) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// serves reports whether a member's kernel answers for the group on one of some segments, or may by a virtual MAC.
+func serves(member string, segments map[string]Segment) bool {
+	for _, seg := range segments {
+		if seg.Serves == member || seg.Virtual && slices.Contains(seg.Reached, member) {
+			return true
+		}
+	}
+	return false
 }
 
 // elsewhere reports whether a member is not on the segment of a router that is silent here, or says nothing any more.
