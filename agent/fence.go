@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -65,7 +66,7 @@ func still(before, now []keeper.Group) []keeper.Group {
 func (s *session) contested(says func(report, string) bool) []keeper.Group {
 	now := time.Now()
 	silent := func(name string) bool { return s.usual(s.alive.tracker.Unheard(name, now)) >= ownership.GoneAfter }
-	return contested(s.cfg.Name, s.keeper.Ordered(), s.kept(), s.reports.live(now), silent, says)
+	return contested(s.cfg.Name, s.keeper.Ordered(), s.kept, s.reports.live(now), silent, says)
 }
 
 // kept are the groups of which this host has addresses: as the keeper said last, though it may not own them yet, since one that
@@ -109,12 +110,14 @@ func presentAddresses(log hclog.Logger) (present map[address.Address]time.Durati
 	return host.Present()
 }
 
-// contested goes by the reports of others. One that is silent may be dead or frozen, and own the group no more.
-func contested(self string, ordered []keeper.Group, owned []string, live map[string]received, silent func(string) bool, says func(report, string) bool) []keeper.Group {
+// contested goes by the reports of others. One that is silent may be dead or frozen, and own the group no more. What is owned here
+// is asked only where another says something: where there is no keeper, the kernel lists all of its addresses for that.
+func contested(self string, ordered []keeper.Group, owned func() []string, live map[string]received, silent func(string) bool, says func(report, string) bool) []keeper.Group {
+	owned = sync.OnceValue(owned)
 	return slices.DeleteFunc(ordered, func(g keeper.Group) bool {
 		for name, r := range live {
-			if name != self && !silent(name) && says(r.report, g.Name) && slices.Contains(owned, g.Name) {
-				return false
+			if name != self && !silent(name) && says(r.report, g.Name) {
+				return !slices.Contains(owned(), g.Name)
 			}
 		}
 		return true

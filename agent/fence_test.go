@@ -39,8 +39,9 @@ func TestAGroupIsContestedWhenAnotherDirectorOwnsWhatTheKeeperOwns(t *testing.T)
 			if tt.own == "active" {
 				owned = []string{"web"}
 			}
+			asks := 0
 			names := func(says func(report, string) bool) (out []string) {
-				for _, g := range contested("d1", []keeper.Group{{Name: "web"}, {Name: "mail"}}, owned, rs.live(noon), func(string) bool { return tt.silent }, says) {
+				for _, g := range contested("d1", []keeper.Group{{Name: "web"}, {Name: "mail"}}, func() []string { asks++; return owned }, rs.live(noon), func(string) bool { return tt.silent }, says) {
 					out = append(out, g.Name)
 				}
 				return out
@@ -50,6 +51,9 @@ func TestAGroupIsContestedWhenAnotherDirectorOwnsWhatTheKeeperOwns(t *testing.T)
 			}
 			if diff := cmp.Diff(tt.after, names(report.serves)); diff != "" {
 				t.Errorf("contested after the wait (-want +got):\n%s", diff)
+			}
+			if says := tt.age < reportLife && !tt.silent; (asks > 0) != says || asks > 2 { // of mail, at least
+				t.Errorf("what is owned is asked %d times in two looks, and another says something: %v", asks, says)
 			}
 		})
 	}
@@ -67,6 +71,8 @@ func TestAnOwnerWhoseKeeperIsGoneServesAsLongAsItsKernelHasTheAddresses(t *testi
 		{"backup", []string{"web"}, true},
 		{"backup", nil, false},
 		{"active", []string{"web"}, true},
+		{"initialize", []string{"web"}, true}, // they could not be removed, and the kernel answers for them
+		{"initialize", nil, false},
 	} {
 		r := report{Name: "d2", Groups: map[string]groupReport{}}
 		if tt.state != "" {
@@ -84,7 +90,7 @@ func TestAGroupThatWasNotContestedBeforeTheWaitIsNotFenced(t *testing.T) {
 	var rs reports
 	rs.put(report{Name: "d2", Groups: map[string]groupReport{"web": {State: "active"}, "mail": {State: "backup", Keeps: true}}}, noon)
 	look := func(says func(report, string) bool) []keeper.Group {
-		return contested("d1", []keeper.Group{{Name: "web"}, {Name: "mail"}}, []string{"web", "mail"}, rs.live(noon), func(string) bool { return false }, says)
+		return contested("d1", []keeper.Group{{Name: "web"}, {Name: "mail"}}, func() []string { return []string{"web", "mail"} }, rs.live(noon), func(string) bool { return false }, says)
 	}
 	first, second := look(report.active), look(report.serves)
 	if len(first) != 1 || len(second) != 2 {

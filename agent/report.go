@@ -67,7 +67,7 @@ type groupReport struct {
 	Priority uint8     `json:"priority"`
 	Since    time.Time `json:"since"`
 	Reason   string    `json:"reason"`
-	Keeps    bool      `json:"keeps,omitempty"`  // it is not Active and has the addresses: it found them when it was started, or is about to let them go; or there is no keeper, and the next one finds them
+	Keeps    bool      `json:"keeps,omitempty"`  // it is not Active and has the addresses: it found them when it was started, is about to let them go, or could not remove them (in initialize, too); or there is no keeper, and the next one finds them
 	Heard    string    `json:"heard,omitempty"`  // the Active router's address, while it is another
 	Member   bool      `json:"member,omitempty"` // whether that is a member's
 

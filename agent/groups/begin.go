@@ -58,7 +58,7 @@ func (d *Driver) begin(g *gathered, spec fsm.Group, x *group, a ownership.Action
 			reply <- a
 		}
 	default:
-		decided := time.Now()
+		decided := d.cfg.Uptime()
 		x.keeper.add(d.cfg.Go, func() {
 			if !d.stale(x, a, decided) {
 				d.order(x, a)
@@ -73,8 +73,8 @@ const stale = 500 * time.Millisecond
 var errStale = errors.New("the keeper did not answer what it was asked before in time")
 
 // stale reports whether an order has waited for too long to be given, and tells the machine so: a frozen keeper would
-// carry out a claim when it goes on.
-func (d *Driver) stale(x *group, a ownership.Action, decided time.Time) bool {
+// carry out a claim when it goes on, as one would after the host was suspended.
+func (d *Driver) stale(x *group, a ownership.Action, decided time.Duration) bool {
 	var id uint64
 	switch a := a.(type) {
 	case ownership.Claim:
@@ -84,7 +84,7 @@ func (d *Driver) stale(x *group, a ownership.Action, decided time.Time) bool {
 	case ownership.Concede:
 		id = a.ID
 	}
-	if id == 0 || time.Since(decided) <= stale {
+	if id == 0 || d.cfg.Uptime()-decided <= stale {
 		return false
 	}
 	d.done(x, ownership.Done{ID: id, Err: errStale})

@@ -19,6 +19,7 @@ import (
 	"github.com/quorate/quorate/agent/keeperlink"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/ownership"
+	"github.com/quorate/quorate/director/suspend"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -51,6 +52,8 @@ type Config struct {
 	Tell func(group string, t ownership.Tell)
 	// Go runs f beside the caller, for as long as the session lives.
 	Go func(f func())
+	// Uptime is a clock that goes on while the host is suspended; nil for the host's.
+	Uptime func() time.Duration
 }
 
 // Now is what an agent knows at one time.
@@ -102,6 +105,9 @@ type happening struct {
 
 // New returns a driver that does nothing yet.
 func New(cfg Config) *Driver {
+	if cfg.Uptime == nil {
+		cfg.Uptime = suspend.Uptime
+	}
 	return &Driver{
 		cfg: cfg, wake: make(chan struct{}, 1), doubt: make(chan struct{}, 1), ended: make(chan struct{}), news: true, groups: map[string]*group{},
 		pulls: pulls{next: map[string]*pulling{}, last: map[string]*pulling{}, chased: map[string]*chasing{}},

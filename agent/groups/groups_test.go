@@ -89,7 +89,12 @@ func TestWhatWaitedTooLongForAFrozenKeeperIsNotAskedOfIt(t *testing.T) {
 		_, err := w.driver.Answer(t.Context(), "d1", "g", ownership.Question{Kind: ownership.Claimed, Epoch: 5})
 		second <- err
 	}()
-	time.Sleep(stale + 200*time.Millisecond) // the wait for the first is what is tested
+	for end := time.Now().Add(10 * time.Second); w.waiting("g") == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the second does not wait")
+		}
+	}
+	w.later.Store(int64(stale + 1)) // the keeper was frozen, or the host suspended
 	frozen <- nil
 	if err := <-first; err != nil {
 		t.Error(err)

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ type world struct {
 	driver *Driver
 	end    func() // ends the driver, and waits for it
 	aside  sync.WaitGroup
+	later  atomic.Int64 // how much further the clock that goes on during a suspend is
 
 	mu       sync.Mutex
 	noted    []string
@@ -128,6 +130,7 @@ func (w *world) config(link *keeperlink.Link) Config {
 		Gateway: func(string, netip.Addr) (netip.Addr, bool) { return netip.Addr{}, false },
 		Tell:    func(group string, tell ownership.Tell) {},
 		Go:      w.aside.Go,
+		Uptime:  func() time.Duration { return time.Duration(w.later.Load()) },
 	}
 }
 
@@ -171,6 +174,16 @@ func (w *world) does(ctx context.Context, what string) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// waiting is how much waits until the keeper has done what it was asked before for a group.
+func (w *world) waiting(group string) int {
+	w.driver.mu.Lock()
+	q := &w.driver.groups[group].keeper
+	w.driver.mu.Unlock()
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
 }
 
 // hold has what is noted by a name wait for an outcome.

@@ -31,7 +31,8 @@ var ErrNoKeeper = errors.New("the keeper does not answer")
 const patience = 3 * time.Second
 
 // grace is how long control, when it has just come, leaves to a keeper that somebody else starts at the same moment: it is a
-// process before it has its lock. One that dies later is started again at once.
+// process before it has its lock. One that dies later is started again at once, and so is one that has left its socket: it was
+// killed, and its addresses end soon.
 const grace = 100 * time.Millisecond
 
 // Link keeps a connection to the keeper process, and starts that process if none is there.
@@ -39,6 +40,7 @@ type Link struct {
 	socket string
 	argv   []string // starts a keeper; empty: it is somebody else's to start
 	log    hclog.Logger
+	grace  time.Duration
 	come   time.Time // when it was first looked for a keeper; of Run alone
 
 	giving sync.Mutex // held while an order is given, from its choice on: the keeper must end with the newest
@@ -56,7 +58,7 @@ type Link struct {
 // New returns a link to the keeper that serves a socket. Argv starts one where there is none; empty: it is
 // somebody else's to start.
 func New(socket string, argv []string, log hclog.Logger) *Link {
-	return &Link{socket: socket, argv: argv, log: log, news: make(chan struct{}, 1)}
+	return &Link{socket: socket, argv: argv, log: log, grace: grace, news: make(chan struct{}, 1)}
 }
 
 // lookEvery is how often the keeper is asked though it says nothing.
@@ -116,8 +118,9 @@ func (k *Link) connect(ctx context.Context) (*keeper.Client, error) {
 		if err == nil || len(k.argv) == 0 {
 			return c, err
 		}
+		died := errors.Is(err, syscall.ECONNREFUSED) // one that ends takes its socket with it
 		switch held := keeper.Held(k.socket); {
-		case exited == nil && !held && time.Since(k.come) >= grace:
+		case exited == nil && !held && (died || time.Since(k.come) >= k.grace):
 			if exited, err = k.spawn(); err != nil {
 				return nil, err
 			}

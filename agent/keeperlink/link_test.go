@@ -2,6 +2,7 @@ package keeperlink
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -58,57 +60,107 @@ func run(t *testing.T) string {
 	return socket
 }
 
+// starting is a log that tells when it says that a keeper is started.
+type starting struct {
+	said chan struct{}
+	once sync.Once
+}
+
+func (s *starting) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("keeper started")) {
+		s.once.Do(func() { close(s.said) })
+	}
+	return len(line), nil
+}
+
 // Its unit and control are started at the same moment: it has the lock, and does not listen yet.
 func TestNoKeeperIsStartedWhereOneIsAboutToListen(t *testing.T) {
 	for name, tt := range map[string]struct {
-		held    bool
-		after   time.Duration
+		held    bool          // another keeper has the lock
+		after   time.Duration // of the first look
+		died    bool          // one has left its socket
+		grace   time.Duration
 		started bool
 	}{
 		"one has the lock": {held: true},
-		"one that was started at the same moment has it a moment later": {held: true, after: 25 * time.Millisecond},
-		"none has": {started: true},
+		"one that was started at the same moment has it a moment later": {held: true, after: 25 * time.Millisecond, grace: time.Minute},
+		"none has it in time":                        {grace: 50 * time.Millisecond, started: true},
+		"none has, and the one before did not end":   {died: true, grace: time.Minute, started: true},
+		"one has, and the one before it did not end": {died: true, held: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			socket, started := filepath.Join(dir, "k"), filepath.Join(dir, "started")
+			socket, starts := filepath.Join(t.TempDir(), "k"), &starting{said: make(chan struct{})}
 			lock, err := os.Create(socket + ".lock")
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer lock.Close()
-			if tt.held && tt.after == 0 {
-				if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-					t.Fatal(err)
+			takes := func() {
+				if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); tt.held && err != nil {
+					t.Error(err)
 				}
 			}
-			done := make(chan struct{})
-			go func() {
-				defer close(done)
-				time.Sleep(tt.after)
+			if tt.died {
+				leave(t, socket)
+			}
+			if tt.held && tt.after == 0 {
+				takes()
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			var other sync.WaitGroup
+			defer other.Wait()
+			other.Go(func() {
 				if tt.held && tt.after > 0 {
-					if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-						t.Error(err)
-					}
+					time.Sleep(tt.after)
+					takes()
 				}
-				time.Sleep(300 * time.Millisecond)
+				if tt.started {
+					select {
+					case <-starts.said:
+					case <-ctx.Done():
+					}
+				} else {
+					time.Sleep(100 * time.Millisecond) // for long enough to start one
+				}
+				_ = os.Remove(socket)
 				l, err := net.Listen("unix", socket)
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				t.Cleanup(func() { l.Close() })
-			}()
-			c, err := New(socket, []string{"sh", "-c", "touch " + started + "; sleep 1"}, hclog.NewNullLogger()).connect(t.Context())
-			<-done
+			})
+			k := New(socket, []string{"sleep", "5"}, hclog.New(&hclog.LoggerOptions{Output: starts}))
+			k.grace = tt.grace
+			c, err := k.connect(ctx)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			if _, err := os.Stat(started); (err == nil) != tt.started {
-				t.Errorf("a keeper was started: %v, want %v", err == nil, tt.started)
+			started := false
+			select {
+			case <-starts.said:
+				started = true
+			default:
+			}
+			if started != tt.started {
+				t.Errorf("a keeper was started: %v", started)
 			}
 		})
+	}
+}
+
+// leave leaves a socket at which nobody listens, as a keeper that is killed does.
+func leave(t *testing.T, socket string) {
+	t.Helper()
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

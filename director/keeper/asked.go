@@ -8,16 +8,6 @@ import (
 // Askable is how long the others may take to reach a control that has just come. Until then they claim without its answer.
 const Askable = 5 * time.Second
 
-// Limits of [asked.stood].
-const (
-	// StoodStill is for how long a host must have stood still for its control not to have been asked: others do not wait for one that has
-	// been silent for a second, and count from a beat that was sent up to two tenths before.
-	StoodStill = 800 * time.Millisecond
-	// LoopSlack is how late the loop may be where it has not stood still: how long it has is not known, for it began at any time since
-	// the loop ran last. A stall that ends before anything was so late is not seen.
-	LoopSlack = 100 * time.Millisecond
-)
-
 // asked is who answers for what is Active here: control, which is whoever has given an order and is still there. While
 // there is none that the others could ask to yield, what they claim is let go as if it had been asked for. Its methods
 // may be called concurrently.

@@ -75,7 +75,7 @@ const claimWait = 500 * time.Millisecond
 // addresses are added and announced. The priority holds until an order brings another epoch or
 // priority, or the group is not Active any more, or Unclaim ends it, and for [ClaimLasts] at most.
 func (c *Client) Claim(ctx context.Context, group string, priority uint8) error {
-	_, err := c.call(ctx, request{Op: opClaim, Group: group, Priority: priority, Until: until(ctx, claimWait)})
+	_, err := c.call(ctx, request{Op: opClaim, Group: group, Priority: priority}.given(ctx, claimWait))
 	return err
 }
 
@@ -83,39 +83,39 @@ func (c *Client) Claim(ctx context.Context, group string, priority uint8) error 
 // addresses stay a moment longer than the state, else nothing has changed. False: the group is not
 // Active here.
 func (c *Client) Yield(ctx context.Context, group string, wait time.Duration) (bool, error) {
-	r, err := c.call(ctx, request{Op: opYield, Group: group, Wait: wait, Until: until(ctx, 0)})
+	r, err := c.call(ctx, request{Op: opYield, Group: group, Wait: wait}.given(ctx, 0))
 	return r.Yields, err
 }
 
 // Resign gives a group up with priority 0. It is not taken again for one Active_Down_Interval.
 func (c *Client) Resign(ctx context.Context, group string) error {
-	_, err := c.call(ctx, request{Op: opResign, Group: group, Until: until(ctx, 0)})
+	_, err := c.call(ctx, request{Op: opResign, Group: group}.given(ctx, 0))
 	return err
 }
 
 // Concede gives a group that is Active up to a member's claim that may not be heard here; the addresses
 // stay a moment longer than the state. False: the group was not Active here, and nothing has changed.
 func (c *Client) Concede(ctx context.Context, group string) (bool, error) {
-	r, err := c.call(ctx, request{Op: opConcede, Group: group, Until: until(ctx, 0)})
+	r, err := c.call(ctx, request{Op: opConcede, Group: group}.given(ctx, 0))
 	return r.Yields, err
 }
 
 // Unclaim has a group go on with the priority of its order where it has that of a claim.
 func (c *Client) Unclaim(ctx context.Context, group string) error {
-	_, err := c.call(ctx, request{Op: opUnclaim, Group: group, Until: until(ctx, 0)})
+	_, err := c.call(ctx, request{Op: opUnclaim, Group: group}.given(ctx, 0))
 	return err
 }
 
 // Renew has a group that is Active say at once that it is here, and where its addresses are.
 func (c *Client) Renew(ctx context.Context, group string) error {
-	_, err := c.call(ctx, request{Op: opRenew, Group: group, Until: until(ctx, 0)})
+	_, err := c.call(ctx, request{Op: opRenew, Group: group}.given(ctx, 0))
 	return err
 }
 
 // Hold keeps a group that is Backup from taking over by its timer for d: somebody else is known to
 // serve. Zero ends the hold. A claim is not held.
 func (c *Client) Hold(ctx context.Context, group string, d time.Duration) error {
-	_, err := c.call(ctx, request{Op: opHold, Group: group, Wait: d, Until: until(ctx, 0)})
+	_, err := c.call(ctx, request{Op: opHold, Group: group, Wait: d}.given(ctx, 0))
 	return err
 }
 

@@ -1,7 +1,6 @@
 package keeper
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -340,33 +339,21 @@ func (k *keeper) tell() {
 	}
 }
 
-// stalls finds groups that the loop is late for: the process or the machine was frozen. After a short
-// freeze what waits at the sockets decides; after a long one the group listens for a while, unless
-// the kernel must have let its addresses go already. The timers of a host that was suspended are on time, and the lifetimes in
-// its kernel have stood still as they have: everybody else has waited for as long all the same.
+// stalls finds groups that the loop is late for: the process or the machine was frozen, or the host suspended.
 func (k *keeper) stalls(now time.Time) {
 	asleep := k.cfg.Suspended(now)
-	frozen, awake := now.Sub(k.worker.beat.load())+asleep, now.Add(asleep)
-	// Its control stood still as well, and has not said so yet.
-	if frozen >= StoodStill && awake.Sub(cmp.Or(k.deadline(), awake)) > LoopSlack {
+	s := Stall{Now: now, Frozen: now.Sub(k.worker.beat.load()) + asleep, Asleep: asleep}
+	if s.Unasked(k.deadline()) {
 		k.asked.stood(now)
 	}
 	for _, g := range k.groups {
-		late, long := g.machine.Late(awake)
-		if asleep >= StoodStill { // nothing waits at its sockets: who has taken over is heard when it speaks next
-			late, long = true, true
-		}
-		if !late {
+		events := s.Events(g.machine, g.spec.listening(), g.spec.lifetime())
+		if len(events) == 0 {
 			continue
 		}
-		k.log.Warn("stalled", "group", g.spec.Name, "for", frozen)
-		ev := vrrp.Stalled{}
-		if long {
-			ev.Resume = g.spec.listening()
-		}
-		k.carry(now, g, g.machine.Step(now, "", ev))
-		if l := g.spec.lifetime(); frozen >= address.Lifetime(l)+l/3 {
-			k.carry(now, g, g.machine.Step(now, "", vrrp.Abandon{}))
+		k.log.Warn("stalled", "group", g.spec.Name, "for", s.Frozen)
+		for _, ev := range events {
+			k.carry(now, g, g.machine.Step(now, "", ev))
 		}
 		for id, r := range g.routers {
 			if r.owned {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/director/suspend"
 )
 
 // frozen listens as a keeper that reads nothing until the client has given up, and returns what it reads then.
@@ -67,16 +69,39 @@ func TestWhatWaitedInTheSocketOfAFrozenKeeperIsOverWhenItWasGivenUp(t *testing.T
 			if q.over() != nil {
 				t.Errorf("%+v is over at once", q)
 			}
-			if left := q.Until - uptime(); name == "claim" && (left <= 0 || left > claimWait) || name != "claim" && q.Until != 0 {
+			if left := q.Ends - suspend.Uptime(); name == "claim" && (left <= 0 || left > claimWait) || name != "claim" && q.Ends != 0 {
 				t.Errorf("%+v is over in %v", q, left)
+			}
+			if q.Ends != 0 && (q.Ends-q.Until-suspend.Slept()).Abs() > 10*time.Millisecond || q.Ends == 0 && q.Until != 0 {
+				t.Errorf("%+v: an older keeper takes it for over at another time", q)
 			}
 		})
 	}
 }
 
+// The clock that an older control goes by has stood still while the host was suspended.
+func TestWhatWasSentBeforeASuspendIsOverAfterIt(t *testing.T) {
+	up := suspend.Uptime()
+	monotonic := up - suspend.Slept()
+	for name, tt := range map[string]struct {
+		q    request
+		over bool
+	}{
+		"it was given up before that":             {request{Ends: up - 1, Until: monotonic + time.Hour}, true},
+		"it is waited for":                        {request{Ends: up + time.Hour, Until: monotonic + time.Hour}, false},
+		"an older control waits for it":           {request{Until: monotonic + time.Hour}, false},
+		"an older control has given it up":        {request{Until: monotonic - 1}, true},
+		"nobody gives it up, as an order is kept": {request{}, false},
+	} {
+		if got := tt.q.over() != nil; got != tt.over {
+			t.Errorf("%s: over: %v", name, got)
+		}
+	}
+}
+
 func TestAnOrderIsNeverOver(t *testing.T) {
 	set := func(ctx context.Context, c *Client) error { return c.Set(ctx, Order{}) }
-	if q := frozen(t, set, 20*time.Millisecond); q.Op != opSet || q.Until != 0 {
+	if q := frozen(t, set, 20*time.Millisecond); q.Op != opSet || q.Ends != 0 || q.Until != 0 {
 		t.Errorf("%+v, though the keeper must end with it", q)
 	}
 }

@@ -60,6 +60,37 @@ func TestAnOwnerThatWasSuspendedIsQuietOnceItGoesOn(t *testing.T) {
 	}
 }
 
+// It goes on, listens, and is suspended again just before it has listened for long enough: it was not there to hear who took over
+// meanwhile.
+func TestAnOwnerThatIsSuspendedWhileItListensListensAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, a, b, _ := three(t, "wan")
+		defer w.stop()
+		a.came()
+		time.Sleep(2 * Askable)
+		suspend := func(asleep time.Duration) {
+			w.mu.Lock()
+			a.asleep = asleep
+			w.mu.Unlock()
+			poke(a.keeper.ready)
+			synctest.Wait()
+		}
+		suspend(900 * time.Millisecond)
+		time.Sleep(time.Second*11/10 - 5*time.Millisecond)
+		w.sever("wan/1", true)
+		if err := b.claim(221); err != nil {
+			t.Fatal(err)
+		}
+		w.sever("wan/1", false)
+		resumed := time.Now()
+		suspend(900 * time.Millisecond)
+		time.Sleep(10 * time.Second)
+		if said := w.heard(1, "wan", resumed); len(said) > 0 || a.state() != "backup" || b.state() != "active" || a.has(vip("wan")) {
+			t.Errorf("it said %+v; %s and %s, and it has the address: %v", said, a.state(), b.state(), a.has(vip("wan")))
+		}
+	})
+}
+
 // sever has nothing pass between a host and a segment, until it does again.
 func (w *world) sever(wire string, is bool) {
 	w.mu.Lock()

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/quorate/quorate/director/suspend"
 )
 
 // The socket speaks JSON, one value a line. A request has an id, which its reply repeats; a status
@@ -31,8 +31,10 @@ type request struct {
 	Priority uint8         `json:"priority,omitempty"`
 	Wait     time.Duration `json:"wait,omitempty"`
 	Release  bool          `json:"release,omitempty"`
-	// Until is when the request is over, by CLOCK_MONOTONIC, which all processes of a machine share; 0 for never. One
-	// that waited in the socket of a frozen keeper is not carried out long after it was given up.
+	// Ends is when the request is over, by CLOCK_BOOTTIME, which all processes of a machine share; 0 for never. One that
+	// waited in the socket of a frozen keeper, or while the host was suspended, is not carried out long after it was given up.
+	Ends time.Duration `json:"ends,omitempty"`
+	// Until is the same by CLOCK_MONOTONIC, which stands still during a suspend: control and keeper of older versions know that alone.
 	Until time.Duration `json:"until,omitempty"`
 }
 
@@ -41,30 +43,23 @@ var errLate = errors.New("it came too late: who asked has given up by now")
 
 // over returns an error if the request is over.
 func (q request) over() error {
-	if q.Until != 0 && uptime() > q.Until {
+	up := suspend.Uptime()
+	if q.Ends != 0 && up > q.Ends || q.Ends == 0 && q.Until != 0 && up-suspend.Slept() > q.Until {
 		return errLate
 	}
 	return nil
 }
 
-// until returns when a request is over that is given up when ctx ends, or within a while if that is not 0.
-func until(ctx context.Context, within time.Duration) time.Duration {
+// given returns a request that is over when it is given up, as ctx ends, or within a while if that is not 0.
+func (q request) given(ctx context.Context, within time.Duration) request {
 	if end, ok := ctx.Deadline(); ok && (within == 0 || time.Until(end) < within) {
 		within = max(time.Until(end), 1)
 	}
-	if within == 0 {
-		return 0
+	if within != 0 {
+		q.Ends = suspend.Uptime() + within
+		q.Until = q.Ends - suspend.Slept()
 	}
-	return uptime() + within
-}
-
-// uptime is the time that does not depend on what time it is.
-func uptime() time.Duration {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return 0 // every kernel has it
-	}
-	return time.Duration(ts.Nano())
+	return q
 }
 
 type reply struct {

@@ -46,7 +46,9 @@ func (s *step) outlive(g *Guarding) {
 		s.release()
 		return
 	}
-	s.hold(min(left+s.Keeper.Renewal, s.holdFor())) // it is held anew as long as the kernel answers
+	// It is held anew as long as the kernel answers. The price is that a control which is late for longer than that loses the hold, and
+	// two answer for longer than a renewal: at adverts ten times a second for up to a second.
+	s.hold(min(left+s.Keeper.Renewal, s.holdFor()))
 	m, _ := s.member(g.Owner)
 	left = max(left-beforeEnd, 0)
 	if early := left - attestLimit; m.Unheard >= GoneAfter && early > 0 {

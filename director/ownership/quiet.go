@@ -41,6 +41,7 @@ type quiet struct {
 	taker    string    // who took the group from this director by a claim, and has not been heard on all routers since
 	cut      bool      // this director reaches nobody on some silent segment: it could not serve there
 	denies   []string  // who answered the last survey, and neither owns the group nor serves it here
+	kernels  []string  // whose kernels served it here when the last survey was made
 	half     time.Time // since when an owner that is silent serves on one segment of the group, and nobody on another
 	suspect  string    // the owner that was found cut off the last time
 	choice   *Guarding // what was decided last; nil: nothing is silent
@@ -170,7 +171,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		g.Choice = Hold
 	}
 	g = s.halved(s.waits(g), silent, all, segments)
-	s.quiet.denies = denials(words, segments)
+	s.quiet.denies, s.quiet.kernels = denials(words, segments), s.kernels(segments)
 	s.quiet.cut = unreached(silent, segments) != ""
 	fresh := g.Choice != s.quiet.told
 	s.quiet.choice, s.quiet.told = &g, g.Choice

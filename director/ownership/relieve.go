@@ -3,7 +3,6 @@ package ownership
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 )
@@ -85,14 +84,15 @@ func (s *step) relieve(owner string, mute bool) {
 }
 
 // muteToMost reports whether a majority of the voters, this director included, hears nothing of an owner's agent, by what they
-// said in a survey. Of two that each find the other cut off, it is so of one at most: the other does not claim back.
+// said in a survey. Of two that each find the other cut off, it is so of one at most: the other does not claim back. So who
+// hears nothing of this director's agent either counts for neither of the two: it answers, by connections that they open.
 func (s *step) muteToMost(owner string, words map[string]Attestation) bool {
 	by := 0
 	if slices.Contains(s.silentAgents(), owner) {
 		by++
 	}
 	for _, m := range s.Members {
-		if !m.Joins && slices.Contains(words[m.Name].Mute, owner) {
+		if mute := words[m.Name].Mute; !m.Joins && slices.Contains(mute, owner) && !slices.Contains(mute, s.Self) {
 			by++
 		}
 	}
@@ -115,8 +115,8 @@ func (f Facts) speaks(m Member) bool { return f.near(m) && m.Unheard < Mute }
 
 // lookTaker follows who took the group from this director by a claim. Two that hear each other on one segment, of whom
 // neither reaches the other on another, each look cut off to the other, and would take turns without end. So who was claimed
-// from does not claim back, until it has heard the other on all of them, or while a majority hears something of the other's
-// agent. Who has lost it otherwise, as after it stood still, may.
+// from does not claim back until it has heard the other on all of them. Before that it may only where a majority hears nothing
+// of the other's agent. Who has lost it otherwise, as after it stood still, may.
 func (s *step) lookTaker() {
 	q := &s.quiet
 	lost := q.owner && s.Keeper.Part == Standby
@@ -144,23 +144,41 @@ func (s *step) unserved(owner string) bool {
 	all := append(s.owners(), s.served(owner))
 	return !slices.ContainsFunc(all, func(name string) bool {
 		denies := slices.Contains(s.quiet.denies, name) && !s.tookSince(s.named(name))
-		return name != "" && name != owner && !s.elsewhere(name) && !denies
+		here := slices.Contains(s.quiet.kernels, name) || !s.elsewhere(name) && !denies
+		return name != "" && name != owner && here
 	})
 }
 
 // denials are the members that answered a survey and do not own the group, nor serve it on a segment that is silent here.
 func denials(words map[string]Attestation, segments map[string]Segment) []string {
 	var names []string
-	all := slices.Collect(maps.Values(segments))
 	for name, word := range words {
-		serves := func(seg Segment) bool {
-			return seg.Serves == name || seg.Virtual && slices.Contains(seg.Reached, name)
-		}
-		if !word.Owns && !slices.ContainsFunc(all, serves) {
+		if !word.Owns && !serves(name, segments) {
 			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// kernels are the members that serve on a segment that is silent here, whether they answered a survey or not.
+func (f Facts) kernels(segments map[string]Segment) []string {
+	var names []string
+	for _, m := range f.Members {
+		if serves(m.Name, segments) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// serves reports whether a member's kernel answers for the group on one of some segments, or may by a virtual MAC.
+func serves(member string, segments map[string]Segment) bool {
+	for _, seg := range segments {
+		if seg.Serves == member || seg.Virtual && slices.Contains(seg.Reached, member) {
+			return true
+		}
+	}
+	return false
 }
 
 // elsewhere reports whether a member is not on the segment of a router that is silent here, or says nothing any more.

@@ -105,24 +105,35 @@ func TestWhoMustNotOwnTheGroupLeavesItToALaterSuccessorThatIsHeard(t *testing.T)
 	}
 }
 
-// The owner is cut off, and another one has frozen: by its last report it owns the group, too.
+// The owner is cut off, and another one has frozen: by its last report it owns the group, too. Its kernel may still answer.
 func TestWhoMustNotOwnTheGroupServesWhereOneOwnerIsCutOffAndTheOtherSilent(t *testing.T) {
-	for unheard, want := range map[time.Duration]bool{0: false, GoneAfter: true} {
+	for name, tt := range map[string]struct {
+		unheard time.Duration
+		segment Segment
+		serves  bool
+	}{
+		"it is heard":                     {0, Segment{}, false},
+		"it is silent":                    {GoneAfter, Segment{}, true},
+		"its kernel answers":              {GoneAfter, Segment{Serves: "d3"}, false},
+		"its kernel answers, virtual MAC": {GoneAfter, Segment{Virtual: true}, false},
+		"another's kernel answers":        {GoneAfter, Segment{Serves: "d4"}, true},
+	} {
 		s := newStory(t)
 		s.Drains = true
-		s.member("d3").Part, s.member("d3").Unheard = Owner, unheard
+		s.member("d3").Part, s.member("d3").Unheard = Owner, tt.unheard
 		s.isSilent()
+		tt.segment.Router, tt.segment.Reached = "in", []string{"d3"}
 		serves := false
 		for end := s.now.Add(5 * time.Second); s.now.Before(end); s.pass(100 * time.Millisecond) {
 			if s.opened(Probe{}) {
-				s.reaches(Segment{Router: "in", Reached: []string{"d3"}})
+				s.reaches(tt.segment)
 				s.says("d1", Attestation{Owns: true})
 			}
 			serves = serves || slices.ContainsFunc(s.begun, func(a Action) bool { return a == HoldTimer{} })
 			s.begun = nil
 		}
-		if serves != want {
-			t.Errorf("the other was heard %v ago: the timer has its way: %v", unheard, serves)
+		if serves != tt.serves {
+			t.Errorf("%s: the timer has its way: %v", name, serves)
 		}
 	}
 }
@@ -208,13 +219,14 @@ func (s *story) apart() {
 }
 
 // Two hear each other on one segment, and neither reaches the other on another, nor over the cluster port: each takes the
-// other for one that is cut off. Who was claimed from does not claim back, unless a
-// majority hears nothing of the other's agent: then that one does not claim back.
+// other for one that is cut off. Who was claimed from does not claim back, unless a majority hears nothing of the other's
+// agent: then that one does not claim back.
 func TestTwoThatCannotAskEachOtherDoNotClaimInTurns(t *testing.T) {
 	for name, tt := range map[string]struct {
 		claims bool // the other took the group by a claim
 		whole  bool // and was heard on both segments after that
 		mute   bool // and d3 hears nothing of its agent either
+		both   bool // nor of this director's
 		voters int
 		again  bool
 	}{
@@ -223,6 +235,7 @@ func TestTwoThatCannotAskEachOtherDoNotClaimInTurns(t *testing.T) {
 		"it has lost it otherwise":              {voters: 3, again: true},
 		"a majority hears nothing of the other": {claims: true, mute: true, voters: 3, again: true},
 		"no majority does":                      {claims: true, mute: true, voters: 4},
+		"one of them hears neither":             {claims: true, mute: true, both: true, voters: 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStory(t)
@@ -239,6 +252,9 @@ func TestTwoThatCannotAskEachOtherDoNotClaimInTurns(t *testing.T) {
 			d3 := Attestation{}
 			if tt.mute {
 				d3.Mute = []string{"d1"}
+			}
+			if tt.both {
+				d3.Mute = append(d3.Mute, s.Self)
 			}
 			s.Voters = tt.voters
 			s.letsTimeOut(d3)

@@ -57,3 +57,16 @@ func (c *Clock) since(wall, up time.Duration) time.Duration {
 	}
 	return 0
 }
+
+// between returns how much further one clock is than another. It reads that one before and after: where the process did not have the
+// processor meanwhile, it reads them again.
+func between(one, other func() time.Duration) (d time.Duration) {
+	for range 10 {
+		before := other()
+		d = one() - before
+		if other()-before < time.Millisecond {
+			break
+		}
+	}
+	return d
+}

@@ -43,6 +43,29 @@ func TestAHostThatRunsIsNotSuspended(t *testing.T) {
 	}
 }
 
+func TestClocksAreReadAgainWhereTheProcessorWasTakenBetweenThem(t *testing.T) {
+	for name, taken := range map[string][]time.Duration{
+		"never":           {0, 0},
+		"before the one":  {time.Second, 0},
+		"after the one":   {0, time.Second},
+		"twice, each way": {time.Second, 0, 0, time.Second},
+	} {
+		var now time.Duration
+		next := func() (d time.Duration) {
+			if len(taken) > 0 {
+				d, taken = taken[0], taken[1:]
+			}
+			return d
+		}
+		reads := 0
+		one := func() time.Duration { now += next(); at := now + time.Hour; now += next(); return at }
+		other := func() time.Duration { reads++; return now }
+		if got := between(one, other); got != time.Hour || reads > 6 {
+			t.Errorf("%s: %v, after %d readings", name, got, reads)
+		}
+	}
+}
+
 func TestAWatchCallsNobodyWhileNothingHappensAndEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()

@@ -83,18 +83,22 @@ func (g *Group) Fault(router string) string {
 
 // Late reports whether the driver is so late that the group must start again, with Stalled: an Active
 // group whose peers may have lost patience meanwhile, a Backup that was not there to hear. Long says
-// that it is late by more than Active_Down_Interval.
-func (g *Group) Late(now time.Time) (late, long bool) {
+// that it is late by more than Active_Down_Interval. Asleep is for how long the host was suspended, by which now
+// does not count: a router that resumes has heard nobody meanwhile, while nothing that was said to one that was frozen is lost.
+func (g *Group) Late(now time.Time, asleep time.Duration) (late, long bool) {
 	for _, m := range g.members {
 		d := m.machine.deadline
-		if d.IsZero() || m.machine.resume {
-			continue
+		switch {
+		case d.IsZero():
+		case m.machine.resume:
+			long = long || asleep > 0
+		default:
+			by := now.Add(asleep).Sub(d)
+			long = long || by > m.machine.Down()
+			late = late || m.machine.state == Active && by > 2*m.machine.cfg.Interval
 		}
-		by := now.Sub(d)
-		long = long || by > m.machine.Down()
-		late = late || long || m.machine.state == Active && by > 2*m.machine.cfg.Interval
 	}
-	return late, long
+	return late || long, long
 }
 
 // Deadline returns when the group wants to be told that time has passed; zero for never.

@@ -180,7 +180,10 @@ func (m *Machine) backup(now time.Time, ev Event) []Action {
 	case promote:
 		return m.take(now, "group")
 	case Stalled:
-		if m.resume {
+		if m.resume { // it listens anew
+			if end := now.Add(ev.Resume); end.After(m.deadline) {
+				m.deadline = end
+			}
 			return nil
 		}
 		m.deadline = now.Add(m.Down())

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"cmp"
 	"net/netip"
 	"time"
 
@@ -199,25 +198,27 @@ func (k *keeper) deadline() time.Duration {
 	return next
 }
 
-// stalled finds groups that the loop is late for, as the keeper's stalls does.
+// stalled finds groups that the loop is late for, as the keeper's stalls does. No host is suspended.
 func (k *keeper) stalled(now time.Time) {
-	frozen := k.w.now - k.beat
-	if frozen >= orders.StoodStill && k.w.now-cmp.Or(k.deadline(), k.w.now) > orders.LoopSlack && !k.w.without(StallGuard) {
+	if k.w.without(StallGuard) {
+		return
+	}
+	var due time.Time
+	if d := k.deadline(); d != 0 {
+		due = epoch.Add(d)
+	}
+	s := orders.Stall{Now: now, Frozen: k.w.now - k.beat}
+	if s.Unasked(due) {
 		k.came = max(k.came, k.w.now)
 	}
 	for _, g := range k.groups {
-		late, long := g.machine.Late(now)
-		if !late || k.w.without(StallGuard) {
+		events := s.Events(g.machine, g.listening(), g.lifetime())
+		if len(events) == 0 {
 			continue
 		}
-		ev := vrrp.Stalled{}
-		if long {
-			ev.Resume = g.listening()
-		}
-		k.w.say(k.h.name, "stalled", g.spec.Name, frozen.String())
-		k.carry(now, g, g.machine.Step(now, "", ev))
-		if l := g.lifetime(); frozen >= l+l/3 {
-			k.carry(now, g, g.machine.Step(now, "", vrrp.Abandon{}))
+		k.w.say(k.h.name, "stalled", g.spec.Name, s.Frozen.String())
+		for _, ev := range events {
+			k.carry(now, g, g.machine.Step(now, "", ev))
 		}
 		for _, r := range g.routers {
 			r.check = r.check || r.owned
