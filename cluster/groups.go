@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -21,15 +22,16 @@ type groups struct {
 	places chan struct{} // of capacity underWay: held by what Raft has not decided on
 
 	mu      sync.Mutex // guards what follows
-	pending []pendingEntry
+	pending []*pendingEntry
 	sending bool
 }
 
-// pendingEntry is an entry that is to go to Raft, and who waits for what becomes of it.
+// pendingEntry is an entry that is to go to Raft.
 type pendingEntry struct {
 	entry  []byte
-	until  time.Time // what Raft has not taken by then it is not to take
-	answer chan<- appended
+	until  time.Time     // what Raft has not taken by then it is not to take
+	taken  atomic.Bool   // it goes to Raft, or was withdrawn
+	answer chan appended // of capacity 1: what becomes of it
 }
 
 // appended is where an entry is in the log and what its apply returned, or why it is not known to be there.
@@ -41,18 +43,21 @@ type appended struct {
 
 // add has an entry go to Raft. Who waits for the answer must not rely on it: Raft gives none to what it has not looked at
 // when it is shut down.
-func (g *groups) add(r *raft.Raft, entry []byte, limit time.Duration) <-chan appended {
-	answer := make(chan appended, 1)
+func (g *groups) add(r *raft.Raft, entry []byte, limit time.Duration) *pendingEntry {
+	e := &pendingEntry{entry: entry, until: time.Now().Add(limit), answer: make(chan appended, 1)}
 	g.mu.Lock()
-	g.pending = append(g.pending, pendingEntry{entry, time.Now().Add(limit), answer})
+	g.pending = append(g.pending, e)
 	first := !g.sending
 	g.sending = true
 	g.mu.Unlock()
 	if first {
 		go g.send(r) // ends when there is no more, or each was too late
 	}
-	return answer
+	return e
 }
+
+// withdraw keeps an entry from Raft. It reports whether that is in time.
+func (e *pendingEntry) withdraw() bool { return !e.taken.Swap(true) }
 
 // send sends group after group, until there is none.
 func (g *groups) send(r *raft.Raft) {
@@ -72,7 +77,7 @@ func (g *groups) send(r *raft.Raft) {
 }
 
 // sendSome sends what there is a place for, and returns how many entries it has done with: at least one.
-func (g *groups) sendSome(r *raft.Raft, group []pendingEntry) int {
+func (g *groups) sendSome(r *raft.Raft, group []*pendingEntry) int {
 	if !g.place(group[0].until) {
 		group[0].answer <- appended{err: raft.ErrEnqueueTimeout} // has room
 		return 1
@@ -103,16 +108,16 @@ func (g *groups) place(until time.Time) bool {
 	}
 }
 
-// apply hands an entry to Raft, unless it is too late.
-func (e pendingEntry) apply(r *raft.Raft) raft.ApplyFuture {
-	if left := time.Until(e.until); left > 0 {
+// apply hands an entry to Raft, unless it is too late or was withdrawn.
+func (e *pendingEntry) apply(r *raft.Raft) raft.ApplyFuture {
+	if left := time.Until(e.until); left > 0 && !e.taken.Swap(true) {
 		return r.Apply(e.entry, left)
 	}
 	return nil
 }
 
 // deliver tells who waits what has become of it.
-func (g *groups) deliver(group []pendingEntry, futures []raft.ApplyFuture) {
+func (g *groups) deliver(group []*pendingEntry, futures []raft.ApplyFuture) {
 	for i, f := range futures {
 		a := appended{err: raft.ErrEnqueueTimeout}
 		if f != nil {

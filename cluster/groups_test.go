@@ -39,22 +39,22 @@ func TestEntriesThatAreThereAtOneMomentTakeFewWrites(t *testing.T) {
 	}
 	n.groups.sending = true
 	const entries, writes = 64, 16
-	var answers []<-chan appended
+	var added []*pendingEntry
 	for range entries {
-		answers = append(answers, n.groups.add(n.raft.Load(), entry, time.Minute))
+		added = append(added, n.groups.add(n.raft.Load(), entry, time.Minute))
 	}
 	late := n.groups.add(n.raft.Load(), entry, 0)
 	before := d.writes.Load()
 	n.groups.send(n.raft.Load())
 	var last uint64
-	for i, answer := range answers {
-		a := <-answer
+	for i, e := range added {
+		a := <-e.answer
 		if a.err != nil || a.index <= last {
 			t.Errorf("entry %d: %v, at %d after %d", i, a.err, a.index, last)
 		}
 		last = a.index
 	}
-	if a := <-late; !errors.Is(a.err, raft.ErrEnqueueTimeout) {
+	if a := <-late.answer; !errors.Is(a.err, raft.ErrEnqueueTimeout) {
 		t.Errorf("what was too late: %v, at %d", a.err, a.index)
 	}
 	if got := d.writes.Load() - before; got > writes {
@@ -109,7 +109,7 @@ func stuckWriters(t *testing.T) (ns []*testnode, answers []chan error, free func
 // answersIn returns what writers are told, in time.
 func answersIn(t *testing.T, answers []chan error) (told []error) {
 	t.Helper()
-	late := time.After(20 * beat)
+	late := time.After(40 * beat)
 	for i, answer := range answers {
 		select {
 		case err := <-answer:
@@ -119,6 +119,34 @@ func answersIn(t *testing.T, answers []chan error) (told []error) {
 		}
 	}
 	return told
+}
+
+// A leader whose disk hangs takes nobody with it, though it has their changes in its buffer: another leads soon, and knows
+// of each of them by its request.
+func TestWhoWaitsForALeaderThatHangsIsAnsweredByTheNext(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	var d *faulty.Disk
+	ns[0], d = restartOnBadDisk(t, ns[0])
+	makeLead(t, ns[0], ns)
+	free := make(chan struct{})
+	t.Cleanup(func() { close(free) })
+	d.HangLog(free)
+	var answers []chan error
+	for range 5 {
+		answer := make(chan error, 1)
+		answers = append(answers, answer)
+		go func() { answer <- ns[0].Propose(t.Context(), drain("a", true)) }()
+		pause(t.Context(), 50*time.Millisecond)
+	}
+	for i, err := range answersIn(t, answers) {
+		if err != nil {
+			t.Errorf("writer %d: %v", i, err)
+		}
+	}
+	if ns[0].store.Stuck(time.Now()) == 0 {
+		t.Error("its disk does not hang")
+	}
 }
 
 // What Raft has in its buffer when it is shut down it never answers.

@@ -96,7 +96,7 @@ func TestALeaderWhoseLogHangsIsReplaced(t *testing.T) {
 	}
 	select {
 	case err := <-pending:
-		if !errors.Is(err, ErrUncertain) && !errors.Is(err, ErrNoLeader) {
+		if err != nil { // the next leader has done it
 			t.Errorf("the change that hangs: %v", err)
 		}
 	case <-time.After(40 * beat):
