@@ -140,12 +140,12 @@ func (n *Node) noLeader() error {
 // append is what only the leader can do. It waits as long as this node leads: where the disk hangs Raft answers nobody, and
 // another leads soon.
 func (n *Node) append(ctx context.Context, entry []byte) (uint64, error) {
+	leads := n.tenure.of(n)
+	if leads.Err() != nil || n.hangs() {
+		return 0, errNotLeader
+	}
 	if err := n.try(ctx, entry); err != nil {
 		return 0, err
-	}
-	leads := n.tenure.of(n)
-	if leads.Err() != nil {
-		return 0, errNotLeader
 	}
 	return n.groups.add(n.raft.Load(), entry, n.cfg.patience()).await(ctx, leads)
 }

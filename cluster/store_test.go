@@ -126,8 +126,10 @@ func TestOfTwoVotersNobodyLeadsWhileTheLeadersLogHangs(t *testing.T) {
 		}
 		return nil
 	})
-	if err := ns[1].Propose(t.Context(), drain("b", true)); !errors.Is(err, ErrNoLeader) {
-		t.Errorf("a change on the other: %v", err)
+	for _, n := range ns {
+		if err := n.Propose(t.Context(), drain("b", true)); !errors.Is(err, ErrNoLeader) {
+			t.Errorf("a change on %s: %v", n.cfg.Name, err)
+		}
 	}
 	d.HangLog(nil)
 	close(free)
