@@ -331,7 +331,7 @@ func (n *Node) raftConfig() *raft.Config {
 	c.TrailingLogs, c.SnapshotThreshold = 1000, 4096
 	c.NotifyCh = n.leadership
 	c.NoLegacyTelemetry = true
-	c.Logger = raftLog{hush.Logger(n.log.Named("raft")), n.votes, n.tookAny}
+	c.Logger = raftLog{hush.Logger(n.log.Named("raft")), n.votes, n.tookAny, &arrivals{began: map[raft.ServerID]time.Time{}}}
 	return c
 }
 

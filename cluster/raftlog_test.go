@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -58,6 +59,7 @@ func TestAJoinThatSucceedsLogsNoErrorAndADeathDoes(t *testing.T) {
 
 func TestOnlyWhatIsAboutAMemberThatJoinsIsHeldBack(t *testing.T) {
 	server := func(is raft.ServerSuffrage, id raft.ServerID) raft.Server { return raft.Server{Suffrage: is, ID: id} }
+	began := &arrivals{began: map[raft.ServerID]time.Time{"late": time.Now().Add(-arrivalLimit), "soon": time.Now().Add(-arrivalLimit / 2)}}
 	for _, tt := range []struct {
 		name string
 		args []any
@@ -65,6 +67,9 @@ func TestOnlyWhatIsAboutAMemberThatJoinsIsHeldBack(t *testing.T) {
 	}{
 		{"one that joins", []any{"peer", server(raft.Nonvoter, "joins"), "error", "refused"}, false},
 		{"its heartbeats", []any{"peer", raft.ServerAddress("joins@192.0.2.1:7400"), "backoff time", 1, "error", "refused"}, false},
+		{"one that joins and does not come for long", []any{"peer", server(raft.Nonvoter, "late"), "error", "refused"}, true},
+		{"its heartbeats", []any{"peer", raft.ServerAddress("late@192.0.2.1:7400"), "backoff time", 1, "error", "refused"}, true},
+		{"one that joins for a while", []any{"peer", server(raft.Nonvoter, "soon"), "error", "refused"}, false},
 		{"one that joins and is gone again", []any{"peer", server(raft.Nonvoter, "took")}, true},
 		{"its heartbeats", []any{"peer", raft.ServerAddress("took@192.0.2.1:7400")}, true},
 		{"one that votes", []any{"peer", server(raft.Voter, "votes"), "error", "refused"}, true},
@@ -78,7 +83,7 @@ func TestOnlyWhatIsAboutAMemberThatJoinsIsHeldBack(t *testing.T) {
 			var log lines
 			c := Config{}
 			levels(&log, from)(&c)
-			l := raftLog{c.Log, func(id raft.ServerID) bool { return id == "votes" }, func(id raft.ServerID) bool { return id == "took" }}
+			l := raftLog{c.Log, func(id raft.ServerID) bool { return id == "votes" }, func(id raft.ServerID) bool { return id == "took" }, began}
 			if level == "[WARN]" {
 				l.Warn("failed", tt.args...)
 			} else {
