@@ -82,18 +82,41 @@ func (g *groups) sendSome(r *raft.Raft, group []*pendingEntry) int {
 		group[0].answer <- appended{err: raft.ErrEnqueueTimeout} // has room
 		return 1
 	}
-	futures := []raft.ApplyFuture{group[0].apply(r)}
-	for _, e := range group[1:] {
-		select {
-		case g.places <- struct{}{}:
-			futures = append(futures, e.apply(r))
-			continue
-		default:
+	var sent []sentEntry
+	done := 0
+	for {
+		e := group[done]
+		done++
+		if f := e.apply(r); f != nil {
+			sent = append(sent, sentEntry{f, e.answer})
+		} else {
+			<-g.places
+			e.answer <- appended{err: raft.ErrEnqueueTimeout} // has room
 		}
-		break
+		if done == len(group) || !g.tryPlace() {
+			break
+		}
 	}
-	go g.deliver(group, futures) // ends when Raft has decided. If it is shut down before it has looked at all, never: there is nothing to wait for
-	return len(futures)
+	if len(sent) > 0 {
+		go g.deliver(sent) // ends when Raft has decided. If it is shut down before it has looked at all, never: there is nothing to wait for
+	}
+	return done
+}
+
+// sentEntry is an entry that Raft has.
+type sentEntry struct {
+	raft.ApplyFuture
+	answer chan<- appended
+}
+
+// tryPlace takes a place, and reports whether there is one.
+func (g *groups) tryPlace() bool {
+	select {
+	case g.places <- struct{}{}:
+		return true
+	default:
+		return false
+	}
 }
 
 // place takes a place, and reports whether there was one in time.
@@ -117,16 +140,13 @@ func (e *pendingEntry) apply(r *raft.Raft) raft.ApplyFuture {
 }
 
 // deliver tells who waits what has become of it.
-func (g *groups) deliver(group []*pendingEntry, futures []raft.ApplyFuture) {
-	for i, f := range futures {
-		a := appended{err: raft.ErrEnqueueTimeout}
-		if f != nil {
-			a.err = f.Error()
-		}
+func (g *groups) deliver(sent []sentEntry) {
+	for _, e := range sent {
+		a := appended{err: e.Error()}
 		if a.err == nil {
-			a.index, a.response = f.Index(), f.Response()
+			a.index, a.response = e.Index(), e.Response()
 		}
 		<-g.places
-		group[i].answer <- a // has room
+		e.answer <- a // has room
 	}
 }

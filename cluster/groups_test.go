@@ -62,6 +62,39 @@ func TestEntriesThatAreThereAtOneMomentTakeFewWrites(t *testing.T) {
 	}
 }
 
+// What Raft does not get is known at once, though what goes before it hangs in the disk.
+func TestWhatIsNotSentIsAnsweredBeforeWhatHangs(t *testing.T) {
+	t.Parallel()
+	n, d := restartOnBadDisk(t, first(t, "a"))
+	eventually(t, "it leads", func() error { return leads(n) })
+	entry, err := fsm.Encode(drain("a", true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := make(chan struct{})
+	t.Cleanup(func() { close(free) })
+	d.HangLog(free)
+	g := groups{places: make(chan struct{}, underWay), sending: true}
+	hangs, late, withdrawn := g.add(n.raft.Load(), entry, time.Minute), g.add(n.raft.Load(), entry, 0), g.add(n.raft.Load(), entry, time.Minute)
+	if !withdrawn.withdraw() {
+		t.Fatal("it cannot be withdrawn")
+	}
+	g.send(n.raft.Load())
+	for name, e := range map[string]*pendingEntry{"late": late, "withdrawn": withdrawn} {
+		select {
+		case a := <-e.answer:
+			if !errors.Is(a.err, raft.ErrEnqueueTimeout) {
+				t.Errorf("what is %s: %v", name, a.err)
+			}
+		case <-time.After(5 * beat):
+			t.Errorf("what is %s waits for what hangs", name)
+		}
+	}
+	if n := len(g.places); n != 1 || len(hangs.answer) > 0 || hangs.withdraw() {
+		t.Errorf("%d places are held by one that hangs", n)
+	}
+}
+
 // writers is how many write at a time where the leader's log hangs: more than Raft gets.
 const writers = 200
 
@@ -78,15 +111,19 @@ func stuckWriters(t *testing.T) (ns []*testnode, answers []chan error, free func
 	eventually(t, "there are registers", func() error {
 		return ns[0].Propose(t.Context(), fsm.PutConfig{Config: fsm.Config{Services: map[string]fsm.Service{"web": web}}, Base: ns[0].State().Revision})
 	})
-	makeLead(t, ns[0], ns)
-	eventually(t, "all have the same", same(ns...))
-	until := make(chan struct{})
-	d.HangLog(until)
+	var entries [][]byte
 	for i := range writers {
 		entry, err := fsm.Encode(fsm.SetVerdicts{Verdicts: map[fsm.ServerKey]fsm.Verdict{register(i): {Health: fsm.Up, Cause: "written"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
+		entries = append(entries, entry)
+	}
+	makeLead(t, ns[0], ns)
+	eventually(t, "all have the same", same(ns...))
+	until := make(chan struct{})
+	d.HangLog(until)
+	for _, entry := range entries { // at once: it takes none any more when it is seen to hang
 		answer := make(chan error, 1)
 		answers = append(answers, answer)
 		go func() {
