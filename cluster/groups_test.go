@@ -62,6 +62,26 @@ func TestEntriesThatAreThereAtOneMomentTakeFewWrites(t *testing.T) {
 	}
 }
 
+func TestAnAnswerCountsThoughNobodyHadToWaitForIt(t *testing.T) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for range 100 { // a select takes any of what is there
+		e := &pendingEntry{answer: make(chan appended, 1)}
+		e.taken.Store(true)
+		e.answer <- appended{index: 5}
+		if index, err := e.await(ended, ended); index != 5 || err != nil {
+			t.Fatalf("an entry that is agreed: at %d, %v", index, err)
+		}
+	}
+	e := &pendingEntry{answer: make(chan appended, 1)}
+	if _, err := e.await(ended, t.Context()); !errors.Is(err, errNotLeader) {
+		t.Errorf("one that did not go to Raft: %v", err)
+	}
+	if _, err := e.await(ended, t.Context()); !errors.Is(err, ErrUncertain) {
+		t.Errorf("one that went there: %v", err)
+	}
+}
+
 // What Raft does not get is known at once, though what goes before it hangs in the disk.
 func TestWhatIsNotSentIsAnsweredBeforeWhatHangs(t *testing.T) {
 	t.Parallel()

@@ -164,6 +164,11 @@ func (e *pendingEntry) await(ctx, leads context.Context) (uint64, error) {
 	if e.withdraw() {
 		return 0, errNotLeader
 	}
+	select {
+	case a := <-e.answer: // it came at the same moment
+		return a.said()
+	default:
+	}
 	return 0, fmt.Errorf("%w: not agreed in time: %w", ErrUncertain, why)
 }
 
