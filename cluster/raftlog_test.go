@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -44,8 +45,15 @@ func levels(l *lines, from hclog.Level) func(*Config) {
 func TestAJoinThatSucceedsLogsNoErrorAndADeathDoes(t *testing.T) {
 	t.Parallel()
 	var log lines
-	ns := three(t, levels(&log, hclog.Info))
-	if said := append(log.with("[ERROR]"), log.with("appendEntries")...); len(said) > 0 {
+	ns := []*testnode{first(t, "a", levels(&log, hclog.Info))}
+	term := ns[0].raft.Load().CurrentTerm()
+	ns = append(ns, join(t, ns[0], "b", levels(&log, hclog.Info)))
+	join(t, ns[1], "c", levels(&log, hclog.Info))
+	said := append(log.with("[ERROR]"), log.with("appendEntries")...)
+	if ns[0].raft.Load().CurrentTerm() != term { // on a slow machine: what goes wrong with one that votes is said
+		said = slices.DeleteFunc(said, func(line string) bool { return !strings.Contains(line, raft.Nonvoter.String()) })
+	}
+	if len(said) > 0 {
 		t.Errorf("two joins: %q", said)
 	}
 	ns[1].kill()
