@@ -66,8 +66,21 @@ func TestAnErrorIsSaidBeforeTheWarnings(t *testing.T) {
 
 func TestWhatAnotherFoundIsBesidesWhatAFileHas(t *testing.T) {
 	file := Problems{noServers("a"), noServers("b")}
-	unlike, wrong := Problem{Warning: true, Text: "d2 has no interface dmz"}, Problem{Text: `service "c": has no servers`}
-	if diff := cmp.Diff(Problems{unlike, wrong}, file.Besides(Problems{noServers("a"), noServers("z"), unlike, wrong})); diff != "" {
+	unlike, wrong, again := Problem{Warning: true, Text: "d2 has no interface dmz"}, Problem{Text: `service "c": has no servers`}, noServers("a")
+	again.File, again.Line, again.Column = "", 0, 0 // who has no file has no place
+	found := Problems{again, noServers("z"), unlike, wrong}
+	if diff := cmp.Diff(Problems{noServers("z"), unlike, wrong}, file.Besides(found)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	each := noServers("a")
+	each.Each = `service "a" and 5 more`
+	if diff := cmp.Diff(Problems{unlike, wrong}, Problems{each}.Besides(found)); diff != "" {
+		t.Errorf("of what is in several elements (-want +got):\n%s", diff)
+	}
+	for i := range maxProblems {
+		file = append(file, noServers(fmt.Sprint("s-", i)))
+	}
+	if diff := cmp.Diff(Problems{unlike, wrong}, file.Besides(found)); diff != "" {
+		t.Errorf("of a list that is cut off (-want +got):\n%s", diff)
 	}
 }
