@@ -90,7 +90,7 @@ func topOf(path string) string {
 }
 
 // pathWords are how people call the maps of the model.
-var pathWords = map[string]string{"routers": "router", "sync_groups": "sync_group", "services": "service", "tracks": "track"}
+var pathWords = map[string]string{"routers": "router", "sync_groups": "sync_group", "services": "service", "tracks": "track", "groups": "group"}
 
 // told is a path of the model as people say it: addresses of router "web".
 func told(path string) string {
