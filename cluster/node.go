@@ -327,7 +327,7 @@ func (n *Node) raftConfig() *raft.Config {
 	c.CommitTimeout = n.cfg.commitTimeout()
 	c.PreVoteDisabled = n.eager
 	c.MaxAppendEntries = maxAppend
-	c.BatchApplyCh = true // has room for one of the groups. What is left there at a shutdown is never answered, see part
+	c.BatchApplyCh = true // has room for all that is under way. What is left there at a shutdown is never answered, see part
 	c.TrailingLogs, c.SnapshotThreshold = 1000, 4096
 	c.NotifyCh = n.leadership
 	c.NoLegacyTelemetry = true

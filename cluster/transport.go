@@ -63,7 +63,7 @@ type transport struct {
 	cannot func() error // why the own disk takes nothing, or nil
 	leads  func(term uint64) (agreed uint64, ok bool)
 	agreed *bells    // rings when more is agreed
-	took   *sync.Map // the node's
+	took   *sync.Map // what a member has taken last, see [Node]
 	pace   *pace     // of elections
 }
 
