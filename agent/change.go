@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,8 +77,8 @@ func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.P
 	}
 	plan := api.Plan{
 		Base:     state.Revision,
-		Changes:  config.Diff(change.Part(state.Config), change.Part(cfg)),              // what is in no part is in no difference
-		Problems: append(append(config.Problems{}, problems...), s.fits(state, cfg)...), // [] in JSON, not null,
+		Changes:  config.Diff(change.Part(state.Config), change.Part(cfg)), // what is in no part is in no difference
+		Problems: slices.Concat(problems, s.fits(state, cfg)),
 		Kernel:   map[string][]string{},
 	}
 	if state.Trial != nil && !returns && len(plan.Changes) > 0 {
@@ -85,6 +86,7 @@ func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.P
 			Text: onTrial(state)[0], Hint: fmt.Sprintf("until then nothing else is applied; `quorate rollback %d` takes it back now", state.Revision-1),
 		})
 	}
+	plan.Problems = plan.Problems.ErrorsFirst()
 	err := s.planEverywhere(ctx, change, &plan)
 	return plan, err
 }

@@ -138,7 +138,7 @@ func (a *Agent) PlanEdit(ctx context.Context, r api.EditRequest) (api.Plan, erro
 		return api.Plan{}, err
 	}
 	plan, err := s.plan(ctx, d.Apply(state.Config), false)
-	plan.Problems = append(about(d, plan.Problems.Warnings()), plan.Problems.Errors()...)
+	plan.Problems = append(plan.Problems.Errors(), about(d, plan.Problems.Warnings())...).ErrorsFirst()
 	return plan, err
 }
 

@@ -59,15 +59,14 @@ func (o *outbox) put(number uint64, said []byte) {
 	o.writing = true
 	o.mu.Unlock()
 	if first {
+		runtime.Gosched() // who is about to run goes first: of those that were answered together one would go alone, and the others wait for its write
 		o.write()
 	}
 }
 
 // write writes what is there. What has come meanwhile is another goroutine's: who has put one frame does not wait for
-// others'. But who is about to run goes first: of those that were answered together the first would go alone, and the others
-// wait for its write.
+// others'.
 func (o *outbox) write() {
-	runtime.Gosched()
 	o.mu.Lock()
 	all := o.pending
 	o.pending, o.spare = o.spare[:0], nil

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -11,7 +12,8 @@ const (
 	// maxAppend is how many entries Raft sends a member in one request. What does not fit it sends with the next entry, or
 	// after its timeout.
 	maxAppend = 128
-	// underWay is how many entries Raft has not decided on, at most: they and its own fit into one request.
+	// underWay is how many entries of calls Raft has not decided on, at most: they and its own fit into one request, and so do a
+	// few barriers.
 	underWay = 112
 )
 
@@ -21,15 +23,16 @@ type groups struct {
 	places chan struct{} // of capacity underWay: held by what Raft has not decided on
 
 	mu      sync.Mutex // guards what follows
-	pending []pendingEntry
+	pending []*pendingEntry
 	sending bool
 }
 
-// pendingEntry is an entry that is to go to Raft, and who waits for what becomes of it.
+// pendingEntry is an entry that is to go to Raft.
 type pendingEntry struct {
 	entry  []byte
-	until  time.Time // what Raft has not taken by then it is not to take
-	answer chan<- appended
+	until  time.Time     // what Raft has not taken by then it is not to take
+	taken  atomic.Bool   // it goes to Raft, or was withdrawn
+	answer chan appended // of capacity 1: what becomes of it
 }
 
 // appended is where an entry is in the log and what its apply returned, or why it is not known to be there.
@@ -41,18 +44,21 @@ type appended struct {
 
 // add has an entry go to Raft. Who waits for the answer must not rely on it: Raft gives none to what it has not looked at
 // when it is shut down.
-func (g *groups) add(r *raft.Raft, entry []byte, limit time.Duration) <-chan appended {
-	answer := make(chan appended, 1)
+func (g *groups) add(r *raft.Raft, entry []byte, limit time.Duration) *pendingEntry {
+	e := &pendingEntry{entry: entry, until: time.Now().Add(limit), answer: make(chan appended, 1)}
 	g.mu.Lock()
-	g.pending = append(g.pending, pendingEntry{entry, time.Now().Add(limit), answer})
+	g.pending = append(g.pending, e)
 	first := !g.sending
 	g.sending = true
 	g.mu.Unlock()
 	if first {
 		go g.send(r) // ends when there is no more, or each was too late
 	}
-	return answer
+	return e
 }
+
+// withdraw keeps an entry from Raft. It reports whether that is in time.
+func (e *pendingEntry) withdraw() bool { return !e.taken.Swap(true) }
 
 // send sends group after group, until there is none.
 func (g *groups) send(r *raft.Raft) {
@@ -72,23 +78,46 @@ func (g *groups) send(r *raft.Raft) {
 }
 
 // sendSome sends what there is a place for, and returns how many entries it has done with: at least one.
-func (g *groups) sendSome(r *raft.Raft, group []pendingEntry) int {
+func (g *groups) sendSome(r *raft.Raft, group []*pendingEntry) int {
 	if !g.place(group[0].until) {
 		group[0].answer <- appended{err: raft.ErrEnqueueTimeout} // has room
 		return 1
 	}
-	futures := []raft.ApplyFuture{group[0].apply(r)}
-	for _, e := range group[1:] {
-		select {
-		case g.places <- struct{}{}:
-			futures = append(futures, e.apply(r))
-			continue
-		default:
+	var sent []sentEntry
+	done := 0
+	for {
+		e := group[done]
+		done++
+		if f := e.apply(r); f != nil {
+			sent = append(sent, sentEntry{f, e.answer})
+		} else {
+			<-g.places
+			e.answer <- appended{err: raft.ErrEnqueueTimeout} // has room
 		}
-		break
+		if done == len(group) || !g.tryPlace() {
+			break
+		}
 	}
-	go g.deliver(group, futures) // ends when Raft has decided. If it is shut down before it has looked at all, never: there is nothing to wait for
-	return len(futures)
+	if len(sent) > 0 {
+		go g.deliver(sent) // ends when Raft has decided. If it is shut down before it has looked at all, never: there is nothing to wait for
+	}
+	return done
+}
+
+// sentEntry is an entry that Raft has.
+type sentEntry struct {
+	raft.ApplyFuture
+	answer chan<- appended
+}
+
+// tryPlace takes a place, and reports whether there is one.
+func (g *groups) tryPlace() bool {
+	select {
+	case g.places <- struct{}{}:
+		return true
+	default:
+		return false
+	}
 }
 
 // place takes a place, and reports whether there was one in time.
@@ -103,25 +132,22 @@ func (g *groups) place(until time.Time) bool {
 	}
 }
 
-// apply hands an entry to Raft, unless it is too late.
-func (e pendingEntry) apply(r *raft.Raft) raft.ApplyFuture {
-	if left := time.Until(e.until); left > 0 {
+// apply hands an entry to Raft, unless it is too late or was withdrawn.
+func (e *pendingEntry) apply(r *raft.Raft) raft.ApplyFuture {
+	if left := time.Until(e.until); left > 0 && !e.taken.Swap(true) {
 		return r.Apply(e.entry, left)
 	}
 	return nil
 }
 
 // deliver tells who waits what has become of it.
-func (g *groups) deliver(group []pendingEntry, futures []raft.ApplyFuture) {
-	for i, f := range futures {
-		a := appended{err: raft.ErrEnqueueTimeout}
-		if f != nil {
-			a.err = f.Error()
-		}
+func (g *groups) deliver(sent []sentEntry) {
+	for _, e := range sent {
+		a := appended{err: e.Error()}
 		if a.err == nil {
-			a.index, a.response = f.Index(), f.Response()
+			a.index, a.response = e.Index(), e.Response()
 		}
 		<-g.places
-		group[i].answer <- a // has room
+		e.answer <- a // has room
 	}
 }

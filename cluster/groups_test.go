@@ -37,28 +37,83 @@ func TestEntriesThatAreThereAtOneMomentTakeFewWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.groups.sending = true
-	const entries, writes = 64, 16
-	var answers []<-chan appended
+	n.groups.mu.Lock()
+	n.groups.sending = true // so that none goes before all are there
+	n.groups.mu.Unlock()
+	const entries, writes = 64, 32 // each by itself took 55; a leader that has just come about writes a few of its own
+	var added []*pendingEntry
 	for range entries {
-		answers = append(answers, n.groups.add(n.raft.Load(), entry, time.Minute))
+		added = append(added, n.groups.add(n.raft.Load(), entry, time.Minute))
 	}
 	late := n.groups.add(n.raft.Load(), entry, 0)
 	before := d.writes.Load()
 	n.groups.send(n.raft.Load())
 	var last uint64
-	for i, answer := range answers {
-		a := <-answer
+	for i, e := range added {
+		a := <-e.answer
 		if a.err != nil || a.index <= last {
 			t.Errorf("entry %d: %v, at %d after %d", i, a.err, a.index, last)
 		}
 		last = a.index
 	}
-	if a := <-late; !errors.Is(a.err, raft.ErrEnqueueTimeout) {
+	if a := <-late.answer; !errors.Is(a.err, raft.ErrEnqueueTimeout) {
 		t.Errorf("what was too late: %v, at %d", a.err, a.index)
 	}
 	if got := d.writes.Load() - before; got > writes {
 		t.Errorf("%d writes of the log for %d entries", got, entries)
+	}
+}
+
+func TestAnAnswerCountsThoughNobodyHadToWaitForIt(t *testing.T) {
+	ended, end := context.WithCancel(t.Context())
+	end()
+	for range 100 { // a select takes any of what is there
+		e := &pendingEntry{answer: make(chan appended, 1)}
+		e.taken.Store(true)
+		e.answer <- appended{index: 5}
+		if index, err := e.await(ended, ended); index != 5 || err != nil {
+			t.Fatalf("an entry that is agreed: at %d, %v", index, err)
+		}
+	}
+	e := &pendingEntry{answer: make(chan appended, 1)}
+	if _, err := e.await(ended, t.Context()); !errors.Is(err, errNotLeader) {
+		t.Errorf("one that did not go to Raft: %v", err)
+	}
+	if _, err := e.await(ended, t.Context()); !errors.Is(err, ErrUncertain) {
+		t.Errorf("one that went there: %v", err)
+	}
+}
+
+// What Raft does not get is known at once, though what goes before it hangs in the disk.
+func TestWhatIsNotSentIsAnsweredBeforeWhatHangs(t *testing.T) {
+	t.Parallel()
+	n, d := restartOnBadDisk(t, first(t, "a"))
+	eventually(t, "it leads", func() error { return leads(n) })
+	entry, err := fsm.Encode(drain("a", true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	free := make(chan struct{})
+	t.Cleanup(func() { close(free) })
+	d.HangLog(free)
+	g := groups{places: make(chan struct{}, underWay), sending: true}
+	hangs, late, withdrawn := g.add(n.raft.Load(), entry, time.Minute), g.add(n.raft.Load(), entry, 0), g.add(n.raft.Load(), entry, time.Minute)
+	if !withdrawn.withdraw() {
+		t.Fatal("it cannot be withdrawn")
+	}
+	g.send(n.raft.Load())
+	for name, e := range map[string]*pendingEntry{"late": late, "withdrawn": withdrawn} {
+		select {
+		case a := <-e.answer:
+			if !errors.Is(a.err, raft.ErrEnqueueTimeout) {
+				t.Errorf("what is %s: %v", name, a.err)
+			}
+		case <-time.After(5 * beat):
+			t.Errorf("what is %s waits for what hangs", name)
+		}
+	}
+	if n := len(g.places); n != 1 || len(hangs.answer) > 0 || hangs.withdraw() {
+		t.Errorf("%d places are held by one that hangs", n)
 	}
 }
 
@@ -78,15 +133,19 @@ func stuckWriters(t *testing.T) (ns []*testnode, answers []chan error, free func
 	eventually(t, "there are registers", func() error {
 		return ns[0].Propose(t.Context(), fsm.PutConfig{Config: fsm.Config{Services: map[string]fsm.Service{"web": web}}, Base: ns[0].State().Revision})
 	})
-	makeLead(t, ns[0], ns)
-	eventually(t, "all have the same", same(ns...))
-	until := make(chan struct{})
-	d.HangLog(until)
+	var entries [][]byte
 	for i := range writers {
 		entry, err := fsm.Encode(fsm.SetVerdicts{Verdicts: map[fsm.ServerKey]fsm.Verdict{register(i): {Health: fsm.Up, Cause: "written"}}})
 		if err != nil {
 			t.Fatal(err)
 		}
+		entries = append(entries, entry)
+	}
+	makeLead(t, ns[0], ns)
+	eventually(t, "all have the same", same(ns...))
+	until := make(chan struct{})
+	d.HangLog(until)
+	for _, entry := range entries { // at once: it takes none any more when it is seen to hang
 		answer := make(chan error, 1)
 		answers = append(answers, answer)
 		go func() {
@@ -109,7 +168,7 @@ func stuckWriters(t *testing.T) (ns []*testnode, answers []chan error, free func
 // answersIn returns what writers are told, in time.
 func answersIn(t *testing.T, answers []chan error) (told []error) {
 	t.Helper()
-	late := time.After(20 * beat)
+	late := time.After(40 * beat)
 	for i, answer := range answers {
 		select {
 		case err := <-answer:
@@ -119,6 +178,34 @@ func answersIn(t *testing.T, answers []chan error) (told []error) {
 		}
 	}
 	return told
+}
+
+// A leader whose disk hangs takes nobody with it, though it has their changes in its buffer: another leads soon, and knows
+// of each of them by its request.
+func TestWhoWaitsForALeaderThatHangsIsAnsweredByTheNext(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	var d *faulty.Disk
+	ns[0], d = restartOnBadDisk(t, ns[0])
+	makeLead(t, ns[0], ns)
+	free := make(chan struct{})
+	t.Cleanup(func() { close(free) })
+	d.HangLog(free)
+	var answers []chan error
+	for range 5 {
+		answer := make(chan error, 1)
+		answers = append(answers, answer)
+		go func() { answer <- ns[0].Propose(t.Context(), drain("a", true)) }()
+		pause(t.Context(), 50*time.Millisecond)
+	}
+	for i, err := range answersIn(t, answers) {
+		if err != nil {
+			t.Errorf("writer %d: %v", i, err)
+		}
+	}
+	if ns[0].store.Stuck(time.Now()) == 0 {
+		t.Error("its disk does not hang")
+	}
 }
 
 // What Raft has in its buffer when it is shut down it never answers.

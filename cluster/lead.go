@@ -53,6 +53,33 @@ func (n *Node) untilLost(ctx context.Context) bool {
 	}
 }
 
+// tenure is how long this node leads, for all who wait for what only a leader does. Raft tells of its end when it gets to
+// that: where its disk hangs, another leads already, and it has known that for long.
+type tenure struct {
+	mu  sync.Mutex // guards now
+	now context.Context
+}
+
+// of returns a context that ends soon after a node leads no more. A Raft that does not hang has answered all by then.
+func (t *tenure) of(n *Node) context.Context {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.now == nil || t.now.Err() != nil {
+		ctx, end := context.WithCancel(n.part)
+		t.now = ctx
+		go func() { // ends with the context
+			for ended := 0; ended < 2 && ctx.Err() == nil; pause(ctx, n.cfg.Heartbeat/4) {
+				ended++
+				if n.IsLeader() {
+					ended = 0
+				}
+			}
+			end()
+		}()
+	}
+	return t.now
+}
+
 // serveTerm does what only the leader does, once all that was agreed before it is applied here.
 func (n *Node) serveTerm(ctx context.Context) {
 	if err := n.await(ctx, func() raft.Future { return n.raft.Load().Barrier(0) }); err != nil {

@@ -61,6 +61,7 @@ type Node struct {
 	clients   clients
 	lanes     lanes
 	groups    groups
+	tenure    tenure
 	overdue   atomic.Pointer[string] // why the certificate was not renewed, nil if it was
 	refused   atomic.Pointer[string] // why no other member takes it, nil if they do
 
@@ -326,11 +327,11 @@ func (n *Node) raftConfig() *raft.Config {
 	c.CommitTimeout = n.cfg.commitTimeout()
 	c.PreVoteDisabled = n.eager
 	c.MaxAppendEntries = maxAppend
-	c.BatchApplyCh = true // has room for one of the groups. What is left there at a shutdown is never answered, see part
+	c.BatchApplyCh = true // has room for all that is under way. What is left there at a shutdown is never answered, see part
 	c.TrailingLogs, c.SnapshotThreshold = 1000, 4096
 	c.NotifyCh = n.leadership
 	c.NoLegacyTelemetry = true
-	c.Logger = raftLog{hush.Logger(n.log.Named("raft")), n.votes, n.tookAny}
+	c.Logger = raftLog{hush.Logger(n.log.Named("raft")), n.votes, n.tookAny, &arrivals{began: map[raft.ServerID]time.Time{}}}
 	return c
 }
 

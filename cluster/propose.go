@@ -137,19 +137,43 @@ func (n *Node) noLeader() error {
 	return seen.noLeader()
 }
 
-// append is what only the leader can do.
+// append is what only the leader can do. It waits as long as this node leads: where the disk hangs Raft answers nobody, and
+// another leads soon.
 func (n *Node) append(ctx context.Context, entry []byte) (uint64, error) {
+	leads := n.tenure.of(n)
+	if leads.Err() != nil || n.hangs() {
+		return 0, errNotLeader
+	}
 	if err := n.try(ctx, entry); err != nil {
 		return 0, err
 	}
-	var a appended
+	return n.groups.add(n.raft.Load(), entry, n.cfg.patience()).await(ctx, leads)
+}
+
+// await returns what becomes of an entry, unless who asks has waited enough, or nobody leads who could say.
+func (e *pendingEntry) await(ctx, leads context.Context) (uint64, error) {
+	var why error
 	select {
-	case a = <-n.groups.add(n.raft.Load(), entry, n.cfg.patience()):
+	case a := <-e.answer:
+		return a.said()
 	case <-ctx.Done():
-		return 0, fmt.Errorf("%w: not agreed in time: %w", ErrUncertain, ctx.Err())
-	case <-n.part.Done():
-		a.err = raft.ErrRaftShutdown
+		why = ctx.Err()
+	case <-leads.Done():
+		why = raft.ErrLeadershipLost
 	}
+	if e.withdraw() {
+		return 0, errNotLeader
+	}
+	select {
+	case a := <-e.answer: // it came at the same moment
+		return a.said()
+	default:
+	}
+	return 0, fmt.Errorf("%w: not agreed in time: %w", ErrUncertain, why)
+}
+
+// said is what is told of an entry.
+func (a appended) said() (uint64, error) {
 	if a.err != nil {
 		return 0, explainApply(a.err)
 	}

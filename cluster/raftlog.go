@@ -2,16 +2,39 @@ package cluster
 
 import (
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 )
 
-// raftLog is Raft's log. What goes wrong with a member that joins belongs to every join that succeeds: it is none of Raft's
-// until its agent listens, and its log is empty. It shows when debugging; of one that does not come, `quorate status` tells.
+// arrivalLimit is for how long what goes wrong with a member is taken for a part of its join.
+const arrivalLimit = 20 * time.Second
+
+// raftLog is Raft's log. What goes wrong with a member that joins belongs to every join that succeeds: until its agent listens
+// it refuses connections, and then its log is empty. That shows when debugging; of one that does not come in time it is said.
 type raftLog struct {
 	hclog.Logger
 	votes, took func(raft.ServerID) bool
+	arrivals    *arrivals
+}
+
+// arrivals is when something first went wrong with members that join.
+type arrivals struct {
+	mu    sync.Mutex // guards began
+	began map[raft.ServerID]time.Time
+}
+
+// last reports whether it may still be a part of the join.
+func (a *arrivals) last(id raft.ServerID, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	began, ok := a.began[id]
+	if !ok {
+		began, a.began[id] = now, now
+	}
+	return now.Sub(began) < arrivalLimit
 }
 
 // Warn implements [hclog.Logger].
@@ -38,14 +61,21 @@ func (l raftLog) ofJoin(args []any) bool {
 	if i < 0 || i+1 == len(args) {
 		return false
 	}
+	var id raft.ServerID
 	switch peer := args[i+1].(type) {
 	case raft.Server: // as its replication knows it: where the log is short it may vote before it has taken any of it
-		return peer.Suffrage == raft.Nonvoter && !l.took(peer.ID)
+		if id = peer.ID; peer.Suffrage == raft.Voter {
+			return false
+		}
 	case raft.ServerAddress:
-		id, _, err := parseRaftAddress(peer)
-		return err == nil && !l.votes(raft.ServerID(id)) && !l.took(raft.ServerID(id))
+		name, _, err := parseRaftAddress(peer)
+		if id = raft.ServerID(name); err != nil || l.votes(id) {
+			return false
+		}
+	default: // a snapshot that fails is no part of it
+		return false
 	}
-	return false
+	return !l.took(id) && l.arrivals.last(id, time.Now())
 }
 
 // votes reports whether a member votes.

@@ -3,9 +3,11 @@ package cluster
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -43,8 +45,15 @@ func levels(l *lines, from hclog.Level) func(*Config) {
 func TestAJoinThatSucceedsLogsNoErrorAndADeathDoes(t *testing.T) {
 	t.Parallel()
 	var log lines
-	ns := three(t, levels(&log, hclog.Info))
-	if said := append(log.with("[ERROR]"), log.with("appendEntries")...); len(said) > 0 {
+	ns := []*testnode{first(t, "a", levels(&log, hclog.Info))}
+	term := ns[0].raft.Load().CurrentTerm()
+	ns = append(ns, join(t, ns[0], "b", levels(&log, hclog.Info)))
+	join(t, ns[1], "c", levels(&log, hclog.Info))
+	said := append(log.with("[ERROR]"), log.with("appendEntries")...)
+	if ns[0].raft.Load().CurrentTerm() != term { // on a slow machine: what goes wrong with one that votes is said
+		said = slices.DeleteFunc(said, func(line string) bool { return !strings.Contains(line, raft.Nonvoter.String()) })
+	}
+	if len(said) > 0 {
 		t.Errorf("two joins: %q", said)
 	}
 	ns[1].kill()
@@ -58,6 +67,7 @@ func TestAJoinThatSucceedsLogsNoErrorAndADeathDoes(t *testing.T) {
 
 func TestOnlyWhatIsAboutAMemberThatJoinsIsHeldBack(t *testing.T) {
 	server := func(is raft.ServerSuffrage, id raft.ServerID) raft.Server { return raft.Server{Suffrage: is, ID: id} }
+	began := &arrivals{began: map[raft.ServerID]time.Time{"late": time.Now().Add(-arrivalLimit), "soon": time.Now().Add(-arrivalLimit / 2)}}
 	for _, tt := range []struct {
 		name string
 		args []any
@@ -65,6 +75,9 @@ func TestOnlyWhatIsAboutAMemberThatJoinsIsHeldBack(t *testing.T) {
 	}{
 		{"one that joins", []any{"peer", server(raft.Nonvoter, "joins"), "error", "refused"}, false},
 		{"its heartbeats", []any{"peer", raft.ServerAddress("joins@192.0.2.1:7400"), "backoff time", 1, "error", "refused"}, false},
+		{"one that joins and does not come for long", []any{"peer", server(raft.Nonvoter, "late"), "error", "refused"}, true},
+		{"its heartbeats", []any{"peer", raft.ServerAddress("late@192.0.2.1:7400"), "backoff time", 1, "error", "refused"}, true},
+		{"one that joins for a while", []any{"peer", server(raft.Nonvoter, "soon"), "error", "refused"}, false},
 		{"one that joins and is gone again", []any{"peer", server(raft.Nonvoter, "took")}, true},
 		{"its heartbeats", []any{"peer", raft.ServerAddress("took@192.0.2.1:7400")}, true},
 		{"one that votes", []any{"peer", server(raft.Voter, "votes"), "error", "refused"}, true},
@@ -78,7 +91,7 @@ func TestOnlyWhatIsAboutAMemberThatJoinsIsHeldBack(t *testing.T) {
 			var log lines
 			c := Config{}
 			levels(&log, from)(&c)
-			l := raftLog{c.Log, func(id raft.ServerID) bool { return id == "votes" }, func(id raft.ServerID) bool { return id == "took" }}
+			l := raftLog{c.Log, func(id raft.ServerID) bool { return id == "votes" }, func(id raft.ServerID) bool { return id == "took" }, began}
 			if level == "[WARN]" {
 				l.Warn("failed", tt.args...)
 			} else {

@@ -96,7 +96,7 @@ func TestALeaderWhoseLogHangsIsReplaced(t *testing.T) {
 	}
 	select {
 	case err := <-pending:
-		if !errors.Is(err, ErrUncertain) && !errors.Is(err, ErrNoLeader) {
+		if err != nil { // the next leader has done it
 			t.Errorf("the change that hangs: %v", err)
 		}
 	case <-time.After(40 * beat):
@@ -126,8 +126,10 @@ func TestOfTwoVotersNobodyLeadsWhileTheLeadersLogHangs(t *testing.T) {
 		}
 		return nil
 	})
-	if err := ns[1].Propose(t.Context(), drain("b", true)); !errors.Is(err, ErrNoLeader) {
-		t.Errorf("a change on the other: %v", err)
+	for _, n := range ns {
+		if err := n.Propose(t.Context(), drain("b", true)); !errors.Is(err, ErrNoLeader) {
+			t.Errorf("a change on %s: %v", n.cfg.Name, err)
+		}
 	}
 	d.HangLog(nil)
 	close(free)

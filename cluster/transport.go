@@ -63,7 +63,7 @@ type transport struct {
 	cannot func() error // why the own disk takes nothing, or nil
 	leads  func(term uint64) (agreed uint64, ok bool)
 	agreed *bells    // rings when more is agreed
-	took   *sync.Map // the node's
+	took   *sync.Map // what a member has taken last, see [Node]
 	pace   *pace     // of elections
 }
 
@@ -74,11 +74,28 @@ func (t transport) Close() error {
 	return err
 }
 
+// maxRequest is how many bytes of entries a member that is behind is sent in one request, unless one entry has more: it has to
+// take and write them before the request is over.
+const maxRequest = 8 << 20
+
+// shorten leaves out of a request what would make it too large. Raft looks into it for what a member has taken, and sends the
+// rest at once, as it does with what is beyond [maxAppend].
+func shorten(r *raft.AppendEntriesRequest) {
+	size := 0
+	for i, e := range r.Entries {
+		if size += len(e.Data); size > maxRequest && i > 0 {
+			r.Entries = r.Entries[:i]
+			return
+		}
+	}
+}
+
 // AppendEntries implements [raft.Transport].
 func (t transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	if t.stuck() {
 		return errStuck
 	}
+	shorten(args)
 	err := t.NetworkTransport.AppendEntries(id, target, args, resp)
 	if err == nil && resp.Success && !isHeartbeat(args) {
 		t.took.Store(id, sent{*args, time.Now()}.withoutEntries())

@@ -65,16 +65,19 @@ func (p Problems) of() string {
 	return fmt.Sprintf(", of %ss %s%s", what, strings.Join(things, ", "), end)
 }
 
-// Besides returns the problems that another found, without those that are here already. Since a long list is cut off, a
-// warning is here if one of its kind is.
+// Besides returns the problems that another found, without those that are here already. Where this list is cut off, or has one problem for
+// several elements of a for_each, a warning is here if one of its kind is.
 func (p Problems) Besides(others Problems) Problems {
-	known := make(map[string]bool, len(p))
+	known, kinds := make(map[[2]string]bool, len(p)), make(map[string]bool)
 	for _, problem := range p {
-		known[problem.kind()] = true
+		known[[2]string{problem.Path, problem.Text}] = true
+		if len(p) > maxProblems || problem.Each != "" {
+			kinds[problem.kind()] = true
+		}
 	}
 	var some Problems
 	for _, other := range others {
-		if !other.Warning || !known[other.kind()] {
+		if !other.Warning || !known[[2]string{other.Path, other.Text}] && !kinds[other.kind()] {
 			some = append(some, other)
 		}
 	}

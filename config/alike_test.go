@@ -25,6 +25,9 @@ func TestWarningsOfOneKindAreGathered(t *testing.T) {
 		many = append(many, noServers(fmt.Sprint("s-", i)))
 		wrong = append(wrong, Problem{Text: fmt.Sprintf("service \"s-%d\": has no address", i)})
 	}
+	stranger := func(group string) Problem { // which the agent finds
+		return Problem{Path: fmt.Sprintf("groups[%q].placement", group), Warning: true, Text: fmt.Sprintf("group %q: its placement names \"d9\"", group)}
+	}
 	three := Problems{noServers("a"), noServers("b"), noServers("c")}
 	for _, tt := range []struct {
 		name     string
@@ -38,6 +41,8 @@ func TestWarningsOfOneKindAreGathered(t *testing.T) {
 			"\"s-3\", \"s-4\", \"s-5\", \"s-6\", \"s-7\", \"s-8\", \"s-9\", \"s-10\", \"s-11\", \"s-12\", ...\n"},
 		{"two kinds", Problems{three[0], other, three[1], other, three[2], other, noServers("d"), other}, line("a") + said + line("b") + said + line("c") +
 			"warning: and 1 more like this, of service \"d\"\n" + said + "warning: and 1 more like this, of service \"b\"\n"},
+		{"about placements", Problems{stranger("a"), stranger("b"), stranger("c"), stranger("d"), stranger("e")}, stranger("a").String() + "\n" + stranger("b").String() + "\n" +
+			stranger("c").String() + "\n" + "warning: and 2 more like this, of groups \"d\", \"e\"\n"},
 		{"about nothing that has a name", slices.Repeat(Problems{{Warning: true, Text: "x is 5"}}, 5), "warning: x is 5\nwarning: x is 5\nwarning: x is 5\nwarning: and 2 more like this\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -66,8 +71,21 @@ func TestAnErrorIsSaidBeforeTheWarnings(t *testing.T) {
 
 func TestWhatAnotherFoundIsBesidesWhatAFileHas(t *testing.T) {
 	file := Problems{noServers("a"), noServers("b")}
-	unlike, wrong := Problem{Warning: true, Text: "d2 has no interface dmz"}, Problem{Text: `service "c": has no servers`}
-	if diff := cmp.Diff(Problems{unlike, wrong}, file.Besides(Problems{noServers("a"), noServers("z"), unlike, wrong})); diff != "" {
+	unlike, wrong, again := Problem{Warning: true, Text: "d2 has no interface dmz"}, Problem{Text: `service "c": has no servers`}, noServers("a")
+	again.File, again.Line, again.Column = "", 0, 0 // who has no file has no place
+	found := Problems{again, noServers("z"), unlike, wrong}
+	if diff := cmp.Diff(Problems{noServers("z"), unlike, wrong}, file.Besides(found)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	each := noServers("a")
+	each.Each = `service "a" and 5 more`
+	if diff := cmp.Diff(Problems{unlike, wrong}, Problems{each}.Besides(found)); diff != "" {
+		t.Errorf("of what is in several elements (-want +got):\n%s", diff)
+	}
+	for i := range maxProblems {
+		file = append(file, noServers(fmt.Sprint("s-", i)))
+	}
+	if diff := cmp.Diff(Problems{unlike, wrong}, file.Besides(found)); diff != "" {
+		t.Errorf("of a list that is cut off (-want +got):\n%s", diff)
 	}
 }

@@ -62,6 +62,11 @@ func (p Problems) Errors() Problems { return p.only(false) }
 // Warnings returns the problems with which the input is still good.
 func (p Problems) Warnings() Problems { return p.only(true) }
 
+// ErrorsFirst returns the problems, which several may have found, in the order in which they are told: never nil, which is null in JSON.
+func (p Problems) ErrorsFirst() Problems {
+	return append(append(Problems{}, p.Errors()...), p.Warnings()...)
+}
+
 // sure returns the findings without those warnings that may come from what the errors left out: about a
 // thing that an error is in, or about what routers and groups have where one of those has an error.
 func sure(found []finding, errors Problems) []finding {
@@ -85,7 +90,7 @@ func topOf(path string) string {
 }
 
 // pathWords are how people call the maps of the model.
-var pathWords = map[string]string{"routers": "router", "sync_groups": "sync_group", "services": "service", "tracks": "track"}
+var pathWords = map[string]string{"routers": "router", "sync_groups": "sync_group", "services": "service", "tracks": "track", "groups": "group"}
 
 // told is a path of the model as people say it: addresses of router "web".
 func told(path string) string {

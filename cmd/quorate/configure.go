@@ -110,7 +110,7 @@ func (c *cli) plan(cmd *cobra.Command, paths []string) (fsm.Config, api.Plan, er
 	plan, err := c.client().Plan(cmd.Context(), api.ApplyRequest{Config: cfg})
 	ofAgent := problems.Besides(plan.Problems)
 	fmt.Fprint(cmd.ErrOrStderr(), ofAgent.Warnings())
-	plan.Problems = append(append(config.Problems{}, problems...), ofAgent...) // with their places, where they are in the files
+	plan.Problems = slices.Concat(problems, ofAgent).ErrorsFirst() // with their places, where they are in the files
 	return cfg, plan, err
 }
 

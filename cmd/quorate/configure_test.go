@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,5 +141,35 @@ func TestAClusterFileMayBeStandardInput(t *testing.T) {
 				t.Errorf("exit %d, want %d with %q:\n%s", code, tt.code, tt.want, all)
 			}
 		})
+	}
+}
+
+// unfitting is an agent that knows an error and a warning of its own.
+type unfitting struct{ whole }
+
+func (u *unfitting) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) {
+	plan, err := u.whole.Plan(ctx, r)
+	plan.Problems = config.Problems{{Warning: true, Text: "d2 has no CPU to spare"}, {Text: "d2 has no interface dmz"}}
+	return plan, err
+}
+
+func TestTheAgentsErrorsAreBeforeTheFilesWarnings(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "c.hcl")
+	if err := os.WriteFile(file, []byte("service \"web\" {\n  address = \"10.0.0.1:80\"\n  server \"10.1.0.1:80\" {}\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, errOut bytes.Buffer
+	run([]string{"plan", file, "-o", "json", "--socket", serve(t, &unfitting{})}, strings.NewReader(""), &out, &errOut)
+	var plan api.Plan
+	if err := json.Unmarshal(out.Bytes(), &plan); err != nil {
+		t.Fatal(err)
+	}
+	var texts []string
+	for _, p := range plan.Problems {
+		texts = append(texts, p.Text)
+	}
+	want := []string{"d2 has no interface dmz", `service "web": no router holds 10.0.0.1`, "d2 has no CPU to spare", "this removes the only router"}
+	if !slices.Equal(texts, want) {
+		t.Errorf("%q, want %q", texts, want)
 	}
 }
