@@ -179,12 +179,12 @@ func (a *Agent) handOver() {
 		s.log.Warn("not given up: the addresses of these groups stay", "groups", said(kept))
 	}
 	if len(open) > 0 {
-		s.log.Warn(notTaken, "groups", said(open))
+		s.log.Warn(NotTaken, "groups", said(open))
 	}
 }
 
-// notTaken is said of groups that were given up on the wire, and of whose successor nothing more was heard.
-const notTaken = "given up, and nobody has said in time that it took them over and has their newest connections"
+// NotTaken is said of groups that were given up on the wire, and of whose successor nothing more was heard.
+const NotTaken = "given up, and nobody has said in time that it took them over and has their newest connections"
 
 // stop ends the session and, if the whole agent is to stop and it is ours, the keeper.
 func (a *Agent) stop(whole bool) error {

@@ -18,7 +18,7 @@ func (s *session) relieve(ctx context.Context) {
 		defer s.relieving.Store(false)
 		if left := s.giveAway(ctx, "the keeper of "+s.cfg.Name+" stops", nil); len(left) > 0 {
 			if _, open := s.giver().letGo(ctx); len(open) > 0 {
-				s.log.Warn(notTaken, "groups", said(open))
+				s.log.Warn(NotTaken, "groups", said(open))
 			}
 		}
 		return nil

@@ -15,3 +15,7 @@ func TestWhatHappensToTheOwnerRequestsGoOn(t *testing.T) {
 	proof.Series(t, 3, moves.File, moves.MachineDies, moves.LinkDown, moves.Rounds, moves.Tables, moves.Foreign,
 		moves.NoResets, moves.ControlKilled, moves.Recovery)
 }
+
+func TestAStopWhereNothingIsAgreedBreaksNoYoungConnection(t *testing.T) {
+	moves.StopsUnagreed(t, lab.NewArticle(t, 3))
+}
