@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/raft"
 	"golang.org/x/sys/unix"
@@ -45,8 +44,8 @@ func TestADirectorWithAFullDiskSaysSoAndLeadsNothingUntilThereIsRoom(t *testing.
 		return nil
 	})
 	// Nor does it stand for election, though a term and a vote could be stored.
-	if err := ns[0].raft.Load().Apply(nil, time.Second).Error(); !errors.Is(err, raft.ErrNotLeader) {
-		t.Errorf("it still leads: %v", err)
+	if ns[0].IsLeader() { // an entry might never be answered: Raft has room for it while it waits for the disk
+		t.Error("it still leads")
 	}
 	var resp raft.RequestVoteResponse
 	err := transport{cannot: ns[0].store.Cannot}.RequestVote("", "", &raft.RequestVoteRequest{}, &resp)
