@@ -38,13 +38,9 @@ const longestPause = time.Second
 
 // listenGossip opens the gossip port, and takes what comes until [gossipNet.Shutdown].
 func listenGossip(at netip.AddrPort, member func(netip.Addr) bool, s *port.Strangers, log hclog.Logger) (*gossipNet, error) {
-	packets, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+	packets, listener, err := port.ListenGossip(at)
 	if err != nil {
 		return nil, err
-	}
-	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
-	if err != nil {
-		return nil, errors.Join(err, packets.Close())
 	}
 	_ = packets.SetReadBuffer(gossipBuffer) // what there is has to do
 	g := &gossipNet{

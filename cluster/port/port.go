@@ -15,7 +15,6 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -74,48 +73,58 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Listen opens a port, and says what to do when another has it.
+// Listen opens a cluster port, and says what to do when another program has it.
 func Listen(addr netip.AddrPort) (net.Listener, error) {
 	lc := net.ListenConfig{Control: control, KeepAliveConfig: keepAlive}
-	l, err := lc.Listen(context.Background(), "tcp", addr.String())
+	l, err := settled(func() (net.Listener, error) { return lc.Listen(context.Background(), "tcp", addr.String()) })
 	if err != nil {
 		return nil, explainListen("cluster port", "tcp", addr, err)
 	}
 	return l, nil
 }
 
+// ListenGossip opens a gossip port, and says what to do when another program has it.
+func ListenGossip(addr netip.AddrPort) (*net.UDPConn, *net.TCPListener, error) {
+	packets, err := settled(func() (*net.UDPConn, error) { return net.ListenUDP("udp", net.UDPAddrFromAddrPort(addr)) })
+	if err != nil {
+		return nil, nil, explainListen("gossip port", "udp", addr, err)
+	}
+	l, err := settled(func() (*net.TCPListener, error) { return net.ListenTCP("tcp", net.TCPAddrFromAddrPort(addr)) })
+	if err != nil {
+		return nil, nil, errors.Join(explainListen("gossip port", "tcp", addr, err), packets.Close())
+	}
+	return packets, l, nil
+}
+
 // TryCluster reports whether the cluster port can be used.
 func TryCluster(addr netip.AddrPort) error {
-	return unforked(func() error {
-		l, err := Listen(addr)
-		if err != nil {
-			return err
-		}
-		return l.Close()
-	})
+	l, err := Listen(addr)
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }
 
 // TryGossip reports whether the gossip port can be used.
 func TryGossip(addr netip.AddrPort) error {
-	return unforked(func() error {
-		l, err := net.Listen("tcp", addr.String())
-		if err != nil {
-			return explainListen("gossip port", "tcp", addr, err)
-		}
-		p, err := net.ListenPacket("udp", addr.String())
-		if err != nil {
-			return errors.Join(explainListen("gossip port", "udp", addr, err), l.Close())
-		}
-		return errors.Join(l.Close(), p.Close())
-	})
+	packets, l, err := ListenGossip(addr)
+	if err != nil {
+		return err
+	}
+	return errors.Join(packets.Close(), l.Close())
 }
 
-// unforked does something while this process starts no other: a port that is open then stays in use until the other one's
-// program runs, though it is closed here.
-func unforked(do func() error) error {
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	return do()
+// settleLimit is for how long a port that is in use is tried again.
+const settleLimit = 500 * time.Millisecond
+
+// settled opens a port. A program that was started has what was open then, until the kernel has closed that there, a moment after
+// fork has returned here: so a port that was closed is in use for as long, and what is in use is tried again.
+func settled[T any](open func() (T, error)) (T, error) {
+	for until := time.Now().Add(settleLimit); ; time.Sleep(5 * time.Millisecond) {
+		if opened, err := open(); !errors.Is(err, unix.EADDRINUSE) || time.Now().After(until) {
+			return opened, err
+		}
+	}
 }
 
 func explainListen(what, network string, addr netip.AddrPort, err error) error {
