@@ -87,6 +87,16 @@ func (w *world) within(h, o *host) bool {
 	return !slices.ContainsFunc(w.routers, func(r *router) bool { return !w.answers(r.on, h.index, o.index) || w.tooSlow(r, h, o) })
 }
 
+// justBack reports whether a host's machine answers another again for so short a time that this one may not know it: it looks once
+// a tick, and claims from the dead by what it saw last.
+func (x *watch) justBack(h, o *host) bool {
+	const lately = 3 * tickEvery / 2
+	return slices.ContainsFunc(x.w.routers, func(r *router) bool {
+		s := x.reach[r.index][h.index][o.index]
+		return s.is && x.w.now-s.at < lately
+	})
+}
+
 // tooSlow reports whether a segment answers when a Backup's first survey is over: it lasts for half an interval, since the
 // timer waits for nobody.
 func (w *world) tooSlow(r *router, h, o *host) bool {

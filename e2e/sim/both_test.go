@@ -3,6 +3,8 @@ package sim
 import (
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/director/vrrp"
 )
 
 // The first host's keeper stops a moment after its last advert, and the second takes over before the next is due.
@@ -72,5 +74,26 @@ func TestWhoIsBehindAFilterHasTwoSecondsFromWhenItRuns(t *testing.T) {
 	thaw.end()
 	if got, want := ends(22*time.Second-1), 24*time.Second-1; got != want {
 		t.Errorf("when it goes on, until %v, want %v", got, want)
+	}
+}
+
+// An owner's machine goes on a moment before it is claimed from, and both its processes do not: who claims looks at it once a tick.
+func TestTheLifetimeIsAddedForAMachineThatAnswersAgainSinceTheLastLook(t *testing.T) {
+	for ago, added := range map[time.Duration]bool{
+		0: true, 40 * time.Millisecond: true, tickEvery: true, 2 * tickEvery: false, time.Second: false,
+	} {
+		w := newWorld(1, layout{directors: 2, interval: time.Second, clusterOn: own})
+		x, owner, next := w.watch, w.hosts[0], w.hosts[1]
+		w.now = 20 * time.Second
+		x.quiet[owner.index], x.well[next.index] = since{true, w.now - time.Second}, since{true, 0}
+		x.heard[0][owner.index][next.index] = w.now - time.Second
+		x.reach[0][next.index][owner.index] = since{true, w.now - ago}
+		x.became(next, "web", vrrp.Became{From: vrrp.Backup, To: vrrp.Active, Reason: "claim"})
+		if got := x.untold(owner, next); got != added {
+			t.Errorf("it answers again for %v: the lifetime is added: %v", ago, got)
+		}
+	}
+	if r := Run(2450569, Nothing, nil); r.Broken != nil {
+		t.Errorf("%v\n%s", r.Broken, r.Tail)
 	}
 }

@@ -26,7 +26,7 @@
 //     silent altogether, keeper and control, and the other's host is well; where that one's adverts did not pass on
 //     every segment until it fell silent, or it fell silent between two of them and the other, to which the log
 //     wanted the group to move, took over before the next was missed, half an interval after it is due, or its
-//     machine did not answer on every segment when the other took over, or not within half an interval, which was rightly done for the dark one, or
+//     machine did not answer on every segment until 150 ms before the other took over, or not within half an interval, which was rightly done for the dark one, or
 //     the other's control had just been started and had asked nobody yet, or it fell silent before its kernel had done what
 //     it was asked to when it gave the address up, or both had owned it already when it fell silent, since neither was
 //     heard, the lifetime of its addresses is added: nobody can know how much of it is left. Delays of the cluster's
@@ -53,7 +53,7 @@
 //  7. The log follows the wire: it does not name a director that does not own the group instead of one that does.
 //  8. Clients are told. A client that heard an announcement does not send to a host that has not got the address for
 //     longer than a second, while exactly one other has, which is Active and could know of it: it has reached the
-//     client since it owns, and was told lately that the one before owns, or a member that it looks for on the
+//     client since it owns, and was told lately that the one before owns, of which it has had a sign since if that dies, or a member that it looks for on the
 //     segment came into its reach with it, or the cluster port of one that is not there, while its control ran and had
 //     been on time. It counts from when its keeper runs: nobody else announces.
 //  9. It settles. Twenty seconds after the last fault each group has one owner, the same on the wire and in every

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/director/ownership"
@@ -29,8 +30,9 @@ func (x *watch) knows(r *router, h, was *host) bool {
 	}
 	c := x.reach[r.index][h.index][client]
 	if c.at <= x.owns[h.index].at {
-		// Not what ended long before they could speak again, nor what it was never told of.
-		return x.w.now-x.owns[was.index].at < 3*time.Second && x.met[h.index][was.index].is && x.w.now-x.met[h.index][was.index].at < 5*time.Second
+		// Not what ended long before they could speak again, nor what it was never told of, nor that one died which it had no sign of.
+		return x.w.now-x.owns[was.index].at < 3*time.Second && x.met[h.index][was.index].is && x.w.now-x.met[h.index][was.index].at < 5*time.Second &&
+			(was.up || x.signOf(h, was))
 	}
 	for _, o := range x.w.hosts {
 		s := x.reach[r.index][h.index][o.index]
@@ -42,6 +44,15 @@ func (x *watch) knows(r *router, h, was *host) bool {
 		}
 	}
 	return false
+}
+
+// signOf reports whether an owner has had a sign of another since it owns: that it owns the group as well, or an answer of its machine.
+func (x *watch) signOf(h, o *host) bool {
+	owns := x.owns[h.index].at
+	return x.met[h.index][o.index].at >= owns || slices.ContainsFunc(x.w.routers, func(r *router) bool {
+		s := x.reach[r.index][h.index][o.index]
+		return s.is || s.at >= owns
+	})
 }
 
 // meet notes who knows now that another owns the group: by its word, or, of an advert, by that.

@@ -180,7 +180,7 @@ func (x *watch) became(h *host, group string, b vrrp.Became) {
 		x.owns[h.index].set(true, x.w.now)
 		x.tookAt[h.index] = x.w.now
 		for _, o := range x.w.hosts {
-			x.asleep[h.index][o.index] = !x.w.within(h, o) || !x.well[h.index].is || x.w.now-x.well[h.index].at < askTime
+			x.asleep[h.index][o.index] = !x.w.within(h, o) || x.justBack(h, o) || !x.well[h.index].is || x.w.now-x.well[h.index].at < askTime
 		}
 	case b.From == vrrp.Active:
 		x.loses(h, group, b.Reason)
