@@ -185,9 +185,7 @@ func answersIn(t *testing.T, answers []chan error) (told []error) {
 func TestWhoWaitsForALeaderThatHangsIsAnsweredByTheNext(t *testing.T) {
 	t.Parallel()
 	ns := three(t)
-	var d *faulty.Disk
-	ns[0], d = restartOnBadDisk(t, ns[0])
-	makeLead(t, ns[0], ns)
+	d := leadOnBadDisk(t, ns)
 	free := make(chan struct{})
 	t.Cleanup(func() { close(free) })
 	d.HangLog(free)

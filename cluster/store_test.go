@@ -25,6 +25,14 @@ func restartOnBadDisk(t *testing.T, n *testnode) (*testnode, *faulty.Disk) {
 	return again, d
 }
 
+// leadOnBadDisk has the first of some nodes lead, with a disk that can be made bad.
+func leadOnBadDisk(t *testing.T, ns []*testnode) (d *faulty.Disk) {
+	t.Helper()
+	ns[0], d = restartOnBadDisk(t, ns[0])
+	makeLead(t, ns[0], ns)
+	return d
+}
+
 // makeLead has one of the nodes lead.
 func makeLead(t *testing.T, n *testnode, all []*testnode) {
 	t.Helper()
@@ -75,9 +83,7 @@ func TestWithoutAVoteOnDiskThereIsNoElection(t *testing.T) {
 func TestALeaderWhoseLogHangsIsReplaced(t *testing.T) {
 	t.Parallel()
 	ns := three(t)
-	var d *faulty.Disk
-	ns[0], d = restartOnBadDisk(t, ns[0])
-	makeLead(t, ns[0], ns)
+	d := leadOnBadDisk(t, ns)
 	free := make(chan struct{})
 	d.HangLog(free)
 	pending := make(chan error, 1)
@@ -113,9 +119,7 @@ func TestOfTwoVotersNobodyLeadsWhileTheLeadersLogHangs(t *testing.T) {
 	t.Parallel()
 	a := first(t, "a")
 	ns := []*testnode{a, join(t, a, "b")}
-	var d *faulty.Disk
-	ns[0], d = restartOnBadDisk(t, ns[0])
-	makeLead(t, ns[0], ns)
+	d := leadOnBadDisk(t, ns)
 	free := make(chan struct{})
 	d.HangLog(free)
 	pending := make(chan error, 1)
@@ -149,9 +153,7 @@ func TestOfTwoVotersNobodyLeadsWhileTheLeadersLogHangs(t *testing.T) {
 func TestANodeStopsThoughItsLogHangs(t *testing.T) {
 	t.Parallel()
 	ns := three(t)
-	var d *faulty.Disk
-	ns[0], d = restartOnBadDisk(t, ns[0])
-	makeLead(t, ns[0], ns)
+	d := leadOnBadDisk(t, ns)
 	free := make(chan struct{})
 	defer close(free)
 	d.HangLog(free)
@@ -168,9 +170,7 @@ func TestANodeStopsThoughItsLogHangs(t *testing.T) {
 func TestALeaderWithAFullDiskStepsDown(t *testing.T) {
 	t.Parallel()
 	ns := three(t)
-	var d *faulty.Disk
-	ns[0], d = restartOnBadDisk(t, ns[0])
-	makeLead(t, ns[0], ns)
+	d := leadOnBadDisk(t, ns)
 	d.FailLog(unix.ENOSPC)
 	err := ns[0].Propose(t.Context(), drain("a", true)) // refused, or by the next leader, if one is there in time
 	if err != nil && !strings.Contains(err.Error(), "no space left") && !lostLeader(err) {
