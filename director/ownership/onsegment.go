@@ -10,9 +10,6 @@ import (
 // take the group where the kernel of a third one answers that is not heard, as on this side of a cut: that would not hear the claim. An
 // operator who forces the move, or has the owner own nothing, knows better.
 func (s *step) yieldsTo(t *take) {
-	if !s.goesOn(t) {
-		return
-	}
 	var deaf []string
 	for _, r := range s.Keeper.Routers {
 		if r.hears() != t.from {
@@ -24,6 +21,9 @@ func (s *step) yieldsTo(t *take) {
 		return
 	}
 	s.survey(nil, deaf, surveyLimit, nil, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
+		if !s.waitsFor(t) {
+			return
+		}
 		alone := unreached(deaf, segments)
 		third, where := s.third(t.from, segments)
 		switch {

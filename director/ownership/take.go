@@ -16,6 +16,7 @@ const (
 	YieldWait = 500 * time.Millisecond
 	askLimit  = 2 * time.Second // for the owner's answer: a host that is late loses no move by it
 	Mute      = time.Second     // an owner whose agent says nothing for so long is not asked
+	muteAgain = GoneAfter / 3   // how long to wait before that is looked at once more, at least
 	takeAgain = time.Second     // when the log does not show an outcome
 )
 
@@ -90,6 +91,7 @@ func (f Facts) hearsOwner() bool {
 func (s *step) lookTake() {
 	s.lookTaken()
 	s.forgetTake()
+	s.lookMute()
 	in := s.Log.Intent
 	if s.taking != nil || in == nil || in.To != s.Self || !s.Current {
 		return
@@ -110,11 +112,15 @@ func (s *step) lookTake() {
 		s.claimTake(t)
 		return
 	}
+	s.lookMuteIn(t, Mute-owner.Unheard)
 	all := Pull{Whole: true, Share: Coverage}
 	if in.Forced {
 		all.Share = 0 // it is taken with those that came
 	}
 	s.pull(t, all, func(s *step, d Done) {
+		if !s.waitsFor(t) {
+			return
+		}
 		if d.Err != nil {
 			s.endTake(t, fmt.Errorf("connections of %s: %w", t.from, d.Err))
 			return
@@ -123,12 +129,39 @@ func (s *step) lookTake() {
 	})
 }
 
+// waitsFor reports whether a move has not claimed yet, and waits for what the owner says or sends.
+func (s *step) waitsFor(t *take) bool { return s.goesOn(t) && !t.alone && !t.claims && !t.claimed }
+
+// lookMuteIn looks once more whether the owner of a move is silent by then, as long as the move waits for it.
+func (s *step) lookMuteIn(t *take, d time.Duration) {
+	s.after(max(d, muteAgain), func(s *step) {
+		if s.lookMute(); s.waitsFor(t) {
+			s.lookMuteIn(t, Mute-s.named(t.from).Unheard)
+		}
+	})
+}
+
+// lookMute goes on without an owner that has fallen silent since the move to this director began, and cannot yield any more: as
+// if it had been silent then. That is so where the silence is the owner's, and neither this director's, which was late or to which
+// no majority speaks, nor the end of all paths: where the owner is heard, the claim reaches it, and it lets go.
+func (s *step) lookMute() {
+	t := s.taking
+	if t == nil || !s.waitsFor(t) || !s.OnTime || !s.spokenTo() || s.named(t.from).Unheard < Mute || !s.hearsSome(t.from) {
+		return
+	}
+	t.alone = true
+	s.claimTake(t)
+}
+
 // yieldTake asks the owner not to resist a claim, and claims.
 func (s *step) yieldTake(t *take) {
-	if !s.goesOn(t) {
+	if !s.waitsFor(t) {
 		return
 	}
 	s.ask(t.from, Question{Kind: Yield, Epoch: t.intent.Epoch}, askLimit, func(s *step, d Done) {
+		if !s.waitsFor(t) {
+			return
+		}
 		if d.Err != nil {
 			s.endTake(t, d.Err)
 			return
