@@ -129,7 +129,7 @@ func (s *step) contestedSince(rival string, epoch uint64) {
 	}
 }
 
-// settle gives the group up if the rival stays and a segment joins the two.
+// settle gives the group up if the rival stays and a segment joins the two, by whom each reaches there.
 func (s *step) settle(rival string, c *contest, word Attestation, segments map[string]Segment) {
 	reached := s.reachesSome(rival, segments)
 	switch {
@@ -137,7 +137,7 @@ func (s *step) settle(rival string, c *contest, word Attestation, segments map[s
 		s.tell("contest", fmt.Sprintf("%s gives %s up to %s: it reaches nobody on a segment, and %s does", s.Self, s.Group, rival, rival))
 		s.quiet.conceded = s.now
 		s.begin(Resign{})
-	case !reached:
+	case !reached && !s.joinedBy(word):
 		s.partFrom(rival, c)
 	case !word.Owns: // its keeper is frozen, and lets the addresses go without a word
 		s.renew()

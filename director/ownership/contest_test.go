@@ -323,16 +323,17 @@ func TestAnOwnerThatReachesNobodyWhereItsRivalDoesLetsGo(t *testing.T) {
 		word   [][]string
 		in     Segment
 		letsGo bool
+		apart  bool // it stays since nobody that is known is on one segment with both
 	}{
-		{"it does", far, near, Segment{Router: "in"}, true},
-		{"the gateway answers", far, near, Segment{Router: "in", Gateway: true}, false},
-		{"another answers just now", far, near, Segment{Router: "in", Reached: []string{"d3"}}, false},
-		{"others have answered lately", func(*story) {}, near, Segment{Router: "in"}, false},
-		{"this director was late", func(s *story) { far(s); s.OnTime = false }, near, Segment{Router: "in"}, false},
-		{"its rival reaches the gateway alone", far, [][]string{{"d3"}, {Gateway}}, Segment{Router: "in"}, true},
-		{"its rival reaches nobody either", far, [][]string{{"d3"}, nil}, Segment{Router: "in"}, false},
-		{"its rival reaches nobody on the other segment", far, [][]string{nil, {"d3"}}, Segment{Router: "in"}, false},
-		{"its rival does not say", far, nil, Segment{Router: "in"}, false},
+		{"it does", far, near, Segment{Router: "in"}, true, false},
+		{"the gateway answers", far, near, Segment{Router: "in", Gateway: true}, false, false},
+		{"another answers just now", far, near, Segment{Router: "in", Reached: []string{"d3"}}, false, false},
+		{"others have answered lately", func(*story) {}, near, Segment{Router: "in"}, false, false},
+		{"this director was late", func(s *story) { far(s); s.OnTime = false }, near, Segment{Router: "in"}, false, true},
+		{"its rival reaches the gateway alone", far, [][]string{{"d3"}, {Gateway}}, Segment{Router: "in"}, true, false},
+		{"its rival reaches nobody either", far, [][]string{{"d3"}, nil}, Segment{Router: "in"}, false, false},
+		{"its rival reaches nobody on the other segment", far, [][]string{nil, {"d3"}}, Segment{Router: "in"}, false, true},
+		{"its rival does not say", far, nil, Segment{Router: "in"}, false, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := contested(t)
@@ -350,8 +351,49 @@ func TestAnOwnerThatReachesNobodyWhereItsRivalDoesLetsGo(t *testing.T) {
 				s.does(HoldTimer{surveyLimit}, Ask{To: "d1", Question: s.attests()}, Ask{To: "d3", Question: s.attests()}, probes("in"))
 				return
 			}
+			if !tt.apart {
+				s.does()
+				return
+			}
 			s.does(apart)
 		})
+	}
+}
+
+// Something between two owners is broken, and both are on the segment: a third one reaches them there. So clients reach them, too.
+func TestOfTwoOwnersThatAThirdReachesOneStaysThoughTheyDoNotReachEachOther(t *testing.T) {
+	joined := Segment{Router: "in", Reached: []string{"d3"}}
+	for _, tt := range []struct {
+		name    string
+		reaches [][]string // by the rival
+		in      Segment
+		apart   bool
+	}{
+		{"both reach a third on a segment", [][]string{nil, {"d3"}}, joined, false},
+		{"each reaches it on another segment", [][]string{{"d3"}, nil}, joined, true},
+		{"the rival does not reach it", [][]string{nil, {"d4"}}, joined, true},
+		{"this director does not", [][]string{nil, {"d3"}}, Segment{Router: "in", Gateway: true}, true},
+		{"both reach a gateway, and each may have its own", [][]string{nil, {Gateway}}, Segment{Router: "in", Gateway: true}, true},
+		{"the rival does not say", nil, joined, true},
+	} {
+		for _, named := range []string{"d1", "d2"} {
+			t.Run(tt.name+", and the log names "+named, func(t *testing.T) {
+				s := contested(t)
+				s.member("d3").Unreached = []time.Duration{GoneAfter, GoneAfter}
+				s.reaches(Segment{Router: "out", Gateway: true}, tt.in)
+				word := stays(9, named)
+				word.Stays, word.Reaches = named == "d1", tt.reaches
+				s.says("d1", word)
+				switch {
+				case tt.apart:
+					s.does(Tell{Kind: "contest", Text: "each on a side of its own", Alarm: true})
+				case named == "d1":
+					s.does(Concede{})
+				default:
+					s.does()
+				}
+			})
+		}
 	}
 }
 

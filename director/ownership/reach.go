@@ -172,6 +172,22 @@ func (s *step) joined(other string, word Attestation) bool {
 	return false
 }
 
+// joinedBy reports whether a member is known on a segment of the group that this director reaches and another one, too, by its
+// word: the two are on it, though something between them is broken. A gateway is no such member: its address may be answered for on
+// either side of a cut, as by the two of a pair of routers.
+func (s *step) joinedBy(word Attestation) bool {
+	mine := s.reaches()
+	if mine == nil || len(mine) != len(word.Reaches) {
+		return false
+	}
+	for i := range mine {
+		if slices.ContainsFunc(mine[i], func(name string) bool { return name != Gateway && slices.Contains(word.Reaches[i], name) }) {
+			return true
+		}
+	}
+	return false
+}
+
 // cutOff reports whether this director reaches nobody on some segment of the group where its rival does: it serves
 // nobody there. If that is so the other way round on another segment, neither is to let go: they would both.
 func (s *step) cutOff(word Attestation, segments map[string]Segment) bool {
