@@ -46,13 +46,16 @@ func (x *watch) knows(r *router, h, was *host) bool {
 	return false
 }
 
-// signOf reports whether an owner has had a sign of another since it owns: that it owns the group as well, or an answer of its machine.
+// signOf reports whether an owner has had a sign of another since it owns, and until that one owned no more: that it owns the group as
+// well, or an answer of its machine. Whoever was silent on every path by then was taken for dead before that, and told of then: what it
+// announced since, and that it died, nothing tells.
 func (x *watch) signOf(h, o *host) bool {
-	owns := x.owns[h.index].at
-	return x.met[h.index][o.index].at >= owns || slices.ContainsFunc(x.w.routers, func(r *router) bool {
-		s := x.reach[r.index][h.index][o.index]
-		return s.is || s.at >= owns
-	})
+	owns, gone := x.owns[h.index].at, x.owns[o.index].at-ownership.GoneAfter
+	until := func(s since) bool { return s.is || s.at >= max(owns, gone) }
+	if met := x.met[h.index][o.index].at; met >= owns && (met >= gone-x.w.interval || until(x.ports[h.index][o.index])) {
+		return true
+	}
+	return slices.ContainsFunc(x.w.routers, func(r *router) bool { return until(x.reach[r.index][h.index][o.index]) })
 }
 
 // meet notes who knows now that another owns the group: by its word, or, of an advert, by that.
