@@ -141,20 +141,21 @@ func TestASuccessorIsAliveReadyAndStays(t *testing.T) {
 		"d8": says(groupReport{State: "initialize"}),
 		"d9": ready,
 	}
-	if got, why := successor(state, live, "g", "d1"); got != "d9" || why != nil {
-		t.Errorf("successor %q %q", got, why)
+	lately := func(name string) bool { return name == "d9" }
+	if got := remaining(state, live, []string{"g"}, "d1", lately)[0]; got.to != "d9" || got.why != nil || got.soon {
+		t.Errorf("successor %+v", got)
 	}
 	delete(live, "d9")
-	got, why := successor(state, live, "g", "d1")
+	got := remaining(state, live, []string{"g"}, "d1", lately)[0]
 	want := []string{
 		"d2 is drained", "w is a witness", "d3 is not heard of", "d4 is not ready: it is behind; the keeper does not answer", "d5 leaves",
 		"d6 does not know yet whether it meets what the group requires", "d7 cannot own it: eth1 is down", "d8 has not started its router yet",
 		"d9 is not heard of",
 	}
-	if diff := cmp.Diff(want, why); diff != "" || got != "" {
-		t.Errorf("successor %q, and why not (-want +got):\n%s", got, diff)
+	if diff := cmp.Diff(want, got.why); diff != "" || got.to != "" || !got.soon {
+		t.Errorf("successor %+v, and why not (-want +got):\n%s", got, diff)
 	}
-	if got := said([]unmoved{{"a", "", nil}, {"g", "", why[:2]}}); got != "a, g (d2 is drained; w is a witness)" {
+	if got := said([]unmoved{{group: "a"}, {group: "g", why: got.why[:2]}}); got != "a, g (d2 is drained; w is a witness)" {
 		t.Errorf("said %q", got)
 	}
 }

@@ -18,6 +18,7 @@ type unmoved struct {
 	group string
 	to    string
 	why   []string
+	soon  bool // nobody could, and one of them may in a moment
 }
 
 func (u unmoved) String() string {
@@ -43,16 +44,17 @@ type giver struct {
 	owned   func() []string // what the keeper has
 	state   func() *fsm.State
 	live    func() map[string]received
-	leader  func() string // "" while none is known
+	lately  func(name string) bool // a member was there and ready not long ago
+	leader  func() string          // "" while none is known
 	propose func(context.Context, fsm.Command) error
 	resign  func(ctx context.Context, group string) // gives up on the wire
 	fetched func(by string, since time.Time) bool   // it was given the connections that were here then, or later
 }
 
 // moveAll asks the log to move every group to its best successor, waits, and returns what is still owned. Where nobody could
-// take a group it gives up at once, unless patient: that hears what is waited for, and may be called often.
-// Who is patient waits for a move as long as for a drain, since the cluster may have to elect a leader first; but for
-// somebody to move to no longer than others wait for a move to begin.
+// take a group, and nobody may in a moment, it gives up at once, unless patient: that hears what is waited for, and may be
+// called often. Who is patient waits for a move as long as for a drain, since the cluster may have to elect a leader first;
+// but for somebody to move to no longer than others wait for a move to begin.
 func (g giver) moveAll(ctx context.Context, reason string, patient func(left []unmoved)) []unmoved {
 	limit := GiveAwayLimit
 	if patient != nil {
@@ -67,14 +69,15 @@ func (g giver) moveAll(ctx context.Context, reason string, patient func(left []u
 		if len(owned) == 0 {
 			return nil
 		}
-		left := remaining(g.state(), g.live(), owned, g.self)
+		left := g.left(owned)
 		w.led(time.Now(), g.leader())
-		takers := g.askToTake(ctx, w, left, reason)
+		w.seen(time.Now(), left)
+		g.askToTake(ctx, w, left, reason)
 		w.led(time.Now(), g.leader())
 		switch {
-		case w.enough(time.Now(), takers, movesFrom(g.state(), g.self)):
+		case w.enough(time.Now(), movesFrom(g.state(), g.self)):
 			return left
-		case patient != nil && !takers:
+		case patient != nil && !w.takers:
 			patient(left)
 		}
 		if !sleep(ctx, 20*time.Millisecond) {
@@ -83,8 +86,13 @@ func (g giver) moveAll(ctx context.Context, reason string, patient func(left []u
 	}
 }
 
-// askToTake asks the log to move each group to its successor. It reports whether one could be moved.
-func (g giver) askToTake(ctx context.Context, w waiting, left []unmoved, reason string) (takers bool) {
+// left is what it still owns of what it owned, and who could take it.
+func (g giver) left(owned []string) []unmoved {
+	return remaining(g.state(), g.live(), owned, g.self, g.lately)
+}
+
+// askToTake asks the log to move each group to its successor.
+func (g giver) askToTake(ctx context.Context, w waiting, left []unmoved, reason string) {
 	if !w.patient {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, w.moving.Add(beginLimit))
@@ -92,11 +100,9 @@ func (g giver) askToTake(ctx context.Context, w waiting, left []unmoved, reason 
 	}
 	for _, u := range left {
 		if u.to != "" {
-			takers = true
 			g.intend(ctx, u.group, u.to, reason)
 		}
 	}
-	return takers
 }
 
 // intend asks the log to move a group, if no move is under way and somebody leads.
@@ -124,7 +130,7 @@ func (g giver) letGo(ctx context.Context) (kept, open []unmoved) {
 	ctx, cancel := context.WithTimeout(ctx, letGoLimit)
 	defer cancel()
 	var waits []released
-	for _, u := range remaining(g.state(), g.live(), g.owned(), g.self) {
+	for _, u := range g.left(g.owned()) {
 		if u.to != "" && ctx.Err() == nil {
 			g.resign(ctx, u.group)
 			if ctx.Err() == nil {
@@ -163,11 +169,24 @@ func takenBy(live map[string]received, group, not string) string {
 	return ""
 }
 
-// remaining is what a director still owns, and who could take it.
-func remaining(state *fsm.State, live map[string]received, owned []string, from string) (left []unmoved) {
+// remaining is what a director still owns, and who could take it. Of who was not there lately nothing is to be expected soon.
+func remaining(state *fsm.State, live map[string]received, owned []string, from string, lately func(name string) bool) (left []unmoved) {
 	for _, group := range owned {
-		to, why := successor(state, live, group, from)
-		left = append(left, unmoved{group, to, why})
+		u := unmoved{group: group}
+		for _, name := range state.Groups[group].Order {
+			if name == from {
+				continue
+			}
+			r, alive := live[name]
+			o := cannotTake(state.Members[name], r, alive, group)
+			if o.why == "" {
+				u = unmoved{group: group, to: name}
+				break
+			}
+			u.why = append(u.why, name+" "+o.why)
+			u.soon = u.soon || o.passes && lately(name)
+		}
+		left = append(left, u)
 	}
 	return left
 }
@@ -175,6 +194,8 @@ func remaining(state *fsm.State, live map[string]received, owned []string, from 
 // waiting is what who gives its groups away has waited for.
 type waiting struct {
 	patient  bool
+	takers   bool      // somebody could take a group
+	soon     bool      // or might in a moment
 	possible time.Time // when somebody could take a group last
 	moving   time.Time // when a move was under way last: it is not given up half way, for what began since would be lost
 	leader   string    // who leads, or ""
@@ -192,18 +213,30 @@ func (w *waiting) led(now time.Time, by string) {
 	}
 }
 
-// enough reports whether it has waited for long enough.
-func (w *waiting) enough(now time.Time, takers, moves bool) bool {
-	if takers {
+// seen notes who could take what is left. The time for a move to begin is that from when one can.
+func (w *waiting) seen(now time.Time, left []unmoved) {
+	had := w.takers
+	w.takers, w.soon = false, false
+	for _, u := range left {
+		w.takers, w.soon = w.takers || u.to != "", w.soon || u.soon
+	}
+	if w.takers && !had {
+		w.moving = now
+	}
+	if w.takers {
 		w.possible = now
 	}
+}
+
+// enough reports whether it has waited for long enough.
+func (w *waiting) enough(now time.Time, moves bool) bool {
 	if moves {
 		w.moving = now
 	}
 	if w.patient {
 		return now.Sub(w.possible) > beginLimit
 	}
-	return !moves && (!takers || now.Sub(w.moving) > beginLimit)
+	return !moves && (!w.takers && !w.soon || now.Sub(w.moving) > beginLimit)
 }
 
 // movesFrom reports whether a group is moving away from a director, as the log has it.
@@ -216,44 +249,34 @@ func movesFrom(state *fsm.State, director string) bool {
 	return false
 }
 
-// successor returns the best director that could take a group now. If there is none it says why of each.
-func successor(state *fsm.State, live map[string]received, group, not string) (name string, why []string) {
-	for _, name := range state.Groups[group].Order {
-		if name == not {
-			continue
-		}
-		r, alive := live[name]
-		reason := cannotTake(state.Members[name], r, alive, group)
-		if reason == "" {
-			return name, nil
-		}
-		why = append(why, name+" "+reason)
-	}
-	return "", why
+// An obstacle is why a member cannot take a group; the zero value is none.
+type obstacle struct {
+	why    string
+	passes bool // by itself, it may be in a moment: a report was lost, or the log is being caught up with
 }
 
-// cannotTake says why a member could not take a group now, or is empty.
-func cannotTake(m fsm.Member, r received, alive bool, group string) string {
+// cannotTake says why a member could not take a group now.
+func cannotTake(m fsm.Member, r received, alive bool, group string) obstacle {
 	own := r.Groups[group]
 	switch {
 	case m.Role != fsm.RoleDirector:
-		return "is a witness"
+		return obstacle{"is a witness", false}
 	case !alive:
-		return "is not heard of"
+		return obstacle{"is not heard of", true}
 	case r.Stopped:
-		return wasStopped
+		return obstacle{wasStopped, false}
 	case m.Draining:
-		return "is drained"
+		return obstacle{"is drained", false}
 	case r.Leaving:
-		return "leaves"
+		return obstacle{"leaves", false}
 	case !r.Ready:
-		return "is not ready: " + strings.Join(r.Reasons, "; ")
+		return obstacle{"is not ready: " + strings.Join(r.Reasons, "; "), true}
 	case own.Waiting:
-		return "does not know yet whether it meets what the group requires"
+		return obstacle{"does not know yet whether it meets what the group requires", true}
 	case own.cannot() != "":
-		return "cannot own it: " + own.cannot()
+		return obstacle{"cannot own it: " + own.cannot(), false}
 	case own.State == "initialize":
-		return "has not started its router yet"
+		return obstacle{"has not started its router yet", true}
 	}
-	return ""
+	return obstacle{}
 }

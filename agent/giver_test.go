@@ -21,6 +21,8 @@ type giving struct {
 	more     []string // groups that are as g is
 	resigned []string
 	ready    bool // d2 can take it
+	silent   bool // d2 is not heard of
+	lately   bool // d2 was there and ready not long ago
 	given    time.Time
 	propose  func(ctx context.Context, in fsm.SetIntent) error
 	coming   []coming
@@ -53,7 +55,7 @@ func (c *giving) leads() string {
 }
 
 func newGiving() *giving {
-	c := &giving{leader: "d2", owner: "d1", ready: true, log: fsm.Ownership{Owner: "d1", Epoch: 1, Order: []string{"d1", "d2"}}}
+	c := &giving{leader: "d2", owner: "d1", ready: true, lately: true, log: fsm.Ownership{Owner: "d1", Epoch: 1, Order: []string{"d1", "d2"}}}
 	c.propose = func(_ context.Context, in fsm.SetIntent) error {
 		c.log.Intent = &in.Intent
 		return nil
@@ -84,6 +86,9 @@ func (c *giving) giver() giver {
 		},
 		live: func() map[string]received {
 			c.look()
+			if c.silent {
+				return nil
+			}
 			state := "backup"
 			if c.owner == "d2" {
 				state = "active"
@@ -94,6 +99,7 @@ func (c *giving) giver() giver {
 			}
 			return map[string]received{"d2": {report: report{Name: "d2", Ready: c.ready, Groups: groups}}}
 		},
+		lately: func(string) bool { return c.lately },
 		leader: c.leads,
 		propose: func(ctx context.Context, cmd fsm.Command) error {
 			return c.propose(ctx, cmd.(fsm.SetIntent))
@@ -179,22 +185,59 @@ func TestWhoStopsBeginsAnewWhereTheLeaderIsLostInTheMiddleOfAMove(t *testing.T) 
 	})
 }
 
-func TestWhoStopsDoesNotWaitForALeaderForEver(t *testing.T) {
+func TestWhoStopsDoesNotWaitForEver(t *testing.T) {
 	for name, tt := range map[string]struct {
-		ready bool
-		want  time.Duration
+		leader string
+		silent bool // who could take it
+		lately bool
+		want   time.Duration
 	}{
-		"somebody could take it": {true, electionLimit + beginLimit},
-		"nobody could":           {false, 0},
+		"nobody leads, and somebody could take it":        {"", false, true, electionLimit + beginLimit},
+		"nobody leads, and nobody could for a moment":     {"", true, true, electionLimit + beginLimit},
+		"nobody leads, and nobody has been able for long": {"", true, false, 0},
+		"nobody could for a moment":                       {"d2", true, true, beginLimit},
+		"nobody has been able for long":                   {"d2", true, false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newGiving()
-				c.leader, c.ready = "", tt.ready
+				c.leader, c.silent, c.lately = tt.leader, tt.silent, tt.lately
+				c.propose = func(context.Context, fsm.SetIntent) error { return errors.New("not agreed") }
 				began := time.Now()
 				left := c.giver().moveAll(t.Context(), "d1 stops", nil)
 				if took := time.Since(began); len(left) != 1 || took < tt.want || took > tt.want+time.Second {
 					t.Errorf("left %v after %v", left, took)
+				}
+			})
+		})
+	}
+}
+
+// The one that could take it is late by a beat, or catches up with the next leader's log.
+func TestWhoStopsLooksForSomebodyForAsLongAsAMoveMayTakeToBegin(t *testing.T) {
+	for name, lapse := range map[string]struct {
+		begins func(*giving)
+		ends   func(*giving)
+	}{
+		"it is not heard of": {func(c *giving) { c.silent = true }, func(c *giving) { c.silent = false }},
+		"it is not ready":    {func(c *giving) { c.ready = false }, func(c *giving) { c.ready = true }},
+		"nobody leads, too":  {func(c *giving) { c.silent, c.leader = true, "" }, func(c *giving) { c.silent, c.leader = false, "d3" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newGiving()
+				lapse.begins(c)
+				c.later(beginLimit-10*time.Millisecond, func() { lapse.ends(c) })
+				proposed := c.propose
+				c.propose = func(ctx context.Context, in fsm.SetIntent) error {
+					c.moves(300 * time.Millisecond)
+					if !sleep(ctx, 100*time.Millisecond) {
+						return ctx.Err()
+					}
+					return proposed(ctx, in)
+				}
+				if left := c.giver().moveAll(t.Context(), "d1 stops", nil); len(left) > 0 || c.owner != "d2" {
+					t.Errorf("left %v, %q owns", left, c.owner)
 				}
 			})
 		})

@@ -37,9 +37,14 @@ func (s *session) giveAway(ctx context.Context, reason string, patient func(left
 func (s *session) giver() giver {
 	return giver{
 		self: s.cfg.Name, log: s.log, owned: s.keeper.Owned, state: s.node.State, leader: s.node.Leader, propose: s.node.Propose,
-		resign: s.keeper.Resign, fetched: s.given.since,
+		resign: s.keeper.Resign, fetched: s.given.since, lately: s.lately,
 		live: func() map[string]received { return s.reports.live(time.Now()) },
 	}
+}
+
+// lately reports whether a member was there and ready not long ago, or may have been before this session.
+func (s *session) lately(name string) bool {
+	return s.reports.lately(name, s.opened, time.Now())
 }
 
 // awaitReceipt waits until those who took groups of this host have its newest connections, which they ask it for after

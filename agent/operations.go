@@ -21,6 +21,7 @@ import (
 const (
 	beginLimit    = 4 * time.Second // for a move to begin where somebody leads
 	electionLimit = 8 * time.Second // for somebody to lead
+	latelyLimit   = GiveAwayLimit   // for who is silent or not ready to be as before: what lasts for longer is no matter of a moment
 	letGoLimit    = 3 * time.Second // for another to take what was given up on the wire
 	receiptLimit  = 5 * time.Second // for the newest connections
 	readyLimit    = 60 * time.Second
@@ -321,7 +322,7 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 
 // draining says what a director that drains still owns, and why nobody takes it.
 func (s *session) draining(director string, owned []string) string {
-	return director + " still owns " + said(remaining(s.node.State(), s.reports.live(time.Now()), owned, director))
+	return director + " still owns " + said(remaining(s.node.State(), s.reports.live(time.Now()), owned, director, s.lately))
 }
 
 // Events implements [api.Agent].
