@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/quorate/quorate/agent/keeperlink"
 	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
@@ -41,7 +42,7 @@ func said(left []unmoved) string {
 type giver struct {
 	self    string
 	log     hclog.Logger
-	owned   func() []string // what the keeper has
+	owned   func() (groups []string, known bool) // what the keeper has, unless it does not say
 	state   func() *fsm.State
 	live    func() map[string]received
 	lately  func(name string) bool // a member was there and ready not long ago
@@ -65,11 +66,10 @@ func (g giver) moveAll(ctx context.Context, reason string, patient func(left []u
 	now := time.Now()
 	w := waiting{patient: patient != nil, possible: now, moving: now, since: now}
 	for {
-		owned := g.owned()
-		if len(owned) == 0 {
+		left := g.left()
+		if len(left) == 0 {
 			return nil
 		}
-		left := g.left(owned)
 		w.led(time.Now(), g.leader())
 		w.seen(time.Now(), left)
 		g.askToTake(ctx, w, left, reason)
@@ -86,8 +86,13 @@ func (g giver) moveAll(ctx context.Context, reason string, patient func(left []u
 	}
 }
 
-// left is what it still owns of what it owned, and who could take it.
-func (g giver) left(owned []string) []unmoved {
+// left is what it still owns, and who could take it. What a keeper has that does not answer is not known: it gets no time, and
+// may own all that it did.
+func (g giver) left() []unmoved {
+	owned, known := g.owned()
+	if !known {
+		return []unmoved{{group: "what its keeper has", why: []string{keeperlink.ErrNoKeeper.Error()}, soon: true}}
+	}
 	return remaining(g.state(), g.live(), owned, g.self, g.lately)
 }
 
@@ -130,7 +135,7 @@ func (g giver) letGo(ctx context.Context) (kept, open []unmoved) {
 	ctx, cancel := context.WithTimeout(ctx, letGoLimit)
 	defer cancel()
 	var waits []released
-	for _, u := range g.left(g.owned()) {
+	for _, u := range g.left() {
 		if u.to != "" && ctx.Err() == nil {
 			g.resign(ctx, u.group)
 			if ctx.Err() == nil {
@@ -139,7 +144,7 @@ func (g giver) letGo(ctx context.Context) (kept, open []unmoved) {
 			}
 		}
 		if u.to != "" { // one that hangs has the time of all
-			u.why = []string{"the keeper does not answer"}
+			u.why = []string{keeperlink.ErrNoKeeper.Error()}
 		}
 		kept = append(kept, u)
 	}

@@ -21,6 +21,7 @@ type giving struct {
 	more     []string // groups that are as g is
 	resigned []string
 	ready    bool // d2 can take it
+	mute     bool // d1's keeper does not answer
 	silent   bool // d2 is not heard of
 	lately   bool // d2 was there and ready not long ago
 	given    time.Time
@@ -66,12 +67,12 @@ func newGiving() *giving {
 func (c *giving) giver() giver {
 	return giver{
 		self: "d1", log: hclog.NewNullLogger(),
-		owned: func() []string {
+		owned: func() ([]string, bool) {
 			c.look()
-			if c.owner == "d1" {
-				return []string{"g"}
+			if c.owner == "d1" && !c.mute {
+				return []string{"g"}, true
 			}
-			return nil
+			return nil, !c.mute
 		},
 		state: func() *fsm.State {
 			groups := map[string]fsm.Ownership{"g": c.log}
@@ -219,9 +220,10 @@ func TestWhoStopsLooksForSomebodyForAsLongAsAMoveMayTakeToBegin(t *testing.T) {
 		begins func(*giving)
 		ends   func(*giving)
 	}{
-		"it is not heard of": {func(c *giving) { c.silent = true }, func(c *giving) { c.silent = false }},
-		"it is not ready":    {func(c *giving) { c.ready = false }, func(c *giving) { c.ready = true }},
-		"nobody leads, too":  {func(c *giving) { c.silent, c.leader = true, "" }, func(c *giving) { c.silent, c.leader = false, "d3" }},
+		"it is not heard of":             {func(c *giving) { c.silent = true }, func(c *giving) { c.silent = false }},
+		"it is not ready":                {func(c *giving) { c.ready = false }, func(c *giving) { c.ready = true }},
+		"its own keeper does not answer": {func(c *giving) { c.mute = true }, func(c *giving) { c.mute = false }},
+		"nobody leads, too":              {func(c *giving) { c.silent, c.leader = true, "" }, func(c *giving) { c.silent, c.leader = false, "d3" }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -319,11 +321,26 @@ func TestWhatNobodyCanTakeAnyMoreIsNotGivenUp(t *testing.T) {
 	})
 }
 
+func TestWhoStopsSaysThatItsKeeperDidNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newGiving()
+		c.mute = true
+		g, began, want := c.giver(), time.Now(), "what its keeper has (the keeper does not answer)"
+		left := g.moveAll(t.Context(), "d1 stops", nil)
+		if took := time.Since(began); said(left) != want || took > beginLimit+time.Second {
+			t.Errorf("left %q after %v", said(left), took)
+		}
+		if kept, open := g.letGo(t.Context()); said(kept) != want || len(open) > 0 {
+			t.Errorf("kept %q, not taken %v", said(kept), open)
+		}
+	})
+}
+
 func TestAKeeperThatHangsIsAskedToGiveUpOneGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newGiving()
 		g := c.giver()
-		g.owned = func() []string { return []string{"g", "h", "i"} }
+		g.owned = func() ([]string, bool) { return []string{"g", "h", "i"}, true }
 		c.more = []string{"h", "i"}
 		g.resign = func(ctx context.Context, group string) {
 			c.resigned = append(c.resigned, group)

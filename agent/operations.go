@@ -359,10 +359,11 @@ func (s *session) isLeaving() bool {
 // ownedBy returns the groups that a director owns, by what it says, and where it says nothing by what is
 // heard of it.
 func (s *session) ownedBy(name string) []string {
-	if name == s.cfg.Name {
-		return s.keeper.Owned()
+	owned, known := s.keeper.Owned()
+	if name == s.cfg.Name && known {
+		return owned
 	}
-	var owned []string
+	owned = nil
 	state, live := s.node.State(), s.everyReport(time.Now())
 	for _, g := range state.Config.Groups() {
 		if live[name].active(g.Name) || groupStatus(state, live, g, s.cfg.Name).Owner == name {
