@@ -164,33 +164,68 @@ func TestEventsAreNumberedAndWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l eventLog
 		l.add("d1", 7, "owner", "g", "one")
-		if es := l.since(t.Context(), 0, false); len(es) != 1 || es[0].Sequence != 1 || es[0].Index != 7 {
+		es := l.since(t.Context(), 0, false)
+		if len(es) != 1 || es[0].Index != 7 {
 			t.Fatalf("events %+v", es)
 		}
+		first := es[0].Sequence
 		go func() {
 			time.Sleep(time.Second)
 			l.add("d1", 8, "owner", "g", "two")
 		}()
 		start := time.Now()
-		es := l.since(t.Context(), 1, true)
-		if len(es) != 1 || es[0].Text != "two" || time.Since(start) != time.Second {
+		es = l.since(t.Context(), first, true)
+		if len(es) != 1 || es[0].Text != "two" || es[0].Sequence != first+1 || time.Since(start) != time.Second {
 			t.Errorf("events %+v after %v", es, time.Since(start))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if es := l.since(ctx, 2, true); len(es) != 0 {
+		if es := l.since(ctx, first+1, true); len(es) != 0 {
 			t.Errorf("events %+v", es)
 		}
 	})
 }
 
+// A script remembers the number of the last event that it has seen.
+func TestWhoGoesOnAfterARestartMissesNoEvent(t *testing.T) {
+	for name, away := range map[string]time.Duration{"at once": time.Millisecond, "after a day": 24 * time.Hour, "with a clock that was set back": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var former, l eventLog
+				if away < 0 {
+					former.next = uint64(time.Now().Add(-away).UnixMicro())
+				}
+				for range 3 {
+					former.add("d1", 0, "k", "", "before")
+				}
+				time.Sleep(max(away, 0))
+				if es := l.since(t.Context(), former.last(), false); len(es) != 0 {
+					t.Errorf("events %+v", es)
+				}
+				for range 5 {
+					l.add("d1", 0, "k", "", "after")
+				}
+				es := l.since(t.Context(), former.last(), false)
+				if len(es) != 5 || es[0].Sequence == former.last() {
+					t.Fatalf("events %+v", es)
+				}
+				if again := l.since(t.Context(), es[4].Sequence, false); len(again) != 0 {
+					t.Errorf("twice: %+v", again)
+				}
+			})
+		})
+	}
+}
+
 func TestOldEventsAreForgotten(t *testing.T) {
 	var l eventLog
-	for range 3 * maxEvents {
+	l.add("d1", 0, "k", "", "t")
+	first := l.last()
+	for range 3*maxEvents - 1 {
 		l.add("d1", 0, "k", "", "t")
 	}
 	es := l.since(t.Context(), 0, false)
-	if len(es) < maxEvents || len(es) > 2*maxEvents || es[len(es)-1].Sequence != 3*maxEvents {
+	if len(es) < maxEvents || len(es) > 2*maxEvents || es[len(es)-1].Sequence != first+3*maxEvents-1 {
 		t.Errorf("%d events, the last is %d", len(es), es[len(es)-1].Sequence)
 	}
 }

@@ -132,7 +132,7 @@ type ServerStatus struct {
 
 // Event is one thing that happened, with its cause.
 type Event struct {
-	Sequence uint64    `json:"sequence"` // of this agent; rises by one
+	Sequence uint64    `json:"sequence"` // of this agent; rises by one, and by more when it is started anew
 	Time     time.Time `json:"time"`
 	Director string    `json:"director"` // who tells it
 	Index    uint64    `json:"index,omitempty"`
