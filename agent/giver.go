@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -43,6 +44,7 @@ type giver struct {
 	self    string
 	log     hclog.Logger
 	owned   func() (groups []string, known bool) // what the keeper has, unless it does not say
+	kept    func() []string                      // of what its addresses are here still
 	state   func() *fsm.State
 	live    func() map[string]received
 	lately  func(name string) bool // a member was there and ready not long ago
@@ -162,6 +164,42 @@ func (g giver) letGo(ctx context.Context) (kept, open []unmoved) {
 		open = append(open, r.unmoved)
 	}
 	return kept, open
+}
+
+// givenAway is what a director has owned and gives away, each with the epoch in which it had it.
+func givenAway(state *fsm.State, owned []string) map[string]uint64 {
+	epochs := map[string]uint64{}
+	for _, group := range owned {
+		epochs[group] = state.Groups[group].Epoch
+	}
+	return epochs
+}
+
+// awaitReceipt waits until those who took groups have their newest connections, which are lost with an agent that ends before.
+// They ask for them after they took over, and tell the log then. Where the log is told nothing, since nobody leads or the wire
+// alone has moved a group, they were given all if they asked since the addresses are gone from here.
+func (g giver) awaitReceipt(ctx context.Context, epochs map[string]uint64) {
+	ctx, cancel := context.WithTimeout(ctx, receiptLimit)
+	defer cancel()
+	final := map[string]time.Time{} // since when there can be no new ones
+	for {
+		state, live, kept, now := g.state(), g.live(), g.kept(), time.Now()
+		maps.DeleteFunc(epochs, func(group string, epoch uint64) bool {
+			if _, known := final[group]; !known && !slices.Contains(kept, group) {
+				final[group] = now
+			}
+			if o := state.Groups[group]; o.Epoch > epoch && o.Owner != g.self {
+				return true
+			}
+			since, gone := final[group]
+			by := takenBy(live, group, g.self)
+			untold := g.leader() == "" || state.Groups[group].Intent == nil
+			return untold && by != "" && gone && (len(state.Config.Services) == 0 || g.fetched(by, since))
+		})
+		if len(epochs) == 0 || !sleep(ctx, 20*time.Millisecond) {
+			return
+		}
+	}
 }
 
 // takenBy returns a director beside one that says that it owns a group, or "".

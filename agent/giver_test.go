@@ -21,6 +21,7 @@ type giving struct {
 	more     []string // groups that are as g is
 	resigned []string
 	ready    bool // d2 can take it
+	present  bool // d1 has the addresses still, though another has taken over
 	mute     bool // d1's keeper does not answer
 	silent   bool // d2 is not heard of
 	lately   bool // d2 was there and ready not long ago
@@ -99,6 +100,13 @@ func (c *giving) giver() giver {
 				groups[name] = groups["g"]
 			}
 			return map[string]received{"d2": {report: report{Name: "d2", Ready: c.ready, Groups: groups}}}
+		},
+		kept: func() []string {
+			c.look()
+			if c.owner == "d1" || c.present {
+				return []string{"g"}
+			}
+			return nil
 		},
 		lately: func(string) bool { return c.lately },
 		leader: c.leads,
@@ -283,6 +291,46 @@ func TestWhatDidNotMoveIsGivenUpOnTheWire(t *testing.T) {
 				}
 				if !slices.Equal(c.resigned, []string{"g"}) {
 					t.Errorf("given up: %q", c.resigned)
+				}
+			})
+		})
+	}
+}
+
+// The newest connections are lost with an agent that ends before they are fetched.
+func TestWhoGaveItsGroupsAwayStaysUntilTheNewestConnectionsAreFetched(t *testing.T) {
+	const gone, asked, told = 20 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond
+	moving := fsm.Ownership{Owner: "d1", Epoch: 1, Intent: &fsm.Intent{To: "d2", Epoch: 2}}
+	for name, tt := range map[string]struct {
+		log    fsm.Ownership
+		leader string
+		asks   time.Duration // when d2 asks for the newest
+		told   bool          // the log is told
+		want   time.Duration
+	}{
+		"the log is told":                          {moving, "d3", asked, true, told},
+		"it hangs, and will be":                    {moving, "d3", asked, false, receiptLimit},
+		"nobody leads":                             {moving, "", asked, false, asked},
+		"nobody leads, and it asked before":        {moving, "", gone / 2, false, receiptLimit},
+		"nobody leads, and it does not ask":        {moving, "", time.Hour, false, receiptLimit},
+		"the move was given up as it was taken":    {fsm.Ownership{Owner: "d1", Epoch: 1}, "d3", asked, false, asked},
+		"the wire moved what the log says is d3's": {fsm.Ownership{Owner: "d3", Epoch: 1}, "d3", asked, false, asked},
+		"and it does not ask":                      {fsm.Ownership{Owner: "d3", Epoch: 1}, "d3", time.Hour, false, receiptLimit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newGiving()
+				c.log, c.leader, c.owner, c.present = tt.log, tt.leader, "d2", true
+				c.later(gone, func() { c.present = false })
+				at := time.Now().Add(tt.asks)
+				c.later(tt.asks, func() { c.given = at })
+				if tt.told {
+					c.later(told, func() { c.log = fsm.Ownership{Owner: "d2", Epoch: 2} })
+				}
+				g, began := c.giver(), time.Now()
+				g.awaitReceipt(t.Context(), givenAway(g.state(), []string{"g"}))
+				if took := time.Since(began); took < tt.want || took > tt.want+50*time.Millisecond {
+					t.Errorf("it stays for %v, want %v", took, tt.want)
 				}
 			})
 		})
