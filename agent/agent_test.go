@@ -276,15 +276,18 @@ func TestAKeeperThatDoesNotAnswerIsOneReason(t *testing.T) {
 func TestWhoIsCutOffRaisesNoAlarmAboutOwners(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
-		quorum    bool
+		hears     bool
+		reaches   bool
 		answering int
 		want      []string
 	}{
-		{"a majority answers", true, 2, []string{"nobody owns g"}},
-		{"it hears the leader, and no majority answers", true, 1, []string{"d1 is cut off: the leader is heard, but no majority of the voters answers it", "it is not known here who owns g: too few answer, and nobody is heard"}},
-		{"it hears no leader", false, 1, []string{"no quorum: the kernel goes on with what it has, nothing can be changed", "it is not known here who owns g: too few answer, and nobody is heard"}},
+		{"a majority answers", true, true, 2, []string{"nobody owns g"}},
+		{"it hears the leader, and does not reach it", true, false, 2, []string{"d1 is cut off: the leader is heard, but not reached: nothing can be changed from here", "it is not known here who owns g: too few answer, and nobody is heard"}},
+		{"it hears the leader, and no majority answers", true, true, 1, []string{"d1 is cut off: the leader is heard, but no majority of the voters answers it", "it is not known here who owns g: too few answer, and nobody is heard"}},
+		{"it hears no leader", false, true, 1, []string{"no quorum: the kernel goes on with what it has, nothing can be changed", "it is not known here who owns g: too few answer, and nobody is heard"}},
 	} {
-		st := api.Status{Name: "d1", Quorum: tt.quorum, Voters: 3, Answering: tt.answering, Groups: []api.GroupStatus{{Name: "g"}, {Name: "known", Owner: "d2"}}}
+		st := api.Status{Name: "d1", Quorum: tt.hears && tt.reaches, Voters: 3, Answering: tt.answering, Groups: []api.GroupStatus{{Name: "g"}, {Name: "known", Owner: "d2"}}}
+		st.CutOff = cutOff(st, tt.hears)
 		if diff := cmp.Diff(tt.want, warnings(st, nil, noon)); diff != "" {
 			t.Errorf("%s: %s", tt.name, diff)
 		}
