@@ -196,7 +196,8 @@ func (a *Agent) stop(whole bool) error {
 	if whole && len(a.cfg.KeeperArgv) > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 		defer cancel()
-		errs = append(errs, a.keeper.Stop(ctx, len(a.keeper.Owned()) == 0))
+		owned, known := a.keeper.Owned()
+		errs = append(errs, a.keeper.Stop(ctx, known && len(owned) == 0))
 	}
 	if s != nil {
 		if whole && len(a.cfg.KeeperArgv) > 0 {

@@ -141,20 +141,21 @@ func TestASuccessorIsAliveReadyAndStays(t *testing.T) {
 		"d8": says(groupReport{State: "initialize"}),
 		"d9": ready,
 	}
-	if got, why := successor(state, live, "g", "d1"); got != "d9" || why != nil {
-		t.Errorf("successor %q %q", got, why)
+	lately := func(name string) bool { return name == "d9" }
+	if got := remaining(state, live, []string{"g"}, "d1", lately)[0]; got.to != "d9" || got.why != nil || got.soon {
+		t.Errorf("successor %+v", got)
 	}
 	delete(live, "d9")
-	got, why := successor(state, live, "g", "d1")
+	got := remaining(state, live, []string{"g"}, "d1", lately)[0]
 	want := []string{
 		"d2 is drained", "w is a witness", "d3 is not heard of", "d4 is not ready: it is behind; the keeper does not answer", "d5 leaves",
 		"d6 does not know yet whether it meets what the group requires", "d7 cannot own it: eth1 is down", "d8 has not started its router yet",
 		"d9 is not heard of",
 	}
-	if diff := cmp.Diff(want, why); diff != "" || got != "" {
-		t.Errorf("successor %q, and why not (-want +got):\n%s", got, diff)
+	if diff := cmp.Diff(want, got.why); diff != "" || got.to != "" || !got.soon {
+		t.Errorf("successor %+v, and why not (-want +got):\n%s", got, diff)
 	}
-	if got := said([]unmoved{{"a", "", nil}, {"g", "", why[:2]}}); got != "a, g (d2 is drained; w is a witness)" {
+	if got := said([]unmoved{{group: "a"}, {group: "g", why: got.why[:2]}}); got != "a, g (d2 is drained; w is a witness)" {
 		t.Errorf("said %q", got)
 	}
 }
@@ -163,33 +164,68 @@ func TestEventsAreNumberedAndWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l eventLog
 		l.add("d1", 7, "owner", "g", "one")
-		if es := l.since(t.Context(), 0, false); len(es) != 1 || es[0].Sequence != 1 || es[0].Index != 7 {
+		es := l.since(t.Context(), 0, false)
+		if len(es) != 1 || es[0].Index != 7 {
 			t.Fatalf("events %+v", es)
 		}
+		first := es[0].Sequence
 		go func() {
 			time.Sleep(time.Second)
 			l.add("d1", 8, "owner", "g", "two")
 		}()
 		start := time.Now()
-		es := l.since(t.Context(), 1, true)
-		if len(es) != 1 || es[0].Text != "two" || time.Since(start) != time.Second {
+		es = l.since(t.Context(), first, true)
+		if len(es) != 1 || es[0].Text != "two" || es[0].Sequence != first+1 || time.Since(start) != time.Second {
 			t.Errorf("events %+v after %v", es, time.Since(start))
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if es := l.since(ctx, 2, true); len(es) != 0 {
+		if es := l.since(ctx, first+1, true); len(es) != 0 {
 			t.Errorf("events %+v", es)
 		}
 	})
 }
 
+// A script remembers the number of the last event that it has seen.
+func TestWhoGoesOnAfterARestartMissesNoEvent(t *testing.T) {
+	for name, away := range map[string]time.Duration{"at once": time.Millisecond, "after a day": 24 * time.Hour, "with a clock that was set back": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var former, l eventLog
+				if away < 0 {
+					former.next = uint64(time.Now().Add(-away).UnixMicro())
+				}
+				for range 3 {
+					former.add("d1", 0, "k", "", "before")
+				}
+				time.Sleep(max(away, 0))
+				if es := l.since(t.Context(), former.last(), false); len(es) != 0 {
+					t.Errorf("events %+v", es)
+				}
+				for range 5 {
+					l.add("d1", 0, "k", "", "after")
+				}
+				es := l.since(t.Context(), former.last(), false)
+				if len(es) != 5 || es[0].Sequence == former.last() {
+					t.Fatalf("events %+v", es)
+				}
+				if again := l.since(t.Context(), es[4].Sequence, false); len(again) != 0 {
+					t.Errorf("twice: %+v", again)
+				}
+			})
+		})
+	}
+}
+
 func TestOldEventsAreForgotten(t *testing.T) {
 	var l eventLog
-	for range 3 * maxEvents {
+	l.add("d1", 0, "k", "", "t")
+	first := l.last()
+	for range 3*maxEvents - 1 {
 		l.add("d1", 0, "k", "", "t")
 	}
 	es := l.since(t.Context(), 0, false)
-	if len(es) < maxEvents || len(es) > 2*maxEvents || es[len(es)-1].Sequence != 3*maxEvents {
+	if len(es) < maxEvents || len(es) > 2*maxEvents || es[len(es)-1].Sequence != first+3*maxEvents-1 {
 		t.Errorf("%d events, the last is %d", len(es), es[len(es)-1].Sequence)
 	}
 }
@@ -240,15 +276,18 @@ func TestAKeeperThatDoesNotAnswerIsOneReason(t *testing.T) {
 func TestWhoIsCutOffRaisesNoAlarmAboutOwners(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
-		quorum    bool
+		hears     bool
+		reaches   bool
 		answering int
 		want      []string
 	}{
-		{"a majority answers", true, 2, []string{"nobody owns g"}},
-		{"it hears the leader, and no majority answers", true, 1, []string{"d1 is cut off: the leader is heard, but no majority of the voters answers it", "it is not known here who owns g: too few answer, and nobody is heard"}},
-		{"it hears no leader", false, 1, []string{"no quorum: the kernel goes on with what it has, nothing can be changed", "it is not known here who owns g: too few answer, and nobody is heard"}},
+		{"a majority answers", true, true, 2, []string{"nobody owns g"}},
+		{"it hears the leader, and does not reach it", true, false, 2, []string{"d1 is cut off: the leader is heard, but not reached: nothing can be changed from here", "it is not known here who owns g: too few answer, and nobody is heard"}},
+		{"it hears the leader, and no majority answers", true, true, 1, []string{"d1 is cut off: the leader is heard, but no majority of the voters answers it", "it is not known here who owns g: too few answer, and nobody is heard"}},
+		{"it hears no leader", false, true, 1, []string{"no quorum: the kernel goes on with what it has, nothing can be changed", "it is not known here who owns g: too few answer, and nobody is heard"}},
 	} {
-		st := api.Status{Name: "d1", Quorum: tt.quorum, Voters: 3, Answering: tt.answering, Groups: []api.GroupStatus{{Name: "g"}, {Name: "known", Owner: "d2"}}}
+		st := api.Status{Name: "d1", Quorum: tt.hears && tt.reaches, Voters: 3, Answering: tt.answering, Groups: []api.GroupStatus{{Name: "g"}, {Name: "known", Owner: "d2"}}}
+		st.CutOff = cutOff(st, tt.hears)
 		if diff := cmp.Diff(tt.want, warnings(st, nil, noon)); diff != "" {
 			t.Errorf("%s: %s", tt.name, diff)
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,12 +28,31 @@ func (s *session) pull(ctx context.Context, from string, whole bool, share float
 	if err == nil {
 		err = s.director.Inject(ctx, conns)
 	}
+	if err == nil && whole {
+		err = s.director.Forget(ctx, conns, addressesOf(s.node.State(), s.kept()))
+	}
 	s.marks.have(from, id, err, time.Now())
 	if err != nil || !whole {
 		return groups.Coverage{}, err
 	}
 	have, total, err := s.director.Arrived(ctx, conns, share)
 	return groups.Coverage{Have: have, Total: total}, err
+}
+
+// addressesOf reports of an address whether one of some groups has it.
+func addressesOf(state *fsm.State, groups []string) func(netip.Addr) bool {
+	have := map[netip.Addr]bool{}
+	for _, g := range state.Config.Groups() {
+		if !slices.Contains(groups, g.Name) {
+			continue
+		}
+		for _, r := range g.Routers {
+			for _, p := range slices.Concat(r.Addresses, r.Excluded) {
+				have[p.Addr()] = true
+			}
+		}
+	}
+	return func(a netip.Addr) bool { return have[a] }
 }
 
 // sampled is how many connections are looked at to tell how many of them another director has.

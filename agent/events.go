@@ -16,7 +16,7 @@ const maxEvents = 5000
 type eventLog struct {
 	mu     sync.Mutex
 	events []api.Event
-	next   uint64
+	next   uint64 // of the newest; 0: none has happened yet
 	news   bell
 
 	transition keeper.Transition // the last that was told; it belongs to the session's follow
@@ -27,9 +27,13 @@ func (l *eventLog) add(director string, index uint64, kind, name, text string) {
 	l.put(api.Event{Time: time.Now().UTC(), Director: director, Index: index, Kind: kind, Name: name, Text: text})
 }
 
-// put remembers an event, and numbers it.
+// put remembers an event, and numbers it: from the time on at which the first happened, in microseconds, so that whoever goes
+// on after a number that an agent gave which ran here before misses nothing of this one.
 func (l *eventLog) put(e api.Event) {
 	l.mu.Lock()
+	if l.next == 0 {
+		l.next = uint64(time.Now().UnixMicro())
+	}
 	l.next++
 	e.Sequence = l.next
 	l.events = append(l.events, e)
@@ -48,12 +52,15 @@ func (l *eventLog) last() uint64 {
 }
 
 // since returns the events after sequence. If there are none yet and wait is set, it waits for
-// one, or for ctx to end.
+// one, or for ctx to end. A sequence that is still to come is of an agent that ran here before the clock was set back.
 func (l *eventLog) since(ctx context.Context, sequence uint64, wait bool) []api.Event {
 	heard, stop := l.news.listen()
 	defer stop()
 	for {
 		l.mu.Lock()
+		if sequence > l.next {
+			sequence = 0
+		}
 		i := len(l.events)
 		for i > 0 && l.events[i-1].Sequence > sequence {
 			i--

@@ -2,12 +2,14 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/quorate/quorate/agent/keeperlink"
 	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
@@ -18,6 +20,7 @@ type unmoved struct {
 	group string
 	to    string
 	why   []string
+	soon  bool // nobody could, and one of them may in a moment
 }
 
 func (u unmoved) String() string {
@@ -40,19 +43,21 @@ func said(left []unmoved) string {
 type giver struct {
 	self    string
 	log     hclog.Logger
-	owned   func() []string // what the keeper has
+	owned   func() (groups []string, known bool) // what the keeper has, unless it does not say
+	kept    func() []string                      // of what its addresses are here still
 	state   func() *fsm.State
 	live    func() map[string]received
-	leader  func() string // "" while none is known
+	lately  func(name string) bool // a member was there and ready not long ago
+	leader  func() string          // "" while none is known
 	propose func(context.Context, fsm.Command) error
 	resign  func(ctx context.Context, group string) // gives up on the wire
 	fetched func(by string, since time.Time) bool   // it was given the connections that were here then, or later
 }
 
 // moveAll asks the log to move every group to its best successor, waits, and returns what is still owned. Where nobody could
-// take a group it gives up at once, unless patient: that hears what is waited for, and may be called often.
-// Who is patient waits for a move as long as for a drain, since the cluster may have to elect a leader first; but for
-// somebody to move to no longer than others wait for a move to begin.
+// take a group, and nobody may in a moment, it gives up at once, unless patient: that hears what is waited for, and may be
+// called often. Who is patient waits for a move as long as for a drain, since the cluster may have to elect a leader first;
+// but for somebody to move to no longer than others wait for a move to begin.
 func (g giver) moveAll(ctx context.Context, reason string, patient func(left []unmoved)) []unmoved {
 	limit := GiveAwayLimit
 	if patient != nil {
@@ -63,18 +68,18 @@ func (g giver) moveAll(ctx context.Context, reason string, patient func(left []u
 	now := time.Now()
 	w := waiting{patient: patient != nil, possible: now, moving: now, since: now}
 	for {
-		owned := g.owned()
-		if len(owned) == 0 {
+		left := g.left()
+		if len(left) == 0 {
 			return nil
 		}
-		left := remaining(g.state(), g.live(), owned, g.self)
 		w.led(time.Now(), g.leader())
-		takers := g.askToTake(ctx, w, left, reason)
+		w.seen(time.Now(), left)
+		g.askToTake(ctx, w, left, reason)
 		w.led(time.Now(), g.leader())
 		switch {
-		case w.enough(time.Now(), takers, movesFrom(g.state(), g.self)):
+		case w.enough(time.Now(), movesFrom(g.state(), g.self)):
 			return left
-		case patient != nil && !takers:
+		case patient != nil && !w.takers:
 			patient(left)
 		}
 		if !sleep(ctx, 20*time.Millisecond) {
@@ -83,8 +88,18 @@ func (g giver) moveAll(ctx context.Context, reason string, patient func(left []u
 	}
 }
 
-// askToTake asks the log to move each group to its successor. It reports whether one could be moved.
-func (g giver) askToTake(ctx context.Context, w waiting, left []unmoved, reason string) (takers bool) {
+// left is what it still owns, and who could take it. What a keeper has that does not answer is not known: it gets no time, and
+// may own all that it did.
+func (g giver) left() []unmoved {
+	owned, known := g.owned()
+	if !known {
+		return []unmoved{{group: "what its keeper has", why: []string{keeperlink.ErrNoKeeper.Error()}, soon: true}}
+	}
+	return remaining(g.state(), g.live(), owned, g.self, g.lately)
+}
+
+// askToTake asks the log to move each group to its successor.
+func (g giver) askToTake(ctx context.Context, w waiting, left []unmoved, reason string) {
 	if !w.patient {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, w.moving.Add(beginLimit))
@@ -92,11 +107,9 @@ func (g giver) askToTake(ctx context.Context, w waiting, left []unmoved, reason 
 	}
 	for _, u := range left {
 		if u.to != "" {
-			takers = true
 			g.intend(ctx, u.group, u.to, reason)
 		}
 	}
-	return takers
 }
 
 // intend asks the log to move a group, if no move is under way and somebody leads.
@@ -124,7 +137,7 @@ func (g giver) letGo(ctx context.Context) (kept, open []unmoved) {
 	ctx, cancel := context.WithTimeout(ctx, letGoLimit)
 	defer cancel()
 	var waits []released
-	for _, u := range remaining(g.state(), g.live(), g.owned(), g.self) {
+	for _, u := range g.left() {
 		if u.to != "" && ctx.Err() == nil {
 			g.resign(ctx, u.group)
 			if ctx.Err() == nil {
@@ -133,7 +146,7 @@ func (g giver) letGo(ctx context.Context) (kept, open []unmoved) {
 			}
 		}
 		if u.to != "" { // one that hangs has the time of all
-			u.why = []string{"the keeper does not answer"}
+			u.why = []string{keeperlink.ErrNoKeeper.Error()}
 		}
 		kept = append(kept, u)
 	}
@@ -153,6 +166,42 @@ func (g giver) letGo(ctx context.Context) (kept, open []unmoved) {
 	return kept, open
 }
 
+// givenAway is what a director has owned and gives away, each with the epoch in which it had it.
+func givenAway(state *fsm.State, owned []string) map[string]uint64 {
+	epochs := map[string]uint64{}
+	for _, group := range owned {
+		epochs[group] = state.Groups[group].Epoch
+	}
+	return epochs
+}
+
+// awaitReceipt waits until those who took groups have their newest connections, which are lost with an agent that ends before.
+// They ask for them after they took over, and tell the log then. Where the log is told nothing, since nobody leads or the wire
+// alone has moved a group, they were given all if they asked since the addresses are gone from here.
+func (g giver) awaitReceipt(ctx context.Context, epochs map[string]uint64) {
+	ctx, cancel := context.WithTimeout(ctx, receiptLimit)
+	defer cancel()
+	final := map[string]time.Time{} // since when there can be no new ones
+	for {
+		state, live, kept, now := g.state(), g.live(), g.kept(), time.Now()
+		maps.DeleteFunc(epochs, func(group string, epoch uint64) bool {
+			if _, known := final[group]; !known && !slices.Contains(kept, group) {
+				final[group] = now
+			}
+			if o := state.Groups[group]; o.Epoch > epoch && o.Owner != g.self {
+				return true
+			}
+			since, gone := final[group]
+			by := takenBy(live, group, g.self)
+			untold := g.leader() == "" || state.Groups[group].Intent == nil
+			return untold && by != "" && gone && (len(state.Config.Services) == 0 || g.fetched(by, since))
+		})
+		if len(epochs) == 0 || !sleep(ctx, 20*time.Millisecond) {
+			return
+		}
+	}
+}
+
 // takenBy returns a director beside one that says that it owns a group, or "".
 func takenBy(live map[string]received, group, not string) string {
 	for name, r := range live {
@@ -163,11 +212,24 @@ func takenBy(live map[string]received, group, not string) string {
 	return ""
 }
 
-// remaining is what a director still owns, and who could take it.
-func remaining(state *fsm.State, live map[string]received, owned []string, from string) (left []unmoved) {
+// remaining is what a director still owns, and who could take it. Of who was not there lately nothing is to be expected soon.
+func remaining(state *fsm.State, live map[string]received, owned []string, from string, lately func(name string) bool) (left []unmoved) {
 	for _, group := range owned {
-		to, why := successor(state, live, group, from)
-		left = append(left, unmoved{group, to, why})
+		u := unmoved{group: group}
+		for _, name := range state.Groups[group].Order {
+			if name == from {
+				continue
+			}
+			r, alive := live[name]
+			o := cannotTake(state.Members[name], r, alive, group)
+			if o.why == "" {
+				u = unmoved{group: group, to: name}
+				break
+			}
+			u.why = append(u.why, name+" "+o.why)
+			u.soon = u.soon || o.passes && lately(name)
+		}
+		left = append(left, u)
 	}
 	return left
 }
@@ -175,6 +237,8 @@ func remaining(state *fsm.State, live map[string]received, owned []string, from 
 // waiting is what who gives its groups away has waited for.
 type waiting struct {
 	patient  bool
+	takers   bool      // somebody could take a group
+	soon     bool      // or might in a moment
 	possible time.Time // when somebody could take a group last
 	moving   time.Time // when a move was under way last: it is not given up half way, for what began since would be lost
 	leader   string    // who leads, or ""
@@ -192,18 +256,30 @@ func (w *waiting) led(now time.Time, by string) {
 	}
 }
 
-// enough reports whether it has waited for long enough.
-func (w *waiting) enough(now time.Time, takers, moves bool) bool {
-	if takers {
+// seen notes who could take what is left. The time for a move to begin is that from when one can.
+func (w *waiting) seen(now time.Time, left []unmoved) {
+	had := w.takers
+	w.takers, w.soon = false, false
+	for _, u := range left {
+		w.takers, w.soon = w.takers || u.to != "", w.soon || u.soon
+	}
+	if w.takers && !had {
+		w.moving = now
+	}
+	if w.takers {
 		w.possible = now
 	}
+}
+
+// enough reports whether it has waited for long enough.
+func (w *waiting) enough(now time.Time, moves bool) bool {
 	if moves {
 		w.moving = now
 	}
 	if w.patient {
 		return now.Sub(w.possible) > beginLimit
 	}
-	return !moves && (!takers || now.Sub(w.moving) > beginLimit)
+	return !moves && (!w.takers && !w.soon || now.Sub(w.moving) > beginLimit)
 }
 
 // movesFrom reports whether a group is moving away from a director, as the log has it.
@@ -216,44 +292,34 @@ func movesFrom(state *fsm.State, director string) bool {
 	return false
 }
 
-// successor returns the best director that could take a group now. If there is none it says why of each.
-func successor(state *fsm.State, live map[string]received, group, not string) (name string, why []string) {
-	for _, name := range state.Groups[group].Order {
-		if name == not {
-			continue
-		}
-		r, alive := live[name]
-		reason := cannotTake(state.Members[name], r, alive, group)
-		if reason == "" {
-			return name, nil
-		}
-		why = append(why, name+" "+reason)
-	}
-	return "", why
+// An obstacle is why a member cannot take a group; the zero value is none.
+type obstacle struct {
+	why    string
+	passes bool // by itself, it may be in a moment: a report was lost, or the log is being caught up with
 }
 
-// cannotTake says why a member could not take a group now, or is empty.
-func cannotTake(m fsm.Member, r received, alive bool, group string) string {
+// cannotTake says why a member could not take a group now.
+func cannotTake(m fsm.Member, r received, alive bool, group string) obstacle {
 	own := r.Groups[group]
 	switch {
 	case m.Role != fsm.RoleDirector:
-		return "is a witness"
+		return obstacle{"is a witness", false}
 	case !alive:
-		return "is not heard of"
+		return obstacle{"is not heard of", true}
 	case r.Stopped:
-		return wasStopped
+		return obstacle{wasStopped, false}
 	case m.Draining:
-		return "is drained"
+		return obstacle{"is drained", false}
 	case r.Leaving:
-		return "leaves"
+		return obstacle{"leaves", false}
 	case !r.Ready:
-		return "is not ready: " + strings.Join(r.Reasons, "; ")
+		return obstacle{"is not ready: " + strings.Join(r.Reasons, "; "), true}
 	case own.Waiting:
-		return "does not know yet whether it meets what the group requires"
+		return obstacle{"does not know yet whether it meets what the group requires", true}
 	case own.cannot() != "":
-		return "cannot own it: " + own.cannot()
+		return obstacle{"cannot own it: " + own.cannot(), false}
 	case own.State == "initialize":
-		return "has not started its router yet"
+		return obstacle{"has not started its router yet", true}
 	}
-	return ""
+	return obstacle{}
 }

@@ -21,6 +21,10 @@ type giving struct {
 	more     []string // groups that are as g is
 	resigned []string
 	ready    bool // d2 can take it
+	present  bool // d1 has the addresses still, though another has taken over
+	mute     bool // d1's keeper does not answer
+	silent   bool // d2 is not heard of
+	lately   bool // d2 was there and ready not long ago
 	given    time.Time
 	propose  func(ctx context.Context, in fsm.SetIntent) error
 	coming   []coming
@@ -53,7 +57,7 @@ func (c *giving) leads() string {
 }
 
 func newGiving() *giving {
-	c := &giving{leader: "d2", owner: "d1", ready: true, log: fsm.Ownership{Owner: "d1", Epoch: 1, Order: []string{"d1", "d2"}}}
+	c := &giving{leader: "d2", owner: "d1", ready: true, lately: true, log: fsm.Ownership{Owner: "d1", Epoch: 1, Order: []string{"d1", "d2"}}}
 	c.propose = func(_ context.Context, in fsm.SetIntent) error {
 		c.log.Intent = &in.Intent
 		return nil
@@ -64,12 +68,12 @@ func newGiving() *giving {
 func (c *giving) giver() giver {
 	return giver{
 		self: "d1", log: hclog.NewNullLogger(),
-		owned: func() []string {
+		owned: func() ([]string, bool) {
 			c.look()
-			if c.owner == "d1" {
-				return []string{"g"}
+			if c.owner == "d1" && !c.mute {
+				return []string{"g"}, true
 			}
-			return nil
+			return nil, !c.mute
 		},
 		state: func() *fsm.State {
 			groups := map[string]fsm.Ownership{"g": c.log}
@@ -84,6 +88,9 @@ func (c *giving) giver() giver {
 		},
 		live: func() map[string]received {
 			c.look()
+			if c.silent {
+				return nil
+			}
 			state := "backup"
 			if c.owner == "d2" {
 				state = "active"
@@ -94,6 +101,14 @@ func (c *giving) giver() giver {
 			}
 			return map[string]received{"d2": {report: report{Name: "d2", Ready: c.ready, Groups: groups}}}
 		},
+		kept: func() []string {
+			c.look()
+			if c.owner == "d1" || c.present {
+				return []string{"g"}
+			}
+			return nil
+		},
+		lately: func(string) bool { return c.lately },
 		leader: c.leads,
 		propose: func(ctx context.Context, cmd fsm.Command) error {
 			return c.propose(ctx, cmd.(fsm.SetIntent))
@@ -179,22 +194,60 @@ func TestWhoStopsBeginsAnewWhereTheLeaderIsLostInTheMiddleOfAMove(t *testing.T) 
 	})
 }
 
-func TestWhoStopsDoesNotWaitForALeaderForEver(t *testing.T) {
+func TestWhoStopsDoesNotWaitForEver(t *testing.T) {
 	for name, tt := range map[string]struct {
-		ready bool
-		want  time.Duration
+		leader string
+		silent bool // who could take it
+		lately bool
+		want   time.Duration
 	}{
-		"somebody could take it": {true, electionLimit + beginLimit},
-		"nobody could":           {false, 0},
+		"nobody leads, and somebody could take it":        {"", false, true, electionLimit + beginLimit},
+		"nobody leads, and nobody could for a moment":     {"", true, true, electionLimit + beginLimit},
+		"nobody leads, and nobody has been able for long": {"", true, false, 0},
+		"nobody could for a moment":                       {"d2", true, true, beginLimit},
+		"nobody has been able for long":                   {"d2", true, false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newGiving()
-				c.leader, c.ready = "", tt.ready
+				c.leader, c.silent, c.lately = tt.leader, tt.silent, tt.lately
+				c.propose = func(context.Context, fsm.SetIntent) error { return errors.New("not agreed") }
 				began := time.Now()
 				left := c.giver().moveAll(t.Context(), "d1 stops", nil)
 				if took := time.Since(began); len(left) != 1 || took < tt.want || took > tt.want+time.Second {
 					t.Errorf("left %v after %v", left, took)
+				}
+			})
+		})
+	}
+}
+
+// The one that could take it is late by a beat, or catches up with the next leader's log.
+func TestWhoStopsLooksForSomebodyForAsLongAsAMoveMayTakeToBegin(t *testing.T) {
+	for name, lapse := range map[string]struct {
+		begins func(*giving)
+		ends   func(*giving)
+	}{
+		"it is not heard of":             {func(c *giving) { c.silent = true }, func(c *giving) { c.silent = false }},
+		"it is not ready":                {func(c *giving) { c.ready = false }, func(c *giving) { c.ready = true }},
+		"its own keeper does not answer": {func(c *giving) { c.mute = true }, func(c *giving) { c.mute = false }},
+		"nobody leads, too":              {func(c *giving) { c.silent, c.leader = true, "" }, func(c *giving) { c.silent, c.leader = false, "d3" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newGiving()
+				lapse.begins(c)
+				c.later(beginLimit-10*time.Millisecond, func() { lapse.ends(c) })
+				proposed := c.propose
+				c.propose = func(ctx context.Context, in fsm.SetIntent) error {
+					c.moves(300 * time.Millisecond)
+					if !sleep(ctx, 100*time.Millisecond) {
+						return ctx.Err()
+					}
+					return proposed(ctx, in)
+				}
+				if left := c.giver().moveAll(t.Context(), "d1 stops", nil); len(left) > 0 || c.owner != "d2" {
+					t.Errorf("left %v, %q owns", left, c.owner)
 				}
 			})
 		})
@@ -244,6 +297,46 @@ func TestWhatDidNotMoveIsGivenUpOnTheWire(t *testing.T) {
 	}
 }
 
+// The newest connections are lost with an agent that ends before they are fetched.
+func TestWhoGaveItsGroupsAwayStaysUntilTheNewestConnectionsAreFetched(t *testing.T) {
+	const gone, asked, told = 20 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond
+	moving := fsm.Ownership{Owner: "d1", Epoch: 1, Intent: &fsm.Intent{To: "d2", Epoch: 2}}
+	for name, tt := range map[string]struct {
+		log    fsm.Ownership
+		leader string
+		asks   time.Duration // when d2 asks for the newest
+		told   bool          // the log is told
+		want   time.Duration
+	}{
+		"the log is told":                          {moving, "d3", asked, true, told},
+		"it hangs, and will be":                    {moving, "d3", asked, false, receiptLimit},
+		"nobody leads":                             {moving, "", asked, false, asked},
+		"nobody leads, and it asked before":        {moving, "", gone / 2, false, receiptLimit},
+		"nobody leads, and it does not ask":        {moving, "", time.Hour, false, receiptLimit},
+		"the move was given up as it was taken":    {fsm.Ownership{Owner: "d1", Epoch: 1}, "d3", asked, false, asked},
+		"the wire moved what the log says is d3's": {fsm.Ownership{Owner: "d3", Epoch: 1}, "d3", asked, false, asked},
+		"and it does not ask":                      {fsm.Ownership{Owner: "d3", Epoch: 1}, "d3", time.Hour, false, receiptLimit},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newGiving()
+				c.log, c.leader, c.owner, c.present = tt.log, tt.leader, "d2", true
+				c.later(gone, func() { c.present = false })
+				at := time.Now().Add(tt.asks)
+				c.later(tt.asks, func() { c.given = at })
+				if tt.told {
+					c.later(told, func() { c.log = fsm.Ownership{Owner: "d2", Epoch: 2} })
+				}
+				g, began := c.giver(), time.Now()
+				g.awaitReceipt(t.Context(), givenAway(g.state(), []string{"g"}))
+				if took := time.Since(began); took < tt.want || took > tt.want+50*time.Millisecond {
+					t.Errorf("it stays for %v, want %v", took, tt.want)
+				}
+			})
+		})
+	}
+}
+
 func TestWhatNobodyCouldTakeIsNotGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newGiving()
@@ -276,11 +369,26 @@ func TestWhatNobodyCanTakeAnyMoreIsNotGivenUp(t *testing.T) {
 	})
 }
 
+func TestWhoStopsSaysThatItsKeeperDidNotAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newGiving()
+		c.mute = true
+		g, began, want := c.giver(), time.Now(), "what its keeper has (the keeper does not answer)"
+		left := g.moveAll(t.Context(), "d1 stops", nil)
+		if took := time.Since(began); said(left) != want || took > beginLimit+time.Second {
+			t.Errorf("left %q after %v", said(left), took)
+		}
+		if kept, open := g.letGo(t.Context()); said(kept) != want || len(open) > 0 {
+			t.Errorf("kept %q, not taken %v", said(kept), open)
+		}
+	})
+}
+
 func TestAKeeperThatHangsIsAskedToGiveUpOneGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newGiving()
 		g := c.giver()
-		g.owned = func() []string { return []string{"g", "h", "i"} }
+		g.owned = func() ([]string, bool) { return []string{"g", "h", "i"}, true }
 		c.more = []string{"h", "i"}
 		g.resign = func(ctx context.Context, group string) {
 			c.resigned = append(c.resigned, group)

@@ -27,9 +27,12 @@ func (s *session) relieve(ctx context.Context) {
 
 // giveAway has others take what this host owns, as [giver.moveAll] does, and returns what it still owns.
 func (s *session) giveAway(ctx context.Context, reason string, patient func(left []unmoved)) []unmoved {
-	left := s.giver().moveAll(ctx, reason, patient)
+	g := s.giver()
+	owned, _ := g.owned()
+	given := givenAway(g.state(), owned)
+	left := g.moveAll(ctx, reason, patient)
 	if len(left) == 0 {
-		s.awaitReceipt(ctx)
+		g.awaitReceipt(ctx, given)
 	}
 	return left
 }
@@ -37,16 +40,12 @@ func (s *session) giveAway(ctx context.Context, reason string, patient func(left
 func (s *session) giver() giver {
 	return giver{
 		self: s.cfg.Name, log: s.log, owned: s.keeper.Owned, state: s.node.State, leader: s.node.Leader, propose: s.node.Propose,
-		resign: s.keeper.Resign, fetched: s.given.since,
+		kept: s.keeper.Kept, resign: s.keeper.Resign, fetched: s.given.since, lately: s.lately,
 		live: func() map[string]received { return s.reports.live(time.Now()) },
 	}
 }
 
-// awaitReceipt waits until those who took groups of this host have its newest connections, which they ask it for after
-// they took over, and tell the log then. Those are lost with an agent that ends before.
-func (s *session) awaitReceipt(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, receiptLimit)
-	defer cancel()
-	for movesFrom(s.node.State(), s.cfg.Name) && sleep(ctx, 20*time.Millisecond) {
-	}
+// lately reports whether a member was there and ready not long ago, or may have been before this session.
+func (s *session) lately(name string) bool {
+	return s.reports.lately(name, s.opened, time.Now())
 }

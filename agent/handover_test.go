@@ -29,7 +29,12 @@ func TestWhoStopsWaitsForAMoveThatIsUnderWayAndForNothingElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := waiting{patient: tt.patient, possible: start, moving: start}
 			for _, l := range tt.looks {
-				if got := w.enough(start.Add(l.after), l.takers, l.moves); got != l.want {
+				u := unmoved{group: "g"}
+				if l.takers {
+					u.to = "d2"
+				}
+				w.seen(start.Add(l.after), []unmoved{u})
+				if got := w.enough(start.Add(l.after), l.moves); got != l.want {
 					t.Errorf("after %v: enough is %v, want %v", l.after, got, l.want)
 				}
 			}

@@ -21,6 +21,7 @@ import (
 const (
 	beginLimit    = 4 * time.Second // for a move to begin where somebody leads
 	electionLimit = 8 * time.Second // for somebody to lead
+	latelyLimit   = GiveAwayLimit   // for who is silent or not ready to be as before: what lasts for longer is no matter of a moment
 	letGoLimit    = 3 * time.Second // for another to take what was given up on the wire
 	receiptLimit  = 5 * time.Second // for the newest connections
 	readyLimit    = 60 * time.Second
@@ -321,7 +322,7 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 
 // draining says what a director that drains still owns, and why nobody takes it.
 func (s *session) draining(director string, owned []string) string {
-	return director + " still owns " + said(remaining(s.node.State(), s.reports.live(time.Now()), owned, director))
+	return director + " still owns " + said(remaining(s.node.State(), s.reports.live(time.Now()), owned, director, s.lately))
 }
 
 // Events implements [api.Agent].
@@ -358,10 +359,11 @@ func (s *session) isLeaving() bool {
 // ownedBy returns the groups that a director owns, by what it says, and where it says nothing by what is
 // heard of it.
 func (s *session) ownedBy(name string) []string {
-	if name == s.cfg.Name {
-		return s.keeper.Owned()
+	owned, known := s.keeper.Owned()
+	if name == s.cfg.Name && known {
+		return owned
 	}
-	var owned []string
+	owned = nil
 	state, live := s.node.State(), s.everyReport(time.Now())
 	for _, g := range state.Config.Groups() {
 		if live[name].active(g.Name) || groupStatus(state, live, g, s.cfg.Name).Owner == name {

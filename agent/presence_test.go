@@ -53,7 +53,7 @@ func TestWhoSaidThatItStopsIsNoSuccessorAndNoVoterThatAnswers(t *testing.T) {
 		t.Error("it may have been started again, behind a path that is cut")
 	}
 	m := fsm.Member{Name: "d2", Role: fsm.RoleDirector}
-	if why := cannotTake(m, rs.live(noon.Add(2 * time.Second))["d2"], true, "g"); why != "was stopped" {
+	if why := cannotTake(m, rs.live(noon.Add(2 * time.Second))["d2"], true, "g").why; why != "was stopped" {
 		t.Errorf("as a successor: %q", why)
 	}
 	if !rs.lost("d2", noon.Add(time.Second)) || rs.lost("d3", noon) {

@@ -216,6 +216,19 @@ func (rs *reports) stopped(name string, now time.Time) bool {
 	return r.Stopped && now.Sub(r.at) < stoppedLife
 }
 
+// lately reports whether a member that has not said that it stops was there and ready not long ago, or may have been, as far
+// as one knows who has heard the others since opened.
+func (rs *reports) lately(name string, opened, now time.Time) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	r := rs.byName[name]
+	if r.at.Before(opened) {
+		r.at = opened
+	}
+	unready := !r.unreadySince.IsZero() && now.Sub(r.unreadySince) > latelyLimit
+	return !r.Stopped && !unready && now.Sub(r.at) <= latelyLimit
+}
+
 // lost reports whether a member was heard of once, and is not any more.
 func (rs *reports) lost(name string, now time.Time) bool {
 	rs.mu.Lock()

@@ -29,10 +29,10 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	}
 	now := time.Now()
 	state, live := s.node.State(), s.everyReport(now)
-	st.Cluster, st.Leader, st.Quorum = state.ClusterID, s.node.Leader(), s.node.Quorum()
+	st.Cluster, st.Leader = state.ClusterID, s.node.Leader()
 	st.Revision, st.AppliedIndex, st.FeatureLevel, st.StateHash = state.Revision, state.Index, state.Level, state.Hash()
 	st.ClusterEpoch = state.ClusterEpoch()
-	s.countVoters(&st, live)
+	s.sayQuorum(&st, live)
 	highest := highestIndex(state, live)
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
 		st.Directors = append(st.Directors, directorStatus(state.Members[name], live, highest))
@@ -234,10 +234,12 @@ func serviceStatus(state *fsm.State, live map[string]received, svc fsm.Service, 
 func warnings(st api.Status, live map[string]received, now time.Time) []string {
 	var out []string
 	switch {
+	case st.CutOff && 2*st.Answering > st.Voters:
+		out = append(out, st.Name+" is cut off: the leader is heard, but not reached: nothing can be changed from here")
+	case st.CutOff:
+		out = append(out, st.Name+" is cut off: the leader is heard, but no majority of the voters answers it")
 	case !st.Quorum:
 		out = append(out, "no quorum: the kernel goes on with what it has, nothing can be changed")
-	case st.CutOff():
-		out = append(out, st.Name+" is cut off: the leader is heard, but no majority of the voters answers it")
 	}
 	out = append(out, doubled(live)...)
 	for _, d := range st.Directors {
@@ -278,7 +280,7 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 	for _, g := range st.Groups {
 		switch {
 		case g.Owner != "":
-		case st.CutOff(), !st.Quorum && st.Voters > 1:
+		case st.CutOff, !st.Quorum && st.Voters > 1:
 			out = append(out, fmt.Sprintf("it is not known here who owns %s: too few answer, and nobody is heard", g.Name))
 		default:
 			out = append(out, "nobody owns "+g.Name)

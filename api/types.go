@@ -20,7 +20,7 @@ type Status struct {
 	Version      string           `json:"version"` // of its binary
 	Cluster      string           `json:"cluster"` // ID; "" without a cluster
 	Leader       string           `json:"leader"`  // name or ""
-	Quorum       bool             `json:"quorum"`  // it leads, or hears who does; whether a majority answers it, too: see [Status.CutOff]
+	Quorum       bool             `json:"quorum"`  // it leads, or hears and reaches who does: what can be changed can be from here
 	Revision     uint64           `json:"revision"`
 	AppliedIndex uint64           `json:"applied_index"`
 	FeatureLevel int              `json:"feature_level"`
@@ -34,6 +34,10 @@ type Status struct {
 	Services     []ServiceStatus  `json:"services"`
 	Warnings     []string         `json:"warnings"` // what a person should look at, worst first
 
+	// CutOff is true of a director that hears who leads, and either does not reach it, or is answered by no majority of the
+	// voters: it knows of the others what the log and the segments say.
+	CutOff bool `json:"cut_off,omitempty"`
+
 	// Former is true of a director that is no member any more: it knows of itself alone, and has the rest from before.
 	Former bool `json:"former,omitempty"`
 
@@ -43,10 +47,6 @@ type Status struct {
 	// Drops counts, per interface, adverts that were dropped before a router was found for them.
 	Drops map[string]map[string]uint64 `json:"vrrp_drops,omitempty"`
 }
-
-// CutOff reports whether the director that answers is in the quorum by what it hears alone: no majority of the voters answers
-// it, so that it knows of the others what the log and the segments say.
-func (s Status) CutOff() bool { return s.Quorum && 2*s.Answering <= s.Voters && s.Voters > 0 }
 
 // DirectorStatus is one member.
 type DirectorStatus struct {
@@ -132,7 +132,7 @@ type ServerStatus struct {
 
 // Event is one thing that happened, with its cause.
 type Event struct {
-	Sequence uint64    `json:"sequence"` // of this agent; rises by one
+	Sequence uint64    `json:"sequence"` // of this agent; rises by one, and by more when it is started anew
 	Time     time.Time `json:"time"`
 	Director string    `json:"director"` // who tells it
 	Index    uint64    `json:"index,omitempty"`

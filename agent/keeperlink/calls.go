@@ -90,15 +90,19 @@ func (k *Link) Active(group string) bool {
 	return g.State == "active"
 }
 
-// Owned returns the groups that this host owns.
-func (k *Link) Owned() []string {
-	var names []string
-	for _, g := range k.Status().Groups {
+// Owned returns the groups that this host owns, as far as that is known: not of a keeper that is there and does not answer.
+func (k *Link) Owned() (names []string, known bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.client == nil {
+		return nil, !keeper.Held(k.socket)
+	}
+	for _, g := range k.last.Groups {
 		if g.State == "active" {
 			names = append(names, g.Name)
 		}
 	}
-	return names
+	return names, true
 }
 
 // Kept are the groups of which the keeper said last to have addresses on this host: those that it owns, those that it
@@ -186,10 +190,20 @@ func (k *Link) Stop(ctx context.Context, release bool) error {
 	k.ending = true
 	c := k.client
 	k.mu.Unlock()
-	if c == nil {
-		return nil // none is running
+	if c != nil {
+		return c.Stop(ctx, release)
 	}
-	return c.Stop(ctx, release)
+	for keeper.Held(k.socket) { // it does not answer now, and finds the order when it does
+		c, err := keeper.Dial(k.socket)
+		if err == nil {
+			defer c.Close()
+			return c.Stop(ctx, release)
+		}
+		if !sleep(ctx, 20*time.Millisecond) {
+			return fmt.Errorf("stop the keeper: %w", err)
+		}
+	}
+	return nil // none is running
 }
 
 func (k *Link) stopping() bool {

@@ -234,16 +234,43 @@ func TestAReconnectNeverEndsWithAnOldOrder(t *testing.T) {
 
 func TestAKeeperThatIsGoneOwnsNothing(t *testing.T) {
 	k := New("/nowhere", nil, hclog.NewNullLogger())
-	k.last = keeper.Status{Groups: []keeper.GroupStatus{{Name: "g", State: "active"}}}
-	if !k.Active("g") || len(k.Owned()) != 1 {
+	k.client, k.last = new(keeper.Client), keeper.Status{Groups: []keeper.GroupStatus{{Name: "g", State: "active"}}}
+	if owned, known := k.Owned(); !k.Active("g") || len(owned) != 1 || !known {
 		t.Fatal("it does not own what it said to own")
 	}
 	k.lost()
-	if k.Active("g") || k.Owned() != nil || k.Attached() {
-		t.Errorf("it is gone and owns %v", k.Owned())
+	if owned, known := k.Owned(); k.Active("g") || owned != nil || !known || k.Attached() {
+		t.Errorf("it is gone and owns %v", owned)
 	}
 	if err := k.Set(t.Context(), order(1)); !errors.Is(err, ErrNoKeeper) {
 		t.Errorf("Set: %v", err)
+	}
+}
+
+// It gets no time, and serves: to take it for one that owns nothing would leave it alone with what it owns.
+func TestOfAKeeperThatDoesNotAnswerItIsNotKnownWhatItOwnsAndItIsStopped(t *testing.T) {
+	socket := run(t)
+	becomes := func(held bool) {
+		t.Helper()
+		for end := time.Now().Add(10 * time.Second); keeper.Held(socket) != held; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("it runs: %v", !held)
+			}
+		}
+	}
+	becomes(true)
+	k := New(socket, nil, hclog.NewNullLogger())
+	if owned, known := k.Owned(); known {
+		t.Errorf("it has not answered, and owns %q", owned)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := k.Stop(ctx, false); err != nil {
+		t.Error(err)
+	}
+	becomes(false)
+	if _, known := k.Owned(); !known {
+		t.Error("it has ended, and may own something")
 	}
 }
 

@@ -60,10 +60,10 @@ func printCluster(w io.Writer, st api.Status) error {
 	switch {
 	case st.Former:
 		quorum = "NO MEMBER ANY MORE"
+	case st.CutOff:
+		quorum = "CUT OFF"
 	case !st.Quorum:
 		quorum = "NO QUORUM"
-	case st.CutOff():
-		quorum = "CUT OFF"
 	}
 	fmt.Fprintf(w, "cluster %s  %s  leader %s  revision %d  index %d  level %d\n",
 		dash(st.Cluster), quorum, dash(st.Leader), st.Revision, st.AppliedIndex, st.FeatureLevel)
@@ -86,7 +86,7 @@ func printCluster(w io.Writer, st api.Status) error {
 // mayFail says how far the quorum is from being lost.
 func mayFail(st api.Status) string {
 	switch {
-	case !st.Quorum, st.CutOff():
+	case !st.Quorum, st.CutOff:
 		return fmt.Sprintf("%d must reach each other", st.Voters/2+1)
 	case st.MayFail == 0:
 		return "none more may fail"

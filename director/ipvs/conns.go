@@ -34,9 +34,6 @@ type ConnKey struct {
 // Key returns what tells the connection from all others.
 func (c Conn) Key() ConnKey { return ConnKey{c.Protocol, c.Client, c.Virtual} }
 
-// established is the TCP state in which a connection counts as active.
-const established = 1
-
 // The states of a TCP connection that is over (include/net/ip_vs.h).
 const (
 	timeWait = 5
@@ -49,6 +46,24 @@ var tcpStates = [...]string{"NONE", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_
 // Ended reports whether a connection is over and only waits to be forgotten (TIME_WAIT, CLOSE).
 func (c Conn) Ended() bool {
 	return c.Protocol == TCP && (c.State == timeWait || c.State == closed)
+}
+
+// Forgotten returns what is to be injected for connections that have ended here and do not live elsewhere: an entry in the place
+// of each that takes the next packet for one of a flow that nobody knows. As they are, they would have it sent to the real server
+// of a connection that is over, which resets the one that its client has begun since from the same port.
+func Forgotten(own, live []Conn) []Conn {
+	lives := make(map[ConnKey]bool, len(live))
+	for _, c := range live {
+		lives[c.Key()] = true
+	}
+	var out []Conn
+	for _, c := range own {
+		if c.Ended() && !lives[c.Key()] {
+			c.Real, c.Forward, c.State, c.Expires = c.Virtual, Local, timeWait, 1 // in another state a SYN would not begin anew
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // templateStates are the states of a template by number.
@@ -266,7 +281,7 @@ func (c Conn) appendSync(b []byte) []byte {
 	switch {
 	case c.Template():
 		flags |= connTemplate
-	case c.Protocol == TCP && c.State != established:
+	case c.Ended() && c.Forward != Local: // the kernel puts nothing with this flag in the place of another entry
 		flags |= connInactive
 	}
 	kind, size := uint8(0), uint16(36)

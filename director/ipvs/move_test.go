@@ -208,6 +208,76 @@ func TestAQuietAddressWaitsForTheEntryOfAFlowThatItDoesNotKnow(t *testing.T) {
 	}
 }
 
+// The client had a connection from the same port before, to another real server, and it is over.
+func TestAConnectionThatIsOverDoesNotResetTheNextFromItsPort(t *testing.T) {
+	for name, forgets := range map[string]bool{"forgotten": true, "not": false} {
+		t.Run(name, func(t *testing.T) {
+			n := newNetwork(t)
+			c := n.dial("tcp", "192.0.2.1:80")
+			if err := ask(c, "one"); err != nil {
+				t.Fatal(err)
+			}
+			guard := quiet.New()
+			defer guard.Close()
+			n.spare.do(func() {
+				if err := guard.Set(QuietAddresses(n.table, func(netip.Addr) bool { return false })); err != nil {
+					t.Error(err)
+				}
+			})
+			if err := n.second.StartDaemon(t.Context(), Daemon{Interface: "sync", SyncID: 5}); err != nil {
+				t.Fatal(err)
+			}
+			over := flow(TCP, c.LocalAddr().String(), "192.0.2.1:80", "10.0.0.1:9", timeWait, 100)
+			if err := n.second.Inject(t.Context(), []Conn{over}); err != nil {
+				t.Fatal(err)
+			}
+			own, err := n.second.Conns()
+			if err != nil || len(own) != 1 || !own[0].Ended() {
+				t.Fatalf("%+v, %v", own, err)
+			}
+			if forgets {
+				if err := n.second.Inject(t.Context(), Forgotten(own, nil)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n.move()
+			late := make(chan error, 1)
+			go func() { late <- ask(c, "two") }()
+			select {
+			case err := <-late:
+				if forgets || !errors.Is(err, syscall.ECONNRESET) {
+					t.Fatalf("the flow ended before its entry came: %v", err)
+				}
+				return
+			case <-time.After(600 * time.Millisecond):
+			}
+			n.push()
+			if err := <-late; err != nil || !forgets {
+				t.Errorf("after the entry came: %v", err)
+			}
+		})
+	}
+}
+
+func TestAYoungConnectionTakesThePlaceOfOneThatIsOver(t *testing.T) {
+	needIPVS(t)
+	h, peer := open(t), newHost(t)
+	peer.wire("lan", "10.0.0.1/24", "10.0.0.2/24")
+	if err := h.StartDaemon(t.Context(), Daemon{Interface: "lan", SyncID: 5}); err != nil {
+		t.Fatal(err)
+	}
+	const synReceived = 3
+	over := flow(TCP, "192.0.2.9:52018", "192.0.2.1:80", "10.0.0.1:8080", timeWait, 100)
+	young := flow(TCP, "192.0.2.9:52018", "192.0.2.1:80", "10.0.0.3:8080", synReceived, 60)
+	if err := errors.Join(h.Inject(t.Context(), []Conn{over}), h.Inject(t.Context(), []Conn{young})); err != nil {
+		t.Fatal(err)
+	}
+	got, err := h.Conns()
+	if err != nil || !slices.ContainsFunc(got, func(c Conn) bool { return c.Real == young.Real && c.State == synReceived }) {
+		t.Errorf("Conns = %+v, %v", got, err)
+	}
+}
+
 func TestWhatIsInjectedStaysOnTheHost(t *testing.T) {
 	needIPVS(t)
 	h, peer := open(t), newHost(t)

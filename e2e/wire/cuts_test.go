@@ -108,7 +108,7 @@ func TestAFormerOwnerBehindAFilterKnowsWhoFollowedIt(t *testing.T) {
 			decode(t, command(t, former, "status", "-o", "json").out, &st)
 			screen, why := command(t, former, "status").out, command(t, former, "explain", "group", "web").out
 			switch {
-			case !st.CutOff() && st.Quorum, strings.Contains(screen, "  quorum  "):
+			case !st.CutOff && st.Quorum, strings.Contains(screen, "  quorum  "):
 				return errors.New("it says that it is in the quorum: " + screen)
 			case st.Groups[0].Owner != owner.Name, strings.Contains(screen, "nobody owns"):
 				return errors.New(screen)
