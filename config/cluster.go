@@ -37,7 +37,7 @@ func parseFiles(files []File, l limits) (fsm.Config, Problems) {
 	return r.judged()
 }
 
-// whole reads files, each at once. Where a block is not closed nothing is said but what is wrong with their syntax.
+// whole reads files, each at once. Where a block is not closed, or a brace closes none, nothing is said but what is wrong with their syntax.
 func whole(files []File, l limits) *reading {
 	r := &reading{notes: newComputing(l)}
 	bodies := make([]hcl.Body, len(files))
@@ -46,7 +46,7 @@ func whole(files []File, l limits) *reading {
 		d, bodies[i] = r.parse(f.Name, f.Src)
 		r.decoders = append(r.decoders, d)
 	}
-	if r.unclosed() {
+	if r.unbalanced() {
 		return r
 	}
 	var tops []*node

@@ -22,7 +22,7 @@ type decoder struct {
 	broken bool // the syntax is wrong, so that parts may be missing
 	lacks  bool // blocks of the top level are missing
 
-	unclosed *hcl.Diagnostic // of a block that is not closed, of which all that follows seems to be a part
+	unbalanced *hcl.Diagnostic // of a block that is not closed, of which all that follows seems to be a part, or of a stray brace
 
 	natives map[int]hclsyntax.Expression // of JSON's expressions, by where they begin
 }
@@ -65,7 +65,7 @@ func (s spot) seen(from string) string {
 // open parses src, as JSON if the file name says so, and returns its top level, or nil if there is none.
 func (all *notes) open(filename string, src []byte, s *schema) (*decoder, *node) {
 	d, body := all.parse(filename, src)
-	if body == nil || d.unclosed != nil {
+	if body == nil || d.unbalanced != nil {
 		return d, nil
 	}
 	return d, d.top(s, body)
@@ -93,7 +93,10 @@ func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 			all.bounds.Bind(body)
 		}
 	}
-	d.broken, d.unclosed = diags.HasErrors(), unclosed(diags)
+	d.broken = diags.HasErrors()
+	if d.unbalanced = unclosed(diags); d.unbalanced == nil {
+		d.unbalanced = stray(diags, src, 0)
+	}
 	d.syntax(diags)
 	if file == nil || file.Body == nil {
 		d.broken = true
@@ -106,6 +109,21 @@ func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 func unclosed(diags hcl.Diagnostics) *hcl.Diagnostic {
 	for _, diag := range diags {
 		if diag.Summary == "Unclosed configuration block" {
+			return diag
+		}
+	}
+	return nil
+}
+
+// stray returns what the parser says of a closing brace of the top level that closes nothing, in words of our own, or nil. It
+// reads nothing that stands behind one. A source of which the parser was told that it begins later in a file begins at from.
+func stray(diags hcl.Diagnostics, src []byte, from int) *hcl.Diagnostic {
+	for _, diag := range diags {
+		if diag.Summary != "Argument or block definition required" || diag.Subject == nil {
+			continue
+		}
+		if at := diag.Subject.Start.Byte - from; at < len(src) && src[at] == '}' {
+			diag.Detail = "This brace closes no block: it is one too many, or one before it is."
 			return diag
 		}
 	}

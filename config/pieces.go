@@ -77,7 +77,7 @@ func mayHaveLocals(f File) bool {
 }
 
 // inPieces reads files piece by piece. It returns nil where that is not the same as to read them whole: if their syntax is
-// wrong in another way than that a block is not closed, or so much is wrong or computed that it matters what is read first.
+// wrong in another way than that a block is not closed or a brace closes none, or so much is wrong or computed that it matters what is read first.
 func inPieces(files []File, l limits) *reading {
 	if !slices.ContainsFunc(files, func(f File) bool { return f.native() && len(f.Src) > l.piece }) {
 		return nil
@@ -96,7 +96,7 @@ func inPieces(files []File, l limits) *reading {
 			return nil
 		}
 	}
-	if r.unclosed() {
+	if r.unbalanced() {
 		return r.syntaxAlone(l)
 	}
 	if wait {
@@ -108,8 +108,8 @@ func inPieces(files []File, l limits) *reading {
 	return r
 }
 
-// openInPieces parses a file piece by piece, and gives the top level of each before a block that is not closed. It returns
-// false if something else is wrong with its syntax.
+// openInPieces parses a file piece by piece, and gives the top level of each before a block that is not closed or a brace that
+// closes none. It returns false if something else is wrong with its syntax.
 func (r *reading) openInPieces(f File, take func(top *node)) bool {
 	if !f.native() {
 		d, top := r.open(f.Name, f.Src, clusterSchema())
@@ -124,13 +124,17 @@ func (r *reading) openInPieces(f File, take func(top *node)) bool {
 	}
 	d := &decoder{notes: r.notes, file: f.Name, src: f.Src}
 	r.decoders = append(r.decoders, d)
+	ended := false // by a stray brace, behind which the parser reads nothing
 	for p := range d.parsed(pieces(f.Src, r.limits.piece)) {
 		switch {
-		case p.body == nil:
+		case p.body == nil || p.stray != nil && d.unbalanced != nil && !ended: // it may close what a piece before does not
 			return false
+		case ended:
+		case p.stray != nil:
+			d.broken, d.unbalanced, ended = true, p.stray, true
 		case p.unclosed != nil: // the last is the one that the parser tells of
-			d.broken, d.unclosed = true, p.unclosed
-		case d.unclosed == nil:
+			d.broken, d.unbalanced = true, p.unclosed
+		case d.unbalanced == nil:
 			take(d.top(clusterSchema(), p.body))
 		}
 	}
@@ -138,10 +142,10 @@ func (r *reading) openInPieces(f File, take func(top *node)) bool {
 }
 
 // parsedPiece is what the parser made of a piece: a body of nothing but blocks, of which no two can be the same thing for
-// the parser, and one of them may not be closed. It has no body of another piece.
+// the parser, and one of them may not be closed, or a brace be stray. It has no body of another piece.
 type parsedPiece struct {
-	body     *hclsyntax.Body
-	unclosed *hcl.Diagnostic
+	body            *hclsyntax.Body
+	unclosed, stray *hcl.Diagnostic
 }
 
 // parsed parses pieces, as many at once as there are processors, and gives them in their order.
@@ -181,8 +185,8 @@ func (d *decoder) parsePiece(p piece) (parsed parsedPiece) {
 		return parsedPiece{}
 	}
 	file, diags := hclsyntax.ParseConfig(p.src, d.file, p.at)
-	open := unclosed(diags)
-	if len(diags) > 1 || len(diags) == 1 && open == nil {
+	open, extra := unclosed(diags), stray(diags, p.src, p.at.Byte)
+	if len(diags) > 1 || len(diags) == 1 && open == nil && extra == nil {
 		return parsedPiece{}
 	}
 	body, ok := file.Body.(*hclsyntax.Body)
@@ -190,7 +194,7 @@ func (d *decoder) parsePiece(p piece) (parsed parsedPiece) {
 		return parsedPiece{}
 	}
 	d.bounds.Bind(body)
-	return parsedPiece{body, open}
+	return parsedPiece{body, open, extra}
 }
 
 // reading is what has been read of the files of a configuration.
@@ -208,18 +212,18 @@ func (r *reading) read(tops []*node) {
 	}
 }
 
-// unclosed reports whether a block of the files is not closed. Then nothing else is said of them, since even what stands
-// before it may need the locals behind it.
-func (r *reading) unclosed() bool {
-	return slices.ContainsFunc(r.decoders, func(d *decoder) bool { return d.unclosed != nil })
+// unbalanced reports whether a block of the files is not closed, or a brace closes none. Then nothing else is said of them,
+// since even what stands before it may need the locals behind it.
+func (r *reading) unbalanced() bool {
+	return slices.ContainsFunc(r.decoders, func(d *decoder) bool { return d.unbalanced != nil })
 }
 
-// syntaxAlone is a reading of the same files that says which blocks are not closed, and no more.
+// syntaxAlone is a reading of the same files that says which blocks are not closed and which braces are stray, and no more.
 func (r *reading) syntaxAlone(l limits) *reading {
 	alone := &reading{notes: newComputing(l), decoders: r.decoders}
 	for _, d := range r.decoders {
-		if d.notes = alone.notes; d.unclosed != nil {
-			d.syntax(hcl.Diagnostics{d.unclosed})
+		if d.notes = alone.notes; d.unbalanced != nil {
+			d.syntax(hcl.Diagnostics{d.unbalanced})
 		}
 	}
 	return alone

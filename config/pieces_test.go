@@ -43,7 +43,7 @@ func sameInPieces(t *testing.T, l limits, files ...File) bool {
 	if diff := cmp.Diff(want, got, byValue); diff != "" {
 		t.Errorf("whole and in pieces (-whole +pieces):\n%s", diff)
 	}
-	if r.unclosed() && strings.Contains(wanted.String(), "levels deep") {
+	if r.unbalanced() && strings.Contains(wanted.String(), "levels deep") {
 		if problems.Err() == nil { // the guard counts blocks that are not closed among the levels; of each piece, none of another
 			t.Error("in pieces it has no error")
 		}
@@ -86,7 +86,12 @@ func TestALargeFileIsReadInPiecesAsItIsWhole(t *testing.T) {
 		{"one, and something else", padding + "service \"a\" {\n" + padding + "x = \n" + padding, false},
 		{"one, and a brace too many", padding + "service \"a\" {\n" + padding + "}\n}\n" + padding, false},
 		{"a key of the top level", "version = 1\n" + padding + "version = 2\n", false},
-		{"a brace that ends nothing", padding + "}\n" + service, false},
+		{"a brace that ends nothing, behind and before a mistake", service + padding + "}\n" + strings.Replace(service, "web", "x", 1) + padding, true},
+		{"one in a line with others, and locals behind it", each + padding + "} }\n" + padding + locals, true},
+		{"one at the beginning", "}\n" + padding, true},
+		{"one, and a block behind it that is not closed", padding + "}\n" + padding + "service \"a\" {\n" + padding, true},
+		{"one, and something else behind it", padding + "}\n" + padding + "x = \n" + padding, false},
+		{"one behind a key of the top level", "version = 1\n" + padding + "}\n" + padding, false},
 		{"a brace in a comment", padding + "/*\n" + padding + "*/\n" + service, false},
 		{"a brace in a text of several lines", padding + "locals {\n  x = <<END\n" + padding + "END\n}\n" + service, false},
 		{"blocks that are not indented", "service \"web\" {\n" + strings.Repeat("server \"192.168.2.1\" {\n}\n", 20) + "}\n" + padding, false},
@@ -169,6 +174,18 @@ func TestABlockThatIsNotClosedIsAllThatIsSaid(t *testing.T) {
 	}
 	if _, problems := ParseAgent("c.hcl", []byte("interfaces {\n  wan = \"eth0\"\n\nhealth \"x\" {\n}\n")); len(problems) != 1 || problems[0].Line != 1 {
 		t.Errorf("of an agent file:\n%s", problems)
+	}
+}
+
+// The parser reads nothing behind a brace that closes no block.
+func TestABraceTooManyIsAllThatIsSaid(t *testing.T) {
+	const want = "c.hcl:51:1: error: this brace closes no block: it is one too many, or one before it is\n"
+	src := blocks(10) + "}\n" + blocks(10)
+	other := File{"d.hcl", []byte("service \"x\" {\n  address = local.where\n}\n")} // of which it may have had the local
+	for _, l := range []limits{usual, inSmall} {
+		if _, problems := parseFiles([]File{{"c.hcl", []byte(src)}, other}, l); problems.String() != want {
+			t.Errorf("in pieces of %d bytes:\n%s", l.piece, problems)
+		}
 	}
 }
 

@@ -20,23 +20,26 @@ const (
 	editRounds   = 20
 )
 
-// kernels measures the time until IPVS has a change: in three kernels' tables of directors, and in that of a host with
-// keepalived, which has been stopped by then.
+// kernels measures the time until IPVS has a change: in the kernels' tables of three directors, and in those of as many
+// hosts with keepalived, which have been stopped by then. Quorate changes all by one command; of keepalived each host is
+// reloaded, all at the same moment, so that both have the same work to do on the guest's one processor. One host alone
+// stands beside the kernel of the director that was asked, while the other two directors work as well.
 func kernels(r *run) {
+	const all = "reload of all three hosts at once"
 	var theirs keepalivedTimes
 	r.with(func(r *run) { theirs = keepalivedReloads(r) })
 	l := newLarge(r)
 	var ours quorateTimes
 	l.byFile(r, &ours)
 	l.byEdit(r, &ours)
-	table("In a guest with IPVS: until the kernels of all three directors have it, and that of keepalived's host", lineHead(), [][]string{
-		line("the first apply of all of it: `quorate apply`", ours.applied, "start", theirs.starts),
+	table("In a guest with IPVS and one processor: until the kernels of all three directors have it, and those of three hosts with keepalived", lineHead(), [][]string{
+		line("the first apply of all of it: `quorate apply`", ours.applied, "start on one host", theirs.starts),
 		line("plan one weight by the file: `quorate plan`", ours.planned, "", nil),
-		line("one weight by the file: `quorate apply`", ours.byFile, "reload", theirs.reloads),
-		line("one weight: `quorate set server`", ours.byCommand, "reload", theirs.reloads),
+		line("one weight by the file: `quorate apply`", ours.byFile, all, theirs.all),
+		line("one weight: `quorate set server`", ours.byCommand, all, theirs.all),
 		line("of which the start of a process in this guest: `quorate version`", ours.started, "", nil),
-		line("one weight by the API", ours.byAPI, "reload", theirs.reloads),
-		line("one weight by the API, until all three states have it", ours.inStates, "reload", theirs.reloads),
+		line("one weight by the API", ours.byAPI, all, theirs.all),
+		line("the same, until the kernel of the director that was asked has it", ours.ownKernel, "reload of one host", theirs.reloads),
 	})
 	table("Memory with that configuration", []string{"process", "RSS MiB", "PSS MiB"},
 		slices.Concat(ours.memory, l.memoryRows(", at the end"), theirs.memory))
@@ -44,8 +47,8 @@ func kernels(r *run) {
 
 // quorateTimes is what quorate took.
 type quorateTimes struct {
-	applied, planned, byFile, byCommand, started, byAPI, inStates []time.Duration
-	memory                                                        [][]string
+	applied, planned, byFile, byCommand, started, byAPI, ownKernel []time.Duration
+	memory                                                         [][]string
 }
 
 // byFile applies all of it, and then files with one other weight.
@@ -84,11 +87,12 @@ func (l *large) byEdit(r *run, took *quorateTimes) {
 	r.note("quorate: %v, of which to start %v; the same by the API", took.byCommand, took.started)
 	took.byAPI = rounds(editRounds, func(i int) {
 		t := targetOf(anywhere(i), 2)
-		l.reweigh(r, t, anywhere(i), 7)
-		inKernels(r, patience, l.hosts(), t.service, t.weighed(7))
+		took.ownKernel = append(took.ownKernel, timed(func() {
+			l.reweigh(r, t, anywhere(i), 7)
+			inKernels(r, patience, l.hosts()[:1], t.service, t.weighed(7))
+		}))
+		inKernels(r, patience, l.hosts()[1:], t.service, t.weighed(7))
 	})
-	r.note("quorate: %v; until the states have it", took.byAPI)
-	took.inStates = rounds(editRounds, func(i int) { l.inStates(r, patience, l.reweigh(r, targetOf(anywhere(i), 3), anywhere(i), 7)) })
 	for i := range editRounds { // ipvsadm's word for what was seen
 		for _, h := range l.hosts() {
 			byIPVSAdm(r, h, targetOf(anywhere(i), 1), 7)
@@ -113,39 +117,66 @@ func settle() { time.Sleep(5 * time.Second) }
 // keepalivedTimes is what keepalived took.
 type keepalivedTimes struct {
 	starts, reloads []time.Duration
+	all             []time.Duration // reloads of all hosts at once
 	memory          [][]string
 }
 
-// keepalivedReloads has keepalived start and read its file anew with one other weight, again and again.
+// keepalivedReloads has keepalived start on three hosts, and read its file anew with one other weight, again and again: on
+// one host, and then on all of them at the same moment.
 func keepalivedReloads(r *run) (took keepalivedTimes) {
 	n := lab.New(r)
-	k := &checker{on: n.Director("k", n.Segment("lan").At("192.0.2.1/24"))}
-	hosts, last := []*lab.Host{k.on.Host}, targetOf(manyServices-1, manyServers-1)
-	file := k.write(nil)
+	lan := n.Segment("lan")
+	var all []*checker
+	last := targetOf(manyServices-1, manyServers-1)
 	r.note("keepalived: start")
-	took.starts = rounds(1, func(int) {
-		k.start(file)
-		inKernels(r, patience, hosts, last.service, last.weighed(1))
-	})
-	whole(r, k.on.Host)
-	took.memory = append(took.memory, memoryRow("keepalived: checker", []int{k.child(r)}))
-	r.note("keepalived: reload")
+	for i := range 3 {
+		k := &checker{on: n.Director(fmt.Sprintf("k%d", i+1), lan.At(fmt.Sprintf("192.0.2.%d/24", 1+i)))}
+		file := k.write(nil)
+		took.starts = append(took.starts, timed(func() {
+			k.start(file)
+			inKernels(r, patience, []*lab.Host{k.on.Host}, last.service, last.weighed(1))
+		}))
+		whole(r, k.on.Host)
+		all = append(all, k)
+	}
+	took.memory = append(took.memory, memoryRow("keepalived: checker", []int{all[0].child(r)}))
+	r.note("keepalived: start %v; reload", took.starts)
+	took.reloads = reloaded(r, all[:1], 1)
+	took.all = reloaded(r, all, 2)
+	took.memory = append(took.memory, memoryRow(fmt.Sprintf("keepalived: checker, after %d reloads", 2*reloadRounds), []int{all[0].child(r)}))
+	r.note("keepalived: reloads of one host %v, of all at once %v", took.reloads, took.all)
+	for _, k := range all {
+		k.stop(r)
+	}
+	return took
+}
+
+// reloaded has keepalived on some hosts read files with one other weight, all at the same moment, until the kernels of all
+// have it. Each time it is another service's, of the same server.
+func reloaded(r *run, some []*checker, server int) (took []time.Duration) {
+	var hosts []*lab.Host
+	for _, k := range some {
+		hosts = append(hosts, k.on.Host)
+	}
 	with := changes{}
 	for i := range reloadRounds {
-		t := targetOf(anywhere(i), 1)
+		t := targetOf(anywhere(i), server)
 		with[t.server] = 7
-		k.write(with)
+		for _, k := range some {
+			k.write(with)
+		}
 		time.Sleep(time.Second)
-		took.reloads = append(took.reloads, timed(func() {
-			k.reload(r)
+		took = append(took, timed(func() {
+			for _, k := range some {
+				k.reload(r)
+			}
 			inKernels(r, patience, hosts, t.service, t.weighed(7))
 		}))
-		byIPVSAdm(r, k.on.Host, t, 7)
+		for _, h := range hosts {
+			byIPVSAdm(r, h, t, 7)
+		}
 		time.Sleep(2 * time.Second)
 	}
-	took.memory = append(took.memory, memoryRow(fmt.Sprintf("keepalived: checker, after %d reloads", reloadRounds), []int{k.child(r)}))
-	r.note("keepalived: start %v, reloads %v", took.starts, took.reloads)
-	k.stop(r)
 	return took
 }
 

@@ -21,8 +21,24 @@ const (
 	ipvsAttrDest    = 2
 )
 
-// lookEvery is the time between two looks at a kernel: what looks takes the processor from what is measured.
-const lookEvery = 2 * time.Millisecond
+// lookEvery is the time between two looks at a kernel. What looks takes the processor from what is measured, of both
+// programs, and a guest has one: a look costs it half a millisecond or more.
+const lookEvery = 5 * time.Millisecond
+
+// family is the number of IPVS among the kernel's netlink families, once it has one: then it stays, and to ask for it
+// costs as much as a look. Looks are taken one after the other.
+var family uint16
+
+func familyOf() (uint16, error) {
+	if family == 0 {
+		f, err := netlink.GenlFamilyGet("IPVS")
+		if err != nil {
+			return 0, err
+		}
+		family = f.ID
+	}
+	return family, nil
+}
 
 // weights reads the real servers of one virtual service from a host's kernel: a look at the whole table would take
 // seconds, and this takes a millisecond.
@@ -30,11 +46,11 @@ func weights(h *lab.Host, service netip.AddrPort) (map[netip.AddrPort]int, error
 	var answers [][]byte
 	var err error
 	doErr := h.Do(func() {
-		var family *netlink.GenlFamily
-		if family, err = netlink.GenlFamilyGet("IPVS"); err != nil {
+		var id uint16
+		if id, err = familyOf(); err != nil {
 			return
 		}
-		req := nl.NewNetlinkRequest(int(family.ID), unix.NLM_F_DUMP)
+		req := nl.NewNetlinkRequest(int(id), unix.NLM_F_DUMP)
 		req.AddData(&nl.Genlmsg{Command: ipvsGetDest, Version: ipvsVersion})
 		of := nl.NewRtAttr(ipvsAttrService|unix.NLA_F_NESTED, nil)
 		of.AddRtAttr(1, binary.NativeEndian.AppendUint16(nil, unix.AF_INET))
