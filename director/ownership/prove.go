@@ -91,7 +91,8 @@ func (s *step) besideMute(owner string) bool {
 	})
 }
 
-// seesDouble notes that several answer for an address: the second time, since in a takeover they may for a moment.
+// seesDouble notes that several answer for an address: the second time, since in a takeover they may for a moment. An owner announces
+// its addresses again when the other answers no more: that one may have announced last, and no path leads there that tells that it let go.
 func (s *step) seesDouble(segments map[string]Segment) {
 	p, now := &s.proof, ""
 	for _, r := range s.Keeper.Routers {
@@ -103,6 +104,9 @@ func (s *step) seesDouble(segments map[string]Segment) {
 	p.doubled = ""
 	if now == p.twice {
 		p.doubled = now
+	}
+	if now == "" && p.twice != "" {
+		s.renew()
 	}
 	p.twice = now
 	if p.doubled != "" && was == "" {

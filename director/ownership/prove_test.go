@@ -139,3 +139,34 @@ func TestAnOwnerBesideAMuteMemberLooksForASecondOne(t *testing.T) {
 		}
 	}
 }
+
+// Nothing but the segment tells that the other one has let go, and that one may have told its neighbours last.
+func TestAnOwnerAnnouncesAgainWhenAMuteMemberAnswersNoMoreForItsAddress(t *testing.T) {
+	s := newStory(t)
+	s.Groups = 1
+	s.owns()
+	m := s.member("d3")
+	m.Unheard, m.Unreached = time.Hour, []time.Duration{0, 0}
+	s.look()
+	renews := 0
+	answered := func(doubled string) {
+		s.pass(2 * s.Keeper.Interval)
+		s.done(Probe{}, Done{Segments: []Segment{{Router: "out", Reached: []string{"d3"}, Doubled: doubled}}})
+		for _, a := range s.begun {
+			if _, ok := a.(Renew); ok {
+				renews++
+			}
+		}
+		s.begun = nil
+	}
+	s.pass(phase(s.Group, 2*s.Keeper.Interval)) // the first look
+	s.begun = nil
+	for i, tt := range []struct {
+		doubled string
+		renews  int
+	}{{"", 0}, {twoAnswer, 0}, {twoAnswer, 0}, {"", 1}, {"", 1}, {twoAnswer, 1}, {"", 2}} {
+		if answered(tt.doubled); renews != tt.renews {
+			t.Fatalf("after look %d, in which %q: it has announced %d times, want %d", i+1, tt.doubled, renews, tt.renews)
+		}
+	}
+}

@@ -53,8 +53,9 @@
 //  7. The log follows the wire: it does not name a director that does not own the group instead of one that does.
 //  8. Clients are told. A client that heard an announcement does not send to a host that has not got the address for
 //     longer than a second, while exactly one other has, which is Active and could know of it: it has reached the
-//     client since it owns, and was told lately that the one before owns, of which it has had a sign since if that dies, that went on until
-//     300 ms before the death (who is silent on every path for longer was taken for dead then, and told of), or a member that it looks for on the
+//     client since it owns, and was told lately that the one before owns, with which it speaks or whose adverts have passed since before
+//     that one let go, of which it has had a sign since if that dies, that went on until 300 ms before the death (who is silent on every path for
+//     longer was taken for dead then, and told of), or a member that it looks for on the
 //     segment came into its reach with it, or the cluster port of one that is not there, while its control ran and had
 //     been on time. It counts from when its keeper runs: nobody else announces.
 //  9. It settles. Twenty seconds after the last fault each group has one owner, the same on the wire and in every

@@ -25,7 +25,7 @@ func (x *watch) knows(r *router, h, was *host) bool {
 		return false // and who announces is the keeper
 	case !x.owns[h.index].is:
 		return false // it listens before it goes on, and must not announce
-	case was.up && !x.w.speak(h, was) && !x.clear[was.index][h.index].is:
+	case was.up && !x.w.speak(h, was) && !x.advertised(was, h):
 		return false // it knows nothing of the other
 	}
 	c := x.reach[r.index][h.index][client]
@@ -44,6 +44,13 @@ func (x *watch) knows(r *router, h, was *host) bool {
 		}
 	}
 	return false
+}
+
+// advertised reports whether the adverts of an owner reach another at once, and did before it owned no more: those that pass only since
+// then tell nothing of it.
+func (x *watch) advertised(from, to *host) bool {
+	s, owns := x.clear[from.index][to.index], x.owns[from.index]
+	return s.is && (owns.is || s.at <= owns.at)
 }
 
 // signOf reports whether an owner has had a sign of another since it owns, and until that one owned no more: that it owns the group as

@@ -45,3 +45,29 @@ func TestADeathIsKnownByWhoHadASignOfItSinceItOwns(t *testing.T) {
 		}
 	}
 }
+
+// Who has let go is known by its adverts, where they passed before that, and no word of its agent comes.
+func TestWhoLetGoIsKnownByItsAdvertsIfTheyPassedBefore(t *testing.T) {
+	const took, lets = 20 * time.Second, 22 * time.Second
+	for name, tt := range map[string]struct {
+		clear since
+		knows bool
+	}{
+		"they passed before":      {since{true, lets - time.Second}, true},
+		"they passed only since":  {since{true, lets + time.Millisecond}, false},
+		"they do not pass at all": {since{false, took}, false},
+	} {
+		w := newWorld(1, layout{directors: 3, interval: 100 * time.Millisecond, clusterOn: own, gateways: true})
+		x, h, was := w.watch, w.hosts[0], w.hosts[1]
+		w.now = lets + lostLimit/2
+		x.owns[h.index], x.owns[was.index] = since{true, took}, since{false, lets}
+		x.reach[0][h.index][client], x.met[h.index][was.index] = since{true, 0}, since{true, lets - time.Second}
+		x.clear[was.index][h.index] = tt.clear
+		if got := x.knows(w.routers[0], h, was); got != tt.knows {
+			t.Errorf("%s: it could know: %v", name, got)
+		}
+	}
+	if r := Run(3089917, Nothing, nil); r.Broken != nil {
+		t.Errorf("%v\n%s", r.Broken, r.Tail)
+	}
+}
