@@ -35,6 +35,9 @@ func tellable(changes []fsm.Change) []fsm.Change {
 
 // onChange is told of every applied entry, in order. It must not block.
 func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
+	if slices.ContainsFunc(changes, func(c fsm.Change) bool { return c.Kind == fsm.ConfigChanged }) {
+		s.regrouped.note(prev)
+	}
 	for _, c := range tellable(changes) {
 		if c.Text == "" {
 			continue // another change of the entry says it

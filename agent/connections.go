@@ -29,7 +29,7 @@ func (s *session) pull(ctx context.Context, from string, whole bool, share float
 		err = s.director.Inject(ctx, conns)
 	}
 	if err == nil && whole {
-		err = s.director.Forget(ctx, conns, addressesOf(s.node.State(), s.kept()))
+		s.forget(ctx, from, conns)
 	}
 	s.marks.have(from, id, err, time.Now())
 	if err != nil || !whole {
@@ -37,6 +37,19 @@ func (s *session) pull(ctx context.Context, from string, whole bool, share float
 	}
 	have, total, err := s.director.Arrived(ctx, conns, share)
 	return groups.Coverage{Have: have, Total: total}, err
+}
+
+// forgetLimit bounds what is no condition of a move, where there are very many connections that are over.
+const forgetLimit = 500 * time.Millisecond
+
+// forget has this kernel forget the connections that are over, but for those of the groups that it has, before it takes over
+// from a director that has some live ones.
+func (s *session) forget(ctx context.Context, from string, live []ipvs.Conn) {
+	ctx, cancel := context.WithTimeout(ctx, forgetLimit)
+	defer cancel()
+	if err := s.director.Forget(ctx, live, addressesOf(s.node.State(), s.kept())); err != nil {
+		s.log.Debug("connections that are over are not all forgotten", "from", from, "err", err)
+	}
 }
 
 // addressesOf reports of an address whether one of some groups has it.

@@ -71,17 +71,14 @@ func (p *placer) situations(now time.Time) []placement.Situation {
 	for _, name := range p.others() {
 		silent[name] = p.alive.tracker.Unheard(name, now)
 	}
-	placements, routers := map[string]fsm.Placement{}, map[string][]string{}
+	placements, before := map[string]fsm.Placement{}, map[string][]string{}
 	for _, g := range state.Config.Groups() {
-		placements[g.Name] = g.Placement
-		for _, r := range g.Routers {
-			routers[g.Name] = append(routers[g.Name], r.Name)
-		}
+		placements[g.Name], before[g.Name] = g.Placement, p.regrouped.before(g)
 	}
 	var all []placement.Situation
 	for _, name := range slices.Sorted(maps.Keys(state.Groups)) {
 		all = append(all, placement.Situation{
-			Group: name, Log: state.Groups[name], Placement: placements[name], Routers: routers[name], Views: views(state, live, p.reports.stopped, name, now),
+			Group: name, Log: state.Groups[name], Placement: placements[name], Before: before[name], Views: views(state, live, p.reports.stopped, name, now),
 		})
 	}
 	p.leader.Look(now, all, silent)

@@ -51,6 +51,7 @@ type session struct {
 	tellings           tellings
 	placed             placed
 	presence           presence
+	regrouped          regrouped
 	refusals           refusals
 	raising            raising
 	heard              bell          // rings when a report came

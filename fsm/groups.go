@@ -77,7 +77,11 @@ func (c SetOwner) apply(s State) (State, []Change, error) {
 	case s.Members[c.Owner].Name == "":
 		return s, nil, fmt.Errorf("member %s: %w", c.Owner, ErrNotFound)
 	}
-	text := fmt.Sprintf("%s owns %s in epoch %d, before: %s: %s", c.Owner, c.Group, c.Epoch, orNobody(g.Owner), c.Reason)
+	before := ""
+	if g.Owner != "" { // else the reason says whose its routers were
+		before = ", before: " + g.Owner
+	}
+	text := fmt.Sprintf("%s owns %s in epoch %d%s: %s", c.Owner, c.Group, c.Epoch, before, c.Reason)
 	order := slices.DeleteFunc(slices.Clone(g.Order), func(n string) bool { return n == c.Owner })
 	if _, member := s.Members[g.Owner]; member && g.Owner != c.Owner {
 		order = append(order, g.Owner) // last: whoever lost it has to come back first

@@ -103,6 +103,9 @@ func (in *injector) send(ctx context.Context, h *Host, messages [][]byte) error 
 	}
 	to := &unix.SockaddrInet4{Addr: in.group.Addr().As4(), Port: int(in.group.Port())}
 	for i, message := range messages {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		if err := unix.Sendto(in.fd, message, 0, to); err != nil {
 			return err
 		}

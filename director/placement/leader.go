@@ -29,7 +29,6 @@ type Leader struct {
 	ordered map[string]time.Time // group: when its successors were last put into another order
 	lost    map[string]lost      // group: why the owner that the log names is not Active any more
 	readied map[string]uint64    // group: the epoch in which its owner has been ready
-	owned   map[string]string    // router: who owned it last by the log
 	wishes  Wishes
 	heard   Wishes // who owns a group as whom the log names hears, and cannot report it
 }
@@ -51,10 +50,10 @@ type target struct{ group, to string }
 
 // NewLeader returns what a director that leads from now on remembers: nothing yet.
 func NewLeader(name string, now time.Time) *Leader {
-	return &Leader{name: name, since: now, intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, refused: map[target]time.Time{}, ordered: map[string]time.Time{}, lost: map[string]lost{}, readied: map[string]uint64{}, owned: map[string]string{}}
+	return &Leader{name: name, since: now, intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, refused: map[target]time.Time{}, ordered: map[string]time.Time{}, lost: map[string]lost{}, readied: map[string]uint64{}}
 }
 
-// Look completes what is known of all groups, of which only Group, Log, Placement and Views need be set. Silent is
+// Look completes what is known of all groups, of which only Group, Log, Placement, Views and Before need be set. Silent is
 // for how long nothing came from the agent of each other member.
 func (l *Leader) Look(now time.Time, all []Situation, silent map[string]time.Duration) {
 	shares := make([]Share, len(all))
@@ -70,7 +69,6 @@ func (l *Leader) Look(now time.Time, all []Situation, silent map[string]time.Dur
 		s.Lost, s.WasReady = l.loss(*s), l.wasReady(*s)
 		shares[i] = ShareOf(*s)
 	}
-	l.lookOwned(all)
 	load, plan := Loads(shares), Spread(shares)
 	for i := range all {
 		s := &all[i]
@@ -78,25 +76,6 @@ func (l *Leader) Look(now time.Time, all []Situation, silent map[string]time.Dur
 		s.Unreported = l.heard.Look(s.Group, s.Log.Epoch, Wish{To: unreported(*s)}, now)
 		s.Wished = l.wishes.Look(s.Group, s.Log.Epoch, Wished(*s), now)
 	}
-}
-
-// lookOwned completes who owned the routers of groups that have no owner yet, and remembers who owns which. Routers that are in no
-// group are forgotten.
-func (l *Leader) lookOwned(all []Situation) {
-	owned := map[string]string{}
-	for i := range all {
-		s := &all[i]
-		for _, r := range s.Routers {
-			owner := cmp.Or(s.Log.Owner, l.owned[r])
-			if owner != "" {
-				owned[r] = owner
-			}
-			if s.Log.Owner == "" {
-				s.Before = cmp.Or(s.Before, owner)
-			}
-		}
-	}
-	l.owned = owned
 }
 
 // loss returns why the owner that the log names is not Active any more, or nothing: a fault may have come and gone

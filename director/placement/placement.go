@@ -57,8 +57,7 @@ type Situation struct {
 	WasReady   bool           // its owner has been ready since it was named: that it has the group by force counts no more
 	Lost       string         // why the owner that the log names is not Active any more, as far as it is known
 	Unreported time.Duration  // how long whom the log names has heard the same other director own it, which cannot report that
-	Routers    []string       // of the group
-	Before     string         // who owned its routers as those of another group, until the configuration put them together anew
+	Before     []string       // who owned its routers as those of other groups, until the configuration put them together anew
 	Wished     time.Duration  // how long the policy has wished the group on the same other director: see [Wishes]
 }
 
@@ -137,8 +136,10 @@ func confirm(s Situation) *fsm.SetOwner {
 		reason = g.Intent.Reason
 	case find(views, active[0]).Claim != "":
 		reason = find(views, active[0]).Claim
-	case g.Owner == "" && s.Before == active[0]:
+	case g.Owner == "" && slices.Equal(s.Before, active):
 		reason = "regrouped, stays with " + active[0]
+	case g.Owner == "" && len(s.Before) > 0:
+		reason = "regrouped, was with " + strings.Join(s.Before, " and ") + "; VRRP elected it"
 	case g.Owner == "":
 		reason = "first owner, elected by VRRP"
 	case old == nil || !old.Alive:

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -113,6 +114,9 @@ func TestRoutersThatAreRegroupedStay(t *testing.T) {
 			for _, g := range st.Groups {
 				if g.Name == tt.group && g.Owner == owner.Name && g.Named == owner.Name {
 					if out := command(t, owner, "explain", "group", tt.group).out; !strings.Contains(out, "regrouped, stays with "+owner.Name) {
+						t.Errorf("%s: %s", tt.group, out)
+					}
+					if out := command(t, owner, "events").out; !regexp.MustCompile(owner.Name + " owns " + tt.group + ` in epoch \d+: regrouped, stays with `).MatchString(out) {
 						t.Errorf("%s: %s", tt.group, out)
 					}
 					return nil
