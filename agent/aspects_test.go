@@ -3,7 +3,12 @@ package agent
 import (
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/checks"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -22,18 +27,59 @@ func TestAnEntrySaysWhichServicesItIsAbout(t *testing.T) {
 		{"an edit", &fsm.State{Config: services()}, []fsm.Change{{Kind: fsm.ConfigChanged}, {Kind: fsm.ServiceChanged, Name: "mail"}, {Kind: fsm.ServiceChanged, Name: "web"}},
 			aspects{edited: []string{"mail", "web"}}},
 		{"verdicts", same, []fsm.Change{{Kind: fsm.VerdictChanged, Name: "web/10.0.0.1:80"}, {Kind: fsm.VerdictChanged, Name: "web/10.0.0.2:80"}, {Kind: fsm.VerdictChanged, Name: "mail/[fd00::1]:25"}},
-			aspects{judged: []string{"web", "mail"}}},
-		{"a router", same, []fsm.Change{{Kind: fsm.ConfigChanged}, {Kind: fsm.RouterChanged, Name: "outside"}}, aspects{}},
-		{"a configuration that does not say what is another", &fsm.State{Config: services()}, []fsm.Change{{Kind: fsm.ConfigChanged}}, aspects{any: true}},
-		{"a state that was made anew", same, []fsm.Change{{Kind: fsm.StateHealed}}, aspects{any: true}},
-		{"a verdict on what has no name", same, []fsm.Change{{Kind: fsm.VerdictChanged, Name: "web"}}, aspects{any: true}},
-		{"an owner", same, []fsm.Change{{Kind: fsm.OwnerChanged, Name: "web"}}, aspects{}},
+			aspects{judged: []string{"web", "mail"}, others: true}},
+		{"a router", same, []fsm.Change{{Kind: fsm.ConfigChanged}, {Kind: fsm.RouterChanged, Name: "outside"}}, aspects{others: true}},
+		{"an edit of a router and of a service", &fsm.State{Config: services()}, []fsm.Change{{Kind: fsm.ConfigChanged}, {Kind: fsm.RouterChanged, Name: "outside"}, {Kind: fsm.ServiceChanged, Name: "web"}},
+			aspects{edited: []string{"web"}, others: true}},
+		{"a configuration that does not say what is another", &fsm.State{Config: services()}, []fsm.Change{{Kind: fsm.ConfigChanged}}, aspects{any: true, others: true}},
+		{"a state that was made anew", same, []fsm.Change{{Kind: fsm.StateHealed}}, aspects{any: true, others: true}},
+		{"a verdict on what has no name", same, []fsm.Change{{Kind: fsm.VerdictChanged, Name: "web"}}, aspects{any: true, others: true}},
+		{"an owner", same, []fsm.Change{{Kind: fsm.OwnerChanged, Name: "web"}}, aspects{others: true}},
 	} {
 		got := aspectsOf(was, tt.next, tt.changes)
-		if got.any != tt.want.any || !slices.Equal(got.edited, tt.want.edited) || !slices.Equal(got.judged, tt.want.judged) {
+		if got.any != tt.want.any || got.others != tt.want.others || !slices.Equal(got.edited, tt.want.edited) || !slices.Equal(got.judged, tt.want.judged) {
 			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
 		}
 	}
+}
+
+// An entry that edits services is told with those that come soon after it, and every other one at once.
+func TestEditsAreToldTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &session{events: &eventLog{}, log: hclog.NewNullLogger(), tellNow: make(chan struct{}, 1), runner: checks.New(checks.Config{})}
+		told := func() bool {
+			synctest.Wait()
+			select {
+			case <-s.tellNow:
+				return true
+			default:
+				return false
+			}
+		}
+		state := &fsm.State{}
+		edit := func() { s.onChange(state, state, []fsm.Change{{Kind: fsm.ServiceChanged, Name: "web"}}) }
+		for range 2 {
+			edit()
+			time.Sleep(tellWithin / 2)
+			edit()
+			if told() {
+				t.Error("an edit is told at once")
+			}
+			time.Sleep(tellWithin / 2)
+			if !told() {
+				t.Errorf("an edit is not told after %v", tellWithin)
+			}
+			time.Sleep(2 * tellWithin)
+			if told() {
+				t.Error("it is told again")
+			}
+		}
+		edit()
+		s.onChange(state, state, []fsm.Change{{Kind: fsm.OwnerChanged, Name: "gateway"}})
+		if !told() {
+			t.Error("an owner is not told at once")
+		}
+	})
 }
 
 func TestManyVerdictsAtOnceDoNotPushAllOtherEventsOut(t *testing.T) {

@@ -56,6 +56,7 @@ type session struct {
 	raising            raising
 	heard              bell          // rings when a report came
 	tellNow            chan struct{} // capacity 1: tell the others at once
+	soon               later         // pokes it
 	warming, relieving atomic.Bool
 	marks              marks
 	given              given

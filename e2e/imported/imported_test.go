@@ -38,7 +38,7 @@ func steps() []step {
 			"all is well", func(*site) {},
 			[]string{
 				first, second, "d1: -A -t 192.168.1.1:8022 -s mh", "d1: address 192.168.1.1/24 outer", "d1: address 192.168.2.1/24 inner",
-				"d2: address fd00:1::1/64 outer", "d1: address fd00:1::9/64 outer",
+				"d2: address fd00:1::1/64 outer", "d1: address fd00:1::9/64 outer", "d1: address 192.168.2.6/24 inner",
 			}, []string{sorry, quiet, unwell},
 		},
 		{
@@ -55,6 +55,7 @@ func steps() []step {
 			[]string{
 				second, sorry, quiet, unwell, "d1: -a -t 192.168.1.1:444 -r 192.168.2.251:444 -i -w 1 --tun-type ipip", "d2: address 192.168.1.1/24 outer", "d2: address 192.168.2.1/24 inner",
 				"d1: address fd00:1::1/64 outer", "d2: address fd00:1::9/64 outer", "d2: address 192.168.2.5/24 inner",
+				"d2: address 192.168.2.6/24 inner",
 			}, []string{first},
 		},
 		{
@@ -70,6 +71,7 @@ func steps() []step {
 			},
 			[]string{
 				first, second, "d1: address 192.168.1.1/24 outer", "d2: address fd00:1::1/64 outer", "d1: address 192.168.2.5/24 inner",
+				"d2: address 192.168.2.6/24 inner", // nopreempt
 			}, []string{sorry, quiet, unwell},
 		},
 	}
@@ -81,16 +83,14 @@ func TestWhatKeepalivedDidQuorateDoesOnceItIsImported(t *testing.T) {
 		t.Fatalf("no keepalived to compare with: %v", err)
 	}
 	theirs, ours := newSite(t), newSite(t)
-	for _, d := range theirs.Directors { // they get ready while the cluster is made
+	for _, d := range theirs.Directors { // the first owns what it keeps: with nopreempt it is who begins
 		keepalived(t, d)
-	}
-	ours.Cluster(t)
-	for _, d := range theirs.Directors {
 		lab.Eventually(t, 20*time.Second, "keepalived runs on "+d.Name, func() error {
 			_, err := os.Stat(run(d, "checkers.pid"))
 			return err
 		})
 	}
+	ours.Cluster(t)
 	d := ours.Directors[0]
 	file := d.WriteFile("cluster.hcl", d.MustQuorate("import", "keepalived", path(t, "d1.conf"), path(t, "d2.conf"), "--node", "d1", "--node", "d2"))
 	d.MustQuorate("apply", file, "--yes")

@@ -37,7 +37,8 @@ func kernels(r *run) {
 		line("plan one weight by the file: `quorate plan`", ours.planned, "", nil),
 		line("one weight by the file: `quorate apply`", ours.byFile, all, theirs.all),
 		line("one weight: `quorate set server`", ours.byCommand, all, theirs.all),
-		line("of which the start of a process in this guest: `quorate version`", ours.started, "", nil),
+		line("of which the start of the process: `quorate version`", ours.started, "", nil),
+		line("and of any process in this guest: `true`", ours.nothing, "", nil),
 		line("one weight by the API", ours.byAPI, all, theirs.all),
 		line("the same, until the kernel of the director that was asked has it", ours.ownKernel, "reload of one host", theirs.reloads),
 	})
@@ -47,8 +48,8 @@ func kernels(r *run) {
 
 // quorateTimes is what quorate took.
 type quorateTimes struct {
-	applied, planned, byFile, byCommand, started, byAPI, ownKernel []time.Duration
-	memory                                                         [][]string
+	applied, planned, byFile, byCommand, started, nothing, byAPI, ownKernel []time.Duration
+	memory                                                                  [][]string
 }
 
 // byFile applies all of it, and then files with one other weight.
@@ -84,7 +85,8 @@ func (l *large) byEdit(r *run, took *quorateTimes) {
 		inKernels(r, patience, l.hosts(), t.service, t.weighed(7))
 	})
 	took.started = rounds(editRounds, func(int) { command(r, l.directors[0], "version") })
-	r.note("quorate: %v, of which to start %v; the same by the API", took.byCommand, took.started)
+	took.nothing = rounds(editRounds, func(int) { ran(r, l.directors[0].Host, "true") })
+	r.note("quorate: %v, of which to start %v, and nothing %v; the same by the API", took.byCommand, took.started, took.nothing)
 	took.byAPI = rounds(editRounds, func(i int) {
 		t := targetOf(anywhere(i), 2)
 		took.ownKernel = append(took.ownKernel, timed(func() {
