@@ -102,7 +102,10 @@ func directorStatus(m fsm.Member, live map[string]received, highest uint64) api.
 		return d
 	}
 	d.State, d.Ready, d.Reasons = "alive", r.Ready, r.Reasons
-	d.AppliedIndex, d.StateHash, d.Version = r.Index, r.Hash, r.Version
+	d.AppliedIndex, d.Version = r.Index, r.Version
+	if r.HashIndex == r.Index { // below fsm.LevelSum the hash is computed now and then, and may be of an entry before
+		d.StateHash = r.Hash
+	}
 	d.Refused = r.Refused
 	d.Behind = highest - min(r.Index, highest)
 	d.CertificateIssued, d.CertificateExpires = r.Certificate.Issued.UTC(), r.Certificate.Expires.UTC()

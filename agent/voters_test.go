@@ -32,3 +32,13 @@ func TestWhoIsBehindIsHeldAgainstTheFurthest(t *testing.T) {
 		}
 	}
 }
+
+// Below fsm.LevelSum a director's hash is that of an entry before: held against the state of now it would be another one.
+func TestAHashIsSaidOnlyOfTheStateThatItIsOf(t *testing.T) {
+	live := map[string]received{"d1": {report: report{Index: 7, HashIndex: 7, Hash: "aa"}}, "d2": {report: report{Index: 7, HashIndex: 6, Hash: "bb"}}}
+	for name, want := range map[string]string{"d1": "aa", "d2": "", "d3": ""} {
+		if got := directorStatus(fsm.Member{Name: name}, live, 7).StateHash; got != want {
+			t.Errorf("%s has the hash %q, want %q", name, got, want)
+		}
+	}
+}

@@ -59,7 +59,7 @@ type DirectorStatus struct {
 	Version      string   `json:"version"`
 	Draining     bool     `json:"draining"`
 	AppliedIndex uint64   `json:"applied_index"`
-	StateHash    string   `json:"state_hash"`
+	StateHash    string   `json:"state_hash"`       // hex, at AppliedIndex, or "" where it is not known there: below feature level 3 it is computed now and then
 	Behind       uint64   `json:"behind,omitempty"` // log entries that another has applied and this one has not
 
 	Refused map[string]uint64 `json:"refused,omitempty"` // to who is no director, on its ports since it started, by why

@@ -33,7 +33,7 @@ func NotNow(st api.Status) []string {
 			why = append(why, strings.Join(append([]string{d.Name + " is not ready"}, d.Reasons...), ": "))
 		case d.Draining:
 			why = append(why, d.Name+" drains")
-		case d.AppliedIndex == st.AppliedIndex && d.StateHash != st.StateHash:
+		case d.AppliedIndex == st.AppliedIndex && d.StateHash != "" && d.StateHash != st.StateHash:
 			why = append(why, d.Name+" has another state at the same log index")
 		}
 	}
