@@ -144,9 +144,11 @@ func stuckWriters(t *testing.T) (ns []*testnode, answers []chan error, free func
 	}
 	makeLead(t, ns[0], ns)
 	eventually(t, "all have the same", same(ns...))
-	until := make(chan struct{})
-	d.HangLog(until)
-	for _, entry := range entries { // at once: it takes none any more when it is seen to hang
+	g := &ns[0].groups
+	g.mu.Lock()
+	g.sending = true // so that all are taken before it hangs: when that is seen none is any more
+	g.mu.Unlock()
+	for _, entry := range entries {
 		answer := make(chan error, 1)
 		answers = append(answers, answer)
 		go func() {
@@ -154,6 +156,17 @@ func stuckWriters(t *testing.T) (ns []*testnode, answers []chan error, free func
 			answer <- err
 		}()
 	}
+	eventually(t, "all wait", func() error {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if n := len(g.pending); n < writers {
+			return fmt.Errorf("%d do", n)
+		}
+		return nil
+	})
+	until := make(chan struct{})
+	d.HangLog(until)
+	go g.send(ns[0].raft.Load()) // ends when each was sent, or was too late
 	eventually(t, "Raft gets no more", func() error {
 		if n := len(ns[0].groups.places); n < underWay {
 			return fmt.Errorf("it has %d", n)
