@@ -304,6 +304,9 @@ func (n *Node) servePropose(w http.ResponseWriter, r *http.Request) {
 
 // waitApplied waits until this node's state shows an index, if it is able to.
 func (n *Node) waitApplied(ctx context.Context, index uint64) {
+	if n.State().Index >= index {
+		return // as on the leader, which answers when it has applied it: no timer for that
+	}
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.patience())
 	defer cancel()
 	there, leave := n.machine.reached(index)
