@@ -246,21 +246,17 @@ func TestARenewalWaitsForAnElection(t *testing.T) {
 	t.Parallel()
 	ns := three(t)
 	makeLead(t, ns[0], ns)
+	pause(t.Context(), 1100*time.Millisecond-time.Duration(time.Now().Nanosecond())) // certificates count seconds
 	ns[0].kill()
 	var wg sync.WaitGroup
 	for _, n := range ns[1:] { // one of them will lead
 		wg.Go(func() {
 			before := n.Certificate()
-			pause(t.Context(), 1100*time.Millisecond-time.Duration(time.Now().Nanosecond())) // certificates count seconds
-			var text []byte
-			err := ErrNoLeader
-			for errors.Is(err, ErrNoLeader) { // where processors are short elections take longer than it waits
-				asked := time.Now()
+			asked := time.Now()
+			text, err := n.askRenewal(t.Context())
+			for err != nil && time.Since(asked) >= electionTime*beat { // where processors are short elections take longer than it waits
+				asked = time.Now()
 				text, err = n.askRenewal(t.Context())
-				if waited := time.Since(asked); errors.Is(err, ErrNoLeader) && waited < electionTime*beat {
-					t.Errorf("%s waited only %v for an election", n.cfg.Name, waited)
-					return
-				}
 			}
 			if err := errors.Join(err, n.creds.Adopt(text, n.id)); err != nil {
 				t.Errorf("%s: %v", n.cfg.Name, err)
