@@ -6,10 +6,12 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
 	"net"
+	"net/rpc"
 	"os"
 	"path/filepath"
 	"testing"
@@ -154,4 +156,35 @@ func (p peer) transport(b *testing.B, addr string) raft.Transport {
 		b.Fatal(err)
 	}
 	return trans
+}
+
+// Asked has Raft's leader append what comes over the network, as a program that uses Raft alone may do it at the least.
+type Asked struct{ r *raft.Raft }
+
+// Apply is called over the network.
+func (a Asked) Apply(entry []byte, index *uint64) error {
+	f := a.r.Apply(entry, 10*time.Second)
+	err := f.Error()
+	*index = f.Index()
+	return err
+}
+
+// askedBy returns who asks a leader over TCP.
+func askedBy(b *testing.B, leader *raft.Raft) *rpc.Client {
+	b.Helper()
+	s := rpc.NewServer()
+	if err := s.Register(Asked{leader}); err != nil {
+		b.Fatal(err)
+	}
+	l, err := net.Listen("tcp", freePort(b).String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	go s.Accept(l) // ends with the listener
+	c, err := rpc.Dial("tcp", l.Addr().String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = errors.Join(c.Close(), l.Close()) })
+	return c
 }

@@ -19,7 +19,8 @@ import (
 const floodLasts = 15 * time.Second
 
 // TestGossipUnderLoadOfStrangersMissesNoMember sends ten thousand packets a second to a gossip port. From a stranger's address they
-// make nobody suspect a member, nor find it by TCP alone. The control of that is the same from a member's address.
+// make nobody suspect a member, nor find it by TCP alone, more often than it happens as long without them: on a machine that is
+// busy with others it may. The control of that is the same from a member's address.
 func TestGossipUnderLoadOfStrangersMissesNoMember(t *testing.T) {
 	var said lab.Buffer
 	ns := three(t, func(c *Config) { c.Log = hclog.New(&hclog.LoggerOptions{Level: hclog.Debug, Output: &said}) })
@@ -36,17 +37,20 @@ func TestGossipUnderLoadOfStrangersMissesNoMember(t *testing.T) {
 		}
 		return nil
 	})
+	before := count(suspected) + count(overTCP)
+	pause(t.Context(), floodLasts)
+	quiet := count(suspected) + count(overTCP) - before
 	before, counted := count(suspected)+count(overTCP), ns[0].strangers.Counts()[port.TooMuchGossip]
 	floods(t, ns[0], stranger)
-	if n := count(suspected) + count(overTCP) - before; n > 0 {
-		t.Errorf("a member did not answer a packet %d times", n)
+	if n := count(suspected) + count(overTCP) - before; n > quiet {
+		t.Errorf("a member did not answer a packet %d times, and %d times without strangers", n, quiet)
 	}
 	if n := ns[0].strangers.Counts()[port.TooMuchGossip] - counted; n < 100_000 {
 		t.Errorf("%d packets are counted: that was no flood", n)
 	}
 	before, suspectedBefore := count(overTCP), count(suspected)
 	floods(t, ns[0], member)
-	if count(overTCP) == before {
+	if count(overTCP)-before <= quiet {
 		t.Error("in a flood from a member's address every packet is answered: the proof proves nothing")
 	}
 	if n := count(suspected) - suspectedBefore; n > 0 {

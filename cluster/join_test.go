@@ -9,10 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/quorate/quorate/cluster/logstore"
+	"github.com/quorate/quorate/cluster/logstore/faulty"
 	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
 )
@@ -348,4 +352,58 @@ func TestAConfigurationThatCannotWorkIsRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A log of few entries is not one that a joiner has taken: until it has it would only be a vote that is missing.
+func TestAJoinerThatTakesNothingDoesNotVoteThoughTheLogIsShort(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	token, err := a.CreateToken(t.Context(), fsm.RoleDirector, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := config(t, "b")
+	if err := Join(t.Context(), cfg, a.cfg.Bind.String(), token, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	if at := a.State().Index; at > caughtUp {
+		t.Fatalf("the log has %d entries, which is not short", at)
+	}
+	d, until := faulty.New(nil), make(chan struct{})
+	free := sync.OnceFunc(func() {
+		d.HangLog(nil)
+		close(until)
+	})
+	t.Cleanup(free)
+	d.HangLog(until)
+	b := startWith(t, cfg, func(n *Node) {
+		d.Over(n.store.Bare)
+		n.store.Bare = d
+	})
+	eventually(t, "it answers, and has nothing", func() error {
+		at, err := a.progressOf(t.Context(), "b")
+		if at > 0 {
+			t.Errorf("it has applied entry %d", at)
+		}
+		return err
+	})
+	if a.hasCaughtUp(t.Context(), "b") {
+		t.Error("it is taken for one that has caught up")
+	}
+	eventually(t, "it was sent the log", func() error {
+		if b.store.Stuck(time.Now()) == 0 {
+			return errors.New("nothing came to its disk")
+		}
+		return nil
+	})
+	if a.votes(raft.ServerID(b.id.ID)) {
+		t.Error("it votes")
+	}
+	free()
+	eventually(t, "it votes when it has taken it", func() error {
+		if !b.Voter() || b.State().Index == 0 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
 }

@@ -196,9 +196,11 @@ func (n *Node) Reach(ctx context.Context, name string) error {
 	return err
 }
 
+// hasCaughtUp reports whether a joiner is hardly behind. One that has nothing is, however short the log is: it may not be able to
+// take any of it, and counts for the quorum once it votes.
 func (n *Node) hasCaughtUp(ctx context.Context, name string) bool {
 	applied, err := n.progressOf(ctx, name)
-	return err == nil && applied+caughtUp >= n.State().Index
+	return err == nil && applied > 0 && applied+caughtUp >= n.State().Index
 }
 
 // voterIDs returns the IDs of the servers that count for the quorum.

@@ -229,9 +229,33 @@ func (n *Node) await(ctx context.Context, ask func() raft.Future) error {
 	}
 }
 
-// barrier returns when all that was agreed before it is applied here.
+// barrier returns when all that was agreed before it is applied here. It is an entry of the log, and one of those that Raft has
+// not decided on, see [groups]: consistent reads would fill a leader's memory otherwise that hangs or is cut off.
 func (n *Node) barrier(ctx context.Context) error {
-	return n.await(ctx, func() raft.Future { return n.raft.Load().Barrier(n.cfg.patience()) })
+	limit := time.NewTimer(n.cfg.patience())
+	defer limit.Stop()
+	select {
+	case n.groups.places <- struct{}{}:
+	case <-limit.C:
+		return raft.ErrEnqueueTimeout
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-n.part.Done():
+		return raft.ErrRaftShutdown
+	}
+	return n.await(ctx, func() raft.Future { return underWayFuture{n.raft.Load().Barrier(n.cfg.patience()), n.groups.places} })
+}
+
+// underWayFuture holds a place among what Raft has not decided on, until it is waited for no more.
+type underWayFuture struct {
+	raft.Future
+	places <-chan struct{}
+}
+
+// Error implements [raft.Future].
+func (f underWayFuture) Error() error {
+	defer func() { <-f.places }()
+	return f.Future.Error()
 }
 
 // explainApply sorts Raft's errors into what was surely not done and what may have been.
@@ -280,6 +304,9 @@ func (n *Node) servePropose(w http.ResponseWriter, r *http.Request) {
 
 // waitApplied waits until this node's state shows an index, if it is able to.
 func (n *Node) waitApplied(ctx context.Context, index uint64) {
+	if n.State().Index >= index {
+		return // as on the leader, which answers when it has applied it: no timer for that
+	}
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.patience())
 	defer cancel()
 	there, leave := n.machine.reached(index)

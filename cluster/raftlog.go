@@ -63,7 +63,7 @@ func (l raftLog) ofJoin(args []any) bool {
 	}
 	var id raft.ServerID
 	switch peer := args[i+1].(type) {
-	case raft.Server: // as its replication knows it: where the log is short it may vote before it has taken any of it
+	case raft.Server: // as its replication knows it
 		if id = peer.ID; peer.Suffrage == raft.Voter {
 			return false
 		}

@@ -246,13 +246,18 @@ func TestARenewalWaitsForAnElection(t *testing.T) {
 	t.Parallel()
 	ns := three(t)
 	makeLead(t, ns[0], ns)
+	pause(t.Context(), 1100*time.Millisecond-time.Duration(time.Now().Nanosecond())) // certificates count seconds
 	ns[0].kill()
 	var wg sync.WaitGroup
 	for _, n := range ns[1:] { // one of them will lead
 		wg.Go(func() {
 			before := n.Certificate()
-			pause(t.Context(), 1100*time.Millisecond-time.Duration(time.Now().Nanosecond())) // certificates count seconds
+			asked := time.Now()
 			text, err := n.askRenewal(t.Context())
+			for err != nil && time.Since(asked) >= electionTime*beat { // where processors are short elections take longer than it waits
+				asked = time.Now()
+				text, err = n.askRenewal(t.Context())
+			}
 			if err := errors.Join(err, n.creds.Adopt(text, n.id)); err != nil {
 				t.Errorf("%s: %v", n.cfg.Name, err)
 				return

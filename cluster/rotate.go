@@ -112,11 +112,7 @@ func (n *Node) turnsKeys(ctx context.Context) {
 	for tries := 0; ctx.Err() == nil && n.Halted() == nil; tries++ {
 		underWay, turned := n.rotating(), false
 		if len(underWay) > 0 {
-			for _, k := range n.AllKeys(ctx, underWay...) {
-				if turned = n.turnKey(ctx, k); turned {
-					break // that may have taken long, and who has joined meanwhile was not asked
-				}
-			}
+			turned = turnOne(n.AllKeys(ctx, underWay...), func(k pki.KeyStatus) bool { return n.turnKey(ctx, k) })
 		}
 		var again <-chan time.Time
 		switch {
@@ -133,6 +129,12 @@ func (n *Node) turnsKeys(ctx context.Context) {
 		case <-again:
 		}
 	}
+}
+
+// turnOne takes one step of several rotations, the first that may be taken, and reports whether there was one. It may have taken
+// long, and who has joined meanwhile was not asked: the others' steps are taken by new answers.
+func turnOne(all []pki.KeyStatus, turn func(pki.KeyStatus) bool) bool {
+	return slices.ContainsFunc(all, turn)
 }
 
 // turnKey takes the next step of a rotation, if it may be taken.

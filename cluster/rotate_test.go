@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/memberlist"
 
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/e2e/lab"
 	"github.com/quorate/quorate/fsm"
 )
@@ -52,6 +53,30 @@ func turned(n *testnode, before []byte) func() error {
 			return errors.New("the key of before is used")
 		}
 		return nil
+	}
+}
+
+func TestOneStepOfRotationsIsTakenByTheSameAnswers(t *testing.T) {
+	t.Parallel()
+	of := func(what string) pki.KeyStatus { return pki.KeyStatus{Rotation: fsm.Rotation{What: what}} }
+	all := []pki.KeyStatus{of(fsm.RotatesGossip), of(fsm.RotatesCA)}
+	for _, tt := range []struct {
+		may  string // take its next step
+		want []string
+		any  bool
+	}{
+		{fsm.RotatesGossip, []string{fsm.RotatesGossip}, true},
+		{fsm.RotatesCA, []string{fsm.RotatesGossip, fsm.RotatesCA}, true},
+		{"", []string{fsm.RotatesGossip, fsm.RotatesCA}, false},
+	} {
+		var tried []string
+		turned := turnOne(all, func(k pki.KeyStatus) bool {
+			tried = append(tried, k.What)
+			return k.What == tt.may
+		})
+		if diff := cmp.Diff(tt.want, tried); diff != "" || turned != tt.any {
+			t.Errorf("where %q may go on: turned is %v, and the steps that were tried (-want +got): %s", tt.may, turned, diff)
+		}
 	}
 }
 
