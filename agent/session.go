@@ -59,7 +59,10 @@ type session struct {
 	marks              marks
 	given              given
 
-	opened  time.Time
+	opened   time.Time
+	skipped  atomic.Bool // something was applied that is no news
+	pastTold bool        // belongs to follow
+
 	aside   sync.WaitGroup // what runs beside the group
 	hashing sync.Mutex     // guards hashed
 	hashed  hashed
@@ -170,6 +173,7 @@ func (s *session) follow(ctx context.Context) error {
 	for {
 		s.tellTransitions(s.keeper.Status().Transitions)
 		s.tellPresence(time.Now())
+		s.tellPast()
 		s.groups.Poke()
 		s.warmUp(ctx)
 		s.relieve(ctx)
