@@ -269,6 +269,7 @@ func (s *session) report() report {
 	for _, g := range state.Config.Groups() {
 		st, own := s.standing(g), r.Groups[g.Name]
 		own.Deaf, own.Claim, own.Unproven = s.groups.Deaf(g.Name), s.groups.Claimed(g.Name), s.groups.Unproven(g.Name)
+		own.Again = s.groups.Again(g.Name, state.Groups[g.Name])
 		own.found, own.Doubled = s.groups.Found(g.Name), s.groups.Doubled(g.Name)
 		own.Score, own.Waiting = st.Score, !st.Known
 		if st.Known && !st.Fit {
