@@ -33,7 +33,7 @@ func tellable(changes []fsm.Change) []fsm.Change {
 	return out
 }
 
-// isNews reports whether a change of an entry gets an event: not where another change of the entry says it, nor where it
+// isNews reports whether a change of an entry gets an event: not where another change of the entry says it, or it is nothing to tell, nor where it
 // was agreed before this director was in contact with the cluster, and those that were have told it then. What this director
 // does to its own state is of now, whichever entry that shows.
 func isNews(c fsm.Change, index, past uint64) bool {
