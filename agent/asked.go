@@ -165,7 +165,11 @@ func (s *session) decideMove(ctx context.Context, q moveQuery) (moveReply, error
 func (s *session) awaitMove(ctx context.Context, r api.MoveRequest, reply moveReply, before uint64, p api.Progress) error {
 	for {
 		state := s.node.State()
-		g, serves := state.Groups[r.Group], s.everyReport(time.Now())[r.Director].active(r.Group)
+		g, exists := state.Groups[r.Group]
+		if !exists && state.Index >= reply.Index {
+			return fmt.Errorf("there is no group %s any more, as of revision %d of the configuration: nothing moves", r.Group, state.Revision)
+		}
+		serves := s.everyReport(time.Now())[r.Director].active(r.Group)
 		switch {
 		case state.Index < reply.Index: // this director has not heard of the request yet
 		case g.Owner == r.Director && serves:

@@ -8,7 +8,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster/port"
+	"github.com/quorate/quorate/fsm"
 )
 
 // lostLeader is a cluster whose leader d2 hangs, or is gone, until another leads.
@@ -76,5 +78,14 @@ func TestWhatALeaderRefusesIsAskedOfNoOther(t *testing.T) {
 	}
 	if _, err := l.decide(t.Context(), "g"); !errors.As(err, &refusal{}) || asked != 1 {
 		t.Errorf("%v, asked %d times", err, asked)
+	}
+}
+
+func TestAMoveOfAGroupThatIsRemovedMeanwhileEndsAtOnce(t *testing.T) {
+	_, s := alone(t, nodeConfig(t, "d1", fsm.LevelHistory))
+	s.events = &eventLog{}
+	err := s.awaitMove(t.Context(), api.MoveRequest{Group: "web", Director: "d2"}, moveReply{From: "d1", Epoch: 3, Index: s.node.State().Index}, 0, nil)
+	if err == nil || !strings.HasPrefix(err.Error(), "there is no group web any more, as of revision ") {
+		t.Errorf("it says %v", err)
 	}
 }

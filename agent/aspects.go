@@ -35,19 +35,40 @@ func tellable(changes []fsm.Change) []fsm.Change {
 	return out
 }
 
+// isNews reports whether a change of an entry gets an event: not where another change of the entry says it, or it is nothing to tell, nor where it
+// was agreed before this director was in contact with the cluster, and those that were have told it then. What this director
+// does to its own state is of now, whichever entry that shows.
+func isNews(c fsm.Change, index, past uint64) bool {
+	return c.Text != "" && (index > past || c.Kind == fsm.StateHealed)
+}
+
+// tellPast makes one event of all that was agreed while this director was away, or before it was a member: once, when it is known
+// how far that goes.
+func (s *session) tellPast() {
+	if s.pastTold || !s.skipped.Load() {
+		return
+	}
+	if past, known := s.node.Past(); known {
+		s.pastTold = true
+		s.events.add(s.cfg.Name, past, "member", s.cfg.Name, fmt.Sprintf("%s is in contact with the cluster: what was agreed before, up to log entry %d, is among the events of the others", s.cfg.Name, past))
+	}
+}
+
 // onChange is told of every applied entry, in order. It must not block.
 func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
 	if slices.ContainsFunc(changes, func(c fsm.Change) bool { return c.Kind == fsm.ConfigChanged }) {
 		s.regrouped.note(prev)
 	}
+	past, _ := s.node.Past()
 	for _, c := range tellable(changes) {
-		if c.Text == "" {
-			continue // another change of the entry says it
-		}
-		s.events.add(s.cfg.Name, next.Index, string(c.Kind), c.Name, c.Text)
-		s.log.Info(c.Text, "index", next.Index)
 		if c.Kind == fsm.ConfigChanged || c.Kind == fsm.StateHealed {
 			s.setNeeds(next.Config)
+		}
+		if isNews(c, next.Index, past) {
+			s.events.add(s.cfg.Name, next.Index, string(c.Kind), c.Name, c.Text)
+			s.log.Info(c.Text, "index", next.Index)
+		} else if c.Text != "" {
+			s.skipped.Store(true)
 		}
 	}
 	about := aspectsOf(prev, next, changes)

@@ -104,3 +104,23 @@ func TestManyVerdictsAtOnceDoNotPushAllOtherEventsOut(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatWasAgreedBeforeThisDirectorCameIsNoNews(t *testing.T) {
+	owner := fsm.Change{Kind: fsm.OwnerChanged, Name: "g", Text: "d1 owns g in epoch 812"}
+	for _, tt := range []struct {
+		name        string
+		c           fsm.Change
+		index, past uint64
+		want        bool
+	}{
+		{"before", owner, 1400, 1500, false},
+		{"the last of them", owner, 1500, 1500, false},
+		{"after", owner, 1501, 1500, true},
+		{"what another change of the entry says", fsm.Change{Kind: fsm.OwnerChanged}, 1501, 1500, false},
+		{"what it has done itself", fsm.Change{Kind: fsm.StateHealed, Text: "made anew"}, 1400, 1500, true},
+	} {
+		if got := isNews(tt.c, tt.index, tt.past); got != tt.want {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}

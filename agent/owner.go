@@ -29,7 +29,7 @@ func ownerOf(state *fsm.State, live map[string]received, group, self string) own
 		}
 	}
 	if slices.Contains(active, log.Owner) {
-		return owning{name: log.Owner, reason: log.Reason}
+		return owning{name: log.Owner, reason: cmp.Or(again(live[log.Owner].Groups[group].Again), log.Reason)}
 	}
 	if len(active) > 0 {
 		name := active[0]
@@ -57,6 +57,14 @@ func ownerOf(state *fsm.State, live map[string]received, group, self string) own
 		return owning{name: own.found, reason: own.Deaf, heard: true}
 	}
 	return owning{reason: cmp.Or(nobodyCan(state, live, group), log.Reason)}
+}
+
+// again says that the owner which the log names took the group again in the same epoch, for a reason that the log does not have.
+func again(why string) string {
+	if why == "" {
+		return ""
+	}
+	return "taken again in the same epoch: " + why
 }
 
 // because says why the owner of a group owns it, or why nobody does. The log's reason is of whom the log names.

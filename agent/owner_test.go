@@ -23,12 +23,15 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 	found := func(name string) received {
 		return received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Deaf: name + " owns it, but its adverts do not arrive", found: name}}}}
 	}
+	again := active("no active router heard for 3.1 s")
+	again.Groups["g"] = groupReport{State: "active", Again: "no active router heard for 3.1 s"}
 	foreign := received{report: report{Groups: map[string]groupReport{"g": {State: "backup", Heard: "192.0.2.9"}}}}
 	for _, tt := range []struct {
 		name, want, reason string
 		live               map[string]received
 	}{
 		{"the log's owner", "d1", "first", map[string]received{"d1": active("x"), "d2": {}}},
+		{"the log's owner, which has taken it again since", "d1", "taken again in the same epoch: no active router heard for 3.1 s", map[string]received{"d1": again, "d2": {}}},
 		{"another than the log says", "d2", "silence", map[string]received{"d1": {}, "d2": active("silence")}},
 		{"who has claimed it, and what for", "d2", "claim: d1 does not answer", map[string]received{"d1": {}, "d2": claimed}},
 		{"both: the log's counts", "d1", "first", map[string]received{"d1": active("x"), "d2": active("y")}},

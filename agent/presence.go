@@ -20,6 +20,7 @@ const absentAfter = 2 * time.Second
 type presence struct {
 	members map[string]attendance
 	quorum  attendance
+	leader  string    // the last that led
 	began   time.Time // when it was looked first
 }
 
@@ -79,6 +80,44 @@ func (s *session) tellPresence(now time.Time) {
 		}
 	}
 	s.tellQuorum(now, live)
+	if p.quorum.here {
+		if before := p.led(s.node.Leader()); before != "" {
+			s.events.add(s.cfg.Name, 0, "quorum", "", leads(p.leader, before, s.whyNot(before, now)))
+		}
+	}
+}
+
+// led notes who leads, and returns who did before if that was another. While nobody is known to lead nothing has changed.
+func (p *presence) led(leader string) (before string) {
+	if leader == "" || leader == p.leader {
+		return ""
+	}
+	before, p.leader = p.leader, leader
+	return before
+}
+
+// leads says that another leads than before, and what became of that one.
+func leads(leader, before, why string) string {
+	if why != "" {
+		why = ", which " + why
+	}
+	return fmt.Sprintf("%s leads, before: %s%s", leader, before, why)
+}
+
+// whyNot says why a member could lead no more, or is empty where nothing is known of it.
+func (s *session) whyNot(name string, now time.Time) string {
+	_, member := s.node.State().Members[name]
+	switch {
+	case !member:
+		return "is no member any more"
+	case name == s.cfg.Name:
+		return ""
+	case s.reports.stopped(name, now):
+		return wasStopped
+	case s.reports.lost(name, now):
+		return "does not answer"
+	}
+	return ""
 }
 
 // attended says that a member went or came back.
@@ -112,6 +151,7 @@ func (s *session) tellQuorum(now time.Time, live map[string]received) {
 		}
 		s.events.add(s.cfg.Name, 0, "quorum", "", text)
 	case "back":
+		s.presence.leader = s.node.Leader() // said with it
 		s.events.add(s.cfg.Name, 0, "quorum", "", fmt.Sprintf("quorum again, after %v: %s leads", away.Round(100*time.Millisecond), s.node.Leader()))
 	}
 }

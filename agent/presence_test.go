@@ -67,3 +67,18 @@ func TestWhoSaidThatItStopsIsNoSuccessorAndNoVoterThatAnswers(t *testing.T) {
 		t.Error("lost is who has said nothing for its report's life")
 	}
 }
+
+func TestANewLeaderIsToldOnceWithWhoLedBefore(t *testing.T) {
+	var p presence
+	for _, tt := range []struct{ leads, before string }{{"", ""}, {"d1", ""}, {"d1", ""}, {"", ""}, {"d1", ""}, {"", ""}, {"d2", "d1"}, {"d2", ""}, {"d1", "d2"}} {
+		if got := p.led(tt.leads); got != tt.before {
+			t.Errorf("%q leads: before %q, want %q", tt.leads, got, tt.before)
+		}
+	}
+	if got := leads("d2", "d1", "does not answer"); got != "d2 leads, before: d1, which does not answer" {
+		t.Error(got)
+	}
+	if got := leads("d2", "d1", ""); got != "d2 leads, before: d1" {
+		t.Error(got)
+	}
+}

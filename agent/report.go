@@ -74,6 +74,7 @@ type groupReport struct {
 	Hears    string `json:"hears,omitempty"`    // the member that is heard as Active, on every router that hears anybody
 	Claimant string `json:"claimant,omitempty"` // who would claim it again: see [claimant]
 	Claim    string `json:"claim,omitempty"`    // why it was claimed, while the log does not know
+	Again    string `json:"again,omitempty"`    // why it has taken the group again in the epoch that the log has
 	Unproven string `json:"unproven,omitempty"` // the router whose address is not answered for, though its owner is heard here
 	Deaf     string `json:"deaf,omitempty"`     // why the owner is not heard here, while it is not
 	Doubled  string `json:"doubled,omitempty"`  // that two directors answer for an address of the group, and which

@@ -61,7 +61,10 @@ type session struct {
 	marks              marks
 	given              given
 
-	opened  time.Time
+	opened   time.Time
+	skipped  atomic.Bool // something was applied that is no news
+	pastTold bool        // belongs to follow
+
 	aside   sync.WaitGroup // what runs beside the group
 	hashing sync.Mutex     // guards hashed
 	hashed  hashed
@@ -172,6 +175,7 @@ func (s *session) follow(ctx context.Context) error {
 	for {
 		s.tellTransitions(s.keeper.Status().Transitions)
 		s.tellPresence(time.Now())
+		s.tellPast()
 		s.groups.Poke()
 		s.warmUp(ctx)
 		s.relieve(ctx)
@@ -267,6 +271,7 @@ func (s *session) report() report {
 	for _, g := range state.Config.Groups() {
 		st, own := s.standing(g), r.Groups[g.Name]
 		own.Deaf, own.Claim, own.Unproven = s.groups.Deaf(g.Name), s.groups.Claimed(g.Name), s.groups.Unproven(g.Name)
+		own.Again = s.groups.Again(g.Name, state.Groups[g.Name])
 		own.found, own.Doubled = s.groups.Found(g.Name), s.groups.Doubled(g.Name)
 		own.Score, own.Waiting = st.Score, !st.Known
 		if st.Known && !st.Fit {

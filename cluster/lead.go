@@ -32,6 +32,7 @@ func (n *Node) lead(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case leads = <-n.leadership:
+			n.past.contact.CompareAndSwap(false, leads)
 		}
 	}
 }

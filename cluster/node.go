@@ -50,6 +50,7 @@ type Node struct {
 	opened    time.Time
 	recorded  uint64      // what had been applied when this node started
 	blind     atomic.Bool // that is not known: there was no record
+	past      past        // which entries are no news
 	kept      atomic.Bool // what made this node a member is on record
 	machine   *machine
 	health    health
@@ -142,6 +143,9 @@ func (n *Node) open() (err error) {
 	n.recorded = n.record.Last()
 	n.blind.Store(n.recorded == 0)
 	n.kept.Store(n.recorded >= n.id.Admitted)
+	if err := n.openPast(); err != nil {
+		return err
+	}
 	snapshot, err := n.machine.replayAtRest(n.store, n.recorded)
 	if err != nil {
 		return err
@@ -245,7 +249,7 @@ func (n *Node) Run(ctx context.Context) error {
 	}
 	err := error(nil)
 	if n.Removed() == nil {
-		err = n.startRaft()
+		err = n.startRaft(group.Go)
 	}
 	if r := n.raft.Load(); r != nil && n.Removed() != nil {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
@@ -301,7 +305,7 @@ func (n *Node) Close() error {
 	return n.failed
 }
 
-func (n *Node) startRaft() error {
+func (n *Node) startRaft(run func(func() error)) error {
 	trans := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream:  stream{n.port.Members(), n},
 		MaxPool: 3,
@@ -312,11 +316,13 @@ func (n *Node) startRaft() error {
 	if err != nil {
 		return fmt.Errorf("start Raft: %w", err)
 	}
-	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, n.store.Stable(), n.store.Snapshots, transport{trans, n.hangs, n.store.Cannot, n.leadsIn, &n.agreed, &n.took, n.pace})
+	hears := attentive{transport{trans, n.hangs, n.store.Cannot, n.leadsIn, &n.agreed, &n.took, n.pace}, &n.past, make(chan raft.RPC)}
+	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, n.store.Stable(), n.store.Snapshots, hears)
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
 	}
 	n.raft.Store(r)
+	run(func() error { return hears.run(n.life) })
 	return nil
 }
 

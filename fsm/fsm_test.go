@@ -358,3 +358,23 @@ func golden(t *testing.T, name string, got []byte) {
 		t.Errorf("%s (-want +got):\n%s", name, diff)
 	}
 }
+
+func TestAMemberWhoseLinksComeAndGoIsNoNews(t *testing.T) {
+	was := State{Members: map[string]Member{"d2": member("d2", 22)}}
+	for what, tt := range map[string]struct {
+		edit func(*Member)
+		news bool
+	}{
+		"other addresses": {func(m *Member) { m.Sources = nil }, false},
+		"its version":     {func(m *Member) { m.Version = "2.0.0" }, true},
+		"its address":     {func(m *Member) { m.Address = netip.MustParseAddrPort("192.0.2.99:7400") }, true},
+		"its gossip":      {func(m *Member) { m.Gossip = netip.MustParseAddrPort("192.0.2.99:7401") }, true},
+	} {
+		m := member("d2", 22)
+		tt.edit(&m)
+		_, changes, err := SetMember{Member: m}.apply(was)
+		if err != nil || len(changes) != 1 || (changes[0].Text != "") != tt.news {
+			t.Errorf("%s: %+v, %v", what, changes, err)
+		}
+	}
+}

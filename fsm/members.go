@@ -49,7 +49,11 @@ func (c SetMember) apply(s State) (State, []Change, error) {
 	}
 	c.Member.Draining = old.Draining // has a command of its own
 	s.setMember(c.Member)
-	return s, []Change{{MemberChanged, c.Member.Name, fmt.Sprintf("%s is at %s, version %s", c.Member.Name, c.Member.Address, c.Member.Version)}}, nil
+	text := fmt.Sprintf("%s is at %s, version %s", c.Member.Name, c.Member.Address, c.Member.Version)
+	if c.Member.Address == old.Address && c.Member.Gossip == old.Gossip && c.Member.Version == old.Version {
+		text = "" // its other addresses come and go with its links, which is no news of the cluster
+	}
+	return s, []Change{{MemberChanged, c.Member.Name, text}}, nil
 }
 
 // RemoveMember ends a membership. Groups that the member owned keep it as their last owner until

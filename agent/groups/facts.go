@@ -93,7 +93,7 @@ func Part(state string) ownership.Part {
 
 // keeper is what the keeper says of a group.
 func (g *gathered) keeper(own keeper.GroupStatus, spec fsm.Group) ownership.Keeper {
-	k := ownership.Keeper{Part: Part(own.State), Claims: own.Claimed}
+	k := ownership.Keeper{Part: Part(own.State), Reason: own.Reason, Since: own.Since, Claims: own.Claimed}
 	for i, r := range own.Routers {
 		x := ownership.Router{Name: r.Name, Silent: r.Silent && !mutant.On(mutant.NoGuard)}
 		if r.Heard != nil {

@@ -296,6 +296,11 @@ func (d *Driver) Found(name string) string { return said(d, name, (*ownership.Ma
 // Claimed says why this director has claimed a group, as long as the log has not named it for that; else "".
 func (d *Driver) Claimed(name string) string { return said(d, name, (*ownership.Machine).Claimed) }
 
+// Again says why this director has taken a group again in the epoch in which the log names it; else "".
+func (d *Driver) Again(name string, log fsm.Ownership) string {
+	return said(d, name, func(m *ownership.Machine) string { return m.Again(log) })
+}
+
 // Insists are the groups that the log names this director for, while the one that it named before may not know that.
 func (d *Driver) Insists(state *fsm.State) map[string]bool {
 	d.mu.Lock()

@@ -158,8 +158,7 @@ func (k *keeper) setGroup(now time.Time, spec Group, moving map[identity]*mover,
 	}
 	k.carry(now, g, g.machine.Step(now, "", spec.setPriority(priority)))
 	if yields && g.machine.State() == vrrp.Active { // after the priority, by which the down interval goes
-		k.event(now, g, "gives it up once: "+spec.Yield)
-		k.carry(now, g, g.machine.Step(now, "", vrrp.Resign{}))
+		k.carry(now, g, g.machine.Step(now, "", vrrp.Resign{Reason: "gives it up once: " + spec.Yield}))
 	}
 	for id, r := range g.routers {
 		if f, ok := k.links[id.link]; ok && r.machine != nil {

@@ -45,6 +45,10 @@ func TestAnOwnerThatYieldsWithoutQuorumIsTakenOverFromAtOnce(t *testing.T) {
 		if a.state() != "backup" || b.state() != "active" {
 			t.Errorf("%s and %s", a.state(), b.state())
 		}
+		told := slices.DeleteFunc(a.status().Transitions, func(tr Transition) bool { return tr.At.Before(begin) })
+		if len(told) != 1 || told[0].To != "backup" || told[0].Reason != "gives it up once: no quorum" {
+			t.Errorf("it tells %+v, want one transition with its cause", told)
+		}
 	})
 }
 

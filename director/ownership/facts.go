@@ -42,6 +42,8 @@ func (p Part) String() string { return [...]string{"absent", "fault", "standby",
 // Keeper is what the keeper of this host says of the group.
 type Keeper struct {
 	Part     Part
+	Reason   string        // of the last change of that
+	Since    time.Time     // when that was
 	Claims   bool          // it owns the group by a claim, which has not ended
 	Interval time.Duration // of the configuration, or of the adverts that are heard, if that is shorter
 	Lifetime time.Duration // of addresses that nobody renews

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/quorate/quorate/fsm"
 )
 
 func TestAMoveThatIsLostAgainToAnotherOwnerIsNotToldToTheLogAsDone(t *testing.T) {
@@ -35,6 +37,29 @@ func TestAMoveThatIsLostAgainToAnotherOwnerIsNotToldToTheLogAsDone(t *testing.T)
 				t.Errorf("it tells the log once more: %+v", s.begun)
 			}
 		})
+	}
+}
+
+// The leader may have told the log before the newest connections are here, and want the group moved on.
+func TestAMoveThatTheLogHasAsDoneIsNotLostByTheNextOne(t *testing.T) {
+	s := newStory(t)
+	s.claims()
+	s.takes()
+	s.done(claim, Done{})
+	s.done(told, Done{})
+	s.Log.Owner, s.Log.Epoch, s.Log.Intent = "d2", s.Log.Epoch+1, nil
+	s.look()
+	s.Log.Intent = &fsm.Intent{To: "d3", Epoch: s.Log.Epoch + 1, Reason: "d2 drains"}
+	s.look()
+	s.is(Standby)
+	var moves []string
+	for _, r := range s.m.Records() {
+		if r.Kind == "move" {
+			moves = append(moves, r.Text)
+		}
+	}
+	if len(moves) != 1 || moves[0] != "d2 took g from d1: d1 drains" {
+		t.Errorf("it says %q", moves)
 	}
 }
 

@@ -36,6 +36,7 @@ type Machine struct {
 	ousted  ousted
 	unheard bool // those that are not heard were asked a moment ago
 
+	part      part
 	records   Records
 	claimed   string // why this director has claimed the group, while the log has not named it since
 	claimedAt time.Time
@@ -90,6 +91,7 @@ func (m *Machine) Step(now time.Time, f Facts, ev Event) []Action {
 	if s.Log.Owner == s.Self || s.Keeper.Part != Owner && now.Sub(s.claimedAt) > time.Second { // the keeper may tell a moment later
 		s.claimed = ""
 	}
+	s.lookPart()
 	s.lookOusted()
 	s.lookBegun()
 	s.ring()

@@ -86,6 +86,7 @@ func (s *step) lookQuiet() {
 		s.quiet.again, s.quiet.asked, s.quiet.alone, s.quiet.half = false, nil, time.Time{}, time.Time{}
 		s.release()
 		if s.quiet.choice != nil {
+			s.endQuiet()
 			s.quiet.choice, s.quiet.suspect, s.quiet.told, s.quiet.relief = nil, "", Take, relief{}
 		}
 		return
@@ -145,6 +146,20 @@ func (s *step) release() {
 	if s.quiet.held {
 		s.quiet.held, s.quiet.until = false, time.Time{}
 		s.begin(HoldTimer{})
+	}
+}
+
+// endQuiet has people told that an alarm has ended: its owner is heard again. Who owns the group itself, or cannot own it, is not
+// waiting for that any more, and its keeper tells so.
+func (s *step) endQuiet() {
+	if s.quiet.told == Take || s.Keeper.Part != Standby {
+		return
+	}
+	for _, r := range s.Keeper.Routers {
+		if r.hears() != "" {
+			s.begin(Tell{Kind: "guard", Text: fmt.Sprintf("%s on %s: %s is heard again", s.Group, s.Self, r.hears())})
+			return
+		}
 	}
 }
 

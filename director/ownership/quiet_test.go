@@ -98,7 +98,7 @@ func TestAHoldEndsWhenTheOwnerIsHeardAgain(t *testing.T) {
 	s.serves()
 	s.does(guards(""), HoldTimer{holdFor})
 	s.speaks()
-	s.does(HoldTimer{})
+	s.does(HoldTimer{}, heardAgain)
 	if got := s.m.Deaf(); got != "" {
 		t.Errorf("it is heard, and deaf: %s", got)
 	}
@@ -204,7 +204,7 @@ func TestAnOwnerThatIsCutOffAndDoesNotLetGoIsClaimedFromAnyway(t *testing.T) {
 		s := relieves()
 		s.speaks()
 		s.done(let, Done{Err: errors.New("refused")})
-		s.does(HoldTimer{})
+		s.does(HoldTimer{}, heardAgain)
 	})
 	t.Run("not if another owns it by then", func(t *testing.T) {
 		s := relieves()
@@ -278,7 +278,7 @@ func TestWhoWasCutOffHoursAgoWaitsForTheOthersAsLongTheNextTime(t *testing.T) {
 		s.pass(surveyLimit) // d1 is dead
 		s.does(guards("d3 could own it"), HoldTimer{holdFor})
 		s.speaks()
-		s.does(HoldTimer{})
+		s.does(HoldTimer{}, heardAgain)
 		s.pass(3 * time.Hour)
 	}
 }
@@ -370,7 +370,7 @@ func TestAFrozenOwnerThatSpeaksAgainIsNotClaimedFrom(t *testing.T) {
 	s.does(guards("its keeper does not"), HoldTimer{1200 * time.Millisecond})
 	s.pass(400*time.Millisecond - 1)
 	s.speaks()
-	s.does(HoldTimer{})
+	s.does(HoldTimer{}, heardAgain)
 	s.quiesces()
 }
 
@@ -391,3 +391,6 @@ func TestAFrozenOwnerThatIsDeadByThenIsNotWaitedFor(t *testing.T) {
 	s.pass(surveyLimit)
 	s.does(HoldTimer{}) // the timer has it
 }
+
+// heardAgain ends the alarm of an owner that was not heard.
+var heardAgain = Tell{Kind: "guard", Text: "g on d2: d1 is heard again"}

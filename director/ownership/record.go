@@ -12,7 +12,7 @@ import (
 // Record is something that was decided about a group, with what it was decided from.
 type Record struct {
 	At     time.Time `json:"at"`
-	Kind   string    `json:"kind"` // move, guard, yield, claim, contest or place
+	Kind   string    `json:"kind"` // move, guard, yield, claim, contest, place, or vrrp for what the wire alone has changed
 	Text   string    `json:"text"` // what, and why
 	Inputs []string  `json:"inputs"`
 }

@@ -192,7 +192,7 @@ func TestTheTimerWaitsForASurveyOnceAMemberSaysThatItOwns(t *testing.T) {
 	s.says("d3", Attestation{Owns: true})
 	s.does() // it is held for longer
 	s.speaks()
-	s.does(HoldTimer{})
+	s.does(HoldTimer{}, heardAgain)
 }
 
 func TestAHoldForASurveyEndsWithIt(t *testing.T) {

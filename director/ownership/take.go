@@ -37,7 +37,8 @@ type take struct {
 	claims  bool   // the keeper was told to claim, and it is open whether that holds
 	claimed bool
 	owned   bool // the keeper has said since the claim that this director owns the group
-	lost    bool // and then that it does not any more
+	named   bool // the log names this director for it: it is done, whatever comes after it
+	lost    bool // it was owned, and is not any more
 	over    bool // the log is told how it came out
 	told    bool // it has answered, and may not show it here yet
 }
@@ -69,12 +70,19 @@ var errLost = errors.New("it was taken, and lost again to another owner")
 // lookTaken ends a move that was lost again before the log was told how it came out.
 func (s *step) lookTaken() {
 	t := s.taking
+	if t != nil && s.Log.Owner == s.Self && s.Log.Epoch == t.intent.Epoch {
+		t.named = true
+	}
 	switch {
 	case t == nil || t.over || !t.claimed:
 	case s.Keeper.Part == Owner:
 		t.owned = true
 	case s.Keeper.Part == Standby && t.owned && (s.hearsOwner() || s.now.Sub(s.quiet.conceded) < justConceded):
 		// Who hears nobody, and gave it up to nobody, goes on in a moment, as after a stall.
+		if t.named { // somebody else has told the log, and the next move has begun
+			s.endTake(t, nil)
+			return
+		}
 		t.lost = true
 		s.endTake(t, errLost)
 	}

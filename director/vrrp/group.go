@@ -165,7 +165,7 @@ func (g *Group) step(now time.Time, router string, ev Event) []Effect {
 	case Claim:
 		return g.all(now, ev, "claim")
 	case Resign:
-		return g.all(now, ev, "resigned")
+		return g.all(now, ev, cmp.Or(ev.Reason, "resigned"))
 	case Concede:
 		return g.all(now, ev, "conceded to a claim")
 	case Stalled:

@@ -24,6 +24,17 @@ func (w *testnet) leftAlone(t *testing.T, owner *lab.Director, f func()) {
 	w.AwaitReady(t, 30*time.Second)
 }
 
+// explains looks whether a director says some things of its group.
+func explains(t *testing.T, d *lab.Director, want ...string) {
+	t.Helper()
+	out := command(t, d, "explain", "group", group).want(t, 0).out
+	for _, what := range want {
+		if !strings.Contains(out, what) {
+			t.Errorf("%s says nothing of %q in\n%s", d.Name, what, out)
+		}
+	}
+}
+
 func TestAnOwnerWithoutQuorumDoesWhatItsGroupSays(t *testing.T) {
 	t.Parallel()
 	w := ownedAs(t, "q", 3)
@@ -49,14 +60,16 @@ func TestAnOwnerWithoutQuorumDoesWhatItsGroupSays(t *testing.T) {
 				t.Errorf("%s gave it up", owner.Name)
 			}
 		}},
-		{"drop", func(*lab.Director) {
+		{"drop", func(owner *lab.Director) {
 			lab.Eventually(t, 15*time.Second, "nobody owns it", nobody)
 			lab.Consistently(t, 3*time.Second, "nobody owns it", nobody)
+			explains(t, owner, "serves "+group+" no more: no quorum, and on_quorum_loss is drop")
 		}},
 		{"yield", func(owner *lab.Director) {
 			lab.Eventually(t, 15*time.Second, owner.Name+" gives it up", func() error { return gaveUp(owner) })
 			lab.Eventually(t, 10*time.Second, owner.Name+" takes it again", func() error { return w.OneOwner(vip) })
 			w.stays(t, owner, 4*time.Second)
+			explains(t, owner, "taken again in the same epoch: ", "serves "+group+" no more: gives it up once: no quorum", "serves "+group+": ")
 		}},
 	} {
 		w.apply(t, strings.Replace(routerFile, "\n}\n", fmt.Sprintf("\n  on_quorum_loss = %q\n}\n", tt.what), 1))
