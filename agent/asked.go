@@ -174,6 +174,9 @@ func (s *session) awaitMove(ctx context.Context, r api.MoveRequest, reply moveRe
 		case state.Index < reply.Index: // this director has not heard of the request yet
 		case g.Owner == r.Director && serves:
 			p(fmt.Sprintf("%s owns %s in epoch %d", r.Director, r.Group, g.Epoch))
+			if r.Force { // it may have cost something
+				p(g.Reason)
+			}
 			return nil
 		case g.Epoch > reply.Epoch && g.Owner != r.Director:
 			return fmt.Errorf("%s went to %s instead: %s", r.Group, g.Owner, g.Reason)

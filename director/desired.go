@@ -158,12 +158,25 @@ func Standing(s *fsm.State, self Self, group string) ownership.Standing {
 		Quorum:     self.Quorum,
 		Ready:      self.Ready,
 		Draining:   s.Members[self.Name].Draining,
+		Last:       allDrain(s, candidates) && hasPeers(s, group),
 		Owner:      g.Owner == self.Name,
 		Insists:    self.Insists[group],
 		Epoch:      g.Epoch,
 		Rank:       ownership.Rank(g.Order, others, self.Name),
 		Candidates: max(len(candidates), 1),
 	}
+}
+
+// allDrain reports whether no director is to own anything.
+func allDrain(s *fsm.State, candidates []string) bool {
+	return !slices.ContainsFunc(candidates, func(name string) bool { return !s.Members[name].Draining })
+}
+
+// hasPeers reports whether foreign routers are known on each segment of a group: it is theirs as a whole, or not at all.
+func hasPeers(s *fsm.State, group string) bool {
+	gs := groups(s.Config)
+	i := slices.IndexFunc(gs, func(g fsm.Group) bool { return g.Name == group })
+	return i >= 0 && !slices.ContainsFunc(gs[i].Routers, func(r fsm.Router) bool { return len(r.Peers) == 0 })
 }
 
 // Candidates returns the members that may own addresses, by name.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -123,4 +124,43 @@ func TestTheKeeperIsToldThatAnotherMayNotHaveReachedThisDirector(t *testing.T) {
 			t.Errorf("apart: told %t, want %t", got, apart)
 		}
 	}
+}
+
+// A keepalived beside the directors takes over from a priority below its own, and from no other.
+func TestTheLastOwnerThatDrainsGivesWayToAForeignRouter(t *testing.T) {
+	peer := []fsm.Peer{{Address: netip.MustParseAddr("192.168.1.9")}}
+	for name, tt := range map[string]struct {
+		edit func(s *fsm.State, r *fsm.Router)
+		want uint8
+	}{
+		"all drain":                       {func(*fsm.State, *fsm.Router) {}, 4},
+		"another does not drain":          {func(s *fsm.State, _ *fsm.Router) { drains(s, "d2", false) }, ownership.OwnerPriority},
+		"no foreign router is known":      {func(_ *fsm.State, r *fsm.Router) { r.Peers = nil }, ownership.OwnerPriority},
+		"a witness does not, and owns no": {func(s *fsm.State, _ *fsm.Router) { s.Members["w1"] = fsm.Member{Name: "w1", Role: fsm.RoleWitness} }, 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := state()
+			group := s.Config.Groups()[0]
+			drains(s, "d1", true)
+			drains(s, "d2", true)
+			s.Groups[group.Name] = fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2"}}
+			for i, r := range group.Routers {
+				r.Peers = peer
+				if i == 0 {
+					tt.edit(s, &r)
+				}
+				s.Config.Routers[r.Name] = r
+			}
+			got := Order(s, Self{Name: "d1", Quorum: true, Ready: true}).Groups[0]
+			if got.Priority != tt.want || got.Preempt {
+				t.Errorf("priority %d, want %d, and it preempts: %v", got.Priority, tt.want, got.Preempt)
+			}
+		})
+	}
+}
+
+func drains(s *fsm.State, name string, is bool) {
+	m := s.Members[name]
+	m.Draining = is
+	s.Members[name] = m
 }

@@ -211,3 +211,55 @@ func TestWhoReachesNobodyOnOneSegmentClaimsFromNoKernelOnAnother(t *testing.T) {
 		})
 	}
 }
+
+// No adverts pass, and d1 cannot be asked. The next one has claimed it, as its report or the log says: this director waited for
+// its own turn, and the next survey for the end of an interval.
+func TestWhoHasJustTakenTheGroupIsAskedBeforeTheTimerFires(t *testing.T) {
+	for name, tells := range map[string]func(s *story){
+		"by its report": func(s *story) { s.member("d3").Part = Owner },
+		"by the log":    func(s *story) { s.Log.Owner, s.Log.Epoch = "d3", s.Log.Epoch+1 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			s.Log.Order = []string{"d3", "d2"}
+			s.hushes()
+			s.member("d1").Unheard = time.Minute
+			lingers := func() {
+				s.says("d3", Attestation{})
+				s.reaches(Segment{Router: "out", Reached: []string{"d1", "d3"}, Serves: "d1"}, Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+			}
+			s.pass(1500 * time.Millisecond)
+			lingers()
+			s.pass(900 * time.Millisecond)
+			s.begun = nil
+			tells(s)
+			s.look()
+			ask := Question{Kind: Attest, Epoch: s.Log.Epoch, Named: s.Log.Owner}
+			s.does(Ask{To: "d1", Question: ask}, Ask{To: "d3", Question: ask}, Probe{Routers: []string{"out", "in"}})
+			s.says("d3", Attestation{Owns: true})
+			s.reaches(Segment{Router: "out", Reached: []string{"d1", "d3"}, Serves: "d1"}, Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+			s.pass(surveyLimit)
+			s.does(guards("d3 owns it and is reached"), HoldTimer{holdFor})
+			s.look()
+			s.does() // once
+		})
+	}
+}
+
+// It was asked before that, and d1's kernel serves still.
+func TestWhoTakesTheGroupWhileASurveyWaitsForADeadAgentIsNotTakenFrom(t *testing.T) {
+	s := newStory(t)
+	s.Log.Order = []string{"d3", "d2"}
+	s.hushes()
+	s.member("d1").Unheard = time.Minute
+	s.pass(1500 * time.Millisecond)
+	s.says("d3", Attestation{})
+	s.reaches(Segment{Router: "out", Reached: []string{"d1", "d3"}, Serves: "d1"}, Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+	s.member("d3").Part = Owner
+	s.look()
+	s.begun = nil
+	s.pass(surveyLimit)
+	s.does(guards("d3 has just taken it"), HoldTimer{holdFor})
+	s.look()
+	s.does()
+}

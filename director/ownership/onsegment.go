@@ -1,14 +1,15 @@
 package ownership
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
 
 // yieldsTo asks the owner not to resist a claim, once this director knows that it is itself on each segment of the group. Where it
 // hears the owner it is; where it does not, and reaches neither a member nor the gateway there, it would serve nobody. Nor does it
-// take the group where the kernel of a third one answers that is not heard, as on this side of a cut: that would not hear the claim. An
-// operator who forces the move, or has the owner own nothing, knows better.
+// take the group where the kernel of a third one answers that is not heard, as on this side of a cut: that would not hear the claim. Who
+// has the owner own nothing knows better, and so does who forces the move: that one is told what comes of it.
 func (s *step) yieldsTo(t *take) {
 	var deaf []string
 	for _, r := range s.Keeper.Routers {
@@ -16,7 +17,7 @@ func (s *step) yieldsTo(t *take) {
 			deaf = append(deaf, r.Name)
 		}
 	}
-	if len(deaf) == 0 || t.intent.Forced || s.named(t.from).Draining {
+	if len(deaf) == 0 || s.named(t.from).Draining {
 		s.yieldTake(t)
 		return
 	}
@@ -26,14 +27,23 @@ func (s *step) yieldsTo(t *take) {
 		}
 		alone := unreached(deaf, segments)
 		third, where := s.third(t.from, segments)
+		why, then := "", ""
 		switch {
 		case alone != "":
-			s.endTake(t, fmt.Errorf("%s reaches neither a member nor a gateway on the segment of %s", s.Self, alone))
+			why = fmt.Sprintf("%s reaches neither a member nor a gateway on the segment of %s", s.Self, alone)
+			then = "it goes back as soon as the others find that"
 		case third != "":
-			s.endTake(t, fmt.Errorf("the kernel of %s answers on the segment of %s, and it is not heard", third, where))
-		default:
-			s.yieldTake(t)
+			why = fmt.Sprintf("the kernel of %s answers on the segment of %s, and it is not heard", third, where)
+			then = "both may answer for a while"
 		}
+		if why != "" && !t.intent.Forced {
+			s.endTake(t, errors.New(why))
+			return
+		}
+		if why != "" {
+			s.costs(t, why+": "+then)
+		}
+		s.yieldTake(t)
 	})
 }
 

@@ -68,7 +68,6 @@ func TestAMoveToWhereTheKernelOfAThirdOneAnswersChangesNothing(t *testing.T) {
 
 func TestAMoveThatMustBeIsNotStoppedByWhatTheSegmentAnswers(t *testing.T) {
 	for name, knows := range map[string]func(*story){
-		"it is forced":     func(s *story) { s.Log.Intent.Forced = true },
 		"the owner drains": func(s *story) { s.member("d1").Draining = true },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -80,6 +79,41 @@ func TestAMoveThatMustBeIsNotStoppedByWhatTheSegmentAnswers(t *testing.T) {
 			s.does(pull)
 			s.done(pull, Done{})
 			s.does(yield)
+		})
+	}
+}
+
+// The others take it back once they find it cut off: who forced the move is told so, in the reason that the log has.
+func TestWhoForcesAMoveIsToldWhatTheSegmentAnswers(t *testing.T) {
+	for name, tt := range map[string]struct {
+		segment Segment
+		costs   string
+	}{
+		"nobody answers":          {Segment{}, "d2 reaches neither a member nor a gateway on the segment of in: it goes back as soon as the others find that"},
+		"a third one's kernel":    {Segment{Reached: []string{"d3"}, Serves: "d3"}, "the kernel of d3 answers on the segment of in, and it is not heard: both may answer for a while"},
+		"the owner answers there": {Segment{Reached: []string{"d1"}, Serves: "d1"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			s.Keeper.Routers[1].Heard = ""
+			s.Log.Intent = s.intends()
+			s.Log.Intent.Forced = true
+			s.look()
+			s.done(pull, Done{})
+			s.does(pull, probes("in"))
+			s.Keeper.Routers[1].Silent = true
+			tt.segment.Router = "in"
+			s.reaches(tt.segment)
+			reason := "d1 drains"
+			if tt.costs != "" {
+				s.does(Tell{Kind: "move", Text: tt.costs, Alarm: true}, yield, askD1, askD3, probes("in"))
+				reason += "; " + tt.costs
+			} else {
+				s.does(yield, askD1, askD3, probes("in"))
+			}
+			if got := s.m.taking.reason(); got != reason {
+				t.Errorf("the log is told %q, want %q", got, reason)
+			}
 		})
 	}
 }

@@ -11,6 +11,8 @@ func TestPriorityFollowsTheBands(t *testing.T) {
 		{"the owner that the log names", Standing{Quorum: true, Ready: true, Owner: true, Candidates: 3}, 224},
 		{"an owner that is not ready serves on", Standing{Quorum: true, Owner: true, Candidates: 3}, 224},
 		{"a draining owner serves until it is taken from", Standing{Quorum: true, Ready: true, Owner: true, Draining: true, Candidates: 3}, 224},
+		{"but for a foreign router, where all others drain, too", Standing{Quorum: true, Ready: true, Owner: true, Draining: true, Last: true, Insists: true, Candidates: 3}, 7},
+		{"who does not drain is not the last that does", Standing{Quorum: true, Ready: true, Owner: true, Last: true, Candidates: 3}, 224},
 		{"an owner that insists is above one that does not", Standing{Quorum: true, Ready: true, Owner: true, Insists: true, Epoch: 23, Candidates: 3}, 225},
 		{"and above one of the epoch before that insists, too", Standing{Quorum: true, Ready: true, Owner: true, Insists: true, Epoch: 24, Candidates: 3}, 226},
 		{"but below a claim", Standing{Quorum: true, Ready: true, Owner: true, Insists: true, Epoch: 45, Candidates: 3}, 247},
@@ -35,7 +37,7 @@ func TestPriorityFollowsTheBands(t *testing.T) {
 func TestV77BandsNeverOverlapAndAreWithin1And254(t *testing.T) {
 	class := func(s Standing) int { // better is higher
 		switch {
-		case s.Draining && !s.Owner:
+		case s.Draining && (!s.Owner || s.Last):
 			return 0
 		case !s.Quorum:
 			return 1
@@ -49,10 +51,10 @@ func TestV77BandsNeverOverlapAndAreWithin1And254(t *testing.T) {
 	var all []Standing
 	for n := 1; n <= 7; n++ {
 		for rank := range n {
-			for bits := range 32 {
+			for bits := range 64 {
 				all = append(all, Standing{
 					Quorum: bits&1 != 0, Ready: bits&2 != 0, Draining: bits&4 != 0, Owner: bits&8 != 0,
-					Insists: bits&16 != 0, Epoch: uint64(rank), Rank: rank, Candidates: n,
+					Insists: bits&16 != 0, Last: bits&32 != 0, Epoch: uint64(rank), Rank: rank, Candidates: n,
 				})
 			}
 		}

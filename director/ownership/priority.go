@@ -37,6 +37,7 @@ type Standing struct {
 	Quorum     bool // a majority of the voters is in touch
 	Ready      bool // fit to gain ownership
 	Draining   bool // asked to own nothing
+	Last       bool // all others drain as well, and a foreign router may have the group
 	Owner      bool // the log names this director
 	Insists    bool // and one named before may not know that
 	Epoch      uint64
@@ -47,7 +48,7 @@ type Standing struct {
 // Priority returns the priority to advertise: 1 to 254.
 func Priority(s Standing) uint8 {
 	switch {
-	case s.Draining && !s.Owner:
+	case s.Draining && (!s.Owner || s.Last): // a foreign router preempts the last; no director does, since all of them drain
 		return place(DrainLow, DrainHigh, s.Rank, s.Candidates)
 	case !s.Quorum && s.Owner:
 		return CutOffHigh

@@ -33,6 +33,7 @@ type quiet struct {
 
 	conceded time.Time // when the group was given up to an owner that is not heard
 	owned    []string  // who owned the group by its report when the last survey was begun
+	epoch    uint64    // that the log had it in then
 	lives    string    // who said last that it owns the group, which its keeper had confirmed
 	lived    time.Time // when it did
 	alone    time.Time // since when this director is cut off, while another could own the group and none does
@@ -78,7 +79,8 @@ func (f Facts) silent() []string {
 
 // lookQuiet looks after a group whose owner is not heard here, from the second silent interval on, again and
 // again, until it is heard or the group is taken. A survey may wait for the dead while another owner takes over and is heard:
-// when that one is silent as well, all are asked anew.
+// when that one is silent as well, all are asked anew. So are they at once when another is known to have taken it since the
+// last survey: that one knew of an owner before it, and may hold the timer no longer than that one's kernel serves.
 func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
@@ -94,7 +96,8 @@ func (s *step) lookQuiet() {
 	s.anew()
 	late := s.quiet.again && slices.ContainsFunc(silent, func(r string) bool { return !slices.Contains(s.quiet.asked, r) })
 	past := s.quiet.past && s.now.Sub(s.quiet.begun) >= surveyLimit/3
-	if s.quiet.busy && !(s.quiet.rests && late) && !past {
+	taken := s.taken() && s.quiet.until.Before(s.now.Add(s.Keeper.Interval+surveyLimit)) // else the next survey is over before the hold
+	if s.quiet.busy && !(s.quiet.rests && (late || taken)) && !past {
 		return
 	}
 	s.quiet.busy, s.quiet.rests, s.quiet.past, s.quiet.asked, s.quiet.begun = true, false, false, silent, s.now
@@ -104,6 +107,8 @@ func (s *step) lookQuiet() {
 	}
 	begun, within, count := s.now, surveyLimit, s.quiet.count
 	switch {
+	case s.quiet.again && taken && s.quiet.until.Before(s.now.Add(surveyLimit)):
+		s.hold(surveyLimit)
 	case s.quiet.again:
 	case s.now.Sub(s.quiet.conceded) < justConceded: // it is known that somebody owns it
 		s.hold(surveyLimit)
@@ -111,7 +116,7 @@ func (s *step) lookQuiet() {
 		within = min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
 	}
 	s.quiet.again = true
-	s.quiet.owned = s.owners()
+	s.quiet.owned, s.quiet.epoch = s.owners(), s.Log.Epoch
 	newest := func(s *step) bool { return s.quiet.count == count } // else another one has been begun since, which asks anew
 	heard := func(s *step, from string, word Attestation, last bool) {
 		if newest(s) {
@@ -175,7 +180,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		all = append(all, Guard(s.words(router, words, seg), seg.Gateway))
 	}
 	g, pause := Worst(all), s.Keeper.Interval
-	if name := s.ownsSince(words); g.Choice == Take && name != "" {
+	if name := s.ownsSince(words); (g.Choice == Take || g.Choice == Linger) && name != "" {
 		g = Guarding{Hold, name, name + " has just taken it"}
 	}
 	switch {
@@ -255,10 +260,17 @@ func (s *step) tookSince(m Member) bool {
 	return m.Alive && m.Part == Owner && s.near(m) && !slices.Contains(s.quiet.owned, m.Name)
 }
 
-// anew holds the timer until the next survey when a member reports that it owns the group, which had not said so when
+// taken reports whether another on the segment has taken the group since the last survey was begun, by its report or because
+// the log names it since then.
+func (s *step) taken() bool {
+	m, other := s.member(s.Log.Owner)
+	return slices.ContainsFunc(s.Members, s.tookSince) || other && s.Log.Epoch > s.quiet.epoch && m.Unheard < GoneAfter && s.near(m)
+}
+
+// anew holds the timer until the next survey when a member is known to have taken the group, which had not when
 // the last one was begun: that one may have waited for the dead meanwhile.
 func (s *step) anew() {
-	if s.quiet.again && slices.ContainsFunc(s.Members, s.tookSince) && s.quiet.until.Before(s.now.Add(surveyLimit/2)) {
+	if s.quiet.again && s.taken() && s.quiet.until.Before(s.now.Add(surveyLimit/2)) {
 		s.hold(surveyLimit)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
@@ -16,8 +17,10 @@ const (
 	YieldWait = 500 * time.Millisecond
 	askLimit  = 2 * time.Second // for the owner's answer: a host that is late loses no move by it
 	Mute      = time.Second     // an owner whose agent says nothing for so long is not asked
-	muteAgain = GoneAfter / 3   // how long to wait before that is looked at once more, at least
-	takeAgain = time.Second     // when the log does not show an outcome
+	// forcedPull is how long the connections of the owner may take before a move that is forced goes on without them.
+	forcedPull = MoveLimit / 2
+	muteAgain  = GoneAfter / 3 // how long to wait before that is looked at once more, at least
+	takeAgain  = time.Second   // when the log does not show an outcome
 )
 
 // PushAfter is how long after a claim, or after it gave a group up, an owner has dropped the addresses: its table is final then.
@@ -36,11 +39,12 @@ type take struct {
 	alone   bool   // the owner's control does not answer: the wire alone tells it
 	claims  bool   // the keeper was told to claim, and it is open whether that holds
 	claimed bool
-	owned   bool // the keeper has said since the claim that this director owns the group
-	named   bool // the log names this director for it: it is done, whatever comes after it
-	lost    bool // it was owned, and is not any more
-	over    bool // the log is told how it came out
-	told    bool // it has answered, and may not show it here yet
+	owned   bool     // the keeper has said since the claim that this director owns the group
+	named   bool     // the log names this director for it: it is done, whatever comes after it
+	lost    bool     // it was owned, and is not any more
+	over    bool     // the log is told how it came out
+	told    bool     // it has answered, and may not show it here yet
+	price   []string // what an operator has to know who forced it
 }
 
 // goesOn reports whether a move has come to no end yet.
@@ -123,15 +127,17 @@ func (s *step) lookTake() {
 	s.lookMuteIn(t, Mute-owner.Unheard)
 	all := Pull{Whole: true, Share: Coverage}
 	if in.Forced {
-		all.Share = 0 // it is taken with those that came
+		all.Share, all.Within = 0, forcedPull // it is taken with those that came
 	}
 	s.pull(t, all, func(s *step, d Done) {
-		if !s.waitsFor(t) {
+		switch {
+		case !s.waitsFor(t):
 			return
-		}
-		if d.Err != nil {
+		case d.Err != nil && !in.Forced:
 			s.endTake(t, fmt.Errorf("connections of %s: %w", t.from, d.Err))
 			return
+		case d.Err != nil:
+			s.costs(t, fmt.Sprintf("not all connections of %s came, and those are lost: %v", t.from, d.Err))
 		}
 		s.yieldsTo(t)
 	})
@@ -183,7 +189,10 @@ func (s *step) pull(t *take, p Pull, then func(*step, Done)) {
 	if !s.goesOn(t) {
 		return
 	}
-	p.From, p.Within = t.from, MoveLimit
+	p.From = t.from
+	if p.Within == 0 {
+		p.Within = MoveLimit
+	}
 	s.await(func(id uint64) Action { p.ID = id; return p }, then)
 }
 
@@ -266,7 +275,7 @@ func (s *step) endTake(t *take, err error) {
 		err, t.claimed = errLost, false
 	}
 	s.decided("move", s.outcome(t, err))
-	var outcome fsm.Command = fsm.SetOwner{Group: s.Group, Owner: s.Self, Epoch: t.intent.Epoch, Reason: t.intent.Reason}
+	var outcome fsm.Command = fsm.SetOwner{Group: s.Group, Owner: s.Self, Epoch: t.intent.Epoch, Reason: t.reason()}
 	if err != nil && !t.claimed {
 		outcome = fsm.DropIntent{Group: s.Group, Epoch: t.intent.Epoch, Reason: err.Error()}
 	}
@@ -278,6 +287,17 @@ func (s *step) endTake(t *take, err error) {
 			}
 		})
 	})
+}
+
+// costs warns of what a move does that is forced.
+func (s *step) costs(t *take, what string) {
+	t.price = append(t.price, what)
+	s.warn("move", fmt.Sprintf("%s is moved to %s by force: %s", s.Group, s.Self, what))
+}
+
+// reason is why the group has moved, and what it had to be forced for.
+func (t *take) reason() string {
+	return strings.Join(append([]string{t.intent.Reason}, t.price...), "; ")
 }
 
 // outcome says in words how a move came out.

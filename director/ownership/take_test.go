@@ -381,3 +381,40 @@ func TestASuccessorThatLacksConnectionsOfTheOwnerTakesOverOnlyWhereThatIsForced(
 		}
 	}
 }
+
+// What keeps connections from coming is why a move may be forced.
+func TestAMoveThatIsForcedGoesOnWithoutConnectionsThatCannotBeBrought(t *testing.T) {
+	for name, fails := range map[string]func(s *story) (why string){
+		"they are refused": func(s *story) string {
+			s.done(pull, Done{Err: errors.New("no backup daemon runs")})
+			return "no backup daemon runs"
+		},
+		"they take too long": func(s *story) string {
+			s.pass(forcedPull)
+			return errLate.Error()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			s.Log.Intent = s.intends()
+			s.Log.Intent.Forced = true
+			s.look()
+			s.does(pull)
+			why := fails(s)
+			s.does(Tell{Kind: "move", Text: "not all connections of d1 came", Alarm: true}, yield)
+			s.done(yield, Done{})
+			s.does(claim)
+			s.takes()
+			s.done(claim, Done{})
+			s.does(told, pull)
+			s.done(told, Done{})
+			s.done(pull, Done{})
+			s.pass(PushAfter)
+			s.does(pull)
+			s.done(pull, Done{})
+			s.does(Propose{Command: fsm.SetOwner{Group: "g", Owner: "d2", Epoch: 5, Reason: "d1 drains; not all connections of d1 came, and those are lost: " + why}})
+			s.confirms()
+			s.quiesces()
+		})
+	}
+}

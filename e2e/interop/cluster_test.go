@@ -11,13 +11,19 @@ import (
 )
 
 // routerFile is a cluster's router: the one of the cells.
-const routerFile = `router "gateway" {
+var routerFile = routerWith("")
+
+// routerWith is that router with something besides.
+func routerWith(besides string) string {
+	return `router "gateway" {
   vrid      = 51
   interface = "wan"
   interval  = "500ms"
   addresses = ["` + virtual4 + `"]
+  ` + besides + `
 }
 `
+}
 
 // shared is a cluster of three directors with a keepalived beside it.
 type shared struct {
@@ -112,6 +118,31 @@ func TestAClusterSharesARouterWithKeepalived(t *testing.T) {
 		}
 		s.owner(t, 10*time.Second, s.directors(first, second)...)
 	})
+	t.Run("all directors drain: the foreign router serves without a gap, until one does not", func(t *testing.T) {
+		i := slices.IndexFunc(s.Directors, func(d *lab.Director) bool { return d.Host != first && d.Host != second })
+		last := s.Directors[i]
+		probe := s.Client.Probe(lab.Probe{To: s.cell.virtual(), Interval: 5 * time.Millisecond})
+		named := routerWith(fmt.Sprintf(`peer "%s" {}`, s.cell.base(peerNumber)))
+		last.MustQuorate("apply", last.WriteFile("cluster.hcl", named), "--yes")
+		for _, d := range s.Directors {
+			if d.Host == first { // it is dead
+				last.MustQuorate("drain", "director", d.Name)
+			}
+		}
+		last.MustQuorate("drain", "director", last.Name) // until it owns nothing
+		s.owner(t, slack, s.foreign.on)
+		if r := probe.Close(); r.Longest > slack/2+r.Stall {
+			t.Errorf("the client: %v", r)
+		}
+		for _, h := range s.directors(second) {
+			last.MustQuorate("enable", "director", h.Name)
+		}
+		s.owner(t, s.cell.Down(high)+3*slack, last.Host)
+		last.MustQuorate("apply", last.WriteFile("cluster.hcl", routerFile), "--yes")
+	})
+	if t.Failed() {
+		return
+	}
 	t.Run("all directors die: the foreign router serves", func(t *testing.T) {
 		for _, h := range s.directors(first) {
 			h.Die()

@@ -62,6 +62,9 @@
 //     member's log, and from then on nothing moves.
 //  10. One comes first. Of two on which nothing was wrong, which hear each other, and whose timers ran by the same
 //     advert and the same log, not both take a group over at the same moment.
+//  11. Who can ask asks. Nobody takes a group by its timer which another has owned for 350 ms, and said so, where nothing has been
+//     wrong with either of the two or between them for a second, in ports as on segments, whatever is wrong with a third: not with
+//     the owner before, whose port may be cut.
 //
 // That the invariants can fail is shown by the mutants: parts of the system that are switched off, one by one, in
 // [Mutants]. Each must be found; `make sim-mutants` says how many scenarios it took.
