@@ -113,6 +113,7 @@ func views(state *fsm.State, live map[string]received, stopped func(name string,
 			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
 			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim, Unproven: own.Unproven != "",
 		}
+		_, v.Lacks = r.Lacks[state.Groups[group].Owner]
 		if r.Stopped || stopped(name, now) {
 			v.Gone = wasStopped
 		}

@@ -46,6 +46,7 @@ type report struct {
 	Reasons      []string                             `json:"reasons,omitempty"`    // why it is not
 	Halted       string                               `json:"halted,omitempty"`     // the log entry that it cannot apply
 	Troubles     []string                             `json:"troubles,omitempty"`   // that make it not unready
+	Lacks        map[string]coverage                  `json:"lacks,omitempty"`      // owners that it lacks connections of
 	Refused      map[string]uint64                    `json:"refused,omitempty"`    // to who is no director, by why
 	NoIPVS       bool                                 `json:"no_ipvs,omitempty"`    // its kernel has none
 	NoRefusal    string                               `json:"no_refusal,omitempty"` // why it could keep no packets from its host

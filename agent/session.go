@@ -52,6 +52,7 @@ type session struct {
 	placed             placed
 	presence           presence
 	refusals           refusals
+	lacking            lacking
 	raising            raising
 	heard              bell          // rings when a report came
 	tellNow            chan struct{} // capacity 1: tell the others at once
@@ -128,7 +129,7 @@ func (s *session) start(ctx context.Context) {
 	s.runner.Set(s.node.State().Config.Services)
 	s.setNeeds(s.node.State().Config)
 	for _, run := range []func(context.Context) error{
-		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence, s.yield, s.heal,
+		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence, s.yield, s.heal, s.cover,
 		s.alive.pulse.Run, s.alive.watcher.Run,
 	} {
 		s.group.Go(func() error { return run(ctx) })
@@ -246,7 +247,7 @@ func (s *session) report() report {
 			r.Troubles = append(r.Troubles, why)
 		}
 	}
-	r.Refused = s.node.Refused()
+	r.Refused, r.Lacks = s.node.Refused(), s.lacking.of()
 	if err := s.node.Halted(); err != nil {
 		r.Halted = err.Error()
 	}

@@ -265,6 +265,7 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 		for _, trouble := range r.Troubles {
 			out = append(out, d.Name+": "+trouble)
 		}
+		out = append(out, uncovered(d.Name, live)...)
 		for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
 			if why := r.Groups[name].Deaf; why != "" {
 				out = append(out, d.Name+" does not hear the owner of "+name+": "+why)
