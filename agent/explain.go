@@ -23,6 +23,7 @@ const explainLimit = time.Second
 // word is what a member says when it is asked to explain a group.
 type word struct {
 	api.Attestation
+	Outlook   *outlook       `json:"outlook,omitempty"` // of who leads
 	Decisions []api.Decision `json:"decisions"`
 }
 
@@ -37,15 +38,17 @@ func (a *Agent) Explain(ctx context.Context, group string) (api.Explanation, err
 	if err != nil {
 		return api.Explanation{}, err
 	}
-	status := groupStatus(state, s.everyReport(time.Now()), g, s.cfg.Name)
+	live := s.everyReport(time.Now())
+	status := groupStatus(state, live, g, s.cfg.Name)
 	e := api.Explanation{
-		Group: group, Owner: status.Owner, Epoch: status.Epoch, Named: status.Named, Reason: status.Reason, Order: status.Order, Moving: status.Moving,
+		Group: group, Owner: status.Owner, Epoch: status.Epoch, Named: status.Named, Reason: status.Reason, Order: status.Order, Next: status.Next, Moving: status.Moving,
 		Members: []api.Attestation{}, Decisions: []api.Decision{},
 	}
 	words := s.askWords(ctx, state, group)
 	if e.Owner == "" {
 		e.Owner, e.Reason = ownerByWord(state.Groups[group], words, e.Reason)
 	}
+	ahead(&e, g.Placement, views(state, live, s.reports.stopped, group, time.Now()), words)
 	if !s.node.Quorum() {
 		e.NoQuorum = "no quorum: VRRP alone decides who owns " + group + ", and it cannot be moved"
 	}
@@ -118,6 +121,10 @@ func (s *session) serveExplain(w http.ResponseWriter, r *http.Request) {
 func (s *session) word(ctx context.Context, group string) word {
 	state := s.node.State()
 	w := word{Attestation: api.Attestation{Name: s.cfg.Name, Epoch: state.Groups[group].Epoch, Hears: map[string]string{}}}
+	w.Role, w.Draining = string(s.cfg.Role), state.Members[s.cfg.Name].Draining || s.isLeaving()
+	if s.node.IsLeader() {
+		w.Outlook = s.outlooks.of(group, time.Now())
+	}
 	w.Why = s.unready(state)
 	w.Ready = len(w.Why) == 0
 	if g, ok := s.keeper.Status().Group(group); ok {

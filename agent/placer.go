@@ -36,7 +36,9 @@ func (p *placer) place(ctx context.Context, now time.Time) {
 	if now.Sub(p.alive.tracker.Thawed(longStall, now)) < settle {
 		return
 	}
-	for _, s := range p.situations(now) {
+	all := p.situations(now)
+	p.outlooks.look(all, now)
+	for _, s := range all {
 		cmd := p.leader.Decide(now, s)
 		if cmd == nil {
 			continue

@@ -53,6 +53,7 @@ type session struct {
 	presence           presence
 	refusals           refusals
 	lacking            lacking
+	outlooks           outlooks
 	raising            raising
 	heard              bell          // rings when a report came
 	tellNow            chan struct{} // capacity 1: tell the others at once

@@ -122,6 +122,7 @@ func groupStatus(state *fsm.State, live map[string]received, g fsm.Group, self s
 		Name: g.Name, Owner: owner.name, Epoch: o.Epoch, Named: o.Owner, Reason: because(o, owner), Order: append([]string{}, o.Order...), Addresses: []string{},
 		State: own.State, Priority: own.Priority,
 	}
+	st.Next = able(o.Order, owner.name, views(state, live, reportedStop, g.Name, time.Time{}))
 	for _, r := range g.Routers {
 		for _, p := range r.Addresses {
 			st.Addresses = append(st.Addresses, p.String())
