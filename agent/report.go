@@ -77,6 +77,7 @@ type groupReport struct {
 	Claim    string `json:"claim,omitempty"`    // why it was claimed, while the log does not know
 	Unproven string `json:"unproven,omitempty"` // the router whose address is not answered for, though its owner is heard here
 	Deaf     string `json:"deaf,omitempty"`     // why the owner is not heard here, while it is not
+	Apart    bool   `json:"apart,omitempty"`    // another owns it, too, on a side of the segment that nothing joins to this one's
 	Doubled  string `json:"doubled,omitempty"`  // that two directors answer for an address of the group, and which
 	found    string // who owns it then; the others have their own eyes
 	Unfit    string `json:"unfit,omitempty"`   // the requirement that forbids this director to own it

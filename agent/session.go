@@ -267,7 +267,7 @@ func (s *session) report() report {
 	for _, g := range state.Config.Groups() {
 		st, own := s.standing(g), r.Groups[g.Name]
 		own.Deaf, own.Claim, own.Unproven = s.groups.Deaf(g.Name), s.groups.Claimed(g.Name), s.groups.Unproven(g.Name)
-		own.found, own.Doubled = s.groups.Found(g.Name), s.groups.Doubled(g.Name)
+		own.found, own.Doubled, own.Apart = s.groups.Found(g.Name), s.groups.Doubled(g.Name), s.groups.Apart(g.Name)
 		own.Score, own.Waiting = st.Score, !st.Known
 		if st.Known && !st.Fit {
 			own.Unfit = strings.Join(st.Reasons, "; ")

@@ -45,6 +45,9 @@ func printExplanation(w io.Writer, e api.Explanation) error {
 	}
 	fmt.Fprintf(w, "  epoch %d: %s\n  next: %s\n", e.Epoch, dash(e.Reason), dash(strings.Join(successors(e.Next, e.Order), ", ")))
 	printAhead(w, e)
+	if both := owners(e.Members); len(both) > 1 {
+		fmt.Fprintf(w, "! %s own it, each of them: `quorate status` says more\n", strings.Join(both, " and "))
+	}
 	if e.NoQuorum != "" {
 		fmt.Fprintf(w, "! %s\n", e.NoQuorum)
 	}
@@ -82,6 +85,17 @@ func printAhead(w io.Writer, e api.Explanation) {
 	case e.Wish != "":
 		fmt.Fprintf(w, "  is to move to %s as soon as that can take it: %s\n", e.Wish, e.WishReason)
 	}
+}
+
+// owners are the members that say that they own the group.
+func owners(members []api.Attestation) []string {
+	var names []string
+	for _, m := range members {
+		if m.Part == "active" {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
 
 // silent is how many members have said nothing.

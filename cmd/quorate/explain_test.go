@@ -20,6 +20,10 @@ func TestAnExplanationBeginsWithWhatIsAboutToHappen(t *testing.T) {
 			"d2 owns g\n  epoch 0: -\n  next: -\n  placement: pinned to d3, holds for 30s\n  moves to d3 in 12s: it is pinned to d3 before d2\n\n",
 		},
 		{api.Explanation{Wish: "d3", WishReason: "r"}, "d2 owns g\n  epoch 0: -\n  next: -\n  is to move to d3 as soon as that can take it: r\n\n"},
+		{
+			api.Explanation{Members: []api.Attestation{{Name: "d1", Part: "active"}, {Name: "d2", Part: "active"}, {Name: "d3", Part: "backup"}}},
+			"d2 owns g\n  epoch 0: -\n  next: -\n! d1 and d2 own it, each of them: `quorate status` says more\n\n",
+		},
 		{api.Explanation{Moving: "d3", Wish: "d1"}, "d2 owns g\n  epoch 0: -\n  next: -\n  moving to d3\n\n"},
 	} {
 		tt.e.Group, tt.e.Owner = "g", "d2"
