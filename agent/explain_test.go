@@ -22,7 +22,7 @@ func TestAnExplanationNamesWhoSaysThatItOwnsTheGroup(t *testing.T) {
 		owner, reason string
 	}{
 		{[]word{{Attestation: backup}}, "", "nobody"},
-		{[]word{{Attestation: backup}, {Attestation: active}}, "d2", "the log names d1 (first), but d2 says that it does"},
+		{[]word{{Attestation: backup}, {Attestation: active}}, "d2", "the log names d1 (as it was when it did: first), but d2 says that it does"},
 		{[]word{{Attestation: named}}, "d1", "first"},
 	} {
 		if owner, reason := ownerByWord(log, tt.words, "nobody"); owner != tt.owner || reason != tt.reason {
