@@ -31,6 +31,43 @@ func TestAnExplanationNamesWhoSaysThatItOwnsTheGroup(t *testing.T) {
 	}
 }
 
+// A clock that is ahead by an hour says nothing of what came last.
+func TestTheLastDecisionsAreThoseOfTheLeastAge(t *testing.T) {
+	said := func(name string, clock time.Duration, ages ...int) word {
+		w := word{Now: noon.Add(clock), came: noon}
+		for _, age := range ages {
+			w.Decisions = append(w.Decisions, api.Decision{Time: w.Now.Add(-time.Duration(age) * time.Second), Director: name, Text: fmt.Sprint(name, age)})
+		}
+		return w
+	}
+	old := said("old", 0, 4)
+	old.Now = time.Time{} // of a version that does not say
+	var got []string
+	for _, d := range lastDecisions([]word{said("d1", time.Hour, 30, 20, 19, 18, 17, 16, 15, 14), said("d2", 0, 12, 5, 1), said("d3", -time.Hour, 13, 3), old}) {
+		got = append(got, d.Text)
+	}
+	if diff := cmp.Diff([]string{"d116", "d115", "d114", "d313", "d212", "d25", "old4", "d33", "d21"}, got[1:]); diff != "" {
+		t.Error(diff)
+	}
+	if got := lastDecisions(nil); got == nil {
+		t.Error("no decisions are null in JSON")
+	}
+}
+
+func TestARouterInAGroupIsNoGroup(t *testing.T) {
+	state := &fsm.State{Config: fsm.Config{
+		Routers:    map[string]fsm.Router{"outside": {Name: "outside"}, "inside": {Name: "inside"}},
+		SyncGroups: map[string]fsm.SyncGroup{"gateway": {Name: "gateway", Routers: []string{"outside", "inside"}}},
+	}}
+	_, err := findGroup(state, "outside")
+	if want := `no group "outside": it is a router in group "gateway", whose routers move together`; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if _, err := findGroup(state, "gateway"); err != nil {
+		t.Error(err)
+	}
+}
+
 // A recovery ends the session, and with it what it remembers, while the agent goes on.
 func TestWhatWasDecidedBeforeARecoveryIsRemembered(t *testing.T) {
 	decided := func(n int) ownership.Record {
