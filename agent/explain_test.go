@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,6 +66,22 @@ func TestARouterInAGroupIsNoGroup(t *testing.T) {
 	}
 	if _, err := findGroup(state, "gateway"); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestWhatIsEnabledIsMovedToByItsPlacementAlone(t *testing.T) {
+	cfg := fsm.Config{Routers: map[string]fsm.Router{"a": {Name: "a"}, "b": {Name: "b", Placement: fsm.Placement{Policy: fsm.Sticky}}}}
+	if got, want := enabled("d3", cfg), "d3 may own addresses again; nothing moves to it unless another drains"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	cfg.Routers["c"] = fsm.Router{Name: "c", Placement: fsm.Placement{Policy: fsm.Pinned, Directors: []string{"d3"}}}
+	if got := enabled("d3", cfg); !strings.HasSuffix(got, "see `quorate explain group` of c") || strings.Contains(got, "nothing moves") {
+		t.Error(got)
+	}
+	for _, draining := range []bool{false, true} {
+		if err := noDrain(api.DrainRequest{Director: "w1", Draining: draining}); !strings.HasPrefix(err.Error(), "w1 is a witness, which owns nothing") {
+			t.Error(err)
+		}
 	}
 }
 

@@ -63,6 +63,9 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	}
 	st.Rotations = rotations(state)
 	st.Warnings = append(st.Warnings, warnings(st, live, now)...)
+	for _, p := range strangers(state.Config, state.Members) {
+		st.Warnings = append(st.Warnings, p.Text)
+	}
 	st.Warnings = append(st.Warnings, onTrial(state)...)
 	st.Warnings = append(st.Warnings, s.muteAgents(live, now)...)
 	st.Warnings = append(st.Warnings, s.disputes.lasting(time.Now())...)
