@@ -209,15 +209,17 @@ power-cuts: setup-test build test-tools ## cut a director's power under writes; 
 	sed -n -e 's/.*RESULT /- /p' -e 's/^ *--- \(PASS\|FAIL\): \(.*\)/- \1 \2/p' $$out; } >$$page; \
 	[ $$status = 0 ] || cat $$out; rm $$out; echo $$page; exit $$status
 
-# How many scenarios are simulated, from which seed on; SEED replays the one of a seed with all that happens in it.
+# How many scenarios are simulated, from which seed on; SEED replays the one of a seed with all that happens in it,
+# with MUTANT switched off.
 N    ?= 10000
 FROM ?= 1
 SEED ?=
+MUTANT ?=
 BOUND ?= 2000
 
 .PHONY: sim
-sim: ## simulate the ownership of addresses; N=scenarios, FROM=seed, SEED=the one to replay
-	@$(GO) test -count=1 -timeout 24h ./e2e/sim -v $(if $(SEED),-run TestScenario -seed $(SEED),-run TestInvariants -scenarios $(N) -from $(FROM))
+sim: ## simulate the ownership of addresses; N=scenarios, FROM=seed, SEED=the one to replay, MUTANT=what to switch off in it
+	@$(GO) test -count=1 -timeout 24h ./e2e/sim -v $(if $(SEED),-run TestScenario -seed $(SEED) $(if $(MUTANT),-mutant '$(MUTANT)'),-run TestInvariants -scenarios $(N) -from $(FROM))
 
 .PHONY: sim-mutants
 sim-mutants: ## switch the system's safeguards off one by one, and see that the simulation finds each; BOUND=scenarios

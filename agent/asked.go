@@ -133,6 +133,24 @@ func (s *session) serveMove(w http.ResponseWriter, r *http.Request) {
 
 // decideMove decides by what this director knows, and puts the move into the log.
 func (s *session) decideMove(ctx context.Context, q moveQuery) (moveReply, error) {
+	return settled(q.Group, func() (moveReply, error) { return s.decideMoveOnce(ctx, q) })
+}
+
+// decideTries is how often a move is decided anew that another came before.
+const decideTries = 3
+
+// settled decides anew when the log has gone on since it was read, as where others ask for moves at the same moment: what is so
+// then is a better answer than that.
+func settled(group string, decide func() (moveReply, error)) (moveReply, error) {
+	for range decideTries {
+		if reply, err := decide(); !errors.Is(err, fsm.ErrStale) {
+			return reply, err
+		}
+	}
+	return moveReply{}, fmt.Errorf("%s is moved by others at this moment: ask again", group)
+}
+
+func (s *session) decideMoveOnce(ctx context.Context, q moveQuery) (moveReply, error) {
 	reason := fmt.Sprintf("asked for by %s on %s", cmp.Or(q.Author, "somebody"), q.At)
 	if q.Force {
 		reason += ", by force"

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -38,6 +39,31 @@ func lostLeader(lost error, next string, after time.Duration) leaders {
 			}
 			return moveReply{}, unanswered{leader, lost}
 		},
+	}
+}
+
+func TestAMoveThatAnotherCameBeforeIsDecidedAnew(t *testing.T) {
+	stale := fmt.Errorf("move of g in epoch 168, the group is at 168: %w", fsm.ErrStale)
+	moving := moveReply{Refuse: "g is moving to d3 just now"}
+	for _, tt := range []struct {
+		stale int
+		reply moveReply
+		err   string
+	}{
+		{0, moving, "<nil>"},
+		{2, moving, "<nil>"},
+		{3, moveReply{}, "g is moved by others at this moment: ask again"},
+	} {
+		asked := 0
+		reply, err := settled("g", func() (moveReply, error) {
+			if asked++; asked <= tt.stale {
+				return moveReply{}, stale
+			}
+			return moving, nil
+		})
+		if reply != tt.reply || fmt.Sprint(err) != tt.err {
+			t.Errorf("stale %d times: %+v, %v; want %+v, %s", tt.stale, reply, err, tt.reply, tt.err)
+		}
 	}
 }
 

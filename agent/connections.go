@@ -73,12 +73,18 @@ const sampled = 1000
 
 // sample tells how many of some of another director's connections are here.
 func (s *session) sample(ctx context.Context, from string) (groups.Coverage, error) {
-	var conns []ipvs.Conn
-	if err := s.ask(ctx, from, http.MethodGet, "/peer/connections?sample="+strconv.Itoa(sampled), nil, &conns); err != nil {
+	conns, err := s.someConnections(ctx, from)
+	if err != nil {
 		return groups.Coverage{}, err
 	}
 	have, total, err := s.director.Covers(conns)
 	return groups.Coverage{Have: have, Total: total}, err
+}
+
+// someConnections are some of another director's connections, at random.
+func (s *session) someConnections(ctx context.Context, from string) (conns []ipvs.Conn, err error) {
+	err = s.ask(ctx, from, http.MethodGet, "/peer/connections?sample="+strconv.Itoa(sampled), nil, &conns)
+	return conns, err
 }
 
 func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {

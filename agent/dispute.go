@@ -96,11 +96,13 @@ func disputed(state *fsm.State, live map[string]received) []dispute {
 	for _, g := range state.Config.Groups() {
 		owner, settles := state.Groups[g.Name].Owner, settleTime(g)
 		var active, others, deaf []string
+		apart := false
 		for _, name := range slices.Sorted(maps.Keys(live)) {
 			if _, member := state.Members[name]; !member {
 				continue
 			}
 			own := live[name].Groups[g.Name]
+			apart = apart || own.Apart
 			switch own.State {
 			case "active":
 				active = append(active, name)
@@ -111,11 +113,18 @@ func disputed(state *fsm.State, live map[string]received) []dispute {
 				deaf = append(deaf, name)
 			}
 			if own.Heard != "" && owner != "" && memberAt(state, own.Heard) != owner {
-				text := fmt.Sprintf("%s hears %s own %s, and the log names %s", name, own.Heard, g.Name, owner)
+				who := own.Heard
+				if m := memberAt(state, who); m != "" {
+					who = fmt.Sprintf("%s (%s)", m, who)
+				}
+				text := fmt.Sprintf("%s hears %s own %s, and the log names %s", name, who, g.Name, owner)
 				out = append(out, dispute{text, settles, name, g.Name, own.Heard})
 			}
 		}
 		switch hint := "a virtual MAC address needs a network that lets frames from and to it pass"; {
+		case len(active) > 1 && apart:
+			text := fmt.Sprintf("%s own %s, each on a side of its own: no segment joins them", strings.Join(active, " and "), g.Name)
+			out = append(out, dispute{text: text, settles: settles})
 		case len(active) > 1 && hasVirtualMAC(g):
 			out = append(out, dispute{text: contest(active, g.Name) + " (" + hint + ")", settles: settles})
 		case len(active) > 1:

@@ -41,7 +41,7 @@ func TestV81WhoIsHeardAndIsNotWhomTheLogNamesIsReported(t *testing.T) {
 		{"the log's owner is heard", map[string]received{"d1": says("active", ""), "d2": says("backup", "192.0.2.1")}, nil},
 		{"nobody is heard", map[string]received{"d2": says("backup", "")}, nil},
 		{"another member", map[string]received{"d1": says("backup", "192.0.2.2"), "d3": says("backup", "192.0.2.2")},
-			[]string{"d1 hears 192.0.2.2 own g, and the log names d1", "d3 hears 192.0.2.2 own g, and the log names d1"}},
+			[]string{"d1 hears d2 (192.0.2.2) own g, and the log names d1", "d3 hears d2 (192.0.2.2) own g, and the log names d1"}},
 		{"a stranger", map[string]received{"d3": says("backup", "192.0.2.99")}, []string{"d3 hears 192.0.2.99 own g, and the log names d1"}},
 		{"a report of who is no member any more", map[string]received{"d9": says("backup", "192.0.2.99")}, nil},
 	} {
@@ -62,6 +62,23 @@ func TestV81WhoIsHeardAndIsNotWhomTheLogNamesIsReported(t *testing.T) {
 				t.Errorf("it was over, and began again: %v", got)
 			}
 		})
+	}
+}
+
+func TestTwoOwnersThatNoSegmentJoinsAreSaidToBeSo(t *testing.T) {
+	apart := says("active", "")
+	apart.Groups["g"] = groupReport{State: "active", Apart: true}
+	for _, tt := range []struct {
+		d2   received
+		want string
+	}{
+		{says("active", ""), "d1 and d2 own g, each of them: they do not hear each other"},
+		{apart, "d1 and d2 own g, each on a side of its own: no segment joins them"},
+	} {
+		got := disputed(disputedState(nil), map[string]received{"d1": says("active", ""), "d2": tt.d2})
+		if len(got) != 1 || got[0].text != tt.want {
+			t.Errorf("%+v, want %s", got, tt.want)
+		}
 	}
 }
 

@@ -23,7 +23,10 @@ const explainLimit = time.Second
 // word is what a member says when it is asked to explain a group.
 type word struct {
 	api.Attestation
+	Outlook   *outlook       `json:"outlook,omitempty"` // of who leads
 	Decisions []api.Decision `json:"decisions"`
+	Now       time.Time      `json:"now,omitzero"` // by its clock
+	came      time.Time      // by the clock of who asked
 }
 
 // Explain implements [api.Agent]. A member that does not answer is named, and does not hold up the others.
@@ -37,28 +40,53 @@ func (a *Agent) Explain(ctx context.Context, group string) (api.Explanation, err
 	if err != nil {
 		return api.Explanation{}, err
 	}
-	status := groupStatus(state, s.everyReport(time.Now()), g, s.cfg.Name)
+	live := s.everyReport(time.Now())
+	status := groupStatus(state, live, g, s.cfg.Name)
 	e := api.Explanation{
-		Group: group, Owner: status.Owner, Epoch: status.Epoch, Named: status.Named, Reason: status.Reason, Order: status.Order, Moving: status.Moving,
-		Members: []api.Attestation{}, Decisions: []api.Decision{},
+		Group: group, Owner: status.Owner, Epoch: status.Epoch, Named: status.Named, Reason: status.Reason, Order: status.Order, Next: status.Next, Moving: status.Moving,
+		Members: []api.Attestation{},
 	}
 	words := s.askWords(ctx, state, group)
 	if e.Owner == "" {
 		e.Owner, e.Reason = ownerByWord(state.Groups[group], words, e.Reason)
 	}
+	ahead(&e, g.Placement, views(state, live, s.reports.stopped, group, time.Now()), words)
 	if !s.node.Quorum() {
 		e.NoQuorum = "no quorum: VRRP alone decides who owns " + group + ", and it cannot be moved"
 	}
 	for _, w := range words {
 		e.Members = append(e.Members, w.Attestation)
-		e.Decisions = append(e.Decisions, w.Decisions...)
 		if w.Name == e.Owner && w.Part == "active" {
 			e.Since = w.Since
 		}
 	}
-	slices.SortStableFunc(e.Decisions, func(a, b api.Decision) int { return a.Time.Compare(b.Time) })
-	e.Decisions = e.Decisions[max(len(e.Decisions)-ownership.Kept, 0):]
+	e.Decisions = lastDecisions(words)
 	return e, nil
+}
+
+// lastDecisions are the last ones of all members, oldest first. What counts is how long ago each was by the clock of whom decided it:
+// one whose clock is ahead would else crowd out the others.
+func lastDecisions(words []word) []api.Decision {
+	type aged struct {
+		api.Decision
+		at time.Time // by this director's clock
+	}
+	var all []aged
+	for _, w := range words {
+		for _, d := range w.Decisions {
+			at := d.Time
+			if !w.Now.IsZero() && !w.came.IsZero() {
+				at = w.came.Add(d.Time.Sub(w.Now))
+			}
+			all = append(all, aged{d, at})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b aged) int { return a.at.Compare(b.at) })
+	out := []api.Decision{}
+	for _, d := range all[max(len(all)-ownership.Kept, 0):] {
+		out = append(out, d.Decision)
+	}
+	return out
 }
 
 // ownerByWord is who says that it owns a group when it is asked, and why, where neither a report that counts nor an advert says so.
@@ -81,6 +109,9 @@ func findGroup(state *fsm.State, name string) (fsm.Group, error) {
 		if g.Name == name {
 			return g, nil
 		}
+		if slices.ContainsFunc(g.Routers, func(r fsm.Router) bool { return r.Name == name }) {
+			return fsm.Group{}, fmt.Errorf("no group %q: it is a router in group %q, whose routers move together", name, g.Name)
+		}
 		names = append(names, g.Name)
 	}
 	if len(names) == 0 {
@@ -97,13 +128,17 @@ func (s *session) askWords(ctx context.Context, state *fsm.State, group string) 
 	var asking sync.WaitGroup
 	for i, name := range slices.Sorted(maps.Keys(state.Members)) {
 		if name == s.cfg.Name {
-			asking.Go(func() { words[i] = s.word(ctx, group) })
+			asking.Go(func() {
+				words[i] = s.word(ctx, group)
+				words[i].came = time.Now()
+			})
 			continue
 		}
 		asking.Go(func() {
 			if err := s.ask(ctx, name, http.MethodGet, "/peer/explain/"+url.PathEscape(group), nil, &words[i]); err != nil {
 				words[i] = word{Attestation: api.Attestation{Name: name, Error: err.Error()}}
 			}
+			words[i].came = time.Now()
 		})
 	}
 	asking.Wait()
@@ -118,6 +153,10 @@ func (s *session) serveExplain(w http.ResponseWriter, r *http.Request) {
 func (s *session) word(ctx context.Context, group string) word {
 	state := s.node.State()
 	w := word{Attestation: api.Attestation{Name: s.cfg.Name, Epoch: state.Groups[group].Epoch, Hears: map[string]string{}}}
+	w.Role, w.Draining = string(s.cfg.Role), state.Members[s.cfg.Name].Draining || s.isLeaving()
+	if s.node.IsLeader() {
+		w.Outlook = s.outlooks.of(group, time.Now())
+	}
 	w.Why = s.unready(state)
 	w.Ready = len(w.Why) == 0
 	if g, ok := s.keeper.Status().Group(group); ok {
@@ -147,6 +186,7 @@ func (s *session) word(ctx context.Context, group string) word {
 	for _, d := range append(s.groups.Records(group), s.placed.of(group)...) {
 		w.Decisions = append(w.Decisions, api.Decision{Time: d.At.UTC(), Director: s.cfg.Name, Kind: d.Kind, Text: d.Text, Inputs: d.Inputs})
 	}
+	w.Now = time.Now().UTC()
 	return w
 }
 

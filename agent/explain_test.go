@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,11 +23,64 @@ func TestAnExplanationNamesWhoSaysThatItOwnsTheGroup(t *testing.T) {
 		owner, reason string
 	}{
 		{[]word{{Attestation: backup}}, "", "nobody"},
-		{[]word{{Attestation: backup}, {Attestation: active}}, "d2", "the log names d1 (first), but d2 says that it does"},
+		{[]word{{Attestation: backup}, {Attestation: active}}, "d2", "the log names d1 (as it was when it did: first), but d2 says that it does"},
 		{[]word{{Attestation: named}}, "d1", "first"},
 	} {
 		if owner, reason := ownerByWord(log, tt.words, "nobody"); owner != tt.owner || reason != tt.reason {
 			t.Errorf("%v: %q, %q; want %q, %q", tt.words, owner, reason, tt.owner, tt.reason)
+		}
+	}
+}
+
+// A clock that is ahead by an hour says nothing of what came last.
+func TestTheLastDecisionsAreThoseOfTheLeastAge(t *testing.T) {
+	said := func(name string, clock time.Duration, ages ...int) word {
+		w := word{Now: noon.Add(clock), came: noon}
+		for _, age := range ages {
+			w.Decisions = append(w.Decisions, api.Decision{Time: w.Now.Add(-time.Duration(age) * time.Second), Director: name, Text: fmt.Sprint(name, age)})
+		}
+		return w
+	}
+	old := said("old", 0, 4)
+	old.Now = time.Time{} // of a version that does not say
+	var got []string
+	for _, d := range lastDecisions([]word{said("d1", time.Hour, 30, 20, 19, 18, 17, 16, 15, 14), said("d2", 0, 12, 5, 1), said("d3", -time.Hour, 13, 3), old}) {
+		got = append(got, d.Text)
+	}
+	if diff := cmp.Diff([]string{"d116", "d115", "d114", "d313", "d212", "d25", "old4", "d33", "d21"}, got[1:]); diff != "" {
+		t.Error(diff)
+	}
+	if got := lastDecisions(nil); got == nil {
+		t.Error("no decisions are null in JSON")
+	}
+}
+
+func TestARouterInAGroupIsNoGroup(t *testing.T) {
+	state := &fsm.State{Config: fsm.Config{
+		Routers:    map[string]fsm.Router{"outside": {Name: "outside"}, "inside": {Name: "inside"}},
+		SyncGroups: map[string]fsm.SyncGroup{"gateway": {Name: "gateway", Routers: []string{"outside", "inside"}}},
+	}}
+	_, err := findGroup(state, "outside")
+	if want := `no group "outside": it is a router in group "gateway", whose routers move together`; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if _, err := findGroup(state, "gateway"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWhatIsEnabledIsMovedToByItsPlacementAlone(t *testing.T) {
+	cfg := fsm.Config{Routers: map[string]fsm.Router{"a": {Name: "a"}, "b": {Name: "b", Placement: fsm.Placement{Policy: fsm.Sticky}}}}
+	if got, want := enabled("d3", cfg), "d3 may own addresses again; nothing moves to it unless another drains"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	cfg.Routers["c"] = fsm.Router{Name: "c", Placement: fsm.Placement{Policy: fsm.Pinned, Directors: []string{"d3"}}}
+	if got := enabled("d3", cfg); !strings.HasSuffix(got, "see `quorate explain group` of c") || strings.Contains(got, "nothing moves") {
+		t.Error(got)
+	}
+	for _, draining := range []bool{false, true} {
+		if err := noDrain(api.DrainRequest{Director: "w1", Draining: draining}); !strings.HasPrefix(err.Error(), "w1 is a witness, which owns nothing") {
+			t.Error(err)
 		}
 	}
 }

@@ -180,7 +180,7 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 		return atRisk(err)
 	}
 	s.setLeaving(true)
-	if len(s.node.State().Members) > 1 && !removed {
+	if len(s.node.State().Members) > 1 && !removed && s.cfg.Role != fsm.RoleWitness { // which has nothing to hand over
 		if err := s.leaveAddresses(ctx, r.Force, p); err != nil {
 			s.setLeaving(false)
 			return err
@@ -289,14 +289,14 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 	if err != nil {
 		return err
 	}
-	if r.Draining && s.node.State().Members[r.Director].Role == fsm.RoleWitness {
-		return fmt.Errorf("%s is a witness, which owns nothing: there is nothing to drain", r.Director)
+	if s.node.State().Members[r.Director].Role == fsm.RoleWitness {
+		return noDrain(r)
 	}
 	if err := s.propose(ctx, fsm.SetDraining{Name: r.Director, Draining: r.Draining}); err != nil {
 		return unknownMember(err)
 	}
 	if !r.Draining {
-		p(r.Director + " may own addresses again; nothing moves to it unless another drains")
+		p(enabled(r.Director, s.node.State().Config))
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, drainLimit)
@@ -318,6 +318,29 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 			return fmt.Errorf("%s drains, but still owns %s: nobody else is ready to take over, see `quorate status`; it goes on draining until `quorate enable director %s`", r.Director, strings.Join(owned, ", "), r.Director)
 		}
 	}
+}
+
+// noDrain is why a witness neither drains nor ends that.
+func noDrain(r api.DrainRequest) error {
+	if r.Draining {
+		return fmt.Errorf("%s is a witness, which owns nothing: there is nothing to drain", r.Director)
+	}
+	return fmt.Errorf("%s is a witness, which owns nothing: it does not drain", r.Director)
+}
+
+// enabled says what comes of the end of a drain.
+func enabled(director string, cfg fsm.Config) string {
+	var placed []string
+	for _, g := range cfg.Groups() {
+		if p := g.Placement.Policy; p != "" && p != fsm.Sticky {
+			placed = append(placed, g.Name)
+		}
+	}
+	text := director + " may own addresses again; "
+	if len(placed) == 0 {
+		return text + "nothing moves to it unless another drains"
+	}
+	return text + "what has a placement that wishes it there moves by itself, once it has waited for `hold`: see `quorate explain group` of " + strings.Join(placed, ", ")
 }
 
 // draining says what a director that drains still owns, and why nobody takes it.

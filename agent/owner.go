@@ -73,9 +73,9 @@ func because(log fsm.Ownership, o owning) string {
 	case log.Owner == "", o.name == "", o.name == log.Owner:
 		return o.reason
 	case log.Intent != nil && log.Intent.To == o.name:
-		return fmt.Sprintf("%s, and the log still names %s (%s)", log.Intent.Reason, log.Owner, log.Reason)
+		return fmt.Sprintf("%s, and the log still names %s (as it was when it did: %s)", log.Intent.Reason, log.Owner, log.Reason)
 	}
-	named := fmt.Sprintf("the log names %s (%s), ", log.Owner, log.Reason)
+	named := fmt.Sprintf("the log names %s (as it was when it did: %s), ", log.Owner, log.Reason)
 	switch {
 	case o.claim != "":
 		return named + "and " + o.name + " has claimed it: " + o.claim

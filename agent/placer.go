@@ -36,7 +36,9 @@ func (p *placer) place(ctx context.Context, now time.Time) {
 	if now.Sub(p.alive.tracker.Thawed(longStall, now)) < settle {
 		return
 	}
-	for _, s := range p.situations(now) {
+	all := p.situations(now)
+	p.outlooks.look(all, now)
+	for _, s := range all {
 		cmd := p.leader.Decide(now, s)
 		if cmd == nil {
 			continue
@@ -110,6 +112,7 @@ func views(state *fsm.State, live map[string]received, stopped func(name string,
 			Draining: state.Members[name].Draining || r.Leaving, Why: strings.Join(r.Reasons, "; "),
 			Unfit: own.Unfit, Score: own.Score, Claim: own.Claim, Unproven: own.Unproven != "",
 		}
+		_, v.Lacks = r.Lacks[state.Groups[group].Owner]
 		if r.Stopped || stopped(name, now) {
 			v.Gone = wasStopped
 		}

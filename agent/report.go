@@ -46,6 +46,7 @@ type report struct {
 	Reasons      []string                             `json:"reasons,omitempty"`    // why it is not
 	Halted       string                               `json:"halted,omitempty"`     // the log entry that it cannot apply
 	Troubles     []string                             `json:"troubles,omitempty"`   // that make it not unready
+	Lacks        map[string]coverage                  `json:"lacks,omitempty"`      // owners that it lacks connections of
 	Refused      map[string]uint64                    `json:"refused,omitempty"`    // to who is no director, by why
 	NoIPVS       bool                                 `json:"no_ipvs,omitempty"`    // its kernel has none
 	NoRefusal    string                               `json:"no_refusal,omitempty"` // why it could keep no packets from its host
@@ -77,6 +78,7 @@ type groupReport struct {
 	Again    string `json:"again,omitempty"`    // why it has taken the group again in the epoch that the log has
 	Unproven string `json:"unproven,omitempty"` // the router whose address is not answered for, though its owner is heard here
 	Deaf     string `json:"deaf,omitempty"`     // why the owner is not heard here, while it is not
+	Apart    bool   `json:"apart,omitempty"`    // another owns it, too, on a side of the segment that nothing joins to this one's
 	Doubled  string `json:"doubled,omitempty"`  // that two directors answer for an address of the group, and which
 	found    string // who owns it then; the others have their own eyes
 	Unfit    string `json:"unfit,omitempty"`   // the requirement that forbids this director to own it

@@ -53,6 +53,8 @@ type session struct {
 	presence           presence
 	regrouped          regrouped
 	refusals           refusals
+	lacking            lacking
+	outlooks           outlooks
 	raising            raising
 	heard              bell          // rings when a report came
 	tellNow            chan struct{} // capacity 1: tell the others at once
@@ -133,7 +135,7 @@ func (s *session) start(ctx context.Context) {
 	s.runner.Set(s.node.State().Config.Services)
 	s.setNeeds(s.node.State().Config)
 	for _, run := range []func(context.Context) error{
-		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence, s.yield, s.heal,
+		s.node.Run, s.groups.Run, s.runner.Run, s.tracks.Run, s.hooks.Run, s.director.Run, s.tellOthers, s.follow, s.announceSelf, s.mutate, s.fence, s.yield, s.heal, s.cover,
 		s.alive.pulse.Run, s.alive.watcher.Run,
 	} {
 		s.group.Go(func() error { return run(ctx) })
@@ -252,7 +254,7 @@ func (s *session) report() report {
 			r.Troubles = append(r.Troubles, why)
 		}
 	}
-	r.Refused = s.node.Refused()
+	r.Refused, r.Lacks = s.node.Refused(), s.lacking.of()
 	if err := s.node.Halted(); err != nil {
 		r.Halted = err.Error()
 	}
@@ -272,7 +274,7 @@ func (s *session) report() report {
 		st, own := s.standing(g), r.Groups[g.Name]
 		own.Deaf, own.Claim, own.Unproven = s.groups.Deaf(g.Name), s.groups.Claimed(g.Name), s.groups.Unproven(g.Name)
 		own.Again = s.groups.Again(g.Name, state.Groups[g.Name])
-		own.found, own.Doubled = s.groups.Found(g.Name), s.groups.Doubled(g.Name)
+		own.found, own.Doubled, own.Apart = s.groups.Found(g.Name), s.groups.Doubled(g.Name), s.groups.Apart(g.Name)
 		own.Score, own.Waiting = st.Score, !st.Known
 		if st.Known && !st.Fit {
 			own.Unfit = strings.Join(st.Reasons, "; ")

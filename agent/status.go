@@ -63,6 +63,9 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	}
 	st.Rotations = rotations(state)
 	st.Warnings = append(st.Warnings, warnings(st, live, now)...)
+	for _, p := range strangers(state.Config, state.Members) {
+		st.Warnings = append(st.Warnings, p.Text)
+	}
 	st.Warnings = append(st.Warnings, onTrial(state)...)
 	st.Warnings = append(st.Warnings, s.muteAgents(live, now)...)
 	st.Warnings = append(st.Warnings, s.disputes.lasting(time.Now())...)
@@ -125,6 +128,7 @@ func groupStatus(state *fsm.State, live map[string]received, g fsm.Group, self s
 		Name: g.Name, Owner: owner.name, Epoch: o.Epoch, Named: o.Owner, Reason: because(o, owner), Order: append([]string{}, o.Order...), Addresses: []string{},
 		State: own.State, Priority: own.Priority,
 	}
+	st.Next = able(o.Order, owner.name, views(state, live, reportedStop, g.Name, time.Time{}))
 	for _, r := range g.Routers {
 		for _, p := range r.Addresses {
 			st.Addresses = append(st.Addresses, p.String())
@@ -268,6 +272,7 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 		for _, trouble := range r.Troubles {
 			out = append(out, d.Name+": "+trouble)
 		}
+		out = append(out, uncovered(d.Name, live)...)
 		for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
 			if why := r.Groups[name].Deaf; why != "" {
 				out = append(out, d.Name+" does not hear the owner of "+name+": "+why)

@@ -76,7 +76,8 @@ type GroupStatus struct {
 	Named     string   `json:"named"`            // the owner by the log, whose epoch that is: the address changes hands a moment before the log says so
 	Reason    string   `json:"reason"`           // why it owns it; of an owner that the log does not name, whom it names, too
 	Moving    string   `json:"moving,omitempty"` // to whom, while a planned move is under way
-	Order     []string `json:"order"`            // successors, best first
+	Order     []string `json:"order"`            // successors by the log, best first
+	Next      []string `json:"next"`             // of these, who could take it now
 	Addresses []string `json:"addresses"`
 	State     string   `json:"state"`    // of this director's routers: initialize, backup or active
 	Priority  uint8    `json:"priority"` // that this director advertises
@@ -213,14 +214,23 @@ type MoveRequest struct {
 // Explanation says who owns a group, since when and why, what each member says of it, and what was decided
 // last.
 type Explanation struct {
-	Group     string        `json:"group"`
-	Owner     string        `json:"owner"`  // name, "" or "foreign ADDRESS"
-	Since     time.Time     `json:"since"`  // when the owner became it, by its own clock; zero if it does not say
-	Epoch     uint64        `json:"epoch"`  // that the log has the group in
-	Named     string        `json:"named"`  // the owner by the log, in that epoch
-	Reason    string        `json:"reason"` // as in a [GroupStatus]
-	Order     []string      `json:"order"`  // successors, best first
-	Moving    string        `json:"moving,omitempty"`
+	Group     string    `json:"group"`
+	Owner     string    `json:"owner"`  // name, "" or "foreign ADDRESS"
+	Since     time.Time `json:"since"`  // when the owner became it, by its own clock; zero if it does not say
+	Epoch     uint64    `json:"epoch"`  // that the log has the group in
+	Named     string    `json:"named"`  // the owner by the log, in that epoch
+	Reason    string    `json:"reason"` // as in a [GroupStatus]
+	Order     []string  `json:"order"`  // successors by the log, best first
+	Next      []string  `json:"next"`   // of these, who could take it now
+	Cannot    []string  `json:"cannot"` // of the others, why not
+	Moving    string    `json:"moving,omitempty"`
+	Placement string    `json:"placement,omitempty"` // its policy
+	// Wish is whom the policy would have the group on, if on another than its owner, and WishIn in how many seconds it is moved
+	// there, as who leads says: unless that is otherwise by then.
+	Wish       string  `json:"wish,omitempty"`
+	WishReason string  `json:"wish_reason,omitempty"`
+	WishIn     float64 `json:"wish_in,omitempty"`
+
 	NoQuorum  string        `json:"no_quorum,omitempty"` // that nothing can be decided, as the one who was asked knows it
 	Members   []Attestation `json:"members"`             // by name
 	Decisions []Decision    `json:"decisions"`           // the last ten, oldest first
@@ -230,7 +240,9 @@ type Explanation struct {
 type Attestation struct {
 	Name     string            `json:"name"`
 	Error    string            `json:"error,omitempty"` // why it said nothing
-	Part     string            `json:"part"`            // initialize, backup or active; "" for a witness
+	Role     string            `json:"role,omitempty"`
+	Draining bool              `json:"draining,omitempty"`
+	Part     string            `json:"part"` // initialize, backup or active; "" for a witness
 	Since    time.Time         `json:"since"`
 	Reason   string            `json:"reason"` // of that part
 	Priority uint8             `json:"priority"`

@@ -188,6 +188,16 @@ func (o object) placement(p fsm.Placement) {
 	}
 }
 
+// scoreless warns of a group that goes by scores that nothing gives: it stays where it is.
+func (o object) scoreless(p fsm.Placement, needs ...fsm.Needs) {
+	prefers := func(n fsm.Needs) bool {
+		return slices.ContainsFunc(n.Uses, func(u fsm.Use) bool { return !u.Require })
+	}
+	if p.Policy == fsm.Score && len(p.Scores) == 0 && !slices.ContainsFunc(needs, prefers) {
+		o.doubt(".placement", `add director "NAME" { score = 100 } or prefer "TRACK"`, "placement %q: no director has a score and no track is preferred, so that nothing moves", p.Policy)
+	}
+}
+
 // ownPlacement checks that a router in a sync group says nothing of its place: it has none of its own.
 func (o object) ownPlacement(field string, r fsm.Router, group string) {
 	hint, path := fmt.Sprintf("say it in sync_group %q: its routers move together", group), fmt.Sprintf("routers[%q]", r.Name)

@@ -39,6 +39,11 @@ func (v *validator) syncGroups(c fsm.Config) {
 			o.ownPlacement(field, c.Routers[r], name)
 		}
 		o.placement(g.Placement)
+		needs := []fsm.Needs{g.Needs}
+		for _, r := range g.Routers {
+			needs = append(needs, c.Routers[r].Needs)
+		}
+		o.scoreless(g.Placement, needs...)
 		o.addressOwner(g, c.Routers)
 		o.needs(g.Needs, c.Tracks)
 		if _, ok := c.Routers[name]; ok && !slices.Contains(g.Routers, name) {

@@ -84,6 +84,7 @@ func (o object) router(name string, r fsm.Router) {
 	}
 	o.addresses(r)
 	o.placement(r.Placement)
+	o.scoreless(r.Placement, r.Needs)
 }
 
 // ownInterface is what interfaces with a virtual MAC address are called.

@@ -290,6 +290,9 @@ func (d *Driver) Deaf(name string) string { return said(d, name, (*ownership.Mac
 // Doubled says that two directors answer for an address of a group, or is empty.
 func (d *Driver) Doubled(name string) string { return said(d, name, (*ownership.Machine).Doubled) }
 
+// Apart reports whether another owns a group, too, on a side of the segment that nothing joins to this director's.
+func (d *Driver) Apart(name string) bool { return said(d, name, (*ownership.Machine).Apart) }
+
 // Found names who owns a group though it is not heard here, or is empty.
 func (d *Driver) Found(name string) string { return said(d, name, (*ownership.Machine).Found) }
 

@@ -13,7 +13,7 @@ func drainCommand(c *cli) *cobra.Command {
 
 func enableCommand(c *cli) *cobra.Command {
 	return commands("enable", "End a drain",
-		directorCommand(c, "Let a director own addresses again; nothing moves to it by that", false))
+		directorCommand(c, "Let a director own addresses again; what has a placement may move to it", false))
 }
 
 func directorCommand(c *cli, short string, draining bool) *cobra.Command {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/fsm"
 )
 
 func explainCommand(c *cli) *cobra.Command {
@@ -42,9 +43,10 @@ func printExplanation(w io.Writer, e api.Explanation) error {
 	default:
 		fmt.Fprintf(w, "%s owns %s since %s\n", e.Owner, e.Group, clock(e.Since))
 	}
-	fmt.Fprintf(w, "  epoch %d: %s\n  next: %s\n", e.Epoch, dash(e.Reason), dash(strings.Join(e.Order, ", ")))
-	if e.Moving != "" {
-		fmt.Fprintf(w, "  moving to %s\n", e.Moving)
+	fmt.Fprintf(w, "  epoch %d: %s\n  next: %s\n", e.Epoch, dash(e.Reason), dash(strings.Join(successors(e.Next, e.Order), ", ")))
+	printAhead(w, e)
+	if both := owners(e.Members); len(both) > 1 {
+		fmt.Fprintf(w, "! %s own it, each of them: `quorate status` says more\n", strings.Join(both, " and "))
 	}
 	if e.NoQuorum != "" {
 		fmt.Fprintf(w, "! %s\n", e.NoQuorum)
@@ -67,6 +69,35 @@ func printExplanation(w io.Writer, e api.Explanation) error {
 	return nil
 }
 
+// printAhead says what is about to happen to the group, and what cannot.
+func printAhead(w io.Writer, e api.Explanation) {
+	for _, why := range e.Cannot {
+		fmt.Fprintf(w, "  not next: %s\n", why)
+	}
+	if e.Placement != "" {
+		fmt.Fprintf(w, "  placement: %s\n", e.Placement)
+	}
+	switch in := time.Duration(e.WishIn * float64(time.Second)).Round(time.Second); {
+	case e.Moving != "":
+		fmt.Fprintf(w, "  moving to %s\n", e.Moving)
+	case e.Wish != "" && in > 0:
+		fmt.Fprintf(w, "  moves to %s in %v: %s\n", e.Wish, in, e.WishReason)
+	case e.Wish != "":
+		fmt.Fprintf(w, "  is to move to %s as soon as that can take it: %s\n", e.Wish, e.WishReason)
+	}
+}
+
+// owners are the members that say that they own the group.
+func owners(members []api.Attestation) []string {
+	var names []string
+	for _, m := range members {
+		if m.Part == "active" {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
 // silent is how many members have said nothing.
 func silent(members []api.Attestation) int {
 	n := 0
@@ -85,12 +116,15 @@ func printAttestations(w io.Writer, members []api.Attestation) {
 			fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\tsays nothing: %s\n", m.Name, m.Error)
 			continue
 		}
-		why := m.Reason
+		var why []string
+		if m.Reason != "" {
+			why = append(why, m.Reason)
+		}
 		if len(m.Gone) > 0 {
-			why += "; silent to it: " + strings.Join(m.Gone, ", ")
+			why = append(why, "silent to it: "+strings.Join(m.Gone, ", "))
 		}
 		if m.Sampled > 0 {
-			why += fmt.Sprintf("; has %d of %d of the owner's connections", m.Covered, m.Sampled)
+			why = append(why, fmt.Sprintf("has %d of %d of the owner's connections", m.Covered, m.Sampled))
 		}
 		var hears []string
 		for _, router := range slices.Sorted(maps.Keys(m.Hears)) {
@@ -104,8 +138,20 @@ func printAttestations(w io.Writer, members []api.Attestation) {
 		if !m.Since.IsZero() {
 			since = clock(m.Since)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", m.Name, dash(m.Part), since, m.Priority, ready, dash(strings.Join(hears, ", ")), why)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", m.Name, partOf(m), since, m.Priority, ready, dash(strings.Join(hears, ", ")), dash(strings.Join(why, "; ")))
 	}
+}
+
+// partOf is what a member is to the group.
+func partOf(m api.Attestation) string {
+	part := m.Part
+	if m.Role == string(fsm.RoleWitness) {
+		part = m.Role
+	}
+	if m.Draining {
+		part = dash(part) + ", drains"
+	}
+	return dash(part)
 }
 
 // clock is a time as people read it, to the millisecond.

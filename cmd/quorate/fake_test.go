@@ -87,7 +87,7 @@ func (w *whole) Status(context.Context) (api.Status, error) {
 		ClusterEpoch: 1, Voters: 2, Answering: 2,
 		Directors: []api.DirectorStatus{director("d1", "192.0.2.2:7400"), director("d2", "192.0.2.3:7400")},
 		Groups: []api.GroupStatus{{
-			Name: "web", Owner: "d1", Epoch: 3, Named: "d1", Reason: "d2 drains", Order: []string{"d2"}, Addresses: []string{"192.0.2.1/24"}, State: "active", Priority: 224,
+			Name: "web", Owner: "d1", Epoch: 3, Named: "d1", Reason: "d2 drains", Order: []string{"d2"}, Next: []string{"d2"}, Addresses: []string{"192.0.2.1/24"}, State: "active", Priority: 224,
 		}},
 		Services: []api.ServiceStatus{{Name: "web", Address: "192.0.2.1:80", Scheduler: "wlc", Forward: "nat", Servers: []api.ServerStatus{
 			{Address: "198.51.100.11:80", Verdict: "up", Weight: 3, Configured: 3, Seen: map[string]string{"d1": "up", "d2": "up"}},
@@ -102,7 +102,7 @@ func (w *whole) Explain(_ context.Context, group string) (api.Explanation, error
 		return api.Explanation{}, errors.New(`no group "` + group + `": there are web`)
 	}
 	return api.Explanation{
-		Group: "web", Owner: "d1", Since: noon, Epoch: 3, Named: "d1", Reason: "d2 drains", Order: []string{"d2", "d3"},
+		Group: "web", Owner: "d1", Since: noon, Epoch: 3, Named: "d1", Reason: "d2 drains", Order: []string{"d2", "d3"}, Next: []string{"d2"}, Cannot: []string{"d3 does not answer"}, Placement: "sticky: it stays where it is",
 		Members: []api.Attestation{
 			{Name: "d1", Part: "active", Since: noon, Reason: "claim", Priority: 224, Epoch: 3, Ready: true},
 			{Name: "d2", Part: "backup", Since: noon, Reason: "better advert from 192.0.2.2", Priority: 183, Epoch: 3, Ready: true, Hears: map[string]string{"web": "d1"}, Gone: []string{"d3"}},

@@ -130,8 +130,16 @@ func printGroups(w io.Writer, st api.Status) {
 	fmt.Fprintln(w, "GROUP\tOWNER\tEPOCH\tNEXT\tADDRESSES\tWHY")
 	for _, g := range st.Groups {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", g.Name, dash(g.Owner), g.Epoch,
-			dash(strings.Join(g.Order, " ")), strings.Join(g.Addresses, " "), g.Reason)
+			dash(strings.Join(successors(g.Next, g.Order), " ")), strings.Join(g.Addresses, " "), g.Reason)
 	}
+}
+
+// successors are those who could take a group now; of an agent of an older version, all of the log's order.
+func successors(next, order []string) []string {
+	if next == nil {
+		return order
+	}
+	return next
 }
 
 func printServices(w io.Writer, st api.Status) {

@@ -34,10 +34,11 @@ type ConnKey struct {
 // Key returns what tells the connection from all others.
 func (c Conn) Key() ConnKey { return ConnKey{c.Protocol, c.Client, c.Virtual} }
 
-// The states of a TCP connection that is over (include/net/ip_vs.h).
+// States of a TCP connection (include/net/ip_vs.h): the last two are of one that is over.
 const (
-	timeWait = 5
-	closed   = 6
+	established = 1
+	timeWait    = 5
+	closed      = 6
 )
 
 // tcpStates are the TCP states by number.
@@ -47,6 +48,9 @@ var tcpStates = [...]string{"NONE", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_
 func (c Conn) Ended() bool {
 	return c.Protocol == TCP && (c.State == timeWait || c.State == closed)
 }
+
+// Established reports whether a connection is one of TCP that both sides have opened and neither has closed.
+func (c Conn) Established() bool { return c.Protocol == TCP && c.State == established }
 
 // Forgotten returns what is to be injected for connections that have ended here and do not live elsewhere: an entry in the place
 // of each that takes the next packet for one of a flow that nobody knows. As they are, they would have it sent to the real server

@@ -182,6 +182,16 @@ func (s *step) partFrom(rival string, c *contest) {
 	}
 }
 
+// Apart reports whether another owns the group, too, on a side of the segment that nothing joins to this director's.
+func (m *Machine) Apart() bool {
+	for _, c := range m.contests {
+		if c.apart {
+			return true
+		}
+	}
+	return false
+}
+
 // contestedWith returns who stays of this director and a rival that both own the group: whom the highest epoch
 // names that the two know of; if it names neither, who has the better place, or by name. The logs of the two may
 // differ: so each goes by what both have said, and both come to the same.

@@ -85,7 +85,11 @@ func Guard(words []Word, gateway bool) Guarding {
 		return Guarding{Hold, owner.Name, owner.Name + " owns it and answers on the segment, but its adverts do not arrive"}
 	}
 	for _, w := range words {
-		if w.Hears == owner.Name && w.Name != owner.Name {
+		switch {
+		case w.Hears != owner.Name || w.Name == owner.Name:
+		case reached == 0 && !gateway: // as where it is alone with the owner: its own port is to be looked at, not what is filtered
+			return Guarding{Hold, owner.Name, fmt.Sprintf("neither a member nor a gateway is reached on the segment, and %s owns it: %s hears it there", owner.Name, w.Name)}
+		default:
 			return Guarding{Hold, owner.Name, fmt.Sprintf("%s owns it and %s hears it, but its adverts do not arrive here", owner.Name, w.Name)}
 		}
 	}

@@ -44,6 +44,25 @@ func TestGuardKeepsABackupWhereSomebodyServes(t *testing.T) {
 	}
 }
 
+// Where a port is on another segment, that is said however many directors there are.
+func TestWhoReachesNothingIsSaidToBeCutOffThoughAnotherHearsTheOwner(t *testing.T) {
+	owner, third := Word{Name: "d1", Answers: true, Owns: true}, Word{Name: "d3", Answers: true, Hears: "d1"}
+	for _, tt := range []struct {
+		name    string
+		words   []Word
+		gateway bool
+		want    Guarding
+	}{
+		{"it is alone with the owner", []Word{owner}, false, Guarding{CutOff, "d1", "neither a member nor a gateway is reached on the segment, and d1 owns it"}},
+		{"a third hears the owner", []Word{owner, third}, false, Guarding{Hold, "d1", "neither a member nor a gateway is reached on the segment, and d1 owns it: d3 hears it there"}},
+		{"the gateway is here", []Word{owner, third}, true, Guarding{Hold, "d1", "d1 owns it and d3 hears it, but its adverts do not arrive here"}},
+	} {
+		if got := Guard(tt.words, tt.gateway); got != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+}
+
 // In whichever order they are asked.
 func TestOfTwoOwnersTheOneOnThisSideCountsOrTheOneThatWasCutOffBefore(t *testing.T) {
 	owns := func(w Word) Word {

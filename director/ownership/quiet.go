@@ -180,6 +180,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		all = append(all, Guard(s.words(router, words, seg), seg.Gateway))
 	}
 	g, pause := Worst(all), s.Keeper.Interval
+	worst := silent[slices.Index(all, g)]
 	if name := s.ownsSince(words); (g.Choice == Take || g.Choice == Linger) && name != "" {
 		g = Guarding{Hold, name, name + " has just taken it"}
 	}
@@ -208,7 +209,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		if s.quiet.relief.owner != g.Owner {
 			s.quiet.relief = relief{g.Owner, s.now}
 		}
-		s.relieve(g.Owner, s.muteToMost(g.Owner, words))
+		s.relieve(g.Owner, worst, s.muteToMost(g.Owner, words))
 	case Take:
 		s.release()
 	}

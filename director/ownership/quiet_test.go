@@ -132,7 +132,7 @@ func TestAnOwnerIsFoundCutOffTwiceBeforeItIsToLetGo(t *testing.T) {
 	s.takes()
 	s.does(HoldTimer{})
 	s.done(claim, Done{})
-	s.does(Tell{Kind: "claim", Text: "d1 is cut off on a segment"})
+	s.does(Tell{Kind: "claim", Text: "d1 is cut off on the segment of in"})
 	s.quiesces()
 }
 

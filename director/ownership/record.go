@@ -65,7 +65,7 @@ func (f Facts) inputs() []string {
 	for _, m := range f.Members {
 		lines = append(lines, fmt.Sprintf("%s: %v, %s", m.Name, m.Part, commas(
 			said(m.Alive, "", "no report"), said(m.Ready, "ready", "not ready"), said(m.Draining, "drains", ""), said(m.Fit, "", "cannot own it"),
-			said(m.Witness, "witness", ""), "port silent "+ms(m.Unheard), f.unreached(m))))
+			said(m.Witness, "witness", ""), "its agent "+heardAgo(m.Unheard), f.unreached(m))))
 	}
 	return lines
 }
@@ -74,10 +74,18 @@ func (f Facts) unreached(m Member) string {
 	var parts []string
 	for i, d := range m.Unreached {
 		if d >= 0 && i < len(f.Keeper.Routers) {
-			parts = append(parts, f.Keeper.Routers[i].Name+" silent "+ms(d))
+			parts = append(parts, "its host on "+f.Keeper.Routers[i].Name+" "+heardAgo(d))
 		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// heardAgo says whether somebody is silent: a moment is none.
+func heardAgo(d time.Duration) string {
+	if d < GoneAfter {
+		return "was heard " + ms(d) + " ago"
+	}
+	return "is silent for " + ms(d)
 }
 
 func ms(d time.Duration) string { return d.Round(time.Millisecond).String() }

@@ -42,8 +42,8 @@ func (s *step) passed(owner string) bool {
 }
 
 // relieve has an owner that nobody on the segment reaches let go, and claims, if this director is its first
-// successor. Mute says that a majority hears nothing of that one's agent.
-func (s *step) relieve(owner string, mute bool) {
+// successor. Router is one on whose segment that was found, and mute says that a majority hears nothing of that one's agent.
+func (s *step) relieve(owner, router string, mute bool) {
 	switch first, late := s.successor(owner), s.overdue(owner); {
 	case first == s.Self, first != "" && late:
 	case first == "" && s.served(owner) == "":
@@ -78,7 +78,7 @@ func (s *step) relieve(owner string, mute bool) {
 			if d.Err != nil {
 				s.warn("guard", fmt.Sprintf("%s is cut off and does not let %s go, so it is claimed from: %v", owner, s.Group, d.Err))
 			}
-			s.claimFor(owner + " is cut off on a segment")
+			s.claimFor(owner + " is cut off on the segment of " + router)
 		}
 	})
 }

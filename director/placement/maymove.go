@@ -93,6 +93,14 @@ func unable(v View) string {
 	return ""
 }
 
+// Unable says why the director could not take the group now, or is empty.
+func (v View) Unable() string {
+	if why := unable(v); why != "" || v.Ready {
+		return why
+	}
+	return v.Name + " is not ready: " + v.Why
+}
+
 // onlyActive reports whether one director at most says that it owns the group.
 func onlyActive(views []View) bool {
 	n := 0

@@ -31,6 +31,7 @@ type View struct {
 	Refused  string        // that a move of the group to it came to nothing lately, or empty
 	Score    int           // of the group's preferences; more is better
 	Silent   time.Duration // for how long nothing came from its agent
+	Lacks    bool          // it lacks most of the owner's connections: a crash of that would lose them
 	Unproven bool          // it hears the owner, and gets no answer for its address
 	Claim    string        // why it has claimed the group, or empty
 	Hears    string        // the member that it hears as Active, on every router of the group that hears anybody, or empty
@@ -153,7 +154,8 @@ func confirm(s Situation) *fsm.SetOwner {
 }
 
 // successors keeps the order that there is, puts who is fit before who is not, then who is pinned before who
-// is not, then who has a better score before who has a worse one, and appends newcomers by name.
+// is not, then who has a better score before who has a worse one, then who has the owner's connections before who lacks them,
+// and appends newcomers by name.
 func successors(s Situation) []string {
 	var names []string
 	for _, n := range s.Log.Order {
@@ -168,7 +170,7 @@ func successors(s Situation) []string {
 	}
 	slices.SortStableFunc(names, func(a, b string) int {
 		va, vb := find(s.Views, a), find(s.Views, b)
-		return cmp.Or(-compareBool(va.fit(), vb.fit()), cmp.Compare(s.pinned(a), s.pinned(b)), cmp.Compare(vb.Score, va.Score))
+		return cmp.Or(-compareBool(va.fit(), vb.fit()), cmp.Compare(s.pinned(a), s.pinned(b)), cmp.Compare(vb.Score, va.Score), compareBool(va.Lacks, vb.Lacks))
 	})
 	return names
 }

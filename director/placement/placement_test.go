@@ -17,6 +17,7 @@ func TestPlaceMovesOnlyForAReason(t *testing.T) {
 	dead := func(name string) View { return View{Name: name} }
 	unfit := func(v View) View { v.Unfit = "db fails"; return v }
 	faulty := func(v View) View { v.Fault = "link wan down"; return v }
+	lacking := func(v View) View { v.Lacks = true; return v }
 	scored := func(v View, n int) View { v.Score = n; return v }
 	owned := fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2", "d3"}}
 	moving := owned
@@ -57,6 +58,10 @@ func TestPlaceMovesOnlyForAReason(t *testing.T) {
 			Decision{Move: &fsm.SetIntent{Group: "g", Intent: fsm.Intent{To: "d3", Epoch: 5, Reason: "d1 drains"}}}},
 		{"a better score goes first, and moves no owner", owned, []View{active(well("d1")), well("d2"), scored(well("d3"), 10)}, 0,
 			Decision{Order: &fsm.SetOrder{Group: "g", Epoch: 4, Order: []string{"d3", "d2"}}}},
+		{"who lacks the connections goes last", owned, []View{active(well("d1")), lacking(well("d2")), well("d3")}, 0,
+			Decision{Order: &fsm.SetOrder{Group: "g", Epoch: 4, Order: []string{"d3", "d2"}}}},
+		{"but before who has a worse score", owned, []View{active(well("d1")), lacking(scored(well("d2"), 10)), well("d3")}, 0, Decision{}},
+		{"and before who is not fit", owned, []View{active(well("d1")), lacking(well("d2")), dead("d3")}, 0, Decision{}},
 		{"a link went down", owned, []View{faulty(well("d1")), active(well("d2")), well("d3")}, 0,
 			Decision{Confirm: &fsm.SetOwner{Group: "g", Owner: "d2", Epoch: 5, Reason: "d1 cannot own it: link wan down; VRRP elected it"}}},
 		{"a move under way is left alone", moving, []View{active(draining(well("d1"))), well("d2"), well("d3")}, time.Second, Decision{}},

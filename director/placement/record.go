@@ -37,6 +37,7 @@ func (v View) line() string {
 	say(v.Fault != "", v.Fault)
 	say(v.Unfit != "", v.Unfit)
 	say(v.Refused != "", v.Refused)
+	say(v.Lacks, "lacks the owner's connections")
 	say(v.Hears != "", "hears "+v.Hears)
 	say(v.Score != 0, fmt.Sprintf("score %d", v.Score))
 	return v.Name + ": " + strings.Join(words, ", ")

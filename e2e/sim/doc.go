@@ -13,6 +13,13 @@
 //
 //	make sim SEED=17
 //
+// and the one in which a mutant was found, with what it switches off, by
+//
+//	make sim SEED=17 MUTANT=guard
+//
+// Many seeds are played by make sim N=10000 FROM=1, all mutants by make sim-mutants BOUND=2000, and the table of who owns what
+// where the wires are cut is written by make truth-table.
+//
 // # Invariants
 //
 // They are looked at whenever anything has changed, and at the time at which one would be broken.

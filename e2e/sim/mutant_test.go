@@ -26,5 +26,6 @@ func TestMutantsAreFound(t *testing.T) {
 			continue
 		}
 		t.Logf("without %s: %d scenarios, seed %d in %v: %v", m, played, found.Seed, time.Since(begin).Round(time.Millisecond), found.Broken)
+		t.Logf("make sim SEED=%d MUTANT='%s'", found.Seed, m)
 	}
 }
