@@ -80,6 +80,23 @@ func (t *tenure) of(n *Node) context.Context {
 	return t.now
 }
 
+// yieldTooOld has another lead whenever this node leads and its binary does not support the cluster's feature level.
+func (n *Node) yieldTooOld(ctx context.Context) error {
+	for ctx.Err() == nil {
+		changed := n.Changed()
+		if n.tooOld() == nil {
+			select {
+			case <-ctx.Done():
+			case <-changed:
+			}
+			continue
+		}
+		n.giveLead(ctx, "leadership not given away by a binary that is too old")
+		pause(ctx, n.cfg.Heartbeat)
+	}
+	return nil
+}
+
 // serveTerm does what only the leader does, once all that was agreed before it is applied here.
 func (n *Node) serveTerm(ctx context.Context) {
 	if err := n.await(ctx, func() raft.Future { return n.raft.Load().Barrier(0) }); err != nil {

@@ -107,6 +107,7 @@ func Open(cfg Config) (*Node, error) {
 		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1), lanes: lanes{opening: make(chan struct{}, 1)},
 		groups: groups{places: make(chan struct{}, underWay)},
 	}
+	n.machine.supports = n.supports
 	n.strangers, n.pace = port.NewStrangers(n.ofMember), newPace(cfg.Heartbeat)
 	n.life, n.end = context.WithCancel(context.Background())
 	n.part, n.depart = context.WithCancel(n.life)
@@ -169,15 +170,25 @@ func (n *Node) fits() error {
 		return fmt.Errorf("data directory %s is of cluster %s, but its log is of cluster %s: restore one or the other", n.cfg.DataDir, n.id.ClusterID, s.ClusterID)
 	}
 	if s.ClusterID != "" {
-		return supports(s.Level, n.cfg.MinLevel, n.cfg.MaxLevel, "this binary")
+		return n.supports(s.Level)
 	}
 	return nil
 }
 
+func (n *Node) supports(level int) error { return n.cfg.supports(level) }
+
+// supports says why this binary cannot take part at a feature level.
+func (c Config) supports(level int) error {
+	return supports(level, c.MinLevel, c.MaxLevel, "this binary")
+}
+
+// errUnsupported means that a binary cannot take part in a cluster at its feature level.
+var errUnsupported = errors.New("install a version that fits")
+
 // supports says why a binary cannot take part at a feature level.
 func supports(level, lowest, highest int, who string) error {
 	if level < lowest || level > highest {
-		return fmt.Errorf("the cluster is at feature level %d, and %s supports %d to %d: install a version that fits", level, who, lowest, highest)
+		return fmt.Errorf("the cluster is at feature level %d, and %s supports %d to %d: %w", level, who, lowest, highest, errUnsupported)
 	}
 	return nil
 }
@@ -251,7 +262,7 @@ func (n *Node) Run(ctx context.Context) error {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
 	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.keepPace, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.Run, n.scrub} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.keepPace, n.yieldTooOld, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.Run, n.scrub} {
 			group.Go(func() error { return run(life) })
 		}
 		select {
@@ -312,7 +323,7 @@ func (n *Node) startRaft() error {
 	if err != nil {
 		return fmt.Errorf("start Raft: %w", err)
 	}
-	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, n.store.Stable(), n.store.Snapshots, transport{trans, n.hangs, n.store.Cannot, n.leadsIn, &n.agreed, &n.took, n.pace})
+	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, n.store.Stable(), n.store.Snapshots, transport{trans, n.hangs, n.store.Cannot, n.tooOld, n.leadsIn, &n.agreed, &n.took, n.pace})
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())
 	}

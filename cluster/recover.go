@@ -110,6 +110,9 @@ func survive(cfg Config, id pki.Identity, old fsm.State, last uint64) (fsm.State
 	case !ok || self.ID != id.ID:
 		return old, fmt.Errorf("this director's own log says that %s is %w: recover on one that is a member", id.Name, ErrRemoved)
 	}
+	if err := cfg.supports(old.Level); err != nil {
+		return old, err
+	}
 	self.Address, self.Gossip = cfg.Bind, cfg.Gossip
 	r := fsm.Recovery{
 		ClusterID: old.ClusterID, Epoch: old.ClusterEpoch() + 1, Survivor: id.Name, SurvivorID: id.ID,

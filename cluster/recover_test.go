@@ -311,7 +311,7 @@ func TestMain(m *testing.M) {
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		panic(err)
 	}
-	cfg := Config{Name: c.Name, DataDir: c.DataDir, Bind: c.Bind, Gossip: c.Gossip, step: func(s string) {
+	cfg := Config{Name: c.Name, DataDir: c.DataDir, Bind: c.Bind, Gossip: c.Gossip, MinLevel: 1, MaxLevel: fsm.Newest, step: func(s string) {
 		if s == c.Step {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		}
