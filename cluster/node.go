@@ -77,7 +77,8 @@ type Node struct {
 	agreed     bells         // ring when entries are agreed
 	keyNews    bells         // ring when a key of the cluster is another
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
-	hopes      hopes         // of the calls that wait for a leader
+	twins      twins
+	hopes      hopes // of the calls that wait for a leader
 
 	leaving  atomic.Bool   // Leave is under way
 	left     atomic.Bool   // and this node is no member any more
@@ -153,7 +154,7 @@ func (n *Node) open() (err error) {
 	if err := errors.Join(n.fits(), n.creds.Follow(n.State().Secrets()), n.recallFence()); err != nil {
 		return err
 	}
-	if err := forget(n.store, n.State().Recovery); err != nil {
+	if err := errors.Join(n.aloneAtStart(), forget(n.store, n.State().Recovery)); err != nil {
 		return err
 	}
 	// what a snapshot has of a healed state may be ahead of the log that was read
@@ -251,11 +252,11 @@ func (n *Node) Run(ctx context.Context) error {
 	group, life := errgroup.WithContext(n.life)
 	group.Go(n.port.Run)
 	group.Go(n.serve)
-	if n.Removed() == nil {
-		n.askEpochs(life)
-	}
 	err := error(nil)
 	if n.Removed() == nil {
+		err = n.twinAt(life, n.askEpochs(life))
+	}
+	if err == nil && n.Removed() == nil {
 		err = n.startRaft()
 	}
 	if r := n.raft.Load(); r != nil && n.Removed() != nil {

@@ -29,7 +29,9 @@ func (n *Node) watchMembership(ctx context.Context) error {
 		case <-changed:
 		case <-tick.C:
 			if !n.Quorum() && n.Removed() == nil {
-				n.askEpochs(ctx)
+				if err := n.twinAt(ctx, n.askEpochs(ctx)); err != nil {
+					n.noteTwin(err.Error())
+				}
 				n.askWhetherRemoved(ctx)
 				n.tellMove(ctx)
 			}
@@ -92,6 +94,10 @@ func (n *Node) tellMove(ctx context.Context) {
 	if !ok || old.ID != n.id.ID || (old.Address == n.cfg.Bind && old.Gossip == n.cfg.Gossip) {
 		return
 	}
+	if err := n.MayMove(ctx); err != nil {
+		n.log.Debug("new address not told", "err", err)
+		return
+	}
 	entry, err := fsm.Encode(fsm.SetMember{Member: n.cfg.member(n.id.ID)})
 	if err != nil {
 		n.log.Error("new address not told", "err", err)
@@ -104,6 +110,7 @@ func (n *Node) tellMove(ctx context.Context) {
 			continue
 		}
 		if _, err := n.forward(ctx, name, entry); err == nil {
+			n.Moved()
 			n.log.Info("told where this director is now", "leader", name, "address", n.cfg.Bind)
 			return
 		}
