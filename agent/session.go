@@ -229,10 +229,11 @@ func (s *session) announceSelf(ctx context.Context) error {
 			continue
 		}
 		if !sameMember(m, next) {
-			if moves {
+			err := s.node.Propose(ctx, fsm.SetMember{Member: next})
+			if err == nil && moves {
 				s.node.Moved()
 			}
-			if err := s.node.Propose(ctx, fsm.SetMember{Member: next}); err != nil && ctx.Err() == nil {
+			if err != nil && ctx.Err() == nil {
 				s.log.Warn("own addresses not announced", "err", err)
 			}
 		}
@@ -249,7 +250,7 @@ func (s *session) report() report {
 	r.HashIndex, r.Hash = s.hash(state)
 	r.Links, r.Names = interfaces(), s.cfg.Interfaces
 	_, r.Troubles = s.director.Problems()
-	for _, why := range []string{s.node.Disk(), s.node.Healed(), s.node.Strangers(), s.node.Twin()} {
+	for _, why := range []string{s.node.Disk(), s.node.Healed(), s.node.Strangers(), s.node.Twin(), s.node.Astray()} {
 		if why != "" {
 			r.Troubles = append(r.Troubles, why)
 		}

@@ -42,7 +42,10 @@ type epochAnswer struct {
 	Fenced   bool          `json:"fenced,omitempty"` // who answers takes no part any more
 
 	At    netip.AddrPort `json:"at,omitzero"`     // where who answers knows who asks
-	Index uint64         `json:"index,omitempty"` // as of this entry
+	Index uint64         `json:"index,omitempty"` // what who speaks has applied
+
+	From  netip.AddrPort            `json:"from,omitzero"`   // where who speaks is
+	Known map[string]netip.AddrPort `json:"known,omitempty"` // where it knows others to be, by ID, if that is news
 }
 
 // sign has the cluster's CA say that a recovery took place.
@@ -152,6 +155,7 @@ func (n *Node) askEpochs(ctx context.Context) (at netip.AddrPort) {
 			a, err := n.tellEpoch(ctx, m)
 			if err == nil {
 				n.heed(a.Recovery, m.Name)
+				n.hearAnswer(m, a)
 				mu.Lock()
 				defer mu.Unlock()
 				if a.At.IsValid() && a.Index > newest {
@@ -160,6 +164,7 @@ func (n *Node) askEpochs(ctx context.Context) (at netip.AddrPort) {
 			}
 			n.noteRefusal(m.Name, err)
 		})
+		all.Go(func() { n.askContact(ctx, m) })
 	}
 	all.Wait()
 	return at
@@ -168,14 +173,23 @@ func (n *Node) askEpochs(ctx context.Context) (at netip.AddrPort) {
 // tellEpoch tells a member, or a former one, of the latest recovery that this node knows of, and returns
 // the latest that it knows of.
 func (n *Node) tellEpoch(ctx context.Context, m fsm.Member) (epochAnswer, error) {
+	at := n.heard.of(m)
+	a, err := n.tellEpochAt(ctx, m, at)
+	if err != nil && at != m.Address {
+		a, err = n.tellEpochAt(ctx, m, m.Address) // it may have moved back
+	}
+	return a, err
+}
+
+func (n *Node) tellEpochAt(ctx context.Context, m fsm.Member, at netip.AddrPort) (epochAnswer, error) {
 	tr := &http.Transport{
 		DisableKeepAlives: true,
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return n.dialer.DialEpoch(ctx, m.Address, m.ID)
+			return n.dialer.DialEpoch(ctx, at, m.ID)
 		},
 	}
 	var out epochAnswer
-	err := callBy(ctx, &http.Client{Transport: tr}, "https://"+pki.Hostname(m.ID), m.Name, http.MethodPost, epochPath, epochAnswer{Recovery: n.latest()}, &out)
+	err := callBy(ctx, &http.Client{Transport: tr}, "https://"+pki.Hostname(m.ID), m.Name, http.MethodPost, epochPath, epochAnswer{Recovery: n.latest(), Index: n.State().Index, From: n.cfg.Bind}, &out)
 	return out, err
 }
 
@@ -188,13 +202,17 @@ func (n *Node) serveEpoch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	by, s := r.RemoteAddr, n.State()
-	out := epochAnswer{Index: s.Index}
+	out := epochAnswer{Index: s.Index, From: n.cfg.Bind}
 	if c, ok := r.Context().Value(connKey{}).(*port.Conn); ok {
 		by = c.ConnectionState().PeerCertificates[0].Subject.CommonName
 		n.hearTwin(c.ConnectionState(), r.RemoteAddr)
 		if p, err := pki.IdentityOf(c.ConnectionState().PeerCertificates[0]); err == nil {
-			m, _ := memberByID(s, p.ID)
+			m, member := memberByID(s, p.ID)
 			out.At = m.Address
+			if member && p.ID != n.id.ID {
+				n.heard.hear(m, told.From)
+				out.Known = n.whereAre(s, s.Index > told.Index)
+			}
 		}
 	}
 	n.heed(told.Recovery, by)

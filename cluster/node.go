@@ -78,6 +78,7 @@ type Node struct {
 	keyNews    bells         // ring when a key of the cluster is another
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
 	twins      twins
+	heard      whereabouts
 	hopes      hopes // of the calls that wait for a leader
 
 	leaving  atomic.Bool   // Leave is under way

@@ -45,7 +45,7 @@ func (s stream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Con
 		return nil, err
 	}
 	if m, ok := memberByID(s.node.State(), id); ok {
-		at = m.Address
+		at = s.node.heard.of(m)
 	}
 	ctx, cancel := context.WithTimeout(s.node.life, timeout)
 	defer cancel()
