@@ -461,3 +461,30 @@ func TestNothingIsRecoveredWhereThereIsNothing(t *testing.T) {
 		t.Errorf("of a node that runs: %v", err)
 	}
 }
+
+// A recovery counts all of the log, so that is what is said before it: also of what was agreed and is not known as that here.
+func TestASurveySaysTheRevisionOfTheLogsEnd(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	index := a.State().Index
+	if err := a.Propose(t.Context(), fsm.PutConfig{Config: fsm.Config{}, Base: a.State().Revision}); err != nil {
+		t.Fatal(err)
+	}
+	revision := a.State().Revision
+	if revision != 1 {
+		t.Fatalf("revision %d", revision)
+	}
+	a.kill()
+	if err := os.WriteFile(filepath.Join(a.cfg.DataDir, liveDir, logstore.RecordFile), []byte(logstore.FormatRecord(index)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n, err := Open(a.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	v, err := n.Survey(t.Context())
+	if err != nil || n.State().Revision != 0 || v.Revision != revision || v.AsOf <= index {
+		t.Errorf("survey %+v of a state at revision %d, %v", v, n.State().Revision, err)
+	}
+}
