@@ -183,11 +183,12 @@ func (n *Node) adjust(ctx context.Context) (pending bool, err error) {
 // progress is how far a member has come.
 type progress struct {
 	Applied uint64 `json:"applied"`
-	Disk    string `json:"disk,omitempty"` // what is wrong with it
+	Disk    string `json:"disk,omitempty"`  // what is wrong with it
+	Space   string `json:"space,omitempty"` // that there is hardly room on it
 }
 
 func (n *Node) serveProgress(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, progress{n.State().Index, n.Disk()})
+	writeJSON(w, progress{n.State().Index, n.Disk(), n.Space()})
 }
 
 // progressOf asks a member how far it has come.
@@ -245,9 +246,9 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 		}
 		seen.voters++
 		wg.Go(func() {
-			disk, answers := "", false
+			disk, room, answers := "", "", false
 			if ok {
-				disk, answers = n.answer(ctx, m)
+				disk, room, answers = n.answer(ctx, m)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -257,21 +258,25 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 			case disk != "":
 				seen.unwell = append(seen.unwell, m.Name+": "+disk)
 			}
+			if answers && room != "" {
+				seen.full = append(seen.full, m.Name+": "+room)
+			}
 		})
 	}
 	wg.Wait()
 	slices.Sort(seen.silent)
 	slices.Sort(seen.unwell)
+	slices.Sort(seen.full)
 	return seen, nil
 }
 
 // answer asks a voter whether it is there, and what is wrong with its disk.
-func (n *Node) answer(ctx context.Context, m fsm.Member) (disk string, ok bool) {
+func (n *Node) answer(ctx context.Context, m fsm.Member) (disk, room string, ok bool) {
 	if m.ID == n.id.ID {
-		return n.Disk(), true
+		return n.Disk(), n.Space(), true
 	}
 	p, err := n.askProgress(ctx, m.Name)
-	return p.Disk, err == nil
+	return p.Disk, p.Space, err == nil
 }
 
 // askAll asks every other member how far it has come, all at once, sorted by name.
