@@ -214,8 +214,13 @@ func (a *Agent) stop(whole bool) error {
 // clusterConfig is what the cluster package is told of this agent; handlers are added by open.
 func (a *Agent) clusterConfig() cluster.Config {
 	f := a.cfg.File
+	var contact netip.AddrPort
+	if f.Join != nil {
+		contact = f.Join.Address
+	}
 	return cluster.Config{
-		Name: f.Name, DataDir: f.DataDir, Bind: f.Bind, Gossip: f.Gossip, Role: f.Role,
+		Contact: contact,
+		Name:    f.Name, DataDir: f.DataDir, Bind: f.Bind, Gossip: f.Gossip, Role: f.Role,
 		Sources: a.sources, Version: a.cfg.Version, MinLevel: MinLevel, MaxLevel: MaxLevel,
 		Heartbeat: f.Heartbeat, Log: a.cfg.Log.Named("cluster"),
 		Unfenced: func() bool { return mutant.On(mutant.NoFence) },

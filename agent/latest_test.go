@@ -67,6 +67,7 @@ func alone(t *testing.T, cfg cluster.Config) (*Agent, *session) {
 	if err := cluster.Init(t.Context(), cfg); err != nil {
 		t.Fatal(err)
 	}
+	cfg.MaxLevel = MaxLevel // the level is the cluster's, and the binary this one
 	a, s, _ := inCluster(t, cfg)
 	soon(t, "it leads", func() bool { return s.node.IsLeader() && s.node.Current() })
 	return a, s

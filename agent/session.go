@@ -228,11 +228,20 @@ func (s *session) announceSelf(ctx context.Context) error {
 		}
 		s.lookLevels(time.Now())
 		m, ok := s.node.State().Members[s.cfg.Name]
-		if !ok || !s.node.Current() || !s.node.Quorum() {
+		if !ok || !s.node.Current() || !s.node.Quorum() || s.node.Halted() != nil {
 			continue
 		}
-		if next := s.self(m); !sameMember(m, next) {
-			if err := s.node.Propose(ctx, fsm.SetMember{Member: next}); err != nil && ctx.Err() == nil {
+		next := s.self(m)
+		moves := m.Address != next.Address || m.Gossip != next.Gossip
+		if moves && s.node.MayMove(ctx) != nil {
+			continue
+		}
+		if !sameMember(m, next) {
+			err := s.node.Propose(ctx, fsm.SetMember{Member: next})
+			if err == nil && moves {
+				s.node.Moved()
+			}
+			if err != nil && ctx.Err() == nil {
 				s.log.Warn("own addresses not announced", "err", err)
 			}
 		}
@@ -249,7 +258,7 @@ func (s *session) report() report {
 	r.HashIndex, r.Hash = s.hash(state)
 	r.Links, r.Names = interfaces(), s.cfg.Interfaces
 	_, r.Troubles = s.director.Problems()
-	for _, why := range []string{s.node.Disk(), s.node.Healed(), s.node.Strangers()} {
+	for _, why := range []string{s.node.Disk(), s.node.Space(), s.node.Healed(), s.node.Strangers(), s.node.Twin(), s.node.Astray()} {
 		if why != "" {
 			r.Troubles = append(r.Troubles, why)
 		}

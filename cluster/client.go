@@ -39,10 +39,10 @@ func (n *Node) Client(name string) (*http.Client, string, error) {
 	if !ok {
 		return nil, "", fmt.Errorf("%s is no member of this cluster", name)
 	}
-	base := "https://" + pki.Hostname(m.ID)
+	base, at := "https://"+pki.Hostname(m.ID), n.heard.of(m)
 	n.clients.mu.Lock()
 	defer n.clients.mu.Unlock()
-	if c, ok := n.clients.byID[m.ID]; ok && c.at == m.Address {
+	if c, ok := n.clients.byID[m.ID]; ok && c.at == at {
 		return c.http, base, nil
 	} else if ok {
 		c.http.CloseIdleConnections() // it has moved
@@ -54,7 +54,7 @@ func (n *Node) Client(name string) (*http.Client, string, error) {
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, port.DialLimit)
 			defer cancel()
-			return n.dialer.Dial(ctx, m.Address, m.ID, port.ALPNHTTP)
+			return n.dialer.Dial(ctx, at, m.ID, port.ALPNHTTP)
 		},
 	}
 	if n.clients.byID == nil {
@@ -66,7 +66,7 @@ func (n *Node) Client(name string) (*http.Client, string, error) {
 			delete(n.clients.byID, id)
 		}
 	}
-	c := &client{http: &http.Client{Transport: tr}, at: m.Address}
+	c := &client{http: &http.Client{Transport: tr}, at: at}
 	n.clients.byID[m.ID] = c
 	return c.http, base, nil
 }
@@ -79,7 +79,7 @@ func (n *Node) Stream(ctx context.Context, name, path string, dead time.Duration
 	if !ok {
 		return nil, fmt.Errorf("%s is no member of this cluster", name)
 	}
-	conn, err := n.dialer.Stream(ctx, m.Address, m.ID, path, dead)
+	conn, err := n.dialer.Stream(ctx, n.heard.of(m), m.ID, path, dead)
 	if err != nil {
 		return nil, fmt.Errorf("open a stream to %s: %w", name, err)
 	}

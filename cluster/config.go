@@ -23,6 +23,7 @@ type Config struct {
 	DataDir   string         // of the agent; cluster has a directory of its own in it
 	Bind      netip.AddrPort // cluster port: Raft, the agents' calls, joining; others reach this node there
 	Gossip    netip.AddrPort // gossip port, TCP and UDP
+	Contact   netip.AddrPort // where another member may be that has moved; need not be valid
 	Role      fsm.Role       // empty: a director
 	Sources   func() []netip.Addr
 	Version   string

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"sync"
@@ -39,6 +40,12 @@ const epochPath = "/cluster/epoch"
 type epochAnswer struct {
 	Recovery *fsm.Recovery `json:"recovery,omitempty"`
 	Fenced   bool          `json:"fenced,omitempty"` // who answers takes no part any more
+
+	At    netip.AddrPort `json:"at,omitzero"`     // where who answers knows who asks
+	Index uint64         `json:"index,omitempty"` // what who speaks has applied
+
+	From  netip.AddrPort            `json:"from,omitzero"`   // where who speaks is
+	Known map[string]netip.AddrPort `json:"known,omitempty"` // where it knows others to be, by ID, if that is news
 }
 
 // sign has the cluster's CA say that a recovery took place.
@@ -129,11 +136,14 @@ func (n *Node) recallFence() error {
 }
 
 // askEpochs asks every other member for the cluster's epoch, all at once, and waits for the answers no
-// longer than askLimit.
-func (n *Node) askEpochs(ctx context.Context) {
+// longer than askLimit. It returns where the one of them that knows most knows this member to be, if one knows more than this
+// node does.
+func (n *Node) askEpochs(ctx context.Context) (at netip.AddrPort) {
 	if n.cfg.Unfenced != nil && n.cfg.Unfenced() {
-		return
+		return at
 	}
+	var mu sync.Mutex // guards at and newest
+	newest := n.State().Index
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	var all sync.WaitGroup
@@ -145,24 +155,41 @@ func (n *Node) askEpochs(ctx context.Context) {
 			a, err := n.tellEpoch(ctx, m)
 			if err == nil {
 				n.heed(a.Recovery, m.Name)
+				n.hearAnswer(m, a)
+				mu.Lock()
+				defer mu.Unlock()
+				if a.At.IsValid() && a.Index > newest {
+					at, newest = a.At, a.Index
+				}
 			}
 			n.noteRefusal(m.Name, err)
 		})
+		all.Go(func() { n.askContact(ctx, m) })
 	}
 	all.Wait()
+	return at
 }
 
 // tellEpoch tells a member, or a former one, of the latest recovery that this node knows of, and returns
 // the latest that it knows of.
 func (n *Node) tellEpoch(ctx context.Context, m fsm.Member) (epochAnswer, error) {
+	at := n.heard.of(m)
+	a, err := n.tellEpochAt(ctx, m, at)
+	if err != nil && at != m.Address {
+		a, err = n.tellEpochAt(ctx, m, m.Address) // it may have moved back
+	}
+	return a, err
+}
+
+func (n *Node) tellEpochAt(ctx context.Context, m fsm.Member, at netip.AddrPort) (epochAnswer, error) {
 	tr := &http.Transport{
 		DisableKeepAlives: true,
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return n.dialer.DialEpoch(ctx, m.Address, m.ID)
+			return n.dialer.DialEpoch(ctx, at, m.ID)
 		},
 	}
 	var out epochAnswer
-	err := callBy(ctx, &http.Client{Transport: tr}, "https://"+pki.Hostname(m.ID), m.Name, http.MethodPost, epochPath, epochAnswer{Recovery: n.latest()}, &out)
+	err := callBy(ctx, &http.Client{Transport: tr}, "https://"+pki.Hostname(m.ID), m.Name, http.MethodPost, epochPath, epochAnswer{Recovery: n.latest(), Index: n.State().Index, From: n.cfg.Bind}, &out)
 	return out, err
 }
 
@@ -174,12 +201,23 @@ func (n *Node) serveEpoch(w http.ResponseWriter, r *http.Request) {
 		writeError(w, err)
 		return
 	}
-	by := r.RemoteAddr
+	by, s := r.RemoteAddr, n.State()
+	out := epochAnswer{Index: s.Index, From: n.cfg.Bind}
 	if c, ok := r.Context().Value(connKey{}).(*port.Conn); ok {
 		by = c.ConnectionState().PeerCertificates[0].Subject.CommonName
+		n.hearTwin(c.ConnectionState(), r.RemoteAddr)
+		if p, err := pki.IdentityOf(c.ConnectionState().PeerCertificates[0]); err == nil {
+			m, member := memberByID(s, p.ID)
+			out.At = m.Address
+			if member && p.ID != n.id.ID {
+				n.heard.hear(m, told.From)
+				out.Known = n.whereAre(s, s.Index > told.Index)
+			}
+		}
 	}
 	n.heed(told.Recovery, by)
-	writeJSON(w, epochAnswer{Recovery: n.latest(), Fenced: n.LeftBehind() != nil})
+	out.Recovery, out.Fenced = n.latest(), n.LeftBehind() != nil
+	writeJSON(w, out)
 }
 
 // callFormer keeps telling those whom a recovery left behind, until ctx ends: they come back when they

@@ -99,6 +99,7 @@ type voterSurvey struct {
 	voters int
 	silent []string // those that do not, by name
 	unwell []string // what is wrong with the disks of those that do: who cannot write agrees to nothing
+	full   []string // of those that answer, on whose disks there is hardly room
 }
 
 func (a voterSurvey) answer() int { return a.voters - len(a.silent) }

@@ -81,6 +81,23 @@ func (t *tenure) of(n *Node) context.Context {
 	return t.now
 }
 
+// yieldTooOld has another lead whenever this node leads and its binary does not support the cluster's feature level.
+func (n *Node) yieldTooOld(ctx context.Context) error {
+	for ctx.Err() == nil {
+		changed := n.Changed()
+		if n.tooOld() == nil {
+			select {
+			case <-ctx.Done():
+			case <-changed:
+			}
+			continue
+		}
+		n.giveLead(ctx, "leadership not given away by a binary that is too old")
+		pause(ctx, n.cfg.Heartbeat)
+	}
+	return nil
+}
+
 // serveTerm does what only the leader does, once all that was agreed before it is applied here.
 func (n *Node) serveTerm(ctx context.Context) {
 	if err := n.await(ctx, func() raft.Future { return n.raft.Load().Barrier(0) }); err != nil {
@@ -167,11 +184,12 @@ func (n *Node) adjust(ctx context.Context) (pending bool, err error) {
 // progress is how far a member has come.
 type progress struct {
 	Applied uint64 `json:"applied"`
-	Disk    string `json:"disk,omitempty"` // what is wrong with it
+	Disk    string `json:"disk,omitempty"`  // what is wrong with it
+	Space   string `json:"space,omitempty"` // that there is hardly room on it
 }
 
 func (n *Node) serveProgress(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, progress{n.State().Index, n.Disk()})
+	writeJSON(w, progress{n.State().Index, n.Disk(), n.Space()})
 }
 
 // progressOf asks a member how far it has come.
@@ -231,9 +249,9 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 		}
 		seen.voters++
 		wg.Go(func() {
-			disk, answers := "", false
+			disk, room, answers := "", "", false
 			if ok {
-				disk, answers = n.answer(ctx, m)
+				disk, room, answers = n.answer(ctx, m)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -243,21 +261,25 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 			case disk != "":
 				seen.unwell = append(seen.unwell, m.Name+": "+disk)
 			}
+			if answers && room != "" {
+				seen.full = append(seen.full, m.Name+": "+room)
+			}
 		})
 	}
 	wg.Wait()
 	slices.Sort(seen.silent)
 	slices.Sort(seen.unwell)
+	slices.Sort(seen.full)
 	return seen, nil
 }
 
 // answer asks a voter whether it is there, and what is wrong with its disk.
-func (n *Node) answer(ctx context.Context, m fsm.Member) (disk string, ok bool) {
+func (n *Node) answer(ctx context.Context, m fsm.Member) (disk, room string, ok bool) {
 	if m.ID == n.id.ID {
-		return n.Disk(), true
+		return n.Disk(), n.Space(), true
 	}
 	p, err := n.askProgress(ctx, m.Name)
-	return p.Disk, err == nil
+	return p.Disk, p.Space, err == nil
 }
 
 // askAll asks every other member how far it has come, all at once, sorted by name.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
@@ -42,6 +43,8 @@ func (n *Node) affordable(ctx context.Context, name string) error {
 	}
 	if need := seen.voters/2 + 1; seen.answer() < need {
 		return fmt.Errorf("%w: without %s it has %d voters and needs %d of them, but only %d answer; bring one back first, or force it", ErrQuorumAtRisk, name, seen.voters, need, seen.answer())
+	} else if can := seen.answer() - len(seen.full); can < need {
+		return fmt.Errorf("%w: without %s it has %d voters and needs %d of them, but only %d can write for sure (%s), or force it", ErrQuorumAtRisk, name, seen.voters, need, can, strings.Join(seen.full, "; "))
 	}
 	return nil
 }

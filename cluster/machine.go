@@ -15,14 +15,21 @@ import (
 )
 
 // HaltError means that an entry of the log cannot be applied on this director: it cannot be decoded,
-// or its apply panics. Nothing after it is applied; the state stays as of the entry before it.
+// or its apply panics, or it comes after the cluster went to a feature level that this binary does not support. Nothing
+// after it is applied; the state stays as of the entry before it.
 type HaltError struct {
 	Index uint64
 	Cause error
 }
 
+// TooOld reports whether it is the binary that is to be replaced, and the log is as it should be.
+func (e *HaltError) TooOld() bool { return errors.Is(e.Cause, errUnsupported) }
+
 // Error implements error.
 func (e *HaltError) Error() string {
+	if e.TooOld() {
+		return fmt.Sprintf("%v there, then `systemctl restart quorate quorate-keeper`; until then log entry %d and all after it is not applied", e.Cause, e.Index)
+	}
 	return fmt.Sprintf("log entry %d cannot be applied here, and nothing after it: %v", e.Index, e.Cause)
 }
 
@@ -34,7 +41,8 @@ func (e *HaltError) Unwrap() error { return e.Cause }
 type machine struct {
 	log      hclog.Logger
 	onChange func(prev, next *fsm.State, changes []fsm.Change)
-	onAgreed func() // before what is agreed is applied
+	onAgreed func()                // before what is agreed is applied
+	supports func(level int) error // nil: it is not asked, and every level will do
 
 	state  atomic.Pointer[fsm.State]
 	halted atomic.Pointer[HaltError]
@@ -97,10 +105,24 @@ func (m *machine) apply(l *raft.Log) any {
 		return m.halt(l.Index, cause)
 	}
 	m.publish(prev, &next, changes)
+	if next.Level != prev.Level {
+		m.checkLevel(&next)
+	}
 	if refused != nil {
 		return refused
 	}
 	return nil
+}
+
+// checkLevel halts the machine behind a state of a feature level that this binary does not support: from there on it
+// would understand the log otherwise than the others, and nobody would see that before their states differ.
+func (m *machine) checkLevel(s *fsm.State) {
+	if m.supports == nil || s.ClusterID == "" {
+		return
+	}
+	if err := m.supports(s.Level); err != nil {
+		m.halt(s.Index+1, err)
+	}
 }
 
 // step applies one entry. refused is the same on every replica; cause means that it cannot be
@@ -225,6 +247,13 @@ func (m *machine) Restore(r io.ReadCloser) error {
 	m.applying.Lock()
 	defer m.applying.Unlock()
 	if err = errors.Join(err, r.Close()); err != nil {
+		var newer *fsm.NewerError
+		if errors.As(err, &newer) && m.supports != nil {
+			err = errors.Join(m.supports(newer.Level), err)
+			if m.halted.Load() == nil {
+				m.halt(m.state.Load().Index+1, err)
+			}
+		}
 		return fmt.Errorf("restore snapshot: %w", err)
 	}
 	if h := m.halted.Load(); h != nil && next.Index >= h.Index {
@@ -232,6 +261,7 @@ func (m *machine) Restore(r io.ReadCloser) error {
 	}
 	if prev := m.state.Load(); next.Index > prev.Index {
 		m.publish(prev, &next, differences(prev, &next))
+		m.checkLevel(&next)
 	}
 	return nil
 }

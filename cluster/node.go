@@ -78,7 +78,10 @@ type Node struct {
 	agreed     bells         // ring when entries are agreed
 	keyNews    bells         // ring when a key of the cluster is another
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
-	hopes      hopes         // of the calls that wait for a leader
+	twins      twins
+	heard      whereabouts
+	space      space
+	hopes      hopes // of the calls that wait for a leader
 
 	leaving  atomic.Bool   // Leave is under way
 	left     atomic.Bool   // and this node is no member any more
@@ -108,6 +111,7 @@ func Open(cfg Config) (*Node, error) {
 		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1), lanes: lanes{opening: make(chan struct{}, 1)},
 		groups: groups{places: make(chan struct{}, underWay)},
 	}
+	n.machine.supports = n.supports
 	n.strangers, n.pace = port.NewStrangers(n.ofMember), newPace(cfg.Heartbeat)
 	n.life, n.end = context.WithCancel(context.Background())
 	n.part, n.depart = context.WithCancel(n.life)
@@ -156,7 +160,7 @@ func (n *Node) open() (err error) {
 	if err := errors.Join(n.fits(), n.creds.Follow(n.State().Secrets()), n.recallFence()); err != nil {
 		return err
 	}
-	if err := forget(n.store, n.State().Recovery); err != nil {
+	if err := errors.Join(n.aloneAtStart(), forget(n.store, n.State().Recovery)); err != nil {
 		return err
 	}
 	// what a snapshot has of a healed state may be ahead of the log that was read
@@ -173,15 +177,25 @@ func (n *Node) fits() error {
 		return fmt.Errorf("data directory %s is of cluster %s, but its log is of cluster %s: restore one or the other", n.cfg.DataDir, n.id.ClusterID, s.ClusterID)
 	}
 	if s.ClusterID != "" {
-		return supports(s.Level, n.cfg.MinLevel, n.cfg.MaxLevel, "this binary")
+		return n.supports(s.Level)
 	}
 	return nil
 }
 
+func (n *Node) supports(level int) error { return n.cfg.supports(level) }
+
+// supports says why this binary cannot take part at a feature level.
+func (c Config) supports(level int) error {
+	return supports(level, c.MinLevel, c.MaxLevel, "this binary")
+}
+
+// errUnsupported means that a binary cannot take part in a cluster at its feature level.
+var errUnsupported = errors.New("install a version that fits")
+
 // supports says why a binary cannot take part at a feature level.
 func supports(level, lowest, highest int, who string) error {
 	if level < lowest || level > highest {
-		return fmt.Errorf("the cluster is at feature level %d, and %s supports %d to %d: install a version that fits", level, who, lowest, highest)
+		return fmt.Errorf("the cluster is at feature level %d, and %s supports %d to %d: %w", level, who, lowest, highest, errUnsupported)
 	}
 	return nil
 }
@@ -244,18 +258,18 @@ func (n *Node) Run(ctx context.Context) error {
 	group, life := errgroup.WithContext(n.life)
 	group.Go(n.port.Run)
 	group.Go(n.serve)
-	if n.Removed() == nil {
-		n.askEpochs(life)
-	}
 	err := error(nil)
 	if n.Removed() == nil {
+		err = n.twinAt(life, n.askEpochs(life))
+	}
+	if err == nil && n.Removed() == nil {
 		err = n.startRaft(group.Go)
 	}
 	if r := n.raft.Load(); r != nil && n.Removed() != nil {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
 	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.keepPace, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.Run, n.scrub} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.keepPace, n.yieldTooOld, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.Run, n.scrub} {
 			group.Go(func() error { return run(life) })
 		}
 		select {
@@ -316,7 +330,7 @@ func (n *Node) startRaft(run func(func() error)) error {
 	if err != nil {
 		return fmt.Errorf("start Raft: %w", err)
 	}
-	hears := attentive{transport{trans, n.hangs, n.store.Cannot, n.leadsIn, &n.agreed, &n.took, n.pace}, &n.past, make(chan raft.RPC)}
+	hears := attentive{transport{trans, n.hangs, n.store.Cannot, n.tooOld, n.leadsIn, &n.agreed, &n.took, n.pace}, &n.past, make(chan raft.RPC)}
 	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, n.store.Stable(), n.store.Snapshots, hears)
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())

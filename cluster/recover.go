@@ -110,6 +110,9 @@ func survive(cfg Config, id pki.Identity, old fsm.State, last uint64) (fsm.State
 	case !ok || self.ID != id.ID:
 		return old, fmt.Errorf("this director's own log says that %s is %w: recover on one that is a member", id.Name, ErrRemoved)
 	}
+	if err := cfg.supports(old.Level); err != nil {
+		return old, err
+	}
 	self.Address, self.Gossip = cfg.Bind, cfg.Gossip
 	r := fsm.Recovery{
 		ClusterID: old.ClusterID, Epoch: old.ClusterEpoch() + 1, Survivor: id.Name, SurvivorID: id.ID,
@@ -218,8 +221,13 @@ func (n *Node) Survey(ctx context.Context) (Survey, error) {
 	if err != nil {
 		return Survey{}, fmt.Errorf("read the log: %w", err)
 	}
+	ahead := newMachine(hclog.NewNullLogger()) // a recovery counts what nobody has said to be agreed, too
+	ahead.state.Store(s)
+	if err := ahead.follow(n.store, s.Index, last); err != nil {
+		return Survey{}, err
+	}
 	v := Survey{
-		Name: n.id.Name, Quorum: n.Quorum(), Leader: n.Leader(), AsOf: max(last, s.Index), Revision: s.Revision,
+		Name: n.id.Name, Quorum: n.Quorum(), Leader: n.Leader(), AsOf: max(last, s.Index), Revision: ahead.state.Load().Revision,
 		Epoch: s.ClusterEpoch(), Recovery: s.Recovery, Members: n.askAll(ctx),
 	}
 	var entry raft.Log
@@ -227,6 +235,8 @@ func (n *Node) Survey(ctx context.Context) (Survey, error) {
 		v.Written = entry.AppendedAt.UTC()
 	}
 	if h := n.Halted(); h != nil {
+		v.Halted = h.Error()
+	} else if h := ahead.halted.Load(); h != nil {
 		v.Halted = h.Error()
 	}
 	return v, nil

@@ -311,7 +311,7 @@ func TestMain(m *testing.M) {
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		panic(err)
 	}
-	cfg := Config{Name: c.Name, DataDir: c.DataDir, Bind: c.Bind, Gossip: c.Gossip, step: func(s string) {
+	cfg := Config{Name: c.Name, DataDir: c.DataDir, Bind: c.Bind, Gossip: c.Gossip, MinLevel: 1, MaxLevel: fsm.Newest, step: func(s string) {
 		if s == c.Step {
 			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		}
@@ -459,5 +459,32 @@ func TestNothingIsRecoveredWhereThereIsNothing(t *testing.T) {
 	a := first(t, "a")
 	if _, err := RecoverData(a.cfg, func(string) {}); err == nil || !strings.Contains(err.Error(), "in use") {
 		t.Errorf("of a node that runs: %v", err)
+	}
+}
+
+// A recovery counts all of the log, so that is what is said before it: also of what was agreed and is not known as that here.
+func TestASurveySaysTheRevisionOfTheLogsEnd(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	index := a.State().Index
+	if err := a.Propose(t.Context(), fsm.PutConfig{Config: fsm.Config{}, Base: a.State().Revision}); err != nil {
+		t.Fatal(err)
+	}
+	revision := a.State().Revision
+	if revision != 1 {
+		t.Fatalf("revision %d", revision)
+	}
+	a.kill()
+	if err := os.WriteFile(filepath.Join(a.cfg.DataDir, liveDir, logstore.RecordFile), []byte(logstore.FormatRecord(index)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n, err := Open(a.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	v, err := n.Survey(t.Context())
+	if err != nil || n.State().Revision != 0 || v.Revision != revision || v.AsOf <= index {
+		t.Errorf("survey %+v of a state at revision %d, %v", v, n.State().Revision, err)
 	}
 }

@@ -16,6 +16,7 @@ func (n *Node) watchMembership(ctx context.Context) error {
 	tick := time.NewTicker(4 * n.cfg.Heartbeat)
 	defer tick.Stop()
 	var seen *fsm.State
+	said := time.Now().Add(n.cfg.patience() - retellEach) // a leader may be found at once
 	for {
 		changed := n.Changed()
 		if s := n.State(); s != seen {
@@ -29,9 +30,15 @@ func (n *Node) watchMembership(ctx context.Context) error {
 		case <-changed:
 		case <-tick.C:
 			if !n.Quorum() && n.Removed() == nil {
-				n.askEpochs(ctx)
+				if err := n.twinAt(ctx, n.askEpochs(ctx)); err != nil {
+					n.noteTwin(err.Error())
+				}
 				n.askWhetherRemoved(ctx)
-				n.tellMove(ctx)
+			}
+			n.tellMove(ctx)
+			if why := n.Astray(); why != "" && time.Since(said) > retellEach {
+				said = time.Now()
+				n.log.Warn("no leader is found", "why", why)
 			}
 		}
 	}
@@ -85,14 +92,32 @@ func (n *Node) askWhetherRemoved(ctx context.Context) {
 }
 
 // tellMove tells the others where this node is now, if they know another address: until then the
-// leader does not find it, so it cannot know who leads, and asks all.
+// leader may not find it, so it may not know who leads, and asks all.
 func (n *Node) tellMove(ctx context.Context) {
+	quorum := n.Quorum()
+	if n.Removed() != nil || quorum && !n.Current() {
+		return // it has yet to learn what the others know
+	}
 	s := n.State()
 	old, ok := s.Members[n.id.Name]
 	if !ok || old.ID != n.id.ID || (old.Address == n.cfg.Bind && old.Gossip == n.cfg.Gossip) {
 		return
 	}
-	entry, err := fsm.Encode(fsm.SetMember{Member: n.cfg.member(n.id.ID)})
+	if err := n.MayMove(ctx); err != nil {
+		n.log.Debug("new address not told", "err", err)
+		return
+	}
+	moved := fsm.SetMember{Member: n.cfg.member(n.id.ID)}
+	if quorum {
+		if err := n.Propose(ctx, moved); err != nil {
+			n.log.Warn("new address not told", "err", err)
+			return
+		}
+		n.Moved()
+		n.log.Info("told where this director is now", "address", n.cfg.Bind)
+		return
+	}
+	entry, err := fsm.Encode(moved)
 	if err != nil {
 		n.log.Error("new address not told", "err", err)
 		return
@@ -104,6 +129,7 @@ func (n *Node) tellMove(ctx context.Context) {
 			continue
 		}
 		if _, err := n.forward(ctx, name, entry); err == nil {
+			n.Moved()
 			n.log.Info("told where this director is now", "leader", name, "address", n.cfg.Bind)
 			return
 		}

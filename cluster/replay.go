@@ -76,6 +76,9 @@ func (m *machine) replaySnapshot(s *logstore.Store) (uint64, error) {
 			return meta.Index, nil
 		}
 		last = err
+		if errors.Is(err, errUnsupported) { // it is whole, and one before it has less
+			return 0, err
+		}
 		m.log.Error("snapshot cannot be used, trying the one before it", "snapshot", meta.ID, "err", err)
 	}
 	if last != nil {

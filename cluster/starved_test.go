@@ -122,7 +122,7 @@ func starvedThree(t *testing.T, late time.Duration, paced bool) (ns []*Node, ask
 		n := &Node{cfg: Config{Name: string(name), Heartbeat: 500 * time.Millisecond}, log: hclog.NewNullLogger(), leadership: make(chan bool, 16), store: &logstore.Store{}, pace: newPace(500 * time.Millisecond)}
 		n.id.ID = string(name)
 		wire := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: network[name], MaxPool: 3, Timeout: 10 * time.Second, Logger: n.log})
-		trans := transport{wire, func() bool { return false }, func() error { return nil }, n.leadsIn, &n.agreed, &sync.Map{}, n.pace}
+		trans := transport{wire, func() bool { return false }, func() error { return nil }, func() error { return nil }, n.leadsIn, &n.agreed, &sync.Map{}, n.pace}
 		slow := starved{trans, late, make(chan raft.RPC), asked}
 		store, snapshots := raft.NewInmemStore(), raft.NewInmemSnapshotStore()
 		if err := raft.BootstrapCluster(n.raftConfig(), store, store, snapshots, slow, all); err != nil {

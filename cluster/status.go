@@ -68,6 +68,14 @@ func (n *Node) Halted() error {
 	return nil
 }
 
+// tooOld returns nil, or why this node is halted if another binary would not be.
+func (n *Node) tooOld() error {
+	if h := n.machine.halted.Load(); h != nil && h.TooOld() {
+		return h
+	}
+	return nil
+}
+
 // Removed returns nil, or an error that matches [ErrRemoved] and says who told of it.
 func (n *Node) Removed() error {
 	if r := n.removed.Load(); r != nil {

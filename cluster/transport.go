@@ -45,7 +45,7 @@ func (s stream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Con
 		return nil, err
 	}
 	if m, ok := memberByID(s.node.State(), id); ok {
-		at = m.Address
+		at = s.node.heard.of(m)
 	}
 	ctx, cancel := context.WithTimeout(s.node.life, timeout)
 	defer cancel()
@@ -61,6 +61,7 @@ type transport struct {
 	*raft.NetworkTransport
 	stuck  func() bool
 	cannot func() error // why the own disk takes nothing, or nil
+	tooOld func() error // why this binary cannot build on what is agreed, or nil
 	leads  func(term uint64) (agreed uint64, ok bool)
 	agreed *bells    // rings when more is agreed
 	took   *sync.Map // what a member has taken last, see [Node]
@@ -103,10 +104,14 @@ func (t transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, ar
 	return err
 }
 
-// stands is nil if this director may stand for election: who cannot write does not.
+// stands is nil if this director may stand for election: who cannot write does not, nor who does not support the cluster's
+// feature level.
 func (t transport) stands() error {
 	if err := t.cannot(); err != nil {
 		return fmt.Errorf("not asked for a vote: this director's disk takes nothing: %w", err)
+	}
+	if err := t.tooOld(); err != nil {
+		return fmt.Errorf("not asked for a vote: %w", err)
 	}
 	return nil
 }

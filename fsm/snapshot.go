@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,20 @@ func WriteSnapshot(w io.Writer, s State) error {
 	return err
 }
 
+// NewerError means that a snapshot cannot be read, since it is of a feature level beyond [Newest].
+type NewerError struct {
+	Level int // of the state in it
+	Cause error
+}
+
+// Error implements error.
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("it is of feature level %d, and this binary reads up to %d: %v", e.Level, Newest, e.Cause)
+}
+
+// Unwrap returns the cause.
+func (e *NewerError) Unwrap() error { return e.Cause }
+
 // ReadSnapshot returns the state that [WriteSnapshot] wrote. A snapshot of another format, cut off
 // or altered, is an error, and there is no state then.
 func ReadSnapshot(r io.Reader) (State, error) {
@@ -48,6 +63,12 @@ func ReadSnapshot(r io.Reader) (State, error) {
 	}
 	var st stored
 	if err := strict(text, &st); err != nil {
+		var head struct {
+			Level int `json:"level"`
+		}
+		if json.Unmarshal(text, &head) == nil && head.Level > Newest {
+			err = &NewerError{head.Level, err}
+		}
 		return State{}, fmt.Errorf("decode snapshot: %w", err)
 	}
 	st.State.secrets = st.Secrets

@@ -67,7 +67,7 @@ var agentTexts = map[string]text{
 		def:  "`\"info\"`", example: `"debug"`,
 	},
 	"join address": {
-		what: "a member's cluster port",
+		what: "a member's cluster port. An agent that is a member asks there too, when it finds no leader: the others may have moved",
 		typ:  "address or endpoint", def: "required; port 7400", example: `"192.0.2.1"`,
 	},
 	"join token": {

@@ -1,0 +1,91 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// Where a member is, the log says; and the log changes only where a leader is found. So each that asks for the cluster's epoch says
+// where it is, and hears where others were heard: who has moved is found by who was found by it.
+
+// whereabouts are where members were heard of, by ID, other than the log says.
+type whereabouts struct {
+	mu sync.Mutex
+	by map[string]heard
+}
+
+// heard is where a member said that it is. It counts as long as the log says what it said then.
+type heard struct{ at, instead netip.AddrPort }
+
+// hear notes where a member is.
+func (w *whereabouts) hear(m fsm.Member, at netip.AddrPort) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case !at.IsValid() || at.Addr().IsUnspecified():
+	case at == m.Address:
+		delete(w.by, m.ID)
+	default:
+		if w.by == nil {
+			w.by = map[string]heard{}
+		}
+		w.by[m.ID] = heard{at, m.Address}
+	}
+}
+
+// of returns where a member is to be reached.
+func (w *whereabouts) of(m fsm.Member) netip.AddrPort {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if h, ok := w.by[m.ID]; ok && h.instead == m.Address {
+		return h.at
+	}
+	return m.Address
+}
+
+// whereAre returns where other members are: those of whom it is another place than the log says, or all.
+func (n *Node) whereAre(s *fsm.State, logged bool) map[string]netip.AddrPort {
+	out := map[string]netip.AddrPort{}
+	for _, m := range s.Members {
+		if at := n.heard.of(m); (logged || at != m.Address) && m.ID != n.id.ID {
+			out[m.ID] = at
+		}
+	}
+	return out
+}
+
+// hearAnswer notes what a member has said of itself and of others.
+func (n *Node) hearAnswer(m fsm.Member, a epochAnswer) {
+	n.heard.hear(m, a.From)
+	for id, at := range a.Known {
+		if o, ok := memberByID(n.State(), id); ok && o.ID != n.id.ID && o.ID != m.ID && n.heard.of(o) == o.Address {
+			n.heard.hear(o, at)
+		}
+	}
+}
+
+// askContact asks for members at the address that the agent file names: whoever is there.
+func (n *Node) askContact(ctx context.Context, m fsm.Member) {
+	if !n.cfg.Contact.IsValid() || n.cfg.Contact == n.cfg.Bind || n.heard.of(m) == n.cfg.Contact {
+		return
+	}
+	if a, err := n.tellEpochAt(ctx, m, n.cfg.Contact); err == nil {
+		n.heed(a.Recovery, m.Name)
+		n.hearAnswer(m, a)
+		n.log.Info("another member was found at the address that the agent file names", "member", m.Name, "address", n.cfg.Contact)
+	}
+}
+
+// Astray says what to do where this member has another address than the cluster knows and finds no leader, or is empty.
+func (n *Node) Astray() string {
+	m, ok := n.State().Members[n.id.Name]
+	if !ok || m.Address == n.cfg.Bind || n.Quorum() || n.Removed() != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s listens at %s, and the cluster knows it at %s; no leader is found. If the others have other addresses too, none knows where another is: put the old addresses back, or name the new address of one, in the agent file of each of the others, as `join { address = \"ADDRESS\" token = \"none\" }` (the token is not used again), and restart them",
+		n.id.Name, n.cfg.Bind, m.Address)
+}
