@@ -43,8 +43,7 @@ func (s *step) lookPart() {
 	if gained || lost {
 		s.part.again = ""
 	}
-	switch {
-	case lost && (gained || k.Part == Faulty || !s.taken()):
+	if lost && (gained || k.Part == Faulty || !s.followed()) {
 		why := k.Reason
 		if gained {
 			why = "it has begun anew since"
@@ -59,8 +58,8 @@ func (s *step) lookPart() {
 	}
 }
 
-// taken reports whether somebody is heard who has taken the group, or has it by a claim or a move.
-func (f Facts) taken() bool {
+// followed reports whether somebody is heard who has taken the group, or has it by a claim or a move.
+func (f Facts) followed() bool {
 	for _, r := range f.Keeper.Routers {
 		if r.hears() != "" && !r.Resigns {
 			return true
