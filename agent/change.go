@@ -81,6 +81,9 @@ func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.P
 		Problems: slices.Concat(problems, s.fits(state, cfg)),
 		Kernel:   map[string][]string{},
 	}
+	if state.Trial != nil {
+		plan.Until = state.Trial.Until
+	}
 	if state.Trial != nil && !returns && len(plan.Changes) > 0 {
 		plan.Problems = append(plan.Problems, config.Problem{
 			Text: onTrial(state)[0], Hint: fmt.Sprintf("until then nothing else is applied; `quorate rollback %d` takes it back now", state.Revision-1),
@@ -154,6 +157,9 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 		state, err := s.latest(ctx)
 		if err != nil {
 			return api.ApplyResult{}, err
+		}
+		if c.Base == state.Revision && state.Trial != nil && !c.Returns { // it is as is wanted, but would not stay
+			return api.ApplyResult{}, state.OnTrial()
 		}
 		if c.Base == state.Revision {
 			return api.ApplyResult{Revision: state.Revision, Index: state.Index}, nil

@@ -176,3 +176,24 @@ func TestOnlyTheRollbackOfATrialEndsIt(t *testing.T) {
 		t.Errorf("without a trial: %v", err)
 	}
 }
+
+// TestWhatIsThereOnTrialAloneIsRefusedAgain wants what a change that waits to be confirmed has made already.
+func TestWhatIsThereOnTrialAloneIsRefusedAgain(t *testing.T) {
+	_, s := alone(t, nodeConfig(t, "d1", fsm.LevelHistory))
+	r := fsm.Router{Name: "r", VRID: 7}
+	tried := fsm.ChangeConfig{Delta: fsm.Delta{Routers: map[string]*fsm.Router{"r": &r}}}
+	if _, err := s.change(t.Context(), s.node.State(), tried, api.Terms{Confirm: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	same := fsm.ChangeConfig{Base: 1}
+	_, err := s.change(t.Context(), s.node.State(), same, api.Terms{})
+	if !errors.Is(err, fsm.ErrOnTrial) || !strings.Contains(err.Error(), "quorate confirm") {
+		t.Errorf("%v", err)
+	}
+	if err := s.propose(t.Context(), fsm.ConfirmConfig{Revision: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := s.change(t.Context(), s.node.State(), same, api.Terms{}); err != nil || res.Revision != 1 {
+		t.Errorf("after it was confirmed: %+v, %v", res, err)
+	}
+}

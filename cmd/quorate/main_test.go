@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -202,6 +203,31 @@ func TestNoTimeToConfirmIsRefused(t *testing.T) {
 				t.Errorf("%v --confirm %s: exit %d, asked for %+v, said %q", args, wait, code, a.terms, errOut)
 			}
 		}
+	}
+}
+
+// tried is an agent of a cluster whose revision waits to be confirmed.
+type tried struct{ whole }
+
+func (*tried) Plan(context.Context, api.ApplyRequest) (api.Plan, error) {
+	return api.Plan{Base: 7, Until: noon, Problems: config.Problems{}}, nil
+}
+
+func (*tried) Apply(context.Context, api.ApplyRequest) (api.ApplyResult, error) {
+	return api.ApplyResult{}, fmt.Errorf("%w: revision 7", fsm.ErrOnTrial)
+}
+
+func TestAFileThatIsThereOnTrialIsNotSaidToBeThere(t *testing.T) {
+	out, errOut, code := quorate(t, &tried{}, nil, "plan", "testdata/same.hcl")
+	if code != 0 || !strings.Contains(out, "revision 7, which waits for `quorate confirm`: it is taken back at 2026-11-01 12:00:00.000 unless that comes") {
+		t.Errorf("plan: exit %d, %q, %q", code, out, errOut)
+	}
+	if out, _, _ := quorate(t, &tried{}, nil, "plan", "testdata/same.hcl", "-o", "json"); !strings.Contains(out, `"until": "2026-11-01T12:00:00Z"`) {
+		t.Errorf("plan -o json: %s", out)
+	}
+	out, errOut, code = quorate(t, &tried{}, nil, "apply", "testdata/same.hcl", "--yes")
+	if code != exitError || out != "" || !strings.Contains(errOut, "a change waits to be confirmed: revision 7") {
+		t.Errorf("apply: exit %d, %q, %q", code, out, errOut)
 	}
 }
 
