@@ -51,8 +51,9 @@ type liner struct {
 	node  string
 	notes *notes
 
-	macros map[string]string
-	nodes  []string // those that lines are for
+	macros  map[string]string
+	defined []definition // of macros, in the order in which they are read
+	nodes   []string     // those that lines are for
 	out    []line
 	read   int // files
 	steps  int
