@@ -113,6 +113,9 @@ func filesOf(path string) ([]string, error) {
 
 // fileFor says why nothing could be written into a file, where that shows before there is what to write.
 func fileFor(path string) error {
+	if path == "-" { // standard output elsewhere; keys are to be written, which a terminal would show
+		return errors.New("write -: name a file, as ./- is, should it be called so")
+	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return fmt.Errorf("write %s: %w: name the file in it", path, syscall.EISDIR)
 	}
