@@ -26,7 +26,7 @@ func validateCommand(c *cli) *cobra.Command {
 			if c.json() {
 				return validateJSON(cmd, args)
 			}
-			cfg, _, err := readCluster(args, cmd.InOrStdin(), cmd.ErrOrStderr())
+			cfg, _, err := readCluster(cmd.Context(), args, cmd.InOrStdin(), cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -43,7 +43,7 @@ func validateCommand(c *cli) *cobra.Command {
 
 // validateJSON is validate for programs.
 func validateJSON(cmd *cobra.Command, paths []string) error {
-	_, problems, err := readCluster(paths, cmd.InOrStdin(), io.Discard)
+	_, problems, err := readCluster(cmd.Context(), paths, cmd.InOrStdin(), io.Discard)
 	var code exitCode
 	if err != nil && !errors.As(err, &code) {
 		return err
@@ -103,7 +103,7 @@ func (c *cli) planned(cmd *cobra.Command, plan api.Plan) error {
 }
 
 func (c *cli) plan(cmd *cobra.Command, paths []string) (fsm.Config, api.Plan, error) {
-	cfg, problems, err := readCluster(paths, cmd.InOrStdin(), cmd.ErrOrStderr())
+	cfg, problems, err := readCluster(cmd.Context(), paths, cmd.InOrStdin(), cmd.ErrOrStderr())
 	if err != nil {
 		return cfg, api.Plan{}, err
 	}

@@ -206,6 +206,44 @@ func TestNoTimeToConfirmIsRefused(t *testing.T) {
 	}
 }
 
+// TestASignalEndsWhatWaitsForAPipe has files that nobody ever writes into.
+func TestASignalEndsWhatWaitsForAPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	including := filepath.Join(t.TempDir(), "keepalived.conf")
+	if err := os.WriteFile(including, []byte("include "+pipe+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer write.Close()
+	for _, args := range [][]string{
+		{"validate", pipe}, {"validate", "-"}, {"import", "keepalived", pipe}, {"import", "keepalived", including}, {"import", "ldirectord", pipe},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		root := rootCommand()
+		root.SetArgs(args)
+		root.SetIn(read)
+		root.SetOut(io.Discard)
+		root.SetErr(io.Discard)
+		ended := make(chan error, 1)
+		go func() { ended <- root.ExecuteContext(ctx) }()
+		cancel()
+		select {
+		case err := <-ended:
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%q: %v", args, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("%q waits for ever", args)
+		}
+	}
+}
+
 // tried is an agent of a cluster whose revision waits to be confirmed.
 type tried struct{ whole }
 
