@@ -14,13 +14,26 @@ import (
 )
 
 // Config implements [api.Agent].
-func (a *Agent) Config(context.Context) (fsm.Config, uint64, error) {
+func (a *Agent) Config(ctx context.Context) (fsm.Config, uint64, error) {
 	s, err := a.current()
 	if err != nil {
 		return fsm.Config{}, 0, err
 	}
-	state := s.node.State()
+	state, err := s.present(ctx)
+	if err != nil {
+		return fsm.Config{}, 0, err
+	}
 	return state.Config, state.Revision, nil
+}
+
+// present returns the state. A director that hears from another that it is behind, as after a long absence, gives it once
+// it has caught up.
+func (s *session) present(ctx context.Context) (*fsm.State, error) {
+	state := s.node.State()
+	if !s.reports.ahead(state.Index, time.Now()) {
+		return state, nil
+	}
+	return s.latest(ctx)
 }
 
 // latest returns the state with everything in it that the cluster has agreed on. An answer that there is
@@ -63,12 +76,14 @@ func (a *Agent) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) 
 // plan says what a configuration would change. What returns to an older one may end a trial; all else waits
 // for its end.
 func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.Plan, error) {
-	state := s.node.State()
+	state, err := s.present(ctx)
+	if err != nil {
+		return api.Plan{}, err
+	}
 	wanted := cfg
 	cfg, problems := complete(state, wanted)
 	change := config.Delta(state.Config, cfg)
 	if change.Empty() {
-		var err error
 		if state, err = s.latest(ctx); err != nil {
 			return api.Plan{}, err
 		}
@@ -90,7 +105,7 @@ func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.P
 		})
 	}
 	plan.Problems = plan.Problems.ErrorsFirst()
-	err := s.planEverywhere(ctx, change, &plan)
+	err = s.planEverywhere(ctx, change, &plan)
 	return plan, err
 }
 

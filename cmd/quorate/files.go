@@ -77,7 +77,7 @@ func readFiles(ctx context.Context, paths []string, in io.Reader) ([]config.File
 // readFile is [os.ReadFile] until ctx ends: a named pipe may never have anything.
 func readFile(ctx context.Context, name string) ([]byte, error) {
 	src, err := unlessEnded(ctx, func() ([]byte, error) { return os.ReadFile(name) })
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("read %s: %w", name, err)
 	}
 	return src, err
