@@ -14,13 +14,26 @@ import (
 )
 
 // Config implements [api.Agent].
-func (a *Agent) Config(context.Context) (fsm.Config, uint64, error) {
+func (a *Agent) Config(ctx context.Context) (fsm.Config, uint64, error) {
 	s, err := a.current()
 	if err != nil {
 		return fsm.Config{}, 0, err
 	}
-	state := s.node.State()
+	state, err := s.present(ctx)
+	if err != nil {
+		return fsm.Config{}, 0, err
+	}
 	return state.Config, state.Revision, nil
+}
+
+// present returns the state. A director that hears from another that it is behind, as after a long absence, gives it once
+// it has caught up.
+func (s *session) present(ctx context.Context) (*fsm.State, error) {
+	state := s.node.State()
+	if !s.reports.ahead(state.Index, time.Now()) {
+		return state, nil
+	}
+	return s.latest(ctx)
 }
 
 // latest returns the state with everything in it that the cluster has agreed on. An answer that there is
@@ -63,12 +76,14 @@ func (a *Agent) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) 
 // plan says what a configuration would change. What returns to an older one may end a trial; all else waits
 // for its end.
 func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.Plan, error) {
-	state := s.node.State()
+	state, err := s.present(ctx)
+	if err != nil {
+		return api.Plan{}, err
+	}
 	wanted := cfg
 	cfg, problems := complete(state, wanted)
 	change := config.Delta(state.Config, cfg)
 	if change.Empty() {
-		var err error
 		if state, err = s.latest(ctx); err != nil {
 			return api.Plan{}, err
 		}
@@ -81,13 +96,16 @@ func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.P
 		Problems: slices.Concat(problems, s.fits(state, cfg)),
 		Kernel:   map[string][]string{},
 	}
+	if state.Trial != nil {
+		plan.Until = state.Trial.Until
+	}
 	if state.Trial != nil && !returns && len(plan.Changes) > 0 {
 		plan.Problems = append(plan.Problems, config.Problem{
 			Text: onTrial(state)[0], Hint: fmt.Sprintf("until then nothing else is applied; `quorate rollback %d` takes it back now", state.Revision-1),
 		})
 	}
 	plan.Problems = plan.Problems.ErrorsFirst()
-	err := s.planEverywhere(ctx, change, &plan)
+	err = s.planEverywhere(ctx, change, &plan)
 	return plan, err
 }
 
@@ -154,6 +172,9 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 		state, err := s.latest(ctx)
 		if err != nil {
 			return api.ApplyResult{}, err
+		}
+		if c.Base == state.Revision && state.Trial != nil && !c.Returns { // it is as is wanted, but would not stay
+			return api.ApplyResult{}, state.OnTrial()
 		}
 		if c.Base == state.Revision {
 			return api.ApplyResult{Revision: state.Revision, Index: state.Index}, nil

@@ -17,12 +17,15 @@ import (
 const editTries = 10
 
 // History implements [api.Agent]: newest first.
-func (a *Agent) History(context.Context) ([]api.Revision, error) {
+func (a *Agent) History(ctx context.Context) ([]api.Revision, error) {
 	s, err := a.current()
 	if err != nil {
 		return nil, err
 	}
-	state := s.node.State()
+	state, err := s.present(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if state.Level < fsm.LevelHistory {
 		return nil, noHistory(state)
 	}

@@ -164,3 +164,45 @@ func TestWhoIsCutOffDoesNotSayThatThereIsNothingToDo(t *testing.T) {
 		})
 	}
 }
+
+// TestWhoIsBehindDoesNotAnswerFromAnOldState hears of a later log entry, and can ask no leader for it.
+func TestWhoIsBehindDoesNotAnswerFromAnOldState(t *testing.T) {
+	a, s, stop := ofTwo(t)
+	withWeb(t, s)
+	ask := map[string]func() error{
+		"show": func() error {
+			_, _, err := a.Config(t.Context())
+			return err
+		},
+		"history": func() error {
+			_, err := a.History(t.Context())
+			return err
+		},
+	}
+	hears := func(index uint64) {
+		s.reports.byName = map[string]received{"d1": {report: report{Name: "d1", Index: index}, at: time.Now().Add(time.Hour)}}
+	}
+	hears(s.node.State().Index + 1)
+	for what, do := range ask {
+		if err := do(); err != nil {
+			t.Errorf("%s of who has caught up: %v", what, err)
+		}
+	}
+	stop()
+	hears(s.node.State().Index)
+	for what, do := range ask {
+		if err := do(); err != nil {
+			t.Errorf("%s of who is not behind: %v", what, err)
+		}
+	}
+	hears(s.node.State().Index + 1)
+	ask["plan"] = func() error {
+		_, err := s.plan(t.Context(), fsm.Config{}, false)
+		return err
+	}
+	for what, do := range ask {
+		if err := do(); !errors.Is(err, cluster.ErrNoLeader) {
+			t.Errorf("%s of who is behind: %v", what, err)
+		}
+	}
+}

@@ -130,6 +130,18 @@ func (rs *reports) counts(r received, now time.Time) bool {
 	return now.Sub(r.at) < reportLife && (r.Stopped || r.Joining || rs.reaches == nil || rs.reaches(r.Name))
 }
 
+// ahead reports whether another director has applied what is behind a log index.
+func (rs *reports) ahead(index uint64, now time.Time) bool {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	for _, r := range rs.byName {
+		if r.Index > index && rs.counts(r, now) {
+			return true
+		}
+	}
+	return false
+}
+
 // before reports whether a director made this report before another one of its own.
 func (r report) before(other report) bool {
 	return r.Begun < other.Begun || r.Begun == other.Begun && int32(r.Number-other.Number) < 0

@@ -25,14 +25,27 @@ func (s *session) endTrial(ctx context.Context, now time.Time) {
 	if why == "" || mutant.On(mutant.NoRevert) {
 		return
 	}
-	last := state.History[len(state.History)-1]
 	cmd := fsm.RevertConfig{Revision: state.Trial.Revision, Note: fsm.Note{
 		At: now.UTC(), Author: s.cfg.Name, Cause: fmt.Sprintf("takes back revision %d: %s", state.Trial.Revision, why),
-		Summary: config.Summary(config.Diff(last.Back.Part(state.Config), last.Back.Puts())),
+		Summary: summaryBack(state),
 	}}
 	if err := s.node.Propose(ctx, cmd); err != nil && ctx.Err() == nil && !errors.Is(err, fsm.ErrStale) {
 		s.log.Warn("a change that was not confirmed is not taken back yet", "revision", state.Trial.Revision, "err", err)
 	}
+}
+
+// summaryBack says in a line what it does to take the last revision back, keys of routers included.
+func summaryBack(state *fsm.State) string {
+	back := state.History[len(state.History)-1].Back
+	is, err := state.AsOf(state.Revision)
+	if err != nil {
+		is = state.Config
+	}
+	was, err := state.AsOf(state.Revision - 1)
+	if err != nil {
+		was = back.Puts()
+	}
+	return config.Summary(config.DiffKeys(back.Part(is), back.Part(was)))
 }
 
 // whyRevert says why the change on trial is to be taken back, or "".

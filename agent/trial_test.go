@@ -176,3 +176,41 @@ func TestOnlyTheRollbackOfATrialEndsIt(t *testing.T) {
 		t.Errorf("without a trial: %v", err)
 	}
 }
+
+// TestWhatIsThereOnTrialAloneIsRefusedAgain wants what a change that waits to be confirmed has made already.
+func TestWhatIsThereOnTrialAloneIsRefusedAgain(t *testing.T) {
+	_, s := alone(t, nodeConfig(t, "d1", fsm.LevelHistory))
+	r := fsm.Router{Name: "r", VRID: 7}
+	tried := fsm.ChangeConfig{Delta: fsm.Delta{Routers: map[string]*fsm.Router{"r": &r}}}
+	if _, err := s.change(t.Context(), s.node.State(), tried, api.Terms{Confirm: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	same := fsm.ChangeConfig{Base: 1}
+	_, err := s.change(t.Context(), s.node.State(), same, api.Terms{})
+	if !errors.Is(err, fsm.ErrOnTrial) || !strings.Contains(err.Error(), "quorate confirm") {
+		t.Errorf("%v", err)
+	}
+	if err := s.propose(t.Context(), fsm.ConfirmConfig{Revision: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := s.change(t.Context(), s.node.State(), same, api.Terms{}); err != nil || res.Revision != 1 {
+		t.Errorf("after it was confirmed: %+v, %v", res, err)
+	}
+}
+
+// TestWhatIsTakenBackIsTold takes back a router with another key, and one that changed in nothing else.
+func TestWhatIsTakenBackIsTold(t *testing.T) {
+	_, s := alone(t, nodeConfig(t, "d1", fsm.LevelHistory))
+	for i, key := range []string{"s3cret-a", "s3cret-b"} {
+		r := fsm.Router{Name: "r", VRID: uint8(7 + i), Auth: &fsm.Auth{Kind: fsm.AuthPassword, Key: key}}
+		q := fsm.Router{Name: "q", Auth: &fsm.Auth{Kind: fsm.AuthPassword, Key: key}}
+		d := fsm.Delta{Routers: map[string]*fsm.Router{"r": &r, "q": &q}}
+		if _, err := s.change(t.Context(), s.node.State(), fsm.ChangeConfig{Base: uint64(i), Delta: d}, api.Terms{Confirm: time.Duration(i) * time.Hour}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const want = "change auth q/password (key (one) -> (other)), change router r (vrid 8 -> 7), change auth r/password (key (one) -> (other))"
+	if got := summaryBack(s.node.State()); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

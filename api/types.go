@@ -144,7 +144,8 @@ type Event struct {
 
 // Plan is what an apply would do.
 type Plan struct {
-	Base        uint64              `json:"base"` // the revision that it was made on
+	Base        uint64              `json:"base"`           // the revision that it was made on
+	Until       time.Time           `json:"until,omitzero"` // when that one takes itself back unless it is confirmed; zero if it is here to stay
 	Changes     []config.Change     `json:"changes"`
 	Problems    config.Problems     `json:"problems"`
 	Kernel      map[string][]string `json:"kernel"`            // operations on IPVS, by director

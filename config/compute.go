@@ -127,6 +127,9 @@ func (n *node) trouble(e hclsyntax.Expression, diags hcl.Diagnostics, path, labe
 			at = diag.Subject.Start
 		}
 		text, hint := n.explain(diag, label)
+		if secret(label) && (text == "" || diag.Summary != "Unsupported attribute") { // what stands there may be it, without its quotes
+			text, hint = "is no text in quotes", fmt.Sprintf("write %s = \"...\"", label)
+		}
 		if text == "" {
 			text = ": " + sentence(cmp.Or(diag.Detail, diag.Summary))
 		} else {

@@ -112,3 +112,27 @@ func TestADifferenceOfKeysAloneIsToldWithoutThem(t *testing.T) {
 		}
 	}
 }
+
+// TestNoErrorHasAWordOfASecret writes keys in every way that is wrong.
+func TestNoErrorHasAWordOfASecret(t *testing.T) {
+	for _, value := range []string{
+		`[s3cretPW]`, `s3cretPW`, `["s3cretPW"]`, `{ a = s3cretPW }`, `s3cretPW.x`, `s3cretPW()`, `"${s3cretPW}"`, `s3cretPW-1`, `53637`, `"s3cretPW`,
+		`s3cret PW`, `s3cretPW"`, `'s3cretPW'`, `tonumber("s3cretPW")`, `lookup({}, "s3cretPW")`, `"s3cretPW" + 1`,
+	} {
+		for _, key := range []string{"key", "other_key"} {
+			src := "router \"a\" {\n  vrid = 51\n  interface = \"wan\"\n  addresses = [\"192.0.2.1/24\"]\n  auth \"hmac\" { " + key + " = " + value + " }\n}\n"
+			_, problems := ParseCluster("cluster.hcl", []byte(src))
+			if text := fmt.Sprint(problems); problems.Err() == nil || strings.Contains(text, "s3cret") || strings.Contains(text, "53637") {
+				t.Errorf("%s = %s: %s", key, value, text)
+			}
+		}
+		_, problems := ParseAgent("agent.hcl", []byte("name = \"d1\"\njoin {\n  address = \"192.0.2.1\"\n  token = "+value+"\n}\n"))
+		if text := fmt.Sprint(problems); problems.Err() == nil || strings.Contains(text, "s3cret") || strings.Contains(text, "53637") {
+			t.Errorf("token = %s: %s", value, text)
+		}
+	}
+	_, problems := ParseCluster("cluster.hcl", []byte("router \"a\" {\n  auth \"hmac\" { key = local.kye }\n}\nlocals { kez = 1 }\n"))
+	if text := fmt.Sprint(problems); !strings.Contains(text, "local.kye") {
+		t.Errorf("a local that there is not is not named: %s", text)
+	}
+}

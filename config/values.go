@@ -56,7 +56,11 @@ func (i item) value(want cty.Type, name string) (cty.Value, bool) {
 		return cty.NilVal, false
 	}
 	if v.IsNull() || v.Type() != want {
-		i.fail(i.hintType(v, want), "must be %s, not %s", name, describe(v))
+		if hint, have := i.hintType(v, want), describe(v); !secret(i.key) {
+			i.fail(hint, "must be %s, not %s", name, have)
+		} else {
+			i.fail(fmt.Sprintf("write %s = \"...\"", i.key), "must be %s in quotes", name)
+		}
 		return cty.NilVal, false
 	}
 	return v, true
@@ -112,6 +116,9 @@ func (i item) plain() bool {
 			i.fail("variables are not available", "is a reference; it must be a value")
 			return false
 		}
+		if secret(i.key) {
+			word = "..."
+		}
 		i.fail(fmt.Sprintf("write %s = %q", i.key, word), "is a bare word; text needs quotes")
 		return false
 	case *hclsyntax.UnaryOpExpr:
@@ -133,6 +140,9 @@ func isTuple(e hcl.Expression) bool {
 	_, ok := e.(*hclsyntax.TupleConsExpr)
 	return ok
 }
+
+// secret reports whether the value of a key is nobody's to read: no error has a word of it.
+func secret(key string) bool { return key == "key" || key == "other_key" || key == "token" }
 
 // describe names a value's type, as a person would.
 func describe(v cty.Value) string {

@@ -164,6 +164,46 @@ func TestAPlanIsOfWhatChanges(t *testing.T) {
 	}
 }
 
+// TestAServiceWithAnotherNameStaysAsItIsInTheKernel has pools of the servers that are agreed to be up.
+func TestAServiceWithAnotherNameStaysAsItIsInTheKernel(t *testing.T) {
+	server := fsm.Server{Address: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1}
+	web := fsm.Service{
+		Name: "web", Address: netip.MustParseAddrPort("192.0.2.1:80"), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT,
+		Checks: []fsm.Check{{Kind: fsm.CheckTCP}}, Servers: []fsm.Server{server},
+	}
+	shop := web
+	shop.Name = "shop"
+	state := &fsm.State{
+		ClusterID: "c", Level: fsm.LevelKeys, Config: fsm.Config{Services: map[string]fsm.Service{"web": web}},
+		Verdicts: fsm.VerdictsOf(map[fsm.ServerKey]fsm.Verdict{{Service: "web", Server: server.Address}: {Health: fsm.Up}}),
+	}
+	k := &table{have: ipvs.Table{}}
+	d := overTable(t, k, func() *fsm.State { return state }, func() bool { return true })
+	d.cfg.Pool = func(state *fsm.State, svc fsm.Service) []Real {
+		if state.Verdict(fsm.ServerKey{Service: svc.Name, Server: server.Address}).Health != fsm.Up {
+			return nil
+		}
+		return allServers(svc)
+	}
+	d.reconcileTable(t.Context())
+	if k.ops = nil; len(d.cfg.Tables.HaveOf([]ipvs.Key{Key(web)})[Key(web)].Dests) != 1 {
+		t.Fatal("the server does not serve to begin with")
+	}
+	renamed := fsm.Delta{Services: map[string]*fsm.Service{"web": nil, "shop": &shop}}
+	if ops, _, err := d.Plan(t.Context(), renamed); err != nil || len(ops) > 0 {
+		t.Errorf("planned: %q, %v", ops, err)
+	}
+	after, _, err := fsm.Apply(*state, 1, fsm.ChangeConfig{Delta: renamed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	state = &after
+	d.reconcileTable(t.Context())
+	if len(k.ops) > 0 {
+		t.Errorf("done: %v", k.ops)
+	}
+}
+
 // TestAnAuditThatFailsIsTriedAgainWithoutMakingAllAnew fails each dump for three audits: all services are looked at once at
 // first and once for each, and not once a second.
 func TestAnAuditThatFailsIsTriedAgainWithoutMakingAllAnew(t *testing.T) {

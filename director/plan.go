@@ -19,7 +19,9 @@ func (d *Director) Plan(ctx context.Context, change fsm.Delta) (ops []string, co
 			keys = append(keys, Key(svc))
 		}
 	}
-	want := Table(after, func(svc fsm.Service) []Real { return d.cfg.Pool(state, svc) })
+	judged := *state
+	judged.Verdicts = state.JudgedAfter(change)
+	want := Table(after, func(svc fsm.Service) []Real { return d.cfg.Pool(&judged, svc) })
 	have := d.cfg.Tables.HaveOf(keys)
 	ours := ipvs.Ledger{}
 	for key := range have {

@@ -2,9 +2,6 @@ package fsm
 
 import (
 	"fmt"
-	"maps"
-	"net/netip"
-	"reflect"
 	"slices"
 )
 
@@ -60,12 +57,12 @@ func (s State) changed(d Delta, note Note) (State, error) {
 	if err != nil {
 		return s, err
 	}
-	old := s.Config
-	back := hidden.Back(old)
+	back := hidden.Back(s.Config)
+	after, differ := s.judgedAfter(hidden)
+	s.Verdicts, s.only = after, &scope{hidden, differ}
 	s.Revision++
 	s.Trial = nil
-	s.Config = hidden.Apply(old)
-	s.only = &scope{hidden, slices.Collect(maps.Keys(s.dropVerdicts(old, hidden)))}
+	s.Config = hidden.Apply(s.Config)
 	if len(hidden.Routers)+len(hidden.SyncGroups) > 0 {
 		had := s.Groups
 		s.Groups = keepGroups(had, s.Config)
@@ -81,30 +78,6 @@ func (s State) changed(d Delta, note Note) (State, error) {
 func (s State) tell(d Delta) []Change {
 	p := s.History[len(s.History)-1]
 	return append([]Change{{ConfigChanged, "", p.String()}}, d.feed()...)
-}
-
-// dropVerdicts forgets what was agreed about servers of changed services that are gone, or of which the
-// checks ask something else now, and returns whose that was.
-func (s *State) dropVerdicts(old Config, d Delta) map[ServerKey]bool {
-	gone := map[ServerKey]bool{}
-	for name := range d.Services {
-		was, is := old.Services[name], s.Config.Services[name]
-		same := reflect.DeepEqual(questions(was.Checks), questions(is.Checks))
-		kept := make(map[netip.AddrPort]bool, len(is.Servers))
-		for _, server := range is.Servers {
-			kept[server.Address] = true
-		}
-		for _, server := range was.Servers {
-			key := ServerKey{name, server.Address}
-			if _, known := s.Verdicts.Of(key); known && !(same && kept[server.Address]) {
-				gone[key] = true
-			}
-		}
-	}
-	if len(gone) > 0 {
-		s.Verdicts = s.Verdicts.without(maps.Keys(gone))
-	}
-	return gone
 }
 
 // aheadOfBefore gives the groups that had is without an epoch that none of them can have had: it may have

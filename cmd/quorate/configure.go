@@ -26,7 +26,7 @@ func validateCommand(c *cli) *cobra.Command {
 			if c.json() {
 				return validateJSON(cmd, args)
 			}
-			cfg, _, err := readCluster(args, cmd.InOrStdin(), cmd.ErrOrStderr())
+			cfg, _, err := readCluster(cmd.Context(), args, cmd.InOrStdin(), cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -43,7 +43,7 @@ func validateCommand(c *cli) *cobra.Command {
 
 // validateJSON is validate for programs.
 func validateJSON(cmd *cobra.Command, paths []string) error {
-	_, problems, err := readCluster(paths, cmd.InOrStdin(), io.Discard)
+	_, problems, err := readCluster(cmd.Context(), paths, cmd.InOrStdin(), io.Discard)
 	var code exitCode
 	if err != nil && !errors.As(err, &code) {
 		return err
@@ -103,7 +103,7 @@ func (c *cli) planned(cmd *cobra.Command, plan api.Plan) error {
 }
 
 func (c *cli) plan(cmd *cobra.Command, paths []string) (fsm.Config, api.Plan, error) {
-	cfg, problems, err := readCluster(paths, cmd.InOrStdin(), cmd.ErrOrStderr())
+	cfg, problems, err := readCluster(cmd.Context(), paths, cmd.InOrStdin(), cmd.ErrOrStderr())
 	if err != nil {
 		return cfg, api.Plan{}, err
 	}
@@ -167,7 +167,11 @@ func unfit(plan api.Plan, then string) error {
 
 func printPlan(w io.Writer, plan api.Plan) error {
 	if len(plan.Changes) == 0 {
-		_, err := fmt.Fprintf(w, "no change: the cluster is at this configuration, revision %d\n", plan.Base)
+		waits := ""
+		if !plan.Until.IsZero() {
+			waits = fmt.Sprintf(", which waits for `quorate confirm`: it is taken back at %s unless that comes", clock(plan.Until))
+		}
+		_, err := fmt.Fprintf(w, "no change: the cluster is at this configuration, revision %d%s\n", plan.Base, waits)
 		return err
 	}
 	var b strings.Builder
@@ -235,6 +239,11 @@ const nothingApplied = "; nothing was applied"
 // commit shows a plan that is fit, asks, and does it. Words are what was done, and that there was nothing to do.
 func (c *cli) commit(cmd *cobra.Command, plan api.Plan, yes bool, words [2]string, do func() (api.ApplyResult, error)) error {
 	if len(plan.Changes) == 0 {
+		if !plan.Until.IsZero() { // it would be taken back: the cluster says so, and refuses
+			if _, err := do(); err != nil {
+				return err
+			}
+		}
 		return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, plan, words[1])
 	}
 	var err error

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -28,8 +29,8 @@ func clusterFiles(cmd *cobra.Command, args []string) error {
 
 // readCluster reads the files of a configuration and tells every problem in them; warnings are no error. What is called "-"
 // is read from in.
-func readCluster(paths []string, in io.Reader, errOut io.Writer) (fsm.Config, config.Problems, error) {
-	files, err := readFiles(paths, in)
+func readCluster(ctx context.Context, paths []string, in io.Reader, errOut io.Writer) (fsm.Config, config.Problems, error) {
+	files, err := readFiles(ctx, paths, in)
 	if err != nil {
 		return fsm.Config{}, nil, err
 	}
@@ -42,13 +43,13 @@ func readCluster(paths []string, in io.Reader, errOut io.Writer) (fsm.Config, co
 }
 
 // readFiles reads files, and of directories all that end in .hcl or .json, in the order of their names.
-func readFiles(paths []string, in io.Reader) ([]config.File, error) {
+func readFiles(ctx context.Context, paths []string, in io.Reader) ([]config.File, error) {
 	var names []string
 	var files []config.File
 	for _, path := range paths {
 		if path == "-" {
 			if len(files) == 0 {
-				src, err := io.ReadAll(in)
+				src, err := unlessEnded(ctx, func() ([]byte, error) { return io.ReadAll(in) })
 				if err != nil {
 					return nil, fmt.Errorf("cluster file: standard input: %w", err)
 				}
@@ -64,13 +65,42 @@ func readFiles(paths []string, in io.Reader) ([]config.File, error) {
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
-		src, err := os.ReadFile(name)
+		src, err := readFile(ctx, name)
 		if err != nil {
 			return nil, fmt.Errorf("cluster file: %w", err)
 		}
 		files = append(files, config.File{Name: name, Src: src})
 	}
 	return files, nil
+}
+
+// readFile is [os.ReadFile] until ctx ends: a named pipe may never have anything.
+func readFile(ctx context.Context, name string) ([]byte, error) {
+	src, err := unlessEnded(ctx, func() ([]byte, error) { return os.ReadFile(name) })
+	if err != nil && ctx.Err() != nil {
+		err = fmt.Errorf("read %s: %w", name, err)
+	}
+	return src, err
+}
+
+// unlessEnded returns what is read, or that ctx has ended: what waits for a pipe hears of no signal. It is left behind
+// then, and the process ends.
+func unlessEnded(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
+	type outcome struct {
+		src []byte
+		err error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		src, err := read()
+		done <- outcome{src, err}
+	}()
+	select {
+	case got := <-done:
+		return got.src, got.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // nameOf is what problems of standard input are said of. The name tells JSON from HCL, in which nothing begins with a brace.
@@ -113,6 +143,9 @@ func filesOf(path string) ([]string, error) {
 
 // fileFor says why nothing could be written into a file, where that shows before there is what to write.
 func fileFor(path string) error {
+	if path == "-" { // standard output elsewhere; keys are to be written, which a terminal would show
+		return errors.New("write -: name a file, as ./- is, should it be called so")
+	}
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return fmt.Errorf("write %s: %w: name the file in it", path, syscall.EISDIR)
 	}

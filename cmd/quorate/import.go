@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -53,7 +52,11 @@ file. A single file with lines for several hosts (@ID) stands for all of them.`,
 				}
 				inputs = append(inputs, in)
 			}
-			r, err := keepalived.Import(keepalived.Files{Read: os.ReadFile, Glob: filepath.Glob, Abs: filepath.Abs}, inputs)
+			read := func(name string) ([]byte, error) { return readFile(cmd.Context(), name) }
+			r, err := keepalived.Import(keepalived.Files{Read: read, Glob: filepath.Glob, Abs: filepath.Abs}, inputs)
+			if err == nil {
+				err = cmd.Context().Err() // an include that was not read is none that cannot be
+			}
 			if err != nil {
 				return err
 			}
@@ -71,7 +74,7 @@ func importLdirectordCommand(c *cli) *cobra.Command {
 		Long:  importLong,
 		Args:  arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			src, err := os.ReadFile(args[0])
+			src, err := readFile(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster/pki"
@@ -121,7 +122,7 @@ func rootCommand() *cobra.Command {
 	root.PersistentFlags().StringVarP(&c.output, "output", "o", "text", "text or json")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return fmt.Errorf("%w: `%s --help` lists the flags", err, cmd.CommandPath())
+		return fmt.Errorf("%w: `%s --help` lists the flags", flagError(err), cmd.CommandPath())
 	})
 	root.AddCommand(
 		agentCommand(), keeperCommand(),
@@ -131,6 +132,24 @@ func rootCommand() *cobra.Command {
 		importCommand(c), drainCommand(c), enableCommand(c), moveCommand(c), explainCommand(c), eventsCommand(c), snapshotCommand(c), recoverCommand(c), versionCommand(c),
 	)
 	return root
+}
+
+// flagError says what would be right where a flag has a value that is none.
+func flagError(err error) error {
+	var bad *pflag.InvalidValueError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	right := map[string]string{
+		"duration": "write a time with its unit, as in 60s or 5m", "uint64": "write a number, as in 7", "bool": "write true or false",
+	}[bad.GetFlag().Value.Type()]
+	if bad.GetFlag().Name == "lifetime" { // which takes days too
+		right = "write a time with its unit, as in 12h or 30d"
+	}
+	if right == "" {
+		return err
+	}
+	return fmt.Errorf("--%s %q: %s", bad.GetFlag().Name, bad.GetValue(), right)
 }
 
 // arguments demands exactly the arguments that a command's usage line names, all at its end.

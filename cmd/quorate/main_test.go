@@ -23,6 +23,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -202,6 +203,69 @@ func TestNoTimeToConfirmIsRefused(t *testing.T) {
 				t.Errorf("%v --confirm %s: exit %d, asked for %+v, said %q", args, wait, code, a.terms, errOut)
 			}
 		}
+	}
+}
+
+// TestASignalEndsWhatWaitsForAPipe has files that nobody ever writes into.
+func TestASignalEndsWhatWaitsForAPipe(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	including := filepath.Join(t.TempDir(), "keepalived.conf")
+	if err := os.WriteFile(including, []byte("include "+pipe+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer write.Close()
+	for _, args := range [][]string{
+		{"validate", pipe}, {"validate", "-"}, {"import", "keepalived", pipe}, {"import", "keepalived", including}, {"import", "ldirectord", pipe},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		root := rootCommand()
+		root.SetArgs(args)
+		root.SetIn(read)
+		root.SetOut(io.Discard)
+		root.SetErr(io.Discard)
+		ended := make(chan error, 1)
+		go func() { ended <- root.ExecuteContext(ctx) }()
+		cancel()
+		select {
+		case err := <-ended:
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%q: %v", args, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("%q waits for ever", args)
+		}
+	}
+}
+
+// tried is an agent of a cluster whose revision waits to be confirmed.
+type tried struct{ whole }
+
+func (*tried) Plan(context.Context, api.ApplyRequest) (api.Plan, error) {
+	return api.Plan{Base: 7, Until: noon, Problems: config.Problems{}}, nil
+}
+
+func (*tried) Apply(context.Context, api.ApplyRequest) (api.ApplyResult, error) {
+	return api.ApplyResult{}, fmt.Errorf("%w: revision 7", fsm.ErrOnTrial)
+}
+
+func TestAFileThatIsThereOnTrialIsNotSaidToBeThere(t *testing.T) {
+	out, errOut, code := quorate(t, &tried{}, nil, "plan", "testdata/same.hcl")
+	if code != 0 || !strings.Contains(out, "revision 7, which waits for `quorate confirm`: it is taken back at 2026-11-01 12:00:00.000 unless that comes") {
+		t.Errorf("plan: exit %d, %q, %q", code, out, errOut)
+	}
+	if out, _, _ := quorate(t, &tried{}, nil, "plan", "testdata/same.hcl", "-o", "json"); !strings.Contains(out, `"until": "2026-11-01T12:00:00Z"`) {
+		t.Errorf("plan -o json: %s", out)
+	}
+	out, errOut, code = quorate(t, &tried{}, nil, "apply", "testdata/same.hcl", "--yes")
+	if code != exitError || out != "" || !strings.Contains(errOut, "a change waits to be confirmed: revision 7") {
+		t.Errorf("apply: exit %d, %q, %q", code, out, errOut)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -69,6 +70,22 @@ func (k *keeps) PlanRestore(context.Context, api.RestoreRequest) (api.Plan, erro
 func (k *keeps) Restore(_ context.Context, r api.RestoreRequest) (api.ApplyResult, error) {
 	k.restored = append(k.restored, r)
 	return api.ApplyResult{Revision: r.Base + 1}, nil
+}
+
+func TestKeysAreNotWrittenToWhatMayBeStandardOutput(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, args := range [][]string{{"snapshot", "save", "-"}, {"cert", "create", "ann", "--out", "-"}} {
+		out, errOut, code := quorate(t, &keeps{text: savedText(t, aState(t))}, nil, args...)
+		if code != exitError || out != "" || !strings.Contains(errOut, "name a file") {
+			t.Errorf("%q: exit %d, %q, %q", args, code, out, errOut)
+		}
+		if _, err := os.Lstat("-"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%q: there is a file called -: %v", args, err)
+		}
+	}
+	if _, errOut, code := quorate(t, &keeps{text: savedText(t, aState(t))}, nil, "snapshot", "save", "./-"); code != exitOK {
+		t.Errorf("a file called - all the same: exit %d, %s", code, errOut)
+	}
 }
 
 // quorate runs a command against an agent.

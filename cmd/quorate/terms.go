@@ -32,12 +32,12 @@ func (t *terms) read(cmd *cobra.Command) (api.Terms, error) {
 			return terms, err
 		}
 	}
-	if t.below == "" {
+	if !cmd.Flags().Changed("revert-below") {
 		return terms, terms.Check()
 	}
 	n, err := strconv.Atoi(strings.TrimSuffix(t.below, "%"))
 	if err != nil || n < 1 || n > 100 {
-		return terms, fmt.Errorf("--revert-below %q: write a share of the servers, 1%% to 100%%", t.below)
+		return terms, fmt.Errorf("--revert-below %q: write a share of the servers, 1%% to 100%%"+nothingApplied, t.below)
 	}
 	terms.RevertBelow = n
 	return terms, terms.Check()

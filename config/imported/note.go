@@ -123,6 +123,11 @@ func (n *Notes) Missed(at Place, keyword string) bool {
 	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Fate == Dropped && one.Keyword == keyword && one.seen[at] })
 }
 
+// Told reports whether something is said of a construct.
+func (n *Notes) Told(at Place, keyword string) bool {
+	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Keyword == keyword && one.seen[at] })
+}
+
 // Lost returns the keywords of what is not carried over, by place.
 func (n *Notes) Lost() map[Place][]string {
 	all := make(map[Place][]string)

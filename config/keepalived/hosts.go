@@ -11,7 +11,7 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// Difference is something that the hosts say differently.
+// Difference is something that the hosts say differently, or the same where that makes a difference.
 type Difference struct {
 	What   string   `json:"what"`   // router VI_1: priority
 	Values []string `json:"values"` // of each host, in the order of the hosts
@@ -29,7 +29,11 @@ func (d Difference) String() string {
 		}
 		values = append(values, d.Hosts[i]+" "+d.Values[i])
 	}
-	return fmt.Sprintf("%s: the hosts differ: %s: %s: %s", strings.Join(slices.Compact(places), ", "), d.What, strings.Join(values, ", "), d.Text)
+	say := "the hosts differ"
+	if len(slices.Compact(slices.Clone(d.Values))) == 1 {
+		say = "the hosts say the same"
+	}
+	return fmt.Sprintf("%s: %s: %s: %s: %s", strings.Join(slices.Compact(places), ", "), say, d.What, strings.Join(values, ", "), d.Text)
 }
 
 // pair is what hosts that serve together come to: two, or one, or more.

@@ -78,6 +78,7 @@ func readHost(files Files, in Input, n *notes) (*host, error) {
 	if err := l.file(in.Path, 0); err != nil {
 		return nil, err
 	}
+	l.tellMacros()
 	h := &host{
 		notes: n, tables: newTables(), delays: make(map[string]delay),
 		lists: make(map[string]*serverGroup), links: make(map[string]string),

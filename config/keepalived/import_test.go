@@ -60,6 +60,7 @@ var examples = map[string][]Input{
 	"lost":     {{"testdata/lost.conf", "low"}},
 	"stays":    {{"testdata/stays.conf", ""}},
 	"both":     {{"testdata/both.conf", ""}},
+	"nested":   {{"testdata/nested.conf", ""}},
 	"crossed":  {{"testdata/crossed/a.conf", ""}, {"testdata/crossed/b.conf", ""}},
 }
 

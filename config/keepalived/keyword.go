@@ -133,7 +133,11 @@ func (h *host) stray(block string, s *Statement) {
 	if h.knows(s.Word) {
 		h.notes.Dropped(s.Place, in(block, s.Word), "%s does not belong %s: keepalived skips it there", s.Word, where)
 	} else {
-		h.notes.Dropped(s.Place, in(block, s.Word), "keepalived has no such keyword %s, and skips it", where)
+		word := s.Word
+		if block == "authentication" || block == "auth_hmac" { // it may be the key itself, on a line of its own
+			word = "..."
+		}
+		h.notes.Dropped(s.Place, in(block, word), "keepalived has no such keyword %s, and skips it", where)
 	}
 	for _, one := range s.Block {
 		h.stray(s.Word, one)

@@ -51,12 +51,13 @@ type liner struct {
 	node  string
 	notes *notes
 
-	macros map[string]string
-	nodes  []string // those that lines are for
-	out    []line
-	read   int // files
-	steps  int
-	full   bool // a bound was reached and told
+	macros  map[string]string
+	defined []definition // of macros, in the order in which they are read
+	nodes   []string     // those that lines are for
+	out     []line
+	read    int // files
+	steps   int
+	full    bool // a bound was reached and told
 }
 
 // file reads a file at a depth of includes.

@@ -19,7 +19,7 @@ func (l *liner) line(text string, at Place, depth int) {
 	case defines(text):
 		name, value, _ := strings.Cut(text[1:], "=")
 		l.macros[name] = strings.TrimPrefix(strings.TrimSpace(value), "\n")
-		l.notes.Carried(at, "$"+name, "its value stands where it is used")
+		l.defined = append(l.defined, definition{at: at, name: name})
 	case strings.HasPrefix(text, "~SEQ") || strings.HasPrefix(text, "~LST"):
 		l.sequence(text, at, depth)
 	default:
@@ -137,7 +137,39 @@ func (l *liner) value(name string, at Place) (string, bool) {
 		return "", false
 	}
 	v, ok := l.macros[first]
+	if ok {
+		l.used(first)
+	}
 	return v, ok
+}
+
+// definition is a line that defines a macro.
+type definition struct {
+	at   Place
+	name string
+	used bool
+}
+
+// used notes that a macro is used, as it was defined last.
+func (l *liner) used(name string) {
+	for i := len(l.defined) - 1; i >= 0; i-- {
+		if d := &l.defined[i]; d.name == name {
+			d.used = true
+			return
+		}
+	}
+}
+
+// tellMacros tells what became of each definition, once all is read. What one host does not use another may.
+func (l *liner) tellMacros() {
+	for _, d := range l.defined {
+		switch keyword := "$" + d.name; {
+		case d.used:
+			l.notes.Instead(Carried, d.at, keyword, "its value stands where it is used")
+		case !l.notes.Told(d.at, keyword):
+			l.notes.Carried(d.at, keyword, "nothing: no line uses it, which is $%s with a space behind it, or ${%[1]s}", d.name)
+		}
+	}
 }
 
 // sequence takes ~SEQ(VARIABLE, ...) LINE and ~LST(VARIABLE, ...) LINE: the line again for each value.
@@ -182,6 +214,7 @@ func (l *liner) inline(text string) string {
 		if name == "" || !ok || len(text) > maxText {
 			return text
 		}
+		l.used(name)
 		text = text[:start] + value + text[end:]
 	}
 	return text

@@ -45,9 +45,29 @@ func (p *pair) settle() {
 	}
 	p.notes.Lose(s.takes)
 	for _, h := range p.hosts {
+		p.unread(&s, h.top)
+	}
+	for _, h := range p.hosts {
 		for _, one := range h.top {
-			if one.Word == inVRRP || one.Word == inGroup {
+			if _, lost := s.takes[one.Place]; !lost && (one.Word == inVRRP || one.Word == inGroup) {
 				p.emptied(&s, one)
+			}
+		}
+	}
+}
+
+// unread tells of the lines of lists in lost blocks, which nobody has looked at.
+func (p *pair) unread(s *settling, blocks []*Statement) {
+	for _, block := range blocks {
+		for _, list := range block.Block {
+			if !slices.Contains(lists, list.Word) {
+				continue
+			}
+			for _, line := range list.Block {
+				keyword := in(block.Word, list.Word)
+				if _, lost := s.takes[line.Place]; lost && !p.notes.Told(line.Place, keyword) {
+					p.notes.Dropped(line.Place, keyword, notWith)
+				}
 			}
 		}
 	}

@@ -150,6 +150,8 @@ func TestAChangeThatNobodyConfirmsTakesItselfBackWhoeverLeads(t *testing.T) {
 		r := command(t, other, "apply", other.WriteFile("cluster.hcl", routerFile), "--yes")
 		r.out = ""
 		r.refused(t, "is taken back at", "quorate rollback 1")
+		command(t, other, "apply", other.WriteFile("tried.hcl", tried), "--yes").refused(t, "waits to be confirmed", "quorate confirm")
+		command(t, other, "plan", other.WriteFile("tried.hcl", tried)).want(t, 0).has(t, "no change", "waits for `quorate confirm`: it is taken back at")
 		command(t, other, "status").want(t, 0).has(t, "unless `quorate confirm` comes")
 	})
 	leader.Control().Kill() // another leads, which knows of it by the log alone
