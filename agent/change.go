@@ -21,13 +21,13 @@ func (a *Agent) Config(ctx context.Context) (fsm.Config, uint64, error) {
 	}
 	state, err := s.present(ctx)
 	if err != nil {
-		return fsm.Config{}, 0, err
+		state = s.node.State() // nobody leads, or it cannot apply the log: what it has is what there is to see, as status says
 	}
 	return state.Config, state.Revision, nil
 }
 
 // present returns the state. A director that hears from another that it is behind, as after a long absence, gives it once
-// it has caught up.
+// it has caught up. Its error is of one that cannot.
 func (s *session) present(ctx context.Context) (*fsm.State, error) {
 	state := s.node.State()
 	if !s.reports.ahead(state.Index, time.Now()) {

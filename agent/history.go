@@ -24,7 +24,7 @@ func (a *Agent) History(ctx context.Context) ([]api.Revision, error) {
 	}
 	state, err := s.present(ctx)
 	if err != nil {
-		return nil, err
+		state = s.node.State() // as Config
 	}
 	if state.Level < fsm.LevelHistory {
 		return nil, noHistory(state)
