@@ -20,8 +20,12 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// auditEvery is the time between two full comparisons with the kernel.
-const auditEvery = 30 * time.Second
+// auditEvery is how often all of the kernel's table is compared, and auditParts in how many parts: to read a large one at once
+// keeps what is to be changed meanwhile waiting.
+const (
+	auditEvery = 30 * time.Second
+	auditParts = 15
+)
 
 // Config is what a director needs. All funcs may be called at any time from any goroutine.
 type Config struct {
@@ -153,9 +157,10 @@ func (d *Director) orders(ctx context.Context) {
 
 // tables keeps IPVS and what it needs, on change and on a slow full pass.
 func (d *Director) tables(ctx context.Context) {
-	audit := time.NewTicker(auditEvery)
+	audit := time.NewTicker(auditEvery / auditParts)
 	defer audit.Stop()
 	audited := true
+	part := uint32(0)
 	for {
 		d.reconcile(ctx)
 		select {
@@ -164,11 +169,15 @@ func (d *Director) tables(ctx context.Context) {
 		case <-d.tablesDue:
 		case <-time.After(time.Second): // what failed is tried again
 			if !audited {
-				audited = d.audit(ctx)
+				audited = d.audit(func() (ipvs.Result, error) { return d.cfg.Tables.Audit(ctx) })
 			}
 		case <-audit.C:
-			d.All() // what nobody told of is found, too; not each time that an audit is tried again: to make all anew takes long
-			audited = d.audit(ctx)
+			if part = (part + 1) % auditParts; part == 0 {
+				d.All() // what nobody told of is found, too; not each time that an audit is tried again: to make all anew takes long
+			}
+			if audited {
+				audited = d.audit(func() (ipvs.Result, error) { return d.cfg.Tables.Glance(ctx, part, auditParts) })
+			}
 		}
 	}
 }

@@ -30,6 +30,17 @@ func (k *table) Table(context.Context) (ipvs.Table, error) {
 	return k.have.Clone(), k.fails
 }
 
+func (k *table) Part(ctx context.Context, of func(ipvs.Key) bool) (ipvs.Table, error) {
+	t, err := k.Table(ctx)
+	for key, entry := range t {
+		if !of(key) {
+			entry.Dests = nil
+			t[key] = entry
+		}
+	}
+	return t, err
+}
+
 func (k *table) Do(_ context.Context, ops []ipvs.Op) []error {
 	k.ops = append(k.ops, ops...)
 	return make([]error, len(ops))

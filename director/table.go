@@ -86,13 +86,13 @@ func (d *Director) prepare(f host.Features) {
 	d.mu.Unlock()
 }
 
-// audit compares the whole table with the kernel's and tells of drift. It reports whether it could.
-func (d *Director) audit(ctx context.Context) bool {
+// audit compares the table, or a part of it, with the kernel's and tells of drift. It reports whether it could.
+func (d *Director) audit(compare func() (ipvs.Result, error)) bool {
 	if d.serving() == 0 {
 		d.note(auditing, nil)
 		return true
 	}
-	res, err := d.cfg.Tables.Audit(ctx)
+	res, err := compare()
 	d.note(auditing, err)
 	for _, op := range res.Drift {
 		d.cfg.Event("drift", fmt.Sprint(op), "healed on "+d.cfg.Name+": "+fmt.Sprint(op))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"net/netip"
 	"strconv"
@@ -93,6 +94,14 @@ type Table map[Key]Entry
 
 // is6 reports whether the service is of the IPv6 family.
 func (k Key) is6() bool { return k.IPv6 || k.Address.Addr().Is6() }
+
+// spread is a number by which services can be told into parts of about the same size.
+func (k Key) spread() uint32 {
+	h := fnv.New32a()
+	a := k.Address.Addr().As16()
+	_, _ = h.Write(native.AppendUint32(native.AppendUint16(append(a[:], k.Protocol), k.Address.Port()), k.Mark))
+	return h.Sum32()
+}
 
 // bits is the number of bits of a client's address.
 func (k Key) bits() uint8 {
