@@ -64,6 +64,7 @@ type Director struct {
 	board    board         // of the table
 	quorum   bool          // by which the pools of the table were made
 	features host.Features // of all services
+	afresh   bool          // they are to be made of all services next time
 
 	once     sync.Once
 	loadable bool // set by once
@@ -172,14 +173,32 @@ func (d *Director) tables(ctx context.Context) {
 				audited = d.audit(func() (ipvs.Result, error) { return d.cfg.Tables.Audit(ctx) })
 			}
 		case <-audit.C:
-			if part = (part + 1) % auditParts; part == 0 {
-				d.All() // what nobody told of is found, too; not each time that an audit is tried again: to make all anew takes long
-			}
+			part = (part + 1) % auditParts
+			d.again(part)
 			if audited {
 				audited = d.audit(func() (ipvs.Result, error) { return d.cfg.Tables.Glance(ctx, part, auditParts) })
 			}
 		}
 	}
+}
+
+// again has a part of the services looked at again, so that what nobody told of is found, too. What is needed of the host is that
+// of all of them, once in all parts: less is needed when the last service goes that needed it.
+func (d *Director) again(part uint32) {
+	var names []string
+	services := d.cfg.State().Config.Services
+	for name := range services {
+		if ipvs.Share(name, auditParts) == part {
+			names = append(names, name)
+		}
+	}
+	for name := range d.board.keys {
+		if _, there := services[name]; !there {
+			names = append(names, name)
+		}
+	}
+	d.afresh = d.afresh || part == 0
+	d.Changed(names...)
 }
 
 // Clear removes from this host all that quorate made in IPVS. No [Director] may run.

@@ -32,11 +32,15 @@ func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, bool) {
 	quorum, own := d.cfg.Quorum(), state.Members[d.cfg.Name].Sources
 	names = d.board.due(names, all || quorum != d.quorum, own)
 	d.quorum = quorum
-	f := Features(part(state.Config, names), Self{Interfaces: d.cfg.Interfaces})
-	if f.IPVS, f.Sync = len(state.Config.Services) > 0, len(state.Config.Services) > 0; names != nil {
+	few := names
+	if d.afresh {
+		few = nil
+	}
+	f := Features(part(state.Config, few), Self{Interfaces: d.cfg.Interfaces})
+	if f.IPVS, f.Sync = len(state.Config.Services) > 0, len(state.Config.Services) > 0; few != nil {
 		f = joined(d.features, f)
 	}
-	d.features = f
+	d.features, d.afresh = f, false
 	d.prepare(f)
 	want, keys := d.board.update(state.Config, names, own, func(svc fsm.Service) []Real { return d.cfg.Pool(state, svc) })
 	if len(d.board.keys) == 0 && d.serving() == 0 && !d.HasIPVS() {

@@ -127,7 +127,7 @@ func (r *Reconciler) Glance(ctx context.Context, part, parts uint32) (Result, er
 	if !r.adopted {
 		return r.full(ctx)
 	}
-	of := func(key Key) bool { return key.spread()%parts == part }
+	of := func(key Key) bool { return key.share(parts) == part }
 	dump, err := r.cfg.Kernel.Part(ctx, of)
 	if err != nil {
 		return Result{}, err
