@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,18 +41,19 @@ func (s *session) duty(every time.Duration, do func(ctx context.Context, now tim
 	}
 }
 
-// unjudged are the services on which verdicts are to be looked at again: what is known of them has changed. All are once
-// in a while, since observers go silent without a word. Who begins to lead looks at all, so that others need to note nothing.
+// unjudged are the services on which verdicts are to be looked at again: what is known of them has changed. All are where
+// others observe than before, since observers go silent without a word; and once in a while, whatever was not noted. Who
+// begins to lead looks at all, so that others need to note nothing.
 type unjudged struct {
-	leads func() bool // whether this director does; nil: yes
-	mu    sync.Mutex
-	names map[string]bool
-	at    time.Time // when all were
+	leads     func() bool // whether this director does; nil: yes
+	mu        sync.Mutex
+	names     map[string]bool
+	at        time.Time // when all were
+	observers []string  // then and since, sorted
 }
 
-// allEvery is how often all are looked at. It is less than the time between two ticks of the duty, of which one that comes
-// a little early would else leave all to the next.
-const allEvery = reportEvery * 9 / 10
+// allEvery is how often all are looked at, though nothing says that anything has changed.
+const allEvery = 10 * time.Second
 
 func (u *unjudged) add(services []string) {
 	leads := u.leads == nil || u.leads()
@@ -75,17 +78,20 @@ func (u *unjudged) all() {
 	u.at = time.Time{}
 }
 
-// of returns those of the services that are to be looked at now. It is to be called before what is known is read.
-func (u *unjudged) of(now time.Time) func(map[string]fsm.Service) map[string]fsm.Service {
+// of returns those of the services that are to be looked at now, if these observe. It is to be called before what is known is read.
+func (u *unjudged) of(now time.Time) func(all map[string]fsm.Service, observers []string) map[string]fsm.Service {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	names := u.names
 	u.names = nil
-	if now.Sub(u.at) >= allEvery {
+	due := now.Sub(u.at) >= allEvery
+	if due {
 		u.at = now
-		return func(all map[string]fsm.Service) map[string]fsm.Service { return all }
 	}
-	return func(all map[string]fsm.Service) map[string]fsm.Service {
+	return func(all map[string]fsm.Service, observers []string) map[string]fsm.Service {
+		if u.others(observers) || due {
+			return all
+		}
 		some := make(map[string]fsm.Service, len(names))
 		for name := range names {
 			if svc, ok := all[name]; ok {
@@ -96,19 +102,34 @@ func (u *unjudged) of(now time.Time) func(map[string]fsm.Service) map[string]fsm
 	}
 }
 
+// others notes who observes, and reports whether these are others than before.
+func (u *unjudged) others(observers []string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	same := slices.Equal(observers, u.observers)
+	u.observers = observers
+	return !same
+}
+
+// agree has the leader agree on verdicts, first on all: who does not lead notes nothing.
+func (s *session) agree(ctx context.Context, node *cluster.Node) {
+	s.unjudged.all()
+	s.duty(reportEvery, s.agreeVerdicts)(ctx, node)
+}
+
 // agreeVerdicts proposes what the observers agree about, all changes of one round in one entry.
 func (s *session) agreeVerdicts(ctx context.Context, now time.Time) {
 	due := s.unjudged.of(now)
 	state := s.node.State()
-	services := due(state.Config.Services)
-	if len(services) == 0 {
-		return
-	}
 	seen := map[string]map[fsm.ServerKey]checks.Observation{}
 	for name, r := range s.reports.live(now) {
 		if _, member := state.Members[name]; member {
 			seen[name] = r.Observations
 		}
+	}
+	services := due(state.Config.Services, slices.Sorted(maps.Keys(seen)))
+	if len(services) == 0 {
+		return
 	}
 	changed := checks.AgreeAll(checks.Inputs{Verdicts: state.Verdicts, Services: services, Reports: seen})
 	if len(changed) == 0 {

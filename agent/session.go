@@ -103,7 +103,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 	cc.API = api.Handler(a, a.caller)
 	cc.OnChange = s.onChange
 	cc.Duties = []func(context.Context, *cluster.Node){
-		s.duty(reportEvery, s.agreeVerdicts),
+		s.agree,
 		s.placeGroups,
 		s.duty(trialEvery, s.endTrial),
 		s.duty(reportEvery, s.abdicate),

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"maps"
 	"net/netip"
 	"slices"
@@ -13,27 +14,34 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-func TestALeaderJudgesAgainWhatHasChangedAndAllOnceASecond(t *testing.T) {
+func TestALeaderJudgesAgainWhatHasChangedAndAllWhenOthersObserve(t *testing.T) {
 	var u unjudged
 	all := map[string]fsm.Service{"web": {}, "mail": {}, "dns": {}}
+	every := []string{"dns", "mail", "web"}
+	two, one := []string{"d1", "d2"}, []string{"d1"}
 	now := time.Unix(1000, 0)
 	for _, tt := range []struct {
-		name  string
-		after time.Duration
-		news  func()
-		want  []string
+		name      string
+		after     time.Duration
+		news      func()
+		observers []string
+		want      []string
 	}{
-		{"at first all", 0, func() {}, []string{"dns", "mail", "web"}},
-		{"nothing has changed", 0, func() {}, nil},
-		{"one has, and one that is gone", reportEvery / 2, func() { u.add([]string{"web", "gone", "web"}) }, []string{"web"}},
-		{"that was looked at", 0, func() {}, nil},
-		{"a second has passed", reportEvery / 2, func() { u.add([]string{"web"}) }, []string{"dns", "mail", "web"}},
-		{"the next tick, a little early", reportEvery - reportEvery/20, func() {}, []string{"dns", "mail", "web"}},
-		{"it is not known which", 0, func() { u.all() }, []string{"dns", "mail", "web"}},
+		{"at first all", 0, func() {}, two, every},
+		{"nothing has changed", 0, func() {}, two, nil},
+		{"one has, and one that is gone", reportEvery / 2, func() { u.add([]string{"web", "gone", "web"}) }, two, []string{"web"}},
+		{"that was looked at", 0, func() {}, two, nil},
+		{"a second has passed", reportEvery, func() { u.add([]string{"web"}) }, two, []string{"web"}},
+		{"an observer went silent", reportEvery, func() {}, one, every},
+		{"and is so", reportEvery, func() {}, one, nil},
+		{"it is back", 0, func() {}, two, every},
+		{"it is not known which", 0, func() { u.all() }, two, every},
+		{"just before all are due", allEvery - 1, func() {}, two, nil},
+		{"all are due", 1, func() {}, two, every},
 	} {
 		tt.news()
 		now = now.Add(tt.after)
-		if diff := cmp.Diff(tt.want, slices.Sorted(maps.Keys(u.of(now)(all)))); diff != "" {
+		if diff := cmp.Diff(tt.want, slices.Sorted(maps.Keys(u.of(now)(all, tt.observers)))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
@@ -43,7 +51,7 @@ func TestWhoDoesNotLeadNotesNothing(t *testing.T) {
 	leads := true
 	u := unjudged{leads: func() bool { return leads }}
 	now := time.Unix(1000, 0)
-	u.of(now) // all
+	u.of(now)(nil, nil) // all
 	u.add([]string{"web"})
 	leads = false
 	u.add([]string{"mail"})
@@ -53,11 +61,22 @@ func TestWhoDoesNotLeadNotesNothing(t *testing.T) {
 	leads = true
 	u.add([]string{"dns"})
 	all := map[string]fsm.Service{"web": {}, "mail": {}, "dns": {}}
-	if got := slices.Sorted(maps.Keys(u.of(now)(all))); !slices.Equal(got, []string{"dns"}) {
+	if got := slices.Sorted(maps.Keys(u.of(now)(all, nil))); !slices.Equal(got, []string{"dns"}) {
 		t.Errorf("a leader looks at %v", got)
 	}
-	if got := u.of(now.Add(settle))(all); len(got) != len(all) {
-		t.Errorf("who begins to lead looks at %v", got)
+}
+
+// TestWhoBeginsToLeadLooksAtAll has it end before it decides: what it would look at first is what counts.
+func TestWhoBeginsToLeadLooksAtAll(t *testing.T) {
+	var s session
+	all := map[string]fsm.Service{"web": {}, "mail": {}}
+	now := time.Unix(1000, 0)
+	s.unjudged.of(now)(all, nil)
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	s.agree(ctx, nil)
+	if got := s.unjudged.of(now)(all, nil); len(got) != len(all) {
+		t.Errorf("it looks at %v", got)
 	}
 }
 

@@ -18,8 +18,13 @@ import (
 // sum that is right, and another than theirs: whoever hears their reports finds that, and calls [Node.HealFrom]. Either
 // way the state is made anew beside the applying, and takes the old one's place between two entries.
 
-// scrubEvery leaves a scrub and a heal of a large state their time within ten seconds.
-const scrubEvery = 4 * time.Second
+// scrubEvery is how long a scrub takes. What flips just behind it is found at the end of the next one: that leaves a heal of
+// a large state its time within ten seconds.
+const scrubEvery = 3 * time.Second
+
+// scrubParts is in how many parts a scrub is done at most. Each takes about a millisecond at 100,000 servers, which is what a
+// change may wait for; and costs a waking, so that there are no more of them.
+const scrubParts = 25
 
 // statePath answers with a whole state.
 const statePath = "/cluster/state"
@@ -80,12 +85,15 @@ func (n *Node) Healed() string {
 // scrub verifies the state again and again, until ctx ends.
 func (n *Node) scrub(ctx context.Context) error {
 	for ctx.Err() == nil {
-		pause(ctx, scrubEvery)
 		if unscrubbed() {
+			pause(ctx, scrubEvery)
 			continue
 		}
 		wrong := n.health.wrong.Load() // first: the state may be replaced
-		err := n.State().Verify()
+		err := verifySlowly(ctx, n.State())
+		if err != nil {
+			err = n.State().Verify() // the one that was begun with may have been healed meanwhile
+		}
 		if err == nil && wrong != nil && !wrong.voted {
 			n.forgive(wrong) // flipped back after a heal that failed
 		}
@@ -97,6 +105,20 @@ func (n *Node) scrub(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// verifySlowly verifies a state in the time that a scrub has.
+func verifySlowly(ctx context.Context, state *fsm.State) error {
+	began, done, all := time.Now(), 0, state.Pauses()
+	each := max(all/scrubParts, 1)
+	err := state.VerifySlowly(func() bool {
+		if done++; done%each == 0 {
+			pause(ctx, scrubEvery*time.Duration(each)/time.Duration(all))
+		}
+		return ctx.Err() == nil
+	})
+	pause(ctx, scrubEvery-time.Since(began)) // of a state with nothing in it, too
+	return err
 }
 
 // HealFrom makes the state anew from another member's: others, of which the caller knows that they are a majority of the

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -343,5 +344,47 @@ func TestASnapshotNeverBlocksApply(t *testing.T) {
 	}
 	if _, err := n.Saved(t.Context(), true); !errors.Is(err, fsm.ErrCorrupt) {
 		t.Errorf("a corrupt state was saved: %v", err)
+	}
+}
+
+// TestAScrubIsSpreadOverItsTime holds that one of a large state takes as long as it may, finds what is wrong, and ends with the
+// node.
+func TestAScrubIsSpreadOverItsTime(t *testing.T) {
+	m := newMachine(hclog.NewNullLogger())
+	many := map[string]*fsm.Service{}
+	for i := range 10*scrubParts + 7 {
+		name := fmt.Sprint("s", i)
+		many[name] = &fsm.Service{Name: name, Servers: []fsm.Server{{Address: register(0).Server, Weight: 1}}}
+	}
+	many["web"] = web(2)["web"]
+	state := *m.state.Load()
+	for _, c := range []fsm.Command{
+		fsm.InitCluster{ClusterID: "c1", Level: fsm.LevelSum, Member: fsm.Member{Name: "a"}}, fsm.ChangeConfig{Delta: fsm.Delta{Services: many}},
+	} {
+		next, _, err := fsm.Apply(state, state.Index+1, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state = next
+	}
+	m.state.Store(&state)
+	for _, flipped := range []bool{false, true} {
+		if flipped {
+			corrupt(m, false)
+		}
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			err := verifySlowly(t.Context(), m.state.Load())
+			if took := time.Since(began); errors.Is(err, fsm.ErrCorrupt) != flipped || took < scrubEvery || took > scrubEvery+scrubEvery/10 {
+				t.Errorf("flipped %v: %v after %v", flipped, err, took)
+			}
+			ctx, stop := context.WithTimeout(t.Context(), scrubEvery/3)
+			defer stop()
+			began = time.Now()
+			err = verifySlowly(ctx, m.state.Load())
+			if took := time.Since(began); err != nil || took != scrubEvery/3 {
+				t.Errorf("ended: %v after %v", err, took)
+			}
+		})
 	}
 }

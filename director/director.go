@@ -20,8 +20,12 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// auditEvery is the time between two full comparisons with the kernel.
-const auditEvery = 30 * time.Second
+// auditEvery is how often all of the kernel's table is compared, and auditParts in how many parts: to read a large one at once
+// keeps what is to be changed meanwhile waiting.
+const (
+	auditEvery = 30 * time.Second
+	auditParts = 15
+)
 
 // Config is what a director needs. All funcs may be called at any time from any goroutine.
 type Config struct {
@@ -60,6 +64,7 @@ type Director struct {
 	board    board         // of the table
 	quorum   bool          // by which the pools of the table were made
 	features host.Features // of all services
+	afresh   bool          // they are to be made of all services next time
 
 	once     sync.Once
 	loadable bool // set by once
@@ -153,9 +158,10 @@ func (d *Director) orders(ctx context.Context) {
 
 // tables keeps IPVS and what it needs, on change and on a slow full pass.
 func (d *Director) tables(ctx context.Context) {
-	audit := time.NewTicker(auditEvery)
+	audit := time.NewTicker(auditEvery / auditParts)
 	defer audit.Stop()
 	audited := true
+	part := uint32(0)
 	for {
 		d.reconcile(ctx)
 		select {
@@ -164,13 +170,35 @@ func (d *Director) tables(ctx context.Context) {
 		case <-d.tablesDue:
 		case <-time.After(time.Second): // what failed is tried again
 			if !audited {
-				audited = d.audit(ctx)
+				audited = d.audit(func() (ipvs.Result, error) { return d.cfg.Tables.Audit(ctx) })
 			}
 		case <-audit.C:
-			d.All() // what nobody told of is found, too; not each time that an audit is tried again: to make all anew takes long
-			audited = d.audit(ctx)
+			part = (part + 1) % auditParts
+			d.again(part)
+			if audited {
+				audited = d.audit(func() (ipvs.Result, error) { return d.cfg.Tables.Glance(ctx, part, auditParts) })
+			}
 		}
 	}
+}
+
+// again has a part of the services looked at again, so that what nobody told of is found, too. What is needed of the host is that
+// of all of them, once in all parts: less is needed when the last service goes that needed it.
+func (d *Director) again(part uint32) {
+	var names []string
+	services := d.cfg.State().Config.Services
+	for name := range services {
+		if ipvs.Share(name, auditParts) == part {
+			names = append(names, name)
+		}
+	}
+	for name := range d.board.keys {
+		if _, there := services[name]; !there {
+			names = append(names, name)
+		}
+	}
+	d.afresh = d.afresh || part == 0
+	d.Changed(names...)
 }
 
 // Clear removes from this host all that quorate made in IPVS. No [Director] may run.

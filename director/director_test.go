@@ -3,9 +3,12 @@ package director
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,6 +31,17 @@ type table struct {
 func (k *table) Table(context.Context) (ipvs.Table, error) {
 	k.dumps++
 	return k.have.Clone(), k.fails
+}
+
+func (k *table) Part(ctx context.Context, of func(ipvs.Key) bool) (ipvs.Table, error) {
+	t, err := k.Table(ctx)
+	for key, entry := range t {
+		if !of(key) {
+			entry.Dests = nil
+			t[key] = entry
+		}
+	}
+	return t, err
 }
 
 func (k *table) Do(_ context.Context, ops []ipvs.Op) []error {
@@ -228,6 +242,63 @@ func TestAnAuditThatFailsIsTriedAgainWithoutMakingAllAnew(t *testing.T) {
 		<-done
 		if looks != 1+3 || k.dumps < int(2*auditEvery/time.Second) {
 			t.Errorf("all services were looked at %d times, and the kernel's table %d", looks, k.dumps)
+		}
+	})
+}
+
+// TestWhatNobodyToldOfIsFoundInPartsWithinAnAudit has services come, change and go without a word, and holds that no part of an
+// audit looks at most of them.
+func TestWhatNobodyToldOfIsFoundInPartsWithinAnAudit(t *testing.T) {
+	const services = 150
+	synctest.Test(t, func(t *testing.T) {
+		first := map[string]fsm.Service{}
+		for i := range services {
+			name := fmt.Sprint("s-", i)
+			first[name] = fsm.Service{Name: name, Address: netip.MustParseAddrPort(fmt.Sprint("192.0.2.1:", 1+i)), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT}
+		}
+		gone := fsm.Service{Name: "gone", Address: netip.MustParseAddrPort("192.0.2.2:80"), Protocol: fsm.TCP, Scheduler: "sed", Forward: fsm.NAT}
+		first["gone"] = gone
+		then := maps.Clone(first)
+		delete(then, "gone")
+		come, other := gone, first["s-7"]
+		come.Name, come.Scheduler, other.Scheduler = "come", "rr", "rr"
+		come.Address = netip.MustParseAddrPort("192.0.2.3:80")
+		then["come"], then["s-7"] = come, other
+		var state atomic.Pointer[fsm.State]
+		state.Store(&fsm.State{ClusterID: "c", Config: fsm.Config{Services: first}})
+		k := &table{have: ipvs.Table{}}
+		d := overTable(t, k, state.Load, func() bool { return true })
+		var looks atomic.Int64
+		d.cfg.Pool = func(*fsm.State, fsm.Service) []Real { looks.Add(1); return nil }
+		d.beside.at = time.Now().Add(time.Hour) // nothing beside the table is due
+		d.reconcile(t.Context())
+		k.have, k.ops = d.Have(), nil
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			d.tables(ctx)
+		}()
+		time.Sleep(time.Second / 2)
+		state.Store(&fsm.State{ClusterID: "c", Config: fsm.Config{Services: then}})
+		for range auditParts {
+			looks.Store(0)
+			time.Sleep(auditEvery / auditParts)
+			if n := looks.Load(); n > services/4 {
+				t.Errorf("one part looks at %d services of %d", n, services)
+			}
+		}
+		stop()
+		<-done
+		verbs := map[ipvs.Verb]int{}
+		for _, op := range k.ops {
+			verbs[op.Verb]++
+		}
+		if verbs[ipvs.AddService] == 0 || verbs[ipvs.SetService] == 0 || verbs[ipvs.DelService] == 0 {
+			t.Errorf("done: %v", k.ops)
+		}
+		if slices.Contains(d.features.Schedulers, "sed") || !slices.Contains(d.features.Schedulers, "rr") {
+			t.Errorf("schedulers: %v", d.features.Schedulers)
 		}
 	})
 }

@@ -32,11 +32,15 @@ func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, bool) {
 	quorum, own := d.cfg.Quorum(), state.Members[d.cfg.Name].Sources
 	names = d.board.due(names, all || quorum != d.quorum, own)
 	d.quorum = quorum
-	f := Features(part(state.Config, names), Self{Interfaces: d.cfg.Interfaces})
-	if f.IPVS, f.Sync = len(state.Config.Services) > 0, len(state.Config.Services) > 0; names != nil {
+	few := names
+	if d.afresh {
+		few = nil
+	}
+	f := Features(part(state.Config, few), Self{Interfaces: d.cfg.Interfaces})
+	if f.IPVS, f.Sync = len(state.Config.Services) > 0, len(state.Config.Services) > 0; few != nil {
 		f = joined(d.features, f)
 	}
-	d.features = f
+	d.features, d.afresh = f, false
 	d.prepare(f)
 	want, keys := d.board.update(state.Config, names, own, func(svc fsm.Service) []Real { return d.cfg.Pool(state, svc) })
 	if len(d.board.keys) == 0 && d.serving() == 0 && !d.HasIPVS() {
@@ -86,13 +90,13 @@ func (d *Director) prepare(f host.Features) {
 	d.mu.Unlock()
 }
 
-// audit compares the whole table with the kernel's and tells of drift. It reports whether it could.
-func (d *Director) audit(ctx context.Context) bool {
+// audit compares the table, or a part of it, with the kernel's and tells of drift. It reports whether it could.
+func (d *Director) audit(compare func() (ipvs.Result, error)) bool {
 	if d.serving() == 0 {
 		d.note(auditing, nil)
 		return true
 	}
-	res, err := d.cfg.Tables.Audit(ctx)
+	res, err := compare()
 	d.note(auditing, err)
 	for _, op := range res.Drift {
 		d.cfg.Event("drift", fmt.Sprint(op), "healed on "+d.cfg.Name+": "+fmt.Sprint(op))

@@ -2,7 +2,6 @@ package fsm
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -95,12 +94,28 @@ type SetVerdicts struct {
 
 func (SetVerdicts) kind() string { return "set-verdicts/1" }
 
+// byText returns the keys of verdicts in the order of their texts, each of which is made once: there may be a hundred thousand.
+func byText(verdicts map[ServerKey]Verdict) []ServerKey {
+	type named struct {
+		text string
+		key  ServerKey
+	}
+	all := make([]named, 0, len(verdicts))
+	for key := range verdicts {
+		all = append(all, named{key.String(), key})
+	}
+	slices.SortFunc(all, func(a, b named) int { return strings.Compare(a.text, b.text) })
+	sorted := make([]ServerKey, len(all))
+	for i, one := range all {
+		sorted[i] = one.key
+	}
+	return sorted
+}
+
 func (c SetVerdicts) apply(s State) (State, []Change, error) {
 	var changes []Change
 	next := make([]ServerKey, 0, len(c.Verdicts)) // of which the verdict is another
-	keys := slices.SortedFunc(maps.Keys(c.Verdicts), func(a, b ServerKey) int {
-		return strings.Compare(a.String(), b.String())
-	})
+	keys := byText(c.Verdicts)
 	for _, key := range keys {
 		svc, ok := s.Config.Services[key.Service]
 		if !ok || !svc.has(key) {

@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -68,11 +69,50 @@ func numbered(digest [32]byte) (s sum) {
 // text is the canonical form of an object: that of the snapshot, so that a state that was written and read has the
 // same sum.
 func text(v any) []byte {
+	if svc, ok := v.(Service); ok && len(svc.Servers) > 0 {
+		return svc.appendText(nil)
+	}
 	b, err := json.Marshal(v)
 	if err != nil {
 		panic("fsm: state cannot be encoded: " + err.Error()) // only types that always encode are in it
 	}
 	return b
+}
+
+// appendText appends the text of a service, of which most is its servers: their part is written here, since to have each address
+// written by JSON's writer takes ten times as long.
+func (s Service) appendText(b []byte) []byte {
+	const none = `"servers":null`
+	list := s.Servers
+	s.Servers = nil
+	before, after, ok := bytes.Cut(text(s), []byte(none)) // no string in it can look like that: it has a backslash before each quote
+	if !ok {
+		panic("fsm: the text of a service has another form")
+	}
+	b = append(append(b, before...), `"servers":[`...)
+	for i, server := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = server.appendText(b)
+	}
+	return append(append(b, ']'), after...)
+}
+
+// appendText appends a server's text: that of JSON's writer.
+func (s Server) appendText(b []byte) []byte {
+	if s.Forward != "" || s.Address.Addr().Zone() != "" { // few have one
+		return append(b, text(s)...)
+	}
+	b = append(b, `{"address":"`...)
+	if s.Address != (netip.AddrPort{}) {
+		b = s.Address.AppendTo(b)
+	}
+	b = strconv.AppendUint(append(b, `","weight":`...), uint64(s.Weight), 10)
+	if s.Inhibit {
+		b = append(b, `,"inhibit":true`...)
+	}
+	return append(b, '}')
 }
 
 // scope is what a command changed at most, of what there is much of.
@@ -263,11 +303,38 @@ type kept struct {
 
 // whole adds all of a state up.
 func (s *State) whole() kept {
+	k, _ := s.added(func() bool { return true })
+	return k
+}
+
+// added is [State.whole] with a pause after each service, and after the verdicts of each. It is given up, and reports false,
+// when the pause does.
+func (s *State) added(pause func() bool) (kept, bool) {
+	few := *s
+	few.Config.Services, few.Verdicts = nil, nil
 	k := kept{rest: s.rested(s, rest{})}
-	k.total = between(&Empty, s, nil)
+	k.total = between(&Empty, &few, nil)
 	k.total.add(k.rest.number)
 	k.total.sub(Empty.rested(&Empty, rest{}).number) // the sum of no entry is 0
-	return k
+	var room []byte                                  // for one after the other: what each leaves behind has the collector run
+	for name, svc := range s.Config.Services {
+		if len(svc.Servers) > 0 {
+			room = svc.appendText(beginning(room[:0], "service", name))
+			k.total.add(numbered(sha256.Sum256(room)))
+		} else {
+			k.total.add(object("service", name, text(svc)))
+		}
+		if !pause() {
+			return kept{}, false
+		}
+	}
+	for service, servers := range s.Verdicts {
+		k.total.add(ofService(service, nil, servers))
+		if !pause() {
+			return kept{}, false
+		}
+	}
+	return k, true
 }
 
 // summed is the sum that was kept, or all of it added up if none was: of a state that did not come about by [Apply].
@@ -291,15 +358,24 @@ func (s *State) keep(was *State, only *scope) {
 // ErrCorrupt means that a state in memory is not what the log has led to.
 var ErrCorrupt = errors.New("the state in memory is not what the log has led to: memory of this host, or a program on it, is faulty")
 
-// Verify adds all of the state up and compares that with the sum that [Apply] kept. It costs as much as to write a
-// snapshot: a director does it beside its work, again and again, since nothing else would find a byte that flipped in
-// what no command touches.
-func (s State) Verify() error {
-	if s.kept != nil && s.whole().total != s.kept.total {
+// Verify adds all of the state up and compares that with the sum that [Apply] kept. A director does it beside its work, again
+// and again, since nothing else would find a byte that flipped in what no command touches.
+func (s State) Verify() error { return s.VerifySlowly(func() bool { return true }) }
+
+// VerifySlowly is [State.Verify] in [State.Pauses] small parts, with a pause after each, so that what is to be done at once waits
+// for none of a large state. It is given up, with nothing found, when the pause reports false.
+func (s State) VerifySlowly(pause func() bool) error {
+	if s.kept == nil {
+		return nil
+	}
+	if k, ok := s.added(pause); ok && k.total != s.kept.total {
 		return ErrCorrupt
 	}
 	return nil
 }
+
+// Pauses is how often [State.VerifySlowly] pauses.
+func (s State) Pauses() int { return len(s.Config.Services) + len(s.Verdicts) }
 
 // Sealed returns the state with the sum of what is in it now.
 func (s State) Sealed() State {

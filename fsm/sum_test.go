@@ -2,10 +2,12 @@ package fsm
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -303,5 +305,58 @@ func alterKey(k, other reflect.Value) {
 		other.SetString("b")
 	} else {
 		other.SetUint(2)
+	}
+}
+
+// TestTheTextOfAServiceIsThatOfJSON: it is written by hand, and is what older versions have in their sum.
+func TestTheTextOfAServiceIsThatOfJSON(t *testing.T) {
+	full := articleConfig().Services["web"]
+	full.Name = `"servers":null`
+	for _, address := range []string{"10.0.0.1:80", "[2001:db8::1]:0", "[::ffff:10.0.0.1]:65535", "[fe80::1%eth<\"0]:80"} {
+		for _, forward := range []Forward{"", NAT, `x"<&`} {
+			for _, inhibit := range []bool{false, true} {
+				full.Servers = append(full.Servers, Server{Address: netip.MustParseAddrPort(address), Weight: uint32(len(full.Servers)) * 1e8, Forward: forward, Inhibit: inhibit})
+			}
+		}
+	}
+	full.Servers = append(full.Servers, Server{}, Server{Address: netip.AddrPortFrom(netip.Addr{}, 7)})
+	full.Fallback = &full.Servers[0]
+	var filled Service
+	fill(reflect.ValueOf(&filled).Elem(), 0)
+	one, none, empty := full, full, full
+	one.Servers, none.Servers, empty.Servers = full.Servers[1:2], nil, []Server{}
+	for _, s := range []Service{full, filled, one, none, empty} {
+		want, err := json.Marshal(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := text(s); !bytes.Equal(got, want) {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
+// TestAScrubIsDoneInSmallPartsAndAllocatesLittle counts at the size of the benchmarks: what it allocates has the collector run,
+// which costs a director's changes more than the scrub itself.
+func TestAScrubIsDoneInSmallPartsAndAllocatesLittle(t *testing.T) {
+	s := large(t)
+	pauses := 0
+	if err := s.VerifySlowly(func() bool { pauses++; return true }); err != nil || pauses != s.Pauses() || pauses != 4000 {
+		t.Errorf("%d pauses: %v", pauses, err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_ = s.Verify()
+	runtime.ReadMemStats(&after)
+	if times, size := after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc; times > 10*2000 || size > 6<<20 {
+		t.Errorf("%d allocations of %d bytes for 2,000 services of 50 servers", times, size)
+	}
+	s.Config.Services["s-7"].Servers[3].Weight ^= 4
+	pauses = 0
+	if err := s.VerifySlowly(func() bool { pauses++; return pauses < 10 }); err != nil || pauses != 10 {
+		t.Errorf("given up after %d pauses: %v", pauses, err)
+	}
+	if err := s.VerifySlowly(func() bool { return true }); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("verified slowly: %v", err)
 	}
 }

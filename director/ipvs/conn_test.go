@@ -110,9 +110,14 @@ func TestTheReconcilerKeepsARealKernelsTable(t *testing.T) {
 	do(t, h, []Op{{Verb: AddService, Key: foreign, Service: Service{Scheduler: "rr", Netmask: 32}}})
 	cfg := Config{Kernel: h, LedgerFile: filepath.Join(t.TempDir(), "ipvs.json"), Log: hclog.NewNullLogger()}
 	want := everything()
+	parts := uint32(0)
 	check := func(r *Reconciler, wantDrift int) {
 		t.Helper()
-		result, err := r.Audit(t.Context())
+		audit := r.Audit
+		if parts > 0 {
+			audit = func(ctx context.Context) (all Result, err error) { return glances(ctx, r, parts) }
+		}
+		result, err := audit(t.Context())
 		if err != nil || len(result.Drift) != wantDrift || len(result.Foreign) != 1 {
 			t.Errorf("Audit = %+v, %v; want %d changes and 1 foreign service", result, err, wantDrift)
 		}
@@ -122,7 +127,7 @@ func TestTheReconcilerKeepsARealKernelsTable(t *testing.T) {
 			t.Errorf("table (-want +got):\n%s", diff)
 		}
 	}
-	for range 2 { // the second is a restart
+	for parts = range uint32(4) { // each but the first is a restart, and audited in so many parts
 		r := New(cfg)
 		if _, err := r.Apply(t.Context(), Desired{Table: want, Complete: true}); err != nil {
 			t.Fatal(err)

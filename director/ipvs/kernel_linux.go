@@ -91,6 +91,12 @@ func (h *Host) moved(ctx context.Context) bool {
 
 // Table reads the whole table. It is no snapshot: see the package comment.
 func (h *Host) Table(ctx context.Context) (Table, error) {
+	return h.Part(ctx, func(Key) bool { return true })
+}
+
+// Part reads all services, and the destinations of those that of names. It costs what these do: the services themselves are
+// read in a few system calls, and the destinations of each in three.
+func (h *Host) Part(ctx context.Context, of func(Key) bool) (Table, error) {
 	table := make(Table)
 	err := h.with(ctx, 4*requestTimeout, func(ctx context.Context, c *conn) error {
 		clear(table)
@@ -98,6 +104,9 @@ func (h *Host) Table(ctx context.Context) (Table, error) {
 			return fmt.Errorf("read ipvs services: %w", err)
 		}
 		for key := range table {
+			if !of(key) {
+				continue
+			}
 			err := readDests(ctx, c, key, func(addr netip.AddrPort, d Dest, _ *attrs) { table[key].Dests[addr] = d })
 			if errors.Is(err, unix.ESRCH) {
 				delete(table, key) // gone since
@@ -132,16 +141,17 @@ func readServices(ctx context.Context, c *conn, table Table) error {
 
 func readDests(ctx context.Context, c *conn, key Key, each func(netip.AddrPort, Dest, *attrs)) error {
 	body := appendNested(nil, attrService, func(b []byte) []byte { return appendKey(b, key) })
+	var one attrs // of one after the other: a table of many would leave much behind
 	return c.ask(ctx, request{cmd: cmdGetDest, dump: true, body: body}, func(b []byte) error {
 		a, err := parseAttrs(b)
 		if err != nil {
 			return err
 		}
-		addr, dest, more, err := decodeDest(a[attrDest], familyOf(key.is6()))
+		addr, dest, err := decodeDest(a[attrDest], familyOf(key.is6()), &one)
 		if err != nil {
 			return err
 		}
-		each(addr, dest, more)
+		each(addr, dest, &one)
 		return nil
 	})
 }

@@ -16,7 +16,8 @@ import (
 // Kernel is the one door to the kernel's table.
 type Kernel interface {
 	Table(context.Context) (Table, error)
-	Do(context.Context, []Op) []error // an error, or nil, for each operation
+	Part(context.Context, func(Key) bool) (Table, error) // all services, and the destinations of those that are named
+	Do(context.Context, []Op) []error                    // an error, or nil, for each operation
 }
 
 // Config is what a [Reconciler] needs.
@@ -112,6 +113,60 @@ func (r *Reconciler) Audit(ctx context.Context) (Result, error) {
 		return Result{}, nil
 	}
 	return r.full(ctx)
+}
+
+// Glance is [Reconciler.Audit] in parts, of which this is one: it reads the services, and the destinations of one in so many of
+// them. Where these are not what the kernel was last known to have, it reads the whole table as an audit does: what one dump
+// shows is not believed. What is not quorate's may change as it likes.
+func (r *Reconciler) Glance(ctx context.Context, part, parts uint32) (Result, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.asked {
+		return Result{}, nil
+	}
+	if !r.adopted {
+		return r.full(ctx)
+	}
+	of := func(key Key) bool { return key.share(parts) == part }
+	dump, err := r.cfg.Kernel.Part(ctx, of)
+	if err != nil {
+		return Result{}, err
+	}
+	if !r.stands(dump, of) || r.shrunk(dump) {
+		return r.full(ctx)
+	}
+	for key := range r.have {
+		if _, there := dump[key]; !there { // a foreign one
+			delete(r.have, key)
+		}
+	}
+	for key, entry := range dump {
+		if of(key) {
+			r.have[key] = entry
+		}
+	}
+	r.believe(r.have)
+	return Result{Foreign: slices.Clone(r.foreign)}, nil
+}
+
+// stands reports whether the services of quorate's are in a dump as they are known, and the destinations of those that of names.
+func (r *Reconciler) stands(dump Table, of func(Key) bool) bool {
+	mine := func(key Key) bool {
+		_, wanted := r.want[key]
+		return wanted || r.ours.Has(key)
+	}
+	for key, have := range r.have {
+		entry, there := dump[key]
+		if mine(key) && (!there || entry.Service != have.Service || of(key) && !maps.Equal(entry.Dests, have.Dests)) {
+			return false
+		}
+	}
+	for key := range dump {
+		if _, known := r.have[key]; !known && mine(key) {
+			return false
+		}
+	}
+	return true
 }
 
 // desire takes over what is desired and returns the services to look at.

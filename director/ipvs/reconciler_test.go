@@ -3,6 +3,7 @@ package ipvs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/netip"
@@ -27,9 +28,14 @@ type fakeKernel struct {
 	before  func()               // runs before operations are carried out
 	gone    error                // of every call
 	dumps   int
+	read    int // services whose destinations were read
 }
 
-func (k *fakeKernel) Table(context.Context) (Table, error) {
+func (k *fakeKernel) Table(ctx context.Context) (Table, error) {
+	return k.Part(ctx, func(Key) bool { return true })
+}
+
+func (k *fakeKernel) Part(_ context.Context, of func(Key) bool) (Table, error) {
 	if k.gone != nil {
 		return nil, k.gone
 	}
@@ -37,6 +43,13 @@ func (k *fakeKernel) Table(context.Context) (Table, error) {
 	t := k.table.Clone()
 	if k.distort != nil {
 		k.distort(k.dumps, t)
+	}
+	for key, entry := range t {
+		if !of(key) {
+			t[key] = Entry{Service: entry.Service, Dests: map[netip.AddrPort]Dest{}}
+			continue
+		}
+		k.read++
 	}
 	return t, nil
 }
@@ -193,6 +206,93 @@ func TestAnAuditReportsDriftAndHealsIt(t *testing.T) {
 	}
 	if got := r.audit(); len(got.Drift) != 0 {
 		t.Errorf("the second audit finds %v", got.Drift)
+	}
+}
+
+// glances has all parts of an audit made, and returns what they found.
+func glances(ctx context.Context, r *Reconciler, parts uint32) (all Result, err error) {
+	for part := range parts {
+		result, failed := r.Glance(ctx, part, parts)
+		err = errors.Join(err, failed)
+		all.Drift, all.Done, all.Foreign = append(all.Drift, result.Drift...), append(all.Done, result.Done...), result.Foreign
+	}
+	return all, err
+}
+
+func (r *rig) glances(parts uint32) Result {
+	r.t.Helper()
+	all, err := glances(r.t.Context(), r.Reconciler, parts)
+	if err != nil {
+		r.t.Errorf("Glance: %v", err)
+	}
+	return all
+}
+
+// TestAnAuditInPartsFindsWhatAWholeOneDoes makes one kind of drift after the other, among so many services that each part has
+// some, and holds that nothing but a part of the destinations is read while there is none.
+func TestAnAuditInPartsFindsWhatAWholeOneDoes(t *testing.T) {
+	const services, parts = 100, 5
+	r := newRig(t, Table{dns: entry("10.0.0.1:53")})
+	want := Table{}
+	for i := range services {
+		want[tcp(fmt.Sprintf("192.0.2.2:%d", 1+i))] = entry("10.0.0.1:80", "10.0.0.2:80")
+	}
+	want[web], want[mail] = entry("10.0.0.1:80"), entry("10.0.0.1:25")
+	r.apply(Desired{Table: want, Complete: true})
+	first, seventh := netip.MustParseAddrPort("10.0.0.1:80"), netip.MustParseAddrPort("10.0.0.7:80")
+	foreign := udp("192.0.2.9:9")
+	for _, tt := range []struct {
+		name  string
+		drift func(Table)
+		want  int // operations
+	}{
+		{"none", func(Table) {}, 0},
+		{"a service is gone", func(t Table) { delete(t, mail) }, 2},
+		{"its settings are others", func(t Table) { t[web] = Entry{Service{Scheduler: "rr", Netmask: 32}, t[web].Dests} }, 1},
+		{"a weight is another", func(t Table) { t[web].Dests[first] = Dest{Weight: 9} }, 1},
+		{"a destination is gone", func(t Table) { delete(t[web].Dests, first) }, 1},
+		{"there is one more", func(t Table) { t[web].Dests[seventh] = one }, 1},
+		{"a foreign service comes", func(t Table) { t[foreign] = Table{foreign: entry("10.0.0.1:9")}.Normalize()[foreign] }, 0},
+		{"and changes", func(t Table) { t[foreign].Dests[seventh] = one }, 0},
+		{"and goes", func(t Table) { delete(t, foreign) }, 0},
+	} {
+		tt.drift(r.kernel.table)
+		_, comes := r.kernel.table[foreign]
+		r.kernel.dumps, r.kernel.read = 0, 0
+		got := r.glances(parts)
+		if len(got.Drift) != tt.want || !slices.Equal(got.Drift, got.Done) || slices.Contains(got.Foreign, foreign) != comes || !slices.Contains(got.Foreign, dns) {
+			t.Errorf("%s: drift %v, done %v, foreign %v", tt.name, got.Drift, got.Done, got.Foreign)
+		}
+		if all := len(r.kernel.table); tt.want == 0 && (r.kernel.dumps != parts || r.kernel.read != all) {
+			t.Errorf("%s: %d services were read in %d dumps, of %d", tt.name, r.kernel.read, r.kernel.dumps, all)
+		}
+		if have := r.Have(); !cmp.Equal(have, r.kernel.table, compare) {
+			t.Errorf("%s: known is %v", tt.name, cmp.Diff(r.kernel.table, have, compare))
+		}
+		delete(r.kernel.table, foreign)
+		r.check(func() Table { all := maps.Clone(want); all[dns] = entry("10.0.0.1:53"); return all }())
+		if comes {
+			r.kernel.table[foreign] = r.Have()[foreign]
+		}
+	}
+	r.kernel.read = 0
+	if _, err := r.Glance(t.Context(), 1, parts); err != nil || r.kernel.read < services/parts/2 || r.kernel.read > services/parts*2 {
+		t.Errorf("one part reads %d services: %v", r.kernel.read, err)
+	}
+}
+
+func TestOnePartOfAnAuditIsNotBelieved(t *testing.T) {
+	r := newRig(t, nil)
+	r.apply(Desired{Table: Table{web: entry("10.0.0.1:80"), mail: entry("10.0.0.1:25")}, Complete: true})
+	r.kernel.ops, r.kernel.dumps = nil, 0
+	r.kernel.distort = func(n int, t Table) {
+		if n == 1 {
+			delete(t, mail)
+			t[web].Dests[netip.MustParseAddrPort("10.0.0.7:80")] = one
+		}
+	}
+	if got := r.glances(3); len(got.Drift) != 0 || len(r.kernel.ops) != 0 || r.kernel.dumps != 4 {
+		t.Errorf("%+v, operations %v, %d dumps", got, r.kernel.ops, r.kernel.dumps)
 	}
 }
 

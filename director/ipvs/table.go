@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"net/netip"
 	"strconv"
@@ -93,6 +94,19 @@ type Table map[Key]Entry
 
 // is6 reports whether the service is of the IPv6 family.
 func (k Key) is6() bool { return k.IPv6 || k.Address.Addr().Is6() }
+
+// Share is which of so many parts a name belongs to. They are of about the same size.
+func Share(name string, parts uint32) uint32 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name))
+	return h.Sum32() % parts
+}
+
+// share is [Share] of a service.
+func (k Key) share(parts uint32) uint32 {
+	a := k.Address.Addr().As16()
+	return Share(string(native.AppendUint32(native.AppendUint16(append(a[:], k.Protocol), k.Address.Port()), k.Mark)), parts)
+}
 
 // bits is the number of bits of a client's address.
 func (k Key) bits() uint8 {

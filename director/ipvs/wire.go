@@ -263,23 +263,22 @@ func decodeService(b []byte) (Key, Service, error) {
 	return key, s.Normalize(key), nil
 }
 
-// decodeDest reads a destination of a service of the family, as the kernel dumps it.
-func decodeDest(b []byte, family uint16) (netip.AddrPort, Dest, *attrs, error) {
-	a, err := parseAttrs(b)
-	if err != nil {
-		return netip.AddrPort{}, Dest{}, nil, fmt.Errorf("destination: %w", err)
+// decodeDest reads a destination of a service of the family, as the kernel dumps it, and puts its attributes into a.
+func decodeDest(b []byte, family uint16, a *attrs) (addr netip.AddrPort, d Dest, err error) {
+	if *a, err = parseAttrs(b); err != nil {
+		return netip.AddrPort{}, Dest{}, fmt.Errorf("destination: %w", err)
 	}
 	if f := a.uint16(destFamily); f != 0 {
 		family = f
 	}
-	addr, err := a.addr(destAddr, family)
+	at, err := a.addr(destAddr, family)
 	if err != nil {
-		return netip.AddrPort{}, Dest{}, nil, fmt.Errorf("destination: %w", err)
+		return netip.AddrPort{}, Dest{}, fmt.Errorf("destination: %w", err)
 	}
-	d := Dest{
+	d = Dest{
 		Weight: a.uint32(destWeight), Forward: Forward(a.uint32(destForward) & 7),
 		Upper: a.uint32(destUpper), Lower: a.uint32(destLower),
 		Encap: Encapsulation{Type: a.uint8(destTunType), Port: a.port(destTunPort), Flags: a.uint16(destTunFlags)},
 	}
-	return netip.AddrPortFrom(addr, a.port(destPort)), d.Normalize(), &a, nil
+	return netip.AddrPortFrom(at, a.port(destPort)), d.Normalize(), nil
 }

@@ -14,7 +14,7 @@ func TestServicesAndDestinationsSurviveTheWire(t *testing.T) {
 			t.Errorf("decode of %v %+v = %v, %+v, %v", key, entry.Service, gotKey, got, err)
 		}
 		for addr, dest := range entry.Dests {
-			gotAddr, got, _, err := decodeDest(appendDest(nil, addr, dest), familyOf(key.is6()))
+			gotAddr, got, err := decodeDest(appendDest(nil, addr, dest), familyOf(key.is6()), new(attrs))
 			if err != nil || gotAddr != addr || got != dest {
 				t.Errorf("decode of %v %+v = %v, %+v, %v", addr, dest, gotAddr, got, err)
 			}
@@ -55,8 +55,8 @@ func FuzzDecode(f *testing.F) {
 				t.Errorf("%v %+v comes back as %v %+v, %v", key, s, gotKey, got, err)
 			}
 		}
-		if addr, d, _, err := decodeDest(b, syscall.AF_INET); err == nil {
-			if gotAddr, got, _, err := decodeDest(appendDest(nil, addr, d), syscall.AF_INET); err != nil || gotAddr != addr || got != d {
+		if addr, d, err := decodeDest(b, syscall.AF_INET, new(attrs)); err == nil {
+			if gotAddr, got, err := decodeDest(appendDest(nil, addr, d), syscall.AF_INET, new(attrs)); err != nil || gotAddr != addr || got != d {
 				t.Errorf("%v %+v comes back as %v %+v, %v", addr, d, gotAddr, got, err)
 			}
 		}

@@ -33,7 +33,7 @@ func TestAFlippedBitInTheLeadersMemoryIsFoundAndHealed(t *testing.T) {
 		}
 		return nil
 	})
-	time.Sleep(proof.Long(9*time.Second, 15*time.Second)) // longer than two scrubs wait: the first may just have begun
+	time.Sleep(proof.Long(9*time.Second, 15*time.Second)) // longer than two scrubs take: the first may just have begun
 	if out := command(t, other, "status").want(t, 0).out; strings.Contains(out, said) || strings.Contains(out, "not ready") {
 		t.Fatalf("found without a scrub:\n%s", out)
 	}
