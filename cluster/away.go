@@ -52,25 +52,26 @@ func (a *away) heartbeat(id raft.ServerID, term uint64, err error) {
 	}
 }
 
-// wait returns when a member may be sent something in a term: at once, if no heartbeat has failed in that.
-func (a *away) wait(id raft.ServerID, term uint64) error {
+// wait returns when a member may be sent something in a term: at once, if no heartbeat has failed in that. It reports whether
+// it has waited.
+func (a *away) wait(id raft.ServerID, term uint64) (waited bool, err error) {
 	a.mu.Lock()
 	is, ok := a.absences[id]
 	a.mu.Unlock()
 	if !ok || is.term != term {
-		return nil
+		return false, nil
 	}
 	tick := time.NewTicker(awayTick)
 	defer tick.Stop()
 	for {
 		if err := a.awaited(id, term); err != nil {
-			return errors.Join(errAway, err)
+			return true, errors.Join(errAway, err)
 		}
 		select {
 		case <-is.over:
-			return nil
+			return true, nil
 		case <-a.life.Done():
-			return errors.Join(errAway, a.life.Err())
+			return true, errors.Join(errAway, a.life.Err())
 		case <-tick.C:
 		}
 	}

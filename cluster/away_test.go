@@ -324,7 +324,7 @@ func TestWaitingForWhoIsAwayEnds(t *testing.T) {
 					time.Sleep(time.Minute)
 					end()
 				})
-				err := a.wait("d1", tt.term)
+				_, err := a.wait("d1", tt.term)
 				if took := time.Since(began); took < tt.took || took > tt.took+awayTick || !errors.Is(err, tt.want) {
 					t.Errorf("it ends after %v: %v", took, err)
 				}

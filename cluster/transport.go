@@ -103,7 +103,7 @@ func (t transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, ar
 		t.away.heartbeat(id, args.Term, err)
 		return err
 	}
-	if err := t.away.wait(id, args.Term); err != nil {
+	if err := t.waitFor(id, args); err != nil {
 		return err
 	}
 	shorten(args)
@@ -114,9 +114,24 @@ func (t transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, ar
 	return err
 }
 
+// waitFor has a request wait for a member that is away. Then it says what is agreed by now, as it would if Raft itself had waited
+// before it made this: by the first request after it was away a member knows what it has missed.
+func (t transport) waitFor(id raft.ServerID, args *raft.AppendEntriesRequest) error {
+	waited, err := t.away.wait(id, args.Term)
+	if err != nil || !waited {
+		return err
+	}
+	agreed, ok := t.leads(args.Term)
+	if !ok {
+		return errTermOver
+	}
+	args.LeaderCommitIndex = max(args.LeaderCommitIndex, agreed)
+	return nil
+}
+
 // InstallSnapshot implements [raft.Transport].
 func (t transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
-	if err := t.away.wait(id, args.Term); err != nil {
+	if _, err := t.away.wait(id, args.Term); err != nil {
 		return err
 	}
 	return t.NetworkTransport.InstallSnapshot(id, target, args, resp, data)
