@@ -75,6 +75,8 @@ type Node struct {
 	pace       *pace         // of elections
 	timeouts   timeouts      // Raft's
 	took       sync.Map      // raft.ServerID: what a member has [sent] taken last from this leader, but for pipelines
+	away       away          // members
+	handing    atomic.Int32  // how many calls hand leadership over
 	agreed     bells         // ring when entries are agreed
 	keyNews    bells         // ring when a key of the cluster is another
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
@@ -115,6 +117,7 @@ func Open(cfg Config) (*Node, error) {
 	n.strangers, n.pace = port.NewStrangers(n.ofMember), newPace(cfg.Heartbeat)
 	n.life, n.end = context.WithCancel(context.Background())
 	n.part, n.depart = context.WithCancel(n.life)
+	n.away.life, n.away.awaited = n.life, n.awaited
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -330,7 +333,7 @@ func (n *Node) startRaft(run func(func() error)) error {
 	if err != nil {
 		return fmt.Errorf("start Raft: %w", err)
 	}
-	hears := attentive{transport{trans, n.hangs, n.store.Cannot, n.tooOld, n.leadsIn, &n.agreed, &n.took, n.pace}, &n.past, make(chan raft.RPC)}
+	hears := attentive{transport{trans, n.hangs, n.store.Cannot, n.tooOld, n.leadsIn, &n.agreed, &n.took, n.pace, &n.away}, &n.past, make(chan raft.RPC)}
 	r, err := raft.NewRaft(n.raftConfig(), n.machine, logs, n.store.Stable(), n.store.Snapshots, hears)
 	if err != nil {
 		return errors.Join(fmt.Errorf("start Raft: %w", err), trans.Close())

@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -96,20 +95,10 @@ func (s starved) consume(ctx context.Context) {
 	}
 }
 
-// idle is a machine that does nothing.
-type idle struct{ raft.FSM }
-
-func (idle) Apply(*raft.Log) any { return nil }
-
-func (idle) Snapshot() (raft.FSMSnapshot, error) { return nil, errors.New("there is nothing") }
-
-func (idle) Restore(r io.ReadCloser) error { return r.Close() }
-
-// starvedThree are three members in memory, each of which answers questions about votes so late, with the timeouts that they
-// really have. Paced says whether their elections take as long as the answers do.
-func starvedThree(t *testing.T, late time.Duration, paced bool) (ns []*Node, asked *atomic.Int64) {
+// memoryThree are three members in memory, with the timeouts that they really have, until the test ends. Wrap is what is done
+// to a member's network and layer to its transport.
+func memoryThree(t *testing.T, wrap func(*ear) raft.StreamLayer, layer func(*Node, transport) raft.Transport) (ns []*Node) {
 	t.Helper()
-	asked = &atomic.Int64{}
 	ctx, cancel := context.WithCancel(t.Context())
 	network, all := pipes{}, raft.Configuration{}
 	names := []raft.ServerAddress{"d1", "d2", "d3"}
@@ -121,22 +110,21 @@ func starvedThree(t *testing.T, late time.Duration, paced bool) (ns []*Node, ask
 	for _, name := range names {
 		n := &Node{cfg: Config{Name: string(name), Heartbeat: 500 * time.Millisecond}, log: hclog.NewNullLogger(), leadership: make(chan bool, 16), store: &logstore.Store{}, pace: newPace(500 * time.Millisecond)}
 		n.id.ID = string(name)
-		wire := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: network[name], MaxPool: 3, Timeout: 10 * time.Second, Logger: n.log})
-		trans := transport{wire, func() bool { return false }, func() error { return nil }, func() error { return nil }, n.leadsIn, &n.agreed, &sync.Map{}, n.pace}
-		slow := starved{trans, late, make(chan raft.RPC), asked}
+		n.away.life, n.away.awaited = ctx, n.awaited
+		wire := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: wrap(network[name]), MaxPool: 3, Timeout: 10 * time.Second, Logger: n.log})
+		trans := layer(n, transport{wire, func() bool { return false }, func() error { return nil }, func() error { return nil }, n.leadsIn, &n.agreed, &n.took, n.pace, &n.away})
 		store, snapshots := raft.NewInmemStore(), raft.NewInmemSnapshotStore()
-		if err := raft.BootstrapCluster(n.raftConfig(), store, store, snapshots, slow, all); err != nil {
+		if err := raft.BootstrapCluster(n.raftConfig(), store, store, snapshots, trans, all); err != nil {
 			t.Fatal(err)
 		}
-		running.Go(func() { slow.consume(ctx) })
-		r, err := raft.NewRaft(n.raftConfig(), idle{}, store, store, snapshots, slow)
+		if slow, ok := trans.(starved); ok {
+			running.Go(func() { slow.consume(ctx) })
+		}
+		r, err := raft.NewRaft(n.raftConfig(), mute{}, store, store, snapshots, trans)
 		if err != nil {
 			t.Fatal(err)
 		}
 		n.raft.Store(r)
-		if paced {
-			running.Go(func() { _ = n.keepPace(ctx) })
-		}
 		running.Go(func() { n.beatsWhileItLeads(ctx) })
 		ns = append(ns, n)
 	}
@@ -149,6 +137,28 @@ func starvedThree(t *testing.T, late time.Duration, paced bool) (ns []*Node, ask
 		cancel()
 		running.Wait()
 	})
+	return ns
+}
+
+// starvedThree are three members in memory, each of which answers questions about votes so late. Paced says whether their
+// elections take as long as the answers do.
+func starvedThree(t *testing.T, late time.Duration, paced bool) (ns []*Node, asked *atomic.Int64) {
+	t.Helper()
+	asked = &atomic.Int64{}
+	ns = memoryThree(t, func(e *ear) raft.StreamLayer { return e }, func(_ *Node, trans transport) raft.Transport {
+		return starved{trans, late, make(chan raft.RPC), asked}
+	})
+	if paced {
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		for _, n := range ns {
+			running.Go(func() { _ = n.keepPace(ctx) })
+		}
+		t.Cleanup(func() {
+			cancel()
+			running.Wait()
+		})
+	}
 	return ns, asked
 }
 

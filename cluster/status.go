@@ -174,6 +174,8 @@ var errNotRunning = errors.New("this node does not run")
 
 // LeadershipTransfer makes another voter lead. It returns when this node leads no more.
 func (n *Node) LeadershipTransfer(ctx context.Context) error {
+	n.handing.Add(1)
+	defer n.handing.Add(-1)
 	var last error
 	for ctx.Err() == nil {
 		if !n.IsLeader() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -66,6 +67,7 @@ type transport struct {
 	agreed *bells    // rings when more is agreed
 	took   *sync.Map // what a member has taken last, see [Node]
 	pace   *pace     // of elections
+	away   *away     // members
 }
 
 // Close implements [raft.WithClose]. Raft's own leaves the connections open that it keeps for later.
@@ -96,12 +98,43 @@ func (t transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, ar
 	if t.stuck() {
 		return errStuck
 	}
+	if isHeartbeat(args) {
+		err := t.NetworkTransport.AppendEntries(id, target, args, resp)
+		t.away.heartbeat(id, args.Term, err)
+		return err
+	}
+	if err := t.waitFor(id, args); err != nil {
+		return err
+	}
 	shorten(args)
 	err := t.NetworkTransport.AppendEntries(id, target, args, resp)
-	if err == nil && resp.Success && !isHeartbeat(args) {
+	if err == nil && resp.Success {
 		t.took.Store(id, sent{*args, time.Now()}.withoutEntries())
 	}
 	return err
+}
+
+// waitFor has a request wait for a member that is away. Then it says what is agreed by now, as it would if Raft itself had waited
+// before it made this: by the first request after it was away a member knows what it has missed.
+func (t transport) waitFor(id raft.ServerID, args *raft.AppendEntriesRequest) error {
+	waited, err := t.away.wait(id, args.Term)
+	if err != nil || !waited {
+		return err
+	}
+	agreed, ok := t.leads(args.Term)
+	if !ok {
+		return errTermOver
+	}
+	args.LeaderCommitIndex = max(args.LeaderCommitIndex, agreed)
+	return nil
+}
+
+// InstallSnapshot implements [raft.Transport].
+func (t transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	if _, err := t.away.wait(id, args.Term); err != nil {
+		return err
+	}
+	return t.NetworkTransport.InstallSnapshot(id, target, args, resp, data)
 }
 
 // stands is nil if this director may stand for election: who cannot write does not, nor who does not support the cluster's
