@@ -12,8 +12,7 @@ const (
 	// maxAppend is how many entries Raft sends a member in one request. What does not fit it sends with the next entry, or
 	// after its timeout.
 	maxAppend = 128
-	// underWay is how many entries of calls Raft has not decided on, at most, barriers among them: they and its own fit into one
-	// request.
+	// underWay is how many entries of calls Raft has not decided on, at most: they, a barrier and its own fit into one request.
 	underWay = 112
 )
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -218,71 +217,6 @@ func TestWhoWaitsForALeaderThatHangsIsAnsweredByTheNext(t *testing.T) {
 	if ns[0].store.Stuck(time.Now()) == 0 {
 		t.Error("its disk does not hang")
 	}
-}
-
-// Whoever asks for consistent reads of a leader that hangs, and goes, and asks again, leaves no more with it than there is room for.
-func TestBarriersAreAmongWhatRaftHasNotDecidedOn(t *testing.T) {
-	t.Parallel()
-	n, d := restartOnBadDisk(t, first(t, "a"))
-	eventually(t, "it leads", func() error { return leads(n) })
-	if err := n.barrier(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	before, until := barriers(t, n), make(chan struct{})
-	free := sync.OnceFunc(func() {
-		d.HangLog(nil)
-		close(until)
-	})
-	t.Cleanup(free)
-	d.HangLog(until)
-	ctx, goAway := context.WithCancel(t.Context())
-	var readers sync.WaitGroup
-	for range 2 * underWay {
-		readers.Go(func() {
-			if err := n.barrier(ctx); err == nil {
-				t.Error("a barrier is passed, and nothing is agreed")
-			}
-		})
-	}
-	eventually(t, "no more have a place", func() error {
-		if n := len(n.groups.places); n < underWay {
-			return fmt.Errorf("%d have one", n)
-		}
-		return nil
-	})
-	goAway()
-	readers.Wait()
-	free()
-	eventually(t, "all are decided", func() error {
-		if n := len(n.groups.places); n > 0 {
-			return fmt.Errorf("%d are not", n)
-		}
-		return nil
-	})
-	eventually(t, "it goes on", func() error { return n.barrier(t.Context()) })
-	if got := barriers(t, n) - before; got > underWay+3 { // and some of its own, where it did not lead for a moment
-		t.Errorf("%d barriers came into the log", got)
-	}
-}
-
-// barriers is how many barriers are in a node's log.
-func barriers(t *testing.T, n *testnode) (count int) {
-	t.Helper()
-	from, err := n.store.Bare.FirstIndex()
-	to, failed := n.store.Bare.LastIndex()
-	if err := errors.Join(err, failed); err != nil {
-		t.Fatal(err)
-	}
-	for ; from <= to; from++ {
-		var l raft.Log
-		if err := n.store.Bare.GetLog(from, &l); err != nil {
-			t.Fatal(err)
-		}
-		if l.Type == raft.LogBarrier {
-			count++
-		}
-	}
-	return count
 }
 
 // What Raft has in its buffer when it is shut down it never answers.

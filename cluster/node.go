@@ -62,6 +62,7 @@ type Node struct {
 	clients   clients
 	lanes     lanes
 	groups    groups
+	barriers  barriers
 	tenure    tenure
 	overdue   atomic.Pointer[string] // why the certificate was not renewed, nil if it was
 	refused   atomic.Pointer[string] // why no other member takes it, nil if they do

@@ -229,35 +229,6 @@ func (n *Node) await(ctx context.Context, ask func() raft.Future) error {
 	}
 }
 
-// barrier returns when all that was agreed before it is applied here. It is an entry of the log, and one of those that Raft has
-// not decided on, see [groups]: consistent reads would fill a leader's memory otherwise that hangs or is cut off.
-func (n *Node) barrier(ctx context.Context) error {
-	limit := time.NewTimer(n.cfg.patience())
-	defer limit.Stop()
-	select {
-	case n.groups.places <- struct{}{}:
-	case <-limit.C:
-		return raft.ErrEnqueueTimeout
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-n.part.Done():
-		return raft.ErrRaftShutdown
-	}
-	return n.await(ctx, func() raft.Future { return underWayFuture{n.raft.Load().Barrier(n.cfg.patience()), n.groups.places} })
-}
-
-// underWayFuture holds a place among what Raft has not decided on, until it is waited for no more.
-type underWayFuture struct {
-	raft.Future
-	places <-chan struct{}
-}
-
-// Error implements [raft.Future].
-func (f underWayFuture) Error() error {
-	defer func() { <-f.places }()
-	return f.Future.Error()
-}
-
 // explainApply sorts Raft's errors into what was surely not done and what may have been.
 func explainApply(err error) error {
 	switch {

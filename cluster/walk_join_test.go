@@ -36,14 +36,20 @@ func joinAndVote(c walkCords) {
 	check(<-ended)
 }
 
+// electsWithin is for how long a cluster may lose its leader again and again: as long as [eventually] waits.
+const electsWithin = time.Minute
+
 // whileElecting does something again that a cluster did not do since nobody led it: on a machine that is busy it elects now
-// and then, and takes as long as it takes.
+// and then.
 func whileElecting(f func() error) error {
-	for {
-		if err := f(); err == nil || !lostLeader(err) {
+	for end := time.Now().Add(electsWithin); ; time.Sleep(beat / 4) {
+		err := f()
+		if err == nil || !lostLeader(err) {
 			return err
 		}
-		time.Sleep(beat / 4)
+		if time.Now().After(end) {
+			return fmt.Errorf("nobody leads for %v: %w", electsWithin, err)
+		}
 	}
 }
 

@@ -3,7 +3,9 @@
 // pure: what is known goes in, a decision with its reason comes out.
 //
 // VRRP elects, never waiting for these decisions; they only set its priorities, and order moves
-// that make before they break.
+// that make before they break. Such a move changes nothing where the owner does not yield, and one whose control
+// is silent serves on: it is waited for as long as a restart may take ([RestartGrace]), unless it was silent
+// for [Mute] when the move began, and then claimed from without its answer, if it is heard.
 package ownership
 
 import "slices"

@@ -16,12 +16,16 @@ const (
 	MoveLimit = 5 * time.Second
 	YieldWait = 500 * time.Millisecond
 	askLimit  = 2 * time.Second // for the owner's answer: a host that is late loses no move by it
-	Mute      = time.Second     // an owner whose agent says nothing for so long is not asked
+	Mute      = time.Second     // an owner whose agent says nothing for so long when a move begins is not asked
 	// forcedPull is how long the connections of the owner may take before a move that is forced goes on without them.
 	forcedPull = MoveLimit / 2
 	muteAgain  = GoneAfter / 3 // how long to wait before that is looked at once more, at least
 	takeAgain  = time.Second   // when the log does not show an outcome
 )
+
+// RestartGrace is how long control of an owner may be away, since it is started again: its keeper serves meanwhile. An owner
+// that falls silent in the middle of a move is waited for as long, since to go on without it loses connections.
+const RestartGrace = 2 * time.Second
 
 // PushAfter is how long after a claim, or after it gave a group up, an owner has dropped the addresses: its table is final then.
 const PushAfter = 60 * time.Millisecond
@@ -124,7 +128,7 @@ func (s *step) lookTake() {
 		s.claimTake(t)
 		return
 	}
-	s.lookMuteIn(t, Mute-owner.Unheard)
+	s.lookMuteIn(t, RestartGrace-owner.Unheard)
 	all := Pull{Whole: true, Share: Coverage}
 	if in.Forced {
 		all.Share, all.Within = 0, forcedPull // it is taken with those that came
@@ -150,17 +154,18 @@ func (s *step) waitsFor(t *take) bool { return s.goesOn(t) && !t.alone && !t.cla
 func (s *step) lookMuteIn(t *take, d time.Duration) {
 	s.after(max(d, muteAgain), func(s *step) {
 		if s.lookMute(); s.waitsFor(t) {
-			s.lookMuteIn(t, Mute-s.named(t.from).Unheard)
+			s.lookMuteIn(t, RestartGrace-s.named(t.from).Unheard)
 		}
 	})
 }
 
-// lookMute goes on without an owner that has fallen silent since the move to this director began, and cannot yield any more: as
-// if it had been silent then. That is so where the silence is the owner's, and neither this director's, which was late or to which
-// no majority speaks, nor the end of all paths: where the owner is heard, the claim reaches it, and it lets go.
+// lookMute goes on without an owner that has fallen silent since the move to this director began, and has not come back within
+// [RestartGrace]: it cannot yield any more, and would be moved from for that. That is so where the silence is the owner's, and
+// neither this director's, which was late or to which no majority speaks, nor the end of all paths: where the owner is heard, the
+// claim reaches it, and it lets go.
 func (s *step) lookMute() {
 	t := s.taking
-	if t == nil || !s.waitsFor(t) || !s.OnTime || !s.spokenTo() || s.named(t.from).Unheard < Mute || !s.hearsSome(t.from) {
+	if t == nil || !s.waitsFor(t) || !s.OnTime || !s.spokenTo() || s.named(t.from).Unheard < RestartGrace || !s.hearsSome(t.from) {
 		return
 	}
 	t.alone = true

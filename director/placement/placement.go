@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -76,7 +77,7 @@ const (
 	IntentLife   = 10 * time.Second // a planned move that has no outcome by then did not happen
 	// Grace is how long control of an owner may be away, or cut off, before the group is moved from it though
 	// it serves: its health checks are frozen.
-	Grace = 2 * time.Second
+	Grace = ownership.RestartGrace
 )
 
 // Place decides for one group: confirm an owner that VRRP made, whether that one reports it or, as it cannot, others hear it;
