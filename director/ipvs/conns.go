@@ -48,9 +48,19 @@ func (c Conn) Ended() bool {
 	return c.Protocol == TCP && (c.State == timeWait || c.State == closed)
 }
 
-// Forgotten returns what is to be injected for connections that have ended here and do not live elsewhere: an entry in the place
+// restsAt is what is left of the 120 s of TIME_WAIT, in seconds, of a connection whose last data has been delivered: until then
+// what was lost on the way is sent again through its entry.
+const restsAt = 115
+
+// Rests reports whether a connection has been over for long enough that nobody sends on it, and none was reset: TIME_WAIT.
+func (c Conn) Rests() bool {
+	return c.Protocol == TCP && c.State == timeWait && c.Expires <= restsAt
+}
+
+// Forgotten returns what is to be injected for connections that rest here and do not live elsewhere: an entry in the place
 // of each that takes the next packet for one of a flow that nobody knows. As they are, they would have it sent to the real server
-// of a connection that is over, which resets the one that its client has begun since from the same port.
+// of a connection that is over, which resets the one that its client has begun since from the same port. It is for connections to
+// [QuietAddresses] alone: from others, this host would reset.
 func Forgotten(own, live []Conn) []Conn {
 	lives := make(map[ConnKey]bool, len(live))
 	for _, c := range live {
@@ -58,7 +68,7 @@ func Forgotten(own, live []Conn) []Conn {
 	}
 	var out []Conn
 	for _, c := range own {
-		if c.Ended() && !lives[c.Key()] {
+		if c.Rests() && !lives[c.Key()] {
 			c.Real, c.Forward, c.State, c.Expires = c.Virtual, Local, timeWait, 1 // in another state a SYN would not begin anew
 			out = append(out, c)
 		}

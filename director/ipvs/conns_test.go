@@ -120,15 +120,19 @@ func TestSyncMessagesHaveTheBytesThatTheKernelExpects(t *testing.T) {
 	}
 }
 
-func TestWhatLivesElsewhereIsNotForgotten(t *testing.T) {
-	over := flow(TCP, "192.0.2.9:52018", "192.0.2.1:80", "10.0.0.1:8080", timeWait, 100)
+// What was lost of its last data is sent again through the entry of one that was over a moment ago, and what was reset may have
+// been by a path that is none.
+func TestWhatLivesElsewhereIsNotForgottenNorIsWhatMayStillSend(t *testing.T) {
+	over := flow(TCP, "192.0.2.9:52018", "192.0.2.1:80", "10.0.0.1:8080", timeWait, restsAt)
+	fresh := flow(TCP, "192.0.2.9:52021", "192.0.2.1:80", "10.0.0.1:8080", timeWait, restsAt+1)
+	reset := flow(TCP, "192.0.2.9:52022", "192.0.2.1:80", "10.0.0.1:8080", closed, 5)
 	again, open := over, flow(TCP, "192.0.2.9:52020", "192.0.2.1:80", "10.0.0.1:8080", 1, 100)
 	again.Client = netip.MustParseAddrPort("192.0.2.9:52019")
 	live := again
 	live.Real, live.State = netip.MustParseAddrPort("10.0.0.2:8080"), 1
 	want := over
 	want.Real, want.Forward, want.Expires = over.Virtual, Local, 1
-	if diff := cmp.Diff([]Conn{want}, Forgotten([]Conn{over, again, open}, []Conn{live}), compare); diff != "" {
+	if diff := cmp.Diff([]Conn{want}, Forgotten([]Conn{over, again, open, fresh, reset}, []Conn{live}), compare); diff != "" {
 		t.Errorf("Forgotten (-want +got):\n%s", diff)
 	}
 }

@@ -1,6 +1,7 @@
 package ipvs
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -355,6 +356,28 @@ func TestManyConnectionsAreInjectedWithoutLoss(t *testing.T) {
 	t.Logf("%d connections in %v", len(conns), took)
 	if err != nil || len(got) != len(conns) {
 		t.Errorf("%d connections are there, %v; want %d", len(got), err, len(conns))
+	}
+	if got, err := h.ConnsWithin(t.Context(), 10<<20); err != nil || len(got) != len(conns) {
+		t.Errorf("%d connections are read in good time, %v; want %d", len(got), err, len(conns))
+	}
+	if _, err := h.ConnsWithin(t.Context(), 1<<20); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a table of more than 1 MiB: %v, want %v", err, ErrTooLarge)
+	}
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := h.ConnsWithin(late, 10<<20); !errors.Is(err, context.Canceled) {
+		t.Errorf("when its time has ended: %v, want %v", err, context.Canceled)
+	}
+}
+
+func TestTheKernelSaysWhetherASYNBeginsAConnectionAnew(t *testing.T) {
+	needIPVS(t)
+	h := open(t)
+	for mode, want := range map[string]bool{"0": false, "1": true} {
+		run(t, "sysctl", "-qw", "net.ipv4.vs.conn_reuse_mode="+mode)
+		if got := h.Reuses(); got != want {
+			t.Errorf("Reuses = %v where conn_reuse_mode is %s", got, mode)
+		}
 	}
 }
 
