@@ -34,10 +34,13 @@ type ConnKey struct {
 // Key returns what tells the connection from all others.
 func (c Conn) Key() ConnKey { return ConnKey{c.Protocol, c.Client, c.Virtual} }
 
-// The states of a TCP connection that is over (include/net/ip_vs.h).
+// The states of a TCP connection that ends, or is over (include/net/ip_vs.h).
 const (
-	timeWait = 5
-	closed   = 6
+	finWait   = 4
+	timeWait  = 5
+	closed    = 6
+	closeWait = 7
+	lastAck   = 8
 )
 
 // tcpStates are the TCP states by number.
@@ -46,6 +49,12 @@ var tcpStates = [...]string{"NONE", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_
 // Ended reports whether a connection is over and only waits to be forgotten (TIME_WAIT, CLOSE).
 func (c Conn) Ended() bool {
 	return c.Protocol == TCP && (c.State == timeWait || c.State == closed)
+}
+
+// Ends reports whether one of a connection's ends has closed it, or both have. The kernel counts it as inactive: with direct
+// routing, where it sees the client's packets alone, nearly all that are done stay so for two minutes.
+func (c Conn) Ends() bool {
+	return c.Protocol == TCP && (c.State == finWait || c.State == closeWait || c.State == lastAck)
 }
 
 // restsAt is what is left of the 120 s of TIME_WAIT, in seconds, of a connection whose last data has been delivered: until then
@@ -257,15 +266,14 @@ func EncodeSync(syncID uint8, conns []Conn, size int) [][]byte {
 	}
 	flush()
 	for _, c := range conns {
-		entry := c.appendSync(nil)
-		if entry == nil {
-			continue
+		for _, flags := range c.syncFlags() {
+			entry := c.syncEntry(flags)
+			if len(message)+len(entry) > size {
+				flush()
+			}
+			message = append(message, entry...)
+			count++
 		}
-		if len(message)+len(entry) > size {
-			flush()
-		}
-		message = append(message, entry...)
-		count++
 	}
 	flush()
 	return messages
@@ -278,22 +286,28 @@ func (c Conn) Syncs() bool {
 	return valid && c.Virtual.Addr().Is6() == is6 && c.Real.Addr().Is6() == is6
 }
 
-// appendSync appends the connection as an entry of a sync message, or nothing.
-func (c Conn) appendSync(b []byte) []byte {
+// syncFlags returns the flags of each entry that says the connection. One that ends has two: the kernel puts none that is inactive
+// in the place of another connection's, which may have had the same port before, but makes one inactive that it has.
+func (c Conn) syncFlags() []uint32 {
 	if !c.Syncs() {
-		return b
+		return nil
 	}
-	is6 := c.Client.Addr().Is6()
 	flags := uint32(c.Forward)
 	if c.Forward != NAT {
 		flags |= connNoOutput
 	}
 	switch {
 	case c.Template():
-		flags |= connTemplate
-	case c.Ended() && c.Forward != Local: // the kernel puts nothing with this flag in the place of another entry
-		flags |= connInactive
+		return []uint32{flags | connTemplate}
+	case c.Ends():
+		return []uint32{flags, flags | connInactive}
 	}
+	return []uint32{flags}
+}
+
+// syncEntry returns the connection as an entry of a sync message.
+func (c Conn) syncEntry(flags uint32) (b []byte) {
+	is6 := c.Client.Addr().Is6()
 	kind, size := uint8(0), uint16(36)
 	if is6 {
 		kind, size = 1, 72

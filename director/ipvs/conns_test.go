@@ -100,7 +100,7 @@ func TestTheTableKnowsHowConnectionsAreForwarded(t *testing.T) {
 }
 
 func TestSyncMessagesHaveTheBytesThatTheKernelExpects(t *testing.T) {
-	c := flow(TCP, "192.0.2.9:52018", "192.0.2.1:80", "10.0.0.1:8080", 5, 117)
+	c := flow(TCP, "192.0.2.9:52018", "192.0.2.1:80", "10.0.0.1:8080", finWait, 117)
 	c.Mark = 7
 	template := flow(TCP, "192.0.2.9:0", "192.0.2.1:80", "10.0.0.1:8080", 1, 300)
 	template.Forward = Direct
@@ -108,8 +108,9 @@ func TestSyncMessagesHaveTheBytesThatTheKernelExpects(t *testing.T) {
 	mixed := flow(TCP, "[fd01::9]:57048", "[fd01::1]:53", "10.0.0.1:53", 0, 0)
 	got := EncodeSync(9, []Conn{c, {}, template, mixed, six}, 0)
 	want := strings.Join([]string{
-		"00 09 0098 03 01 0000", // 152 bytes, 3 entries, version 1
-		"00 06 0024 00000100 0005 cb32 0050 1f90 00000007 00000075 c0000209 c0000201 0a000001",
+		"00 09 00bc 04 01 0000", // 188 bytes, 4 entries, version 1
+		"00 06 0024 00000000 0004 cb32 0050 1f90 00000007 00000075 c0000209 c0000201 0a000001",
+		"00 06 0024 00000100 0004 cb32 0050 1f90 00000007 00000075 c0000209 c0000201 0a000001",
 		"00 06 0024 00001083 0001 0000 0050 1f90 00000000 0000012c c0000209 c0000201 0a000001",
 		"01 11 0048 00000000 0000 ded8 0035 0035 00000000 00000001",
 		"fd010000000000000000000000000009 fd010000000000000000000000000001 fd020000000000000000000000000002",
