@@ -46,9 +46,9 @@ func (a *Agent) Explain(ctx context.Context, group string) (api.Explanation, err
 	if e.Owner == "" {
 		e.Owner, e.Reason = ownerByWord(state.Groups[group], words, e.Reason)
 	}
-	if !s.node.Quorum() {
-		e.NoQuorum = "no quorum: VRRP alone decides who owns " + group + ", and it cannot be moved"
-	}
+	st := api.Status{Name: s.cfg.Name, Leader: s.node.Leader()}
+	s.sayQuorum(&st, s.everyReport(time.Now()))
+	e.NoQuorum = unmovable(st, group)
 	for _, w := range words {
 		e.Members = append(e.Members, w.Attestation)
 		e.Decisions = append(e.Decisions, w.Decisions...)
@@ -59,6 +59,19 @@ func (a *Agent) Explain(ctx context.Context, group string) (api.Explanation, err
 	slices.SortStableFunc(e.Decisions, func(a, b api.Decision) int { return a.Time.Compare(b.Time) })
 	e.Decisions = e.Decisions[max(len(e.Decisions)-ownership.Kept, 0):]
 	return e, nil
+}
+
+// unmovable says why a group cannot be moved from here, if it cannot, by what the status of this director says of the quorum.
+func unmovable(st api.Status, group string) string {
+	switch {
+	case st.CutOff && 2*st.Answering > st.Voters:
+		return st.Name + " is cut off: the leader is heard, but not reached: " + group + " cannot be moved from here"
+	case st.CutOff:
+		return st.Name + " is cut off: the leader is heard, but no majority of the voters answers it: " + group + " cannot be moved from here"
+	case !st.Quorum:
+		return "no quorum: VRRP alone decides who owns " + group + ", and it cannot be moved"
+	}
+	return ""
 }
 
 // ownerByWord is who says that it owns a group when it is asked, and why, where neither a report that counts nor an advert says so.
