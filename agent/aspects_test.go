@@ -82,6 +82,26 @@ func TestEditsAreToldTogether(t *testing.T) {
 	})
 }
 
+// To look through all groups for each edit of a weight would cost more than the edit.
+func TestWhoOwnedWhichRouterIsNotedWhereRoutersMayHaveChanged(t *testing.T) {
+	was := regrouping(nil, map[string]string{"inside": "d1"}, "inside")
+	for name, tt := range map[string]struct {
+		change fsm.Change
+		noted  bool
+	}{
+		"an edit of a service": {fsm.Change{Kind: fsm.ServiceChanged, Name: "web"}, false},
+		"an edit of a router":  {fsm.Change{Kind: fsm.RouterChanged, Name: "inside"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &session{events: &eventLog{}, log: hclog.NewNullLogger(), tellNow: make(chan struct{}, 1), runner: checks.New(checks.Config{})}
+			s.onChange(was, was, []fsm.Change{{Kind: fsm.ConfigChanged}, tt.change})
+			if got := s.regrouped.owners["inside"] == "d1"; got != tt.noted {
+				t.Errorf("noted: %v, want %v", got, tt.noted)
+			}
+		})
+	}
+}
+
 func TestManyVerdictsAtOnceDoNotPushAllOtherEventsOut(t *testing.T) {
 	verdicts := func(n int) (all []fsm.Change) {
 		for range n {
