@@ -171,7 +171,7 @@ func (a *Agent) handOver() {
 	if err != nil || len(a.cfg.KeeperArgv) == 0 && !unitStops(keeperUnit) {
 		return
 	}
-	if left := s.giveAway(context.Background(), s.cfg.Name+" stops", nil); len(left) == 0 {
+	if left := s.giver().giveAway(context.Background(), s.cfg.Name+" stops", nil); len(left) == 0 {
 		return
 	}
 	kept, open := s.giver().letGo(context.Background())

@@ -56,8 +56,9 @@ func (s *session) tellPast() {
 
 // onChange is told of every applied entry, in order. It must not block.
 func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
-	if slices.ContainsFunc(changes, func(c fsm.Change) bool { return c.Kind == fsm.ConfigChanged }) {
-		s.regrouped.note(prev)
+	about := aspectsOf(prev, next, changes)
+	if about.others && slices.ContainsFunc(changes, func(c fsm.Change) bool { return c.Kind == fsm.ConfigChanged }) {
+		s.regrouped.note(prev) // not for each edit of a weight: that is a walk through all groups
 	}
 	past, _ := s.node.Past()
 	for _, c := range tellable(changes) {
@@ -71,7 +72,6 @@ func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
 			s.skipped.Store(true)
 		}
 	}
-	about := aspectsOf(prev, next, changes)
 	s.unjudged.add(slices.Concat(about.edited, about.judged))
 	if about.any {
 		s.unjudged.all()

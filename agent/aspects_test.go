@@ -9,6 +9,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/quorate/quorate/checks"
+	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -46,7 +47,7 @@ func TestAnEntrySaysWhichServicesItIsAbout(t *testing.T) {
 // An entry that edits services is told with those that come soon after it, and every other one at once.
 func TestEditsAreToldTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &session{events: &eventLog{}, log: hclog.NewNullLogger(), tellNow: make(chan struct{}, 1), runner: checks.New(checks.Config{})}
+		s := &session{node: &cluster.Node{}, events: &eventLog{}, log: hclog.NewNullLogger(), tellNow: make(chan struct{}, 1), runner: checks.New(checks.Config{})}
 		told := func() bool {
 			synctest.Wait()
 			select {
@@ -80,6 +81,28 @@ func TestEditsAreToldTogether(t *testing.T) {
 			t.Error("an owner is not told at once")
 		}
 	})
+}
+
+// To look through all groups for each edit of a weight would cost more than the edit.
+func TestWhoOwnedWhichRouterIsNotedWhereRoutersMayHaveChanged(t *testing.T) {
+	was := regrouping(nil, map[string]string{"inside": "d1"}, "inside")
+	for name, tt := range map[string]struct {
+		change fsm.Change
+		noted  bool
+	}{
+		"an edit of a service": {fsm.Change{Kind: fsm.ServiceChanged, Name: "web"}, false},
+		"an edit of a router":  {fsm.Change{Kind: fsm.RouterChanged, Name: "inside"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &session{node: &cluster.Node{}, events: &eventLog{}, log: hclog.NewNullLogger(), tellNow: make(chan struct{}, 1), runner: checks.New(checks.Config{})}
+			s.cfg.DataDir = t.TempDir()
+			s.newNeeds()
+			s.onChange(was, was, []fsm.Change{{Kind: fsm.ConfigChanged}, tt.change})
+			if got := s.regrouped.owners["inside"] == "d1"; got != tt.noted {
+				t.Errorf("noted: %v, want %v", got, tt.noted)
+			}
+		})
+	}
 }
 
 func TestManyVerdictsAtOnceDoNotPushAllOtherEventsOut(t *testing.T) {

@@ -16,11 +16,23 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// pull brings another director's connections into this director's kernel: whole, and then it waits a moment until a share of
-// them is here and tells how many are, or those that are new since the last time.
+// pull brings another director's connections into this director's kernel for a move: whole, and then it waits a moment until a
+// share of them is here and tells how many are, or those that are new since the last time.
 func (s *session) pull(ctx context.Context, from string, whole bool, share float64) (groups.Coverage, error) {
+	conns, err := s.bring(ctx, from, whole)
+	if err != nil || !whole {
+		return groups.Coverage{}, err
+	}
+	s.forget(ctx, from, conns)
+	have, total, err := s.director.Arrived(ctx, conns, share)
+	return groups.Coverage{Have: have, Total: total}, err
+}
+
+// bring brings another director's connections here, whole or those that are new, and returns them. There are none where there is
+// no service.
+func (s *session) bring(ctx context.Context, from string, whole bool) ([]ipvs.Conn, error) {
 	if len(s.node.State().Config.Services) == 0 {
-		return groups.Coverage{}, nil
+		return nil, nil
 	}
 	id := s.marks.ask(from, whole, time.Now())
 	var conns []ipvs.Conn
@@ -28,44 +40,44 @@ func (s *session) pull(ctx context.Context, from string, whole bool, share float
 	if err == nil {
 		err = s.director.Inject(ctx, conns)
 	}
-	if err == nil && whole {
-		s.forget(ctx, from, conns)
-	}
 	s.marks.have(from, id, err, time.Now())
-	if err != nil || !whole {
-		return groups.Coverage{}, err
-	}
-	have, total, err := s.director.Arrived(ctx, conns, share)
-	return groups.Coverage{Have: have, Total: total}, err
+	return conns, err
 }
 
 // forgetLimit bounds what is no condition of a move, where there are very many connections that are over.
 const forgetLimit = 500 * time.Millisecond
 
-// forget has this kernel forget the connections that are over, but for those of the groups that it has, before it takes over
-// from a director that has some live ones.
+// forget has this kernel forget the connections that are over, of the groups that it may take from a director which has some live
+// ones.
 func (s *session) forget(ctx context.Context, from string, live []ipvs.Conn) {
 	ctx, cancel := context.WithTimeout(ctx, forgetLimit)
 	defer cancel()
-	if err := s.director.Forget(ctx, live, addressesOf(s.node.State(), s.kept())); err != nil {
+	theirs := func() func(netip.Addr) bool { return addressesOf(s.node.State(), from, s.kept()) }
+	if err := s.director.Forget(ctx, live, theirs); err != nil {
 		s.log.Debug("connections that are over are not all forgotten", "from", from, "err", err)
 	}
 }
 
-// addressesOf reports of an address whether one of some groups has it.
-func addressesOf(state *fsm.State, groups []string) func(netip.Addr) bool {
-	have := map[netip.Addr]bool{}
+// addressesOf reports of an address whether it is one of the groups that the log gives to an owner, and this host does not keep.
+func addressesOf(state *fsm.State, owner string, kept []string) func(netip.Addr) bool {
+	theirs, here := map[netip.Addr]bool{}, map[netip.Addr]bool{}
 	for _, g := range state.Config.Groups() {
-		if !slices.Contains(groups, g.Name) {
-			continue
-		}
-		for _, r := range g.Routers {
-			for _, p := range slices.Concat(r.Addresses, r.Excluded) {
-				have[p.Addr()] = true
-			}
+		switch {
+		case slices.Contains(kept, g.Name):
+			noteAddresses(here, g)
+		case state.Groups[g.Name].Owner == owner:
+			noteAddresses(theirs, g)
 		}
 	}
-	return func(a netip.Addr) bool { return have[a] }
+	return func(a netip.Addr) bool { return theirs[a] && !here[a] }
+}
+
+func noteAddresses(in map[netip.Addr]bool, g fsm.Group) {
+	for _, r := range g.Routers {
+		for _, p := range slices.Concat(r.Addresses, r.Excluded) {
+			in[p.Addr()] = true
+		}
+	}
 }
 
 // sampled is how many connections are looked at to tell how many of them another director has.
@@ -126,7 +138,7 @@ func (s *session) warmUp(ctx context.Context) {
 			defer s.warming.Store(false)
 			ctx, cancel := context.WithTimeout(ctx, ownership.MoveLimit)
 			defer cancel()
-			if _, err := s.pull(ctx, owner, true, 0); err != nil {
+			if _, err := s.bring(ctx, owner, true); err != nil {
 				s.log.Debug("connections not received", "from", owner, "err", err)
 				return nil
 			}

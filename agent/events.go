@@ -52,7 +52,8 @@ func (l *eventLog) last() uint64 {
 }
 
 // since returns the events after sequence. If there are none yet and wait is set, it waits for
-// one, or for ctx to end. A sequence that is still to come is of an agent that ran here before the clock was set back.
+// one, or for ctx to end. A sequence that is still to come is of an agent that ran here before the clock was set back:
+// it gets all that there are, and is to go on after the last of these, not after the highest that it was given ever.
 func (l *eventLog) since(ctx context.Context, sequence uint64, wait bool) []api.Event {
 	heard, stop := l.news.listen()
 	defer stop()

@@ -51,9 +51,9 @@ func (a *Agent) Explain(ctx context.Context, group string) (api.Explanation, err
 		e.Owner, e.Reason = ownerByWord(state.Groups[group], words, e.Reason)
 	}
 	ahead(&e, g.Placement, views(state, live, s.reports.stopped, group, time.Now()), words)
-	if !s.node.Quorum() {
-		e.NoQuorum = "no quorum: VRRP alone decides who owns " + group + ", and it cannot be moved"
-	}
+	st := api.Status{Name: s.cfg.Name, Leader: s.node.Leader()}
+	s.sayQuorum(&st, live)
+	e.NoQuorum = unmovable(st, group)
 	for _, w := range words {
 		e.Members = append(e.Members, w.Attestation)
 		if w.Name == e.Owner && w.Part == "active" {
@@ -87,6 +87,19 @@ func lastDecisions(words []word) []api.Decision {
 		out = append(out, d.Decision)
 	}
 	return out
+}
+
+// unmovable says why a group cannot be moved from here, if it cannot, by what the status of this director says of the quorum.
+func unmovable(st api.Status, group string) string {
+	switch {
+	case st.CutOff && 2*st.Answering > st.Voters:
+		return st.Name + " is cut off: the leader is heard, but not reached: " + group + " cannot be moved from here"
+	case st.CutOff:
+		return st.Name + " is cut off: the leader is heard, but no majority of the voters answers it: " + group + " cannot be moved from here"
+	case !st.Quorum:
+		return "no quorum: VRRP alone decides who owns " + group + ", and it cannot be moved"
+	}
+	return ""
 }
 
 // ownerByWord is who says that it owns a group when it is asked, and why, where neither a report that counts nor an advert says so.

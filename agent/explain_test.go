@@ -85,6 +85,27 @@ func TestWhatIsEnabledIsMovedToByItsPlacementAlone(t *testing.T) {
 	}
 }
 
+// It is what status says of the quorum at the same moment.
+func TestAnExplanationSaysThatADirectorIsCutOffWhereItsStatusDoes(t *testing.T) {
+	for _, tt := range []struct {
+		name           string
+		hears, reaches bool
+		answering      int
+		want           string
+	}{
+		{"a majority answers", true, true, 2, ""},
+		{"the leader is not reached", true, false, 2, "d1 is cut off: the leader is heard, but not reached: g cannot be moved from here"},
+		{"no majority answers", true, true, 1, "d1 is cut off: the leader is heard, but no majority of the voters answers it: g cannot be moved from here"},
+		{"nobody leads", false, true, 1, "no quorum: VRRP alone decides who owns g, and it cannot be moved"},
+	} {
+		st := api.Status{Name: "d1", Quorum: tt.hears && tt.reaches, Voters: 3, Answering: tt.answering}
+		st.CutOff = cutOff(st, tt.hears)
+		if got := unmovable(st, "g"); got != tt.want || (got != "") != (st.CutOff || !st.Quorum) {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
 // A recovery ends the session, and with it what it remembers, while the agent goes on.
 func TestWhatWasDecidedBeforeARecoveryIsRemembered(t *testing.T) {
 	decided := func(n int) ownership.Record {

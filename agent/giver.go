@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -44,7 +45,7 @@ type giver struct {
 	self    string
 	log     hclog.Logger
 	owned   func() (groups []string, known bool) // what the keeper has, unless it does not say
-	kept    func() []string                      // of what its addresses are here still
+	kept    func() []string                      // of what its addresses are here still, whether the keeper is there or not
 	state   func() *fsm.State
 	live    func() map[string]received
 	lately  func(name string) bool // a member was there and ready not long ago
@@ -52,6 +53,24 @@ type giver struct {
 	propose func(context.Context, fsm.Command) error
 	resign  func(ctx context.Context, group string) // gives up on the wire
 	fetched func(by string, since time.Time) bool   // it was given the connections that were here then, or later
+	given   map[string]parting                      // by group; of one goroutine, as all that follows
+}
+
+// A parting is that of a director with a group that it has owned and gives away.
+type parting struct {
+	epoch uint64    // in which it had it first
+	gone  time.Time // since when there can be no new connections here; zero: its addresses may be here
+	told  time.Time // since when the log names another; zero: it does not
+}
+
+// giveAway has others take what it owns, as moveAll does, and returns what it still owns. Where that is nothing, it waits for the
+// receipt.
+func (g giver) giveAway(ctx context.Context, reason string, patient func(left []unmoved)) []unmoved {
+	left := g.moveAll(ctx, reason, patient)
+	if len(left) == 0 {
+		g.awaitReceipt(ctx)
+	}
+	return left
 }
 
 // moveAll asks the log to move every group to its best successor, waits, and returns what is still owned. Where nobody could
@@ -91,11 +110,47 @@ func (g giver) moveAll(ctx context.Context, reason string, patient func(left []u
 // left is what it still owns, and who could take it. What a keeper has that does not answer is not known: it gets no time, and
 // may own all that it did.
 func (g giver) left() []unmoved {
+	state := g.state() // not newer than what is owned: the epoch in which it was had
 	owned, known := g.owned()
+	g.note(state, owned, known)
 	if !known {
 		return []unmoved{{group: "what its keeper has", why: []string{keeperlink.ErrNoKeeper.Error()}, soon: true}}
 	}
-	return remaining(g.state(), g.live(), owned, g.self, g.lately)
+	return remaining(state, g.live(), owned, g.self, g.lately)
+}
+
+// note notes what is given away: all that was owned once since that began, and what the log says of a keeper that does not
+// answer; and since when each group is gone.
+func (g giver) note(state *fsm.State, owned []string, known bool) {
+	if !known {
+		for group, o := range state.Groups {
+			if o.Owner == g.self {
+				owned = append(owned, group)
+			}
+		}
+	}
+	for _, group := range owned {
+		p, had := g.given[group]
+		if !had {
+			p.epoch = state.Groups[group].Epoch
+		}
+		p.gone = time.Time{} // it may have come back
+		g.given[group] = p
+	}
+	if known {
+		g.noteGone(owned)
+	}
+}
+
+// noteGone notes which groups are gone: they are not owned, and their addresses are not here.
+func (g giver) noteGone(owned []string) {
+	kept := sync.OnceValue(g.kept) // a kernel's list, where there is no keeper
+	for group, p := range g.given {
+		if p.gone.IsZero() && !slices.Contains(owned, group) && !slices.Contains(kept(), group) {
+			p.gone = time.Now()
+			g.given[group] = p
+		}
+	}
 }
 
 // askToTake asks the log to move each group to its successor.
@@ -166,40 +221,44 @@ func (g giver) letGo(ctx context.Context) (kept, open []unmoved) {
 	return kept, open
 }
 
-// givenAway is what a director has owned and gives away, each with the epoch in which it had it.
-func givenAway(state *fsm.State, owned []string) map[string]uint64 {
-	epochs := map[string]uint64{}
-	for _, group := range owned {
-		epochs[group] = state.Groups[group].Epoch
-	}
-	return epochs
-}
-
 // awaitReceipt waits until those who took groups have their newest connections, which are lost with an agent that ends before.
-// They ask for them after they took over, and tell the log then. Where the log is told nothing, since nobody leads or the wire
-// alone has moved a group, they were given all if they asked since the addresses are gone from here.
-func (g giver) awaitReceipt(ctx context.Context, epochs map[string]uint64) {
+// They ask for them after they took over, and tell the log then; who could not reach this director tells the log first, and
+// gets a moment to ask. Where the log is told nothing, since nobody leads or the wire alone has moved a group, they were given
+// all if they asked since the addresses are gone from here.
+func (g giver) awaitReceipt(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, receiptLimit)
 	defer cancel()
-	final := map[string]time.Time{} // since when there can be no new ones
 	for {
-		state, live, kept, now := g.state(), g.live(), g.kept(), time.Now()
-		maps.DeleteFunc(epochs, func(group string, epoch uint64) bool {
-			if _, known := final[group]; !known && !slices.Contains(kept, group) {
-				final[group] = now
+		g.noteGone(nil)
+		state, live, now := g.state(), g.live(), time.Now()
+		maps.DeleteFunc(g.given, func(group string, p parting) bool {
+			if o := state.Groups[group]; p.told.IsZero() && o.Epoch > p.epoch && o.Owner != g.self {
+				p.told = now
+				g.given[group] = p
 			}
-			if o := state.Groups[group]; o.Epoch > epoch && o.Owner != g.self {
-				return true
-			}
-			since, gone := final[group]
-			by := takenBy(live, group, g.self)
-			untold := g.leader() == "" || state.Groups[group].Intent == nil
-			return untold && by != "" && gone && (len(state.Config.Services) == 0 || g.fetched(by, since))
+			return g.received(state, live, group, now)
 		})
-		if len(epochs) == 0 || !sleep(ctx, 20*time.Millisecond) {
+		if len(g.given) == 0 || !sleep(ctx, 20*time.Millisecond) {
 			return
 		}
 	}
+}
+
+// received reports whether who took a group has its newest connections, or is not waited for.
+func (g giver) received(state *fsm.State, live map[string]received, group string, now time.Time) bool {
+	o, there := state.Groups[group]
+	if !there {
+		return true // the configuration has it no more
+	}
+	p := g.given[group]
+	fetched := func(by string) bool {
+		return !p.gone.IsZero() && (len(state.Config.Services) == 0 || g.fetched(by, p.gone))
+	}
+	if !p.told.IsZero() {
+		return now.Sub(p.told) >= toldLimit || fetched(o.Owner)
+	}
+	by := takenBy(live, group, g.self)
+	return by != "" && (g.leader() == "" || o.Intent == nil) && fetched(by)
 }
 
 // takenBy returns a director beside one that says that it owns a group, or "".

@@ -117,6 +117,7 @@ func (c *giving) giver() giver {
 			c.resigned, c.owner = append(c.resigned, group), ""
 		},
 		fetched: func(by string, since time.Time) bool { return by == c.owner && !c.given.Before(since) },
+		given:   map[string]parting{},
 	}
 }
 
@@ -309,6 +310,8 @@ func TestWhoGaveItsGroupsAwayStaysUntilTheNewestConnectionsAreFetched(t *testing
 		want   time.Duration
 	}{
 		"the log is told":                          {moving, "d3", asked, true, told},
+		"it is told first":                         {moving, "d3", told + asked, true, told + asked},
+		"it is told, and nobody asks":              {moving, "d3", time.Hour, true, told + toldLimit},
 		"it hangs, and will be":                    {moving, "d3", asked, false, receiptLimit},
 		"nobody leads":                             {moving, "", asked, false, asked},
 		"nobody leads, and it asked before":        {moving, "", gone / 2, false, receiptLimit},
@@ -328,8 +331,96 @@ func TestWhoGaveItsGroupsAwayStaysUntilTheNewestConnectionsAreFetched(t *testing
 					c.later(told, func() { c.log = fsm.Ownership{Owner: "d2", Epoch: 2} })
 				}
 				g, began := c.giver(), time.Now()
-				g.awaitReceipt(t.Context(), givenAway(g.state(), []string{"g"}))
+				g.note(g.state(), []string{"g"}, true)
+				g.awaitReceipt(t.Context())
 				if took := time.Since(began); took < tt.want || took > tt.want+50*time.Millisecond {
+					t.Errorf("it stays for %v, want %v", took, tt.want)
+				}
+			})
+		})
+	}
+}
+
+// What is given away is not all known when that begins, nor does all of it leave at once.
+func TestWhoGivesAwayWaitsForTheReceiptOfAllThatItHad(t *testing.T) {
+	const moved, asked = 200 * time.Millisecond, 500 * time.Millisecond
+	for name, tt := range map[string]struct {
+		begin func(c *giving, g *giver)
+		want  time.Duration
+	}{
+		"it is fetched": {func(*giving, *giver) {}, asked},
+		"the keeper was mute when it began": {func(c *giving, _ *giver) {
+			c.mute = true
+			c.later(moved/2, func() { c.mute = false })
+		}, asked},
+		"the keeper was mute until it had moved": {func(c *giving, _ *giver) {
+			c.mute = true
+			c.later(moved+20*time.Millisecond, func() { c.mute = false })
+		}, asked},
+		"it came to own one meanwhile": {func(c *giving, g *giver) {
+			owned, state, had := g.owned, g.state, false
+			c.owner, c.more = "", []string{"h"}
+			g.owned = func() ([]string, bool) {
+				if names, known := owned(); had {
+					return names, known
+				}
+				return []string{"h"}, true
+			}
+			g.state = func() *fsm.State {
+				s := state()
+				if had { // nobody is waited for about h
+					delete(s.Groups, "h")
+				}
+				return s
+			}
+			c.later(moved/2, func() { c.owner, had = "d1", true })
+		}, asked},
+		"one was fetched before another had gone": {func(c *giving, g *giver) {
+			c.leader, c.more = "", []string{"h"} // nobody tells the log
+			owned, last := g.owned, false
+			g.owned = func() ([]string, bool) {
+				if names, known := owned(); !last {
+					return append(names, "h"), known
+				}
+				return owned()
+			}
+			c.later(asked+time.Second, func() { last = true })
+			state := g.state
+			g.state = func() *fsm.State { // nobody is waited for about h
+				s := state()
+				if last {
+					delete(s.Groups, "h")
+				}
+				return s
+			}
+		}, asked + time.Second},
+		"the configuration has it no more": {func(c *giving, g *giver) {
+			state := g.state
+			g.state = func() *fsm.State {
+				s := state()
+				if c.owner == "d2" {
+					s.Groups = map[string]fsm.Ownership{}
+				}
+				return s
+			}
+		}, moved},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newGiving()
+				g := c.giver()
+				tt.begin(c, &g)
+				if c.leader == "" {
+					c.later(moved, func() { c.owner = "d2" })
+				} else {
+					c.moves(moved)
+				}
+				c.later(asked, func() { c.given = time.Now() })
+				began := time.Now()
+				if left := g.giveAway(t.Context(), "d1 stops", nil); len(left) > 0 {
+					t.Fatalf("left: %v", left)
+				}
+				if took := time.Since(began); took < tt.want || took > tt.want+100*time.Millisecond {
 					t.Errorf("it stays for %v, want %v", took, tt.want)
 				}
 			})

@@ -16,7 +16,7 @@ func (s *session) relieve(ctx context.Context) {
 	}
 	s.group.Go(func() error {
 		defer s.relieving.Store(false)
-		if left := s.giveAway(ctx, "the keeper of "+s.cfg.Name+" stops", nil); len(left) > 0 {
+		if left := s.giver().giveAway(ctx, "the keeper of "+s.cfg.Name+" stops", nil); len(left) > 0 {
 			if _, open := s.giver().letGo(ctx); len(open) > 0 {
 				s.log.Warn(NotTaken, "groups", said(open))
 			}
@@ -25,22 +25,10 @@ func (s *session) relieve(ctx context.Context) {
 	})
 }
 
-// giveAway has others take what this host owns, as [giver.moveAll] does, and returns what it still owns.
-func (s *session) giveAway(ctx context.Context, reason string, patient func(left []unmoved)) []unmoved {
-	g := s.giver()
-	owned, _ := g.owned()
-	given := givenAway(g.state(), owned)
-	left := g.moveAll(ctx, reason, patient)
-	if len(left) == 0 {
-		g.awaitReceipt(ctx, given)
-	}
-	return left
-}
-
 func (s *session) giver() giver {
 	return giver{
 		self: s.cfg.Name, log: s.log, owned: s.keeper.Owned, state: s.node.State, leader: s.node.Leader, propose: s.node.Propose,
-		kept: s.keeper.Kept, resign: s.keeper.Resign, fetched: s.given.since, lately: s.lately,
+		kept: s.kept, resign: s.keeper.Resign, fetched: s.given.since, lately: s.lately, given: map[string]parting{},
 		live: func() map[string]received { return s.reports.live(time.Now()) },
 	}
 }

@@ -24,6 +24,7 @@ const (
 	latelyLimit   = GiveAwayLimit   // for who is silent or not ready to be as before: what lasts for longer is no matter of a moment
 	letGoLimit    = 3 * time.Second // for another to take what was given up on the wire
 	receiptLimit  = 5 * time.Second // for the newest connections
+	toldLimit     = time.Second     // for them where the log has been told already: who took over asks at once, if it can
 	readyLimit    = 60 * time.Second
 	drainLimit    = 30 * time.Second
 	drainQuiet    = time.Second // before a drain says what it waits for
@@ -226,7 +227,7 @@ func (s *session) leaveAddresses(ctx context.Context, force bool, p api.Progress
 	if force {
 		patient = nil
 	}
-	left := s.giveAway(ctx, s.cfg.Name+" leaves", patient)
+	left := s.giver().giveAway(ctx, s.cfg.Name+" leaves", patient)
 	switch {
 	case len(left) == 0:
 		p("addresses are with other directors")

@@ -56,7 +56,9 @@ var _ Agent = (*Client)(nil)
 
 // Status implements [Agent].
 func (c *Client) Status(ctx context.Context) (s Status, err error) {
-	return s, c.call(ctx, http.MethodGet, "/v1/status", nil, &s)
+	err = c.call(ctx, http.MethodGet, "/v1/status", nil, &s)
+	s.CutOff = s.CutOff || s.Quorum && s.Voters > 0 && 2*s.Answering <= s.Voters // an older agent does not say it
+	return s, err
 }
 
 // Config implements [Agent].

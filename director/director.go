@@ -73,6 +73,7 @@ type Director struct {
 	problems map[string]string // by what failed
 	written  int               // services
 	prepared host.Features
+	hushed   []netip.AddrPort // the quiet addresses, as long as the guard has them
 }
 
 // New returns a director that does nothing yet.
@@ -231,20 +232,6 @@ func (d *Director) Inject(ctx context.Context, conns []ipvs.Conn) error {
 		return nil
 	}
 	return d.cfg.Kernel.Inject(ctx, conns)
-}
-
-// Forget has this kernel forget the connections that have ended, to all addresses but those that this host serves. Those that
-// another director told of as live are not among them, whatever this kernel has of them yet.
-func (d *Director) Forget(ctx context.Context, live []ipvs.Conn, served func(netip.Addr) bool) error {
-	if d.cfg.SyncOn == "" || !d.HasIPVS() {
-		return nil
-	}
-	own, err := d.cfg.Kernel.Conns()
-	if err != nil {
-		return err
-	}
-	own = slices.DeleteFunc(own, func(c ipvs.Conn) bool { return served(c.Virtual.Addr()) })
-	return d.Inject(ctx, ipvs.Forgotten(own, live))
 }
 
 // Have returns the table as this director's kernel has it.

@@ -90,12 +90,13 @@ func (k *Link) Active(group string) bool {
 	return g.State == "active"
 }
 
-// Owned returns the groups that this host owns, as far as that is known: not of a keeper that is there and does not answer.
+// Owned returns the groups that this host owns, as far as that is known: not of a keeper that is there and does not answer, nor of
+// one that is about to be, since it is started here and nobody has told it to stop.
 func (k *Link) Owned() (names []string, known bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.client == nil {
-		return nil, !keeper.Held(k.socket)
+		return nil, (k.ending || len(k.argv) == 0) && !keeper.Held(k.socket)
 	}
 	for _, g := range k.last.Groups {
 		if g.State == "active" {
@@ -183,8 +184,9 @@ func (k *Link) Resign(ctx context.Context, group string) {
 	}
 }
 
-// Stop ends the keeper process. With release it gives its addresses up at once; else they stay
-// until their lifetime ends.
+// Stop ends the keeper process, and one that was started here and does not listen yet. With release it gives its addresses up at
+// once; else they stay until their lifetime ends. One that does not answer is told, and does it if it goes on as long as ctx
+// lasts, [keeper.StopWait] at most; it is an error if it does not.
 func (k *Link) Stop(ctx context.Context, release bool) error {
 	k.mu.Lock()
 	k.ending = true
@@ -193,7 +195,7 @@ func (k *Link) Stop(ctx context.Context, release bool) error {
 	if c != nil {
 		return c.Stop(ctx, release)
 	}
-	for keeper.Held(k.socket) { // it does not answer now, and finds the order when it does
+	for k.starts() || keeper.Held(k.socket) {
 		c, err := keeper.Dial(k.socket)
 		if err == nil {
 			defer c.Close()
@@ -204,6 +206,13 @@ func (k *Link) Stop(ctx context.Context, release bool) error {
 		}
 	}
 	return nil // none is running
+}
+
+// starts reports whether a keeper runs that was started here, whether it has the lock of its socket yet or not.
+func (k *Link) starts() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.running > 0
 }
 
 func (k *Link) stopping() bool {

@@ -52,7 +52,10 @@ type Link struct {
 	asked  *answer       // that is awaited; nil: nobody asks whether it hangs
 	order  *keeper.Order // what the keeper is to do; it is told again after each connect
 	ending bool          // the keeper is told to stop: no other is started
-	news   chan struct{} // capacity 1
+
+	running int // keepers that were started here, and have not ended
+
+	news chan struct{} // capacity 1
 }
 
 // New returns a link to the keeper that serves a socket. Argv starts one where there is none; empty: it is
@@ -148,13 +151,16 @@ func (k *Link) spawn() (<-chan error, error) {
 	if mutant.On(mutant.OneProcess) {
 		cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	}
-	if err := cmd.Start(); err != nil {
+	if err := k.startUnlessEnding(cmd); err != nil {
 		return nil, fmt.Errorf("start keeper: %w", err)
 	}
 	k.log.Info("keeper started", "pid", cmd.Process.Pid)
 	exited := make(chan error, 1)
 	go func() { // ends with the keeper; reaps it
 		err := cmd.Wait()
+		k.mu.Lock()
+		k.running--
+		k.mu.Unlock()
 		k.log.Warn("keeper ended", "pid", cmd.Process.Pid, "state", cmd.ProcessState)
 		if err == nil {
 			err = errors.New("exit status 0")
@@ -162,6 +168,19 @@ func (k *Link) spawn() (<-chan error, error) {
 		exited <- err
 	}()
 	return exited, nil
+}
+
+func (k *Link) startUnlessEnding(cmd *exec.Cmd) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.ending {
+		return errors.New("it was told to stop")
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	k.running++
+	return nil
 }
 
 // serve gives a new connection the standing order and copies the keeper's status, until the connection

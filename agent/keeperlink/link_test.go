@@ -194,6 +194,51 @@ func TestAKeeperThatIsStartedAMomentTooLateIsNoError(t *testing.T) {
 	c.Close()
 }
 
+// It may find addresses that the one before it left, and it takes what it recorded.
+func TestAKeeperThatIsAboutToBeStartedMayOwnSomethingAndIsStopped(t *testing.T) {
+	dir := t.TempDir()
+	socket, end := filepath.Join(dir, "k"), filepath.Join(dir, "end")
+	k := New(socket, []string{"sh", "-c", "while ! test -e " + end + "; do sleep 0.01; done"}, hclog.NewNullLogger())
+	if owned, known := k.Owned(); known {
+		t.Errorf("one will be started, and owns %q", owned)
+	}
+	exited, err := k.spawn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := make(chan error, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	go func() { told <- k.Stop(ctx, false) }()
+	select {
+	case err := <-told:
+		t.Fatalf("Stop = %v before what was started listens", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	run := keeper.Config{Socket: socket, Record: filepath.Join(dir, "r"), Log: hclog.NewNullLogger(), Host: bare{}}
+	if err := keeper.Run(t.Context(), run); err != nil { // in its place
+		t.Error(err)
+	}
+	if err := <-told; err != nil {
+		t.Errorf("Stop = %v", err)
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) { // it lets go of its lock last
+		if _, known := k.Owned(); known {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("it was stopped, and may own something")
+		}
+	}
+	if _, err := k.spawn(); err == nil {
+		t.Error("another is started after it was told to stop")
+	}
+	if err := os.WriteFile(end, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	<-exited
+}
+
 func order(epoch int) keeper.Order {
 	return keeper.Order{Groups: []keeper.Group{{Name: "g", Epoch: uint64(epoch), Priority: 100, Routers: []keeper.Router{{
 		Name: "r", VRID: 1, Interface: "x", Interval: time.Second, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24")},

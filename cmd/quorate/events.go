@@ -26,11 +26,13 @@ func eventsCommand(c *cli) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				if n := len(events); n > 0 { // the last, not the highest: the clock may have been set back before the agent was started anew
+					after = events[n-1].Sequence
+				}
 				if !c.json() { // what the keeper did comes here a moment after what the log says of it
 					slices.SortStableFunc(events, func(a, b api.Event) int { return a.Time.Compare(b.Time) })
 				}
 				for _, e := range events {
-					after = max(after, e.Sequence)
 					if c.json() {
 						err = out.Encode(e)
 					} else {

@@ -34,11 +34,14 @@ type ConnKey struct {
 // Key returns what tells the connection from all others.
 func (c Conn) Key() ConnKey { return ConnKey{c.Protocol, c.Client, c.Virtual} }
 
-// States of a TCP connection (include/net/ip_vs.h): the last two are of one that is over.
+// The states of a TCP connection that both sides have opened, that ends, or is over (include/net/ip_vs.h).
 const (
 	established = 1
+	finWait     = 4
 	timeWait    = 5
 	closed      = 6
+	closeWait   = 7
+	lastAck     = 8
 )
 
 // tcpStates are the TCP states by number.
@@ -52,9 +55,25 @@ func (c Conn) Ended() bool {
 // Established reports whether a connection is one of TCP that both sides have opened and neither has closed.
 func (c Conn) Established() bool { return c.Protocol == TCP && c.State == established }
 
-// Forgotten returns what is to be injected for connections that have ended here and do not live elsewhere: an entry in the place
+// Ends reports whether one of a connection's ends has closed it, or both have. The kernel counts it as inactive: with direct
+// routing, where it sees the client's packets alone, nearly all that are done stay so for two minutes.
+func (c Conn) Ends() bool {
+	return c.Protocol == TCP && (c.State == finWait || c.State == closeWait || c.State == lastAck)
+}
+
+// restsAt is what is left of the 120 s of TIME_WAIT, in seconds, of a connection whose last data has been delivered: until then
+// what was lost on the way is sent again through its entry.
+const restsAt = 115
+
+// Rests reports whether a connection has been over for long enough that nobody sends on it, and none was reset: TIME_WAIT.
+func (c Conn) Rests() bool {
+	return c.Protocol == TCP && c.State == timeWait && c.Expires <= restsAt
+}
+
+// Forgotten returns what is to be injected for connections that rest here and do not live elsewhere: an entry in the place
 // of each that takes the next packet for one of a flow that nobody knows. As they are, they would have it sent to the real server
-// of a connection that is over, which resets the one that its client has begun since from the same port.
+// of a connection that is over, which resets the one that its client has begun since from the same port. It is for connections to
+// [QuietAddresses] alone: from others, this host would reset.
 func Forgotten(own, live []Conn) []Conn {
 	lives := make(map[ConnKey]bool, len(live))
 	for _, c := range live {
@@ -62,7 +81,7 @@ func Forgotten(own, live []Conn) []Conn {
 	}
 	var out []Conn
 	for _, c := range own {
-		if c.Ended() && !lives[c.Key()] {
+		if c.Rests() && !lives[c.Key()] {
 			c.Real, c.Forward, c.State, c.Expires = c.Virtual, Local, timeWait, 1 // in another state a SYN would not begin anew
 			out = append(out, c)
 		}
@@ -251,15 +270,14 @@ func EncodeSync(syncID uint8, conns []Conn, size int) [][]byte {
 	}
 	flush()
 	for _, c := range conns {
-		entry := c.appendSync(nil)
-		if entry == nil {
-			continue
+		for _, flags := range c.syncFlags() {
+			entry := c.syncEntry(flags)
+			if len(message)+len(entry) > size {
+				flush()
+			}
+			message = append(message, entry...)
+			count++
 		}
-		if len(message)+len(entry) > size {
-			flush()
-		}
-		message = append(message, entry...)
-		count++
 	}
 	flush()
 	return messages
@@ -272,22 +290,28 @@ func (c Conn) Syncs() bool {
 	return valid && c.Virtual.Addr().Is6() == is6 && c.Real.Addr().Is6() == is6
 }
 
-// appendSync appends the connection as an entry of a sync message, or nothing.
-func (c Conn) appendSync(b []byte) []byte {
+// syncFlags returns the flags of each entry that says the connection. One that ends has two: the kernel puts none that is inactive
+// in the place of another connection's, which may have had the same port before, but makes one inactive that it has.
+func (c Conn) syncFlags() []uint32 {
 	if !c.Syncs() {
-		return b
+		return nil
 	}
-	is6 := c.Client.Addr().Is6()
 	flags := uint32(c.Forward)
 	if c.Forward != NAT {
 		flags |= connNoOutput
 	}
 	switch {
 	case c.Template():
-		flags |= connTemplate
-	case c.Ended() && c.Forward != Local: // the kernel puts nothing with this flag in the place of another entry
-		flags |= connInactive
+		return []uint32{flags | connTemplate}
+	case c.Ends():
+		return []uint32{flags, flags | connInactive}
 	}
+	return []uint32{flags}
+}
+
+// syncEntry returns the connection as an entry of a sync message.
+func (c Conn) syncEntry(flags uint32) (b []byte) {
+	is6 := c.Client.Addr().Is6()
 	kind, size := uint8(0), uint16(36)
 	if is6 {
 		kind, size = 1, 72

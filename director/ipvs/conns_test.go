@@ -100,7 +100,7 @@ func TestTheTableKnowsHowConnectionsAreForwarded(t *testing.T) {
 }
 
 func TestSyncMessagesHaveTheBytesThatTheKernelExpects(t *testing.T) {
-	c := flow(TCP, "192.0.2.9:52018", "192.0.2.1:80", "10.0.0.1:8080", 5, 117)
+	c := flow(TCP, "192.0.2.9:52018", "192.0.2.1:80", "10.0.0.1:8080", finWait, 117)
 	c.Mark = 7
 	template := flow(TCP, "192.0.2.9:0", "192.0.2.1:80", "10.0.0.1:8080", 1, 300)
 	template.Forward = Direct
@@ -108,8 +108,9 @@ func TestSyncMessagesHaveTheBytesThatTheKernelExpects(t *testing.T) {
 	mixed := flow(TCP, "[fd01::9]:57048", "[fd01::1]:53", "10.0.0.1:53", 0, 0)
 	got := EncodeSync(9, []Conn{c, {}, template, mixed, six}, 0)
 	want := strings.Join([]string{
-		"00 09 0098 03 01 0000", // 152 bytes, 3 entries, version 1
-		"00 06 0024 00000100 0005 cb32 0050 1f90 00000007 00000075 c0000209 c0000201 0a000001",
+		"00 09 00bc 04 01 0000", // 188 bytes, 4 entries, version 1
+		"00 06 0024 00000000 0004 cb32 0050 1f90 00000007 00000075 c0000209 c0000201 0a000001",
+		"00 06 0024 00000100 0004 cb32 0050 1f90 00000007 00000075 c0000209 c0000201 0a000001",
 		"00 06 0024 00001083 0001 0000 0050 1f90 00000000 0000012c c0000209 c0000201 0a000001",
 		"01 11 0048 00000000 0000 ded8 0035 0035 00000000 00000001",
 		"fd010000000000000000000000000009 fd010000000000000000000000000001 fd020000000000000000000000000002",
@@ -120,15 +121,19 @@ func TestSyncMessagesHaveTheBytesThatTheKernelExpects(t *testing.T) {
 	}
 }
 
-func TestWhatLivesElsewhereIsNotForgotten(t *testing.T) {
-	over := flow(TCP, "192.0.2.9:52018", "192.0.2.1:80", "10.0.0.1:8080", timeWait, 100)
+// What was lost of its last data is sent again through the entry of one that was over a moment ago, and what was reset may have
+// been by a path that is none.
+func TestWhatLivesElsewhereIsNotForgottenNorIsWhatMayStillSend(t *testing.T) {
+	over := flow(TCP, "192.0.2.9:52018", "192.0.2.1:80", "10.0.0.1:8080", timeWait, restsAt)
+	fresh := flow(TCP, "192.0.2.9:52021", "192.0.2.1:80", "10.0.0.1:8080", timeWait, restsAt+1)
+	reset := flow(TCP, "192.0.2.9:52022", "192.0.2.1:80", "10.0.0.1:8080", closed, 5)
 	again, open := over, flow(TCP, "192.0.2.9:52020", "192.0.2.1:80", "10.0.0.1:8080", 1, 100)
 	again.Client = netip.MustParseAddrPort("192.0.2.9:52019")
 	live := again
 	live.Real, live.State = netip.MustParseAddrPort("10.0.0.2:8080"), 1
 	want := over
 	want.Real, want.Forward, want.Expires = over.Virtual, Local, 1
-	if diff := cmp.Diff([]Conn{want}, Forgotten([]Conn{over, again, open}, []Conn{live}), compare); diff != "" {
+	if diff := cmp.Diff([]Conn{want}, Forgotten([]Conn{over, again, open, fresh, reset}, []Conn{live}), compare); diff != "" {
 		t.Errorf("Forgotten (-want +got):\n%s", diff)
 	}
 }

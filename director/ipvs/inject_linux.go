@@ -6,9 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +41,55 @@ func (h *Host) Conns() ([]Conn, error) {
 		return nil, fmt.Errorf("read the ipvs connections: %w", err)
 	}
 	return ParseConns(bytes.NewReader(table))
+}
+
+// ErrTooLarge means that a connection table is larger than it may be for what it was read for.
+var ErrTooLarge = errors.New("the connection table is too large to be read in time")
+
+// ConnsWithin is [Host.Conns] as long as ctx lasts, and of a table that is shown in so many bytes at most: [ErrTooLarge] else.
+func (h *Host) ConnsWithin(ctx context.Context, size int) ([]Conn, error) {
+	var table *os.File
+	err := inside(h.ns, func() (err error) {
+		table, err = os.Open(procNet + "ip_vs_conn")
+		return err
+	})
+	if errors.Is(err, os.ErrNotExist) {
+		err = ErrNoIPVS
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the ipvs connections: %w", err)
+	}
+	defer table.Close()
+	return ParseConns(&within{ctx, table, size})
+}
+
+// within is a reader that ends with an error when its time or its size has.
+type within struct {
+	ctx  context.Context //nolint:containedctx // it is read by one call, and no longer than that
+	from io.Reader
+	left int
+}
+
+func (w *within) Read(b []byte) (int, error) {
+	if err := w.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := w.from.Read(b)
+	if w.left -= n; w.left < 0 {
+		return 0, ErrTooLarge
+	}
+	return n, err
+}
+
+// Reuses reports whether a SYN begins a connection anew where one from the same port is over (net.ipv4.vs.conn_reuse_mode).
+func (h *Host) Reuses() bool {
+	mode := "0"
+	err := inside(h.ns, func() error {
+		b, err := os.ReadFile("/proc/sys/net/ipv4/vs/conn_reuse_mode")
+		mode = strings.TrimSpace(string(b))
+		return err
+	})
+	return err == nil && mode != "0"
 }
 
 // Inject puts connections into this host's connection table, by way of its own backup sync daemon,

@@ -1,6 +1,7 @@
 package ipvs
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
@@ -278,6 +279,39 @@ func TestAYoungConnectionTakesThePlaceOfOneThatIsOver(t *testing.T) {
 	}
 }
 
+// The kernel schedules by what is active: with direct routing most of what is done is in FIN_WAIT.
+func TestAConnectionThatEndsIsInactiveAndTakesThePlaceOfOneThatIsOver(t *testing.T) {
+	for name, state := range map[string]uint16{"FIN_WAIT": finWait, "CLOSE_WAIT": closeWait, "LAST_ACK": lastAck} {
+		t.Run(name, func(t *testing.T) {
+			needIPVS(t)
+			h, peer := open(t), newHost(t)
+			peer.wire("lan", "10.0.0.1/24", "10.0.0.2/24")
+			if err := h.StartDaemon(t.Context(), Daemon{Interface: "lan", SyncID: 5}); err != nil {
+				t.Fatal(err)
+			}
+			table := Table{virtualTCP: {Service{Scheduler: "lc"}, dests(one, "10.0.0.1:8080", "10.0.0.3:8080")}}.Normalize()
+			do(t, h, Diff(nil, table, nil))
+			const established = 1
+			over := flow(TCP, "192.0.2.9:52018", "192.0.2.1:80", "10.0.0.1:8080", timeWait, 100)
+			ends := flow(TCP, "192.0.2.9:52018", "192.0.2.1:80", "10.0.0.3:8080", state, 60)
+			lives := flow(TCP, "192.0.2.9:52019", "192.0.2.1:80", "10.0.0.3:8080", established, 60)
+			for _, conns := range [][]Conn{{over}, {ends, lives}, {ends, lives}} { // again renews
+				if err := h.Inject(t.Context(), conns); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := h.Conns()
+			if err != nil || !slices.ContainsFunc(got, func(c Conn) bool { return c.Real == ends.Real && c.State == state }) {
+				t.Errorf("Conns = %+v, %v", got, err)
+			}
+			counters, err := h.Counters(t.Context())
+			if c := counters[virtualTCP][ends.Real]; err != nil || c.Active != 1 || c.Inactive != 1 {
+				t.Errorf("counters of the real server: %+v, %v; want one active, and one inactive", c, err)
+			}
+		})
+	}
+}
+
 func TestWhatIsInjectedStaysOnTheHost(t *testing.T) {
 	needIPVS(t)
 	h, peer := open(t), newHost(t)
@@ -355,6 +389,28 @@ func TestManyConnectionsAreInjectedWithoutLoss(t *testing.T) {
 	t.Logf("%d connections in %v", len(conns), took)
 	if err != nil || len(got) != len(conns) {
 		t.Errorf("%d connections are there, %v; want %d", len(got), err, len(conns))
+	}
+	if got, err := h.ConnsWithin(t.Context(), 10<<20); err != nil || len(got) != len(conns) {
+		t.Errorf("%d connections are read in good time, %v; want %d", len(got), err, len(conns))
+	}
+	if _, err := h.ConnsWithin(t.Context(), 1<<20); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("a table of more than 1 MiB: %v, want %v", err, ErrTooLarge)
+	}
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := h.ConnsWithin(late, 10<<20); !errors.Is(err, context.Canceled) {
+		t.Errorf("when its time has ended: %v, want %v", err, context.Canceled)
+	}
+}
+
+func TestTheKernelSaysWhetherASYNBeginsAConnectionAnew(t *testing.T) {
+	needIPVS(t)
+	h := open(t)
+	for mode, want := range map[string]bool{"0": false, "1": true} {
+		run(t, "sysctl", "-qw", "net.ipv4.vs.conn_reuse_mode="+mode)
+		if got := h.Reuses(); got != want {
+			t.Errorf("Reuses = %v where conn_reuse_mode is %s", got, mode)
+		}
 	}
 }
 

@@ -128,11 +128,15 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return *r.Status, nil
 }
 
+// StopWait is for how long a keeper that is told to stop may take to begin.
+const StopWait = 10 * time.Second
+
 // Stop ends the keeper's process and returns when it has ended its work. With release it resigns and
 // removes the addresses; without, they stay for their lifetime, and a keeper that starts within it
-// goes on.
+// goes on. A keeper that is frozen does it if it goes on within [StopWait], and as long as ctx lasts: later, the next control may be
+// there, which did not ask for it.
 func (c *Client) Stop(ctx context.Context, release bool) error {
-	if _, err := c.call(ctx, request{Op: opStop, Release: release}); err != nil && !errors.Is(err, ErrGone) {
+	if _, err := c.call(ctx, request{Op: opStop, Release: release}.given(ctx, StopWait)); err != nil && !errors.Is(err, ErrGone) {
 		return fmt.Errorf("stop the keeper: %w", err)
 	}
 	select {

@@ -60,6 +60,7 @@ func TestWhatWaitedInTheSocketOfAFrozenKeeperIsOverWhenItWasGivenUp(t *testing.T
 		"unclaim": func(ctx context.Context, c *Client) error { return c.Unclaim(ctx, "web") },
 		"renew":   func(ctx context.Context, c *Client) error { return c.Renew(ctx, "web") },
 		"hold":    func(ctx context.Context, c *Client) error { return c.Hold(ctx, "web", time.Second) },
+		"stop":    func(ctx context.Context, c *Client) error { return c.Stop(ctx, true) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			if q := frozen(t, ask, 20*time.Millisecond); q.Op != name || q.over() == nil {
@@ -69,7 +70,8 @@ func TestWhatWaitedInTheSocketOfAFrozenKeeperIsOverWhenItWasGivenUp(t *testing.T
 			if q.over() != nil {
 				t.Errorf("%+v is over at once", q)
 			}
-			if left := q.Ends - suspend.Uptime(); name == "claim" && (left <= 0 || left > claimWait) || name != "claim" && q.Ends != 0 {
+			limit := map[string]time.Duration{"claim": claimWait, "stop": StopWait}[name]
+			if left := q.Ends - suspend.Uptime(); limit != 0 && (left <= 0 || left > limit) || limit == 0 && q.Ends != 0 {
 				t.Errorf("%+v is over in %v", q, left)
 			}
 			if q.Ends != 0 && (q.Ends-q.Until-suspend.Slept()).Abs() > 10*time.Millisecond || q.Ends == 0 && q.Until != 0 {
