@@ -142,12 +142,15 @@ const decideTries = 3
 // settled decides anew when the log has gone on since it was read, as where others ask for moves at the same moment: what is so
 // then is a better answer than that.
 func settled(group string, decide func() (moveReply, error)) (moveReply, error) {
+	var stale error
 	for range decideTries {
-		if reply, err := decide(); !errors.Is(err, fsm.ErrStale) {
+		reply, err := decide()
+		if !errors.Is(err, fsm.ErrStale) {
 			return reply, err
 		}
+		stale = err
 	}
-	return moveReply{}, fmt.Errorf("%s is moved by others at this moment: ask again", group)
+	return moveReply{}, fmt.Errorf("%s is moved by others at this moment: ask again (%w)", group, stale)
 }
 
 func (s *session) decideMoveOnce(ctx context.Context, q moveQuery) (moveReply, error) {

@@ -52,7 +52,7 @@ func TestAMoveThatAnotherCameBeforeIsDecidedAnew(t *testing.T) {
 	}{
 		{0, moving, "<nil>"},
 		{2, moving, "<nil>"},
-		{3, moveReply{}, "g is moved by others at this moment: ask again"},
+		{3, moveReply{}, "g is moved by others at this moment: ask again (" + stale.Error() + ")"},
 	} {
 		asked := 0
 		reply, err := settled("g", func() (moveReply, error) {

@@ -50,8 +50,13 @@ func (s *session) tellPast() {
 	}
 	if past, known := s.node.Past(); known {
 		s.pastTold = true
-		s.events.add(s.cfg.Name, past, "member", s.cfg.Name, fmt.Sprintf("%s is in contact with the cluster: what was agreed before, up to log entry %d, is among the events of the others", s.cfg.Name, past))
+		s.events.add(s.cfg.Name, past, "member", s.cfg.Name, pastText(s.cfg.Name, past))
 	}
+}
+
+// pastText names nobody who has it among its events: after all were started at once, or in a cluster of one, that is nobody.
+func pastText(name string, past uint64) string {
+	return fmt.Sprintf("%s is in contact with the cluster: what was agreed before, up to log entry %d, is no event here; those that were there since have it among theirs", name, past)
 }
 
 // onChange is told of every applied entry, in order. It must not block.

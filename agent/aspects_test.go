@@ -2,6 +2,7 @@ package agent
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,6 +126,13 @@ func TestManyVerdictsAtOnceDoNotPushAllOtherEventsOut(t *testing.T) {
 		if len(got) != tt.want || got[len(got)-1].Text != tt.last {
 			t.Errorf("%s: %d told, the last %q", tt.name, len(got), got[len(got)-1].Text)
 		}
+	}
+}
+
+func TestWhoComesDoesNotSayThatTheOthersHaveTheEvents(t *testing.T) {
+	got := pastText("d1", 1500)
+	if strings.Contains(got, "the others") || !strings.Contains(got, "up to log entry 1500, is no event here; those that were there since have it") {
+		t.Error(got)
 	}
 }
 

@@ -1,8 +1,9 @@
 package agent
 
 import (
+	"cmp"
 	"context"
-	"math/rand/v2"
+	"hash/fnv"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -93,7 +94,40 @@ func (s *session) sample(ctx context.Context, from string) (groups.Coverage, err
 	return groups.Coverage{Have: have, Total: total}, err
 }
 
-// someConnections are some of another director's connections, at random.
+// inSample is the order by which some connections are taken of all: by a hash, so that it does not tell one kind from another, and
+// which are taken the next time is known.
+func inSample(c ipvs.Conn) uint64 {
+	b, _ := c.Client.MarshalBinary() // never fails, as the next
+	v, _ := c.Virtual.MarshalBinary()
+	h := fnv.New64a()
+	_, _ = h.Write(append(append(b, v...), c.Protocol))
+	x := h.Sum64() // whose upper half tells less than its lower one
+	x = (x ^ x>>33) * 0xff51afd7ed558ccd
+	return x ^ x>>33
+}
+
+// some are so many of the connections: the first ones in the order of samples.
+func some(conns []ipvs.Conn, n int) []ipvs.Conn {
+	if n >= len(conns) {
+		return conns
+	}
+	type ranked struct {
+		rank uint64
+		conn ipvs.Conn
+	}
+	all := make([]ranked, len(conns))
+	for i, c := range conns {
+		all[i] = ranked{inSample(c), c}
+	}
+	slices.SortFunc(all, func(a, b ranked) int { return cmp.Compare(a.rank, b.rank) })
+	out := make([]ipvs.Conn, n)
+	for i := range out {
+		out[i] = all[i].conn
+	}
+	return out
+}
+
+// someConnections are some of another director's connections.
 func (s *session) someConnections(ctx context.Context, from string) (conns []ipvs.Conn, err error) {
 	err = s.ask(ctx, from, http.MethodGet, "/peer/connections?sample="+strconv.Itoa(sampled), nil, &conns)
 	return conns, err
@@ -106,9 +140,8 @@ func (s *session) serveConnections(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	if n, err := strconv.Atoi(r.FormValue("sample")); err == nil && n >= 0 && n < len(conns) {
-		rand.Shuffle(len(conns), func(i, j int) { conns[i], conns[j] = conns[j], conns[i] })
-		conns = conns[:n]
+	if n, err := strconv.Atoi(r.FormValue("sample")); err == nil && n >= 0 {
+		conns = some(conns, n)
 	}
 	if id := r.FormValue("mark"); id != "" {
 		who, _ := cluster.Peer(r.Context())

@@ -121,8 +121,12 @@ func disputed(state *fsm.State, live map[string]received) []dispute {
 				out = append(out, dispute{text, settles, name, g.Name, own.Heard})
 			}
 		}
+		if len(active) > 2 && apart { // some may be on one side: that these do not hear each other is for the next to say
+			text := fmt.Sprintf("%s own %s: no segment joins all of them", strings.Join(active, " and "), g.Name)
+			out = append(out, dispute{text: text, settles: settles})
+		}
 		switch hint := "a virtual MAC address needs a network that lets frames from and to it pass"; {
-		case len(active) > 1 && apart:
+		case len(active) == 2 && apart:
 			text := fmt.Sprintf("%s own %s, each on a side of its own: no segment joins them", strings.Join(active, " and "), g.Name)
 			out = append(out, dispute{text: text, settles: settles})
 		case len(active) > 1 && hasVirtualMAC(g):

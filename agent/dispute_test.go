@@ -80,6 +80,14 @@ func TestTwoOwnersThatNoSegmentJoinsAreSaidToBeSo(t *testing.T) {
 			t.Errorf("%+v, want %s", got, tt.want)
 		}
 	}
+	want := []string{"d1 and d2 and d3 own g: no segment joins all of them", "d1 and d2 and d3 own g, each of them: they do not hear each other"}
+	var texts []string
+	for _, d := range disputed(disputedState(nil), map[string]received{"d1": says("active", ""), "d2": apart, "d3": says("active", "")}) {
+		texts = append(texts, d.text)
+	}
+	if diff := cmp.Diff(want, texts); diff != "" {
+		t.Errorf("three of them (-want +got):\n%s", diff)
+	}
 }
 
 func TestV81WhatLastsIsToldOnceWithTheMACAddressOfWhoIsHeard(t *testing.T) {

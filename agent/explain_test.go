@@ -71,16 +71,34 @@ func TestARouterInAGroupIsNoGroup(t *testing.T) {
 
 func TestWhatIsEnabledIsMovedToByItsPlacementAlone(t *testing.T) {
 	cfg := fsm.Config{Routers: map[string]fsm.Router{"a": {Name: "a"}, "b": {Name: "b", Placement: fsm.Placement{Policy: fsm.Sticky}}}}
-	if got, want := enabled("d3", cfg), "d3 may own addresses again; nothing moves to it unless another drains"; got != want {
+	if got, want := enabled(fsm.Member{Name: "d3", Role: fsm.RoleDirector}, cfg), "d3 may own addresses again; nothing moves to it unless another drains"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	cfg.Routers["c"] = fsm.Router{Name: "c", Placement: fsm.Placement{Policy: fsm.Pinned, Directors: []string{"d3"}}}
-	if got := enabled("d3", cfg); !strings.HasSuffix(got, "see `quorate explain group` of c") || strings.Contains(got, "nothing moves") {
+	if got := enabled(fsm.Member{Name: "d3", Role: fsm.RoleDirector}, cfg); !strings.HasSuffix(got, "see `quorate explain group` of c") || strings.Contains(got, "nothing moves") {
 		t.Error(got)
 	}
-	for _, draining := range []bool{false, true} {
-		if err := noDrain(api.DrainRequest{Director: "w1", Draining: draining}); !strings.HasPrefix(err.Error(), "w1 is a witness, which owns nothing") {
-			t.Error(err)
+	if got, want := enabled(fsm.Member{Name: "w1", Role: fsm.RoleWitness}, cfg), "w1 drains no more; it is a witness, which owns nothing"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+func TestAWitnessNeitherDrainsNorEndsWhatItDidNotBegin(t *testing.T) {
+	for _, tt := range []struct {
+		role      fsm.Role
+		was, will bool
+		want      string
+	}{
+		{fsm.RoleDirector, false, true, "<nil>"},
+		{fsm.RoleDirector, false, false, "<nil>"},
+		{fsm.RoleWitness, false, true, "w1 is a witness, which owns nothing: there is nothing to drain"},
+		{fsm.RoleWitness, false, false, "w1 is a witness, which owns nothing: it does not drain"},
+		{fsm.RoleWitness, true, true, "w1 is a witness, which owns nothing: there is nothing to drain"},
+		{fsm.RoleWitness, true, false, "<nil>"}, // it drained as a director
+	} {
+		err := noDrain(fsm.Member{Name: "w1", Role: tt.role, Draining: tt.was}, api.DrainRequest{Director: "w1", Draining: tt.will})
+		if got := fmt.Sprint(err); got != tt.want {
+			t.Errorf("%+v: %s", tt, got)
 		}
 	}
 }

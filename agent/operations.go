@@ -290,14 +290,14 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 	if err != nil {
 		return err
 	}
-	if s.node.State().Members[r.Director].Role == fsm.RoleWitness {
-		return noDrain(r)
+	if err := noDrain(s.node.State().Members[r.Director], r); err != nil {
+		return err
 	}
 	if err := s.propose(ctx, fsm.SetDraining{Name: r.Director, Draining: r.Draining}); err != nil {
 		return unknownMember(err)
 	}
 	if !r.Draining {
-		p(enabled(r.Director, s.node.State().Config))
+		p(enabled(s.node.State().Members[r.Director], s.node.State().Config))
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, drainLimit)
@@ -321,16 +321,25 @@ func (a *Agent) Drain(ctx context.Context, r api.DrainRequest, p api.Progress) e
 	}
 }
 
-// noDrain is why a witness neither drains nor ends that.
-func noDrain(r api.DrainRequest) error {
-	if r.Draining {
+// noDrain is why a witness neither drains nor ends that, unless it drained as a director before.
+func noDrain(m fsm.Member, r api.DrainRequest) error {
+	switch {
+	case m.Role != fsm.RoleWitness:
+		return nil
+	case r.Draining:
 		return fmt.Errorf("%s is a witness, which owns nothing: there is nothing to drain", r.Director)
+	case !m.Draining:
+		return fmt.Errorf("%s is a witness, which owns nothing: it does not drain", r.Director)
 	}
-	return fmt.Errorf("%s is a witness, which owns nothing: it does not drain", r.Director)
+	return nil
 }
 
 // enabled says what comes of the end of a drain.
-func enabled(director string, cfg fsm.Config) string {
+func enabled(m fsm.Member, cfg fsm.Config) string {
+	director := m.Name
+	if m.Role == fsm.RoleWitness {
+		return director + " drains no more; it is a witness, which owns nothing"
+	}
 	var placed []string
 	for _, g := range cfg.Groups() {
 		if p := g.Placement.Policy; p != "" && p != fsm.Sticky {

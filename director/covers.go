@@ -33,8 +33,11 @@ func (d *Director) Arrived(ctx context.Context, conns []ipvs.Conn, share float64
 
 // covering reports whether there is anything to be covered.
 func (d *Director) covering(conns []ipvs.Conn) bool {
-	return len(conns) > 0 && d.cfg.SyncOn != "" && d.HasIPVS() && !mutant.On(mutant.BreakFirst)
+	return len(conns) > 0 && d.Synchronises() && !mutant.On(mutant.BreakFirst)
 }
+
+// Synchronises reports whether this kernel is to have the connections of others: the sync daemons are asked for, and it has IPVS.
+func (d *Director) Synchronises() bool { return d.cfg.SyncOn != "" && d.HasIPVS() }
 
 // What is injected may take arriveLimit to be in the table, which is looked at again after arrivePause, and then after
 // twice as long each time, arriveAgain at most: a table may be large. It is there at once, unless the kernel is busy: that hands a packet to the

@@ -64,6 +64,8 @@ type Reconciler struct {
 	ours     Ledger
 	unsaved  bool // ours differs from the ledger file
 	foreign  []Key
+	healed   bool // since the first part a glance has read the whole table, and found drift
+	owed     bool // and a later one found that it is other again
 }
 
 // New returns a reconciler that has not talked to the kernel yet.
@@ -117,7 +119,8 @@ func (r *Reconciler) Audit(ctx context.Context) (Result, error) {
 
 // Glance is [Reconciler.Audit] in parts, of which this is one: it reads the services, and the destinations of one in so many of
 // them. Where these are not what the kernel was last known to have, it reads the whole table as an audit does: what one dump
-// shows is not believed. What is not quorate's may change as it likes.
+// shows is not believed. What is not quorate's may change as it likes. After such a reading that found drift the next one is with
+// the first part: where another program keeps changing the services, that is one whole table in a round and not one with each part.
 func (r *Reconciler) Glance(ctx context.Context, part, parts uint32) (Result, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -132,8 +135,19 @@ func (r *Reconciler) Glance(ctx context.Context, part, parts uint32) (Result, er
 	if err != nil {
 		return Result{}, err
 	}
-	if !r.stands(dump, of) || r.shrunk(dump) {
-		return r.full(ctx)
+	stands := r.stands(dump, of) && !(r.complete && r.shrunk(dump))
+	if part == 0 { // a round begins
+		stands = stands && !r.owed
+		r.healed, r.owed = false, false
+	}
+	switch {
+	case !stands && r.healed:
+		r.owed = true
+		return Result{Foreign: slices.Clone(r.foreign)}, nil
+	case !stands:
+		result, err := r.full(ctx)
+		r.healed = len(result.Drift) > 0
+		return result, err
 	}
 	for key := range r.have {
 		if _, there := dump[key]; !there { // a foreign one

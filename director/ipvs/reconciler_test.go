@@ -296,6 +296,79 @@ func TestOnePartOfAnAuditIsNotBelieved(t *testing.T) {
 	}
 }
 
+func TestWhoKeepsChangingOurServicesIsMetOnceInARound(t *testing.T) {
+	const parts = 15
+	r := newRig(t, nil)
+	r.apply(Desired{Table: Table{web: entry("10.0.0.1:80"), mail: entry("10.0.0.1:25")}, Complete: true})
+
+	for round := range 3 {
+		r.kernel.dumps = 0
+		drift := 0
+		for part := range uint32(parts) {
+			delete(r.kernel.table, mail)
+			got, err := r.Glance(t.Context(), part, parts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Drift) > 0 {
+				drift++
+			}
+		}
+		if drift != 1 || r.kernel.dumps != parts+2 {
+			t.Errorf("round %d: drift is found %d times, in %d dumps", round, drift, r.kernel.dumps)
+		}
+	}
+
+	if _, err := r.Glance(t.Context(), 0, parts); err != nil {
+		t.Fatal(err)
+	}
+	r.check(Table{web: entry("10.0.0.1:80"), mail: entry("10.0.0.1:25")})
+	r.kernel.dumps = 0
+	r.glances(parts)
+	if r.glances(parts); r.kernel.dumps != 2*parts {
+		t.Errorf("once it is over there are %d dumps in two rounds", r.kernel.dumps)
+	}
+}
+
+// What a part finds in a round whose drift was healed already is healed with the first part of the next, wherever it is.
+func TestWhatIsFoundAfterADriftWasHealedIsOwed(t *testing.T) {
+	const parts = 15
+	want := Table{web: entry("10.0.0.1:80"), mail: entry("10.0.0.1:25")}
+	if mail.share(parts) == 0 {
+		t.Fatal("the service is in the first part")
+	}
+	r := newRig(t, nil)
+	r.apply(Desired{Table: want, Complete: true})
+	delete(r.kernel.table, web)
+	for part := range uint32(parts) {
+		if _, err := r.Glance(t.Context(), part, parts); err != nil {
+			t.Fatal(err)
+		}
+		if part == 0 {
+			r.check(want)
+			r.kernel.table[mail].Dests[netip.MustParseAddrPort("10.0.0.7:80")] = one
+		}
+	}
+	if _, err := r.Glance(t.Context(), 0, parts); err != nil {
+		t.Fatal(err)
+	}
+	r.check(want)
+}
+
+func TestWithoutQuorumAServiceThatIsGoneIsNoReasonToReadTheWholeTable(t *testing.T) {
+	r := newRig(t, nil, mail) // ours, neither wanted nor there
+	r.apply(Desired{Table: Table{web: entry("10.0.0.1:80")}})
+	r.kernel.dumps = 0
+	if r.glances(3); r.kernel.dumps != 3 {
+		t.Errorf("%d dumps for three parts", r.kernel.dumps)
+	}
+	r.apply(Desired{Table: Table{web: entry("10.0.0.1:80")}, Complete: true})
+	r.glances(3)
+	if ledger, _ := LoadLedger(r.cfg.LedgerFile); ledger.Has(mail) {
+		t.Errorf("ledger %v", ledger)
+	}
+}
+
 func TestOneDumpIsNotBelieved(t *testing.T) {
 	r := newRig(t, nil)
 	want := Table{web: entry("10.0.0.1:80"), mail: entry("10.0.0.1:25")}
