@@ -216,17 +216,18 @@ func (l *looker) coverageOf(ctx context.Context, owner ownerOfSome) (c coverage,
 func ownersOf(state *fsm.State, live map[string]received, of []string) []ownerOfSome {
 	var out []ownerOfSome
 	for _, name := range of {
-		var own, others []string
+		var own []string
+		others := map[netip.Addr]bool{}
 		for _, g := range state.Config.Groups() {
 			if live[name].active(g.Name) {
 				own = append(own, g.Name)
 			} else {
-				others = append(others, g.Name)
+				noteAddresses(others, g)
 			}
 		}
 		if len(own) > 0 {
 			slices.Sort(own)
-			out = append(out, ownerOfSome{name, own, addressesOf(state, others)})
+			out = append(out, ownerOfSome{name, own, func(a netip.Addr) bool { return others[a] }})
 		}
 	}
 	return out
