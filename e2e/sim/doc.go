@@ -75,5 +75,6 @@
 //     the owner before, whose port may be cut.
 //
 // That the invariants can fail is shown by the mutants: parts of the system that are switched off, one by one, in
-// [Mutants]. Each must be found; `make sim-mutants` says how many scenarios it took.
+// [Mutants], nine of them. Each must be found, and the one without which nobody sees that another has just taken a group by the
+// eleventh invariant; `make sim-mutants` says how many scenarios it took.
 package sim
