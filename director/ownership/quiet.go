@@ -23,6 +23,7 @@ type quiet struct {
 	busy  bool      // a survey is under way, or the next one waits
 	rests bool      // the next one waits
 	asked []string  // the routers that were silent when the last one was begun
+	fell  []string  // who was heard on them last
 	count int       // of surveys
 	begun time.Time // when the last one was
 	past  bool      // somebody was heard while it was under way: what it finds is of before
@@ -77,6 +78,17 @@ func (f Facts) silent() []string {
 	return names
 }
 
+// lastHeard are the members that were heard last as Active on some routers.
+func (f Facts) lastHeard(routers []string) []string {
+	var names []string
+	for _, r := range f.Keeper.Routers {
+		if r.Heard != "" && slices.Contains(routers, r.Name) {
+			names = append(names, r.Heard)
+		}
+	}
+	return names
+}
+
 // lookQuiet looks after a group whose owner is not heard here, from the second silent interval on, again and
 // again, until it is heard or the group is taken. A survey may wait for the dead while another owner takes over and is heard:
 // when that one is silent as well, all are asked anew. So are they at once when another is known to have taken it since the
@@ -101,6 +113,7 @@ func (s *step) lookQuiet() {
 		return
 	}
 	s.quiet.busy, s.quiet.rests, s.quiet.past, s.quiet.asked, s.quiet.begun = true, false, false, silent, s.now
+	s.quiet.fell = s.lastHeard(silent)
 	s.quiet.count++
 	if late && s.quiet.until.Before(s.now.Add(surveyLimit)) {
 		s.quiet.again = false // the timer of one that is silent only since then is as near as that of the first was
@@ -154,7 +167,7 @@ func (s *step) release() {
 	}
 }
 
-// endQuiet has people told that an alarm has ended: its owner is heard again. Who owns the group itself, or cannot own it, is not
+// endQuiet has people told that an alarm has ended: its owner is heard again, or another that owns the group by now. Who owns the group itself, or cannot own it, is not
 // waiting for that any more, and its keeper tells so.
 func (s *step) endQuiet() {
 	if s.quiet.told == Take || s.Keeper.Part != Standby {
@@ -162,7 +175,11 @@ func (s *step) endQuiet() {
 	}
 	for _, r := range s.Keeper.Routers {
 		if r.hears() != "" {
-			s.begin(Tell{Kind: "guard", Text: fmt.Sprintf("%s on %s: %s is heard again", s.Group, s.Self, r.hears())})
+			text := r.hears() + " is heard again"
+			if r.hears() != s.quiet.choice.Owner && !slices.Contains(s.quiet.fell, r.hears()) {
+				text = r.hears() + " owns it now, and is heard"
+			}
+			s.begin(Tell{Kind: "guard", Text: fmt.Sprintf("%s on %s: %s", s.Group, s.Self, text)})
 			return
 		}
 	}
