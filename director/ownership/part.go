@@ -69,5 +69,5 @@ func (f Facts) followed() bool {
 			return true
 		}
 	}
-	return f.Log.Intent != nil && f.Log.Intent.To != f.Self || f.Log.Owner != f.Self && f.Log.Owner != ""
+	return f.movesOn()
 }
