@@ -146,7 +146,7 @@ func (s *step) lookTake() {
 			s.endTake(t, fmt.Errorf("connections of %s: %w", t.from, d.Err))
 			return
 		case d.Err != nil:
-			s.costs(t, fmt.Sprintf("not all connections of %s came, and those are lost: %v", t.from, d.Err))
+			s.costs(t, fmt.Sprintf("the connections of %s had not all come when it was taken: %v", t.from, d.Err))
 		}
 		s.yieldsTo(t)
 	})
