@@ -118,16 +118,7 @@ func (s *step) lookQuiet() {
 	if late && s.quiet.until.Before(s.now.Add(surveyLimit)) {
 		s.quiet.again = false // the timer of one that is silent only since then is as near as that of the first was
 	}
-	begun, within, count := s.now, surveyLimit, s.quiet.count
-	switch {
-	case s.quiet.again && taken && s.quiet.until.Before(s.now.Add(surveyLimit)):
-		s.hold(surveyLimit)
-	case s.quiet.again:
-	case s.now.Sub(s.quiet.conceded) < justConceded: // it is known that somebody owns it
-		s.hold(surveyLimit)
-	default: // an answer that comes after the timer is of no use, but where that is held
-		within = min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
-	}
+	begun, within, count := s.now, s.holdForSurvey(taken), s.quiet.count
 	s.quiet.again = true
 	s.quiet.owned, s.quiet.epoch = s.owners(), s.Log.Epoch
 	newest := func(s *step) bool { return s.quiet.count == count } // else another one has been begun since, which asks anew
@@ -157,6 +148,20 @@ func (s *step) lookQuiet() {
 			}
 		})
 	})
+}
+
+// holdForSurvey holds the timer where a survey that begins must be over before it fires, and returns how long the survey may take.
+func (s *step) holdForSurvey(taken bool) (within time.Duration) {
+	switch {
+	case s.quiet.again && taken && s.quiet.until.Before(s.now.Add(surveyLimit)):
+		s.hold(surveyLimit)
+	case s.quiet.again:
+	case s.now.Sub(s.quiet.conceded) < justConceded: // it is known that somebody owns it
+		s.hold(surveyLimit)
+	default: // an answer that comes after the timer is of no use, but where that is held
+		return min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
+	}
+	return surveyLimit
 }
 
 // release ends a hold.
