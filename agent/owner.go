@@ -29,7 +29,7 @@ func ownerOf(state *fsm.State, live map[string]received, group, self string) own
 		}
 	}
 	if slices.Contains(active, log.Owner) {
-		return owning{name: log.Owner, reason: cmp.Or(again(live[log.Owner].Groups[group].Again), log.Reason)}
+		return owning{name: log.Owner, reason: reasonOf(log, live[log.Owner].Groups[group].Again)}
 	}
 	if len(active) > 0 {
 		name := active[0]
@@ -59,12 +59,13 @@ func ownerOf(state *fsm.State, live map[string]received, group, self string) own
 	return owning{reason: cmp.Or(nobodyCan(state, live, group), log.Reason)}
 }
 
-// again says that the owner which the log names took the group again in the same epoch, for a reason that the log does not have.
-func again(why string) string {
-	if why == "" {
-		return ""
+// reasonOf is why the owner which the log names owns the group: it may have taken it again in the same epoch, for a reason that the
+// log does not have.
+func reasonOf(log fsm.Ownership, again string) string {
+	if again == "" {
+		return log.Reason
 	}
-	return "taken again in the same epoch: " + why
+	return "taken again in the same epoch: " + again + " (named: " + log.Reason + ")"
 }
 
 // because says why the owner of a group owns it, or why nobody does. The log's reason is of whom the log names.

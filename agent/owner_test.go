@@ -31,7 +31,7 @@ func TestTheWireSaysWhoOwns(t *testing.T) {
 		live               map[string]received
 	}{
 		{"the log's owner", "d1", "first", map[string]received{"d1": active("x"), "d2": {}}},
-		{"the log's owner, which has taken it again since", "d1", "taken again in the same epoch: no active router heard for 3.1 s", map[string]received{"d1": again, "d2": {}}},
+		{"the log's owner, which has taken it again since", "d1", "taken again in the same epoch: no active router heard for 3.1 s (named: first)", map[string]received{"d1": again, "d2": {}}},
 		{"another than the log says", "d2", "silence", map[string]received{"d1": {}, "d2": active("silence")}},
 		{"who has claimed it, and what for", "d2", "claim: d1 does not answer", map[string]received{"d1": {}, "d2": claimed}},
 		{"both: the log's counts", "d1", "first", map[string]received{"d1": active("x"), "d2": active("y")}},

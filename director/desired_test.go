@@ -148,7 +148,7 @@ func TestPrioritiesFollowWhatIsKnown(t *testing.T) {
 		{"a successor that is not ready", state(), Self{Name: "d2", Quorum: true}, 89},
 		{"the owner without quorum", state(), Self{Name: "d1", Ready: true}, 41},
 		{"its successor without quorum", state(), Self{Name: "d2", Ready: true}, 26},
-		{"one that drains", draining, Self{Name: "d2", Quorum: true, Ready: true}, 7},
+		{"one that drains", draining, Self{Name: "d2", Quorum: true, Ready: true}, 5},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := Order(tt.state, tt.self).Groups[0].Priority; got != tt.want {

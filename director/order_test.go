@@ -128,24 +128,18 @@ func TestTheKeeperIsToldThatAnotherMayNotHaveReachedThisDirector(t *testing.T) {
 
 // A keepalived beside the directors takes over from a priority below its own, and from no other.
 func TestTheLastOwnerThatDrainsGivesWayToAForeignRouter(t *testing.T) {
-	peer := []fsm.Peer{{Address: netip.MustParseAddr("192.168.1.9")}}
 	for name, tt := range map[string]struct {
 		edit func(s *fsm.State, r *fsm.Router)
 		want uint8
 	}{
-		"all drain":                       {func(*fsm.State, *fsm.Router) {}, 4},
+		"all drain":                       {func(*fsm.State, *fsm.Router) {}, ownership.DrainHigh},
 		"another does not drain":          {func(s *fsm.State, _ *fsm.Router) { drains(s, "d2", false) }, ownership.OwnerPriority},
 		"no foreign router is known":      {func(_ *fsm.State, r *fsm.Router) { r.Peers = nil }, ownership.OwnerPriority},
-		"a witness does not, and owns no": {func(s *fsm.State, _ *fsm.Router) { s.Members["w1"] = fsm.Member{Name: "w1", Role: fsm.RoleWitness} }, 4},
+		"a witness does not, and owns no": {func(s *fsm.State, _ *fsm.Router) { s.Members["w1"] = fsm.Member{Name: "w1", Role: fsm.RoleWitness} }, ownership.DrainHigh},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := state()
-			group := s.Config.Groups()[0]
-			drains(s, "d1", true)
-			drains(s, "d2", true)
-			s.Groups[group.Name] = fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2"}}
-			for i, r := range group.Routers {
-				r.Peers = peer
+			s := allDrained()
+			for i, r := range s.Config.Groups()[0].Routers {
 				if i == 0 {
 					tt.edit(s, &r)
 				}
@@ -157,6 +151,37 @@ func TestTheLastOwnerThatDrainsGivesWayToAForeignRouter(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The log names d1 until a cut, and the side with the quorum names d2 then. No foreign router is alive: of two that own the group
+// when the cut heals, the higher priority stays.
+func TestWhereAllDrainTheSideWithTheQuorumStaysWhenACutHeals(t *testing.T) {
+	before, after := allDrained(), allDrained()
+	after.Groups["gateway"] = fsm.Ownership{Owner: "d2", Epoch: 8, Order: []string{"d1"}}
+	of := func(s *fsm.State, name string, quorum bool) uint8 {
+		return Order(s, Self{Name: name, Quorum: quorum, Ready: true}).Groups[0].Priority
+	}
+	named, old := of(after, "d2", true), of(before, "d1", false)
+	if back := of(after, "d1", true); named <= old || named <= back {
+		t.Errorf("whom the quorum has named has priority %d, the owner of before %d, and %d when it is back in the quorum", named, old, back)
+	}
+	for _, quorum := range []bool{false, true} {
+		if owner, other := of(before, "d1", quorum), of(before, "d2", quorum); owner <= other {
+			t.Errorf("quorum %v: the named owner has priority %d, one that was elected by mistake %d", quorum, owner, other)
+		}
+	}
+}
+
+// allDrained is a state in which all directors drain, and each router has a foreign one.
+func allDrained() *fsm.State {
+	s := state()
+	drains(s, "d1", true)
+	drains(s, "d2", true)
+	for _, r := range s.Config.Groups()[0].Routers {
+		r.Peers = []fsm.Peer{{Address: netip.MustParseAddr("192.168.1.9")}}
+		s.Config.Routers[r.Name] = r
+	}
+	return s
 }
 
 func drains(s *fsm.State, name string, is bool) {

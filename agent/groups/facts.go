@@ -95,7 +95,7 @@ func Part(state string) ownership.Part {
 func (g *gathered) keeper(own keeper.GroupStatus, spec fsm.Group) ownership.Keeper {
 	k := ownership.Keeper{Part: Part(own.State), Reason: own.Reason, Since: own.Since, Claims: own.Claimed}
 	for i, r := range own.Routers {
-		x := ownership.Router{Name: r.Name, Silent: r.Silent && !mutant.On(mutant.NoGuard)}
+		x := ownership.Router{Name: r.Name, Silent: r.Silent && !mutant.On(mutant.NoGuard), Present: r.Present}
 		if r.Heard != nil {
 			x.Heard, x.Age = g.members[r.Heard.Source], r.Heard.Age+g.at.Sub(g.said)
 			x.Other, x.Claims, x.Resigns = x.Heard == "", ownership.IsClaim(r.Heard.Priority), r.Heard.Priority == 0

@@ -28,7 +28,7 @@ type contest struct {
 	epoch uint64 // the newest that was known of when it was looked at last
 	place int    // this director's, then
 	tries int    // that the rival did not answer in time
-	apart bool   // people were told that each has a side of its own
+	apart bool   // each has a side of its own by the rival's last answer, and people were told
 }
 
 // rivals are the members that say that they own the group, while this director does: by their report, or as they asked
@@ -132,12 +132,14 @@ func (s *step) contestedSince(rival string, epoch uint64) {
 // settle gives the group up if the rival stays and a segment joins the two, by whom each reaches there.
 func (s *step) settle(rival string, c *contest, word Attestation, segments map[string]Segment) {
 	reached := s.reachesSome(rival, segments)
+	joined := reached || s.joinedBy(word)
+	c.apart = c.apart && !joined
 	switch {
 	case !reached && s.cutOff(word, segments):
 		s.tell("contest", fmt.Sprintf("%s gives %s up to %s: it reaches nobody on a segment, and %s does", s.Self, s.Group, rival, rival))
 		s.quiet.conceded = s.now
 		s.begin(Resign{})
-	case !reached && !s.joinedBy(word):
+	case !joined:
 		s.partFrom(rival, c)
 	case !word.Owns: // its keeper is frozen, and lets the addresses go without a word
 		s.renew()

@@ -116,6 +116,31 @@ func TestOfTwoOwnersThatNobodyNamesTheOrderDecidesAndThenTheName(t *testing.T) {
 	}
 }
 
+// The rival is reached again, and this director stays: the two are one contest still, and not apart any more.
+func TestOwnersThatASegmentJoinsAgainAreNotApart(t *testing.T) {
+	s := contested(t)
+	apart := func(want bool) {
+		t.Helper()
+		if got := s.m.Apart(); got != want {
+			t.Errorf("apart: %v, want %v", got, want)
+		}
+	}
+	word := stays(3, "d1")
+	for range 2 {
+		s.says("d1", word)
+		s.reaches(Segment{Router: "out"}, Segment{Router: "in", Reached: []string{"d3"}})
+		s.does(Tell{Kind: "contest", Text: "each on a side of its own", Alarm: true})
+		apart(true)
+		s.pass(contestAgain)
+		s.begun = nil
+		s.joins(word)
+		s.does()
+		apart(false)
+		s.pass(contestAgain)
+		s.begun = nil
+	}
+}
+
 func TestOwnersThatNoSegmentJoinsBothStayAndSayItOnce(t *testing.T) {
 	s := contested(t)
 	for i := range 3 {

@@ -51,6 +51,12 @@ type Keeper struct {
 	Routers  []Router      // in the order of the configuration
 }
 
+// keeps reports whether a Backup has all addresses still, or lets them go in a moment: after a stall it goes on with them, if nobody
+// else is heard.
+func (k Keeper) keeps() bool {
+	return k.Part == Standby && len(k.Routers) > 0 && !slices.ContainsFunc(k.Routers, func(r Router) bool { return !r.Present })
+}
+
 // Router is what the keeper says of one router of the group.
 type Router struct {
 	Name    string
@@ -59,6 +65,7 @@ type Router struct {
 	Other   bool          // who is heard as Active is no member
 	Claims  bool          // it was heard with the priority of a claim
 	Resigns bool          // it was heard with the priority of a resignation: it is Active no more
+	Present bool          // all its addresses are there, Active or not
 	Age     time.Duration // how long ago that was; no member was heard: of no meaning
 }
 

@@ -63,6 +63,25 @@ func TestAMoveThatTheLogHasAsDoneIsNotLostByTheNextOne(t *testing.T) {
 	}
 }
 
+// The log names this director already, and the group goes to a router that is no member: no next move has taken it.
+func TestAMoveThatTheLogHasAsDoneIsLostToAForeignRouter(t *testing.T) {
+	s := newStory(t)
+	s.claims()
+	s.takes()
+	s.done(claim, Done{})
+	s.done(told, Done{})
+	s.Log.Owner, s.Log.Epoch, s.Log.Intent = "d2", s.Log.Epoch+1, nil
+	s.look()
+	for i := range s.Keeper.Routers {
+		s.Keeper.Routers[i].Heard, s.Keeper.Routers[i].Other = "", true
+	}
+	s.is(Standby)
+	rs := s.m.Records()
+	if got := rs[len(rs)-1].Text; got != "d2 took g from d1, and lost it again to another owner: d1 drains" {
+		t.Errorf("it says %q", got)
+	}
+}
+
 func TestAMoveIsNotLostWhileNobodyIsHeard(t *testing.T) {
 	s := newStory(t)
 	s.claims()

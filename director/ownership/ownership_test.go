@@ -11,7 +11,7 @@ func TestPriorityFollowsTheBands(t *testing.T) {
 		{"the owner that the log names", Standing{Quorum: true, Ready: true, Owner: true, Candidates: 3}, 224},
 		{"an owner that is not ready serves on", Standing{Quorum: true, Owner: true, Candidates: 3}, 224},
 		{"a draining owner serves until it is taken from", Standing{Quorum: true, Ready: true, Owner: true, Draining: true, Candidates: 3}, 224},
-		{"but for a foreign router, where all others drain, too", Standing{Quorum: true, Ready: true, Owner: true, Draining: true, Last: true, Insists: true, Candidates: 3}, 7},
+		{"but for a foreign router, where all others drain, too", Standing{Quorum: true, Ready: true, Owner: true, Draining: true, Last: true, Insists: true, Candidates: 3}, 9},
 		{"who does not drain is not the last that does", Standing{Quorum: true, Ready: true, Owner: true, Last: true, Candidates: 3}, 224},
 		{"an owner that insists is above one that does not", Standing{Quorum: true, Ready: true, Owner: true, Insists: true, Epoch: 23, Candidates: 3}, 225},
 		{"and above one of the epoch before that insists, too", Standing{Quorum: true, Ready: true, Owner: true, Insists: true, Epoch: 24, Candidates: 3}, 226},
@@ -22,7 +22,7 @@ func TestPriorityFollowsTheBands(t *testing.T) {
 		{"not ready stays below foreign routers", Standing{Quorum: true, Rank: 1, Candidates: 3}, 76},
 		{"without quorum the last owner comes first", Standing{Owner: true, Ready: true, Candidates: 3}, 41},
 		{"without quorum the others keep their order", Standing{Ready: true, Candidates: 3}, 31},
-		{"draining", Standing{Quorum: true, Ready: true, Draining: true, Candidates: 3}, 7},
+		{"draining", Standing{Quorum: true, Ready: true, Draining: true, Candidates: 3}, 5},
 		{"nothing is known", Standing{}, 10},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -30,6 +30,27 @@ func TestPriorityFollowsTheBands(t *testing.T) {
 				t.Errorf("Priority(%+v) = %d, want %d", tt.in, got, tt.want)
 			}
 		})
+	}
+}
+
+// Where all drain, the priorities of two that were elected on both sides of a cut decide who stays when that heals.
+func TestWhereAllDrainTheNamedOwnerIsFirstAndTheLastOneNext(t *testing.T) {
+	for n := 2; n <= 7; n++ {
+		is := func(owner, quorum bool, rank int) uint8 {
+			return Priority(Standing{Draining: true, Last: true, Ready: true, Owner: owner, Quorum: quorum, Rank: rank, Candidates: n})
+		}
+		order := []uint8{is(true, true, n-1), is(true, false, n-1)}
+		for rank := range n - 1 {
+			if with, without := is(false, true, rank), is(false, false, rank); with != without {
+				t.Errorf("of %d, the successor %d has %d, and without quorum %d", n, rank, with, without)
+			}
+			order = append(order, is(false, true, rank))
+		}
+		for i, p := range order[1:] {
+			if order[i] <= p {
+				t.Errorf("of %d, the named owner, one of before without quorum, and the successors have %v", n, order)
+			}
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ const byClaim = "claim"
 type part struct {
 	known bool
 	owns  bool
+	kept  bool // it is Backup since, with the addresses: it serves until they go
 	since time.Time
 	// again is why this director has begun to serve in an epoch in which the log had named it before: the log's reason is
 	// of then.
@@ -37,8 +38,11 @@ func (s *step) lookPart() {
 	if k.Part == Absent { // it goes on as it was, or is started anew and says so
 		return
 	}
+	if s.part.kept = was.owns && k.keeps(); s.part.kept {
+		return
+	}
 	s.part.known, s.part.owns, s.part.since = true, k.Part == Owner, k.Since
-	gained := was.known && s.part.owns && (!was.owns || !k.Since.Equal(was.since)) // it may have changed twice between two looks
+	gained := was.known && s.part.owns && !was.kept && (!was.owns || !k.Since.Equal(was.since)) // it may have changed twice between two looks
 	lost := was.owns && (!s.part.owns || gained)
 	if gained || lost {
 		s.part.again = ""
@@ -65,5 +69,5 @@ func (f Facts) followed() bool {
 			return true
 		}
 	}
-	return f.Log.Intent != nil && f.Log.Intent.To != f.Self || f.Log.Owner != f.Self && f.Log.Owner != ""
+	return f.movesOn()
 }

@@ -70,6 +70,47 @@ func TestWhatTheLogDoesNotSayOfTheWireIsRemembered(t *testing.T) {
 	})
 }
 
+// After a stall the keeper is Backup with the addresses, and goes on if nobody else is heard: they were there all the time.
+func TestAnOwnerThatKeepsItsAddressesAsBackupHasLostNothing(t *testing.T) {
+	present := func(s *story, is bool) {
+		for i := range s.Keeper.Routers {
+			s.Keeper.Routers[i].Present = is
+		}
+	}
+	stalled := func(t *testing.T) *story {
+		s := newStory(t)
+		present(s, true)
+		s.owns()
+		s.keeps(Standby, "stalled for 4.0 s")
+		s.onWireIs()
+		return s
+	}
+	t.Run("it goes on", func(t *testing.T) {
+		s := stalled(t)
+		s.keeps(Owner, "resumed, nobody else spoke")
+		s.onWireIs()
+		if got := s.m.Again(s.Log); got != "" {
+			t.Errorf("the group was taken again: %q", got)
+		}
+		present(s, false)
+		s.keeps(Standby, "gives it up once")
+		s.onWireIs("d2 serves g no more: gives it up once")
+	})
+	t.Run("it lets one go", func(t *testing.T) {
+		s := stalled(t)
+		s.Keeper.Routers[1].Present = false
+		s.look()
+		s.onWireIs("d2 serves g no more: stalled for 4.0 s")
+		s.keeps(Owner, "no active router heard for 3.1 s")
+		s.onWireIs("d2 serves g no more: stalled for 4.0 s", "d2 serves g: no active router heard for 3.1 s")
+	})
+	t.Run("it fails", func(t *testing.T) {
+		s := stalled(t)
+		s.keeps(Faulty, "no carrier")
+		s.onWireIs("d2 serves g no more: no carrier")
+	})
+}
+
 func TestWhatOthersRememberOfTheWireIsNotRememberedTwice(t *testing.T) {
 	t.Run("the leader tells the log", func(t *testing.T) {
 		s := newStory(t)

@@ -27,7 +27,7 @@ const (
 	CutOffLow    = 10 // no quorum: the last owner first
 	CutOffHigh   = 41
 	DrainLow     = 1
-	DrainHigh    = 7
+	DrainHigh    = 9
 	AddressOwner = 255 // the RFC's address owner, where one is configured
 )
 
@@ -51,7 +51,7 @@ type Standing struct {
 func Priority(s Standing) uint8 {
 	switch {
 	case s.Draining && (!s.Owner || s.Last): // a foreign router preempts the last; no director does, since all of them drain
-		return place(DrainLow, DrainHigh, s.Rank, s.Candidates)
+		return place(DrainLow, DrainHigh, s.drained(), s.Candidates+1)
 	case !s.Quorum && s.Owner:
 		return CutOffHigh
 	case !s.Quorum:
@@ -65,6 +65,18 @@ func Priority(s Standing) uint8 {
 	default:
 		return place(StandbyLow, StandbyHigh, s.Rank, s.Candidates)
 	}
+}
+
+// drained is the place among those that drain. Where all do, it decides who stays of two that own the group when a cut heals: whom
+// the newest epoch names, which is the one with a quorum, if either has it; then the last owner, and then who was elected.
+func (s Standing) drained() int {
+	switch {
+	case s.Owner && s.Quorum:
+		return 0
+	case s.Owner:
+		return 1
+	}
+	return s.Rank + 2
 }
 
 // Preempts reports whether a director in this standing may take a group from a router that is no

@@ -23,6 +23,7 @@ type quiet struct {
 	busy  bool      // a survey is under way, or the next one waits
 	rests bool      // the next one waits
 	asked []string  // the routers that were silent when the last one was begun
+	fell  []string  // who was heard on them last
 	count int       // of surveys
 	begun time.Time // when the last one was
 	past  bool      // somebody was heard while it was under way: what it finds is of before
@@ -77,6 +78,17 @@ func (f Facts) silent() []string {
 	return names
 }
 
+// lastHeard are the members that were heard last as Active on some routers.
+func (f Facts) lastHeard(routers []string) []string {
+	var names []string
+	for _, r := range f.Keeper.Routers {
+		if r.Heard != "" && slices.Contains(routers, r.Name) {
+			names = append(names, r.Heard)
+		}
+	}
+	return names
+}
+
 // lookQuiet looks after a group whose owner is not heard here, from the second silent interval on, again and
 // again, until it is heard or the group is taken. A survey may wait for the dead while another owner takes over and is heard:
 // when that one is silent as well, all are asked anew. So are they at once when another is known to have taken it since the
@@ -101,20 +113,12 @@ func (s *step) lookQuiet() {
 		return
 	}
 	s.quiet.busy, s.quiet.rests, s.quiet.past, s.quiet.asked, s.quiet.begun = true, false, false, silent, s.now
+	s.quiet.fell = s.lastHeard(silent)
 	s.quiet.count++
 	if late && s.quiet.until.Before(s.now.Add(surveyLimit)) {
 		s.quiet.again = false // the timer of one that is silent only since then is as near as that of the first was
 	}
-	begun, within, count := s.now, surveyLimit, s.quiet.count
-	switch {
-	case s.quiet.again && taken && s.quiet.until.Before(s.now.Add(surveyLimit)):
-		s.hold(surveyLimit)
-	case s.quiet.again:
-	case s.now.Sub(s.quiet.conceded) < justConceded: // it is known that somebody owns it
-		s.hold(surveyLimit)
-	default: // an answer that comes after the timer is of no use, but where that is held
-		within = min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
-	}
+	begun, within, count := s.now, s.holdForSurvey(taken), s.quiet.count
 	s.quiet.again = true
 	s.quiet.owned, s.quiet.epoch = s.owners(), s.Log.Epoch
 	newest := func(s *step) bool { return s.quiet.count == count } // else another one has been begun since, which asks anew
@@ -146,6 +150,20 @@ func (s *step) lookQuiet() {
 	})
 }
 
+// holdForSurvey holds the timer where a survey that begins must be over before it fires, and returns how long the survey may take.
+func (s *step) holdForSurvey(taken bool) (within time.Duration) {
+	switch {
+	case s.quiet.again && taken && s.quiet.until.Before(s.now.Add(surveyLimit)):
+		s.hold(surveyLimit)
+	case s.quiet.again:
+	case s.now.Sub(s.quiet.conceded) < justConceded: // it is known that somebody owns it
+		s.hold(surveyLimit)
+	default: // an answer that comes after the timer is of no use, but where that is held
+		return min(surveyLimit, max(s.Keeper.Interval/2, 20*time.Millisecond))
+	}
+	return surveyLimit
+}
+
 // release ends a hold.
 func (s *step) release() {
 	if s.quiet.held {
@@ -154,7 +172,7 @@ func (s *step) release() {
 	}
 }
 
-// endQuiet has people told that an alarm has ended: its owner is heard again. Who owns the group itself, or cannot own it, is not
+// endQuiet has people told that an alarm has ended: its owner is heard again, or another that owns the group by now. Who owns the group itself, or cannot own it, is not
 // waiting for that any more, and its keeper tells so.
 func (s *step) endQuiet() {
 	if s.quiet.told == Take || s.Keeper.Part != Standby {
@@ -162,7 +180,11 @@ func (s *step) endQuiet() {
 	}
 	for _, r := range s.Keeper.Routers {
 		if r.hears() != "" {
-			s.begin(Tell{Kind: "guard", Text: fmt.Sprintf("%s on %s: %s is heard again", s.Group, s.Self, r.hears())})
+			text := r.hears() + " is heard again"
+			if r.hears() != s.quiet.choice.Owner && !slices.Contains(s.quiet.fell, r.hears()) {
+				text = r.hears() + " owns it now, and is heard"
+			}
+			s.begin(Tell{Kind: "guard", Text: fmt.Sprintf("%s on %s: %s", s.Group, s.Self, text)})
 			return
 		}
 	}

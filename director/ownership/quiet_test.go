@@ -374,6 +374,20 @@ func TestAFrozenOwnerThatSpeaksAgainIsNotClaimedFrom(t *testing.T) {
 	s.quiesces()
 }
 
+// It was not silent, and cannot be heard again.
+func TestWhoOwnsTheGroupInPlaceOfASilentOwnerIsNotSaidToBeHeardAgain(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.isFrozen()
+	s.pass(surveyLimit)
+	s.does(guards("its keeper does not"), HoldTimer{1200 * time.Millisecond})
+	s.pass(400*time.Millisecond - 1)
+	s.Keeper.Routers[0].Heard, s.Keeper.Routers[1].Heard = "d3", "d3"
+	s.speaks()
+	s.does(HoldTimer{}, Tell{Kind: "guard", Text: "g on d2: d3 owns it now, and is heard"})
+	s.quiesces()
+}
+
 func TestAFrozenOwnerThatIsDeadByThenIsNotWaitedFor(t *testing.T) {
 	s := newStory(t)
 	s.Keeper.Routers[0].Heard = ""

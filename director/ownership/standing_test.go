@@ -21,11 +21,11 @@ func TestV78NoTwoDirectorsOfAGroupHaveOnePriority(t *testing.T) {
 		random.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
 		order = slices.DeleteFunc(order[:random.IntN(len(order)+1)], func(n string) bool { return n == owner || n == "gone" })
 		others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == owner })
-		taken := map[uint8]string{}
+		taken, all := map[uint8]string{}, random.IntN(2) == 0
 		for _, name := range names {
 			bits := random.IntN(8)
 			st := Standing{
-				Quorum: bits&1 != 0, Ready: bits&2 != 0, Draining: bits&4 != 0,
+				Quorum: bits&1 != 0, Ready: bits&2 != 0, Draining: all || bits&4 != 0, Last: all,
 				Owner: name == owner, Rank: Rank(order, others, name), Candidates: len(names),
 			}
 			p := Priority(st)

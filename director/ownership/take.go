@@ -87,13 +87,18 @@ func (s *step) lookTaken() {
 		t.owned = true
 	case s.Keeper.Part == Standby && t.owned && (s.hearsOwner() || s.now.Sub(s.quiet.conceded) < justConceded):
 		// Who hears nobody, and gave it up to nobody, goes on in a moment, as after a stall.
-		if t.named { // somebody else has told the log, and the next move has begun
+		if t.named && s.movesOn() { // somebody else has told the log, and the next move has begun
 			s.endTake(t, nil)
 			return
 		}
 		t.lost = true
 		s.endTake(t, errLost)
 	}
+}
+
+// movesOn reports whether the log wants the group to move to another, or names another already.
+func (f Facts) movesOn() bool {
+	return f.Log.Intent != nil && f.Log.Intent.To != f.Self || f.Log.Owner != f.Self && f.Log.Owner != ""
 }
 
 // hearsOwner reports whether the keeper hears somebody serve the group.
@@ -141,7 +146,7 @@ func (s *step) lookTake() {
 			s.endTake(t, fmt.Errorf("connections of %s: %w", t.from, d.Err))
 			return
 		case d.Err != nil:
-			s.costs(t, fmt.Sprintf("not all connections of %s came, and those are lost: %v", t.from, d.Err))
+			s.costs(t, fmt.Sprintf("the connections of %s had not all come when it was taken: %v", t.from, d.Err))
 		}
 		s.yieldsTo(t)
 	})

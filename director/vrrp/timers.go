@@ -83,6 +83,12 @@ func (m *Machine) miss(now time.Time) { m.silent = now.Add(m.learned * 3 / 2) }
 
 func due(t, now time.Time) bool { return !t.IsZero() && !t.After(now) }
 
+// What is said of an Active router when the timer of a Backup that followed it fires.
+const (
+	Fell     = " silent for " // it was heard, and is not any more
+	Resigned = " resigned"
+)
+
 // silence says why a Backup's timer fires.
 func (m *Machine) silence(now time.Time) string {
 	switch {
@@ -91,9 +97,9 @@ func (m *Machine) silence(now time.Time) string {
 	case !m.peer.Source.IsValid():
 		return fmt.Sprintf("no active router heard for %.1f s", m.Down().Seconds())
 	case m.peer.Priority == 0:
-		return fmt.Sprintf("%v resigned", m.peer.Source)
+		return m.peer.Source.String() + Resigned
 	case now.Sub(m.peer.Heard) < m.learned*3/2:
 		return fmt.Sprintf("%v has priority %d, below %d", m.peer.Source, m.peer.Priority, m.cfg.Priority)
 	}
-	return fmt.Sprintf("%v silent for %.1f s", m.peer.Source, now.Sub(m.peer.Heard).Seconds())
+	return fmt.Sprintf("%v%s%.1f s", m.peer.Source, Fell, now.Sub(m.peer.Heard).Seconds())
 }

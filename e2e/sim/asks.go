@@ -4,20 +4,25 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/quorate/quorate/director/vrrp"
 )
 
 // toldTime is how long after another took a group a director knows that, and has asked it: a report, a question and its answer
 // take some milliseconds, and a survey that waits for the dead ends within it.
 const toldTime = 350 * time.Millisecond
 
+// whoCanAsks is the name of the invariant.
+const whoCanAsks = "who can ask asks"
+
 // asks is another invariant: nobody takes a group by its timer which another has just taken, as its report and the log tell,
 // and which it can ask. A third that is cut off, or whose agent is, excuses nobody.
 func (x *watch) asks(h, o *host, group, why string) {
 	w := x.w
-	if w.slow > 0 || !strings.Contains(why, " silent for ") || w.now-x.owns[o.index].at < toldTime || !x.could(h, o) {
+	if w.slow > 0 || !strings.Contains(why, vrrp.Fell) || w.now-x.owns[o.index].at < toldTime || !x.could(h, o) {
 		return
 	}
-	x.fail("who can ask asks", "%s takes %s though %s has owned it for %v, which it could ask: %s", h.name, group, o.name, w.now-x.owns[o.index].at, why)
+	x.fail(whoCanAsks, "%s takes %s though %s has owned it for %v, which it could ask: %s", h.name, group, o.name, w.now-x.owns[o.index].at, why)
 }
 
 // could reports whether a director could have asked an owner for so long that nothing before it counts: nothing is wrong with

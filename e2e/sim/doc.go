@@ -8,7 +8,8 @@
 // as one, adverts each second or ten times that, the cluster's traffic on a wire of its own or on a segment.
 // Nothing happens for a while, then three to eight things go wrong within a minute or two, then all heals, and it
 // must settle and stay so. In each sixteenth the owner is cut off besides, and comes back with a log of before; in another
-// sixteenth the cluster port of one is shut besides, to all others or to one, while what it opens itself passes. [Run] plays
+// sixteenth the cluster port of one is shut besides, to all others or to one, while what it opens itself passes; and in
+// another all directors drain for a while, where foreign routers are known, and the owner is cut off meanwhile. [Run] plays
 // it; the same seed gives the same trace to the byte. A failing seed is replayed by
 //
 //	make sim SEED=17
@@ -74,5 +75,6 @@
 //     the owner before, whose port may be cut.
 //
 // That the invariants can fail is shown by the mutants: parts of the system that are switched off, one by one, in
-// [Mutants]. Each must be found; `make sim-mutants` says how many scenarios it took.
+// [Mutants], nine of them. Each must be found, and the one without which nobody sees that another has just taken a group by the
+// eleventh invariant; `make sim-mutants` says how many scenarios it took.
 package sim

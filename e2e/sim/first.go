@@ -26,7 +26,7 @@ func (x *watch) tie(h, o *host, group string, why string) {
 
 // byTimer reports whether a reason is that of a timer.
 func byTimer(why string) bool {
-	return strings.Contains(why, " silent for ") || strings.HasSuffix(why, " resigned")
+	return strings.Contains(why, vrrp.Fell) || strings.HasSuffix(why, vrrp.Resigned)
 }
 
 // ran reports whether the timers of two routers ran by the same advert, and nothing held them.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/director/ownership"
@@ -21,13 +22,14 @@ const (
 	GroupRule   Mutant = "group rule"             // each router moves alone
 	AnswerFirst Mutant = "answer before yielding" // a claim does not wait for the owner's answer
 	TieSpacing  Mutant = "tie spacing"            // all standbys have the same priority
+	News        Mutant = "news"                   // a Backup that hears nobody does not see that another takes the group
 )
 
 // Abdication is one that a test of its own finds: scenarios would take thousands.
 const Abdication Mutant = "abdication" // a leader that hears no majority leads on
 
 // Mutants are those that scenarios find.
-var Mutants = []Mutant{Guard, Epoch, StallGuard, Lifetime, Hold, GroupRule, AnswerFirst, TieSpacing}
+var Mutants = []Mutant{Guard, Epoch, StallGuard, Lifetime, Hold, GroupRule, AnswerFirst, TieSpacing, News}
 
 func (w *world) without(m Mutant) bool { return w.layout.without == m }
 
@@ -38,6 +40,8 @@ func wrap(w *world, m *ownership.Machine) machine {
 		return deaf{m}
 	case w.without(Epoch):
 		return timeless{m}
+	case w.without(News):
+		return &unread{Machine: m}
 	}
 	return m
 }
@@ -65,6 +69,36 @@ func (m timeless) Step(now time.Time, f ownership.Facts, ev ownership.Event) []o
 			e.Epoch, e.Named = 0, ""
 		}
 		ev = e
+	}
+	return m.Machine.Step(now, f, ev)
+}
+
+// unread is a machine that is not told, while its owner is silent, that another has taken the group since: neither by a report
+// nor by the log. What it asks is answered.
+type unread struct {
+	*ownership.Machine
+	silent bool
+	log    fsm.Ownership
+	owners []string
+}
+
+func (m *unread) Step(now time.Time, f ownership.Facts, ev ownership.Event) []ownership.Action {
+	was := m.silent
+	m.silent = slices.ContainsFunc(f.Keeper.Routers, func(r ownership.Router) bool { return r.Silent })
+	if !was {
+		m.log, m.owners = f.Log, nil
+	}
+	for i, o := range f.Members {
+		switch {
+		case o.Part != ownership.Owner:
+		case !was:
+			m.owners = append(m.owners, o.Name)
+		case m.silent && !slices.Contains(m.owners, o.Name):
+			f.Members[i].Part = ownership.Standby
+		}
+	}
+	if m.silent {
+		f.Log = m.log
 	}
 	return m.Machine.Step(now, f, ev)
 }

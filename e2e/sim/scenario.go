@@ -35,6 +35,7 @@ func Run(seed uint64, without Mutant, out io.Writer) Result {
 	if seed%5 == 0 {
 		l.onCut = fsm.OneSide
 	}
+	l.peers = seed%16 == 7
 	l.without = without
 	w := newWorld(c.Uint64(), l)
 	w.trace.out = out
@@ -46,6 +47,9 @@ func Run(seed uint64, without Mutant, out io.Writer) Result {
 	}
 	if seed%16 == 11 {
 		heal = p.oneWay(newChance(seed ^ 0x6f6e65776179))
+	}
+	if seed%16 == 7 {
+		heal = p.allDrain(newChance(seed ^ 0x647261696e))
 	}
 	w.run(heal + settled)
 	if w.watch.broken == nil {

@@ -23,6 +23,7 @@ type layout struct {
 	onCut     fsm.SegmentCut
 	virtual   bool // the addresses have a MAC address of their own
 	external  bool // something else than control restarts the keeper
+	peers     bool // foreign routers are known on each segment, and none is alive
 	without   Mutant
 }
 
@@ -111,11 +112,15 @@ func (w *world) begin() {
 	w.config = fsm.Config{Routers: map[string]fsm.Router{}, SyncGroups: map[string]fsm.SyncGroup{}}
 	var names []string
 	for _, r := range w.routers {
-		w.config.Routers[r.name] = fsm.Router{
+		out := fsm.Router{
 			Name: r.name, VRID: r.vrid, Interface: wireNames[r.on], Interval: w.interval, VirtualMAC: w.virtual,
 			Addresses: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, byte(2 + r.on), 100}), 24)},
 			Placement: w.placement(),
 		}
+		if w.peers {
+			out.Peers = []fsm.Peer{{Address: netip.AddrFrom4([4]byte{192, 0, byte(2 + r.on), 200})}}
+		}
+		w.config.Routers[r.name] = out
 		names = append(names, r.name)
 	}
 	if w.pair && !w.without(GroupRule) {
