@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -140,10 +141,14 @@ func (t transport) waitFor(id raft.ServerID, target raft.ServerAddress, args *ra
 	return t.NetworkTransport.AppendEntries(id, target, &word, new(raft.AppendEntriesResponse))
 }
 
+// errBack has Raft open the newest snapshot: the one that waited is as old as that wait, and what comes behind it may not be in
+// the log any more.
+var errBack = errors.New("it answers again: it is sent the newest snapshot")
+
 // InstallSnapshot implements [raft.Transport].
 func (t transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
-	if _, err := t.away.wait(id, args.Term); err != nil {
-		return err
+	if waited, err := t.away.wait(id, args.Term); err != nil || waited {
+		return cmp.Or(err, errBack)
 	}
 	return t.NetworkTransport.InstallSnapshot(id, target, args, resp, data)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -108,5 +110,20 @@ func TestAMemberThatWasAwayTakesNothingForAgreedThatItIsNotSent(t *testing.T) {
 	ours.away.heartbeat(c.LocalID, term, errJammed)
 	if err := ours.AppendEntries(c.LocalID, theirs.LocalAddr(), &held, new(raft.AppendEntriesResponse)); !errors.Is(err, errStuck) {
 		t.Errorf("one whose log hung meanwhile sends it: %v", err)
+	}
+}
+
+// A snapshot that has waited is an old one: Raft is to open the newest.
+func TestASnapshotThatHasWaitedIsNotSent(t *testing.T) {
+	ours := loopback(t, nil)
+	ours.away.heartbeat("member", 2, errJammed)
+	send := func() error {
+		return ours.InstallSnapshot("member", "127.0.0.1:1", &raft.InstallSnapshotRequest{Term: 2}, new(raft.InstallSnapshotResponse), strings.NewReader(""))
+	}
+	if err := send(); !errors.Is(err, errBack) {
+		t.Errorf("the old one: %v", err)
+	}
+	if err := send(); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("the newest: %v", err)
 	}
 }
