@@ -23,6 +23,7 @@ const awayTick = 100 * time.Millisecond
 type away struct {
 	life    context.Context                           // nothing waits beyond it
 	awaited func(id raft.ServerID, term uint64) error // why a member is waited for no longer, nil if it is
+	back    chan struct{}                             // capacity 1: a member answers again
 
 	mu       sync.Mutex
 	absences map[raft.ServerID]absence
@@ -43,6 +44,7 @@ func (a *away) heartbeat(id raft.ServerID, term uint64, err error) {
 		close(was.over)
 		delete(a.absences, id)
 		ok = false
+		poke(a.back)
 	}
 	if err != nil && !ok {
 		if a.absences == nil {
