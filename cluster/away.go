@@ -23,6 +23,7 @@ const awayTick = 100 * time.Millisecond
 type away struct {
 	life    context.Context                           // nothing waits beyond it
 	awaited func(id raft.ServerID, term uint64) error // why a member is waited for no longer, nil if it is
+	back    chan struct{}                             // capacity 1: a member answers again
 
 	mu       sync.Mutex
 	absences map[raft.ServerID]absence
@@ -38,13 +39,14 @@ type absence struct {
 func (a *away) heartbeat(id raft.ServerID, term uint64, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	was, ok := a.absences[id]
-	if ok && (err == nil || was.term < term) {
-		close(was.over)
-		delete(a.absences, id)
-		ok = false
+	for of, was := range a.absences { // of an older term, too: who was removed since is sent no more that could end it
+		if was.term < term || of == id && err == nil {
+			close(was.over)
+			delete(a.absences, of)
+			poke(a.back)
+		}
 	}
-	if err != nil && !ok {
+	if _, ok := a.absences[id]; err != nil && !ok {
 		if a.absences == nil {
 			a.absences = map[raft.ServerID]absence{}
 		}

@@ -332,3 +332,14 @@ func TestWaitingForWhoIsAwayEnds(t *testing.T) {
 		})
 	}
 }
+
+func TestAnAbsenceEndsWithItsTerm(t *testing.T) {
+	a := &away{}
+	a.heartbeat("removed", 7, errJammed)
+	a.heartbeat("d1", 7, errJammed)
+	a.heartbeat("d1", 8, errJammed)
+	a.heartbeat("d2", 8, nil)
+	if _, is := a.absences["d1"]; len(a.absences) != 1 || !is {
+		t.Errorf("away: %v", a.absences)
+	}
+}

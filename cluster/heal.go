@@ -91,6 +91,9 @@ func (n *Node) scrub(ctx context.Context) error {
 		}
 		wrong := n.health.wrong.Load() // first: the state may be replaced
 		err := verifySlowly(ctx, n.State())
+		if errors.Is(err, fsm.ErrGivenUp) {
+			return nil
+		}
 		if err != nil {
 			err = n.State().Verify() // the one that was begun with may have been healed meanwhile
 		}
@@ -107,10 +110,13 @@ func (n *Node) scrub(ctx context.Context) error {
 	return nil
 }
 
+// scrubPart is how many of all things in a state are in one part of a scrub.
+func scrubPart(all int) int { return max((all+scrubParts-1)/scrubParts, 1) }
+
 // verifySlowly verifies a state in the time that a scrub has.
 func verifySlowly(ctx context.Context, state *fsm.State) error {
 	began, done, all := time.Now(), 0, state.Pauses()
-	each := max(all/scrubParts, 1)
+	each := scrubPart(all)
 	err := state.VerifySlowly(func() bool {
 		if done++; done%each == 0 {
 			pause(ctx, scrubEvery*time.Duration(each)/time.Duration(all))

@@ -382,9 +382,17 @@ func TestAScrubIsSpreadOverItsTime(t *testing.T) {
 			defer stop()
 			began = time.Now()
 			err = verifySlowly(ctx, m.state.Load())
-			if took := time.Since(began); err != nil || took != scrubEvery/3 {
+			if took := time.Since(began); !errors.Is(err, fsm.ErrGivenUp) || took != scrubEvery/3 {
 				t.Errorf("ended: %v after %v", err, took)
 			}
 		})
+	}
+}
+
+func TestAScrubHasNoMorePartsThanItMay(t *testing.T) {
+	for all, parts := range map[int]int{0: 0, 1: 1, scrubParts: scrubParts, scrubParts + 1: 13, 2*scrubParts - 1: 24, 2 * scrubParts: scrubParts, 4000: scrubParts} {
+		if is := all / scrubPart(all); is != parts {
+			t.Errorf("of %d it has %d, not %d", all, is, parts)
+		}
 	}
 }

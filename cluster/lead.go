@@ -81,8 +81,13 @@ func (t *tenure) of(n *Node) context.Context {
 	return t.now
 }
 
-// yieldTooOld has another lead whenever this node leads and its binary does not support the cluster's feature level.
+// yieldLimit is how long a leader that is too old waits at most before it tries again to have another lead.
+const yieldLimit = 30 * time.Second
+
+// yieldTooOld has another lead whenever this node leads and its binary does not support the cluster's feature level. While it
+// hands over nothing waits for who is away, see [Node.awaited]: so it tries ever more rarely, until somebody answers again.
 func (n *Node) yieldTooOld(ctx context.Context) error {
+	wait, said := n.cfg.Heartbeat, ""
 	for ctx.Err() == nil {
 		changed := n.Changed()
 		if n.tooOld() == nil {
@@ -92,8 +97,22 @@ func (n *Node) yieldTooOld(ctx context.Context) error {
 			}
 			continue
 		}
-		n.giveLead(ctx, "leadership not given away by a binary that is too old")
-		pause(ctx, n.cfg.Heartbeat)
+		if !n.IsLeader() {
+			wait, said = n.cfg.Heartbeat, ""
+			pause(ctx, wait)
+			continue
+		}
+		if err := n.tryGiveLead(ctx); err != nil && ctx.Err() == nil && err.Error() != said {
+			said = err.Error()
+			n.log.Warn("leadership not given away by a binary that is too old", "err", err)
+		}
+		began := time.Now()
+		pauseFor(ctx, n.away.back, wait)
+		if time.Since(began) < wait {
+			wait = n.cfg.Heartbeat // somebody is back
+		} else {
+			wait = min(2*wait, yieldLimit)
+		}
 	}
 	return nil
 }

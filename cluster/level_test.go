@@ -104,3 +104,18 @@ func TestASnapshotOfALevelThatIsNotSupportedHalts(t *testing.T) {
 		}
 	}
 }
+
+// A state that is fetched to heal this one is of the level that the others went to meanwhile.
+func TestAHealedStateOfALevelThatIsNotSupportedHalts(t *testing.T) {
+	for _, level := range []int{older, fsm.Newest} {
+		m, by := newMachine(hclog.NewNullLogger()), newMachine(hclog.NewNullLogger())
+		m.supports = Config{MinLevel: 1, MaxLevel: older}.supports
+		by.state.Store(&fsm.State{ClusterID: "x", Index: 9, Level: level})
+		if err := m.replace(by, nil, "test"); err != nil {
+			t.Fatal(err)
+		}
+		if h := m.halted.Load(); (h != nil && h.TooOld() && h.Index == 10) != (level > older) || m.state.Load().Index != 9 {
+			t.Errorf("level %d: halted %v, at %d", level, h, m.state.Load().Index)
+		}
+	}
+}

@@ -221,6 +221,7 @@ func (m *machine) replace(by *machine, s *logstore.Store, text string) error {
 	m.recent = [recentHashes]hashed{}
 	m.mu.Unlock()
 	m.publish(prev, next, append([]fsm.Change{{Kind: fsm.StateHealed, Text: text}}, differences(prev, next)...))
+	m.checkLevel(next)
 	return nil
 }
 

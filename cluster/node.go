@@ -118,7 +118,7 @@ func Open(cfg Config) (*Node, error) {
 	n.strangers, n.pace = port.NewStrangers(n.ofMember), newPace(cfg.Heartbeat)
 	n.life, n.end = context.WithCancel(context.Background())
 	n.part, n.depart = context.WithCancel(n.life)
-	n.away.life, n.away.awaited = n.life, n.awaited
+	n.away.life, n.away.awaited, n.away.back = n.life, n.awaited, make(chan struct{}, 1)
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
@@ -378,14 +378,19 @@ func (n *Node) handOver() {
 
 // giveLead has another member lead, if this one leads and there is another. What is said if none took it is a warning.
 func (n *Node) giveLead(ctx context.Context, failed string) {
+	if err := n.tryGiveLead(ctx); err != nil {
+		n.log.Warn(failed, "err", err)
+	}
+}
+
+// tryGiveLead is giveLead, and returns why none took it.
+func (n *Node) tryGiveLead(ctx context.Context) error {
 	if !n.IsLeader() || len(n.State().Members) < 2 {
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, transferLimit)
 	defer cancel()
-	if err := n.LeadershipTransfer(ctx); err != nil {
-		n.log.Warn(failed, "err", err)
-	}
+	return n.LeadershipTransfer(ctx)
 }
 
 // stopRaft ends Raft. One that hangs in its disk is left behind.

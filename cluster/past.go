@@ -8,9 +8,10 @@ import (
 )
 
 // past is which entries were agreed before a node was in contact with the cluster: they are no news of now, whenever it
-// comes to apply them. It is what its own log had when it was opened, what came before it was let in, and what the first leader that it
-// heard, or became itself, had as agreed then.
+// comes to apply them. It is what it had applied when it was opened, what came before it was let in, and what the first leader that
+// it heard had as agreed then. Until that is known it is guessed to be all of its own log, which it is if it comes to lead itself.
 type past struct {
+	sure    uint64 // was agreed, whatever the first leader says
 	until   atomic.Uint64
 	contact atomic.Bool
 }
@@ -18,13 +19,12 @@ type past struct {
 // met notes what is agreed by the leader that is heard, if it is the first. One that was just elected does not know yet.
 func (p *past) met(agreed uint64) {
 	if agreed > 0 && !p.contact.Load() {
-		p.until.Store(max(p.until.Load(), agreed))
+		p.until.Store(max(p.sure, agreed)) // what else the own log had may have been agreed by nobody
 		p.contact.Store(true)
 	}
 }
 
-// Past returns up to which entry the log was agreed before this node was in contact with the cluster. It rises until known: what is
-// applied before is past then as well.
+// Past returns up to which entry the log was agreed before this node was in contact with the cluster. Until known it is a guess.
 func (n *Node) Past() (until uint64, known bool) {
 	known = n.past.contact.Load() // first: until is final then
 	return n.past.until.Load(), known
@@ -39,7 +39,8 @@ func (n *Node) openPast() error {
 	if n.Founder() && n.recorded == 0 {
 		return nil
 	}
-	n.past.until.Store(max(last, n.recorded, n.id.Admitted))
+	n.past.sure = max(n.recorded, n.id.Admitted)
+	n.past.until.Store(max(last, n.past.sure))
 	return nil
 }
 

@@ -88,3 +88,25 @@ func TestWhatWasAgreedBeforeANodeCameIsPast(t *testing.T) {
 		return nil
 	})
 }
+
+// What a member has in its log and nobody has agreed is past until it hears what is: others get those places in the log.
+func TestATailThatWasNotAgreedIsPastUntilALeaderIsHeard(t *testing.T) {
+	for _, tt := range []struct {
+		recorded, admitted, agreed, want uint64
+	}{{1, 0, 2, 2}, {2, 0, 1, 2}, {1, 2, 1, 2}, {1, 1, 7, 7}} {
+		n := alone(t) // three entries
+		n.recorded, n.id.Admitted = tt.recorded, tt.admitted
+		if err := n.openPast(); err != nil {
+			t.Fatal(err)
+		}
+		n.past.met(0)
+		if until, known := n.Past(); until != 3 || known {
+			t.Errorf("%+v: until %d before it hears a leader, known %v", tt, until, known)
+		}
+		n.past.met(tt.agreed)
+		n.past.met(9)
+		if until, known := n.Past(); until != tt.want || !known {
+			t.Errorf("%+v: until %d, known %v", tt, until, known)
+		}
+	}
+}

@@ -216,14 +216,11 @@ func (n *Node) Survey(ctx context.Context) (Survey, error) {
 	if err := n.Removed(); err != nil {
 		return Survey{}, err
 	}
-	s := n.State()
-	last, err := n.store.Bare.LastIndex()
-	if err != nil {
-		return Survey{}, fmt.Errorf("read the log: %w", err)
+	s, last, ahead, err := n.ahead()
+	for tries := 0; tries < 2 && (errors.Is(err, raft.ErrLogNotFound) || errors.Is(err, errCompacted)); tries++ { // Raft cut it off meanwhile
+		s, last, ahead, err = n.ahead()
 	}
-	ahead := newMachine(hclog.NewNullLogger()) // a recovery counts what nobody has said to be agreed, too
-	ahead.state.Store(s)
-	if err := ahead.follow(n.store, s.Index, last); err != nil {
+	if err != nil {
 		return Survey{}, err
 	}
 	v := Survey{
@@ -240,6 +237,18 @@ func (n *Node) Survey(ctx context.Context) (Survey, error) {
 		v.Halted = h.Error()
 	}
 	return v, nil
+}
+
+// ahead returns this node's state, the last entry of its log, and a machine that has applied all of that: a recovery counts what
+// nobody has said to be agreed, too.
+func (n *Node) ahead() (s *fsm.State, last uint64, m *machine, err error) {
+	s = n.State()
+	if last, err = n.store.Bare.LastIndex(); err != nil {
+		return nil, 0, nil, fmt.Errorf("read the log: %w", err)
+	}
+	m = newMachine(hclog.NewNullLogger())
+	m.state.Store(s)
+	return s, last, m, m.follow(n.store, s.Index, last)
 }
 
 // Answering are the names of the others that answer.

@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/fsm"
@@ -486,5 +488,40 @@ func TestASurveySaysTheRevisionOfTheLogsEnd(t *testing.T) {
 	v, err := n.Survey(t.Context())
 	if err != nil || n.State().Revision != 0 || v.Revision != revision || v.AsOf <= index {
 		t.Errorf("survey %+v of a state at revision %d, %v", v, n.State().Revision, err)
+	}
+}
+
+// shortened is a log of which Raft removes the end just before that is read.
+type shortened struct {
+	logstore.Disk
+	at uint64
+}
+
+// GetLog implements [raft.LogStore].
+func (c shortened) GetLog(index uint64, l *raft.Log) error {
+	if last, err := c.LastIndex(); err == nil && index >= c.at && last >= c.at {
+		if err := c.DeleteRange(c.at, last); err != nil {
+			return err
+		}
+	}
+	return c.Disk.GetLog(index, l)
+}
+
+// What a member has that nobody agreed goes when another leads, which may be while it is asked what it has: that is no damage.
+func TestASurveyWhileRaftCutsTheLogOffIsMadeAnew(t *testing.T) {
+	n := alone(t)
+	entry, err := fsm.Encode(fsm.ChangeConfig{Base: 2, Delta: fsm.Delta{Services: web(3)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.store.Logs().StoreLog(&raft.Log{Index: 4, Term: 1, Type: raft.LogCommand, Data: entry}); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := n.Survey(t.Context()); err != nil || v.AsOf != 4 || v.Revision != 3 {
+		t.Errorf("before: %+v, %v", v, err)
+	}
+	n.store.Bare = shortened{n.store.Bare, 4}
+	if v, err := n.Survey(t.Context()); err != nil || v.AsOf != 3 || v.Revision != 2 {
+		t.Errorf("after: %+v, %v", v, err)
 	}
 }

@@ -181,8 +181,12 @@ func (n *Node) LeadershipTransfer(ctx context.Context) error {
 		if !n.IsLeader() {
 			return nil
 		}
-		if last = n.await(ctx, func() raft.Future { return n.raft.Load().LeadershipTransfer() }); last == nil {
+		err := n.await(ctx, func() raft.Future { return n.raft.Load().LeadershipTransfer() })
+		if err == nil {
 			return nil
+		}
+		if last == nil || ctx.Err() == nil { // that the time is over says nothing
+			last = err
 		}
 		pause(ctx, n.cfg.Heartbeat/10)
 	}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -103,7 +104,7 @@ func (t transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, ar
 		t.away.heartbeat(id, args.Term, err)
 		return err
 	}
-	if err := t.waitFor(id, args); err != nil {
+	if err := t.waitFor(id, target, args); err != nil {
 		return err
 	}
 	shorten(args)
@@ -114,9 +115,9 @@ func (t transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, ar
 	return err
 }
 
-// waitFor has a request wait for a member that is away. Then it says what is agreed by now, as it would if Raft itself had waited
-// before it made this: by the first request after it was away a member knows what it has missed.
-func (t transport) waitFor(id raft.ServerID, args *raft.AppendEntriesRequest) error {
+// waitFor has a request wait for a member that is away. Then that is told what is agreed by now, before all else: by the first
+// request after it was away a member knows what it has missed.
+func (t transport) waitFor(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest) error {
 	waited, err := t.away.wait(id, args.Term)
 	if err != nil || !waited {
 		return err
@@ -125,14 +126,29 @@ func (t transport) waitFor(id raft.ServerID, args *raft.AppendEntriesRequest) er
 	if !ok {
 		return errTermOver
 	}
-	args.LeaderCommitIndex = max(args.LeaderCommitIndex, agreed)
-	return nil
+	if t.stuck() {
+		return errStuck
+	}
+	if agreed <= args.LeaderCommitIndex {
+		return nil
+	}
+	// The request itself cannot say it: a member takes all that it has up to there for agreed, and what it has behind the
+	// request's last entry may be of an older term. Who refuses this lacks the entry, or has one of another term there.
+	word := raft.AppendEntriesRequest{
+		RPCHeader: args.RPCHeader, Term: args.Term, Leader: args.Leader,
+		PrevLogEntry: agreed, PrevLogTerm: args.Term, LeaderCommitIndex: agreed,
+	}
+	return t.NetworkTransport.AppendEntries(id, target, &word, new(raft.AppendEntriesResponse))
 }
+
+// errBack has Raft open the newest snapshot: the one that waited is as old as that wait, and what comes behind it may not be in
+// the log any more.
+var errBack = errors.New("it answers again: it is sent the newest snapshot")
 
 // InstallSnapshot implements [raft.Transport].
 func (t transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, args *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
-	if _, err := t.away.wait(id, args.Term); err != nil {
-		return err
+	if waited, err := t.away.wait(id, args.Term); err != nil || waited {
+		return cmp.Or(err, errBack)
 	}
 	return t.NetworkTransport.InstallSnapshot(id, target, args, resp, data)
 }

@@ -358,17 +358,24 @@ func (s *State) keep(was *State, only *scope) {
 // ErrCorrupt means that a state in memory is not what the log has led to.
 var ErrCorrupt = errors.New("the state in memory is not what the log has led to: memory of this host, or a program on it, is faulty")
 
+// ErrGivenUp means that it is not known whether a state is right.
+var ErrGivenUp = errors.New("the state was not verified to its end")
+
 // Verify adds all of the state up and compares that with the sum that [Apply] kept. A director does it beside its work, again
 // and again, since nothing else would find a byte that flipped in what no command touches.
 func (s State) Verify() error { return s.VerifySlowly(func() bool { return true }) }
 
 // VerifySlowly is [State.Verify] in [State.Pauses] small parts, with a pause after each, so that what is to be done at once waits
-// for none of a large state. It is given up, with nothing found, when the pause reports false.
+// for none of a large state. It is given up when the pause reports false, and that is an [ErrGivenUp].
 func (s State) VerifySlowly(pause func() bool) error {
 	if s.kept == nil {
 		return nil
 	}
-	if k, ok := s.added(pause); ok && k.total != s.kept.total {
+	k, ok := s.added(pause)
+	if !ok {
+		return ErrGivenUp
+	}
+	if k.total != s.kept.total {
 		return ErrCorrupt
 	}
 	return nil

@@ -353,7 +353,7 @@ func TestAScrubIsDoneInSmallPartsAndAllocatesLittle(t *testing.T) {
 	}
 	s.Config.Services["s-7"].Servers[3].Weight ^= 4
 	pauses = 0
-	if err := s.VerifySlowly(func() bool { pauses++; return pauses < 10 }); err != nil || pauses != 10 {
+	if err := s.VerifySlowly(func() bool { pauses++; return pauses < 10 }); !errors.Is(err, ErrGivenUp) || pauses != 10 {
 		t.Errorf("given up after %d pauses: %v", pauses, err)
 	}
 	if err := s.VerifySlowly(func() bool { return true }); !errors.Is(err, ErrCorrupt) {
