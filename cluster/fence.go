@@ -136,9 +136,9 @@ func (n *Node) recallFence() error {
 }
 
 // askEpochs asks every other member for the cluster's epoch, all at once, and waits for the answers no
-// longer than askLimit. It returns where the one of them that knows most knows this member to be, if one knows more than this
-// node does.
-func (n *Node) askEpochs(ctx context.Context) (at netip.AddrPort) {
+// longer than askLimit. It tells them where this node is, if from says it. It returns where the one of them that knows most knows
+// this member to be, if one knows more than this node does.
+func (n *Node) askEpochs(ctx context.Context, from netip.AddrPort) (at netip.AddrPort) {
 	if n.cfg.Unfenced != nil && n.cfg.Unfenced() {
 		return at
 	}
@@ -152,7 +152,7 @@ func (n *Node) askEpochs(ctx context.Context) (at netip.AddrPort) {
 			continue
 		}
 		all.Go(func() {
-			a, err := n.tellEpoch(ctx, m)
+			a, err := n.tellEpoch(ctx, m, from)
 			if err == nil {
 				n.heed(a.Recovery, m.Name)
 				n.hearAnswer(m, a)
@@ -164,24 +164,33 @@ func (n *Node) askEpochs(ctx context.Context) (at netip.AddrPort) {
 			}
 			n.noteRefusal(m.Name, err)
 		})
-		all.Go(func() { n.askContact(ctx, m) })
+		all.Go(func() { n.askContact(ctx, m, from) })
 	}
 	all.Wait()
 	return at
 }
 
 // tellEpoch tells a member, or a former one, of the latest recovery that this node knows of, and returns
-// the latest that it knows of.
-func (n *Node) tellEpoch(ctx context.Context, m fsm.Member) (epochAnswer, error) {
+// the latest that it knows of. It asks wherever the member may be at once: a place may swallow what is sent there.
+func (n *Node) tellEpoch(ctx context.Context, m fsm.Member, from netip.AddrPort) (a epochAnswer, err error) {
 	at := n.heard.of(m)
-	a, err := n.tellEpochAt(ctx, m, at)
-	if err != nil && at != m.Address {
-		a, err = n.tellEpochAt(ctx, m, m.Address) // it may have moved back
+	if at == m.Address {
+		return n.tellEpochAt(ctx, m, at, from)
 	}
-	return a, err
+	var back epochAnswer
+	var backErr error
+	var both sync.WaitGroup
+	both.Go(func() { a, err = n.tellEpochAt(ctx, m, at, from) })
+	both.Go(func() { back, backErr = n.tellEpochAt(ctx, m, m.Address, from) }) // it may have moved back
+	both.Wait()
+	if err != nil {
+		return back, backErr
+	}
+	return a, nil
 }
 
-func (n *Node) tellEpochAt(ctx context.Context, m fsm.Member, at netip.AddrPort) (epochAnswer, error) {
+// tellEpochAt is tellEpoch at one address. It tells where this node is by from, if that is valid.
+func (n *Node) tellEpochAt(ctx context.Context, m fsm.Member, at, from netip.AddrPort) (epochAnswer, error) {
 	tr := &http.Transport{
 		DisableKeepAlives: true,
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -189,7 +198,7 @@ func (n *Node) tellEpochAt(ctx context.Context, m fsm.Member, at netip.AddrPort)
 		},
 	}
 	var out epochAnswer
-	err := callBy(ctx, &http.Client{Transport: tr}, "https://"+pki.Hostname(m.ID), m.Name, http.MethodPost, epochPath, epochAnswer{Recovery: n.latest(), Index: n.State().Index, From: n.cfg.Bind}, &out)
+	err := callBy(ctx, &http.Client{Transport: tr}, "https://"+pki.Hostname(m.ID), m.Name, http.MethodPost, epochPath, epochAnswer{Recovery: n.latest(), Index: n.State().Index, From: from}, &out)
 	return out, err
 }
 
@@ -210,7 +219,7 @@ func (n *Node) serveEpoch(w http.ResponseWriter, r *http.Request) {
 			m, member := memberByID(s, p.ID)
 			out.At = m.Address
 			if member && p.ID != n.id.ID {
-				n.heard.hear(m, told.From)
+				n.heard.hear(m, told.From, true)
 				out.Known = n.whereAre(s, s.Index > told.Index)
 			}
 		}
@@ -249,7 +258,7 @@ func (n *Node) callDue(ctx context.Context, due map[string]time.Time) {
 	maps.DeleteFunc(former, func(id string, _ fsm.Member) bool { return now.Before(due[id]) })
 	for id, m := range former {
 		all.Go(func() {
-			a, err := n.tellEpoch(ctx, m)
+			a, err := n.tellEpoch(ctx, m, netip.AddrPort{})
 			if err != nil {
 				n.log.Debug("former member not told", "name", m.Name, "err", err)
 				return

@@ -264,7 +264,7 @@ func (n *Node) Run(ctx context.Context) error {
 	group.Go(n.serve)
 	err := error(nil)
 	if n.Removed() == nil {
-		err = n.twinAt(life, n.askEpochs(life))
+		err = n.meet(life)
 	}
 	if err == nil && n.Removed() == nil {
 		err = n.startRaft(group.Go)

@@ -30,7 +30,7 @@ func (n *Node) watchMembership(ctx context.Context) error {
 		case <-changed:
 		case <-tick.C:
 			if !n.Quorum() && n.Removed() == nil {
-				if err := n.twinAt(ctx, n.askEpochs(ctx)); err != nil {
+				if err := n.meet(ctx); err != nil {
 					n.noteTwin(err.Error())
 				}
 				n.askWhetherRemoved(ctx)

@@ -64,10 +64,30 @@ func (n *Node) twinAt(ctx context.Context, at netip.AddrPort) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	if _, err := n.tellEpochAt(ctx, fsm.Member{Name: n.id.Name, ID: n.id.ID}, at); err != nil {
+	if _, err := n.tellEpochAt(ctx, fsm.Member{Name: n.id.Name, ID: n.id.ID}, at, netip.AddrPort{}); err != nil {
 		return nil // nobody of that identity is there
 	}
 	return fmt.Errorf("%s runs at %s already, and this is %s: %w; stop one of them, or remove %s here and join under another name", n.id.Name, at, n.cfg.Bind, errTwin, n.creds.Dir())
+}
+
+// meet asks the others for the cluster's epoch and where they know this member. If that is not here, and no agent with its identity
+// is there, it tells them where this one is: what they hear they dial.
+func (n *Node) meet(ctx context.Context) error {
+	at := n.askEpochs(ctx, netip.AddrPort{})
+	if err := n.twinAt(ctx, at); err != nil {
+		return err
+	}
+	m, ok := memberByID(n.State(), n.id.ID)
+	if !ok || n.Removed() != nil || m.Address == n.cfg.Bind && (!at.IsValid() || at == n.cfg.Bind) {
+		return nil
+	}
+	if m.Address != at {
+		if err := n.twinAt(ctx, m.Address); err != nil {
+			return err
+		}
+	}
+	n.askEpochs(ctx, n.cfg.Bind)
+	return nil
 }
 
 // aloneAtStart refuses to be a second one of this member: who has its identity may be where this node's log says that it is.

@@ -47,6 +47,11 @@ func TestACopiedDataDirectoryBesideItsOriginalIsRefused(t *testing.T) {
 	if err := <-back.done; !errors.Is(err, errTwin) || !strings.Contains(err.Error(), fmt.Sprintf("c runs at %s already", copied.Bind)) {
 		t.Errorf("the original runs beside the copy that has taken its place: %v", err)
 	}
+	for _, n := range ns[:2] {
+		if at := n.heard.of(n.State().Members["c"]); at != copied.Bind {
+			t.Errorf("%s dials the one that was refused, at %s", n.cfg.Name, at)
+		}
+	}
 	if m := a.State().Members["c"]; m.Address != copied.Bind {
 		t.Errorf("the cluster knows c at %s", m.Address)
 	}
