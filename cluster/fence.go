@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,6 +47,8 @@ type epochAnswer struct {
 
 	From  netip.AddrPort            `json:"from,omitzero"`   // where who speaks is
 	Known map[string]netip.AddrPort `json:"known,omitempty"` // where it knows others to be, by ID, if that is news
+
+	counts bool // who answers was known by a CA that counts: only then there is more here than what is signed
 }
 
 // sign has the cluster's CA say that a recovery took place.
@@ -191,15 +194,27 @@ func (n *Node) tellEpoch(ctx context.Context, m fsm.Member, from netip.AddrPort)
 
 // tellEpochAt is tellEpoch at one address. It tells where this node is by from, if that is valid.
 func (n *Node) tellEpochAt(ctx context.Context, m fsm.Member, at, from netip.AddrPort) (epochAnswer, error) {
+	var by *tls.Conn
 	tr := &http.Transport{
 		DisableKeepAlives: true,
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return n.dialer.DialEpoch(ctx, at, m.ID)
+			c, err := n.dialer.DialEpoch(ctx, at, m.ID)
+			if err != nil {
+				return nil, err
+			}
+			by = c
+			return c, nil
 		},
 	}
 	var out epochAnswer
 	err := callBy(ctx, &http.Client{Transport: tr}, "https://"+pki.Hostname(m.ID), m.Name, http.MethodPost, epochPath, epochAnswer{Recovery: n.latest(), Index: n.State().Index, From: from}, &out)
-	return out, err
+	if err != nil {
+		return epochAnswer{}, err
+	}
+	if out.counts = n.creds.Counts(by.ConnectionState()); !out.counts {
+		out.At, out.From, out.Known = netip.AddrPort{}, netip.AddrPort{}, nil
+	}
+	return out, nil
 }
 
 // serveEpoch is for whoever has a certificate of this cluster, member or not: by it those who were left

@@ -64,7 +64,7 @@ func (n *Node) twinAt(ctx context.Context, at netip.AddrPort) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	if _, err := n.tellEpochAt(ctx, fsm.Member{Name: n.id.Name, ID: n.id.ID}, at, netip.AddrPort{}); err != nil {
+	if a, err := n.tellEpochAt(ctx, fsm.Member{Name: n.id.Name, ID: n.id.ID}, at, netip.AddrPort{}); err != nil || !a.counts {
 		return nil // nobody of that identity is there
 	}
 	return fmt.Errorf("%s runs at %s already, and this is %s: %w; stop one of them, or remove %s here and join under another name", n.id.Name, at, n.cfg.Bind, errTwin, n.creds.Dir())
