@@ -48,6 +48,8 @@ type epochAnswer struct {
 	From  netip.AddrPort            `json:"from,omitzero"`   // where who speaks is
 	Known map[string]netip.AddrPort `json:"known,omitempty"` // where it knows others to be, by ID, if that is news
 
+	Process string `json:"process,omitempty"` // who speaks: another one each time that it was started
+
 	counts bool // who answers was known by a CA that counts: only then there is more here than what is signed
 }
 
@@ -207,7 +209,7 @@ func (n *Node) tellEpochAt(ctx context.Context, m fsm.Member, at, from netip.Add
 		},
 	}
 	var out epochAnswer
-	err := callBy(ctx, &http.Client{Transport: tr}, "https://"+pki.Hostname(m.ID), m.Name, http.MethodPost, epochPath, epochAnswer{Recovery: n.latest(), Index: n.State().Index, From: from}, &out)
+	err := callBy(ctx, &http.Client{Transport: tr}, "https://"+pki.Hostname(m.ID), m.Name, http.MethodPost, epochPath, epochAnswer{Recovery: n.latest(), Index: n.State().Index, From: from, Process: n.process}, &out)
 	if err != nil {
 		return epochAnswer{}, err
 	}
@@ -226,10 +228,12 @@ func (n *Node) serveEpoch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	by, s := r.RemoteAddr, n.State()
-	out := epochAnswer{Index: s.Index, From: n.cfg.Bind}
+	out := epochAnswer{Index: s.Index, From: n.cfg.Bind, Process: n.process}
 	if c, ok := r.Context().Value(connKey{}).(*port.Conn); ok {
 		by = c.ConnectionState().PeerCertificates[0].Subject.CommonName
-		n.hearTwin(c.ConnectionState(), r.RemoteAddr)
+		if told.Process != n.process {
+			n.hearTwin(c.ConnectionState(), r.RemoteAddr)
+		}
 		if p, err := pki.IdentityOf(c.ConnectionState().PeerCertificates[0]); err == nil {
 			m, member := memberByID(s, p.ID)
 			out.At = m.Address

@@ -166,7 +166,7 @@ func TestWhereMembersAreIsNotTakenFromWhomAFormerCAVouchesFor(t *testing.T) {
 	present, presentCA := madeCA(t)
 	id, other := strings.Repeat("0", 36), strings.Repeat("1", 36)
 	n := trusting(t, t.TempDir(), presentCA, formerCA)
-	n.id, n.machine = pki.Identity{Name: "a", ID: id}, newMachine(n.log)
+	n.id, n.process, n.machine = pki.Identity{Name: "a", ID: id}, "another", newMachine(n.log)
 	link, err := pki.SignLink(former, present.CACert)
 	if err != nil {
 		t.Fatal(err)

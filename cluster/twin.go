@@ -64,8 +64,8 @@ func (n *Node) twinAt(ctx context.Context, at netip.AddrPort) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	if a, err := n.tellEpochAt(ctx, fsm.Member{Name: n.id.Name, ID: n.id.ID}, at, netip.AddrPort{}); err != nil || !a.counts {
-		return nil // nobody of that identity is there
+	if a, err := n.tellEpochAt(ctx, fsm.Member{Name: n.id.Name, ID: n.id.ID}, at, netip.AddrPort{}); err != nil || !a.counts || a.Process == n.process {
+		return nil // nobody of that identity is there, or this one itself: an address may be translated
 	}
 	return fmt.Errorf("%s runs at %s already, and this is %s: %w; stop one of them, or remove %s here and join under another name", n.id.Name, at, n.cfg.Bind, errTwin, n.creds.Dir())
 }

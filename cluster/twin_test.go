@@ -3,6 +3,9 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -79,4 +82,48 @@ func TestAnotherAddressIsToldAtABoundedPaceAndNotBesideATwin(t *testing.T) {
 	if a.Twin() != "" {
 		t.Errorf("it says %q", a.Twin())
 	}
+}
+
+// An address that leads back to this node, as one that is translated or moves between hosts does, is not another one's.
+func TestANodeThatAnswersItselfIsNoCopyOfItself(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	l, err := net.Listen("tcp", freePort(t).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	passed := make(chan error, 1)
+	go func() { passed <- passOn(l, a.cfg.Bind.String()) }()
+	at := netip.MustParseAddrPort(l.Addr().String())
+	if err := a.twinAt(t.Context(), at); err != nil || a.Twin() != "" {
+		t.Errorf("it takes itself for another: %v, %q", err, a.Twin())
+	}
+	if err := <-passed; err != nil {
+		t.Errorf("it was not asked there: %v", err)
+	}
+}
+
+// passOn passes one connection on to another address.
+func passOn(l net.Listener, to string) error {
+	in, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := net.Dial("tcp", to)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	back := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(in, out)
+		_ = in.(*net.TCPConn).CloseWrite()
+		close(back)
+	}()
+	_, _ = io.Copy(out, in)
+	_ = out.(*net.TCPConn).CloseWrite()
+	<-back
+	return nil
 }
