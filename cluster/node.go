@@ -275,7 +275,7 @@ func (n *Node) Run(ctx context.Context) error {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
 	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.keepPace, n.yieldTooOld, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.Run, n.scrub} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.keepPace, n.yieldTooOld, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.Run, n.watchSpace, n.scrub} {
 			group.Go(func() error { return run(life) })
 		}
 		select {
