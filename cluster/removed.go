@@ -21,6 +21,7 @@ func (n *Node) watchMembership(ctx context.Context) error {
 		changed := n.Changed()
 		if s := n.State(); s != seen {
 			n.dropStrangers()
+			n.heard.forget(s)
 			n.findSelf(s)
 			seen = s
 		}

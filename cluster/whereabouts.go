@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"sync"
@@ -32,20 +33,34 @@ type heard struct {
 	until       time.Time
 }
 
-// hear notes where a member is.
-func (w *whereabouts) hear(m fsm.Member, at netip.AddrPort, itself bool) {
+// hear notes where a member is, and reports whether that is news.
+func (w *whereabouts) hear(m fsm.Member, at netip.AddrPort, itself bool) (news bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
 	case !at.IsValid() || at.Addr().IsUnspecified():
+		return false
 	case at == m.Address:
+		_, news = w.by[m.ID]
 		delete(w.by, m.ID)
 	default:
+		news = w.by[m.ID].at != at
 		if w.by == nil {
 			w.by = map[string]heard{}
 		}
 		w.by[m.ID] = heard{at, m.Address, itself, time.Now().Add(heardFor)}
 	}
+	return news
+}
+
+// forget drops what was heard of those who are no members.
+func (w *whereabouts) forget(s *fsm.State) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.by, func(id string, _ heard) bool {
+		_, member := memberByID(s, id)
+		return !member
+	})
 }
 
 // of returns where a member is to be reached.
@@ -96,14 +111,15 @@ func (n *Node) whereAre(s *fsm.State, logged bool) map[string]netip.AddrPort {
 	return out
 }
 
-// hearAnswer notes what a member has said of itself and of others.
-func (n *Node) hearAnswer(m fsm.Member, a epochAnswer) {
-	n.heard.hear(m, a.From, true)
+// hearAnswer notes what a member has said of itself and of others, and reports whether it was news where it is.
+func (n *Node) hearAnswer(m fsm.Member, a epochAnswer) (news bool) {
+	news = n.heard.hear(m, a.From, true)
 	for id, at := range a.Known {
 		if o, ok := memberByID(n.State(), id); ok && o.ID != n.id.ID && o.ID != m.ID && n.heard.of(o) == o.Address {
 			n.heard.hear(o, at, false)
 		}
 	}
+	return news
 }
 
 // askContact asks for members at the address that the agent file names: whoever is there.
@@ -113,8 +129,9 @@ func (n *Node) askContact(ctx context.Context, m fsm.Member, from netip.AddrPort
 	}
 	if a, err := n.tellEpochAt(ctx, m, n.cfg.Contact, from); err == nil {
 		n.heed(a.Recovery, m.Name)
-		n.hearAnswer(m, a)
-		n.log.Info("another member was found at the address that the agent file names", "member", m.Name, "address", n.cfg.Contact)
+		if n.hearAnswer(m, a) {
+			n.log.Info("another member was found at the address that the agent file names", "member", m.Name, "address", n.cfg.Contact)
+		}
 	}
 }
 

@@ -111,6 +111,15 @@ func TestWhatWasHeardOfAMemberEnds(t *testing.T) {
 		is("heard of others", m, moved, "map[]")
 		n.heard.hear(m, m.Address, true)
 		is("taken back", m, m.Address, "map[]")
+		for i, news := range []bool{true, false} {
+			if n.heard.hear(m, moved, true) != news {
+				t.Errorf("heard %d times in a row: news must be %v", i+1, news)
+			}
+		}
+		n.heard.forget(&fsm.State{Members: map[string]fsm.Member{"m": m}})
+		is("still a member", m, moved, fmt.Sprintf("map[1:%v]", moved))
+		n.heard.forget(&fsm.State{})
+		is("removed", m, m.Address, "map[]")
 	})
 }
 
