@@ -98,9 +98,9 @@ func (n *Node) aloneAtStart() error {
 	return nil
 }
 
-// MayMove returns nil if this member may tell the cluster another address of its own than it knows: nobody of its
+// mayMove returns nil if this member may tell the cluster another address of its own than it knows: nobody of its
 // identity is at that one, and it has not told of one a moment ago.
-func (n *Node) MayMove(ctx context.Context) error {
+func (n *Node) mayMove(ctx context.Context) error {
 	m := n.State().Members[n.id.Name]
 	if m.Address == n.cfg.Bind && m.Gossip == n.cfg.Gossip {
 		return nil
@@ -117,8 +117,8 @@ func (n *Node) MayMove(ctx context.Context) error {
 	return nil
 }
 
-// Moved notes that the cluster was told of this member's address.
-func (n *Node) Moved() {
+// moved notes that the cluster was told of this member's address.
+func (n *Node) moved() {
 	n.twins.mu.Lock()
 	defer n.twins.mu.Unlock()
 	n.twins.told = time.Now()

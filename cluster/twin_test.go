@@ -65,18 +65,18 @@ func TestAnotherAddressIsToldAtABoundedPaceAndNotBesideATwin(t *testing.T) {
 	t.Parallel()
 	a := first(t, "a")
 	m := a.State().Members["a"]
-	if err := a.MayMove(t.Context()); err != nil {
+	if err := a.mayMove(t.Context()); err != nil {
 		t.Errorf("at its own address: %v", err)
 	}
 	m.Address = freePort(t)
 	if err := a.Propose(t.Context(), fsm.SetMember{Member: m}); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.MayMove(t.Context()); err != nil {
+	if err := a.mayMove(t.Context()); err != nil {
 		t.Errorf("nobody is at the other address: %v", err)
 	}
-	a.Moved()
-	if err := a.MayMove(t.Context()); err == nil {
+	a.moved()
+	if err := a.mayMove(t.Context()); err == nil {
 		t.Error("another address is told again at once")
 	}
 	if a.Twin() != "" {

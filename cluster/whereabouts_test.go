@@ -162,3 +162,20 @@ func TestWhoIsNotWhereItWasHeardOfIsFoundWhereTheLogSays(t *testing.T) {
 		}
 	}
 }
+
+// Where a member is, its node tells, and leaves the rest of what the log has of it as it is.
+func TestAMoveTellsNothingButWhereAMemberIs(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	m := a.State().Members["a"]
+	m.Sources = []netip.Addr{netip.MustParseAddr("192.0.2.7")}
+	if err := a.Propose(t.Context(), fsm.SetMember{Member: m}); err != nil {
+		t.Fatal(err)
+	}
+	a.end()
+	a = elsewhere(t, a)
+	eventually(t, "it is found", found([]*testnode{a}))
+	if got := a.State().Members["a"].Sources; len(got) != 1 || got[0] != m.Sources[0] {
+		t.Errorf("it has sources %v, want %v", got, m.Sources)
+	}
+}
