@@ -232,16 +232,11 @@ func (s *session) announceSelf(ctx context.Context) error {
 			continue
 		}
 		next := s.self(m)
-		moves := m.Address != next.Address || m.Gossip != next.Gossip
-		if moves && s.node.MayMove(ctx) != nil {
-			continue
+		if m.Address != next.Address || m.Gossip != next.Gossip {
+			continue // the node tells where it is, and that comes first
 		}
 		if !sameMember(m, next) {
-			err := s.node.Propose(ctx, fsm.SetMember{Member: next})
-			if err == nil && moves {
-				s.node.Moved()
-			}
-			if err != nil && ctx.Err() == nil {
+			if err := s.node.Propose(ctx, fsm.SetMember{Member: next}); err != nil && ctx.Err() == nil {
 				s.log.Warn("own addresses not announced", "err", err)
 			}
 		}

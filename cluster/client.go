@@ -54,7 +54,9 @@ func (n *Node) Client(name string) (*http.Client, string, error) {
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, port.DialLimit)
 			defer cancel()
-			return n.dialer.Dial(ctx, at, m.ID, port.ALPNHTTP)
+			return n.reach(ctx, m, func(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
+				return n.dialer.Dial(ctx, at, m.ID, port.ALPNHTTP)
+			})
 		},
 	}
 	if n.clients.byID == nil {
@@ -79,7 +81,9 @@ func (n *Node) Stream(ctx context.Context, name, path string, dead time.Duration
 	if !ok {
 		return nil, fmt.Errorf("%s is no member of this cluster", name)
 	}
-	conn, err := n.dialer.Stream(ctx, n.heard.of(m), m.ID, path, dead)
+	conn, err := n.reach(ctx, m, func(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
+		return n.dialer.Stream(ctx, at, m.ID, path, dead)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open a stream to %s: %w", name, err)
 	}

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,6 +47,10 @@ type epochAnswer struct {
 
 	From  netip.AddrPort            `json:"from,omitzero"`   // where who speaks is
 	Known map[string]netip.AddrPort `json:"known,omitempty"` // where it knows others to be, by ID, if that is news
+
+	Process string `json:"process,omitempty"` // who speaks: another one each time that it was started
+
+	counts bool // who answers was known by a CA that counts: only then there is more here than what is signed
 }
 
 // sign has the cluster's CA say that a recovery took place.
@@ -136,9 +141,9 @@ func (n *Node) recallFence() error {
 }
 
 // askEpochs asks every other member for the cluster's epoch, all at once, and waits for the answers no
-// longer than askLimit. It returns where the one of them that knows most knows this member to be, if one knows more than this
-// node does.
-func (n *Node) askEpochs(ctx context.Context) (at netip.AddrPort) {
+// longer than askLimit. It tells them where this node is, if from says it. It returns where the one of them that knows most knows
+// this member to be, if one knows more than this node does.
+func (n *Node) askEpochs(ctx context.Context, from netip.AddrPort) (at netip.AddrPort) {
 	if n.cfg.Unfenced != nil && n.cfg.Unfenced() {
 		return at
 	}
@@ -152,7 +157,7 @@ func (n *Node) askEpochs(ctx context.Context) (at netip.AddrPort) {
 			continue
 		}
 		all.Go(func() {
-			a, err := n.tellEpoch(ctx, m)
+			a, err := n.tellEpoch(ctx, m, from)
 			if err == nil {
 				n.heed(a.Recovery, m.Name)
 				n.hearAnswer(m, a)
@@ -164,33 +169,54 @@ func (n *Node) askEpochs(ctx context.Context) (at netip.AddrPort) {
 			}
 			n.noteRefusal(m.Name, err)
 		})
-		all.Go(func() { n.askContact(ctx, m) })
+		all.Go(func() { n.askContact(ctx, m, from) })
 	}
 	all.Wait()
 	return at
 }
 
 // tellEpoch tells a member, or a former one, of the latest recovery that this node knows of, and returns
-// the latest that it knows of.
-func (n *Node) tellEpoch(ctx context.Context, m fsm.Member) (epochAnswer, error) {
+// the latest that it knows of. It asks wherever the member may be at once: a place may swallow what is sent there.
+func (n *Node) tellEpoch(ctx context.Context, m fsm.Member, from netip.AddrPort) (a epochAnswer, err error) {
 	at := n.heard.of(m)
-	a, err := n.tellEpochAt(ctx, m, at)
-	if err != nil && at != m.Address {
-		a, err = n.tellEpochAt(ctx, m, m.Address) // it may have moved back
+	if at == m.Address {
+		return n.tellEpochAt(ctx, m, at, from)
 	}
-	return a, err
+	var back epochAnswer
+	var backErr error
+	var both sync.WaitGroup
+	both.Go(func() { a, err = n.tellEpochAt(ctx, m, at, from) })
+	both.Go(func() { back, backErr = n.tellEpochAt(ctx, m, m.Address, from) }) // it may have moved back
+	both.Wait()
+	if err != nil {
+		return back, backErr
+	}
+	return a, nil
 }
 
-func (n *Node) tellEpochAt(ctx context.Context, m fsm.Member, at netip.AddrPort) (epochAnswer, error) {
+// tellEpochAt is tellEpoch at one address. It tells where this node is by from, if that is valid.
+func (n *Node) tellEpochAt(ctx context.Context, m fsm.Member, at, from netip.AddrPort) (epochAnswer, error) {
+	var by *tls.Conn
 	tr := &http.Transport{
 		DisableKeepAlives: true,
 		DialTLSContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return n.dialer.DialEpoch(ctx, at, m.ID)
+			c, err := n.dialer.DialEpoch(ctx, at, m.ID)
+			if err != nil {
+				return nil, err
+			}
+			by = c
+			return c, nil
 		},
 	}
 	var out epochAnswer
-	err := callBy(ctx, &http.Client{Transport: tr}, "https://"+pki.Hostname(m.ID), m.Name, http.MethodPost, epochPath, epochAnswer{Recovery: n.latest(), Index: n.State().Index, From: n.cfg.Bind}, &out)
-	return out, err
+	err := callBy(ctx, &http.Client{Transport: tr}, "https://"+pki.Hostname(m.ID), m.Name, http.MethodPost, epochPath, epochAnswer{Recovery: n.latest(), Index: n.State().Index, From: from, Process: n.process}, &out)
+	if err != nil {
+		return epochAnswer{}, err
+	}
+	if out.counts = n.creds.Counts(by.ConnectionState()); !out.counts {
+		out.At, out.From, out.Known = netip.AddrPort{}, netip.AddrPort{}, nil
+	}
+	return out, nil
 }
 
 // serveEpoch is for whoever has a certificate of this cluster, member or not: by it those who were left
@@ -202,15 +228,17 @@ func (n *Node) serveEpoch(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	by, s := r.RemoteAddr, n.State()
-	out := epochAnswer{Index: s.Index, From: n.cfg.Bind}
+	out := epochAnswer{Index: s.Index, From: n.cfg.Bind, Process: n.process}
 	if c, ok := r.Context().Value(connKey{}).(*port.Conn); ok {
 		by = c.ConnectionState().PeerCertificates[0].Subject.CommonName
-		n.hearTwin(c.ConnectionState(), r.RemoteAddr)
+		if told.Process != n.process {
+			n.hearTwin(c.ConnectionState(), r.RemoteAddr)
+		}
 		if p, err := pki.IdentityOf(c.ConnectionState().PeerCertificates[0]); err == nil {
 			m, member := memberByID(s, p.ID)
 			out.At = m.Address
 			if member && p.ID != n.id.ID {
-				n.heard.hear(m, told.From)
+				n.heard.hear(m, told.From, true)
 				out.Known = n.whereAre(s, s.Index > told.Index)
 			}
 		}
@@ -249,7 +277,7 @@ func (n *Node) callDue(ctx context.Context, due map[string]time.Time) {
 	maps.DeleteFunc(former, func(id string, _ fsm.Member) bool { return now.Before(due[id]) })
 	for id, m := range former {
 		all.Go(func() {
-			a, err := n.tellEpoch(ctx, m)
+			a, err := n.tellEpoch(ctx, m, netip.AddrPort{})
 			if err != nil {
 				n.log.Debug("former member not told", "name", m.Name, "err", err)
 				return

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -35,13 +36,14 @@ const logCacheSize = 512
 
 // Node is this agent's membership in its cluster.
 type Node struct {
-	cfg    Config
-	id     pki.Identity
-	log    hclog.Logger
-	life   context.Context // of everything that Run started
-	end    context.CancelFunc
-	part   context.Context // in Raft: ends with life, or when this node was removed
-	depart context.CancelFunc
+	cfg     Config
+	id      pki.Identity
+	process string // tells this process from a copy of it
+	log     hclog.Logger
+	life    context.Context // of everything that Run started
+	end     context.CancelFunc
+	part    context.Context // in Raft: ends with life, or when this node was removed
+	depart  context.CancelFunc
 
 	lock      *lock
 	store     *logstore.Store
@@ -110,7 +112,7 @@ func Open(cfg Config) (*Node, error) {
 		return nil, errors.New("this agent is in no cluster")
 	}
 	n := &Node{
-		cfg: cfg, log: cfg.Log, opened: time.Now(), machine: newMachine(cfg.Log), health: health{only: make(chan struct{}, 1)}, done: make(chan struct{}),
+		cfg: cfg, log: cfg.Log, process: rand.Text(), opened: time.Now(), machine: newMachine(cfg.Log), health: health{only: make(chan struct{}, 1)}, done: make(chan struct{}),
 		leadership: make(chan bool, 16), membership: make(chan struct{}, 1), oneLeave: make(chan struct{}, 1), lanes: lanes{opening: make(chan struct{}, 1)},
 		groups: groups{places: make(chan struct{}, underWay)},
 	}
@@ -264,7 +266,7 @@ func (n *Node) Run(ctx context.Context) error {
 	group.Go(n.serve)
 	err := error(nil)
 	if n.Removed() == nil {
-		err = n.twinAt(life, n.askEpochs(life))
+		err = n.meet(life)
 	}
 	if err == nil && n.Removed() == nil {
 		err = n.startRaft(group.Go)
@@ -273,7 +275,7 @@ func (n *Node) Run(ctx context.Context) error {
 		r.Shutdown() // told meanwhile; stopRaft waits for it
 	}
 	if err == nil {
-		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.keepPace, n.yieldTooOld, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.Run, n.scrub} {
+		for _, run := range []func(context.Context) error{n.keepRecord, n.lead, n.keepPace, n.yieldTooOld, n.gossips, n.watchMembership, n.keepsTrust, n.renews, n.callFormer, n.disk.Run, n.watchSpace, n.scrub} {
 			group.Go(func() error { return run(life) })
 		}
 		select {

@@ -262,10 +262,10 @@ func TestAStrangerIsToldNothingOfTheEpoch(t *testing.T) {
 	t.Parallel()
 	a, other := first(t, "a"), first(t, "a")
 	m := a.State().Members["a"]
-	if answer, err := other.tellEpoch(t.Context(), m); err == nil {
+	if answer, err := other.tellEpoch(t.Context(), m, netip.AddrPort{}); err == nil {
 		t.Errorf("another cluster's member was told %+v", answer)
 	}
-	if _, err := a.tellEpoch(t.Context(), m); err != nil {
+	if _, err := a.tellEpoch(t.Context(), m, netip.AddrPort{}); err != nil {
 		t.Errorf("a member was not: %v", err)
 	}
 }

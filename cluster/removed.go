@@ -21,6 +21,7 @@ func (n *Node) watchMembership(ctx context.Context) error {
 		changed := n.Changed()
 		if s := n.State(); s != seen {
 			n.dropStrangers()
+			n.heard.forget(s)
 			n.findSelf(s)
 			seen = s
 		}
@@ -30,7 +31,7 @@ func (n *Node) watchMembership(ctx context.Context) error {
 		case <-changed:
 		case <-tick.C:
 			if !n.Quorum() && n.Removed() == nil {
-				if err := n.twinAt(ctx, n.askEpochs(ctx)); err != nil {
+				if err := n.meet(ctx); err != nil {
 					n.noteTwin(err.Error())
 				}
 				n.askWhetherRemoved(ctx)
@@ -95,7 +96,7 @@ func (n *Node) askWhetherRemoved(ctx context.Context) {
 // leader may not find it, so it may not know who leads, and asks all.
 func (n *Node) tellMove(ctx context.Context) {
 	quorum := n.Quorum()
-	if n.Removed() != nil || quorum && !n.Current() {
+	if n.Removed() != nil || quorum && (!n.Current() || n.Halted() != nil) {
 		return // it has yet to learn what the others know
 	}
 	s := n.State()
@@ -103,17 +104,18 @@ func (n *Node) tellMove(ctx context.Context) {
 	if !ok || old.ID != n.id.ID || (old.Address == n.cfg.Bind && old.Gossip == n.cfg.Gossip) {
 		return
 	}
-	if err := n.MayMove(ctx); err != nil {
+	if err := n.mayMove(ctx); err != nil {
 		n.log.Debug("new address not told", "err", err)
 		return
 	}
-	moved := fsm.SetMember{Member: n.cfg.member(n.id.ID)}
+	moved := fsm.SetMember{Member: old} // the rest is the agent's to tell
+	moved.Member.Address, moved.Member.Gossip = n.cfg.Bind, n.cfg.Gossip
 	if quorum {
 		if err := n.Propose(ctx, moved); err != nil {
 			n.log.Warn("new address not told", "err", err)
 			return
 		}
-		n.Moved()
+		n.moved()
 		n.log.Info("told where this director is now", "address", n.cfg.Bind)
 		return
 	}
@@ -129,7 +131,7 @@ func (n *Node) tellMove(ctx context.Context) {
 			continue
 		}
 		if _, err := n.forward(ctx, name, entry); err == nil {
-			n.Moved()
+			n.moved()
 			n.log.Info("told where this director is now", "leader", name, "address", n.cfg.Bind)
 			return
 		}

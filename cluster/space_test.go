@@ -2,8 +2,11 @@ package cluster
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // Who has hardly room on its disk says so, and does not count for what is left when another leaves; what was free again counts at once.
@@ -40,5 +43,23 @@ func TestWhoHasNoRoomDoesNotCountWhenAnotherLeaves(t *testing.T) {
 	room(leastSpace, ns[1])
 	if err := ns[0].MayLeave(t.Context(), false); err != nil {
 		t.Errorf("there is room again: %v", err)
+	}
+}
+
+// A file system that has no size does not say that it is full, and blocks are counted in its own unit.
+func TestTheRoomOfAFileSystem(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		fs   unix.Statfs_t
+		want uint64
+	}{
+		"no size":   {unix.Statfs_t{Bsize: 4096}, math.MaxUint64},
+		"full":      {unix.Statfs_t{Bsize: 4096, Blocks: 9}, 0},
+		"blocks":    {unix.Statfs_t{Bsize: 4096, Blocks: 9, Bfree: 3}, 3 * 4096},
+		"fragments": {unix.Statfs_t{Bsize: 1 << 20, Frsize: 4096, Blocks: 9, Bfree: 3}, 3 * 4096},
+	} {
+		if got := freeOf(c.fs); got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
 	}
 }

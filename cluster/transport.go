@@ -15,6 +15,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/quorate/quorate/cluster/port"
+	"github.com/quorate/quorate/fsm"
 )
 
 // A server's address in Raft is "ID@address". The ID counts; where it is, the members' list knows,
@@ -46,12 +47,15 @@ func (s stream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Con
 	if err != nil {
 		return nil, err
 	}
-	if m, ok := memberByID(s.node.State(), id); ok {
-		at = s.node.heard.of(m)
+	m, ok := memberByID(s.node.State(), id)
+	if !ok {
+		m = fsm.Member{ID: id, Address: at}
 	}
 	ctx, cancel := context.WithTimeout(s.node.life, timeout)
 	defer cancel()
-	return s.node.dialer.Dial(ctx, at, id, port.ALPNRaft)
+	return s.node.reach(ctx, m, func(ctx context.Context, at netip.AddrPort) (net.Conn, error) {
+		return s.node.dialer.Dial(ctx, at, id, port.ALPNRaft)
+	})
 }
 
 // errStuck holds Raft's messages back while the own log hangs.

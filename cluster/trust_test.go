@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -72,8 +73,8 @@ func TestTheCAsAreKeptOnDiskWhenThatWorksAgain(t *testing.T) {
 	})
 }
 
-// echoing returns where a member by a CA is that sends back what it reads, until the test ends.
-func echoing(t *testing.T, s fsm.Secrets, id string) netip.AddrPort {
+// listening returns the listener of a member by a CA, until the test ends.
+func listening(t *testing.T, s fsm.Secrets, id, alpn string) net.Listener {
 	t.Helper()
 	key, keyText, err := pki.NewKey()
 	if err != nil {
@@ -87,11 +88,18 @@ func echoing(t *testing.T, s fsm.Secrets, id string) netip.AddrPort {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{port.ALPNRaft}, Certificates: []tls.Certificate{pair}})
+	l, err := tls.Listen("tcp", "127.0.0.1:0", &tls.Config{MinVersion: tls.VersionTLS13, NextProtos: []string{alpn}, Certificates: []tls.Certificate{pair}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Close() })
+	return l
+}
+
+// echoing returns where a member by a CA is that sends back what it reads, until the test ends.
+func echoing(t *testing.T, s fsm.Secrets, id string) netip.AddrPort {
+	t.Helper()
+	l := listening(t, s, id, port.ALPNRaft)
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -148,5 +156,47 @@ func TestAConnectionToWhomAFormerCAVouchesForEndsWithIt(t *testing.T) {
 	}
 	if err := young.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Who holds no more than a certificate of a former CA is heard of what is signed, and of nothing else.
+func TestWhereMembersAreIsNotTakenFromWhomAFormerCAVouchesFor(t *testing.T) {
+	t.Parallel()
+	former, formerCA := madeCA(t)
+	present, presentCA := madeCA(t)
+	id, other := strings.Repeat("0", 36), strings.Repeat("1", 36)
+	n := trusting(t, t.TempDir(), presentCA, formerCA)
+	n.id, n.process, n.machine = pki.Identity{Name: "a", ID: id}, "another", newMachine(n.log)
+	link, err := pki.SignLink(former, present.CACert)
+	if err != nil {
+		t.Fatal(err)
+	}
+	present.CALinks = []fsm.Link{{Of: former.CACert, Cert: link}}
+	if err := n.creds.Follow(present); err != nil {
+		t.Fatal(err)
+	}
+	says := func(s fsm.Secrets) netip.AddrPort {
+		l := listening(t, s, id, port.ALPNHTTP)
+		at := l.Addr().(*net.TCPAddr).AddrPort()
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			writeJSON(w, epochAnswer{Fenced: true, At: at, From: at, Known: map[string]netip.AddrPort{other: at}})
+		})}
+		go func() { _ = server.Serve(l) }() // ends with its listener
+		t.Cleanup(func() { _ = server.Close() })
+		return at
+	}
+	for _, c := range []struct {
+		by     string
+		s      fsm.Secrets
+		counts bool
+	}{{"the present CA", present, true}, {"a former CA", former, false}} {
+		at := says(c.s)
+		a, err := n.tellEpochAt(t.Context(), fsm.Member{Name: "a", ID: id}, at, netip.AddrPort{})
+		if err != nil || !a.Fenced || (a.At == at) != c.counts || (a.From == at) != c.counts || (a.Known[other] == at) != c.counts {
+			t.Errorf("by %s: %+v, %v", c.by, a, err)
+		}
+		if err := n.twinAt(t.Context(), at); errors.Is(err, errTwin) != c.counts {
+			t.Errorf("another one of this member by %s: %v", c.by, err)
+		}
 	}
 }

@@ -64,10 +64,30 @@ func (n *Node) twinAt(ctx context.Context, at netip.AddrPort) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	if _, err := n.tellEpochAt(ctx, fsm.Member{Name: n.id.Name, ID: n.id.ID}, at); err != nil {
-		return nil // nobody of that identity is there
+	if a, err := n.tellEpochAt(ctx, fsm.Member{Name: n.id.Name, ID: n.id.ID}, at, netip.AddrPort{}); err != nil || !a.counts || a.Process == n.process {
+		return nil // nobody of that identity is there, or this one itself: an address may be translated
 	}
 	return fmt.Errorf("%s runs at %s already, and this is %s: %w; stop one of them, or remove %s here and join under another name", n.id.Name, at, n.cfg.Bind, errTwin, n.creds.Dir())
+}
+
+// meet asks the others for the cluster's epoch and where they know this member. If that is not here, and no agent with its identity
+// is there, it tells them where this one is: what they hear they dial.
+func (n *Node) meet(ctx context.Context) error {
+	at := n.askEpochs(ctx, netip.AddrPort{})
+	if err := n.twinAt(ctx, at); err != nil {
+		return err
+	}
+	m, ok := memberByID(n.State(), n.id.ID)
+	if !ok || n.Removed() != nil || m.Address == n.cfg.Bind && (!at.IsValid() || at == n.cfg.Bind) {
+		return nil
+	}
+	if m.Address != at {
+		if err := n.twinAt(ctx, m.Address); err != nil {
+			return err
+		}
+	}
+	n.askEpochs(ctx, n.cfg.Bind)
+	return nil
 }
 
 // aloneAtStart refuses to be a second one of this member: who has its identity may be where this node's log says that it is.
@@ -78,9 +98,9 @@ func (n *Node) aloneAtStart() error {
 	return nil
 }
 
-// MayMove returns nil if this member may tell the cluster another address of its own than it knows: nobody of its
+// mayMove returns nil if this member may tell the cluster another address of its own than it knows: nobody of its
 // identity is at that one, and it has not told of one a moment ago.
-func (n *Node) MayMove(ctx context.Context) error {
+func (n *Node) mayMove(ctx context.Context) error {
 	m := n.State().Members[n.id.Name]
 	if m.Address == n.cfg.Bind && m.Gossip == n.cfg.Gossip {
 		return nil
@@ -97,8 +117,8 @@ func (n *Node) MayMove(ctx context.Context) error {
 	return nil
 }
 
-// Moved notes that the cluster was told of this member's address.
-func (n *Node) Moved() {
+// moved notes that the cluster was told of this member's address.
+func (n *Node) moved() {
 	n.twins.mu.Lock()
 	defer n.twins.mu.Unlock()
 	n.twins.told = time.Now()

@@ -3,6 +3,9 @@ package cluster
 import (
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -47,6 +50,11 @@ func TestACopiedDataDirectoryBesideItsOriginalIsRefused(t *testing.T) {
 	if err := <-back.done; !errors.Is(err, errTwin) || !strings.Contains(err.Error(), fmt.Sprintf("c runs at %s already", copied.Bind)) {
 		t.Errorf("the original runs beside the copy that has taken its place: %v", err)
 	}
+	for _, n := range ns[:2] {
+		if at := n.heard.of(n.State().Members["c"]); at != copied.Bind {
+			t.Errorf("%s dials the one that was refused, at %s", n.cfg.Name, at)
+		}
+	}
 	if m := a.State().Members["c"]; m.Address != copied.Bind {
 		t.Errorf("the cluster knows c at %s", m.Address)
 	}
@@ -57,21 +65,65 @@ func TestAnotherAddressIsToldAtABoundedPaceAndNotBesideATwin(t *testing.T) {
 	t.Parallel()
 	a := first(t, "a")
 	m := a.State().Members["a"]
-	if err := a.MayMove(t.Context()); err != nil {
+	if err := a.mayMove(t.Context()); err != nil {
 		t.Errorf("at its own address: %v", err)
 	}
 	m.Address = freePort(t)
 	if err := a.Propose(t.Context(), fsm.SetMember{Member: m}); err != nil {
 		t.Fatal(err)
 	}
-	if err := a.MayMove(t.Context()); err != nil {
+	if err := a.mayMove(t.Context()); err != nil {
 		t.Errorf("nobody is at the other address: %v", err)
 	}
-	a.Moved()
-	if err := a.MayMove(t.Context()); err == nil {
+	a.moved()
+	if err := a.mayMove(t.Context()); err == nil {
 		t.Error("another address is told again at once")
 	}
 	if a.Twin() != "" {
 		t.Errorf("it says %q", a.Twin())
 	}
+}
+
+// An address that leads back to this node, as one that is translated or moves between hosts does, is not another one's.
+func TestANodeThatAnswersItselfIsNoCopyOfItself(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	l, err := net.Listen("tcp", freePort(t).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	passed := make(chan error, 1)
+	go func() { passed <- passOn(l, a.cfg.Bind.String()) }()
+	at := netip.MustParseAddrPort(l.Addr().String())
+	if err := a.twinAt(t.Context(), at); err != nil || a.Twin() != "" {
+		t.Errorf("it takes itself for another: %v, %q", err, a.Twin())
+	}
+	if err := <-passed; err != nil {
+		t.Errorf("it was not asked there: %v", err)
+	}
+}
+
+// passOn passes one connection on to another address.
+func passOn(l net.Listener, to string) error {
+	in, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := net.Dial("tcp", to)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	back := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(in, out)
+		_ = in.(*net.TCPConn).CloseWrite()
+		close(back)
+	}()
+	_, _ = io.Copy(out, in)
+	_ = out.(*net.TCPConn).CloseWrite()
+	<-back
+	return nil
 }

@@ -98,12 +98,8 @@ func (d *Dialer) dial(ctx context.Context, addr netip.AddrPort, id, alpn string)
 var errFormerCA = errors.New("its certificate is of a CA that is trusted no more")
 
 // DialEpoch is [Dialer.Dial] for one call, by which the cluster's epoch is told: of a member of a former CA, too.
-func (d *Dialer) DialEpoch(ctx context.Context, addr netip.AddrPort, id string) (net.Conn, error) {
-	c, err := d.connect(ctx, addr, id, ALPNHTTP, true)
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
+func (d *Dialer) DialEpoch(ctx context.Context, addr netip.AddrPort, id string) (*tls.Conn, error) {
+	return d.connect(ctx, addr, id, ALPNHTTP, true)
 }
 
 func (d *Dialer) connect(ctx context.Context, addr netip.AddrPort, id, alpn string, epoch bool) (*tls.Conn, error) {
