@@ -139,7 +139,7 @@ func (t transport) waitFor(id raft.ServerID, target raft.ServerAddress, args *ra
 	// The request itself cannot say it: a member takes all that it has up to there for agreed, and what it has behind the
 	// request's last entry may be of an older term. Who refuses this lacks the entry, or has one of another term there.
 	word := raft.AppendEntriesRequest{
-		RPCHeader: args.RPCHeader, Term: args.Term, Leader: args.Leader,
+		RPCHeader: args.RPCHeader, Term: args.Term,
 		PrevLogEntry: agreed, PrevLogTerm: args.Term, LeaderCommitIndex: agreed,
 	}
 	return t.NetworkTransport.AppendEntries(id, target, &word, new(raft.AppendEntriesResponse))
