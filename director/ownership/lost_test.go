@@ -43,12 +43,8 @@ func TestAMoveThatIsLostAgainToAnotherOwnerIsNotToldToTheLogAsDone(t *testing.T)
 // The leader may have told the log before the newest connections are here, and want the group moved on.
 func TestAMoveThatTheLogHasAsDoneIsNotLostByTheNextOne(t *testing.T) {
 	s := newStory(t)
-	s.claims()
-	s.takes()
-	s.done(claim, Done{})
-	s.done(told, Done{})
-	s.Log.Owner, s.Log.Epoch, s.Log.Intent = "d2", s.Log.Epoch+1, nil
-	s.look()
+	s.hasTaken()
+	s.isNamed()
 	s.Log.Intent = &fsm.Intent{To: "d3", Epoch: s.Log.Epoch + 1, Reason: "d2 drains"}
 	s.look()
 	s.is(Standby)
@@ -66,12 +62,8 @@ func TestAMoveThatTheLogHasAsDoneIsNotLostByTheNextOne(t *testing.T) {
 // The log names this director already, and the group goes to a router that is no member: no next move has taken it.
 func TestAMoveThatTheLogHasAsDoneIsLostToAForeignRouter(t *testing.T) {
 	s := newStory(t)
-	s.claims()
-	s.takes()
-	s.done(claim, Done{})
-	s.done(told, Done{})
-	s.Log.Owner, s.Log.Epoch, s.Log.Intent = "d2", s.Log.Epoch+1, nil
-	s.look()
+	s.hasTaken()
+	s.isNamed()
 	for i := range s.Keeper.Routers {
 		s.Keeper.Routers[i].Heard, s.Keeper.Routers[i].Other = "", true
 	}
@@ -84,10 +76,7 @@ func TestAMoveThatTheLogHasAsDoneIsLostToAForeignRouter(t *testing.T) {
 
 func TestAMoveIsNotLostWhileNobodyIsHeard(t *testing.T) {
 	s := newStory(t)
-	s.claims()
-	s.takes()
-	s.done(claim, Done{})
-	s.done(told, Done{})
+	s.hasTaken()
 	s.begun = nil
 	for i := range s.Keeper.Routers {
 		s.Keeper.Routers[i].Heard = ""
@@ -119,10 +108,7 @@ func TestAMoveIsNotLostWhileTheKeeperSaysNothing(t *testing.T) {
 // Who gave it up to another owner does not hear that one where adverts do not pass.
 func TestAMoveIsLostToWhomItWasConcededThoughNobodyIsHeard(t *testing.T) {
 	s := newStory(t)
-	s.claims()
-	s.takes()
-	s.done(claim, Done{})
-	s.done(told, Done{})
+	s.hasTaken()
 	s.begun = nil
 	for i := range s.Keeper.Routers {
 		s.Keeper.Routers[i].Heard = ""

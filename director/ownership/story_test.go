@@ -232,6 +232,21 @@ func (s *story) takes() {
 	s.is(Owner)
 }
 
+// hasTaken has a planned move go as far as that the keeper has claimed the group and the log is told.
+func (s *story) hasTaken() {
+	s.t.Helper()
+	s.claims()
+	s.takes()
+	s.done(claim, Done{})
+	s.done(told, Done{})
+}
+
+// isNamed has the log name this director for the move that it wanted.
+func (s *story) isNamed() {
+	s.Log.Owner, s.Log.Epoch, s.Log.Intent = "d2", s.Log.Epoch+1, nil
+	s.look()
+}
+
 // quiesces ends a story: nothing is under way, nothing more happens, and the machine wants nothing.
 func (s *story) quiesces() {
 	s.t.Helper()

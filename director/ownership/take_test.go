@@ -137,10 +137,7 @@ func TestTheNewestConnectionsAreAskedForBeforeTheOwnerSaysThatItWasToldOfTheClai
 
 func TestConnectionsThatAreNotReceivedAfterAClaimAreToldOfAndTheMoveGoesOn(t *testing.T) {
 	s := newStory(t)
-	s.claims()
-	s.takes()
-	s.done(claim, Done{})
-	s.done(told, Done{})
+	s.hasTaken()
 	s.does(told, pull)
 	s.done(pull, Done{Err: errors.New("refused")})
 	s.does(Tell{Kind: "move", Text: "not received from d1: refused", Alarm: true})
@@ -205,10 +202,7 @@ func TestALimitThatPassesWhileTheKeeperClaimsWaitsForWhatComesOfIt(t *testing.T)
 
 func TestAMoveThatHasClaimedIsToldOfAtItsLimitWhateverIsUnderWay(t *testing.T) {
 	s := newStory(t)
-	s.claims()
-	s.takes()
-	s.done(claim, Done{})
-	s.done(told, Done{})
+	s.hasTaken()
 	s.does(told, pull)
 	s.pass(MoveLimit)
 	s.does(pull, Tell{Kind: "move", Text: "not received", Alarm: true}, taken)
