@@ -219,8 +219,7 @@ func (a *Agent) clusterConfig() cluster.Config {
 		contact = f.Join.Address
 	}
 	return cluster.Config{
-		Contact: contact,
-		Name:    f.Name, DataDir: f.DataDir, Bind: f.Bind, Gossip: f.Gossip, Role: f.Role,
+		Name: f.Name, DataDir: f.DataDir, Bind: f.Bind, Gossip: f.Gossip, Contact: contact, Role: f.Role,
 		Sources: a.sources, Version: a.cfg.Version, MinLevel: MinLevel, MaxLevel: MaxLevel,
 		Heartbeat: f.Heartbeat, Log: a.cfg.Log.Named("cluster"),
 		Unfenced: func() bool { return mutant.On(mutant.NoFence) },

@@ -172,8 +172,8 @@ func (s *step) release() {
 	}
 }
 
-// endQuiet has people told that an alarm has ended: its owner is heard again, or another that owns the group by now. Who owns the group itself, or cannot own it, is not
-// waiting for that any more, and its keeper tells so.
+// endQuiet has people told that an alarm has ended: its owner is heard again, or another that owns the group by now. Who owns the
+// group itself, or cannot own it, is not waiting for that any more, and its keeper tells so.
 func (s *step) endQuiet() {
 	if s.quiet.told == Take || s.Keeper.Part != Standby {
 		return
