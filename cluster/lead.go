@@ -208,8 +208,11 @@ type progress struct {
 }
 
 func (n *Node) serveProgress(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, progress{n.State().Index, n.Disk(), n.Space()})
+	writeJSON(w, n.progress())
 }
+
+// progress is how far this node has come itself.
+func (n *Node) progress() progress { return progress{n.State().Index, n.Disk(), n.Space()} }
 
 // progressOf asks a member how far it has come.
 func (n *Node) progressOf(ctx context.Context, name string) (uint64, error) {
@@ -268,20 +271,21 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 		}
 		seen.voters++
 		wg.Go(func() {
-			disk, room, answers := "", "", false
+			var p progress
+			answers := false
 			if ok {
-				disk, room, answers = n.answer(ctx, m)
+				p, answers = n.answer(ctx, m)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
 			case !answers:
 				seen.silent = append(seen.silent, cmp.Or(m.Name, id))
-			case disk != "":
-				seen.unwell = append(seen.unwell, m.Name+": "+disk)
+			case p.Disk != "":
+				seen.unwell = append(seen.unwell, m.Name+": "+p.Disk)
 			}
-			if answers && room != "" {
-				seen.full = append(seen.full, m.Name+": "+room)
+			if answers && p.Space != "" {
+				seen.full = append(seen.full, m.Name+": "+p.Space)
 			}
 		})
 	}
@@ -293,12 +297,12 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 }
 
 // answer asks a voter whether it is there, and what is wrong with its disk.
-func (n *Node) answer(ctx context.Context, m fsm.Member) (disk, room string, ok bool) {
+func (n *Node) answer(ctx context.Context, m fsm.Member) (p progress, ok bool) {
 	if m.ID == n.id.ID {
-		return n.Disk(), n.Space(), true
+		return n.progress(), true
 	}
 	p, err := n.askProgress(ctx, m.Name)
-	return p.Disk, p.Space, err == nil
+	return p, err == nil
 }
 
 // askAll asks every other member how far it has come, all at once, sorted by name.
