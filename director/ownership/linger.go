@@ -1,6 +1,9 @@
 package ownership
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // mute is how long ago an owner sent its last advert, of which the last that was heard is of a given age. One that has
 // said since then that it owns the group has sent more, in the same rhythm.
@@ -14,8 +17,9 @@ func (s *step) mute(owner string, age time.Duration) time.Duration {
 	return age
 }
 
-// unsigned is how long ago an owner gave the last sign of its keeper: an advert, or its own word where none was heard.
-// One that has given neither is believed as long as its kernel answers: somebody may renew the addresses.
+// unsigned is how long ago an owner gave the last sign of its keeper: an advert, or its own word where none was heard. One that
+// has given neither counts from when nobody was found to hear its agent. Until then it is believed as long as its kernel
+// answers: somebody may renew the addresses.
 func (s *step) unsigned(owner string) time.Duration {
 	ago, heard := time.Duration(0), false
 	for _, r := range s.Keeper.Routers {
@@ -31,8 +35,25 @@ func (s *step) unsigned(owner string) time.Duration {
 		return ago
 	case s.quiet.lives == owner:
 		return s.now.Sub(s.quiet.lived)
+	case s.quiet.mute == owner:
+		return s.now.Sub(s.quiet.muted)
 	}
 	return 0
+}
+
+// lookSilence remembers since when nobody hears the agent of an owner whose kernel serves: neither this director nor anybody who
+// answered a survey. Where nobody answers, it may be this director that is cut off.
+func (s *step) lookSilence(g Guarding, words map[string]Attestation) {
+	mute := g.Choice == Linger && len(words) > 0 && slices.Contains(s.silentAgents(), g.Owner)
+	for name, word := range words {
+		mute = mute && name != g.Owner && slices.Contains(word.Mute, g.Owner)
+	}
+	switch {
+	case !mute:
+		s.quiet.mute = ""
+	case s.quiet.mute != g.Owner:
+		s.quiet.mute, s.quiet.muted = g.Owner, s.now
+	}
 }
 
 // outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just

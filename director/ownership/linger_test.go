@@ -2,6 +2,7 @@ package ownership
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -262,4 +263,76 @@ func TestWhoTakesTheGroupWhileASurveyWaitsForADeadAgentIsNotTakenFrom(t *testing
 	s.does(guards("d3 has just taken it"), HoldTimer{holdFor})
 	s.look()
 	s.does()
+}
+
+// noSign plays an owner of which no sign was ever had here, and whose agent is silent, or heard by this director alone; the
+// only other member is a witness. It returns when the owner is claimed from and when the timer is let go, whichever comes first; 0 for never.
+func noSign(t *testing.T, witness func(now time.Duration) (word Attestation, answers bool), heard bool, out Segment) (claimed, freed time.Duration) {
+	t.Helper()
+	s := newStory(t)
+	for i := range s.Keeper.Routers {
+		s.Keeper.Routers[i].Heard = ""
+	}
+	s.member("d3").Witness = true
+	s.hushes()
+	for begin := s.now; claimed == 0 && freed == 0 && s.now.Sub(begin) < 20*time.Second; {
+		now := s.now.Sub(begin)
+		if !heard {
+			s.member("d1").Unheard = now
+		}
+		s.pass(time.Millisecond)
+		for s.opened(askD3) {
+			word, answers := witness(now)
+			if !answers {
+				break
+			}
+			s.says("d3", word)
+		}
+		for s.opened(Probe{}) {
+			s.reaches(out, Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+		}
+		if s.opened(claim) {
+			claimed = now
+		}
+		if slices.Contains(s.begun, Action(HoldTimer{})) {
+			freed = now
+		}
+		s.begun = nil
+	}
+	return claimed, freed
+}
+
+func TestAnOwnerOfWhomNobodyHearsAnythingIsSucceededALifetimeAfterThatWasFound(t *testing.T) {
+	mute := func(time.Duration) (Attestation, bool) { return Attestation{Mute: []string{"d1"}}, true }
+	both := Segment{Router: "out", Reached: []string{"d1", "d3"}, Serves: "d1"}
+	const found, lifetime = 1500 * time.Millisecond, 3 * time.Second // the first survey, and of [newStory]
+	if claimed, _ := noSign(t, mute, false, both); claimed < found+lifetime-750*time.Millisecond-beforeEnd || claimed > found+lifetime {
+		t.Errorf("claimed after %v", claimed)
+	}
+	// A claim would end what may serve on a segment where this director reaches nobody: that is left to the timer.
+	if claimed, freed := noSign(t, mute, false, Segment{Router: "out"}); claimed > 0 || freed < found+lifetime || freed > found+lifetime+2*time.Second {
+		t.Errorf("where it reaches nobody on a segment, it is claimed from after %v, and the timer let go after %v", claimed, freed)
+	}
+}
+
+func TestAnOwnerThatHasGivenNoSignIsBelievedWhereAnybodyHearsItsAgent(t *testing.T) {
+	mute := Attestation{Mute: []string{"d1"}}
+	for name, tt := range map[string]struct {
+		witness func(now time.Duration) (Attestation, bool)
+		heard   bool
+	}{
+		"this director does": {func(time.Duration) (Attestation, bool) { return mute, true }, true},
+		"another does":       {func(time.Duration) (Attestation, bool) { return Attestation{}, true }, false},
+		"another does now and then": {func(now time.Duration) (Attestation, bool) {
+			return Attestation{Mute: mute.Mute[:now/(2*time.Second)%2]}, true
+		}, false},
+		"nobody does, nor answers here": {func(time.Duration) (Attestation, bool) { return mute, false }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			claimed, freed := noSign(t, tt.witness, tt.heard, Segment{Router: "out", Reached: []string{"d1", "d3"}, Serves: "d1"})
+			if claimed > 0 || freed > 0 {
+				t.Errorf("it is claimed from after %v, and the timer let go after %v", claimed, freed)
+			}
+		})
+	}
 }

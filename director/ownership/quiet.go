@@ -37,6 +37,8 @@ type quiet struct {
 	epoch    uint64    // that the log had it in then
 	lives    string    // who said last that it owns the group, which its keeper had confirmed
 	lived    time.Time // when it did
+	mute     string    // whose kernel served it when the last survey was made, and of whose agent nobody hears anything
+	muted    time.Time // since when that is so
 	alone    time.Time // since when this director is cut off, while another could own the group and none does
 	relief   relief
 	owner    bool      // this director owned the group at the last look
@@ -97,7 +99,7 @@ func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
 		s.quiet.past = s.quiet.busy && !s.quiet.rests
-		s.quiet.again, s.quiet.asked, s.quiet.alone, s.quiet.half = false, nil, time.Time{}, time.Time{}
+		s.quiet.again, s.quiet.asked, s.quiet.alone, s.quiet.half, s.quiet.mute = false, nil, time.Time{}, time.Time{}, ""
 		s.release()
 		if s.quiet.choice != nil {
 			s.endQuiet()
@@ -216,6 +218,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	g = s.halved(s.waits(g), silent, all, segments)
 	s.quiet.denies, s.quiet.kernels = denials(words, segments), s.kernels(segments)
 	s.quiet.cut = unreached(silent, segments) != ""
+	s.lookSilence(g, words)
 	fresh := g.Choice != s.quiet.told
 	s.quiet.choice, s.quiet.told = &g, g.Choice
 	if fresh && g.Choice != Take {
