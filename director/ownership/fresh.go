@@ -17,7 +17,8 @@ type fresh struct {
 
 // lookFresh asks who owns the group when the keeper has just been started or has stood still, and whoever reports
 // then that it does, on whichever side of a cut. The keeper may have found the addresses on the host, and goes on as the owner unless somebody
-// else is heard within an interval: where adverts do not pass, this director tells it.
+// else is heard within an interval: where adverts do not pass, this director tells it. No timer waits for the answers: one that is
+// farther away than the guard waits for may come in time all the same.
 func (s *step) lookFresh() {
 	heard := func(r Router) bool { return r.Heard != "" || r.Other }
 	if s.Keeper.Part != Standby || len(s.Keeper.Routers) == 0 || slices.ContainsFunc(s.Keeper.Routers, heard) {
@@ -31,9 +32,10 @@ func (s *step) lookFresh() {
 		s.fresh.is, s.fresh.since = true, s.now
 	}
 	s.fresh.asked = s.owners()
+	since := s.fresh.since
 	owns := func(s *step, from string, word Attestation, _ bool) {
 		switch {
-		case !word.Owns || !s.fresh.is:
+		case !word.Owns || !s.fresh.is || !s.fresh.since.Equal(since): // of before
 		case s.joined(from, word):
 			s.await(func(id uint64) Action { return Concede{id} }, func(*step, Done) {})
 		case s.now.Sub(s.fresh.since) < s.Keeper.Lifetime: // it may be whole again before this director goes on
@@ -42,5 +44,5 @@ func (s *step) lookFresh() {
 			})
 		}
 	}
-	s.survey(ask, nil, surveyLimit, owns, func(*step, map[string]Attestation, map[string]Segment) {})
+	s.survey(ask, nil, contestLimit, owns, func(*step, map[string]Attestation, map[string]Segment) {})
 }

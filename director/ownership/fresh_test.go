@@ -107,3 +107,26 @@ func TestAKeeperThatIsStartedOnAnotherSideDoesNotAskForEver(t *testing.T) {
 		t.Errorf("it asked %d times", asks)
 	}
 }
+
+// The others are far away, as a wire that is full has it: answers take 330 ms.
+func TestAKeeperThatIsStartedDoesNotGoOnWhereTheAnswerIsSlow(t *testing.T) {
+	s := restarts(t)
+	s.pass(330 * time.Millisecond)
+	s.says("d1", Attestation{Owns: true, Reaches: near})
+	s.does(Concede{})
+	s.done(Concede{}, Done{})
+	s.quiesces()
+}
+
+// What was said to the one that ran before it is of then.
+func TestAKeeperThatIsStartedAgainDoesNotGoByAnAnswerOfBefore(t *testing.T) {
+	s := restarts(t)
+	s.pass(100 * time.Millisecond)
+	s.is(Absent)
+	s.is(Standby)
+	s.does(askD1, askD3)
+	s.says("d1", Attestation{Owns: true, Reaches: near})
+	s.does()
+	s.says("d1", Attestation{Owns: true, Reaches: near})
+	s.does(Concede{})
+}

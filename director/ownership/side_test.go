@@ -306,7 +306,8 @@ func TestWhoHasJustConcededHoldsItsTimerForTheFirstSurvey(t *testing.T) {
 		} else if first != (HoldTimer{surveyLimit}) {
 			t.Errorf("it begins with %+v", first)
 		}
-		if ask := s.open[0].Action.(Ask); ask.Within != within {
+		i := slices.IndexFunc(s.begun, func(a Action) bool { _, ok := a.(Ask); return ok })
+		if ask := s.begun[i].(Ask); ask.Within != within {
 			t.Errorf("%v after it has conceded it waits for answers for %v, want %v", after, ask.Within, within)
 		}
 	}
