@@ -26,7 +26,7 @@ type placer struct {
 
 // placeGroups is the duty to place the groups.
 func (s *session) placeGroups(ctx context.Context, n *cluster.Node) {
-	p := &placer{s, placement.NewLeader(s.cfg.Name, time.Now())}
+	p := &placer{s, placement.NewLeader(s.cfg.Name, s.cfg.Liveness, time.Now())}
 	s.duty(reportEvery, p.place)(ctx, n)
 }
 

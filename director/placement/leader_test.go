@@ -7,6 +7,8 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
+const beat = 100 * time.Millisecond
+
 // led is a leader with one group, of which d1 owns and drains.
 type led struct {
 	*Leader
@@ -16,7 +18,7 @@ type led struct {
 
 func leads() *led {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	return &led{NewLeader("d2", now), now, fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2", "d3"}}}
+	return &led{NewLeader("d2", beat, now), now, fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2", "d3"}}}
 }
 
 // decides is what is proposed after a while.
@@ -169,7 +171,7 @@ func TestAGroupOfRoutersThatWereAnothersIsSaidToStayOrWhoseItWas(t *testing.T) {
 		"regrouped, was with d2 and d1; VRRP elected it": {"d2", "d1"},
 		"first owner, elected by VRRP":                   nil,
 	} {
-		l := NewLeader("d2", now)
+		l := NewLeader("d2", beat, now)
 		all := []Situation{{
 			Group: "gateway", Log: fsm.Ownership{Epoch: 7}, Before: before,
 			Views: []View{{Name: "d1", Alive: true, Ready: true, Active: true, Epoch: 9}, {Name: "d2", Alive: true, Ready: true}},
@@ -177,6 +179,20 @@ func TestAGroupOfRoutersThatWereAnothersIsSaidToStayOrWhoseItWas(t *testing.T) {
 		l.Look(now, all, nil)
 		if got, ok := l.Decide(now, all[0]).(fsm.SetOwner); !ok || got.Reason != want || got.Owner != "d1" {
 			t.Errorf("before %q: %+v, want %q", before, got, want)
+		}
+	}
+}
+
+// How often members say that they are there is set: who is not heard for as long as three of these may take is silent.
+func TestWhoHasMissedThreeBeatsIsUnheard(t *testing.T) {
+	for _, every := range []time.Duration{beat, time.Second} {
+		now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+		all := []Situation{{Group: "g", Views: []View{{Name: "d1"}, {Name: "d2"}, {Name: "d3"}}}}
+		NewLeader("d1", every, now).Look(now, all, map[string]time.Duration{"d2": 3*every - 1, "d3": 3 * every})
+		for i, want := range []bool{false, false, true} {
+			if v := all[0].Views[i]; v.Unheard != want {
+				t.Errorf("a beat each %v: %s is unheard: %v", every, v.Name, v.Unheard)
+			}
 		}
 	}
 }

@@ -129,7 +129,7 @@ func TestWhoWasReadyDoesNotKeepWhatItHasByForce(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-			l := NewLeader("d3", now)
+			l := NewLeader("d3", beat, now)
 			log := fsm.Ownership{Owner: "d2", Epoch: 5, Order: []string{"d1"}, Forced: true}
 			var got fsm.Command
 			for _, step := range append(tt.looks, look{false, 5}) {

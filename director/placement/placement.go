@@ -32,6 +32,7 @@ type View struct {
 	Refused  string        // that a move of the group to it came to nothing lately, or empty
 	Score    int           // of the group's preferences; more is better
 	Silent   time.Duration // for how long nothing came from its agent
+	Unheard  bool          // its agent has missed three beats: what it said last may be over
 	Lacks    bool          // it lacks most of the owner's connections: a crash of that would lose them
 	Unproven bool          // it hears the owner, and gets no answer for its address
 	Claim    string        // why it has claimed the group, or empty
@@ -128,6 +129,9 @@ func confirm(s Situation) *fsm.SetOwner {
 	if len(active) != 1 || active[0] == g.Owner {
 		return nil // nobody, or more than one: the wire decides first
 	}
+	if s.outdated(active[0]) {
+		return nil
+	}
 	old := find(views, g.Owner)
 	if old != nil && old.Alive && old.Active && old.Silent <= Grace {
 		return nil // it may have owned it before it was named: then its report is only late
@@ -152,6 +156,25 @@ func confirm(s Situation) *fsm.SetOwner {
 		reason = fmt.Sprintf("%s lost it: %s; VRRP elected it", old.Name, s.Lost)
 	}
 	return &fsm.SetOwner{Group: s.Group, Owner: active[0], Epoch: g.Epoch + 1, Reason: reason}
+}
+
+// outdated reports whether it is over what a director said last, that it owns the group: it has said nothing since, and all who
+// say whom they hear say that it is the one that the log names. If its control alone is away, they hear its keeper.
+func (s Situation) outdated(name string) bool {
+	if !find(s.Views, name).Unheard {
+		return false
+	}
+	heard := false
+	for _, v := range s.Views {
+		if v.Name == name || !v.Alive || v.Unheard || v.Hears == "" {
+			continue
+		}
+		if v.Hears != s.Log.Owner {
+			return false
+		}
+		heard = true
+	}
+	return heard
 }
 
 // successors keeps the order that there is, puts who is fit before who is not, then who is pinned before who

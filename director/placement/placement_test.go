@@ -82,3 +82,38 @@ func TestPlaceMovesOnlyForAReason(t *testing.T) {
 		})
 	}
 }
+
+// d2 claimed the group from d1, which was cut off, said so to the leader alone, and died with both its processes. d1 took the group again; the
+// leader has not heard from it yet, and those on the segment hear its adverts.
+func TestWhoIsSilentIsNotNamedWhileTheOthersHearWhomTheLogNames(t *testing.T) {
+	owned := fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2", "d3", "d4"}}
+	for name, tt := range map[string]struct {
+		edit  func(views []View)
+		names bool
+	}{
+		"the others hear whom the log names":         {func([]View) {}, false},
+		"one of them does, and the other one nobody": {func(v []View) { v[3].Hears = "" }, false},
+		"one of them hears the silent one":           {func(v []View) { v[3].Hears = "d2" }, true},
+		"nobody hears anybody":                       {func(v []View) { v[2].Hears, v[3].Hears = "", "" }, true},
+		"those who do are silent as well":            {func(v []View) { v[2].Unheard, v[3].Unheard = true, true }, true},
+		"those who did have not reported for long":   {func(v []View) { v[2].Alive, v[3].Alive = false, false }, true},
+		"it is not silent":                           {func(v []View) { v[1].Unheard = false }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			views := []View{
+				{Name: "d1", Alive: true, Ready: true, Active: true, Epoch: 4, Silent: Grace + 1, Unheard: true},
+				{Name: "d2", Alive: true, Ready: true, Active: true, Epoch: 4, Silent: Grace / 2, Unheard: true},
+				{Name: "d3", Alive: true, Ready: true, Epoch: 4, Hears: "d1"},
+				{Name: "d4", Alive: true, Ready: true, Epoch: 4, Hears: "d1"},
+			}
+			tt.edit(views)
+			var want *fsm.SetOwner
+			if tt.names {
+				want = &fsm.SetOwner{Group: "g", Owner: "d2", Epoch: 5, Reason: "VRRP elected it"}
+			}
+			if diff := cmp.Diff(want, Place(Situation{Group: "g", Log: owned, Views: views}).Confirm); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

@@ -58,7 +58,8 @@
 //  6. Make before break: while the log wants a group to move between two that are well, and one of the two serves it
 //     and is Active, or was until it lingered, somebody answers all the time. A third that serves it, cut off from
 //     others, may be made to let go meanwhile.
-//  7. The log follows the wire: it does not name a director that does not own the group instead of one that does.
+//  7. The log follows the wire: it does not name a director that does not own the group instead of one that does, where that was so for
+//     half a second when it was decided, and is when it is agreed. What is decided is not taken back, however long the disks take.
 //  8. Clients are told. A client that heard an announcement does not send to a host that has not got the address for
 //     longer than a second, while exactly one other has, which is Active and could know of it: it has reached the
 //     client since it owns, and was told lately that the one before owns, with which it speaks or whose adverts have passed since before

@@ -16,7 +16,7 @@ func TestWhereAllDrainWhomTheQuorumHasNamedStaysWhenACutHeals(t *testing.T) {
 			w := newWorld(1, layout{directors: 3, interval: time.Second, clusterOn: own, gateways: true, peers: peers})
 			w.run(warm)
 			drains := func(h *host) {
-				w.after(0, func() { w.agree(w.leader().control, fsm.SetDraining{Name: h.name, Draining: true}) })
+				w.after(0, func() { w.agree(w.leader().control, fsm.SetDraining{Name: h.name, Draining: true}, w.now) })
 				w.run(w.now + 10*time.Second)
 			}
 			for _, h := range w.hosts {

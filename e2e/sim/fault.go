@@ -202,10 +202,7 @@ func (w *world) delays(on int, by time.Duration) fault {
 }
 
 func (w *world) slowDisk(h *host, by time.Duration) fault {
-	return fault{fmt.Sprintf("the disk of %s takes %v", h.name, by), func() { h.disk += by }, func() {
-		h.slow = since{true, w.now}
-		h.was, h.disk = h.disk, h.disk-by
-	}}
+	return fault{fmt.Sprintf("the disk of %s takes %v", h.name, by), func() { h.disk += by }, func() { h.disk -= by }}
 }
 
 func (w *world) drains(h *host) fault {

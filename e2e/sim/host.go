@@ -18,8 +18,6 @@ type host struct {
 	boots   int  // counts the starts
 	plugs   [wires]plug
 	disk    time.Duration // what a write takes
-	was     time.Duration // what one took before its disk was well again
-	slow    since         // when that was
 	kernel  kernel
 	record  record // what the keeper left on disk
 	stopped bool   // the agent is not to run

@@ -12,7 +12,7 @@ func TestADrainIsSeenThoughNothingElseHappensUntilItsEnd(t *testing.T) {
 	w := newWorld(1, layout{directors: 3, interval: time.Second, clusterOn: own, gateways: true})
 	w.run(warm)
 	for _, drains := range []bool{true, false} {
-		w.after(0, func() { w.agree(w.leader().control, fsm.SetDraining{Name: "d1", Draining: drains}) })
+		w.after(0, func() { w.agree(w.leader().control, fsm.SetDraining{Name: "d1", Draining: drains}, w.now) })
 		w.run(w.now + 10*time.Microsecond)
 	}
 	if got := w.watch.calm[0]; !got.is || w.now-got.at > 20*time.Microsecond {

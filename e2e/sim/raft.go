@@ -218,7 +218,7 @@ func (c *control) append(cmd fsm.Command, done func(error)) {
 		c.h.controlling.after(0, func() { done(errNoLeader) })
 		return
 	}
-	term := n.term
+	term, known := n.term, w.known()
 	n.pending++
 	takes := c.h.disk + w.roundTrip(c.h)
 	if next := w.agreed.last + time.Microsecond - w.now; takes < next {
@@ -235,7 +235,7 @@ func (c *control) append(cmd fsm.Command, done func(error)) {
 			c.h.controlling.after(raftTick, try)
 		default:
 			n.pending--
-			done(w.agree(c, cmd))
+			done(w.agree(c, cmd, known))
 		}
 	}
 	c.h.controlling.after(takes, try)
@@ -276,8 +276,9 @@ func (w *world) roundTrip(leader *host) time.Duration {
 // newest is the state after all that is agreed.
 func (w *world) newest() *fsm.State { return w.agreed.states[len(w.agreed.states)-1] }
 
-// agree adds an entry that a majority has, and returns what became of its command.
-func (w *world) agree(leader *control, cmd fsm.Command) error {
+// agree adds an entry that a majority has, and returns what became of its command. Known is what [world.known] said when it was
+// decided.
+func (w *world) agree(leader *control, cmd fsm.Command, known time.Duration) error {
 	states := w.agreed.states
 	if w.without(Epoch) {
 		cmd = anyEpoch(states[len(states)-1], cmd)
@@ -291,7 +292,7 @@ func (w *world) agree(leader *control, cmd fsm.Command) error {
 	if err != nil {
 		w.say("log", "refused", "", err.Error())
 	}
-	w.watch.agreed(cmd, states[len(states)-1], err)
+	w.watch.agreed(cmd, known, states[len(states)-1], err)
 	all := len(w.agreed.states) - 1
 	for _, h := range w.hosts {
 		if w.commands(leader.h.index, h.index) && h.control.node.term <= leader.node.term {

@@ -271,11 +271,11 @@ func (x *watch) reasoned(h *host, cmd fsm.Command) {
 	}
 }
 
-// agreed is told of each entry of the log, when it is applied. Nobody has to ask for a move where a policy
-// wishes it.
-func (x *watch) agreed(cmd fsm.Command, before *fsm.State, err error) {
+// agreed is told of each entry of the log, when it is applied, and from when on something must have been so to be known when
+// it was decided. Nobody has to ask for a move where a policy wishes it.
+func (x *watch) agreed(cmd fsm.Command, known time.Duration, before *fsm.State, err error) {
 	if c, ok := cmd.(fsm.SetOwner); ok && err == nil {
-		x.names(c, before.Groups[c.Group].Owner)
+		x.names(c, before.Groups[c.Group].Owner, known)
 	}
 	c, ok := cmd.(fsm.SetIntent)
 	if !ok || err != nil {
