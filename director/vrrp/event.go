@@ -53,7 +53,7 @@ type Fit struct{}
 
 // Carrier says that the router's link has lost its carrier, or has it again. A loss that is shorter than
 // an advertisement interval changes no state: a Backup takes nothing meanwhile, and an Active router says
-// again that it is there. A longer one is a fault.
+// again that it is there. A longer one is a fault; a driver that stood still meanwhile waits a moment to be told that it has ended.
 type Carrier struct{ Up bool }
 
 // Received is a believed advert.
