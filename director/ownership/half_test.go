@@ -54,3 +54,11 @@ func TestTheTimerWaitsForWhoIsOnBothSegments(t *testing.T) {
 		})
 	}
 }
+
+// This director is cut off on "out", and d3 could own the group: it waits for d1's kernel, and this director for it.
+func TestWhoIsCutOffWaitsForWhoWaitsForAKernel(t *testing.T) {
+	waits := halfDark(t, Segment{Router: "out"})
+	if least := 3*time.Second + holdFor; waits < least || waits > least+2*time.Second {
+		t.Errorf("the timer waits for %v, want about %v", waits, least)
+	}
+}

@@ -39,7 +39,8 @@ type quiet struct {
 	lived    time.Time // when it did
 	mute     string    // whose kernel served it when the last survey was made, and of whose agent nobody hears anything
 	muted    time.Time // since when that is so
-	alone    time.Time // since when this director is cut off, while another could own the group and none does
+	alone    time.Time // since when this director is cut off, while another could own the group, and nobody owns or serves it
+	outlives time.Time // since when the kernel of one that does not own it serves meanwhile, on a segment that this director is on
 	relief   relief
 	owner    bool      // this director owned the group at the last look
 	taker    string    // who took the group from this director by a claim, and has not been heard on all routers since
@@ -99,7 +100,8 @@ func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
 		s.quiet.past = s.quiet.busy && !s.quiet.rests
-		s.quiet.again, s.quiet.asked, s.quiet.alone, s.quiet.half, s.quiet.mute = false, nil, time.Time{}, time.Time{}, ""
+		s.quiet.again, s.quiet.asked, s.quiet.alone, s.quiet.outlives = false, nil, time.Time{}, time.Time{}
+		s.quiet.half, s.quiet.mute = time.Time{}, ""
 		s.release()
 		if s.quiet.choice != nil {
 			s.endQuiet()
@@ -215,8 +217,8 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		s.quiet.suspect, pause = g.Owner, 0
 		g.Choice = Hold
 	}
-	g = s.halved(s.waits(g), silent, all, segments)
 	s.quiet.denies, s.quiet.kernels = denials(words, segments), s.kernels(segments)
+	g = s.halved(s.waits(g), silent, all, segments)
 	s.quiet.cut = unreached(silent, segments) != ""
 	s.lookSilence(g, words)
 	fresh := g.Choice != s.quiet.told
@@ -242,9 +244,14 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 }
 
 // waits leaves a group that nobody owns to one that could serve on its segments, where this director is cut off: for as
-// long as that one needs, and no longer, for it may be cut off, too.
+// long as that one needs, and no longer, for it may be cut off, too. That one waits as long as the kernel of an owner whose agent is
+// silent may serve, and who took over from it here would end that on all segments.
 func (s *step) waits(g Guarding) Guarding {
 	if g.Choice != CutOff || g.Owner != "" {
+		s.quiet.alone, s.quiet.outlives = time.Time{}, time.Time{}
+		return g
+	}
+	if s.lasts() {
 		s.quiet.alone = time.Time{}
 		return g
 	}
@@ -257,6 +264,18 @@ func (s *step) waits(g Guarding) Guarding {
 		return Guarding{Take, "", "no member owns it"}
 	}
 	return g
+}
+
+// lasts reports whether a kernel serves on a segment that is silent here, as long as its addresses may last since that was found.
+func (s *step) lasts() bool {
+	switch {
+	case len(s.quiet.kernels) == 0:
+		s.quiet.outlives = time.Time{}
+		return false
+	case s.quiet.outlives.IsZero():
+		s.quiet.outlives = s.now
+	}
+	return s.now.Sub(s.quiet.outlives) < s.Keeper.Lifetime
 }
 
 // waited ends that at once, and not at the end of the next survey: that may wait for who does not answer.

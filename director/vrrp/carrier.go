@@ -5,6 +5,10 @@ import "time"
 // NoCarrier is the reason of the fault that a lost carrier becomes.
 const NoCarrier = "no carrier"
 
+// doubted is how late a driver must be for a carrier's time for it to have stood still, and for how long it waits then to be told
+// whether the carrier is back.
+const doubted = 100 * time.Millisecond
+
 // carrier takes note of a carrier that is lost, or ends that.
 func (m *Machine) carrier(now time.Time, ev Carrier) []Action {
 	lost := !m.cut.IsZero()
@@ -31,6 +35,14 @@ func (m *Machine) patience() time.Duration {
 		return m.learned
 	}
 	return m.cfg.Interval
+}
+
+// doubt gives a carrier whose time is up a moment more where the driver stood still: it may be back since, which is told only now. To
+// give the group up for one that is back would leave nobody who serves.
+func (m *Machine) doubt(now time.Time) {
+	if !m.cut.IsZero() && now.Sub(m.cut) >= doubted {
+		m.cut = now.Add(doubted)
+	}
 }
 
 // severed reports whether the carrier has been away for too long.

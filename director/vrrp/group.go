@@ -240,6 +240,7 @@ func (g *Group) recover(now time.Time, router string) []Effect {
 
 func (g *Group) expired(now time.Time) []Effect {
 	for _, m := range g.members { // before any other takes over
+		m.machine.doubt(now)
 		if m.machine.severed(now) {
 			return g.fail(now, m.name, Fault{Reason: NoCarrier})
 		}
