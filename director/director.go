@@ -209,20 +209,23 @@ func Clear(ctx context.Context, kernel *ipvs.Host, tables *ipvs.Reconciler) erro
 }
 
 // Connections returns this kernel's IPVS connections, but for those that have ended: they are most of a
-// busy table, and nobody sends on them any more.
+// busy table, and nobody sends on them any more. It costs what they and their services do: who owns nothing, or serves nobody, is
+// asked often.
 func (d *Director) Connections(ctx context.Context) ([]ipvs.Conn, error) {
 	if !d.HasIPVS() {
 		return nil, nil
-	}
-	table, err := d.cfg.Kernel.Table(ctx)
-	if err != nil {
-		return nil, err
 	}
 	conns, err := d.cfg.Kernel.Conns()
 	if err != nil {
 		return nil, err
 	}
-	conns = slices.DeleteFunc(conns, ipvs.Conn.Ended)
+	if conns = slices.DeleteFunc(conns, ipvs.Conn.Ended); len(conns) == 0 {
+		return nil, nil
+	}
+	table, err := d.cfg.Kernel.Part(ctx, ipvs.MayHave(conns))
+	if err != nil {
+		return nil, err
+	}
 	return table.Resolve(conns), nil
 }
 
