@@ -83,9 +83,9 @@ func (a *Agent) clearLeft(ctx context.Context) {
 }
 
 // pool says which real servers of a service take traffic on this director.
-func (s *session) pool(state *fsm.State, svc fsm.Service) []director.Real {
+func (s *session) pool(state *fsm.State, svc fsm.Service, quorum bool) []director.Real {
 	var out []director.Real
-	for _, r := range checks.Pool(svc, state.Verdicts, blinded(s.runner.ObservationsOf(svc.Name)), s.quorum()) {
+	for _, r := range checks.Pool(svc, state.Verdicts, blinded(s.runner.ObservationsOf(svc.Name)), quorum) {
 		out = append(out, director.Real{Address: r.Address, Weight: r.Weight, Forward: r.Forward})
 	}
 	return out

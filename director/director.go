@@ -36,10 +36,10 @@ type Config struct {
 	Current    func() bool // the state is not older than what this director had applied before
 	Quorum     func() bool
 	Ready      func() bool
-	Apart      func() bool                          // another director and this one have not reached each other lately
-	Blocked    func(*fsm.State) map[string]string   // groups that this director must not own, and why
-	Insists    func(*fsm.State) map[string]bool     // groups that the owner before it may not know it to own
-	Pool       func(*fsm.State, fsm.Service) []Real // the real servers of a service that take traffic
+	Apart      func() bool                                                // another director and this one have not reached each other lately
+	Blocked    func(*fsm.State) map[string]string                         // groups that this director must not own, and why
+	Insists    func(*fsm.State) map[string]bool                           // groups that the owner before it may not know it to own
+	Pool       func(state *fsm.State, of fsm.Service, quorum bool) []Real // the real servers of a service that take traffic
 	Order      func(context.Context, keeper.Order) error
 
 	Tables *ipvs.Reconciler
