@@ -83,10 +83,11 @@ func (a *Agent) clearLeft(ctx context.Context) {
 }
 
 // pool says which real servers of a service take traffic on this director.
-func (s *session) pool(state *fsm.State, svc fsm.Service) []director.Real {
-	var out []director.Real
-	for _, r := range checks.Pool(svc, state.Verdicts, blinded(s.runner.ObservationsOf(svc.Name)), s.quorum()) {
-		out = append(out, director.Real{Address: r.Address, Weight: r.Weight, Forward: r.Forward})
+func (s *session) pool(state *fsm.State, svc fsm.Service, quorum bool) []director.Real {
+	pool := checks.Pool(svc, state.Verdicts, blinded(s.runner.ObservationsOf(svc.Name)), quorum)
+	out := make([]director.Real, len(pool))
+	for i, r := range pool {
+		out[i] = director.Real{Address: r.Address, Weight: r.Weight, Forward: r.Forward}
 	}
 	return out
 }

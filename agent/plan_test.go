@@ -24,7 +24,8 @@ func plans(s *session) {
 	s.log = hclog.NewNullLogger()
 	s.director = director.New(director.Config{
 		Name: s.cfg.Name, State: s.node.State, Log: s.log, Tables: ipvs.New(ipvs.Config{Log: s.log}),
-		Pool: func(*fsm.State, fsm.Service) []director.Real { return nil },
+		Quorum: func() bool { return true },
+		Pool:   func(*fsm.State, fsm.Service, bool) []director.Real { return nil },
 	})
 }
 

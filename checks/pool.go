@@ -64,7 +64,7 @@ func Pool(service fsm.Service, verdicts fsm.Verdicts, own map[fsm.ServerKey]Obse
 // nothing that the verdict has up.
 func poolOf(service fsm.Service, verdicts fsm.Verdicts, own map[fsm.ServerKey]Observation, quorum, keep bool) []PoolServer {
 	checks := Fingerprint(service.Checks)
-	var pool []PoolServer
+	pool := make([]PoolServer, 0, len(service.Servers)+1) // a fallback may follow
 	for _, server := range service.Servers {
 		key := fsm.ServerKey{Service: service.Name, Server: server.Address}
 		agreed, _ := verdicts.Of(key)

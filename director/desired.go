@@ -49,20 +49,21 @@ func (s Self) Interface(logical string) string {
 
 // Table returns the IPVS table for a configuration; pool says which real servers take traffic.
 func Table(cfg fsm.Config, pool func(fsm.Service) []Real) ipvs.Table {
-	table := ipvs.Table{}
+	table := make(ipvs.Table, len(cfg.Services))
 	for _, svc := range cfg.Services {
+		reals := pool(svc)
 		entry := ipvs.Entry{
 			Service: ipvs.Service{
 				Scheduler: svc.Scheduler,
 				Timeout:   uint32(svc.Persistence.Seconds()),
 				Netmask:   uint8(svc.PersistenceMask),
 			},
-			Dests: map[netip.AddrPort]ipvs.Dest{},
+			Dests: make(map[netip.AddrPort]ipvs.Dest, len(reals)),
 		}
 		if mutant.On(mutant.RoundRobin) {
 			entry.Scheduler = "rr"
 		}
-		for _, r := range pool(svc) {
+		for _, r := range reals {
 			entry.Dests[r.Address] = ipvs.Dest{Weight: r.Weight, Forward: forward(r.Forward)}
 		}
 		table[Key(svc)] = entry

@@ -36,10 +36,10 @@ type Config struct {
 	Current    func() bool // the state is not older than what this director had applied before
 	Quorum     func() bool
 	Ready      func() bool
-	Apart      func() bool                          // another director and this one have not reached each other lately
-	Blocked    func(*fsm.State) map[string]string   // groups that this director must not own, and why
-	Insists    func(*fsm.State) map[string]bool     // groups that the owner before it may not know it to own
-	Pool       func(*fsm.State, fsm.Service) []Real // the real servers of a service that take traffic
+	Apart      func() bool                                                // another director and this one have not reached each other lately
+	Blocked    func(*fsm.State) map[string]string                         // groups that this director must not own, and why
+	Insists    func(*fsm.State) map[string]bool                           // groups that the owner before it may not know it to own
+	Pool       func(state *fsm.State, of fsm.Service, quorum bool) []Real // the real servers of a service that take traffic
 	Order      func(context.Context, keeper.Order) error
 
 	Tables *ipvs.Reconciler
@@ -209,20 +209,23 @@ func Clear(ctx context.Context, kernel *ipvs.Host, tables *ipvs.Reconciler) erro
 }
 
 // Connections returns this kernel's IPVS connections, but for those that have ended: they are most of a
-// busy table, and nobody sends on them any more.
+// busy table, and nobody sends on them any more. It costs what they and their services do: who owns nothing, or serves nobody, is
+// asked often.
 func (d *Director) Connections(ctx context.Context) ([]ipvs.Conn, error) {
 	if !d.HasIPVS() {
 		return nil, nil
-	}
-	table, err := d.cfg.Kernel.Table(ctx)
-	if err != nil {
-		return nil, err
 	}
 	conns, err := d.cfg.Kernel.Conns()
 	if err != nil {
 		return nil, err
 	}
-	conns = slices.DeleteFunc(conns, ipvs.Conn.Ended)
+	if conns = slices.DeleteFunc(conns, ipvs.Conn.Ended); len(conns) == 0 {
+		return nil, nil
+	}
+	table, err := d.cfg.Kernel.Part(ctx, ipvs.MayHave(conns))
+	if err != nil {
+		return nil, err
+	}
 	return table.Resolve(conns), nil
 }
 

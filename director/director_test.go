@@ -54,7 +54,7 @@ func overTable(tb testing.TB, k *table, state func() *fsm.State, quorum func() b
 	return New(Config{
 		Name: "d1", Role: fsm.RoleDirector, State: state, Quorum: quorum,
 		Current: func() bool { return true }, Ready: func() bool { return true },
-		Pool:   func(_ *fsm.State, svc fsm.Service) []Real { return allServers(svc) },
+		Pool:   func(_ *fsm.State, svc fsm.Service, _ bool) []Real { return allServers(svc) },
 		Tables: ipvs.New(ipvs.Config{Kernel: k, LedgerFile: filepath.Join(tb.TempDir(), "ledger"), Log: hclog.NewNullLogger()}),
 		Host:   host.New(host.Config{ReadOnly: true, Log: hclog.NewNullLogger()}), Event: func(string, string, string) {}, Log: hclog.NewNullLogger(),
 	})
@@ -78,7 +78,7 @@ func TestOnlyWhatHasChangedIsLookedAtAndNothingIsMissed(t *testing.T) {
 	k := &table{have: ipvs.Table{}}
 	state, quorum := config(service("80", "10.0.0.1:80"), service("81", "10.0.0.1:80")), true
 	d := overTable(t, k, func() *fsm.State { return state }, func() bool { return quorum })
-	d.cfg.Pool = func(_ *fsm.State, svc fsm.Service) []Real {
+	d.cfg.Pool = func(_ *fsm.State, svc fsm.Service, quorum bool) []Real {
 		if !quorum {
 			return nil // its own observations say so
 		}
@@ -130,7 +130,7 @@ func TestNothingIsRemovedOnTheWordOfAStateThatWasOld(t *testing.T) {
 		State:   func() *fsm.State { return old },
 		Current: func() bool { return current },
 		Quorum:  func() bool { return true }, Ready: func() bool { return true },
-		Pool:   func(*fsm.State, fsm.Service) []Real { current = true; return nil }, // the log is applied meanwhile
+		Pool:   func(*fsm.State, fsm.Service, bool) []Real { current = true; return nil }, // the log is applied meanwhile
 		Tables: ipvs.New(ipvs.Config{Kernel: k, LedgerFile: file, Log: hclog.NewNullLogger()}),
 		Host:   host.New(host.Config{ReadOnly: true, Log: hclog.NewNullLogger()}), Event: func(string, string, string) {}, Log: hclog.NewNullLogger(),
 	})
@@ -193,7 +193,7 @@ func TestAServiceWithAnotherNameStaysAsItIsInTheKernel(t *testing.T) {
 	}
 	k := &table{have: ipvs.Table{}}
 	d := overTable(t, k, func() *fsm.State { return state }, func() bool { return true })
-	d.cfg.Pool = func(state *fsm.State, svc fsm.Service) []Real {
+	d.cfg.Pool = func(state *fsm.State, svc fsm.Service, _ bool) []Real {
 		if state.Verdict(fsm.ServerKey{Service: svc.Name, Server: server.Address}).Health != fsm.Up {
 			return nil
 		}
@@ -218,6 +218,28 @@ func TestAServiceWithAnotherNameStaysAsItIsInTheKernel(t *testing.T) {
 	}
 }
 
+// TestAQuorumThatComesAndGoesIsTheSameForAllServicesOfAPass has it flicker with each look: the pools that a pass makes are by one of
+// its looks, and the next pass makes all anew if that was another. A look is no small thing where there are thousands of services.
+func TestAQuorumThatComesAndGoesIsTheSameForAllServicesOfAPass(t *testing.T) {
+	state := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: map[string]fsm.Service{}}}
+	for i := range 50 {
+		name := fmt.Sprint("s-", i)
+		state.Config.Services[name] = fsm.Service{Name: name, Address: netip.MustParseAddrPort(fmt.Sprint("192.0.2.1:", 1+i)), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT}
+	}
+	looks := 0
+	flickers := func() bool { looks++; return looks%2 == 0 }
+	d := overTable(t, &table{have: ipvs.Table{}}, func() *fsm.State { return state }, flickers)
+	pools := map[bool]int{}
+	d.cfg.Pool = func(_ *fsm.State, _ fsm.Service, quorum bool) []Real { pools[quorum]++; return nil }
+	for pass := 1; pass <= 4; pass++ {
+		d.reconcileTable(t.Context())
+		with, without := pass/2*50, (pass+1)/2*50
+		if looks != pass || pools[true] != with || pools[false] != without {
+			t.Fatalf("after %d passes: %d looks, %d pools with the quorum and %d without", pass, looks, pools[true], pools[false])
+		}
+	}
+}
+
 // TestAnAuditThatFailsIsTriedAgainWithoutMakingAllAnew fails each dump for three audits: all services are looked at once at
 // first and once for each, and not once a second.
 func TestAnAuditThatFailsIsTriedAgainWithoutMakingAllAnew(t *testing.T) {
@@ -227,7 +249,7 @@ func TestAnAuditThatFailsIsTriedAgainWithoutMakingAllAnew(t *testing.T) {
 		k := &table{have: ipvs.Table{}}
 		d := overTable(t, k, func() *fsm.State { return state }, func() bool { return true })
 		looks := 0
-		d.cfg.Pool = func(*fsm.State, fsm.Service) []Real { looks++; return nil }
+		d.cfg.Pool = func(*fsm.State, fsm.Service, bool) []Real { looks++; return nil }
 		d.beside.at = time.Now().Add(time.Hour) // nothing beside the table is due
 		d.reconcile(t.Context())
 		k.fails, k.dumps = errors.New("no dump"), 0
@@ -269,7 +291,7 @@ func TestWhatNobodyToldOfIsFoundInPartsWithinAnAudit(t *testing.T) {
 		k := &table{have: ipvs.Table{}}
 		d := overTable(t, k, state.Load, func() bool { return true })
 		var looks atomic.Int64
-		d.cfg.Pool = func(*fsm.State, fsm.Service) []Real { looks.Add(1); return nil }
+		d.cfg.Pool = func(*fsm.State, fsm.Service, bool) []Real { looks.Add(1); return nil }
 		d.beside.at = time.Now().Add(time.Hour) // nothing beside the table is due
 		d.reconcile(t.Context())
 		k.have, k.ops = d.Have(), nil

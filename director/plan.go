@@ -21,7 +21,8 @@ func (d *Director) Plan(ctx context.Context, change fsm.Delta) (ops []string, co
 	}
 	judged := *state
 	judged.Verdicts = state.JudgedAfter(change)
-	want := Table(after, func(svc fsm.Service) []Real { return d.cfg.Pool(&judged, svc) })
+	quorum := d.cfg.Quorum()
+	want := Table(after, func(svc fsm.Service) []Real { return d.cfg.Pool(&judged, svc, quorum) })
 	have := d.cfg.Tables.HaveOf(keys)
 	ours := ipvs.Ledger{}
 	for key := range have {

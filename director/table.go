@@ -42,7 +42,7 @@ func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, bool) {
 	}
 	d.features, d.afresh = f, false
 	d.prepare(f)
-	want, keys := d.board.update(state.Config, names, own, func(svc fsm.Service) []Real { return d.cfg.Pool(state, svc) })
+	want, keys := d.board.update(state.Config, names, own, func(svc fsm.Service) []Real { return d.cfg.Pool(state, svc, quorum) })
 	if len(d.board.keys) == 0 && d.serving() == 0 && !d.HasIPVS() {
 		d.note("ipvs", nil)
 		return nil, false

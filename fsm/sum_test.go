@@ -339,7 +339,7 @@ func TestTheTextOfAServiceIsThatOfJSON(t *testing.T) {
 // TestAScrubIsDoneInSmallPartsAndAllocatesLittle counts at the size of the benchmarks: what it allocates has the collector run,
 // which costs a director's changes more than the scrub itself.
 func TestAScrubIsDoneInSmallPartsAndAllocatesLittle(t *testing.T) {
-	s := large(t)
+	s := large(t, 2000)
 	pauses := 0
 	if err := s.VerifySlowly(func() bool { pauses++; return true }); err != nil || pauses != s.Pauses() || pauses != 4000 {
 		t.Errorf("%d pauses: %v", pauses, err)

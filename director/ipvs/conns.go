@@ -201,6 +201,18 @@ func (t Table) Resolve(conns []Conn) []Conn {
 	return out
 }
 
+// MayHave reports of services whether some connections may be of them: [Table.Resolve] asks no other one for its destinations.
+// Whose a connection through a mark is, the destinations say.
+func MayHave(conns []Conn) func(Key) bool {
+	named := make(map[Key]bool)
+	for _, c := range conns {
+		for _, port := range []uint16{c.Virtual.Port(), 0} {
+			named[Key{Protocol: c.Protocol, Address: netip.AddrPortFrom(c.Virtual.Addr(), port)}] = true
+		}
+	}
+	return func(key Key) bool { return key.Mark != 0 || named[key] }
+}
+
 // serviceOf returns the service that a connection belongs to.
 func (t Table) serviceOf(c Conn, marks map[netip.Addr]Key) (Key, bool) {
 	if c.Protocol == 0 {

@@ -72,8 +72,21 @@ func TestTheTableKnowsHowConnectionsAreForwarded(t *testing.T) {
 		tcp("192.0.2.1:80"): {Service{}, dests(one, "10.0.0.2:80")}, // the connection's own server is gone
 		tcp("192.0.2.1:81"): {Service{Timeout: 300}, dests(one, "10.0.0.1:8080")},
 		tcp("192.0.2.1:0"):  {Service{Timeout: 300}, dests(direct, "10.0.0.1:0")},
+		udp("192.0.2.1:81"): {Service{Timeout: 300}, dests(direct, "10.0.0.1:0")},
+		tcp("192.0.2.9:80"): {Service{}, dests(one, "10.0.0.2:80")},
 		{Mark: 5}:           {Service{Timeout: 50}, dests(Dest{Weight: 1, Forward: Tunnel}, "10.0.0.1:0")},
 	}.Normalize()
+	asked := MayHave(conns)
+	for key, entry := range table {
+		if !asked(key) {
+			table[key] = Entry{Service: entry.Service} // as [Host.Part] gives it
+		}
+	}
+	for key, want := range map[Key]bool{tcp("192.0.2.1:80"): true, tcp("192.0.2.9:80"): false} {
+		if got := asked(key); got != want {
+			t.Errorf("MayHave of %v = %v, want %v", key, got, want)
+		}
+	}
 	got := table.Resolve(conns)
 	want := []struct {
 		forward Forward

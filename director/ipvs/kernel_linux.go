@@ -103,11 +103,13 @@ func (h *Host) Part(ctx context.Context, of func(Key) bool) (Table, error) {
 		if err := readServices(ctx, c, table); err != nil {
 			return fmt.Errorf("read ipvs services: %w", err)
 		}
-		for key := range table {
+		var some []destination // of one service after the other: a map that grows takes twice what it is in the end
+		for key, entry := range table {
 			if !of(key) {
 				continue
 			}
-			err := readDests(ctx, c, key, func(addr netip.AddrPort, d Dest, _ *attrs) { table[key].Dests[addr] = d })
+			some = some[:0]
+			err := readDests(ctx, c, key, func(addr netip.AddrPort, d Dest, _ *attrs) { some = append(some, destination{addr, d}) })
 			if errors.Is(err, unix.ESRCH) {
 				delete(table, key) // gone since
 				continue
@@ -115,6 +117,11 @@ func (h *Host) Part(ctx context.Context, of func(Key) bool) (Table, error) {
 			if err != nil {
 				return fmt.Errorf("read the destinations of %v: %w", key, err)
 			}
+			entry.Dests = make(map[netip.AddrPort]Dest, len(some))
+			for _, d := range some {
+				entry.Dests[d.addr] = d.dest
+			}
+			table[key] = entry
 		}
 		return nil
 	})
@@ -122,6 +129,11 @@ func (h *Host) Part(ctx context.Context, of func(Key) bool) (Table, error) {
 		return nil, err
 	}
 	return table, nil
+}
+
+type destination struct {
+	addr netip.AddrPort
+	dest Dest
 }
 
 func readServices(ctx context.Context, c *conn, table Table) error {
@@ -134,7 +146,7 @@ func readServices(ctx context.Context, c *conn, table Table) error {
 		if err != nil {
 			return err
 		}
-		table[key] = Entry{Service: service, Dests: make(map[netip.AddrPort]Dest)}
+		table[key] = Entry{Service: service}
 		return nil
 	})
 }

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // A Director is a host that forwards, with a small disk of its own for the agent.
@@ -287,7 +289,14 @@ func (d *Director) FindProcess(role string) (*Process, error) {
 		if parent := parentOf(pid); slices.Contains(all, parent) && slices.Equal(commandLine(parent), argv) {
 			continue // it is about to be another program
 		}
-		found = append(found, d.known(pid, role))
+		p, err := d.known(pid, role)
+		if errors.Is(err, syscall.ESRCH) {
+			continue // ended since
+		}
+		if err != nil {
+			return nil, fmt.Errorf("process %d of %s: %w", pid, d.Name, err)
+		}
+		found = append(found, p)
 	}
 	switch len(found) {
 	case 1:
@@ -298,24 +307,40 @@ func (d *Director) FindProcess(role string) (*Process, error) {
 	return nil, fmt.Errorf("%s has %d processes `quorate %s`", d.Name, len(found), role)
 }
 
-// known is the process of that id: the lab's own, or one that another process started.
-func (h *Host) known(pid int, name string) *Process {
+// known is the process of that id: the lab's own, or one that another process started. Nothing is spent on it until it ends: who
+// measures what processes cost has asked for them before.
+func (h *Host) known(pid int, name string) (*Process, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, p := range h.processes {
-		if p.Pid == pid {
-			return p
+		if p.Pid == pid && p.Alive() {
+			return p, nil
 		}
+	}
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("pidfd_open: %w", err)
+	}
+	end := os.NewFile(uintptr(fd), "pidfd")
+	conn, err := end.SyscallConn()
+	if err != nil {
+		end.Close()
+		return nil, err
 	}
 	p := &Process{Name: name, Pid: pid, done: make(chan struct{})}
 	go func() {
-		for syscall.Kill(pid, 0) == nil && !zombie(pid) {
-			time.Sleep(5 * time.Millisecond)
-		}
-		p.err = errors.New("ended")
+		defer end.Close()
+		p.err = cmp.Or(conn.Read(ended), errors.New("ended"))
 		close(p.done)
 	}()
-	return p
+	h.processes = append(h.processes, p)
+	return p, nil
+}
+
+// ended reports whether the process of a pidfd has: it is readable then.
+func ended(fd uintptr) bool {
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+	return n > 0 && err == nil
 }
 
 func commandLine(pid int) []string {

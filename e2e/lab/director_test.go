@@ -72,6 +72,9 @@ func TestAClusterIsMadeByTheCommandLine(t *testing.T) {
 	a.Apply(ArticleFile)
 
 	control, keeper := d.Control(), d.Keeper()
+	if d.Control() != control || d.Keeper() != keeper {
+		t.Error("a process that is known is found anew")
+	}
 	control.Kill()
 	if control.Alive() || !keeper.Alive() {
 		t.Error("the kill of control reached the wrong process")
