@@ -40,7 +40,8 @@ MODULE     = github.com/quorate/quorate
 # compute: three run side by side, and what takes longest begins first.
 ALONE_PKGS = ./e2e/interop
 BUSY_PKGS  = ./e2e/sim ./config
-FIRST      = ./e2e/wire ./director/keeper ./cluster ./e2e/units ./director/vrrp ./director/address ./fsm
+FIRST      = ./e2e/wire ./cluster ./director/keeper ./e2e/units ./director/vrrp ./director/address ./fsm ./config/keepalived \
+	./director/probe ./agent ./checks ./agent/liveness
 BESIDE     = $(FIRST) $(filter-out $(patsubst ./%,$(MODULE)/%,$(FIRST) $(ALONE_PKGS) $(BUSY_PKGS)),$(HOST_PKGS))
 
 # `make lint` vets all code; and what is built without the race detector is built with the same flags as the program, so

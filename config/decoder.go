@@ -81,12 +81,13 @@ func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 	}
 	var (
 		file  *hcl.File
+		said  hcl.Diagnostics // of what does not keep it from being read
 		diags hcl.Diagnostics
 	)
 	if d.json {
 		file, diags = hcljson.Parse(src, filename)
 	} else {
-		file, diags = hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
+		file, said, diags = parseNative(src, filename)
 	}
 	if all.bounds != nil && file != nil {
 		if body, ok := file.Body.(*hclsyntax.Body); ok {
@@ -97,7 +98,7 @@ func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 	if d.unbalanced = unclosed(diags); d.unbalanced == nil {
 		d.unbalanced = stray(diags, src, 0)
 	}
-	d.syntax(diags)
+	d.syntax(append(said, diags...))
 	if file == nil || file.Body == nil {
 		d.broken = true
 		return d, nil

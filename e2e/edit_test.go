@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 func TestChangesWithoutAFile(t *testing.T) {
 	proof.Series(t, 3, lab.ArticleFile,
 		proof.Step{Name: "an edit reaches every kernel and touches only what it names", Proof: edited},
+		proof.Step{Name: "a service that gets another name is the same to every kernel", Proof: renamed},
 		proof.Step{Name: "a change that takes too many servers down takes itself back", Proof: takenBack})
 }
 
@@ -102,6 +104,66 @@ func edited(t lab.T, a *lab.Article) {
 			t.Errorf("no event of %q in\n%s", want, out)
 		}
 	}
+}
+
+// renamed is that no kernel knows of a service's new name: its entry stays and counts on, and so do its servers and their
+// connections.
+func renamed(t lab.T, a *lab.Article) {
+	inEveryTable(t, a, "all servers are up", "11:80 -m -w 1", "12:80 -m -w 1", "13:80 -m -w 1")
+	owner := a.Director(a.AwaitOwner(t, ownedWithin, lab.OuterVIP))
+	c := client{t, a}
+	h := c.hold("", lab.OuterVIP+":80")
+	defer h.conn.Close()
+	for range 5 {
+		c.ask("", lab.OuterVIP+":80")
+	}
+	table := owner.IPVS()
+	var counted map[string]int
+	lab.Eventually(t, 10*time.Second, "all are counted", func() error { // which the kernel tells every two seconds
+		counted = connections(owner)
+		for _, of := range []string{lab.OuterVIP + ":80", "192.168.2.11:80", "192.168.2.12:80", "192.168.2.13:80"} {
+			if counted[of] == 0 {
+				return fmt.Errorf("none of %s: %v", of, counted)
+			}
+		}
+		return nil
+	})
+
+	d1 := a.Directors[0]
+	d1.MustQuorate("apply", d1.WriteFile("shop.hcl", strings.Replace(lab.ArticleFile, `service "web"`, `service "shop"`, 1)), "--yes")
+	lab.Consistently(t, 2*time.Second, "the kernels are as they were", func() error { // a check would have found the servers up again by then
+		for _, d := range a.Directors {
+			if diff := cmp.Diff(table, d.IPVS()); diff != "" {
+				return fmt.Errorf("%s (-before +after):\n%s", d.Name, diff)
+			}
+		}
+		if server, err := get(h.conn); err != nil || server != h.server {
+			return fmt.Errorf("a connection to %s is with %q now: %w", h.server, server, err)
+		}
+		return nil
+	})
+	for of, n := range connections(owner) {
+		if n < counted[of] {
+			t.Errorf("%s counts anew: %d connections, %d before", of, n, counted[of])
+		}
+	}
+	for _, d := range a.Directors {
+		st, err := d.Status()
+		if server, ok := st.Server("shop", "192.168.2.11:80"); err != nil || !ok || server.Verdict != "up" {
+			t.Errorf("%s says of the service that has the new name: %+v, %v", d.Name, server, err)
+		}
+	}
+}
+
+// connections are those that a kernel has counted since it has the services and servers, by their addresses.
+func connections(d *lab.Director) map[string]int {
+	counted := map[string]int{}
+	for line := range strings.Lines(d.MustRun("ipvsadm", "-Ln", "--stats", "--exact")) {
+		if f := strings.Fields(line); len(f) == 7 && f[0] != "Prot" {
+			counted[f[1]], _ = strconv.Atoi(f[2])
+		}
+	}
+	return counted
 }
 
 // takenBack is that a check which finds every server dead is taken back by itself, long before its time is up,

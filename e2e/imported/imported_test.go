@@ -25,11 +25,15 @@ type step struct {
 	has, lack []string
 }
 
+// kept is with whom it went to, by nopreempt.
+const kept = "d2: address 192.168.2.6/24 inner"
+
 func steps() []step {
 	const (
 		first  = "d1: -a -t 192.168.1.1:80 -r 192.168.2.11:80 -m -w 2"
 		second = "d2: -a -t 192.168.1.1:80 -r 192.168.2.12:80 -m -w 3"
 		sorry  = "d1: -a -t 192.168.1.1:7 -r 192.168.2.250:7007 -m -w 1"
+		post   = "d1: -a -t 192.168.1.1:25 -r 192.168.2.11:25 -m -w 1"
 		quiet  = "d2: -a -t 192.168.1.1:443 -r 192.168.2.11:443 -g -w 0"
 		unwell = "d1: -a -u 192.168.1.1:5353 -r 192.168.2.12:53 -m -w 0"
 	)
@@ -37,8 +41,9 @@ func steps() []step {
 		{
 			"all is well", func(*site) {},
 			[]string{
-				first, second, "d1: -A -t 192.168.1.1:8022 -s mh", "d1: address 192.168.1.1/24 outer", "d1: address 192.168.2.1/24 inner",
+				first, second, post, "d1: -A -t 192.168.1.1:8022 -s mh", "d1: address 192.168.1.1/24 outer", "d1: address 192.168.2.1/24 inner",
 				"d2: address fd00:1::1/64 outer", "d1: address fd00:1::9/64 outer", "d1: address 192.168.2.6/24 inner",
+				"d1: address 192.168.2.7/24 inner at 00:00:5e:00:01:38",
 			}, []string{sorry, quiet, unwell},
 		},
 		{
@@ -50,13 +55,15 @@ func steps() []step {
 				s.Servers[0].Stop(lab.HTTP)
 				s.Servers[0].Stop(lab.HTTPS)
 				s.Servers[0].Stop(lab.TCP)
+				s.Servers[0].Stop(lab.SMTP)
 				s.Servers[1].Stop(lab.TCP)
 			},
 			[]string{
 				second, sorry, quiet, unwell, "d1: -a -t 192.168.1.1:444 -r 192.168.2.251:444 -i -w 1 --tun-type ipip", "d2: address 192.168.1.1/24 outer", "d2: address 192.168.2.1/24 inner",
 				"d1: address fd00:1::1/64 outer", "d2: address fd00:1::9/64 outer", "d2: address 192.168.2.5/24 inner",
-				"d2: address 192.168.2.6/24 inner",
-			}, []string{first},
+				"d2: address 192.168.2.6/24 inner", "d2: address 192.168.2.7/24 inner at 00:00:5e:00:01:38",
+				"d1: -a -t 192.168.1.1:25 -r 192.168.2.12:25 -m -w 1",
+			}, []string{first, post},
 		},
 		{
 			"all is well again", func(s *site) {
@@ -68,10 +75,11 @@ func steps() []step {
 						rs.Set(service, lab.Mode{})
 					}
 				}
+				s.mail()
 			},
 			[]string{
-				first, second, "d1: address 192.168.1.1/24 outer", "d2: address fd00:1::1/64 outer", "d1: address 192.168.2.5/24 inner",
-				"d2: address 192.168.2.6/24 inner", // nopreempt
+				first, second, post, "d1: address 192.168.1.1/24 outer", "d2: address fd00:1::1/64 outer", "d1: address 192.168.2.5/24 inner",
+				kept, "d1: address 192.168.2.7/24 inner at 00:00:5e:00:01:38",
 			}, []string{sorry, quiet, unwell},
 		},
 	}
@@ -92,8 +100,8 @@ func TestWhatKeepalivedDidQuorateDoesOnceItIsImported(t *testing.T) {
 	}
 	ours.Cluster(t)
 	d := ours.Directors[0]
-	file := d.WriteFile("cluster.hcl", d.MustQuorate("import", "keepalived", path(t, "d1.conf"), path(t, "d2.conf"), "--node", "d1", "--node", "d2"))
-	d.MustQuorate("apply", file, "--yes")
+	text := d.MustQuorate("import", "keepalived", path(t, "d1.conf"), path(t, "d2.conf"), "--node", "d1", "--node", "d2")
+	d.MustQuorate("apply", d.WriteFile("cluster.hcl", text), "--yes")
 
 	for _, st := range steps() {
 		st.do(theirs)
@@ -106,6 +114,15 @@ func TestWhatKeepalivedDidQuorateDoesOnceItIsImported(t *testing.T) {
 			t.Errorf("what show prints in %s is a change: %v\n%s", syntax, err, out)
 		}
 	}
+	// The controls, without nopreempt and with another weight.
+	preempts := strings.Replace(text, "  preempt   = false\n", "  placement \"score\" { hold = \"3s\" }\n", 1)
+	d.MustQuorate("apply", d.WriteFile("preempts.hcl", preempts), "--yes")
+	lab.Eventually(t, 30*time.Second, "the control: an address that goes back is seen", func() error {
+		if k, q := theirs.has(), ours.has(); !slices.Contains(k, kept) || slices.Contains(q, kept) || slices.Equal(k, q) {
+			return fmt.Errorf("the kernels are alike")
+		}
+		return nil
+	})
 	d.MustQuorate("set", "server", "tcp-8010", "192.168.2.12:80", "weight=2")
 	lab.Eventually(t, 10*time.Second, "the control: a weight that is another is seen", func() error {
 		if slices.Equal(theirs.has(), ours.has()) {

@@ -27,6 +27,7 @@ func newSite(t lab.T) *site {
 		n.Director("d1", s.Outer.At("192.168.1.2/24"), s.Inner.At("192.168.2.2/24")),
 		n.Director("d2", s.Inner.At("192.168.2.3/24"), s.Outer.At("192.168.1.3/24")),
 	}
+	s.mail()
 	for _, d := range s.Directors {
 		d.Bind, d.Heartbeat = d.Addr(s.Inner).String(), "3s" // in the guest beside others that compute
 		d.Interfaces = [][2]string{{"outside", d.Interface(s.Outer)}, {"inside", d.Interface(s.Inner)}, {uplink, uplink}}
@@ -35,6 +36,13 @@ func newSite(t lab.T) *site {
 		s.well(d)
 	}
 	return s
+}
+
+// mail has the mail servers be well. Of a banner of several lines keepalived believes that it is none.
+func (s *site) mail() {
+	for _, rs := range s.Servers {
+		rs.Set(lab.SMTP, lab.Mode{Brief: true})
+	}
 }
 
 // uplink is a link that goes nowhere, which the file tracks.
@@ -67,6 +75,13 @@ func (s *site) has() []string {
 				}
 			}
 		}
+		for _, v := range s.virtual(d) {
+			for _, p := range d.Addresses(v.name) {
+				if !own(p) {
+					lines = append(lines, "address "+p.String()+" "+v.segment+" at "+v.mac)
+				}
+			}
+		}
 		for _, line := range lines {
 			all = append(all, d.Name+": "+line)
 		}
@@ -74,6 +89,24 @@ func (s *site) has() []string {
 	slices.Sort(all)
 	return all
 }
+
+// A virtualInterface is one with a MAC address of its own, on that of a segment.
+type virtualInterface struct{ name, segment, mac string }
+
+// virtual are the virtual interfaces of a host. Who makes one names it.
+func (s *site) virtual(d *lab.Director) []virtualInterface {
+	segments := map[string]string{d.Interface(s.Outer): s.Outer.Name, d.Interface(s.Inner): s.Inner.Name}
+	var all []virtualInterface
+	for line := range strings.Lines(d.MustRun("ip", "-o", "link", "show", "type", "macvlan")) {
+		if f := link.FindStringSubmatch(line); f != nil {
+			all = append(all, virtualInterface{f[1], segments[f[2]], f[3]})
+		}
+	}
+	return all
+}
+
+// link is the line of an interface on another: its name, the other's, and its MAC address.
+var link = regexp.MustCompile(`^\d+: (\S+)@(\S+): .* link/ether (\S+)`)
 
 // own tells whether an address is one that a host of the site has anyway.
 func own(p netip.Prefix) bool {

@@ -187,7 +187,13 @@ func must(t T, d *Director, args ...string) string {
 // the same leader, a quorum and the same state.
 func (a *Article) AwaitReady(t T, timeout time.Duration) {
 	t.Helper()
-	Eventually(t, timeout, "all directors are ready", a.ready)
+	Eventually(t, timeout, "all directors are ready", func() error {
+		err := a.ready()
+		if err != nil {
+			time.Sleep(50 * time.Millisecond) // who is looked at has to get ready
+		}
+		return err
+	})
 }
 
 func (a *Article) ready() error {

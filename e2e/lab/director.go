@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -132,7 +135,7 @@ func (d *Director) AwaitAgent(t T, p *Process) {
 			cancel()
 			return fmt.Errorf("ended: %v", p.err)
 		}
-		_, err := d.Quorate("status")
+		_, err := d.Status()
 		return err
 	})
 	if err != nil {
@@ -214,15 +217,34 @@ type ServerStatus struct {
 	Weight  int    `json:"weight"`  // 0 if out
 }
 
-// Status asks the director's agent.
+// answersWithin is how long the agent has to answer what it is asked.
+const answersWithin = 15 * time.Second
+
+// Status asks the director's agent at its socket. A program for each look, as `quorate status` is, takes a guest more
+// of its processor than the look.
 func (d *Director) Status() (Status, error) {
 	var s Status
-	out, err := d.Quorate("status", "-o", "json")
-	if err != nil {
+	if _, err := d.on(); err != nil {
 		return s, err
 	}
-	if err := json.Unmarshal([]byte(out), &s); err != nil {
-		return s, fmt.Errorf("status of %s: %w: %s", d.Name, err, firstLines(out, 5))
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", d.Socket())
+	}
+	client := http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}, Timeout: answersWithin}
+	resp, err := client.Get("http://agent/v1/status")
+	if err != nil {
+		return s, fmt.Errorf("status of %s: %w", d.Name, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = errors.New(resp.Status)
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &s)
+	}
+	if err != nil {
+		return s, fmt.Errorf("status of %s: %w: %s", d.Name, err, firstLines(string(text), 5))
 	}
 	return s, nil
 }

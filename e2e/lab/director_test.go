@@ -3,6 +3,8 @@ package lab
 import (
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,24 +35,25 @@ func fakeQuorate(args []string) {
 		keeper := exec.Command(os.Args[0], "keeper")
 		keeper.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		keeper.Start()
-		os.WriteFile(socket, nil, 0o644)
-		time.Sleep(time.Minute)
+		l, err := net.Listen("unix", socket)
+		if err != nil {
+			fmt.Println("socket:", err)
+			os.Exit(1)
+		}
+		http.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) {
+			s := Status{Leader: "d1", Quorum: true, Groups: []GroupStatus{{Name: "gateway", Owner: "d2"}}}
+			for _, m := range members() {
+				s.Directors = append(s.Directors, DirectorStatus{Name: m, State: "alive", Ready: true})
+			}
+			json.NewEncoder(w).Encode(s)
+		})
+		http.Serve(l, nil)
 	case "keeper":
 		time.Sleep(time.Minute)
 	case "init", "join":
 		os.WriteFile(cluster, []byte(strings.Join(append(members(), host), " ")), 0o644)
 	case "token":
 		fmt.Println("secret")
-	case "status":
-		if _, err := os.Stat(socket); err != nil {
-			fmt.Fprintln(os.Stderr, "no agent")
-			os.Exit(1)
-		}
-		s := Status{Leader: "d1", Quorum: true, Groups: []GroupStatus{{Name: "gateway", Owner: "d2"}}}
-		for _, m := range members() {
-			s.Directors = append(s.Directors, DirectorStatus{Name: m, State: "alive", Ready: true})
-		}
-		json.NewEncoder(os.Stdout).Encode(s)
 	}
 	os.Exit(0)
 }

@@ -263,7 +263,11 @@ func (s *server) smtp(conn net.Conn) {
 		say("554 " + s.order.Name + " takes no mail")
 		return
 	}
-	say(fmt.Sprintf("220-%s ESMTP\n220 ready", s.order.Name))
+	if m.Brief {
+		say(fmt.Sprintf("220 %s ESMTP", s.order.Name))
+	} else {
+		say(fmt.Sprintf("220-%s ESMTP\n220 ready", s.order.Name))
+	}
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
 		verb, _, _ := strings.Cut(strings.ToUpper(lines.Text()), " ")
 		switch verb {

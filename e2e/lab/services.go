@@ -49,6 +49,7 @@ type Mode struct {
 	Header      map[string]string // of HTTP, added
 	Certificate Certificate       // of HTTPS
 	Refuse      bool              // SMTP: answers 554; echo: closes at once
+	Brief       bool              // SMTP: its banner is one line
 }
 
 // A Certificate is the kind that HTTPS shows.

@@ -110,6 +110,11 @@ func poisonStopsNobody(t lab.T, a *lab.Article) {
 			out, err := d.Quorate("status")
 			if err == nil && strings.Count(out, "cannot be applied here") < len(a.Directors) {
 				err = errors.New(out)
+			} else if _, ended := d.FindProcess("agent"); err != nil && ended != nil {
+				t.Fatalf("%s does not say that it cannot apply the entry: %v", d.Name, err)
+			}
+			if err != nil {
+				time.Sleep(200 * time.Millisecond) // to look is dear in a guest
 			}
 			return err
 		})
