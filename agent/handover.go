@@ -28,8 +28,9 @@ func (s *session) relieve(ctx context.Context) {
 func (s *session) giver() giver {
 	return giver{
 		self: s.cfg.Name, log: s.log, owned: s.keeper.Owned, state: s.node.State, leader: s.node.Leader, propose: s.node.Propose,
-		kept: s.kept, resign: s.keeper.Resign, fetched: s.given.since, lately: s.lately, given: map[string]parting{},
-		live: func() map[string]received { return s.reports.live(time.Now()) },
+		kept: s.kept, fetched: s.given.since, lately: s.lately, given: map[string]parting{},
+		resign: func(ctx context.Context, group string) { s.keeper.Resign(ctx, group, false) },
+		live:   func() map[string]received { return s.reports.live(time.Now()) },
 	}
 }
 

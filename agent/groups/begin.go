@@ -103,7 +103,7 @@ func (d *Driver) order(x *group, a ownership.Action) {
 		d.done(x, ownership.Done{ID: a.ID, Err: k.Claim(ctx, name, a.Priority)})
 	case ownership.Grant:
 		if mutant.On(mutant.BreakFirst) {
-			k.Resign(ctx, name)
+			k.Resign(ctx, name, false)
 			d.done(x, ownership.Done{ID: a.ID, Err: errors.New("gave up before anybody took over")})
 			return
 		}
@@ -119,7 +119,7 @@ func (d *Driver) order(x *group, a ownership.Action) {
 	case ownership.Renew:
 		err = k.Renew(ctx, name)
 	case ownership.Resign:
-		k.Resign(ctx, name)
+		k.Resign(ctx, name, a.Linger)
 	}
 	if err != nil {
 		d.cfg.Log.Debug("the keeper was not told", "group", name, "err", err)

@@ -176,9 +176,9 @@ func (k *Link) Hold(ctx context.Context, group string, d time.Duration) error {
 	return k.call(ctx, func(ctx context.Context, c *keeper.Client) error { return c.Hold(ctx, group, d) })
 }
 
-// Resign gives a group up at once, whoever takes it.
-func (k *Link) Resign(ctx context.Context, group string) {
-	err := k.call(ctx, func(ctx context.Context, c *keeper.Client) error { return c.Resign(ctx, group) })
+// Resign gives a group up at once, whoever takes it. Its addresses linger where another claims it now.
+func (k *Link) Resign(ctx context.Context, group string, linger bool) {
+	err := k.call(ctx, func(ctx context.Context, c *keeper.Client) error { return c.Resign(ctx, group, linger) })
 	if err != nil {
 		k.log.Warn("group not given up", "group", group, "err", err)
 	}

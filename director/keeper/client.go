@@ -87,9 +87,10 @@ func (c *Client) Yield(ctx context.Context, group string, wait time.Duration) (b
 	return r.Yields, err
 }
 
-// Resign gives a group up with priority 0. It is not taken again for one Active_Down_Interval.
-func (c *Client) Resign(ctx context.Context, group string) error {
-	_, err := c.call(ctx, request{Op: opResign, Group: group}.given(ctx, 0))
+// Resign gives a group up with priority 0. It is not taken again for one Active_Down_Interval. Where another
+// claims it now, the addresses linger: they stay a moment longer than the state.
+func (c *Client) Resign(ctx context.Context, group string, linger bool) error {
+	_, err := c.call(ctx, request{Op: opResign, Group: group, Linger: linger}.given(ctx, 0))
 	return err
 }
 

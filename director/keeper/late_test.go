@@ -55,7 +55,7 @@ func TestWhatWaitedInTheSocketOfAFrozenKeeperIsOverWhenItWasGivenUp(t *testing.T
 	for name, ask := range map[string]func(context.Context, *Client) error{
 		"claim":   func(ctx context.Context, c *Client) error { return c.Claim(ctx, "web", 248) },
 		"yield":   func(ctx context.Context, c *Client) error { _, err := c.Yield(ctx, "web", time.Second); return err },
-		"resign":  func(ctx context.Context, c *Client) error { return c.Resign(ctx, "web") },
+		"resign":  func(ctx context.Context, c *Client) error { return c.Resign(ctx, "web", false) },
 		"concede": func(ctx context.Context, c *Client) error { _, err := c.Concede(ctx, "web"); return err },
 		"unclaim": func(ctx context.Context, c *Client) error { return c.Unclaim(ctx, "web") },
 		"renew":   func(ctx context.Context, c *Client) error { return c.Renew(ctx, "web") },
@@ -105,5 +105,14 @@ func TestAnOrderIsNeverOver(t *testing.T) {
 	set := func(ctx context.Context, c *Client) error { return c.Set(ctx, Order{}) }
 	if q := frozen(t, set, 20*time.Millisecond); q.Op != opSet || q.Ends != 0 || q.Until != 0 {
 		t.Errorf("%+v, though the keeper must end with it", q)
+	}
+}
+
+func TestAResignationSaysWhetherTheAddressesLinger(t *testing.T) {
+	for _, linger := range []bool{true, false} {
+		q := frozen(t, func(ctx context.Context, c *Client) error { return c.Resign(ctx, "web", linger) }, 0)
+		if q.Op != opResign || q.Linger != linger {
+			t.Errorf("%+v, want linger %v", q, linger)
+		}
 	}
 }

@@ -409,3 +409,31 @@ func TestARouterThatWaitsForANewOwnerInVainLosesNoAddress(t *testing.T) {
 		}
 	})
 }
+
+// Another claims it now: who resigns for that one serves until it has announced.
+func TestWhoResignsForAClaimKeepsTheAddressesForAMoment(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.box(1)
+		a.start()
+		a.set(220, 1, "wan")
+		defer w.stop()
+		for linger, want := range map[bool]bool{true: true, false: false} {
+			time.Sleep(10 * time.Second)
+			begin := time.Now()
+			s := &session{k: a.keeper}
+			if err := s.doAtOnce(t.Context(), request{Op: opResign, Group: "gateway", Linger: linger}, &reply{}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(vrrp.Linger - 1)
+			if got := a.has(vip("wan")); got != want {
+				t.Errorf("linger %v: it has the address: %v", linger, got)
+			}
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			if got := w.heard(1, "wan", begin); a.has(vip("wan")) || len(got) != 3 || got[0].advert.Priority != 0 || got[0].at != begin {
+				t.Errorf("linger %v: it has the address: %v, and said %+v", linger, a.has(vip("wan")), got)
+			}
+		}
+	})
+}

@@ -371,7 +371,7 @@ func TestTheClientOfAKeeper(t *testing.T) {
 	if !a.has("192.0.2.100") {
 		t.Error("after a stop without release the address is gone")
 	}
-	if err := a.Resign(t.Context(), "gateway"); !errors.Is(err, ErrGone) {
+	if err := a.Resign(t.Context(), "gateway", false); !errors.Is(err, ErrGone) {
 		t.Errorf("Resign after the end: %v, want %v", err, ErrGone)
 	}
 }

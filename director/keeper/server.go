@@ -288,7 +288,7 @@ func (s *session) doAtOnce(ctx context.Context, q request, r *reply) error {
 	case opYield:
 		return s.step(ctx, q, vrrp.Yield{Wait: q.Wait}, func(g *group) { r.Yields = g.machine.State() == vrrp.Active })
 	case opResign:
-		return s.step(ctx, q, vrrp.Resign{}, nil)
+		return s.step(ctx, q, vrrp.Resign{Linger: q.Linger}, nil)
 	case opConcede:
 		return s.step(ctx, q, vrrp.Concede{}, func(g *group) { r.Yields = g.machine.State() == vrrp.Active })
 	case opUnclaim:

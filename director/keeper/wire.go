@@ -31,6 +31,7 @@ type request struct {
 	Priority uint8         `json:"priority,omitempty"`
 	Wait     time.Duration `json:"wait,omitempty"`
 	Release  bool          `json:"release,omitempty"`
+	Linger   bool          `json:"linger,omitempty"`
 	// Ends is when the request is over, by CLOCK_BOOTTIME, which all processes of a machine share; 0 for never. One that
 	// waited in the socket of a frozen keeper, or while the host was suspended, is not carried out long after it was given up.
 	Ends time.Duration `json:"ends,omitempty"`

@@ -117,7 +117,8 @@ func (s *step) answerClaimed(q Asked) {
 }
 
 // answerLet lets a group go that this director owns and cannot serve on one of its segments. It looks for
-// itself: who asks may be the one that is cut off. If it owns the group still, it says whom it reaches.
+// itself: who asks may be the one that is cut off. If it owns the group still, it says whom it reaches. Who asks claims at once, and
+// serves a moment later; where the two are joined, on another segment or again, somebody answers all the while.
 func (s *step) answerLet(q Asked) {
 	const lost = "does not own it"
 	if s.Keeper.Part != Owner {
@@ -140,7 +141,7 @@ func (s *step) answerLet(q Asked) {
 		if i := s.smaller(q, segments); i >= 0 {
 			s.tell("guard", fmt.Sprintf("%s lets %s go: %s is cut in two, and %s has more directors on its side: %s",
 				s.Self, s.Group, routers[i], q.From, strings.Join(q.Side[i], ", ")))
-			s.begin(Resign{})
+			s.begin(Resign{Linger: true})
 			s.begin(Reply{ID: q.ID})
 			return
 		}
@@ -150,7 +151,7 @@ func (s *step) answerLet(q Asked) {
 				continue
 			}
 			s.tell("guard", fmt.Sprintf("%s reaches nobody on a segment of %s, and lets it go", s.Self, s.Group))
-			s.begin(Resign{})
+			s.begin(Resign{Linger: true})
 			s.begin(Reply{ID: q.ID})
 			return
 		}

@@ -165,7 +165,7 @@ func TestAnOwnerLetsGoOnlyWhereItReachesNobody(t *testing.T) {
 				s.does(Reply{Word: stays})
 				return
 			}
-			s.does(Tell{Kind: "guard", Text: "reaches nobody on a segment of g"}, Resign{}, Reply{})
+			s.does(Tell{Kind: "guard", Text: "reaches nobody on a segment of g"}, Resign{Linger: true}, Reply{})
 		})
 	}
 	s := newStory(t)

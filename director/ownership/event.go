@@ -153,7 +153,9 @@ type Unclaim struct{}
 type HoldTimer struct{ For time.Duration }
 
 // Resign gives the group up at once, whoever takes it.
-type Resign struct{}
+type Resign struct {
+	Linger bool // another claims it now: the addresses stay until it has announced
+}
 
 // Renew has the keeper announce the group's addresses again.
 type Renew struct{}

@@ -57,7 +57,7 @@ func TestOfACutSegmentTheSideWithMoreDirectorsHasTheOwnerWhereOneSideIsToHaveIt(
 			}
 			s.asked("d2", Question{Kind: Let, Side: tt.side})
 			s.reaches(Segment{Router: "out", Reached: []string{"d3"}}, Segment{Router: "in", Reached: tt.reached, Gateway: true})
-			resigns := func(a Action) bool { return a == Action(Resign{}) }
+			resigns := func(a Action) bool { return a == Action(Resign{Linger: true}) }
 			if got := slices.ContainsFunc(s.begun, resigns); got != tt.lets {
 				t.Errorf("it lets go: %v; it does %+v", got, s.begun)
 			}

@@ -102,7 +102,10 @@ type Concede struct{}
 type Renew struct{}
 
 // Resign gives up with priority 0 and stays Backup, for a full Active_Down_Interval at least.
-type Resign struct{ Reason string } // empty: that it has resigned
+type Resign struct {
+	Reason string // empty: that it has resigned
+	Linger bool   // a member claims at once: the addresses stay for Linger, as after a Yield
+}
 
 // Stalled says that the driver was late by more than Active_Down_Interval: what the machine knows
 // is old. It starts again, keeping its addresses for Resume as Start does.

@@ -41,7 +41,7 @@ func (r *random) event(routers int) (string, Event) {
 	case 6:
 		return "", Yield{Wait: 100 * time.Millisecond}
 	case 7:
-		return "", Resign{}
+		return "", Resign{Linger: r.next()%2 == 0}
 	case 8:
 		return "", Stalled{Resume: 50 * time.Millisecond}
 	case 9:

@@ -244,8 +244,7 @@ func (m *Machine) active(now time.Time, ev Event) []Action {
 	case Concede:
 		return m.fall(now, "conceded to a claim", demote{linger: true})
 	case Resign:
-		actions := append([]Action{Advertise{0}}, m.drop(now)...)
-		m.back(now, "resigned")
+		actions := append([]Action{Advertise{0}}, m.fall(now, "resigned", demote{linger: ev.Linger})...)
 		m.bye, m.byeAt = repeats, now.Add(repeat)
 		return actions
 	case demote:

@@ -142,7 +142,7 @@ func event(t *testing.T, base time.Time, f []string) (string, Event) {
 	case "expired":
 		return "", Expired{}
 	case "resign":
-		return "", Resign{}
+		return "", Resign{Linger: arg(1) == "linger"}
 	case "abandon":
 		return "", Abandon{}
 	case "stalled":

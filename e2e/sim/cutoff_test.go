@@ -45,3 +45,25 @@ func TestWhoIsCutOffTakesNothingFromAKernelOnTheOtherSegment(t *testing.T) {
 		t.Errorf("%v\n%s", r.Broken, r.Tail)
 	}
 }
+
+// A pair's owner is on another segment than the first one, and lets the group go for who claims it at once: on the second one, which
+// joins the two, somebody answers all the while.
+func TestAnOwnerThatLetsGoServesUntilWhoAskedServes(t *testing.T) {
+	for seed := uint64(1); seed <= 20; seed++ {
+		w := newWorld(seed, layout{directors: 3, pair: true, interval: 200 * time.Millisecond, clusterOn: own, gateways: true})
+		w.run(warm)
+		w.order()
+		w.movesPort(wan, w.hosts[0]).begin()
+		for end := w.now + 5*time.Second; w.now < end; w.run(w.now + time.Millisecond) {
+			if !slices.ContainsFunc(w.hosts, func(h *host) bool { return w.serves(w.routers[1], client, h) }) {
+				t.Fatalf("seed %d: nobody answers on the segment that is whole, %v after the other is cut", seed, 5*time.Second-(end-w.now))
+			}
+		}
+		if w.hosts[0].owns() {
+			t.Fatalf("seed %d: the one that is cut off owns it still", seed)
+		}
+	}
+	if r := Run(5091851, Nothing, nil); r.Broken != nil {
+		t.Errorf("%v\n%s", r.Broken, r.Tail)
+	}
+}

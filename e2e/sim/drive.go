@@ -171,7 +171,7 @@ func (g *owning) carry(a ownership.Action) {
 		}
 	case ownership.Resign:
 		g.w.say(g.h.name, "resigns", g.name, "")
-		g.keep(0, is(vrrp.Resign{}))
+		g.keep(0, is(vrrp.Resign{Linger: a.Linger}))
 	case ownership.Renew:
 		g.w.say(g.h.name, "renews", g.name, "")
 		g.keep(0, is(vrrp.Renew{}))
