@@ -429,7 +429,7 @@ func TestWhoResignsForAClaimKeepsTheAddressesForAMoment(t *testing.T) {
 			if got := a.has(vip("wan")); got != want {
 				t.Errorf("linger %v: it has the address: %v", linger, got)
 			}
-			time.Sleep(2)
+			time.Sleep(time.Millisecond)
 			synctest.Wait()
 			if got := w.heard(1, "wan", begin); a.has(vip("wan")) || len(got) != 3 || got[0].advert.Priority != 0 || got[0].at != begin {
 				t.Errorf("linger %v: it has the address: %v, and said %+v", linger, a.has(vip("wan")), got)
