@@ -27,8 +27,8 @@ const (
 //
 // Nothing may run beside what is measured that runs beside one of the two only. Until quorate 0f49e82 something did: from the
 // moment on that the bench had asked what the keepers take of memory, the lab looked for the end of each two hundred times a
-// second, until the bench's own end. It made quorate's changes and the start of its processes, `true` too, take several times as
-// long; what keepalived runs is the bench's own child, which nobody has to look for.
+// second, until the bench's own end. It made quorate's changes and the start of its processes, `true` too, take a fifth to a third
+// longer; what keepalived runs is the bench's own child, which nobody has to look for.
 func kernels(r *run) {
 	const all = "reload of all three hosts at once"
 	var theirs keepalivedTimes
