@@ -313,9 +313,14 @@ func (s *step) taken() bool {
 }
 
 // anew holds the timer until the next survey when a member is known to have taken the group, which had not when
-// the last one was begun: that one may have waited for the dead meanwhile.
+// the last one was begun: that one may have waited for the dead meanwhile. It holds it though the timer was let go shortly before
+// that, for the owner before.
 func (s *step) anew() {
-	if s.quiet.again && s.taken() && s.quiet.until.Before(s.now.Add(surveyLimit/2)) {
+	if !s.taken() {
+		return
+	}
+	s.quiet.free = time.Time{}
+	if s.quiet.again && s.quiet.until.Before(s.now.Add(surveyLimit/2)) {
 		s.hold(surveyLimit)
 	}
 }
