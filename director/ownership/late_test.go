@@ -82,3 +82,18 @@ func TestWhoResignedWhereItWasHeardOwnsNothing(t *testing.T) {
 		}
 	}
 }
+
+// Who advertises more often than the configuration says by now is heard while the next survey waits, and falls silent: the timer fires
+// before that one is due, so all are asked at once.
+func TestWhoFallsSilentAgainIsAskedAboutThoughTheNextSurveyWaits(t *testing.T) {
+	s := newStory(t)
+	s.isSilent()
+	s.serves()
+	s.pass(surveyLimit) // the next one is due after a second
+	s.speaks()
+	s.pass(100 * time.Millisecond)
+	s.begun = nil
+	s.Keeper.Routers[1].Silent = true // after one and a half of its own intervals
+	s.look()
+	s.does(askD1, askD3, probes("in"))
+}

@@ -26,7 +26,7 @@ type quiet struct {
 	fell  []string  // who was heard on them last
 	count int       // of surveys
 	begun time.Time // when the last one was
-	past  bool      // somebody was heard while it was under way: what it finds is of before
+	past  bool      // somebody was heard since then: what it finds is of before
 	again bool      // a survey was made since the first router fell silent
 	held  bool      // the keeper was told to hold its timer
 	until time.Time // it does so until then at most
@@ -94,12 +94,13 @@ func (f Facts) lastHeard(routers []string) []string {
 
 // lookQuiet looks after a group whose owner is not heard here, from the second silent interval on, again and
 // again, until it is heard or the group is taken. A survey may wait for the dead while another owner takes over and is heard:
-// when that one is silent as well, all are asked anew. So are they at once when another is known to have taken it since the
-// last survey: that one knew of an owner before it, and may hold the timer no longer than that one's kernel serves.
+// when that one is silent as well, all are asked anew, as they are where somebody is heard and falls silent while the next survey
+// waits. So are they at once when another is known to have taken it since the last survey: that one knew of an owner before it,
+// and may hold the timer no longer than that one's kernel serves.
 func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
-		s.quiet.past = s.quiet.busy && !s.quiet.rests
+		s.quiet.past = s.quiet.busy
 		s.quiet.again, s.quiet.asked, s.quiet.alone, s.quiet.outlives = false, nil, time.Time{}, time.Time{}
 		s.quiet.half, s.quiet.mute = time.Time{}, ""
 		s.release()
@@ -313,9 +314,14 @@ func (s *step) taken() bool {
 }
 
 // anew holds the timer until the next survey when a member is known to have taken the group, which had not when
-// the last one was begun: that one may have waited for the dead meanwhile.
+// the last one was begun: that one may have waited for the dead meanwhile. It holds it though the timer was let go shortly before
+// that, for the owner before.
 func (s *step) anew() {
-	if s.quiet.again && s.taken() && s.quiet.until.Before(s.now.Add(surveyLimit/2)) {
+	if !s.taken() {
+		return
+	}
+	s.quiet.free = time.Time{}
+	if s.quiet.again && s.quiet.until.Before(s.now.Add(surveyLimit/2)) {
 		s.hold(surveyLimit)
 	}
 }

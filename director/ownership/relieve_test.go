@@ -77,6 +77,36 @@ func TestWhoMustNotOwnTheGroupServesWhereTheFirstSuccessorIsSilent(t *testing.T)
 	}
 }
 
+// The timer is let go since the owner is cut off. Another that has taken the group since is asked whether it serves.
+func TestTheTimerIsHeldAgainWhereAnotherTakesTheGroupAfterItWasLetGo(t *testing.T) {
+	for name, tt := range map[string]struct {
+		edit func(d3 *Member)
+		held bool
+	}{
+		"another takes it": {func(d3 *Member) { d3.Part, d3.Unheard = Owner, 0 }, true},
+		"another is heard again, and does not own it": {func(d3 *Member) { d3.Unheard = 0 }, false},
+		"it takes it where this one does not reach it": {func(d3 *Member) {
+			d3.Part, d3.Unheard, d3.Unreached = Owner, 0, []time.Duration{time.Minute, time.Minute}
+		}, false},
+	} {
+		s := newStory(t)
+		s.Log.Order = []string{"d3", "d2"}
+		s.Drains = true
+		s.member("d3").Unheard = Mute
+		s.isSilent()
+		if !s.letsTheTimer(10 * time.Second) {
+			t.Fatal("the timer is held for an owner that is cut off")
+		}
+		s.begun = nil
+		tt.edit(s.member("d3"))
+		s.look()
+		held := slices.ContainsFunc(s.begun, func(a Action) bool { return a == HoldTimer{surveyLimit} })
+		if held != tt.held {
+			t.Errorf("%s: the timer is held: %v, %+v", name, held, s.begun)
+		}
+	}
+}
+
 // One that drains and serves would have to be moved from at once.
 func TestWhoMustNotOwnTheGroupLeavesItToALaterSuccessorThatIsHeard(t *testing.T) {
 	for name, tt := range map[string]struct {
