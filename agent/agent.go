@@ -126,7 +126,7 @@ func (a *Agent) prepare() error {
 			return fmt.Errorf("make directory: %w", err)
 		}
 	}
-	return nil
+	return CloseData(a.cfg.File.DataDir, a.cfg.Log)
 }
 
 // start opens the session on the data directory.

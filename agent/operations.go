@@ -15,6 +15,7 @@ import (
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/private"
 )
 
 // Limits of patience with the rest of the cluster.
@@ -99,6 +100,9 @@ func (s *session) inside() error {
 
 // joinUnattended joins as the agent file says, and again until it worked.
 func (a *Agent) joinUnattended(ctx context.Context) {
+	if open := private.File(a.cfg.File.Join.TokenFile).String(); open != "" {
+		a.cfg.Log.Warn("token file: " + open)
+	}
 	for ctx.Err() == nil {
 		j := a.cfg.File.Join
 		token, err := j.Token, error(nil)

@@ -55,6 +55,9 @@ func (c *cli) remote() (*api.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
+	if hasKey(bundle) {
+		closeSecret(c.errOut, c.cert, "whoever could read it can ask as its holder: `quorate cert revoke` ends it, `quorate cert create` makes another")
+	}
 	address := c.address
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		address = net.JoinHostPort(strings.Trim(address, "[]"), strconv.Itoa(cluster.DefaultPort))
