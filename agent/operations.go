@@ -244,22 +244,34 @@ func (s *session) leaveAddresses(ctx context.Context, force bool, p api.Progress
 }
 
 // Remove implements [api.Agent]: it ends another director's membership.
-func (a *Agent) Remove(ctx context.Context, name string, force bool) error {
+func (a *Agent) Remove(ctx context.Context, name string, force bool) (api.Ended, error) {
 	s, err := a.current()
 	if err != nil {
-		return err
+		return api.Ended{}, err
 	}
+	return ended(unknownMember(atRisk(s.remove(ctx, name, force))))
+}
+
+// ended takes it for success that something had been ended before.
+func ended(err error) (api.Ended, error) {
+	if errors.Is(err, fsm.ErrAlready) {
+		return api.Ended{Before: err.Error()}, nil
+	}
+	return api.Ended{}, err
+}
+
+func (s *session) remove(ctx context.Context, name string, force bool) error {
 	if name == s.cfg.Name {
 		return errors.New("this is that director: use `quorate leave` here")
 	}
 	// Without a quorum the last reports are no news, and nothing can be removed whoever is alive.
 	if r, alive := s.reports.live(time.Now())[name]; alive && !r.Stopped && !force && s.node.Quorum() && !s.portClosed(ctx, name) {
 		if err := s.node.MayRemove(ctx, name); err != nil {
-			return unknownMember(atRisk(err))
+			return err
 		}
 		return fmt.Errorf("%s is alive: `quorate leave` there hands over first, and takes what quorate made with it; --force removes it all the same", name)
 	}
-	return unknownMember(atRisk(s.node.Remove(ctx, name, force)))
+	return s.node.Remove(ctx, name, force)
 }
 
 // closedLimit is how long a member may take to answer before it counts as alive by what it reported last.

@@ -82,14 +82,7 @@ func certCommand(c *cli) *cobra.Command {
 			return printTokens(cmd.OutOrStdout(), c, "HOLDER", only(ts, true))
 		},
 	}
-	revoke := &cobra.Command{
-		Use:   "revoke ID",
-		Short: "Make a certificate useless, on every director that hears of it",
-		Args:  arguments("ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.client().RevokeToken(cmd.Context(), args[0])
-		},
-	}
+	revoke := revokeCommand(c, "Make a certificate useless, on every director that hears of it")
 	return commands("cert", "Make, list and revoke certificates of people and programs", createCert(c), list, revoke)
 }
 
