@@ -166,13 +166,17 @@ func (s *session) unreached(now time.Time) string {
 	return fmt.Sprintf("no other director has connected to it on %s/tcp: a firewall on the way drops that, or the `bind` of its agent file is no address that they reach", s.cfg.Bind)
 }
 
-// Leave implements [api.Agent]: hand over, leave the cluster, then remove what quorate made here.
+// Leave implements [api.Agent]: hand over, leave the cluster, then remove what quorate made here. In no cluster there is
+// nothing to leave, which is no error: an agent that was restarted does not know that it has left one.
 func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) error {
 	a.change.Lock()
 	defer a.change.Unlock()
 	s, err := a.current()
-	if err != nil && a.hasLeft() {
-		p("this agent has left its cluster already: nothing to do")
+	if errors.Is(err, errNoCluster) { // a leave before this one may have been cut off in its last steps
+		if err := a.clearKernel(ctx); err != nil {
+			return err
+		}
+		p("this agent is in no cluster: nothing to leave")
 		return nil
 	}
 	if err != nil {
@@ -205,17 +209,7 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 		return err
 	}
 	p("removed from this host: virtual addresses, IPVS services and sync daemons that quorate made")
-	a.mu.Lock()
-	a.left = true
-	a.mu.Unlock()
 	return nil
-}
-
-// hasLeft reports whether this agent is in no cluster since it left one, and all that belongs to that is done.
-func (a *Agent) hasLeft() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.left && a.session == nil
 }
 
 // leaveAddresses hands over what this director owns, before it leaves. Who could take them may be about to
