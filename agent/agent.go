@@ -53,7 +53,6 @@ type Agent struct {
 	change  sync.Mutex // held by init, join and leave, one at a time
 	mu      sync.Mutex
 	session *session        // nil without a cluster
-	left    bool            // it left one, and has been in none since
 	between error           // what goes on while there is none for a moment
 	ctx     context.Context // of the agent's life: sessions end with it
 	failed  chan error      // a session that ended by itself
@@ -126,7 +125,7 @@ func (a *Agent) prepare() error {
 			return fmt.Errorf("make directory: %w", err)
 		}
 	}
-	return nil
+	return CloseData(a.cfg.File.DataDir, a.cfg.Log)
 }
 
 // start opens the session on the data directory.
@@ -137,7 +136,7 @@ func (a *Agent) start() error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.session, a.left = s, false
+	a.session = s
 	go func() { // ends with the session
 		<-s.done
 		if !s.closing.Load() && !s.node.Left() {
@@ -150,6 +149,8 @@ func (a *Agent) start() error {
 	return nil
 }
 
+var errNoCluster = errors.New("this agent is in no cluster: make one with `quorate init`, or join one with `quorate join ADDR --token TOKEN`")
+
 // current returns the session, or an error that says how to get into a cluster.
 func (a *Agent) current() (*session, error) {
 	a.mu.Lock()
@@ -158,7 +159,7 @@ func (a *Agent) current() (*session, error) {
 		return nil, a.between
 	}
 	if a.session == nil {
-		return nil, errors.New("this agent is in no cluster: make one with `quorate init`, or join one with `quorate join ADDR --token TOKEN`")
+		return nil, errNoCluster
 	}
 	return a.session, nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -64,14 +65,16 @@ func TestAnOwnCAThatIsEmptyIsNotOneThatTheClusterMakes(t *testing.T) {
 	}
 }
 
-func TestWhoHasLeftHasNothingToLeave(t *testing.T) {
+func TestWhoIsInNoClusterHasNothingToLeave(t *testing.T) {
 	var said []string
 	say := func(step string) { said = append(said, step) }
-	if err := (&Agent{left: true}).Leave(t.Context(), api.LeaveRequest{}, say); err != nil || len(said) != 1 || !strings.Contains(said[0], "has left its cluster already") {
-		t.Errorf("after a leave: %q, %v", said, err)
+	a := &Agent{cfg: Config{File: config.Agent{DataDir: t.TempDir()}}}
+	if err := a.Leave(t.Context(), api.LeaveRequest{}, say); err != nil || len(said) != 1 || said[0] != "this agent is in no cluster: nothing to leave" {
+		t.Errorf("%q, %v", said, err)
 	}
-	if err := (&Agent{}).Leave(t.Context(), api.LeaveRequest{}, say); err == nil || len(said) != 1 {
-		t.Errorf("never in one: %q, %v", said, err)
+	a.between = errors.New("a recovery is under way")
+	if err := a.Leave(t.Context(), api.LeaveRequest{}, say); !errors.Is(err, a.between) || len(said) != 1 {
+		t.Errorf("between two: %q, %v", said, err)
 	}
 }
 

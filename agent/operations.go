@@ -15,6 +15,7 @@ import (
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/private"
 )
 
 // Limits of patience with the rest of the cluster.
@@ -99,6 +100,9 @@ func (s *session) inside() error {
 
 // joinUnattended joins as the agent file says, and again until it worked.
 func (a *Agent) joinUnattended(ctx context.Context) {
+	if open := private.File(a.cfg.File.Join.TokenFile).String(); open != "" {
+		a.cfg.Log.Warn("token file: " + open)
+	}
 	for ctx.Err() == nil {
 		j := a.cfg.File.Join
 		token, err := j.Token, error(nil)
@@ -162,13 +166,17 @@ func (s *session) unreached(now time.Time) string {
 	return fmt.Sprintf("no other director has connected to it on %s/tcp: a firewall on the way drops that, or the `bind` of its agent file is no address that they reach", s.cfg.Bind)
 }
 
-// Leave implements [api.Agent]: hand over, leave the cluster, then remove what quorate made here.
+// Leave implements [api.Agent]: hand over, leave the cluster, then remove what quorate made here. In no cluster there is
+// nothing to leave, which is no error: an agent that was restarted does not know that it has left one.
 func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) error {
 	a.change.Lock()
 	defer a.change.Unlock()
 	s, err := a.current()
-	if err != nil && a.hasLeft() {
-		p("this agent has left its cluster already: nothing to do")
+	if errors.Is(err, errNoCluster) { // a leave before this one may have been cut off in its last steps
+		if err := a.clearKernel(ctx); err != nil {
+			return err
+		}
+		p("this agent is in no cluster: nothing to leave")
 		return nil
 	}
 	if err != nil {
@@ -201,17 +209,7 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 		return err
 	}
 	p("removed from this host: virtual addresses, IPVS services and sync daemons that quorate made")
-	a.mu.Lock()
-	a.left = true
-	a.mu.Unlock()
 	return nil
-}
-
-// hasLeft reports whether this agent is in no cluster since it left one, and all that belongs to that is done.
-func (a *Agent) hasLeft() bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.left && a.session == nil
 }
 
 // leaveAddresses hands over what this director owns, before it leaves. Who could take them may be about to
@@ -240,22 +238,34 @@ func (s *session) leaveAddresses(ctx context.Context, force bool, p api.Progress
 }
 
 // Remove implements [api.Agent]: it ends another director's membership.
-func (a *Agent) Remove(ctx context.Context, name string, force bool) error {
+func (a *Agent) Remove(ctx context.Context, name string, force bool) (api.Ended, error) {
 	s, err := a.current()
 	if err != nil {
-		return err
+		return api.Ended{}, err
 	}
+	return ended(unknownMember(atRisk(s.remove(ctx, name, force))))
+}
+
+// ended takes it for success that something had been ended before.
+func ended(err error) (api.Ended, error) {
+	if errors.Is(err, fsm.ErrAlready) {
+		return api.Ended{Before: err.Error()}, nil
+	}
+	return api.Ended{}, err
+}
+
+func (s *session) remove(ctx context.Context, name string, force bool) error {
 	if name == s.cfg.Name {
 		return errors.New("this is that director: use `quorate leave` here")
 	}
 	// Without a quorum the last reports are no news, and nothing can be removed whoever is alive.
 	if r, alive := s.reports.live(time.Now())[name]; alive && !r.Stopped && !force && s.node.Quorum() && !s.portClosed(ctx, name) {
 		if err := s.node.MayRemove(ctx, name); err != nil {
-			return unknownMember(atRisk(err))
+			return err
 		}
 		return fmt.Errorf("%s is alive: `quorate leave` there hands over first, and takes what quorate made with it; --force removes it all the same", name)
 	}
-	return unknownMember(atRisk(s.node.Remove(ctx, name, force)))
+	return s.node.Remove(ctx, name, force)
 }
 
 // closedLimit is how long a member may take to answer before it counts as alive by what it reported last.

@@ -64,14 +64,14 @@ func (a *Agent) Tokens(context.Context) ([]api.TokenInfo, error) {
 }
 
 // RevokeToken implements [api.Agent].
-func (a *Agent) RevokeToken(ctx context.Context, id string) error {
+func (a *Agent) RevokeToken(ctx context.Context, id string) (api.Ended, error) {
 	s, err := a.current()
 	if err != nil {
-		return err
+		return api.Ended{}, err
 	}
 	err = s.propose(ctx, fsm.RevokeToken{ID: id})
 	if errors.Is(err, fsm.ErrNotFound) {
-		return fmt.Errorf("%w: `quorate token list` and `quorate cert list` show the IDs", err)
+		err = fmt.Errorf("%w: `quorate token list` and `quorate cert list` show the IDs", err)
 	}
-	return err
+	return ended(err)
 }

@@ -69,7 +69,8 @@ var (
 	}
 	certificate = api.Certificate{ID: "01", Certificate: []byte("cert"), CA: []byte("ca"), Expires: noon}
 
-	info = api.TokenInfo{ID: "00", Role: "director", Expires: noon, UsedBy: "d2"}
+	ended = api.Ended{Before: "d2 was removed already"}
+	info  = api.TokenInfo{ID: "00", Role: "director", Expires: noon, UsedBy: "d2"}
 )
 
 func (f *fake) Status(context.Context) (api.Status, error) { return status, f.ask("status") }
@@ -103,8 +104,8 @@ func (f *fake) Move(_ context.Context, r api.MoveRequest, p api.Progress) error 
 	return f.long(p, r)
 }
 
-func (f *fake) Remove(_ context.Context, name string, force bool) error {
-	return f.ask("remove", name, force)
+func (f *fake) Remove(_ context.Context, name string, force bool) (api.Ended, error) {
+	return ended, f.ask("remove", name, force)
 }
 
 func (f *fake) CreateToken(_ context.Context, r api.TokenRequest) (api.Token, error) {
@@ -115,7 +116,9 @@ func (f *fake) Tokens(context.Context) ([]api.TokenInfo, error) {
 	return []api.TokenInfo{info}, f.ask("tokens")
 }
 
-func (f *fake) RevokeToken(_ context.Context, id string) error { return f.ask("revoke", id) }
+func (f *fake) RevokeToken(_ context.Context, id string) (api.Ended, error) {
+	return ended, f.ask("revoke", id)
+}
 
 func (f *fake) CreateCertificate(_ context.Context, r api.CertificateRequest) (api.Certificate, error) {
 	return certificate, f.ask(r)
@@ -198,8 +201,9 @@ func calls() []call {
 			return nil, a.Drain(ctx, api.DrainRequest{Director: "d1", Draining: true}, p)
 		}, []any{api.DrainRequest{Director: "d1", Draining: true}}, nil, true},
 		{"Remove", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
-			return nil, a.Remove(ctx, "d2", true)
-		}, []any{"remove", "d2", true}, nil, false},
+			e, err := a.Remove(ctx, "d2", true)
+			return one(e, err)
+		}, []any{"remove", "d2", true}, []any{ended}, false},
 		{"CreateToken", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
 			tk, err := a.CreateToken(ctx, tokens)
 			return one(tk, err)
@@ -209,8 +213,9 @@ func calls() []call {
 			return one(ts, err)
 		}, []any{"tokens"}, []any{[]api.TokenInfo{info}}, false},
 		{"RevokeToken", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
-			return nil, a.RevokeToken(ctx, "00")
-		}, []any{"revoke", "00"}, nil, false},
+			e, err := a.RevokeToken(ctx, "00")
+			return one(e, err)
+		}, []any{"revoke", "00"}, []any{ended}, false},
 		{"CreateCertificate", func(ctx context.Context, a api.Agent, _ api.Progress) ([]any, error) {
 			c, err := a.CreateCertificate(ctx, holder)
 			return one(c, err)

@@ -103,13 +103,13 @@ func (c *Client) Tokens(ctx context.Context) (ts []TokenInfo, err error) {
 }
 
 // RevokeToken implements [Agent].
-func (c *Client) RevokeToken(ctx context.Context, id string) error {
-	return c.call(ctx, http.MethodPost, "/v1/tokens/revoke", TokenInfo{ID: id}, nil)
+func (c *Client) RevokeToken(ctx context.Context, id string) (e Ended, err error) {
+	return e, c.call(ctx, http.MethodPost, "/v1/tokens/revoke", TokenInfo{ID: id}, &e)
 }
 
 // Remove implements [Agent].
-func (c *Client) Remove(ctx context.Context, name string, force bool) error {
-	return c.call(ctx, http.MethodPost, "/v1/remove", removeRequest{name, force}, nil)
+func (c *Client) Remove(ctx context.Context, name string, force bool) (e Ended, err error) {
+	return e, c.call(ctx, http.MethodPost, "/v1/remove", removeRequest{name, force}, &e)
 }
 
 // Init implements [Agent].

@@ -68,10 +68,10 @@ func newRouter(a Agent) *router {
 	post(mux, "/v1/plan", func(ctx context.Context, q ApplyRequest) (any, error) { return a.Plan(ctx, q) })
 	post(mux, "/v1/apply", func(ctx context.Context, q ApplyRequest) (any, error) { return a.Apply(ctx, q) })
 	post(mux, "/v1/tokens", func(ctx context.Context, q TokenRequest) (any, error) { return a.CreateToken(ctx, q) })
-	post(mux, "/v1/tokens/revoke", func(ctx context.Context, q TokenInfo) (any, error) { return nil, a.RevokeToken(ctx, q.ID) })
+	post(mux, "/v1/tokens/revoke", func(ctx context.Context, q TokenInfo) (any, error) { return a.RevokeToken(ctx, q.ID) })
 	post(mux, "/v1/certificates", func(ctx context.Context, q CertificateRequest) (any, error) { return a.CreateCertificate(ctx, q) })
 	post(mux, "/v1/remove", func(ctx context.Context, q removeRequest) (any, error) {
-		return nil, a.Remove(ctx, q.Name, q.Force)
+		return a.Remove(ctx, q.Name, q.Force)
 	})
 	stream(mux, "/v1/init", func(ctx context.Context, _ struct{}, p Progress) error { return a.Init(ctx, p) })
 	stream(mux, "/v1/join", a.Join)

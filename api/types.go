@@ -189,6 +189,11 @@ type Token struct {
 	Expires time.Time `json:"expires"`
 }
 
+// Ended is what became of the wish that a membership, a token or a certificate ends.
+type Ended struct {
+	Before string `json:"before,omitempty"` // that it had ended before, in a sentence; else ""
+}
+
 // TokenInfo is what is known of a token that was made; not the token.
 type TokenInfo struct {
 	ID      string    `json:"id"`
@@ -285,12 +290,12 @@ type Agent interface {
 	Init(ctx context.Context, p Progress) error
 	Join(ctx context.Context, r JoinRequest, p Progress) error
 	Leave(ctx context.Context, r LeaveRequest, p Progress) error
-	Remove(ctx context.Context, name string, force bool) error
+	Remove(ctx context.Context, name string, force bool) (Ended, error)
 	Drain(ctx context.Context, r DrainRequest, p Progress) error
 	Move(ctx context.Context, r MoveRequest, p Progress) error
 	CreateToken(ctx context.Context, r TokenRequest) (Token, error)
 	Tokens(ctx context.Context) ([]TokenInfo, error)
-	RevokeToken(ctx context.Context, id string) error
+	RevokeToken(ctx context.Context, id string) (Ended, error)
 	CreateCertificate(ctx context.Context, r CertificateRequest) (Certificate, error)
 	Plan(ctx context.Context, r ApplyRequest) (Plan, error)
 	Apply(ctx context.Context, r ApplyRequest) (ApplyResult, error)

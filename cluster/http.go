@@ -204,6 +204,7 @@ var wireErrors = []struct {
 	{"level", fsm.ErrLevel, http.StatusConflict},
 	{"token", fsm.ErrToken, http.StatusForbidden},
 	{"taken", fsm.ErrTaken, http.StatusConflict},
+	{"already", fsm.ErrAlready, http.StatusConflict},
 	{"not-found", fsm.ErrNotFound, http.StatusNotFound},
 	{"unknown-command", fsm.ErrUnknownCommand, http.StatusBadRequest},
 	{"not-leader", errNotLeader, http.StatusServiceUnavailable},

@@ -50,7 +50,7 @@ func (n *Node) affordable(ctx context.Context, name string) error {
 }
 
 // Remove ends another member's membership. It refuses, with the numbers, what would lose the
-// quorum, unless forced.
+// quorum, unless forced. Of a name that no member has it says [fsm.ErrAlready], once all is done, if a member had it.
 func (n *Node) Remove(ctx context.Context, name string, force bool) error {
 	again, end := n.patience(ctx)
 	defer end()
@@ -67,7 +67,7 @@ func (n *Node) Remove(ctx context.Context, name string, force bool) error {
 		switch {
 		case errors.Is(err, ErrUncertain): // the next leader knows
 			uncertain, again.stubborn = err, true
-		case uncertain != nil && errors.Is(err, fsm.ErrNotFound):
+		case uncertain != nil && isNoMember(err):
 			return nil // it was there before
 		case !errors.Is(err, errNotLeader) && !errors.As(err, &dial):
 			return err
@@ -78,10 +78,15 @@ func (n *Node) Remove(ctx context.Context, name string, force bool) error {
 	}
 }
 
+// isNoMember reports whether a membership was not ended since there is none.
+func isNoMember(err error) bool {
+	return errors.Is(err, fsm.ErrNotFound) || errors.Is(err, fsm.ErrAlready)
+}
+
 // MayRemove says with numbers why a member cannot be spared, as [Node.Remove] would.
 func (n *Node) MayRemove(ctx context.Context, name string) error {
 	if _, ok := n.State().Members[name]; !ok {
-		return fmt.Errorf("member %s: %w", name, fsm.ErrNotFound)
+		return n.State().NoMember(name)
 	}
 	return n.affordable(ctx, name)
 }
@@ -109,7 +114,7 @@ func (n *Node) remove(ctx context.Context, name string, force bool) error {
 		if err := n.insist(ctx); err != nil {
 			return err
 		}
-		return fmt.Errorf("member %s: %w", name, fsm.ErrNotFound)
+		return n.State().NoMember(name)
 	}
 	if !force {
 		if err := n.affordable(ctx, name); err != nil {
@@ -220,7 +225,7 @@ func (n *Node) resign(ctx context.Context, alone, force bool, progress func(stri
 	for {
 		err := n.Remove(ctx, n.id.Name, force)
 		switch {
-		case err == nil, errors.Is(err, fsm.ErrNotFound):
+		case err == nil, isNoMember(err):
 			return nil
 		case errors.Is(err, ErrRemoved): // it was done before, and only the answer was lost
 			pause(ctx, 4*n.cfg.Heartbeat) // whoever leads may need this voter until Raft's configuration follows

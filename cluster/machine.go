@@ -144,7 +144,7 @@ func step(s fsm.State, index uint64, entry []byte) (next fsm.State, changes []fs
 func (m *machine) halt(index uint64, cause error) *HaltError {
 	h := &HaltError{Index: index, Cause: cause}
 	m.halted.Store(h)
-	m.log.Error("halted: this director keeps serving what it has", "err", h)
+	m.log.Error("halted: nothing more is applied here", "err", h)
 	m.poke()
 	return h
 }

@@ -145,7 +145,7 @@ func (h *hosts) part(name string, now bool) error {
 		return nil
 	}
 	err := whileElecting(func() error { return h.ns[0].Remove(h.t.Context(), name, true) })
-	if errors.Is(err, fsm.ErrNotFound) {
+	if isNoMember(err) {
 		return nil
 	}
 	return err

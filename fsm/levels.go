@@ -14,6 +14,7 @@ var brings = map[int][]string{
 	LevelKeys: {
 		"the gossip key and the CA are rotated while the cluster runs, and an own CA is brought: `quorate key rotate`",
 		"`state_hash` is a sum that is kept with every change, and costs nothing however large the state is",
+		"`remove`, `token revoke` and `cert revoke` may be run twice: what was ended is known",
 		"a service that only gets another name keeps what is agreed about its servers",
 	},
 }

@@ -64,8 +64,9 @@ func (RemoveMember) kind() string { return "remove-member/1" }
 
 func (c RemoveMember) apply(s State) (State, []Change, error) {
 	if _, ok := s.Members[c.Name]; !ok {
-		return s, nil, fmt.Errorf("member %s: %w", c.Name, ErrNotFound)
+		return s, nil, s.NoMember(c.Name)
 	}
+	s.end(MemberChanged, c.Name)
 	s.Members = maps.Clone(s.Members)
 	delete(s.Members, c.Name)
 	groups := maps.Clone(s.Groups)

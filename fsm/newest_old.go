@@ -17,6 +17,9 @@ func decodeNewest(env envelope) (Command, error) {
 func unknownField(v any) error {
 	switch v := v.(type) {
 	case *stored:
+		if len(v.Ended) > 0 {
+			return fmt.Errorf("json: unknown field %q", "ended")
+		}
 		return unknownSecret(v.Secrets)
 	case *InitCluster:
 		return unknownSecret(v.Secrets)

@@ -76,13 +76,15 @@ func TestAnOlderBinaryReadsAndWritesItsSnapshotsAndRefusesNewerOnes(t *testing.T
 			t.Errorf("%s comes back as another: %v", name, err)
 		}
 	}
-	f, err := os.Open(filepath.Join("testdata", "snapshot-rotation.txt"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if _, err := ReadSnapshot(f); err == nil || !strings.Contains(err.Error(), "unknown field") {
-		t.Errorf("with a rotation that is under way: %v", err)
+	for _, name := range []string{"snapshot-rotation.txt", "snapshot-ended.txt"} {
+		f, err := os.Open(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := ReadSnapshot(f); err == nil || !strings.Contains(err.Error(), "unknown field") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 

@@ -38,6 +38,8 @@ type State struct {
 	Recovery *Recovery         `json:"recovery,omitempty"` // the last one; nil for a cluster that never was lost
 	Former   map[string]Member `json:"former,omitempty"`   // by ID: who was left behind and does not know it yet
 
+	Ended []Ended `json:"ended,omitempty"` // the newest memberships and tokens that were ended, oldest first
+
 	secrets Secrets // unexported, so that no encoder of a State can show them
 
 	kept *kept  // what Apply kept; nil: not known. See sum.go

@@ -135,6 +135,7 @@ func between(was, is *State, only *scope) sum {
 		ofMap("other-key", was.secrets.VRRPOtherKeys, is.secrets.VRRPOtherKeys),
 		ofMap("former-keys", was.secrets.Former, is.secrets.Former),
 		ofList("revision", was.History, is.History, Past.key),
+		ofList("ended", was.Ended, is.Ended, Ended.key),
 		ofRequests(was.Requests, is.Requests),
 	} {
 		d.add(part)

@@ -56,8 +56,9 @@ func (RevokeToken) kind() string { return "revoke-token/1" }
 func (c RevokeToken) apply(s State) (State, []Change, error) {
 	t, ok := s.secrets.Tokens[c.ID]
 	if !ok {
-		return s, nil, fmt.Errorf("no token and no certificate has the ID %s: %w", c.ID, ErrNotFound)
+		return s, nil, s.noToken(c.ID)
 	}
+	s.end(TokenChanged, c.ID)
 	s.secrets.Tokens = maps.Clone(s.secrets.Tokens)
 	delete(s.secrets.Tokens, c.ID)
 	return s, []Change{{TokenChanged, c.ID, t.called(c.ID) + " revoked"}}, nil

@@ -55,6 +55,9 @@ func (c *cli) remote() (*api.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
+	if hasKey(bundle) {
+		closeSecret(c.errOut, c.cert, "whoever could read it can ask as its holder: `quorate cert revoke` ends it, `quorate cert create` makes another")
+	}
 	address := c.address
 	if _, _, err := net.SplitHostPort(address); err != nil {
 		address = net.JoinHostPort(strings.Trim(address, "[]"), strconv.Itoa(cluster.DefaultPort))
@@ -79,14 +82,7 @@ func certCommand(c *cli) *cobra.Command {
 			return printTokens(cmd.OutOrStdout(), c, "HOLDER", only(ts, true))
 		},
 	}
-	revoke := &cobra.Command{
-		Use:   "revoke ID",
-		Short: "Make a certificate useless, on every director that hears of it",
-		Args:  arguments("ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.client().RevokeToken(cmd.Context(), args[0])
-		},
-	}
+	revoke := revokeCommand(c, "Make a certificate useless, on every director that hears of it")
 	return commands("cert", "Make, list and revoke certificates of people and programs", createCert(c), list, revoke)
 }
 

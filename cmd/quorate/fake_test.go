@@ -259,9 +259,19 @@ func (w *whole) FinishRotation(_ context.Context, r api.FinishRotationRequest) (
 	return api.KeyStatus{What: r.What, Present: "0a1b2c3d", Directors: []api.KeyUse{{Name: "d1", Answers: true, Uses: "0a1b2c3d"}, {Name: "d2"}}}, nil
 }
 
-func (w *whole) RevokeToken(context.Context, string) error { return nil }
+func (w *whole) RevokeToken(_ context.Context, id string) (api.Ended, error) { return before(id) }
 
-func (w *whole) Remove(context.Context, string, bool) error { return nil }
+func (w *whole) Remove(_ context.Context, name string, _ bool) (api.Ended, error) {
+	return before(name)
+}
+
+// before says of what is called so that it was ended before.
+func before(name string) (e api.Ended, err error) {
+	if name == "gone" {
+		e.Before = "gone was ended already"
+	}
+	return e, nil
+}
 
 func (w *whole) Drain(_ context.Context, r api.DrainRequest, p api.Progress) error {
 	p(fmt.Sprintf("%s: draining %v", r.Director, r.Draining))
@@ -333,9 +343,13 @@ func (*trouble) Drain(context.Context, api.DrainRequest, api.Progress) error { r
 
 func (*trouble) Move(context.Context, api.MoveRequest, api.Progress) error { return errTrouble }
 
-func (*trouble) Remove(context.Context, string, bool) error { return errTrouble }
+func (*trouble) Remove(context.Context, string, bool) (api.Ended, error) {
+	return api.Ended{}, errTrouble
+}
 
-func (*trouble) RevokeToken(context.Context, string) error { return errTrouble }
+func (*trouble) RevokeToken(context.Context, string) (api.Ended, error) {
+	return api.Ended{}, errTrouble
+}
 
 func (*trouble) CreateToken(context.Context, api.TokenRequest) (api.Token, error) {
 	return api.Token{}, errTrouble

@@ -17,6 +17,7 @@ import (
 
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/private"
 )
 
 // clusterFiles demands cluster files, or directories of them, at the end of a command's usage line.
@@ -139,6 +140,16 @@ func filesOf(path string) ([]string, error) {
 		return nil, fmt.Errorf("cluster files: no *.hcl and no *.json in %s", path)
 	}
 	return names, nil
+}
+
+// hasKey reports whether a file holds a private key: what was named by mistake is left as it is.
+func hasKey(text []byte) bool { return bytes.Contains(text, []byte("PRIVATE KEY-----")) }
+
+// closeSecret closes a file that holds a secret to other users, and says that it was open and what that means.
+func closeSecret(errOut io.Writer, path, then string) {
+	if open := private.File(path).String(); open != "" {
+		fmt.Fprintf(errOut, "%s; %s\n", open, then)
+	}
 }
 
 // fileFor says why nothing could be written into a file, where that shows before there is what to write.

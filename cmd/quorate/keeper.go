@@ -43,6 +43,9 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 		return err
 	}
 	log = log.Named("keeper")
+	if err := agent.CloseData(cfg.DataDir, log); err != nil { // its last orders are there
+		return err
+	}
 	defer sitThroughHangups(log)()
 	if err := setSlack(keeperSlack); err != nil {
 		log.Debug("adverts may be a moment later than they could", "err", err)

@@ -77,6 +77,9 @@ func rotateCACommand(c *cli) *cobra.Command {
 			if r.Key, err = readFlag("ca-key", key); err != nil {
 				return err
 			}
+			if hasKey(r.Key) {
+				closeSecret(cmd.ErrOrStderr(), key, "whoever could read it can sign for this cluster from now on: bring another CA")
+			}
 		}
 		return c.rotate(cmd, r)
 	}

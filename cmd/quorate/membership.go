@@ -87,8 +87,8 @@ func removeDirector(c *cli, use, short string) *cobra.Command {
 		Short: short,
 		Args:  arguments("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			err := c.client().Remove(cmd.Context(), args[0], force)
-			if err == nil {
+			e, err := c.client().Remove(cmd.Context(), args[0], force)
+			if err == nil && !nothingToEnd(cmd.ErrOrStderr(), e) {
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s is no longer a member; if it comes back, `quorate leave` there removes what quorate made\n", args[0])
 			}
 			return err
@@ -96,6 +96,28 @@ func removeDirector(c *cli, use, short string) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "remove it though it is alive, or the cluster loses its quorum")
 	return cmd
+}
+
+// nothingToEnd says that something was ended before, if it was.
+func nothingToEnd(w io.Writer, e api.Ended) bool {
+	if e.Before != "" {
+		fmt.Fprintf(w, "%s: nothing to do\n", e.Before)
+	}
+	return e.Before != ""
+}
+
+// revokeCommand makes the command that takes back a token, or a certificate: both are known by an ID.
+func revokeCommand(c *cli, short string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "revoke ID",
+		Short: short,
+		Args:  arguments("ID"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			e, err := c.client().RevokeToken(cmd.Context(), args[0])
+			nothingToEnd(cmd.ErrOrStderr(), e)
+			return err
+		},
+	}
 }
 
 func membersCommand(c *cli) *cobra.Command {
@@ -155,15 +177,7 @@ func tokenCommand(c *cli) *cobra.Command {
 			return printTokens(cmd.OutOrStdout(), c, "USED BY", only(ts, false))
 		},
 	}
-	revoke := &cobra.Command{
-		Use:   "revoke ID",
-		Short: "Make a token useless",
-		Args:  arguments("ID"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.client().RevokeToken(cmd.Context(), args[0])
-		},
-	}
-	return commands("token", "Make, list and revoke tokens that let a director join", create, list, revoke)
+	return commands("token", "Make, list and revoke tokens that let a director join", create, list, revokeCommand(c, "Make a token useless"))
 }
 
 // table prints aligned columns, with no blanks at the ends of lines.

@@ -62,7 +62,7 @@ func inspectCommand(c *cli) *cobra.Command {
 		Short: "Say what is in a saved state, without its secrets; needs no agent",
 		Args:  arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, saved, err := readSaved(args[0])
+			_, saved, err := readSaved(args[0], cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -83,7 +83,7 @@ func restoreCommand(c *cli) *cobra.Command {
 			"All that is about the present stays: members, certificates, tokens, drains, owners and their epochs, verdicts.",
 		Args: arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			text, saved, err := readSaved(args[0])
+			text, saved, err := readSaved(args[0], cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -125,7 +125,7 @@ func restoreCommand(c *cli) *cobra.Command {
 }
 
 // readSaved reads a saved state. All of it is in memory, so what is no file is not read to its end.
-func readSaved(file string) ([]byte, fsm.Saved, error) {
+func readSaved(file string, errOut io.Writer) ([]byte, fsm.Saved, error) {
 	st, err := os.Stat(file)
 	if err == nil && !st.Mode().IsRegular() {
 		err = fmt.Errorf("%s: %w", file, errNoFile)
@@ -144,6 +144,7 @@ func readSaved(file string) ([]byte, fsm.Saved, error) {
 	if err != nil {
 		return nil, saved, fmt.Errorf("%s: %w", file, err)
 	}
+	closeSecret(errOut, file, "whoever could read it can become a director: `quorate key rotate ca` and `quorate key rotate gossip` put other keys in the place of those in it")
 	return text, saved, nil
 }
 

@@ -174,6 +174,52 @@ func TestInspectShowsNoSecretAndNeedsNoAgent(t *testing.T) {
 	}
 }
 
+func TestASecretThatOthersCouldReadIsClosedAndSaidOnce(t *testing.T) {
+	dir := t.TempDir()
+	key, _, err := api.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		text []byte
+		args []string
+		then string
+	}{
+		"state":    {savedText(t, aState(t)), []string{"snapshot", "inspect", filepath.Join(dir, "state")}, "`quorate key rotate ca`"},
+		"cert.pem": {key, []string{"status", "--address", "192.0.2.1", "--cert", filepath.Join(dir, "cert.pem")}, "`quorate cert revoke`"},
+		"ca.key":   {key, []string{"key", "rotate", "ca", "--ca-cert", "testdata/own-ca.pem", "--ca-key", filepath.Join(dir, "ca.key")}, "can sign for this cluster"},
+	} {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, tt.text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(file, 0o646); err != nil { // against the umask
+			t.Fatal(err)
+		}
+		said := file + " (mode 0646): was open to other users, and is closed now; "
+		_, errOut, _ := quorate(t, &keeps{}, nil, tt.args...)
+		if !strings.HasPrefix(errOut, said) || !strings.Contains(errOut, tt.then) {
+			t.Errorf("%s: it says %q", name, errOut)
+		}
+		if info, err := os.Stat(file); err != nil || info.Mode()&0o027 != 0 {
+			t.Errorf("%s: mode %v, %v", name, info.Mode(), err)
+		}
+		if _, errOut, _ := quorate(t, &keeps{}, nil, tt.args...); strings.Contains(errOut, "open to") {
+			t.Errorf("%s a second time: it says %q", name, errOut)
+		}
+	}
+	other := filepath.Join(dir, "web.hcl")
+	if err := errors.Join(os.WriteFile(other, []byte("router {}"), 0o600), os.Chmod(other, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"snapshot", "inspect", other}, {"status", "--address", "192.0.2.1", "--cert", other}, {"key", "rotate", "ca", "--ca-cert", "testdata/own-ca.pem", "--ca-key", other}} {
+		quorate(t, &keeps{}, nil, args...)
+		if info, err := os.Stat(other); err != nil || info.Mode() != 0o644 {
+			t.Errorf("%v: a file that holds no secret has mode %v, %v", args, info.Mode(), err)
+		}
+	}
+}
+
 func TestAFileThatIsNotWholeReachesNoAgent(t *testing.T) {
 	dir := t.TempDir()
 	text := savedText(t, aState(t))

@@ -31,6 +31,7 @@ var rules = []rule{
 	{folder: "program"},
 	{folder: "durable"},
 	{folder: "lineage"},
+	{folder: "private"},
 	{folder: "checks", may: []string{"fsm", "program"}},
 	{folder: "cluster", may: []string{"fsm", "durable", "lineage"}},
 	{folder: "cluster/hush"},
@@ -73,7 +74,7 @@ var exclusives = []exclusive{
 }
 
 // standardOnly are the folders that import nothing but the standard library.
-var standardOnly = []string{"fsm", "durable", "lineage"}
+var standardOnly = []string{"fsm", "durable", "lineage", "private"}
 
 // Tests may import these beside what their package may.
 var forTests = []string{module + "e2e/lab", "github.com/google/go-cmp"}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/e2e/lab"
 )
 
@@ -33,6 +34,31 @@ func TestACommandMayBeRunTwice(t *testing.T) {
 	command(t, second, "drain", "director", second.Name).want(t, 0)
 	command(t, second, "enable", "director", second.Name).want(t, 0)
 	command(t, second, "enable", "director", second.Name).want(t, 0)
+	id, err := pki.TokenID(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.unchanged(t, func() {
+		command(t, first, "token", "revoke", "0badc0de").refused(t, "no token", "not found", "quorate token list")
+	})
+	command(t, first, "token", "revoke", id).want(t, 0)
+	for _, d := range w.Directors {
+		if r := command(t, d, "token", "revoke", id).want(t, 0); !strings.HasSuffix(r.err, " was revoked already: nothing to do\n") {
+			t.Errorf("revoke again on %s says %q", d.Name, r.err)
+		}
+	}
+	command(t, second, "leave").want(t, 0)
+	for range 2 {
+		if r := command(t, second, "leave").want(t, 0); r.err != "this agent is in no cluster: nothing to leave\n" {
+			t.Errorf("leave again says %q", r.err)
+		}
+		second.Control().Kill() // a new one does not know that it has left
+		second.Agent(t)
+	}
+	if r := command(t, first, "remove", second.Name).want(t, 0); r.err != "member "+second.Name+" was removed, or has left, already: nothing to do\n" {
+		t.Errorf("remove of who has left says %q", r.err)
+	}
+	command(t, first, "remove", "nobody").refused(t, "member nobody: not found", "quorate members")
 }
 
 func TestATokenIsTakenBackByTheIDThatItsMakerWasTold(t *testing.T) {

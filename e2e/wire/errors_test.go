@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,34 @@ func TestAnAgentThatCannotWorkSaysSoAtOnce(t *testing.T) {
 			t.Errorf("an agent that could not start has left a keeper")
 		}
 		d1.Agent(t)
+	})
+	t.Run("a data directory with another user's files", func(t *testing.T) {
+		d1.Control().Kill()
+		d1.Keeper().Kill()
+		key := filepath.Join(d1.DataDir(), "cluster", "member.key")
+		d1.MustRun("chown", "12345", key)
+		agent(d1, d1.AgentFile()).refused(t, key+" belongs to user 12345", "`chown -hR root "+key+"`")
+		command(t, d1, "keeper", "--config", d1.AgentFile()).refused(t, key+" belongs to user 12345")
+		if _, err := d1.FindProcess("keeper"); err == nil {
+			t.Errorf("an agent that could not start has left a keeper")
+		}
+		d1.MustRun("chown", "-hR", "root", key)
+	})
+	t.Run("a data directory that was open to all", func(t *testing.T) {
+		d1.MustRun("chmod", "-R", "777", d1.DataDir())
+		for range 2 { // the second finds nothing to say
+			d1.Agent(t)
+			if open := d1.MustRun("find", d1.DataDir(), "-perm", "/022", "-or", "-perm", "/077", "-not", "-path", d1.DataDir()); open != "" {
+				t.Errorf("still open:\n%s", open)
+			}
+			d1.Control().Kill()
+			d1.Keeper().Kill()
+		}
+		d1.Agent(t)
+		said := regexp.MustCompile(`\[WARN\].*`+regexp.QuoteMeta(d1.DataDir())+` \(mode 0777\) and \d+ more: was open to other users.*key rotate ca.*`).FindAllString(fileText(t, d1.LogFile("agent")), -1)
+		if len(said) != 1 {
+			t.Errorf("said %d times: %q", len(said), said)
+		}
 	})
 	for what, port := range map[string]string{"cluster port": "7400", "gossip port": "7401"} {
 		t.Run(what+" in use", func(t *testing.T) {
