@@ -36,6 +36,7 @@ func (s *session) duty(every time.Duration, do func(ctx context.Context, now tim
 				return
 			case <-heard:
 			case <-tick.C:
+				tick.again()
 			}
 		}
 	}

@@ -115,6 +115,7 @@ func (s *session) heal(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
+			tick.again()
 		}
 		most, others := s.differs(s.node.State(), s.reports.live(time.Now()))
 		switch {

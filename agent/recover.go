@@ -137,6 +137,7 @@ func (s *session) yield(ctx context.Context) error {
 			return nil
 		case <-changed:
 		case <-tick.C:
+			tick.again()
 		}
 	}
 }

@@ -1,41 +1,34 @@
 package agent
 
 import (
-	"sync"
 	"time"
 
 	"github.com/quorate/quorate/director/probe"
 )
 
-// steady is a ticker that ticks once in a period, together with this agent's beats, the first time soon: what is done
-// at the same moment costs one waking.
+// steady ticks once in a period, together with this agent's beats, the first time soon: what is done at the same moment costs
+// one waking. Each tick is set by the clock that sets the beats: one that was counted from the tick before would be late by
+// what that was, for good, and so be a waking of its own.
 type steady struct {
-	*time.Ticker
-	first *time.Timer
-
-	mu   sync.Mutex
-	over bool
+	*time.Timer
+	every, beat time.Duration
 }
 
 func (s *session) ticker(every time.Duration) *steady {
-	now := time.Now()
-	first := probe.Next(now, s.cfg.Liveness).Sub(now)
-	t := &steady{Ticker: time.NewTicker(first)}
-	t.first = time.AfterFunc(first, func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if !t.over {
-			t.Reset(every)
-		}
-	})
-	return t
+	now, beat := time.Now(), s.cfg.Liveness
+	return &steady{time.NewTimer(probe.Next(now, beat).Sub(now)), every, beat}
 }
 
-// Stop ends it.
-func (t *steady) Stop() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.over = true
-	t.first.Stop()
-	t.Ticker.Stop()
+// again has it tick again. Whoever took a tick calls it.
+func (t *steady) again() {
+	now := time.Now()
+	t.Reset(nextTick(now, t.every, t.beat).Sub(now))
+}
+
+// nextTick is the beat a period after the one at now. A period that is not of whole beats just passes.
+func nextTick(now time.Time, every, beat time.Duration) time.Time {
+	if every%beat != 0 {
+		return now.Add(every)
+	}
+	return probe.Next(now.Add(every-beat), beat)
 }

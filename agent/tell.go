@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"reflect"
 	"sync"
 	"time"
 )
@@ -20,11 +21,14 @@ type telling struct {
 
 // tellings are the reports on their way, by the member's name, and what was told.
 type tellings struct {
+	numbering sync.Mutex // guards last and body: nobody waits for a large report to be compared but who has another
+	last      report     // the newest, without a number and without who was refused
+	body      []byte     // that encoded
+
 	mu     sync.Mutex
 	byName map[string]*telling
 	told   map[string]told
 
-	body    []byte    // of the newest report, as one without a number and without who was refused
 	encoded []byte    // the newest report, with its number
 	made    time.Time // when that was encoded
 	number  uint32    // of the newest report
@@ -44,7 +48,9 @@ type told struct {
 func (ts *tellings) numbered(r report, now time.Time) (report, []byte, error) {
 	refused := r.Refused
 	r.Refused = nil
-	body, err := json.Marshal(r)
+	ts.numbering.Lock()
+	defer ts.numbering.Unlock()
+	same, err := ts.same(r)
 	if err != nil {
 		return r, nil, fmt.Errorf("encode report: %w", err)
 	}
@@ -53,9 +59,7 @@ func (ts *tellings) numbered(r report, now time.Time) (report, []byte, error) {
 	if ts.number == 0 {
 		ts.number, ts.begun = rand.Uint32(), now
 	}
-	same := bytes.Equal(body, ts.body)
 	if !same {
-		ts.body = body
 		ts.number = max(ts.number+1, 1)
 	}
 	r.Refused, r.Number, r.Begun, ts.looked = refused, ts.number, ts.begun.UnixNano(), now
@@ -66,6 +70,22 @@ func (ts *tellings) numbered(r report, now time.Time) (report, []byte, error) {
 		}
 	}
 	return r, ts.encoded, nil
+}
+
+// same reports whether a report says the same as the last one, and keeps it as that. It is encoded only where it is not equal:
+// all of its observations each second would be most of what an idle director does. Nothing in a report is changed once it was made.
+func (ts *tellings) same(r report) (bool, error) {
+	if ts.body != nil && reflect.DeepEqual(r, ts.last) {
+		ts.last = r // that of before is of no use any more
+		return true, nil
+	}
+	body, err := json.Marshal(r)
+	if err != nil {
+		return false, err
+	}
+	same := bytes.Equal(body, ts.body)
+	ts.last, ts.body = r, body
+	return same, nil
 }
 
 // stands is the number of the report that says how this director is; 0 if it was not looked for that in time.
@@ -183,6 +203,7 @@ func (s *session) tellOthers(ctx context.Context) error {
 			return nil
 		case <-s.tellNow:
 		case <-tick.C:
+			tick.again()
 		}
 	}
 }

@@ -7,6 +7,9 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/quorate/quorate/checks"
+	"github.com/quorate/quorate/fsm"
 )
 
 func TestAReportIsToldAgainWhenItSaysSomethingElse(t *testing.T) {
@@ -48,6 +51,29 @@ func TestAReportIsToldAgainWhenItSaysSomethingElse(t *testing.T) {
 	}
 	if got := ts.stands(now.Add(2*reportEvery + 1)); got != 0 {
 		t.Errorf("an agent that does not look at itself any more says %d", got)
+	}
+}
+
+func TestAReportIsNotEncodedAnewWhileItSaysTheSame(t *testing.T) {
+	var ts tellings
+	now := time.Unix(1000, 0)
+	server := fsm.ServerKey{Service: "web"}
+	seen := func(o checks.Observation) (made *byte) {
+		t.Helper()
+		if _, _, err := ts.numbered(report{Name: "d1", Observations: map[fsm.ServerKey]checks.Observation{server: o}}, now); err != nil {
+			t.Fatal(err)
+		}
+		return &ts.body[0]
+	}
+	first := seen(checks.Observation{Health: fsm.Up, Since: now})
+	for range 10 {
+		now = now.Add(reportEvery)
+		if seen(checks.Observation{Health: fsm.Up, Since: time.Unix(1000, 0)}) != first {
+			t.Fatal("it was encoded anew, and says the same")
+		}
+	}
+	if seen(checks.Observation{Health: fsm.Down, Since: now}) == first {
+		t.Error("it was not encoded anew, and says something else")
 	}
 }
 

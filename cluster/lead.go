@@ -69,11 +69,13 @@ func (t *tenure) of(n *Node) context.Context {
 		ctx, end := context.WithCancel(n.part)
 		t.now = ctx
 		go func() { // ends with the context
-			for ended := 0; ended < 2 && ctx.Err() == nil; pause(ctx, n.cfg.Heartbeat/4) {
+			for ended := 0; ended < 2 && ctx.Err() == nil; {
 				ended++
-				if n.IsLeader() {
-					ended = 0
+				wait := n.cfg.Heartbeat / 4
+				if now := time.Now(); n.IsLeader() {
+					ended, wait = 0, nextBeat(now, n.cfg.beat()).Sub(now) // when it is awake anyway
 				}
+				pause(ctx, wait)
 			}
 			end()
 		}()

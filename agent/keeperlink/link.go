@@ -189,7 +189,8 @@ func (k *Link) serve(ctx context.Context, c *keeper.Client) error {
 	k.mu.Lock()
 	k.dialed = c
 	k.mu.Unlock()
-	for first := true; ; first = false {
+	var before keeper.Status
+	for first, told := true, true; ; first = false {
 		asked := time.Now()
 		st, err := status(ctx, c)
 		if err != nil {
@@ -204,13 +205,17 @@ func (k *Link) serve(ctx context.Context, c *keeper.Client) error {
 			k.said(c, asked, st)
 			k.mu.Unlock()
 		}
-		k.ring()
+		if told || !st.Alike(before) {
+			k.ring()
+		}
+		before, told = st, false
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-c.Done():
 			return keeper.ErrGone
 		case <-c.Changed():
+			told = true
 		case <-time.After(time.Until(probe.Next(time.Now(), lookEvery))): // when control is awake anyway
 		}
 	}

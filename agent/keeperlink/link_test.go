@@ -489,3 +489,37 @@ func TestAKeeperThatIsAttachedHasSaidWhatItOwns(t *testing.T) {
 		t.Errorf("it is attached: %v, and says %+v: %v", k.Attached(), k.Status(), err)
 	}
 }
+
+// It is asked each second, so that nothing is missed; what nobody needs to know wakes nobody.
+func TestOfAKeeperThatSaysTheSameNobodyIsTold(t *testing.T) {
+	t.Parallel()
+	k := New(run(t), nil, hclog.NewNullLogger())
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- k.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	<-k.Changed()
+	asked := func() {
+		t.Helper()
+		before := k.Status().Time
+		for end := time.Now().Add(10 * time.Second); !k.Status().Time.After(before); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("it is not asked")
+			}
+		}
+	}
+	for range 2 { // the second time, it is known what became of the first answer
+		asked()
+	}
+	if len(k.Changed()) > 0 {
+		t.Error("it said the same, and somebody was told")
+	}
+	if err := k.Set(t.Context(), order(1)); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-k.Changed():
+	case <-time.After(10 * time.Second):
+		t.Error("it said something else, and nobody was told")
+	}
+}

@@ -22,16 +22,15 @@ const (
 // should have: what was not heard then was not listened for. From the end of such a stall all silence
 // counts anew.
 type Tracker struct {
-	every time.Duration
-	slept func() time.Duration
-	back  func(member string) // nil: nobody wants to know
-	again func()              // nil: nobody wants to know
-	read  func()              // nil: all that came was told
+	every     time.Duration
+	suspended func(now time.Time) time.Duration
+	back      func(member string) // nil: nobody wants to know
+	again     func()              // nil: nobody wants to know
+	read      func()              // nil: all that came was told
 
 	mu      sync.Mutex
 	since   time.Time                  // silence counts from here: the start, or the end of the last stall
 	stalls  []stall                    // the last of each length, each shorter than the one before
-	asleep  time.Duration              // what slept said last
 	ran     map[string]time.Time       // prober: when it ran last
 	heard   map[string]time.Time       // member: when a word of it came last
 	reached map[probe.Target]time.Time // when it answered last or was asked first; zero: it cannot be asked
@@ -43,11 +42,12 @@ type stall struct {
 	late time.Duration // how much later than it should a prober ran
 }
 
-// NewTracker returns a tracker that starts at now, of members that are told of each other and asked for that often. Slept says for how long the machine has been suspended in
-// all: the process's own clock stands still meanwhile.
-func NewTracker(now time.Time, every time.Duration, slept func() time.Duration) *Tracker {
+// NewTracker returns a tracker that starts at now, of members that are told of each other and asked for that often. Suspended
+// says for how long the machine was suspended since it was asked last: the process's own clock stands still meanwhile. It is asked
+// many times in a period.
+func NewTracker(now time.Time, every time.Duration, suspended func(now time.Time) time.Duration) *Tracker {
 	return &Tracker{
-		every: every, slept: slept, since: now, asleep: slept(),
+		every: every, suspended: suspended, since: now,
 		ran: map[string]time.Time{}, heard: map[string]time.Time{}, reached: map[probe.Target]time.Time{},
 	}
 }
@@ -76,9 +76,7 @@ func (t *Tracker) Ended(prober string) {
 // look notices a stall: a prober that should have run, or a machine that slept. Whoever looks at the tracker
 // looks first whether there was one: after it, the probers may be the last to run.
 func (t *Tracker) look(now time.Time) {
-	slept := t.slept()
-	late := slept - t.asleep
-	t.asleep = slept
+	late := t.suspended(now)
 	for _, at := range t.ran {
 		late = max(late, now.Sub(at)-t.every)
 	}

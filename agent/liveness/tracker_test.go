@@ -21,13 +21,17 @@ type history struct {
 	t     *testing.T
 	start time.Time
 	now   time.Time
-	slept time.Duration
+	slept time.Duration // since that was asked last
 }
 
 func newHistory(t *testing.T) *history {
 	h := &history{t: t, start: time.Unix(1_000_000, 0)}
 	h.now = h.start
-	h.Tracker = NewTracker(h.now, Every, func() time.Duration { return h.slept })
+	h.Tracker = NewTracker(h.now, Every, func(time.Time) time.Duration {
+		d := h.slept
+		h.slept = 0
+		return d
+	})
 	return h
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
@@ -34,6 +35,28 @@ func (s Status) Group(name string) (GroupStatus, bool) {
 		}
 	}
 	return GroupStatus{}, false
+}
+
+// Alike reports whether two statuses differ in nothing but in when they were taken, and in what counts up while all is well.
+func (s Status) Alike(o Status) bool { return reflect.DeepEqual(s.lasting(), o.lasting()) }
+
+// lasting is a status without that.
+func (s Status) lasting() Status {
+	s.Time, s.Drops, s.Groups = time.Time{}, nil, slices.Clone(s.Groups)
+	for i := range s.Groups {
+		g := &s.Groups[i]
+		g.Routers = slices.Clone(g.Routers)
+		for j := range g.Routers {
+			r := &g.Routers[j]
+			r.Sent, r.Received, r.Drops, r.Notices = 0, 0, nil, nil
+			if r.Heard != nil {
+				heard := *r.Heard
+				heard.Age = 0
+				r.Heard = &heard
+			}
+		}
+	}
+	return s
 }
 
 // GroupStatus is the status of one group.
