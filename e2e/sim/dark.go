@@ -69,12 +69,13 @@ func (x *watch) tells(h *host) bool {
 }
 
 // sees reports whether a host can tell that it is not itself the one that is cut off: by a gateway, or by
-// another host.
+// another host, that answers in time.
 func (w *world) sees(h *host) bool {
 	for _, r := range w.routers {
-		sees := w.gateways
+		in := func(o int) bool { return w.wires[r.on].delay[h.index][o]+w.wires[r.on].delay[o][h.index] < slowAnswer }
+		sees := w.gateways && in(client)
 		for _, o := range w.hosts {
-			sees = sees || o != h && w.answers(r.on, h.index, o.index)
+			sees = sees || o != h && w.answers(r.on, h.index, o.index) && in(o.index)
 		}
 		if !sees {
 			return false
