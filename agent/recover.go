@@ -29,7 +29,7 @@ func (s *session) planRecovery(ctx context.Context, r api.RecoverRequest) (api.R
 		Survivor: v.Name, Epoch: v.Epoch + 1, AsOf: v.AsOf, Written: v.Written, Revision: v.Revision, Halted: v.Halted, Members: []api.LostMember{},
 	}
 	for _, m := range v.Members {
-		p.Members = append(p.Members, api.LostMember{Name: m.Name, Address: m.Address, Answers: m.Answers, AppliedIndex: m.Index})
+		p.Members = append(p.Members, api.LostMember{Name: m.Name, Address: m.Address, Answers: m.Answers, AppliedIndex: m.Index, Why: m.Why})
 	}
 	if v.Done() {
 		p.Done, p.Epoch = true, v.Epoch

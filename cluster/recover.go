@@ -208,7 +208,9 @@ type SurveyMember struct {
 	Name    string `json:"name"`
 	Address string `json:"address"`
 	Answers bool   `json:"answers"`
-	Index   uint64 `json:"index,omitempty"` // that it has applied
+	Index   uint64 `json:"index,omitempty"`  // that it has applied
+	Quorum  bool   `json:"quorum,omitempty"` // it says that there is one
+	Why     string `json:"why,omitempty"`    // it is there, and tells nothing of itself
 }
 
 // Survey asks all members whether they are there.
@@ -281,6 +283,9 @@ func (v Survey) Refusal(force bool) error {
 	if v.Quorum {
 		return fmt.Errorf("%w: %s, %s leads, and %d are enough to agree: end the membership of who is gone with `quorate remove NAME`", ErrNotLost, numbers, v.Leader, all/2+1)
 	}
+	if err := v.elsewhere(numbers); err != nil {
+		return err
+	}
 	if answer == 1 || force {
 		return nil
 	}
@@ -289,6 +294,35 @@ func (v Survey) Refusal(force bool) error {
 			return fmt.Errorf("%w: %s; %s knows log entry %d, this one %d: recover there, if the others are lost for good", ErrNotLost, numbers, m.Name, m.Index, v.AsOf)
 		}
 	}
+	if mute := v.mute(); len(mute) > 0 {
+		numbers += "; " + strings.Join(mute, "; ")
+	}
 	return fmt.Errorf("%w: %s, %d must reach each other to agree: bring one back. If the rest is lost for good, stop the agent of %s first, or force it (--force); it has to join again then",
 		ErrNotLost, numbers, all/2+1, strings.Join(v.Answering(), ", "))
+}
+
+// elsewhere refuses where the others have a quorum without the survivor, or may have one: those that are there and tell nothing
+// of themselves are enough for it. It is no matter of force.
+func (v Survey) elsewhere(numbers string) error {
+	for _, m := range v.Members {
+		if m.Quorum {
+			return fmt.Errorf("%w: %s, and %s says that they have a quorum: it is %s that is cut off", ErrNotLost, numbers, m.Name, v.Name)
+		}
+	}
+	mute, enough := v.mute(), (len(v.Members)+1)/2+1
+	if len(mute) < enough {
+		return nil
+	}
+	return fmt.Errorf("%w: %s, and %d are enough for a quorum of their own: %s. Mend that; if they are to be given up all the same, stop their agents first",
+		ErrNotLost, numbers, enough, strings.Join(mute, "; "))
+}
+
+// mute are those that are there and tell nothing of themselves, and why.
+func (v Survey) mute() (names []string) {
+	for _, m := range v.Members {
+		if m.Answers && m.Why != "" {
+			names = append(names, m.Name+": "+m.Why)
+		}
+	}
+	return names
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -431,6 +432,18 @@ func TestWhoAnswersWithoutAQuorumIsNamedAndOverruled(t *testing.T) {
 	if err := v.Refusal(true); err != nil {
 		t.Errorf("forced: %v", err)
 	}
+	v.Members[0].Quorum = true
+	if err := v.Refusal(true); !errors.Is(err, ErrNotLost) || !strings.Contains(err.Error(), "b says that they have a quorum: it is a that is cut off") {
+		t.Errorf("cut off from a quorum, forced: %v", err)
+	}
+	v.Members[0].Quorum = false
+	v.Members[1].Answers, v.Members[1].Why = true, "is a clock wrong?"
+	if err := v.Refusal(false); err == nil || !strings.Contains(err.Error(), "of 5 members 3 answer (b, c beside this one); c: is a clock wrong?") {
+		t.Errorf("one cannot be asked: %v", err)
+	}
+	if err := v.Refusal(true); err != nil {
+		t.Errorf("one cannot be asked, forced: %v", err)
+	}
 	v.Members[0].Index = 12
 	if err := v.Refusal(false); err == nil || !strings.Contains(err.Error(), "b knows log entry 12, this one 9: recover there") {
 		t.Errorf("%v", err)
@@ -524,4 +537,48 @@ func TestASurveyWhileRaftCutsTheLogOffIsMadeAnew(t *testing.T) {
 	if v, err := n.Survey(t.Context()); err != nil || v.AsOf != 3 || v.Revision != 2 {
 		t.Errorf("after: %+v, %v", v, err)
 	}
+}
+
+// refusesToRecover is nil once a survey at a node finds both others there, each with the same reason, and lets nobody recover.
+func refusesToRecover(n *testnode, why string) error {
+	v, err := n.Survey(context.Background())
+	if err != nil {
+		return err
+	}
+	for _, force := range []bool{false, true} {
+		err := v.Refusal(force)
+		if len(v.Answering()) != 2 || !errors.Is(err, ErrNotLost) || strings.Count(err.Error(), why) != 2 || !strings.Contains(err.Error(), "stop their agents first") {
+			return fmt.Errorf("force %v: %v, of %+v", force, err, v.Members)
+		}
+	}
+	return nil
+}
+
+func TestWhoseCertificatesAreNotGoodByTheOwnClockAreNotLost(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	now := time.Now()
+	for i, n := range ns[:2] { // which is what they are to a director whose clock is ahead
+		text, _ := pairOf(t, n, ns[2], n.id, now.Add(-time.Hour), now.Add(-time.Minute))
+		n.kill()
+		if err := os.WriteFile(filepath.Join(n.cfg.DataDir, liveDir, pki.CertFile), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ns[i] = startWith(t, n.cfg, func(n *Node) { n.unkept = true })
+	}
+	eventually(t, "they are there", func() error { return refusesToRecover(ns[2], "is a clock wrong?") })
+}
+
+func TestWhoDoNotTakeTheOwnCertificateAreNotLost(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	eventually(t, "all have the same", same(ns...))
+	ns[2].kill()
+	before := ns[0].State().Secrets().CACert
+	beginsCA(t, ns[0], nil, nil)
+	eventually(t, "certificates of the new CA", signedAnew(before, ns[:2]...))
+	finishesCA(t, ns[0], true)
+	eventually(t, "the CA is dropped", overCA(ns[:2]...))
+	c := start(t, ns[2].cfg)
+	eventually(t, "they are there", func() error { return refusesToRecover(c, "does not take this director's certificate") })
 }
