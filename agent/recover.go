@@ -96,6 +96,9 @@ func (a *Agent) waitLed(ctx context.Context, p api.Progress) error {
 		if err != nil {
 			return err
 		}
+		if err := s.node.Removed(); err != nil { // another has recovered it, too
+			return err
+		}
 		if s.node.Quorum() && s.node.Leader() != "" {
 			return a.waitReady(ctx, p)
 		}

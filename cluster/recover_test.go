@@ -219,6 +219,9 @@ func TestOfTwoThatRecoverSideBySideOneGoesOn(t *testing.T) {
 		}
 		return nil
 	})
+	if said := loser.Removed().Error(); !strings.Contains(said, "`quorate join "+winner.cfg.Bind.String()+" ") {
+		t.Errorf("it does not say where to join: %s", said)
+	}
 	eventually(t, winner.cfg.Name+" leads", func() error { return leads(winner) })
 	pause(t.Context(), 5*beat)
 	if err := leads(winner); err != nil {
