@@ -284,6 +284,9 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 			switch {
 			case !answers:
 				seen.silent = append(seen.silent, cmp.Or(m.Name, id))
+				if why := n.Unproved(m.Name); why != "" {
+					seen.clocks = append(seen.clocks, m.Name+": "+why)
+				}
 			case p.Disk != "":
 				seen.unwell = append(seen.unwell, m.Name+": "+p.Disk)
 			}
@@ -294,6 +297,10 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 	}
 	wg.Wait()
 	slices.Sort(seen.silent)
+	slices.Sort(seen.clocks)
+	for _, off := range n.ClocksOff() {
+		seen.clocks = append(seen.clocks, off.Text)
+	}
 	slices.Sort(seen.unwell)
 	slices.Sort(seen.full)
 	return seen, nil

@@ -313,7 +313,7 @@ func (v Survey) elsewhere(numbers string) error {
 	if len(mute) < enough {
 		return nil
 	}
-	return fmt.Errorf("%w: %s, and %d are enough for a quorum of their own: %s. Mend that; if they are to be given up all the same, stop their agents first",
+	return fmt.Errorf("%w: %s, and %d are enough for a quorum of their own: mend why they cannot be asked, or stop their agents first if they are to be given up: %s",
 		ErrNotLost, numbers, enough, strings.Join(mute, "; "))
 }
 
