@@ -560,6 +560,7 @@ func refusesToRecover(n *testnode, why string) error {
 func TestWhoseCertificatesAreNotGoodByTheOwnClockAreNotLost(t *testing.T) {
 	t.Parallel()
 	ns := three(t)
+	token := mustToken(t, ns[0], fsm.RoleDirector)
 	now := time.Now()
 	for i, n := range ns[:2] { // which is what they are to a director whose clock is ahead
 		text, _ := pairOf(t, n, ns[2], n.id, now.Add(-time.Hour), now.Add(-time.Minute))
@@ -570,6 +571,13 @@ func TestWhoseCertificatesAreNotGoodByTheOwnClockAreNotLost(t *testing.T) {
 		ns[i] = startWith(t, n.cfg, func(n *Node) { n.unkept = true })
 	}
 	eventually(t, "they are there", func() error { return refusesToRecover(ns[2], "is a clock wrong?") })
+	if err := ns[2].MayLeave(t.Context(), false); !errors.Is(err, ErrQuorumAtRisk) || !strings.HasPrefix(err.Error(), "the cluster has no quorum: without c it has 2 voters and needs 2 of them, but only 0 answer") {
+		t.Errorf("it leaves where there is no quorum: %v", err)
+	}
+	err := Join(t.Context(), config(t, "d"), ns[0].cfg.Bind.String(), token.String(), func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "the certificate of the agent that answers there is not good here: x509") || !strings.Contains(err.Error(), "is a clock wrong?") {
+		t.Errorf("joining with a clock that is ahead: %v", err)
+	}
 }
 
 func TestWhoDoNotTakeTheOwnCertificateAreNotLost(t *testing.T) {
@@ -584,4 +592,10 @@ func TestWhoDoNotTakeTheOwnCertificateAreNotLost(t *testing.T) {
 	eventually(t, "the CA is dropped", overCA(ns[:2]...))
 	c := start(t, ns[2].cfg)
 	eventually(t, "they are there", func() error { return refusesToRecover(c, "does not take this director's certificate") })
+	eventually(t, "what to do is said", func() error {
+		if err := c.MayLeave(t.Context(), false); err == nil || !strings.Contains(err.Error(), "run `quorate leave --force` here") {
+			return fmt.Errorf("it leaves: %w", err)
+		}
+		return nil
+	})
 }

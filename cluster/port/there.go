@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 )
 
 // Unproved says why the two sides of a connection could not prove themselves to each other, by the error of a call: a process
@@ -25,7 +26,7 @@ func Unproved(err error) string {
 		return "its certificate is of a CA that is not known here"
 	case errors.As(err, &invalid), errors.As(err, &verification):
 		return "its certificate is not taken: " + err.Error()
-	case errors.As(err, &alert) && alert.Op == "remote error":
+	case errors.As(err, &alert) && alert.Op == "remote error" && strings.Contains(alert.Err.Error(), "certificate"): // alerts have no types
 		return refusedBy(alert.Err)
 	}
 	return ""
@@ -34,7 +35,7 @@ func Unproved(err error) string {
 // refusedBy says what the alert means that the other side has sent.
 func refusedBy(alert error) string {
 	text := fmt.Sprintf("it does not take this director's certificate (%v)", alert)
-	if alert.Error() == "tls: expired certificate" { // alerts have no type of their own
+	if alert.Error() == "tls: expired certificate" {
 		text += "; is a clock wrong?"
 	}
 	return text
