@@ -211,6 +211,7 @@ type SurveyMember struct {
 	Index   uint64 `json:"index,omitempty"`  // that it has applied
 	Quorum  bool   `json:"quorum,omitempty"` // it says that there is one
 	Why     string `json:"why,omitempty"`    // it is there, and tells nothing of itself
+	Owns    string `json:"owns,omitempty"`   // the group as whose owner it is heard: its agent may not run, and its host is not off
 }
 
 // Survey asks all members whether they are there.
@@ -270,7 +271,7 @@ func (v Survey) Done() bool {
 }
 
 // Refusal says why a cluster is not to be recovered, or is nil. Only force overrules that some members
-// answer; that there is a quorum nothing overrules.
+// answer, or are heard as owners; that there is a quorum nothing overrules.
 func (v Survey) Refusal(force bool) error {
 	all, answer := len(v.Members)+1, len(v.Answering())+1
 	numbers := fmt.Sprintf("of %d members %d answer", all, answer)
@@ -286,7 +287,16 @@ func (v Survey) Refusal(force bool) error {
 	if err := v.elsewhere(numbers); err != nil {
 		return err
 	}
-	if answer == 1 || force {
+	if force {
+		return nil
+	}
+	for _, m := range v.Members {
+		if m.Owns != "" && !m.Answers {
+			return fmt.Errorf("%w: %s, but %s is heard as the owner of %s: its host is not off, and its agent may be cut off or stopped for a while. If it is lost for good all the same, stop its keeper first, or force it (--force); it has to join again then",
+				ErrNotLost, numbers, m.Name, m.Owns)
+		}
+	}
+	if answer == 1 {
 		return nil
 	}
 	for _, m := range v.Members {

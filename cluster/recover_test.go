@@ -453,6 +453,17 @@ func TestWhoAnswersWithoutAQuorumIsNamedAndOverruled(t *testing.T) {
 	}
 }
 
+func TestWhoIsHeardAsAnOwnerIsNotOff(t *testing.T) {
+	t.Parallel()
+	v := Survey{Name: "a", AsOf: 9, Members: []SurveyMember{{Name: "b", Owns: "web"}, {Name: "c"}}}
+	if err := v.Refusal(false); !errors.Is(err, ErrNotLost) || !strings.Contains(err.Error(), "of 3 members 1 answer, but b is heard as the owner of web: its host is not off") {
+		t.Errorf("%v", err)
+	}
+	if err := v.Refusal(true); err != nil {
+		t.Errorf("forced: %v", err)
+	}
+}
+
 func TestWhoNeedsNobodyIsNotLost(t *testing.T) {
 	t.Parallel()
 	v := Survey{Name: "a", Members: []SurveyMember{}}
