@@ -197,7 +197,7 @@ func (s *session) muteAgents(live map[string]received, now time.Time) []string {
 	state := s.node.State()
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
-		if _, reports := live[name]; reports || name == s.cfg.Name || s.reports.stopped(name, now) {
+		if _, reports := live[name]; reports || name == s.cfg.Name || s.reports.stopped(name, now) || s.node.Unproved(name) != "" {
 			continue
 		}
 		if s.alive.pulse.OneWay(name) {

@@ -70,6 +70,9 @@ func (a *Agent) RotateKey(ctx context.Context, r api.RotateRequest, p api.Progre
 	if _, underWay := s.node.State().Secrets().Rotation(r.What); !begun && underWay {
 		p("a rotation is under way already, and goes on")
 	}
+	if why := endsSoon(r.Cert, s.node.State().Level, time.Now()); begun && why != "" {
+		p("it is taken; `quorate status` warns from now on: " + why)
+	}
 	return s.watchRotation(ctx, r.What, p)
 }
 
@@ -84,6 +87,15 @@ func emptyCA(r api.RotateRequest) error {
 		return errors.New("the key of the own CA is empty")
 	}
 	return nil
+}
+
+// endsSoon says of an own CA that `quorate status` will warn of its end at once, or is empty.
+func endsSoon(cert []byte, level int, now time.Time) string {
+	ca, err := pki.ParseCertificate(cert)
+	if err != nil {
+		return "" // none was brought
+	}
+	return oldCA(pki.Certificate{CAEnds: ca.NotAfter}, level, now)
 }
 
 // watchRotation tells how far a rotation is until there is no more to wait for.

@@ -2,10 +2,16 @@ package agent
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"math/big"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +19,7 @@ import (
 
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
@@ -62,6 +69,49 @@ func TestAnOwnCAThatIsEmptyIsNotOneThatTheClusterMakes(t *testing.T) {
 	}
 	if !bytes.Equal(before, s.node.State().Secrets().CACert) {
 		t.Error("the CA was rotated")
+	}
+}
+
+// ownCA is a CA as a person brings it, that is good for so long.
+func ownCA(t *testing.T, life time.Duration) (cert, key []byte) {
+	t.Helper()
+	priv, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Example CA"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(life),
+		KeyUsage: x509.KeyUsageCertSign, BasicConstraintsValid: true, IsCA: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, priv.Public(), priv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalECPrivateKey(priv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pki.EncodePEM("CERTIFICATE", der), pki.EncodePEM("EC PRIVATE KEY", keyDER)
+}
+
+func TestAnOwnCAOfWhichStatusWarnsAtOnceIsTakenWithAWord(t *testing.T) {
+	t.Parallel()
+	a, _ := alone(t, nodeConfig(t, "d1", fsm.LevelKeys))
+	for _, tt := range []struct {
+		life time.Duration
+		want bool
+	}{
+		{200 * 24 * time.Hour, true},
+		{400 * 24 * time.Hour, false},
+	} {
+		cert, key := ownCA(t, tt.life)
+		said := ""
+		if err := a.RotateKey(t.Context(), api.RotateRequest{What: fsm.RotatesCA, Cert: cert, Key: key}, func(step string) { said += step + "\n" }); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(said, "status` warns from now on: the cluster's CA ends on "); got != tt.want {
+			t.Errorf("one that is good for %v: %s", tt.life, said)
+		}
 	}
 }
 

@@ -44,11 +44,14 @@ const StopLimit = GiveAwayLimit + max(receiptLimit, letGoLimit)
 var _ api.Agent = (*Agent)(nil)
 
 // Init implements [api.Agent]: it makes a cluster with this agent as its only member. Run again by the
-// same agent it has nothing to do.
+// same agent it has nothing to do. Who was removed is told so, for it has to leave first.
 func (a *Agent) Init(ctx context.Context, p api.Progress) error {
 	a.change.Lock()
 	defer a.change.Unlock()
 	if s, err := a.current(); err == nil {
+		if err := s.node.Removed(); err != nil {
+			return err
+		}
 		if !s.node.Founder() {
 			return s.inside()
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/fsm"
 )
 
 // PlanRecovery implements [api.Agent].
@@ -28,14 +29,32 @@ func (s *session) planRecovery(ctx context.Context, r api.RecoverRequest) (api.R
 	p := api.RecoveryPlan{
 		Survivor: v.Name, Epoch: v.Epoch + 1, AsOf: v.AsOf, Written: v.Written, Revision: v.Revision, Halted: v.Halted, Members: []api.LostMember{},
 	}
-	for _, m := range v.Members {
-		p.Members = append(p.Members, api.LostMember{Name: m.Name, Address: m.Address, Answers: m.Answers, AppliedIndex: m.Index})
+	owners := heardOwners(s.node.State(), s.keeper.Status().Groups)
+	for i, m := range v.Members {
+		v.Members[i].Owns = owners[m.Name]
+		p.Members = append(p.Members, api.LostMember{Name: m.Name, Address: m.Address, Answers: m.Answers, AppliedIndex: m.Index, Why: m.Why})
 	}
 	if v.Done() {
 		p.Done, p.Epoch = true, v.Epoch
 		return p, nil
 	}
 	return p, v.Refusal(r.Force)
+}
+
+// heardOwners are the members whose adverts arrive here, each with a group as whose owner it is heard.
+func heardOwners(state *fsm.State, groups []keeper.GroupStatus) map[string]string {
+	owners := map[string]string{}
+	for _, g := range groups {
+		for _, router := range g.Routers {
+			if !arrives(g, router) {
+				continue
+			}
+			if name := memberAt(state, router.Heard.Source.String()); name != "" {
+				owners[name] = g.Name
+			}
+		}
+	}
+	return owners
 }
 
 // Recover implements [api.Agent]. The session ends and another begins on what the recovery has made;
@@ -94,6 +113,9 @@ func (a *Agent) waitLed(ctx context.Context, p api.Progress) error {
 	for {
 		s, err := a.current()
 		if err != nil {
+			return err
+		}
+		if err := s.node.Removed(); err != nil { // another has recovered it, too
 			return err
 		}
 		if s.node.Quorum() && s.node.Leader() != "" {

@@ -51,6 +51,7 @@ type session struct {
 	tellings           tellings
 	placed             placed
 	presence           presence
+	offClocks          offClocks
 	regrouped          regrouped
 	refusals           refusals
 	lacking            lacking
@@ -177,6 +178,7 @@ func (s *session) follow(ctx context.Context) error {
 	for {
 		s.tellTransitions(s.keeper.Status().Transitions)
 		s.tellPresence(time.Now())
+		s.tellClocks()
 		s.tellPast()
 		s.groups.Poke()
 		s.warmUp(ctx)

@@ -38,6 +38,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 		st.Directors = append(st.Directors, directorStatus(state.Members[name], live, highest))
 	}
 	s.sayStopped(&st, now)
+	s.sayClocks(&st)
 	if _, known := state.Members[s.cfg.Name]; !known && s.node.Removed() == nil { // the log has not come that far
 		self := s.self(fsm.Member{Name: s.cfg.Name, Role: s.cfg.Role})
 		st.Directors = append(st.Directors, directorStatus(self, live, highest))
@@ -65,6 +66,9 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	st.Warnings = append(st.Warnings, warnings(st, live, now)...)
 	for _, p := range strangers(state.Config, state.Members) {
 		st.Warnings = append(st.Warnings, p.Text)
+	}
+	for _, off := range s.node.ClocksOff() {
+		st.Warnings = append(st.Warnings, off.Text)
 	}
 	st.Warnings = append(st.Warnings, onTrial(state)...)
 	st.Warnings = append(st.Warnings, s.muteAgents(live, now)...)
@@ -252,6 +256,8 @@ func warnings(st api.Status, live map[string]received, now time.Time) []string {
 	for _, d := range st.Directors {
 		r := live[d.Name]
 		switch {
+		case d.State == "unreachable" && d.Unproved != "":
+			out = append(out, d.Name+" does not answer: "+d.Unproved)
 		case d.State == "unreachable" && len(d.Reasons) > 0:
 			out = append(out, d.Name+" "+strings.Join(d.Reasons, "; "))
 		case d.State == "unreachable":

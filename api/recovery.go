@@ -29,6 +29,7 @@ type LostMember struct {
 	Address      string `json:"address"`
 	Answers      bool   `json:"answers"`
 	AppliedIndex uint64 `json:"applied_index,omitempty"`
+	Why          string `json:"why,omitempty"` // it answers, and cannot be asked for more
 }
 
 // recovery is the part of the API for a cluster that is lost.

@@ -64,6 +64,13 @@ type DirectorStatus struct {
 
 	Refused map[string]uint64 `json:"refused,omitempty"` // to who is no director, on its ports since it started, by why
 
+	// ClockAhead is by how many seconds its clock is ahead of that of the director that answers, if it is off by more than it may.
+	ClockAhead float64 `json:"clock_ahead,omitempty"`
+
+	// Unproved is why it cannot be asked though it is there: its certificate is not taken by the director that answers, or that
+	// one's by it. Mostly a clock is wrong.
+	Unproved string `json:"unproved,omitempty"`
+
 	CertificateIssued  time.Time `json:"certificate_issued,omitzero"`
 	CertificateExpires time.Time `json:"certificate_expires,omitzero"` // it renews itself long before
 }

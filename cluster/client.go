@@ -68,7 +68,7 @@ func (n *Node) Client(name string) (*http.Client, string, error) {
 			delete(n.clients.byID, id)
 		}
 	}
-	c := &client{http: &http.Client{Transport: tr}, at: at}
+	c := &client{http: &http.Client{Transport: clocked{tr, name, &n.clocks}}, at: at}
 	n.clients.byID[m.ID] = c
 	return c.http, base, nil
 }

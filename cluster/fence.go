@@ -91,6 +91,8 @@ func (n *Node) leftBehind(r *fsm.Recovery, by string) *removal {
 	where := "ADDRESS"
 	if m, ok := memberByID(n.State(), r.SurvivorID); ok {
 		where = m.Address.String()
+	} else if m, ok := n.State().Former[r.SurvivorID]; ok { // of two that recovered the same cluster
+		where = m.Address.String()
 	}
 	return &removal{Name: n.id.Name, Index: r.Index, By: by, Recovery: r, Behind: true, Where: where}
 }

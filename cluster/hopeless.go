@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,6 +101,7 @@ type voterSurvey struct {
 	silent []string // those that do not, by name
 	unwell []string // what is wrong with the disks of those that do: who cannot write agrees to nothing
 	full   []string // of those that answer, on whose disks there is hardly room
+	clocks []string // which are off, and who does not answer as a certificate is not taken
 }
 
 func (a voterSurvey) answer() int { return a.voters - len(a.silent) }
@@ -110,8 +112,11 @@ func (a voterSurvey) enough() bool { return a.answer() > a.voters/2 }
 // noLeader says how many voters answer, of those that are needed to elect a leader, who does not, and what to do.
 func (a voterSurvey) noLeader() error {
 	counts := fmt.Sprintf("%d of %d voters answer, %d must reach each other", a.answer(), a.voters, a.voters/2+1)
-	if len(a.unwell) > 0 {
-		counts += "; " + strings.Join(a.unwell, "; ")
+	if a.enough() {
+		counts = fmt.Sprintf("%d of %d voters answer, which is enough, and none leads", a.answer(), a.voters)
+	}
+	if why := slices.Concat(a.unwell, a.clocks); len(why) > 0 {
+		counts += "; " + strings.Join(why, "; ")
 	}
 	if a.enough() {
 		return fmt.Errorf("%w: %s; nothing was changed", ErrNoLeader, counts)

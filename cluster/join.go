@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -256,6 +257,10 @@ func dialPinned(ctx context.Context, target string, t pki.Token) (net.Conn, erro
 		_ = raw.Close() // the handshake's error says more
 		if errors.Is(err, pki.ErrOtherCluster) {
 			return nil, err
+		}
+		var invalid x509.CertificateInvalidError
+		if errors.As(err, &invalid) {
+			return nil, fmt.Errorf("the certificate of the agent that answers there is not good here: %w", pki.ExplainTLS(err))
 		}
 		return nil, fmt.Errorf("what answers there does not speak as a quorate agent does: %w", pki.ExplainTLS(err))
 	}

@@ -207,6 +207,7 @@ type progress struct {
 	Applied uint64 `json:"applied"`
 	Disk    string `json:"disk,omitempty"`  // what is wrong with it
 	Space   string `json:"space,omitempty"` // that there is hardly room on it
+	Quorum  bool   `json:"quorum,omitempty"`
 }
 
 func (n *Node) serveProgress(w http.ResponseWriter, _ *http.Request) {
@@ -214,7 +215,7 @@ func (n *Node) serveProgress(w http.ResponseWriter, _ *http.Request) {
 }
 
 // progress is how far this node has come itself.
-func (n *Node) progress() progress { return progress{n.State().Index, n.Disk(), n.Space()} }
+func (n *Node) progress() progress { return progress{n.State().Index, n.Disk(), n.Space(), n.Quorum()} }
 
 // progressOf asks a member how far it has come.
 func (n *Node) progressOf(ctx context.Context, name string) (uint64, error) {
@@ -283,6 +284,9 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 			switch {
 			case !answers:
 				seen.silent = append(seen.silent, cmp.Or(m.Name, id))
+				if why := n.Unproved(m.Name); why != "" {
+					seen.clocks = append(seen.clocks, m.Name+": "+why)
+				}
 			case p.Disk != "":
 				seen.unwell = append(seen.unwell, m.Name+": "+p.Disk)
 			}
@@ -293,6 +297,10 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 	}
 	wg.Wait()
 	slices.Sort(seen.silent)
+	slices.Sort(seen.clocks)
+	for _, off := range n.ClocksOff() {
+		seen.clocks = append(seen.clocks, off.Text)
+	}
 	slices.Sort(seen.unwell)
 	slices.Sort(seen.full)
 	return seen, nil
@@ -320,11 +328,25 @@ func (n *Node) askAll(ctx context.Context) []SurveyMember {
 	}
 	for i := range out {
 		all.Go(func() {
-			index, err := n.progressOf(ctx, out[i].Name)
-			out[i].Index = index
-			out[i].Answers = err == nil || errors.Is(err, ErrRemoved) // whatever it says, it is not lost
+			p, err := n.askProgress(ctx, out[i].Name)
+			out[i].Index, out[i].Quorum = p.Applied, p.Quorum
+			out[i].Why, out[i].Answers = unasked(err)
 		})
 	}
 	all.Wait()
 	return out
+}
+
+// unasked says by the error of a question to a member why it tells nothing of itself, and whether it is there all the same:
+// whatever it says, and whatever is wrong with its certificate or the own one, it is not lost.
+func unasked(err error) (why string, there bool) {
+	var dial *port.DialError
+	why = port.Unproved(err)
+	switch {
+	case err == nil, why != "":
+		return why, true
+	case errors.Is(err, ErrUncertain), errors.As(err, &dial):
+		return "", false
+	}
+	return err.Error(), true
 }

@@ -15,6 +15,9 @@ import (
 // ErrQuorumAtRisk means that a membership was not ended, since the rest could agree on nothing then.
 var ErrQuorumAtRisk = errors.New("the cluster would lose its quorum")
 
+// errNoQuorum is [ErrQuorumAtRisk] where there is none already.
+var errNoQuorum error = &remoteError{"the cluster has no quorum", ErrQuorumAtRisk}
+
 // removeRequest asks the leader to end a membership.
 type removeRequest struct {
 	Name  string `json:"name"`
@@ -29,7 +32,11 @@ func (n *Node) MayLeave(ctx context.Context, force bool) error {
 	if force || n.Removed() != nil {
 		return nil
 	}
-	return n.affordable(ctx, n.id.Name)
+	err := n.affordable(ctx, n.id.Name)
+	if why := n.refused.Load(); err != nil && why != nil { // whoever is brought back does not take it either
+		return errors.New(*why)
+	}
+	return err
 }
 
 // affordable says, with the numbers, why a member cannot be missed.
@@ -41,10 +48,14 @@ func (n *Node) affordable(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
+	risk := ErrQuorumAtRisk
+	if !n.Quorum() {
+		risk = errNoQuorum
+	}
 	if need := seen.voters/2 + 1; seen.answer() < need {
-		return fmt.Errorf("%w: without %s it has %d voters and needs %d of them, but only %d answer; bring one back first, or force it", ErrQuorumAtRisk, name, seen.voters, need, seen.answer())
+		return fmt.Errorf("%w: without %s it has %d voters and needs %d of them, but only %d answer; bring one back first, or force it", risk, name, seen.voters, need, seen.answer())
 	} else if can := seen.answer() - len(seen.full); can < need {
-		return fmt.Errorf("%w: without %s it has %d voters and needs %d of them, but only %d can write for sure (%s), or force it", ErrQuorumAtRisk, name, seen.voters, need, can, strings.Join(seen.full, "; "))
+		return fmt.Errorf("%w: without %s it has %d voters and needs %d of them, but only %d can write for sure (%s), or force it", risk, name, seen.voters, need, can, strings.Join(seen.full, "; "))
 	}
 	return nil
 }

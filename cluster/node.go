@@ -85,6 +85,7 @@ type Node struct {
 	membership chan struct{} // capacity 1: Raft's configuration may differ from the members
 	twins      twins
 	heard      whereabouts
+	clocks     clocks
 	space      space
 	hopes      hopes // of the calls that wait for a leader
 

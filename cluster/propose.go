@@ -303,7 +303,8 @@ func (n *Node) callAnew(ctx context.Context, name, path string, in, out any) err
 	if err != nil {
 		return err
 	}
-	tr := client.Transport.(*http.Transport).Clone()
+	tr := client.Transport.(clocked)
+	tr.Transport = tr.Clone()
 	tr.DisableKeepAlives = true
 	return callBy(ctx, &http.Client{Transport: tr}, base, name, http.MethodPost, path, in, out)
 }

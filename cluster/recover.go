@@ -208,7 +208,10 @@ type SurveyMember struct {
 	Name    string `json:"name"`
 	Address string `json:"address"`
 	Answers bool   `json:"answers"`
-	Index   uint64 `json:"index,omitempty"` // that it has applied
+	Index   uint64 `json:"index,omitempty"`  // that it has applied
+	Quorum  bool   `json:"quorum,omitempty"` // it says that there is one
+	Why     string `json:"why,omitempty"`    // it is there, and tells nothing of itself
+	Owns    string `json:"owns,omitempty"`   // the group as whose owner it is heard: its agent may not run, and its host is not off
 }
 
 // Survey asks all members whether they are there.
@@ -268,7 +271,7 @@ func (v Survey) Done() bool {
 }
 
 // Refusal says why a cluster is not to be recovered, or is nil. Only force overrules that some members
-// answer; that there is a quorum nothing overrules.
+// answer, or are heard as owners; that there is a quorum nothing overrules.
 func (v Survey) Refusal(force bool) error {
 	all, answer := len(v.Members)+1, len(v.Answering())+1
 	numbers := fmt.Sprintf("of %d members %d answer", all, answer)
@@ -281,7 +284,19 @@ func (v Survey) Refusal(force bool) error {
 	if v.Quorum {
 		return fmt.Errorf("%w: %s, %s leads, and %d are enough to agree: end the membership of who is gone with `quorate remove NAME`", ErrNotLost, numbers, v.Leader, all/2+1)
 	}
-	if answer == 1 || force {
+	if err := v.elsewhere(numbers); err != nil {
+		return err
+	}
+	if force {
+		return nil
+	}
+	for _, m := range v.Members {
+		if m.Owns != "" && !m.Answers {
+			return fmt.Errorf("%w: %s, but %s is heard as the owner of %s: its host is not off, and its agent may be cut off or stopped for a while. If it is lost for good all the same, stop its keeper first, or force it (--force); it has to join again then",
+				ErrNotLost, numbers, m.Name, m.Owns)
+		}
+	}
+	if answer == 1 {
 		return nil
 	}
 	for _, m := range v.Members {
@@ -289,6 +304,35 @@ func (v Survey) Refusal(force bool) error {
 			return fmt.Errorf("%w: %s; %s knows log entry %d, this one %d: recover there, if the others are lost for good", ErrNotLost, numbers, m.Name, m.Index, v.AsOf)
 		}
 	}
+	if mute := v.mute(); len(mute) > 0 {
+		numbers += "; " + strings.Join(mute, "; ")
+	}
 	return fmt.Errorf("%w: %s, %d must reach each other to agree: bring one back. If the rest is lost for good, stop the agent of %s first, or force it (--force); it has to join again then",
 		ErrNotLost, numbers, all/2+1, strings.Join(v.Answering(), ", "))
+}
+
+// elsewhere refuses where the others have a quorum without the survivor, or may have one: those that are there and tell nothing
+// of themselves are enough for it. It is no matter of force.
+func (v Survey) elsewhere(numbers string) error {
+	for _, m := range v.Members {
+		if m.Quorum {
+			return fmt.Errorf("%w: %s, and %s says that they have a quorum: it is %s that is cut off", ErrNotLost, numbers, m.Name, v.Name)
+		}
+	}
+	mute, enough := v.mute(), (len(v.Members)+1)/2+1
+	if len(mute) < enough {
+		return nil
+	}
+	return fmt.Errorf("%w: %s, and %d are enough for a quorum of their own: mend why they cannot be asked, or stop their agents first if they are to be given up: %s",
+		ErrNotLost, numbers, enough, strings.Join(mute, "; "))
+}
+
+// mute are those that are there and tell nothing of themselves, and why.
+func (v Survey) mute() (names []string) {
+	for _, m := range v.Members {
+		if m.Answers && m.Why != "" {
+			names = append(names, m.Name+": "+m.Why)
+		}
+	}
+	return names
 }

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -218,6 +219,9 @@ func TestOfTwoThatRecoverSideBySideOneGoesOn(t *testing.T) {
 		}
 		return nil
 	})
+	if said := loser.Removed().Error(); !strings.Contains(said, "`quorate join "+winner.cfg.Bind.String()+" ") {
+		t.Errorf("it does not say where to join: %s", said)
+	}
 	eventually(t, winner.cfg.Name+" leads", func() error { return leads(winner) })
 	pause(t.Context(), 5*beat)
 	if err := leads(winner); err != nil {
@@ -431,9 +435,32 @@ func TestWhoAnswersWithoutAQuorumIsNamedAndOverruled(t *testing.T) {
 	if err := v.Refusal(true); err != nil {
 		t.Errorf("forced: %v", err)
 	}
+	v.Members[0].Quorum = true
+	if err := v.Refusal(true); !errors.Is(err, ErrNotLost) || !strings.Contains(err.Error(), "b says that they have a quorum: it is a that is cut off") {
+		t.Errorf("cut off from a quorum, forced: %v", err)
+	}
+	v.Members[0].Quorum = false
+	v.Members[1].Answers, v.Members[1].Why = true, "is a clock wrong?"
+	if err := v.Refusal(false); err == nil || !strings.Contains(err.Error(), "of 5 members 3 answer (b, c beside this one); c: is a clock wrong?") {
+		t.Errorf("one cannot be asked: %v", err)
+	}
+	if err := v.Refusal(true); err != nil {
+		t.Errorf("one cannot be asked, forced: %v", err)
+	}
 	v.Members[0].Index = 12
 	if err := v.Refusal(false); err == nil || !strings.Contains(err.Error(), "b knows log entry 12, this one 9: recover there") {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestWhoIsHeardAsAnOwnerIsNotOff(t *testing.T) {
+	t.Parallel()
+	v := Survey{Name: "a", AsOf: 9, Members: []SurveyMember{{Name: "b", Owns: "web"}, {Name: "c"}}}
+	if err := v.Refusal(false); !errors.Is(err, ErrNotLost) || !strings.Contains(err.Error(), "of 3 members 1 answer, but b is heard as the owner of web: its host is not off") {
+		t.Errorf("%v", err)
+	}
+	if err := v.Refusal(true); err != nil {
+		t.Errorf("forced: %v", err)
 	}
 }
 
@@ -524,4 +551,62 @@ func TestASurveyWhileRaftCutsTheLogOffIsMadeAnew(t *testing.T) {
 	if v, err := n.Survey(t.Context()); err != nil || v.AsOf != 3 || v.Revision != 2 {
 		t.Errorf("after: %+v, %v", v, err)
 	}
+}
+
+// refusesToRecover is nil once a survey at a node finds both others there, each with the same reason, and lets nobody recover.
+func refusesToRecover(n *testnode, why string) error {
+	v, err := n.Survey(context.Background())
+	if err != nil {
+		return err
+	}
+	for _, force := range []bool{false, true} {
+		err := v.Refusal(force)
+		if len(v.Answering()) != 2 || !errors.Is(err, ErrNotLost) || strings.Count(err.Error(), why) != 2 || !strings.Contains(err.Error(), "stop their agents first") {
+			return fmt.Errorf("force %v: %v, of %+v", force, err, v.Members)
+		}
+	}
+	return nil
+}
+
+func TestWhoseCertificatesAreNotGoodByTheOwnClockAreNotLost(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	token := mustToken(t, ns[0], fsm.RoleDirector)
+	now := time.Now()
+	for i, n := range ns[:2] { // which is what they are to a director whose clock is ahead
+		text, _ := pairOf(t, n, ns[2], n.id, now.Add(-time.Hour), now.Add(-time.Minute))
+		n.kill()
+		if err := os.WriteFile(filepath.Join(n.cfg.DataDir, liveDir, pki.CertFile), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		ns[i] = startWith(t, n.cfg, func(n *Node) { n.unkept = true })
+	}
+	eventually(t, "they are there", func() error { return refusesToRecover(ns[2], "is a clock wrong?") })
+	if err := ns[2].MayLeave(t.Context(), false); !errors.Is(err, ErrQuorumAtRisk) || !strings.HasPrefix(err.Error(), "the cluster has no quorum: without c it has 2 voters and needs 2 of them, but only 0 answer") {
+		t.Errorf("it leaves where there is no quorum: %v", err)
+	}
+	err := Join(t.Context(), config(t, "d"), ns[0].cfg.Bind.String(), token.String(), func(string) {})
+	if err == nil || !strings.Contains(err.Error(), "the certificate of the agent that answers there is not good here: x509") || !strings.Contains(err.Error(), "is a clock wrong?") {
+		t.Errorf("joining with a clock that is ahead: %v", err)
+	}
+}
+
+func TestWhoDoNotTakeTheOwnCertificateAreNotLost(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	eventually(t, "all have the same", same(ns...))
+	ns[2].kill()
+	before := ns[0].State().Secrets().CACert
+	beginsCA(t, ns[0], nil, nil)
+	eventually(t, "certificates of the new CA", signedAnew(before, ns[:2]...))
+	finishesCA(t, ns[0], true)
+	eventually(t, "the CA is dropped", overCA(ns[:2]...))
+	c := start(t, ns[2].cfg)
+	eventually(t, "they are there", func() error { return refusesToRecover(c, "does not take this director's certificate") })
+	eventually(t, "what to do is said", func() error {
+		if err := c.MayLeave(t.Context(), false); err == nil || !strings.Contains(err.Error(), "run `quorate leave --force` here") {
+			return fmt.Errorf("it leaves: %w", err)
+		}
+		return nil
+	})
 }

@@ -78,6 +78,9 @@ func OwnCA(cert, key []byte, clusterID string, now time.Time) (certText, keyText
 		return nil, nil, errors.New("the key that was brought is not the certificate's")
 	case now.After(ca.NotAfter) || now.Before(ca.NotBefore):
 		return nil, nil, fmt.Errorf("the certificate of %q that was brought is good from %s to %s, and not now", ca.Subject.CommonName, ca.NotBefore.UTC().Format(time.RFC3339), ca.NotAfter.UTC().Format(time.RFC3339))
+	case now.Before(ca.NotBefore.Add(ClockTolerance)):
+		return nil, nil, fmt.Errorf("the certificate of %q that was brought is good from %s on, and a director's clock may be %.0f minutes behind, to which what it signs is not good yet: it can be taken from %s on",
+			ca.Subject.CommonName, ca.NotBefore.UTC().Format(time.RFC3339), ClockTolerance.Minutes(), ca.NotBefore.Add(ClockTolerance).UTC().Format(time.RFC3339))
 	case ca.NotAfter.Before(now.Add(MinOwnLife)):
 		return nil, nil, fmt.Errorf("the certificate of %q that was brought ends on %s, and with it all that it signs: it is to be good for %.0f days at least", ca.Subject.CommonName, ca.NotAfter.UTC().Format(time.RFC3339), MinOwnLife.Hours()/24)
 	}

@@ -58,6 +58,7 @@ func TestAnOwnCAThatCannotBeIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	made := time.Now().UTC().Truncate(time.Second).Add(time.Minute - ClockTolerance)
 	for _, tt := range []struct {
 		name      string
 		cert, key []byte
@@ -73,6 +74,7 @@ func TestAnOwnCAThatCannotBeIsRefused(t *testing.T) {
 		{"two certificates", append(another, cert...), key, nil, "has 2"},
 		{"no CA", nil, nil, func(c *x509.Certificate) { c.IsCA, c.KeyUsage = false, x509.KeyUsageDigitalSignature }, "is no CA's"},
 		{"one that has ended", nil, nil, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) }, "and not now"},
+		{"one that was made just now", nil, nil, func(c *x509.Certificate) { c.NotBefore = made }, "it can be taken from " + made.Add(ClockTolerance).Format(time.RFC3339) + " on"},
 		{"one that ends soon", nil, nil, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(MinOwnLife - time.Hour) }, "it is to be good for 30 days at least"},
 		{"one for other names", nil, nil, func(c *x509.Certificate) { c.PermittedDNSDomains = []string{"example.com"} }, "is not good by its certificate"},
 		{"one for other uses", nil, nil, func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection} }, "is not good by its certificate"},

@@ -53,7 +53,10 @@ func printRecovery(w io.Writer, p api.RecoveryPlan) {
 	}
 	for _, m := range p.Members {
 		state := "does not answer"
-		if m.Answers {
+		switch {
+		case m.Why != "":
+			state = "answers (" + m.Why + ")"
+		case m.Answers:
 			state = fmt.Sprintf("answers, at log entry %d", m.AppliedIndex)
 		}
 		fmt.Fprintf(w, "  %s (%s) %s: no member any more, to join again if it comes back\n", m.Name, m.Address, state)
