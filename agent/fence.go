@@ -63,12 +63,17 @@ func still(before, now []keeper.Group) []keeper.Group {
 	})
 }
 
-// contested are the groups of which the keeper has addresses, and of which another director says something, as that it owns them.
+// contested are the groups of which the keeper has addresses, or has just given them up, and of which another director says
+// something, as that it owns them.
 func (s *session) contested(says func(report, string) bool) []keeper.Group {
 	now := time.Now()
 	silent := func(name string) bool { return s.usual(s.alive.tracker.Unheard(name, now)) >= ownership.GoneAfter }
-	return contested(s.cfg.Name, s.keeper.Ordered(), s.kept, s.reports.live(now), silent, says)
+	return contested(s.cfg.Name, s.keeper.Ordered(), s.mayKeep, s.reports.live(now), silent, says)
 }
+
+// mayKeep are the groups of which this host has addresses, and those that the keeper has given up so lately that it may have been
+// frozen before they were removed.
+func (s *session) mayKeep() []string { return append(s.kept(), s.keeper.Leaves()...) }
 
 // kept are the groups of which this host has addresses: as the keeper said last, though it may not own them yet, since one that
 // was started keeps what it finds while it listens. Where none is there, or it has not said anything since this process was

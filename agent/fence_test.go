@@ -1,14 +1,23 @@
 package agent
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
 
+	"github.com/quorate/quorate/agent/keeperlink"
+	"github.com/quorate/quorate/agent/liveness"
+	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director/address"
 	"github.com/quorate/quorate/director/keeper"
 )
@@ -56,6 +65,64 @@ func TestAGroupIsContestedWhenAnotherDirectorOwnsWhatTheKeeperOwns(t *testing.T)
 				t.Errorf("what is owned is asked %d times in two looks, and another says something: %v", asks, says)
 			}
 		})
+	}
+}
+
+// keeperThatSays serves the socket of a keeper, whose status has the group web in a state.
+func keeperThatSays(t *testing.T, state *atomic.Value) (socket string) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "k")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		for in := json.NewDecoder(conn); ; {
+			var request struct{ ID uint64 }
+			if in.Decode(&request) != nil {
+				return
+			}
+			fmt.Fprintf(conn, `{"id":%d,"status":{"groups":[{"name":"web","state":%q}]}}`+"\n", request.ID, state.Load())
+		}
+	}()
+	return socket
+}
+
+// It says that it has none when it asks its kernel to remove them: one that is frozen before that is done is fenced, too. To the
+// others this director has none.
+func TestAGroupThatTheKeeperHasJustGivenUpIsContestedAsWell(t *testing.T) {
+	var state atomic.Value
+	state.Store("active")
+	now := time.Now()
+	s := &session{cfg: config.Agent{Name: "d1", Liveness: config.DefaultLiveness}, keeper: keeperlink.New(keeperThatSays(t, &state), nil, hclog.NewNullLogger())}
+	s.alive.tracker = liveness.NewTracker(now, config.DefaultLiveness, func(time.Time) time.Duration { return 0 })
+	s.reports.put(report{Name: "d2", Groups: map[string]groupReport{"web": {State: "active"}, "mail": {State: "active"}}}, now)
+	routers := []keeper.Router{{Interval: time.Minute}}
+	s.keeper.Want(keeper.Order{Groups: []keeper.Group{{Name: "web", Routers: routers}, {Name: "mail", Routers: routers}}})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- s.keeper.Run(ctx) }()
+	defer func() { cancel(); <-ended }()
+	for !s.keeper.Attached() {
+		time.Sleep(time.Millisecond)
+	}
+	for _, now := range []string{"active", "initialize"} {
+		state.Store(now)
+		if !s.keeper.Answers(t.Context(), time.Minute) || s.keeper.Active("web") != (now == "active") {
+			t.Fatalf("the keeper does not say that it is %s: %+v", now, s.keeper.Status())
+		}
+		if got := s.contested(report.active); len(got) != 1 || got[0].Name != "web" {
+			t.Errorf("it is %s; contested are %v", now, got)
+		}
+		if got := s.kept(); (len(got) == 1) != (now == "active") {
+			t.Errorf("it is %s; the others are told that it keeps %v", now, got)
+		}
 	}
 }
 

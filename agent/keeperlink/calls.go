@@ -106,12 +106,32 @@ func (k *Link) Owned() (names []string, known bool) {
 	return names, true
 }
 
-// Kept are the groups of which the keeper said last to have addresses on this host: those that it owns, those that it
-// has just given up, and those that it found when it was started and goes on with if nobody else is heard.
-func (k *Link) Kept() []string {
+// Kept are the groups of which the keeper said last to have addresses on this host: those that it owns, those that
+// linger since it gave them up, and those that it found when it was started and goes on with if nobody else is heard.
+func (k *Link) Kept() []string { return kept(k.Status()) }
+
+func kept(s keeper.Status) []string {
 	var names []string
-	for _, g := range k.Status().Groups {
+	for _, g := range s.Groups {
 		if g.State == "active" || slices.ContainsFunc(g.Routers, func(r keeper.RouterStatus) bool { return r.Present }) {
+			names = append(names, g.Name)
+		}
+	}
+	return names
+}
+
+// Leaves are the groups that the keeper has given up so lately that their addresses may still be there: it says so when it asks
+// its kernel to remove them, and may be frozen before that is done.
+func (k *Link) Leaves() []string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.order == nil {
+		return nil
+	}
+	var names []string
+	for _, g := range k.order.Groups {
+		at, gave := k.gave[g.Name]
+		if gave && slices.ContainsFunc(g.Routers, func(r keeper.Router) bool { return time.Since(at) < keeper.Lifetime(r.Interval) }) {
 			names = append(names, g.Name)
 		}
 	}

@@ -49,9 +49,10 @@ type Link struct {
 	dialed *keeper.Client // is connected, whether it has answered yet or not
 	client *keeper.Client // has answered
 	last   keeper.Status
-	asked  *answer       // that is awaited; nil: nobody asks whether it hangs
-	order  *keeper.Order // what the keeper is to do; it is told again after each connect
-	ending bool          // the keeper is told to stop: no other is started
+	gave   map[string]time.Time // when it said first of a group that it has no addresses of it any more
+	asked  *answer              // that is awaited; nil: nobody asks whether it hangs
+	order  *keeper.Order        // what the keeper is to do; it is told again after each connect
+	ending bool                 // the keeper is told to stop: no other is started
 
 	running int // keepers that were started here, and have not ended
 
@@ -61,7 +62,7 @@ type Link struct {
 // New returns a link to the keeper that serves a socket. Argv starts one where there is none; empty: it is
 // somebody else's to start.
 func New(socket string, argv []string, log hclog.Logger) *Link {
-	return &Link{socket: socket, argv: argv, log: log, grace: grace, news: make(chan struct{}, 1)}
+	return &Link{socket: socket, argv: argv, log: log, grace: grace, gave: map[string]time.Time{}, news: make(chan struct{}, 1)}
 }
 
 // lookEvery is how often the keeper is asked though it says nothing.
@@ -105,6 +106,7 @@ func (k *Link) pause() time.Duration {
 func (k *Link) lost() {
 	k.mu.Lock()
 	k.dialed, k.client, k.last = nil, nil, keeper.Status{}
+	clear(k.gave)
 	k.mu.Unlock()
 	k.ring()
 }
@@ -228,6 +230,12 @@ func (k *Link) said(c *keeper.Client, asked time.Time, st keeper.Status) {
 		return
 	}
 	st.Time = asked // by this process's own clock: what time it is may be set anew
+	for _, group := range kept(k.last) {
+		k.gave[group] = asked
+	}
+	for _, group := range kept(st) {
+		delete(k.gave, group)
+	}
 	k.last = st
 }
 

@@ -335,6 +335,42 @@ func TestAKeeperKeepsWhatItOwnsAndWhatItFoundWhenItWasStarted(t *testing.T) {
 	}
 }
 
+// It says so when it asks its kernel to remove them, and that may take a while. They end by themselves after their lifetime.
+func TestAddressesOfAGroupThatTheKeeperHasJustGivenUpMayStillBeThere(t *testing.T) {
+	lifetime := keeper.Lifetime(time.Second)
+	for name, tt := range map[string]struct {
+		states []string // what it said, one after another
+		ago    time.Duration
+		lost   bool
+		want   []string
+	}{
+		"it owns it":                        {states: []string{"active"}},
+		"it never had it":                   {states: []string{"backup", "initialize"}},
+		"it has given it up":                {states: []string{"active", "initialize"}, want: []string{"web"}},
+		"it has said so again":              {states: []string{"active", "backup", "initialize"}, want: []string{"web"}},
+		"it has it again":                   {states: []string{"active", "backup", "active"}},
+		"a moment before the lifetime ends": {states: []string{"active", "backup"}, ago: lifetime - time.Second/2, want: []string{"web"}},
+		"the lifetime has ended":            {states: []string{"active", "backup"}, ago: lifetime},
+		"it is gone":                        {states: []string{"active", "backup"}, lost: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k, c := New("/nowhere", nil, hclog.NewNullLogger()), new(keeper.Client)
+			k.Want(keeper.Order{Groups: []keeper.Group{{Name: "web", Routers: []keeper.Router{{Interval: time.Second}}}, {Name: "mail"}}})
+			k.client = c
+			asked := time.Now().Add(-tt.ago)
+			for i, state := range tt.states {
+				k.said(c, asked.Add(time.Duration(i-len(tt.states)+1)), keeper.Status{Groups: []keeper.GroupStatus{{Name: "web", State: state}}})
+			}
+			if tt.lost {
+				k.lost()
+			}
+			if got := k.Leaves(); !slices.Equal(got, tt.want) {
+				t.Errorf("there may be addresses of %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestAKeeperThatIsFrozenWhenControlStartsIsNotAttachedAndDoesNotAnswer(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "k")
 	l, err := net.Listen("unix", socket)

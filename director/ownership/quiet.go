@@ -222,6 +222,9 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	g = s.halved(s.waits(g), silent, all, segments)
 	s.quiet.cut = unreached(silent, segments) != ""
 	s.lookSilence(g, words)
+	if g.Choice == Hold && s.servesFor(g.Owner) { // it serves here by now
+		s.quiet.free = time.Time{}
+	}
 	fresh := g.Choice != s.quiet.told
 	s.quiet.choice, s.quiet.told = &g, g.Choice
 	if fresh && g.Choice != Take {
@@ -346,6 +349,7 @@ func (s *step) heard(from string, word Attestation, last bool) {
 		return
 	}
 	s.quiet.lives, s.quiet.lived = from, s.now
+	s.rejoined(from)
 	if !last && len(s.silent()) > 0 && s.quiet.until.Before(s.now.Add(surveyLimit)) {
 		s.hold(surveyLimit)
 	}

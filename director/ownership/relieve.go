@@ -196,6 +196,26 @@ func (s *step) serve(owner, why string) {
 	s.quiet.free = s.now.Add(s.Keeper.Interval) // which the timer needs no longer than
 }
 
+// rejoined ends that once an owner for which the timer was left its way says that it owns the group, and is reached on each
+// segment that is silent here: the cut has ended before the timer fired.
+func (s *step) rejoined(owner string) {
+	m, _ := s.member(owner)
+	for i, r := range s.Keeper.Routers {
+		if r.Silent && !m.answers(i) {
+			return
+		}
+	}
+	if s.servesFor(owner) {
+		s.quiet.free = time.Time{}
+	}
+}
+
+// servesFor reports whether the timer was left its way since an owner does not serve here.
+func (s *step) servesFor(owner string) bool {
+	g := s.quiet.choice
+	return owner != "" && g != nil && g.Choice == Take && g.Owner == owner
+}
+
 // stays holds the timer, since an owner that is not reached does not let go.
 func (s *step) stays(owner, why string) {
 	s.quiet.choice = &Guarding{Hold, owner, fmt.Sprintf("%s owns it, and %s", owner, why)}

@@ -214,6 +214,53 @@ func TestWhoAnswersThatItOwnsNothingIsBelievedUnlessItsKernelServes(t *testing.T
 	}
 }
 
+// What the timer was left its way for is of before: the cut may end before it fires.
+func TestTheTimerIsHeldAgainOnceAnOwnerThatWasCutOffIsReached(t *testing.T) {
+	serves := func(s *story) {
+		s.says("d3", Attestation{})
+		s.reaches(Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+	}
+	owns := func(s *story) { s.says("d1", Attestation{Owns: true}) }
+	for name, tt := range map[string]struct {
+		unreached time.Duration
+		answers   []func(*story)
+		want      []Action
+	}{
+		"it says that it owns the group":        {0, []func(*story){owns}, []Action{HoldTimer{surveyLimit}}},
+		"it was reached until a moment ago":     {GoneAfter - 1, []func(*story){owns}, []Action{HoldTimer{surveyLimit}}},
+		"it says so, and is cut off still":      {GoneAfter, []func(*story){owns}, nil},
+		"it is not known whether it is reached": {-1, []func(*story){owns}, nil},
+		"it does not own the group":             {0, []func(*story){func(s *story) { s.says("d1", Attestation{}) }}, nil},
+		"it is another that owns it":            {0, []func(*story){func(s *story) { s.says("d3", Attestation{Owns: true}) }}, nil},
+		"the segment says that it serves":       {GoneAfter, []func(*story){owns, serves}, []Action{guards("its adverts do not arrive"), HoldTimer{holdFor}}},
+		"the segment says that it does not":     {GoneAfter, []func(*story){(*story).isCutOff}, []Action{guards("no director is fit to succeed it")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStory(t)
+			s.Drains, s.member("d3").Draining = true, true
+			s.member("d1").Unreached[1] = time.Minute
+			s.isSilent()
+			for !slices.ContainsFunc(s.begun, func(a Action) bool { return a == HoldTimer{} }) {
+				s.pass(surveyLimit * 3 / 4) // as long as the dead may take
+				if s.opened(Probe{}) {
+					s.isCutOff()
+				}
+			}
+			for left := s.now.Add(s.Keeper.Interval); !s.opened(Probe{}); s.pass(10 * time.Millisecond) {
+				if s.now.After(left) {
+					t.Fatal("nobody is asked anew before the timer fires")
+				}
+			}
+			s.begun = nil
+			s.member("d1").Unreached[1] = tt.unreached
+			for _, answer := range tt.answers {
+				answer(s)
+			}
+			s.does(tt.want...)
+		})
+	}
+}
+
 // asksToLet reports whether the owner is asked to let go just now.
 func (s *story) asksToLet() bool {
 	return slices.ContainsFunc(s.open, func(o open) bool {

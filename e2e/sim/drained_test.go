@@ -57,3 +57,11 @@ func TestWhereAllDrainWhomTheQuorumHasNamedStaysWhenACutHeals(t *testing.T) {
 		}
 	}
 }
+
+// All drain, and the owner is cut off: who drains too lets its timer have its way, and the cut ends before that fires. The next survey
+// waits for a third one, and the owner has answered it.
+func TestWhereAllDrainAnOwnerThatIsReachedAgainIsAskedBeforeTheTimerFires(t *testing.T) {
+	if r := Run(5115271, Nothing, nil); r.Broken != nil {
+		t.Errorf("%v\n%s", r.Broken, r.Tail)
+	}
+}

@@ -22,8 +22,9 @@ type owning struct {
 	wake    time.Duration
 	replies map[uint64]func(ownership.Reply)
 	queue   queue
-	gone    func() // tells the one that waits that its keeper is gone; nil at first
-	last    uint64 // of the questions that came
+	gone    func()        // tells the one that waits that its keeper is gone; nil at first
+	last    uint64        // of the questions that came
+	gave    time.Duration // when the keeper said first that it has no addresses of it any more; 0: it has, or had none
 }
 
 // machine is what is driven: [ownership.Machine].

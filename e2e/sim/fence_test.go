@@ -55,3 +55,10 @@ func TestAFrozenKeeperIsFencedThoughTheOtherOwnersKeeperIsGone(t *testing.T) {
 		t.Errorf("%v\n%s", r.Broken, r.Tail)
 	}
 }
+
+// The keeper of a pair's owner asks its kernel to remove the addresses, says that it has none, and stands still before that is done.
+func TestAKeeperThatIsFrozenWhileItGivesAGroupUpIsFenced(t *testing.T) {
+	if r := Run(6201803, Nothing, nil); r.Broken != nil {
+		t.Errorf("%v\n%s", r.Broken, r.Tail)
+	}
+}

@@ -1,9 +1,9 @@
 package sim
 
 import (
-	"slices"
 	"time"
 
+	orders "github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/ownership"
 )
 
@@ -90,10 +90,10 @@ func (w *world) carry(from, to, of *host, do func(*control)) {
 	})
 }
 
-// contested reports whether the keeper said last to have addresses of a group of which another director says something, as
-// that it owns it.
+// contested reports whether the keeper said last to have addresses of a group, or has just given them up, of which another director
+// says something, as that it owns it.
 func (c *control) contested(group int, says func(*report, int) bool) bool {
-	if !c.keeps(group) {
+	if !c.keeps(group) && !c.leaves(group) {
 		return false
 	}
 	for _, h := range c.w.hosts {
@@ -114,7 +114,7 @@ func (r *report) serves(group int) bool { return r.owns(group) || r.keeps[group]
 // keeps reports whether the keeper has addresses of a group as far as control knows: by what it said, or by the kernel.
 func (c *control) keeps(group int) bool {
 	if c.status != nil {
-		return group < len(c.status) && slices.ContainsFunc(c.status[group].routers, func(r routerStatus) bool { return r.owned })
+		return group < len(c.status) && c.status[group].keeps()
 	}
 	for _, r := range c.w.routers {
 		if r.group == c.groups[group].name && c.h.kernel.has(r.index) {
@@ -122,6 +122,12 @@ func (c *control) keeps(group int) bool {
 		}
 	}
 	return false
+}
+
+// leaves reports whether the keeper has given a group up so lately that its addresses may still be there.
+func (c *control) leaves(group int) bool {
+	gave := c.groups[group].gave
+	return c.status != nil && gave != 0 && c.w.now-gave < orders.Lifetime(c.w.interval)
 }
 
 // fence removes the addresses of a keeper that is frozen, once another director says that it owns them.

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/director/ownership"
@@ -25,6 +26,11 @@ type routerStatus struct {
 	claims  bool          // by a claim
 	resigns bool          // with a resignation
 	at      time.Duration
+}
+
+// keeps reports whether it has addresses of the group.
+func (g groupStatus) keeps() bool {
+	return slices.ContainsFunc(g.routers, func(r routerStatus) bool { return r.owned })
 }
 
 // says is what the keeper says of its groups now.
@@ -72,6 +78,14 @@ func (c *control) learns(k *keeper, status []groupStatus, taken time.Duration) b
 		return false
 	}
 	if c.status == nil || taken >= c.taken {
+		for i, g := range c.groups {
+			switch {
+			case c.status == nil || i < len(status) && status[i].keeps():
+				g.gave = 0
+			case c.keeps(i):
+				g.gave = c.w.now
+			}
+		}
 		c.status, c.said, c.taken = status, c.w.now, taken
 	}
 	return true
