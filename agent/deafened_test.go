@@ -84,9 +84,9 @@ func TestWhatOfARouterIsNotHeardByWhoHasItAsItWas(t *testing.T) {
 			t.Errorf("%s of %+v: %q, want %q", tt.field, is, got.Text, tt.want)
 		}
 	}
-	for i := range reflect.TypeFor[fsm.Router]().NumField() {
-		if name := reflect.TypeFor[fsm.Router]().Field(i).Name; !tested[name] {
-			t.Errorf("no word whether a router with another %s is heard", name)
+	for field := range reflect.TypeFor[fsm.Router]().Fields() {
+		if !tested[field.Name] {
+			t.Errorf("no word whether a router with another %s is heard", field.Name)
 		}
 	}
 	other := v3
