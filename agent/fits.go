@@ -15,7 +15,8 @@ import (
 // true of the present one is a warning: to refuse would not mend it, and would forbid all other changes.
 func (s *session) fits(state *fsm.State, cfg fsm.Config) config.Problems {
 	live := s.everyReport(time.Now())
-	return excused(fitsThem(cfg, live, state.Members), fitsThem(state.Config, live, state.Members))
+	problems := excused(fitsThem(cfg, live, state.Members), fitsThem(state.Config, live, state.Members))
+	return append(problems, deafened(state, cfg, live)...)
 }
 
 // excused makes warnings of the errors that were there before.

@@ -257,7 +257,8 @@ func (s *session) report() report {
 	r.HashIndex, r.Hash = s.hash(state)
 	r.Links, r.Names = interfaces(), s.cfg.Interfaces
 	_, r.Troubles = s.director.Problems()
-	for _, why := range []string{s.node.Disk(), s.node.Space(), s.node.Healed(), s.node.Strangers(), s.node.Twin(), s.node.Astray()} {
+	r.Disk = s.node.Disk()
+	for _, why := range []string{r.Disk, s.node.Space(), s.node.Healed(), s.node.Strangers(), s.node.Twin(), s.node.Astray()} {
 		if why != "" {
 			r.Troubles = append(r.Troubles, why)
 		}

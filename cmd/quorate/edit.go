@@ -100,6 +100,7 @@ func (c *cli) edit(cmd *cobra.Command, r api.EditRequest, planOnly bool) error {
 		if err != nil {
 			return err
 		}
+		fmt.Fprint(cmd.ErrOrStderr(), plan.Problems.Warnings())
 		return c.planned(cmd, plan)
 	}
 	res, err := c.client().Edit(cmd.Context(), r)

@@ -117,6 +117,7 @@ func rollbackCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			fmt.Fprint(cmd.ErrOrStderr(), plan.Problems.Warnings())
 			return c.commit(cmd, plan, yes, [2]string{"rolled back to revision " + args[0], "nothing to roll back"}, func() (api.ApplyResult, error) {
 				r.Base = plan.Base
 				return c.client().Rollback(cmd.Context(), r)

@@ -98,6 +98,7 @@ func restoreCommand(c *cli) *cobra.Command {
 			if len(plan.Changes) == 0 {
 				return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, plan, "nothing to restore")
 			}
+			fmt.Fprint(cmd.ErrOrStderr(), plan.Problems.Warnings())
 			where := cmd.OutOrStdout()
 			if c.json() {
 				where = cmd.ErrOrStderr()

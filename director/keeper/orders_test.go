@@ -191,22 +191,65 @@ func TestARouterOnANewInterfaceJoinsALiveGroup(t *testing.T) {
 	})
 }
 
-func TestARouterThatMovesToAnotherInterfaceIsActiveThere(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w, a, b, c := three(t, "wan")
-		defer w.stop()
-		for i, x := range []*box{a, b, c} {
-			g := gateway([]uint8{220, 160, 140}[i], 1, time.Second, "wan")
-			g.Routers[0].Interface = "lan"
-			x.order(Order{Groups: []Group{g}})
-		}
-		time.Sleep(10 * time.Second)
-		moved := vip("wan")
-		moved.Interface = "lan"
-		if x, y := w.owners(vip("wan")), w.owners(moved); len(x) != 0 || !slices.Equal(y, []int{1}) {
-			t.Errorf("owners %v and %v, want none and the first", x, y)
-		}
-	})
+// TestARouterThatMovesToAnotherInterfaceGoesOnThere moves it to one that has been looked at, where another router is, and to one that has not.
+func TestARouterThatMovesToAnotherInterfaceGoesOnThere(t *testing.T) {
+	for name, known := range map[string]bool{"known": true, "unknown": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				boxes := []*box{w.box(1), w.box(2), w.box(3)}
+				order := func(i int, iface string) (o Order) {
+					g := gateway([]uint8{220, 160, 140}[i], 1, time.Second, "wan")
+					g.Routers[0].Interface = iface
+					o.Groups = []Group{g}
+					if known {
+						other := gateway([]uint8{220, 160, 140}[i], 1, time.Second, "lan")
+						other.Name, other.Routers[0].VRID = "other", 99
+						o.Groups = append(o.Groups, other)
+					}
+					return o
+				}
+				for i, x := range boxes {
+					x.start()
+					x.order(order(i, "wan"))
+				}
+				defer w.stop()
+				time.Sleep(10 * time.Second)
+				moved, now := vip("wan"), time.Now()
+				moved.Interface = "lan"
+				none, many := w.during(moved, func() {
+					for i, x := range boxes {
+						x.order(order(i, "lan"))
+						time.Sleep(100 * time.Millisecond)
+					}
+					time.Sleep(10 * time.Second)
+				})
+				if x, y := w.owners(vip("wan")), w.owners(moved); len(x) != 0 || !slices.Equal(y, []int{1}) {
+					t.Errorf("owners %v and %v, want none and the first", x, y)
+				}
+				if none > 2*time.Millisecond || many > 0 {
+					t.Errorf("nobody had the address for %v, two for %v", none, many)
+				}
+				for i, s := range slices.DeleteFunc(w.heard(1, "lan", now), func(s sent) bool { return s.advert.VRID != 51 }) {
+					if after := s.at.Sub(now); i == 0 && after > time.Second || s.advert.Priority != 220 {
+						t.Errorf("advert %d after %v: %+v", i, after, s.advert)
+					}
+				}
+				if said := boxes[0].said[moved]; len(said) == 0 || said[0].Sub(now) > 10*time.Millisecond {
+					t.Errorf("the address was announced at %v, want at once", said)
+				}
+				var news []string
+				for _, tr := range boxes[0].status().Transitions {
+					if tr.Group == "gateway" && !tr.At.Before(now) {
+						news = append(news, tr.From+" "+tr.To+" "+tr.Reason)
+					}
+				}
+				if want := []string{"active active wan: goes on, on lan in place of wan"}; !slices.Equal(news, want) {
+					t.Errorf("transitions %q, want %q", news, want)
+				}
+			})
+		})
+	}
 }
 
 func TestWhoResignsDoesNotTakeBackForADownInterval(t *testing.T) {

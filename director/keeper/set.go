@@ -3,6 +3,7 @@ package keeper
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -14,12 +15,13 @@ import (
 type mover struct {
 	router  *router
 	machine *vrrp.Machine
+	from    string // the interface that an heir leaves, if it is another
 }
 
 // set makes the groups equal to the order. Going names the groups that go on as Active.
 //
 // A router that moves to another group takes its state along, and its addresses never leave the
-// kernel: [vrrp.Group.Join] says who is Active then. So does a router whose VRID changes: who has its
+// kernel: [vrrp.Group.Join] says who is Active then. So does a router whose VRID or interface changes: who has its
 // addresses under the new one is its heir. Neither says priority 0. A router that is gone does, and
 // one on an interface that was not looked at yet joins its group when that has been done, so that the
 // others do not stop for it.
@@ -68,7 +70,7 @@ func (k *keeper) moving(now time.Time, o Order) map[identity]*mover {
 				continue
 			} else if g != nil {
 				was := g.routers[id]
-				out[id] = &mover{was, k.detach(g, id)}
+				out[id] = &mover{router: was, machine: k.detach(g, id)}
 				continue
 			}
 			if old, g := k.ancestor(r, next); g != nil {
@@ -83,7 +85,7 @@ func (k *keeper) moving(now time.Time, o Order) map[identity]*mover {
 func (k *keeper) ancestor(r Router, next map[identity]Group) (identity, *group) {
 	for id, g := range k.at {
 		old := g.routers[id]
-		if _, stays := next[id]; stays || id.link != r.identity().link || !old.owned || old.machine.State() != vrrp.Active {
+		if _, stays := next[id]; stays || id.V6 != r.identity().V6 || !old.owned || old.machine.State() != vrrp.Active {
 			continue
 		}
 		for _, a := range r.Addresses {
@@ -95,14 +97,18 @@ func (k *keeper) ancestor(r Router, next map[identity]Group) (identity, *group) 
 	return identity{}, nil
 }
 
-// inherit makes the heir of a router that is gone without a word.
+// inherit makes the heir of a router that is gone without a word. One on another link says nothing until it knows its source there.
 func (k *keeper) inherit(now time.Time, g *group, old identity, spec Router) *mover {
 	was := g.routers[old]
-	heir := newRouter()
-	heir.owned, heir.source, heir.judge = true, was.source, was.judge
-	heir.wanted = k.worker.own(spec.identity(), spec, &heir.spoke)
+	heir, from := newRouter(), ""
+	if old.link == spec.identity().link {
+		heir.source, heir.judge = was.source, was.judge
+	} else {
+		from = old.Interface
+	}
+	heir.owned, heir.wanted = true, k.worker.own(spec.identity(), spec, &heir.spoke)
 	k.worker.release(old)
-	return &mover{heir, k.detach(g, old).Heir(now)}
+	return &mover{heir, k.detach(g, old).Heir(now), from}
 }
 
 // detach takes a router out without a word.
@@ -180,6 +186,10 @@ func (k *keeper) adopt(now time.Time, g *group, spec Router, m *mover) {
 	m.router.machine = m.machine
 	k.enter(g, id, m.router)
 	k.setRouter(now, g, spec)
+	if m.from != "" { // nobody there knows yet where the addresses are
+		k.announce(id, m.router)
+		k.event(now, g, fmt.Sprintf("%s: goes on, on %s in place of %s", spec.Name, spec.Interface, m.from))
+	}
 }
 
 // enter puts a router into a group. What one of its name was still to say is not said.

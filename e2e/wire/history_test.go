@@ -108,6 +108,25 @@ func TestTheCommandsOfTheHistory(t *testing.T) {
 		command(t, d1, "add", "router", "aside", "vrid=77", "interface=lan", `addresses=["192.168.2.77/24"]`).want(t, 0)
 		w.stays(t, owner, time.Second)
 	})
+	t.Run("what the keeper of a director that is stopped does not follow is warned of", func(t *testing.T) {
+		stop(t, d3)
+		warned := func(r result, what string) {
+			t.Helper()
+			if r.argv[len(r.argv)-1] != "json" {
+				r.out = r.err
+			}
+			r.has(t, what+", and "+d3.Name+" ", "systemctl stop quorate-keeper")
+		}
+		warned(command(t, d1, "set", "router", "aside", "vrid=78", "--plan").want(t, 2), "changes its vrid")
+		warned(command(t, d1, "set", "router", "aside", "vrid=78", "--plan", "-o", "json").want(t, 2), "changes its vrid")
+		warned(command(t, d1, "set", "router", "aside", "vrid=78", "-o", "json").want(t, 0), "changes its vrid")
+		warned(command(t, d1, "remove", "router", "aside").want(t, 0), `warning: router "aside" is removed`)
+		warned(command(t, d1, "apply", d1.WriteFile("cluster.hcl", strings.ReplaceAll(keyed, "0a", "0b")), "--yes").want(t, 0), "changes its auth")
+		warned(command(t, d1, "rollback", "1", "--yes").want(t, 0), "changes its auth")
+		if r := command(t, d1, "set", "router", "web", "refresh=30s").want(t, 0); strings.Contains(r.out+r.err, "its keeper") {
+			t.Errorf("a change that is heard alike is warned of: %s", r.err)
+		}
+	})
 }
 
 // tried is what is applied on trial.
