@@ -351,7 +351,13 @@ func (a *Agent) Events(ctx context.Context, after uint64, wait bool) ([]api.Even
 func (s *session) propose(ctx context.Context, c fsm.Command) error {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	return s.node.Propose(ctx, c)
+	err := s.node.Propose(ctx, c)
+	if errors.Is(err, fsm.ErrStale) && s.node.Unwritable() != "" { // it does not see what was faster, and never will
+		if _, behind := s.latest(ctx); behind != nil {
+			return behind
+		}
+	}
+	return err
 }
 
 func (s *session) setLeaving(v bool) {

@@ -28,7 +28,8 @@ type Status struct {
 	ClusterEpoch uint64           `json:"cluster_epoch"` // 1, and one more with each recovery
 	Voters       int              `json:"voters"`        // members that count for the quorum, as far as this director knows
 	Answering    int              `json:"answering"`     // of these
-	MayFail      int              `json:"may_fail"`      // how many more of these may fail before the quorum is lost
+	CannotWrite  int              `json:"cannot_write"`  // of the answering: whose disks are full or take nothing, so that they agree to nothing for sure
+	MayFail      int              `json:"may_fail"`      // how many more of the others may fail before the quorum is lost
 	Directors    []DirectorStatus `json:"directors"`
 	Groups       []GroupStatus    `json:"groups"`
 	Services     []ServiceStatus  `json:"services"`
