@@ -54,6 +54,7 @@ type Agent struct {
 	mu      sync.Mutex
 	session *session        // nil without a cluster
 	between error           // what goes on while there is none for a moment
+	joining *api.Joining    // what has come so far of the join that the agent file asks for, while there is none
 	ctx     context.Context // of the agent's life: sessions end with it
 	failed  chan error      // a session that ended by itself
 }
@@ -136,7 +137,7 @@ func (a *Agent) start() error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.session = s
+	a.session, a.joining = s, nil
 	go func() { // ends with the session
 		<-s.done
 		if !s.closing.Load() && !s.node.Left() {
@@ -157,6 +158,9 @@ func (a *Agent) current() (*session, error) {
 	defer a.mu.Unlock()
 	if a.session == nil && a.between != nil {
 		return nil, a.between
+	}
+	if a.session == nil && a.joining != nil {
+		return nil, unjoined{*a.joining}
 	}
 	if a.session == nil {
 		return nil, errNoCluster

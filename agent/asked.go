@@ -190,9 +190,13 @@ func (s *session) awaitMove(ctx context.Context, r api.MoveRequest, reply moveRe
 		if !exists && state.Index >= reply.Index {
 			return fmt.Errorf("there is no group %s any more, as of revision %d of the configuration: nothing moves", r.Group, state.Revision)
 		}
-		serves := s.everyReport(time.Now())[r.Director].active(r.Group)
+		to := s.everyReport(time.Now())[r.Director]
+		serves, lacks := to.active(r.Group), state.Index < reply.Index // it has not heard of the request yet
 		switch {
-		case state.Index < reply.Index: // this director has not heard of the request yet
+		case lacks && s.node.Unwritable() != "" && serves && to.Groups[r.Group].Epoch > reply.Epoch: // nor will it
+			p(fmt.Sprintf("%s owns %s in epoch %d, by its own word", r.Director, r.Group, to.Groups[r.Group].Epoch))
+			return nil
+		case lacks:
 		case g.Owner == r.Director && serves:
 			p(fmt.Sprintf("%s owns %s in epoch %d", r.Director, r.Group, g.Epoch))
 			if r.Force { // it may have cost something
@@ -209,6 +213,9 @@ func (s *session) awaitMove(ctx context.Context, r api.MoveRequest, reply moveRe
 			return fmt.Errorf("%s still owns %s, nothing has changed: %s", cmp.Or(g.Owner, "nobody"), r.Group, why)
 		}
 		if !sleep(ctx, 20*time.Millisecond) {
+			if cannot := s.node.Unwritable(); lacks && cannot != "" {
+				return fmt.Errorf("%s does not hear whether %s moves to %s, as %s: ask another director", s.cfg.Name, r.Group, r.Director, cannot)
+			}
 			return fmt.Errorf("%s has not moved to %s yet: `quorate events` says what happens", r.Group, r.Director)
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/fsm"
-	"github.com/quorate/quorate/private"
 )
 
 // Limits of patience with the rest of the cluster.
@@ -99,30 +97,6 @@ func (s *session) inside() error {
 		return errors.New("this agent is joining a cluster: `quorate status` shows how far it is, `quorate leave` ends it")
 	}
 	return fmt.Errorf("this agent is a member of cluster %s already: `quorate status` shows it, `quorate leave` ends it", id)
-}
-
-// joinUnattended joins as the agent file says, and again until it worked.
-func (a *Agent) joinUnattended(ctx context.Context) {
-	if open := private.File(a.cfg.File.Join.TokenFile).String(); open != "" {
-		a.cfg.Log.Warn("token file: " + open)
-	}
-	for ctx.Err() == nil {
-		j := a.cfg.File.Join
-		token, err := j.Token, error(nil)
-		if j.TokenFile != "" {
-			var b []byte
-			b, err = os.ReadFile(j.TokenFile)
-			token = strings.TrimSpace(string(b))
-		}
-		if err == nil {
-			err = a.Join(ctx, api.JoinRequest{Address: j.Address.String(), Token: token}, func(step string) { a.cfg.Log.Info(step) })
-		}
-		if _, inside := a.current(); inside == nil {
-			return
-		}
-		a.cfg.Log.Error("not joined yet", "address", j.Address, "err", err)
-		sleep(ctx, 5*time.Second)
-	}
 }
 
 // waitReady waits until this director is fit to own addresses, and says what it waits for.
@@ -380,7 +354,13 @@ func (a *Agent) Events(ctx context.Context, after uint64, wait bool) ([]api.Even
 func (s *session) propose(ctx context.Context, c fsm.Command) error {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	return s.node.Propose(ctx, c)
+	err := s.node.Propose(ctx, c)
+	if errors.Is(err, fsm.ErrStale) && s.node.Unwritable() != "" { // it does not see what was faster, and never will
+		if _, behind := s.latest(ctx); behind != nil {
+			return behind
+		}
+	}
+	return err
 }
 
 func (s *session) setLeaving(v bool) {

@@ -125,7 +125,7 @@ func views(state *fsm.State, live map[string]received, stopped func(name string,
 		case "backup":
 			v.Yielded = yielded(own.Reason)
 		}
-		if !r.unreadySince.IsZero() {
+		if !r.unreadySince.IsZero() && !r.Holds { // a bad disk is no need to move, see unready
 			v.Unready = now.Sub(r.unreadySince)
 		}
 		out = append(out, v)

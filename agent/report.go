@@ -44,6 +44,8 @@ type report struct {
 	Hash         string                               `json:"hash"` // of the state at HashIndex
 	Ready        bool                                 `json:"ready"`
 	Reasons      []string                             `json:"reasons,omitempty"`    // why it is not
+	Holds        bool                                 `json:"holds,omitempty"`      // it is not, for its disk alone: what it owns is not moved from it
+	NoWrite      bool                                 `json:"no_write,omitempty"`   // nothing can be written to its disk for sure
 	Halted       string                               `json:"halted,omitempty"`     // the log entry that it cannot apply
 	Disk         string                               `json:"disk,omitempty"`       // what is wrong with the disk that its log is on
 	Troubles     []string                             `json:"troubles,omitempty"`   // that make it not unready
@@ -113,7 +115,7 @@ func (r report) keep(groups []string) {
 type received struct {
 	report
 	at           time.Time
-	unreadySince time.Time // zero while it is ready
+	unreadySince time.Time // zero while it is ready; begins anew where it holds no more
 }
 
 // reports holds the newest report of every director.
@@ -168,7 +170,7 @@ func (rs *reports) put(r report, now time.Time) {
 	next := received{report: r, at: now}
 	if !r.Ready {
 		next.unreadySince = now
-		if !old.unreadySince.IsZero() {
+		if !old.unreadySince.IsZero() && (r.Holds || !old.Holds) {
 			next.unreadySince = old.unreadySince
 		}
 	}

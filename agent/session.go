@@ -269,6 +269,8 @@ func (s *session) report() report {
 	}
 	r.Reasons = s.unready(state)
 	r.Ready = len(r.Reasons) == 0
+	cannot := s.node.Unwritable()
+	r.Holds, r.NoWrite = holds(r.Reasons, cannot), cannot != "" || s.node.Space() != ""
 	r.Certificate = s.node.Certificate()
 	r.Joining = !s.node.Voter() && s.node.Removed() == nil
 	r.Leaving, r.Stopped = s.isLeaving(), s.isStopped()
@@ -311,7 +313,8 @@ func (s *session) place() (index, count int) {
 	return max(slices.Index(names, s.cfg.Name), 0), max(len(names), 1)
 }
 
-// unready says why this director is not fit to gain ownership.
+// unready says why this director is not fit to gain ownership. One whose disk takes nothing is not told by the log to take a group,
+// nor whose it is then; what it owns it serves all the same, so that nothing is moved from it for that.
 func (s *session) unready(state *fsm.State) []string {
 	now := time.Now()
 	live := s.reports.live(now)
@@ -321,6 +324,9 @@ func (s *session) unready(state *fsm.State) []string {
 	}
 	if cut := s.unreached(now); cut != "" {
 		why = append(why, cut)
+	}
+	if cannot := s.node.Unwritable(); cannot != "" {
+		why = append(why, cannot)
 	}
 	if err := s.node.Halted(); err != nil {
 		why = append(why, err.Error())
@@ -345,6 +351,11 @@ func (s *session) unready(state *fsm.State) []string {
 		}
 	}
 	return why
+}
+
+// holds reports whether a director is not ready for nothing but its disk, if that cannot be written to: it keeps what it owns.
+func holds(reasons []string, cannot string) bool {
+	return cannot != "" && slices.Equal(reasons, []string{cannot})
 }
 
 // keeperTroubles puts what is wrong with the keeper before what the director could not do. That it could not reach a keeper which

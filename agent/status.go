@@ -25,6 +25,7 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	s, err := a.current()
 	if err != nil {
 		st.Warnings = append(st.Warnings, err.Error())
+		st.Joining = a.unattended()
 		return st, nil
 	}
 	now := time.Now()

@@ -3,23 +3,33 @@ package agent
 import (
 	"testing"
 
+	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/fsm"
 )
 
 func TestHowManyMoreMayFail(t *testing.T) {
 	for _, tt := range []struct {
-		voters, answering int
-		quorum            bool
-		want              int
+		voters, able int
+		quorum       bool
+		want         int
 	}{
 		{1, 1, true, 0}, {2, 2, true, 0}, {3, 3, true, 1}, {3, 2, true, 0}, {3, 1, false, 0}, {4, 4, true, 1},
 		{5, 5, true, 2}, {5, 4, true, 1}, {5, 3, true, 0}, {7, 7, true, 3}, {7, 6, true, 2},
 		{3, 1, true, 0}, // the reports are late: the quorum is there all the same
 		{3, 3, false, 0},
 	} {
-		if got := mayFail(tt.voters, tt.answering, tt.quorum); got != tt.want {
-			t.Errorf("%d of %d voters answer, quorum %v: %d more may fail, want %d", tt.answering, tt.voters, tt.quorum, got, tt.want)
+		if got := mayFail(tt.voters, tt.able, tt.quorum); got != tt.want {
+			t.Errorf("%d of %d voters answer and can write, quorum %v: %d more may fail, want %d", tt.able, tt.voters, tt.quorum, got, tt.want)
 		}
+	}
+}
+
+func TestWhoseDiskIsFullIsNotCountedOn(t *testing.T) {
+	live := map[string]received{"d1": {}, "d2": {report: report{NoWrite: true}}, "d3": {}, "d4": {report: report{Stopped: true, NoWrite: true}}}
+	var st api.Status
+	countVoters(&st, []string{"d1", "d2", "d3", "d4", "d5"}, live)
+	if st.Voters != 5 || st.Answering != 3 || st.CannotWrite != 1 {
+		t.Errorf("%d voters, %d answer, %d cannot write", st.Voters, st.Answering, st.CannotWrite)
 	}
 }
 

@@ -28,7 +28,8 @@ type Status struct {
 	ClusterEpoch uint64           `json:"cluster_epoch"` // 1, and one more with each recovery
 	Voters       int              `json:"voters"`        // members that count for the quorum, as far as this director knows
 	Answering    int              `json:"answering"`     // of these
-	MayFail      int              `json:"may_fail"`      // how many more of these may fail before the quorum is lost
+	CannotWrite  int              `json:"cannot_write"`  // of the answering: whose disks are full or take nothing, so that they agree to nothing for sure
+	MayFail      int              `json:"may_fail"`      // how many more of the others may fail before the quorum is lost
 	Directors    []DirectorStatus `json:"directors"`
 	Groups       []GroupStatus    `json:"groups"`
 	Services     []ServiceStatus  `json:"services"`
@@ -41,11 +42,22 @@ type Status struct {
 	// Former is true of a director that is no member any more: it knows of itself alone, and has the rest from before.
 	Former bool `json:"former,omitempty"`
 
+	// Joining is how far the join is that the agent file asks for, of a director that is in no cluster for want of it.
+	Joining *Joining `json:"joining,omitempty"`
+
 	// Rotations says which of the cluster's own keys are being rotated, a line for each.
 	Rotations []string `json:"rotations,omitempty"`
 
 	// Drops counts, per interface, adverts that were dropped before a router was found for them.
 	Drops map[string]map[string]uint64 `json:"vrrp_drops,omitempty"`
+}
+
+// Joining is a join that an agent file asks for, which is tried until it works.
+type Joining struct {
+	Address string    `json:"address"` // of the member that is asked
+	Every   float64   `json:"every"`   // seconds after which it is tried again
+	Tried   time.Time `json:"tried"`   // last; zero before the first has ended
+	Error   string    `json:"error"`   // why that was in vain, or empty
 }
 
 // DirectorStatus is one member.

@@ -19,6 +19,9 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
+// MaxMembers is how many members a cluster can have.
+const MaxMembers = 7
+
 // maxJoinRequest bounds what is read from somebody who has shown no certificate.
 const maxJoinRequest = 64 << 10
 
@@ -111,6 +114,8 @@ func (n *Node) admit(ctx context.Context, req joinRequest) (joinResponse, error)
 	if id, err := pki.MemberID(pub); err != nil || id != m.ID {
 		return joinResponse{}, errors.Join(fmt.Errorf("the joining agent's ID %s is not its key's", m.ID), err)
 	}
+	n.admitting.Lock() // else two at once would be the seventh
+	defer n.admitting.Unlock()
 	if err := n.unclaimed(req.TokenID, m); err != nil {
 		return joinResponse{}, err
 	}
@@ -149,6 +154,9 @@ func (n *Node) unclaimed(tokenID string, m fsm.Member) error {
 	same, member := memberByID(s, m.ID)
 	if t := s.Secrets().Tokens[tokenID]; !member && t.UsedBy == m.Name+"/"+m.ID {
 		return fmt.Errorf("%w: %s was let in by it before, and is no member any more; make another with `quorate token create`", fsm.ErrToken, m.Name)
+	}
+	if !member && len(s.Members) >= MaxMembers {
+		return fmt.Errorf("the cluster has %d members, and %d is the most that it can have: %s was not let in; `quorate leave` on a member, or `quorate remove`, makes room", len(s.Members), MaxMembers, m.Name)
 	}
 	if member && same.Name != m.Name {
 		return fmt.Errorf("the ID %s is member %s's: %w", m.ID, same.Name, fsm.ErrTaken)

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/quorate/quorate/cluster/logstore"
@@ -9,6 +10,27 @@ import (
 
 // Disk says what is wrong with the disk that this node's log is on, or is empty.
 func (n *Node) Disk() string { return n.disk.Trouble(time.Now()) }
+
+// Unwritable says shortly why this node can take no entries of the log, as its disk takes nothing, or is empty.
+func (n *Node) Unwritable() string { return n.disk.Cannot(time.Now()) }
+
+// follows reports whether an entry of the log is here, or can be before somebody mends the disk.
+func (n *Node) follows(index uint64) bool {
+	r := n.raft.Load()
+	return r == nil || r.LastIndex() >= index || n.Unwritable() == ""
+}
+
+// behind is the error of a node that has not applied in time what is agreed.
+func (n *Node) behind(agreed uint64) error {
+	why, another := "", ""
+	if cannot := n.Unwritable(); cannot != "" {
+		why = ", as " + cannot
+	}
+	if leader := n.Leader(); leader != "" && leader != n.id.Name {
+		another = ", as " + leader
+	}
+	return fmt.Errorf("%s has applied log entry %d, and %d is agreed%s: ask another director%s", n.id.Name, n.State().Index, agreed, why, another)
+}
 
 func (n *Node) newDiskWatch() *logstore.Watch {
 	w := n.store.NewWatch(n.cfg.writeLimit(), n.log)

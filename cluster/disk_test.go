@@ -3,8 +3,10 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/raft"
 	"golang.org/x/sys/unix"
@@ -120,4 +122,48 @@ func TestAClusterWhoseDisksWereAllFullGoesOnWhenThereIsRoom(t *testing.T) {
 	}
 	eventually(t, "they go on", func() error { return ns[0].Propose(t.Context(), drain("c", true)) })
 	eventually(t, "all have the same", same(ns...))
+}
+
+// A director whose disk takes nothing cannot follow the log: who asks it for a change, or for what is agreed, is not kept waiting for that,
+// and is told why and whom to ask.
+func TestWhoseDiskTakesNothingIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	ns, disks := onBadDisks(t)
+	makeLead(t, ns[1], ns)
+	if why := ns[0].Unwritable(); why != "" {
+		t.Errorf("while all is well: %s", why)
+	}
+	disks[0].FailLog(fmt.Errorf("write log: %w", unix.ENOSPC))
+	on := false
+	eventually(t, "it takes nothing", func() error {
+		on = !on
+		if err := ns[1].Propose(t.Context(), drain("b", on)); err != nil {
+			return err
+		}
+		if why := ns[0].Unwritable(); why != "its disk takes nothing: no space left on device" {
+			return errors.New("it says " + why)
+		}
+		return nil
+	})
+	eventually(t, "it hears who leads", func() error { // a change may have been asked of who led before
+		if leader := ns[0].Leader(); leader != "b" {
+			return errors.New(leader)
+		}
+		return nil
+	})
+	began := time.Now()
+	if err := ns[0].Propose(t.Context(), drain("c", true)); err != nil {
+		t.Errorf("a change: %v", err)
+	}
+	if _, err := ns[0].CatchUp(t.Context()); err == nil || !strings.HasSuffix(err.Error(), "is agreed, as its disk takes nothing: no space left on device: ask another director, as b") {
+		t.Errorf("what is agreed: %v", err)
+	}
+	if took := time.Since(began); took >= ns[0].cfg.patience() {
+		t.Errorf("it took %v", took)
+	}
+	disks[0].FailLog(nil)
+	eventually(t, "it follows", func() error {
+		_, err := ns[0].CatchUp(t.Context())
+		return err
+	})
 }

@@ -407,3 +407,56 @@ func TestAJoinerThatTakesNothingDoesNotVoteThoughTheLogIsShort(t *testing.T) {
 		return nil
 	})
 }
+
+// Seven members are the most: who would be the eighth is refused, and no token is used up by that. One that was let in before is no
+// eighth when it asks again, and a place that became free can be taken.
+func TestAnEighthMemberIsRefused(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	var last joinRequest
+	for _, name := range []string{"b", "c", "d", "e", "f", "g"} {
+		last = request(t, config(t, name), mustToken(t, a, fsm.RoleDirector))
+		if _, err := a.admit(t.Context(), last); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eighth := request(t, config(t, "h"), mustToken(t, a, fsm.RoleDirector))
+	if _, err := a.admit(t.Context(), eighth); err == nil || !strings.Contains(err.Error(), "the cluster has 7 members, and 7 is the most that it can have: h was not let in") {
+		t.Errorf("an eighth: %v", err)
+	}
+	if len(a.State().Members) != 7 {
+		t.Errorf("%d members", len(a.State().Members))
+	}
+	if _, err := a.admit(t.Context(), last); err != nil {
+		t.Errorf("the seventh, again: %v", err)
+	}
+	if err := a.Propose(t.Context(), fsm.RemoveMember{Name: "b"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.admit(t.Context(), eighth); err != nil {
+		t.Errorf("once there is room: %v", err)
+	}
+}
+
+// Where two ask at once for the last place, one of them gets it.
+func TestOfTwoAtOnceOneIsTheSeventh(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	for _, name := range []string{"b", "c", "d", "e", "f"} {
+		if _, err := a.admit(t.Context(), request(t, config(t, name), mustToken(t, a, fsm.RoleDirector))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var late []joinRequest
+	for _, name := range []string{"g", "h", "i", "j"} {
+		late = append(late, request(t, config(t, name), mustToken(t, a, fsm.RoleDirector)))
+	}
+	var all sync.WaitGroup
+	for _, q := range late {
+		all.Go(func() { _, _ = a.admit(t.Context(), q) })
+	}
+	all.Wait()
+	if len(a.State().Members) != 7 {
+		t.Errorf("%d members", len(a.State().Members))
+	}
+}

@@ -73,6 +73,7 @@ type Node struct {
 	gossip     atomic.Pointer[memberlist.Memberlist] // for tests: nothing is decided by it
 	ring       atomic.Pointer[memberlist.Keyring]    // of the gossip
 	turning    sync.Mutex                            // held while that is changed
+	admitting  sync.Mutex                            // held while somebody is let in
 	removed    atomic.Pointer[removal]
 	leadership chan bool     // from Raft: gained, lost
 	pace       *pace         // of elections

@@ -273,7 +273,7 @@ func (n *Node) servePropose(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, agreed{index})
 }
 
-// waitApplied waits until this node's state shows an index, if it is able to.
+// waitApplied waits until this node's state shows an index, if it is able to: one whose disk takes nothing is not.
 func (n *Node) waitApplied(ctx context.Context, index uint64) {
 	if n.State().Index >= index {
 		return // as on the leader, which answers when it has applied it: no timer for that
@@ -282,9 +282,16 @@ func (n *Node) waitApplied(ctx context.Context, index uint64) {
 	defer cancel()
 	there, leave := n.machine.reached(index)
 	defer leave()
-	select {
-	case <-ctx.Done():
-	case <-there:
+	tick := time.NewTicker(n.cfg.Heartbeat)
+	defer tick.Stop()
+	for n.follows(index) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-there:
+			return
+		case <-tick.C:
+		}
 	}
 }
 

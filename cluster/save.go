@@ -46,7 +46,7 @@ func (n *Node) Saved(ctx context.Context, stale bool) (fsm.Saved, error) {
 		case n.Halted() != nil:
 			return out, n.Halted()
 		case out.State.Index < at.Index:
-			return out, fmt.Errorf("this director has applied log entry %d, and %d is agreed: save on another, or save what this one has with --stale", out.State.Index, at.Index)
+			return out, fmt.Errorf("%w, or save what this one has with --stale", n.behind(at.Index))
 		case out.State.Index > at.Index: // it changes: there was no common index to compare at
 			continue
 		case out.State.Hash() != at.Hash:
@@ -68,8 +68,8 @@ func (n *Node) CatchUp(ctx context.Context) (time.Time, error) {
 	if err := n.Halted(); err != nil {
 		return time.Time{}, err
 	}
-	if is := n.State().Index; is < at.Index {
-		return time.Time{}, fmt.Errorf("%s has applied log entry %d, and %d is agreed: ask another director", n.id.Name, is, at.Index)
+	if n.State().Index < at.Index {
+		return time.Time{}, n.behind(at.Index)
 	}
 	return at.Now, nil
 }

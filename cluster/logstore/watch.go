@@ -2,9 +2,11 @@ package logstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -100,6 +102,23 @@ func (w *Watch) Trouble(now time.Time) string {
 	}
 	if slow := w.state.slow(); slow > w.limit {
 		return fmt.Sprintf("the disk of %s is slow: each of the last %d writes took %v or longer; it leads only if nobody else can", w.dir, slowWrites, slow.Round(10*time.Millisecond))
+	}
+	return ""
+}
+
+// patience is for how many limits a disk may not answer before it counts as one that takes nothing: one that is slow does not.
+const patience = 5
+
+// Cannot says shortly why nothing can be written, or is empty.
+func (w *Watch) Cannot(now time.Time) string {
+	var errno syscall.Errno
+	switch err := w.state.cannot(); {
+	case errors.As(err, &errno):
+		return "its disk takes nothing: " + errno.Error()
+	case err != nil:
+		return "its disk takes nothing: " + err.Error()
+	case w.Stuck(now) > patience*w.limit:
+		return "its disk does not answer"
 	}
 	return ""
 }

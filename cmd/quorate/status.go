@@ -68,7 +68,11 @@ func printCluster(w io.Writer, st api.Status) error {
 	fmt.Fprintf(w, "cluster %s  %s  leader %s  revision %d  index %d  level %d\n",
 		dash(st.Cluster), quorum, dash(st.Leader), st.Revision, st.AppliedIndex, st.FeatureLevel)
 	if st.Voters > 0 && !st.Former {
-		fmt.Fprintf(w, "%d of %s answer, %s\n", st.Answering, count(st.Voters, "voter"), mayFail(st))
+		cannot := ""
+		if st.CannotWrite > 0 {
+			cannot = fmt.Sprintf(", %d of these cannot write", st.CannotWrite)
+		}
+		fmt.Fprintf(w, "%d of %s answer%s, %s\n", st.Answering, count(st.Voters, "voter"), cannot, mayFail(st))
 	}
 	fmt.Fprintln(w)
 	err := table(w, func(w io.Writer) {

@@ -9,15 +9,16 @@ import (
 
 func TestTheHeaderClaimsNoQuorumThatDoesNotAnswer(t *testing.T) {
 	for _, tt := range []struct {
-		answering int
-		cutOff    bool
-		want      string
+		answering, cannot int
+		cutOff            bool
+		want              string
 	}{
-		{2, false, "cluster c  quorum  leader d2  revision 0  index 0  level 0\n2 of 3 voters answer, none more may fail\n"},
-		{1, true, "cluster c  CUT OFF  leader d2  revision 0  index 0  level 0\n1 of 3 voters answer, 2 must reach each other\n"},
+		{3, 1, false, "cluster c  quorum  leader d2  revision 0  index 0  level 0\n3 of 3 voters answer, 1 of these cannot write, none more may fail\n"},
+		{2, 0, false, "cluster c  quorum  leader d2  revision 0  index 0  level 0\n2 of 3 voters answer, none more may fail\n"},
+		{1, 0, true, "cluster c  CUT OFF  leader d2  revision 0  index 0  level 0\n1 of 3 voters answer, 2 must reach each other\n"},
 	} {
 		var b strings.Builder
-		if err := printStatus(&b, api.Status{Cluster: "c", Leader: "d2", Quorum: true, CutOff: tt.cutOff, Voters: 3, Answering: tt.answering}); err != nil {
+		if err := printStatus(&b, api.Status{Cluster: "c", Leader: "d2", Quorum: true, CutOff: tt.cutOff, Voters: 3, Answering: tt.answering, CannotWrite: tt.cannot}); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.HasPrefix(b.String(), tt.want) {

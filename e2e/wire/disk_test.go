@@ -17,16 +17,17 @@ import (
 type badDisk struct {
 	name string
 	says string // what is said of it: a pattern
+	mute bool   // nothing that is agreed can come to it
 	lies time.Duration
 	do   func(*lab.Director) (undo func())
 }
 
 var (
-	fullDisk = badDisk{"full", `nothing can be written to .*no space left`, proof.Long(0, 10*time.Second),
+	fullDisk = badDisk{"full", `nothing can be written to .*no space left`, true, proof.Long(0, 10*time.Second),
 		func(d *lab.Director) func() { return d.FillDisk() }}
-	hangingDisk = badDisk{"hangs", `the disk of .* does not answer for`, proof.Long(0, 30*time.Second),
+	hangingDisk = badDisk{"hangs", `the disk of .* does not answer for`, false, proof.Long(0, 30*time.Second),
 		func(d *lab.Director) func() { return d.SlowDisk.Hangs() }}
-	slowDisk = badDisk{"takes 2 s for each write", `the disk of .* (is slow: each of|does not answer for)`, 30 * time.Second,
+	slowDisk = badDisk{"takes 2 s for each write", `the disk of .* (is slow: each of|does not answer for)`, false, 30 * time.Second,
 		func(d *lab.Director) func() { return d.SlowDisk.Takes(2 * time.Second) }}
 )
 
@@ -67,6 +68,25 @@ func TestABadDiskTakesTheLeadershipAndNothingElse(t *testing.T) {
 		if !ok {
 			return
 		}
+	}
+	aFullStandby(t, w)
+}
+
+// aFullStandby fills the disk of a director that owns nothing: a move to it is refused, and one to another that is asked for
+// there happens, and is seen to.
+func aFullStandby(t *testing.T, w *testnet) {
+	t.Helper()
+	owner := w.settled(t)
+	full, third := w.others(owner)[0], w.others(owner)[1]
+	defer full.FillDisk()()
+	lab.Eventually(t, 20*time.Second, "it takes nothing", func() error {
+		_ = written(t, owner)
+		return says(t, owner, full, fullDisk.says)
+	})
+	lab.Eventually(t, 10*time.Second, "it is not ready", func() error { return notReady(t, full, owner) })
+	command(t, owner, "move", group, full.Name).refused(t, full.Name+" is not ready: "+takesNothing)
+	if r := command(t, full, "move", group, third.Name).want(t, 0); !strings.Contains(r.err, "by its own word") {
+		t.Errorf("it says of the move\n%s", r.err)
 	}
 }
 
@@ -125,6 +145,9 @@ func (w *testnet) breaks(t *testing.T, leads *lab.Director, bad badDisk) {
 		return anotherLeads(others[0], leads)
 	})
 	lab.Eventually(t, 20*time.Second, "it says why, on another director", func() error { return says(t, others[0], leads, bad.says) })
+	if bad.mute {
+		hearsNothing(t, leads, others)
+	}
 	for first := true; first || time.Since(began) < bad.lies; first = false {
 		for range 3 {
 			if err := written(t, others[0]); err != nil { // two are a majority
@@ -138,6 +161,34 @@ func (w *testnet) breaks(t *testing.T, leads *lab.Director, bad badDisk) {
 	undo()
 	t.Logf("the disk was bad for %v, %d writes were held back", time.Since(began).Round(time.Second), leads.SlowDisk.Held())
 	w.comesBack(t, leads, bad)
+}
+
+// takesNothing is why a director with a full disk is not ready.
+const takesNothing = "its disk takes nothing: no space left on device"
+
+// notReady is nil once another says that a director with a full disk is not ready, and does not count on it.
+func notReady(t *testing.T, d, another *lab.Director) error {
+	t.Helper()
+	out := command(t, another, "status").want(t, 0).out
+	for _, said := range []string{"! " + d.Name + " is not ready: " + takesNothing, "\n3 of 3 voters answer, 1 of these cannot write, none more may fail\n"} {
+		if !strings.Contains(out, said) {
+			return fmt.Errorf("no %q in\n%s", said, out)
+		}
+	}
+	return nil
+}
+
+// hearsNothing holds of a director that cannot write that the others say so, and do not count on it, and that it says so to who
+// asks it for a change, and at once.
+func hearsNothing(t *testing.T, d *lab.Director, others []*lab.Director) {
+	t.Helper()
+	lab.Eventually(t, 10*time.Second, "it is not ready", func() error { return notReady(t, d, others[0]) })
+	command(t, others[0], "set", "router", group, "preempt_delay=1s").want(t, 0)
+	began := time.Now()
+	command(t, d, "set", "router", group, "preempt_delay=2s").refused(t, d.Name, "is agreed", takesNothing, "ask another director")
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("it says so after %v", took)
+	}
 }
 
 // comesBack holds that a director whose disk is well again says nothing more, has what the others have, and counts:
