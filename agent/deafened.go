@@ -52,8 +52,8 @@ func outdated(live map[string]received, name string, highest uint64) string {
 		return wasStopped
 	case r.Halted != "":
 		return "applies no more of the log (" + r.Halted + ")"
-	case r.Disk != "":
-		return "may not write what is agreed (" + r.Disk + ")"
+	case r.NoWrite != "":
+		return "may not write what is agreed (" + r.NoWrite + ")"
 	case r.Index < highest && !r.Ready: // else it is but a moment late
 		return "is behind (" + strings.Join(r.Reasons, "; ") + ")"
 	}

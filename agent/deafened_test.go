@@ -104,7 +104,7 @@ func TestWhoIsOutdated(t *testing.T) {
 	live := map[string]received{
 		"well": {report: report{Index: 9, Ready: true}}, "late": {report: report{Index: 8, Ready: true}}, "unfit": {report: report{Index: 9}},
 		"behind": {report: report{Index: 8, Reasons: []string{"has not caught up with the log"}}},
-		"full":   {report: report{Index: 9, Ready: true, Disk: "nothing can be written"}}, "halted": {report: report{Index: 9, Halted: "entry 10"}},
+		"full":   {report: report{Index: 9, Ready: true, NoWrite: "nothing can be written"}}, "halted": {report: report{Index: 9, Halted: "entry 10"}},
 		"stopped": {report: report{Index: 9, Stopped: true}},
 	}
 	for name, want := range map[string]string{
@@ -125,7 +125,7 @@ func TestEachWhoDoesNotFollowIsWarnedOf(t *testing.T) {
 		state.Members[name] = fsm.Member{Name: name, Role: fsm.RoleDirector}
 	}
 	state.Members["w"] = fsm.Member{Name: "w", Role: fsm.RoleWitness}
-	live := map[string]received{"d1": {report: report{Ready: true}}, "d2": {report: report{Disk: "full"}}}
+	live := map[string]received{"d1": {report: report{Ready: true}}, "d2": {report: report{NoWrite: "full"}}}
 	is := was
 	is.VRID = 8
 	changed := fsm.Config{Routers: map[string]fsm.Router{"r": is}}

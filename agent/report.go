@@ -45,9 +45,8 @@ type report struct {
 	Ready        bool                                 `json:"ready"`
 	Reasons      []string                             `json:"reasons,omitempty"`    // why it is not
 	Holds        bool                                 `json:"holds,omitempty"`      // it is not, for its disk alone: what it owns is not moved from it
-	NoWrite      bool                                 `json:"no_write,omitempty"`   // nothing can be written to its disk for sure
+	NoWrite      string                               `json:"no_write,omitempty"`   // why nothing can be written to its disk for sure
 	Halted       string                               `json:"halted,omitempty"`     // the log entry that it cannot apply
-	Disk         string                               `json:"disk,omitempty"`       // what is wrong with the disk that its log is on
 	Troubles     []string                             `json:"troubles,omitempty"`   // that make it not unready
 	Lacks        map[string]coverage                  `json:"lacks,omitempty"`      // owners that it lacks connections of
 	Refused      map[string]uint64                    `json:"refused,omitempty"`    // to who is no director, by why

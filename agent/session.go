@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -257,8 +258,7 @@ func (s *session) report() report {
 	r.HashIndex, r.Hash = s.hash(state)
 	r.Links, r.Names = interfaces(), s.cfg.Interfaces
 	_, r.Troubles = s.director.Problems()
-	r.Disk = s.node.Disk()
-	for _, why := range []string{r.Disk, s.node.Space(), s.node.Healed(), s.node.Strangers(), s.node.Twin(), s.node.Astray()} {
+	for _, why := range []string{s.node.Disk(), s.node.Space(), s.node.Healed(), s.node.Strangers(), s.node.Twin(), s.node.Astray()} {
 		if why != "" {
 			r.Troubles = append(r.Troubles, why)
 		}
@@ -270,7 +270,7 @@ func (s *session) report() report {
 	r.Reasons = s.unready(state)
 	r.Ready = len(r.Reasons) == 0
 	cannot := s.node.Unwritable()
-	r.Holds, r.NoWrite = holds(r.Reasons, cannot), cannot != "" || s.node.Space() != ""
+	r.Holds, r.NoWrite = holds(r.Reasons, cannot), cmp.Or(cannot, s.node.Space())
 	r.Certificate = s.node.Certificate()
 	r.Joining = !s.node.Voter() && s.node.Removed() == nil
 	r.Leaving, r.Stopped = s.isLeaving(), s.isStopped()

@@ -23,7 +23,7 @@ func countVoters(st *api.Status, voters []string, live map[string]received) {
 			continue
 		}
 		st.Answering++
-		if r.NoWrite {
+		if r.NoWrite != "" {
 			st.CannotWrite++
 		}
 	}

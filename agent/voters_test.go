@@ -25,7 +25,7 @@ func TestHowManyMoreMayFail(t *testing.T) {
 }
 
 func TestWhoseDiskIsFullIsNotCountedOn(t *testing.T) {
-	live := map[string]received{"d1": {}, "d2": {report: report{NoWrite: true}}, "d3": {}, "d4": {report: report{Stopped: true, NoWrite: true}}}
+	live := map[string]received{"d1": {}, "d2": {report: report{NoWrite: "full"}}, "d3": {}, "d4": {report: report{Stopped: true, NoWrite: "full"}}}
 	var st api.Status
 	countVoters(&st, []string{"d1", "d2", "d3", "d4", "d5"}, live)
 	if st.Voters != 5 || st.Answering != 3 || st.CannotWrite != 1 {
