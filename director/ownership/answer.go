@@ -118,7 +118,8 @@ func (s *step) answerClaimed(q Asked) {
 
 // answerLet lets a group go that this director owns and cannot serve on one of its segments. It looks for
 // itself: who asks may be the one that is cut off. If it owns the group still, it says whom it reaches. Who asks claims at once, and
-// serves a moment later; where the two are joined, on another segment or again, somebody answers all the while.
+// serves a moment later; where the two are joined, on another segment or again, somebody answers all the while if the answer, the
+// claim and its announcement take no longer than the addresses linger.
 func (s *step) answerLet(q Asked) {
 	const lost = "does not own it"
 	if s.Keeper.Part != Owner {

@@ -154,7 +154,7 @@ type HoldTimer struct{ For time.Duration }
 
 // Resign gives the group up at once, whoever takes it.
 type Resign struct {
-	Linger bool // another claims it now: the addresses stay until it has announced
+	Linger bool // another claims it at once: the addresses stay for 20 ms, as after a yield
 }
 
 // Renew has the keeper announce the group's addresses again.

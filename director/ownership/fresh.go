@@ -17,8 +17,9 @@ type fresh struct {
 
 // lookFresh asks who owns the group when the keeper has just been started or has stood still, and whoever reports
 // then that it does, on whichever side of a cut. The keeper may have found the addresses on the host, and goes on as the owner unless somebody
-// else is heard within an interval: where adverts do not pass, this director tells it. No timer waits for the answers: one that is
-// farther away than the guard waits for may come in time all the same.
+// else is heard within an interval: where adverts do not pass, this director tells it. No timer waits for the answers: where
+// adverts are rare, one that is farther away than the guard waits for comes in time all the same. At ten a second the keeper goes on
+// after some 0.4 s, and what comes later is not acted on: it may be of before that. A contest settles it then.
 func (s *step) lookFresh() {
 	heard := func(r Router) bool { return r.Heard != "" || r.Other }
 	if s.Keeper.Part != Standby || len(s.Keeper.Routers) == 0 || slices.ContainsFunc(s.Keeper.Routers, heard) {

@@ -8,6 +8,9 @@ import (
 // halved ends the wait for the kernel of an owner whose agent is silent, where that one is not on another segment of the
 // group, on which nobody serves: a lifetime later its keeper lives, as it seems, and nothing but the timer ends it.
 func (s *step) halved(g Guarding, silent []string, all []Guarding, segments map[string]Segment) Guarding {
+	if g.Choice == CutOff && g.Owner == "" { // what that segment answers may be lost: it says nothing of the owner
+		return g
+	}
 	if g.Choice != Linger || !dark(g.Owner, silent, all, segments) {
 		s.quiet.half = time.Time{}
 		return g

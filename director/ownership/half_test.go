@@ -1,6 +1,7 @@
 package ownership
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -9,19 +10,26 @@ import (
 // given. It returns how long it takes until the timer of this director is let go; nothing is done about what is under way.
 func halfDark(t *testing.T, out Segment) (waits time.Duration) {
 	t.Helper()
+	return darkIn(t, []Segment{out, {Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"}})
+}
+
+// darkIn is halfDark where each survey in turn has the segments that are given for it.
+func darkIn(t *testing.T, turns ...[]Segment) (waits time.Duration) {
+	t.Helper()
 	s := newStory(t)
 	for i := range s.Keeper.Routers {
 		s.Keeper.Routers[i].Heard = "" // it never was
 	}
 	s.hushes()
 	s.pass(1500 * time.Millisecond)
-	begin := s.now
+	begin, turn := s.now, 0
 	for s.now.Sub(begin) < 20*time.Second {
 		for s.opened(Ask{To: "d3"}) {
 			s.says("d3", Attestation{})
 		}
 		for s.opened(Probe{}) {
-			s.reaches(out, Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"})
+			s.reaches(turns[turn%len(turns)]...)
+			turn++
 		}
 		s.pass(100 * time.Millisecond)
 		for _, a := range s.begun {
@@ -59,6 +67,39 @@ func TestTheTimerWaitsForWhoIsOnBothSegments(t *testing.T) {
 func TestWhoIsCutOffWaitsForWhoWaitsForAKernel(t *testing.T) {
 	waits := halfDark(t, Segment{Router: "out"})
 	if least := 3*time.Second + holdFor; waits < least || waits > least+2*time.Second {
+		t.Errorf("the timer waits for %v, want about %v", waits, least)
+	}
+}
+
+// Of every two answers one is lost: no limit begins anew for that.
+func TestAnAnswerThatIsLostBeginsNoWaitForAKernelAnew(t *testing.T) {
+	in := Segment{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d1"}
+	for name, tt := range map[string]struct {
+		lost  []Segment
+		every []Segment
+		least time.Duration
+	}{
+		"its own, where this director is cut off on the other segment": {
+			[]Segment{{Router: "out"}, {Router: "in", Reached: []string{"d3"}}}, []Segment{{Router: "out"}, in}, 3 * time.Second,
+		},
+		"those on the other segment": {[]Segment{{Router: "out"}, in}, []Segment{{Router: "out", Reached: []string{"d3"}}, in}, 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			waits := darkIn(t, tt.every, tt.lost)
+			if most := tt.least + holdFor + 2*time.Second; waits < tt.least || waits > most {
+				t.Errorf("the timer waits for %v, want %v to %v", waits, tt.least, most)
+			}
+		})
+	}
+}
+
+func TestWhoIsCutOffWaitsForTheKernelOfAnotherAsLongAsForThatOfTheFirst(t *testing.T) {
+	in := func(serves string) []Segment {
+		return []Segment{{Router: "out"}, {Router: "in", Reached: []string{"d1", "d3"}, Serves: serves}}
+	}
+	turns := slices.Concat(slices.Repeat([][]Segment{in("d1")}, 3), slices.Repeat([][]Segment{in("d3")}, 20))
+	waits := darkIn(t, turns...)
+	if least := 2*time.Second + 3*time.Second + holdFor; waits < least || waits > least+3*time.Second {
 		t.Errorf("the timer waits for %v, want about %v", waits, least)
 	}
 }

@@ -41,6 +41,7 @@ type quiet struct {
 	muted    time.Time // since when that is so
 	alone    time.Time // since when this director is cut off, while another could own the group, and nobody owns or serves it
 	outlives time.Time // since when the kernel of one that does not own it serves meanwhile, on a segment that this director is on
+	outlived []string  // whose kernels have, in this silence
 	relief   relief
 	owner    bool      // this director owned the group at the last look
 	taker    string    // who took the group from this director by a claim, and has not been heard on all routers since
@@ -101,7 +102,7 @@ func (s *step) lookQuiet() {
 	silent := s.silent()
 	if len(silent) == 0 {
 		s.quiet.past = s.quiet.busy
-		s.quiet.again, s.quiet.asked, s.quiet.alone, s.quiet.outlives = false, nil, time.Time{}, time.Time{}
+		s.quiet.again, s.quiet.asked, s.quiet.alone, s.quiet.outlived = false, nil, time.Time{}, nil
 		s.quiet.half, s.quiet.mute = time.Time{}, ""
 		s.release()
 		if s.quiet.choice != nil {
@@ -252,7 +253,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 // silent may serve, and who took over from it here would end that on all segments.
 func (s *step) waits(g Guarding) Guarding {
 	if g.Choice != CutOff || g.Owner != "" {
-		s.quiet.alone, s.quiet.outlives = time.Time{}, time.Time{}
+		s.quiet.alone, s.quiet.outlived = time.Time{}, nil
 		return g
 	}
 	if s.lasts() {
@@ -270,14 +271,15 @@ func (s *step) waits(g Guarding) Guarding {
 	return g
 }
 
-// lasts reports whether a kernel serves on a segment that is silent here, as long as its addresses may last since that was found.
+// lasts reports whether a kernel serves on a segment that is silent here, as long as its addresses may last since that was found
+// first: an answer that is lost meanwhile begins nothing anew, but the kernel of another one does.
 func (s *step) lasts() bool {
+	known := func(name string) bool { return slices.Contains(s.quiet.outlived, name) }
 	switch {
 	case len(s.quiet.kernels) == 0:
-		s.quiet.outlives = time.Time{}
 		return false
-	case s.quiet.outlives.IsZero():
-		s.quiet.outlives = s.now
+	case !slices.ContainsFunc(s.quiet.kernels, known):
+		s.quiet.outlives, s.quiet.outlived = s.now, append(s.quiet.outlived, s.quiet.kernels...)
 	}
 	return s.now.Sub(s.quiet.outlives) < s.Keeper.Lifetime
 }

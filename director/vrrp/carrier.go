@@ -16,7 +16,7 @@ func (m *Machine) carrier(now time.Time, ev Carrier) []Action {
 	case m.state == Initialize || lost != ev.Up: // nothing new
 		return nil
 	case !ev.Up:
-		m.cut = now.Add(m.patience())
+		m.cut, m.excused = now.Add(m.patience()), false
 		return nil
 	}
 	m.cut = time.Time{}
@@ -38,10 +38,11 @@ func (m *Machine) patience() time.Duration {
 }
 
 // doubt gives a carrier whose time is up a moment more where the driver stood still: it may be back since, which is told only now. To
-// give the group up for one that is back would leave nobody who serves.
+// give the group up for one that is back would leave nobody who serves. It does so once: a driver that is late each time would
+// keep the group for ever.
 func (m *Machine) doubt(now time.Time) {
-	if !m.cut.IsZero() && now.Sub(m.cut) >= doubted {
-		m.cut = now.Add(doubted)
+	if !m.cut.IsZero() && !m.excused && now.Sub(m.cut) >= doubted {
+		m.cut, m.excused = now.Add(doubted), true
 	}
 }
 

@@ -59,6 +59,7 @@ type Machine struct {
 	drawn    time.Time // when it last advertised because another router of the group did
 	preempt  time.Time // from when on a router of lower priority is taken from; zero: none was heard
 	cut      time.Time // until when the carrier must be back; zero: it is there
+	excused  bool      // that was put off once
 
 	owned   bool      // the addresses are on the host
 	resume  bool      // Backup that keeps its addresses until deadline
