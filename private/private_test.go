@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -115,8 +116,9 @@ func TestWhatBelongsToAnotherIsRefusedAndLeftAsItIs(t *testing.T) {
 	for _, name := range []string{".", "cluster", "cluster/member.key"} {
 		dir := tree(t, "755 ./", "777 cluster/", "666 cluster/member.key")
 		path := filepath.Join(dir, name)
-		_, err := dirOf(another(t, path), dir, []string{"cluster"})
-		if err == nil || os.Geteuid() == 0 && !strings.HasPrefix(err.Error(), path+" belongs to user 12345,") || !strings.Contains(err.Error(), "`chown -hR ") {
+		w := &walk{self: another(t, path), dir: dir, list: fs.ReadDir}
+		_, err := w.run([]string{"cluster"})
+		if !errors.Is(err, ErrForeign) || os.Geteuid() == 0 && !strings.HasPrefix(err.Error(), path+" belongs to user 12345,") || !strings.Contains(err.Error(), "`chown -hR ") {
 			t.Errorf("%s of another: %v", name, err)
 		}
 	}
@@ -126,6 +128,29 @@ func TestWhatBelongsToAnotherIsRefusedAndLeftAsItIs(t *testing.T) {
 	}
 	if _, err := Dir(dir, "cluster"); err != nil {
 		t.Errorf("what has nothing to do with it is another's: %v", err)
+	}
+}
+
+// A folder that cannot be read, as on a disk that dies, hides neither what is open beside it nor whose that is.
+func TestWhatCannotBeReadHidesNothing(t *testing.T) {
+	dir := tree(t, "755 ./", "700 cluster/", "700 cluster/a/", "666 cluster/b", "666 cluster/c")
+	ill := func(root fs.FS, name string) ([]fs.DirEntry, error) {
+		if name == "cluster/a" {
+			return nil, syscall.EIO
+		}
+		return fs.ReadDir(root, name)
+	}
+	w := &walk{self: os.Geteuid(), dir: dir, list: ill}
+	open, err := w.run([]string{"cluster"})
+	if !errors.Is(err, syscall.EIO) || errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), filepath.Join(dir, "cluster/a")) {
+		t.Errorf("%v", err)
+	}
+	if open.Path != filepath.Join(dir, "cluster/b") || open.More != 1 {
+		t.Errorf("closed: %q", open)
+	}
+	w = &walk{self: another(t, filepath.Join(dir, "cluster/c")), dir: dir, list: ill}
+	if _, err := w.run([]string{"cluster"}); !errors.Is(err, ErrForeign) {
+		t.Errorf("another's behind it: %v", err)
 	}
 }
 
