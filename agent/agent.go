@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -50,7 +51,8 @@ type Agent struct {
 	keeper *keeperlink.Link
 	events eventLog
 
-	change  sync.Mutex // held by init, join and leave, one at a time
+	change  sync.Mutex  // held by init, join and leave, one at a time
+	joining atomic.Bool // the join of the agent file is tried
 	mu      sync.Mutex
 	session *session        // nil without a cluster
 	between error           // what goes on while there is none for a moment
@@ -90,6 +92,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		a.keeper.Want(keeper.Order{}) // whatever one before was told
 		a.clearLeft(life)
 		if a.cfg.File.Join != nil {
+			a.joining.Store(true)
 			group.Go(func() error { a.joinUnattended(life); return nil })
 		}
 	}
