@@ -101,7 +101,7 @@ func (s *session) inside() error {
 // joinUnattended joins as the agent file says, and again until it worked.
 func (a *Agent) joinUnattended(ctx context.Context) {
 	defer a.joining.Store(false)
-	if open := private.File(a.cfg.File.Join.TokenFile).String(); open != "" {
+	if open := private.File(a.cfg.File.Join.TokenFile); open != "" {
 		a.cfg.Log.Warn("token file: " + open)
 	}
 	for ctx.Err() == nil {

@@ -2,7 +2,8 @@
 //
 // It promises that what it has looked at belongs to root or to the user that this process runs as, and that nobody else
 // can read or change it, or that it has said so: what others could read they may know, and who owns a file may have put
-// anything into it. It closes what somebody has opened and does not refuse it: a wrong mode is to stop no start. It follows no link within
+// anything into it. In a directory of quorate's own it closes what somebody has opened and does not refuse it: a wrong mode is to stop
+// no start. It follows no link within
 // a directory, and changes nothing that it was not told the name of.
 package private
 
@@ -174,34 +175,19 @@ func name(uid int) string {
 	return number
 }
 
-// File closes one file that a person named, to other users. What root lets a group read is so by intent. A link is not
-// followed, nor does it matter whose file it is: the person named it. Of what cannot be opened it says nothing.
-func File(path string) (open Open) {
+// File says of one file that a person named whether other users can get at it; "" if they cannot. It changes nothing: who has set it
+// up so may have had reasons. What root lets a group read is so by intent. Of what cannot be looked at it says nothing.
+func File(path string) string {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() { // a pipe has no mode that counts
-		return open
+		return ""
 	}
 	mask := fs.FileMode(0o077)
 	if info.Sys().(*syscall.Stat_t).Uid == 0 {
 		mask = 0o037
 	}
-	if info.Mode()&mask != 0 {
-		open.add(path, info.Mode(), closeFile(path, info, mask))
+	if info.Mode()&mask == 0 {
+		return ""
 	}
-	return open
-}
-
-// errLink means that a name leads elsewhere.
-var errLink = errors.New("it is a link: close what it leads to")
-
-func closeFile(path string, info fs.FileInfo, mask fs.FileMode) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
-	if errors.Is(err, syscall.ELOOP) {
-		return errLink
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Chmod(info.Mode() &^ mask)
+	return fmt.Sprintf("%s (mode %04o) is open to other users", path, info.Mode().Perm())
 }
