@@ -20,7 +20,6 @@ import (
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/cluster/pki"
-	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -112,19 +111,6 @@ func TestAnOwnCAOfWhichStatusWarnsAtOnceIsTakenWithAWord(t *testing.T) {
 		if got := strings.Contains(said, "status` warns from now on: the cluster's CA ends on "); got != tt.want {
 			t.Errorf("one that is good for %v: %s", tt.life, said)
 		}
-	}
-}
-
-func TestWhoIsInNoClusterHasNothingToLeave(t *testing.T) {
-	var said []string
-	say := func(step string) { said = append(said, step) }
-	a := &Agent{cfg: Config{File: config.Agent{DataDir: t.TempDir()}}}
-	if err := a.Leave(t.Context(), api.LeaveRequest{}, say); err != nil || len(said) != 1 || said[0] != "this agent is in no cluster: nothing to leave" {
-		t.Errorf("%q, %v", said, err)
-	}
-	a.between = errors.New("a recovery is under way")
-	if err := a.Leave(t.Context(), api.LeaveRequest{}, say); !errors.Is(err, a.between) || len(said) != 1 {
-		t.Errorf("between two: %q, %v", said, err)
 	}
 }
 

@@ -89,7 +89,7 @@ func ofTwo(t *testing.T, with ...func(*cluster.Config)) (*Agent, *session, func(
 	if err != nil {
 		t.Fatal(err)
 	}
-	second := nodeConfig(t, "d2", fsm.LevelHistory)
+	second := nodeConfig(t, "d2", first.MaxLevel)
 	if err := cluster.Join(t.Context(), second, first.Bind.String(), token, func(string) {}); err != nil {
 		t.Fatal(err)
 	}

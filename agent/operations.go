@@ -144,13 +144,17 @@ func (s *session) unreached(now time.Time) string {
 }
 
 // Leave implements [api.Agent]: hand over, leave the cluster, then remove what quorate made here. In no cluster there is
-// nothing to leave, which is no error: an agent that was restarted does not know that it has left one.
+// nothing to leave, which is no error: an agent that was restarted does not know that it has left one. One that is about to be
+// in a cluster says so.
 func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) error {
 	a.change.Lock()
 	defer a.change.Unlock()
 	s, err := a.current()
+	if errors.As(err, new(unjoined)) {
+		return fmt.Errorf("%w: take `join` out of that, and restart the agent", err)
+	}
 	if errors.Is(err, errNoCluster) { // a leave before this one may have been cut off in its last steps
-		if err := a.clearKernel(ctx); err != nil {
+		if err := a.clear(ctx); err != nil {
 			return err
 		}
 		p("this agent is in no cluster: nothing to leave")
@@ -182,11 +186,16 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 	a.session = nil
 	a.mu.Unlock()
 	_ = s.close() // the node has ended already: nothing new can be said by its errors
-	if err := errors.Join(a.keeper.Clear(ctx), a.clearKernel(ctx)); err != nil {
+	if err := a.clear(ctx); err != nil {
 		return err
 	}
 	p("removed from this host: virtual addresses, IPVS services and sync daemons that quorate made")
 	return nil
+}
+
+// clear removes from this host what quorate made here.
+func (a *Agent) clear(ctx context.Context) error {
+	return errors.Join(a.keeper.Clear(ctx), a.clearKernel(ctx))
 }
 
 // leaveAddresses hands over what this director owns, before it leaves. Who could take them may be about to
@@ -237,7 +246,11 @@ func (s *session) remove(ctx context.Context, name string, force bool) error {
 	}
 	// Without a quorum the last reports are no news, and nothing can be removed whoever is alive.
 	if r, alive := s.reports.live(time.Now())[name]; alive && !r.Stopped && !force && s.node.Quorum() && !s.portClosed(ctx, name) {
-		if err := s.node.MayRemove(ctx, name); err != nil {
+		err := s.node.MayRemove(ctx, name)
+		if errors.Is(err, fsm.ErrNotFound) || errors.Is(err, fsm.ErrAlready) {
+			return s.node.Remove(ctx, name, force) // this director may be behind: who leads knows whether it is one again, and whether all is done
+		}
+		if err != nil {
 			return err
 		}
 		return fmt.Errorf("%s is alive: `quorate leave` there hands over first, and takes what quorate made with it; --force removes it all the same", name)

@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -16,11 +18,15 @@ var ours = []string{"cluster", "cluster.*", "before-recovery-*", "keeper.json*",
 const mayBeKnown = "if anybody may have read it, `quorate leave` here and join again, then `quorate key rotate ca` and `quorate key rotate gossip`: see \"Keys that others may know\" in docs/operations.md"
 
 // CloseData closes to other users what quorate keeps in a data directory, and says once what was open. It refuses one
-// that belongs to another user, or in which something of that does: nobody knows whose keys and orders these are.
+// that belongs to another user, or in which something of that does: nobody knows whose keys and orders these are. What cannot be
+// looked at it reports: whoever needs it will say so.
 func CloseData(dir string, log hclog.Logger) error {
 	open, err := private.Dir(dir, ours...)
-	if err != nil {
+	if errors.Is(err, private.ErrForeign) {
 		return fmt.Errorf("data directory: %w", err)
+	}
+	if err != nil {
+		log.Error("data directory: whether others can get at it is not known", "err", err)
 	}
 	if text := open.String(); text != "" && cluster.Exists(dir) {
 		log.Warn(text, "then", mayBeKnown)
@@ -28,4 +34,13 @@ func CloseData(dir string, log hclog.Logger) error {
 		log.Warn(text)
 	}
 	return nil
+}
+
+// CloseRecord closes to other users a keeper's record and the directory that it is in. An error says why it cannot be trusted.
+func CloseRecord(path string, log hclog.Logger) error {
+	open, err := private.Dir(filepath.Dir(path), filepath.Base(path)+"*")
+	if text := open.String(); text != "" {
+		log.Warn(text)
+	}
+	return err
 }

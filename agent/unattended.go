@@ -22,7 +22,7 @@ func (a *Agent) joinUnattended(ctx context.Context) {
 	j := *a.cfg.File.Join
 	state := api.Joining{Address: j.Address.String(), Every: joinAgain.Seconds()}
 	a.setJoining(state)
-	if open := private.File(j.TokenFile).String(); open != "" {
+	if open := private.File(j.TokenFile); open != "" {
 		a.cfg.Log.Warn("token file: " + open)
 	}
 	for ctx.Err() == nil {

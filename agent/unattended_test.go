@@ -23,7 +23,7 @@ func TestAnUnattendedJoinThatIsInVainSaysWhy(t *testing.T) {
 		write func() error
 		want  string
 	}{
-		"missing": {func() error { return nil }, "read the join token: open " + file + ": no such file or directory"},
+		"missing": {func() error { return os.RemoveAll(file) }, "read the join token: open " + file + ": no such file or directory"},
 		"empty":   {func() error { return os.WriteFile(file, []byte("\n"), 0o600) }, file + " is empty: it is to have the join token"},
 		"wrong":   {func() error { return os.WriteFile(file, []byte("hello"), 0o600) }, file + ": not a join token: it begins with quorate1-"},
 	} {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// LevelEnded is the feature level from which on it is known which memberships and tokens were ended.
+// LevelEnded is the feature level from which on it is known which memberships and tokens a person ended.
 const LevelEnded = LevelKeys
 
 // maxEnded is how many of them are known.
@@ -15,12 +15,12 @@ const maxEnded = 100
 // ErrAlready means that a command has nothing to do, since it was done before.
 var ErrAlready = errors.New("already")
 
-// Ended is a membership that was ended, by the name of the member, or a token, by its ID: whoever ends it once more, or
+// Ended is a membership that was ended by [RemoveMember], by the name of the member, or a token by [RevokeToken], by its ID: whoever ends it once more, or
 // again since no answer came, is told so, and not that there never was one.
 type Ended struct {
 	Kind  ChangeKind `json:"kind"` // [MemberChanged] or [TokenChanged]
 	Name  string     `json:"name"`
-	Index uint64     `json:"index"` // of the entry that ended it
+	Index uint64     `json:"index"` // tells which was ended first, and no more: between it and the entry that ended it Raft may have its own
 }
 
 func (e Ended) key() string { return string(e.Kind) + " " + e.Name }

@@ -2,11 +2,12 @@
 //
 // It promises that what it has looked at belongs to root or to the user that this process runs as, and that nobody else
 // can read or change it, or that it has said so: what others could read they may know, and who owns a file may have put
-// anything into it. It closes what somebody has opened and does not refuse it: a wrong mode is to stop no start. It follows no link within
-// a directory, and changes nothing that it was not told the name of.
+// anything into it. In a directory of quorate's own it closes what somebody has opened and does not refuse it: a wrong mode is to stop
+// no start. It follows no link within a directory, and changes nothing that it was not told the name of.
 package private
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -51,38 +52,49 @@ func (o *Open) add(path string, mode fs.FileMode, failed error) {
 	}
 }
 
+// ErrForeign means that something belongs to another user, who may have put anything into it.
+var ErrForeign = errors.New("it belongs to another user")
+
 // Dir closes to other users what is in a directory under names that match a pattern, with all below. The directory itself
-// they may look into afterwards, but not write to. It refuses what belongs to another user. Of what is not there it says nothing.
+// they may look into afterwards, but not write to. What belongs to another user is [ErrForeign]; another error tells what could not
+// be looked at, and all else was. Of what is not there it says nothing.
 func Dir(dir string, patterns ...string) (Open, error) {
-	return dirOf(os.Geteuid(), dir, patterns)
+	w := &walk{self: os.Geteuid(), dir: dir, list: fs.ReadDir}
+	return w.run(patterns)
 }
 
-func dirOf(self int, dir string, patterns []string) (open Open, err error) {
-	info, err := os.Stat(dir)
+// walk is one look at a directory.
+type walk struct {
+	self int // the user that this process runs as
+	dir  string
+	root *os.Root
+	list func(fs.FS, string) ([]fs.DirEntry, error)
+
+	open    Open
+	foreign error // the first that is another user's
+	failed  error // the first that could not be looked at
+}
+
+func (w *walk) run(patterns []string) (Open, error) {
+	info, err := os.Stat(w.dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return open, nil
+		return w.open, nil
 	}
 	if err == nil {
-		err = owned(self, dir, info) // before it is looked into, which its owner may forbid
+		err = owned(w.self, w.dir, info) // before it is looked into, which its owner may forbid
+	}
+	if err == nil {
+		w.root, err = os.OpenRoot(w.dir)
 	}
 	if err != nil {
-		return open, err
+		return w.open, err
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return open, err
-	}
-	defer root.Close()
+	defer w.root.Close()
 	if info.Mode()&fs.ModeSticky == 0 { // else nobody can put another file in the place of one, as in /tmp
-		closeIn(root, dir, ".", info, 0o022, &open)
+		w.close(".", info, 0o022)
 	}
-	entries, err := fs.ReadDir(root.FS(), ".")
-	for _, e := range entries {
-		if err == nil && matches(e.Name(), patterns) {
-			err = closeAll(self, root, dir, e.Name(), &open)
-		}
-	}
-	return open, err
+	w.each(".", func(name string) bool { return matches(name, patterns) })
+	return w.open, cmp.Or(w.foreign, w.failed)
 }
 
 func matches(name string, patterns []string) bool {
@@ -94,47 +106,63 @@ func matches(name string, patterns []string) bool {
 	return false
 }
 
-// closeAll closes an entry of a directory, and all below it.
-func closeAll(self int, root *os.Root, dir, name string, open *Open) error {
-	info, err := root.Lstat(name)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it was replaced meanwhile
-	}
-	if err == nil {
-		err = owned(self, filepath.Join(dir, name), info)
-	}
-	if err != nil || info.Mode()&fs.ModeSymlink != 0 {
-		return err
-	}
-	closeIn(root, dir, name, info, 0o077, open)
-	if !info.IsDir() {
-		return nil
-	}
-	entries, err := fs.ReadDir(root.FS(), name)
+// each closes the entries of a folder whose names are meant.
+func (w *walk) each(folder string, meant func(name string) bool) {
+	entries, err := w.list(w.root.FS(), folder)
+	w.note(folder, err)
 	for _, e := range entries {
-		if err == nil {
-			err = closeAll(self, root, dir, filepath.Join(name, e.Name()), open)
+		if meant(e.Name()) {
+			w.all(filepath.Join(folder, e.Name()))
 		}
 	}
-	if errors.Is(err, fs.ErrNotExist) { // a folder, too
-		return nil
-	}
-	return err
 }
 
-func closeIn(root *os.Root, dir, name string, info fs.FileInfo, mask fs.FileMode, open *Open) {
+// all closes an entry of the directory, and all below it.
+func (w *walk) all(name string) {
+	info, err := w.root.Lstat(name)
+	if err == nil {
+		err = owned(w.self, filepath.Join(w.dir, name), info)
+	}
+	if w.note(name, err); err != nil || info.Mode()&fs.ModeSymlink != 0 {
+		return
+	}
+	w.close(name, info, 0o077)
+	if info.IsDir() {
+		w.each(name, func(string) bool { return true })
+	}
+}
+
+// note keeps what is wrong with an entry. One that is not there any more was replaced meanwhile.
+func (w *walk) note(name string, err error) {
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, ErrForeign):
+		w.foreign = cmp.Or(w.foreign, err)
+	case w.failed == nil:
+		w.failed = fmt.Errorf("look at %s: %w", filepath.Join(w.dir, name), err)
+	}
+}
+
+func (w *walk) close(name string, info fs.FileInfo, mask fs.FileMode) {
 	if info.Mode()&mask != 0 {
-		open.add(filepath.Join(dir, name), info.Mode(), root.Chmod(name, info.Mode()&^mask))
+		w.open.add(filepath.Join(w.dir, name), info.Mode(), w.root.Chmod(name, info.Mode()&^mask))
 	}
 }
 
-// owned refuses what belongs to another user than root and this process's.
+// foreignError is [ErrForeign] with what and whose.
+type foreignError string
+
+func (e foreignError) Error() string { return string(e) }
+
+func (e foreignError) Unwrap() error { return ErrForeign }
+
+// owned is [ErrForeign] of what belongs to another user than root and this process's.
 func owned(self int, path string, info fs.FileInfo) error {
 	uid := int(info.Sys().(*syscall.Stat_t).Uid)
 	if uid == 0 || uid == self {
 		return nil
 	}
-	return fmt.Errorf("%s belongs to user %s, who may have put anything there: if what is in it is right, `chown -hR %s %s` gives it back", path, name(uid), name(self), path)
+	return foreignError(fmt.Sprintf("%s belongs to user %s, who may have put anything there: if what is in it is right, `chown -hR %s %s` gives it back", path, name(uid), name(self), path))
 }
 
 // name is what a user is called, or the number of one that this host does not know.
@@ -146,34 +174,19 @@ func name(uid int) string {
 	return number
 }
 
-// File closes one file that a person named, to other users. What root lets a group read is so by intent. A link is not
-// followed, nor does it matter whose file it is: the person named it. Of what cannot be opened it says nothing.
-func File(path string) (open Open) {
+// File says of one file that a person named whether other users can get at it; "" if they cannot. It changes nothing: who has set it
+// up so may have had reasons. What root lets a group read is so by intent. Of what cannot be looked at it says nothing.
+func File(path string) string {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() { // a pipe has no mode that counts
-		return open
+		return ""
 	}
 	mask := fs.FileMode(0o077)
 	if info.Sys().(*syscall.Stat_t).Uid == 0 {
 		mask = 0o037
 	}
-	if info.Mode()&mask != 0 {
-		open.add(path, info.Mode(), closeFile(path, info, mask))
+	if info.Mode()&mask == 0 {
+		return ""
 	}
-	return open
-}
-
-// errLink means that a name leads elsewhere.
-var errLink = errors.New("it is a link: close what it leads to")
-
-func closeFile(path string, info fs.FileInfo, mask fs.FileMode) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
-	if errors.Is(err, syscall.ELOOP) {
-		return errLink
-	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return f.Chmod(info.Mode() &^ mask)
+	return fmt.Sprintf("%s (mode %04o) is open to other users", path, info.Mode().Perm())
 }

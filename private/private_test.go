@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -81,6 +82,15 @@ func TestWhatOthersCouldGetAtIsClosedAndSaidOnce(t *testing.T) {
 	}
 }
 
+func TestWhatCannotBeClosedIsSaid(t *testing.T) {
+	var open Open
+	open.add("a", 0o666, nil)
+	open.add("b", 0o644, syscall.EROFS)
+	if got, want := open.String(), "a (mode 0666) and 1 more: open to other users, and cannot be closed: read-only file system"; got != want {
+		t.Errorf("it says %q, want %q", got, want)
+	}
+}
+
 func TestWhatIsAsItShouldBeIsNoNews(t *testing.T) {
 	for name, lines := range map[string][]string{
 		"as quorate makes it":       {"700 ./", "700 cluster/", "600 cluster/member.key"},
@@ -115,8 +125,9 @@ func TestWhatBelongsToAnotherIsRefusedAndLeftAsItIs(t *testing.T) {
 	for _, name := range []string{".", "cluster", "cluster/member.key"} {
 		dir := tree(t, "755 ./", "777 cluster/", "666 cluster/member.key")
 		path := filepath.Join(dir, name)
-		_, err := dirOf(another(t, path), dir, []string{"cluster"})
-		if err == nil || os.Geteuid() == 0 && !strings.HasPrefix(err.Error(), path+" belongs to user 12345,") || !strings.Contains(err.Error(), "`chown -hR ") {
+		w := &walk{self: another(t, path), dir: dir, list: fs.ReadDir}
+		_, err := w.run([]string{"cluster"})
+		if !errors.Is(err, ErrForeign) || os.Geteuid() == 0 && !strings.HasPrefix(err.Error(), path+" belongs to user 12345,") || !strings.Contains(err.Error(), "`chown -hR ") {
 			t.Errorf("%s of another: %v", name, err)
 		}
 	}
@@ -126,6 +137,29 @@ func TestWhatBelongsToAnotherIsRefusedAndLeftAsItIs(t *testing.T) {
 	}
 	if _, err := Dir(dir, "cluster"); err != nil {
 		t.Errorf("what has nothing to do with it is another's: %v", err)
+	}
+}
+
+// A folder that cannot be read, as on a disk that dies, hides neither what is open beside it nor whose that is.
+func TestWhatCannotBeReadHidesNothing(t *testing.T) {
+	dir := tree(t, "755 ./", "700 cluster/", "700 cluster/a/", "666 cluster/b", "666 cluster/c")
+	ill := func(root fs.FS, name string) ([]fs.DirEntry, error) {
+		if name == "cluster/a" {
+			return nil, syscall.EIO
+		}
+		return fs.ReadDir(root, name)
+	}
+	w := &walk{self: os.Geteuid(), dir: dir, list: ill}
+	open, err := w.run([]string{"cluster"})
+	if !errors.Is(err, syscall.EIO) || errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), filepath.Join(dir, "cluster/a")) {
+		t.Errorf("%v", err)
+	}
+	if open.Path != filepath.Join(dir, "cluster/b") || open.More != 1 {
+		t.Errorf("closed: %q", open)
+	}
+	w = &walk{self: another(t, filepath.Join(dir, "cluster/c")), dir: dir, list: ill}
+	if _, err := w.run([]string{"cluster"}); !errors.Is(err, ErrForeign) {
+		t.Errorf("another's behind it: %v", err)
 	}
 }
 
@@ -143,16 +177,6 @@ func TestLinksAreNotFollowed(t *testing.T) {
 	if diff := cmp.Diff([]string{"755 .", "644 passwd", "755 etc", "644 etc/hosts"}, modes(t, elsewhere, ".", "passwd", "etc", "etc/hosts")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	link := filepath.Join(dir, "link")
-	if err := os.Symlink(filepath.Join(elsewhere, "passwd"), link); err != nil {
-		t.Fatal(err)
-	}
-	if open := File(link); !errors.Is(open.Still, errLink) || !strings.Contains(open.String(), "link (mode 0644): open to other users, and cannot be closed") {
-		t.Errorf("a file by a link: %q", open)
-	}
-	if got := modes(t, elsewhere, "passwd"); got[0] != "644 passwd" {
-		t.Errorf("by a link: %s", got)
-	}
 	behind := filepath.Join(t.TempDir(), "data") // the directory itself may be a link: an operator's disk
 	if err := os.Symlink(dir, behind); err != nil {
 		t.Fatal(err)
@@ -165,29 +189,36 @@ func TestLinksAreNotFollowed(t *testing.T) {
 	}
 }
 
-func TestAFileThatOthersCanReadIsClosed(t *testing.T) {
-	dir := tree(t, "644 open", "600 closed", "640 group")
-	group, said := "600", "group (mode 0640): was open to other users, and is closed now"
+func TestAFileThatAPersonNamedIsLeftAsItIs(t *testing.T) {
+	dir := tree(t, "644 open", "600 closed", "640 group", "660 shared")
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(filepath.Join(dir, "open"), link); err != nil {
+		t.Fatal(err)
+	}
+	group := "group (mode 0640) is open to other users"
 	if os.Geteuid() == 0 { // what root lets a group read is so by intent
-		group, said = "640", ""
+		group = ""
 	}
 	for _, tt := range []struct{ name, mode, says string }{
-		{"open", group, "open (mode 0644): was open to other users, and is closed now"},
+		{"open", "644", "open (mode 0644) is open to other users"},
 		{"closed", "600", ""},
-		{"group", group, said},
+		{"group", "640", group},
+		{"shared", "660", "shared (mode 0660) is open to other users"},
+		{"link", "777", "link (mode 0644) is open to other users"},
 	} {
-		open := File(filepath.Join(dir, tt.name)).String()
-		if !strings.HasSuffix(open, tt.says) || (tt.says == "") != (open == "") {
-			t.Errorf("%s: %q, want %q", tt.name, open, tt.says)
+		for range 2 {
+			said := File(filepath.Join(dir, tt.name))
+			if !strings.HasSuffix(said, tt.says) || (tt.says == "") != (said == "") {
+				t.Errorf("%s: %q, want %q", tt.name, said, tt.says)
+			}
 		}
 		if got := modes(t, dir, tt.name); got[0] != tt.mode+" "+tt.name {
 			t.Errorf("%s: %s, want %s", tt.name, got[0], tt.mode)
 		}
 	}
-	if open := File(filepath.Join(dir, "no")).String(); open != "" {
-		t.Errorf("no file: %q", open)
-	}
-	if open := File("/dev/null").String(); open != "" {
-		t.Errorf("no regular file: %q", open)
+	for _, path := range []string{filepath.Join(dir, "no"), "/dev/null"} {
+		if said := File(path); said != "" {
+			t.Errorf("no regular file: %q", said)
+		}
 	}
 }

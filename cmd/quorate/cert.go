@@ -56,7 +56,7 @@ func (c *cli) remote() (*api.Client, error) {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
 	if hasKey(bundle) {
-		closeSecret(c.errOut, c.cert, "whoever could read it can ask as its holder: `quorate cert revoke` ends it, `quorate cert create` makes another")
+		tellOpen(c.errOut, c.cert, "ask as its holder")
 	}
 	address := c.address
 	if _, _, err := net.SplitHostPort(address); err != nil {

@@ -145,10 +145,10 @@ func filesOf(path string) ([]string, error) {
 // hasKey reports whether a file holds a private key: what was named by mistake is left as it is.
 func hasKey(text []byte) bool { return bytes.Contains(text, []byte("PRIVATE KEY-----")) }
 
-// closeSecret closes a file that holds a secret to other users, and says that it was open and what that means.
-func closeSecret(errOut io.Writer, path, then string) {
-	if open := private.File(path).String(); open != "" {
-		fmt.Fprintf(errOut, "%s; %s\n", open, then)
+// tellOpen says of a file that holds a secret that other users can get at it, and what that lets them do.
+func tellOpen(errOut io.Writer, path, lets string) {
+	if open := private.File(path); open != "" {
+		fmt.Fprintf(errOut, "warning: %s, who can %s\n", open, lets)
 	}
 }
 

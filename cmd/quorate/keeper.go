@@ -43,9 +43,8 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 		return err
 	}
 	log = log.Named("keeper")
-	if err := agent.CloseData(cfg.DataDir, log); err != nil { // its last orders are there
-		return err
-	}
+	record := filepath.Join(cfg.DataDir, "keeper.json")
+	distrust := agent.CloseRecord(record, log)
 	defer sitThroughHangups(log)()
 	if err := setSlack(keeperSlack); err != nil {
 		log.Debug("adverts may be a moment later than they could", "err", err)
@@ -66,7 +65,8 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 		defer cancel()
 		return keeper.Run(life, keeper.Config{
 			Socket:   cfg.KeeperSocket,
-			Record:   filepath.Join(cfg.DataDir, "keeper.json"),
+			Record:   record,
+			Distrust: distrust,
 			Host:     breakable(host),
 			Screen:   screen,
 			Quiet:    breakableQuiet(guard),

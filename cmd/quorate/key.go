@@ -78,7 +78,7 @@ func rotateCACommand(c *cli) *cobra.Command {
 				return err
 			}
 			if hasKey(r.Key) {
-				closeSecret(cmd.ErrOrStderr(), key, "whoever could read it can sign for this cluster from now on: bring another CA")
+				tellOpen(cmd.ErrOrStderr(), key, "sign for this cluster")
 			}
 		}
 		return c.rotate(cmd, r)

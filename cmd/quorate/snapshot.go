@@ -145,7 +145,7 @@ func readSaved(file string, errOut io.Writer) ([]byte, fsm.Saved, error) {
 	if err != nil {
 		return nil, saved, fmt.Errorf("%s: %w", file, err)
 	}
-	closeSecret(errOut, file, "whoever could read it can become a director: `quorate key rotate ca` and `quorate key rotate gossip` put other keys in the place of those in it")
+	tellOpen(errOut, file, "become a director")
 	return text, saved, nil
 }
 

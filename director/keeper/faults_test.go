@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -280,6 +281,38 @@ func TestAKeeperWorksWhenItsRecordCannotBeWritten(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		if rec, err := readRecord(path); a.status().Record != "" || err != nil || !rec.Active["gateway"] {
 			t.Errorf("it says %q; the record is %+v, %v", a.status().Record, rec, err)
+		}
+	})
+}
+
+// Its orders are not taken from such a record, nor kept there: it may be a link to anywhere.
+func TestAKeeperWorksWhereItsRecordCannotBeTrusted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.box(1)
+		path := filepath.Join(a.dir, "record")
+		a.start()
+		a.set(220, 1, "wan")
+		time.Sleep(10 * time.Second)
+		a.kill()
+		before, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.doubts = errors.New("it belongs to another user")
+		a.start()
+		defer w.stop()
+		time.Sleep(10 * time.Second)
+		if got := a.status(); len(got.Groups) != 0 || got.Record != a.doubts.Error() {
+			t.Errorf("groups %+v, and it says %q", got.Groups, got.Record)
+		}
+		a.set(200, 2, "wan")
+		time.Sleep(10 * time.Second)
+		if got := a.status().Record; a.state() != "active" || got != a.doubts.Error() {
+			t.Errorf("%s, and it says %q", a.state(), got)
+		}
+		if after, err := os.ReadFile(path); err != nil || string(after) != string(before) {
+			t.Errorf("it was written: %s, %v", after, err)
 		}
 	})
 }

@@ -60,10 +60,13 @@ type Config struct {
 	Socket string
 	// Record is the path of the file that the last order is kept in.
 	Record string
-	Log    hclog.Logger
-	Host   Host
-	Screen Screen
-	Quiet  Quiet // nil: nothing is done about that
+	// Distrust is why the record can be trusted with nothing; nil if it can. It is neither read nor written then: in another
+	// user's directory it may be anything, and a link to anywhere.
+	Distrust error
+	Log      hclog.Logger
+	Host     Host
+	Screen   Screen
+	Quiet    Quiet // nil: nothing is done about that
 	// Release says that the end of ctx is a goodbye: priority 0, and the addresses are removed.
 	// Without it the addresses stay for their lifetime, and a keeper that starts within it goes on.
 	Release bool
@@ -235,7 +238,7 @@ func newKeeper(cfg Config) *keeper {
 		poke: make(chan struct{}, 1), facts: k.surveys, sockets: map[link]socket{},
 	}
 	k.quiet = &quieting{Quiet: cfg.Quiet, log: cfg.Log.Named("quiet"), poke: make(chan struct{}, 1)}
-	k.record = newRecorder(cfg.Record, cfg.Log.Named("record"))
+	k.record = newRecorder(cfg.Record, cfg.Distrust, cfg.Log.Named("record"))
 	return k
 }
 

@@ -27,21 +27,25 @@ const recordVersion = 1
 
 // recorder writes the newest record to disk, away from the loop.
 type recorder struct {
-	path string
-	log  hclog.Logger
-	poke chan struct{}
+	path     string
+	distrust error // why nothing is kept there; nil if it is
+	log      hclog.Logger
+	poke     chan struct{}
 
 	mu    sync.Mutex
 	next  *record
 	wrong error // what was last wrong with the record, nil when it is right
 }
 
-func newRecorder(path string, log hclog.Logger) *recorder {
-	return &recorder{path: path, log: log, poke: make(chan struct{}, 1)}
+func newRecorder(path string, distrust error, log hclog.Logger) *recorder {
+	return &recorder{path: path, distrust: distrust, wrong: distrust, log: log, poke: make(chan struct{}, 1)}
 }
 
 // put replaces what is to be written.
 func (r *recorder) put(rec record) {
+	if r.distrust != nil {
+		return
+	}
 	rec.Version = recordVersion
 	r.mu.Lock()
 	r.next = &rec
@@ -121,6 +125,21 @@ func (r *recorder) write(rec record) error {
 		return fmt.Errorf("write the record: %w", err)
 	}
 	return nil
+}
+
+// past is what the keeper before left, empty if it left nothing or, with the reason, if that cannot be told.
+func (r *recorder) past() (record, error) {
+	if r.distrust != nil {
+		return record{}, r.distrust
+	}
+	rec, err := readRecord(r.path)
+	if err == nil {
+		err = rec.Order.Validate()
+	}
+	if err != nil {
+		return record{}, err
+	}
+	return rec, nil
 }
 
 // readRecord returns the record, empty if there is none.

@@ -10,14 +10,10 @@ import (
 
 // take takes up what the record and the kernel say, before the loop runs.
 func (k *keeper) take() error {
-	rec, err := readRecord(k.cfg.Record)
-	if err == nil {
-		err = rec.Order.Validate()
-	}
+	rec, err := k.record.past()
 	if err != nil { // a keeper without a past is better than none
 		k.log.Error("start without the record", "err", err)
 		k.record.complain(err)
-		rec = record{}
 	}
 	k.order = rec.Order
 	k.need()

@@ -72,6 +72,7 @@ type box struct {
 	screen *sieve
 	quiet  Quiet
 	asleep time.Duration // for how long it was suspended, which its keeper has not seen yet
+	doubts error         // why its record can be trusted with nothing
 
 	keeper *keeper
 	cancel context.CancelFunc
@@ -109,7 +110,7 @@ func vip(iface string) address.Address {
 func (b *box) start() {
 	b.w.t.Helper()
 	cfg := Config{
-		Record: filepath.Join(b.dir, "record"), Host: b, Listen: b.listen, Through: b.through, LinkUp: b.linkUp,
+		Record: filepath.Join(b.dir, "record"), Distrust: b.doubts, Host: b, Listen: b.listen, Through: b.through, LinkUp: b.linkUp,
 		Log: hclog.NewNullLogger(), Quiet: b.quiet, Suspended: b.suspended,
 	}
 	if b.screen != nil {

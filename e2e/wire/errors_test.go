@@ -146,11 +146,31 @@ func TestAnAgentThatCannotWorkSaysSoAtOnce(t *testing.T) {
 		key := filepath.Join(d1.DataDir(), "cluster", "member.key")
 		d1.MustRun("chown", "12345", key)
 		agent(d1, d1.AgentFile()).refused(t, key+" belongs to user 12345", "`chown -hR root "+key+"`")
-		command(t, d1, "keeper", "--config", d1.AgentFile()).refused(t, key+" belongs to user 12345")
 		if _, err := d1.FindProcess("keeper"); err == nil {
 			t.Errorf("an agent that could not start has left a keeper")
 		}
 		d1.MustRun("chown", "-hR", "root", key)
+	})
+	t.Run("a keeper goes on without a record of another user", func(t *testing.T) {
+		record := filepath.Join(d1.DataDir(), "keeper.json")
+		d1.MustRun("chown", "12345", record)
+		agent(d1, d1.AgentFile()).refused(t, record+" belongs to user 12345")
+		before := read(t, record)
+		p := d1.Start("doubtful", binary(t), "keeper", "--config", d1.AgentFile())
+		defer p.Kill()
+		lab.Eventually(t, 10*time.Second, "it serves, and says what is wrong", func() error {
+			_, err := net.Dial("unix", filepath.Join(d1.Dir, "keeper.sock"))
+			text := fileText(t, d1.LogFile("doubtful"))
+			if err == nil && !strings.Contains(text, "start without the record: err=\""+record+" belongs to user 12345") {
+				err = errText(text)
+			}
+			return err
+		})
+		p.Kill()
+		if after := read(t, record); after != before {
+			t.Errorf("it has written %s", after)
+		}
+		d1.MustRun("chown", "root", record)
 	})
 	t.Run("a data directory that was open to all", func(t *testing.T) {
 		d1.MustRun("chmod", "-R", "777", d1.DataDir())

@@ -1,0 +1,113 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/quorate/quorate/agent/keeperlink"
+	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/director/address"
+	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/vrrp"
+	"github.com/quorate/quorate/fsm"
+)
+
+// bare is a host on which nothing is.
+type bare struct{}
+
+func (bare) Renew([]address.Address, time.Duration) error { return nil }
+func (bare) Remove([]address.Address) error               { return nil }
+func (bare) Present() (map[address.Address]time.Duration, error) {
+	return map[address.Address]time.Duration{}, nil
+}
+func (bare) Announce([]address.Address, func(address.Address) bool) error     { return nil }
+func (bare) RenewPaths(address.Paths, time.Duration) error                    { return nil }
+func (bare) RemovePaths(address.Paths) error                                  { return nil }
+func (bare) Paths() (address.Paths, error)                                    { return address.Paths{}, nil }
+func (bare) VirtualMACs([]address.VirtualMAC) map[address.VirtualMAC]error    { return nil }
+func (bare) Primary(string, bool, map[netip.Addr]bool) (a netip.Addr, b bool) { return a, b }
+func (bare) Watch(ctx context.Context, _ func(address.Event)) error {
+	<-ctx.Done()
+	return nil
+}
+
+// withKeeper is an agent in no cluster with a keeper, which has an order of a cluster before.
+func withKeeper(t *testing.T) *Agent {
+	t.Helper()
+	dir, none := t.TempDir(), errors.New("none")
+	socket := filepath.Join(dir, "k")
+	link := keeperlink.New(socket, nil, hclog.NewNullLogger())
+	link.Want(keeper.Order{Groups: []keeper.Group{{Name: "gateway", Priority: 200, Routers: []keeper.Router{{
+		Name: "wan", VRID: 51, Interface: "wan", Interval: time.Second, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.100/24")},
+	}}}}})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 2)
+	go func() {
+		ended <- keeper.Run(ctx, keeper.Config{
+			Socket: socket, Record: filepath.Join(dir, "r"), Log: hclog.NewNullLogger(), Host: bare{},
+			Listen: func(string, bool) (vrrp.Conn, error) { return nil, none },
+			LinkUp: func(string) (int, bool, error) { return 0, false, none },
+		})
+	}()
+	go func() { ended <- link.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+		<-ended
+	})
+	soon(t, "the keeper has its order", func() bool { return len(link.Status().Groups) == 1 })
+	return &Agent{cfg: Config{File: config.Agent{DataDir: dir}}, keeper: link}
+}
+
+func TestWhoIsInNoClusterHasNothingToLeave(t *testing.T) {
+	t.Parallel()
+	var said []string
+	say := func(step string) { said = append(said, step) }
+	a := withKeeper(t)
+	a.setJoining(api.Joining{Address: "192.0.2.1:7400"})
+	if err := a.Leave(t.Context(), api.LeaveRequest{}, say); err == nil || !strings.Contains(err.Error(), "it joins one by 192.0.2.1:7400") || len(said) != 0 {
+		t.Errorf("while it tries to join: %q, %v", said, err)
+	}
+	a.joining = nil
+	if err := a.Leave(t.Context(), api.LeaveRequest{}, say); err != nil || len(said) != 1 || said[0] != "this agent is in no cluster: nothing to leave" {
+		t.Errorf("%q, %v", said, err)
+	}
+	soon(t, "the keeper has given up what a leave that was cut off left it", func() bool { return a.keeper.Attached() && len(a.keeper.Status().Groups) == 0 })
+	a.between = errors.New("a recovery is under way")
+	if err := a.Leave(t.Context(), api.LeaveRequest{}, say); !errors.Is(err, a.between) || len(said) != 1 {
+		t.Errorf("between two: %q, %v", said, err)
+	}
+}
+
+// A director that follows may be behind: d3 may be a member again, though its own state says that it was removed.
+func TestOnlyWhoLeadsSaysThatAMemberWasRemovedAlready(t *testing.T) {
+	t.Parallel()
+	_, s, _ := ofTwo(t, func(cfg *cluster.Config) { cfg.MaxLevel = MaxLevel })
+	soon(t, "a member was removed", func() bool {
+		now := time.Now()
+		gone := fsm.Member{Name: "d3", ID: "id3", Role: fsm.RoleDirector, Address: netip.MustParseAddrPort("192.0.2.3:7400"), Gossip: netip.MustParseAddrPort("192.0.2.3:7401"), MinLevel: 1, MaxLevel: MaxLevel, Version: "test"}
+		return errors.Join(
+			s.node.Propose(t.Context(), fsm.AddToken{ID: "t3", Token: fsm.Token{Hash: "aa", Role: fsm.RoleDirector, Expires: now.Add(time.Hour)}}),
+			s.node.Propose(t.Context(), fsm.AdmitMember{TokenID: "t3", SecretHash: "aa", Now: now, Member: gone}),
+			s.node.Propose(t.Context(), fsm.RemoveMember{Name: "d3"}),
+		) == nil
+	})
+	s.reports.put(report{Name: "d3", Ready: true}, time.Now().Add(time.Minute)) // the last that it said
+	if err := s.remove(t.Context(), "d3", false); !errors.Is(err, fsm.ErrAlready) {
+		t.Errorf("the leader says %v", err)
+	}
+	cut, cancel := context.WithCancel(t.Context())
+	cancel() // who leads is not asked
+	if err := s.remove(cut, "d3", false); err == nil || errors.Is(err, fsm.ErrAlready) {
+		t.Errorf("without the leader it says %v", err)
+	}
+}
