@@ -137,7 +137,6 @@ func (s *session) yield(ctx context.Context) error {
 			return nil
 		case <-changed:
 		case <-tick.C:
-			tick.again()
 		}
 	}
 }

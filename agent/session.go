@@ -195,7 +195,6 @@ func (s *session) follow(ctx context.Context) error {
 		case <-s.keeper.Changed():
 			poke(s.tellNow)
 		case <-tick.C:
-			tick.again()
 		}
 	}
 }
@@ -226,7 +225,6 @@ func (s *session) announceSelf(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			tick.again()
 		}
 		s.lookLevels(time.Now())
 		m, ok := s.node.State().Members[s.cfg.Name]

@@ -203,7 +203,6 @@ func (s *session) tellOthers(ctx context.Context) error {
 			return nil
 		case <-s.tellNow:
 		case <-tick.C:
-			tick.again()
 		}
 	}
 }
