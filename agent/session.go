@@ -273,7 +273,7 @@ func (s *session) report() report {
 		own.Claimant = claimant(g, own.Hears, s.groups.Taker(g.Name))
 		r.Groups[g.Name] = own
 	}
-	r.keep(s.kept())
+	r = r.keeping(s.kept())
 	for _, g := range state.Config.Groups() {
 		st, own := s.standing(g), r.Groups[g.Name]
 		own.Deaf, own.Claim, own.Unproven = s.groups.Deaf(g.Name), s.groups.Claimed(g.Name), s.groups.Unproven(g.Name)
