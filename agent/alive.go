@@ -43,8 +43,7 @@ const pulseDead = time.Second
 
 // newAlive prepares what looks after the others.
 func (s *session) newAlive() {
-	// No [suspend.Clock], which goes by the time that it is told: a look may be told one of before a suspend, and is to find that.
-	s.alive.tracker = liveness.NewTracker(time.Now(), s.cfg.Liveness, suspend.NewClock().Since)
+	s.alive.tracker = liveness.NewTracker(time.Now(), s.cfg.Liveness, suspend.NewClock().SinceLast)
 	s.alive.tracker.OnReturn(s.returned)
 	s.alive.tracker.OnReach(func() { s.groups.Poke() })
 	s.alive.pulse = liveness.New(liveness.Config{

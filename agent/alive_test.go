@@ -61,7 +61,7 @@ func TestAMemberIsAskedForByItsAddressesOnTheLink(t *testing.T) {
 
 func TestADirectorIsApartFromOneThatItDoesNotHearAndWhenItHasJustStoodStill(t *testing.T) {
 	s := &session{cfg: config.Agent{Name: "d1", Liveness: config.DefaultLiveness}}
-	s.alive.tracker = liveness.NewTracker(noon, config.DefaultLiveness, func(time.Time) time.Duration { return 0 })
+	s.alive.tracker = liveness.NewTracker(noon, config.DefaultLiveness, func() time.Duration { return 0 })
 	now := noon
 	run := func(d time.Duration, heard bool) {
 		for end := now.Add(d); now.Before(end); {
@@ -98,7 +98,7 @@ func TestADirectorThatStoodStillForAsLongAsMakesItMuteToOthersIsApart(t *testing
 			500 * time.Millisecond: false, 900 * time.Millisecond: true, time.Second: true, 1100 * time.Millisecond: true, 2 * time.Second: true,
 		} {
 			s := &session{cfg: config.Agent{Name: "d1", Liveness: every}}
-			s.alive.tracker = liveness.NewTracker(noon, every, func(time.Time) time.Duration { return 0 })
+			s.alive.tracker = liveness.NewTracker(noon, every, func() time.Duration { return 0 })
 			now := noon.Add(time.Minute)
 			s.alive.tracker.Ran("beats", now)
 			now = now.Add(scale * stall)

@@ -36,7 +36,6 @@ func (s *session) duty(every time.Duration, do func(ctx context.Context, now tim
 				return
 			case <-heard:
 			case <-tick.C:
-				tick.again()
 			}
 		}
 	}

@@ -32,7 +32,6 @@ func (s *session) fence(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			tick.again()
 		case <-heard:
 		}
 		first := s.contested(report.active)

@@ -145,7 +145,7 @@ func TestAnOwnerWhoseKeeperIsGoneServesAsLongAsItsKernelHasTheAddresses(t *testi
 		if tt.state != "" {
 			r.Groups["web"] = groupReport{State: tt.state}
 		}
-		r.keep(tt.kept)
+		r = r.keeping(tt.kept)
 		if got, owns := r.serves("web"), r.active("web"); got != tt.want || owns != (tt.state == "active") || owns && r.Groups["web"].Keeps {
 			t.Errorf("state %q, with the addresses of %v: %+v", tt.state, tt.kept, r.Groups["web"])
 		}

@@ -115,7 +115,6 @@ func (s *session) heal(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			tick.again()
 		}
 		most, others := s.differs(s.node.State(), s.reports.live(time.Now()))
 		switch {

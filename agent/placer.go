@@ -11,6 +11,7 @@ import (
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/director"
 	"github.com/quorate/quorate/director/mutant"
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/placement"
 	"github.com/quorate/quorate/fsm"
 )
@@ -26,7 +27,7 @@ type placer struct {
 
 // placeGroups is the duty to place the groups.
 func (s *session) placeGroups(ctx context.Context, n *cluster.Node) {
-	p := &placer{s, placement.NewLeader(s.cfg.Name, s.cfg.Liveness, time.Now())}
+	p := &placer{s, placement.NewLeader(s.cfg.Name, scaled(s.cfg.Liveness, ownership.GoneAfter), time.Now())}
 	s.duty(reportEvery, p.place)(ctx, n)
 }
 

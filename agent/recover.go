@@ -159,7 +159,6 @@ func (s *session) yield(ctx context.Context) error {
 			return nil
 		case <-changed:
 		case <-tick.C:
-			tick.again()
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"sync"
@@ -101,13 +102,17 @@ func (r report) active(group string) bool { return r.Groups[group].State == "act
 // serves reports whether a director has the addresses of a group, Active or not.
 func (r report) serves(group string) bool { return r.active(group) || r.Groups[group].Keeps }
 
-// keep notes of which groups the director has the addresses.
-func (r report) keep(groups []string) {
+// keeping is the report with which groups the director has the addresses of.
+func (r report) keeping(groups []string) report {
+	all := map[string]groupReport{}
+	maps.Copy(all, r.Groups)
+	r.Groups = all
 	for _, name := range groups {
 		own := r.Groups[name]
 		own.Keeps = own.State != "active"
 		r.Groups[name] = own
 	}
+	return r
 }
 
 // received is a report and when it came, by this director's clock.

@@ -198,7 +198,6 @@ func (s *session) follow(ctx context.Context) error {
 		case <-s.keeper.Changed():
 			poke(s.tellNow)
 		case <-tick.C:
-			tick.again()
 		}
 	}
 }
@@ -229,7 +228,6 @@ func (s *session) announceSelf(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			tick.again()
 		}
 		s.lookLevels(time.Now())
 		m, ok := s.node.State().Members[s.cfg.Name]
@@ -280,7 +278,7 @@ func (s *session) report() report {
 		own.Claimant = claimant(g, own.Hears, s.groups.Taker(g.Name))
 		r.Groups[g.Name] = own
 	}
-	r.keep(s.kept())
+	r = r.keeping(s.kept())
 	for _, g := range state.Config.Groups() {
 		st, own := s.standing(g), r.Groups[g.Name]
 		own.Deaf, own.Claim, own.Unproven = s.groups.Deaf(g.Name), s.groups.Claimed(g.Name), s.groups.Unproven(g.Name)

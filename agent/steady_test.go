@@ -38,12 +38,32 @@ func TestTicksStayWithTheBeats(t *testing.T) {
 		last := <-tick.C
 		for range 100 {
 			time.Sleep(3 * time.Millisecond) // it is taken late
-			tick.again()
 			now := <-tick.C
 			if now.Sub(now.Truncate(config.DefaultLiveness)) != 0 || now.Sub(last) != every {
 				t.Fatalf("a tick at %v, %v after the one before", now, now.Sub(last))
 			}
 			last = now
+		}
+	})
+}
+
+func TestTicksThatNobodyTakesAreLeftOutAndStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &session{cfg: config.Agent{Liveness: config.DefaultLiveness}}
+		tick := s.ticker(time.Second)
+		time.Sleep(time.Minute)
+		<-tick.C
+		began := time.Now()
+		if now := <-tick.C; now.Sub(began) > time.Second || now.Before(began) {
+			t.Errorf("the next tick was at %v, waited for since %v", now, began)
+		}
+		time.Sleep(2 * time.Second) // one is not taken
+		tick.Stop()
+		<-tick.C
+		select {
+		case now := <-tick.C:
+			t.Errorf("it was stopped, and ticks at %v", now)
+		case <-time.After(time.Minute):
 		}
 	})
 }

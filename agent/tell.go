@@ -21,19 +21,19 @@ type telling struct {
 
 // tellings are the reports on their way, by the member's name, and what was told.
 type tellings struct {
-	numbering sync.Mutex // guards last and body: nobody waits for a large report to be compared but who has another
-	last      report     // the newest, without a number and without who was refused
-	body      []byte     // that encoded
+	numbering sync.Mutex        // guards what follows: nobody waits for a large report to be compared and encoded but who has another
+	last      report            // the newest, without a number and without who was refused
+	encoded   []byte            // the newest, with its number
+	refused   map[string]uint64 // as that has it
+	made      time.Time         // when it was encoded
 
 	mu     sync.Mutex
 	byName map[string]*telling
 	told   map[string]told
 
-	encoded []byte    // the newest report, with its number
-	made    time.Time // when that was encoded
-	number  uint32    // of the newest report
-	begun   time.Time // when the first was made
-	looked  time.Time // when it was looked whether that stands
+	number uint32    // of the newest report; written by who holds numbering, too
+	begun  time.Time // when the first was made; likewise
+	looked time.Time // when it was looked whether that stands
 }
 
 // told is what a member has.
@@ -44,48 +44,57 @@ type told struct {
 
 // numbered gives a report its number, and returns it encoded, too: the number is that of the last one if it says the
 // same. No number is 0, nor likely to be one of an agent that ran here before. How many were refused is no news, for
-// strangers count it up as often as they like: it is encoded anew with what is, or where that was done long ago.
+// strangers count it up as often as they like: it is encoded anew with what is, or where that was done long ago. What a
+// report holds is kept here and in [reports], and nobody changes it from now on.
 func (ts *tellings) numbered(r report, now time.Time) (report, []byte, error) {
 	refused := r.Refused
 	r.Refused = nil
 	ts.numbering.Lock()
 	defer ts.numbering.Unlock()
-	same, err := ts.same(r)
-	if err != nil {
-		return r, nil, fmt.Errorf("encode report: %w", err)
+	number, begun := ts.number, ts.begun
+	if number == 0 {
+		number, begun = rand.Uint32(), now
 	}
-	ts.mu.Lock()
-	defer ts.mu.Unlock()
-	if ts.number == 0 {
-		ts.number, ts.begun = rand.Uint32(), now
+	same, err := ts.same(r, number, begun)
+	if err != nil {
+		return r, nil, err
 	}
 	if !same {
-		ts.number = max(ts.number+1, 1)
+		number = max(number+1, 1)
 	}
-	r.Refused, r.Number, r.Begun, ts.looked = refused, ts.number, ts.begun.UnixNano(), now
+	encoded := ts.encoded
 	if !same || refused != nil && now.Sub(ts.made) >= reportAgain {
-		ts.made = now
-		if ts.encoded, err = json.Marshal(r); err != nil {
-			return r, nil, fmt.Errorf("encode report: %w", err)
+		if encoded, err = encode(r, number, begun, refused); err != nil {
+			return r, nil, err
 		}
+		ts.refused, ts.made = refused, now
 	}
-	return r, ts.encoded, nil
+	ts.last, ts.encoded = r, encoded // that of before is of no use any more
+	ts.mu.Lock()
+	ts.number, ts.begun, ts.looked = number, begun, now
+	ts.mu.Unlock()
+	r.Number, r.Begun, r.Refused = number, begun.UnixNano(), refused
+	return r, encoded, nil
 }
 
-// same reports whether a report says the same as the last one, and keeps it as that. It is encoded only where it is not equal:
-// all of its observations each second would be most of what an idle director does. Nothing in a report is changed once it was made.
-func (ts *tellings) same(r report) (bool, error) {
-	if ts.body != nil && reflect.DeepEqual(r, ts.last) {
-		ts.last = r // that of before is of no use any more
-		return true, nil
+// same reports whether a report says the same as the last one. It is encoded only where it is not equal: all of its observations
+// each second would be most of what an idle director does.
+func (ts *tellings) same(r report, number uint32, begun time.Time) (bool, error) {
+	if ts.encoded == nil || reflect.DeepEqual(r, ts.last) {
+		return ts.encoded != nil, nil
 	}
+	body, err := encode(r, number, begun, ts.refused)
+	return bytes.Equal(body, ts.encoded), err
+}
+
+// encode encodes a report with what it says of itself.
+func encode(r report, number uint32, begun time.Time, refused map[string]uint64) ([]byte, error) {
+	r.Number, r.Begun, r.Refused = number, begun.UnixNano(), refused
 	body, err := json.Marshal(r)
 	if err != nil {
-		return false, err
+		return nil, fmt.Errorf("encode report: %w", err)
 	}
-	same := bytes.Equal(body, ts.body)
-	ts.last, ts.body = r, body
-	return same, nil
+	return body, nil
 }
 
 // stands is the number of the report that says how this director is; 0 if it was not looked for that in time.
@@ -203,7 +212,6 @@ func (s *session) tellOthers(ctx context.Context) error {
 			return nil
 		case <-s.tellNow:
 		case <-tick.C:
-			tick.again()
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,7 +64,7 @@ func TestAReportIsNotEncodedAnewWhileItSaysTheSame(t *testing.T) {
 		if _, _, err := ts.numbered(report{Name: "d1", Observations: map[fsm.ServerKey]checks.Observation{server: o}}, now); err != nil {
 			t.Fatal(err)
 		}
-		return &ts.body[0]
+		return &ts.encoded[0]
 	}
 	first := seen(checks.Observation{Health: fsm.Up, Since: now})
 	for range 10 {
@@ -74,6 +75,71 @@ func TestAReportIsNotEncodedAnewWhileItSaysTheSame(t *testing.T) {
 	}
 	if seen(checks.Observation{Health: fsm.Down, Since: now}) == first {
 		t.Error("it was not encoded anew, and says something else")
+	}
+}
+
+// Who compares and encodes the next report reads what others read of the last one, and nobody changes that.
+func TestAReportIsNumberedWhileTheLastIsRead(t *testing.T) {
+	var ts tellings
+	var rs reports
+	now, key := time.Unix(1000, 0), fsm.ServerKey{Service: "web"}
+	next := func(n int) report {
+		return report{
+			Name: "d1", Ready: n%4 < 2, Refused: map[string]uint64{"foreign": uint64(n)},
+			Groups: map[string]groupReport{"g": {State: "backup"}}, Observations: map[fsm.ServerKey]checks.Observation{key: {Health: fsm.Up}},
+		}.keeping([]string{"g"})
+	}
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for ended := false; !ended; {
+				select {
+				case <-done:
+					ended = true
+				default:
+				}
+				r, ok := rs.live(now)["d1"]
+				if !ok {
+					continue
+				}
+				again := r.keeping([]string{"g", "h"})
+				if len(r.Groups) != 1 || len(again.Groups) != 2 || r.Observations[key].Health != fsm.Up || r.Refused["foreign"] > 1000 {
+					t.Errorf("what others have was changed: %+v", r.report)
+					return
+				}
+			}
+		})
+	}
+	for n := range 200 {
+		r, _, err := ts.numbered(next(n), now.Add(time.Duration(n)*reportEvery))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rs.put(r, now)
+	}
+	close(done)
+	readers.Wait()
+}
+
+func TestAReportThatWasTheSameOnceEncodedHasItsNumber(t *testing.T) {
+	var ts tellings
+	now := time.Now() // with the monotonic clock, of which nothing is told
+	numbered := func(r report) uint32 {
+		t.Helper()
+		r, _, err := ts.numbered(r, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Number
+	}
+	group := func(at time.Time) map[string]groupReport { return map[string]groupReport{"g": {Since: at}} }
+	first := numbered(report{Name: "d1", Groups: group(now), Refused: map[string]uint64{"foreign": 1}})
+	if again := numbered(report{Name: "d1", Groups: group(now.Round(0)), Refused: map[string]uint64{"foreign": 2}}); again != first {
+		t.Errorf("it has number %d, %d before", again, first)
+	}
+	if again := numbered(report{Name: "d1", Groups: group(now.Add(1))}); again == first {
+		t.Error("another has that number")
 	}
 }
 

@@ -46,7 +46,7 @@ func (n *testnet) with(f func()) {
 
 // start runs an agent.
 func (n *testnet) start(name string, members ...string) *agent {
-	a := &agent{tracker: NewTracker(time.Now(), Every, func(time.Time) time.Duration { return 0 }), done: make(chan struct{})}
+	a := &agent{tracker: NewTracker(time.Now(), Every, func() time.Duration { return 0 }), done: make(chan struct{})}
 	a.Pulse = New(Config{
 		Members: func() (all []string) { n.with(func() { all = n.members[name] }); return all },
 		Open:    func(ctx context.Context, to string) (net.Conn, error) { return n.open(ctx, name, to) },
@@ -294,7 +294,7 @@ func TestABeatSaysAWord(t *testing.T) {
 		defer there.Close()
 		said := make(chan uint32, 8)
 		p := New(Config{
-			Tracker: NewTracker(time.Now(), Every, func(time.Time) time.Duration { return 0 }),
+			Tracker: NewTracker(time.Now(), Every, func() time.Duration { return 0 }),
 			Word:    func() uint32 { return 0x01020304 },
 			Said:    func(member string, word uint32) { said <- word },
 			Log:     hclog.NewNullLogger(),

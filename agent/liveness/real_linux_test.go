@@ -52,7 +52,7 @@ func member(self, peer netip.Addr) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	go func() { bufio.NewReader(os.Stdin).ReadByte(); cancel() }()
-	tracker := NewTracker(time.Now(), Every, suspend.NewClock().Since)
+	tracker := NewTracker(time.Now(), Every, suspend.NewClock().SinceLast)
 	dialer := net.Dialer{}
 	pulse := New(Config{
 		Members: func() []string { return []string{"peer"} },

@@ -23,7 +23,7 @@ const (
 // counts anew.
 type Tracker struct {
 	every     time.Duration
-	suspended func(now time.Time) time.Duration
+	suspended func() time.Duration
 	back      func(member string) // nil: nobody wants to know
 	again     func()              // nil: nobody wants to know
 	read      func()              // nil: all that came was told
@@ -44,8 +44,8 @@ type stall struct {
 
 // NewTracker returns a tracker that starts at now, of members that are told of each other and asked for that often. Suspended
 // says for how long the machine was suspended since it was asked last: the process's own clock stands still meanwhile. It is asked
-// many times in a period.
-func NewTracker(now time.Time, every time.Duration, suspended func(now time.Time) time.Duration) *Tracker {
+// many times in a period, and is told no time: a look may be told one of before a suspend, and is to find that.
+func NewTracker(now time.Time, every time.Duration, suspended func() time.Duration) *Tracker {
 	return &Tracker{
 		every: every, suspended: suspended, since: now,
 		ran: map[string]time.Time{}, heard: map[string]time.Time{}, reached: map[probe.Target]time.Time{},
@@ -76,7 +76,7 @@ func (t *Tracker) Ended(prober string) {
 // look notices a stall: a prober that should have run, or a machine that slept. Whoever looks at the tracker
 // looks first whether there was one: after it, the probers may be the last to run.
 func (t *Tracker) look(now time.Time) {
-	late := t.suspended(now)
+	late := t.suspended()
 	for _, at := range t.ran {
 		late = max(late, now.Sub(at)-t.every)
 	}

@@ -27,7 +27,7 @@ type history struct {
 func newHistory(t *testing.T) *history {
 	h := &history{t: t, start: time.Unix(1_000_000, 0)}
 	h.now = h.start
-	h.Tracker = NewTracker(h.now, Every, func(time.Time) time.Duration {
+	h.Tracker = NewTracker(h.now, Every, func() time.Duration {
 		d := h.slept
 		h.slept = 0
 		return d
@@ -117,6 +117,15 @@ func TestAMachineThatSleptAccusesNobody(t *testing.T) {
 	h.wants(false, 0)
 	h.run(300*time.Millisecond, "pulse")
 	h.wants(true, 300*time.Millisecond)
+}
+
+// A look that straddles a suspend goes by the time at which it began.
+func TestAMachineThatSleptAccusesNobodyByATimeOfBefore(t *testing.T) {
+	h := newHistory(t)
+	h.run(time.Second, "pulse")
+	h.slept = time.Hour
+	h.now = h.now.Add(-Every / 2)
+	h.wants(false, 0)
 }
 
 func TestTheLastStallOfALengthIsKnown(t *testing.T) {

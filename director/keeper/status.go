@@ -37,18 +37,24 @@ func (s Status) Group(name string) (GroupStatus, bool) {
 	return GroupStatus{}, false
 }
 
-// Alike reports whether two statuses differ in nothing but in when they were taken, and in what counts up while all is well.
+// Alike reports whether two statuses differ in nothing but in when they were taken, and in what counts up while all goes on as it
+// was. That something is dropped or noticed which was not before is another status; that it happens again is none.
 func (s Status) Alike(o Status) bool { return reflect.DeepEqual(s.lasting(), o.lasting()) }
 
 // lasting is a status without that.
 func (s Status) lasting() Status {
-	s.Time, s.Drops, s.Groups = time.Time{}, nil, slices.Clone(s.Groups)
+	s.Time, s.Groups = time.Time{}, slices.Clone(s.Groups)
+	ifaces := map[string]map[vrrp.Drop]uint64{}
+	for name, drops := range s.Drops {
+		ifaces[name] = kinds(drops)
+	}
+	s.Drops = ifaces
 	for i := range s.Groups {
 		g := &s.Groups[i]
 		g.Routers = slices.Clone(g.Routers)
 		for j := range g.Routers {
 			r := &g.Routers[j]
-			r.Sent, r.Received, r.Drops, r.Notices = 0, 0, nil, nil
+			r.Sent, r.Received, r.Drops, r.Notices = 0, 0, kinds(r.Drops), kinds(r.Notices)
 			if r.Heard != nil {
 				heard := *r.Heard
 				heard.Age = 0
@@ -57,6 +63,15 @@ func (s Status) lasting() Status {
 		}
 	}
 	return s
+}
+
+// kinds are counts of which only says what was counted.
+func kinds[K comparable](counts map[K]uint64) map[K]uint64 {
+	out := map[K]uint64{}
+	for kind := range counts {
+		out[kind] = 1
+	}
+	return out
 }
 
 // GroupStatus is the status of one group.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -70,7 +71,7 @@ func TestWhoIsHeardByTheNamedOneAndCannotReportIsNamedAndMovedFrom(t *testing.T)
 func TestWhoIsHeardAndCannotReportIsNamedWhenThatHasLasted(t *testing.T) {
 	owned := fsm.Ownership{Owner: "d2", Epoch: 4, Order: []string{"d1"}}
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	l := NewLeader("w", beat, now)
+	l := NewLeader("w", ownership.GoneAfter, now)
 	look := func(hears string) fsm.Command {
 		views := []View{{Name: "d1"}, {Name: "d2", Alive: true, Ready: true, Epoch: 4, Hears: hears, Tells: true}}
 		all := []Situation{{Group: "g", Log: owned, Views: views}}

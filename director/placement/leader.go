@@ -16,15 +16,13 @@ const (
 	passOver = 6 * moveAgain
 	// orderAgain is how long it leaves the order of successors alone after a change.
 	orderAgain = time.Second
-	// missed is how many beats an agent has missed that counts as unheard: as many as one that is taken for dead.
-	missed = 3
 )
 
 // Leader is what a director remembers of all groups while it leads, so that [Place] can be asked about each. It
 // reads no clock; a new leader begins with nothing.
 type Leader struct {
 	name    string
-	beat    time.Duration
+	gone    time.Duration // for how long an agent must be silent to be unheard
 	since   time.Time
 	intents map[string]intentSeen
 	dropped map[string]time.Time // group: when a move of it came to nothing
@@ -51,9 +49,10 @@ type intentSeen struct {
 // target is a director that a group was to move to.
 type target struct{ group, to string }
 
-// NewLeader returns what a director that leads from now on remembers: nothing yet. Beat is how often members say that they are there.
-func NewLeader(name string, beat time.Duration, now time.Time) *Leader {
-	return &Leader{name: name, beat: beat, since: now, intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, refused: map[target]time.Time{}, ordered: map[string]time.Time{}, lost: map[string]lost{}, readied: map[string]uint64{}}
+// NewLeader returns what a director that leads from now on remembers: nothing yet. Gone is for how
+// long an agent is silent that is taken for dead: [ownership.GoneAfter] with beats of the usual length.
+func NewLeader(name string, gone time.Duration, now time.Time) *Leader {
+	return &Leader{name: name, gone: gone, since: now, intents: map[string]intentSeen{}, dropped: map[string]time.Time{}, refused: map[target]time.Time{}, ordered: map[string]time.Time{}, lost: map[string]lost{}, readied: map[string]uint64{}}
 }
 
 // Look completes what is known of all groups, of which only Group, Log, Placement, Views and Before need be set. Silent is
@@ -67,7 +66,7 @@ func (l *Leader) Look(now time.Time, all []Situation, silent map[string]time.Dur
 		for j := range s.Views {
 			v := &s.Views[j]
 			v.Silent, v.Score = silent[v.Name], v.Score+s.Placement.Scores[v.Name]
-			v.Unheard = v.Silent >= missed*l.beat
+			v.Unheard = v.Silent >= l.gone
 			v.Refused = l.refusal(now, target{s.Group, v.Name})
 		}
 		s.Lost, s.WasReady = l.loss(*s), l.wasReady(*s)

@@ -4,10 +4,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
-
-const beat = 100 * time.Millisecond
 
 // led is a leader with one group, of which d1 owns and drains.
 type led struct {
@@ -18,7 +17,7 @@ type led struct {
 
 func leads() *led {
 	now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-	return &led{NewLeader("d2", beat, now), now, fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2", "d3"}}}
+	return &led{NewLeader("d2", ownership.GoneAfter, now), now, fsm.Ownership{Owner: "d1", Epoch: 4, Order: []string{"d2", "d3"}}}
 }
 
 // decides is what is proposed after a while.
@@ -171,7 +170,7 @@ func TestAGroupOfRoutersThatWereAnothersIsSaidToStayOrWhoseItWas(t *testing.T) {
 		"regrouped, was with d2 and d1; VRRP elected it": {"d2", "d1"},
 		"first owner, elected by VRRP":                   nil,
 	} {
-		l := NewLeader("d2", beat, now)
+		l := NewLeader("d2", ownership.GoneAfter, now)
 		all := []Situation{{
 			Group: "gateway", Log: fsm.Ownership{Epoch: 7}, Before: before,
 			Views: []View{{Name: "d1", Alive: true, Ready: true, Active: true, Epoch: 9}, {Name: "d2", Alive: true, Ready: true}},
@@ -183,15 +182,16 @@ func TestAGroupOfRoutersThatWereAnothersIsSaidToStayOrWhoseItWas(t *testing.T) {
 	}
 }
 
-// How often members say that they are there is set: who is not heard for as long as three of these may take is silent.
-func TestWhoHasMissedThreeBeatsIsUnheard(t *testing.T) {
-	for _, every := range []time.Duration{beat, time.Second} {
+// How often members say that they are there is set, and who is not heard for as long as several of these may take is silent: the
+// agent says for how long, as who decides on the spot whether an owner is dead goes by.
+func TestWhoIsSilentForAsLongAsOneThatIsTakenForDeadIsUnheard(t *testing.T) {
+	for _, gone := range []time.Duration{ownership.GoneAfter, 3 * time.Second} {
 		now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
 		all := []Situation{{Group: "g", Views: []View{{Name: "d1"}, {Name: "d2"}, {Name: "d3"}}}}
-		NewLeader("d1", every, now).Look(now, all, map[string]time.Duration{"d2": 3*every - 1, "d3": 3 * every})
+		NewLeader("d1", gone, now).Look(now, all, map[string]time.Duration{"d2": gone - 1, "d3": gone})
 		for i, want := range []bool{false, false, true} {
 			if v := all[0].Views[i]; v.Unheard != want {
-				t.Errorf("a beat each %v: %s is unheard: %v", every, v.Name, v.Unheard)
+				t.Errorf("gone after %v: %s is unheard: %v", gone, v.Name, v.Unheard)
 			}
 		}
 	}

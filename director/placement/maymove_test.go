@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -129,7 +130,7 @@ func TestWhoWasReadyDoesNotKeepWhatItHasByForce(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			now := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
-			l := NewLeader("d3", beat, now)
+			l := NewLeader("d3", ownership.GoneAfter, now)
 			log := fsm.Ownership{Owner: "d2", Epoch: 5, Order: []string{"d1"}, Forced: true}
 			var got fsm.Command
 			for _, step := range append(tt.looks, look{false, 5}) {

@@ -23,6 +23,7 @@ var base = time.Now()
 // Clock tells how long the host was suspended. Its methods may be called concurrently.
 type Clock struct {
 	slept func() time.Duration
+	read  func() (wall, up time.Duration)
 
 	mu       sync.Mutex
 	wall, up time.Duration // when it was asked last, by either clock
@@ -33,14 +34,23 @@ type Clock struct {
 func NewClock() *Clock { return newClock(Slept, time.Now()) }
 
 func newClock(slept func() time.Duration, now time.Time) *Clock {
-	return &Clock{slept: slept, wall: time.Duration(now.UnixNano()), up: now.Sub(base), was: slept()}
+	wall, up := both(now)
+	return &Clock{slept: slept, read: func() (wall, up time.Duration) { return both(time.Now()) }, wall: wall, up: up, was: slept()}
+}
+
+// both are the wall clock and the monotonic one at a time that [time.Now] returned.
+func both(now time.Time) (wall, up time.Duration) {
+	return time.Duration(now.UnixNano()), now.Sub(base)
 }
 
 // Since returns for how long the host was suspended since it was asked last; now is what [time.Now] returned. It may be asked often:
 // the kernel is asked only when the wall clock has not gone as far as the monotonic one, as after a suspend, or when it was set.
 func (c *Clock) Since(now time.Time) time.Duration {
-	return c.since(time.Duration(now.UnixNano()), now.Sub(base))
+	return c.since(both(now))
 }
+
+// SinceLast is [Clock.Since] at this moment: for who goes by a time that may be of before a suspend, which is found all the same.
+func (c *Clock) SinceLast() time.Duration { return c.since(c.read()) }
 
 func (c *Clock) since(wall, up time.Duration) time.Duration {
 	c.mu.Lock()

@@ -35,6 +35,25 @@ func TestASuspendIsToldOnceAndTheKernelAskedOnlyWhereTheClocksDiffer(t *testing.
 	}
 }
 
+func TestASuspendIsFoundByWhoGoesByATimeOfBefore(t *testing.T) {
+	const asleep = 20 * time.Second
+	var slept, wall, up time.Duration
+	c := newClock(func() time.Duration { return slept }, time.Now())
+	wall, up = c.wall, c.up
+	c.read = func() (time.Duration, time.Duration) { return wall, up }
+	before := [2]time.Duration{wall, up}
+	wall, slept = wall+asleep, asleep
+	if got := c.since(before[0], before[1]); got != 0 {
+		t.Errorf("at a time of before it was suspended for %v", got)
+	}
+	if got := c.SinceLast(); got != asleep {
+		t.Errorf("it was suspended for %v, want %v", got, asleep)
+	}
+	if got := c.SinceLast(); got != 0 {
+		t.Errorf("it is told again: %v", got)
+	}
+}
+
 func TestAHostThatRunsIsNotSuspended(t *testing.T) {
 	c, before := NewClock(), Slept()
 	time.Sleep(2 * least)

@@ -17,7 +17,7 @@ type placer struct {
 }
 
 func newPlacer(w *world, name string) *placer {
-	return &placer{led: w.now, leader: placement.NewLeader(name, tickEvery, w.time())}
+	return &placer{led: w.now, leader: placement.NewLeader(name, ownership.GoneAfter, w.time())}
 }
 
 // place proposes what is decided, one thing after the other.
