@@ -101,7 +101,7 @@ func TestAGroupThatTheKeeperHasJustGivenUpIsContestedAsWell(t *testing.T) {
 	state.Store("active")
 	now := time.Now()
 	s := &session{cfg: config.Agent{Name: "d1", Liveness: config.DefaultLiveness}, keeper: keeperlink.New(keeperThatSays(t, &state), nil, hclog.NewNullLogger())}
-	s.alive.tracker = liveness.NewTracker(now, config.DefaultLiveness, func(time.Time) time.Duration { return 0 })
+	s.alive.tracker = liveness.NewTracker(now, config.DefaultLiveness, func() time.Duration { return 0 })
 	s.reports.put(report{Name: "d2", Groups: map[string]groupReport{"web": {State: "active"}, "mail": {State: "active"}}}, now)
 	routers := []keeper.Router{{Interval: time.Minute}}
 	s.keeper.Want(keeper.Order{Groups: []keeper.Group{{Name: "web", Routers: routers}, {Name: "mail", Routers: routers}}})
