@@ -193,11 +193,11 @@ func (s *session) usual(d time.Duration) time.Duration {
 
 // muteAgents names the members whose machines answer on a segment, and whose agents say nothing, and those that reach this director
 // and are not reached.
-func (s *session) muteAgents(live map[string]received, now time.Time) []string {
+func (s *session) muteAgents(live map[string]received, unproved map[string]string, now time.Time) []string {
 	state := s.node.State()
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
-		if _, reports := live[name]; reports || name == s.cfg.Name || s.reports.stopped(name, now) || s.node.Unproved(name) != "" {
+		if _, reports := live[name]; reports || name == s.cfg.Name || s.reports.stopped(name, now) || unproved[name] != "" {
 			continue
 		}
 		if s.alive.pulse.OneWay(name) {

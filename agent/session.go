@@ -178,7 +178,6 @@ func (s *session) follow(ctx context.Context) error {
 	for {
 		s.tellTransitions(s.keeper.Status().Transitions)
 		s.tellPresence(time.Now())
-		s.tellClocks()
 		s.tellPast()
 		s.groups.Poke()
 		s.warmUp(ctx)
@@ -198,6 +197,7 @@ func (s *session) follow(ctx context.Context) error {
 			poke(s.tellNow)
 		case <-tick.C:
 			tick.again()
+			s.tellClocks() // which nothing else rings for
 		}
 	}
 }

@@ -284,9 +284,6 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 			switch {
 			case !answers:
 				seen.silent = append(seen.silent, cmp.Or(m.Name, id))
-				if why := n.Unproved(m.Name); why != "" {
-					seen.clocks = append(seen.clocks, m.Name+": "+why)
-				}
 			case p.Disk != "":
 				seen.unwell = append(seen.unwell, m.Name+": "+p.Disk)
 			}
@@ -297,8 +294,13 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 	}
 	wg.Wait()
 	slices.Sort(seen.silent)
-	slices.Sort(seen.clocks)
-	for _, off := range n.ClocksOff() {
+	clocks := n.Clocks()
+	for _, name := range seen.silent {
+		if why := clocks.Unproved[name]; why != "" {
+			seen.clocks = append(seen.clocks, name+": "+why)
+		}
+	}
+	for _, off := range clocks.Off() {
 		seen.clocks = append(seen.clocks, off.Text)
 	}
 	slices.Sort(seen.unwell)
