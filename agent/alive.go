@@ -190,29 +190,41 @@ func (s *session) usual(d time.Duration) time.Duration {
 	return time.Duration(float64(d) * float64(config.DefaultLiveness) / float64(s.cfg.Liveness))
 }
 
-// muteAgents names the members whose machines answer on a segment, and whose agents say nothing, and those that reach this director
-// and are not reached.
-func (s *session) muteAgents(live map[string]received, now time.Time) []string {
+// muteAgents names the members whose machines answer on a segment, and whose agents say nothing, those where nothing listens, and
+// those that reach this director and are not reached; of those that cannot prove themselves the reason is told anyway.
+func (s *session) muteAgents(live map[string]received, unproved map[string]string, now time.Time) []string {
 	state := s.node.State()
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
-		if _, reports := live[name]; reports || name == s.cfg.Name || s.reports.stopped(name, now) || s.node.Unproved(name) != "" {
+		if _, reports := live[name]; reports || name == s.cfg.Name || s.reports.stopped(name, now) || unproved[name] != "" {
 			continue
 		}
 		if s.alive.pulse.OneWay(name) {
 			out = append(out, oneWay(name, s.cfg.Name, state.Members[name].Address.String()))
 			continue
 		}
-		for _, g := range state.Config.Groups() {
-			own, _ := s.keeper.Status().Group(g.Name)
-			unheard, unreached := s.silence(state.Members[name], g, own, now)
-			if why := muteAgent(name, g, unheard, unreached, s.alive.pulse.Failed(name)); why != "" {
-				out = append(out, why)
-				break
-			}
+		if why := s.muteAgent(state, name, now); why != "" {
+			out = append(out, why)
 		}
 	}
 	return out
+}
+
+// muteAgent says why a member's agent is silent, as far as that is known. That nothing listens needs no silence that was listened
+// to on time, which a busy host may not have for long.
+func (s *session) muteAgent(state *fsm.State, name string, now time.Time) string {
+	failed := s.alive.pulse.Failed(name)
+	for _, g := range state.Config.Groups() {
+		own, _ := s.keeper.Status().Group(g.Name)
+		unheard, unreached := s.silence(state.Members[name], g, own, now)
+		if why := muteAgent(name, g, unheard, unreached, failed); why != "" {
+			return why
+		}
+	}
+	if errors.Is(failed, unix.ECONNREFUSED) {
+		return name + " is not reached on the cluster port: " + whyMute(name, failed)
+	}
+	return ""
 }
 
 // oneWay says that a member is not reached which reaches this one.

@@ -6,10 +6,14 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 
 	"github.com/quorate/quorate/agent/liveness"
@@ -133,5 +137,32 @@ func TestAnAgentThatIsMuteIsNamedWhereItsMachineAnswers(t *testing.T) {
 				t.Errorf("got  %q\nwant %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// A busy host may not have listened on time for long enough to call anybody silent, and a connection is refused all the same.
+func TestThatNothingListensIsSaidBeforeAnySilence(t *testing.T) {
+	t.Parallel()
+	_, s, stop := ofTwo(t)
+	s.alive.tracker = liveness.NewTracker(time.Now(), time.Second/10, func() time.Duration { return 0 })
+	s.alive.pulse = liveness.New(liveness.Config{
+		Members: s.others, Tracker: s.alive.tracker, Log: hclog.NewNullLogger(),
+		Open: func(ctx context.Context, member string) (net.Conn, error) {
+			return s.node.Stream(ctx, member, "/peer/pulse", pulseDead)
+		},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { _ = s.alive.pulse.Run(ctx) })
+	defer running.Wait()
+	defer cancel()
+	stop()
+	soon(t, "it is said why it does not answer", func() bool {
+		return slices.ContainsFunc(s.muteAgents(nil, nil, time.Now()), func(said string) bool {
+			return strings.HasPrefix(said, "d1 is not reached on the cluster port: nothing listens there")
+		})
+	})
+	if said := s.muteAgents(nil, map[string]string{"d1": "is a clock wrong?"}, time.Now()); len(said) > 0 {
+		t.Errorf("of who cannot prove itself: %q", said)
 	}
 }

@@ -7,33 +7,50 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/fsm"
 )
 
 func TestAClockIsToldOfOnceAndOnceMoreWhenItIsRight(t *testing.T) {
+	t.Parallel()
+	ahead := func(d time.Duration) cluster.Clocks {
+		return cluster.Clocks{Ahead: map[string]time.Duration{"d5": d}}
+	}
+	unproved := func(why string) cluster.Clocks { return cluster.Clocks{Unproved: map[string]string{"d5": why}} }
+	expired := "x509: certificate has expired or is not yet valid: current time "
+	own := cluster.Clocks{Ahead: map[string]time.Duration{"d5": time.Hour, "d6": time.Hour}}
 	var o offClocks
-	d5, mute := offClock{"d5", false}, offClock{"d5", true}
-	off := map[offClock]string{d5: "the clock of d5 is off"}
 	for i, tt := range []struct {
-		off  map[offClock]string
-		want map[string]string
+		clocks cluster.Clocks
+		want   string // a part of the one news; empty: there is none
 	}{
-		{nil, map[string]string{}},
-		{off, map[string]string{"d5": "the clock of d5 is off"}},
-		{off, map[string]string{}},
-		{map[offClock]string{mute: "d5 does not answer"}, map[string]string{"d5": "d5 does not answer"}},
-		{map[offClock]string{mute: "d5 does not answer"}, map[string]string{}},
-		{nil, map[string]string{}},
-		{off, map[string]string{"d5": "the clock of d5 is off"}},
-		{nil, map[string]string{"d5": "nothing is wrong with the clock of d5 any more, as far as is known here"}},
-		{nil, map[string]string{}},
+		{cluster.Clocks{}, ""},
+		{ahead(time.Hour), "the clock of d5 is 1h0m0s ahead"},
+		{ahead(time.Hour + time.Second), ""},
+		{cluster.Clocks{}, ""}, // d5 is down: its clock is as wrong as before
+		{ahead(time.Hour), ""},
+		{unproved(expired + "10:00 is after 9:00"), "d5 does not answer: x509"},
+		{unproved(expired + "10:01 is after 9:00"), ""},
+		{cluster.Clocks{}, ""}, // it is refused
+		{unproved(expired + "10:02 is after 9:00"), ""},
+		{unproved("another director answers there"), "d5 does not answer: another director"},
+		{unproved(expired + "10:03 is after 9:00"), ""},
+		{ahead(0), "nothing is wrong with the clock of d5 any more"},
+		{unproved("another director answers there"), "d5 does not answer: another director"},
+		{ahead(0), ""}, // that was no clock
+		{ahead(time.Hour), "the clock of d5 is 1h0m0s ahead"},
+		{ahead(0), "nothing is wrong with the clock of d5 any more"},
+		{own, "the clock of d1"},
+		{cluster.Clocks{}, ""},
+		{own, ""},
+		{ahead(0), "nothing is wrong with the clock of d1 any more"},
+		{ahead(0), ""},
 	} {
-		if diff := cmp.Diff(tt.want, o.look(tt.off)); diff != "" {
-			t.Errorf("%d (-want +got): %s", i, diff)
+		tt.clocks.Self = "d1"
+		got := o.look(tt.clocks, []string{"d5"})
+		if len(got) > 1 || (len(got) == 0) != (tt.want == "") || len(got) == 1 && !strings.Contains(got[0].text, tt.want) {
+			t.Errorf("%d: %q, want %q", i, got, tt.want)
 		}
 	}
 }
@@ -49,7 +66,7 @@ func TestAStatusNamesTheClockThatIsOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := api.Status{Directors: []api.DirectorStatus{directorStatus(fsm.Member{Name: "d1"}, nil, 0), directorStatus(fsm.Member{Name: "d2"}, nil, 0)}}
-	s.sayClocks(&st)
+	sayClocks(&st, s.node.Clocks())
 	if off := st.Directors[0].ClockAhead; off < -3602 || off > -3598 || st.Directors[1].ClockAhead != 0 {
 		t.Errorf("%+v", st.Directors)
 	}

@@ -179,7 +179,6 @@ func (s *session) follow(ctx context.Context) error {
 	for {
 		s.tellTransitions(s.keeper.Status().Transitions)
 		s.tellPresence(time.Now())
-		s.tellClocks()
 		s.tellPast()
 		s.groups.Poke()
 		s.warmUp(ctx)
@@ -198,6 +197,7 @@ func (s *session) follow(ctx context.Context) error {
 		case <-s.keeper.Changed():
 			poke(s.tellNow)
 		case <-tick.C:
+			s.tellClocks() // which nothing else rings for
 		}
 	}
 }

@@ -39,7 +39,8 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 		st.Directors = append(st.Directors, directorStatus(state.Members[name], live, highest))
 	}
 	s.sayStopped(&st, now)
-	s.sayClocks(&st)
+	clocks := s.node.Clocks()
+	sayClocks(&st, clocks)
 	if _, known := state.Members[s.cfg.Name]; !known && s.node.Removed() == nil { // the log has not come that far
 		self := s.self(fsm.Member{Name: s.cfg.Name, Role: s.cfg.Role})
 		st.Directors = append(st.Directors, directorStatus(self, live, highest))
@@ -68,11 +69,11 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 	for _, p := range strangers(state.Config, state.Members) {
 		st.Warnings = append(st.Warnings, p.Text)
 	}
-	for _, off := range s.node.ClocksOff() {
+	for _, off := range clocks.Off() {
 		st.Warnings = append(st.Warnings, off.Text)
 	}
 	st.Warnings = append(st.Warnings, onTrial(state)...)
-	st.Warnings = append(st.Warnings, s.muteAgents(live, now)...)
+	st.Warnings = append(st.Warnings, s.muteAgents(live, clocks.Unproved, now)...)
 	st.Warnings = append(st.Warnings, s.disputes.lasting(time.Now())...)
 	return st, nil
 }

@@ -51,7 +51,9 @@ func (c clocked) RoundTrip(r *http.Request) (*http.Response, error) {
 	resp, err := c.Transport.RoundTrip(r)
 	now := time.Now()
 	if err != nil {
-		c.notes.fail(c.name, port.Unproved(err), now)
+		if why := port.Unproved(err); why != "" || r.Context().Err() == nil { // who has given up says nothing of the other side
+			c.notes.fail(c.name, why, now)
+		}
 	} else if there, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		c.notes.read(c.name, there, asked, now)
 	}
@@ -113,25 +115,36 @@ type ClockOff struct {
 	Text string // that says so
 }
 
-// ClocksOff returns which members' clocks are off by more than [pki.ClockTolerance], as far as this node was answered lately.
-func (n *Node) ClocksOff() []ClockOff {
-	return clocksOff(n.id.Name, n.ClocksAhead())
+// Clocks is what a node knows of the other members' clocks, as far as it was answered lately.
+type Clocks struct {
+	// Self is the node.
+	Self string
+	// Ahead is by how much they are ahead of this host's, of those that have answered.
+	Ahead map[string]time.Duration
+	// Unproved is why a member cannot be asked though it is there, where it is for its certificate or this director's.
+	Unproved map[string]string
 }
 
-// ClocksAhead returns by how much the other members' clocks are ahead of this host's, of those that have answered lately.
-func (n *Node) ClocksAhead() map[string]time.Duration {
-	ahead := map[string]time.Duration{}
-	now := time.Now()
+// Off returns which members' clocks are off by more than [pki.ClockTolerance].
+func (c Clocks) Off() []ClockOff { return clocksOff(c.Self, c.Ahead) }
+
+// Clocks returns how the other members' clocks stand.
+func (n *Node) Clocks() Clocks {
+	c := Clocks{n.id.Name, map[string]time.Duration{}, map[string]string{}}
+	now, members := time.Now(), n.State().Members
 	for name, r := range n.clocks.lately(now) {
-		if _, member := n.State().Members[name]; member && !r.at.IsZero() && now.Sub(r.at) <= clockLife {
-			ahead[name] = r.ahead.Round(time.Second)
+		if _, member := members[name]; !member {
+			continue
+		}
+		if !r.at.IsZero() && now.Sub(r.at) <= clockLife {
+			c.Ahead[name] = r.ahead.Round(time.Second)
+		}
+		if r.unproved != "" {
+			c.Unproved[name] = r.unproved
 		}
 	}
-	return ahead
+	return c
 }
-
-// Unproved says why a member cannot be asked though it is there, where it is for its certificate or this director's; or is empty.
-func (n *Node) Unproved(name string) string { return n.clocks.lately(time.Now())[name].unproved }
 
 // clocksOff says which clocks are off, of those of the others, by how much these are ahead of the own. It is the own one where most
 // others differ from it and not from each other.

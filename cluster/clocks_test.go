@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
@@ -83,18 +84,18 @@ func TestAMembersClockIsReadOffItsAnswers(t *testing.T) {
 		eventually(t, "b is asked", func() error { return a.call(t.Context(), "b", http.MethodGet, path, nil, nil) })
 	}
 	asks("/cluster/progress")
-	if off := a.ClocksOff(); len(off) > 0 || a.ClocksAhead()["b"].Abs() > 2*time.Second {
-		t.Errorf("a clock that is right: %v, %v ahead", off, a.ClocksAhead())
+	if off := a.Clocks().Off(); len(off) > 0 || a.Clocks().Ahead["b"].Abs() > 2*time.Second {
+		t.Errorf("a clock that is right: %v, %v ahead", off, a.Clocks().Ahead)
 	}
 	eventually(t, "b's clock is off", func() error {
 		asks("/peer/anything")
-		off := a.ClocksOff()
-		if len(off) != 1 || off[0].Name != "b" || (a.ClocksAhead()["b"]-time.Hour).Abs() > 2*time.Second {
-			return fmt.Errorf("%v, %v ahead", off, a.ClocksAhead())
+		off := a.Clocks().Off()
+		if len(off) != 1 || off[0].Name != "b" || (a.Clocks().Ahead["b"]-time.Hour).Abs() > 2*time.Second {
+			return fmt.Errorf("%v, %v ahead", off, a.Clocks().Ahead)
 		}
 		return nil
 	})
-	said := voterSurvey{voters: 3, clocks: []string{a.ClocksOff()[0].Text}}.noLeader().Error()
+	said := voterSurvey{voters: 3, clocks: []string{a.Clocks().Off()[0].Text}}.noLeader().Error()
 	if strings.Contains(said, "must reach each other") || !strings.Contains(said, "3 of 3 voters answer, which is enough, and none leads; the clock of b is") {
 		t.Errorf("without a leader: %s", said)
 	}
@@ -109,12 +110,17 @@ func TestAMembersClockIsReadOffItsAnswers(t *testing.T) {
 	proved := func(n *testnode, of, why string) func() error {
 		return func() error {
 			_, _ = n.progressOf(t.Context(), of)
-			if said := n.Unproved(of); !strings.Contains(said, why) || !strings.Contains(said, "is a clock wrong?") {
+			if said := n.Clocks().Unproved[of]; !strings.Contains(said, why) || !strings.Contains(said, "is a clock wrong?") {
 				return fmt.Errorf("%s says of %s %q", n.cfg.Name, of, said)
 			}
 			return nil
 		}
 	}
 	eventually(t, "a says why", proved(a, "b", "x509: certificate has expired or is not yet valid"))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := a.call(gone, "b", http.MethodGet, "/cluster/progress", nil, nil); err == nil || a.Clocks().Unproved["b"] == "" {
+		t.Errorf("a call that was given up (%v) says that the certificate is good", err)
+	}
 	eventually(t, "b says why", proved(b, "a", "it does not take this director's certificate (tls: expired certificate)"))
 }

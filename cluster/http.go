@@ -243,7 +243,7 @@ func (f failure) err() error {
 	return errors.New(f.Error)
 }
 
-// remoteError is an error with a text of its own, mostly another node's, and what it is to be compared as.
+// remoteError is an error of another node: its text, and what it is to be compared as.
 type remoteError struct {
 	text string
 	as   error

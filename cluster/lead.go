@@ -284,9 +284,6 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 			switch {
 			case !answers:
 				seen.silent = append(seen.silent, cmp.Or(m.Name, id))
-				if why := n.Unproved(m.Name); why != "" {
-					seen.clocks = append(seen.clocks, m.Name+": "+why)
-				}
 			case p.Disk != "":
 				seen.unwell = append(seen.unwell, m.Name+": "+p.Disk)
 			}
@@ -297,8 +294,13 @@ func (n *Node) voters(ctx context.Context, without string) (voterSurvey, error) 
 	}
 	wg.Wait()
 	slices.Sort(seen.silent)
-	slices.Sort(seen.clocks)
-	for _, off := range n.ClocksOff() {
+	clocks := n.Clocks()
+	for _, name := range seen.silent {
+		if why := clocks.Unproved[name]; why != "" {
+			seen.clocks = append(seen.clocks, name+": "+why)
+		}
+	}
+	for _, off := range clocks.Off() {
 		seen.clocks = append(seen.clocks, off.Text)
 	}
 	slices.Sort(seen.unwell)
@@ -331,11 +333,27 @@ func (n *Node) askAll(ctx context.Context) []SurveyMember {
 			p, err := n.askProgress(ctx, out[i].Name)
 			out[i].Index, out[i].Quorum = p.Applied, p.Quorum
 			out[i].Why, out[i].Answers = unasked(err)
+			out[i].Apart = apart(err)
 		})
 	}
 	all.Wait()
 	return out
 }
+
+// askTwice asks again after some time where a member says that there is a quorum: one that leads does for a lease after it has lost
+// all others, and who follows it for two more heartbeats.
+func askTwice(ctx context.Context, later time.Duration, ask func(context.Context) []SurveyMember) []SurveyMember {
+	all := ask(ctx)
+	if slices.ContainsFunc(all, func(m SurveyMember) bool { return m.Quorum }) {
+		pause(ctx, later)
+		return ask(ctx)
+	}
+	return all
+}
+
+// apart reports by the error of a question to a member whether that may be in a quorum which this node is not in: it says that this
+// is no member, or cannot be asked for a certificate. Of any other error it is not known what answers.
+func apart(err error) bool { return port.Unproved(err) != "" || errors.Is(err, ErrRemoved) }
 
 // unasked says by the error of a question to a member why it tells nothing of itself, and whether it is there all the same:
 // whatever it says, and whatever is wrong with its certificate or the own one, it is not lost.

@@ -15,8 +15,12 @@ import (
 // ErrQuorumAtRisk means that a membership was not ended, since the rest could agree on nothing then.
 var ErrQuorumAtRisk = errors.New("the cluster would lose its quorum")
 
-// errNoQuorum is [ErrQuorumAtRisk] where there is none already.
-var errNoQuorum error = &remoteError{"the cluster has no quorum", ErrQuorumAtRisk}
+// noQuorum is [ErrQuorumAtRisk] where there is none already.
+type noQuorum struct{}
+
+func (noQuorum) Error() string { return "the cluster has no quorum" }
+
+func (noQuorum) Unwrap() error { return ErrQuorumAtRisk }
 
 // removeRequest asks the leader to end a membership.
 type removeRequest struct {
@@ -50,7 +54,7 @@ func (n *Node) affordable(ctx context.Context, name string) error {
 	}
 	risk := ErrQuorumAtRisk
 	if !n.Quorum() {
-		risk = errNoQuorum
+		risk = noQuorum{}
 	}
 	if need := seen.voters/2 + 1; seen.answer() < need {
 		return fmt.Errorf("%w: without %s it has %d voters and needs %d of them, but only %d answer; bring one back first, or force it", risk, name, seen.voters, need, seen.answer())

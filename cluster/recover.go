@@ -211,6 +211,7 @@ type SurveyMember struct {
 	Index   uint64 `json:"index,omitempty"`  // that it has applied
 	Quorum  bool   `json:"quorum,omitempty"` // it says that there is one
 	Why     string `json:"why,omitempty"`    // it is there, and tells nothing of itself
+	Apart   bool   `json:"apart,omitempty"`  // it may have a quorum without the survivor, which is no member to it, or not to be asked
 	Owns    string `json:"owns,omitempty"`   // the group as whose owner it is heard: its agent may not run, and its host is not off
 }
 
@@ -228,7 +229,7 @@ func (n *Node) Survey(ctx context.Context) (Survey, error) {
 	}
 	v := Survey{
 		Name: n.id.Name, Quorum: n.Quorum(), Leader: n.Leader(), AsOf: max(last, s.Index), Revision: ahead.state.Load().Revision,
-		Epoch: s.ClusterEpoch(), Recovery: s.Recovery, Members: n.askAll(ctx),
+		Epoch: s.ClusterEpoch(), Recovery: s.Recovery, Members: askTwice(ctx, 3*n.cfg.Heartbeat, n.askAll),
 	}
 	var entry raft.Log
 	if n.store.Bare.GetLog(last, &entry) == nil {
@@ -311,20 +312,26 @@ func (v Survey) Refusal(force bool) error {
 		ErrNotLost, numbers, all/2+1, strings.Join(v.Answering(), ", "))
 }
 
-// elsewhere refuses where the others have a quorum without the survivor, or may have one: those that are there and tell nothing
-// of themselves are enough for it. It is no matter of force.
+// elsewhere refuses where the others have a quorum without the survivor, or may have one: those to whom it is no
+// member, or that it cannot ask for a certificate, are enough for it. It is no matter of force.
 func (v Survey) elsewhere(numbers string) error {
 	for _, m := range v.Members {
 		if m.Quorum {
 			return fmt.Errorf("%w: %s, and %s says that they have a quorum: it is %s that is cut off", ErrNotLost, numbers, m.Name, v.Name)
 		}
 	}
-	mute, enough := v.mute(), (len(v.Members)+1)/2+1
-	if len(mute) < enough {
+	var apart []string
+	for _, m := range v.Members {
+		if m.Apart {
+			apart = append(apart, m.Name+": "+m.Why)
+		}
+	}
+	enough := (len(v.Members)+1)/2 + 1
+	if len(apart) < enough {
 		return nil
 	}
 	return fmt.Errorf("%w: %s, and %d are enough for a quorum of their own: mend why they cannot be asked, or stop their agents first if they are to be given up: %s",
-		ErrNotLost, numbers, enough, strings.Join(mute, "; "))
+		ErrNotLost, numbers, enough, strings.Join(apart, "; "))
 }
 
 // mute are those that are there and tell nothing of themselves, and why.

@@ -3,6 +3,7 @@ package cluster
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -447,9 +448,55 @@ func TestWhoAnswersWithoutAQuorumIsNamedAndOverruled(t *testing.T) {
 	if err := v.Refusal(true); err != nil {
 		t.Errorf("one cannot be asked, forced: %v", err)
 	}
+	for i := range v.Members {
+		v.Members[i].Answers, v.Members[i].Why = true, "500 Internal Server Error"
+	}
+	if err := v.Refusal(true); err != nil || v.Refusal(false) == nil {
+		t.Errorf("all are half broken, forced: %v; not forced: %v", err, v.Refusal(false))
+	}
+	for i := range v.Members {
+		v.Members[i].Apart = i < 3
+	}
+	if err := v.Refusal(true); !errors.Is(err, ErrNotLost) || !strings.Contains(err.Error(), "3 are enough for a quorum of their own") {
+		t.Errorf("three may have a quorum, forced: %v", err)
+	}
+	v.Members[2].Apart = false
 	v.Members[0].Index = 12
 	if err := v.Refusal(false); err == nil || !strings.Contains(err.Error(), "b knows log entry 12, this one 9: recover there") {
 		t.Errorf("%v", err)
+	}
+}
+
+// One that leads says so for a lease after it has lost all others.
+func TestAQuorumIsBelievedIfItIsStillThereALeaseLater(t *testing.T) {
+	t.Parallel()
+	for _, said := range [][]bool{{false}, {true, false}, {true, true}} {
+		asked := 0
+		got := askTwice(t.Context(), time.Millisecond, func(context.Context) []SurveyMember {
+			asked++
+			return []SurveyMember{{Name: "b", Answers: true, Quorum: said[asked-1]}}
+		})
+		if asked != len(said) || got[0].Quorum != said[len(said)-1] {
+			t.Errorf("%v: asked %d times, %+v", said, asked, got)
+		}
+	}
+}
+
+func TestWhoMayHaveAQuorumOfItsOwnIsKnownByItsError(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		err  error
+		want bool
+	}{
+		{nil, false},
+		{failure{Error: "it is broken"}.err(), false},
+		{ErrUncertain, false},
+		{failure{Code: "removed", Name: "a"}.err(), true},
+		{x509.UnknownAuthorityError{}, true},
+	} {
+		if got := apart(tt.err); got != tt.want {
+			t.Errorf("%v: %v", tt.err, got)
+		}
 	}
 }
 
