@@ -1,9 +1,6 @@
 package ownership
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // halved ends the wait for the kernel of an owner whose agent is silent, where that one is not on another segment of the
 // group, on which nobody serves: a lifetime later its keeper lives, as it seems, and nothing but the timer ends it.
@@ -12,13 +9,13 @@ func (s *step) halved(g Guarding, silent []string, all []Guarding, segments map[
 		return g
 	}
 	if g.Choice != Linger || !dark(g.Owner, silent, all, segments) {
-		s.quiet.half = time.Time{}
+		s.quiet.half = spell{}
 		return g
 	}
-	if s.quiet.half.IsZero() {
-		s.quiet.half = s.now
+	if s.quiet.half.owner != g.Owner {
+		s.quiet.half = spell{g.Owner, s.now}
 	}
-	if s.now.Sub(s.quiet.half) <= s.Keeper.Lifetime {
+	if s.now.Sub(s.quiet.half.since) <= s.Keeper.Lifetime {
 		return g
 	}
 	return Guarding{Take, "", "the kernel of " + g.Owner + " answers on one segment for longer than its addresses last, and nobody on another"}

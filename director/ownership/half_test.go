@@ -103,3 +103,14 @@ func TestWhoIsCutOffWaitsForTheKernelOfAnotherAsLongAsForThatOfTheFirst(t *testi
 		t.Errorf("the timer waits for %v, want about %v", waits, least)
 	}
 }
+
+// The kernel of d1 answers on one segment of two, and then that of d3: each has a lifetime of its own.
+func TestTheKernelOfAnotherOnOneSegmentOfTwoHasALifetimeOfItsOwn(t *testing.T) {
+	in := func(serves string) []Segment {
+		return []Segment{{Router: "out", Gateway: true}, {Router: "in", Reached: []string{"d1", "d3"}, Serves: serves}}
+	}
+	turns := slices.Concat(slices.Repeat([][]Segment{in("d1")}, 3), slices.Repeat([][]Segment{in("d3")}, 20))
+	if waits, least := darkIn(t, turns...), 2*time.Second+3*time.Second; waits < least || waits > least+3*time.Second {
+		t.Errorf("the timer waits for %v, want about %v", waits, least)
+	}
+}

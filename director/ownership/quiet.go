@@ -42,13 +42,13 @@ type quiet struct {
 	alone    time.Time // since when this director is cut off, while another could own the group, and nobody owns or serves it
 	outlives time.Time // since when the kernel of one that does not own it serves meanwhile, on a segment that this director is on
 	outlived []string  // whose kernels have, in this silence
-	relief   relief
+	relief   spell     // since when nobody on the segment reaches an owner
 	owner    bool      // this director owned the group at the last look
 	taker    string    // who took the group from this director by a claim, and has not been heard on all routers since
 	cut      bool      // this director reaches nobody on some silent segment: it could not serve there
 	denies   []string  // who answered the last survey, and neither owns the group nor serves it here
 	kernels  []string  // whose kernels served it here when the last survey was made
-	half     time.Time // since when an owner that is silent serves on one segment of the group, and nobody on another
+	half     spell     // since when an owner that is silent serves on one segment of the group, and nobody on another
 	suspect  string    // the owner that was found cut off the last time
 	choice   *Guarding // what was decided last; nil: nothing is silent
 	told     Choice    // what people were told of last, of what the looks said
@@ -103,11 +103,11 @@ func (s *step) lookQuiet() {
 	if len(silent) == 0 {
 		s.quiet.past = s.quiet.busy
 		s.quiet.again, s.quiet.asked, s.quiet.alone, s.quiet.outlived = false, nil, time.Time{}, nil
-		s.quiet.half, s.quiet.mute = time.Time{}, ""
+		s.quiet.half, s.quiet.mute = spell{}, ""
 		s.release()
 		if s.quiet.choice != nil {
 			s.endQuiet()
-			s.quiet.choice, s.quiet.suspect, s.quiet.told, s.quiet.relief = nil, "", Take, relief{}
+			s.quiet.choice, s.quiet.suspect, s.quiet.told, s.quiet.relief = nil, "", Take, spell{}
 		}
 		return
 	}
@@ -214,7 +214,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	}
 	switch {
 	case g.Choice != Relieve:
-		s.quiet.suspect, s.quiet.relief = "", relief{}
+		s.quiet.suspect, s.quiet.relief = "", spell{}
 	case g.Owner != s.quiet.suspect: // in a move, the segment may have answered before it and the member after it
 		s.quiet.suspect, pause = g.Owner, 0
 		g.Choice = Hold
@@ -239,7 +239,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 	case Relieve:
 		s.hold(s.holdFor()) // a claim is not held
 		if s.quiet.relief.owner != g.Owner {
-			s.quiet.relief = relief{g.Owner, s.now}
+			s.quiet.relief = spell{g.Owner, s.now}
 		}
 		s.relieve(g.Owner, worst, s.muteToMost(g.Owner, words))
 	case Take:
@@ -360,7 +360,7 @@ func (s *step) heard(from string, word Attestation, last bool) {
 // found takes what the segments answered at once: the timer waits until the survey is over where somebody serves who did not
 // before, and it may fire before that, since adverts are that frequent.
 func (s *step) found(segments []Segment, last bool) {
-	if g := s.quiet.choice; last || g == nil || g.Choice != Take || !s.quiet.half.IsZero() || s.Keeper.Interval >= 2*surveyLimit {
+	if g := s.quiet.choice; last || g == nil || g.Choice != Take || s.quiet.half.owner != "" || s.Keeper.Interval >= 2*surveyLimit {
 		return
 	}
 	serves := func(seg Segment) bool {

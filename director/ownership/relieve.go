@@ -13,8 +13,8 @@ func (f Facts) succession() []string { return append([]string{f.Log.Owner}, f.Lo
 // fit reports whether this director could take the group over.
 func (f Facts) fit() bool { return f.Ready && !f.Drains && f.Keeper.Part == Standby }
 
-// relief is an owner that nobody on the segment reaches, and since when that is so.
-type relief struct {
+// spell is since when something is so of an owner.
+type spell struct {
 	owner string
 	since time.Time
 }
