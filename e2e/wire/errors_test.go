@@ -268,12 +268,17 @@ func TestCommandsOfMembersAndStrangers(t *testing.T) {
 	d2.Agent(t)
 	t.Run("without a cluster", func(t *testing.T) {
 		for _, args := range [][]string{
-			{"leave"}, {"members"}, {"members", "-o", "json"}, {"remove", "d2"}, {"token", "create"}, {"token", "list"}, {"show"},
+			{"members"}, {"members", "-o", "json"}, {"remove", "d2"}, {"token", "create"}, {"token", "list"}, {"show"},
 			{"plan", d2.WriteFile("cluster.hcl", routerFile)}, {"apply", d2.WriteFile("cluster.hcl", routerFile), "--yes"},
 			{"drain", "director", "d1"}, {"enable", "director", "d1"}, {"move", "web", "d1"},
 		} {
 			w.unchanged(t, func() { command(t, d2, args...).refused(t, "in no cluster", "quorate init", "quorate join") })
 		}
+		w.unchanged(t, func() {
+			if got := command(t, d2, "leave").want(t, 0).err; !strings.Contains(got, "in no cluster: nothing to leave") {
+				t.Errorf("leave says %q", got)
+			}
+		})
 		command(t, d2, "status").want(t, 0).has(t, "d2", "in no cluster", "quorate init")
 	})
 	command(t, d1, "init").want(t, 0)
