@@ -91,7 +91,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		a.keeper.Want(keeper.Order{}) // whatever one before was told
 		a.clearLeft(life)
 		if a.cfg.File.Join != nil {
-			group.Go(func() error { a.joinUnattended(life); return nil })
+			group.Go(func() error { a.joinUnattended(life, a.Join); return nil })
 		}
 	}
 	group.Go(func() error { return a.keeper.Run(life) })

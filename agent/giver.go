@@ -354,7 +354,7 @@ func movesFrom(state *fsm.State, director string) bool {
 // An obstacle is why a member cannot take a group; the zero value is none.
 type obstacle struct {
 	why    string
-	passes bool // by itself, it may be in a moment: a report was lost, or the log is being caught up with
+	passes bool // by itself, it may be in a moment: a report was lost, or the log is being caught up with. A disk that takes nothing does not
 }
 
 // cannotTake says why a member could not take a group now.
@@ -372,7 +372,7 @@ func cannotTake(m fsm.Member, r received, alive bool, group string) obstacle {
 	case r.Leaving:
 		return obstacle{"leaves", false}
 	case !r.Ready:
-		return obstacle{"is not ready: " + strings.Join(r.Reasons, "; "), true}
+		return obstacle{"is not ready: " + strings.Join(r.Reasons, "; "), !r.Holds}
 	case own.Waiting:
 		return obstacle{"does not know yet whether it meets what the group requires", true}
 	case own.cannot() != "":

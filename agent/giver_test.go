@@ -23,6 +23,7 @@ type giving struct {
 	ready    bool // d2 can take it
 	present  bool // d1 has the addresses still, though another has taken over
 	mute     bool // d1's keeper does not answer
+	full     bool // d2 is not ready for its disk alone
 	silent   bool // d2 is not heard of
 	lately   bool // d2 was there and ready not long ago
 	given    time.Time
@@ -99,7 +100,7 @@ func (c *giving) giver() giver {
 			for _, name := range c.more {
 				groups[name] = groups["g"]
 			}
-			return map[string]received{"d2": {report: report{Name: "d2", Ready: c.ready, Groups: groups}}}
+			return map[string]received{"d2": {report: report{Name: "d2", Ready: c.ready, Holds: c.full, Groups: groups}}}
 		},
 		kept: func() []string {
 			c.look()
@@ -199,19 +200,21 @@ func TestWhoStopsDoesNotWaitForEver(t *testing.T) {
 	for name, tt := range map[string]struct {
 		leader string
 		silent bool // who could take it
+		full   bool // its disk
 		lately bool
 		want   time.Duration
 	}{
-		"nobody leads, and somebody could take it":        {"", false, true, electionLimit + beginLimit},
-		"nobody leads, and nobody could for a moment":     {"", true, true, electionLimit + beginLimit},
-		"nobody leads, and nobody has been able for long": {"", true, false, 0},
-		"nobody could for a moment":                       {"d2", true, true, beginLimit},
-		"nobody has been able for long":                   {"d2", true, false, 0},
+		"nobody leads, and somebody could take it":        {"", false, false, true, electionLimit + beginLimit},
+		"nobody leads, and nobody could for a moment":     {"", true, false, true, electionLimit + beginLimit},
+		"nobody leads, and nobody has been able for long": {"", true, false, false, 0},
+		"nobody could for a moment":                       {"d2", true, false, true, beginLimit},
+		"nobody has been able for long":                   {"d2", true, false, false, 0},
+		"the disk of who could is full":                   {"d2", false, true, true, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c := newGiving()
-				c.leader, c.silent, c.lately = tt.leader, tt.silent, tt.lately
+				c.leader, c.silent, c.full, c.ready, c.lately = tt.leader, tt.silent, tt.full, !tt.full, tt.lately
 				c.propose = func(context.Context, fsm.SetIntent) error { return errors.New("not agreed") }
 				began := time.Now()
 				left := c.giver().moveAll(t.Context(), "d1 stops", nil)

@@ -18,7 +18,7 @@ import (
 const joinAgain = 5 * time.Second
 
 // joinUnattended joins as the agent file says, and again until it worked.
-func (a *Agent) joinUnattended(ctx context.Context) {
+func (a *Agent) joinUnattended(ctx context.Context, join func(context.Context, api.JoinRequest, api.Progress) error) {
 	j := *a.cfg.File.Join
 	state := api.Joining{Address: j.Address.String(), Every: joinAgain.Seconds()}
 	a.setJoining(state)
@@ -28,19 +28,17 @@ func (a *Agent) joinUnattended(ctx context.Context) {
 	for ctx.Err() == nil {
 		token, err := tokenOf(j)
 		if err == nil {
-			err = a.Join(ctx, api.JoinRequest{Address: j.Address.String(), Token: token}, func(step string) { a.cfg.Log.Info(step) })
+			err = join(ctx, api.JoinRequest{Address: j.Address.String(), Token: token}, func(step string) { a.cfg.Log.Info(step) })
 		}
 		if errors.Is(err, pki.ErrNotToken) && j.TokenFile != "" {
 			err = fmt.Errorf("%s: %w", j.TokenFile, err)
 		}
-		if a.inside() {
+		if err == nil || a.inside() { // what it joined may have ended since
 			return
 		}
 		a.cfg.Log.Error("not joined yet", "address", j.Address, "err", err)
-		if err != nil {
-			state.Tried, state.Error = time.Now().UTC().Truncate(time.Second), pki.HideTokens(err.Error())
-			a.setJoining(state)
-		}
+		state.Tried, state.Error = time.Now().UTC().Truncate(time.Second), pki.HideTokens(err.Error())
+		a.setJoining(state)
 		sleep(ctx, joinAgain)
 	}
 }

@@ -1,16 +1,19 @@
 package agent
 
 import (
+	"bytes"
 	"context"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/config"
 )
 
@@ -37,7 +40,7 @@ func TestAnUnattendedJoinThatIsInVainSaysWhy(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
-			a.joinUnattended(ctx)
+			a.joinUnattended(ctx, a.Join)
 			close(ended)
 		}()
 		soon(t, name+": it has tried", func() bool {
@@ -61,4 +64,24 @@ func TestAnUnattendedJoinThatIsInVainSaysWhy(t *testing.T) {
 		cancel()
 		<-ended
 	}
+}
+
+// TestAnUnattendedJoinThatWorkedIsNotDoneAgain has the agent's part in the cluster end as the join returns.
+func TestAnUnattendedJoinThatWorkedIsNotDoneAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var said bytes.Buffer
+		a := &Agent{cfg: Config{Log: hclog.New(&hclog.LoggerOptions{Output: &said}), File: config.Agent{Join: &config.Join{Token: "quorate1-x"}}}}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		joined := 0
+		a.joinUnattended(ctx, func(context.Context, api.JoinRequest, api.Progress) error {
+			if joined++; joined > 1 {
+				cancel()
+			}
+			return nil
+		})
+		if joined != 1 || said.Len() > 0 {
+			t.Errorf("joined %d times, and it says %q", joined, said.String())
+		}
+	})
 }

@@ -15,8 +15,8 @@ const maxEnded = 100
 // ErrAlready means that a command has nothing to do, since it was done before.
 var ErrAlready = errors.New("already")
 
-// Ended is a membership that was ended by [RemoveMember], by the name of the member, or a token by [RevokeToken], by its ID: whoever ends it once more, or
-// again since no answer came, is told so, and not that there never was one.
+// Ended is a membership that was ended by [RemoveMember], by the name of the member, or a token by [RevokeToken], by its ID:
+// whoever ends it once more, or again since no answer came, is told so, and not that there never was one.
 type Ended struct {
 	Kind  ChangeKind `json:"kind"` // [MemberChanged] or [TokenChanged]
 	Name  string     `json:"name"`
