@@ -247,8 +247,14 @@ func (s *session) remove(ctx context.Context, name string, force bool) error {
 	// Without a quorum the last reports are no news, and nothing can be removed whoever is alive.
 	if r, alive := s.reports.live(time.Now())[name]; alive && !r.Stopped && !force && s.node.Quorum() && !s.portClosed(ctx, name) {
 		err := s.node.MayRemove(ctx, name)
-		if errors.Is(err, fsm.ErrNotFound) || errors.Is(err, fsm.ErrAlready) {
-			return s.node.Remove(ctx, name, force) // this director may be behind: who leads knows whether it is one again, and whether all is done
+		if isNoMember(err) { // this director may be behind, and it may be one again: who leads would end that, and asks nobody whether it is alive
+			if _, err := s.latest(ctx); err != nil {
+				return fmt.Errorf("%s is alive, and not known here as a member: %w", name, err)
+			}
+			err = s.node.MayRemove(ctx, name)
+		}
+		if isNoMember(err) {
+			return s.node.Remove(ctx, name, force) // who leads knows whether all is done
 		}
 		if err != nil {
 			return err
@@ -256,6 +262,11 @@ func (s *session) remove(ctx context.Context, name string, force bool) error {
 		return fmt.Errorf("%s is alive: `quorate leave` there hands over first, and takes what quorate made with it; --force removes it all the same", name)
 	}
 	return s.node.Remove(ctx, name, force)
+}
+
+// isNoMember reports whether it is said of a name that no member has it.
+func isNoMember(err error) bool {
+	return errors.Is(err, fsm.ErrNotFound) || errors.Is(err, fsm.ErrAlready)
 }
 
 // closedLimit is how long a member may take to answer before it counts as alive by what it reported last.
