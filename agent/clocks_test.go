@@ -34,10 +34,10 @@ func TestAClockIsToldOfOnceAndOnceMoreWhenItIsRight(t *testing.T) {
 		{unproved(expired + "10:01 is after 9:00"), ""},
 		{cluster.Clocks{}, ""}, // it is refused
 		{unproved(expired + "10:02 is after 9:00"), ""},
-		{unproved("another director answers there"), "d5 does not answer: another director"},
+		{unproved("somebody else answers there"), "d5 does not answer: somebody else"},
 		{unproved(expired + "10:03 is after 9:00"), ""},
 		{ahead(0), "nothing is wrong with the clock of d5 any more"},
-		{unproved("another director answers there"), "d5 does not answer: another director"},
+		{unproved("somebody else answers there"), "d5 does not answer: somebody else"},
 		{ahead(0), ""}, // that was no clock
 		{ahead(time.Hour), "the clock of d5 is 1h0m0s ahead"},
 		{ahead(0), "nothing is wrong with the clock of d5 any more"},

@@ -352,8 +352,11 @@ func askTwice(ctx context.Context, later time.Duration, ask func(context.Context
 }
 
 // apart reports by the error of a question to a member whether that may be in a quorum which this node is not in: it says that this
-// is no member, or cannot be asked for a certificate. Of any other error it is not known what answers.
-func apart(err error) bool { return port.Unproved(err) != "" || errors.Is(err, ErrRemoved) }
+// is no member, or cannot be asked for a certificate. Somebody else at its address is in none, and of any other error it is not
+// known what answers.
+func apart(err error) bool {
+	return port.Unproved(err) != "" && !port.SomebodyElse(err) || errors.Is(err, ErrRemoved)
+}
 
 // unasked says by the error of a question to a member why it tells nothing of itself, and whether it is there all the same:
 // whatever it says, and whatever is wrong with its certificate or the own one, it is not lost.

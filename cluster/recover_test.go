@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -492,7 +493,11 @@ func TestWhoMayHaveAQuorumOfItsOwnIsKnownByItsError(t *testing.T) {
 		{failure{Error: "it is broken"}.err(), false},
 		{ErrUncertain, false},
 		{failure{Code: "removed", Name: "a"}.err(), true},
-		{x509.UnknownAuthorityError{}, true},
+		{x509.CertificateInvalidError{Reason: x509.Expired}, true},
+		{&net.OpError{Op: "remote error", Err: errors.New("tls: expired certificate")}, true},
+		{fmt.Errorf("%w: %w", pki.ErrFormerCA, x509.UnknownAuthorityError{}), true},
+		{x509.UnknownAuthorityError{}, false},
+		{x509.HostnameError{Certificate: new(x509.Certificate), Host: "b"}, false},
 	} {
 		if got := apart(tt.err); got != tt.want {
 			t.Errorf("%v: %v", tt.err, got)
