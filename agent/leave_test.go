@@ -88,6 +88,17 @@ func TestWhoIsInNoClusterHasNothingToLeave(t *testing.T) {
 	}
 }
 
+func TestWithoutAClusterALeaveNeedsNoKeeper(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a := &Agent{cfg: Config{File: config.Agent{DataDir: dir}}, keeper: keeperlink.New(filepath.Join(dir, "k"), nil, hclog.NewNullLogger())}
+	var said []string
+	err := a.Leave(t.Context(), api.LeaveRequest{}, func(step string) { said = append(said, step) })
+	if err != nil || len(said) != 2 || !strings.HasPrefix(said[0], "no keeper answers") || said[1] != "this agent is in no cluster: nothing to leave" {
+		t.Errorf("%q, %v", said, err)
+	}
+}
+
 // A director that follows may be behind: d3 may be a member again, though its own state says that it was removed.
 func TestOnlyWhoLeadsSaysThatAMemberWasRemovedAlready(t *testing.T) {
 	t.Parallel()
