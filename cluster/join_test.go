@@ -424,6 +424,10 @@ func TestAnEighthMemberIsRefused(t *testing.T) {
 	if _, err := a.admit(t.Context(), eighth); err == nil || !strings.Contains(err.Error(), "the cluster has 7 members, and 7 is the most that it can have: h was not let in") {
 		t.Errorf("an eighth: %v", err)
 	}
+	anew := request(t, config(t, "b"), mustToken(t, a, fsm.RoleDirector))
+	if _, err := a.admit(t.Context(), anew); err == nil || !strings.Contains(err.Error(), "if this host was b and has lost its data, run `quorate remove b`") {
+		t.Errorf("one of the seven that has lost its data: %v", err)
+	}
 	if len(a.State().Members) != 7 {
 		t.Errorf("%d members", len(a.State().Members))
 	}
