@@ -116,6 +116,9 @@ func (n *Node) admit(ctx context.Context, req joinRequest) (joinResponse, error)
 	}
 	n.admitting.Lock() // else two at once would be the seventh, and one of them an eighth
 	defer n.admitting.Unlock()
+	if err := ctx.Err(); err != nil { // who asked is gone, or does not wait any more
+		return joinResponse{}, fmt.Errorf("%s was not let in: %w while others were", m.Name, err)
+	}
 	if err := n.unclaimed(req.TokenID, m); err != nil {
 		return joinResponse{}, err
 	}

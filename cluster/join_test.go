@@ -408,6 +408,20 @@ func TestAJoinerThatTakesNothingDoesNotVoteThoughTheLogIsShort(t *testing.T) {
 	})
 }
 
+func TestWhoHasGivenUpWhileOthersWereLetInIsNotLetIn(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	q := request(t, config(t, "b"), mustToken(t, a, fsm.RoleDirector))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := a.admit(gone, q); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUncertain) {
+		t.Errorf("%v", err)
+	}
+	if _, err := a.admit(t.Context(), q); err != nil {
+		t.Errorf("asked again: %v", err)
+	}
+}
+
 // Seven members are the most: who would be the eighth is refused, and no token is used up by that. One that was let in before is no
 // eighth when it asks again, and a place that became free can be taken.
 func TestAnEighthMemberIsRefused(t *testing.T) {
