@@ -26,7 +26,7 @@ func TestAClockIsToldOfOnceAndOnceMoreWhenItIsRight(t *testing.T) {
 		want   string // a part of the one news; empty: there is none
 	}{
 		{cluster.Clocks{}, ""},
-		{ahead(time.Hour), "the clock of d5 is 1h0m0s ahead"},
+		{ahead(time.Hour), "the clocks of d1 and d5 differ by 1h0m0s"},
 		{ahead(time.Hour + time.Second), ""},
 		{cluster.Clocks{}, ""}, // d5 is down: its clock is as wrong as before
 		{ahead(time.Hour), ""},
@@ -34,12 +34,12 @@ func TestAClockIsToldOfOnceAndOnceMoreWhenItIsRight(t *testing.T) {
 		{unproved(expired + "10:01 is after 9:00"), ""},
 		{cluster.Clocks{}, ""}, // it is refused
 		{unproved(expired + "10:02 is after 9:00"), ""},
-		{unproved("another director answers there"), "d5 does not answer: another director"},
+		{unproved("somebody else answers there"), "d5 does not answer: somebody else"},
 		{unproved(expired + "10:03 is after 9:00"), ""},
 		{ahead(0), "nothing is wrong with the clock of d5 any more"},
-		{unproved("another director answers there"), "d5 does not answer: another director"},
+		{unproved("somebody else answers there"), "d5 does not answer: somebody else"},
 		{ahead(0), ""}, // that was no clock
-		{ahead(time.Hour), "the clock of d5 is 1h0m0s ahead"},
+		{ahead(time.Hour), "the clocks of d1 and d5 differ by 1h0m0s"},
 		{ahead(0), "nothing is wrong with the clock of d5 any more"},
 		{own, "the clock of d1"},
 		{cluster.Clocks{}, ""},
@@ -73,7 +73,9 @@ func TestAStatusNamesTheClockThatIsOff(t *testing.T) {
 	s.events = &eventLog{}
 	s.tellClocks()
 	events := s.events.since(t.Context(), 0, false)
-	if !slices.ContainsFunc(events, func(e api.Event) bool { return e.Name == "d1" && strings.Contains(e.Text, "behind that of d2") }) {
+	if !slices.ContainsFunc(events, func(e api.Event) bool {
+		return e.Name == "d1" && strings.Contains(e.Text, "the clocks of d2 and d1 differ by")
+	}) {
 		t.Errorf("%+v", events)
 	}
 }

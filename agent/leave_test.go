@@ -88,6 +88,17 @@ func TestWhoIsInNoClusterHasNothingToLeave(t *testing.T) {
 	}
 }
 
+func TestWithoutAClusterALeaveNeedsNoKeeper(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a := &Agent{cfg: Config{File: config.Agent{DataDir: dir}}, keeper: keeperlink.New(filepath.Join(dir, "k"), nil, hclog.NewNullLogger())}
+	var said []string
+	err := a.Leave(t.Context(), api.LeaveRequest{}, func(step string) { said = append(said, step) })
+	if err != nil || len(said) != 2 || !strings.HasPrefix(said[0], "no keeper answers") || said[1] != "this agent is in no cluster: nothing to leave" {
+		t.Errorf("%q, %v", said, err)
+	}
+}
+
 // A director that follows may be behind: d3 may be a member again, though its own state says that it was removed.
 func TestOnlyWhoLeadsSaysThatAMemberWasRemovedAlready(t *testing.T) {
 	t.Parallel()
@@ -109,5 +120,51 @@ func TestOnlyWhoLeadsSaysThatAMemberWasRemovedAlready(t *testing.T) {
 	cancel() // who leads is not asked
 	if err := s.remove(cut, "d3", false); err == nil || errors.Is(err, fsm.ErrAlready) {
 		t.Errorf("without the leader it says %v", err)
+	}
+}
+
+// A director that has not applied that d3 is a member again knows it as none, and hears that it is alive.
+func TestWhoIsBehindRemovesNobodyWhoIsAlive(t *testing.T) {
+	t.Parallel()
+	first := nodeConfig(t, "d1", fsm.LevelHistory)
+	if err := cluster.Init(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	first.MaxLevel = MaxLevel
+	_, leads, _ := inCluster(t, first)
+	soon(t, "d1 leads", func() bool { return leads.node.IsLeader() && leads.node.Current() })
+	token, err := leads.node.CreateToken(t.Context(), fsm.RoleDirector, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := nodeConfig(t, "d2", fsm.LevelHistory)
+	if err := cluster.Join(t.Context(), second, first.Bind.String(), token, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	_, s, _ := inCluster(t, second)
+	soon(t, "d2 votes", func() bool { return s.node.Voter() && s.node.Current() })
+	for _, m := range leads.node.State().Members {
+		m.MaxLevel = MaxLevel
+		if err := leads.node.Propose(t.Context(), fsm.SetMember{Member: m}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := leads.node.Propose(t.Context(), fsm.RaiseLevel{Level: MaxLevel, Author: "test"}); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, "d2 applies nothing more", func() bool { return s.node.Halted() != nil })
+	now := time.Now()
+	again := fsm.Member{Name: "d3", ID: "id3", Role: fsm.RoleDirector, Address: netip.MustParseAddrPort("192.0.2.3:7400"), Gossip: netip.MustParseAddrPort("192.0.2.3:7401"), MinLevel: 1, MaxLevel: MaxLevel, Version: "test"}
+	if err := errors.Join(
+		leads.node.Propose(t.Context(), fsm.AddToken{ID: "t3", Token: fsm.Token{Hash: "aa", Role: fsm.RoleDirector, Expires: now.Add(time.Hour)}}),
+		leads.node.Propose(t.Context(), fsm.AdmitMember{TokenID: "t3", SecretHash: "aa", Now: now, Member: again}),
+	); err != nil {
+		t.Fatal(err)
+	}
+	s.reports.put(report{Name: "d3", Ready: true}, now.Add(time.Minute))
+	soon(t, "d2 is in the quorum", s.node.Quorum)
+	err = s.remove(t.Context(), "d3", false)
+	if _, member := leads.node.State().Members["d3"]; err == nil || !member {
+		t.Errorf("%v; d3 is a member still: %v", err, member)
 	}
 }

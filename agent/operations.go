@@ -11,8 +11,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/quorate/quorate/agent/keeperlink"
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
+	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -154,7 +156,12 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 		return fmt.Errorf("%w: take `join` out of that, and restart the agent", err)
 	}
 	if errors.Is(err, errNoCluster) { // a leave before this one may have been cut off in its last steps
-		if err := a.clear(ctx); err != nil {
+		kept := a.keeper.Set(ctx, keeper.Order{})
+		if errors.Is(kept, keeperlink.ErrNoKeeper) { // mostly there is nothing to give up, and it is told when it is there
+			p("no keeper answers: if one has left virtual addresses here, they end with their lifetime")
+			kept = nil
+		}
+		if err := errors.Join(kept, a.clearKernel(ctx)); err != nil {
 			return err
 		}
 		p("this agent is in no cluster: nothing to leave")
@@ -186,16 +193,11 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 	a.session = nil
 	a.mu.Unlock()
 	_ = s.close() // the node has ended already: nothing new can be said by its errors
-	if err := a.clear(ctx); err != nil {
+	if err := errors.Join(a.keeper.Clear(ctx), a.clearKernel(ctx)); err != nil {
 		return err
 	}
 	p("removed from this host: virtual addresses, IPVS services and sync daemons that quorate made")
 	return nil
-}
-
-// clear removes from this host what quorate made here.
-func (a *Agent) clear(ctx context.Context) error {
-	return errors.Join(a.keeper.Clear(ctx), a.clearKernel(ctx))
 }
 
 // leaveAddresses hands over what this director owns, before it leaves. Who could take them may be about to
@@ -247,8 +249,14 @@ func (s *session) remove(ctx context.Context, name string, force bool) error {
 	// Without a quorum the last reports are no news, and nothing can be removed whoever is alive.
 	if r, alive := s.reports.live(time.Now())[name]; alive && !r.Stopped && !force && s.node.Quorum() && !s.portClosed(ctx, name) {
 		err := s.node.MayRemove(ctx, name)
-		if errors.Is(err, fsm.ErrNotFound) || errors.Is(err, fsm.ErrAlready) {
-			return s.node.Remove(ctx, name, force) // this director may be behind: who leads knows whether it is one again, and whether all is done
+		if isNoMember(err) { // this director may be behind, and it may be one again: who leads would end that, and asks nobody whether it is alive
+			if _, err := s.latest(ctx); err != nil {
+				return fmt.Errorf("%s is alive, and not known here as a member: %w", name, err)
+			}
+			err = s.node.MayRemove(ctx, name)
+		}
+		if isNoMember(err) {
+			return s.node.Remove(ctx, name, force) // who leads knows whether all is done
 		}
 		if err != nil {
 			return err
@@ -256,6 +264,11 @@ func (s *session) remove(ctx context.Context, name string, force bool) error {
 		return fmt.Errorf("%s is alive: `quorate leave` there hands over first, and takes what quorate made with it; --force removes it all the same", name)
 	}
 	return s.node.Remove(ctx, name, force)
+}
+
+// isNoMember reports whether it is said of a name that no member has it.
+func isNoMember(err error) bool {
+	return errors.Is(err, fsm.ErrNotFound) || errors.Is(err, fsm.ErrAlready)
 }
 
 // closedLimit is how long a member may take to answer before it counts as alive by what it reported last.

@@ -30,15 +30,19 @@ func (s *session) planRecovery(ctx context.Context, r api.RecoverRequest) (api.R
 		Survivor: v.Name, Epoch: v.Epoch + 1, AsOf: v.AsOf, Written: v.Written, Revision: v.Revision, Halted: v.Halted, Members: []api.LostMember{},
 	}
 	owners := heardOwners(s.node.State(), s.keeper.Status().Groups)
-	for i, m := range v.Members {
-		v.Members[i].Owns = owners[m.Name]
-		p.Members = append(p.Members, api.LostMember{Name: m.Name, Address: m.Address, Answers: m.Answers, AppliedIndex: m.Index, Why: m.Why})
+	for i := range v.Members {
+		v.Members[i].Owns = owners[v.Members[i].Name]
+		p.Members = append(p.Members, lostMember(v.Members[i]))
 	}
 	if v.Done() {
 		p.Done, p.Epoch = true, v.Epoch
 		return p, nil
 	}
 	return p, v.Refusal(r.Force)
+}
+
+func lostMember(m cluster.SurveyMember) api.LostMember {
+	return api.LostMember{Name: m.Name, Address: m.Address, Answers: m.Answers, AppliedIndex: m.Index, Why: m.Why, Owns: m.Owns}
 }
 
 // heardOwners are the members whose adverts arrive here, each with a group as whose owner it is heard.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/fsm"
@@ -44,5 +45,14 @@ func TestWhoseAdvertsArriveIsHeardAsAnOwner(t *testing.T) {
 	}
 	if diff := cmp.Diff(map[string]string{"d1": "web"}, heardOwners(state, groups)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestAPlanSaysAllThatIsKnownOfWhoIsLost(t *testing.T) {
+	t.Parallel()
+	got := lostMember(cluster.SurveyMember{Name: "d1", Address: "192.0.2.1:7400", Answers: true, Index: 9, Why: "why", Owns: "web"})
+	want := api.LostMember{Name: "d1", Address: "192.0.2.1:7400", Answers: true, AppliedIndex: 9, Why: "why", Owns: "web"}
+	if got != want {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -29,7 +29,8 @@ type LostMember struct {
 	Address      string `json:"address"`
 	Answers      bool   `json:"answers"`
 	AppliedIndex uint64 `json:"applied_index,omitempty"`
-	Why          string `json:"why,omitempty"` // it answers, and cannot be asked for more
+	Why          string `json:"why,omitempty"`  // it answers, and cannot be asked for more
+	Owns         string `json:"owns,omitempty"` // the group as whose owner it is heard
 }
 
 // recovery is the part of the API for a cluster that is lost.

@@ -114,8 +114,11 @@ func (n *Node) admit(ctx context.Context, req joinRequest) (joinResponse, error)
 	if id, err := pki.MemberID(pub); err != nil || id != m.ID {
 		return joinResponse{}, errors.Join(fmt.Errorf("the joining agent's ID %s is not its key's", m.ID), err)
 	}
-	n.admitting.Lock() // else two at once would be the seventh
+	n.admitting.Lock() // else two at once would be the seventh, and one of them an eighth
 	defer n.admitting.Unlock()
+	if err := ctx.Err(); err != nil { // who asked is gone, or does not wait any more
+		return joinResponse{}, fmt.Errorf("%s was not let in: %w while others were", m.Name, err)
+	}
 	if err := n.unclaimed(req.TokenID, m); err != nil {
 		return joinResponse{}, err
 	}
@@ -155,9 +158,6 @@ func (n *Node) unclaimed(tokenID string, m fsm.Member) error {
 	if t := s.Secrets().Tokens[tokenID]; !member && t.UsedBy == m.Name+"/"+m.ID {
 		return fmt.Errorf("%w: %s was let in by it before, and is no member any more; make another with `quorate token create`", fsm.ErrToken, m.Name)
 	}
-	if !member && len(s.Members) >= MaxMembers {
-		return fmt.Errorf("the cluster has %d members, and %d is the most that it can have: %s was not let in; `quorate leave` on a member, or `quorate remove`, makes room", len(s.Members), MaxMembers, m.Name)
-	}
 	if member && same.Name != m.Name {
 		return fmt.Errorf("the ID %s is member %s's: %w", m.ID, same.Name, fsm.ErrTaken)
 	}
@@ -174,6 +174,9 @@ func (n *Node) unclaimed(tokenID string, m fsm.Member) error {
 		case other.Gossip == m.Gossip:
 			return theirs(fmt.Sprintf("the gossip address %s is member %s's", m.Gossip, other.Name), other, "set another `gossip` in its agent file")
 		}
+	}
+	if !member && len(s.Members) >= MaxMembers {
+		return fmt.Errorf("the cluster has %d members, and %d is the most that it can have: %s was not let in; `quorate leave` on a member, or `quorate remove`, makes room", len(s.Members), MaxMembers, m.Name)
 	}
 	return nil
 }

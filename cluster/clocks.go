@@ -111,14 +111,15 @@ func (c *clocks) lately(now time.Time) map[string]reading {
 
 // ClockOff is a clock that differs from another by more than it may.
 type ClockOff struct {
-	Name string // of the member whose clock is wrong, as far as can be told
+	Name string // of the member whose clock is wrong, as far as can be told; of the other one, if it may be either
 	Text string // that says so
 }
 
 // Clocks is what a node knows of the other members' clocks, as far as it was answered lately.
 type Clocks struct {
-	// Self is the node.
-	Self string
+	// Self is the node, of so many members.
+	Self    string
+	Members int
 	// Ahead is by how much they are ahead of this host's, of those that have answered.
 	Ahead map[string]time.Duration
 	// Unproved is why a member cannot be asked though it is there, where it is for its certificate or this director's.
@@ -126,12 +127,12 @@ type Clocks struct {
 }
 
 // Off returns which members' clocks are off by more than [pki.ClockTolerance].
-func (c Clocks) Off() []ClockOff { return clocksOff(c.Self, c.Ahead) }
+func (c Clocks) Off() []ClockOff { return clocksOff(c) }
 
 // Clocks returns how the other members' clocks stand.
 func (n *Node) Clocks() Clocks {
-	c := Clocks{n.id.Name, map[string]time.Duration{}, map[string]string{}}
 	now, members := time.Now(), n.State().Members
+	c := Clocks{n.id.Name, len(members), map[string]time.Duration{}, map[string]string{}}
 	for name, r := range n.clocks.lately(now) {
 		if _, member := members[name]; !member {
 			continue
@@ -147,8 +148,11 @@ func (n *Node) Clocks() Clocks {
 }
 
 // clocksOff says which clocks are off, of those of the others, by how much these are ahead of the own. It is the own one where most
-// others differ from it and not from each other.
-func clocksOff(self string, ahead map[string]time.Duration) (off []ClockOff) {
+// others differ from it and not from each other. By one reading, or by those of less than half of the members, it is not told
+// which of two is wrong.
+func clocksOff(c Clocks) (off []ClockOff) {
+	self, ahead := c.Self, c.Ahead
+	few := len(ahead) < 2 || 2*len(ahead) < c.Members
 	var names []string
 	least, most := time.Duration(0), time.Duration(0)
 	for _, name := range slices.Sorted(maps.Keys(ahead)) {
@@ -161,11 +165,15 @@ func clocksOff(self string, ahead map[string]time.Duration) (off []ClockOff) {
 		}
 		names, least, most = append(names, name), min(least, d), max(most, d)
 	}
-	if len(names) > 1 && 2*len(names) > len(ahead) && most-least <= pki.ClockTolerance {
+	if !few && len(names) > 1 && 2*len(names) > len(ahead) && most-least <= pki.ClockTolerance {
 		return []ClockOff{{self, clockText(self, strings.Join(names, ", "), -ahead[names[0]])}}
 	}
 	for _, name := range names {
-		off = append(off, ClockOff{name, clockText(name, self, ahead[name])})
+		text := clockText(name, self, ahead[name])
+		if few {
+			text = differText(name, self, ahead[name])
+		}
+		off = append(off, ClockOff{name, text})
 	}
 	return off
 }
@@ -176,4 +184,12 @@ func clockText(name, others string, ahead time.Duration) string {
 		way = "behind"
 	}
 	return fmt.Sprintf("the clock of %s is %v %s that of %s: certificates and tokens depend on it, so set it right", name, ahead.Abs(), way, others)
+}
+
+func differText(name, self string, ahead time.Duration) string {
+	first := name
+	if ahead < 0 {
+		first = self
+	}
+	return fmt.Sprintf("the clocks of %s and %s differ by %v, that of %s is ahead: certificates and tokens depend on them, so set the wrong one right", self, name, ahead.Abs(), first)
 }

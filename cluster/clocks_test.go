@@ -19,21 +19,24 @@ func TestWhoseClockIsOffIsToldByTheOthers(t *testing.T) {
 	t.Parallel()
 	const hour = time.Hour
 	for _, tt := range []struct {
-		name  string
-		ahead map[string]time.Duration
-		want  []string
+		name    string
+		members int
+		ahead   map[string]time.Duration
+		want    []string
 	}{
-		{"nobody is heard", nil, nil},
-		{"within the tolerance", map[string]time.Duration{"b": pki.ClockTolerance, "c": -pki.ClockTolerance}, nil},
-		{"of two", map[string]time.Duration{"b": hour}, []string{"b: the clock of b is 1h0m0s ahead of that of a"}},
-		{"one of three", map[string]time.Duration{"b": -hour, "c": time.Second}, []string{"b: the clock of b is 1h0m0s behind that of a"}},
-		{"the own one", map[string]time.Duration{"b": -hour, "c": -hour - time.Second, "d": -hour}, []string{"a: the clock of a is 1h0m0s ahead of that of b, c, d"}},
-		{"the own one and another", map[string]time.Duration{"b": hour, "c": hour, "d": 0}, []string{"a: the clock of a is 1h0m0s behind that of b, c"}},
-		{"all differ", map[string]time.Duration{"b": hour, "c": -hour}, []string{"b: the clock of b is 1h0m0s ahead of that of a", "c: the clock of c is 1h0m0s behind that of a"}},
+		{"nobody is heard", 3, nil, nil},
+		{"within the tolerance", 3, map[string]time.Duration{"b": pki.ClockTolerance, "c": -pki.ClockTolerance}, nil},
+		{"of two", 2, map[string]time.Duration{"b": hour}, []string{"b: the clocks of a and b differ by 1h0m0s, that of b is ahead"}},
+		{"two of seven", 7, map[string]time.Duration{"b": -hour, "c": -hour}, []string{"b: the clocks of a and b differ by 1h0m0s, that of a is ahead", "c: the clocks of a and c differ by 1h0m0s, that of a is ahead"}},
+		{"one that is heard, of three", 3, map[string]time.Duration{"b": hour}, []string{"b: the clocks of a and b differ by 1h0m0s, that of b is ahead"}},
+		{"one of three", 3, map[string]time.Duration{"b": -hour, "c": time.Second}, []string{"b: the clock of b is 1h0m0s behind that of a"}},
+		{"the own one", 4, map[string]time.Duration{"b": -hour, "c": -hour - time.Second, "d": -hour}, []string{"a: the clock of a is 1h0m0s ahead of that of b, c, d"}},
+		{"the own one and another", 4, map[string]time.Duration{"b": hour, "c": hour, "d": 0}, []string{"a: the clock of a is 1h0m0s behind that of b, c"}},
+		{"all differ", 3, map[string]time.Duration{"b": hour, "c": -hour}, []string{"b: the clock of b is 1h0m0s ahead of that of a", "c: the clock of c is 1h0m0s behind that of a"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
-			for _, off := range clocksOff("a", tt.ahead) {
+			for _, off := range clocksOff(Clocks{Self: "a", Members: tt.members, Ahead: tt.ahead}) {
 				text, _, _ := strings.Cut(off.Text, ":")
 				got = append(got, off.Name+": "+text)
 			}
@@ -96,7 +99,7 @@ func TestAMembersClockIsReadOffItsAnswers(t *testing.T) {
 		return nil
 	})
 	said := voterSurvey{voters: 3, clocks: []string{a.Clocks().Off()[0].Text}}.noLeader().Error()
-	if strings.Contains(said, "must reach each other") || !strings.Contains(said, "3 of 3 voters answer, which is enough, and none leads; the clock of b is") {
+	if strings.Contains(said, "must reach each other") || !strings.Contains(said, "3 of 3 voters answer, which is enough, and none leads; the clocks of a and b differ by") {
 		t.Errorf("without a leader: %s", said)
 	}
 

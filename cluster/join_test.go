@@ -408,6 +408,20 @@ func TestAJoinerThatTakesNothingDoesNotVoteThoughTheLogIsShort(t *testing.T) {
 	})
 }
 
+func TestWhoHasGivenUpWhileOthersWereLetInIsNotLetIn(t *testing.T) {
+	t.Parallel()
+	a := first(t, "a")
+	q := request(t, config(t, "b"), mustToken(t, a, fsm.RoleDirector))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := a.admit(gone, q); !errors.Is(err, context.Canceled) || errors.Is(err, ErrUncertain) {
+		t.Errorf("%v", err)
+	}
+	if _, err := a.admit(t.Context(), q); err != nil {
+		t.Errorf("asked again: %v", err)
+	}
+}
+
 // Seven members are the most: who would be the eighth is refused, and no token is used up by that. One that was let in before is no
 // eighth when it asks again, and a place that became free can be taken.
 func TestAnEighthMemberIsRefused(t *testing.T) {
@@ -423,6 +437,10 @@ func TestAnEighthMemberIsRefused(t *testing.T) {
 	eighth := request(t, config(t, "h"), mustToken(t, a, fsm.RoleDirector))
 	if _, err := a.admit(t.Context(), eighth); err == nil || !strings.Contains(err.Error(), "the cluster has 7 members, and 7 is the most that it can have: h was not let in") {
 		t.Errorf("an eighth: %v", err)
+	}
+	anew := request(t, config(t, "b"), mustToken(t, a, fsm.RoleDirector))
+	if _, err := a.admit(t.Context(), anew); err == nil || !strings.Contains(err.Error(), "if this host was b and has lost its data, run `quorate remove b`") {
+		t.Errorf("one of the seven that has lost its data: %v", err)
 	}
 	if len(a.State().Members) != 7 {
 		t.Errorf("%d members", len(a.State().Members))

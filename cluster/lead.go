@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -330,7 +331,7 @@ func (n *Node) askAll(ctx context.Context) []SurveyMember {
 	}
 	for i := range out {
 		all.Go(func() {
-			p, err := n.askProgress(ctx, out[i].Name)
+			p, err := unbroken(func() (progress, error) { return n.askProgress(ctx, out[i].Name) })
 			out[i].Index, out[i].Quorum = p.Applied, p.Quorum
 			out[i].Why, out[i].Answers = unasked(err)
 			out[i].Apart = apart(err)
@@ -352,17 +353,39 @@ func askTwice(ctx context.Context, later time.Duration, ask func(context.Context
 }
 
 // apart reports by the error of a question to a member whether that may be in a quorum which this node is not in: it says that this
-// is no member, or cannot be asked for a certificate. Of any other error it is not known what answers.
-func apart(err error) bool { return port.Unproved(err) != "" || errors.Is(err, ErrRemoved) }
+// is no member, or cannot be asked for a certificate. Somebody else at its address is in none, and of any other error it is not
+// known what answers.
+func apart(err error) bool {
+	return port.Unproved(err) != "" && !port.SomebodyElse(err) || errors.Is(err, ErrRemoved)
+}
+
+// unbroken asks again where the connection was ended meanwhile.
+func unbroken(ask func() (progress, error)) (progress, error) {
+	p, err := ask()
+	if broken(err) {
+		return ask()
+	}
+	return p, err
+}
+
+// broken reports by the error of a question to a member whether that ended the connection after the handshake. With TLS 1.3 who
+// does not take this node's certificate does so, and a question that is written into its reset finds that before the reason. It
+// may also end at this moment: the next question tells.
+func broken(err error) bool {
+	var late net.Error
+	return errors.Is(err, ErrUncertain) && !errors.Is(err, context.Canceled) && !(errors.As(err, &late) && late.Timeout())
+}
 
 // unasked says by the error of a question to a member why it tells nothing of itself, and whether it is there all the same:
-// whatever it says, and whatever is wrong with its certificate or the own one, it is not lost.
+// whatever it says, and whatever is wrong with its certificate or the own one, it is not lost. Nor is who ends the connection.
 func unasked(err error) (why string, there bool) {
 	var dial *port.DialError
 	why = port.Unproved(err)
 	switch {
 	case err == nil, why != "":
 		return why, true
+	case broken(err):
+		return "it ends the connection", true
 	case errors.Is(err, ErrUncertain), errors.As(err, &dial):
 		return "", false
 	}

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"net"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -24,6 +26,7 @@ import (
 
 	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/cluster/pki"
+	"github.com/quorate/quorate/cluster/port"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -492,10 +495,42 @@ func TestWhoMayHaveAQuorumOfItsOwnIsKnownByItsError(t *testing.T) {
 		{failure{Error: "it is broken"}.err(), false},
 		{ErrUncertain, false},
 		{failure{Code: "removed", Name: "a"}.err(), true},
-		{x509.UnknownAuthorityError{}, true},
+		{x509.CertificateInvalidError{Reason: x509.Expired}, true},
+		{&net.OpError{Op: "remote error", Err: errors.New("tls: expired certificate")}, true},
+		{fmt.Errorf("%w: %w", pki.ErrFormerCA, x509.UnknownAuthorityError{}), true},
+		{x509.UnknownAuthorityError{}, false},
+		{x509.HostnameError{Certificate: new(x509.Certificate), Host: "b"}, false},
 	} {
 		if got := apart(tt.err); got != tt.want {
 			t.Errorf("%v: %v", tt.err, got)
+		}
+	}
+}
+
+// With TLS 1.3 the other side refuses a certificate when the handshake is done here.
+func TestWhoEndsAConnectionIsAskedAgainAndIsNotLost(t *testing.T) {
+	t.Parallel()
+	during := func(err error) error { return fmt.Errorf("ask b: %w: %w", ErrUncertain, err) }
+	for _, tt := range []struct {
+		err   error
+		asked int
+		there bool
+	}{
+		{nil, 1, true},
+		{during(syscall.ECONNRESET), 2, true},
+		{during(syscall.EPIPE), 2, true},
+		{during(io.EOF), 2, true},
+		{during(context.DeadlineExceeded), 1, false},
+		{during(&net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}), 1, false},
+		{&port.DialError{}, 1, false},
+	} {
+		asked := 0
+		_, err := unbroken(func() (progress, error) {
+			asked++
+			return progress{}, tt.err
+		})
+		if _, there := unasked(err); asked != tt.asked || there != tt.there {
+			t.Errorf("%v: asked %d times, there %v", tt.err, asked, there)
 		}
 	}
 }

@@ -193,24 +193,34 @@ func (c *Credentials) learn(more []*x509.Certificate) {
 	}
 }
 
+// ErrFormerCA means that a certificate is of a CA that counted once.
+var ErrFormerCA = errors.New("its certificate is of a CA that is trusted no more")
+
 // verify holds the certificate of a member that was dialed against the CAs that count and, if it is of none of these,
 // against those that follow them; where only the epoch is told, which is signed, against
 // those that once counted, too: who was left behind by a recovery may have nothing newer.
 func (c *Credentials) verify(id string, epoch bool, s tls.ConnectionState) error {
 	t, leaf := c.trust.Load(), s.PeerCertificates[0]
+	if err := leaf.VerifyHostname(Hostname(id)); err != nil { // who is somebody else is that whatever its clock says
+		return err
+	}
 	opts := x509.VerifyOptions{Roots: t.pool, DNSName: Hostname(id)}
 	_, err := leaf.Verify(opts)
 	var unknown x509.UnknownAuthorityError
 	if err == nil || !errors.As(err, &unknown) {
 		return err
 	}
-	if ca := lineage.Signer(t.former, leaf); epoch && ca != nil {
+	ca := lineage.Signer(t.former, leaf)
+	if epoch && ca != nil {
 		opts.Roots = poolOf(ca)
 		_, err := leaf.Verify(opts)
 		return err
 	}
 	more := lineage.Following(t.all, s.PeerCertificates[1:])
 	if lineage.Signer(more, leaf) == nil {
+		if ca != nil {
+			return fmt.Errorf("%w: %w", ErrFormerCA, err)
+		}
 		return err
 	}
 	opts.Roots = poolOf(more...)

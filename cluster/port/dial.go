@@ -90,12 +90,10 @@ func (d *Dialer) dial(ctx context.Context, addr netip.AddrPort, id, alpn string)
 	c := &dialed{conn, &d.outgoing}
 	d.outgoing.remember(c)
 	if !d.creds.Counts(c.ConnectionState()) { // no more, since a moment ago
-		return nil, errors.Join(&DialError{addr, errFormerCA}, c.Close())
+		return nil, errors.Join(&DialError{addr, pki.ErrFormerCA}, c.Close())
 	}
 	return c, nil
 }
-
-var errFormerCA = errors.New("its certificate is of a CA that is trusted no more")
 
 // DialEpoch is [Dialer.Dial] for one call, by which the cluster's epoch is told: of a member of a former CA, too.
 func (d *Dialer) DialEpoch(ctx context.Context, addr netip.AddrPort, id string) (*tls.Conn, error) {

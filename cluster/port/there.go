@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
+
+	"github.com/quorate/quorate/cluster/pki"
 )
 
 // Unproved says why the two sides of a connection could not prove themselves to each other, by the error of a call: a process
@@ -21,8 +23,8 @@ func Unproved(err error) string {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return invalid.Error() + "; is a clock wrong?"
 	case errors.As(err, &name):
-		return "another director answers there: " + name.Error()
-	case errors.As(err, &authority), errors.Is(err, errFormerCA):
+		return "somebody else answers there: " + name.Error()
+	case errors.As(err, &authority), errors.Is(err, pki.ErrFormerCA):
 		return "its certificate is of a CA that is not known here"
 	case errors.As(err, &invalid), errors.As(err, &verification):
 		return "its certificate is not taken: " + err.Error()
@@ -30,6 +32,14 @@ func Unproved(err error) string {
 		return refusedBy(alert.Err)
 	}
 	return ""
+}
+
+// SomebodyElse reports whether the error of a call proves that it is not the member that answers: the certificate there has another
+// name, or is of a CA that neither counts here, nor did, nor follows one that does.
+func SomebodyElse(err error) bool {
+	var name x509.HostnameError
+	var authority x509.UnknownAuthorityError
+	return errors.As(err, &name) || errors.As(err, &authority) && !errors.Is(err, pki.ErrFormerCA)
 }
 
 // refusedBy says what the alert means that the other side has sent.

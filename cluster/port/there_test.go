@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/quorate/quorate/cluster/pki"
 )
 
 func TestOnlyACertificateThatIsNotTakenShowsThatSomebodyIsThere(t *testing.T) {
@@ -29,9 +31,9 @@ func TestOnlyACertificateThatIsNotTakenShowsThatSomebodyIsThere(t *testing.T) {
 		{alert("tls: expired certificate"), "(tls: expired certificate); is a clock wrong?"},
 		{x509.CertificateInvalidError{Reason: x509.Expired, Detail: "now"}, "x509: certificate has expired or is not yet valid: now; is a clock wrong?"},
 		{x509.CertificateInvalidError{Reason: x509.NotAuthorizedToSign}, "its certificate is not taken: "},
-		{x509.HostnameError{Certificate: new(x509.Certificate), Host: "a"}, "another director answers there"},
+		{x509.HostnameError{Certificate: new(x509.Certificate), Host: "a"}, "somebody else answers there"},
 		{x509.UnknownAuthorityError{}, "of a CA that is not known here"},
-		{errFormerCA, "of a CA that is not known here"},
+		{pki.ErrFormerCA, "of a CA that is not known here"},
 	} {
 		err := tt.err
 		if err != nil {

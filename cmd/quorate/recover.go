@@ -59,6 +59,9 @@ func printRecovery(w io.Writer, p api.RecoveryPlan) {
 		case m.Answers:
 			state = fmt.Sprintf("answers, at log entry %d", m.AppliedIndex)
 		}
+		if m.Owns != "" {
+			state += ", and is heard as the owner of " + m.Owns
+		}
 		fmt.Fprintf(w, "  %s (%s) %s: no member any more, to join again if it comes back\n", m.Name, m.Address, state)
 	}
 }

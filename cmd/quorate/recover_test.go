@@ -25,7 +25,7 @@ func (s *survivor) PlanRecovery(_ context.Context, r api.RecoverRequest) (api.Re
 	}
 	return api.RecoveryPlan{
 		Done: s.done, Survivor: "d3", Epoch: 2, AsOf: 42, Revision: 7, Written: noon, Halted: "log entry 43 cannot be applied here",
-		Members: []api.LostMember{{Name: "d1", Address: "192.0.2.2:7400"}, {Name: "d2", Address: "192.0.2.3:7400", Answers: true, AppliedIndex: 40}, {Name: "d4", Address: "192.0.2.5:7400", Answers: true, Why: "is a clock wrong?"}},
+		Members: []api.LostMember{{Name: "d1", Address: "192.0.2.2:7400"}, {Name: "d2", Address: "192.0.2.3:7400", Answers: true, AppliedIndex: 40}, {Name: "d4", Address: "192.0.2.5:7400", Answers: true, Why: "is a clock wrong?"}, {Name: "d5", Address: "192.0.2.6:7400", Owns: "web"}},
 	}, nil
 }
 
@@ -62,7 +62,7 @@ func TestRecoverSaysWhatIsLostAndAsksAPerson(t *testing.T) {
 			if code != tt.code || (len(a.recovered) == 1) != tt.recovered || out != "" {
 				t.Errorf("exit %d, recovered %v, printed %q", code, a.recovered, out)
 			}
-			for _, want := range []string{"as of log entry 42 (revision 7, written 2026-11-01 12:00:00)", "is lost", "d1 (192.0.2.2:7400) does not answer", "d2 (192.0.2.3:7400) answers, at log entry 40", "d4 (192.0.2.5:7400) answers (is a clock wrong?): ", "entry 43"} {
+			for _, want := range []string{"as of log entry 42 (revision 7, written 2026-11-01 12:00:00)", "is lost", "d1 (192.0.2.2:7400) does not answer", "d2 (192.0.2.3:7400) answers, at log entry 40", "d4 (192.0.2.5:7400) answers (is a clock wrong?): ", "d5 (192.0.2.6:7400) does not answer, and is heard as the owner of web: ", "entry 43"} {
 				if !strings.Contains(said, want) {
 					t.Errorf("no %q in %q", want, said)
 				}
