@@ -245,16 +245,39 @@ func (s *step) claimedTake(t *take) {
 	s.pull(t, Pull{}, func(s *step, d Done) { s.lacks(t, d.Err) })
 }
 
-// toldTake goes on when the owner was told, or not. It is not told and is not heard: two would own the
-// group, so the claim is withdrawn.
+// toldTake goes on when the owner was told, or not. One that is not told and is not heard may own the group still. It may have
+// heard the claim as well, let go and ended: the segments are asked who serves there.
 func (s *step) toldTake(t *take, err error) {
-	t.claims = false
-	if err != nil && t.deaf != "" {
-		s.begin(Resign{})
-		t.claimed = false
-		s.endTake(t, fmt.Errorf("%s was not told of the claim, and is not heard on %s: withdrawn", t.from, t.deaf))
+	if err == nil || t.deaf == "" {
+		s.heldTake(t)
 		return
 	}
+	var routers []string
+	for _, r := range s.Keeper.Routers {
+		routers = append(routers, r.Name)
+	}
+	s.survey(nil, routers, surveyLimit, nil, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
+		if s.Keeper.Part == Owner && servesAlone(routers, segments) {
+			s.heldTake(t)
+			return
+		}
+		s.begin(Resign{}) // else two would own it
+		t.claims, t.claimed = false, false
+		s.endTake(t, fmt.Errorf("%s was not told of the claim, and is not heard on %s: withdrawn", t.from, t.deaf))
+	})
+}
+
+// servesAlone reports whether nobody else answers for an address, on segments on which somebody would be heard to.
+func servesAlone(routers []string, segments map[string]Segment) bool {
+	return !slices.ContainsFunc(routers, func(router string) bool {
+		seg := segments[router]
+		return seg.Serves != "" || seg.Virtual || len(seg.Reached) == 0 && !seg.Gateway
+	})
+}
+
+// heldTake fetches what is new since a claim that holds.
+func (s *step) heldTake(t *take) {
+	t.claims = false
 	if !s.now.Before(t.until) {
 		s.endTake(t, nil)
 		return

@@ -93,7 +93,9 @@ func TestAClaimThatFailsIsGivenUpForItMayHaveComeHalfWay(t *testing.T) {
 	s.quiesces()
 }
 
-func TestAClaimIsWithdrawnWhereAnOwnerThatIsNotHeardIsNotTold(t *testing.T) {
+// notTold has d2 claim from d1, which is not heard on one router and does not answer that it was told.
+func notTold(t *testing.T) *story {
+	t.Helper()
 	s := newStory(t)
 	s.Keeper.Routers[1].Heard = ""
 	s.wants()
@@ -106,8 +108,38 @@ func TestAClaimIsWithdrawnWhereAnOwnerThatIsNotHeardIsNotTold(t *testing.T) {
 	s.does(claim)
 	s.done(claim, Done{})
 	s.does(told, pull)
+	s.Keeper.Part = Owner
 	s.pass(askLimit)
-	s.does(Resign{}, dropped("d1 was not told of the claim, and is not heard on in: withdrawn"))
+	s.does(probes("out", "in"))
+	return s
+}
+
+func TestAClaimIsWithdrawnWhereAnOwnerThatIsNotHeardIsNotToldAndMayServe(t *testing.T) {
+	for name, segments := range map[string][]Segment{
+		"it serves":                           {{Router: "in", Reached: []string{"d1"}, Serves: "d1"}, {Router: "out", Reached: []string{"d1"}}},
+		"another serves":                      {{Router: "in", Reached: []string{"d3"}, Serves: "d3"}, {Router: "out", Gateway: true}},
+		"somebody may, by a virtual MAC":      {{Router: "in", Reached: []string{"d1"}, Virtual: true}, {Router: "out", Reached: []string{"d1"}}},
+		"nobody is reached on one of the two": {{Router: "in", Reached: []string{"d1"}}, {Router: "out"}},
+		"nothing is known of one of the two":  {{Router: "in", Reached: []string{"d1"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := notTold(t)
+			s.reaches(segments...)
+			s.does(Resign{}, dropped("d1 was not told of the claim, and is not heard on in: withdrawn"))
+		})
+	}
+}
+
+// The owner heard the claim, let go and ended, before it had answered that it was told.
+func TestAClaimHoldsWhereAnOwnerThatIsNotHeardServesNoMore(t *testing.T) {
+	s := notTold(t)
+	s.reaches(Segment{Router: "in", Reached: []string{"d3"}}, Segment{Router: "out", Gateway: true})
+	s.done(pull, Done{}) // which was asked for at the claim
+	s.does()
+	s.pass(PushAfter)
+	s.does(pull)
+	s.done(pull, Done{})
+	s.does(taken)
 }
 
 func TestAClaimHoldsWhereAnOwnerIsHeardAndDoesNotSayThatItWasTold(t *testing.T) {
@@ -196,6 +228,8 @@ func TestALimitThatPassesWhileTheKeeperClaimsWaitsForWhatComesOfIt(t *testing.T)
 		s.done(claim, Done{})
 		s.does(told, pull)
 		s.done(told, Done{Err: errLate})
+		s.does(probes("out", "in"))
+		s.reaches()
 		s.does(Resign{}, dropped("d1 was not told of the claim, and is not heard on in: withdrawn"))
 	})
 }
