@@ -353,10 +353,10 @@ func askTwice(ctx context.Context, later time.Duration, ask func(context.Context
 }
 
 // apart reports by the error of a question to a member whether that may be in a quorum which this node is not in: it says that this
-// is no member, or cannot be asked for a certificate. Somebody else at its address is in none, and of any other error it is not
-// known what answers.
+// is no member, cannot be asked for a certificate, or ends the connection. Another of this cluster in its place has joined since,
+// which takes a quorum; a stranger there is in none, and of any other error it is not known what answers.
 func apart(err error) bool {
-	return port.Unproved(err) != "" && !port.SomebodyElse(err) || errors.Is(err, ErrRemoved)
+	return port.Unproved(err) != "" && !port.SomebodyElse(err) || errors.Is(err, ErrRemoved) || broken(err)
 }
 
 // unbroken asks again where the connection was ended meanwhile.

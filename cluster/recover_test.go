@@ -493,11 +493,13 @@ func TestWhoMayHaveAQuorumOfItsOwnIsKnownByItsError(t *testing.T) {
 	}{
 		{nil, false},
 		{failure{Error: "it is broken"}.err(), false},
-		{ErrUncertain, false},
+		{ErrUncertain, true}, // with a member that had proved itself
+		{fmt.Errorf("%w: %w", ErrUncertain, context.DeadlineExceeded), false},
 		{failure{Code: "removed", Name: "a"}.err(), true},
 		{x509.CertificateInvalidError{Reason: x509.Expired}, true},
 		{&net.OpError{Op: "remote error", Err: errors.New("tls: expired certificate")}, true},
 		{fmt.Errorf("%w: %w", pki.ErrFormerCA, x509.UnknownAuthorityError{}), true},
+		{fmt.Errorf("%w: %w", pki.ErrAnother, x509.HostnameError{Certificate: new(x509.Certificate), Host: "b"}), true},
 		{x509.UnknownAuthorityError{}, false},
 		{x509.HostnameError{Certificate: new(x509.Certificate), Host: "b"}, false},
 	} {

@@ -196,12 +196,18 @@ func (c *Credentials) learn(more []*x509.Certificate) {
 // ErrFormerCA means that a certificate is of a CA that counted once.
 var ErrFormerCA = errors.New("its certificate is of a CA that is trusted no more")
 
+// ErrAnother means that another one of this cluster answers than who was asked: it has joined since, or moved.
+var ErrAnother = errors.New("another one of this cluster answers there")
+
 // verify holds the certificate of a member that was dialed against the CAs that count and, if it is of none of these,
 // against those that follow them; where only the epoch is told, which is signed, against
 // those that once counted, too: who was left behind by a recovery may have nothing newer.
 func (c *Credentials) verify(id string, epoch bool, s tls.ConnectionState) error {
 	t, leaf := c.trust.Load(), s.PeerCertificates[0]
 	if err := leaf.VerifyHostname(Hostname(id)); err != nil { // who is somebody else is that whatever its clock says
+		if lineage.Signer(slices.Concat(t.all, t.former, lineage.Following(t.all, s.PeerCertificates[1:])), leaf) != nil {
+			return fmt.Errorf("%w: %w", ErrAnother, err)
+		}
 		return err
 	}
 	opts := x509.VerifyOptions{Roots: t.pool, DNSName: Hostname(id)}

@@ -64,8 +64,9 @@ func TestWhoIsDialedIsSomebodyElseOrAMemberThatCannotProveItself(t *testing.T) {
 		{"the member, whose certificate has ended", leaf(present, asked, before), is(&invalid)},
 		{"one of the former CA", leaf(former, asked, soon), func(err error) bool { return errors.Is(err, ErrFormerCA) }},
 		{"one of a CA that nobody knows", leaf(stranger, asked, soon), func(err error) bool { return errors.As(err, &unknown) && !errors.Is(err, ErrFormerCA) }},
-		{"another member", leaf(present, other, soon), is(&name)},
-		{"another, of another CA", leaf(stranger, other, soon), is(&name)},
+		{"another member", leaf(present, other, soon), func(err error) bool { return errors.As(err, &name) && errors.Is(err, ErrAnother) }},
+		{"another member of the former CA", leaf(former, other, soon), func(err error) bool { return errors.As(err, &name) && errors.Is(err, ErrAnother) }},
+		{"another, of another CA", leaf(stranger, other, soon), func(err error) bool { return errors.As(err, &name) && !errors.Is(err, ErrAnother) }},
 		{"another, whose certificate has ended", leaf(stranger, other, before), is(&name)},
 	} {
 		if err := c.verify(asked, false, tls.ConnectionState{PeerCertificates: []*x509.Certificate{tt.leaf}}); !tt.want(err) {

@@ -22,6 +22,8 @@ func Unproved(err error) string {
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
 		return invalid.Error() + "; is a clock wrong?"
+	case errors.Is(err, pki.ErrAnother):
+		return pki.ErrAnother.Error()
 	case errors.As(err, &name):
 		return "somebody else answers there: " + name.Error()
 	case errors.As(err, &authority), errors.Is(err, pki.ErrFormerCA):
@@ -34,12 +36,12 @@ func Unproved(err error) string {
 	return ""
 }
 
-// SomebodyElse reports whether the error of a call proves that it is not the member that answers: the certificate there has another
-// name, or is of a CA that neither counts here, nor did, nor follows one that does.
+// SomebodyElse reports whether the error of a call proves that it is none of this cluster that answers: the certificate there is of a
+// CA that neither counts here, nor did, nor follows one that does.
 func SomebodyElse(err error) bool {
 	var name x509.HostnameError
 	var authority x509.UnknownAuthorityError
-	return errors.As(err, &name) || errors.As(err, &authority) && !errors.Is(err, pki.ErrFormerCA)
+	return errors.As(err, &name) && !errors.Is(err, pki.ErrAnother) || errors.As(err, &authority) && !errors.Is(err, pki.ErrFormerCA)
 }
 
 // refusedBy says what the alert means that the other side has sent.

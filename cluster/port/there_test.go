@@ -32,6 +32,7 @@ func TestOnlyACertificateThatIsNotTakenShowsThatSomebodyIsThere(t *testing.T) {
 		{x509.CertificateInvalidError{Reason: x509.Expired, Detail: "now"}, "x509: certificate has expired or is not yet valid: now; is a clock wrong?"},
 		{x509.CertificateInvalidError{Reason: x509.NotAuthorizedToSign}, "its certificate is not taken: "},
 		{x509.HostnameError{Certificate: new(x509.Certificate), Host: "a"}, "somebody else answers there"},
+		{fmt.Errorf("%w: %w", pki.ErrAnother, x509.HostnameError{Certificate: new(x509.Certificate), Host: "a"}), "another one of this cluster answers there"},
 		{x509.UnknownAuthorityError{}, "of a CA that is not known here"},
 		{pki.ErrFormerCA, "of a CA that is not known here"},
 	} {
