@@ -246,10 +246,15 @@ func (s *step) claimedTake(t *take) {
 }
 
 // toldTake goes on when the owner was told, or not. One that is not told and is not heard may own the group still. It may have
-// heard the claim as well, let go and ended: the segments are asked who serves there.
+// heard the claim as well, let go and ended: its kernel is asked whether it serves.
 func (s *step) toldTake(t *take, err error) {
-	if err == nil || t.deaf == "" {
+	var refused Refusal
+	switch {
+	case err == nil || t.deaf == "":
 		s.heldTake(t)
+		return
+	case errors.As(err, &refused): // it is there, and did not let go
+		s.withdrawTake(t)
 		return
 	}
 	var routers []string
@@ -257,21 +262,26 @@ func (s *step) toldTake(t *take, err error) {
 		routers = append(routers, r.Name)
 	}
 	s.survey(nil, routers, surveyLimit, nil, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
-		if s.Keeper.Part == Owner && servesAlone(routers, segments) {
+		if s.Keeper.Part == Owner && hasLet(t.from, routers, segments) {
 			s.heldTake(t)
 			return
 		}
-		s.begin(Resign{}) // else two would own it
-		t.claims, t.claimed = false, false
-		s.endTake(t, fmt.Errorf("%s was not told of the claim, and is not heard on %s: withdrawn", t.from, t.deaf))
+		s.withdrawTake(t)
 	})
 }
 
-// servesAlone reports whether nobody else answers for an address, on segments on which somebody would be heard to.
-func servesAlone(routers []string, segments map[string]Segment) bool {
+// withdrawTake gives up what was claimed, since two would own the group.
+func (s *step) withdrawTake(t *take) {
+	s.begin(Resign{})
+	t.claims, t.claimed = false, false
+	s.endTake(t, fmt.Errorf("%s was not told of the claim, and is not heard on %s: withdrawn", t.from, t.deaf))
+}
+
+// hasLet reports whether the kernel of an owner is reached on each segment, and neither it nor another's answers for the address.
+func hasLet(owner string, routers []string, segments map[string]Segment) bool {
 	return !slices.ContainsFunc(routers, func(router string) bool {
 		seg := segments[router]
-		return seg.Serves != "" || seg.Virtual || len(seg.Reached) == 0 && !seg.Gateway
+		return seg.Serves != "" || seg.Virtual || !slices.Contains(seg.Reached, owner)
 	})
 }
 

@@ -117,9 +117,9 @@ func notTold(t *testing.T) *story {
 func TestAClaimIsWithdrawnWhereAnOwnerThatIsNotHeardIsNotToldAndMayServe(t *testing.T) {
 	for name, segments := range map[string][]Segment{
 		"it serves":                           {{Router: "in", Reached: []string{"d1"}, Serves: "d1"}, {Router: "out", Reached: []string{"d1"}}},
-		"another serves":                      {{Router: "in", Reached: []string{"d3"}, Serves: "d3"}, {Router: "out", Gateway: true}},
+		"another serves":                      {{Router: "in", Reached: []string{"d1", "d3"}, Serves: "d3"}, {Router: "out", Reached: []string{"d1"}}},
 		"somebody may, by a virtual MAC":      {{Router: "in", Reached: []string{"d1"}, Virtual: true}, {Router: "out", Reached: []string{"d1"}}},
-		"nobody is reached on one of the two": {{Router: "in", Reached: []string{"d1"}}, {Router: "out"}},
+		"it is not reached on one of the two": {{Router: "in", Reached: []string{"d1"}}, {Router: "out", Reached: []string{"d3"}, Gateway: true}},
 		"nothing is known of one of the two":  {{Router: "in", Reached: []string{"d1"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -130,10 +130,20 @@ func TestAClaimIsWithdrawnWhereAnOwnerThatIsNotHeardIsNotToldAndMayServe(t *test
 	}
 }
 
+func TestAClaimIsWithdrawnAtOnceWhereTheOwnerIsThereAndDoesNotLetGo(t *testing.T) {
+	s := newStory(t)
+	s.claims()
+	s.m.taking.deaf = "in"
+	s.done(claim, Done{})
+	s.does(told, pull)
+	s.done(told, Done{Err: Refusal("it is stopping")})
+	s.does(Resign{}, dropped("d1 was not told of the claim, and is not heard on in: withdrawn"))
+}
+
 // The owner heard the claim, let go and ended, before it had answered that it was told.
 func TestAClaimHoldsWhereAnOwnerThatIsNotHeardServesNoMore(t *testing.T) {
 	s := notTold(t)
-	s.reaches(Segment{Router: "in", Reached: []string{"d3"}}, Segment{Router: "out", Gateway: true})
+	s.reaches(Segment{Router: "in", Reached: []string{"d1"}}, Segment{Router: "out", Reached: []string{"d1", "d3"}})
 	s.done(pull, Done{}) // which was asked for at the claim
 	s.does()
 	s.pass(PushAfter)
