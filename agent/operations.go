@@ -158,7 +158,7 @@ func (a *Agent) Leave(ctx context.Context, r api.LeaveRequest, p api.Progress) e
 	if errors.Is(err, errNoCluster) { // a leave before this one may have been cut off in its last steps
 		kept := a.keeper.Set(ctx, keeper.Order{})
 		if errors.Is(kept, keeperlink.ErrNoKeeper) { // mostly there is nothing to give up, and it is told when it is there
-			p("no keeper answers: if one has left virtual addresses here, they end with their lifetime")
+			p("no keeper answers: if one has left virtual addresses here, they end with their lifetime, or when it is there")
 			kept = nil
 		}
 		if err := errors.Join(kept, a.clearKernel(ctx)); err != nil {
