@@ -6,7 +6,8 @@ import "slices"
 // on some segment has the group by one. Two claims of the same priority are settled by the higher address: so who is cut off
 // on another segment would win for as long as its claim lasts. And nobody yields to less than it advertises, though it was asked.
 func (f Facts) toBeat() uint8 {
-	if slices.ContainsFunc(f.Keeper.Routers, func(r Router) bool { return r.hears() != "" && r.Claims && f.recent(r) }) {
+	owns := f.Keeper.Part == Owner // what it heard last may be of before that
+	if slices.ContainsFunc(f.Keeper.Routers, func(r Router) bool { return r.hears() != "" && r.Claims && (!owns || f.recent(r)) }) {
 		return ClaimLow
 	}
 	return OwnerPriority

@@ -9,18 +9,21 @@ import (
 // off on the other would keep the group for as long as its claim lasts.
 func TestAClaimIsAboveThatOfWhoIsClaimedFromAsCutOff(t *testing.T) {
 	for name, tt := range map[string]struct {
-		heard func(r *Router)
+		heard func(k *Keeper, r *Router)
 		want  uint8
 	}{
-		"it has the group by a claim":     {func(r *Router) { r.Claims = true }, ClaimLow + 1},
-		"its claim has ended":             {func(*Router) {}, ClaimLow},
-		"its claim was heard a while ago": {func(r *Router) { r.Claims, r.Age = true, time.Minute }, ClaimLow},
-		"it is heard no more":             {func(r *Router) { r.Claims, r.Silent = true, true }, ClaimLow},
-		"nobody was heard":                {func(r *Router) { r.Claims, r.Heard = true, "" }, ClaimLow},
+		"it has the group by a claim": {func(_ *Keeper, r *Router) { r.Claims = true }, ClaimLow + 1},
+		"its claim has ended":         {func(*Keeper, *Router) {}, ClaimLow},
+		"it advertises less often":    {func(_ *Keeper, r *Router) { r.Claims, r.Age = true, 5*time.Second }, ClaimLow + 1},
+		"its claim was heard a while ago, by who owns the group since": {
+			func(k *Keeper, r *Router) { k.Part, r.Claims, r.Age = Owner, true, 5*time.Second }, ClaimLow,
+		},
+		"it is heard no more": {func(_ *Keeper, r *Router) { r.Claims, r.Silent = true, true }, ClaimLow},
+		"nobody was heard":    {func(_ *Keeper, r *Router) { r.Claims, r.Heard = true, "" }, ClaimLow},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newStory(t)
-			tt.heard(&s.Keeper.Routers[0])
+			tt.heard(&s.Keeper, &s.Keeper.Routers[0])
 			if got := ClaimPriority(s.toBeat()); got != tt.want {
 				t.Errorf("it claims with %d, not %d", got, tt.want)
 			}
