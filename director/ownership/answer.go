@@ -130,10 +130,7 @@ func (s *step) answerLet(q Asked) {
 		s.begin(Reply{ID: q.ID, Word: s.attest(q)})
 		return
 	}
-	var routers []string
-	for _, r := range s.Keeper.Routers {
-		routers = append(routers, r.Name)
-	}
+	routers := s.routers()
 	s.survey(nil, routers, releaseWait*3/4, nil, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
 		if s.Keeper.Part != Owner {
 			s.refuse(q, lost)

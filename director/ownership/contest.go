@@ -90,10 +90,7 @@ func (s *step) lookContest() {
 // contend asks a rival and the segments.
 func (s *step) contend(rival string, c *contest) {
 	c.busy, c.epoch, c.place = true, max(c.epoch, s.Log.Epoch), s.place() // what the rival says goes by that
-	var routers []string
-	for _, r := range s.Keeper.Routers {
-		routers = append(routers, r.Name)
-	}
+	routers := s.routers()
 	settled := false
 	stands := func(s *step) bool { return s.contests[rival] == c && slices.Contains(s.rivals(), rival) }
 	settle := func(s *step, word Attestation, segments map[string]Segment) {

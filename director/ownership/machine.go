@@ -208,6 +208,15 @@ func (s *step) surveyEach(members, routers []string, within time.Duration, each 
 	}
 }
 
+// routers are the names of all routers of the group.
+func (f Facts) routers() []string {
+	var names []string
+	for _, r := range f.Keeper.Routers {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
 // others are the names of all other members, but some.
 func (f Facts) others(but ...string) []string {
 	var names []string

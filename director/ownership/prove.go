@@ -58,10 +58,7 @@ func (s *step) lookProof() {
 	}
 	p.busy, p.next = true, s.now.Add(every)
 	s.after(every, func(*step) {})
-	var routers []string
-	for _, r := range s.Keeper.Routers {
-		routers = append(routers, r.Name)
-	}
+	routers := s.routers()
 	s.survey(nil, routers, surveyLimit, nil, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
 		s.proof.busy = false
 		if !s.proves(owner) {

@@ -257,10 +257,7 @@ func (s *step) toldTake(t *take, err error) {
 		s.withdrawTake(t)
 		return
 	}
-	var routers []string
-	for _, r := range s.Keeper.Routers {
-		routers = append(routers, r.Name)
-	}
+	routers := s.routers()
 	s.survey(nil, routers, surveyLimit, nil, func(s *step, _ map[string]Attestation, segments map[string]Segment) {
 		if s.Keeper.Part == Owner && hasLet(t.from, routers, segments) {
 			s.heldTake(t)
