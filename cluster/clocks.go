@@ -99,7 +99,7 @@ func (c *clocks) lately(now time.Time) map[string]reading {
 	out := maps.Clone(c.by)
 	for name, r := range out {
 		if now.Sub(r.at) > clockLife {
-			r.ahead = 0
+			r.ahead, r.at = 0, time.Time{}
 		}
 		if now.Sub(r.failed) > clockLife {
 			r.unproved = ""
@@ -126,9 +126,6 @@ type Clocks struct {
 	Unproved map[string]string
 }
 
-// Off returns which members' clocks are off by more than [pki.ClockTolerance].
-func (c Clocks) Off() []ClockOff { return clocksOff(c) }
-
 // Clocks returns how the other members' clocks stand.
 func (n *Node) Clocks() Clocks {
 	now, members := time.Now(), n.State().Members
@@ -137,7 +134,7 @@ func (n *Node) Clocks() Clocks {
 		if _, member := members[name]; !member {
 			continue
 		}
-		if !r.at.IsZero() && now.Sub(r.at) <= clockLife {
+		if !r.at.IsZero() {
 			c.Ahead[name] = r.ahead.Round(time.Second)
 		}
 		if r.unproved != "" {
@@ -147,10 +144,9 @@ func (n *Node) Clocks() Clocks {
 	return c
 }
 
-// clocksOff says which clocks are off, of those of the others, by how much these are ahead of the own. It is the own one where most
-// others differ from it and not from each other. By one reading, or by those of less than half of the members, it is not told
-// which of two is wrong.
-func clocksOff(c Clocks) (off []ClockOff) {
+// Off returns which members' clocks are off by more than [pki.ClockTolerance]. It is the own one where most others differ from it
+// and not from each other. By one reading, or by those of less than half of the members, it is not told which of two is wrong.
+func (c Clocks) Off() (off []ClockOff) {
 	self, ahead := c.Self, c.Ahead
 	few := len(ahead) < 2 || 2*len(ahead) < c.Members
 	var names []string

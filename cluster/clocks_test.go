@@ -36,7 +36,7 @@ func TestWhoseClockIsOffIsToldByTheOthers(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got []string
-			for _, off := range clocksOff(Clocks{Self: "a", Members: tt.members, Ahead: tt.ahead}) {
+			for _, off := range (Clocks{Self: "a", Members: tt.members, Ahead: tt.ahead}).Off() {
 				text, _, _ := strings.Cut(off.Text, ":")
 				got = append(got, off.Name+": "+text)
 			}
