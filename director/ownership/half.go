@@ -12,9 +12,7 @@ func (s *step) halved(g Guarding, silent []string, all []Guarding, segments map[
 		s.quiet.half = spell{}
 		return g
 	}
-	if s.quiet.half.owner != g.Owner {
-		s.quiet.half = spell{g.Owner, s.now}
-	}
+	s.quiet.half.of(g.Owner, s.now)
 	if s.now.Sub(s.quiet.half.since) <= s.Keeper.Lifetime {
 		return g
 	}

@@ -35,8 +35,8 @@ func (s *step) unsigned(owner string) time.Duration {
 		return ago
 	case s.quiet.lives == owner:
 		return s.now.Sub(s.quiet.lived)
-	case s.quiet.mute == owner:
-		return s.now.Sub(s.quiet.muted)
+	case s.quiet.mute.owner == owner:
+		return s.now.Sub(s.quiet.mute.since)
 	}
 	return 0
 }
@@ -48,12 +48,11 @@ func (s *step) lookSilence(g Guarding, words map[string]Attestation) {
 	for name, word := range words {
 		mute = mute && name != g.Owner && slices.Contains(word.Mute, g.Owner)
 	}
-	switch {
-	case !mute:
-		s.quiet.mute = ""
-	case s.quiet.mute != g.Owner:
-		s.quiet.mute, s.quiet.muted = g.Owner, s.now
+	if !mute {
+		s.quiet.mute = spell{}
+		return
 	}
+	s.quiet.mute.of(g.Owner, s.now)
 }
 
 // outlive waits while the kernel of an owner whose keeper is dead or frozen serves by itself, and claims just

@@ -37,8 +37,7 @@ type quiet struct {
 	epoch    uint64    // that the log had it in then
 	lives    string    // who said last that it owns the group, which its keeper had confirmed
 	lived    time.Time // when it did
-	mute     string    // whose kernel served it when the last survey was made, and of whose agent nobody hears anything
-	muted    time.Time // since when that is so
+	mute     spell     // since when nobody hears anything of the agent of an owner whose kernel served it when the last survey was made
 	alone    time.Time // since when this director is cut off, while another could own the group, and nobody owns or serves it
 	outlives time.Time // since when the kernel of one that does not own it serves meanwhile, on a segment that this director is on
 	outlived []string  // whose kernels have, in this silence
@@ -103,7 +102,7 @@ func (s *step) lookQuiet() {
 	if len(silent) == 0 {
 		s.quiet.past = s.quiet.busy
 		s.quiet.again, s.quiet.asked, s.quiet.alone, s.quiet.outlived = false, nil, time.Time{}, nil
-		s.quiet.half, s.quiet.mute = spell{}, ""
+		s.quiet.half, s.quiet.mute = spell{}, spell{}
 		s.release()
 		if s.quiet.choice != nil {
 			s.endQuiet()
@@ -238,9 +237,7 @@ func (s *step) guard(silent []string, words map[string]Attestation, segments map
 		s.outlive(&g)
 	case Relieve:
 		s.hold(s.holdFor()) // a claim is not held
-		if s.quiet.relief.owner != g.Owner {
-			s.quiet.relief = spell{g.Owner, s.now}
-		}
+		s.quiet.relief.of(g.Owner, s.now)
 		s.relieve(g.Owner, worst, s.muteToMost(g.Owner, words))
 	case Take:
 		s.release()

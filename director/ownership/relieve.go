@@ -19,6 +19,13 @@ type spell struct {
 	since time.Time
 }
 
+// of goes on for an owner, and begins anew for another.
+func (p *spell) of(owner string, now time.Time) {
+	if p.owner != owner {
+		*p = spell{owner, now}
+	}
+}
+
 // overdue reports whether an owner is cut off for so long that the successors before this one have let their time pass, and
 // this one could succeed it.
 func (s *step) overdue(owner string) bool { return s.fit() && s.passed(owner) }
