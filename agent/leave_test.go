@@ -15,57 +15,28 @@ import (
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
-	"github.com/quorate/quorate/director/address"
 	"github.com/quorate/quorate/director/keeper"
-	"github.com/quorate/quorate/director/vrrp"
+	"github.com/quorate/quorate/director/keeper/keepertest"
 	"github.com/quorate/quorate/fsm"
 )
-
-// bare is a host on which nothing is.
-type bare struct{}
-
-func (bare) Renew([]address.Address, time.Duration) error { return nil }
-func (bare) Remove([]address.Address) error               { return nil }
-func (bare) Present() (map[address.Address]time.Duration, error) {
-	return map[address.Address]time.Duration{}, nil
-}
-func (bare) Announce([]address.Address, func(address.Address) bool) error     { return nil }
-func (bare) RenewPaths(address.Paths, time.Duration) error                    { return nil }
-func (bare) RemovePaths(address.Paths) error                                  { return nil }
-func (bare) Paths() (address.Paths, error)                                    { return address.Paths{}, nil }
-func (bare) VirtualMACs([]address.VirtualMAC) map[address.VirtualMAC]error    { return nil }
-func (bare) Primary(string, bool, map[netip.Addr]bool) (a netip.Addr, b bool) { return a, b }
-func (bare) Watch(ctx context.Context, _ func(address.Event)) error {
-	<-ctx.Done()
-	return nil
-}
 
 // withKeeper is an agent in no cluster with a keeper, which has an order of a cluster before.
 func withKeeper(t *testing.T) *Agent {
 	t.Helper()
-	dir, none := t.TempDir(), errors.New("none")
-	socket := filepath.Join(dir, "k")
+	socket := keepertest.Run(t)
 	link := keeperlink.New(socket, nil, hclog.NewNullLogger())
 	link.Want(keeper.Order{Groups: []keeper.Group{{Name: "gateway", Priority: 200, Routers: []keeper.Router{{
 		Name: "wan", VRID: 51, Interface: "wan", Interval: time.Second, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.100/24")},
 	}}}}})
 	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 2)
-	go func() {
-		ended <- keeper.Run(ctx, keeper.Config{
-			Socket: socket, Record: filepath.Join(dir, "r"), Log: hclog.NewNullLogger(), Host: bare{},
-			Listen: func(string, bool) (vrrp.Conn, error) { return nil, none },
-			LinkUp: func(string) (int, bool, error) { return 0, false, none },
-		})
-	}()
+	ended := make(chan error, 1)
 	go func() { ended <- link.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		<-ended
-		<-ended
 	})
 	soon(t, "the keeper has its order", func() bool { return len(link.Status().Groups) == 1 })
-	return &Agent{cfg: Config{File: config.Agent{DataDir: dir}}, keeper: link}
+	return &Agent{cfg: Config{File: config.Agent{DataDir: t.TempDir()}}, keeper: link}
 }
 
 func TestWhoIsInNoClusterHasNothingToLeave(t *testing.T) {

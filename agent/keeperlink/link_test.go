@@ -18,47 +18,9 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 
-	"github.com/quorate/quorate/director/address"
 	"github.com/quorate/quorate/director/keeper"
-	"github.com/quorate/quorate/director/vrrp"
+	"github.com/quorate/quorate/director/keeper/keepertest"
 )
-
-// bare is a host without addresses.
-type bare struct{}
-
-func (bare) Renew([]address.Address, time.Duration) error { return nil }
-func (bare) Remove([]address.Address) error               { return nil }
-func (bare) Present() (map[address.Address]time.Duration, error) {
-	return map[address.Address]time.Duration{}, nil
-}
-func (bare) Announce([]address.Address, func(address.Address) bool) error     { return nil }
-func (bare) RenewPaths(address.Paths, time.Duration) error                    { return nil }
-func (bare) RemovePaths(address.Paths) error                                  { return nil }
-func (bare) Paths() (address.Paths, error)                                    { return address.Paths{}, nil }
-func (bare) VirtualMACs([]address.VirtualMAC) map[address.VirtualMAC]error    { return nil }
-func (bare) Primary(string, bool, map[netip.Addr]bool) (a netip.Addr, b bool) { return a, b }
-func (bare) Watch(ctx context.Context, _ func(address.Event)) error {
-	<-ctx.Done()
-	return nil
-}
-
-// run runs a keeper, and returns its socket.
-func run(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	socket, none := filepath.Join(dir, "k"), errors.New("none")
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() {
-		done <- keeper.Run(ctx, keeper.Config{
-			Socket: socket, Record: filepath.Join(dir, "r"), Log: hclog.NewNullLogger(), Host: bare{},
-			Listen: func(string, bool) (vrrp.Conn, error) { return nil, none },
-			LinkUp: func(string) (int, bool, error) { return 0, false, none },
-		})
-	}()
-	t.Cleanup(func() { cancel(); <-done })
-	return socket
-}
 
 // starting is a log that tells when it says that a keeper is started.
 type starting struct {
@@ -215,7 +177,7 @@ func TestAKeeperThatIsAboutToBeStartedMayOwnSomethingAndIsStopped(t *testing.T) 
 		t.Fatalf("Stop = %v before what was started listens", err)
 	case <-time.After(100 * time.Millisecond):
 	}
-	run := keeper.Config{Socket: socket, Record: filepath.Join(dir, "r"), Log: hclog.NewNullLogger(), Host: bare{}}
+	run := keeper.Config{Socket: socket, Record: filepath.Join(dir, "r"), Log: hclog.NewNullLogger(), Host: keepertest.Bare{}}
 	if err := keeper.Run(t.Context(), run); err != nil { // in its place
 		t.Error(err)
 	}
@@ -246,7 +208,7 @@ func order(epoch int) keeper.Order {
 }
 
 func TestAReconnectNeverEndsWithAnOldOrder(t *testing.T) {
-	socket := run(t)
+	socket := keepertest.Run(t)
 	for i := range 100 {
 		k := New(socket, nil, hclog.NewNullLogger())
 		k.Want(order(2*i + 1))
@@ -294,7 +256,7 @@ func TestAKeeperThatIsGoneOwnsNothing(t *testing.T) {
 
 // It gets no time, and serves: to take it for one that owns nothing would leave it alone with what it owns.
 func TestOfAKeeperThatDoesNotAnswerItIsNotKnownWhatItOwnsAndItIsStopped(t *testing.T) {
-	socket := run(t)
+	socket := keepertest.Run(t)
 	becomes := func(held bool) {
 		t.Helper()
 		for end := time.Now().Add(10 * time.Second); keeper.Held(socket) != held; time.Sleep(time.Millisecond) {
@@ -509,7 +471,7 @@ func TestAKeeperThatIsLostWhileItIsAskedIsNotVerified(t *testing.T) {
 }
 
 func TestAKeeperThatIsAttachedHasSaidWhatItOwns(t *testing.T) {
-	socket := run(t)
+	socket := keepertest.Run(t)
 	c, err := keeper.Dial(socket)
 	for end := time.Now().Add(10 * time.Second); err != nil; c, err = keeper.Dial(socket) {
 		if time.Now().After(end) {
@@ -529,7 +491,7 @@ func TestAKeeperThatIsAttachedHasSaidWhatItOwns(t *testing.T) {
 // It is asked each second, so that nothing is missed; what nobody needs to know wakes nobody.
 func TestOfAKeeperThatSaysTheSameNobodyIsTold(t *testing.T) {
 	t.Parallel()
-	k := New(run(t), nil, hclog.NewNullLogger())
+	k := New(keepertest.Run(t), nil, hclog.NewNullLogger())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- k.Run(ctx) }()
