@@ -58,8 +58,9 @@ func together(hosts []*host, n *notes) *pair {
 		p.align(hosts[0], h)
 	}
 	p.logical()
+	ids := claims(hosts)
 	for _, h := range hosts {
-		p.models = append(p.models, modelOf(h))
+		p.models = append(p.models, modelOf(h, ids))
 	}
 	models := p.models
 	p.base = models[0]

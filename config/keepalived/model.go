@@ -27,8 +27,8 @@ type model struct {
 	grouped map[string]string     // the sync group of an instance
 	weighs  map[string]bool       // sync groups whose members keep their weights
 	tracks  map[trackKey]string
-	homes   map[home]bool // virtual addresses
-	ids     map[wire]bool
+	homes   map[home]bool  // virtual addresses
+	ids     map[wire]claim // of all hosts
 	serves  map[Place]bool // virtual and real servers, and lines of lists, of which something comes
 	rule    uint32
 }
@@ -54,11 +54,11 @@ func (m *model) put(kind config.Kind, name string, at Place) {
 }
 
 // modelOf turns what a host's files say into a model.
-func modelOf(h *host) *model {
+func modelOf(h *host, ids map[wire]claim) *model {
 	m := &model{
 		host: h, places: make(map[thing]Place), ranks: make(map[string]rank), peers: make(map[string]*instance),
 		shared: make(map[*instance][]share), routers: make(map[string][]string), grouped: make(map[string]string), weighs: make(map[string]bool),
-		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), ids: make(map[wire]bool), rule: 16384,
+		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), ids: ids, rule: 16384,
 		config: fsm.Config{
 			Routers: make(map[string]fsm.Router), SyncGroups: make(map[string]fsm.SyncGroup),
 			Tracks: make(map[string]fsm.Track), Services: make(map[string]fsm.Service),

@@ -24,10 +24,46 @@ type wire struct {
 	vrid  uint8
 }
 
+// claim says whose a VRID is on a wire: that of an instance where it is itself, or of a router that is made of what it
+// has elsewhere.
+type claim struct {
+	instance string
+	itself   bool
+}
+
+// claims returns the VRIDs that instances have where they are. A router that is made takes none of them, whichever host
+// has it.
+func claims(hosts []*host) map[wire]claim {
+	all := make(map[wire]claim)
+	for _, h := range hosts {
+		for _, i := range h.instances {
+			addresses := slices.Concat(i.addresses, i.excluded)
+			if i.vrid == 0 || len(addresses) == 0 {
+				continue
+			}
+			w := wire{h.link(i.iface), addresses[0].net.Addr().Is6(), uint8(i.vrid)}
+			if _, taken := all[w]; !taken {
+				all[w] = claim{i.name, true}
+			}
+		}
+	}
+	return all
+}
+
+// What keepalived makes of adverts that are not like its own, and what to do. It tells the number of addresses before 2.3.3,
+// and throws the advert away if it is another.
+const (
+	stopFirst   = "both would have the addresses while both run: stop keepalived on all hosts before you apply"
+	anotherList = "keepalived 2.3.2 and older drops adverts with another list of addresses, and then " + stopFirst
+	notHeard    = "keepalived does not hear its adverts, and " + stopFirst
+)
+
 // share is what of an instance's addresses is on one interface.
 type share struct {
+	Place               // of the first of them
 	iface               string
 	addresses, excluded []netip.Prefix
+	advertised          bool // by keepalived, which advertises all of an instance's addresses but those that are excluded
 }
 
 // instance makes routers of an instance: one, and one more for each other interface that it has addresses on.
@@ -51,10 +87,15 @@ func (m *model) instance(i *instance) {
 		r.Name, r.Interface, r.Addresses, r.Excluded = imported.Unique(m.config.Routers, i.name), s.iface, s.addresses, s.excluded
 		if n > 0 {
 			r.Name = imported.Unique(m.config.Routers, i.name+"-"+s.iface)
-			h.notes.Differs(i.Place, inVRRP+" virtual_ipaddress", "addresses on %s have a router of their own there, which moves with %s: adverts go out there too", s.iface, shares[0].iface)
 		}
 		m.version(i, &r)
-		m.id(&r)
+		holder := m.id(i, &r)
+		if n > 0 {
+			m.tellMade(i, s, r, holder, shares[0].iface)
+		} else if holder != "" {
+			h.notes.Instead(Differs, i.at["virtual_router_id"], inVRRP+" virtual_router_id",
+				"`vrid` %d instead of %d, which is %s's on %s: %s", r.VRID, i.vrid, holder, r.Interface, notHeard)
+		}
 		m.linkLocal(i, &r)
 		m.auth(i, &r)
 		if n == 0 {
@@ -68,6 +109,20 @@ func (m *model) instance(i *instance) {
 	}
 }
 
+// tellMade tells of a router that is made of an instance's addresses on another interface.
+func (m *model) tellMade(i *instance, s share, r fsm.Router, holder, first string) {
+	number := ""
+	if holder != "" {
+		number = fmt.Sprintf(", with VRID %d instead of %d, which is %s's there", r.VRID, i.vrid, holder)
+	}
+	keyword, more := in(inVRRP, "virtual_ipaddress_excluded"), ""
+	if s.advertised {
+		keyword, more = in(inVRRP, "virtual_ipaddress"), "; "+anotherList
+	}
+	m.host.notes.Differs(s.Place, keyword, "addresses on %s have a router of their own there, %s, which moves with %s%s: adverts go out there too%s",
+		s.iface, r.Name, first, number, more)
+}
+
 // complete reports whether a router comes of an instance.
 func (m *model) complete(i *instance) bool { return len(m.shared[i]) > 0 && i.vrid != 0 }
 
@@ -76,31 +131,31 @@ func (m *model) shares(i *instance) []share {
 	h := m.host
 	own := h.link(i.iface)
 	var all []share
-	at := func(dev string) *share {
+	at := func(v virtual) *share {
 		iface := own
-		if dev != "" {
-			iface = h.link(dev)
+		if v.dev != "" {
+			iface = h.link(v.dev)
 		}
 		for k := range all {
 			if all[k].iface == iface {
 				return &all[k]
 			}
 		}
-		all = append(all, share{iface: iface})
+		all = append(all, share{Place: v.Place, iface: iface})
 		return &all[len(all)-1]
 	}
 	for _, v := range i.addresses {
-		s := at(v.dev)
+		s := at(v)
 		switch {
 		case !m.free(v, s.iface):
 		case v.net.Addr().Is6() != i.addresses[0].net.Addr().Is6():
 			h.notes.Dropped(v.Place, inVRRP+" virtual_ipaddress", "%s is not of the first address's family; keepalived leaves it out too", v.net.Addr())
 		default:
-			s.addresses = append(s.addresses, v.net)
+			s.addresses, s.advertised = append(s.addresses, v.net), true
 		}
 	}
 	for _, v := range i.excluded {
-		if s := at(v.dev); m.free(v, s.iface) {
+		if s := at(v); m.free(v, s.iface) {
 			s.excluded = append(s.excluded, v.net)
 		}
 	}
@@ -114,13 +169,13 @@ func (m *model) shares(i *instance) []share {
 				most = 85
 			}
 			s.addresses, s.excluded = s.addresses[:most], append(slices.Clone(s.addresses[most:]), s.excluded...)
-			h.notes.Differs(i.Place, inVRRP+" virtual_ipaddress", "what does not fit into an advert is in `excluded`")
+			h.notes.Differs(i.Place, inVRRP+" virtual_ipaddress", "what does not fit into an advert is in `excluded`; "+anotherList)
 		}
 	}
 	all = slices.DeleteFunc(all, func(s share) bool { return len(s.addresses) == 0 || s.iface == "" })
 	slices.SortStableFunc(all, func(a, b share) int { return boolInt(b.iface == own) - boolInt(a.iface == own) })
 	if len(all) > 0 && all[0].iface != own {
-		h.notes.Differs(i.at["interface"], inVRRP+" interface", "adverts of %s go out where its addresses are, on %s", i.name, all[0].iface)
+		h.notes.Differs(i.at["interface"], inVRRP+" interface", "adverts of %s go out where its addresses are, on %s: %s", i.name, all[0].iface, notHeard)
 	}
 	return all
 }
@@ -177,16 +232,22 @@ func (m *model) version(i *instance, r *fsm.Router) {
 	}
 }
 
-// id gives a router another VRID if one on its interface has the same.
-func (m *model) id(r *fsm.Router) {
+// id gives a router another VRID if that of its instance is another's on its interface, and returns whose.
+func (m *model) id(i *instance, r *fsm.Router) (holder string) {
+	mine := claim{i.name, r.Interface == m.host.link(i.iface)}
 	for range 255 {
 		w := wire{r.Interface, r.IPv6(), r.VRID}
-		if !m.ids[w] {
-			m.ids[w] = true
-			return
+		c, taken := m.ids[w]
+		if !taken || c == mine {
+			m.ids[w] = mine
+			break
+		}
+		if holder == "" {
+			holder = c.instance
 		}
 		r.VRID = r.VRID%255 + 1
 	}
+	return holder
 }
 
 // linkLocal puts a link-local address in front of IPv6 addresses.
@@ -205,7 +266,7 @@ func (m *model) linkLocal(i *instance, r *fsm.Router) {
 	b[15] = r.VRID
 	ours := netip.PrefixFrom(netip.AddrFrom16(b), 64)
 	r.Addresses = append([]netip.Prefix{ours}, r.Addresses...)
-	m.host.notes.Differs(i.Place, keyword, "%s is added: RFC 9568 wants a link-local address first", ours)
+	m.host.notes.Differs(i.Place, keyword, "%s is added: RFC 9568 wants a link-local address first; %s", ours, anotherList)
 }
 
 // refuses reports whether the owner takes no packets to the addresses for itself.
