@@ -93,6 +93,44 @@ func (p *pair) align(a, b *host) {
 			i.told = same.rank()
 		}
 	}
+	p.alignGroups(a, b)
+}
+
+// alignGroups gives the sync groups of another host the names that the first host has for them: a group is that with
+// which it has the most members in common.
+func (p *pair) alignGroups(a, b *host) {
+	names, taken := make(map[*group]string), make(map[string]bool)
+	for _, g := range b.groups {
+		var best *group
+		most := 0
+		for _, other := range a.groups {
+			n := 0
+			for _, member := range g.members {
+				n += boolInt(slices.Contains(other.members, member))
+			}
+			if !taken[other.name] && (n > most || n > 0 && n == most && other.name == g.name) {
+				best, most = other, n
+			}
+		}
+		if best != nil {
+			names[g], taken[best.name] = best.name, true
+			if best.name != g.name {
+				p.differ("sync_group "+best.name+": name", []string{best.name, g.name}, []*host{a, b}, []Place{best.Place, g.Place}, "it is called "+best.name)
+			}
+		}
+	}
+	for _, g := range a.groups {
+		taken[g.name] = true
+	}
+	for _, g := range b.groups {
+		if names[g] == "" {
+			names[g] = imported.Unique(taken, g.name)
+			taken[names[g]] = true
+		}
+	}
+	for g, name := range names {
+		g.name = name
+	}
 }
 
 // alike reports whether two instances are one virtual router.
@@ -178,6 +216,7 @@ func (p *pair) anInterface(name string) bool {
 // merge adds what only another host has, and tells what both have and say differently.
 func (p *pair) merge(m *model) {
 	a, b := p.base, m
+	groups := a.groupOf()
 	for _, c := range config.Diff(config.WithDefaults(a.config), config.WithDefaults(b.config)) {
 		top := topOf(c, a, b)
 		_, inA := a.places[top]
@@ -186,6 +225,8 @@ func (p *pair) merge(m *model) {
 		hosts := []*host{a.host, b.host}
 		what := fmt.Sprintf("%s %s", c.Kind, c.Name)
 		switch {
+		case !inA && top.name == c.Name && c.Kind == config.KindSyncGroup && len(free(b.config.SyncGroups[c.Name].Routers, groups)) == 0:
+			p.differ(what, []string{"has it not", "has it"}, hosts, at, "as on "+a.host.name+" on all: its routers are in other groups there")
 		case !inA && top.name == c.Name:
 			p.differ(what, []string{"has it not", "has it"}, hosts, at, "all directors have it")
 		case !inB && top.name == c.Name:
@@ -216,7 +257,9 @@ func (p *pair) adopt(m *model) {
 			a.config.Routers[t.name] = m.config.Routers[t.name]
 		case config.KindSyncGroup:
 			g := m.config.SyncGroups[t.name]
-			g.Routers = slices.DeleteFunc(slices.Clone(g.Routers), func(r string) bool { return groups[r] != "" })
+			all := g.Routers
+			g.Routers = free(all, groups)
+			p.tellFree(m, t, all, groups)
 			if len(g.Routers) == 0 {
 				continue
 			}
@@ -227,6 +270,29 @@ func (p *pair) adopt(m *model) {
 			a.config.Services[t.name] = m.config.Services[t.name]
 		}
 		a.put(t.kind, t.name, m.places[t])
+	}
+}
+
+// free are those of some routers that are in no group.
+func free(routers []string, groups map[string]string) []string {
+	return slices.DeleteFunc(slices.Clone(routers), func(r string) bool { return groups[r] != "" })
+}
+
+// tellFree tells of a group's routers that are in other groups on the first host.
+func (p *pair) tellFree(m *model, t thing, routers []string, groups map[string]string) {
+	at := m.places[t]
+	if !slices.ContainsFunc(m.host.groups, func(g *group) bool { return g.Place == at }) {
+		return // it was made of an instance
+	}
+	left := free(routers, groups)
+	for _, r := range routers {
+		switch {
+		case slices.Contains(left, r):
+		case len(left) == 0:
+			p.notes.Dropped(at, inGroup, "%s: its routers are in other groups on %s, and that counts for all directors", t.name, p.base.host.name)
+		default:
+			p.notes.Differs(at, in(inGroup, "group"), "without %s, which is in %s on %s, and that counts for all directors", r, groups[r], p.base.host.name)
+		}
 	}
 }
 

@@ -9,13 +9,23 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// remember keeps what each host says of its own place, by the groups that there are in the end.
+// remember keeps what each host says of its own place, by the groups that there are in the end: a group that only this host
+// has may be a part of one of them.
 func (p *pair) remember(m *model) {
 	groups := p.base.groupOf()
-	for name, r := range m.ranks {
-		group := name
-		if g, ok := groups[name]; ok {
-			group = g
+	for _, name := range slices.Sorted(maps.Keys(m.ranks)) {
+		r, group := m.ranks[name], name
+		routers := []string{name}
+		if g, ok := m.config.SyncGroups[name]; ok {
+			routers = g.Routers
+		}
+		if _, ok := p.base.config.SyncGroups[name]; !ok {
+			for _, router := range routers {
+				if groups[router] != "" {
+					group = groups[router]
+					break
+				}
+			}
 		}
 		if p.ranks[group] == nil {
 			p.ranks[group] = make(map[string]rank)

@@ -49,8 +49,10 @@ func (p *pair) prune() {
 		}
 	}
 	for _, t := range slices.Clone(p.base.order) { // what is not understood is not written
-		p.notes.Dropped(p.base.places[t], string(t.kind), "%s contradicts something that could not be found", t.name)
-		p.base.drop(t)
+		if at, ok := p.base.places[t]; ok { // what went with another is told of there
+			p.notes.Dropped(at, string(t.kind), "%s contradicts something that could not be found", t.name)
+			p.base.drop(t)
+		}
 	}
 }
 
