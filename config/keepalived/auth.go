@@ -22,6 +22,8 @@ func (m *model) auth(i *instance, r *fsm.Router) {
 			key := i.authPass[:min(maxPassword, len(i.authPass))]
 			r.Auth = &fsm.Auth{Kind: fsm.AuthPassword, Key: key}
 			h.notes.Carried(at, inVRRP+" authentication", "`auth \"password\"`; every advert shows it")
+		case kind == "AH":
+			h.notes.Dropped(at, inVRRP+" authentication", "quorate sends no AH, and keepalived drops adverts without it: %s", stopFirst)
 		default:
 			h.notes.Dropped(at, inVRRP+" authentication", "quorate sends no AH: directors would not hear each other")
 		}
