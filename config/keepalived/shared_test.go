@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -112,5 +113,23 @@ func TestAWeightOfAllInstancesCountsOnceWhicheverComesFirst(t *testing.T) {
 				t.Errorf("the group has %+v, V %+v, W %+v; scores of %d and %d are wanted\n%s", group, v, w, c.v, c.w, said)
 			}
 		})
+	}
+}
+
+func TestGlobalTrackingKeepsTheWeightsOfMembers(t *testing.T) {
+	const tracks = "track_script {\n s weight -60\n}\ntrack_interface {\n eth9 weight -9\n}\n"
+	for _, c := range []struct {
+		keyword string
+		scores  []int
+	}{{"global_tracking", []int{-9, -60}}, {"sync_group_tracking_weight", []int{-9, -60}}, {"", []int{0}}} {
+		group, v, w, said := needsOf(t, ofGroupFile(c.keyword+"\n", tracks, tracks))
+		var scores []int
+		for _, u := range slices.Concat(group, v) {
+			scores = append(scores, u.Score)
+		}
+		slices.SortFunc(scores, func(a, b int) int { return b - a })
+		if !slices.Equal(scores, c.scores) || len(w) > 0 && c.keyword != "" {
+			t.Errorf("%q: scores %v, and W %v; it is to be %v\n%s", c.keyword, scores, w, c.scores, said)
+		}
 	}
 }
