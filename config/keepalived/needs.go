@@ -49,8 +49,7 @@ func (m *model) use(u use, i *instance) (fsm.Use, bool) {
 	keyword := in(block, useWords[u.kind])
 	weight, reverse := h.effective(u)
 	t := h.track(u.kind, u.name)
-	switch {
-	case u.kind == fsm.TrackInterface:
+	if u.kind == fsm.TrackInterface {
 		if i != nil && i.rests(u) {
 			h.notes.Carried(u.Place, keyword, "an owner always has a link on the interfaces of its routers")
 			return fsm.Use{}, false
@@ -59,9 +58,6 @@ func (m *model) use(u use, i *instance) (fsm.Use, bool) {
 		if d, ok := h.delays[u.name]; ok {
 			t.DownDelay, t.UpDelay = d.down, d.up
 		}
-	case t == nil:
-		h.notes.Dropped(u.Place, keyword, "%s is not defined", u.name)
-		return fsm.Use{}, false
 	}
 	if i != nil && !m.within(u, i, keyword, &weight) {
 		return fsm.Use{}, false

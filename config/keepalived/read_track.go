@@ -154,10 +154,18 @@ type use struct {
 	reverse *bool
 }
 
-// readUses reads a track_script block and the like.
+// readUses reads a track_script block and the like. As keepalived does, it looks for what is tracked among what is above.
 func readUses(h *host, uses *[]use, kind fsm.TrackKind, block string, s *Statement) {
 	for _, l := range lines(s) {
 		u := use{Place: l.Place, kind: kind, name: l.Word}
+		if kind != fsm.TrackInterface && h.track(kind, u.name) == nil {
+			h.notes.Dropped(l.Place, in(block, s.Word), "no %s %s is defined before it, and keepalived ignores it", kind, u.name)
+			continue
+		}
+		if _, twice := tracks(*uses, u); twice {
+			h.notes.Dropped(l.Place, in(block, s.Word), "%s is tracked already, and keepalived takes the first", u.name)
+			continue
+		}
 		for i := 0; i < len(l.Args); i++ {
 			switch l.Args[i] {
 			case "weight":
@@ -192,6 +200,10 @@ type hook struct {
 func readHook(h *host, hooks *[]hook, on, block string, s *Statement) {
 	if s.Arg(0) == "" {
 		h.wrong(block, s, "it names no program")
+		return
+	}
+	if slices.ContainsFunc(*hooks, func(o hook) bool { return o.on == on }) {
+		h.wrong(block, s, "keepalived takes the first")
 		return
 	}
 	one := hook{Place: s.Place, on: on, script: s.Args[:1], user: s.Arg(1)}

@@ -133,3 +133,43 @@ func TestGlobalTrackingKeepsTheWeightsOfMembers(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatKeepalivedIgnoresIsNotCarriedOver(t *testing.T) {
+	const instance, end = "vrrp_instance V {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n  192.0.2.1/24\n }\n", "}\n"
+	const script = "vrrp_script s {\n script /bin/true\n}\n"
+	for name, c := range map[string]struct {
+		text  string
+		uses  []fsm.Use
+		hooks int
+		told  string
+	}{
+		"a script that is defined behind": {instance + " track_script {\n  s\n }\n" + end + script, nil, 0, "k:8: not carried over: vrrp_instance track_script: no script s is defined before it, and keepalived ignores it"},
+		"a file that is not defined":      {instance + " track_file {\n  f\n }\n" + end, nil, 0, "k:8: not carried over: vrrp_instance track_file: no file f is defined before it, and keepalived ignores it"},
+		"a process that is defined behind": {instance + " track_process {\n  p\n }\n" + end + "vrrp_track_process p {\n process nginx\n}\n", nil, 0,
+			"k:8: not carried over: vrrp_instance track_process: no process p is defined before it, and keepalived ignores it"},
+		"a script twice": {script + instance + " track_script {\n  s weight 5\n  s\n }\n" + end, []fsm.Use{{Track: "s", Score: 5}}, 0,
+			"k:12: not carried over: vrrp_instance track_script: s is tracked already, and keepalived takes the first"},
+		"a script in two lists": {script + instance + " track_script {\n  s\n }\n track_script {\n  s weight 5\n }\n" + end, []fsm.Use{{Track: "s", Require: true}}, 0,
+			"k:14: not carried over: vrrp_instance track_script: s is tracked already, and keepalived takes the first"},
+		"an interface twice": {instance + " track_interface {\n  eth9\n  eth9 weight 5\n }\n" + end, []fsm.Use{{Track: "eth9", Require: true}}, 0,
+			"k:9: not carried over: vrrp_instance track_interface: eth9 is tracked already, and keepalived takes the first"},
+		"a notify_master twice": {instance + " notify_master /a.sh\n notify_master /b.sh\n notify_backup /a.sh\n" + end, nil, 2,
+			"k:8: not carried over: vrrp_instance notify_master: keepalived takes the first"},
+		"a notify twice": {instance + " notify /a.sh\n notify /b.sh\n notify_master /c.sh\n" + end, nil, 5, "k:8: not carried over: vrrp_instance notify: keepalived takes the first"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := Import(files(map[string]string{"k": c.text}), []Input{{"k", "k"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			holds(t, got)
+			n := got.Config.Routers["V"].Needs
+			if !slices.Equal(n.Uses, c.uses) || len(n.Hooks) != c.hooks {
+				t.Errorf("V has %+v and %d hooks", n.Uses, len(n.Hooks))
+			}
+			if len(said(got, c.told)) != 1 {
+				t.Errorf("it does not say %q:\n%s", c.told, report(got))
+			}
+		})
+	}
+}

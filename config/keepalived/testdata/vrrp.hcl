@@ -133,8 +133,6 @@ router "six" {
     reverse = true
   }
 
-  require "search" { reverse = true }
-
   prefer "load" {
     score   = -1
     reverse = true
