@@ -48,6 +48,9 @@ func Import(files Files, inputs []Input) (Result, error) {
 			return Result{}, err
 		}
 		h.name = unlike(hosts, h.name)
+		if in.Node == "" && h.routerID != "" && h.name != h.routerID {
+			n.Instead(Differs, h.idAt, "global_defs router_id", "the director is called %s here; its agent file has `name`", h.name)
+		}
 		hosts = append(hosts, h)
 	}
 	p := together(hosts, n)

@@ -52,6 +52,7 @@ func TestLines(t *testing.T) {
 		{"a list of tuples in a sequence", "", "~SEQ(I,1,2) ~LST({X,Y},{1,2},{3,4}) ${I}.${X}.${Y}", "1.1.2|1.3.4|2.1.2|2.3.4"},
 		{"a sequence that never ends is none", "", "~SEQ(N, 1, 0, 5) a", ""},
 		{"names that are built in", "lb1", "a ${_INSTANCE} ${_PWD} ${_HASH}1 ${_BANG}", "a lb1 /. #1 !"},
+		{"a name that nobody says stays", "", "a ${_INSTANCE} b", "a ${_INSTANCE} b"},
 		{"nothing but a definition goes on", "", "a \\\n  b\nc", "a \\|b|c"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

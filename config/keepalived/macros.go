@@ -120,6 +120,10 @@ func (l *liner) value(name string, at Place) (string, bool) {
 	first, rest, _ := strings.Cut(name, " ")
 	switch first {
 	case "_INSTANCE":
+		if l.node == "" {
+			l.notes.Dropped(at, "${_INSTANCE}", "keepalived puts the host's name there, which no `--node` says")
+			return "", false
+		}
 		return l.node, true
 	case "_HASH":
 		return "#", true

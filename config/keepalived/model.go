@@ -53,6 +53,13 @@ func (m *model) put(kind config.Kind, name string, at Place) {
 	m.places[t] = at
 }
 
+// called tells that something has another name in the cluster file.
+func (m *model) called(at Place, keyword, was, is string) {
+	if is != was {
+		m.host.notes.Instead(Differs, at, keyword, "it is called %s: a name is of letters, digits, `.`, `-` and `_`, is not too long, and no other's", is)
+	}
+}
+
 // modelOf turns what a host's files say into a model.
 func modelOf(h *host, ids map[wire]claim) *model {
 	m := &model{

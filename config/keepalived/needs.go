@@ -73,6 +73,7 @@ func (m *model) track(t *track) string {
 	}
 	name := imported.Unique(m.config.Tracks, t.Name)
 	m.tracks[key] = name
+	m.called(t.Place, t.word, t.Name, name)
 	one := t.Track
 	one.Name = name
 	switch t.Kind {
@@ -84,13 +85,27 @@ func (m *model) track(t *track) string {
 			m.host.notes.Differs(t.Place, "vrrp_script script", "a shell runs it: it is no absolute path, or has more in it than words")
 		}
 	case fsm.TrackProcess:
-		if !t.full && len(t.CommandLine) > 0 {
-			one.Process, one.CommandLine = base(t.CommandLine[0]), nil
+		if !t.exact {
+			m.process(t, &one)
 		}
 	}
 	m.config.Tracks[name] = one
 	m.put(config.KindTrack, name, t.Place)
 	return name
+}
+
+// process makes a track know a process by its name. keepalived compares what is written with the name that the kernel has,
+// or with the first word of the command line.
+func (m *model) process(t *track, one *fsm.Track) {
+	path := t.CommandLine[0]
+	one.Process, one.CommandLine = base(path), nil
+	const keyword = "vrrp_track_process process"
+	switch {
+	case t.full:
+		m.host.notes.Instead(Differs, t.at, keyword, "`process = %q`: keepalived wants that path, with whatever behind it, first on the command line", one.Process)
+	case one.Process != path:
+		m.host.notes.Instead(Differs, t.at, keyword, "`process = %q`: keepalived looks for a program that is called all of that, path and all, and finds none", one.Process)
+	}
 }
 
 // base is the last part of a path.

@@ -14,6 +14,7 @@ type host struct {
 	top    []*Statement // all that its files say
 
 	routerID    string
+	idAt        Place
 	version     uint8 // vrrp_version
 	strict      bool
 	scriptUser  string
@@ -76,7 +77,7 @@ func topKeywords() []keyword[host] {
 
 func globalKeywords() []keyword[host] {
 	return []keyword[host]{
-		{"router_id", Carried, "the director's name here; its agent file has `name`", func(h *host, _ *host, s *Statement) { h.routerID = s.Arg(0) }},
+		{"router_id", Carried, "the director's name here; its agent file has `name`", func(h *host, _ *host, s *Statement) { h.routerID, h.idAt = s.Arg(0), s.Place }},
 		{"vrrp_version", Carried, "`version` of the routers", func(h *host, _ *host, s *Statement) {
 			if n, ok := h.number("global_defs", s, 2, 3); ok {
 				h.version = uint8(n)
@@ -86,7 +87,7 @@ func globalKeywords() []keyword[host] {
 		{"script_user", Carried, "`user` of tracks, checks and hooks", func(h *host, _ *host, s *Statement) {
 			h.scriptUser = s.Arg(0)
 			if len(s.Args) > 1 {
-				h.tell(Differs, "global_defs", s, "`user`; the group %s is not said, it is the user's own", s.Arg(1))
+				h.tell(Differs, "global_defs", s, noGroup, s.Arg(1))
 			}
 		}},
 		{"vrrp_garp_master_refresh", Carried, "`refresh` of the routers", func(h *host, _ *host, s *Statement) { h.refresh, _ = h.seconds("global_defs", s) }},

@@ -17,7 +17,10 @@ type track struct {
 	weight  int
 	reverse bool
 	script  []string // as it is written
-	full    bool     // a process is known by all of its command line
+	word    string   // of the block
+	at      Place    // of what says which process
+	full    bool     // a process is known by the first word of its command line,
+	exact   bool     // or by all of it
 }
 
 // defaultWeights are those of kinds that have one.
@@ -25,7 +28,7 @@ var defaultWeights = map[fsm.TrackKind]int{fsm.TrackFile: 1}
 
 func readTrack(kind fsm.TrackKind) func(*host, *host, *Statement) {
 	return func(h *host, _ *host, s *Statement) {
-		t := &track{Place: s.Place, Track: fsm.Track{Name: s.Arg(0), Kind: kind}, weight: defaultWeights[kind]}
+		t := &track{Place: s.Place, word: s.Word, Track: fsm.Track{Name: s.Arg(0), Kind: kind}, weight: defaultWeights[kind]}
 		table := map[fsm.TrackKind]map[string]*keyword[track]{
 			fsm.TrackScript: h.tables.script, fsm.TrackFile: h.tables.file, fsm.TrackProcess: h.tables.process,
 		}[kind]
@@ -95,12 +98,15 @@ func scriptKeywords() []keyword[track] {
 		{"user", Carried, "`user`", func(h *host, t *track, s *Statement) {
 			t.User = s.Arg(0)
 			if len(s.Args) > 1 {
-				h.tell(Differs, block, s, "`user`; the group %s is not said, it is the user's own", s.Arg(1))
+				h.tell(Differs, block, s, noGroup, s.Arg(1))
 			}
 		}},
 		{"init_fail", Differs, "a director that has no result yet is not ready, and gains nothing", nil},
 	}
 }
+
+// noGroup is said of the group that a program is to have.
+const noGroup = "`user`; the group %s is not said, it is the user's own"
 
 // lasting reads a time that cannot be zero.
 func (h *host) lasting(block string, s *Statement) time.Duration {
@@ -128,11 +134,21 @@ func fileKeywords() []keyword[track] {
 func processKeywords() []keyword[track] {
 	const block = "vrrp_track_process"
 	return []keyword[track]{
-		{"process", Carried, "`process`, or `command_line`", func(h *host, t *track, s *Statement) {
-			t.CommandLine = s.Args
+		{"process", Carried, "`process`, or with parameters `command_line`", func(h *host, t *track, s *Statement) {
+			if len(t.CommandLine) > 0 {
+				h.wrong(block, s, "keepalived takes the first")
+				return
+			}
+			t.CommandLine, t.at = s.Args, s.Place
+			t.exact = t.exact || len(s.Args) > 1
 		}},
-		{"full_command", Carried, "`command_line`", func(_ *host, t *track, _ *Statement) { t.full = true }},
-		{"param_match", Dropped, "a whole command line is compared, or the program's name alone", func(_ *host, t *track, _ *Statement) { t.full = true }},
+		{"full_command", Carried, "nothing more than what is said of `process`", func(_ *host, t *track, _ *Statement) { t.full = true }},
+		{"param_match", Dropped, "a whole command line is compared, or the program's name alone", func(h *host, t *track, s *Statement) {
+			t.exact = true
+			if len(s.Args) == 0 {
+				h.tell(Carried, block, s, "`command_line`")
+			}
+		}},
 		{"weight", Carried, weightText, trackWeight(block)},
 		{"quorum", Carried, "`at_least`", func(h *host, t *track, s *Statement) { t.AtLeast, _ = h.number(block, s, 1, 1_000_000) }},
 		{"quorum_max", Carried, "`at_most`", func(h *host, t *track, s *Statement) { t.AtMost, _ = h.number(block, s, 1, 1_000_000) }},
@@ -205,6 +221,9 @@ func readHook(h *host, hooks *[]hook, on, block string, s *Statement) {
 	if slices.ContainsFunc(*hooks, func(o hook) bool { return o.on == on }) {
 		h.wrong(block, s, "keepalived takes the first")
 		return
+	}
+	if group := s.Arg(2); group != "" {
+		h.notes.Differs(s.Place, in(block, s.Word), noGroup, group)
 	}
 	one := hook{Place: s.Place, on: on, script: s.Args[:1], user: s.Arg(1)}
 	*hooks = append(*hooks, one)

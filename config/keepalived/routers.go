@@ -102,6 +102,9 @@ func (m *model) instance(i *instance) {
 			m.paths(i, &r)
 			r.Needs = m.needs(i.name, i.uses, i.hooks, i)
 		}
+		if n == 0 {
+			m.called(i.Place, inVRRP, i.name, r.Name)
+		}
 		m.config.Routers[r.Name] = r
 		m.routers[i.name] = append(m.routers[i.name], r.Name)
 		m.put(config.KindRouter, r.Name, i.Place)
@@ -370,6 +373,7 @@ func (m *model) group(g *group) {
 		name = imported.Unique(m.config.SyncGroups, name+"-group")
 	}
 	sg.Name = name
+	m.called(g.Place, inGroup, g.name, name)
 	sg.Needs = m.needs(g.name, g.uses, g.hooks, nil)
 	m.config.SyncGroups[name] = sg
 	m.put(config.KindSyncGroup, name, g.Place)

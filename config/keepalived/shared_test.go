@@ -173,3 +173,87 @@ func TestWhatKeepalivedIgnoresIsNotCarriedOver(t *testing.T) {
 		})
 	}
 }
+
+func TestProcessesAreKnownAsKeepalivedKnowsThem(t *testing.T) {
+	for text, c := range map[string]struct {
+		name string
+		line []string
+		told string // of line 2, if it is not as it was
+	}{
+		"process nginx":                          {"nginx", nil, ""},
+		"process nginx -c /x":                    {"", []string{"nginx", "-c", "/x"}, ""},
+		"process /usr/sbin/nginx -c /x":          {"", []string{"/usr/sbin/nginx", "-c", "/x"}, ""},
+		"process nginx -c /x\n full_command":     {"", []string{"nginx", "-c", "/x"}, ""},
+		"process nginx\n param_match":            {"", []string{"nginx"}, ""},
+		"process /usr/sbin/nginx":                {"nginx", nil, "`process = \"nginx\"`: keepalived looks for a program that is called all of that, path and all, and finds none"},
+		"process /usr/sbin/nginx\n full_command": {"nginx", nil, "`process = \"nginx\"`: keepalived wants that path, with whatever behind it"},
+		"process nginx\n process apache2":        {"nginx", nil, ""},
+	} {
+		t.Run(text, func(t *testing.T) {
+			file := "vrrp_track_process p {\n " + text + "\n}\nvrrp_instance V {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n  192.0.2.1/24\n }\n track_process {\n  p\n }\n}\n"
+			r := imports(t, file)
+			p := r.Config.Tracks["p"]
+			if p.Process != c.name || !slices.Equal(p.CommandLine, c.line) {
+				t.Errorf("it is process %q, command line %q\n%s", p.Process, p.CommandLine, report(r))
+			}
+			lines := said(r, "a:2: carried over with a difference: vrrp_track_process process: ", c.told)
+			if (len(lines) > 0) != (c.told != "") {
+				t.Errorf("it says %q:\n%s", lines, report(r))
+			}
+			if again := said(r, "a:3: not carried over"); (len(again) > 0) != strings.Contains(text, "apache2") {
+				t.Errorf("it says %q", again)
+			}
+		})
+	}
+}
+
+func TestNamesThatChangeAreTold(t *testing.T) {
+	group := "vrrp_sync_group \"a group\" {\n group {\n  \"a.b/c d\"\n }\n}\n"
+	script := "vrrp_script \"is it\" {\n script /bin/true\n}\n"
+	long := strings.Repeat("long", 20)
+	r := imports(t, script+fileOf(group,
+		routed{"äöü", "eth0", 3, " track_script {\n  \"is it\"\n }\n", []string{"10.0.0.3"}}, routed{"\"a.b/c d\"", "eth0", 4, "", []string{"10.0.0.4"}},
+		routed{"a.b-c-d", "eth0", 5, "", []string{"10.0.0.5"}}, routed{long, "eth0", 6, "", []string{"10.0.0.6"}}, routed{"V", "eth0", 7, "", []string{"10.0.0.7"}}))
+	for _, words := range [][]string{
+		{"a:1: carried over with a difference: vrrp_script: it is called is-it"},
+		{"a:4: carried over with a difference: vrrp_instance: it is called unnamed: "},
+		{"a:14: carried over with a difference: vrrp_instance: it is called a.b-c-d: "},
+		{"a:21: carried over with a difference: vrrp_instance: it is called a.b-c-d-2: "},
+		{"a:28: carried over with a difference: vrrp_instance: it is called " + long[:56] + ": "},
+		{"carried over with a difference: vrrp_sync_group: it is called a-group: "},
+	} {
+		if len(said(r, words...)) != 1 {
+			t.Errorf("no line has %q, or several have", words)
+		}
+	}
+	if all := said(r, "it is called"); len(all) != 6 {
+		t.Errorf("it says %q", all)
+	}
+}
+
+func TestTheNameOfADirectorThatChangesIsTold(t *testing.T) {
+	file := func(id string) string {
+		return "global_defs {\n router_id " + id + "\n}\n" + fileOf("", routed{"V", "eth0", 7, "", []string{"10.0.0.7"}})
+	}
+	read := files(map[string]string{"a": file(`"lb 1"`), "b": file("lb2"), "c": file("lb2")})
+	r, err := Import(read, []Input{{"a", ""}, {"b", ""}, {"c", ""}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(r.Hosts, []string{"lb-1", "lb2", "lb2-2"}) {
+		t.Errorf("the hosts are %q", r.Hosts)
+	}
+	if got := said(r, "a:2: carried over with a difference: global_defs router_id: the director is called lb-1"); len(got) != 1 {
+		t.Errorf("a's name is not told: %s", report(r))
+	}
+	if got := said(r, "c:2: carried over with a difference: global_defs router_id: the director is called lb2-2"); len(got) != 1 || len(said(r, "is called")) != 2 {
+		t.Errorf("c's name is not told, or b's is: %s", report(r))
+	}
+}
+
+func TestTheGroupOfANotifyIsTold(t *testing.T) {
+	r := imports(t, fileOf("", routed{"V", "eth0", 7, " notify_stop \"/bin/stop.sh\" root wheel\n notify /bin/n.sh root\n", []string{"10.0.0.7"}}))
+	if all := said(r, "a:4: carried over with a difference: vrrp_instance notify_stop: `user`; the group wheel is not said"); len(all) != 1 || len(said(r, "the group")) != 1 {
+		t.Errorf("it says:\n%s", report(r))
+	}
+}
