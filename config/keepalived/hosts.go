@@ -44,7 +44,7 @@ type pair struct {
 	base        *model   // the first host's, with what only others have
 	differences []Difference
 	ranks       map[string]map[string]rank // by group and host
-	scored      map[string]bool            // groups with scores in the file
+	leads       map[string][]*model        // of the hosts that take a router back
 	remarks     map[string]string          // comments, by group
 	agents      []string                   // what agent files need
 }
@@ -52,7 +52,7 @@ type pair struct {
 // together brings the hosts together.
 func together(hosts []*host, n *notes) *pair {
 	p := &pair{
-		hosts: hosts, notes: n, ranks: make(map[string]map[string]rank), scored: make(map[string]bool), remarks: make(map[string]string),
+		hosts: hosts, notes: n, ranks: make(map[string]map[string]rank), leads: make(map[string][]*model), remarks: make(map[string]string),
 	}
 	for _, h := range hosts[1:] {
 		p.align(hosts[0], h)
@@ -234,6 +234,9 @@ func (p *pair) merge(m *model) {
 		case !inA || !inB: // it is a part of what was told
 		case c.Verb == config.Modify:
 			for _, f := range c.Fields {
+				if c.Kind == config.KindRouter && (f.Name == "preempt" || f.Name == "preempt_delay") {
+					continue // not the first host counts, but the best
+				}
 				p.differ(what+": "+f.Name, []string{f.Old, f.New}, hosts, at, "that of "+a.host.name+" counts for all")
 			}
 		default:

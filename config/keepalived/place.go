@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
+	"strconv"
 
+	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -42,23 +43,27 @@ func (p *pair) remember(m *model) {
 func (p *pair) place() {
 	for _, group := range slices.Sorted(maps.Keys(p.ranks)) {
 		ranks := p.ranks[group]
-		best, scores, hold := rank{}, make(map[string]int), time.Duration(0)
+		best, scores := rank{}, make(map[string]int)
+		var leads []*model // of the hosts that take the group back from the others: what they say of how counts
 		owner := ""
-		for _, h := range p.hosts {
+		for k, h := range p.hosts {
 			r, ok := ranks[h.name]
 			if !ok {
 				continue
 			}
 			scores[h.name] = min(254, r.priority)
-			hold = max(hold, r.hold)
-			if r.priority > best.priority {
-				best = r
+			switch {
+			case r.priority > best.priority:
+				best, leads = r, p.models[k:k+1]
+			case r.priority == best.priority:
+				best, leads = best.with(r), append(slices.Clone(leads), p.models[k])
 			}
 			if r.priority == 255 && owner == "" {
 				owner = h.name
 			}
 		}
 		p.tellRanks(group, ranks)
+		p.lead(group, leads)
 		alone := len(p.hosts) == 1
 		placement := fsm.Placement{}
 		if !alone {
@@ -67,14 +72,65 @@ func (p *pair) place() {
 		moves := !best.stays && (!alone || p.weighed(group))
 		if moves {
 			placement.Policy = fsm.Score
-			if hold != fsm.Score.DefaultHold() {
-				placement.Hold = hold
+			if best.hold != fsm.Score.DefaultHold() {
+				placement.Hold = best.hold
 			}
 		}
 		p.set(group, placement, owner)
 	}
 	p.tellStates()
 	p.tellPreempts()
+}
+
+// lead sets whether and when the routers of a group are taken back, as those hosts say that take them back.
+func (p *pair) lead(group string, leads []*model) {
+	names := []string{group}
+	if g, ok := p.base.config.SyncGroups[group]; ok {
+		names = g.Routers
+	}
+	for _, name := range names {
+		p.tellLead(name, leads)
+		r, known := p.base.config.Routers[name], false
+		for _, m := range leads {
+			o, ok := m.config.Routers[name]
+			switch {
+			case !ok:
+			case !known:
+				r.NoPreempt, r.PreemptDelay, known = o.NoPreempt, o.PreemptDelay, true
+			default:
+				r.NoPreempt, r.PreemptDelay = r.NoPreempt && o.NoPreempt, max(r.PreemptDelay, o.PreemptDelay)
+			}
+		}
+		if known {
+			p.base.config.Routers[name] = r
+			p.leads[name] = leads
+		}
+	}
+}
+
+// tellLead tells where hosts say differently whether and when a router is taken back.
+func (p *pair) tellLead(name string, leads []*model) {
+	var hosts []*host
+	var places []Place
+	var whether, when []string
+	for _, m := range p.models {
+		if r, ok := m.config.Routers[name]; ok {
+			hosts, places = append(hosts, m.host), append(places, m.places[thing{config.KindRouter, name}])
+			whether, when = append(whether, strconv.FormatBool(!r.NoPreempt)), append(when, strconv.Quote(r.PreemptDelay.String()))
+		}
+	}
+	one := "that of " + leads[0].host.name + " counts for all: it takes the addresses back"
+	tell := func(what string, values []string, several string) {
+		text := one
+		if len(leads) > 1 {
+			text = several
+		}
+		if len(slices.Compact(slices.Clone(values))) > 1 {
+			p.differ("router "+name+": "+what, values, hosts, places, text)
+		}
+	}
+	tell("preempt", whether, "false only if all say so that have the highest priority")
+	tell("preempt_delay", when, "the longest of those that have the highest priority")
 }
 
 // weighed reports whether something moves the score of a group's directors.
@@ -117,11 +173,13 @@ func (p *pair) tellRanks(group string, ranks map[string]rank) {
 	var values []string
 	var places []Place
 	var hosts []*host
+	var scores []int
 	for _, h := range p.hosts {
 		r, ok := ranks[h.name]
 		if !ok {
 			continue
 		}
+		scores = append(scores, r.priority)
 		text := fmt.Sprint(r.priority)
 		if r.state != "" {
 			text += " " + r.state
@@ -141,11 +199,25 @@ func (p *pair) tellRanks(group string, ranks map[string]rank) {
 	if len(values) < 2 {
 		return
 	}
+	const stays = "it stays with whom it is, where keepalived takes the higher address"
 	text := "`director` with `score`: the cluster places the group by it"
-	if len(slices.Compact(slices.Clone(values))) == 1 {
-		text = "the same score: it stays with whom it is, where keepalived takes the higher address"
+	switch distinct(scores) {
+	case len(scores):
+	case 1:
+		text = "the same score: " + stays
+	default:
+		text += "; where scores are the same, " + stays
 	}
 	p.differ("group "+group+": priority and state", values, hosts, places, text)
+}
+
+// distinct is how many different numbers there are.
+func distinct(numbers []int) int {
+	all := make(map[int]bool)
+	for _, n := range numbers {
+		all[n] = true
+	}
+	return len(all)
 }
 
 // tellStates tells what became of each state.
@@ -173,11 +245,11 @@ func (p *pair) tellPreempts() {
 				continue
 			}
 			if at, ok := i.at["nopreempt"]; ok {
-				fate, text := p.stayed(i, routers[0])
+				fate, text := p.stayed(m.host, i, routers[0])
 				p.notes.Instead(fate, at, inVRRP+" nopreempt", "%s", text)
 			}
 			if at, ok := i.at["preempt_delay"]; ok {
-				fate, text := p.delayed(i, routers[0])
+				fate, text := p.delayed(m.host, i, routers[0])
 				p.notes.Instead(fate, at, inVRRP+" preempt_delay", "%s", text)
 			}
 		}
@@ -185,22 +257,22 @@ func (p *pair) tellPreempts() {
 }
 
 // stayed says what became of nopreempt.
-func (p *pair) stayed(i *instance, r fsm.Router) (Fate, string) {
+func (p *pair) stayed(h *host, i *instance, r fsm.Router) (Fate, string) {
 	switch {
 	case i.state == "MASTER":
 		return Carried, "nothing: with `state MASTER` it does not count, as in keepalived"
 	case !i.stays():
 		return Carried, "nothing: it does not count for the owner of the addresses, or with a preempt behind it, as in keepalived"
 	case !r.NoPreempt:
-		return Dropped, "on " + p.base.host.name + " it is not so, and that counts for all directors"
+		return Differs, fmt.Sprintf("on %s it is not so, and that counts for all: it takes the addresses back", p.leading(r, h))
 	case p.placement(r).Policy == fsm.Score:
-		return Differs, "`preempt = false`, and `placement \"score\"` all the same: the host with the highest priority, or another instance of the group, has it not"
+		return Differs, "`preempt = false`, and `placement \"score\"` all the same: another instance of the group has it not"
 	}
 	return Carried, "`preempt = false`, and no `placement \"score\"`"
 }
 
 // delayed says what became of preempt_delay.
-func (p *pair) delayed(i *instance, r fsm.Router) (Fate, string) {
+func (p *pair) delayed(h *host, i *instance, r fsm.Router) (Fate, string) {
 	scored := p.placement(r).Policy == fsm.Score
 	switch {
 	case i.state == "MASTER":
@@ -209,12 +281,22 @@ func (p *pair) delayed(i *instance, r fsm.Router) (Fate, string) {
 		return Carried, "nothing: with nopreempt it does not count, as in keepalived"
 	case i.preempt == 0:
 		return Carried, "the default"
-	case r.PreemptDelay != i.delay() && !scored:
-		return Dropped, "on " + p.base.host.name + " it is another, and that counts for all directors"
+	case r.PreemptDelay != i.delay():
+		return Differs, fmt.Sprintf("on %s it is another, and that counts for all: it takes the addresses back", p.leading(r, h))
 	case scored:
-		return Carried, "`preempt_delay`, and in `hold` of `placement \"score\"`, which is the longest of the hosts'"
+		return Carried, "`preempt_delay`, and in `hold` of `placement \"score\"`"
 	}
 	return Carried, "`preempt_delay`"
+}
+
+// leading is the host that says whether and when a router is taken back where another says otherwise.
+func (p *pair) leading(r fsm.Router, other *host) string {
+	for _, m := range p.leads[r.Name] {
+		if m.host != other {
+			return m.host.name
+		}
+	}
+	return p.base.host.name
 }
 
 // placement is that of the group that a router is in.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/quorate/quorate/fsm"
 )
@@ -151,5 +152,73 @@ func TestWhatFailedOverFailsOver(t *testing.T) {
 	}
 	if moved < 100 {
 		t.Errorf("only %d of the cases fail over", moved)
+	}
+}
+
+func TestTheHostThatTakesBackSaysWhenAndWhether(t *testing.T) {
+	file := func(more string) string {
+		return strings.Replace(fileOf("", routed{"V", "eth0", 1, "", []string{"192.0.2.1/24"}}), "\n", "\n"+more, 1)
+	}
+	for name, c := range map[string]struct {
+		best, other string
+		stays       bool
+		delay, hold time.Duration
+		told        []string // of the hosts best and other, however they are ordered
+		not         string
+	}{
+		"the best one's delay": {"priority 150\npreempt_delay 10\n", "priority 100\npreempt_delay 30\n", false, 10 * time.Second, 13 * time.Second,
+			[]string{"other:3: carried over with a difference: vrrp_instance preempt_delay: on best it is another", "best:3: carried over: vrrp_instance preempt_delay: `preempt_delay`, and in `hold`",
+				`router V: preempt_delay: `}, "not carried over"},
+		"none, where the best is MASTER": {"priority 150\nstate MASTER\npreempt_delay 60\n", "priority 100\nstate BACKUP\npreempt_delay 30\n", false, 0, 3 * time.Second,
+			[]string{"other:4: carried over with a difference: vrrp_instance preempt_delay: on best it is another"}, "longest"},
+		"nopreempt of the best": {"priority 150\nnopreempt\n", "priority 100\n", true, 0, 0,
+			[]string{"best:3: carried over: vrrp_instance nopreempt: `preempt = false`", "router V: preempt: "}, "not carried over"},
+		"nopreempt of the other": {"priority 150\n", "priority 100\nnopreempt\n", false, 0, 3 * time.Second,
+			[]string{"other:3: carried over with a difference: vrrp_instance nopreempt: on best it is not so"}, "not carried over"},
+		"nopreempt of one of two that are alike": {"nopreempt\n", "preempt_delay 5\n", false, 5 * time.Second, 8 * time.Second, nil, "not carried over"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			read := files(map[string]string{"best": file(c.best), "other": file(c.other)})
+			for _, order := range [][]string{{"best", "other"}, {"other", "best"}} {
+				r, err := Import(read, []Input{{order[0], order[0]}, {order[1], order[1]}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				holds(t, r)
+				v := r.Config.Routers["V"]
+				if scored := v.Placement.Policy == fsm.Score; v.NoPreempt != c.stays || v.PreemptDelay != c.delay || scored == c.stays || scored && v.Placement.Hold != c.hold {
+					t.Errorf("%v: preempt %v after %v, placement %+v\n%s", order, !v.NoPreempt, v.PreemptDelay, v.Placement, report(r))
+				}
+				for _, words := range c.told {
+					if len(said(r, words)) != 1 {
+						t.Errorf("%v: no line has %q, or several have:\n%s", order, words, report(r))
+					}
+				}
+				if lines := said(r, c.not); len(lines) > 0 {
+					t.Errorf("%v: it says %q", order, lines)
+				}
+			}
+		})
+	}
+}
+
+func TestHostsOfTheSamePriorityAreTold(t *testing.T) {
+	file := func(priority int, state string) string {
+		return fileOf("", routed{"V", "eth0", 1, fmt.Sprintf(" priority %d\n state %s\n", priority, state), []string{"192.0.2.1/24"}})
+	}
+	const same = "it stays with whom it is, where keepalived takes the higher address"
+	for name, c := range map[string]struct {
+		hosts []string
+		told  bool
+	}{
+		"MASTER and BACKUP": {[]string{file(100, "MASTER"), file(100, "BACKUP")}, true},
+		"both BACKUP":       {[]string{file(100, "BACKUP"), file(100, "BACKUP")}, true},
+		"two of three":      {[]string{file(100, "MASTER"), file(150, "BACKUP"), file(100, "BACKUP")}, true},
+		"not the same":      {[]string{file(100, "MASTER"), file(99, "BACKUP")}, false},
+	} {
+		r := imports(t, c.hosts...)
+		if lines := said(r, "group V: priority and state", same); (len(lines) == 1) != c.told {
+			t.Errorf("%s: it says %q", name, lines)
+		}
 	}
 }
