@@ -101,6 +101,16 @@ func (n *Notes) Instead(fate Fate, at Place, keyword, format string, args ...any
 	n.Add(fate, at, keyword, fmt.Sprintf(format, args...))
 }
 
+// Retract takes back that a construct is carried over, with a difference or without.
+func (n *Notes) Retract(at Place, keyword string) {
+	for _, one := range n.all {
+		if one.Fate != Dropped && one.Keyword == keyword && one.seen[at] {
+			one.forget(at)
+		}
+	}
+	n.tidy()
+}
+
 // forget takes a place out of a note.
 func (n *Note) forget(at Place) {
 	delete(n.seen, at)

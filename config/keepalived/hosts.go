@@ -237,11 +237,17 @@ func (p *pair) merge(m *model) {
 				if c.Kind == config.KindRouter && (f.Name == "preempt" || f.Name == "preempt_delay") {
 					continue // not the first host counts, but the best
 				}
-				p.differ(what+": "+f.Name, []string{f.Old, f.New}, hosts, at, "that of "+a.host.name+" counts for all")
+				values := []string{f.Old, f.New}
+				if f.Old == f.New { // keys, which are not shown
+					values = []string{"one", "another"}
+				}
+				p.differ(what+": "+f.Name, values, hosts, at, "that of "+a.host.name+" counts for all")
+				p.overruled(b, c, f.Name)
 			}
 		default:
 			has := map[config.Verb][]string{config.Add: {"has it not", "has it"}, config.Remove: {"has it", "has it not"}}[c.Verb]
 			p.differ(what, has, hosts, at, "as on "+a.host.name+" on all")
+			p.overruled(b, c, "")
 		}
 	}
 	p.adopt(m)

@@ -55,3 +55,60 @@ func TestGroupsAreMatchedByTheirMembers(t *testing.T) {
 		})
 	}
 }
+
+func TestKeysThatDifferAreToldAndNotShown(t *testing.T) {
+	file := func(key string) string {
+		return fileOf("", routed{"V", "eth0", 1, " authentication {\n  auth_type PASS\n  auth_pass " + key + "\n }\n", []string{"192.0.2.1/24"}})
+	}
+	r := imports(t, file("abc"), file("abd"))
+	if got := said(r, "the hosts differ: auth V/password: key: a one, b another: that of a counts for all"); len(got) != 1 || len(said(r, "abc"))+len(said(r, "abd")) > 0 {
+		t.Errorf("it says:\n%s", report(r))
+	}
+	if r = imports(t, file("abc"), file("abc")); len(said(r, "auth V")) > 0 {
+		t.Errorf("of the same key it says:\n%s", report(r))
+	}
+}
+
+func TestWhatTheFirstHostOverrulesIsNotCarriedOver(t *testing.T) {
+	instance := func(more string, addresses ...string) string {
+		return "vrrp_script s {\n script /bin/a\n weight -60\n}\n" + fileOf("", routed{"V", "eth0", 1, more, append(addresses, "192.0.2.1/24")})
+	}
+	const not = "on a it is not so, and that counts for all directors"
+	for name, c := range map[string]struct {
+		a, b string
+		told []string // all that is said so
+	}{
+		"nothing": {instance(" notify_master /x\n track_script {\n  s\n }\n"), instance(" notify_master /x\n track_script {\n  s\n }\n"), nil},
+		"a weight where it is defined": {instance(" track_script {\n  s\n }\n"), strings.Replace(instance(" track_script {\n  s\n }\n"), "-60", "-10", 1),
+			[]string{"b:3: not carried over: vrrp_script weight: "}},
+		"a weight where it is used": {instance(" track_script {\n  s weight 5\n }\n"), strings.Replace(instance(" track_script {\n  s weight 7\n }\n"), "-60", "-10", 1),
+			[]string{"b:9: not carried over: vrrp_instance track_script: "}},
+		"of an interface": {instance(" track_interface {\n  eth8\n  eth9 weight 10\n }\n"), instance(" track_interface {\n  eth9 weight 40\n  eth8 weight 0\n }\n"),
+			[]string{"b:9: not carried over: vrrp_instance track_interface: "}},
+		"a script": {instance(" track_script {\n  s\n }\n"), strings.Replace(instance(" track_script {\n  s\n }\n"), "/bin/a", "/bin/b", 1),
+			[]string{"b:2: not carried over: vrrp_script script: "}},
+		"a program":  {instance(" notify_backup /y\n notify_master /x\n"), instance(" notify_master /z\n notify_backup /y\n"), []string{"b:8: not carried over: vrrp_instance notify_master: "}},
+		"its user":   {"global_defs {\n script_user root\n}\n" + instance(" notify_master /x\n"), "global_defs {\n script_user nobody\n}\n" + instance(" notify_master /x\n"), []string{"b:2: not carried over: global_defs script_user: "}},
+		"an address": {instance(""), instance("", "192.0.2.2/24"), []string{"b:9: not carried over: vrrp_instance virtual_ipaddress: "}},
+		"an interval, for all": {instance(""), "global_defs {\n vrrp_version 3\n}\n" + instance(" advert_int 5\n"),
+			[]string{"b:11: not carried over: vrrp_instance advert_int: ", "b:2: not carried over: global_defs vrrp_version: "}},
+		"a password": {instance(" authentication {\n  auth_type PASS\n  auth_pass abc\n }\n"), instance(" authentication {\n  auth_type PASS\n  auth_pass abd\n }\n"),
+			[]string{"b:10: not carried over: authentication auth_pass: "}},
+		"what only the other has": {instance(""), instance(" track_script {\n  s\n }\n notify_stop /x\n"), []string{"b:11: not carried over: vrrp_instance notify_stop: ", "b:9: not carried over: vrrp_instance track_script: "}},
+		"its rank":                {instance(" priority 150\n state MASTER\n"), instance(" priority 100\n state BACKUP\n preempt_delay 5\n"), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := imports(t, c.a, c.b)
+			var want []string
+			for _, told := range c.told {
+				want = append(want, told+not)
+			}
+			slices.Sort(want)
+			got := said(r, not)
+			slices.Sort(got)
+			if !slices.Equal(got, want) {
+				t.Errorf("it says %q, not %q\n%s", got, want, report(r))
+			}
+		})
+	}
+}

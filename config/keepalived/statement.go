@@ -22,6 +22,15 @@ func (s *Statement) Arg(i int) string {
 	return ""
 }
 
+// String returns the words of a statement and of its block.
+func (s *Statement) String() string {
+	words := append([]string{s.Word}, s.Args...)
+	for _, one := range s.Block {
+		words = append(words, one.String())
+	}
+	return strings.Join(words, " ")
+}
+
 // maxBlocks is how deep blocks can be; no keyword needs more than five.
 const maxBlocks = 32
 
