@@ -1,10 +1,14 @@
 package keepalived
 
 import (
+	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/quorate/quorate/fsm"
 )
 
 // groupsOf are the routers of each sync group.
@@ -111,4 +115,67 @@ func TestWhatTheFirstHostOverrulesIsNotCarriedOver(t *testing.T) {
 			}
 		})
 	}
+}
+
+// someFile is a file of instances on few interfaces with few numbers, some of them in groups, so that much is there twice.
+func someFile(r *rand.Rand) string {
+	var all []routed
+	for n := range 1 + r.IntN(5) {
+		i := routed{name: fmt.Sprintf("V%d", r.IntN(6)), iface: fmt.Sprintf("eth%d", r.IntN(3)), vrid: 50 + r.IntN(4), more: fmt.Sprintf(" priority %d\n", 100+50*r.IntN(2))}
+		for k := range 1 + r.IntN(3) {
+			address := fmt.Sprintf("10.%d.%d.%d/24", n, r.IntN(2), k+1)
+			if r.IntN(3) == 0 {
+				address += fmt.Sprintf(" dev eth%d", r.IntN(3))
+			}
+			i.addresses = append(i.addresses, address)
+		}
+		i.more += []string{"", " nopreempt\n", " preempt_delay 5\n", " notify /n.sh\n", " track_interface {\n  eth9 weight 5\n }\n"}[r.IntN(5)]
+		all = append(all, i)
+	}
+	groups := ""
+	for range r.IntN(3) {
+		groups += fmt.Sprintf("vrrp_sync_group G%d {\n group {\n", r.IntN(3))
+		for range 1 + r.IntN(3) {
+			groups += fmt.Sprintf("  V%d\n", r.IntN(6))
+		}
+		groups += " }\n}\n"
+	}
+	return fileOf(groups, all...)
+}
+
+func TestAllThatTwoHostsSayIsUnderstood(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 150 {
+		a, b := someFile(r), someFile(r)
+		got := imports(t, a, b)
+		if lines := said(got, "could not be found"); len(lines) > 0 || len(got.Config.Routers) == 0 {
+			t.Fatalf("it says %q\n%s\n%s\n%s", lines, a, b, report(got))
+		}
+		type construct struct {
+			Place
+			keyword string
+		}
+		fates := make(map[construct]Fate)
+		for _, n := range got.Notes { // what is not carried over comes first
+			for _, at := range n.Places {
+				c := construct{at, n.Keyword}
+				if fates[c] == Dropped && n.Fate == Carried {
+					t.Errorf("%s:%d: %s is carried over, and not carried over\n%s\n%s\n%s", at.File, at.Line, n.Keyword, a, b, report(got))
+				}
+				if fates[c] != Dropped {
+					fates[c] = n.Fate
+				}
+			}
+		}
+		for name, router := range got.Config.Routers {
+			if told := said(got, fmt.Sprintf("%d instead of ", router.VRID)); !has(a, router) && !has(b, router) && len(told) == 0 {
+				t.Fatalf("router %s has VRID %d\n%s\n%s\n%s", name, router.VRID, a, b, report(got))
+			}
+		}
+	}
+}
+
+// has reports whether an instance of a file has the VRID of a router.
+func has(file string, r fsm.Router) bool {
+	return strings.Contains(file, fmt.Sprintf("virtual_router_id %d\n", r.VRID))
 }

@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -54,7 +55,8 @@ func (p *pair) overruled(m *model, c config.Change, field string) {
 		}
 		first, host := p.first(t, strings.Fields(words), track)
 		for _, l := range m.saying(m.places[t], strings.Fields(words), track) {
-			if slices.ContainsFunc(first, func(o saidOf) bool { return o.text == l.text || o.Place == l.Place }) {
+			known := slices.ContainsFunc(first, func(o saidOf) bool { return o.text == l.text || o.Place == l.Place })
+			if known || c.Kind == config.KindRouter && m.elsewhere(t, l.text) {
 				continue
 			}
 			told = true
@@ -66,6 +68,13 @@ func (p *pair) overruled(m *model, c config.Change, field string) {
 			p.notes.Dropped(l.Place, l.keyword, "on %s it is not so, and that counts for all directors", host)
 		}
 	}
+}
+
+// elsewhere reports whether an address of an instance is not one of its router's, but of one that was made on another interface.
+func (m *model) elsewhere(t thing, address string) bool {
+	p, err := netip.ParsePrefix(address)
+	r := m.config.Routers[t.name]
+	return err == nil && !slices.Contains(r.Addresses, p) && !slices.Contains(r.Excluded, p)
 }
 
 // first are the lines that say a part of a block on the first host that has the block, and that host's name.
