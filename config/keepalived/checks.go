@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -91,9 +92,9 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 			m.host.notes.Instead(Differs, at, in(c.word, limit), "`timeout` is the interval, %s, and not %s", one.Interval, p.timeout)
 		}
 		if c.kind != fsm.CheckScript {
-			one.Port = c.port
-			if one.Port == 0 && at.Port() == 0 {
-				one.Port = r.address.Port()
+			one.Port = cmp.Or(c.port, r.address.Port()) // which the table does not have if it forwards by address
+			if one.Port == 0 && at.Port() != 0 {
+				m.host.notes.Differs(c.Place, in(inServer, c.word), "it asks the service's port; keepalived asks port 0 of a server without one, and never finds it up")
 			}
 			if one.Port == at.Port() {
 				one.Port = 0

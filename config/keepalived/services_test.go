@@ -26,3 +26,41 @@ func TestTwoPortsOfAServerAreNotSaidToBeLeftOutByKeepalived(t *testing.T) {
 		})
 	}
 }
+
+// one imports a file of one service, whose first server has the lines of real.
+func one(t *testing.T, service, lines, real string) (Result, string) {
+	t.Helper()
+	text := "virtual_server " + service + " {\n " + lines + "\n real_server 10.0.0.1 " + real + "\n}\n"
+	got, err := Import(files(map[string]string{"k": text}), []Input{{"k", "k"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got, report(got)
+}
+
+// TestAServerIsAskedAtItsOwnPort is of servers that are forwarded to by address: in the table they have the service's port.
+func TestAServerIsAskedAtItsOwnPort(t *testing.T) {
+	for name, c := range map[string]struct {
+		service, lines, real string
+		table, asked         uint16
+	}{
+		"direct":              {"192.0.2.1 80", "protocol TCP\n lvs_method DR", "8080 {\n TCP_CHECK {\n }\n }", 80, 8080},
+		"direct, port said":   {"192.0.2.1 80", "protocol TCP\n lvs_method DR", "8080 {\n TCP_CHECK {\n connect_port 81\n }\n }", 80, 81},
+		"direct, table's":     {"192.0.2.1 80", "protocol TCP\n lvs_method DR", "80 {\n TCP_CHECK {\n }\n }", 80, 0},
+		"NAT":                 {"192.0.2.1 80", "protocol TCP\n lvs_method NAT", "8080 {\n TCP_CHECK {\n }\n }", 8080, 0},
+		"NAT, without a port": {"192.0.2.1 80", "protocol TCP\n lvs_method NAT", "{\n TCP_CHECK {\n }\n }", 80, 0},
+		"mark":                {"fwmark 5", "lvs_method DR", "8080 {\n TCP_CHECK {\n }\n }", 0, 8080},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, said := one(t, c.service, c.lines, c.real)
+			for _, s := range got.Config.Services {
+				if len(s.Checks) != 1 || s.Servers[0].Address.Port() != c.table || s.Checks[0].Port != c.asked {
+					t.Errorf("server %s, checks %+v, want port %d, and %d in the check\n%s", s.Servers[0].Address, s.Checks, c.table, c.asked, said)
+				}
+			}
+			if len(got.Config.Services) != 1 {
+				t.Errorf("%d services", len(got.Config.Services))
+			}
+		})
+	}
+}

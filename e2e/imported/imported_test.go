@@ -36,12 +36,13 @@ func steps() []step {
 		post   = "d1: -a -t 192.168.1.1:25 -r 192.168.2.11:25 -m -w 1"
 		quiet  = "d2: -a -t 192.168.1.1:443 -r 192.168.2.11:443 -g -w 0"
 		unwell = "d1: -a -u 192.168.1.1:5353 -r 192.168.2.12:53 -m -w 0"
+		moved  = "d1: -a -t 192.168.1.1:7777 -r 192.168.2.11:7777 -g -w 1" // it is asked at port 7
 	)
 	return []step{
 		{
 			"all is well", func(*site) {},
 			[]string{
-				first, second, post, "d1: -A -t 192.168.1.1:8022 -s mh", "d1: address 192.168.1.1/24 outer", "d1: address 192.168.2.1/24 inner",
+				first, second, post, moved, "d1: -A -t 192.168.1.1:8022 -s mh", "d1: address 192.168.1.1/24 outer", "d1: address 192.168.2.1/24 inner",
 				"d2: address fd00:1::1/64 outer", "d1: address fd00:1::9/64 outer", "d1: address 192.168.2.6/24 inner",
 				"d1: address 192.168.2.7/24 inner at 00:00:5e:00:01:38",
 			}, []string{sorry, quiet, unwell},
@@ -63,7 +64,7 @@ func steps() []step {
 				"d1: address fd00:1::1/64 outer", "d2: address fd00:1::9/64 outer", "d2: address 192.168.2.5/24 inner",
 				"d2: address 192.168.2.6/24 inner", "d2: address 192.168.2.7/24 inner at 00:00:5e:00:01:38",
 				"d1: -a -t 192.168.1.1:25 -r 192.168.2.12:25 -m -w 1",
-			}, []string{first, post},
+			}, []string{first, post, moved},
 		},
 		{
 			"all is well again", func(s *site) {
@@ -78,7 +79,7 @@ func steps() []step {
 				s.mail()
 			},
 			[]string{
-				first, second, post, "d1: address 192.168.1.1/24 outer", "d2: address fd00:1::1/64 outer", "d1: address 192.168.2.5/24 inner",
+				first, second, post, moved, "d1: address 192.168.1.1/24 outer", "d2: address fd00:1::1/64 outer", "d1: address 192.168.2.5/24 inner",
 				kept, "d1: address 192.168.2.7/24 inner at 00:00:5e:00:01:38",
 			}, []string{sorry, quiet, unwell},
 		},
