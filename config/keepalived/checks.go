@@ -129,6 +129,9 @@ func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer,
 			}
 			all = append(all, page)
 		}
+		if c.kind == fsm.CheckHTTPS && !c.sni && slices.ContainsFunc(all, func(p fsm.Check) bool { return p.Host != "" }) {
+			m.host.notes.Differs(c.Place, in(c.word, "enable_sni"), "it does not say it, and `host` is the TLS server name too")
+		}
 		if len(all) > 1 {
 			m.host.notes.Differs(c.Place, in(c.word, "url"), "each page is fetched at every interval, not one after the other")
 		}

@@ -20,6 +20,7 @@ type checker struct {
 	port    uint16
 	host    string
 	pages   []*page
+	sni     bool
 	helo    string
 	script  []string
 	limit   time.Duration // misc_timeout
@@ -88,8 +89,9 @@ func checkKeywords() []keyword[checker] {
 		{"virtualhost", Carried, "`host`", func(_ *host, c *checker, s *Statement) { c.host = s.Arg(0) }},
 		{"http_protocol", Differs, "HTTP/1.1", nil},
 		{"fast_recovery", Carried, "always: each page is a check by itself", nil},
-		{"enable_sni", Carried, "`host` is the TLS server name", nil},
+		{"enable_sni", Carried, "`host` is the TLS server name", func(h *host, c *checker, s *Statement) { c.sni = h.flag(inCheck, s) }},
 		{"sni_name", Differs, "`host`, which is the Host header too", func(_ *host, c *checker, s *Statement) {
+			c.sni = true
 			if c.host == "" {
 				c.host = s.Arg(0)
 			}
@@ -105,7 +107,7 @@ func checkKeywords() []keyword[checker] {
 			c.limit, _ = h.seconds(inCheck, s)
 			c.limitAt = s.Place
 		}},
-		{"misc_dynamic", Differs, "exit codes from 2 on are up too, and change no weight", func(_ *host, c *checker, _ *Statement) { c.dynamic = true }},
+		{"misc_dynamic", Differs, "exit codes from 2 on are up too, a shell's that cannot run the program among them, and change no weight", func(_ *host, c *checker, _ *Statement) { c.dynamic = true }},
 		{"user", Carried, "`user`", func(_ *host, c *checker, s *Statement) { c.user = s.Arg(0) }},
 		{"type name payload require_reply min_reply_length max_reply_length track_file weight", Dropped, "it is of a check that there is not", nil},
 	}

@@ -154,6 +154,9 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 		n.Dropped(v.Place, inService, "it has no real server, and keepalived leaves it out too")
 		return s, false
 	case t.mark != 0:
+		if v.mark != 0 && v.protocolAt != (Place{}) {
+			n.Instead(Carried, v.protocolAt, inService+" protocol", "nothing: a mark is of all protocols, as in keepalived")
+		}
 		s.IPv6 = t.ipv6 || v.servers[0].address.Addr().Is6() && v.list == ""
 	case v.protocol == "SCTP":
 		n.Dropped(v.protocolAt, inService+" protocol", "there are no services of SCTP")

@@ -64,3 +64,21 @@ func TestAServerIsAskedAtItsOwnPort(t *testing.T) {
 		})
 	}
 }
+
+func TestWhereAServiceIsUnlikeKeepalivedsTheReportSaysIt(t *testing.T) {
+	const tcp = "protocol TCP"
+	for name, c := range map[string]struct{ service, lines, real, want string }{
+		"mail":               {"192.0.2.1 25", tcp, "25 {\n SMTP_CHECK {\n }\n }", "k:4: carried over with a difference: real_server SMTP_CHECK: `check \"smtp\"`: replies of several lines are well, of which keepalived fails each, and QUIT must be answered with 221, where it takes any answer"},
+		"program":            {"192.0.2.1 25", tcp, "25 {\n MISC_CHECK {\n misc_path /bin/x\n }\n }", "k:4: carried over with a difference: real_server MISC_CHECK: `check \"script\"`: a program that cannot be run fails, where keepalived has the server up"},
+		"name in TLS":        {"192.0.2.1 443", tcp + "\n virtualhost a.example.com", "443 {\n SSL_GET {\n url {\n path /\n }\n }\n }", "k:5: carried over with a difference: SSL_GET enable_sni: it does not say it, and `host` is the TLS server name too"},
+		"protocol of a mark": {"fwmark 5", tcp, "{\n }", "k:2: carried over: virtual_server protocol: nothing: a mark is of all protocols, as in keepalived"},
+		"a check without port": {"192.0.2.1 80", tcp + "\n lvs_method NAT", "{\n TCP_CHECK {\n }\n }",
+			"k:5: carried over with a difference: real_server TCP_CHECK: it asks the service's port; keepalived asks port 0 of a server without one, and never finds it up"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, said := one(t, c.service, c.lines, c.real); !strings.Contains(said, c.want+"\n") {
+				t.Errorf("%q is not said:\n%s", c.want, said)
+			}
+		})
+	}
+}
