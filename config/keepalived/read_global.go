@@ -170,11 +170,13 @@ type delay struct {
 func readDelays(h *host, _ *host, s *Statement) {
 	for _, l := range lines(s) {
 		down, ok := seconds(l.Arg(0))
-		up := down
+		up := time.Duration(0)
 		if len(l.Args) > 1 {
 			var good bool
 			up, good = seconds(l.Arg(1))
 			ok = ok && good
+		} else if ok {
+			h.notes.Carried(l.Place, s.Word, "%s counts as up at once: keepalived's program has it so where no up_delay is said, whatever its manual says", l.Word)
 		}
 		if !ok {
 			h.notes.Dropped(l.Place, s.Word, "%s: no number of seconds", l.Word)

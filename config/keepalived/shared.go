@@ -8,7 +8,8 @@ import (
 
 // effective is what a use comes to: its own weight and direction, else those of what it tracks.
 func (h *host) effective(u use) (weight int, reverse bool) {
-	if t := h.track(u.kind, u.name); t != nil {
+	t := h.track(u.kind, u.name)
+	if t != nil {
 		weight, reverse = t.weight, t.reverse
 	}
 	if u.weight != nil {
@@ -17,7 +18,7 @@ func (h *host) effective(u use) (weight int, reverse bool) {
 	if u.reverse != nil {
 		reverse = *u.reverse
 	}
-	return weight, reverse
+	return weight, reverse != (t != nil && t.absent)
 }
 
 // tracks reports whether one of some uses is of the same thing as another.
