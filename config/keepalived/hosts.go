@@ -58,6 +58,13 @@ func together(hosts []*host, n *notes) *pair {
 		p.align(hosts[0], h)
 	}
 	p.logical()
+	owned := make(map[string]bool)
+	for _, h := range hosts {
+		h.owned, h.third = owned, len(hosts) > 2
+		for _, i := range h.instances {
+			owned[i.name] = owned[i.name] || i.rank() == 255
+		}
+	}
 	for _, h := range hosts {
 		p.models = append(p.models, modelOf(h))
 	}

@@ -29,6 +29,8 @@ type host struct {
 	lists     map[string]*serverGroup
 	services  []*virtualServer
 
+	owned map[string]bool   // instances that have priority 255 on some host
+	third bool              // there are more than two hosts
 	links map[string]string // what an interface is called on all hosts, where they differ
 }
 

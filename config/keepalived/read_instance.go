@@ -302,7 +302,7 @@ func groupKeywords() []keyword[group] {
 		{"notify_stop", Differs, hookText, hooks("stop")},
 		{"notify", Differs, notifyText, hooks("")},
 		{"notify_priority_changes smtp_alert", Dropped, "neither FIFO nor mail: `quorate events` has what happened", nil},
-		{"global_tracking", Carried, "what the group tracks holds for all of its routers", nil},
+		{"global_tracking", Carried, "what its routers track keeps its weight", func(_ *host, g *group, _ *Statement) { g.weights = true }},
 		{"sync_group_tracking_weight", Carried, "what its routers track keeps its weight", func(_ *host, g *group, _ *Statement) { g.weights = true }},
 	}
 }

@@ -85,3 +85,39 @@ func TestALinkWithOneDelayIsUpAtOnce(t *testing.T) {
 		})
 	}
 }
+
+// TestWeightsDoNotCountForTheOwnerOfTheAddresses imports two hosts, in either order, one of which has priority 255.
+func TestWeightsDoNotCountForTheOwnerOfTheAddresses(t *testing.T) {
+	file := func(priority string) string {
+		return "vrrp_script s {\n script /bin/true\n weight -200\n}\nvrrp_script n {\n script /bin/false\n}\n" +
+			"vrrp_instance V {\n interface eth0\n virtual_router_id 1\n priority " + priority +
+			"\n virtual_ipaddress {\n 192.0.2.1/24\n }\n track_script {\n s\n n\n }\n}\n"
+	}
+	for _, order := range [][]Input{{{"owner", "o"}, {"other", "x"}}, {{"other", "x"}, {"owner", "o"}}} {
+		got, err := Import(files(map[string]string{"owner": file("255"), "other": file("100")}), order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		holds(t, got)
+		if diff := cmp.Diff([]fsm.Use{{Track: "n", Require: true}}, got.Config.Routers["V"].Needs.Uses); diff != "" {
+			t.Errorf("(-want +got):\n%s\n%s", diff, report(got))
+		}
+		for _, want := range []string{
+			"owner:16: carried over: vrrp_instance track_script: nothing: weights do not count for the owner of the addresses, as in keepalived\n",
+			"other:16: carried over: vrrp_instance track_script: nothing: the owner of the addresses has them whenever it can, and there is no third host to choose\n",
+		} {
+			if said := report(got); !strings.Contains(said, want) {
+				t.Errorf("%q is not said:\n%s", want, said)
+			}
+		}
+	}
+}
+
+// TestWeightsOfASyncGroupWithAnOwner is of what the group itself tracks, which counts as required on the host with 255.
+func TestWeightsOfASyncGroupWithAnOwner(t *testing.T) {
+	text := strings.Replace(ofGroupFile("track_script {\n s weight 9\n}\n", "", ""), "virtual_router_id 1\n", "virtual_router_id 1\n priority 255\n", 1)
+	group, v, w, said := needsOf(t, text)
+	if diff := cmp.Diff([]fsm.Use{{Track: "s", Require: true}}, group); diff != "" || len(v)+len(w) > 0 {
+		t.Errorf("V has %+v, W %+v, the group (-want +got):\n%s\n%s", v, w, diff, said)
+	}
+}
