@@ -83,14 +83,7 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 			Kind: c.kind, Interval: max(50*time.Millisecond, min(24*time.Hour, p.loop)), Timeout: p.timeout, Rise: 1, Fall: min(100, p.retry+1),
 		}
 		one.Timeout = min(max(10*time.Millisecond, one.Timeout), one.Interval)
-		if p.timeout > one.Interval {
-			limit := map[bool]string{false: "connect_timeout", true: "misc_timeout"}[c.kind == fsm.CheckScript]
-			at := p.timeoutAt
-			if at == (Place{}) {
-				at = c.Place
-			}
-			m.host.notes.Instead(Differs, at, in(c.word, limit), "`timeout` is the interval, %s, and not %s", one.Interval, p.timeout)
-		}
+		m.paced(c, p, one)
 		if c.kind != fsm.CheckScript {
 			one.Port = cmp.Or(c.port, r.address.Port()) // which the table does not have if it forwards by address
 			if one.Port == 0 && at.Port() != 0 {
@@ -107,6 +100,29 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 		all = append(all, m.fill(one, c, v, r, at, general)...)
 	}
 	return all
+}
+
+// paced tells where a check is made at other times than keepalived makes it, or counts other than there.
+func (m *model) paced(c *checker, p probing, one fsm.Check) {
+	n := m.host.notes
+	if one.Interval != p.loop {
+		n.Differs(c.Place, in(c.word, "delay_loop"), "`interval` is %s, and not %s: 50 ms to 24 h", one.Interval, p.loop)
+	}
+	if one.Fall <= p.retry {
+		n.Differs(c.Place, in(c.word, "retry"), "`fall` is %d, the most that there is, and not %d", one.Fall, p.retry+1)
+	}
+	if c.kind != fsm.CheckTCP && c.kind != fsm.CheckScript {
+		n.Differs(c.Place, in(c.word, "connect_timeout"), "`timeout` is that of the whole probe; keepalived waits as long for each of its steps")
+	}
+	if p.timeout <= one.Interval {
+		return
+	}
+	limit := map[bool]string{false: "connect_timeout", true: "misc_timeout"}[c.kind == fsm.CheckScript]
+	at := p.timeoutAt
+	if at == (Place{}) {
+		at = c.Place
+	}
+	n.Instead(Differs, at, in(c.word, limit), "`timeout` is the interval, %s, and not %s", one.Interval, p.timeout)
 }
 
 // fill sets what is of one kind.
