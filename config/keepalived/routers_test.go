@@ -2,10 +2,14 @@ package keepalived
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/fsm"
 )
 
 // TestNoRouterTakesTheVRIDOfAnInstance is of instances one after the other on an interface; two of the first have the same
@@ -39,4 +43,45 @@ func TestNoRouterTakesTheVRIDOfAnInstance(t *testing.T) {
 	if said := report(got); !strings.Contains(said, want) {
 		t.Errorf("%q is not said:\n%s", want, said)
 	}
+}
+
+// TestPeersAreBelievedWithTheTTLThatTheySendWith is of peers that say no min_ttl, of which keepalived believes any.
+func TestPeersAreBelievedWithTheTTLThatTheySendWith(t *testing.T) {
+	for name, c := range map[string]struct {
+		family, more, peer string
+		want               fsm.Peer
+	}{
+		"IPv4":               {"192.0.2.", "", "192.0.2.9", fsm.Peer{}},
+		"IPv4, another TTL":  {"192.0.2.", "unicast_ttl 32\n", "192.0.2.9", fsm.Peer{MinTTL: 32}},
+		"IPv6":               {"fd00::", "", "fd00::9", fsm.Peer{MinTTL: 64}},
+		"IPv6, another TTL":  {"fd00::", "unicast_ttl 255\n", "fd00::9", fsm.Peer{}},
+		"its own lowest one": {"fd00::", "", "fd00::9 min_ttl 3", fsm.Peer{MinTTL: 3}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := func(self, other string) string {
+				return "vrrp_instance V {\n interface eth0\n virtual_router_id 1\n unicast_src_ip " + c.family + self + "\n" + c.more +
+					"unicast_peer {\n " + c.family + other + "\n " + c.peer + "\n}\n virtual_ipaddress {\n " + c.family + "100/24\n }\n}\n"
+			}
+			got, err := Import(files(map[string]string{"a": host("1", "2"), "b": host("2", "1")}), []Input{{"a", "a"}, {"b", "b"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			holds(t, got)
+			c.want.Address = netip.MustParseAddr(c.family + "9")
+			if diff := cmp.Diff([]fsm.Peer{c.want}, peersOf(got), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+				t.Errorf("(-want +got):\n%s\n%s", diff, report(got))
+			}
+		})
+	}
+}
+
+// peersOf are the peers of the only router, without what is so anyway.
+func peersOf(r Result) []fsm.Peer {
+	peers := slices.Clone(r.Config.Routers["V"].Peers)
+	for i := range peers {
+		if peers[i].MinTTL == 255 {
+			peers[i].MinTTL = 0
+		}
+	}
+	return peers
 }
