@@ -82,8 +82,12 @@ func checkKeywords() []keyword[checker] {
 		{"alpha", Carried, alphaText, func(h *host, c *checker, s *Statement) { c.alpha = h.flag(inCheck, s) }},
 		{"log_all_failures", Dropped, "what a check says is in `quorate explain`", nil},
 		{"url", Carried, "`path`, in a check for each", func(h *host, c *checker, s *Statement) {
-			p := &page{Place: s.Place, path: "/"}
+			p := &page{Place: s.Place}
 			walk(h, s, h.tables.url, p)
+			if p.path == "" {
+				h.tell(Dropped, c.word, s, "it has no path, and keepalived leaves it out too")
+				return
+			}
 			c.pages = append(c.pages, p)
 		}},
 		{"virtualhost", Carried, "`host`", func(_ *host, c *checker, s *Statement) { c.host = s.Arg(0) }},

@@ -191,7 +191,7 @@ func serviceKeywords() []keyword[virtualServer] {
 		{"persistence_granularity", Carried, "`persistence_mask`", func(_ *host, v *virtualServer, s *Statement) { v.mask, v.maskAt = s.Arg(0), s.Place }},
 		{"persistence_engine", Dropped, "clients are told apart by their addresses", nil},
 		{"weight", Carried, "`weight` of its servers", func(h *host, v *virtualServer, s *Statement) {
-			if n, ok := h.number(inService, s, 0, 1<<31-1); ok {
+			if n, ok := h.number(inService, s, 1, 1<<31-1); ok {
 				v.weight = n
 			}
 		}},

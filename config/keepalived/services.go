@@ -286,7 +286,7 @@ func (m *model) persistence(v *virtualServer, s *fsm.Service) {
 				n.Differs(v.maskAt, inService+" persistence_granularity", "`persistence_mask`, which counts: keepalived forgets it in the services of a group")
 			}
 		} else {
-			n.Dropped(v.maskAt, inService+" persistence_granularity", "%s is no mask of a prefix", v.mask)
+			n.Instead(Dropped, v.maskAt, inService+" persistence_granularity", "%s is no mask of a prefix", v.mask)
 		}
 	}
 	if v.persist > 0 {
@@ -301,10 +301,10 @@ func (m *model) persistence(v *virtualServer, s *fsm.Service) {
 	}
 }
 
-// maskBits reads a netmask, or the length of a prefix.
+// maskBits reads a netmask, or for IPv6 the length of a prefix: of IPv4 keepalived takes 24 for the mask 0.0.0.24.
 func maskBits(s string, ipv6 bool) (int, bool) {
 	if n, err := strconv.Atoi(s); err == nil {
-		return n, n >= 1 && (n <= 32 || ipv6 && n <= 128)
+		return n, ipv6 && n >= 1 && n <= 128
 	}
 	a, ok := address(s)
 	if !ok || !a.Is4() {

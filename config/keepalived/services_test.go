@@ -72,6 +72,10 @@ func TestWhereAServiceIsUnlikeKeepalivedsTheReportSaysIt(t *testing.T) {
 		"program":            {"192.0.2.1 25", tcp, "25 {\n MISC_CHECK {\n misc_path /bin/x\n }\n }", "k:4: carried over with a difference: real_server MISC_CHECK: `check \"script\"`: a program that cannot be run fails, where keepalived has the server up"},
 		"name in TLS":        {"192.0.2.1 443", tcp + "\n virtualhost a.example.com", "443 {\n SSL_GET {\n url {\n path /\n }\n }\n }", "k:5: carried over with a difference: SSL_GET enable_sni: it does not say it, and `host` is the TLS server name too"},
 		"protocol of a mark": {"fwmark 5", tcp, "{\n }", "k:2: carried over: virtual_server protocol: nothing: a mark is of all protocols, as in keepalived"},
+		"a length for a mask": {"192.0.2.1 80", tcp + "\n persistence_granularity 24", "80 {\n }",
+			"k:3: not carried over: virtual_server persistence_granularity: 24 is no mask of a prefix"},
+		"a page without a path": {"192.0.2.1 80", tcp, "80 {\n HTTP_GET {\n url {\n status_code 200\n }\n }\n }",
+			"k:5: not carried over: HTTP_GET url: it has no path, and keepalived leaves it out too"},
 		"steps of a page": {"192.0.2.1 80", tcp, "80 {\n HTTP_GET {\n url {\n path /\n }\n }\n }",
 			"k:4: carried over with a difference: HTTP_GET connect_timeout: `timeout` is that of the whole probe; keepalived waits as long for each of its steps"},
 		"steps of a dialogue": {"192.0.2.1 25", tcp, "25 {\n SMTP_CHECK {\n }\n }",
@@ -88,5 +92,12 @@ func TestWhereAServiceIsUnlikeKeepalivedsTheReportSaysIt(t *testing.T) {
 				t.Errorf("%q is not said:\n%s", c.want, said)
 			}
 		})
+	}
+}
+
+func TestAServiceHasNoWeightOfZero(t *testing.T) {
+	got, said := one(t, "192.0.2.1 80", "protocol TCP\n weight 0", "80 {\n }")
+	if w := got.Config.Services["http"].Servers[0].Weight; w != 1 || !strings.Contains(said, "k:3: not carried over: virtual_server weight: ") {
+		t.Errorf("weight %d, want 1\n%s", w, said)
 	}
 }
