@@ -93,7 +93,7 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 				one.Port = 0
 			}
 			if one.Port == 0 && at.Port() == 0 {
-				m.host.notes.Dropped(c.Place, in(inServer, c.word), "it says no port, and neither do the service and its servers")
+				m.host.notes.Instead(Dropped, c.Place, in(inServer, c.word), "it says no port, and neither do the service and its servers")
 				continue
 			}
 		}
@@ -130,7 +130,7 @@ func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer,
 	switch c.kind {
 	case fsm.CheckHTTP, fsm.CheckHTTPS:
 		if len(c.pages) == 0 {
-			m.host.notes.Dropped(c.Place, in(inServer, c.word), "it has no url, and keepalived leaves it out too")
+			m.host.notes.Instead(Dropped, c.Place, in(inServer, c.word), "it has no url, and keepalived leaves it out too")
 			return nil
 		}
 		var all []fsm.Check
@@ -161,7 +161,7 @@ func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer,
 		one.User = m.user(c.user, c.Place, "MISC_CHECK user")
 		var ok bool
 		if one.Command, ok = m.script(c, at, general); !ok {
-			m.host.notes.Dropped(c.Place, "MISC_CHECK misc_path", "it names no program, and keepalived leaves it out too")
+			m.host.notes.Instead(Dropped, c.Place, in(inServer, c.word), "it names no program, and keepalived leaves it out too")
 			return nil
 		}
 	}

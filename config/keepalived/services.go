@@ -193,7 +193,14 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 		}
 	}
 	if len(s.Servers) == 0 {
-		n.Dropped(v.Place, inService, "none of its real servers can be carried over, and so it is not either")
+		keyword := inService
+		switch {
+		case t.of > 1 && t.mark != 0:
+			keyword = "virtual_server_group fwmark"
+		case t.of > 1:
+			keyword = "virtual_server_group"
+		}
+		n.Instead(Dropped, t.Place, keyword, "none of its real servers can be carried over, and so it is not either")
 		return s, false
 	}
 	m.serves[v.Place] = true
@@ -202,7 +209,7 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 		n.Differs(v.Place, inService, "its servers get traffic after their first passed check, as with `alpha`, which it does not say")
 	}
 	if len(s.Checks) == 0 && slices.ContainsFunc(real, func(r *realServer) bool { return len(r.checks) > 0 }) {
-		n.Dropped(v.Place, inService, "none of its checks can be carried over: without one its servers count as up always")
+		n.Dropped(v.Place, inService+" checks", "none of its checks can be carried over: without one its servers count as up always")
 	}
 	return s, true
 }
