@@ -21,6 +21,7 @@ type track struct {
 	at      Place    // of what says which process
 	full    bool     // a process is known by the first word of its command line,
 	exact   bool     // or by all of it
+	absent  bool     // it is well if no process runs
 }
 
 // defaultWeights are those of kinds that have one.
@@ -151,7 +152,12 @@ func processKeywords() []keyword[track] {
 		}},
 		{"weight", Carried, weightText, trackWeight(block)},
 		{"quorum", Carried, "`at_least`", func(h *host, t *track, s *Statement) { t.AtLeast, _ = h.number(block, s, 1, 1_000_000) }},
-		{"quorum_max", Carried, "`at_most`", func(h *host, t *track, s *Statement) { t.AtMost, _ = h.number(block, s, 1, 1_000_000) }},
+		{"quorum_max", Carried, "`at_most`", func(h *host, t *track, s *Statement) {
+			t.AtMost, _ = h.number(block, s, 0, 1_000_000)
+			if t.absent = s.Arg(0) == "0"; t.absent {
+				h.tell(Carried, block, s, "`reverse` where it is used: it is well if none runs")
+			}
+		}},
 		{"delay", Carried, "`up_delay` and `down_delay`", func(h *host, t *track, s *Statement) {
 			t.UpDelay, _ = h.seconds(block, s)
 			t.DownDelay = t.UpDelay
