@@ -47,3 +47,28 @@ func TestWhatIsSaidOfManyIsSaidOnce(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
+
+func TestConstructsOfALineHaveFatesOfTheirOwn(t *testing.T) {
+	var n Notes
+	line := func(part int) Place { return Place{File: "a", Line: 1, Part: part} }
+	for part := range 3 {
+		n.Carried(line(part+1), "server", "`server`")
+	}
+	n.Lose(map[Place]string{line(2): "it is there twice"})
+	var got []string
+	for _, one := range n.Sorted() {
+		got = append(got, one.String())
+		if one.Count != 1 || !one.Said(line(0)) {
+			t.Errorf("%+v is not of one line", one)
+		}
+	}
+	if want := []string{"a:1: not carried over: server: it is there twice", "a:1: carried over: server: `server`"}; !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	n.Lose(map[Place]string{line(1): "gone", line(3): "gone"})
+	for _, one := range n.Sorted() {
+		if one.Fate != Dropped {
+			t.Errorf("%s: all are lost", one)
+		}
+	}
+}

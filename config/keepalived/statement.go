@@ -29,12 +29,15 @@ const maxBlocks = 32
 func statements(lines []line, n *notes) []*Statement {
 	root := &Statement{Open: true}
 	stack := []*Statement{root}
+	parts := make(map[Place]int) // of a line
 	for _, l := range lines {
 		var words []string
 		flush := func() {
 			if len(words) > 0 {
-				top := stack[len(stack)-1]
-				top.Block = append(top.Block, &Statement{Place: l.Place, Word: words[0], Args: words[1:]})
+				top, at := stack[len(stack)-1], l.Place
+				parts[at]++
+				at.Part = parts[l.Place]
+				top.Block = append(top.Block, &Statement{Place: at, Word: words[0], Args: words[1:]})
 				words = nil
 			}
 		}
