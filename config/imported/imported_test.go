@@ -54,7 +54,8 @@ func TestConstructsOfALineHaveFatesOfTheirOwn(t *testing.T) {
 	for part := range 3 {
 		n.Carried(line(part+1), "server", "`server`")
 	}
-	n.Lose(map[Place]string{line(2): "it is there twice"})
+	n.Differs(line(2), "server weight", "less")
+	n.Lose(map[Place]Loss{line(2): {"server", "it is there twice"}})
 	var got []string
 	for _, one := range n.Sorted() {
 		got = append(got, one.String())
@@ -65,7 +66,7 @@ func TestConstructsOfALineHaveFatesOfTheirOwn(t *testing.T) {
 	if want := []string{"a:1: not carried over: server: it is there twice", "a:1: carried over: server: `server`"}; !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	n.Lose(map[Place]string{line(1): "gone", line(3): "gone"})
+	n.Lose(map[Place]Loss{line(1): {"", "gone"}, line(3): {"", "gone"}})
 	for _, one := range n.Sorted() {
 		if one.Fate != Dropped {
 			t.Errorf("%s: all are lost", one)

@@ -159,21 +159,26 @@ func (n *Notes) Lost() map[Place][]string {
 	return all
 }
 
-// Lose takes back what was said to be carried over at some places, and says of each what there is to say in its
-// stead: nothing, if that is empty.
-func (n *Notes) Lose(places map[Place]string) {
+// Loss is what there is to say of a construct that is not carried over.
+type Loss struct {
+	Keyword string // of the construct: what is said there of others goes with it. "": all that is said there is of it
+	Text    string // "": nothing more, the reason is there
+}
+
+// Lose takes back what was said to be carried over at some places, and says what there is to say in its stead.
+func (n *Notes) Lose(places map[Place]Loss) {
 	for _, one := range slices.Clone(n.all) {
 		if one.Fate == Dropped {
 			continue
 		}
 		for _, at := range slices.SortedFunc(maps.Keys(one.seen), Place.compare) {
-			text, lost := places[at]
+			loss, lost := places[at]
 			if !lost {
 				continue
 			}
 			delete(one.seen, at)
-			if text != "" {
-				n.Add(Dropped, at, one.Keyword, text)
+			if loss.Text != "" && (loss.Keyword == "" || loss.Keyword == one.Keyword) {
+				n.Add(Dropped, at, one.Keyword, loss.Text)
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -20,59 +21,41 @@ const (
 	httpAgain      = 3 * time.Second
 )
 
-// checks makes the checks of a service. In keepalived each server has its own; here a service has one set,
-// that of the most servers, and what is unlike is told.
-func (m *model) checks(v *virtualServer, s fsm.Service, real []*realServer) []fsm.Check {
+// checks makes the checks of a service, and says what they come of. In keepalived each server has its own; here a service has
+// one set, and what is not in it is told.
+func (m *model) checks(v *virtualServer, s fsm.Service, real []*realServer) ([]fsm.Check, []source) {
 	for _, general := range []bool{false, true} {
-		sets, keys := make([][]fsm.Check, len(real)), make([]string, len(real))
+		sets, from := make([][]fsm.Check, len(real)), make([][]source, len(real))
 		alike := true
 		for i, r := range real {
-			sets[i] = m.set(v, s, r, s.Servers[i].Address, general)
-			keys[i] = fmt.Sprintf("%+v", sets[i])
-			alike = alike && keys[i] == keys[0]
+			from[i] = m.set(v, s, r, s.Servers[i].Address, general)
+			for _, one := range from[i] {
+				sets[i] = append(sets[i], one.check)
+			}
+			alike = alike && key(sets[i]) == key(sets[0])
 		}
 		if !alike && !general {
 			continue // the servers' own addresses may be all that differs
 		}
-		chosen := most(sets, keys)
-		if len(sets[chosen]) == 0 {
-			return nil
-		}
-		for i, set := range sets {
-			switch {
-			case keys[i] == keys[chosen]:
-			case len(set) == 0:
-				m.host.notes.Differs(real[i].Place, inServer, "it has no check that can be carried over; a service has one set of checks, and those of other servers hold for it")
-			default:
-				m.host.notes.Differs(real[i].Place, inServer, "its checks are unlike those of other servers; a service has one set of checks, that of the most servers")
+		chosen, most := likeliest(sets)
+		set, why := sets[chosen], fmt.Sprintf("it is unlike those of other servers; a service has one set of checks, that of %s", real[chosen].address)
+		if !most {
+			if one, ok := connect(s, sets, chosen); ok {
+				set, why = []fsm.Check{one}, "the checks of the servers are unlike; a service has one set of checks, and each server is asked for a connection"
 			}
 		}
+		m.unlike(real, from, set, why)
 		for _, c := range real[chosen].checks {
 			m.slower(c, real[chosen], v)
 		}
-		return sets[chosen]
+		return set, slices.Concat(from...)
 	}
-	return nil
-}
-
-// most returns the index of the set that the most servers have; none counts only if all have none.
-func most(sets [][]fsm.Check, keys []string) int {
-	count := make(map[string]int)
-	for _, key := range keys {
-		count[key]++
-	}
-	best, score := 0, 0
-	for i, set := range sets {
-		if n := count[keys[i]]; len(set) > 0 && n > score {
-			best, score = i, n
-		}
-	}
-	return best
+	return nil, nil
 }
 
 // set makes the checks of one server.
-func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.AddrPort, general bool) []fsm.Check {
-	var all []fsm.Check
+func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.AddrPort, general bool) []source {
+	var all []source
 	for _, c := range r.checks {
 		if c.kind == "" {
 			continue
@@ -103,7 +86,14 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 				continue
 			}
 		}
-		all = append(all, m.fill(one, c, v, r, at, general)...)
+		for i, check := range m.fill(one, c, v, r, at, general) {
+			from := source{c: c, check: check, how: p}
+			if c.kind == fsm.CheckHTTP || c.kind == fsm.CheckHTTPS {
+				from.p = c.pages[i]
+				from.host = cmp.Or(from.p.hostAt, c.hostAt, r.hostAt, v.hostAt)
+			}
+			all = append(all, from)
+		}
 	}
 	return all
 }
@@ -122,6 +112,9 @@ func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer,
 			page.Path, page.Body, page.Host, page.Insecure = p.path, p.body, first(p.host, c.host, r.host, v.host), c.kind == fsm.CheckHTTPS
 			if p.negate {
 				page.Body = ""
+				if p.body != "" {
+					m.host.notes.Instead(Dropped, p.bodyAt, "url regex", "with regex_no_match the body must not contain it")
+				}
 			}
 			if ok := slices.Sorted(slices.Values(p.status)); len(ok) > 0 && !(len(ok) == 100 && ok[0] == 200 && ok[99] == 299) {
 				page.Status = ok

@@ -29,7 +29,9 @@ type model struct {
 	tracks  map[trackKey]string
 	homes   map[home]bool // virtual addresses
 	ids     map[wire]bool
-	serves  map[Place]bool // virtual and real servers, and lines of lists, of which something comes
+	serves  map[Place]bool // lines of lists of which something comes
+	origins []origin
+	why     map[Place]string // what there is to say of something if nothing of it is in the cluster file
 	rule    uint32
 }
 
@@ -58,7 +60,7 @@ func modelOf(h *host) *model {
 	m := &model{
 		host: h, places: make(map[thing]Place), ranks: make(map[string]rank), peers: make(map[string]*instance),
 		shared: make(map[*instance][]share), routers: make(map[string][]string), grouped: make(map[string]string), weighs: make(map[string]bool),
-		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), ids: make(map[wire]bool), rule: 16384,
+		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), why: make(map[Place]string), ids: make(map[wire]bool), rule: 16384,
 		config: fsm.Config{
 			Routers: make(map[string]fsm.Router), SyncGroups: make(map[string]fsm.SyncGroup),
 			Tracks: make(map[string]fsm.Track), Services: make(map[string]fsm.Service),

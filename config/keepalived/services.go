@@ -28,24 +28,39 @@ const maxTargets = 4096
 // services makes the services.
 func (m *model) services() {
 	var all []fsm.Service
-	var places []Place
 	var names [][]string
+	known := make(map[string]bool)
 	for _, v := range m.host.services {
 		before := len(all)
 		for _, t := range m.targets(v) {
-			if s, ok := m.service(v, t); ok {
-				all, places, names = append(all, s), append(places, t.Place), append(names, v.names(t))
+			if s, from, ok := m.service(v, t); ok {
+				is := identity(s)
+				if known[is] {
+					m.why[t.Place] = is + " is another virtual_server's"
+					continue
+				}
+				known[is] = true
+				all, names = append(all, s), append(names, v.names(t))
+				m.origins = append(m.origins, from)
 			}
 		}
-		if len(all) == before && !m.host.notes.Missed(v.Place, inService) {
+		if _, ok := m.why[v.Place]; len(all) == before && !ok && !m.host.notes.Missed(v.Place, inService) {
 			m.host.notes.Dropped(v.Place, inService, "no service comes of it")
 		}
 	}
 	for i, name := range imported.Shortest(names) {
-		all[i].Name = name
+		all[i].Name, m.origins[i].name = name, name
 		m.config.Services[name] = all[i]
-		m.put(config.KindService, name, places[i])
+		m.put(config.KindService, name, m.origins[i].target)
 	}
+}
+
+// identity is what packets a service is for.
+func identity(s fsm.Service) string {
+	if s.Mark != 0 {
+		return fmt.Sprintf("mark %d of %s", s.Mark, map[bool]string{false: "IPv4", true: "IPv6"}[s.IPv6])
+	}
+	return fmt.Sprintf("%s %s", s.Protocol, s.Address)
 }
 
 // targets returns what a virtual_server serves.
@@ -146,29 +161,33 @@ func (v *virtualServer) names(t target) []string {
 }
 
 // service makes a service of a virtual_server and one of its targets.
-func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
-	n := m.host.notes
+func (m *model) service(v *virtualServer, t target) (fsm.Service, origin, bool) {
+	n, from := m.host.notes, origin{virtualServer: v, target: t.Place}
 	s := fsm.Service{Address: t.address, Mark: t.mark, Scheduler: v.scheduler, Forward: v.forward, Agreement: fsm.Majority}
 	switch {
 	case len(v.servers) == 0:
 		n.Dropped(v.Place, inService, "it has no real server, and keepalived leaves it out too")
-		return s, false
+		return s, from, false
 	case t.mark != 0:
 		s.IPv6 = t.ipv6 || v.servers[0].address.Addr().Is6() && v.list == ""
 	case v.protocol == "SCTP":
-		n.Dropped(v.protocolAt, inService+" protocol", "there are no services of SCTP")
-		return s, false
+		n.Instead(Dropped, v.protocolAt, inService+" protocol", "there are no services of SCTP")
+		return s, from, false
 	case v.protocol == "TCP" || v.protocol == "UDP":
 		s.Protocol = fsm.Protocol(strings.ToLower(v.protocol))
 		if v.protocolAt == (Place{}) {
 			n.Carried(v.Place, inService+" protocol", "`protocol = \"udp\"`: keepalived's default where none is said")
 		}
 	default:
-		n.Dropped(v.protocolAt, inService+" protocol", "%q is neither TCP nor UDP", v.protocol)
-		return s, false
+		n.Instead(Dropped, v.protocolAt, inService+" protocol", "%q is neither TCP nor UDP", v.protocol)
+		return s, from, false
+	}
+	ipv6 := s.IPv6 || s.Address.Addr().Is6()
+	if v.list != "" && !slices.ContainsFunc(v.servers, func(r *realServer) bool { return r.address.Addr().Is6() == ipv6 }) {
+		m.why[t.Place] = "no real server of virtual_server group " + v.list + " is of its address family; connections of such servers cannot be synchronised"
+		return s, from, false
 	}
 	m.persistence(v, &s)
-	ipv6 := s.IPv6 || s.Address.Addr().Is6()
 	var real []*realServer
 	for _, r := range v.servers {
 		if server, ok := m.server(v, &s, r, ipv6); ok {
@@ -176,8 +195,8 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 				m.twice(r, real[k])
 				continue
 			}
-			m.serves[r.Place] = true
 			s.Servers = append(s.Servers, server)
+			from.servers = append(from.servers, serverOrigin{r, server.Address})
 			real = append(real, r)
 		}
 	}
@@ -186,22 +205,21 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 		sorry.forward, sorry.sorry = v.sorryBy, true
 		if f, ok := m.server(v, &s, &sorry, ipv6); ok {
 			f.Weight, f.Inhibit = 1, false
-			s.Fallback = &f
+			s.Fallback, from.sorry = &f, f.Address
 		}
 	}
 	if len(s.Servers) == 0 {
 		n.Dropped(v.Place, inService, "none of its real servers can be carried over, and so it is not either")
-		return s, false
+		return s, from, false
 	}
-	m.serves[v.Place] = true
-	s.Checks = m.checks(v, s, real)
+	s.Checks, from.sources = m.checks(v, s, real)
 	if len(s.Checks) > 0 && !v.alpha && !slices.ContainsFunc(real, func(r *realServer) bool { return r.alpha }) {
 		n.Differs(v.Place, inService, "its servers get traffic after their first passed check, as with `alpha`, which it does not say")
 	}
 	if len(s.Checks) == 0 && slices.ContainsFunc(real, func(r *realServer) bool { return len(r.checks) > 0 }) {
-		n.Dropped(v.Place, inService, "none of its checks can be carried over: without one its servers count as up always")
+		n.Differs(v.Place, inService, "its servers count as up always: none of its checks can be carried over")
 	}
-	return s, true
+	return s, from, true
 }
 
 // twice tells of a real server that another one stands for: keepalived compares what the file says, and has both where only
@@ -228,12 +246,12 @@ func (m *model) server(v *virtualServer, s *fsm.Service, r *realServer, ipv6 boo
 	if r.sorry {
 		word = in(inService, "sorry_server")
 	}
-	weight := r.weight
+	weight, at, block := r.weight, r.weightAt, inServer
 	if weight < 0 {
-		weight = v.weight
+		weight, at, block = v.weight, v.weightAt, inService
 	}
 	if weight > 65535 {
-		n.Differs(r.Place, word+" weight", "%d: it goes to 65535", weight)
+		n.Instead(Differs, at, in(block, "weight"), "%d: it goes to 65535", weight)
 		weight = 65535
 	}
 	server := fsm.Server{Weight: uint32(weight), Forward: different(r.forward, s.Forward), Inhibit: v.inhibit}
@@ -280,10 +298,10 @@ func (m *model) persistence(v *virtualServer, s *fsm.Service) {
 		if bits, ok := maskBits(v.mask, s.Address.Addr().Is6() || s.IPv6); ok {
 			mask = bits
 			if v.list != "" {
-				n.Differs(v.maskAt, inService+" persistence_granularity", "`persistence_mask`, which counts: keepalived forgets it in the services of a group")
+				n.Instead(Differs, v.maskAt, inService+" persistence_granularity", "`persistence_mask`, which counts: keepalived forgets it in the services of a group")
 			}
 		} else {
-			n.Dropped(v.maskAt, inService+" persistence_granularity", "%s is no mask of a prefix", v.mask)
+			n.Instead(Dropped, v.maskAt, inService+" persistence_granularity", "%s is no mask of a prefix", v.mask)
 		}
 	}
 	if v.persist > 0 {
