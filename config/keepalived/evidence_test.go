@@ -121,7 +121,10 @@ func (s scope) found(one fsm.Service) bool {
 			return int(c.Port) == number || c.Port == 0 && slices.ContainsFunc(one.Servers, func(r fsm.Server) bool { return int(r.Address.Port()) == number })
 		})
 	case "misc_path":
-		return check(func(c fsm.Check) bool { return strings.Contains(strings.Join(c.Command, " "), strings.Fields(arg)[0]) })
+		return check(func(c fsm.Check) bool {
+			command := strings.Join(c.Command, " ")
+			return strings.Contains(command, strings.Fields(arg)[0]) || strings.Contains(command, "$QUORATE_SERVER")
+		})
 	case "user":
 		return check(func(c fsm.Check) bool { return c.User == last.Arg(0) })
 	}

@@ -101,8 +101,8 @@ func again[T any](h *host, parent *Statement, table map[string]*keyword[T]) {
 	said := make(map[*keyword[T]]bool)
 	for _, s := range slices.Backward(parent.Block) {
 		k := table[s.Word]
-		if k == nil || k.read == nil || k.fate != Carried || s.told || slices.Contains(oftenSaid, s.Word) {
-			continue
+		if k == nil || k.read == nil || k.fate != Carried || slices.Contains(oftenSaid, s.Word) || s.told && h.notes.Missed(s.Place, in(parent.Word, s.Word)) {
+			continue // it does not count
 		}
 		if said[k] {
 			h.notes.Instead(Carried, s.Place, in(parent.Word, s.Word), "nothing: it is said again behind, and that counts, as in keepalived")

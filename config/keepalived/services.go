@@ -77,7 +77,7 @@ func (m *model) targets(v *virtualServer) []target {
 	for _, e := range g.entries {
 		more, ok := entries(e)
 		if !ok || len(all)+len(more) > maxTargets {
-			m.host.notes.Dropped(e.Place, "virtual_server_group", "%s: neither an address, a range, a network nor a mark, or too many", strings.Join(append([]string{e.Word}, e.Args...), " "))
+			m.host.notes.Dropped(e.Place, "virtual_server_group", "%s: it is no address, range, network or mark that keepalived takes, or too many", strings.Join(append([]string{e.Word}, e.Args...), " "))
 			continue
 		}
 		all = append(all, more...)
@@ -114,13 +114,14 @@ func entries(e *Statement) ([]target, bool) {
 	}
 }
 
-// span reads an address, a.b.c.d-e, or a network with all of its addresses.
+// span reads an address, a range a.b.c.d-e or a.b.c.d-e.f.g.h, or a network with all of its addresses. As keepalived, it takes no
+// range that ends before it begins, nor a network with an address of a host in it.
 func span(s string) (first, last netip.Addr, ok bool) {
 	if p, err := netip.ParsePrefix(s); err == nil {
-		if p.Addr().BitLen()-p.Bits() > 12 {
+		if p.Addr().BitLen()-p.Bits() > 12 || p != p.Masked() {
 			return first, last, false
 		}
-		first, last = p.Masked().Addr(), p.Masked().Addr()
+		first, last = p.Addr(), p.Addr()
 		for p.Contains(last.Next()) {
 			last = last.Next()
 		}
@@ -131,9 +132,12 @@ func span(s string) (first, last netip.Addr, ok bool) {
 	if !ok || !ranged {
 		return first, first, ok
 	}
-	cut := strings.LastIndexAny(from, ".:")
-	last, ok = address(from[:cut+1] + to)
-	return first, last, ok && first.Compare(last) <= 0
+	least := 0
+	if !strings.ContainsAny(to, ".:") {
+		to, least = from[:strings.LastIndexAny(from, ".:")+1]+to, 1
+	}
+	last, ok = address(to)
+	return first, last, ok && first.BitLen() == last.BitLen() && last.Compare(first) >= least
 }
 
 // names are what a service could be called, the shortest first.
@@ -217,7 +221,7 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, origin, bool) 
 		n.Differs(v.Place, inService, "its servers get traffic after their first passed check, as with `alpha`, which it does not say")
 	}
 	if len(s.Checks) == 0 && slices.ContainsFunc(real, func(r *realServer) bool { return len(r.checks) > 0 }) {
-		n.Differs(v.Place, inService, "its servers count as up always: none of its checks can be carried over")
+		n.Dropped(v.Place, inService+" checks", "none of its checks can be carried over: without one its servers count as up always")
 	}
 	return s, from, true
 }
