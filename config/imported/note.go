@@ -75,8 +75,8 @@ func (n *Notes) Add(fate Fate, at Place, keyword, text string) {
 		n.all = append(n.all, one)
 	}
 	if _, ok := one.seen[at]; !ok {
-		one.added++
 		one.seen[at] = one.added
+		one.added++
 	}
 }
 
@@ -114,13 +114,21 @@ func (n *Note) is(at Place) bool {
 
 // places sets the lines that a note names, in the order in which they were added.
 func (n *Note) places() {
-	n.Places, n.lines = nil, make(map[Place]bool)
-	for _, at := range slices.SortedFunc(maps.Keys(n.seen), func(a, b Place) int { return cmp.Compare(n.seen[a], n.seen[b]) }) {
+	order := make([]*Place, n.added) // nil: it was taken back
+	for at, i := range n.seen {
 		line := at.line()
-		if !n.lines[line] && len(n.Places) < maxPlaces {
+		order[i] = &line
+	}
+	n.Places, n.lines = nil, make(map[Place]bool)
+	for _, at := range order {
+		if at == nil || n.lines[*at] {
+			continue
+		}
+		line := *at
+		n.lines[line] = true
+		if len(n.Places) < maxPlaces {
 			n.Places = append(n.Places, line)
 		}
-		n.lines[line] = true
 	}
 	n.Count = len(n.lines)
 }

@@ -22,6 +22,9 @@ func (s *Statement) Arg(i int) string {
 	return ""
 }
 
+// maxParts bounds the constructs of a line that have fates of their own; what more a sequence makes of it shares one.
+const maxParts = 10_000
+
 // maxBlocks is how deep blocks can be; no keyword needs more than five.
 const maxBlocks = 32
 
@@ -35,7 +38,7 @@ func statements(lines []line, n *notes) []*Statement {
 		flush := func() {
 			if len(words) > 0 {
 				top, at := stack[len(stack)-1], l.Place
-				parts[at]++
+				parts[at] = min(parts[at]+1, maxParts)
 				at.Part = parts[l.Place]
 				top.Block = append(top.Block, &Statement{Place: at, Word: words[0], Args: words[1:]})
 				words = nil
