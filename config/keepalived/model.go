@@ -33,6 +33,7 @@ type model struct {
 	origins []origin
 	why     map[Place]string // what there is to say of something if nothing of it is in the cluster file
 	rule    uint32
+	ports   map[*checker]map[int]bool // words of scripts that become what a check is told
 }
 
 // rank is what a host says of its own place in a group.

@@ -33,10 +33,10 @@ func passed(set []fsm.Check) map[string]bool {
 // maxCandidates bounds the sets that are compared with all others.
 const maxCandidates = 100
 
-// likeliest returns the index of the set that the most servers pass which pass their own, and whether they are more than half of
-// those that have one. Of several such sets it is the one that more servers have, or else the more patient one.
-func likeliest(sets [][]fsm.Check) (chosen int, most bool) {
-	count, total := make(map[string]int), 0
+// likeliest returns the index of the set that the most servers pass which pass their own, and how many they are. Of several such
+// sets it is the one that more servers have, or else the more patient one.
+func likeliest(sets [][]fsm.Check) (chosen, most int) {
+	count := make(map[string]int)
 	var distinct []int
 	for i, set := range sets {
 		if len(set) == 0 {
@@ -46,7 +46,6 @@ func likeliest(sets [][]fsm.Check) (chosen int, most bool) {
 			distinct = append(distinct, i)
 		}
 		count[key(set)]++
-		total++
 	}
 	has := func(i int) int { return count[key(sets[i])] }
 	slices.SortStableFunc(distinct, func(a, b int) int {
@@ -56,7 +55,6 @@ func likeliest(sets [][]fsm.Check) (chosen int, most bool) {
 	for _, i := range distinct {
 		passes[i] = passed(sets[i])
 	}
-	best := 0
 	for _, i := range distinct[:min(len(distinct), maxCandidates)] {
 		n := 0
 		for _, j := range distinct {
@@ -64,11 +62,11 @@ func likeliest(sets [][]fsm.Check) (chosen int, most bool) {
 				n += has(j)
 			}
 		}
-		if n > best {
-			chosen, best = i, n
+		if n > most {
+			chosen, most = i, n
 		}
 	}
-	return chosen, 2*best > total || total == 0
+	return chosen, most
 }
 
 // patience is how long a set of checks waits for a server.

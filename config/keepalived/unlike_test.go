@@ -108,6 +108,29 @@ func TestAServersOwnChecksAreNotCarriedOverWhereAConnectionStandsForThem(t *test
 	}
 }
 
+func TestOfAScriptOnlyWhatDiffersByServerIsWhatACheckIsTold(t *testing.T) {
+	script := func(at, port string) string {
+		return "real_server " + at + " " + port + " {\nMISC_CHECK {\nmisc_path \"/x -t 80 "
+	}
+	for name, c := range map[string]struct{ first, second, want string }{
+		"the address": {script("10.0.0.1", "80") + "10.0.0.1 -w 80", script("10.0.0.2", "81") + "10.0.0.2 -w 80", `exec /x -t 80 "$QUORATE_SERVER_ADDRESS" -w 80`},
+		"the port":    {script("10.0.0.1", "80") + "10.0.0.1 80 -w 80", script("10.0.0.2", "81") + "10.0.0.2 81 -w 80", `exec /x -t 80 "$QUORATE_SERVER_ADDRESS" "$QUORATE_SERVER_PORT" -w 80`},
+		"nothing":     {script("10.0.0.1", "80") + "a", script("10.0.0.2", "81") + "a", "/x -t 80 a"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := "virtual_server 192.0.2.1 80 {\nprotocol TCP\n" + c.first + "\"\n}\n}\n" + c.second + "\"\n}\n}\n}\n"
+			got, err := Import(files(map[string]string{"k": text}), []Input{{"k", "k"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := got.Config.Services["http"]
+			if len(s.Checks) != 1 || !strings.HasSuffix(strings.Join(s.Checks[0].Command, " "), c.want) {
+				t.Errorf("%+v, want %s\n%s", s.Checks, c.want, report(got))
+			}
+		})
+	}
+}
+
 func TestWhatIsInNoServiceIsNotCarriedOver(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"a group that nobody serves": {"virtual_server_group G {\n192.0.2.1 80\nfwmark 3\n}\n",
