@@ -3,6 +3,7 @@ package keepalived
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestWhatASyncDaemonSaysIsTold(t *testing.T) {
@@ -22,6 +23,35 @@ func TestWhatASyncDaemonSaysIsTold(t *testing.T) {
 			if said := report(got); !strings.Contains(said, one+"\n") {
 				t.Errorf("%s: %q is not said:\n%s", line, one, said)
 			}
+		}
+	}
+}
+
+// TestALineHasOneFate is of values that keepalived 2.2.7 does not take, and of what is said of a line in two places.
+func TestALineHasOneFate(t *testing.T) {
+	for line, want := range map[string]string{
+		"priority 300":             `k:2: not carried over: vrrp_instance priority: "300" is not a number from 1 to 255`,
+		"priority 0":               `k:2: not carried over: vrrp_instance priority: "0" is not a number from 1 to 255`,
+		"advert_int 300":           "k:2: not carried over: vrrp_instance advert_int: 5m0s: keepalived ignores what is not from 0.01 to 255 s",
+		"advert_int 0":             "k:2: not carried over: vrrp_instance advert_int: 0s: keepalived ignores what is not from 0.01 to 255 s",
+		"advert_int 1.5":           "k:2: carried over with a difference: vrrp_instance advert_int: 2s: VRRP version 2 has 1s to 4m15s in steps of 1s",
+		"notify_master \"a; b\" u": "k:2: carried over with a difference: vrrp_instance notify_master: `hook`; it is run again until it succeeds, one at a time\nk:2: carried over with a difference: vrrp_instance notify_master: a shell runs it: it is no absolute path, or has more in it than words",
+	} {
+		got, err := Import(files(map[string]string{"k": "vrrp_instance V {\n" + line + "\ninterface eth0\nvirtual_router_id 5\nvirtual_ipaddress {\n192.0.2.1/24\n}\n}\n"}), []Input{{"k", "k"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		for _, n := range got.Notes {
+			if n.Said(Place{File: "k", Line: 2}) {
+				said = append(said, n.String())
+			}
+		}
+		if all := strings.Join(said, "\n"); all != want {
+			t.Errorf("%s: got\n%s\nwant\n%s", line, all, want)
+		}
+		if r := got.Config.Routers["V"]; strings.HasPrefix(want, "k:2: not carried over: vrrp_instance advert_int") && r.Interval != time.Second {
+			t.Errorf("%s: the interval is %s", line, r.Interval)
 		}
 	}
 }

@@ -183,6 +183,7 @@ func readUses(h *host, uses *[]use, kind fsm.TrackKind, block string, s *Stateme
 // hook is a program that is told of a state.
 type hook struct {
 	Place
+	word   string // keepalived's
 	on     string // quorate's word; "" for all, with keepalived's four words behind
 	script []string
 	user   string
@@ -194,6 +195,6 @@ func readHook(h *host, hooks *[]hook, on, block string, s *Statement) {
 		h.wrong(block, s, "it names no program")
 		return
 	}
-	one := hook{Place: s.Place, on: on, script: s.Args[:1], user: s.Arg(1)}
+	one := hook{Place: s.Place, word: s.Word, on: on, script: s.Args[:1], user: s.Arg(1)}
 	*hooks = append(*hooks, one)
 }
