@@ -50,7 +50,7 @@ func readFiles(ctx context.Context, paths []string, in io.Reader) ([]config.File
 	for _, path := range paths {
 		if path == "-" {
 			if len(files) == 0 {
-				src, err := unlessEnded(ctx, func() ([]byte, error) { return io.ReadAll(in) })
+				src, err := unlessEnded(ctx, func() ([]byte, error) { return readAll(in, "it") })
 				if err != nil {
 					return nil, fmt.Errorf("cluster file: standard input: %w", err)
 				}
@@ -75,11 +75,30 @@ func readFiles(ctx context.Context, paths []string, in io.Reader) ([]config.File
 	return files, nil
 }
 
-// readFile is [os.ReadFile] until ctx ends: a named pipe may never have anything.
+// maxFile bounds what is read of a file: a device may never end.
+const maxFile = 64 << 20 // bytes
+
+// readFile is [os.ReadFile] until ctx ends, as a named pipe may never have anything, and within a bound.
 func readFile(ctx context.Context, name string) ([]byte, error) {
-	src, err := unlessEnded(ctx, func() ([]byte, error) { return os.ReadFile(name) })
+	src, err := unlessEnded(ctx, func() ([]byte, error) {
+		f, err := os.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return readAll(f, name)
+	})
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("read %s: %w", name, err)
+	}
+	return src, err
+}
+
+// readAll is [io.ReadAll] within a bound.
+func readAll(from io.Reader, name string) ([]byte, error) {
+	src, err := io.ReadAll(io.LimitReader(from, maxFile+1))
+	if err == nil && len(src) > maxFile {
+		return nil, fmt.Errorf("%s has more than %d MiB", name, maxFile>>20)
 	}
 	return src, err
 }

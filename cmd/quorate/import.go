@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,7 +24,7 @@ every construct in it, with file and line: carried over, carried over with a dif
 and neither an agent nor root is needed.
 
 Exit status: 0 if all was carried over, with a difference or without; 2 if something was not; 1 if there is no cluster file,
-since a file cannot be read, or holds nothing that comes to a router or a service.`
+since a file cannot be read, or holds nothing that comes to a router or a service. FILE is a file or a pipe, and - standard input.`
 
 func importCommand(c *cli) *cobra.Command {
 	cmd := commands("import", "Turn another program's configuration into a cluster file", importKeepalivedCommand(c), importLdirectordCommand(c))
@@ -52,8 +55,7 @@ file. A single file with lines for several hosts (@ID) stands for all of them.`,
 				}
 				inputs = append(inputs, in)
 			}
-			read := func(name string) ([]byte, error) { return readFile(cmd.Context(), name) }
-			r, err := keepalived.Import(keepalived.Files{Read: read, Glob: filepath.Glob, Abs: filepath.Abs}, inputs)
+			r, err := keepalived.Import(keepalived.Files{Read: readOnce(cmd.Context(), cmd.InOrStdin()), Glob: filepath.Glob, Abs: filepath.Abs}, inputs)
 			if err == nil {
 				err = cmd.Context().Err() // an include that was not read is none that cannot be
 			}
@@ -74,7 +76,7 @@ func importLdirectordCommand(c *cli) *cobra.Command {
 		Long:  importLong,
 		Args:  arguments("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			src, err := readFile(cmd.Context(), args[0])
+			src, err := readOnce(cmd.Context(), cmd.InOrStdin())(args[0])
 			if err != nil {
 				return err
 			}
@@ -82,6 +84,39 @@ func importLdirectordCommand(c *cli) *cobra.Command {
 			return c.imported(cmd, outcome{args, r.File, r.Config, r.Notes, nil, nil})
 		},
 	}
+}
+
+// readOnce returns a function that reads regular files and pipes, each once: what was in a pipe is gone when it was read, and an
+// import reads a file once for each host that it has lines for. What is called "-" is read from in.
+func readOnce(ctx context.Context, in io.Reader) func(name string) ([]byte, error) {
+	type outcome struct {
+		src []byte
+		err error
+	}
+	known := make(map[string]outcome)
+	return func(name string) ([]byte, error) {
+		got, ok := known[name]
+		if !ok {
+			got.src, got.err = readSource(ctx, name, in)
+			known[name] = got
+		}
+		return got.src, got.err
+	}
+}
+
+// readSource reads one file.
+func readSource(ctx context.Context, name string, in io.Reader) ([]byte, error) {
+	if name == "-" {
+		src, err := unlessEnded(ctx, func() ([]byte, error) { return readAll(in, "standard input") })
+		if err != nil {
+			err = fmt.Errorf("standard input: %w", err)
+		}
+		return src, err
+	}
+	if info, err := os.Stat(name); err == nil && name != os.DevNull && !info.Mode().IsRegular() && info.Mode()&fs.ModeNamedPipe == 0 {
+		return nil, fmt.Errorf("%s is neither a file nor a pipe", name)
+	}
+	return readFile(ctx, name)
 }
 
 // outcome is what came of an import.

@@ -30,6 +30,74 @@ func TestImportPrintsAClusterFileAndBesideItAReport(t *testing.T) {
 	}
 }
 
+func TestImportReadsAPipeOnce(t *testing.T) {
+	text, err := os.ReadFile("testdata/keepalived.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const ldirectord = "virtual = 192.0.2.1:80\n\treal = 198.51.100.11:80 gate\n\tchecktype = connect\n"
+	pipe := func(text []byte) string {
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { r.Close() })
+		if _, err := w.Write(text); err != nil {
+			t.Fatal(err)
+		}
+		w.Close()
+		return fmt.Sprintf("/dev/fd/%d", r.Fd())
+	}
+	for name, args := range map[string][]string{
+		"-": {"keepalived", "-"}, "a pipe": {"keepalived", pipe(text)}, "a pipe of hosts": {"keepalived", pipe(append(text, "\n@lb1 net_namespace a\n"...))},
+		"- of ldirectord": {"ldirectord", "-"}, "a pipe of ldirectord": {"ldirectord", pipe([]byte(ldirectord))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := string(text)
+			if args[0] == "ldirectord" {
+				in = ldirectord
+			}
+			var out, errOut bytes.Buffer
+			if code := run(append([]string{"import"}, args...), strings.NewReader(in), &out, &errOut); code == exitError || out.Len() == 0 {
+				t.Errorf("exit %d: %s", code, &errOut)
+			}
+		})
+	}
+}
+
+func TestImportReadsFilesAndPipesAlone(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keepalived.conf")
+	if err := os.WriteFile(file, []byte("include /dev/zero\nvrrp_instance web {\n interface eth0\n virtual_router_id 51\n virtual_ipaddress {\n 192.0.2.1/24\n }\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for arg, want := range map[string]struct {
+		code int
+		text string
+	}{
+		file:          {exitChange, ":1: not carried over: include: nothing of it is in the cluster file: /dev/zero is neither a file nor a pipe"},
+		"/dev/zero":   {exitError, "/dev/zero is neither a file nor a pipe"},
+		t.TempDir():   {exitError, "is neither a file nor a pipe"},
+		"/none/there": {exitError, "no such file"},
+	} {
+		var out, errOut bytes.Buffer
+		if code := run([]string{"import", "keepalived", arg}, strings.NewReader(""), &out, &errOut); code != want.code || !strings.Contains(errOut.String(), want.text) {
+			t.Errorf("%s: exit %d: %s", arg, code, &errOut)
+		}
+	}
+}
+
+// endless is a reader that never ends.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+func TestWhatNeverEndsIsNotReadForEver(t *testing.T) {
+	var out, errOut bytes.Buffer
+	if code := run([]string{"import", "keepalived", "-"}, endless{}, &out, &errOut); code != exitError || !strings.Contains(errOut.String(), "standard input has more than 64 MiB") {
+		t.Errorf("exit %d: %s", code, &errOut)
+	}
+}
+
 func TestImportOfLdirectord(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "ldirectord.cf")
 	text := "virtual = 192.0.2.1:80\n\treal = 198.51.100.11:80 gate\n\tchecktype = connect\n"

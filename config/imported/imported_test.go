@@ -34,16 +34,44 @@ func TestWhatIsSaidOfManyIsSaidOnce(t *testing.T) {
 	}
 	n.Differs(Place{File: "a", Line: 2}, "retry", "later")
 	n.Dropped(Place{File: "b", Line: 1}, "mail", "none")
+	n.Dropped(Place{}, "more", "without a place")
 	var got []string
 	for _, one := range n.Sorted() {
 		got = append(got, one.String())
 	}
 	want := []string{
+		":0: not carried over: more: without a place",
 		"b:1: not carried over: mail: none",
 		"a:2: carried over with a difference: retry: later",
 		"a:9: carried over: weight: `weight` (also 3, 4, 5, 6, 7, 1 more)",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
+	}
+}
+
+func TestConstructsOfALineHaveFatesOfTheirOwn(t *testing.T) {
+	var n Notes
+	line := func(part int) Place { return Place{File: "a", Line: 1, Part: part} }
+	for part := range 3 {
+		n.Carried(line(part+1), "server", "`server`")
+	}
+	n.Differs(line(2), "server weight", "less")
+	n.Lose(map[Place]Loss{line(2): {"server", "it is there twice"}})
+	var got []string
+	for _, one := range n.Sorted() {
+		got = append(got, one.String())
+		if one.Count != 1 || !one.Said(line(0)) {
+			t.Errorf("%+v is not of one line", one)
+		}
+	}
+	if want := []string{"a:1: not carried over: server: it is there twice", "a:1: carried over: server: `server`"}; !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	n.Lose(map[Place]Loss{line(1): {"", "gone"}, line(3): {"", "gone"}})
+	for _, one := range n.Sorted() {
+		if one.Fate != Dropped {
+			t.Errorf("%s: all are lost", one)
+		}
 	}
 }

@@ -8,14 +8,21 @@ import (
 	"strings"
 )
 
-// Place is a line of a file.
+// Place is a line of a file, or a part of one.
 type Place struct {
 	File string `json:"file"`
 	Line int    `json:"line"`
+	Part int    `json:"-"` // which of the constructs there: a line can have several, and a macro makes more of it. 0: the line
+}
+
+// line is the whole line.
+func (p Place) line() Place {
+	p.Part = 0
+	return p
 }
 
 func (p Place) compare(q Place) int {
-	return cmp.Or(cmp.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line))
+	return cmp.Or(cmp.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Part, q.Part))
 }
 
 // Fate is what becomes of a construct.
@@ -33,10 +40,12 @@ type Note struct {
 	Fate    Fate    `json:"fate"`
 	Keyword string  `json:"keyword"` // with the block that it is in: vrrp_instance priority
 	Text    string  `json:"text"`
-	Places  []Place `json:"places"` // at most 100 of them
-	Count   int     `json:"count"`  // of places
+	Places  []Place `json:"places"` // lines, at most 100 of them
+	Count   int     `json:"count"`  // of lines
 
-	seen map[Place]bool
+	seen  map[Place]int // in which order they were added
+	added int
+	lines map[Place]bool // of Count
 }
 
 // maxPlaces bounds the places that a note names.
@@ -61,17 +70,13 @@ func (n *Notes) Add(fate Fate, at Place, keyword, text string) {
 	key := noteKey{fate, keyword, text}
 	one, ok := n.known[key]
 	if !ok {
-		one = &Note{Fate: fate, Keyword: keyword, Text: text, seen: make(map[Place]bool)}
+		one = &Note{Fate: fate, Keyword: keyword, Text: text, seen: make(map[Place]int)}
 		n.known[key] = one
 		n.all = append(n.all, one)
 	}
-	if one.seen[at] {
-		return
-	}
-	one.seen[at] = true
-	one.Count++
-	if len(one.Places) < maxPlaces {
-		one.Places = append(one.Places, at)
+	if _, ok := one.seen[at]; !ok {
+		one.seen[at] = one.added
+		one.added++
 	}
 }
 
@@ -93,8 +98,8 @@ func (n *Notes) Dropped(at Place, keyword, format string, args ...any) {
 // Instead says what became of a construct, in the place of what was said of it when it was read.
 func (n *Notes) Instead(fate Fate, at Place, keyword, format string, args ...any) {
 	for _, one := range n.all {
-		if one.Fate == Carried && one.Keyword == keyword && one.seen[at] {
-			one.forget(at)
+		if one.Fate == Carried && one.Keyword == keyword && one.is(at) {
+			delete(one.seen, at)
 		}
 	}
 	n.tidy()
@@ -104,38 +109,58 @@ func (n *Notes) Instead(fate Fate, at Place, keyword, format string, args ...any
 // Retract takes back that a construct is carried over, with a difference or without.
 func (n *Notes) Retract(at Place, keyword string) {
 	for _, one := range n.all {
-		if one.Fate != Dropped && one.Keyword == keyword && one.seen[at] {
-			one.forget(at)
+		if one.Fate != Dropped && one.Keyword == keyword && one.is(at) {
+			delete(one.seen, at)
 		}
 	}
 	n.tidy()
 }
 
-// forget takes a place out of a note.
-func (n *Note) forget(at Place) {
-	delete(n.seen, at)
-	n.Count--
-	n.Places = slices.DeleteFunc(n.Places, func(p Place) bool { return p == at })
+// is reports whether a note is of a construct.
+func (n *Note) is(at Place) bool {
+	_, ok := n.seen[at]
+	return ok
+}
+
+// places sets the lines that a note names, in the order in which they were added.
+func (n *Note) places() {
+	order := make([]*Place, n.added) // nil: it was taken back
+	for at, i := range n.seen {
+		line := at.line()
+		order[i] = &line
+	}
+	n.Places, n.lines = nil, make(map[Place]bool)
+	for _, at := range order {
+		if at == nil || n.lines[*at] {
+			continue
+		}
+		line := *at
+		n.lines[line] = true
+		if len(n.Places) < maxPlaces {
+			n.Places = append(n.Places, line)
+		}
+	}
+	n.Count = len(n.lines)
 }
 
 // tidy takes out the notes that are of no place any more.
 func (n *Notes) tidy() {
 	n.all = slices.DeleteFunc(n.all, func(one *Note) bool {
-		if one.Count == 0 {
+		if len(one.seen) == 0 {
 			delete(n.known, noteKey{one.Fate, one.Keyword, one.Text})
 		}
-		return one.Count == 0
+		return len(one.seen) == 0
 	})
 }
 
 // Missed reports whether a construct is said not to be carried over.
 func (n *Notes) Missed(at Place, keyword string) bool {
-	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Fate == Dropped && one.Keyword == keyword && one.seen[at] })
+	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Fate == Dropped && one.Keyword == keyword && one.is(at) })
 }
 
 // Told reports whether something is said of a construct.
 func (n *Notes) Told(at Place, keyword string) bool {
-	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Keyword == keyword && one.seen[at] })
+	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Keyword == keyword && one.is(at) })
 }
 
 // Lost returns the keywords of what is not carried over, by place.
@@ -152,21 +177,26 @@ func (n *Notes) Lost() map[Place][]string {
 	return all
 }
 
-// Lose takes back what was said to be carried over at some places, and says of each what there is to say in its
-// stead: nothing, if that is empty.
-func (n *Notes) Lose(places map[Place]string) {
+// Loss is what there is to say of a construct that is not carried over.
+type Loss struct {
+	Keyword string // of the construct: what is said there of others goes with it. "": all that is said there is of it
+	Text    string // "": nothing more, the reason is there
+}
+
+// Lose takes back what was said to be carried over at some places, and says what there is to say in its stead.
+func (n *Notes) Lose(places map[Place]Loss) {
 	for _, one := range slices.Clone(n.all) {
 		if one.Fate == Dropped {
 			continue
 		}
 		for _, at := range slices.SortedFunc(maps.Keys(one.seen), Place.compare) {
-			text, lost := places[at]
+			loss, lost := places[at]
 			if !lost {
 				continue
 			}
-			one.forget(at)
-			if text != "" {
-				n.Add(Dropped, at, one.Keyword, text)
+			delete(one.seen, at)
+			if loss.Text != "" && (loss.Keyword == "" || loss.Keyword == one.Keyword) {
+				n.Add(Dropped, at, one.Keyword, loss.Text)
 			}
 		}
 	}
@@ -178,6 +208,7 @@ func (n *Notes) Sorted() []Note {
 	rank := map[Fate]int{Dropped: 0, Differs: 1, Carried: 2}
 	all := make([]Note, 0, len(n.all))
 	for _, one := range n.all {
+		one.places()
 		all = append(all, *one)
 	}
 	slices.SortStableFunc(all, func(a, b Note) int {
@@ -210,5 +241,5 @@ func (n Note) String() string {
 	return b.String()
 }
 
-// Said reports whether a note is about a place.
-func (n Note) Said(at Place) bool { return n.seen[at] }
+// Said reports whether a note is about a line.
+func (n Note) Said(at Place) bool { return n.lines[at.line()] }

@@ -21,59 +21,51 @@ const (
 	httpAgain      = 3 * time.Second
 )
 
-// checks makes the checks of a service. In keepalived each server has its own; here a service has one set,
-// that of the most servers, and what is unlike is told.
-func (m *model) checks(v *virtualServer, s fsm.Service, real []*realServer) []fsm.Check {
-	for _, general := range []bool{false, true} {
-		sets, keys := make([][]fsm.Check, len(real)), make([]string, len(real))
-		alike := true
+// checks makes the checks of a service, and says what they come of. In keepalived each server has its own; here a service has
+// one set, and what is not in it is told.
+func (m *model) checks(v *virtualServer, s fsm.Service, real []*realServer) ([]fsm.Check, []source) {
+	var (
+		sets   [][]fsm.Check
+		from   [][]source
+		chosen int
+		most   = -1
+	)
+	for _, words := range []struct {
+		general bool
+		ports   map[*checker]map[int]bool
+	}{{}, {general: true}, {true, ownPorts(s, real)}} { // no more of a script than needs to be becomes what a check is told
+		m.ports = words.ports
+		all, origins := make([][]fsm.Check, len(real)), make([][]source, len(real))
 		for i, r := range real {
-			sets[i] = m.set(v, s, r, s.Servers[i].Address, general)
-			keys[i] = fmt.Sprintf("%+v", sets[i])
-			alike = alike && keys[i] == keys[0]
-		}
-		if !alike && !general {
-			continue // the servers' own addresses may be all that differs
-		}
-		chosen := most(sets, keys)
-		if len(sets[chosen]) == 0 {
-			return nil
-		}
-		for i, set := range sets {
-			switch {
-			case keys[i] == keys[chosen]:
-			case len(set) == 0:
-				m.host.notes.Differs(real[i].Place, inServer, "it has no check that can be carried over; a service has one set of checks, and those of other servers hold for it")
-			default:
-				m.host.notes.Differs(real[i].Place, inServer, "its checks are unlike those of other servers; a service has one set of checks, that of the most servers")
+			origins[i] = m.set(v, s, r, s.Servers[i].Address, words.general)
+			for _, one := range origins[i] {
+				all[i] = append(all[i], one.check)
 			}
 		}
-		for _, c := range real[chosen].checks {
-			m.slower(c, real[chosen], v)
+		i, n := likeliest(all)
+		if n > most || words.general && words.ports == nil { // as they are said they have the address of one server, which is no other's
+			sets, from, chosen, most = all, origins, i, n
 		}
-		return sets[chosen]
-	}
-	return nil
-}
-
-// most returns the index of the set that the most servers have; none counts only if all have none.
-func most(sets [][]fsm.Check, keys []string) int {
-	count := make(map[string]int)
-	for _, key := range keys {
-		count[key]++
-	}
-	best, score := 0, 0
-	for i, set := range sets {
-		if n := count[keys[i]]; len(set) > 0 && n > score {
-			best, score = i, n
+		if most == len(real) {
+			break
 		}
 	}
-	return best
+	set, why := sets[chosen], fmt.Sprintf("it is unlike those of other servers; a service has one set of checks, that of %s", real[chosen].address)
+	if have := slices.DeleteFunc(slices.Clone(sets), func(set []fsm.Check) bool { return len(set) == 0 }); len(have) > 0 && 2*most <= len(have) {
+		if one, ok := connect(s, sets, chosen); ok {
+			set, why = []fsm.Check{one}, "the checks of the servers are unlike; a service has one set of checks, and each server is asked for a connection"
+		}
+	}
+	m.unlike(real, from, set, why)
+	for _, c := range real[chosen].checks {
+		m.slower(c, real[chosen], v)
+	}
+	return set, slices.Concat(from...)
 }
 
 // set makes the checks of one server.
-func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.AddrPort, general bool) []fsm.Check {
-	var all []fsm.Check
+func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.AddrPort, general bool) []source {
+	var all []source
 	for _, c := range r.checks {
 		if c.kind == "" {
 			continue
@@ -97,7 +89,14 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 				continue
 			}
 		}
-		all = append(all, m.fill(one, c, v, r, at, general)...)
+		for i, check := range m.fill(one, c, v, r, at, general) {
+			from := source{c: c, check: check, how: p}
+			if c.kind == fsm.CheckHTTP || c.kind == fsm.CheckHTTPS {
+				from.p = c.pages[i]
+				from.host = cmp.Or(from.p.hostAt, c.hostAt, r.hostAt, v.hostAt)
+			}
+			all = append(all, from)
+		}
 	}
 	return all
 }
@@ -139,6 +138,9 @@ func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer,
 			page.Path, page.Body, page.Host, page.Insecure = p.path, p.body, first(p.host, c.host, r.host, v.host), c.kind == fsm.CheckHTTPS
 			if p.negate {
 				page.Body = ""
+				if p.body != "" {
+					m.host.notes.Instead(Dropped, p.bodyAt, "url regex", "with regex_no_match the body must not contain it")
+				}
 			}
 			if ok := slices.Sorted(slices.Values(p.status)); len(ok) > 0 && !(len(ok) == 100 && ok[0] == 200 && ok[99] == 299) {
 				page.Status = ok
@@ -179,7 +181,7 @@ func (m *model) script(c *checker, at netip.AddrPort, general bool) ([]string, b
 		m.host.notes.Differs(c.Place, "MISC_CHECK misc_path", "a shell runs it: it is no absolute path, or has more in it than words")
 	}
 	if general {
-		argv, shell = generalized(argv, shell, at)
+		argv, shell = generalized(argv, shell, at, m.ports[c])
 	}
 	if !c.dynamic {
 		return argv, true
@@ -191,9 +193,38 @@ func (m *model) script(c *checker, at netip.AddrPort, general bool) ([]string, b
 	return []string{"/bin/sh", "-c", strings.TrimPrefix(text, "exec ") + "; test $? -ne 1"}, true
 }
 
-// generalized puts what a check is told into the place of a server's own address and port.
-func generalized(argv []string, shell bool, at netip.AddrPort) ([]string, bool) {
-	addr, port := at.Addr().String(), strconv.Itoa(int(at.Port()))
+// ownPorts returns which words of scripts are the port of the server: those that are each server's in its script of the same place.
+func ownPorts(s fsm.Service, real []*realServer) map[*checker]map[int]bool {
+	all := make(map[*checker]map[int]bool)
+	var shared []map[int]bool // by the place of a script among those of a server
+	for i, r := range real {
+		nth := 0
+		for _, c := range r.checks {
+			if c.kind != fsm.CheckScript {
+				continue
+			}
+			argv, _ := command(c.script)
+			if nth == len(shared) {
+				shared = append(shared, make(map[int]bool))
+				for k := 1; k < len(argv); k++ {
+					shared[nth][k] = true
+				}
+			}
+			for k := range shared[nth] {
+				if port := s.Servers[i].Address.Port(); k >= len(argv) || port == 0 || argv[k] != strconv.Itoa(int(port)) {
+					delete(shared[nth], k)
+				}
+			}
+			all[c] = shared[nth]
+			nth++
+		}
+	}
+	return all
+}
+
+// generalized puts what a check is told into the place of a server's own address, and port.
+func generalized(argv []string, shell bool, at netip.AddrPort, ports map[int]bool) ([]string, bool) {
+	addr := at.Addr().String()
 	if shell {
 		if len(argv) < 3 || !strings.Contains(argv[2], addr) {
 			return argv, true
@@ -212,7 +243,7 @@ func generalized(argv []string, shell bool, at netip.AddrPort) ([]string, bool) 
 				}
 			}
 			parts, found = append(parts, strings.Join(pieces, `"$QUORATE_SERVER_ADDRESS"`)), true
-		case i > 0 && arg == port && at.Port() != 0:
+		case ports[i]:
 			parts, found = append(parts, `"$QUORATE_SERVER_PORT"`), true
 		default:
 			parts = append(parts, quoted([]string{arg}))

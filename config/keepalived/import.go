@@ -11,7 +11,7 @@ import (
 
 // Input is the configuration of one host.
 type Input struct {
-	Path string
+	Path string // "-" is what the caller reads for it
 	Node string // which host's lines count, and the director's name; "": as the file says
 }
 
@@ -103,6 +103,9 @@ func readHost(files Files, in Input, n *notes) (*host, error) {
 // called makes a name of a file's: that of the directory where the file has the usual name.
 func called(path string) string {
 	file := filepath.Base(path)
+	if path == "-" {
+		return "stdin"
+	}
 	dir := filepath.Base(filepath.Dir(path))
 	if file == "keepalived.conf" && dir != "keepalived" && dir != "." && dir != "/" {
 		return dir

@@ -85,6 +85,30 @@ func walk[T any](h *host, parent *Statement, table map[string]*keyword[T], t *T)
 			h.inner(block, s)
 		}
 	}
+	if slices.Contains(oneValue, block) {
+		again(h, parent, table)
+	}
+}
+
+// oneValue are the blocks in which what is said last counts, and oftenSaid their keywords of which each counts.
+var (
+	oneValue  = []string{inService, inServer, "TCP_CHECK", "HTTP_GET", "SSL_GET", "SMTP_CHECK", "MISC_CHECK", "url"}
+	oftenSaid = strings.Fields("real_server TCP_CHECK HTTP_GET SSL_GET SMTP_CHECK MISC_CHECK url host status_code")
+)
+
+// again tells of what a block says once more behind.
+func again[T any](h *host, parent *Statement, table map[string]*keyword[T]) {
+	said := make(map[*keyword[T]]bool)
+	for _, s := range slices.Backward(parent.Block) {
+		k := table[s.Word]
+		if k == nil || k.read == nil || k.fate != Carried || slices.Contains(oftenSaid, s.Word) || s.told && h.notes.Missed(s.Place, in(parent.Word, s.Word)) {
+			continue // it does not count
+		}
+		if said[k] {
+			h.notes.Instead(Carried, s.Place, in(parent.Word, s.Word), "nothing: it is said again behind, and that counts, as in keepalived")
+		}
+		said[k] = true
+	}
 }
 
 // usual are the values of keywords, that are not carried over otherwise, which say what quorate does anyway.

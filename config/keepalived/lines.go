@@ -42,6 +42,7 @@ const (
 	maxText    = 1 << 16 // of one line
 	maxNesting = 32
 	maxFiles   = 10_000
+	maxSize    = 64 << 20  // of all files together, each time that one is read
 	maxSteps   = 5_000_000 // of macros and sequences, longer texts counting for more
 )
 
@@ -56,6 +57,7 @@ type liner struct {
 	nodes   []string     // those that lines are for
 	out     []line
 	read    int // files
+	size    int // of them
 	steps   int
 	full    bool // a bound was reached and told
 }
@@ -67,6 +69,10 @@ func (l *liner) file(path string, depth int) error {
 		return err
 	}
 	l.read++
+	if l.size += len(src); l.size > maxSize {
+		l.stop(Place{File: path, Line: 1}, "the files have more than %d MiB", maxSize>>20)
+		return nil
+	}
 	l.here(path)
 	all := strings.Split(strings.ReplaceAll(string(src), "\r\n", "\n"), "\n")
 	for i := 0; i < len(all) && !l.full; i++ {
@@ -139,7 +145,7 @@ func (l *liner) include(from, pattern, keyword string, at Place, depth int) {
 		l.notes.Dropped(at, keyword, "files include one another deeper than %d", maxNesting)
 		return
 	}
-	found := 0
+	found, lost := 0, 0
 	for _, one := range braces(pattern, 0) {
 		if !filepath.IsAbs(one) {
 			one = filepath.Join(filepath.Dir(from), one)
@@ -147,6 +153,7 @@ func (l *liner) include(from, pattern, keyword string, at Place, depth int) {
 		paths, err := l.files.Glob(one)
 		if err != nil {
 			l.notes.Dropped(at, keyword, "%s is no pattern of file names", one)
+			lost++
 			continue
 		}
 		for _, path := range paths {
@@ -155,17 +162,22 @@ func (l *liner) include(from, pattern, keyword string, at Place, depth int) {
 				return
 			}
 			if err := l.file(path, depth+1); err != nil {
-				l.notes.Dropped(at, keyword, "%v", err)
+				l.notes.Dropped(at, keyword, "nothing of it is in the cluster file: %v", err)
+				lost++
 				continue
 			}
 			found++
 		}
 	}
-	if found == 0 {
+	switch {
+	case found+lost == 0:
 		l.notes.Dropped(at, keyword, "there is no file %s; keepalived goes on without it too", pattern)
-		return
+	case found == 0:
+	case lost > 0:
+		l.notes.Differs(at, keyword, "what could be read is in the one cluster file")
+	default:
+		l.notes.Carried(at, keyword, "what is included is in the one cluster file")
 	}
-	l.notes.Carried(at, keyword, "what is included is in the one cluster file")
 }
 
 // braces expands {a,b} in a pattern, as a shell does.

@@ -90,6 +90,27 @@ func TestIncludes(t *testing.T) {
 	}
 }
 
+func TestAnIncludeThatCannotBeReadIsNotSaidToBeMissing(t *testing.T) {
+	in := files(map[string]string{"main": "include secret\ninclude {open,secret}\ninclude none\n", "open": "", "secret": ""})
+	read := in.Read
+	in.Read = func(path string) ([]byte, error) {
+		if path == "secret" {
+			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrPermission}
+		}
+		return read(path)
+	}
+	r, err := Import(in, []Input{{"main", ""}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "main:1: not carried over: include: nothing of it is in the cluster file: open secret: permission denied (also 2)\n" +
+		"main:3: not carried over: include: there is no file none; keepalived goes on without it too\n" +
+		"main:2: carried over with a difference: include: what could be read is in the one cluster file\n"
+	if got := report(r); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestWhatWouldNeverEndEnds(t *testing.T) {
 	for name, text := range map[string]string{
 		"a file that includes itself":            "include f\n",
@@ -98,6 +119,7 @@ func TestWhatWouldNeverEndEnds(t *testing.T) {
 		"a long sequence":                        "~SEQ(A, 1, 9000) ~SEQ(B, 1, 9000) x",
 		"many blocks":                            strings.Repeat("a {\n", 5000),
 		"many braces":                            strings.Repeat("{", 60000),
+		"a long file many times":                 strings.Repeat("include f\n", 20) + "#" + strings.Repeat("x", 1<<20),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r, err := Import(files(map[string]string{"f": text}), []Input{{"f", "x"}})

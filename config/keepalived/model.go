@@ -29,8 +29,11 @@ type model struct {
 	tracks  map[trackKey]string
 	homes   map[home]bool  // virtual addresses
 	ids     map[wire]claim // of all hosts
-	serves  map[Place]bool // virtual and real servers, and lines of lists, of which something comes
+	serves  map[Place]bool // lines of lists of which something comes
+	origins []origin
+	why     map[Place]string // what there is to say of something if nothing of it is in the cluster file
 	rule    uint32
+	ports   map[*checker]map[int]bool // words of scripts that become what a check is told
 }
 
 // rank is what a host says of its own place in a group.
@@ -65,7 +68,7 @@ func modelOf(h *host, ids map[wire]claim) *model {
 	m := &model{
 		host: h, places: make(map[thing]Place), ranks: make(map[string]rank), peers: make(map[string]*instance),
 		shared: make(map[*instance][]share), routers: make(map[string][]string), grouped: make(map[string]string), weighs: make(map[string]bool),
-		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), ids: ids, rule: 16384,
+		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), why: make(map[Place]string), ids: ids, rule: 16384,
 		config: fsm.Config{
 			Routers: make(map[string]fsm.Router), SyncGroups: make(map[string]fsm.SyncGroup),
 			Tracks: make(map[string]fsm.Track), Services: make(map[string]fsm.Service),

@@ -143,13 +143,13 @@ func (m *model) hooks(known []fsm.Hook, one hook, kind, name string, priority in
 		block = inGroup
 	}
 	if len(argv) == 0 {
-		m.host.notes.Dropped(one.Place, in(block, "notify"), "it names no program")
+		m.host.notes.Dropped(one.Place, in(block, one.word), "it names no program")
 		return nil
 	}
 	if shell {
-		m.host.notes.Differs(one.Place, in(block, "notify"), "a shell runs it: it is no absolute path, or has more in it than words")
+		m.host.notes.Differs(one.Place, in(block, one.word), "a shell runs it: it is no absolute path, or has more in it than words")
 	}
-	user := m.user(one.user, one.Place, in(block, "notify"))
+	user := m.user(one.user, one.Place, in(block, one.word))
 	taken := make(map[string]bool)
 	for _, h := range known {
 		taken[h.Name] = true

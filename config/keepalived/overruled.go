@@ -61,10 +61,6 @@ func (p *pair) overruled(m *model, c config.Change, field string) {
 			}
 			told = true
 			p.notes.Retract(l.Place, l.keyword)
-			if c.Kind == config.KindHook { // what is said of any program
-				block, _, _ := strings.Cut(l.keyword, " ")
-				p.notes.Retract(l.Place, in(block, "notify"))
-			}
 			p.notes.Dropped(l.Place, l.keyword, "on %s it is not so, and that counts for all directors", host)
 		}
 	}

@@ -41,7 +41,8 @@ func (p *pair) prune() {
 			if m[4] != "" {
 				index, _ = strconv.Atoi(m[4])
 			}
-			p.notes.Dropped(p.base.places[t], string(t.kind), "%s", e.Text)
+			at, keyword := p.part(t, m[3], index)
+			p.notes.Dropped(at, keyword, "%s", e.Text)
 			p.base.remove(t, m[3], index)
 		}
 		if len(done) == 0 {
@@ -54,6 +55,22 @@ func (p *pair) prune() {
 			p.base.drop(t)
 		}
 	}
+}
+
+// part is where the file says a part of a block, and what it is there: the block itself where that is not known.
+func (p *pair) part(t thing, field string, index int) (Place, string) {
+	s := p.base.config.Services[t.name]
+	for _, m := range p.models {
+		for _, o := range m.origins {
+			if o.name != t.name || t.kind != config.KindService {
+				continue
+			}
+			if at, keyword, ok := o.part(s, field, index); ok {
+				return at, keyword
+			}
+		}
+	}
+	return p.base.places[t], string(t.kind)
 }
 
 // maxPrunes bounds the rounds; each takes at least one thing out.

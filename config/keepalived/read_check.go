@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ type checker struct {
 	probing probing
 	port    uint16
 	host    string
+	hostAt  Place
 	pages   []*page
 	sni     bool
 	helo    string
@@ -37,7 +39,9 @@ type page struct {
 	path   string
 	status []int
 	host   string
+	hostAt Place
 	body   string
+	bodyAt Place
 	negate bool
 }
 
@@ -45,6 +49,9 @@ type page struct {
 var checkKinds = map[string]fsm.CheckKind{
 	"TCP_CHECK": fsm.CheckTCP, "HTTP_GET": fsm.CheckHTTP, "SSL_GET": fsm.CheckHTTPS, "SMTP_CHECK": fsm.CheckSMTP, "MISC_CHECK": fsm.CheckScript,
 }
+
+// noChecks are those of keepalived that there are not.
+var noChecks = []string{"DNS_CHECK", "UDP_CHECK", "PING_CHECK", "FILE_CHECK", "BFD_CHECK"}
 
 const inCheck = "checker"
 
@@ -90,18 +97,18 @@ func checkKeywords() []keyword[checker] {
 			}
 			c.pages = append(c.pages, p)
 		}},
-		{"virtualhost", Carried, "`host`", func(_ *host, c *checker, s *Statement) { c.host = s.Arg(0) }},
+		{"virtualhost", Carried, "`host`", func(h *host, c *checker, s *Statement) { c.host, c.hostAt = h.word(c.word, s), s.Place }},
 		{"http_protocol", Differs, "HTTP/1.1", nil},
 		{"fast_recovery", Carried, "always: each page is a check by itself", nil},
 		{"enable_sni", Carried, "`host` is the TLS server name", func(h *host, c *checker, s *Statement) { c.sni = h.flag(inCheck, s) }},
 		{"sni_name", Differs, "`host`, which is the Host header too", func(_ *host, c *checker, s *Statement) {
 			c.sni = true
 			if c.host == "" {
-				c.host = s.Arg(0)
+				c.host, c.hostAt = s.Arg(0), s.Place
 			}
 		}},
 		{"tls_compliant", Carried, "always", nil},
-		{"helo_name", Carried, "`host`", func(_ *host, c *checker, s *Statement) { c.helo = s.Arg(0) }},
+		{"helo_name", Carried, "`host`", func(h *host, c *checker, s *Statement) { c.helo = h.word(c.word, s) }},
 		{"host", Differs, "one host, the server itself", func(h *host, c *checker, s *Statement) {
 			c.hosts++
 			walk(h, s, h.tables.host, c)
@@ -112,7 +119,7 @@ func checkKeywords() []keyword[checker] {
 			c.limitAt = s.Place
 		}},
 		{"misc_dynamic", Differs, "exit codes from 2 on are up too, a shell's that cannot run the program among them, and change no weight", func(_ *host, c *checker, _ *Statement) { c.dynamic = true }},
-		{"user", Carried, "`user`", func(_ *host, c *checker, s *Statement) { c.user = s.Arg(0) }},
+		{"user", Carried, "`user`", func(h *host, c *checker, s *Statement) { c.user = h.word(c.word, s) }},
 		{"type name payload require_reply min_reply_length max_reply_length track_file weight", Dropped, "it is of a check that there is not", nil},
 	}
 	return append(all, probeKeywords(inCheck, func(c *checker) *probing { return &c.probing })...)
@@ -140,9 +147,9 @@ func hostKeywords() []keyword[checker] {
 
 func urlKeywords() []keyword[page] {
 	return []keyword[page]{
-		{"path", Carried, "`path`", func(_ *host, p *page, s *Statement) { p.path = s.Arg(0) }},
+		{"path", Carried, "`path`", func(h *host, p *page, s *Statement) { p.path = cmp.Or(h.word("url", s), "/") }},
 		{"status_code", Carried, "`status`", readStatus},
-		{"virtualhost", Carried, "`host`", func(_ *host, p *page, s *Statement) { p.host = s.Arg(0) }},
+		{"virtualhost", Carried, "`host`", func(h *host, p *page, s *Statement) { p.host, p.hostAt = h.word("url", s), s.Place }},
 		{"digest", Dropped, "a body is not compared by its MD5 sum: the status alone decides, or `body`", nil},
 		{"regex", Carried, "`body`, where it is a plain text", func(h *host, p *page, s *Statement) {
 			text := strings.Join(s.Args, " ")
@@ -150,7 +157,7 @@ func urlKeywords() []keyword[page] {
 				h.tell(Dropped, "url", s, "%q is more than a text that the body must contain", text)
 				return
 			}
-			p.body = text
+			p.body, p.bodyAt = text, s.Place
 		}},
 		{"regex_no_match", Dropped, "a body must contain a text, or is not looked at", func(_ *host, p *page, _ *Statement) { p.negate = true }},
 		{"regex_options regex_max_offset regex_min_offset regex_stack", Dropped, "a body must contain a text, anywhere in it", nil},

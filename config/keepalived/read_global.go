@@ -1,6 +1,8 @@
 package keepalived
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
@@ -30,8 +32,11 @@ type host struct {
 	lists     map[string]*serverGroup
 	services  []*virtualServer
 
-	owned map[string]bool   // instances that have priority 255 on some host
-	third bool              // there are more than two hosts
+	owned map[string]bool // instances that have priority 255 on some host
+	third bool            // there are more than two hosts
+
+	syncDaemon bool // lvs_sync_daemon was said
+
 	links map[string]string // what an interface is called on all hosts, where they differ
 }
 
@@ -99,7 +104,7 @@ func globalKeywords() []keyword[host] {
 		{"vrrp_skip_check_adv_addr", Carried, "the default: another list of addresses is believed, and named", nil},
 		{"vrrp_check_unicast_src", Carried, "the default of `unicast`", nil},
 		{"enable_script_security", Carried, "always: a program that others than root and its user can change is not run", nil},
-		{"lvs_sync_daemon", Differs, "both daemons run on every director; `sync_interface` in the agent file says where", nil},
+		{"lvs_sync_daemon", Differs, "both daemons run on every director; `sync_interface` in the agent file says where", readSyncDaemon},
 		{"dynamic_interfaces", Carried, "always: an interface may come and go", nil},
 		{"use_symlink_paths set_supplementary_groups", Dropped, "programs are run from the path that is written, with the groups of their user", nil},
 		{"lvs_flush lvs_flush_on_stop lvs_flush_onstop", Dropped, "quorate deletes nothing that it did not make, and nothing at start or stop", nil},
@@ -186,5 +191,36 @@ func readDelays(h *host, _ *host, s *Statement) {
 			continue
 		}
 		h.delays[l.Word] = delay{l.Place, down, up}
+	}
+}
+
+// kernelSync is what the kernel's synchronisation of connections has where nothing is said.
+var kernelSync = map[string]string{"port": "8848", "group": "224.0.0.81", "ttl": "1", "maxlen": "as much as a packet holds"}
+
+// readSyncDaemon tells what becomes of lvs_sync_daemon INTERFACE [INSTANCE] [id N] [maxlen N] [port N] [ttl N] [group ADDRESS].
+func readSyncDaemon(h *host, _ *host, s *Statement) {
+	if h.syncDaemon {
+		h.tell(Carried, "global_defs", s, "nothing: it was said before, and keepalived ignores it too")
+		return
+	}
+	h.syncDaemon = true
+	text := fmt.Sprintf("both daemons run on every director, whoever is its owner; `sync_interface = %q` in the agent file says where", s.Arg(0))
+	var own, kernel []string
+	for i := 1; i < len(s.Args); i++ {
+		word, value := s.Args[i], s.Arg(i+1)
+		theirs, known := kernelSync[word]
+		switch {
+		case word == "id":
+			text += fmt.Sprintf("; their id is made of the cluster's, and not %s", value)
+		case !known:
+			continue // the instance
+		case value != theirs:
+			own, kernel = append(own, word+" "+value), append(kernel, theirs)
+		}
+		i++
+	}
+	h.tell(Differs, "global_defs", s, "%s", text)
+	if len(own) > 0 {
+		h.tell(Dropped, "global_defs", s, "%s: it is the kernel's own, %s", strings.Join(own, ", "), strings.Join(kernel, ", "))
 	}
 }

@@ -98,8 +98,10 @@ func instanceKeywords() []keyword[instance] {
 	all := []keyword[instance]{
 		{"state", Differs, "the cluster places groups", func(_ *host, i *instance, s *Statement) { i.state = s.Arg(0); i.keep(s); s.told = true }},
 		{"priority", Carried, "`score` of `director`", func(h *host, i *instance, s *Statement) {
-			i.priority, _ = h.number(inVRRP, s, 1, 255)
-			i.keep(s)
+			if n, ok := h.number(inVRRP, s, 1, 255); ok {
+				i.priority = n
+				i.keep(s)
+			}
 			s.told = true
 		}},
 		{"interface", Carried, "`interface`", func(_ *host, i *instance, s *Statement) { i.iface = s.Arg(0); i.keep(s) }},
@@ -108,10 +110,15 @@ func instanceKeywords() []keyword[instance] {
 			i.keep(s)
 		}},
 		{"advert_int", Carried, "`interval`", func(h *host, i *instance, s *Statement) {
-			if d, ok := h.seconds(inVRRP, s); ok {
-				i.interval = d
+			d, ok := h.seconds(inVRRP, s)
+			if ok && (d < 10*time.Millisecond || d > 255*time.Second) {
+				h.wrong(inVRRP, s, "%s: keepalived ignores what is not from 0.01 to 255 s", d)
+				ok = false
 			}
-			i.keep(s)
+			if ok {
+				i.interval = d
+				i.keep(s)
+			}
 		}},
 		{"version", Carried, "`version`", func(h *host, i *instance, s *Statement) {
 			n, _ := h.number(inVRRP, s, 2, 3)

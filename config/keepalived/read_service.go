@@ -17,7 +17,7 @@ type probing struct {
 	retry   int
 	again   time.Duration // delay_before_retry
 
-	timeoutAt Place
+	loopAt, timeoutAt, retryAt Place
 }
 
 func unsaid() probing { return probing{loop: -1, timeout: -1, retry: -1, again: -1} }
@@ -25,13 +25,13 @@ func unsaid() probing { return probing{loop: -1, timeout: -1, retry: -1, again: 
 // over returns what is said here, and else there.
 func (p probing) over(q probing) probing {
 	if p.loop < 0 {
-		p.loop = q.loop
+		p.loop, p.loopAt = q.loop, q.loopAt
 	}
 	if p.timeout < 0 {
 		p.timeout, p.timeoutAt = q.timeout, q.timeoutAt
 	}
 	if p.retry < 0 {
-		p.retry = q.retry
+		p.retry, p.retryAt = q.retry, q.retryAt
 	}
 	if p.again < 0 {
 		p.again = q.again
@@ -57,8 +57,10 @@ type virtualServer struct {
 	mask       string
 	maskAt     Place
 	weight     int
+	weightAt   Place
 	inhibit    bool
 	host       string
+	hostAt     Place
 	probing    probing
 	servers    []*realServer
 	sorry      *realServer
@@ -69,16 +71,18 @@ type virtualServer struct {
 // realServer is a real_server or a sorry_server.
 type realServer struct {
 	Place
-	address netip.AddrPort
-	weight  int // -1: the service's
-	forward fsm.Forward
-	inhibit *bool
-	host    string
-	probing probing
-	checks  []*checker
-	other   string // a tunnel that is not IPIP
-	sorry   bool
-	alpha   bool // said by it or by one of its checks
+	address  netip.AddrPort
+	weight   int // -1: the service's
+	weightAt Place
+	forward  fsm.Forward
+	inhibit  *bool
+	host     string
+	hostAt   Place
+	probing  probing
+	checks   []*checker
+	other    string // a tunnel that is not IPIP
+	sorry    bool
+	alpha    bool // said by it or by one of its checks
 }
 
 // serverGroup is a virtual_server_group.
@@ -87,7 +91,10 @@ type serverGroup struct {
 	entries []*Statement
 }
 
-const inService = "virtual_server"
+const (
+	inService   = "virtual_server"
+	inAddresses = "virtual_server_group"
+)
 
 const alphaText = "always: a new server gets traffic after its first passed check"
 
@@ -192,11 +199,11 @@ func serviceKeywords() []keyword[virtualServer] {
 		{"persistence_engine", Dropped, "clients are told apart by their addresses", nil},
 		{"weight", Carried, "`weight` of its servers", func(h *host, v *virtualServer, s *Statement) {
 			if n, ok := h.number(inService, s, 1, 1<<31-1); ok {
-				v.weight = n
+				v.weight, v.weightAt = n, s.Place
 			}
 		}},
 		{"inhibit_on_failure", Carried, "`inhibit` of its servers", func(_ *host, v *virtualServer, _ *Statement) { v.inhibit = true }},
-		{"virtualhost", Carried, "`host` of its checks", func(_ *host, v *virtualServer, s *Statement) { v.host = s.Arg(0) }},
+		{"virtualhost", Carried, "`host` of its checks", func(h *host, v *virtualServer, s *Statement) { v.host, v.hostAt = h.word(inService, s), s.Place }},
 		{"snmp_name", Carried, "the name of the service", func(_ *host, v *virtualServer, s *Statement) { v.name = s.Arg(0) }},
 		{"ip_family", Carried, "`family`", func(_ *host, v *virtualServer, s *Statement) { v.ipv6 = s.Arg(0) == "inet6" }},
 		{"alpha", Carried, alphaText, func(_ *host, v *virtualServer, _ *Statement) { v.alpha = true }},
@@ -243,7 +250,7 @@ func probeKeywords[T any](block string, of func(*T) *probing) []keyword[T] {
 	return []keyword[T]{
 		{"delay_loop", Carried, "`interval` of checks", func(h *host, t *T, s *Statement) {
 			if d, ok := h.seconds(block, s); ok {
-				of(t).loop = d
+				of(t).loop, of(t).loopAt = d, s.Place
 			}
 		}},
 		{"connect_timeout", Carried, "`timeout` of checks", func(h *host, t *T, s *Statement) {
@@ -253,7 +260,7 @@ func probeKeywords[T any](block string, of func(*T) *probing) []keyword[T] {
 		}},
 		{"retry nb_get_retry", Carried, "`fall` of checks, one more", func(h *host, t *T, s *Statement) {
 			if n, ok := h.number(block, s, 0, 1<<31-1); ok {
-				of(t).retry = n
+				of(t).retry, of(t).retryAt = n, s.Place
 			}
 		}},
 		{"delay_before_retry", Differs, "each try comes after `interval`, and when a server fails for one director the others look at once", func(h *host, t *T, s *Statement) {
@@ -287,12 +294,12 @@ func serverKeywords() []keyword[realServer] {
 	return append([]keyword[realServer]{
 		{"weight", Carried, "`weight`", func(h *host, r *realServer, s *Statement) {
 			if n, ok := h.number(inServer, s, 0, 1<<31-1); ok {
-				r.weight = n
+				r.weight, r.weightAt = n, s.Place
 			}
 		}},
 		{"lvs_method", Carried, "`forward`", func(h *host, r *realServer, s *Statement) { r.forward, r.other = h.method(inServer, s) }},
 		{"inhibit_on_failure", Carried, "`inhibit`", func(h *host, r *realServer, s *Statement) { on := h.flag(inServer, s); r.inhibit = &on }},
-		{"virtualhost", Carried, "`host` of its checks", func(_ *host, r *realServer, s *Statement) { r.host = s.Arg(0) }},
+		{"virtualhost", Carried, "`host` of its checks", func(h *host, r *realServer, s *Statement) { r.host, r.hostAt = h.word(inServer, s), s.Place }},
 		{"TCP_CHECK", Carried, "`check \"tcp\"`", check},
 		{"HTTP_GET", Carried, "`check \"http\"`", check},
 		{"SSL_GET", Carried, "`check \"https\"` with `insecure`: keepalived verifies no certificate", check},

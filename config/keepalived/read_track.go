@@ -213,6 +213,7 @@ func readUses(h *host, uses *[]use, kind fsm.TrackKind, block string, s *Stateme
 // hook is a program that is told of a state.
 type hook struct {
 	Place
+	word   string // keepalived's
 	on     string // quorate's word; "" for all, with keepalived's four words behind
 	script []string
 	user   string
@@ -231,6 +232,6 @@ func readHook(h *host, hooks *[]hook, on, block string, s *Statement) {
 	if group := s.Arg(2); group != "" {
 		h.notes.Differs(s.Place, in(block, s.Word), noGroup, group)
 	}
-	one := hook{Place: s.Place, on: on, script: s.Args[:1], user: s.Arg(1)}
+	one := hook{Place: s.Place, word: s.Word, on: on, script: s.Args[:1], user: s.Arg(1)}
 	*hooks = append(*hooks, one)
 }

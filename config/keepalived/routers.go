@@ -227,7 +227,7 @@ func (m *model) version(i *instance, r *fsm.Router) {
 		step, low, high = time.Second, time.Second, 255*time.Second
 	}
 	if near := max(low, min(high, r.Interval.Round(step))); near != r.Interval {
-		h.notes.Differs(i.at["advert_int"], inVRRP+" advert_int", "%s: VRRP version %d has %s to %s in steps of %s", near, version, low, high, step)
+		h.notes.Instead(Differs, i.at["advert_int"], inVRRP+" advert_int", "%s: VRRP version %d has %s to %s in steps of %s", near, version, low, high, step)
 		r.Interval = near
 	}
 	if i.plain && version == 3 && !r.IPv6() {

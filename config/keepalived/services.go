@@ -28,24 +28,39 @@ const maxTargets = 4096
 // services makes the services.
 func (m *model) services() {
 	var all []fsm.Service
-	var places []Place
 	var names [][]string
+	known := make(map[string]bool)
 	for _, v := range m.host.services {
 		before := len(all)
 		for _, t := range m.targets(v) {
-			if s, ok := m.service(v, t); ok {
-				all, places, names = append(all, s), append(places, t.Place), append(names, v.names(t))
+			if s, from, ok := m.service(v, t); ok {
+				is := identity(s)
+				if known[is] {
+					m.why[t.Place] = is + " is another virtual_server's"
+					continue
+				}
+				known[is] = true
+				all, names = append(all, s), append(names, v.names(t))
+				m.origins = append(m.origins, from)
 			}
 		}
-		if len(all) == before && !m.host.notes.Missed(v.Place, inService) {
+		if _, ok := m.why[v.Place]; len(all) == before && !ok && !m.host.notes.Missed(v.Place, inService) {
 			m.host.notes.Dropped(v.Place, inService, "no service comes of it")
 		}
 	}
 	for i, name := range imported.Shortest(names) {
-		all[i].Name = name
+		all[i].Name, m.origins[i].name = name, name
 		m.config.Services[name] = all[i]
-		m.put(config.KindService, name, places[i])
+		m.put(config.KindService, name, m.origins[i].target)
 	}
+}
+
+// identity is what packets a service is for.
+func identity(s fsm.Service) string {
+	if s.Mark != 0 {
+		return fmt.Sprintf("mark %d of %s", s.Mark, map[bool]string{false: "IPv4", true: "IPv6"}[s.IPv6])
+	}
+	return fmt.Sprintf("%s %s", s.Protocol, s.Address)
 }
 
 // targets returns what a virtual_server serves.
@@ -62,7 +77,7 @@ func (m *model) targets(v *virtualServer) []target {
 	for _, e := range g.entries {
 		more, ok := entries(e)
 		if !ok || len(all)+len(more) > maxTargets {
-			m.host.notes.Dropped(e.Place, "virtual_server_group", "%s: neither an address, a range, a network nor a mark, or too many", strings.Join(append([]string{e.Word}, e.Args...), " "))
+			m.host.notes.Dropped(e.Place, "virtual_server_group", "%s: it is no address, range, network or mark that keepalived takes, or too many", strings.Join(append([]string{e.Word}, e.Args...), " "))
 			continue
 		}
 		all = append(all, more...)
@@ -99,13 +114,14 @@ func entries(e *Statement) ([]target, bool) {
 	}
 }
 
-// span reads an address, a.b.c.d-e, or a network with all of its addresses.
+// span reads an address, a range a.b.c.d-e or a.b.c.d-e.f.g.h, or a network with all of its addresses. As keepalived, it takes no
+// range that ends before it begins, nor a network with an address of a host in it.
 func span(s string) (first, last netip.Addr, ok bool) {
 	if p, err := netip.ParsePrefix(s); err == nil {
-		if p.Addr().BitLen()-p.Bits() > 12 {
+		if p.Addr().BitLen()-p.Bits() > 12 || p != p.Masked() {
 			return first, last, false
 		}
-		first, last = p.Masked().Addr(), p.Masked().Addr()
+		first, last = p.Addr(), p.Addr()
 		for p.Contains(last.Next()) {
 			last = last.Next()
 		}
@@ -116,9 +132,12 @@ func span(s string) (first, last netip.Addr, ok bool) {
 	if !ok || !ranged {
 		return first, first, ok
 	}
-	cut := strings.LastIndexAny(from, ".:")
-	last, ok = address(from[:cut+1] + to)
-	return first, last, ok && first.Compare(last) <= 0
+	least := 0
+	if !strings.ContainsAny(to, ".:") {
+		to, least = from[:strings.LastIndexAny(from, ".:")+1]+to, 1
+	}
+	last, ok = address(to)
+	return first, last, ok && first.BitLen() == last.BitLen() && last.Compare(first) >= least
 }
 
 // names are what a service could be called, the shortest first.
@@ -146,32 +165,36 @@ func (v *virtualServer) names(t target) []string {
 }
 
 // service makes a service of a virtual_server and one of its targets.
-func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
-	n := m.host.notes
+func (m *model) service(v *virtualServer, t target) (fsm.Service, origin, bool) {
+	n, from := m.host.notes, origin{virtualServer: v, target: t.Place}
 	s := fsm.Service{Address: t.address, Mark: t.mark, Scheduler: v.scheduler, Forward: v.forward, Agreement: fsm.Majority}
 	switch {
 	case len(v.servers) == 0:
 		n.Dropped(v.Place, inService, "it has no real server, and keepalived leaves it out too")
-		return s, false
+		return s, from, false
 	case t.mark != 0:
 		if v.mark != 0 && v.protocolAt != (Place{}) {
 			n.Instead(Carried, v.protocolAt, inService+" protocol", "nothing: a mark is of all protocols, as in keepalived")
 		}
 		s.IPv6 = t.ipv6 || v.servers[0].address.Addr().Is6() && v.list == ""
 	case v.protocol == "SCTP":
-		n.Dropped(v.protocolAt, inService+" protocol", "there are no services of SCTP")
-		return s, false
+		n.Instead(Dropped, v.protocolAt, inService+" protocol", "there are no services of SCTP")
+		return s, from, false
 	case v.protocol == "TCP" || v.protocol == "UDP":
 		s.Protocol = fsm.Protocol(strings.ToLower(v.protocol))
 		if v.protocolAt == (Place{}) {
 			n.Carried(v.Place, inService+" protocol", "`protocol = \"udp\"`: keepalived's default where none is said")
 		}
 	default:
-		n.Dropped(v.protocolAt, inService+" protocol", "%q is neither TCP nor UDP", v.protocol)
-		return s, false
+		n.Instead(Dropped, v.protocolAt, inService+" protocol", "%q is neither TCP nor UDP", v.protocol)
+		return s, from, false
+	}
+	ipv6 := s.IPv6 || s.Address.Addr().Is6()
+	if v.list != "" && !slices.ContainsFunc(v.servers, func(r *realServer) bool { return r.address.Addr().Is6() == ipv6 }) {
+		m.why[t.Place] = "no real server of virtual_server group " + v.list + " is of its address family; connections of such servers cannot be synchronised"
+		return s, from, false
 	}
 	m.persistence(v, &s)
-	ipv6 := s.IPv6 || s.Address.Addr().Is6()
 	var real []*realServer
 	for _, r := range v.servers {
 		if server, ok := m.server(v, &s, r, ipv6); ok {
@@ -179,8 +202,8 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 				m.twice(r, real[k])
 				continue
 			}
-			m.serves[r.Place] = true
 			s.Servers = append(s.Servers, server)
+			from.servers = append(from.servers, serverOrigin{r, server.Address})
 			real = append(real, r)
 		}
 	}
@@ -189,7 +212,7 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 		sorry.forward, sorry.sorry = v.sorryBy, true
 		if f, ok := m.server(v, &s, &sorry, ipv6); ok {
 			f.Weight, f.Inhibit = 1, false
-			s.Fallback = &f
+			s.Fallback, from.sorry = &f, f.Address
 		}
 	}
 	if len(s.Servers) == 0 {
@@ -201,17 +224,16 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 			keyword = "virtual_server_group"
 		}
 		n.Instead(Dropped, t.Place, keyword, "none of its real servers can be carried over, and so it is not either")
-		return s, false
+		return s, from, false
 	}
-	m.serves[v.Place] = true
-	s.Checks = m.checks(v, s, real)
+	s.Checks, from.sources = m.checks(v, s, real)
 	if len(s.Checks) > 0 && !v.alpha && !slices.ContainsFunc(real, func(r *realServer) bool { return r.alpha }) {
 		n.Differs(v.Place, inService, "its servers get traffic after their first passed check, as with `alpha`, which it does not say")
 	}
 	if len(s.Checks) == 0 && slices.ContainsFunc(real, func(r *realServer) bool { return len(r.checks) > 0 }) {
 		n.Dropped(v.Place, inService+" checks", "none of its checks can be carried over: without one its servers count as up always")
 	}
-	return s, true
+	return s, from, true
 }
 
 // twice tells of a real server that another one stands for: keepalived compares what the file says, and has both where only
@@ -238,12 +260,12 @@ func (m *model) server(v *virtualServer, s *fsm.Service, r *realServer, ipv6 boo
 	if r.sorry {
 		word = in(inService, "sorry_server")
 	}
-	weight := r.weight
+	weight, at, block := r.weight, r.weightAt, inServer
 	if weight < 0 {
-		weight = v.weight
+		weight, at, block = v.weight, v.weightAt, inService
 	}
 	if weight > 65535 {
-		n.Differs(r.Place, word+" weight", "%d: it goes to 65535", weight)
+		n.Instead(Differs, at, in(block, "weight"), "%d: it goes to 65535", weight)
 		weight = 65535
 	}
 	server := fsm.Server{Weight: uint32(weight), Forward: different(r.forward, s.Forward), Inhibit: v.inhibit}
@@ -290,7 +312,7 @@ func (m *model) persistence(v *virtualServer, s *fsm.Service) {
 		if bits, ok := maskBits(v.mask, s.Address.Addr().Is6() || s.IPv6); ok {
 			mask = bits
 			if v.list != "" {
-				n.Differs(v.maskAt, inService+" persistence_granularity", "`persistence_mask`, which counts: keepalived forgets it in the services of a group")
+				n.Instead(Differs, v.maskAt, inService+" persistence_granularity", "`persistence_mask`, which counts: keepalived forgets it in the services of a group")
 			}
 		} else {
 			n.Instead(Dropped, v.maskAt, inService+" persistence_granularity", "%s is no mask of a prefix", v.mask)

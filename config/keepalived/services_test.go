@@ -5,6 +5,34 @@ import (
 	"testing"
 )
 
+// TestLinesOfAGroup goes by what keepalived 2.2.7 takes.
+func TestLinesOfAGroup(t *testing.T) {
+	for line, want := range map[string]string{
+		"192.168.1.40":                "192.168.1.40",
+		"192.168.1.40-42":             "192.168.1.40 192.168.1.41 192.168.1.42",
+		"192.168.1.40-192.168.1.42":   "192.168.1.40 192.168.1.41 192.168.1.42",
+		"192.168.1.254-192.168.2.1":   "192.168.1.254 192.168.1.255 192.168.2.0 192.168.2.1",
+		"192.168.1.40-192.168.1.40":   "192.168.1.40",
+		"192.168.1.40-40":             "",
+		"192.168.1.40-192.168.1.39":   "",
+		"192.168.1.40-2001:db8::1":    "",
+		"2001:db8::10-2001:db8::11":   "2001:db8::10 2001:db8::11",
+		"2001:db8::10-11":             "2001:db8::10 2001:db8::11",
+		"192.168.1.40/31":             "192.168.1.40 192.168.1.41",
+		"192.168.1.41/31":             "",
+		"192.168.1.1-192.168.255.255": "",
+	} {
+		all, ok := entries(&Statement{Word: line, Args: []string{"80"}})
+		var got []string
+		for _, one := range all {
+			got = append(got, one.address.Addr().String())
+		}
+		if strings.Join(got, " ") != want || ok != (want != "") {
+			t.Errorf("%s: %q, %v, want %q", line, got, ok, want)
+		}
+	}
+}
+
 func TestTwoPortsOfAServerAreNotSaidToBeLeftOutByKeepalived(t *testing.T) {
 	for name, c := range map[string]struct{ service, first, second, want string }{
 		"mark":        {"fwmark 5", "10.0.0.1 8080", "10.0.0.1 8081", "10.0.0.1:8081: two ports of one server are one here"},

@@ -31,6 +31,9 @@ func (s *Statement) String() string {
 	return strings.Join(words, " ")
 }
 
+// maxParts bounds the constructs of a line that have fates of their own; what more a sequence makes of it shares one.
+const maxParts = 10_000
+
 // maxBlocks is how deep blocks can be; no keyword needs more than five.
 const maxBlocks = 32
 
@@ -38,12 +41,15 @@ const maxBlocks = 32
 func statements(lines []line, n *notes) []*Statement {
 	root := &Statement{Open: true}
 	stack := []*Statement{root}
+	parts := make(map[Place]int) // of a line
 	for _, l := range lines {
 		var words []string
 		flush := func() {
 			if len(words) > 0 {
-				top := stack[len(stack)-1]
-				top.Block = append(top.Block, &Statement{Place: l.Place, Word: words[0], Args: words[1:]})
+				top, at := stack[len(stack)-1], l.Place
+				parts[at] = min(parts[at]+1, maxParts)
+				at.Part = parts[l.Place]
+				top.Block = append(top.Block, &Statement{Place: at, Word: words[0], Args: words[1:]})
 				words = nil
 			}
 		}

@@ -13,6 +13,14 @@ func (h *host) wrong(block string, s *Statement, format string, args ...any) {
 	h.tell(Dropped, block, s, format, args...)
 }
 
+// word reads the first word, which has to be there.
+func (h *host) word(block string, s *Statement) string {
+	if s.Arg(0) == "" {
+		h.wrong(block, s, "it says nothing")
+	}
+	return s.Arg(0)
+}
+
 // number reads the first word as a number in a range.
 func (h *host) number(block string, s *Statement, low, high int) (int, bool) {
 	n, err := strconv.Atoi(s.Arg(0))

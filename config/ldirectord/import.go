@@ -22,7 +22,7 @@ type importer struct {
 	notes    imported.Notes
 	global   *section
 	services []*section
-	idle     map[imported.Place]string // lines of which it was said why nothing comes of them
+	idle     map[imported.Place]imported.Loss // lines of which it was said why nothing comes of them
 }
 
 // maxServers bounds what a range of servers can come to.
@@ -30,7 +30,7 @@ const maxServers = 4096
 
 // Import turns a configuration of ldirectord into a cluster file.
 func Import(filename string, src []byte) Result {
-	in := &importer{idle: make(map[imported.Place]string), global: newSection(imported.Place{File: filename, Line: 1})}
+	in := &importer{idle: make(map[imported.Place]imported.Loss), global: newSection(imported.Place{File: filename, Line: 1})}
 	in.lines(filename, string(src))
 	c := fsm.Config{Services: make(map[string]fsm.Service)}
 	places := make(map[string]imported.Place)
@@ -67,9 +67,9 @@ func (in *importer) lose(s *section) {
 	if !in.notes.Missed(s.Place, "virtual") {
 		in.notes.Dropped(s.Place, "virtual", "no service comes of it")
 	}
-	lost := map[imported.Place]string{s.Place: ""} // the reason is there
+	lost := map[imported.Place]imported.Loss{s.Place: {}} // the reason is there
 	for _, at := range s.lines {
-		lost[at] = "it goes with its virtual service"
+		lost[at] = imported.Loss{Text: "it goes with its virtual service"}
 	}
 	in.notes.Lose(lost)
 }

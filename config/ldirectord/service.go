@@ -122,7 +122,7 @@ func (in *importer) servers(v *section, s *fsm.Service) []pair {
 		before := len(s.Servers)
 		port := in.real(l, s, inhibit)
 		if len(s.Servers) == before {
-			in.idle[l.Place] = "" // the reason is there
+			in.idle[l.Place] = imported.Loss{} // the reason is there
 		}
 		for range s.Servers[before:] {
 			p := quotedPair(l)

@@ -150,7 +150,7 @@ service "dns" {
   forward   = "nat"
 
   check "script" {
-    command  = ["/bin/sh", "-c", "/usr/local/bin/dns \"$QUORATE_SERVER_ADDRESS\" \"$QUORATE_SERVER_PORT\" 'a b'; test $? -ne 1"]
+    command  = ["/bin/sh", "-c", "/usr/local/bin/dns \"$QUORATE_SERVER_ADDRESS\" 53 'a b'; test $? -ne 1"]
     user     = "monitor"
     interval = "5s"
     timeout  = "5s"

@@ -1,0 +1,115 @@
+package keepalived
+
+import (
+	"net/netip"
+	"slices"
+
+	"github.com/quorate/quorate/fsm"
+)
+
+// origin is what of a file a service was made of. Whether that is in the cluster file shows when all that cannot be is out of it.
+type origin struct {
+	*virtualServer
+	name    string // of the service
+	target  Place
+	servers []serverOrigin
+	sorry   netip.AddrPort
+	sources []source
+}
+
+type serverOrigin struct {
+	*realServer
+	at netip.AddrPort // in the service
+}
+
+// source is what of a file a check was made of.
+type source struct {
+	c     *checker
+	p     *page // nil: it is no page's
+	check fsm.Check
+	how   probing
+	host  Place // where its host is said
+}
+
+// places are those of a source, the smallest part last.
+func (s source) places() []Place {
+	if s.p == nil {
+		return []Place{s.c.Place}
+	}
+	return []Place{s.c.Place, s.p.Place}
+}
+
+// came returns the places of all virtual servers, lines of their groups, real servers, checks and pages that came into
+// the services of a cluster file, and of what is said about these checks.
+func (p *pair) came() map[Place]bool {
+	all := make(map[Place]bool)
+	for _, m := range p.models {
+		for _, o := range m.origins {
+			s, ok := p.base.config.Services[o.name]
+			if !ok {
+				continue
+			}
+			all[o.Place], all[o.target] = true, true
+			if g := m.host.lists[o.list]; g != nil {
+				all[g.Place] = true
+			}
+			for _, r := range o.servers {
+				all[r.Place] = all[r.Place] || slices.ContainsFunc(s.Servers, func(f fsm.Server) bool { return f.Address == r.at })
+			}
+			if o.virtualServer.sorry != nil && s.Fallback != nil && s.Fallback.Address == o.sorry {
+				all[o.virtualServer.sorry.Place] = true
+			}
+			for _, from := range o.sources {
+				from.came(s.Checks, all)
+			}
+		}
+	}
+	return all
+}
+
+// came adds the places of a source that are in one of some checks: where it is said what that asks, and when.
+func (s source) came(checks []fsm.Check, all map[Place]bool) {
+	own, connects := question(s.check), question(fsm.Check{Kind: fsm.CheckTCP})
+	for _, c := range checks {
+		q := question(c)
+		if q != own && q != connects {
+			continue
+		}
+		all[s.how.loopAt] = all[s.how.loopAt] || c.Interval == s.check.Interval
+		all[s.how.timeoutAt] = all[s.how.timeoutAt] || c.Timeout == s.check.Timeout
+		all[s.how.retryAt] = all[s.how.retryAt] || c.Fall == s.check.Fall
+		if q != own {
+			continue // a connection stands for it
+		}
+		for _, at := range append(s.places(), s.host) {
+			all[at] = true
+		}
+	}
+}
+
+// part is where a part of a service comes from, and what it is there.
+func (o origin) part(s fsm.Service, field string, index int) (Place, string, bool) {
+	switch field {
+	case "servers":
+		for _, r := range o.servers {
+			if index >= 0 && index < len(s.Servers) && s.Servers[index].Address == r.at {
+				return r.Place, in(inService, inServer), true
+			}
+		}
+	case "checks":
+		for _, from := range o.sources {
+			if index < 0 || index >= len(s.Checks) || question(s.Checks[index]) != question(from.check) {
+				continue
+			}
+			if from.p != nil {
+				return from.p.Place, in(from.c.word, "url"), true
+			}
+			return from.c.Place, in(inServer, from.c.word), true
+		}
+	case "fallback", "fallback.address":
+		if o.virtualServer.sorry != nil {
+			return o.virtualServer.sorry.Place, in(inService, "sorry_server"), true
+		}
+	}
+	return Place{}, "", false
+}
