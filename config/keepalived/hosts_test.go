@@ -132,15 +132,15 @@ func someFile(r *rand.Rand) string {
 		i.more += []string{"", " nopreempt\n", " preempt_delay 5\n", " notify /n.sh\n", " track_interface {\n  eth9 weight 5\n }\n"}[r.IntN(5)]
 		all = append(all, i)
 	}
-	groups := ""
+	var groups strings.Builder
 	for range r.IntN(3) {
-		groups += fmt.Sprintf("vrrp_sync_group G%d {\n group {\n", r.IntN(3))
+		fmt.Fprintf(&groups, "vrrp_sync_group G%d {\n group {\n", r.IntN(3))
 		for range 1 + r.IntN(3) {
-			groups += fmt.Sprintf("  V%d\n", r.IntN(6))
+			fmt.Fprintf(&groups, "  V%d\n", r.IntN(6))
 		}
-		groups += " }\n}\n"
+		groups.WriteString(" }\n}\n")
 	}
-	return fileOf(groups, all...)
+	return fileOf(groups.String(), all...)
 }
 
 func TestAllThatTwoHostsSayIsUnderstood(t *testing.T) {
