@@ -107,18 +107,20 @@ func TestWhatLdirectordDidQuorateDoesOnceItIsImported(t *testing.T) {
 		}
 	}
 	again := step{name: "as imported once more", do: func(*site) {}}
-	for _, control := range []struct{ name, from, to string }{
-		{"a weight", "weight = 3", "weight = 4"},
-		{"a port that is asked", "    port     = 7\n", ""},
+	for _, control := range []struct{ name, from, to, comes string }{
+		{"a weight", "weight = 3", "weight = 4", "-a -t 192.168.1.1:80 -r 192.168.2.12:80 -m -w 4"},
+		{"a port that is asked", "    port     = 7\n", "", "-a -t 192.168.1.1:7 -r 192.168.2.250:8080 -m -w 1"},
 	} {
 		wrong := strings.Replace(text, control.from, control.to, 1)
 		d.MustQuorate("apply", d.WriteFile("control.hcl", wrong), "--yes")
-		lab.Eventually(t, 30*time.Second, "the control: "+control.name+" that is another is seen", func() error {
-			if slices.Equal(has(), d.IPVS()) {
-				return fmt.Errorf("the tables are alike")
+		seen := func() error {
+			if k, q := has(), d.IPVS(); slices.Contains(k, control.comes) || !slices.Contains(q, control.comes) {
+				return fmt.Errorf("%q is not here alone in\n%s", control.comes, strings.Join(q, "\n"))
 			}
 			return nil
-		})
+		}
+		lab.Eventually(t, 30*time.Second, "the control: "+control.name+" that is another is seen", seen)
+		lab.Consistently(t, 3*time.Second, "the control: after the next checks too", seen)
 		d.MustQuorate("apply", d.WriteFile("cluster.hcl", text), "--yes")
 		alike(t, again, "ldirectord", has, d.IPVS)
 	}
