@@ -204,14 +204,15 @@ func readSyncDaemon(h *host, _ *host, s *Statement) {
 		return
 	}
 	h.syncDaemon = true
-	text := fmt.Sprintf("both daemons run on every director, whoever is its owner; `sync_interface = %q` in the agent file says where", s.Arg(0))
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf("both daemons run on every director, whoever is its owner; `sync_interface = %q` in the agent file says where", s.Arg(0)))
 	var own, kernel []string
 	for i := 1; i < len(s.Args); i++ {
 		word, value := s.Args[i], s.Arg(i+1)
 		theirs, known := kernelSync[word]
 		switch {
 		case word == "id":
-			text += fmt.Sprintf("; their id is made of the cluster's, and not %s", value)
+			text.WriteString(fmt.Sprintf("; their id is made of the cluster's, and not %s", value))
 		case !known:
 			continue // the instance
 		case value != theirs:
@@ -219,7 +220,7 @@ func readSyncDaemon(h *host, _ *host, s *Statement) {
 		}
 		i++
 	}
-	h.tell(Differs, "global_defs", s, "%s", text)
+	h.tell(Differs, "global_defs", s, "%s", text.String())
 	if len(own) > 0 {
 		h.tell(Dropped, "global_defs", s, "%s: it is the kernel's own, %s", strings.Join(own, ", "), strings.Join(kernel, ", "))
 	}
