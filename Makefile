@@ -141,11 +141,11 @@ bench-ownership: setup-test build ## the same for who owns an address, in a clus
 	cat bin/bench-ownership.md; bin/bench -merge $$page ownership bin/bench-ownership.md && echo $$page
 
 .PHONY: bench-config
-bench-config: setup-test build ## measure a configuration of 2,000 services of 50 servers, beside keepalived: read, apply, change one weight until all kernels and states have it; BENCH=kernels|read|states; writes what it measured into docs/results/bench-config-DATE.md
+bench-config: setup-test build ## measure a configuration of 2,000 services of 50 servers, beside keepalived: read, apply, change one weight until all kernels and states have it; BENCH=kernels|read|processes|states; writes what it measured into docs/results/bench-config-DATE.md
 	@$(GO) build -buildvcs=false -o bin/ ./e2e/interop/bench && mkdir -p docs/results
 	@page=docs/results/bench-config-$$(date +%F).md; newest=$$(ls docs/results/bench-config-*.md 2>/dev/null | tail -1); \
 	[ -e $$page ] || [ -z "$$newest" ] || cp $$newest $$page; export QUORATE_GO_BENCH=$(CURDIR)/bin/bench-config.txt; \
-	for part in kernels read states; do \
+	for part in kernels read processes states; do \
 		echo $$part | grep -Eq '$(BENCH)' || continue; \
 		[ $$part != states ] || $(GO) test -run '^$$' -bench 2000x50 -benchtime 5x ./config ./fsm ./director ./cluster >$$QUORATE_GO_BENCH || { cat $$QUORATE_GO_BENCH; exit 1; }; \
 		bin/bench config $$part >bin/bench-config.md || { status=$$?; cat bin/bench-config.md; exit $$status; }; \
