@@ -187,6 +187,30 @@ func TestAGapBehindASnapshotOfAHealedStateIsRefused(t *testing.T) {
 	}
 }
 
+// TestALogThatIsGoneIsRefusedThoughASnapshotHasTheState: of what a leader believes to be stored here that snapshot may not have the
+// end, and the vote was in the log's file.
+func TestALogThatIsGoneIsRefusedThoughASnapshotHasTheState(t *testing.T) {
+	t.Parallel()
+	n := first(t, "a")
+	if err := errors.Join(n.Propose(t.Context(), aToken("t")), n.raft.Load().Snapshot().Error()); err != nil {
+		t.Fatal(err)
+	}
+	n.end()
+	path := filepath.Join(n.cfg.DataDir, liveDir, logstore.LogFile)
+	for name, spoil := range map[string]func() error{"removed": func() error { return os.Remove(path) }, "emptied": func() error { return os.Truncate(path, 0) }} {
+		if err := spoil(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := Open(survivor{t: t, cfg: n.cfg}.elsewhere().cfg)
+		if err == nil {
+			t.Fatalf("%s: it starts; closed: %v", name, again.Close())
+		}
+		if !strings.Contains(err.Error(), "the term is 0, and snapshot ") || !strings.Contains(err.Error(), "this director's data in ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestASnapshotOfAnotherPlaceIsRefused has a snapshot say that it is of a later entry than it is: what is between would be left
 // out, and nobody would know.
 func TestASnapshotOfAnotherPlaceIsRefused(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/hashicorp/raft"
+	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
 )
 
@@ -118,10 +119,9 @@ func unsealValue(key, stored []byte) ([]byte, error) {
 	return stored[:n], nil
 }
 
-// The buckets of a log's file, and what is in the second one.
+// The bucket of a log's file that is for term and vote, and what is in it.
 const (
-	entriesBucket = "logs"
-	votesBucket   = "conf"
+	votesBucket = "conf"
 
 	termKey     = "CurrentTerm"
 	voteTermKey = "LastVoteTerm"
@@ -129,14 +129,11 @@ const (
 	tryKey      = "try"
 )
 
-// checkVotes returns what is wrong with term and vote. Entries are of a term, so that where there are any it is known.
+// checkVotes returns what is wrong with term and vote by themselves.
 func checkVotes(tx *bbolt.Tx) error {
-	votes, entries := tx.Bucket([]byte(votesBucket)), tx.Bucket([]byte(entriesBucket))
-	if votes == nil || entries == nil {
-		return nil // the store makes both when it is opened
-	}
-	if first, _ := entries.Cursor().First(); first != nil && votes.Get([]byte(termKey)) == nil {
-		return errors.New("there are entries, and no term")
+	votes := tx.Bucket([]byte(votesBucket))
+	if votes == nil {
+		return nil // the store makes it when it is opened
 	}
 	return votes.ForEach(func(k, v []byte) error {
 		val, err := unsealValue(k, v)
@@ -152,6 +149,36 @@ func checkVotes(tx *bbolt.Tx) error {
 		}
 		return nil
 	})
+}
+
+// checkTerm returns why the term is none that this member can be in: of its entries and snapshots none is of a later one. A log's file
+// that is gone leaves no term, and what was confirmed behind the newest snapshot is gone with it, and the vote.
+func (s *Store) checkTerm() error {
+	term, err := s.Bare.GetUint64([]byte(termKey))
+	if err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound) {
+		return err
+	}
+	metas, err := s.Snapshots.List()
+	if err != nil {
+		return err
+	}
+	for _, m := range metas {
+		if m.Term > term && s.Snapshots.asWritten(m.ID, *m) == nil { // else it is passed over, see Open
+			return fmt.Errorf("the term is %d, and snapshot %s is of %d", term, m.ID, m.Term)
+		}
+	}
+	last, err := s.Bare.LastIndex()
+	if err != nil || last == 0 {
+		return err
+	}
+	var e raft.Log
+	if err := s.Bare.GetLog(last, &e); err != nil {
+		return err
+	}
+	if e.Term > term {
+		return fmt.Errorf("the term is %d, and log entry %d is of %d", term, last, e.Term)
+	}
+	return nil
 }
 
 // ReadAll returns why an entry behind those that were read, or that a snapshot stands for, cannot be read: Raft ends the

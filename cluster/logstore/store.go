@@ -94,7 +94,11 @@ func Open(dir string, log hclog.Logger) (*Store, error) {
 	if err := durable.SyncDir(dir); err != nil { // the first time both are new: a vote must not be lost with its file's name
 		return nil, errors.Join(fmt.Errorf("open log %s: %w", path, err), bolt.Close())
 	}
-	return newStore(dir, sealing{bolt}, Snapshots{snaps, at}, log), nil
+	s := newStore(dir, sealing{bolt}, Snapshots{snaps, at}, log)
+	if err := s.checkTerm(); err != nil {
+		return nil, errors.Join(s.Damaged("read the term", err), bolt.Close())
+	}
+	return s, nil
 }
 
 // Snapshots are the snapshots on disk, which nobody but their owner can read. Raft's own store syncs the files of a new
