@@ -187,6 +187,18 @@ proofs: setup-test build test-tools oldlevel ## run the proofs of who owns an ad
 	$(GO) run ./e2e/proof/page -about 'quorate $(VERSION)' -o "$$page" || status=$$?; \
 	echo "$$page"; exit $$status
 
+# A cluster of the level before that is upgraded under traffic, rolled back half-way and upgraded again.
+.PHONY: proof-upgrade
+proof-upgrade: setup-test build test-tools oldlevel ## upgrade a cluster of the level before under traffic, with a way back half-way; writes docs/results/upgrade-DATE.md
+	@mkdir -p docs/results; page=$(CURDIR)/docs/results/upgrade-$$(date +%F).md; out=$$(mktemp); status=0; \
+	QUORATE_OLD_BIN=$(OLD_BIN) $(IN_GUEST) $(GO) test -count=1 -v -timeout 1h ./e2e/upgrade >$$out || status=1; \
+	{ echo "# Upgrade from the level before, $$(date +%F)"; echo; \
+	echo "Written by \`make proof-upgrade\` of quorate $(VERSION), $$(nproc) CPUs, from what its tests printed. TestWithoutTheLevelTheUpgradeDrifts"; \
+	echo "is the control: the newer version writes what the older one does not know before the level is raised."; echo; \
+	sed -n -e 's,/[^ ]*/bin/,,g' -e 's/^=== RUN  */## /p' -e 's/^ *upgrade_test.go:[0-9]*: \(refused\|requests\|hashes\)/- \1/p' \
+		-e 's/^ *--- \(PASS\|FAIL\): \(.*\)/\n\1 \2\n/p' $$out; } >$$page; \
+	[ $$status = 0 ] || cat $$out; rm $$out; echo $$page; exit $$status
+
 # The steps of what is written, before each of which a process is killed and the power is cut, by a model of a disk that
 # keeps no more than it must.
 .PHONY: crash-points

@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -163,14 +164,29 @@ func (a *Agent) FinishUpgrade(ctx context.Context, r api.UpgradeRequest) (api.Up
 	if err != nil {
 		return api.UpgradeResult{}, err
 	}
-	state := s.node.State()
-	if err := wentBack(state, s.reports.live(time.Now())); err != nil {
+	state, live := s.node.State(), s.reports.live(time.Now())
+	if err := errors.Join(wentBack(state, live), older(state, live)); err != nil {
 		return api.UpgradeResult{}, err
 	}
 	if err := s.propose(ctx, fsm.RaiseLevel{Level: MaxLevel, Author: s.author(ctx, r.Author)}); err != nil {
 		return api.UpgradeResult{}, err
 	}
 	return api.UpgradeResult{Was: state.Level, Level: MaxLevel}, nil
+}
+
+// older names a member that knows levels beyond the cluster's, of which this binary knows none: it would find nothing to raise,
+// and who asked believe that the upgrade is done.
+func older(state *fsm.State, live map[string]received) error {
+	if state.Level < MaxLevel {
+		return nil
+	}
+	for _, m := range binaries(state, live) {
+		if m.Max > MaxLevel {
+			return fmt.Errorf("this director's version supports no level beyond %d, at which the cluster is: %s (version %s) supports %d; run `quorate upgrade finish` there, once all members do",
+				MaxLevel, m.Name, cmp.Or(m.Version, "unknown"), m.Max)
+		}
+	}
+	return nil
 }
 
 // wentBack names members that run an older version than the log knows, which would refuse what it names: they came

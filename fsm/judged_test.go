@@ -9,6 +9,17 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// renaming gives a service that has verdicts another name.
+func renaming() []Command {
+	shop := articleConfig().Services["web"]
+	shop.Name = "shop"
+	return []Command{
+		level3(), ChangeConfig{Delta: whole(articleConfig())},
+		SetVerdicts{Verdicts: map[ServerKey]Verdict{web11: {Up, "seen"}, web12: {Down, "refused"}}},
+		ChangeConfig{Base: 1, Delta: Delta{Services: map[string]*Service{"web": nil, "shop": &shop}}},
+	}
+}
+
 // TestAServiceWithAnotherNameKeepsItsVerdicts renames a service and edits it in one change, of which some forget what was
 // agreed.
 func TestAServiceWithAnotherNameKeepsItsVerdicts(t *testing.T) {

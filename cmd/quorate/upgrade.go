@@ -35,7 +35,11 @@ func upgradeFinishCommand(c *cli) *cobra.Command {
 			if c.json() {
 				return printJSON(cmd.OutOrStdout(), res)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "the cluster is at feature level %d, was at %d\n", res.Level, res.Was)
+			said := fmt.Sprintf("the cluster is at feature level %d, was at %d", res.Level, res.Was)
+			if res.Was == res.Level {
+				said = fmt.Sprintf("the cluster is at feature level %d already, and this director's version supports none beyond it", res.Level)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), said)
 			return err
 		},
 	}
