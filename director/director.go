@@ -141,6 +141,7 @@ func (d *Director) orders(ctx context.Context) {
 		if state.ClusterID != "" && (state != of || !reflect.DeepEqual(self, as)) {
 			order, err := orderOf(state, self, services.quiet), error(nil)
 			if told == nil || !reflect.DeepEqual(order, *told) {
+				told, of = nil, nil // one that fails may be what the keeper has all the same, or is given once it answers
 				err = d.cfg.Order(ctx, order)
 				d.note("keeper", err)
 			}
