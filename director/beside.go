@@ -21,7 +21,7 @@ func (d *Director) reconcileBeside(ctx context.Context, state *fsm.State) {
 	if !d.beside.due(daemons, quiet) {
 		return
 	}
-	err := errors.Join(d.daemons(ctx, daemons), d.hush(quiet, d.quiet.Set(quiet)))
+	err := errors.Join(d.daemons(ctx, daemons), d.quiet.Set(quiet))
 	d.note(guarding, err)
 	d.beside.done(daemons, quiet, err)
 }

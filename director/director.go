@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/netip"
 	"reflect"
 	"slices"
 	"sync"
@@ -73,7 +72,6 @@ type Director struct {
 	problems map[string]string // by what failed
 	written  int               // services
 	prepared host.Features
-	hushed   []netip.AddrPort // the quiet addresses, as long as the guard has them
 }
 
 // New returns a director that does nothing yet.

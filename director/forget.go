@@ -20,9 +20,7 @@ const (
 // an address whether it is that director's still: those of this host's own groups have connections that nobody told of.
 // Nothing is forgotten where a SYN does not begin a connection anew.
 func (d *Director) Forget(ctx context.Context, live []ipvs.Conn, theirs func() func(netip.Addr) bool) error {
-	d.mu.Lock()
-	quiet := d.hushed
-	d.mu.Unlock()
+	quiet := d.quiet.Held() // from another address this host would reset
 	if d.cfg.SyncOn == "" || len(quiet) == 0 || !d.HasIPVS() || !d.cfg.Kernel.Reuses() {
 		return nil
 	}
@@ -47,15 +45,4 @@ func forget(ctx context.Context, over []ipvs.Conn, quiet []netip.AddrPort, their
 		}
 	}
 	return nil
-}
-
-// hush notes which addresses are quiet: none where that is not known.
-func (d *Director) hush(quiet []netip.AddrPort, err error) error {
-	if err != nil {
-		quiet = nil
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.hushed = quiet
-	return err
 }
