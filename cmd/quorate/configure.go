@@ -254,7 +254,7 @@ func (c *cli) commit(cmd *cobra.Command, plan api.Plan, yes bool, words [2]strin
 		err = printPlan(cmd.ErrOrStderr(), plan)
 	}
 	if err == nil && !yes {
-		err = confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), "apply this?", "not applied")
+		err = confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), "apply this?", "not applied")
 	}
 	if err != nil {
 		return err

@@ -146,7 +146,7 @@ func finishCommand(c *cli, what, short string) *cobra.Command {
 				fmt.Fprintf(cmd.ErrOrStderr(), "no rotation of the %s is under way: nothing to do\n", keyNames[what])
 			}
 			if len(e.what) > 0 && !yes {
-				if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), e.question(), "not dropped"); err != nil {
+				if err := confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), e.question(), "not dropped"); err != nil {
 					return err
 				}
 			}

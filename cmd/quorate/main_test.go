@@ -361,11 +361,14 @@ func TestCtrlCSaysWhatBecomesOfWhatWasBegun(t *testing.T) {
 	}
 }
 
-// impatient interrupts this process as soon as it hears of a step.
-type impatient struct{ bytes.Buffer }
+// impatient interrupts this process as soon as it is told something.
+type impatient struct {
+	bytes.Buffer
+	at string
+}
 
 func (i *impatient) Write(b []byte) (int, error) {
-	if bytes.Contains(b, []byte("signs")) {
+	if bytes.Contains(b, []byte(i.at)) {
 		if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
 			return 0, err
 		}
@@ -375,10 +378,27 @@ func (i *impatient) Write(b []byte) (int, error) {
 
 func TestCtrlCSaysThatARotationGoesOnOnceItHasBegun(t *testing.T) {
 	var out bytes.Buffer
-	var errOut impatient
+	errOut := impatient{at: "signs"}
 	code := run([]string{"key", "rotate", "ca", "--socket", serve(t, &interrupter{})}, strings.NewReader(""), &out, &errOut)
 	if want := "5e4f3021 signs\nquorate: interrupted: the rotation goes on; `quorate key status` shows how far it is\n"; code != 1 || errOut.String() != want {
 		t.Errorf("exit %d: %q, want %q", code, errOut.String(), want)
+	}
+}
+
+func TestCtrlCIsAnAnswerToAQuestion(t *testing.T) {
+	_, terminal := openTerminal(t)
+	errOut := impatient{at: "[y/N]"}
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run([]string{"apply", "testdata/new.hcl", "--socket", serve(t, &whole{})}, terminal, io.Discard, &errOut)
+	}()
+	select {
+	case code := <-ended:
+		if code != 1 || !strings.HasSuffix(errOut.String(), "apply this? [y/N] \nquorate: not applied\n") {
+			t.Errorf("exit %d, said %q", code, errOut.String())
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it still waits for an answer")
 	}
 }
 

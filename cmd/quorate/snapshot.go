@@ -108,7 +108,7 @@ func restoreCommand(c *cli) *cobra.Command {
 				return err
 			}
 			if !yes {
-				if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), "restore this?", "not restored"); err != nil {
+				if err := confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), "restore this?", "not restored"); err != nil {
 					return err
 				}
 			}
