@@ -222,9 +222,12 @@ func applyCommand(c *cli) *cobra.Command {
 				return fmt.Errorf("this removes %s: is it the right file, and all of it? --allow-empty says that it is meant so%s", what, nothingApplied)
 			}
 			warnEmptied(cmd, &plan, what, "")
-			return c.commit(cmd, plan, yes, [2]string{"applied", "nothing to change"}, func() (api.ApplyResult, error) {
-				return c.client().Apply(cmd.Context(), api.ApplyRequest{Base: plan.Base, Config: cfg, Terms: how})
-			})
+			return c.commit(cmd, change{
+				plan: plan, question: "apply this?", not: "not applied", done: "applied", idle: "nothing to change",
+				do: func() (api.ApplyResult, error) {
+					return c.client().Apply(cmd.Context(), api.ApplyRequest{Base: plan.Base, Config: cfg, Terms: how})
+				},
+			}, yes)
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
@@ -236,34 +239,48 @@ func applyCommand(c *cli) *cobra.Command {
 // nothingApplied ends what says why not.
 const nothingApplied = "; nothing was applied"
 
-// commit shows a plan that is fit, asks, and does it. Words are what was done, and that there was nothing to do.
-func (c *cli) commit(cmd *cobra.Command, plan api.Plan, yes bool, words [2]string, do func() (api.ApplyResult, error)) error {
-	if len(plan.Changes) == 0 {
-		if !plan.Until.IsZero() { // it would be taken back: the cluster says so, and refuses
-			if _, err := do(); err != nil {
+// change is a plan that is fit, how it is spoken of, and what carries it out.
+type change struct {
+	plan          api.Plan
+	head          string // over the plan; may be empty
+	question, not string // to a person, and what is said if that one does not agree
+	done, idle    string // what was done, or that there was nothing to do
+	do            func() (api.ApplyResult, error)
+}
+
+// commit shows a change, asks, and carries it out.
+func (c *cli) commit(cmd *cobra.Command, ch change, yes bool) error {
+	if len(ch.plan.Changes) == 0 {
+		if !ch.plan.Until.IsZero() { // it would be taken back: the cluster says so, and refuses
+			if _, err := ch.do(); err != nil {
 				return err
 			}
 		}
-		return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, plan, words[1])
+		return c.applied(cmd, api.ApplyResult{Revision: ch.plan.Base}, ch.plan, ch.idle)
 	}
-	var err error
-	switch { // nobody is asked about what was not shown
-	case !c.json():
-		err = printPlan(cmd.OutOrStdout(), plan)
-	case !yes:
-		err = printPlan(cmd.ErrOrStderr(), plan)
+	if !c.json() || !yes { // nobody is asked about what was not shown
+		w := cmd.OutOrStdout()
+		if c.json() {
+			w = cmd.ErrOrStderr()
+		}
+		_, err := io.WriteString(w, ch.head)
+		if err == nil {
+			err = printPlan(w, ch.plan)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err == nil && !yes {
-		err = confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), "apply this?", "not applied")
+	if !yes {
+		if err := confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), ch.question, ch.not); err != nil {
+			return err
+		}
 	}
+	res, err := ch.do()
 	if err != nil {
 		return err
 	}
-	res, err := do()
-	if err != nil {
-		return err
-	}
-	return c.applied(cmd, res, plan, words[0])
+	return c.applied(cmd, res, ch.plan, ch.done)
 }
 
 func (c *cli) applied(cmd *cobra.Command, res api.ApplyResult, plan api.Plan, what string) error {

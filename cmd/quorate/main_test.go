@@ -255,6 +255,25 @@ func (*tried) Apply(context.Context, api.ApplyRequest) (api.ApplyResult, error) 
 	return api.ApplyResult{}, fmt.Errorf("%w: revision 7", fsm.ErrOnTrial)
 }
 
+func (*tried) PlanRestore(context.Context, api.RestoreRequest) (api.Plan, error) {
+	return api.Plan{Base: 7, Until: noon, Problems: config.Problems{}}, nil
+}
+
+func (*tried) Restore(context.Context, api.RestoreRequest) (api.ApplyResult, error) {
+	return api.ApplyResult{}, fmt.Errorf("%w: revision 7", fsm.ErrOnTrial)
+}
+
+func TestASavedStateThatIsThereOnTrialIsNotSaidToBeThere(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	if err := os.WriteFile(file, savedText(t, aState(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, errOut, code := quorate(t, &tried{}, nil, "snapshot", "restore", file, "--yes")
+	if code != exitError || out != "" || !strings.Contains(errOut, "a change waits to be confirmed: revision 7") {
+		t.Errorf("exit %d, %q, %q", code, out, errOut)
+	}
+}
+
 func TestAFileThatIsThereOnTrialIsNotSaidToBeThere(t *testing.T) {
 	out, errOut, code := quorate(t, &tried{}, nil, "plan", "testdata/same.hcl")
 	if code != 0 || !strings.Contains(out, "revision 7, which waits for `quorate confirm`: it is taken back at 2026-11-01 12:00:00.000 unless that comes") {
