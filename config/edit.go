@@ -50,6 +50,8 @@ func (e Edit) apply(c fsm.Config) (fsm.Delta, error) {
 		}
 	}
 	switch {
+	case e.Verb != Add && e.Verb != Modify && e.Verb != Remove:
+		return fsm.Delta{}, fmt.Errorf("%q is no edit: there are %s, %s and %s", e.Verb, Add, Modify, Remove)
 	case e.has("for_each"):
 		return fsm.Delta{}, errors.New("for_each makes many of one in a cluster file: an edit is of one")
 	case e.has("name"):
