@@ -202,17 +202,9 @@ func (n *node) missing(t hcl.Traversal) (text, hint string) {
 		if len(names) == 0 {
 			return fmt.Sprintf("refers to local.%s, and there are no locals", step.Name), fmt.Sprintf("add locals { %s = ... }", step.Name)
 		}
-		return fmt.Sprintf("refers to local.%s, which is not there", step.Name), hintReference(step.Name, names)
+		return fmt.Sprintf("refers to local.%s, which is not there", step.Name), hintOf("there are", step.Name, names)
 	case t.RootName() != "local" && step.Name != "key" && step.Name != "value" && n.variable(t.RootName()):
 		return fmt.Sprintf("refers to %s.%s, which is not there", t.RootName(), step.Name), "there are key and value"
 	}
 	return "", ""
-}
-
-// hintReference suggests the nearest of the names, or lists them.
-func hintReference(name string, names []string) string {
-	if near := nearest(name, names); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
-	}
-	return "there are " + strings.Join(names[:min(len(names), maxSuggested)], ", ")
 }

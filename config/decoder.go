@@ -272,12 +272,8 @@ func (n *node) unknown(diag *hcl.Diagnostic) bool {
 	if b := n.schema.block(name); b != nil {
 		hint = "it is a block: write " + b.example() + " without an equals sign"
 	}
-	if what == "block" {
-		for _, k := range n.schema.keys {
-			if k == name {
-				hint = fmt.Sprintf("it is a key: write %s = ... with an equals sign", name)
-			}
-		}
+	if what == "block" && slices.Contains(n.schema.keys, name) {
+		hint = fmt.Sprintf("it is a key: write %s = ... with an equals sign", name)
 	}
 	n.report("", diag.Subject.Start, hint, "%sunknown %s %q", n.prefix(), what, name)
 	return true

@@ -90,8 +90,7 @@ func (n *node) repeat(s *schema, b *hcl.Block, attr, label *hcl.Attribute) hcl.B
 		return nil
 	}
 	t := all.Type()
-	switch {
-	case all.IsNull() || !(t.IsTupleType() || t.IsListType() || t.IsSetType() || t.IsMapType() || t.IsObjectType()):
+	if all.IsNull() || !(t.IsTupleType() || t.IsListType() || t.IsSetType() || t.IsMapType() || t.IsObjectType()) {
 		m.report("", attr.Expr.StartRange().Start, `a list, as in ["a", "b"], or a map, as in { a = 80, b = 443 }`, "%s: for_each must be a list or a map, not %s", what, describe(all))
 		n.lacking()
 		return nil

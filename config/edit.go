@@ -310,13 +310,8 @@ func expression(v string) string {
 func missing(what, name string, known []string) error {
 	slices.Sort(known)
 	hint := "there is none"
-	if near := nearest(name, known); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	} else if len(known) > 0 {
-		hint = "there are " + strings.Join(known[:min(len(known), maxSuggested)], ", ")
-		if len(known) > maxSuggested {
-			hint += ", ..."
-		}
+	if len(known) > 0 {
+		hint = hintOf("there are", name, known)
 	}
 	return fmt.Errorf("no %s %s: %w (%s)", what, name, fsm.ErrNotFound, hint)
 }

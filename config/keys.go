@@ -38,14 +38,11 @@ func DiffKeys(before, after fsm.Config) []Change {
 	changes := Diff(before, after)
 	for _, c := range changes {
 		for i, f := range c.Fields {
-			switch {
-			case c.Kind != KindAuth:
-			case f.Old == newKey && f.New == newKey:
-				c.Fields[i].Old, c.Fields[i].New = oneKey, otherKey
-			case f.New == newKey:
-				c.Fields[i].New = otherKey
-			case f.Old == newKey:
+			if c.Kind == KindAuth && f.Old == newKey {
 				c.Fields[i].Old = oneKey
+			}
+			if c.Kind == KindAuth && f.New == newKey {
+				c.Fields[i].New = otherKey
 			}
 		}
 	}

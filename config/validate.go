@@ -42,14 +42,7 @@ func (v *validator) suggest(name string, names []string) string {
 	if v.suggested += len(names); v.suggested > maxCompared {
 		return ""
 	}
-	if near := nearest(name, names); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
-	}
-	more := ""
-	if len(names) > maxSuggested {
-		more = ", ..."
-	}
-	return "one of " + strings.Join(names[:min(len(names), maxSuggested)], ", ") + more
+	return hintOf("one of", name, names)
 }
 
 func validate(c fsm.Config) []finding {
@@ -132,6 +125,18 @@ func validName(s string) bool {
 		}
 	}
 	return s != "" && len(s) <= 64
+}
+
+// validAccount reports whether a user or a group of the system may be called so.
+func validAccount(s string) bool { return validName(strings.TrimPrefix(s, "_")) && len(s) <= 32 }
+
+// only checks that none but the keys of its kind have a value.
+func (o object) only(all []attr, keys []string) {
+	for _, a := range all {
+		if !a.plain && !slices.Contains(keys, a.name) {
+			o.wrong("."+a.name, "known here: "+strings.Join(keys, ", "), "%s means nothing to it", a.name)
+		}
+	}
 }
 
 // within checks a number.
