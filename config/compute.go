@@ -12,6 +12,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/quorate/quorate/config/expr"
+	"github.com/quorate/quorate/config/syntax"
 )
 
 // eval computes an expression; label is what it is called in a problem. False means that something was said.
@@ -104,7 +105,7 @@ func (d *decoder) template(text string, at hcl.Range) (hclsyntax.Expression, boo
 	start.Column++ // the quotation mark
 	start.Byte++
 	tokens, _ := hclsyntax.LexTemplate([]byte(text), d.file, start)
-	if wrong, pos := expr.Guard(tokens); wrong != "" {
+	if wrong, pos := syntax.Tokens(tokens); wrong != "" {
 		d.report("", pos, "", "%s", wrong)
 		return nil, false
 	}

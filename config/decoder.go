@@ -11,6 +11,7 @@ import (
 	hcljson "github.com/hashicorp/hcl/v2/json"
 
 	"github.com/quorate/quorate/config/expr"
+	"github.com/quorate/quorate/config/syntax"
 )
 
 // decoder reads one of the files of a configuration.
@@ -74,7 +75,7 @@ func (all *notes) open(filename string, src []byte, s *schema) (*decoder, *node)
 // parse parses src, as JSON if the file name says so. It returns no body if there is none.
 func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 	d := &decoder{notes: all, file: filename, src: src, json: !File{Name: filename}.native()}
-	if text, at := guard(src, d.json); text != "" {
+	if text, at := syntax.Guard(src, d.json); text != "" {
 		d.broken = true
 		d.report("", at, "", "%s", text)
 		return d, nil
@@ -87,7 +88,7 @@ func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 	if d.json {
 		file, diags = hcljson.Parse(src, filename)
 	} else {
-		file, said, diags = parseNative(src, filename)
+		file, said, diags = syntax.Parse(src, filename)
 	}
 	if all.bounds != nil && file != nil {
 		if body, ok := file.Body.(*hclsyntax.Body); ok {
@@ -95,8 +96,8 @@ func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 		}
 	}
 	d.broken = diags.HasErrors()
-	if d.unbalanced = unclosed(diags); d.unbalanced == nil {
-		d.unbalanced = stray(diags, src, 0)
+	if d.unbalanced = syntax.Unclosed(diags); d.unbalanced == nil {
+		d.unbalanced = syntax.Stray(diags, src, 0)
 	}
 	d.syntax(append(said, diags...))
 	if file == nil || file.Body == nil {
@@ -104,31 +105,6 @@ func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 		return d, nil
 	}
 	return d, file.Body
-}
-
-// unclosed returns what the parser says of a block without a closing brace, or nil. It says it of one, the last that was begun.
-func unclosed(diags hcl.Diagnostics) *hcl.Diagnostic {
-	for _, diag := range diags {
-		if diag.Summary == "Unclosed configuration block" {
-			return diag
-		}
-	}
-	return nil
-}
-
-// stray returns what the parser says of a closing brace of the top level that closes nothing, in words of our own, or nil. It
-// reads nothing that stands behind one. A source of which the parser was told that it begins later in a file begins at from.
-func stray(diags hcl.Diagnostics, src []byte, from int) *hcl.Diagnostic {
-	for _, diag := range diags {
-		if diag.Summary != "Argument or block definition required" || diag.Subject == nil {
-			continue
-		}
-		if at := diag.Subject.Start.Byte - from; at < len(src) && src[at] == '}' {
-			diag.Detail = "This brace closes no block: it is one too many, or one before it is."
-			return diag
-		}
-	}
-	return nil
 }
 
 // report adds an error. A path that is said to be bad is not judged again by [Validate].

@@ -1,4 +1,4 @@
-package config
+package syntax
 
 import (
 	"bytes"
@@ -20,10 +20,10 @@ type openLine struct {
 // maxOpenLines is how many times a file is read again behind an open line.
 const maxOpenLines = 16
 
-// parseNative parses a file. At an open line the parser takes all up to some closing brace for a part of the line, so that
+// Parse parses a file. At an open line the parser takes all up to some closing brace for a part of the line, so that
 // what is wrong there is hidden, and what stands behind it is in another block. Said is what there is to say of those lines:
 // the file is what they were meant to be, and diags are about that.
-func parseNative(src []byte, filename string) (file *hcl.File, said, diags hcl.Diagnostics) {
+func Parse(src []byte, filename string) (file *hcl.File, said, diags hcl.Diagnostics) {
 	asIs, told := hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
 	file, diags = asIs, told
 	read := src // with open lines left blank, so that all else is where it was
@@ -40,7 +40,7 @@ func parseNative(src []byte, filename string) (file *hcl.File, said, diags hcl.D
 		all, said = append(all, open...), append(said, of...)
 		file, diags = hclsyntax.ParseConfig(read, filename, hcl.InitialPos)
 	}
-	if len(all) > 0 && (unclosed(diags) != nil || stray(diags, read, 0) != nil) { // they were not meant as they look
+	if len(all) > 0 && (Unclosed(diags) != nil || Stray(diags, read, 0) != nil) { // they were not meant as they look
 		return asIs, nil, told
 	}
 	for _, o := range all {
@@ -75,7 +75,7 @@ func openAt(src []byte, tokens hclsyntax.Tokens, at int) (o openLine, ok bool) {
 		if i < 0 || depth == 0 && endsLine(tokens[i]) {
 			return o, false
 		}
-		depth -= nests(tokens[i])
+		depth -= nests(tokens[i].Type)
 		o.brace = tokens[i].Range
 	}
 	if src[o.brace.Start.Byte] != '{' {
@@ -83,7 +83,7 @@ func openAt(src []byte, tokens hclsyntax.Tokens, at int) (o openLine, ok bool) {
 	}
 	depth = 0
 	for _, t := range tokens[from:] { // and on to the end of the line
-		if depth += nests(t); depth < 0 {
+		if depth += nests(t.Type); depth < 0 {
 			return o, false // it is closed there
 		}
 		if depth == 0 && endsLine(t) {
@@ -98,17 +98,6 @@ func openAt(src []byte, tokens hclsyntax.Tokens, at int) (o openLine, ok bool) {
 // endsLine reports whether a token is the end of a line, which a comment may have.
 func endsLine(t hclsyntax.Token) bool {
 	return t.Type == hclsyntax.TokenNewline || t.Type == hclsyntax.TokenComment && bytes.HasSuffix(t.Bytes, []byte("\n"))
-}
-
-// nests is 1 for a token that opens a bracket, and -1 for one that closes it.
-func nests(t hclsyntax.Token) int {
-	switch t.Type {
-	case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
-		return 1
-	case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenTemplateSeqEnd:
-		return -1
-	}
-	return 0
 }
 
 // goesOn reports whether the line behind an open one looks as if it were in its block, or closed that.

@@ -1,9 +1,7 @@
-package config
-
-import "github.com/quorate/quorate/config/expr"
+package syntax
 
 // plain reports whether a text is written with so few of the language's means, as what programs write is, that
-// [expr.Guard] has nothing to say of it: words, numbers, short texts, lists and blocks, one in another not too deep.
+// [Tokens] has nothing to say of it: words, numbers, short texts, lists and blocks, one in another not too deep.
 // To read its bytes costs a twentieth of reading its tokens.
 func plain(src []byte) bool {
 	depth, last := 0, byte('\n') // the kind of what was before, blanks left out
@@ -19,7 +17,7 @@ func plain(src []byte) bool {
 				return false
 			}
 		case c == '{' || c == '[' && last != ']' && last != 'a': // else it is an index
-			if depth++; depth > expr.MaxNesting {
+			if depth++; depth > maxNesting {
 				return false
 			}
 		case c == '}' || c == ']':
@@ -63,7 +61,7 @@ func plainWord(src []byte) int {
 		for n < len(src) && digit(src[n]) {
 			n++
 		}
-		if n > expr.MaxDigits || n < len(src) && (letter(src[n]) || src[n] == '.') {
+		if n > maxDigits || n < len(src) && (letter(src[n]) || src[n] == '.') {
 			return 0
 		}
 		return n
