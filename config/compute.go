@@ -15,7 +15,7 @@ import (
 	"github.com/quorate/quorate/config/syntax"
 )
 
-// eval computes an expression; label is what it is called in a problem. False means that something was said.
+// eval computes an expression; label is what it is called in a problem. If it returns false, the reason was reported.
 func (n *node) eval(e hcl.Expression, path, label string) (cty.Value, bool) {
 	native, ok := n.native(e)
 	if !ok {
@@ -41,7 +41,7 @@ func (n *node) eval(e hcl.Expression, path, label string) (cty.Value, bool) {
 	return v, true
 }
 
-// native returns an expression in HCL's own syntax, with limits in it. In JSON, texts are templates.
+// native returns an expression in HCL's own syntax, bound to the limits. One of JSON is translated: its texts are templates.
 func (d *decoder) native(e hcl.Expression) (hclsyntax.Expression, bool) {
 	if n, ok := e.(hclsyntax.Expression); ok {
 		return n, true
@@ -117,7 +117,7 @@ func (d *decoder) template(text string, at hcl.Range) (hclsyntax.Expression, boo
 	return n, true
 }
 
-// trouble says, in our words where they are better, why an expression has no value.
+// trouble reports why an expression has no value, in clearer words than the parser's where there are any.
 func (n *node) trouble(e hclsyntax.Expression, diags hcl.Diagnostics, path, label string) {
 	for _, diag := range diags {
 		if diag.Severity != hcl.DiagError {
@@ -128,7 +128,7 @@ func (n *node) trouble(e hclsyntax.Expression, diags hcl.Diagnostics, path, labe
 			at = diag.Subject.Start
 		}
 		text, hint := n.explain(diag, label)
-		if secret(label) && (text == "" || diag.Summary != "Unsupported attribute") { // what stands there may be it, without its quotes
+		if secret(label) && (text == "" || diag.Summary != "Unsupported attribute") { // the message may cite the secret, which lacks its quotes
 			text, hint = "is no text in quotes", fmt.Sprintf("write %s = \"...\"", label)
 		}
 		if text == "" {

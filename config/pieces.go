@@ -33,14 +33,15 @@ func mayHaveLocals(f File) bool {
 	}
 }
 
-// inPieces reads files piece by piece. It returns nil where that is not the same as to read them whole: if their syntax is
-// wrong in another way than that a block is not closed or a brace closes none, or so much is wrong or computed that it matters what is read first.
+// inPieces reads files piece by piece. It returns nil where the result might differ from that of reading them whole: if there is
+// an error of syntax other than a block that is not closed or a brace that closes none, or if a limit was reached, since then
+// it matters what is read first.
 func inPieces(files []File, l limits) *reading {
 	if !slices.ContainsFunc(files, func(f File) bool { return f.native() && len(f.Src) > l.piece }) {
 		return nil
 	}
 	r := &reading{notes: newComputing(l)}
-	var waiting []*node // for the locals, which may stand behind what needs them
+	var waiting []*node // until all locals are read: they may stand behind the blocks that need them
 	wait := slices.ContainsFunc(files, mayHaveLocals)
 	take := func(top *node) {
 		if waiting = append(waiting, top); !wait {
@@ -65,8 +66,8 @@ func inPieces(files []File, l limits) *reading {
 	return r
 }
 
-// openInPieces parses a file piece by piece, and gives the top level of each before a block that is not closed or a brace that
-// closes none. It returns false if something else is wrong with its syntax.
+// openInPieces parses a file piece by piece and hands the top level of each piece to take, up to the first block that is not
+// closed or brace that closes none. It returns false if there is any other error of syntax.
 func (r *reading) openInPieces(f File, take func(top *node)) bool {
 	if !f.native() {
 		d, top := r.open(f.Name, f.Src, clusterSchema())
@@ -146,13 +147,13 @@ func (r *reading) read(tops []*node) {
 	}
 }
 
-// unbalanced reports whether a block of the files is not closed, or a brace closes none. Then nothing else is said of them,
-// since even what stands before it may need the locals behind it.
+// unbalanced reports whether a block of the files is not closed, or a brace closes none. Then that alone is reported: even blocks
+// before it may need locals behind it.
 func (r *reading) unbalanced() bool {
 	return slices.ContainsFunc(r.decoders, func(d *decoder) bool { return d.unbalanced != nil })
 }
 
-// syntaxAlone is a reading of the same files that says which blocks are not closed and which braces are stray, and no more.
+// syntaxAlone returns a reading of the same files that reports the blocks that are not closed and the stray braces, nothing else.
 func (r *reading) syntaxAlone(l limits) *reading {
 	alone := &reading{notes: newComputing(l), decoders: r.decoders}
 	for _, d := range r.decoders {

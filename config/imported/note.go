@@ -43,7 +43,7 @@ type Note struct {
 // maxPlaces bounds the places that a note names.
 const maxPlaces = 100
 
-// Notes collects what became of all constructs. What is said of many is said once.
+// Notes collects what became of all constructs. The same words about several places are one note.
 type Notes struct {
 	all   []*Note
 	known map[noteKey]*Note
@@ -87,7 +87,7 @@ func (n *Notes) Dropped(at Place, keyword, format string, args ...any) {
 	n.Add(Dropped, at, keyword, fmt.Sprintf(format, args...))
 }
 
-// Instead says what became of a construct, in the place of what was said of it when it was read.
+// Instead says what became of a construct, and takes back that it was carried over, as was said when it was read.
 func (n *Notes) Instead(fate Fate, at Place, keyword, format string, args ...any) {
 	for _, one := range n.all {
 		if one.Fate == Carried && one.Keyword == keyword {
@@ -98,7 +98,7 @@ func (n *Notes) Instead(fate Fate, at Place, keyword, format string, args ...any
 	n.Add(fate, at, keyword, fmt.Sprintf(format, args...))
 }
 
-// tidy takes out the notes that are of no place any more.
+// tidy removes the notes that have lost all of their places.
 func (n *Notes) tidy() {
 	n.all = slices.DeleteFunc(n.all, func(one *Note) bool {
 		gone := len(one.seen) == 0
@@ -109,17 +109,17 @@ func (n *Notes) tidy() {
 	})
 }
 
-// Missed reports whether a construct is said not to be carried over.
+// Missed reports whether a construct was noted as not carried over.
 func (n *Notes) Missed(at Place, keyword string) bool {
 	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Fate == Dropped && one.Keyword == keyword && one.Said(at) })
 }
 
-// Told reports whether something is said of a construct.
+// Told reports whether there is any note about a construct.
 func (n *Notes) Told(at Place, keyword string) bool {
 	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Keyword == keyword && one.Said(at) })
 }
 
-// Lost returns the keywords of what is not carried over, by place.
+// Lost returns the keywords of all that is not carried over, by place.
 func (n *Notes) Lost() map[Place][]string {
 	all := make(map[Place][]string)
 	for _, one := range n.all {
@@ -133,8 +133,8 @@ func (n *Notes) Lost() map[Place][]string {
 	return all
 }
 
-// Lose takes back what was said to be carried over at some places, and says of each what there is to say in its
-// stead: nothing, if that is empty.
+// Lose takes back that anything at some places was carried over, and notes it as dropped with the text of its place, or not at all
+// where that text is empty.
 func (n *Notes) Lose(places map[Place]string) {
 	for _, one := range slices.Clone(n.all) {
 		if one.Fate == Dropped {
@@ -173,7 +173,7 @@ func (n *Notes) Sorted() []Note {
 	return all
 }
 
-// String says a note in one line for each place, or in one for all where everything is well.
+// String returns a note as one line, with the first of its places.
 func (n Note) String() string {
 	var b strings.Builder
 	at := n.Places[0]

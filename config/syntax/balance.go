@@ -2,7 +2,7 @@ package syntax
 
 import "github.com/hashicorp/hcl/v2"
 
-// Unclosed returns what the parser says of a block without a closing brace, or nil. It says it of one, the last that was begun.
+// Unclosed returns what the parser says about a block without a closing brace, or nil. It names only the last one that was begun.
 func Unclosed(diags hcl.Diagnostics) *hcl.Diagnostic {
 	for _, diag := range diags {
 		if diag.Summary == "Unclosed configuration block" {
@@ -12,8 +12,8 @@ func Unclosed(diags hcl.Diagnostics) *hcl.Diagnostic {
 	return nil
 }
 
-// Stray returns what the parser says of a closing brace of the top level that closes nothing, in words of our own, or nil. It
-// reads nothing that stands behind one. A source of which the parser was told that it begins later in a file begins at from.
+// Stray returns what the parser says about a closing brace that closes no block, in clearer words, or nil. The parser reads
+// nothing behind such a brace. From is where src begins in the file, as the parser was told.
 func Stray(diags hcl.Diagnostics, src []byte, from int) *hcl.Diagnostic {
 	for _, diag := range diags {
 		if diag.Summary != "Argument or block definition required" || diag.Subject == nil {

@@ -13,12 +13,11 @@ type Piece struct {
 	at  hcl.Pos
 }
 
-// Cut cuts a file into parts of so many bytes, or a little more, behind lines that are a closing brace and nothing else:
-// where people and programs write files as they are used to, each ends a block of the top level. Where one is in the middle
-// of something, the parts on both sides of it cannot be parsed.
+// Cut cuts a file into pieces of about size bytes. It cuts behind lines that are a closing brace and nothing else: in a file
+// of the usual layout each of these ends a block of the top level. Where one does not, the pieces on both sides cannot be parsed.
 func Cut(src []byte, size int) []Piece {
 	var all []Piece
-	bom := []byte("\ufeff") // which is allowed at the beginning, and nowhere else
+	bom := []byte("\ufeff") // allowed at the beginning of a file only, so that no piece may begin with one
 	for at := hcl.InitialPos; ; {
 		cut := -1
 		if len(src) > size {
@@ -34,7 +33,7 @@ func Cut(src []byte, size int) []Piece {
 	}
 }
 
-// behindBrace returns where the first line ends, from some place on, that is a closing brace and nothing else, or -1.
+// behindBrace returns the end of the first line behind from that is a closing brace and nothing else, or -1.
 func behindBrace(src []byte, from int) int {
 	for {
 		i := bytes.Index(src[from:], []byte("\n}"))
@@ -50,8 +49,8 @@ func behindBrace(src []byte, from int) int {
 	}
 }
 
-// Parsed is what the parser made of a piece: a body of nothing but blocks, of which no two can be the same thing for
-// the parser, and one of them may not be closed, or a brace be stray.
+// Parsed is what the parser made of a piece. There are only blocks in it, so that the parser would find nothing else to say
+// about the whole; one of them may not be closed, or a brace may be stray.
 type Parsed struct {
 	Body            *hclsyntax.Body
 	Unclosed, Stray *hcl.Diagnostic

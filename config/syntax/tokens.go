@@ -17,14 +17,14 @@ const (
 	maxPower   = 3   // digits of an exponent
 )
 
-// level is what is open: a brace, a bracket, a parenthesis, a text or a template in it.
+// level is a brace, a bracket, a parenthesis or a template that is open.
 type level struct {
-	signs int  // since its last comma, or line
-	lines bool // the end of a line ends a value
-	fresh bool // nothing stands in it yet
+	signs int  // since the last comma, or the beginning of the line
+	lines bool // a value in it ends with the line
+	fresh bool // there is nothing in it yet
 }
 
-// Tokens looks at tokens before they are parsed. It returns what is too much, and where, or "".
+// Tokens looks at tokens before they are parsed. It returns which limit they exceed, and where, or "".
 func Tokens(tokens hclsyntax.Tokens) (text string, at hcl.Pos) {
 	levels, sum := []level{{lines: true}}, 0
 	last := hclsyntax.TokenNewline
