@@ -114,8 +114,8 @@ func (c *cli) plan(cmd *cobra.Command, paths []string) (fsm.Config, api.Plan, er
 	return cfg, plan, err
 }
 
-// emptied says of what the files leave nothing, or is empty. One that was cut off is valid too, and so is one of the
-// several that a configuration stands in.
+// emptied says which routers or services are all removed: "all 3 routers", or "". The file may be cut off, or only one of the
+// several files of the configuration, and is valid all the same.
 func emptied(cfg fsm.Config, plan api.Plan) string {
 	removed := map[config.Kind]int{}
 	for _, c := range plan.Changes {
@@ -139,7 +139,7 @@ func emptied(cfg fsm.Config, plan api.Plan) string {
 	return strings.Join(all, " and ")
 }
 
-// warnEmptied adds to a plan, and tells, that it leaves nothing of something.
+// warnEmptied adds the warning that all of something is removed to a plan, and prints it.
 func warnEmptied(cmd *cobra.Command, plan *api.Plan, what, hint string) {
 	if what == "" {
 		return
@@ -149,7 +149,8 @@ func warnEmptied(cmd *cobra.Command, plan *api.Plan, what, hint string) {
 	fmt.Fprintln(cmd.ErrOrStderr(), p)
 }
 
-// unfit is what a file alone does not show: what the directors could not do of it. It is one line.
+// unfit returns the errors of a plan in one line: what the directors could not do, which the files alone do not show. Then is
+// appended.
 func unfit(plan api.Plan, then string) error {
 	var texts []string
 	for _, p := range plan.Problems.Errors() {
@@ -214,7 +215,7 @@ func applyCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := unfit(plan, nothingApplied); err != nil { // there is a reason why it may not be, and none to allow it
+			if err := unfit(plan, nothingApplied); err != nil {
 				return err
 			}
 			what := emptied(cfg, plan)
@@ -236,7 +237,7 @@ func applyCommand(c *cli) *cobra.Command {
 	return cmd
 }
 
-// nothingApplied ends what says why not.
+// nothingApplied ends an error that says why nothing was applied.
 const nothingApplied = "; nothing was applied"
 
 // change is a plan that is fit, how it is spoken of, and what carries it out.

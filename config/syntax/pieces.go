@@ -49,8 +49,8 @@ func behindBrace(src []byte, from int) int {
 	}
 }
 
-// Parsed is what the parser made of a piece. There are only blocks in it, so that the parser would find nothing else to say
-// about the whole; one of them may not be closed, or a brace may be stray.
+// Parsed is what the parser made of a piece. There are only blocks in it, and no attributes, of which the
+// parser would find that another piece has them, too. One block may not be closed, or a brace may be stray.
 type Parsed struct {
 	Body            *hclsyntax.Body
 	Unclosed, Stray *hcl.Diagnostic
