@@ -14,12 +14,12 @@ import (
 // maxAnswer bounds what another agent's answer may cost: the largest are connections.
 const maxAnswer = 1 << 30
 
-// refusal is the error of a question that was answered with the reason why it is not done.
+// refusal is the error of a request that another agent has answered with the reason why it does not do it.
 type refusal struct{ name, why string }
 
 func (r refusal) Error() string { return r.name + " " + r.why }
 
-// unanswered is the error of a question without an answer: whether it came to have an effect is not known, unless it is a
+// unanswered is the error of a request without an answer. Whether it had an effect is not known, unless the error is a
 // [port.DialError].
 type unanswered struct {
 	name string
@@ -37,7 +37,7 @@ func (late) Error() string { return "no answer in time" }
 
 func (late) Unwrap() error { return context.DeadlineExceeded }
 
-// unheard is the error of a call without its address, which is nothing that anybody could visit.
+// unheard returns the error of a call without its URL, which people could make nothing of.
 func unheard(err error) error {
 	var u *url.Error
 	switch {
