@@ -279,10 +279,13 @@ func (c *cli) commit(cmd *cobra.Command, ch change, yes bool) error {
 	}
 	res, err := ch.do()
 	if err != nil {
-		return err
+		return interrupted(cmd.Context(), err, mayBeApplied)
 	}
 	return c.applied(cmd, res, ch.plan, ch.done)
 }
+
+// mayBeApplied is what becomes of a change whose answer nobody has waited for.
+const mayBeApplied = "`quorate history` shows whether the change was applied"
 
 func (c *cli) applied(cmd *cobra.Command, res api.ApplyResult, plan api.Plan, what string) error {
 	if c.json() {

@@ -339,6 +339,14 @@ func (i *interrupter) Move(ctx context.Context, _ api.MoveRequest, _ api.Progres
 	return i.wait(ctx)
 }
 
+func (i *interrupter) Apply(ctx context.Context, _ api.ApplyRequest) (api.ApplyResult, error) {
+	return api.ApplyResult{}, i.wait(ctx)
+}
+
+func (i *interrupter) Edit(ctx context.Context, _ api.EditRequest) (api.ApplyResult, error) {
+	return api.ApplyResult{}, i.wait(ctx)
+}
+
 // RotateKey has begun nothing when it is interrupted, but of the CA.
 func (i *interrupter) RotateKey(ctx context.Context, r api.RotateRequest, p api.Progress) error {
 	if r.What == "ca" {
@@ -368,6 +376,8 @@ func TestCtrlCSaysWhatBecomesOfWhatWasBegun(t *testing.T) {
 		{"drain director d1", "quorate: interrupted: d1 goes on draining; `quorate enable director d1` ends that\n", 1},
 		{"move web d2", "quorate: interrupted: the move goes on; `quorate status` shows who owns web\n", 1},
 		{"key rotate gossip", "quorate: interrupted: no rotation is known to have begun; `quorate key status` shows whether one has\n", 1},
+		{"apply testdata/new.hcl --yes -o json", "quorate: interrupted: `quorate history` shows whether the change was applied\n", 1},
+		{"set service web scheduler=rr", "quorate: interrupted: `quorate history` shows whether the change was applied\n", 1},
 		{"events --follow", "", 0},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
