@@ -20,8 +20,8 @@ import (
 // raiseEvery is how often the leader looks whether it is to raise the feature level.
 const raiseEvery = time.Second
 
-// raising is what this director has seen of the members' feature levels. Every director looks: one that is elected
-// leader knows then since when all support the next level. One that was started in between waits from its start.
+// raising is what this director has seen of the members' feature levels. Every director watches them, so that a new leader
+// knows since when all members support the next level. One that was started later counts from its start.
 type raising struct {
 	mu    sync.Mutex
 	watch levels.Watch
@@ -67,8 +67,8 @@ func (s *session) patience(now time.Time) time.Duration {
 	return longest
 }
 
-// raiseLevel raises the feature level when all members have supported it for long enough: a leader's duty. It waits
-// for who is away or drained: that one may be on its way back to an older version, and has its own patience.
+// raiseLevel raises the feature level when all members have supported it for long enough: a leader's duty. It does not while a
+// member is away or drained, since that one may be on its way back to an older version.
 func (s *session) raiseLevel(ctx context.Context, now time.Time) {
 	next, since := s.lookLevels(now)
 	why, due := levels.Due(now, next, since, s.patience(now))
@@ -189,8 +189,8 @@ func older(state *fsm.State, live map[string]received) error {
 	return nil
 }
 
-// wentBack names members that run an older version than the log knows, which would refuse what it names: they came
-// back with it a moment ago.
+// wentBack is an error if members run an older version than the log says: they have gone back to it a moment ago, and would not
+// know the new level.
 func wentBack(state *fsm.State, live map[string]received) error {
 	var old []string
 	for _, m := range levels.Lacking(binaries(state, live), MaxLevel) {

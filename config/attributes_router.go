@@ -9,7 +9,7 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// The keys below are left out when they have the zero value, which stands for their default.
+// The functions below make the attribute of a key whose zero value stands for its default, and is not printed.
 
 func textAttr(name, s string) attr { return attr{name: name, value: quote(s), plain: s == ""} }
 
@@ -29,7 +29,7 @@ func listAttr(name string, all []string) attr {
 	return attr{name: name, value: quoteList(all), plain: len(all) == 0}
 }
 
-// or has a plan show what a key has that is left out.
+// or gives an attribute that is not printed the value that a plan shows for it: its default.
 func (a attr) or(def any) attr {
 	if a.plain {
 		a.value = fmt.Sprint(def)
@@ -86,7 +86,7 @@ func routerAttrs(r fsm.Router) []attr {
 
 func peerAttrs(p fsm.Peer) []attr { return []attr{numberAttr("min_ttl", p.MinTTL).or(defaultTTL)} }
 
-// authAttrs never has a plan show a key: "(kept)" is none, which changes nothing, and "(new)" is any.
+// authAttrs returns attributes of which a plan shows no key: "(kept)" stands for none, which changes nothing, "(new)" for any.
 func authAttrs(a fsm.Auth) []attr {
 	key := func(name, key string) attr {
 		if key == "" {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/quorate/quorate/config/syntax"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -175,7 +176,7 @@ func TestAbsurdInputIsRefused(t *testing.T) {
 	for _, tt := range []struct {
 		name, file, src, want string
 	}{
-		{"too large", "c.hcl", strings.Repeat("#", maxSize+1), "c.hcl: error: the file has 8388609 bytes; the limit is 8388608\n"},
+		{"too large", "c.hcl", strings.Repeat("#", syntax.MaxSize+1), "c.hcl: error: the file has 8388609 bytes; the limit is 8388608\n"},
 		{"brackets", "c.hcl", "a = " + strings.Repeat("[", 100_000), "c.hcl:1:37: error: nested more than 32 levels deep\n"},
 		{"negations", "c.hcl", "a = " + strings.Repeat("-", 1_000_000), "c.hcl:1:405: error: more than 400 signs in one value\n"},
 		{"conditions", "c.hcl", "a = " + strings.Repeat("1?", 1_000_000), "c.hcl:1:806: error: more than 400 signs in one value\n"},

@@ -12,9 +12,10 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/quorate/quorate/config/expr"
+	"github.com/quorate/quorate/config/syntax"
 )
 
-// eval computes an expression; label is what it is called in a problem. False means that something was said.
+// eval computes an expression; label is what it is called in a problem. If it returns false, the reason was reported.
 func (n *node) eval(e hcl.Expression, path, label string) (cty.Value, bool) {
 	native, ok := n.native(e)
 	if !ok {
@@ -40,7 +41,7 @@ func (n *node) eval(e hcl.Expression, path, label string) (cty.Value, bool) {
 	return v, true
 }
 
-// native returns an expression in HCL's own syntax, with limits in it. In JSON, texts are templates.
+// native returns an expression in HCL's own syntax, bound to the limits. One of JSON is translated: its texts are templates.
 func (d *decoder) native(e hcl.Expression) (hclsyntax.Expression, bool) {
 	if n, ok := e.(hclsyntax.Expression); ok {
 		return n, true
@@ -104,7 +105,7 @@ func (d *decoder) template(text string, at hcl.Range) (hclsyntax.Expression, boo
 	start.Column++ // the quotation mark
 	start.Byte++
 	tokens, _ := hclsyntax.LexTemplate([]byte(text), d.file, start)
-	if wrong, pos := expr.Guard(tokens); wrong != "" {
+	if wrong, pos := syntax.Tokens(tokens); wrong != "" {
 		d.report("", pos, "", "%s", wrong)
 		return nil, false
 	}
@@ -116,7 +117,7 @@ func (d *decoder) template(text string, at hcl.Range) (hclsyntax.Expression, boo
 	return n, true
 }
 
-// trouble says, in our words where they are better, why an expression has no value.
+// trouble reports why an expression has no value, in clearer words than the parser's where there are any.
 func (n *node) trouble(e hclsyntax.Expression, diags hcl.Diagnostics, path, label string) {
 	for _, diag := range diags {
 		if diag.Severity != hcl.DiagError {
@@ -127,7 +128,7 @@ func (n *node) trouble(e hclsyntax.Expression, diags hcl.Diagnostics, path, labe
 			at = diag.Subject.Start
 		}
 		text, hint := n.explain(diag, label)
-		if secret(label) && (text == "" || diag.Summary != "Unsupported attribute") { // what stands there may be it, without its quotes
+		if secret(label) && (text == "" || diag.Summary != "Unsupported attribute") { // the message may cite the secret, which lacks its quotes
 			text, hint = "is no text in quotes", fmt.Sprintf("write %s = \"...\"", label)
 		}
 		if text == "" {
@@ -202,17 +203,9 @@ func (n *node) missing(t hcl.Traversal) (text, hint string) {
 		if len(names) == 0 {
 			return fmt.Sprintf("refers to local.%s, and there are no locals", step.Name), fmt.Sprintf("add locals { %s = ... }", step.Name)
 		}
-		return fmt.Sprintf("refers to local.%s, which is not there", step.Name), hintReference(step.Name, names)
+		return fmt.Sprintf("refers to local.%s, which is not there", step.Name), hintOf("there are", step.Name, names)
 	case t.RootName() != "local" && step.Name != "key" && step.Name != "value" && n.variable(t.RootName()):
 		return fmt.Sprintf("refers to %s.%s, which is not there", t.RootName(), step.Name), "there are key and value"
 	}
 	return "", ""
-}
-
-// hintReference suggests the nearest of the names, or lists them.
-func hintReference(name string, names []string) string {
-	if near := nearest(name, names); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
-	}
-	return "there are " + strings.Join(names[:min(len(names), maxSuggested)], ", ")
 }

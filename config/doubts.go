@@ -8,7 +8,7 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// doubts warns of what is legal and surely not meant.
+// doubts warns of what is allowed but hardly meant.
 func (v *validator) doubts(c fsm.Config) {
 	l := layoutOf(c)
 	for name, s := range sorted(c.Services) {
@@ -42,7 +42,7 @@ func (v *validator) doubts(c fsm.Config) {
 type layout struct {
 	holder map[netip.Addr]string
 	groups map[string]string                  // by router
-	nets   map[netip.Prefix]map[string]string // where routers have addresses: one router of each group
+	nets   map[netip.Prefix]map[string]string // networks of routers' addresses: in each, one router of every group
 	bits   []int                              // the lengths of those networks
 }
 
@@ -80,8 +80,8 @@ func orSet(m map[string]string, key, value string) {
 	}
 }
 
-// inside returns a router that has an address in the network of another address, one of that group if there
-// is one, else the first by name; and whether it is of that group.
+// inside returns a router with an address in the same network as a: one of the group if there is one, else the first by
+// name. Together is true for one of the group.
 func (l layout) inside(a netip.Addr, group string) (router string, together bool) {
 	for _, bits := range l.bits {
 		p, err := a.Prefix(bits)
@@ -100,7 +100,7 @@ func (l layout) inside(a netip.Addr, group string) (router string, together bool
 	return router, false
 }
 
-// weights warns of weights that have no effect, or the effect of no servers.
+// weights warns of weights to which the scheduler pays no attention, and of those that leave no server.
 func (o object) weights(s fsm.Service) {
 	if len(s.Servers) == 0 {
 		return
@@ -119,8 +119,8 @@ func (o object) weights(s fsm.Service) {
 	}
 }
 
-// wayBack warns of NAT whose answers do not come back through the director that owns the service. Where the
-// service's own address comes to the directors in another way, so may the answers.
+// wayBack warns of NAT where answers would not come back through the director that owns the service. It says nothing of an
+// address that no router holds: it comes to the directors in another way, and so may the answers.
 func (o object) wayBack(s fsm.Service, l layout) {
 	outside, held := l.holder[s.Address.Addr()]
 	if !held {
@@ -150,7 +150,7 @@ func (o object) wayBack(s fsm.Service, l layout) {
 	}
 }
 
-// probedPort warns of TLS where there is none, and the other way round.
+// probedPort warns of a check that speaks TLS to the port of plain HTTP, or the other way round.
 func (o object) probedPort(s fsm.Service, c fsm.Check) {
 	for _, server := range s.Servers {
 		port := c.Port
@@ -168,7 +168,7 @@ func (o object) probedPort(s fsm.Service, c fsm.Check) {
 	}
 }
 
-// contradictions warns of groups that nobody can ever own, since a track must both pass and fail.
+// contradictions warns of groups that no director can ever own, since they require a track both to pass and to fail.
 func (v *validator) contradictions(c fsm.Config, groups map[string]string) {
 	type need struct {
 		group, track string

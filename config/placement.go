@@ -114,7 +114,7 @@ func canonicalPlacement(p fsm.Placement) fsm.Placement {
 	return p
 }
 
-// troubleAttrs are the keys of a group's place that are in no block.
+// troubleAttrs are the keys about quorum loss and cut segments, which stand outside of the placement block.
 func troubleAttrs(p fsm.Placement) []attr {
 	return []attr{
 		textAttr("on_quorum_loss", string(p.OnQuorumLoss)).or(quote(string(fsm.HoldOn))),
@@ -188,7 +188,7 @@ func (o object) placement(p fsm.Placement) {
 	}
 }
 
-// scoreless warns of a group that goes by scores that nothing gives: it stays where it is.
+// scoreless warns of a group that is placed by score where nothing gives a score: it never moves.
 func (o object) scoreless(p fsm.Placement, needs ...fsm.Needs) {
 	prefers := func(n fsm.Needs) bool {
 		return slices.ContainsFunc(n.Uses, func(u fsm.Use) bool { return !u.Require })

@@ -8,9 +8,6 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// maxSuggested bounds the names that a hint lists.
-const maxSuggested = 20
-
 // syncGroups checks the sync groups, whose names share a space with the routers that are in none.
 func (v *validator) syncGroups(c fsm.Config) {
 	member := make(map[string]string) // router to the path that put it into a group

@@ -39,11 +39,7 @@ func (o object) track(t fsm.Track) {
 		o.among("kind", string(t.Kind), trackKinds)
 		return
 	}
-	for _, a := range trackAttrs(t) {
-		if !a.plain && !slices.Contains(keys, a.name) {
-			o.wrong("."+a.name, "known here: "+strings.Join(keys, ", "), "%s means nothing to it", a.name)
-		}
-	}
+	o.only(trackAttrs(t), keys)
 	switch t.Kind {
 	case fsm.TrackInterface:
 		o.iface(".interface", "interface", t.Interface)

@@ -13,10 +13,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/quorate/quorate/director/host"
 	"github.com/quorate/quorate/director/ipvs"
+	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -238,6 +240,52 @@ func TestAQuorumThatComesAndGoesIsTheSameForAllServicesOfAPass(t *testing.T) {
 			t.Fatalf("after %d passes: %d looks, %d pools with the quorum and %d without", pass, looks, pools[true], pools[false])
 		}
 	}
+}
+
+// TestAnOrderThatFailedIsReplacedByTheOneBefore has the quorum gone and back while no keeper answers: one that comes then is given
+// the last order that there was.
+func TestAnOrderThatFailedIsReplacedByTheOneBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := state()
+		st.ClusterID = "c"
+		var quorum, answers atomic.Bool
+		quorum.Store(true)
+		answers.Store(true)
+		var given atomic.Pointer[keeper.Order]
+		d := overTable(t, &table{}, func() *fsm.State { return st }, quorum.Load)
+		d.cfg.Blocked = func(*fsm.State) map[string]string { return nil }
+		d.cfg.Insists = func(*fsm.State) map[string]bool { return nil }
+		d.cfg.Apart = func() bool { return false }
+		d.cfg.Order = func(_ context.Context, o keeper.Order) error {
+			given.Store(&o)
+			if !answers.Load() {
+				return errors.New("the keeper does not answer")
+			}
+			return nil
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			d.orders(ctx)
+		}()
+		synctest.Wait()
+		want := given.Load()
+		for _, now := range []bool{false, true} {
+			quorum.Store(now)
+			answers.Store(now)
+			d.Poke()
+			synctest.Wait()
+		}
+		if diff := cmp.Diff(want, given.Load(), byText); diff != "" {
+			t.Errorf("the last order is not that of a director with a quorum (-want +got):\n%s", diff)
+		}
+		if serious, _ := d.Problems(); len(serious) > 0 {
+			t.Errorf("problems: %q", serious)
+		}
+		stop()
+		<-done
+	})
 }
 
 // TestAnAuditThatFailsIsTriedAgainWithoutMakingAllAnew fails each dump for three audits: all services are looked at once at

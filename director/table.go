@@ -23,7 +23,7 @@ func (d *Director) reconcile(ctx context.Context) {
 // without services needs no IPVS, and a kernel that never had a service of ours is not asked.
 func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, bool) {
 	names, all := d.forTable.take()
-	complete := d.cfg.Current() // asked before the state is read: of an older one nothing may be removed
+	complete := d.cfg.Current() // asked before the state is read: by the word of an old state nothing may be removed
 	state := d.cfg.State()
 	if state.ClusterID == "" || d.cfg.Role == fsm.RoleWitness || mutant.On(mutant.DeafTables) && d.serving() > 0 {
 		d.forTable.all()
@@ -58,7 +58,7 @@ func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, bool) {
 // apply has the kernel's table made as it should be, and notes what it refuses.
 func (d *Director) apply(ctx context.Context, want ipvs.Desired) {
 	res, err := d.cfg.Tables.Apply(ctx, want)
-	if len(res.Failed) > 0 && ipvs.Refused(err) { // the other directors' kernels refuse it as well
+	if len(res.Failed) > 0 && ipvs.Refused(err) { // the other directors' kernels refuse it as well: no reason to own nothing
 		d.note(refused, err)
 		err = nil
 	} else {

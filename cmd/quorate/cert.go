@@ -112,7 +112,7 @@ func createCert(c *cli) *cobra.Command {
 			}
 			if out != "" {
 				if err := durable.Write(out, cert.Bundle(key), 0o600); err != nil {
-					return err
+					return fmt.Errorf("certificate %s was made, and could not be kept: %w; `quorate cert revoke %s` takes it back", cert.ID, err, cert.ID)
 				}
 			}
 			if c.json() {

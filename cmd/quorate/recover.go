@@ -28,7 +28,7 @@ func recoverCommand(c *cli) *cobra.Command {
 			if !plan.Done {
 				printRecovery(cmd.ErrOrStderr(), plan)
 				if !yes {
-					if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), "recover from this director?", "not recovered"); err != nil {
+					if err := confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), "recover from this director?", "not recovered"); err != nil {
 						return err
 					}
 				}

@@ -136,7 +136,7 @@ func (c *cli) knowsVersion(cmd *cobra.Command, to string, yes bool) error {
 	}
 	slices.Sort(run)
 	said := fmt.Sprintf("no director runs version %s (they run %s), and this program is %s", to, strings.Join(run, ", "), version)
-	return confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), said+". Take directors out for it?", said+"; nobody was taken out")
+	return confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), said+". Take directors out for it?", said+"; nobody was taken out")
 }
 
 // restart runs the command of a person that starts a director with another version.

@@ -6,9 +6,9 @@ import (
 	"github.com/zclconf/go-cty/cty"
 )
 
-// Bind puts limits into a body or an expression, wherever what one part gives can cost another part more
-// than a step. It must be called once before anything in it is evaluated. The reading of lists and single
-// words as they are written still works.
+// Bind puts limits into a body or an expression, wherever the value of one part can cost another part more than one step. It
+// must be called once, before anything in it is evaluated. Functions of the hcl package that look at how a list or a single
+// word is written still work.
 func (b *Bounds) Bind(n hclsyntax.Node) {
 	// no diagnostics come from the function
 	_ = hclsyntax.VisitAll(n, func(n hclsyntax.Node) hcl.Diagnostics {

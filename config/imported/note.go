@@ -36,13 +36,14 @@ type Note struct {
 	Places  []Place `json:"places"` // at most 100 of them
 	Count   int     `json:"count"`  // of places
 
-	seen map[Place]bool
+	seen map[Place]int // in which order
+	last int           // of these
 }
 
 // maxPlaces bounds the places that a note names.
 const maxPlaces = 100
 
-// Notes collects what became of all constructs. What is said of many is said once.
+// Notes collects what became of all constructs. The same words about several places are one note.
 type Notes struct {
 	all   []*Note
 	known map[noteKey]*Note
@@ -61,17 +62,13 @@ func (n *Notes) Add(fate Fate, at Place, keyword, text string) {
 	key := noteKey{fate, keyword, text}
 	one, ok := n.known[key]
 	if !ok {
-		one = &Note{Fate: fate, Keyword: keyword, Text: text, seen: make(map[Place]bool)}
+		one = &Note{Fate: fate, Keyword: keyword, Text: text, seen: make(map[Place]int)}
 		n.known[key] = one
 		n.all = append(n.all, one)
 	}
-	if one.seen[at] {
-		return
-	}
-	one.seen[at] = true
-	one.Count++
-	if len(one.Places) < maxPlaces {
-		one.Places = append(one.Places, at)
+	if !one.Said(at) {
+		one.last++
+		one.seen[at] = one.last
 	}
 }
 
@@ -90,45 +87,39 @@ func (n *Notes) Dropped(at Place, keyword, format string, args ...any) {
 	n.Add(Dropped, at, keyword, fmt.Sprintf(format, args...))
 }
 
-// Instead says what became of a construct, in the place of what was said of it when it was read.
+// Instead says what became of a construct, and takes back that it was carried over, as was said when it was read.
 func (n *Notes) Instead(fate Fate, at Place, keyword, format string, args ...any) {
 	for _, one := range n.all {
-		if one.Fate == Carried && one.Keyword == keyword && one.seen[at] {
-			one.forget(at)
+		if one.Fate == Carried && one.Keyword == keyword {
+			delete(one.seen, at)
 		}
 	}
 	n.tidy()
 	n.Add(fate, at, keyword, fmt.Sprintf(format, args...))
 }
 
-// forget takes a place out of a note.
-func (n *Note) forget(at Place) {
-	delete(n.seen, at)
-	n.Count--
-	n.Places = slices.DeleteFunc(n.Places, func(p Place) bool { return p == at })
-}
-
-// tidy takes out the notes that are of no place any more.
+// tidy removes the notes that have lost all of their places.
 func (n *Notes) tidy() {
 	n.all = slices.DeleteFunc(n.all, func(one *Note) bool {
-		if one.Count == 0 {
+		gone := len(one.seen) == 0
+		if gone {
 			delete(n.known, noteKey{one.Fate, one.Keyword, one.Text})
 		}
-		return one.Count == 0
+		return gone
 	})
 }
 
-// Missed reports whether a construct is said not to be carried over.
+// Missed reports whether a construct was noted as not carried over.
 func (n *Notes) Missed(at Place, keyword string) bool {
-	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Fate == Dropped && one.Keyword == keyword && one.seen[at] })
+	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Fate == Dropped && one.Keyword == keyword && one.Said(at) })
 }
 
-// Told reports whether something is said of a construct.
+// Told reports whether there is any note about a construct.
 func (n *Notes) Told(at Place, keyword string) bool {
-	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Keyword == keyword && one.seen[at] })
+	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Keyword == keyword && one.Said(at) })
 }
 
-// Lost returns the keywords of what is not carried over, by place.
+// Lost returns the keywords of all that is not carried over, by place.
 func (n *Notes) Lost() map[Place][]string {
 	all := make(map[Place][]string)
 	for _, one := range n.all {
@@ -142,8 +133,8 @@ func (n *Notes) Lost() map[Place][]string {
 	return all
 }
 
-// Lose takes back what was said to be carried over at some places, and says of each what there is to say in its
-// stead: nothing, if that is empty.
+// Lose takes back that anything at some places was carried over, and notes it as dropped with the text of its place, or not at all
+// where that text is empty.
 func (n *Notes) Lose(places map[Place]string) {
 	for _, one := range slices.Clone(n.all) {
 		if one.Fate == Dropped {
@@ -154,7 +145,7 @@ func (n *Notes) Lose(places map[Place]string) {
 			if !lost {
 				continue
 			}
-			one.forget(at)
+			delete(one.seen, at)
 			if text != "" {
 				n.Add(Dropped, at, one.Keyword, text)
 			}
@@ -168,7 +159,11 @@ func (n *Notes) Sorted() []Note {
 	rank := map[Fate]int{Dropped: 0, Differs: 1, Carried: 2}
 	all := make([]Note, 0, len(n.all))
 	for _, one := range n.all {
-		all = append(all, *one)
+		said := *one
+		said.Places = slices.SortedFunc(maps.Keys(one.seen), func(a, b Place) int { return cmp.Compare(one.seen[a], one.seen[b]) })
+		said.Count = len(said.Places)
+		said.Places = said.Places[:min(said.Count, maxPlaces)]
+		all = append(all, said)
 	}
 	slices.SortStableFunc(all, func(a, b Note) int {
 		x, y := a.Places[0], b.Places[0]
@@ -178,7 +173,7 @@ func (n *Notes) Sorted() []Note {
 	return all
 }
 
-// String says a note in one line for each place, or in one for all where everything is well.
+// String returns a note as one line, with the first of its places.
 func (n Note) String() string {
 	var b strings.Builder
 	at := n.Places[0]
@@ -201,4 +196,4 @@ func (n Note) String() string {
 }
 
 // Said reports whether a note is about a place.
-func (n Note) Said(at Place) bool { return n.seen[at] }
+func (n Note) Said(at Place) bool { return n.seen[at] > 0 }

@@ -51,17 +51,21 @@ func TestAPortThatAProgramOfThisHostHasIsLeftAloneForGood(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	free := netip.MustParseAddrPort("127.9.9.9:30084")
 	q := New()
 	defer q.Close()
-	if err := q.Set([]netip.AddrPort{addr}); !errors.Is(err, syscall.EADDRINUSE) {
+	if err := q.Set([]netip.AddrPort{free, addr}); !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("Set = %v, want %v", err, syscall.EADDRINUSE)
 	}
 	if err := dialLocal(addr); err != nil {
 		t.Errorf("dial the program: %v", err)
 	}
 	program.Close() // it is being restarted
-	if err := q.Set([]netip.AddrPort{addr}); err != nil {
+	if err := q.Set([]netip.AddrPort{free, addr}); err != nil {
 		t.Errorf("Set again = %v", err)
+	}
+	if held := q.Held(); len(held) != 1 || held[0] != free {
+		t.Errorf("it holds %v, and not %v alone", held, free)
 	}
 	program, err = net.Listen("tcp4", "0.0.0.0:30082")
 	if err != nil {
