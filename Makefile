@@ -169,15 +169,24 @@ OLD_BIN = $(abspath $(BIN)-oldlevel)
 oldlevel:
 	@$(GO) build -trimpath -buildvcs=false -tags oldlevel -ldflags '-X main.version=1.0' -o $(OLD_BIN) ./cmd/quorate
 
-# What keepalived does by a pair of files, and quorate by what it imports from them, on one kernel.
+# What keepalived and ldirectord do by their files, and quorate by what it imports from them, on one kernel.
+export QUORATE_LDIRECTORD = $(abspath bin/ldirectord)
 IMPORT_PROOF = $(IN_GUEST) $(GO) test -json -count=1 -timeout 30m ./e2e/imported
 
+# To install ldirectord is to install dozens of packages for checks that no test makes. It is run from where it is
+# unpacked, with the modules that it does not start without, and those for TLS.
+LDIRECTORD_PACKAGES = ldirectord libclone-perl libhttp-date-perl libhttp-message-perl libio-socket-inet6-perl libio-socket-ssl-perl \
+	liblwp-protocol-https-perl libmailtools-perl libnet-http-perl libnet-ssleay-perl libsocket6-perl libtry-tiny-perl liburi-perl libwww-perl
+
+bin/ldirectord:
+	@scripts/unpack $@ $(LDIRECTORD_PACKAGES)
+
 .PHONY: proof-import
-proof-import: setup-test build test-tools ## run keepalived, and quorate on what it imports, side by side, and compare what their kernels have
+proof-import: setup-test build test-tools bin/ldirectord ## run keepalived and ldirectord, and quorate on what it imports, side by side, and compare what their kernels have
 	@$(IMPORT_PROOF) | $(GO) run ./e2e/proof/page -about 'quorate $(VERSION)' -o /dev/null
 
 .PHONY: proofs
-proofs: setup-test build test-tools oldlevel ## run the proofs of who owns an address, of bad disks, strangers, restarts and joins, of upgrades, of the import, and of one history of reads and writes, in full length; writes docs/results/ownership-proofs-DATE.md; PROOFS=pattern of those without IPVS, ROUNDS=
+proofs: setup-test build test-tools oldlevel bin/ldirectord ## run the proofs of who owns an address, of bad disks, strangers, restarts and joins, of upgrades, of the import, and of one history of reads and writes, in full length; writes docs/results/ownership-proofs-DATE.md; PROOFS=pattern of those without IPVS, ROUNDS=
 	@mkdir -p docs/results; page=$(CURDIR)/docs/results/ownership-proofs-$$(date +%F).md; status=0; \
 	{ QUORATE_PROOFS=1 CGO_ENABLED=1 $(GO) test -json -count=1 -race -tags proofs -timeout 2h -run 'IsOneHistory|StaleRead|UnderLoad|IsAlone' ./cluster; \
 	QUORATE_PROOFS=1 CGO_ENABLED=1 QUORATE_LAB_ON_HOST=1 $(GO) test -json -count=1 -race -tags proofs -parallel 1 -timeout 2h -run '$(PROOFS)' ./e2e/wire; \

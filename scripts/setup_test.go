@@ -17,7 +17,7 @@ import (
 )
 
 // all is what `setup demo test` wants.
-const all = "user-mode-linux ipvsadm iproute2 kmod procps util-linux iputils-ping curl iptables nftables tcpdump tshark systemd keepalived frr busybox-static gcc libc6-dev"
+const all = "user-mode-linux ipvsadm iproute2 kmod procps util-linux iputils-ping curl iptables nftables tcpdump tshark systemd keepalived frr perl busybox-static gcc libc6-dev"
 
 // A machine is what the script finds: programs that are fakes, and who runs it.
 type machine struct {

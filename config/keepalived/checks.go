@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -82,24 +83,17 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 			Kind: c.kind, Interval: max(50*time.Millisecond, min(24*time.Hour, p.loop)), Timeout: p.timeout, Rise: 1, Fall: min(100, p.retry+1),
 		}
 		one.Timeout = min(max(10*time.Millisecond, one.Timeout), one.Interval)
-		if p.timeout > one.Interval {
-			limit := map[bool]string{false: "connect_timeout", true: "misc_timeout"}[c.kind == fsm.CheckScript]
-			at := p.timeoutAt
-			if at == (Place{}) {
-				at = c.Place
-			}
-			m.host.notes.Instead(Differs, at, in(c.word, limit), "`timeout` is the interval, %s, and not %s", one.Interval, p.timeout)
-		}
+		m.paced(c, p, one)
 		if c.kind != fsm.CheckScript {
-			one.Port = c.port
-			if one.Port == 0 && at.Port() == 0 {
-				one.Port = r.address.Port()
+			one.Port = cmp.Or(c.port, r.address.Port()) // which the table does not have if it forwards by address
+			if one.Port == 0 && at.Port() != 0 {
+				m.host.notes.Differs(c.Place, in(inServer, c.word), "it asks the service's port; keepalived asks port 0 of a server without one, and never finds it up")
 			}
 			if one.Port == at.Port() {
 				one.Port = 0
 			}
 			if one.Port == 0 && at.Port() == 0 {
-				m.host.notes.Dropped(c.Place, in(inServer, c.word), "it says no port, and neither do the service and its servers")
+				m.host.notes.Instead(Dropped, c.Place, in(inServer, c.word), "it says no port, and neither do the service and its servers")
 				continue
 			}
 		}
@@ -108,12 +102,35 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 	return all
 }
 
+// paced tells where a check is made at other times than keepalived makes it, or counts other than there.
+func (m *model) paced(c *checker, p probing, one fsm.Check) {
+	n := m.host.notes
+	if one.Interval != p.loop {
+		n.Differs(c.Place, in(c.word, "delay_loop"), "`interval` is %s, and not %s: 50 ms to 24 h", one.Interval, p.loop)
+	}
+	if one.Fall <= p.retry {
+		n.Differs(c.Place, in(c.word, "retry"), "`fall` is %d, the most that there is, and not %d", one.Fall, p.retry+1)
+	}
+	if c.kind != fsm.CheckTCP && c.kind != fsm.CheckScript {
+		n.Differs(c.Place, in(c.word, "connect_timeout"), "`timeout` is that of the whole probe; keepalived waits as long for each of its steps")
+	}
+	if p.timeout <= one.Interval {
+		return
+	}
+	limit := map[bool]string{false: "connect_timeout", true: "misc_timeout"}[c.kind == fsm.CheckScript]
+	at := p.timeoutAt
+	if at == (Place{}) {
+		at = c.Place
+	}
+	n.Instead(Differs, at, in(c.word, limit), "`timeout` is the interval, %s, and not %s", one.Interval, p.timeout)
+}
+
 // fill sets what is of one kind.
 func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer, at netip.AddrPort, general bool) []fsm.Check {
 	switch c.kind {
 	case fsm.CheckHTTP, fsm.CheckHTTPS:
 		if len(c.pages) == 0 {
-			m.host.notes.Dropped(c.Place, in(inServer, c.word), "it has no url, and keepalived leaves it out too")
+			m.host.notes.Instead(Dropped, c.Place, in(inServer, c.word), "it has no url, and keepalived leaves it out too")
 			return nil
 		}
 		var all []fsm.Check
@@ -128,6 +145,9 @@ func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer,
 			}
 			all = append(all, page)
 		}
+		if c.kind == fsm.CheckHTTPS && !c.sni && slices.ContainsFunc(all, func(p fsm.Check) bool { return p.Host != "" }) {
+			m.host.notes.Differs(c.Place, in(c.word, "enable_sni"), "it does not say it, and `host` is the TLS server name too")
+		}
 		if len(all) > 1 {
 			m.host.notes.Differs(c.Place, in(c.word, "url"), "each page is fetched at every interval, not one after the other")
 		}
@@ -141,7 +161,7 @@ func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer,
 		one.User = m.user(c.user, c.Place, "MISC_CHECK user")
 		var ok bool
 		if one.Command, ok = m.script(c, at, general); !ok {
-			m.host.notes.Dropped(c.Place, "MISC_CHECK misc_path", "it names no program, and keepalived leaves it out too")
+			m.host.notes.Instead(Dropped, c.Place, in(inServer, c.word), "it names no program, and keepalived leaves it out too")
 			return nil
 		}
 	}

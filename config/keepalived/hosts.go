@@ -1,8 +1,10 @@
 package keepalived
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -58,6 +60,13 @@ func together(hosts []*host, n *notes) *pair {
 		p.align(hosts[0], h)
 	}
 	p.logical()
+	owned := make(map[string]bool)
+	for _, h := range hosts {
+		h.owned, h.third = owned, len(hosts) > 2
+		for _, i := range h.instances {
+			owned[i.name] = owned[i.name] || i.rank() == 255
+		}
+	}
 	for _, h := range hosts {
 		p.models = append(p.models, modelOf(h))
 	}
@@ -283,6 +292,7 @@ func (p *pair) foreign(models []*model) {
 				unknown = append(unknown, peer.Address.String())
 				known := slices.ContainsFunc(r.Peers, func(o fsm.Peer) bool { return o.Address == peer.Address })
 				if !known && len(p.hosts) > 1 && len(i.peers) >= len(p.hosts) {
+					peer.MinTTL = cmp.Or(peer.MinTTL, i.ttl, sendsWith(peer.Address))
 					r.Peers = append(r.Peers, peer)
 				}
 			}
@@ -290,6 +300,14 @@ func (p *pair) foreign(models []*model) {
 			p.tellPeers(i, unknown, len(r.Peers) > 0)
 		}
 	}
+}
+
+// sendsWith is the TTL of keepalived's adverts to peers, which is 64 of IPv6, as it is left to the kernel. 0 is 255.
+func sendsWith(a netip.Addr) uint8 {
+	if a.Is6() {
+		return 64
+	}
+	return 0
 }
 
 // tellPeers tells what became of unicast_peer: unknown are those that are no host's unicast_src_ip.
@@ -303,6 +321,6 @@ func (p *pair) tellPeers(i *instance, unknown []string, written bool) {
 	case !written:
 		p.notes.Instead(Differs, at, keyword, "`unicast`; %s: taken for directors, which know each other; add a `peer` for one that is not to be a director, and for each whose keepalived still runs while you change over", list)
 	default:
-		p.notes.Instead(Differs, at, keyword, "`unicast`; %s: each is a `peer`, since no unicast_src_ip says who it is; take out those that are directors once keepalived runs nowhere", list)
+		p.notes.Instead(Differs, at, keyword, "`unicast`; %s: each is a `peer`, since no unicast_src_ip says who it is, with the TTL that it sends with as `min_ttl`, where keepalived believes any; take out those that are directors once keepalived runs nowhere", list)
 	}
 }

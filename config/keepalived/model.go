@@ -27,9 +27,9 @@ type model struct {
 	grouped map[string]string     // the sync group of an instance
 	weighs  map[string]bool       // sync groups whose members keep their weights
 	tracks  map[trackKey]string
-	homes   map[home]bool // virtual addresses
-	ids     map[wire]bool
-	serves  map[Place]bool // virtual and real servers, and lines of lists, of which something comes
+	homes   map[home]bool      // virtual addresses
+	ids     map[wire]*instance // whose VRID it is
+	serves  map[Place]bool     // virtual and real servers, and lines of lists, of which something comes
 	rule    uint32
 }
 
@@ -58,7 +58,7 @@ func modelOf(h *host) *model {
 	m := &model{
 		host: h, places: make(map[thing]Place), ranks: make(map[string]rank), peers: make(map[string]*instance),
 		shared: make(map[*instance][]share), routers: make(map[string][]string), grouped: make(map[string]string), weighs: make(map[string]bool),
-		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), ids: make(map[wire]bool), rule: 16384,
+		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), ids: make(map[wire]*instance), rule: 16384,
 		config: fsm.Config{
 			Routers: make(map[string]fsm.Router), SyncGroups: make(map[string]fsm.SyncGroup),
 			Tracks: make(map[string]fsm.Track), Services: make(map[string]fsm.Service),
@@ -68,6 +68,7 @@ func modelOf(h *host) *model {
 	for _, i := range h.instances { // of all, before one asks which others are complete
 		m.shared[i] = m.shares(i)
 	}
+	m.reserve()
 	for _, i := range h.instances {
 		m.instance(i)
 	}

@@ -13,7 +13,7 @@ import (
 func (m *model) needs(name string, uses []use, hooks []hook, i *instance) fsm.Needs {
 	var n fsm.Needs
 	for _, u := range uses {
-		if one, ok := m.use(u, i); ok {
+		if one, ok := m.use(u, name, i); ok {
 			m.serves[u.Place] = true
 			same := func(o fsm.Use) bool { return o.Track == one.Track && o.Require == one.Require }
 			if !slices.ContainsFunc(n.Uses, same) {
@@ -39,8 +39,8 @@ var useWords = map[fsm.TrackKind]string{
 	fsm.TrackInterface: "track_interface", fsm.TrackScript: "track_script", fsm.TrackFile: "track_file", fsm.TrackProcess: "track_process",
 }
 
-// use makes a requirement or a preference.
-func (m *model) use(u use, i *instance) (fsm.Use, bool) {
+// use makes a requirement or a preference of an instance, or of the group of a name.
+func (m *model) use(u use, name string, i *instance) (fsm.Use, bool) {
 	h := m.host
 	block := inGroup
 	if i != nil {
@@ -63,7 +63,7 @@ func (m *model) use(u use, i *instance) (fsm.Use, bool) {
 		h.notes.Dropped(u.Place, keyword, "%s is not defined", u.name)
 		return fsm.Use{}, false
 	}
-	if i != nil && !m.within(u, i, keyword, &weight) {
+	if i != nil && !m.within(u, i, keyword, &weight) || !m.weighed(u, name, i, keyword, &weight) {
 		return fsm.Use{}, false
 	}
 	return fsm.Use{Track: m.track(t), Require: weight == 0, Score: weight, Reverse: reverse}, true

@@ -20,6 +20,7 @@ type checker struct {
 	port    uint16
 	host    string
 	pages   []*page
+	sni     bool
 	helo    string
 	script  []string
 	limit   time.Duration // misc_timeout
@@ -81,15 +82,20 @@ func checkKeywords() []keyword[checker] {
 		{"alpha", Carried, alphaText, func(h *host, c *checker, s *Statement) { c.alpha = h.flag(inCheck, s) }},
 		{"log_all_failures", Dropped, "what a check says is in `quorate explain`", nil},
 		{"url", Carried, "`path`, in a check for each", func(h *host, c *checker, s *Statement) {
-			p := &page{Place: s.Place, path: "/"}
+			p := &page{Place: s.Place}
 			walk(h, s, h.tables.url, p)
+			if p.path == "" {
+				h.tell(Dropped, c.word, s, "it has no path, and keepalived leaves it out too")
+				return
+			}
 			c.pages = append(c.pages, p)
 		}},
 		{"virtualhost", Carried, "`host`", func(_ *host, c *checker, s *Statement) { c.host = s.Arg(0) }},
 		{"http_protocol", Differs, "HTTP/1.1", nil},
 		{"fast_recovery", Carried, "always: each page is a check by itself", nil},
-		{"enable_sni", Carried, "`host` is the TLS server name", nil},
+		{"enable_sni", Carried, "`host` is the TLS server name", func(h *host, c *checker, s *Statement) { c.sni = h.flag(inCheck, s) }},
 		{"sni_name", Differs, "`host`, which is the Host header too", func(_ *host, c *checker, s *Statement) {
+			c.sni = true
 			if c.host == "" {
 				c.host = s.Arg(0)
 			}
@@ -105,7 +111,7 @@ func checkKeywords() []keyword[checker] {
 			c.limit, _ = h.seconds(inCheck, s)
 			c.limitAt = s.Place
 		}},
-		{"misc_dynamic", Differs, "exit codes from 2 on are up too, and change no weight", func(_ *host, c *checker, _ *Statement) { c.dynamic = true }},
+		{"misc_dynamic", Differs, "exit codes from 2 on are up too, a shell's that cannot run the program among them, and change no weight", func(_ *host, c *checker, _ *Statement) { c.dynamic = true }},
 		{"user", Carried, "`user`", func(_ *host, c *checker, s *Statement) { c.user = s.Arg(0) }},
 		{"type name payload require_reply min_reply_length max_reply_length track_file weight", Dropped, "it is of a check that there is not", nil},
 	}

@@ -29,6 +29,8 @@ type host struct {
 	lists     map[string]*serverGroup
 	services  []*virtualServer
 
+	owned map[string]bool   // instances that have priority 255 on some host
+	third bool              // there are more than two hosts
 	links map[string]string // what an interface is called on all hosts, where they differ
 }
 
@@ -170,11 +172,13 @@ type delay struct {
 func readDelays(h *host, _ *host, s *Statement) {
 	for _, l := range lines(s) {
 		down, ok := seconds(l.Arg(0))
-		up := down
+		up := time.Duration(0)
 		if len(l.Args) > 1 {
 			var good bool
 			up, good = seconds(l.Arg(1))
 			ok = ok && good
+		} else if ok {
+			h.notes.Carried(l.Place, s.Word, "%s counts as up at once: keepalived's program has it so where no up_delay is said, whatever its manual says", l.Word)
 		}
 		if !ok {
 			h.notes.Dropped(l.Place, s.Word, "%s: no number of seconds", l.Word)

@@ -30,6 +30,7 @@ type instance struct {
 	source    netip.Addr
 	unicast   bool
 	peers     []fsm.Peer
+	ttl       uint8 // with which it sends to them; 0: keepalived's default
 	authType  string
 	authPass  string
 	keys      map[uint8]string
@@ -206,7 +207,11 @@ func instanceDropped() []keyword[instance] {
 		{"use_ipvlan vrf", Dropped, "routers are on an interface, or have a `virtual_mac` on it", nil},
 		{"no_virtual_ipaddress", Dropped, "a router has addresses", nil},
 		{"mcast_dst_ip", Dropped, "adverts go to the groups of RFC 9568, 224.0.0.18 and ff02::12", nil},
-		{"unicast_ttl", Dropped, "adverts have TTL 255", nil},
+		{"unicast_ttl", Dropped, "adverts have TTL 255", func(h *host, i *instance, s *Statement) {
+			if n, ok := h.number(inVRRP, s, 0, 255); ok {
+				i.ttl = uint8(n)
+			}
+		}},
 		{"unicast_fault_no_peer", Dropped, "directors know each other", nil},
 		{"old_unicast_checksum", Dropped, "both checksums are believed", nil},
 		{"garp_master_delay garp_master_repeat garp_master_refresh_repeat garp_lower_prio_delay garp_lower_prio_repeat garp_extra_if", Dropped, announces, nil},
@@ -302,7 +307,7 @@ func groupKeywords() []keyword[group] {
 		{"notify_stop", Differs, hookText, hooks("stop")},
 		{"notify", Differs, notifyText, hooks("")},
 		{"notify_priority_changes smtp_alert", Dropped, "neither FIFO nor mail: `quorate events` has what happened", nil},
-		{"global_tracking", Carried, "what the group tracks holds for all of its routers", nil},
+		{"global_tracking", Carried, "what its routers track keeps its weight", func(_ *host, g *group, _ *Statement) { g.weights = true }},
 		{"sync_group_tracking_weight", Carried, "what its routers track keeps its weight", func(_ *host, g *group, _ *Statement) { g.weights = true }},
 	}
 }

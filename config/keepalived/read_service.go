@@ -191,7 +191,7 @@ func serviceKeywords() []keyword[virtualServer] {
 		{"persistence_granularity", Carried, "`persistence_mask`", func(_ *host, v *virtualServer, s *Statement) { v.mask, v.maskAt = s.Arg(0), s.Place }},
 		{"persistence_engine", Dropped, "clients are told apart by their addresses", nil},
 		{"weight", Carried, "`weight` of its servers", func(h *host, v *virtualServer, s *Statement) {
-			if n, ok := h.number(inService, s, 0, 1<<31-1); ok {
+			if n, ok := h.number(inService, s, 1, 1<<31-1); ok {
 				v.weight = n
 			}
 		}},
@@ -296,8 +296,8 @@ func serverKeywords() []keyword[realServer] {
 		{"TCP_CHECK", Carried, "`check \"tcp\"`", check},
 		{"HTTP_GET", Carried, "`check \"http\"`", check},
 		{"SSL_GET", Carried, "`check \"https\"` with `insecure`: keepalived verifies no certificate", check},
-		{"SMTP_CHECK", Carried, "`check \"smtp\"`", check},
-		{"MISC_CHECK", Carried, "`check \"script\"`", check},
+		{"SMTP_CHECK", Differs, "`check \"smtp\"`: replies of several lines are well, of which keepalived fails each, and QUIT must be answered with 221, where it takes any answer", check},
+		{"MISC_CHECK", Differs, "`check \"script\"`: a program that cannot be run fails, where keepalived has the server up", check},
 		{"DNS_CHECK", Dropped, "there is no such check; a `check \"script\"` can run dig", check},
 		{"UDP_CHECK", Dropped, "there is no such check; a `check \"script\"` can send and listen", check},
 		{"PING_CHECK", Dropped, "there is no such check; a `check \"script\"` can run ping", check},

@@ -18,6 +18,7 @@ type track struct {
 	reverse bool
 	script  []string // as it is written
 	full    bool     // a process is known by all of its command line
+	absent  bool     // it is well if no process runs
 }
 
 // defaultWeights are those of kinds that have one.
@@ -130,12 +131,22 @@ func processKeywords() []keyword[track] {
 	return []keyword[track]{
 		{"process", Carried, "`process`, or `command_line`", func(h *host, t *track, s *Statement) {
 			t.CommandLine = s.Args
+			t.full = t.full || len(s.Args) > 1
 		}},
-		{"full_command", Carried, "`command_line`", func(_ *host, t *track, _ *Statement) { t.full = true }},
+		{"full_command", Carried, "`command_line`", func(h *host, t *track, s *Statement) {
+			if t.full = true; len(t.CommandLine) > 1 {
+				h.tell(Carried, block, s, "nothing: a process with words behind its name is known by its whole command line anyway")
+			}
+		}},
 		{"param_match", Dropped, "a whole command line is compared, or the program's name alone", func(_ *host, t *track, _ *Statement) { t.full = true }},
 		{"weight", Carried, weightText, trackWeight(block)},
 		{"quorum", Carried, "`at_least`", func(h *host, t *track, s *Statement) { t.AtLeast, _ = h.number(block, s, 1, 1_000_000) }},
-		{"quorum_max", Carried, "`at_most`", func(h *host, t *track, s *Statement) { t.AtMost, _ = h.number(block, s, 1, 1_000_000) }},
+		{"quorum_max", Carried, "`at_most`", func(h *host, t *track, s *Statement) {
+			t.AtMost, _ = h.number(block, s, 0, 1_000_000)
+			if t.absent = s.Arg(0) == "0"; t.absent {
+				h.tell(Carried, block, s, "`reverse` where it is used: it is well if none runs")
+			}
+		}},
 		{"delay", Carried, "`up_delay` and `down_delay`", func(h *host, t *track, s *Statement) {
 			t.UpDelay, _ = h.seconds(block, s)
 			t.DownDelay = t.UpDelay

@@ -24,6 +24,8 @@ type wire struct {
 	vrid  uint8
 }
 
+func wireOf(r fsm.Router) wire { return wire{r.Interface, r.IPv6(), r.VRID} }
+
 // share is what of an instance's addresses is on one interface.
 type share struct {
 	iface               string
@@ -54,7 +56,7 @@ func (m *model) instance(i *instance) {
 			h.notes.Differs(i.Place, inVRRP+" virtual_ipaddress", "addresses on %s have a router of their own there, which moves with %s: adverts go out there too", s.iface, shares[0].iface)
 		}
 		m.version(i, &r)
-		m.id(&r)
+		m.id(i, &r, n == 0)
 		m.linkLocal(i, &r)
 		m.auth(i, &r)
 		if n == 0 {
@@ -177,16 +179,37 @@ func (m *model) version(i *instance, r *fsm.Router) {
 	}
 }
 
-// id gives a router another VRID if one on its interface has the same.
-func (m *model) id(r *fsm.Router) {
-	for range 255 {
-		w := wire{r.Interface, r.IPv6(), r.VRID}
-		if !m.ids[w] {
-			m.ids[w] = true
-			return
+// reserve keeps for each instance the VRID that it says on its interface, whatever other routers are made there.
+func (m *model) reserve() {
+	for _, i := range m.host.instances {
+		if !m.complete(i) {
+			continue
 		}
-		r.VRID = r.VRID%255 + 1
+		r := fsm.Router{VRID: uint8(i.vrid), Interface: m.shared[i][0].iface, Addresses: m.shared[i][0].addresses}
+		if w := wireOf(r); m.ids[w] == nil {
+			m.ids[w] = i
+		}
 	}
+}
+
+// id gives a router of an instance another VRID if one on its interface has the same.
+func (m *model) id(i *instance, r *fsm.Router, first bool) {
+	w := wireOf(*r)
+	other := m.ids[w]
+	if first && other == i {
+		return
+	}
+	for range 255 {
+		if m.ids[w] == nil {
+			m.ids[w] = i
+			break
+		}
+		w.vrid = w.vrid%255 + 1
+	}
+	if first {
+		m.host.notes.Instead(Differs, i.at["virtual_router_id"], inVRRP+" virtual_router_id", "`vrid` %d: on %s, %d is that of %s", w.vrid, r.Interface, r.VRID, other.name)
+	}
+	r.VRID = w.vrid
 }
 
 // linkLocal puts a link-local address in front of IPv6 addresses.

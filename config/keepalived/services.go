@@ -154,6 +154,9 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 		n.Dropped(v.Place, inService, "it has no real server, and keepalived leaves it out too")
 		return s, false
 	case t.mark != 0:
+		if v.mark != 0 && v.protocolAt != (Place{}) {
+			n.Instead(Carried, v.protocolAt, inService+" protocol", "nothing: a mark is of all protocols, as in keepalived")
+		}
 		s.IPv6 = t.ipv6 || v.servers[0].address.Addr().Is6() && v.list == ""
 	case v.protocol == "SCTP":
 		n.Dropped(v.protocolAt, inService+" protocol", "there are no services of SCTP")
@@ -190,7 +193,14 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 		}
 	}
 	if len(s.Servers) == 0 {
-		n.Dropped(v.Place, inService, "none of its real servers can be carried over, and so it is not either")
+		keyword := inService
+		switch {
+		case t.of > 1 && t.mark != 0:
+			keyword = "virtual_server_group fwmark"
+		case t.of > 1:
+			keyword = "virtual_server_group"
+		}
+		n.Instead(Dropped, t.Place, keyword, "none of its real servers can be carried over, and so it is not either")
 		return s, false
 	}
 	m.serves[v.Place] = true
@@ -199,7 +209,7 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, bool) {
 		n.Differs(v.Place, inService, "its servers get traffic after their first passed check, as with `alpha`, which it does not say")
 	}
 	if len(s.Checks) == 0 && slices.ContainsFunc(real, func(r *realServer) bool { return len(r.checks) > 0 }) {
-		n.Dropped(v.Place, inService, "none of its checks can be carried over: without one its servers count as up always")
+		n.Dropped(v.Place, inService+" checks", "none of its checks can be carried over: without one its servers count as up always")
 	}
 	return s, true
 }
@@ -283,7 +293,7 @@ func (m *model) persistence(v *virtualServer, s *fsm.Service) {
 				n.Differs(v.maskAt, inService+" persistence_granularity", "`persistence_mask`, which counts: keepalived forgets it in the services of a group")
 			}
 		} else {
-			n.Dropped(v.maskAt, inService+" persistence_granularity", "%s is no mask of a prefix", v.mask)
+			n.Instead(Dropped, v.maskAt, inService+" persistence_granularity", "%s is no mask of a prefix", v.mask)
 		}
 	}
 	if v.persist > 0 {
@@ -298,10 +308,10 @@ func (m *model) persistence(v *virtualServer, s *fsm.Service) {
 	}
 }
 
-// maskBits reads a netmask, or the length of a prefix.
+// maskBits reads a netmask, or for IPv6 the length of a prefix: of IPv4 keepalived takes 24 for the mask 0.0.0.24.
 func maskBits(s string, ipv6 bool) (int, bool) {
 	if n, err := strconv.Atoi(s); err == nil {
-		return n, n >= 1 && (n <= 32 || ipv6 && n <= 128)
+		return n, ipv6 && n >= 1 && n <= 128
 	}
 	a, ok := address(s)
 	if !ok || !a.Is4() {

@@ -26,3 +26,78 @@ func TestTwoPortsOfAServerAreNotSaidToBeLeftOutByKeepalived(t *testing.T) {
 		})
 	}
 }
+
+// one imports a file of one service, whose first server has the lines of real.
+func one(t *testing.T, service, lines, real string) (Result, string) {
+	t.Helper()
+	text := "virtual_server " + service + " {\n " + lines + "\n real_server 10.0.0.1 " + real + "\n}\n"
+	got, err := Import(files(map[string]string{"k": text}), []Input{{"k", "k"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got, report(got)
+}
+
+// TestAServerIsAskedAtItsOwnPort is of servers that are forwarded to by address: in the table they have the service's port.
+func TestAServerIsAskedAtItsOwnPort(t *testing.T) {
+	for name, c := range map[string]struct {
+		service, lines, real string
+		table, asked         uint16
+	}{
+		"direct":              {"192.0.2.1 80", "protocol TCP\n lvs_method DR", "8080 {\n TCP_CHECK {\n }\n }", 80, 8080},
+		"direct, port said":   {"192.0.2.1 80", "protocol TCP\n lvs_method DR", "8080 {\n TCP_CHECK {\n connect_port 81\n }\n }", 80, 81},
+		"direct, table's":     {"192.0.2.1 80", "protocol TCP\n lvs_method DR", "80 {\n TCP_CHECK {\n }\n }", 80, 0},
+		"NAT":                 {"192.0.2.1 80", "protocol TCP\n lvs_method NAT", "8080 {\n TCP_CHECK {\n }\n }", 8080, 0},
+		"NAT, without a port": {"192.0.2.1 80", "protocol TCP\n lvs_method NAT", "{\n TCP_CHECK {\n }\n }", 80, 0},
+		"mark":                {"fwmark 5", "lvs_method DR", "8080 {\n TCP_CHECK {\n }\n }", 0, 8080},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, said := one(t, c.service, c.lines, c.real)
+			for _, s := range got.Config.Services {
+				if len(s.Checks) != 1 || s.Servers[0].Address.Port() != c.table || s.Checks[0].Port != c.asked {
+					t.Errorf("server %s, checks %+v, want port %d, and %d in the check\n%s", s.Servers[0].Address, s.Checks, c.table, c.asked, said)
+				}
+			}
+			if len(got.Config.Services) != 1 {
+				t.Errorf("%d services", len(got.Config.Services))
+			}
+		})
+	}
+}
+
+func TestWhereAServiceIsUnlikeKeepalivedsTheReportSaysIt(t *testing.T) {
+	const tcp = "protocol TCP"
+	for name, c := range map[string]struct{ service, lines, real, want string }{
+		"mail":               {"192.0.2.1 25", tcp, "25 {\n SMTP_CHECK {\n }\n }", "k:4: carried over with a difference: real_server SMTP_CHECK: `check \"smtp\"`: replies of several lines are well, of which keepalived fails each, and QUIT must be answered with 221, where it takes any answer"},
+		"program":            {"192.0.2.1 25", tcp, "25 {\n MISC_CHECK {\n misc_path /bin/x\n }\n }", "k:4: carried over with a difference: real_server MISC_CHECK: `check \"script\"`: a program that cannot be run fails, where keepalived has the server up"},
+		"name in TLS":        {"192.0.2.1 443", tcp + "\n virtualhost a.example.com", "443 {\n SSL_GET {\n url {\n path /\n }\n }\n }", "k:5: carried over with a difference: SSL_GET enable_sni: it does not say it, and `host` is the TLS server name too"},
+		"protocol of a mark": {"fwmark 5", tcp, "{\n }", "k:2: carried over: virtual_server protocol: nothing: a mark is of all protocols, as in keepalived"},
+		"a length for a mask": {"192.0.2.1 80", tcp + "\n persistence_granularity 24", "80 {\n }",
+			"k:3: not carried over: virtual_server persistence_granularity: 24 is no mask of a prefix"},
+		"a page without a path": {"192.0.2.1 80", tcp, "80 {\n HTTP_GET {\n url {\n status_code 200\n }\n }\n }",
+			"k:5: not carried over: HTTP_GET url: it has no path, and keepalived leaves it out too"},
+		"steps of a page": {"192.0.2.1 80", tcp, "80 {\n HTTP_GET {\n url {\n path /\n }\n }\n }",
+			"k:4: carried over with a difference: HTTP_GET connect_timeout: `timeout` is that of the whole probe; keepalived waits as long for each of its steps"},
+		"steps of a dialogue": {"192.0.2.1 25", tcp, "25 {\n SMTP_CHECK {\n }\n }",
+			"k:4: carried over with a difference: SMTP_CHECK connect_timeout: `timeout` is that of the whole probe; keepalived waits as long for each of its steps"},
+		"tries": {"192.0.2.1 80", tcp, "80 {\n TCP_CHECK {\n retry 200\n }\n }",
+			"k:4: carried over with a difference: TCP_CHECK retry: `fall` is 100, the most that there is, and not 201"},
+		"days": {"192.0.2.1 80", tcp, "80 {\n TCP_CHECK {\n delay_loop 100000\n }\n }",
+			"k:4: carried over with a difference: TCP_CHECK delay_loop: `interval` is 24h0m0s, and not 27h46m40s: 50 ms to 24 h"},
+		"a check without port": {"192.0.2.1 80", tcp + "\n lvs_method NAT", "{\n TCP_CHECK {\n }\n }",
+			"k:5: carried over with a difference: real_server TCP_CHECK: it asks the service's port; keepalived asks port 0 of a server without one, and never finds it up"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, said := one(t, c.service, c.lines, c.real); !strings.Contains(said, c.want+"\n") {
+				t.Errorf("%q is not said:\n%s", c.want, said)
+			}
+		})
+	}
+}
+
+func TestAServiceHasNoWeightOfZero(t *testing.T) {
+	got, said := one(t, "192.0.2.1 80", "protocol TCP\n weight 0", "80 {\n }")
+	if w := got.Config.Services["http"].Servers[0].Weight; w != 1 || !strings.Contains(said, "k:3: not carried over: virtual_server weight: ") {
+		t.Errorf("weight %d, want 1\n%s", w, said)
+	}
+}

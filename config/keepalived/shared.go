@@ -8,7 +8,8 @@ import (
 
 // effective is what a use comes to: its own weight and direction, else those of what it tracks.
 func (h *host) effective(u use) (weight int, reverse bool) {
-	if t := h.track(u.kind, u.name); t != nil {
+	t := h.track(u.kind, u.name)
+	if t != nil {
 		weight, reverse = t.weight, t.reverse
 	}
 	if u.weight != nil {
@@ -17,7 +18,7 @@ func (h *host) effective(u use) (weight int, reverse bool) {
 	if u.reverse != nil {
 		reverse = *u.reverse
 	}
-	return weight, reverse
+	return weight, reverse != (t != nil && t.absent)
 }
 
 // tracks reports whether one of some uses is of the same thing as another.
@@ -96,7 +97,7 @@ func (m *model) within(u use, i *instance, keyword string, weight *int) bool {
 	case m.host.ofGroup(u, group):
 		n.Carried(u.Place, keyword, "what its sync group says of %s counts, as in keepalived", u.name)
 		return false
-	case m.weighs[group]:
+	case m.weighs[group] || u.kind == fsm.TrackProcess: // whose weights keepalived does not take away
 		ok, fate, why := m.counts(u, i, group)
 		if !ok {
 			n.Add(fate, u.Place, keyword, why)
@@ -107,4 +108,37 @@ func (m *model) within(u use, i *instance, keyword string, weight *int) bool {
 		return false
 	}
 	return true
+}
+
+// weighed says what a weight comes to where some host has priority 255, which nothing moves. False: there is nothing of it.
+func (m *model) weighed(u use, name string, i *instance, keyword string, weight *int) bool {
+	n := m.host.notes
+	switch {
+	case *weight == 0 || !m.owned(name, i):
+		return true
+	case i == nil || u.kind == fsm.TrackFile && *weight == 1:
+		*weight = 0
+		n.Differs(u.Place, keyword, "`require`, of all hosts: of the one with priority 255 keepalived counts its weight as 0")
+		return true
+	case i.rank() == 255:
+		n.Carried(u.Place, keyword, "nothing: weights do not count for the owner of the addresses, as in keepalived")
+	case !m.host.third:
+		n.Carried(u.Place, keyword, "nothing: the owner of the addresses has them whenever it can, and there is no third host to choose")
+	default:
+		n.Dropped(u.Place, keyword, "the owner of the addresses has them whenever it can, and the others are chosen by their `score` alone")
+	}
+	return false
+}
+
+// owned reports whether an instance, or else one of the sync group of a name, has priority 255 on some host.
+func (m *model) owned(name string, i *instance) bool {
+	if i != nil {
+		return m.host.owned[i.name]
+	}
+	for member, group := range m.grouped {
+		if group == name && m.host.owned[member] {
+			return true
+		}
+	}
+	return false
 }

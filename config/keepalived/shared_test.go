@@ -99,6 +99,10 @@ func TestAWeightOfAllInstancesCountsOnceWhicheverComesFirst(t *testing.T) {
 		"an incomplete one before":     {inGroup(incomplete(script) + ofGroupFile(weighs, script, script)), 9, 0},
 		"one that does not track it":   {inGroup(incomplete("") + ofGroupFile(weighs, script, script)), 9, 0},
 		"one on that interface before": {ofGroupFile(weighs, iface, iface), 0, -9},
+		"by the old name":              {ofGroupFile("global_tracking\n", script, script), 9, 0},
+		"of a process, whatever the group says": {
+			"vrrp_track_process p {\n process x\n}\n" + ofGroupFile("", "track_process {\n p weight 9\n}\n", "track_process {\n p weight 9\n}\n"), 9, 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			group, v, w, said := needsOf(t, c.text)

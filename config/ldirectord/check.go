@@ -1,6 +1,8 @@
 package ldirectord
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -23,8 +25,9 @@ func (in *importer) checks(v *section, s fsm.Service, pairs []pair) []fsm.Check 
 	}
 	kind := v.value(in.global, "checktype")
 	one := in.schedule(v, kind)
-	if n, ok := in.number(v, "checkport", 1, 65535); ok && uint16(n) != s.Address.Port() {
-		one.Port = uint16(n)
+	service := v.values["service"]
+	if service == "" {
+		service = byPort[s.Address.Port()]
 	}
 	udp := s.Protocol == fsm.UDP
 	switch _, err := strconv.Atoi(kind); {
@@ -38,19 +41,76 @@ func (in *importer) checks(v *section, s fsm.Service, pairs []pair) []fsm.Check 
 		return nil
 	case kind == "connect":
 		one.Kind = fsm.CheckTCP
-	case err == nil:
-		in.notes.Differs(place, "checktype", "%s: each check negotiates, none only connects", kind)
-		return in.negotiate(v, s, one, pairs, udp)
 	default:
-		return in.negotiate(v, s, one, pairs, udp)
+		if err == nil {
+			in.notes.Differs(place, "checktype", "%s: each check negotiates, none only connects", kind)
+		}
+		if !in.negotiate(v, &one, service, pairs, udp) {
+			return nil
+		}
+	}
+	if !in.port(v, &one, s, service, pairs) {
+		in.notes.Instead(imported.Dropped, place, "checktype", "neither checkport nor the servers of the mark say a port: they count as up always")
+		return nil
 	}
 	return []fsm.Check{one}
+}
+
+// unasked tells of what is said of a page if none is fetched.
+func (in *importer) unasked(v *section, made []fsm.Check) {
+	if slices.ContainsFunc(made, func(c fsm.Check) bool { return c.Kind == fsm.CheckHTTP || c.Kind == fsm.CheckHTTPS }) {
+		return
+	}
+	for _, name := range []string{"request", "receive", "virtualhost"} {
+		if at, ok := v.places[name]; ok {
+			in.notes.Instead(imported.Dropped, at, name, "its check fetches no page")
+		}
+	}
+}
+
+// port sets which port of the servers is asked: the check's, else that of a server's line, else that of the protocol
+// that is spoken. It may be another than the table has. It returns false if nothing says one.
+func (in *importer) port(v *section, one *fsm.Check, s fsm.Service, service string, pairs []pair) bool {
+	fixed, _ := in.number(v, "checkport", 1, 65535)
+	want := make([]uint16, len(pairs))
+	asTable := true
+	for i, p := range pairs {
+		want[i] = cmp.Or(uint16(fixed), p.port, portOf(service), s.Servers[i].Address.Port())
+		asTable = asTable && want[i] == s.Servers[i].Address.Port()
+	}
+	switch {
+	case want[0] == 0:
+		return false
+	case !asTable:
+		one.Port = want[0]
+	}
+	for i, p := range pairs {
+		if !asTable && want[i] != want[0] {
+			in.notes.Differs(p.at, "real", "it is asked at the first server's port, %d, and not at %d; a service has one check for all", want[0], want[i])
+		}
+	}
+	return true
+}
+
+// portOf returns the port that a service has by custom, or 0.
+func portOf(service string) uint16 {
+	for port, name := range byPort {
+		if name == service {
+			return port
+		}
+	}
+	return 0
 }
 
 // schedule sets when a check is made, and how its results count.
 func (in *importer) schedule(v *section, kind string) fsm.Check {
 	one := fsm.Check{Interval: 10 * time.Second, Rise: 1, Fall: 1}
-	if n, ok := in.number(v, "checkinterval", 1, 86400); ok {
+	pace := v
+	if at, ok := v.places["checkinterval"]; ok && in.global.values["fork"] != "yes" {
+		in.notes.Instead(imported.Carried, at, "checkinterval", "nothing: ldirectord ignores it here without `fork = yes`")
+		pace = in.global
+	}
+	if n, ok := in.number(pace, "checkinterval", 1, 86400); ok {
 		one.Interval = time.Duration(n) * time.Second
 	}
 	if n, ok := in.number(v, "failurecount", 1, 100); ok {
@@ -60,8 +120,15 @@ func (in *importer) schedule(v *section, kind string) fsm.Check {
 	if kind == "connect" || kind == "external" || kind == "external-perl" {
 		names, timeout = []string{"checktimeout", "negotiatetimeout"}, 5
 	}
+	from := v
+	if v.values["checktimeout"] == "" && v.values["negotiatetimeout"] == "" {
+		from = in.global // either of its own goes before those
+	}
 	for _, name := range names {
-		if n, ok := in.number(v, name, 1, 86400); ok {
+		if from.values[name] == "" {
+			continue
+		}
+		if n, ok := in.number(from, name, 1, 86400); ok {
 			timeout = n
 			break
 		}
@@ -89,40 +156,34 @@ func (in *importer) external(v *section, s fsm.Service, one fsm.Check) []fsm.Che
 	one.Command = []string{"/bin/sh", "-c", "exec " + command + " " + target + " " + port + ` "$QUORATE_SERVER_ADDRESS" "$QUORATE_SERVER_PORT"`}
 	one.User = "root"
 	in.notes.Differs(v.places["checkcommand"], "checkcommand", "`user = \"root\"`: ldirectord runs it as that")
+	if v.value(in.global, "checktype") == "external-perl" {
+		in.notes.Differs(v.places["checktype"], "checktype", "external-perl: its file is run as a program, and has to be one")
+	}
 	return []fsm.Check{one}
 }
 
-// negotiate makes a check that speaks the service's protocol, or at least connects.
-func (in *importer) negotiate(v *section, s fsm.Service, one fsm.Check, pairs []pair, udp bool) []fsm.Check {
+// negotiate sets that a check speaks the service's protocol, or at least connects. It returns false if there is no check.
+func (in *importer) negotiate(v *section, one *fsm.Check, service string, pairs []pair, udp bool) bool {
 	place, ok := v.places["service"]
 	if !ok {
 		place = v.Place
 	}
-	service := v.values["service"]
-	if service == "" {
-		service = byPort[s.Address.Port()]
-	}
-	switch service {
-	case "http", "https":
-		in.page(v, &one, pairs, service)
-	case "smtp", "submission":
+	switch {
+	case service == "http" || service == "https":
+		in.page(v, one, pairs, service)
+	case service == "smtp" || service == "submission":
 		one.Kind = fsm.CheckSMTP
-	case "none", "":
+	case service == "none" || service == "":
 		in.notes.Carried(place, "service", "none: its servers count as up always")
-		return nil
+		return false
+	case udp:
+		in.notes.Dropped(place, "service", "there is no check of %s: its servers count as up always; a `check \"script\"` can speak it", service)
+		return false
 	default:
-		if udp {
-			in.notes.Dropped(place, "service", "there is no check of %s: its servers count as up always; a `check \"script\"` can speak it", service)
-			return nil
-		}
 		in.notes.Differs(place, "service", "there is no check of %s: a `check \"tcp\"` connects", service)
 		one.Kind = fsm.CheckTCP
 	}
-	if s.Mark != 0 && one.Port == 0 {
-		in.notes.Dropped(place, "service", "it says no checkport, and the servers of a mark have no port")
-		return nil
-	}
-	return []fsm.Check{one}
+	return true
 }
 
 // page sets what is fetched.
@@ -130,8 +191,9 @@ func (in *importer) page(v *section, one *fsm.Check, pairs []pair, service strin
 	one.Kind, one.Insecure = fsm.CheckHTTP, service == "https"
 	if one.Insecure {
 		one.Kind = fsm.CheckHTTPS
-		in.notes.Carried(v.Place, "service", "`insecure`: ldirectord verifies no certificate")
+		in.notes.Differs(v.Place, "service", "`insecure`: ldirectord looks at no name in a certificate, and who signed it is looked at by some versions of its Perl modules alone")
 	}
+	in.notes.Differs(v.Place, "service", "a redirect fails; ldirectord follows it, and takes the answer there")
 	request, receive := v.values["request"], v.values["receive"]
 	for i, p := range pairs {
 		if i == 0 && p.request != "" {

@@ -61,14 +61,26 @@ func holds(t *testing.T, src string, r Result) {
 }
 
 func TestImportOfEveryKindOfService(t *testing.T) {
-	src, err := os.ReadFile("testdata/all.cf")
+	for _, name := range files {
+		src := read(t, name)
+		r := Import("f", src)
+		golden(t, name+".hcl", string(r.File))
+		golden(t, name+".txt", report(r))
+		holds(t, string(src), r)
+	}
+}
+
+// files are those of testdata: one has every kind of service, the other what ldirectord makes of what is left out, is
+// out of place, or is more than a kernel or quorate has.
+var files = []string{"all", "unsaid"}
+
+func read(t *testing.T, name string) []byte {
+	t.Helper()
+	src, err := os.ReadFile(filepath.Join("testdata", name+".cf"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := Import("f", src)
-	golden(t, "all.hcl", string(r.File))
-	golden(t, "all.txt", report(r))
-	holds(t, string(src), r)
+	return src
 }
 
 // asItIs are parts of what is said of that which changes nothing in the output: it is so in any case.
@@ -77,10 +89,6 @@ var asItIs = []string{"always", "the default", "nothing", "none: "}
 // TestWhatIsCarriedOverIsInTheOutput takes each line that is said to be carried over out of the file, or changes its
 // value: the output is then another.
 func TestWhatIsCarriedOverIsInTheOutput(t *testing.T) {
-	src, err := os.ReadFile("testdata/all.cf")
-	if err != nil {
-		t.Fatal(err)
-	}
 	output := func(lines []string) string {
 		r := Import("f", []byte(strings.Join(lines, "\n")))
 		var text strings.Builder
@@ -92,22 +100,25 @@ func TestWhatIsCarriedOverIsInTheOutput(t *testing.T) {
 		}
 		return text.String()
 	}
-	lines := strings.Split(string(src), "\n")
-	whole := output(lines)
-	for _, n := range Import("f", src).Notes {
-		if n.Fate != imported.Carried || slices.ContainsFunc(asItIs, func(part string) bool { return strings.Contains(n.Text, part) }) {
-			continue
-		}
-		for _, at := range n.Places {
-			name, value, _ := strings.Cut(lines[at.Line-1], "=")
-			changed := false
-			for _, other := range []string{"", name + "= x", name + "= connect", name + "= negotiate", name + "= 1" + strings.TrimSpace(value)} {
-				tried := slices.Clone(lines)
-				tried[at.Line-1] = other
-				changed = changed || output(tried) != whole
+	for _, file := range files {
+		src := read(t, file)
+		lines := strings.Split(string(src), "\n")
+		whole := output(lines)
+		for _, n := range Import("f", src).Notes {
+			if n.Fate != imported.Carried || slices.ContainsFunc(asItIs, func(part string) bool { return strings.Contains(n.Text, part) }) {
+				continue
 			}
-			if !changed {
-				t.Errorf("%q: without it the output is the same, and the report says\n%s", lines[at.Line-1], n)
+			for _, at := range n.Places {
+				name, value, _ := strings.Cut(lines[at.Line-1], "=")
+				changed := false
+				for _, other := range []string{"", name + "= x", name + "= connect", name + "= negotiate", name + "= 1" + strings.TrimSpace(value)} {
+					tried := slices.Clone(lines)
+					tried[at.Line-1] = other
+					changed = changed || output(tried) != whole
+				}
+				if !changed {
+					t.Errorf("%s: %q: without it the output is the same, and the report says\n%s", file, lines[at.Line-1], n)
+				}
 			}
 		}
 	}

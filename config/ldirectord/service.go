@@ -1,6 +1,7 @@
 package ldirectord
 
 import (
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -10,6 +11,9 @@ import (
 	"github.com/quorate/quorate/config/imported"
 	"github.com/quorate/quorate/fsm"
 )
+
+// maxWeight is the greatest that a server can have.
+const maxWeight = 65535
 
 // forwards are ldirectord's words for forwarding.
 var forwards = map[string]fsm.Forward{"gate": fsm.Direct, "masq": fsm.NAT, "ipip": fsm.Tunnel}
@@ -53,6 +57,7 @@ func (in *importer) service(v *section) (fsm.Service, bool) {
 	}
 	in.fallback(v, &s)
 	s.Checks = in.checks(v, s, pairs)
+	in.unasked(v, s.Checks)
 	return s, true
 }
 
@@ -61,21 +66,22 @@ func (in *importer) persistence(v *section, s *fsm.Service) {
 	if n, ok := in.number(v, "persistent", 1, 31*24*3600); ok {
 		s.Persistence = time.Duration(n) * time.Second
 	}
-	text := v.values["netmask"]
-	if text == "" || s.Persistence == 0 {
+	text, at := v.values["netmask"], v.places["netmask"]
+	if text == "" {
+		return
+	}
+	if s.Persistence == 0 {
+		in.notes.Instead(imported.Carried, at, "netmask", "nothing: it is of `persistent`, which is not there")
 		return
 	}
 	bits, err := strconv.Atoi(text)
 	if a, bad := netip.ParseAddr(text); bad == nil && a.Is4() {
-		bits, err = 0, nil
-		for _, b := range a.As4() {
-			for ; b&0x80 != 0; b <<= 1 {
-				bits++
-			}
-		}
+		ip := a.As4()
+		bits, _ = net.IPMask(ip[:]).Size() // 0 for one with holes
+		err = nil
 	}
 	if err != nil || bits < 1 || bits > 128 {
-		in.notes.Dropped(v.places["netmask"], "netmask", "%q is no mask of a prefix", text)
+		in.notes.Instead(imported.Dropped, at, "netmask", "%q is no mask of a prefix", text)
 		return
 	}
 	if bits != 32 && bits != 128 {
@@ -104,52 +110,80 @@ func (in *importer) number(v *section, name string, low, high int) (int, bool) {
 // pair is what a real server's own line asks, and expects.
 type pair struct {
 	request, receive string
+	port             uint16 // 0: it says none
 	at               imported.Place
 }
 
 // servers sets the real servers, and the forwarding method that the first of them has.
 func (in *importer) servers(v *section, s *fsm.Service) []pair {
-	inhibit := v.value(in.global, "quiescent") != "no"
+	inhibit := in.inhibits(v)
 	var pairs []pair
 	for _, l := range v.servers {
 		before := len(s.Servers)
-		in.real(l, s, inhibit)
+		port := in.real(l, s, inhibit)
 		if len(s.Servers) == before {
 			in.idle[l.Place] = "" // the reason is there
 		}
 		for range s.Servers[before:] {
-			pairs = append(pairs, quotedPair(l))
+			p := quotedPair(l)
+			p.port = port
+			pairs = append(pairs, p)
 		}
 	}
 	return pairs
 }
 
-// real sets the servers of a line.
-func (in *importer) real(l line, s *fsm.Service, inhibit bool) {
+// inhibits tells whether a server that fails stays in the table, with weight 0.
+func (in *importer) inhibits(v *section) bool {
+	const goes = "nothing: a server that fails leaves the table"
+	global := in.global.values["quiescent"]
+	if at, ok := in.global.places["quiescent"]; ok && global == "no" {
+		in.notes.Instead(imported.Carried, at, "quiescent", goes)
+	}
+	switch v.value(in.global, "quiescent") {
+	case "yes":
+		return true
+	case "":
+		in.notes.Carried(v.Place, "quiescent", goes+"; so it does by the program of ldirectord 4, whatever its manual says")
+	case "no":
+		if at, ok := v.places["quiescent"]; ok && global != "yes" {
+			in.notes.Instead(imported.Carried, at, "quiescent", goes)
+		}
+	}
+	return false
+}
+
+// real sets the servers of a line, and returns the port that it says.
+func (in *importer) real(l line, s *fsm.Service, inhibit bool) uint16 {
 	words := strings.Fields(l.value)
 	if len(words) < 2 || forwards[words[1]] == "" {
 		in.notes.Dropped(l.Place, "real", "%q: it is an address, then gate, masq or ipip", l.value)
-		return
+		return 0
 	}
 	all, ok := span(words[0])
 	if !ok {
 		in.notes.Dropped(l.Place, "real", "%q is not an address, or a range of them; names are not looked up", words[0])
-		return
+		return 0
 	}
 	forward, weight := forwards[words[1]], 1
 	if s.Forward == "" {
 		s.Forward = forward
 	}
 	if len(words) > 2 {
-		if n, err := strconv.Atoi(words[2]); err == nil && n >= 0 && n <= 65535 {
-			weight = n
+		if n, err := strconv.Atoi(words[2]); err == nil && n >= 0 {
+			weight = min(n, maxWeight)
+			if n > maxWeight {
+				in.notes.Differs(l.Place, "real", "weight %d, and not %d, is the most that there is", maxWeight, n)
+			}
 		}
 	}
 	if strings.Contains(l.value, "<") {
 		in.notes.Dropped(l.Place, "real", "servers have no limits of connections")
 	}
+	said := all[0].Port()
 	for _, at := range all {
-		at = in.port(s, at, forward, l.Place)
+		in.ported(s, at, forward, inhibit, l.Place)
+		at = inTable(s, at, forward)
 		server := fsm.Server{Address: at, Weight: uint32(weight), Inhibit: inhibit}
 		if forward != s.Forward {
 			server.Forward = forward
@@ -160,21 +194,32 @@ func (in *importer) real(l line, s *fsm.Service, inhibit bool) {
 		}
 		s.Servers = append(s.Servers, server)
 	}
+	return said
 }
 
-// port gives a server the port that it has in the kernel's table.
-func (in *importer) port(s *fsm.Service, at netip.AddrPort, forward fsm.Forward, place imported.Place) netip.AddrPort {
+// inTable gives a server the port that it has in the kernel's table: the service's, unless NAT changes it.
+func inTable(s *fsm.Service, at netip.AddrPort, forward fsm.Forward) netip.AddrPort {
 	own := s.Address.Port()
-	switch {
-	case own == 0:
-		return netip.AddrPortFrom(at.Addr(), 0)
-	case at.Port() == 0:
-		return netip.AddrPortFrom(at.Addr(), own)
-	case forward != fsm.NAT && at.Port() != own:
-		in.notes.Differs(place, "real", "its port is the service's, which ldirectord makes it too: only masq changes ports")
+	if own == 0 || forward != fsm.NAT || at.Port() == 0 {
 		return netip.AddrPortFrom(at.Addr(), own)
 	}
 	return at
+}
+
+// ported tells where the port of a server in the table is not that of its line.
+func (in *importer) ported(s *fsm.Service, at netip.AddrPort, forward fsm.Forward, inhibit bool, place imported.Place) {
+	own := s.Address.Port()
+	moved := own != 0 && forward != fsm.NAT && at.Port() != own && at.Port() != 0
+	switch {
+	case moved && inhibit:
+		in.notes.Differs(place, "real", "its port in the table is the service's, as only masq changes ports, and its own is the check's; ldirectord, which looks for its own, leaves it at weight 0 once it failed")
+	case moved:
+		in.notes.Carried(place, "real", "its port in the table is the service's, as only masq changes ports, and its own is the check's")
+	case own == 0 && forward == fsm.NAT && at.Port() != 0:
+		in.notes.Differs(place, "real", "clients of a mark keep their port, and ldirectord's kernel makes it %d", at.Port())
+	case own != 0 && forward == fsm.NAT && at.Port() == 0:
+		in.notes.Differs(place, "real", "its port is the service's; ldirectord has clients sent to port 0")
+	}
 }
 
 // span reads an address, or ADDRESS->ADDRESS, with a port behind.
@@ -218,11 +263,14 @@ func (in *importer) fallback(v *section, s *fsm.Service) {
 	if s.Address.Addr().Is6() || s.IPv6 {
 		l, common = v.backup6, in.global.backup6
 	}
-	if l == nil {
-		l = common
-	}
-	if l == nil {
+	switch {
+	case l == nil && common == nil:
 		return
+	case l == nil && s.Mark != 0:
+		in.notes.Carried(v.Place, "fallback", "none: to the services of marks ldirectord gives none but their own")
+		return
+	case l == nil:
+		l = common
 	}
 	words := strings.Fields(l.value)
 	forward := fsm.Direct
@@ -241,7 +289,10 @@ func (in *importer) fallback(v *section, s *fsm.Service) {
 	if at.Addr().IsLoopback() {
 		in.notes.Differs(l.Place, "fallback", "each director serves it itself, from that address on each of them")
 	}
-	f := fsm.Server{Address: in.port(s, at, forward, l.Place), Weight: 1}
+	if slices.ContainsFunc(s.Servers, func(o fsm.Server) bool { return o.Weight == 0 }) {
+		in.notes.Differs(l.Place, "fallback", "it serves while no server is up that has a weight; by ldirectord one of weight 0 that is up keeps it out")
+	}
+	f := fsm.Server{Address: inTable(s, at, forward), Weight: 1}
 	if forward != s.Forward {
 		f.Forward = forward
 	}

@@ -90,6 +90,15 @@ func (s *site) has() []string {
 	return all
 }
 
+// kernels are the same with the routes and rules that the directors have from the file.
+func (s *site) kernels() []string {
+	all := s.has()
+	for _, d := range s.Directors {
+		all = append(all, s.routing(d)...)
+	}
+	return all
+}
+
 // A virtualInterface is one with a MAC address of its own, on that of a segment.
 type virtualInterface struct{ name, segment, mac string }
 

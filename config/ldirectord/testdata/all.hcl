@@ -30,6 +30,7 @@ service "https" {
 
   check "https" {
     path     = "/"
+    port     = 8443
     insecure = true
     interval = "5s"
     timeout  = "3s"
@@ -117,7 +118,6 @@ service "mark-7" {
   }
 
   server "198.51.100.70" { weight = 1 }
-  fallback "127.0.0.1" {}
 }
 
 service "mark-8" {
