@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -137,15 +139,34 @@ func (d *decoder) syntax(diags hcl.Diagnostics) { d.syntaxIn("", diags) }
 func (d *decoder) syntaxIn(each string, diags hcl.Diagnostics) {
 	for _, diag := range diags {
 		text := diag.Detail
-		if text == "" {
-			text = diag.Summary
-		}
 		var at hcl.Pos
 		if diag.Subject != nil {
 			at = diag.Subject.Start
+			if besideSecret(d.src, at.Byte) {
+				text = "" // which cites what is written
+			}
+		}
+		if text == "" {
+			text = diag.Summary
 		}
 		d.reportIn(each, "", at, "", "%s", sentence(text))
 	}
+}
+
+// secretKey is where something that is secret is written, in either syntax.
+var secretKey = regexp.MustCompile(`(?:^|[^A-Za-z0-9_])(?:key|other_key|token)"?\s*[=:]`)
+
+// besideSecret reports whether a secret is written shortly before a place in a file: what is there may be a part of it, and where a
+// file cannot be parsed, nothing else tells.
+func besideSecret(src []byte, at int) bool {
+	const reach = 300 // bytes: of what is written of a secret, and of blanks
+	at = min(at, len(src))
+	near := secretKey.FindAllIndex(src[max(0, at-reach):at], -1)
+	if near == nil {
+		return false
+	}
+	since := src[max(0, at-reach):at][near[len(near)-1][1]:]
+	return bytes.Count(bytes.TrimSpace(since), []byte("\n")) == 0
 }
 
 // sentence makes a parser's prose fit behind "error:".
