@@ -77,6 +77,10 @@ func (all *notes) open(filename string, src []byte, s *schema) (*decoder, *node)
 // parse parses src, as JSON if the file name says so. It returns no body if there is none.
 func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 	d := &decoder{notes: all, file: filename, src: src, json: !File{Name: filename}.native()}
+	if d.json {
+		src = bytes.TrimPrefix(src, []byte("\ufeff")) // as HCL's own parser does
+		d.src = src
+	}
 	if text, at := syntax.Guard(src, d.json); text != "" {
 		d.broken = true
 		d.report("", at, "", "%s", text)
@@ -89,6 +93,10 @@ func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 	)
 	if d.json {
 		file, diags = hcljson.Parse(src, filename)
+		for _, at := range syntax.Nulls(src) {
+			d.broken = true
+			d.report("", at, "", "null is not a value")
+		}
 	} else {
 		file, said, diags = syntax.Parse(src, filename)
 	}
@@ -97,7 +105,7 @@ func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 			all.bounds.Bind(body)
 		}
 	}
-	d.broken = diags.HasErrors()
+	d.broken = d.broken || slices.ContainsFunc(diags, breaks)
 	if d.unbalanced = syntax.Unclosed(diags); d.unbalanced == nil {
 		d.unbalanced = syntax.Stray(diags, src, 0)
 	}
@@ -151,6 +159,11 @@ func (d *decoder) syntaxIn(each string, diags hcl.Diagnostics) {
 		}
 		d.reportIn(each, "", at, "", "%s", sentence(text))
 	}
+}
+
+// breaks reports whether parts of a file were not read for what the parser found. Of a key that is written twice it keeps the first.
+func breaks(diag *hcl.Diagnostic) bool {
+	return diag.Severity == hcl.DiagError && diag.Summary != "Attribute redefined"
 }
 
 // secretKey is where something that is secret is written, in either syntax.
