@@ -22,6 +22,12 @@ func (n *node) eval(e hcl.Expression, path, label string) (cty.Value, bool) {
 		n.bad[path] = true
 		return cty.NilVal, false
 	}
+	if again, before := expr.Twice(native); again != nil && !secret(label) {
+		n.bad[path] = true
+		at, first := again.StartRange().Start, before.StartRange().Start
+		n.report(path, at, fmt.Sprintf("the first is on line %d", first.Line), "%s%s: an object has a key twice, of which one would be lost", n.prefix(), label)
+		return cty.NilVal, false
+	}
 	v, diags, err := n.bounds.Value(native, n.ctx)
 	switch {
 	case errors.Is(err, expr.ErrTooMuch) && n.over:

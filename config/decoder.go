@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -75,6 +77,10 @@ func (all *notes) open(filename string, src []byte, s *schema) (*decoder, *node)
 // parse parses src, as JSON if the file name says so. It returns no body if there is none.
 func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 	d := &decoder{notes: all, file: filename, src: src, json: !File{Name: filename}.native()}
+	if d.json {
+		src = bytes.TrimPrefix(src, []byte("\ufeff")) // as HCL's own parser does
+		d.src = src
+	}
 	if text, at := syntax.Guard(src, d.json); text != "" {
 		d.broken = true
 		d.report("", at, "", "%s", text)
@@ -87,6 +93,10 @@ func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 	)
 	if d.json {
 		file, diags = hcljson.Parse(src, filename)
+		for _, at := range syntax.Nulls(src) {
+			d.broken = true
+			d.report("", at, "", "null is not a value")
+		}
 	} else {
 		file, said, diags = syntax.Parse(src, filename)
 	}
@@ -95,7 +105,7 @@ func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 			all.bounds.Bind(body)
 		}
 	}
-	d.broken = diags.HasErrors()
+	d.broken = d.broken || slices.ContainsFunc(diags, breaks)
 	if d.unbalanced = syntax.Unclosed(diags); d.unbalanced == nil {
 		d.unbalanced = syntax.Stray(diags, src, 0)
 	}
@@ -137,15 +147,39 @@ func (d *decoder) syntax(diags hcl.Diagnostics) { d.syntaxIn("", diags) }
 func (d *decoder) syntaxIn(each string, diags hcl.Diagnostics) {
 	for _, diag := range diags {
 		text := diag.Detail
-		if text == "" {
-			text = diag.Summary
-		}
 		var at hcl.Pos
 		if diag.Subject != nil {
 			at = diag.Subject.Start
+			if besideSecret(d.src, at.Byte) {
+				text = "" // which cites what is written
+			}
+		}
+		if text == "" {
+			text = diag.Summary
 		}
 		d.reportIn(each, "", at, "", "%s", sentence(text))
 	}
+}
+
+// breaks reports whether parts of a file were not read for what the parser found. Of a key that is written twice it keeps the first.
+func breaks(diag *hcl.Diagnostic) bool {
+	return diag.Severity == hcl.DiagError && diag.Summary != "Attribute redefined"
+}
+
+// secretKey is where something that is secret is written, in either syntax.
+var secretKey = regexp.MustCompile(`(?:^|[^A-Za-z0-9_])(?:key|other_key|token)"?\s*[=:]`)
+
+// besideSecret reports whether a secret is written shortly before a place in a file: what is there may be a part of it, and where a
+// file cannot be parsed, nothing else tells.
+func besideSecret(src []byte, at int) bool {
+	const reach = 300 // bytes: of what is written of a secret, and of blanks
+	at = min(at, len(src))
+	near := secretKey.FindAllIndex(src[max(0, at-reach):at], -1)
+	if near == nil {
+		return false
+	}
+	since := src[max(0, at-reach):at][near[len(near)-1][1]:]
+	return bytes.Count(bytes.TrimSpace(since), []byte("\n")) == 0
 }
 
 // sentence makes a parser's prose fit behind "error:".

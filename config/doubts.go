@@ -113,7 +113,7 @@ func (o object) weights(s fsm.Service) {
 	better := map[string]string{"rr": "wrr", "lc": "wlc"}[s.Scheduler]
 	switch {
 	case zero:
-		o.doubt(".servers", "to take all out for a while there is quorate drain server", "all servers have weight 0, so that no new connection is served")
+		o.doubt(".servers", "give one a weight above 0", "all servers have weight 0, so that no new connection is served")
 	case unlike && better != "":
 		o.doubt(".scheduler", fmt.Sprintf("write %q", better), "the weights differ, and %s pays no attention to them", s.Scheduler)
 	}

@@ -76,14 +76,36 @@ func guardJSON(src []byte) (string, hcl.Pos) {
 			depth++
 		case c == '}' || c == ']':
 			depth--
-		case c == 'n': // a block that is null would vanish without a word
-			return "null is not a value", posJSON(src, i)
 		}
 		if depth > maxNesting {
 			return fmt.Sprintf("nested more than %d levels deep", maxNesting), posJSON(src, i)
 		}
 	}
 	return "", hcl.Pos{}
+}
+
+// Nulls returns where null stands in JSON: a block that is null would vanish without a word.
+func Nulls(src []byte) (all []hcl.Pos) {
+	const null = "null"
+	quoted := false
+	for i := 0; i < len(src); i++ {
+		switch c := src[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && letter(c):
+			n := i
+			for n < len(src) && letter(src[n]) {
+				n++
+			}
+			if string(src[i:n]) == null {
+				all = append(all, posJSON(src, i))
+			}
+			i = n - 1
+		}
+	}
+	return all
 }
 
 func posJSON(src []byte, i int) hcl.Pos {
