@@ -257,6 +257,27 @@ func TestAQuorumThatComesAndGoesIsTheSameForAllServicesOfAPass(t *testing.T) {
 	}
 }
 
+// TestATableThatSomebodyEmptiedIsAFewEvents has a large one: the agent remembers a bounded number of events.
+func TestATableThatSomebodyEmptiedIsAFewEvents(t *testing.T) {
+	state := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: map[string]fsm.Service{}}}
+	for i := range 100 {
+		name := fmt.Sprint("s-", i)
+		state.Config.Services[name] = fsm.Service{Name: name, Address: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(1+i)), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT}
+	}
+	k := &table{have: ipvs.Table{}} // what is done to it is not there
+	d := overTable(t, k, func() *fsm.State { return state }, func() bool { return true })
+	var events []string
+	d.cfg.Event = func(_, _, text string) { events = append(events, text) }
+	d.reconcileTable(t.Context())
+	k.ops = nil
+	if !d.audit(func() (ipvs.Result, error) { return d.cfg.Tables.Audit(t.Context()) }) || len(k.ops) != 100 {
+		t.Fatalf("%d changes", len(k.ops))
+	}
+	if len(events) != maxDrift+1 || events[maxDrift] != "healed on d1: 80 more changes" {
+		t.Errorf("%d events, the last %q", len(events), events[len(events)-1])
+	}
+}
+
 // TestAnOrderThatFailedIsReplacedByTheOneBefore has the quorum gone and back while no keeper answers: one that comes then is given
 // the last order that there was.
 func TestAnOrderThatFailedIsReplacedByTheOneBefore(t *testing.T) {
