@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -238,16 +237,15 @@ func inQuestion(c fsm.Config, d fsm.Delta) fsm.Config {
 
 // about returns the problems that are about the routers and services of a delta.
 func about(d fsm.Delta, all config.Problems) config.Problems {
-	var some config.Problems
-	for _, p := range all {
-		for _, named := range []struct {
-			field string
-			names []string
-		}{{"routers", slices.Collect(maps.Keys(d.Routers))}, {"services", touched(d)}} {
-			if slices.ContainsFunc(named.names, func(name string) bool { return strings.HasPrefix(p.Path, fmt.Sprintf("%s[%q]", named.field, name)) }) {
-				some = append(some, p)
-			}
-		}
+	things := map[string]bool{}
+	for name := range d.Routers {
+		things[fmt.Sprintf("routers[%q", name)] = true
 	}
-	return some
+	for name := range d.Services {
+		things[fmt.Sprintf("services[%q", name)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(p config.Problem) bool {
+		thing, _, _ := strings.Cut(p.Path, "]")
+		return !things[thing]
+	})
 }

@@ -22,7 +22,7 @@ func flagAttr(name string, on bool) attr {
 }
 
 func durationAttr(name string, d time.Duration) attr {
-	return attr{name: name, value: quote(formatDuration(d)), plain: d == 0}
+	return attr{name: name, value: quote(formatDuration(max(d, 0))), plain: d == 0} // see none
 }
 
 func listAttr(name string, all []string) attr {
@@ -60,10 +60,6 @@ func networks(all []netip.Prefix) []string {
 }
 
 func routerAttrs(r fsm.Router) []attr {
-	refresh := durationAttr("refresh", r.Refresh).or(quote(formatDuration(defaultRefresh)))
-	if r.Refresh < 0 {
-		refresh.value = quote("0s")
-	}
 	return append([]attr{
 		{name: "vrid", value: strconv.Itoa(int(r.VRID))},
 		{name: "interface", value: quote(r.Interface)},
@@ -77,7 +73,7 @@ func routerAttrs(r fsm.Router) []attr {
 		textAttr("address_owner", r.AddressOwner),
 		{name: "preempt", value: strconv.FormatBool(!r.NoPreempt), plain: !r.NoPreempt},
 		durationAttr("preempt_delay", r.PreemptDelay),
-		refresh,
+		durationAttr("refresh", r.Refresh).or(quote(formatDuration(defaultRefresh))),
 		flagAttr("unicast", r.Unicast),
 		flagAttr("known_only", r.KnownOnly),
 		flagAttr("strict_addresses", r.StrictAddresses),

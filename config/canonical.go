@@ -23,7 +23,7 @@ func canonicalRouter(r fsm.Router) fsm.Router {
 	orEmpty(&r.Checksum, defaultChecksum)
 	orEmpty(&r.Refresh, defaultRefresh)
 	if r.Refresh < 0 {
-		r.Refresh = noRefresh
+		r.Refresh = none
 	}
 	r.Addresses, r.Excluded = listed(r.Addresses), listed(r.Excluded)
 	r.Peers, r.Routes, r.Rules = listed(r.Peers), listed(r.Routes), listed(r.Rules)

@@ -135,6 +135,15 @@ func (n *node) named(b *hcl.Block, field string) (opened *node, first bool) {
 	return opened, !again
 }
 
+// second reports a block of which there may be one, if there was one at its path before.
+func (n *node) second(b *hcl.Block, path string) bool {
+	first, ok := n.where[path]
+	if ok {
+		n.report("", b.LabelRanges[0].Start, "one is enough; "+first.seen(n.file), "%sa second %s", n.prefix(), b.Type)
+	}
+	return ok
+}
+
 // part opens a block that is an element of a list.
 func (n *node) part(b *hcl.Block, field string, index int) *node {
 	p := place{path: fmt.Sprintf("%s.%s[%d]", n.path, field, index), what: n.what + ", " + b.Type, at: b.DefRange.Start}

@@ -12,17 +12,17 @@ import (
 func (v *validator) doubts(c fsm.Config) {
 	l := layoutOf(c)
 	for name, s := range sorted(c.Services) {
-		o := object{v, fmt.Sprintf("services[%q]", name), fmt.Sprintf("service %q", name)}
+		o := v.thing("services", "service", name)
 		o.weights(s)
 		o.wayBack(s, l)
 		for i, server := range s.Servers {
 			if router, ok := l.holder[server.Address.Addr()]; ok {
-				child := object{v, fmt.Sprintf("%s.servers[%d]", o.path, i), o.what + ", server " + formatEndpoint(server.Address)}
+				child := o.part("servers", i, "server "+formatEndpoint(server.Address))
 				child.doubt(".address", "a real server has an address of its own, which does not move", "is a virtual address of router %q", router)
 			}
 		}
 		for i, check := range s.Checks {
-			child := object{v, fmt.Sprintf("%s.checks[%d]", o.path, i), fmt.Sprintf("%s, check %q", o.what, check.Kind)}
+			child := o.part("checks", i, fmt.Sprintf("check %q", check.Kind))
 			child.probedPort(s, check)
 		}
 	}
@@ -30,7 +30,7 @@ func (v *validator) doubts(c fsm.Config) {
 		interval := t.Interval
 		orDefault(&interval, trackInterval(t.Kind))
 		if t.Kind == fsm.TrackScript && t.Timeout > interval {
-			object{v, fmt.Sprintf("tracks[%q]", name), fmt.Sprintf("track %q", name)}.doubt(".timeout",
+			v.thing("tracks", "track", name).doubt(".timeout",
 				fmt.Sprintf("make the timeout %s at most, or the interval %s at least", formatDuration(interval), formatDuration(t.Timeout)),
 				"timeout %s is longer than interval %s: a run that hangs takes the place of the next", formatDuration(t.Timeout), formatDuration(interval))
 		}
@@ -175,22 +175,22 @@ func (v *validator) contradictions(c fsm.Config, groups map[string]string) {
 		reverse      bool
 	}
 	seen := make(map[need]bool)
-	look := func(group, path, what string, n fsm.Needs) {
+	look := func(o object, group string, n fsm.Needs) {
 		for i, u := range n.Uses {
 			if !u.Require {
 				continue
 			}
 			seen[need{group, u.Track, u.Reverse}] = true
 			if seen[need{group, u.Track, !u.Reverse}] {
-				object{v, fmt.Sprintf("%s.needs.uses[%d]", path, i), what + ", " + describeUse(u)}.doubt("",
+				o.part("needs.uses", i, describeUse(u)).doubt("",
 					"leave one of them out", "track %q must pass and must fail, so that nobody can ever own %q", u.Track, group)
 			}
 		}
 	}
 	for name, g := range sorted(c.SyncGroups) {
-		look(name, fmt.Sprintf("sync_groups[%q]", name), fmt.Sprintf("sync_group %q", name), g.Needs)
+		look(v.thing("sync_groups", "sync_group", name), name, g.Needs)
 	}
 	for name, r := range sorted(c.Routers) {
-		look(groups[name], fmt.Sprintf("routers[%q]", name), fmt.Sprintf("router %q", name), r.Needs)
+		look(v.thing("routers", "router", name), groups[name], r.Needs)
 	}
 }

@@ -97,8 +97,7 @@ func (n *node) service(name string) fsm.Service {
 			s.Servers = append(s.Servers, n.server(b, path, s))
 		case "fallback":
 			path := n.path + ".fallback"
-			if first, ok := n.where[path]; ok {
-				n.report("", b.LabelRanges[0].Start, "one is enough; "+first.seen(n.file), "%sa second fallback", n.prefix())
+			if n.second(b, path) {
 				continue
 			}
 			f := n.server(b, path, s)

@@ -61,6 +61,16 @@ type object struct {
 	path, what string
 }
 
+// thing is a router, sync group, track or service of the model, in the field of that name.
+func (v *validator) thing(field, kind, name string) object {
+	return object{v, fmt.Sprintf("%s[%q]", field, name), fmt.Sprintf("%s %q", kind, name)}
+}
+
+// part is an element of a list in an object.
+func (o object) part(field string, i int, what string) object {
+	return object{o.validator, fmt.Sprintf("%s.%s[%d]", o.path, field, i), o.what + ", " + what}
+}
+
 // wrong adds an error about one field.
 func (o object) wrong(field, hint, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)

@@ -13,7 +13,7 @@ func (v *validator) syncGroups(c fsm.Config) {
 	member := make(map[string]string) // router to the path that put it into a group
 	routers := slices.Sorted(maps.Keys(c.Routers))
 	for name, g := range sorted(c.SyncGroups) {
-		o := object{v, fmt.Sprintf("sync_groups[%q]", name), fmt.Sprintf("sync_group %q", name)}
+		o := v.thing("sync_groups", "sync_group", name)
 		o.named(name, g.Name)
 		if len(g.Routers) == 0 {
 			o.wrong(".routers", "", "has no routers")

@@ -331,6 +331,23 @@ func (n *node) orNever(key string, def time.Duration) time.Duration {
 	return n.duration(key, def)
 }
 
+// orNone returns a key's duration: [none] for 0s, and 0 if the key is not there. To is what 0s does, as in "to move at once", and
+// allowed is the range that an error names.
+func (n *node) orNone(key, to, allowed string) time.Duration {
+	d := n.duration(key, 0)
+	i, ok := n.get(key)
+	switch {
+	case !ok || n.bad[i.path]:
+		return 0
+	case d < 0:
+		i.fail(`write "0s" `+to, "is %s; it must be %s", formatDuration(d), allowed)
+		return 0
+	case d == 0:
+		return none
+	}
+	return d
+}
+
 // lasting returns a key's duration, or 0, which stands for a default, if the key is not there.
 func (n *node) lasting(key string) time.Duration {
 	d := n.duration(key, 0)

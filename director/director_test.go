@@ -180,6 +180,21 @@ func TestAPlanIsOfWhatChanges(t *testing.T) {
 	}
 }
 
+func TestConnectionsAreCountedThroughServersWithAPortAndWithout(t *testing.T) {
+	conn := func(client, server string) ipvs.Conn {
+		return ipvs.Conn{Protocol: ipvs.TCP, Client: addr(client), Virtual: addr("192.0.2.1:80"), Real: addr(server), State: 1}
+	}
+	conns := []ipvs.Conn{
+		conn("198.51.100.1:1000", "10.0.0.1:80"), conn("198.51.100.2:1000", "10.0.0.1:443"), conn("198.51.100.3:1000", "10.0.0.2:80"),
+		conn("198.51.100.1:0", "10.0.0.1:80"), // a template
+	}
+	for server, want := range map[string]int{"10.0.0.1:80": 1, "10.0.0.1:0": 2, "10.0.0.2:0": 1, "10.0.0.2:443": 0} {
+		if got := through(conns, map[netip.AddrPort]bool{addr(server): true}); got != want {
+			t.Errorf("through %s: %d, want %d", server, got, want)
+		}
+	}
+}
+
 // TestAServiceWithAnotherNameStaysAsItIsInTheKernel has pools of the servers that are agreed to be up.
 func TestAServiceWithAnotherNameStaysAsItIsInTheKernel(t *testing.T) {
 	server := fsm.Server{Address: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1}
@@ -239,6 +254,27 @@ func TestAQuorumThatComesAndGoesIsTheSameForAllServicesOfAPass(t *testing.T) {
 		if looks != pass || pools[true] != with || pools[false] != without {
 			t.Fatalf("after %d passes: %d looks, %d pools with the quorum and %d without", pass, looks, pools[true], pools[false])
 		}
+	}
+}
+
+// TestATableThatSomebodyEmptiedIsAFewEvents has a large one: the agent remembers a bounded number of events.
+func TestATableThatSomebodyEmptiedIsAFewEvents(t *testing.T) {
+	state := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: map[string]fsm.Service{}}}
+	for i := range 100 {
+		name := fmt.Sprint("s-", i)
+		state.Config.Services[name] = fsm.Service{Name: name, Address: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(1+i)), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT}
+	}
+	k := &table{have: ipvs.Table{}} // what is done to it is not there
+	d := overTable(t, k, func() *fsm.State { return state }, func() bool { return true })
+	var events []string
+	d.cfg.Event = func(_, _, text string) { events = append(events, text) }
+	d.reconcileTable(t.Context())
+	k.ops = nil
+	if !d.audit(func() (ipvs.Result, error) { return d.cfg.Tables.Audit(t.Context()) }) || len(k.ops) != 100 {
+		t.Fatalf("%d changes", len(k.ops))
+	}
+	if len(events) != maxDrift+1 || events[maxDrift] != "healed on d1: 80 more changes" {
+		t.Errorf("%d events, the last %q", len(events), events[len(events)-1])
 	}
 }
 

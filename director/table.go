@@ -90,6 +90,10 @@ func (d *Director) prepare(f host.Features) {
 	d.mu.Unlock()
 }
 
+// maxDrift bounds the events that one audit makes: after all of a large table was removed by hand they would be all that an agent
+// remembers.
+const maxDrift = 20
+
 // audit compares the table, or a part of it, with the kernel's and tells of drift. It reports whether it could.
 func (d *Director) audit(compare func() (ipvs.Result, error)) bool {
 	if d.serving() == 0 {
@@ -98,8 +102,11 @@ func (d *Director) audit(compare func() (ipvs.Result, error)) bool {
 	}
 	res, err := compare()
 	d.note(auditing, err)
-	for _, op := range res.Drift {
+	for _, op := range res.Drift[:min(len(res.Drift), maxDrift)] {
 		d.cfg.Event("drift", fmt.Sprint(op), "healed on "+d.cfg.Name+": "+fmt.Sprint(op))
+	}
+	if more := len(res.Drift) - maxDrift; more > 0 {
+		d.cfg.Event("drift", "", fmt.Sprintf("healed on %s: %d more changes", d.cfg.Name, more))
 	}
 	return err == nil
 }

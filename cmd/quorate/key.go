@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -71,10 +70,10 @@ func rotateCACommand(c *cli) *cobra.Command {
 		}
 		if cmd.Flags().Changed("ca-cert") {
 			var err error
-			if r.Cert, err = readFlag("ca-cert", cert); err != nil {
+			if r.Cert, err = readFlag(cmd.Context(), "ca-cert", cert); err != nil {
 				return err
 			}
-			if r.Key, err = readFlag("ca-key", key); err != nil {
+			if r.Key, err = readFlag(cmd.Context(), "ca-key", key); err != nil {
 				return err
 			}
 			if hasKey(r.Key) {
@@ -89,11 +88,11 @@ func rotateCACommand(c *cli) *cobra.Command {
 }
 
 // readFlag reads the file that a flag names. An empty file is an error: it must not mean the same as no flag.
-func readFlag(flag, path string) ([]byte, error) {
+func readFlag(ctx context.Context, flag, path string) ([]byte, error) {
 	if path == "" {
 		return nil, fmt.Errorf("--%s is empty: it is to name a file", flag)
 	}
-	text, err := os.ReadFile(path)
+	text, err := readFile(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("--%s: %w", flag, err)
 	}

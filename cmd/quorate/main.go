@@ -108,7 +108,7 @@ func rootCommand() *cobra.Command {
 			}
 			c.errOut = cmd.ErrOrStderr()
 			var err error
-			c.other, err = c.remote()
+			c.other, err = c.remote(cmd.Context())
 			return err
 		},
 	}

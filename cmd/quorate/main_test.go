@@ -223,6 +223,8 @@ func TestASignalEndsWhatWaitsForAPipe(t *testing.T) {
 	defer write.Close()
 	for _, args := range [][]string{
 		{"validate", pipe}, {"validate", "-"}, {"import", "keepalived", pipe}, {"import", "keepalived", including}, {"import", "ldirectord", pipe},
+		{"agent", "--config", pipe}, {"keeper", "--config", pipe}, {"key", "rotate", "ca", "--ca-cert", pipe, "--ca-key", pipe},
+		{"status", "--address", "192.0.2.1", "--cert", pipe},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		root := rootCommand()

@@ -50,7 +50,7 @@ func (q *Guard) Set(addrs []netip.AddrPort) error {
 		}
 	}
 	var errs []error
-	for addr := range want {
+	for _, addr := range addrs { // in their order, so that the same errors have the same text
 		if _, ok := q.sockets[addr]; ok || q.taken[addr] {
 			continue
 		}

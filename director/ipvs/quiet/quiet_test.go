@@ -2,6 +2,7 @@ package quiet
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"syscall"
@@ -72,6 +73,25 @@ func TestAPortThatAProgramOfThisHostHasIsLeftAloneForGood(t *testing.T) {
 		t.Fatalf("the program does not start again: %v", err)
 	}
 	program.Close()
+}
+
+// TestTheSameErrorsHaveTheSameText has addresses that no socket can have without an interface: who is told anew is told of news.
+func TestTheSameErrorsHaveTheSameText(t *testing.T) {
+	var addrs []netip.AddrPort
+	for i := range 8 {
+		addrs = append(addrs, netip.MustParseAddrPort(fmt.Sprintf("[fe80::%d]:30085", 1+i)))
+	}
+	q := New()
+	defer q.Close()
+	first := q.Set(addrs)
+	if first == nil {
+		t.Fatal("they can be guarded")
+	}
+	for range 10 {
+		if again := q.Set(addrs); again == nil || again.Error() != first.Error() {
+			t.Fatalf("at first:\n%v\nthen:\n%v", first, again)
+		}
+	}
 }
 
 func TestTwoAgentsMayGuardTheSameAddressForAWhile(t *testing.T) {
