@@ -141,11 +141,11 @@ bench-ownership: setup-test build ## the same for who owns an address, in a clus
 	cat bin/bench-ownership.md; bin/bench -merge $$page ownership bin/bench-ownership.md && echo $$page
 
 .PHONY: bench-config
-bench-config: setup-test build ## measure a configuration of 2,000 services of 50 servers, beside keepalived: read, apply, change one weight until all kernels and states have it; BENCH=kernels|read|states; writes what it measured into docs/results/bench-config-DATE.md
+bench-config: setup-test build ## measure a configuration of 2,000 services of 50 servers, beside keepalived: read, apply, change one weight until all kernels and states have it; BENCH=kernels|read|processes|states; writes what it measured into docs/results/bench-config-DATE.md
 	@$(GO) build -buildvcs=false -o bin/ ./e2e/interop/bench && mkdir -p docs/results
 	@page=docs/results/bench-config-$$(date +%F).md; newest=$$(ls docs/results/bench-config-*.md 2>/dev/null | tail -1); \
 	[ -e $$page ] || [ -z "$$newest" ] || cp $$newest $$page; export QUORATE_GO_BENCH=$(CURDIR)/bin/bench-config.txt; \
-	for part in kernels read states; do \
+	for part in kernels read processes states; do \
 		echo $$part | grep -Eq '$(BENCH)' || continue; \
 		[ $$part != states ] || $(GO) test -run '^$$' -bench 2000x50 -benchtime 5x ./config ./fsm ./director ./cluster >$$QUORATE_GO_BENCH || { cat $$QUORATE_GO_BENCH; exit 1; }; \
 		bin/bench config $$part >bin/bench-config.md || { status=$$?; cat bin/bench-config.md; exit $$status; }; \
@@ -195,6 +195,18 @@ proofs: setup-test build test-tools oldlevel bin/ldirectord ## run the proofs of
 	$(IMPORT_PROOF); } | \
 	$(GO) run ./e2e/proof/page -about 'quorate $(VERSION)' -o "$$page" || status=$$?; \
 	echo "$$page"; exit $$status
+
+# A cluster of the level before that is upgraded under traffic, rolled back half-way and upgraded again.
+.PHONY: proof-upgrade
+proof-upgrade: setup-test build test-tools oldlevel ## upgrade a cluster of the level before under traffic, with a way back half-way; writes docs/results/upgrade-DATE.md
+	@mkdir -p docs/results; page=$(CURDIR)/docs/results/upgrade-$$(date +%F).md; out=$$(mktemp); status=0; \
+	QUORATE_OLD_BIN=$(OLD_BIN) $(IN_GUEST) $(GO) test -count=1 -v -timeout 1h ./e2e/upgrade >$$out || status=1; \
+	{ echo "# Upgrade from the level before, $$(date +%F)"; echo; \
+	echo "Written by \`make proof-upgrade\` of quorate $(VERSION), $$(nproc) CPUs, from what its tests printed. TestWithoutTheLevelTheUpgradeDrifts"; \
+	echo "is the control: the newer version writes what the older one does not know before the level is raised."; echo; \
+	sed -n -e 's,/[^ ]*/bin/,,g' -e 's/^=== RUN  */## /p' -e 's/^ *upgrade_test.go:[0-9]*: \(refused\|requests\|hashes\)/- \1/p' \
+		-e 's/^ *--- \(PASS\|FAIL\): \(.*\)/\n\1 \2\n/p' $$out; } >$$page; \
+	[ $$status = 0 ] || cat $$out; rm $$out; echo $$page; exit $$status
 
 # The steps of what is written, before each of which a process is killed and the power is cut, by a model of a disk that
 # keeps no more than it must.

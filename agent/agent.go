@@ -59,6 +59,8 @@ type Agent struct {
 	failed  chan error      // a session that ended by itself
 }
 
+var _ api.Agent = (*Agent)(nil)
+
 // New returns an agent that does nothing yet.
 func New(cfg Config) *Agent {
 	return &Agent{

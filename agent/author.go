@@ -120,8 +120,8 @@ func groupID(name string) (uint32, bool) {
 	return uint32(gid), err == nil
 }
 
-// author names who asks for a change, for the history: whoever its certificate names, or the user who opened the
-// socket. Root may say for whom it asks, as sudo does; nobody else may.
+// author names who asks for a change, for the history: the name in the certificate, or the user who opened the socket. Root may
+// claim to ask for somebody else, as sudo does; nobody else may.
 func (s *session) author(ctx context.Context, claimed string) string {
 	if c, ok := cluster.CallerOf(ctx); ok {
 		return callerName(c)

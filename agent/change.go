@@ -21,13 +21,13 @@ func (a *Agent) Config(ctx context.Context) (fsm.Config, uint64, error) {
 	}
 	state, err := s.present(ctx)
 	if err != nil {
-		state = s.node.State() // nobody leads, or it cannot apply the log: what it has is what there is to see, as status says
+		state = s.node.State() // without a leader, or where the log cannot be applied, this is all that can be shown; status says so
 	}
 	return state.Config, state.Revision, nil
 }
 
-// present returns the state. A director that hears from another that it is behind, as after a long absence, gives it once
-// it has caught up. Its error is of one that cannot.
+// present returns the state, after catching up if another director is known to be ahead, as after a long absence. It is an error
+// if that is not possible.
 func (s *session) present(ctx context.Context) (*fsm.State, error) {
 	state := s.node.State()
 	if !s.reports.ahead(state.Index, time.Now()) {
@@ -36,8 +36,8 @@ func (s *session) present(ctx context.Context) (*fsm.State, error) {
 	return s.latest(ctx)
 }
 
-// latest returns the state with everything in it that the cluster has agreed on. An answer that there is
-// nothing to do or no such thing is given by no other: this director may be cut off, or behind.
+// latest returns the state with everything in it that the cluster has agreed on so far. Only by that state may anybody be told
+// that there is nothing to do, or that something does not exist: this director may be cut off, or behind.
 func (s *session) latest(ctx context.Context) (*fsm.State, error) {
 	if _, err := s.clock(ctx); err != nil {
 		return nil, err
@@ -45,8 +45,7 @@ func (s *session) latest(ctx context.Context) (*fsm.State, error) {
 	return s.node.State(), nil
 }
 
-// clock returns what time it is by the leader's clock, by which a change on trial ends, once this director
-// has caught up. It is UTC.
+// clock catches up, and returns the time in UTC by the leader's clock, which is the one by which a change on trial ends.
 func (s *session) clock(ctx context.Context) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
@@ -73,8 +72,8 @@ func (a *Agent) Plan(ctx context.Context, r api.ApplyRequest) (api.Plan, error) 
 	return s.plan(ctx, r.Config, false)
 }
 
-// plan says what a configuration would change. What returns to an older one may end a trial; all else waits
-// for its end.
+// plan says what a configuration would change. Returns is true for a rollback, which may end a trial; any other change has to wait
+// until the trial has ended.
 func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.Plan, error) {
 	state, err := s.present(ctx)
 	if err != nil {
@@ -92,7 +91,7 @@ func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.P
 	}
 	plan := api.Plan{
 		Base:     state.Revision,
-		Changes:  config.Diff(change.Part(state.Config), change.Part(cfg)), // what is in no part is in no difference
+		Changes:  config.Diff(change.Part(state.Config), change.Part(cfg)), // the rest is equal
 		Problems: slices.Concat(problems, s.fits(state, cfg)),
 		Kernel:   map[string][]string{},
 	}
@@ -128,13 +127,13 @@ type wanted struct {
 	base    uint64
 	config  fsm.Config
 	terms   api.Terms
-	returns bool // to what there was before
+	returns bool // to an older revision
 	cause   string
-	old     func(author string, cfg fsm.Config) fsm.Command // how a cluster does it that keeps no history
+	old     func(author string, cfg fsm.Config) fsm.Command // the command of a feature level without a history
 }
 
-// plain reports whether it is to be done as a cluster does it that keeps no history. What needs one goes the
-// other way, where it is refused with the reason.
+// plain reports whether the old command is to be used. A wish that needs a history is not plain: it is proposed as a change, and
+// refused with the reason.
 func (w wanted) plain(state *fsm.State) bool {
 	return state.Level < fsm.LevelHistory && w.old != nil && w.terms.Message == "" && w.terms.Confirm == 0 && w.terms.RevertBelow == 0
 }
@@ -173,12 +172,12 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 		if err != nil {
 			return api.ApplyResult{}, err
 		}
-		if c.Base == state.Revision && state.Trial != nil && !c.Returns { // it is as is wanted, but would not stay
+		if c.Base == state.Revision && state.Trial != nil && !c.Returns { // the configuration is the wanted one, but is on trial
 			return api.ApplyResult{}, state.OnTrial()
 		}
 		if c.Base == state.Revision {
 			return api.ApplyResult{Revision: state.Revision, Index: state.Index}, nil
-		} // else the proposal is refused, with the words who was faster
+		} // else it is proposed all the same, and refused with the name of who was faster
 	}
 	if err := s.mayRun(ctx, state.Config, c.Delta); err != nil {
 		return api.ApplyResult{}, err
@@ -218,8 +217,8 @@ func (s *session) acceptable(state *fsm.State, d fsm.Delta, terms api.Terms) err
 	return nil
 }
 
-// mayRun refuses who is no admin a change by which something runs that did not: programs can be root's, and who may
-// run what it likes as root on every director is an admin.
+// mayRun refuses a change that brings a new program, unless the caller is an admin: programs may run as root, and whoever may
+// run anything as root on every director is an admin.
 func (s *session) mayRun(ctx context.Context, have fsm.Config, d fsm.Delta) error {
 	if callerIn(ctx, s.cfg).Role.Covers(fsm.RoleAdmin) {
 		return nil

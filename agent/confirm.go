@@ -42,8 +42,8 @@ func (s *session) news(rep report) []fsm.ServerKey {
 	return keys
 }
 
-// observed is told what this director's own checks found: a leader has it confirmed as it does what
-// others report.
+// observed is told what this director's own checks found. A leader asks the others to confirm it, as it does with what they
+// report.
 func (s *session) observed(changed map[fsm.ServerKey]checks.Observation) {
 	poke(s.tellNow)
 	var services []string

@@ -28,10 +28,7 @@ func (a *Agent) newDirector(s *session) (*director.Director, error) {
 	}
 	s.kernel = kernel
 	log := s.log.Named("director")
-	syncOn := s.cfg.SyncInterface
-	if name, ok := s.cfg.Interfaces[syncOn]; ok {
-		syncOn = name
-	}
+	syncOn := s.cfg.Interface(s.cfg.SyncInterface)
 	if syncOn == "" {
 		syncOn = interfaceOf(s.cfg.Bind.Addr())
 	}

@@ -79,6 +79,11 @@ func (l *eventLog) since(ctx context.Context, sequence uint64, wait bool) []api.
 	}
 }
 
+// Events implements [api.Agent].
+func (a *Agent) Events(ctx context.Context, after uint64, wait bool) ([]api.Event, error) {
+	return a.events.since(ctx, after, wait), nil
+}
+
 // bell wakes whoever listens. It never blocks and never counts: to be woken means to look again.
 type bell struct {
 	mu        sync.Mutex

@@ -13,8 +13,7 @@ import (
 // stateDiffers is why a director is not ready when a majority of the members has one state, and it has another.
 const stateDiffers = "its state differs from the others' at the same log index"
 
-// differFor is how long a majority must have another state before this director takes theirs: a report that is being
-// replaced is no reason.
+// differFor is how long a majority must have another state before this director takes theirs. A single report may be out of date.
 const differFor = 2 * reportEvery
 
 // hash returns the hash of a recent state, and the index of that. Below [fsm.LevelSum] it is computed once a
@@ -58,16 +57,16 @@ type vote struct {
 	hash  string
 }
 
-// votes are those of the others by name, as far back as this director knows what its own state was: while much changes,
-// no two reports are of the same index, and yet some were.
+// votes remembers which member had which state at which index, as far back as this director knows its own: while much changes,
+// hardly any two reports of one moment are of the same index.
 type votes struct {
 	mu sync.Mutex
 	by map[vote]map[string]bool
 }
 
-// against returns the vote that a majority of so many members has cast and that is another than this director's at the
-// same index, and who they are: those that differ from this one and from each other are no majority. Who is silent, or
-// agrees with this director by now, has no vote.
+// against returns a state that a majority of the members had at an index where this director's was another, and the names of
+// that majority. Members whose states differ from each other's, too, are no majority; one that is silent, or agrees with this
+// director by now, does not count.
 func (v *votes) against(self string, members int, live map[string]received, hashAt func(index uint64) (string, bool)) (vote, []string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

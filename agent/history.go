@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -119,7 +118,7 @@ func (a *Agent) Rollback(ctx context.Context, r api.RollbackRequest) (api.ApplyR
 	return s.put(ctx, wanted{base: r.Base, config: cfg, terms: r.Terms, returns: true, cause: fmt.Sprintf("rollback to revision %d", r.Revision)})
 }
 
-// editable says why a cluster takes no edits.
+// editable returns why a cluster takes no edits, or nil.
 func editable(state *fsm.State) error {
 	if state.Level < fsm.LevelHistory {
 		return fmt.Errorf("edits without a file need a history: %w", noHistory(state))
@@ -145,8 +144,8 @@ func (a *Agent) PlanEdit(ctx context.Context, r api.EditRequest) (api.Plan, erro
 	return plan, err
 }
 
-// Edit implements [api.Agent]. An edit is of the configuration as it is: where somebody else was faster it is
-// made anew, as long as there is still what it is about.
+// Edit implements [api.Agent]. An edit is made on the configuration of the moment: if somebody else was faster, it is made again
+// on what there is then.
 func (a *Agent) Edit(ctx context.Context, r api.EditRequest) (api.ApplyResult, error) {
 	s, err := a.current()
 	if err != nil {
@@ -160,7 +159,7 @@ func (a *Agent) Edit(ctx context.Context, r api.EditRequest) (api.ApplyResult, e
 		if !errors.Is(err, fsm.ErrStale) || try == editTries {
 			return res, err
 		}
-		select { // what was faster is not here yet, or just came
+		select { // the faster change may still be on its way to this director
 		case <-news:
 		case <-ctx.Done():
 			return res, err
@@ -168,8 +167,7 @@ func (a *Agent) Edit(ctx context.Context, r api.EditRequest) (api.ApplyResult, e
 	}
 }
 
-// edited returns what edits change, and in which state. That they change nothing, or are of what is not there,
-// is said of the latest one.
+// edited returns what edits change, and in which state. If they change nothing, or cannot be made, the latest state decides.
 func (s *session) edited(ctx context.Context, edits []config.Edit) (*fsm.State, fsm.Delta, error) {
 	state := s.node.State()
 	d, err := config.Edited(state.Config, edits)
@@ -205,7 +203,7 @@ func (s *session) edit(ctx context.Context, r api.EditRequest) (api.ApplyResult,
 	return res, nil
 }
 
-// inALine is the errors among problems as one: an edit has no lines of a file.
+// inALine joins the errors among problems into one, without places: an edit has no file.
 func inALine(problems config.Problems) error {
 	var texts []string
 	for _, p := range problems.Errors() {
@@ -218,8 +216,8 @@ func inALine(problems config.Problems) error {
 	return errors.New(strings.Join(texts, "; "))
 }
 
-// inQuestion returns of the configuration after an edit what has to be looked at: of the services those alone
-// that changed, if all that they share with others stayed.
+// inQuestion returns the part of the configuration after an edit that has to be validated. If no router and no address of a
+// service has changed, the services that have not changed need not be looked at again.
 func inQuestion(c fsm.Config, d fsm.Delta) fsm.Config {
 	if len(d.Routers) > 0 {
 		return d.Apply(c)
@@ -237,18 +235,17 @@ func inQuestion(c fsm.Config, d fsm.Delta) fsm.Config {
 	return after
 }
 
-// about returns the problems with what a delta names.
+// about returns the problems that are about the routers and services of a delta.
 func about(d fsm.Delta, all config.Problems) config.Problems {
-	var some config.Problems
-	for _, p := range all {
-		for _, named := range []struct {
-			field string
-			names []string
-		}{{"routers", slices.Collect(maps.Keys(d.Routers))}, {"services", touched(d)}} {
-			if slices.ContainsFunc(named.names, func(name string) bool { return strings.HasPrefix(p.Path, fmt.Sprintf("%s[%q]", named.field, name)) }) {
-				some = append(some, p)
-			}
-		}
+	things := map[string]bool{}
+	for name := range d.Routers {
+		things[fmt.Sprintf("routers[%q", name)] = true
 	}
-	return some
+	for name := range d.Services {
+		things[fmt.Sprintf("services[%q", name)] = true
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(p config.Problem) bool {
+		thing, _, _ := strings.Cut(p.Path, "]")
+		return !things[thing]
+	})
 }

@@ -17,9 +17,9 @@ import (
 // planLimit is how long a plan waits for what other directors say.
 const planLimit = 3 * time.Second
 
-// Where a director is asked what a change would cost its kernel. Older versions ask with the whole configuration, at a path of
-// their own, and are answered. They do not know the newer one, and are named among those of which no plan is known: either
-// would take the one body for the other, and plan what nobody wants.
+// The paths at which a director is asked what a change would do to its kernel. Older versions ask with the whole configuration, at
+// the second path, and are answered there. They do not know the first one, so that a newer version names them among those
+// whose plan is not known. With one path for both, either version would take the other's body for its own.
 const (
 	planPath      = "/peer/plan-change"
 	wholePlanPath = "/peer/plan"
@@ -46,7 +46,7 @@ func (s *session) planEverywhere(ctx context.Context, change fsm.Delta, plan *ap
 		if m.Role == fsm.RoleWitness || name == s.cfg.Name {
 			continue
 		}
-		if s.reports.lost(name, time.Now()) { // nobody waits for it once more
+		if s.reports.lost(name, time.Now()) { // it is silent already: do not wait for it
 			mu.Lock()
 			plan.Unknown = append(plan.Unknown, name)
 			mu.Unlock()

@@ -7,7 +7,7 @@ import (
 	"github.com/quorate/quorate/director/accept"
 )
 
-// askAgain is how long a kernel that could not refuse packets is not asked again: it may look for a module.
+// askAgain is how long a kernel that could not refuse packets is not asked again: each time it may look for a module.
 const askAgain = 10 * time.Second
 
 // refusals knows whether this host could keep packets to virtual addresses from itself. The keeper does it;

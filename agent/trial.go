@@ -17,8 +17,8 @@ import (
 // trialEvery is how often a leader looks whether a change is to be taken back.
 const trialEvery = 200 * time.Millisecond
 
-// endTrial takes back a change that was not confirmed in time, or that took too many servers down. Every
-// leader does so by what is in the log, whoever led when it began.
+// endTrial takes back a change that was not confirmed in time, or that took too many servers down. All that it needs is in the
+// log, so that it does not matter who led when the trial began.
 func (s *session) endTrial(ctx context.Context, now time.Time) {
 	state := s.node.State()
 	why := whyRevert(state, now)
@@ -79,8 +79,8 @@ func health(state *fsm.State, services []string) (down, all int) {
 	return down, all
 }
 
-// below reports whether fewer servers than a bound in percent are up. One of which nothing is known yet, since
-// it is new or its check is, may well be up.
+// below reports whether fewer servers are up than a bound in percent. Servers of which nothing is known yet, since they or their
+// checks are new, count as up.
 func below(down, all, percent int) bool { return (all-down)*100 < percent*all }
 
 // onTrial warns of a change that takes itself back unless somebody does something.
@@ -92,8 +92,8 @@ func onTrial(state *fsm.State) []string {
 		state.History[len(state.History)-1], state.Trial.Until.Local().Format(time.DateTime))}
 }
 
-// endsTrial says why a rollback is none of a change that waits to be confirmed: what it was guarded against would go on
-// without a guard.
+// endsTrial refuses a rollback during a trial, unless it is to the revision before. One to any other revision would end the
+// trial with a configuration that nobody has tried.
 func endsTrial(state *fsm.State, revision uint64) error {
 	if state.Trial == nil || revision == state.Trial.Revision-1 {
 		return nil
@@ -101,7 +101,7 @@ func endsTrial(state *fsm.State, revision uint64) error {
 	return fmt.Errorf("%w; then roll back further", state.OnTrial())
 }
 
-// Confirm implements [api.Agent]. Of a revision that is confirmed already it has nothing to do.
+// Confirm implements [api.Agent]. To confirm a revision again does nothing.
 func (a *Agent) Confirm(ctx context.Context, r api.ConfirmRequest) (api.ApplyResult, error) {
 	s, err := a.current()
 	if err != nil {

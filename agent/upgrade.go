@@ -3,6 +3,7 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -19,8 +20,8 @@ import (
 // raiseEvery is how often the leader looks whether it is to raise the feature level.
 const raiseEvery = time.Second
 
-// raising is what this director has seen of the members' feature levels. Every director looks: one that is elected
-// leader knows then since when all support the next level. One that was started in between waits from its start.
+// raising is what this director has seen of the members' feature levels. Every director watches them, so that a new leader
+// knows since when all members support the next level. One that was started later counts from its start.
 type raising struct {
 	mu    sync.Mutex
 	watch levels.Watch
@@ -66,8 +67,8 @@ func (s *session) patience(now time.Time) time.Duration {
 	return longest
 }
 
-// raiseLevel raises the feature level when all members have supported it for long enough: a leader's duty. It waits
-// for who is away or drained: that one may be on its way back to an older version, and has its own patience.
+// raiseLevel raises the feature level when all members have supported it for long enough: a leader's duty. It does not while a
+// member is away or drained, since that one may be on its way back to an older version.
 func (s *session) raiseLevel(ctx context.Context, now time.Time) {
 	next, since := s.lookLevels(now)
 	why, due := levels.Due(now, next, since, s.patience(now))
@@ -163,8 +164,8 @@ func (a *Agent) FinishUpgrade(ctx context.Context, r api.UpgradeRequest) (api.Up
 	if err != nil {
 		return api.UpgradeResult{}, err
 	}
-	state := s.node.State()
-	if err := wentBack(state, s.reports.live(time.Now())); err != nil {
+	state, live := s.node.State(), s.reports.live(time.Now())
+	if err := errors.Join(wentBack(state, live), older(state, live)); err != nil {
 		return api.UpgradeResult{}, err
 	}
 	if err := s.propose(ctx, fsm.RaiseLevel{Level: MaxLevel, Author: s.author(ctx, r.Author)}); err != nil {
@@ -173,8 +174,23 @@ func (a *Agent) FinishUpgrade(ctx context.Context, r api.UpgradeRequest) (api.Up
 	return api.UpgradeResult{Was: state.Level, Level: MaxLevel}, nil
 }
 
-// wentBack names members that run an older version than the log knows, which would refuse what it names: they came
-// back with it a moment ago.
+// older names a member that knows levels beyond the cluster's, of which this binary knows none: it would find nothing to raise,
+// and who asked believe that the upgrade is done.
+func older(state *fsm.State, live map[string]received) error {
+	if state.Level < MaxLevel {
+		return nil
+	}
+	for _, m := range binaries(state, live) {
+		if m.Max > MaxLevel {
+			return fmt.Errorf("this director's version supports no level beyond %d, at which the cluster is: %s (version %s) supports %d; run `quorate upgrade finish` there, once all members do",
+				MaxLevel, m.Name, cmp.Or(m.Version, "unknown"), m.Max)
+		}
+	}
+	return nil
+}
+
+// wentBack is an error if members run an older version than the log says: they have gone back to it a moment ago, and would not
+// know the new level.
 func wentBack(state *fsm.State, live map[string]received) error {
 	var old []string
 	for _, m := range levels.Lacking(binaries(state, live), MaxLevel) {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -111,5 +112,22 @@ func TestFinishRaisesTheLevelAtOnce(t *testing.T) {
 		if err != nil || res.Was != was || res.Level != MaxLevel || s.node.State().Level != MaxLevel {
 			t.Errorf("%+v, %v: the cluster is at %d", res, err, s.node.State().Level)
 		}
+	}
+}
+
+// TestAnOlderDirectorDoesNotSayThatTheUpgradeIsDone is asked by mistake, in the middle of an upgrade.
+func TestAnOlderDirectorDoesNotSayThatTheUpgradeIsDone(t *testing.T) {
+	a, s := upgraded(t)
+	if _, err := a.FinishUpgrade(t.Context(), api.UpgradeRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	m := s.node.State().Members["d1"]
+	m.MaxLevel, m.Version = MaxLevel+1, "9.0"
+	if err := s.propose(t.Context(), fsm.SetMember{Member: m}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := a.FinishUpgrade(t.Context(), api.UpgradeRequest{})
+	if want := fmt.Sprintf("d1 (version 9.0) supports %d; run `quorate upgrade finish` there", MaxLevel+1); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
 	}
 }

@@ -62,7 +62,7 @@ func (c Certificate) Bundle(key []byte) []byte {
 	return bytes.Join([][]byte{key, c.Certificate, c.CA}, nil)
 }
 
-// errBundle is a file that does not hold what one needs to be known.
+// errBundle means that a file does not hold what a client needs to prove who it is.
 var errBundle = errors.New("it has to hold a key, a certificate for it and the cluster's CA, as `quorate cert create` prints them")
 
 // readBundle takes a bundle's text apart.
@@ -82,8 +82,8 @@ func readBundle(text []byte) (tls.Certificate, *x509.Certificate, error) {
 	return pair, ca, nil
 }
 
-// NewRemoteClient returns a client of the agent at an address of a cluster port, who is known there by a bundle.
-// Only a director of the bundle's cluster is spoken to.
+// NewRemoteClient returns a client of the agent at a cluster port, which knows the caller by the certificate in a bundle.
+// The client speaks to directors of that certificate's cluster only.
 func NewRemoteClient(address string, bundle []byte) (*Client, error) {
 	pair, ca, err := readBundle(bundle)
 	if err != nil {
@@ -95,9 +95,9 @@ func NewRemoteClient(address string, bundle []byte) (*Client, error) {
 	config := &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		NextProtos: []string{"http/1.1"},
-		// It is shown whichever CAs the other side names: of one that was rotated, and dropped, it is then told so.
+		// The certificate is shown whichever CAs the other side names: if its own was dropped by a rotation, the answer says so.
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil },
-		// Who asks knows where the director is, not which: that it is one, its certificate has to say.
+		// The caller knows the address of a director, not its name: that it is a director at all is in its certificate.
 		InsecureSkipVerify: true,
 		VerifyConnection:   func(s tls.ConnectionState) error { return isDirector(s, ca) },
 	}
@@ -106,7 +106,7 @@ func NewRemoteClient(address string, bundle []byte) (*Client, error) {
 	return &Client{ca: ca, at: address, base: "https://" + address, http: &http.Client{Transport: tr}, patience: patience{readLimit, waitNotice}}, nil
 }
 
-// isDirector reports whether the other side is a director of the cluster that a CA is of: only such may serve.
+// isDirector returns an error unless the other side is a director of the cluster of a CA: only those may serve.
 func isDirector(s tls.ConnectionState, ca *x509.Certificate) error {
 	if len(s.PeerCertificates) == 0 {
 		return errors.New("it shows no certificate")

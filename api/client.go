@@ -22,18 +22,18 @@ import (
 
 // Client speaks to an agent, over its unix socket or its cluster port. It is an [Agent] itself.
 type Client struct {
-	// Waiting is called where an answer to what changes something is long in coming. It may be nil.
+	// Waiting is called when the answer to a request that changes something takes long. It may be nil.
 	Waiting func()
 
 	at   string // the socket's path, or the port's address
 	base string // of URLs
 	http *http.Client
-	ca   *x509.Certificate // that signed what the client is known by; nil at a socket
+	ca   *x509.Certificate // of the client's own certificate; nil at a socket
 
 	patience patience
 }
 
-// CA is the ID of the CA that has signed what the client is known by, and empty at a socket.
+// CA returns the ID of the CA that has signed the client's certificate, or "" at a socket.
 func (c *Client) CA() string {
 	if c.ca == nil {
 		return ""

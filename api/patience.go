@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// How long an agent may leave a question without the first byte of an answer. What it only reads it bounds itself, by ten
-// seconds; how long it takes to change something nobody knows beforehand.
+// How long an agent may take for the first byte of an answer. It answers within ten seconds where nothing is changed; how long a
+// change takes, nobody knows beforehand.
 const (
 	readLimit  = 15 * time.Second
 	waitNotice = 5 * time.Second
@@ -18,15 +18,15 @@ const (
 
 // patience is how a client waits.
 type patience struct {
-	limit  time.Duration // of a question that changes nothing
-	notice time.Duration // after which who asks any other is told that the client waits
+	limit  time.Duration // for the answer to a request that changes nothing
+	notice time.Duration // after which the caller of any other request is told that the client waits
 }
 
 // errSilent means that an agent has not begun to answer in time.
 var errSilent = errors.New("no answer")
 
-// do sends a request, and waits for the beginning of its answer no longer than makes sense. Of what is answered when
-// something happens, the caller alone knows how long.
+// do sends a request, and waits no longer for the beginning of its answer than makes sense. A request that is answered when
+// something happens ends with the caller's context alone.
 func (c *Client) do(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
 	answered := func() {}
@@ -51,7 +51,7 @@ func (c *Client) do(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// after does something after a while, unless what is returned is called before. That waits for it where it has begun.
+// after calls do after a while, unless stop is called before that. If do has begun already, stop waits for its end.
 func after(d time.Duration, do func()) (stop func()) {
 	done := make(chan struct{})
 	timer := time.AfterFunc(d, func() {
@@ -65,7 +65,7 @@ func after(d time.Duration, do func()) (stop func()) {
 	}
 }
 
-// body is an answer's, with which the waiting for it ends.
+// body is the body of an answer, which ends the request's context when it is closed.
 type body struct {
 	io.ReadCloser
 
@@ -77,7 +77,7 @@ func (b body) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// silent says what may be the matter with an agent that takes a connection, and leaves it at that.
+// silent is the error of an agent that takes connections and does not answer.
 func (c *Client) silent() error {
 	if c.ca != nil {
 		return fmt.Errorf("the director at %s does not answer within %v: the way to it is cut, or it hangs", c.at, c.patience.limit)

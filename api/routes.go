@@ -18,11 +18,11 @@ type Caller struct {
 // access is what a route asks of its caller.
 type access struct {
 	role  fsm.Role
-	local bool // it is about the host that is asked: a person is to be there
+	local bool // only through the socket of the host itself
 }
 
-// routes says who may use which part of the API. What is not in it is open to nobody. What reads is a viewer's
-// unless it could tell a secret: the plan of a file says whether a key in it is the cluster's.
+// routes says who may use which part of the API; what is not in it is open to nobody. A viewer may use what only reads, unless
+// it could reveal a secret: the plan of a file shows whether a key in the file is the cluster's.
 var routes = map[string]access{
 	"GET /v1/status":  {role: fsm.RoleViewer},
 	"GET /v1/events":  {role: fsm.RoleViewer},

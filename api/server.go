@@ -27,16 +27,16 @@ type failure struct {
 	Error string `json:"error"`
 }
 
-// badRequest is an error of who asked.
+// badRequest is an error in the request itself.
 type badRequest struct{ error }
 
-// Handler serves an agent's API under /v1/, to each caller what its role is allowed. Who says who asks.
+// Handler serves an agent's API under /v1/, to each caller as much as its role allows. Who returns the caller of a request.
 func Handler(a Agent, who func(context.Context) Caller) http.Handler {
 	mux := newRouter(a)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h, pattern := mux.Handler(r)
 		if pattern == "" {
-			q := &quiet{ResponseWriter: w, status: http.StatusNotFound} // the mux knows 404 from 405, but says it as text
+			q := &quiet{ResponseWriter: w, status: http.StatusNotFound} // the mux decides between 404 and 405, but answers in plain text
 			h.ServeHTTP(q, r)
 			write(w, q.status, failure{r.Method + " " + r.URL.Path + ": " + strings.ToLower(http.StatusText(q.status))})
 			return
@@ -49,7 +49,7 @@ func Handler(a Agent, who func(context.Context) Caller) http.Handler {
 	})
 }
 
-// newRouter returns the API with nobody at its door.
+// newRouter returns the API without the check of who may use it.
 func newRouter(a Agent) *router {
 	mux := &router{ServeMux: http.NewServeMux()}
 	get(mux, "/v1/status", func(r *http.Request) (any, error) { return a.Status(r.Context()) })

@@ -114,7 +114,7 @@ func AgreeAll(in Inputs) map[fsm.ServerKey]fsm.Verdict {
 		for _, server := range service.Servers {
 			key := fsm.ServerKey{Service: name, Server: server.Address}
 			prev, _ := in.Verdicts.Of(key)
-			if len(service.Checks) == 0 && prev.Health == fsm.Up {
+			if len(service.Checks) == 0 && prev.Health == fsm.Up && prev.Cause != fsm.UpBefore {
 				continue
 			}
 			if prev.Health == "" {
@@ -129,6 +129,12 @@ func AgreeAll(in Inputs) map[fsm.ServerKey]fsm.Verdict {
 				if o, ok := in.Reports[observer][key]; ok && o.by(checks) {
 					opinions = append(opinions, Opinion{Observer: observer, Health: o.Health, Cause: o.Cause})
 				}
+			}
+			if prev.Cause == fsm.UpBefore { // now they say why
+				if v, ok := Agree(fsm.Verdict{Health: fsm.Unknown}, service.Agreement, opinions); ok {
+					changed[key] = v
+				}
+				continue
 			}
 			if v, ok := Agree(prev, service.Agreement, opinions); ok {
 				changed[key] = v

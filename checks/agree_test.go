@@ -2,6 +2,7 @@ package checks
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/netip"
 	"reflect"
@@ -148,6 +149,39 @@ func TestAgreeAllReturnsTheChangesAndNothingElse(t *testing.T) {
 	in.Verdicts = fsm.VerdictsOf(all)
 	if again := AgreeAll(in); len(again) != 0 {
 		t.Errorf("once they are in the log there are still changes: %v", again)
+	}
+}
+
+// TestWhoWasUpBeforeItsChecksChangedIsSoUntilTheySay goes from what was agreed by other checks to what the present ones say.
+func TestWhoWasUpBeforeItsChecksChangedIsSoUntilTheySay(t *testing.T) {
+	now := Fingerprint([]fsm.Check{tcp})
+	before := fsm.Verdict{Health: fsm.Up, Cause: fsm.UpBefore}
+	for name, tt := range map[string]struct {
+		checks []fsm.Check
+		sees   []Observation
+		want   fsm.Verdict // none: it stays
+	}{
+		"nobody says anything":     {[]fsm.Check{tcp}, []Observation{{Health: fsm.Unknown, Checks: now}}, fsm.Verdict{}},
+		"one goes by the old ones": {[]fsm.Check{tcp}, []Observation{{Health: fsm.Down, Cause: "c", Checks: "older"}}, fsm.Verdict{}},
+		"up":                       {[]fsm.Check{tcp}, []Observation{{Health: fsm.Up, Checks: now}}, fsm.Verdict{Health: fsm.Up, Cause: "up at lb0"}},
+		"down":                     {[]fsm.Check{tcp}, []Observation{{Health: fsm.Down, Cause: "c", Checks: now}}, fsm.Verdict{Health: fsm.Down, Cause: "down at lb0: c"}},
+		"they do not agree":        {[]fsm.Check{tcp}, []Observation{{Health: fsm.Down, Cause: "c", Checks: now}, {Health: fsm.Up, Checks: now}}, fsm.Verdict{}},
+		"there are none":           {nil, nil, fsm.Verdict{Health: fsm.Up, Cause: noChecks}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := Inputs{
+				Services: map[string]fsm.Service{"web": {Name: "web", Agreement: fsm.Majority, Checks: tt.checks, Servers: []fsm.Server{{Address: serverA}}}},
+				Verdicts: fsm.VerdictsOf(map[fsm.ServerKey]fsm.Verdict{webKey(serverA): before}),
+				Reports:  map[string]map[fsm.ServerKey]Observation{},
+			}
+			for i, o := range tt.sees {
+				in.Reports[fmt.Sprintf("lb%d", i)] = map[fsm.ServerKey]Observation{webKey(serverA): o}
+			}
+			got, changed := AgreeAll(in)[webKey(serverA)]
+			if got != tt.want || changed != (tt.want != fsm.Verdict{}) {
+				t.Errorf("%+v, %v, want %+v", got, changed, tt.want)
+			}
+		})
 	}
 }
 

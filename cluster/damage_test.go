@@ -14,6 +14,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/quorate/quorate/cluster/logstore"
+	"github.com/quorate/quorate/cluster/pki"
 )
 
 // written is a node alone that has stopped, with entries before and after a snapshot.
@@ -183,5 +184,137 @@ func TestAGapBehindASnapshotOfAHealedStateIsRefused(t *testing.T) {
 	}
 	if !strings.Contains(err.Error(), fmt.Sprintf("read log entry 6 of 5 to %d", last)) || !strings.Contains(err.Error(), "is damaged") {
 		t.Error(err)
+	}
+}
+
+// TestALogThatIsGoneIsRefusedThoughASnapshotHasTheState: of what a leader believes to be stored here that snapshot may not have the
+// end, and the vote was in the log's file.
+func TestALogThatIsGoneIsRefusedThoughASnapshotHasTheState(t *testing.T) {
+	t.Parallel()
+	n := first(t, "a")
+	if err := errors.Join(n.Propose(t.Context(), aToken("t")), n.raft.Load().Snapshot().Error()); err != nil {
+		t.Fatal(err)
+	}
+	n.end()
+	path := filepath.Join(n.cfg.DataDir, liveDir, logstore.LogFile)
+	for name, spoil := range map[string]func() error{"removed": func() error { return os.Remove(path) }, "emptied": func() error { return os.Truncate(path, 0) }} {
+		if err := spoil(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := Open(survivor{t: t, cfg: n.cfg}.elsewhere().cfg)
+		if err == nil {
+			t.Fatalf("%s: it starts; closed: %v", name, again.Close())
+		}
+		if !strings.Contains(err.Error(), "the term is 0, and snapshot ") || !strings.Contains(err.Error(), "this director's data in ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestASnapshotOfAnotherPlaceIsRefused has a snapshot say that it is of a later entry than it is: what is between would be left
+// out, and nobody would know.
+func TestASnapshotOfAnotherPlaceIsRefused(t *testing.T) {
+	t.Parallel()
+	n := first(t, "a")
+	r := n.raft.Load()
+	for i := range 12 {
+		if err := n.Propose(t.Context(), aToken(fmt.Sprint("t", i))); err != nil {
+			t.Fatal(err)
+		}
+		if i == 5 {
+			c := r.ReloadableConfig()
+			c.TrailingLogs = 1
+			if err := errors.Join(r.ReloadConfig(c), r.Snapshot().Error()); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	n.end()
+	metas, err := n.store.Snapshots.List()
+	if err != nil || len(metas) != 1 {
+		t.Fatalf("%d snapshots: %v", len(metas), err)
+	}
+	path := filepath.Join(n.cfg.DataDir, liveDir, "snapshots", metas[0].ID, "meta.json")
+	whole, err := os.ReadFile(path)
+	is, says := fmt.Appendf(nil, `"Index":%d,"Term"`, metas[0].Index), fmt.Appendf(nil, `"Index":%d,"Term"`, metas[0].Index^2)
+	if err != nil || bytes.Count(whole, is) != 1 {
+		t.Fatalf("%s: %v", whole, err)
+	}
+	if err := os.WriteFile(path, bytes.Replace(whole, is, says, 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(survivor{t: t, cfg: n.cfg}.elsewhere().cfg)
+	if err == nil {
+		t.Fatalf("it starts, with %d of 12 tokens; closed: %v", len(again.State().Secrets().Tokens), again.Close())
+	}
+	if !strings.Contains(err.Error(), "does not match its checksum; this director's data") {
+		t.Error(err)
+	}
+}
+
+// TestWhoADirectorIsIsAsWrittenOrRefused flips, cuts off and removes what says who a director is. One that has another ID would
+// be in no quorum, and say nothing of it; one whose file is gone would begin as if it had never been in a cluster.
+func TestWhoADirectorIsIsAsWrittenOrRefused(t *testing.T) {
+	t.Parallel()
+	cfg, acked := written(t)
+	dir := filepath.Join(cfg.DataDir, liveDir)
+	id, err := readIdentity(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	starts := func(what string) {
+		t.Helper()
+		if !Exists(cfg.DataDir) {
+			t.Errorf("%s: it is in no cluster", what)
+		}
+		s := survivor{t: t, cfg: cfg, acked: acked}.elsewhere()
+		n, err := Open(s.cfg)
+		switch {
+		case err == nil:
+			if is := n.id; is != id {
+				t.Errorf("%s: it starts as %+v", what, is)
+			}
+			if err := n.Close(); err != nil {
+				t.Error(err)
+			}
+		case strings.Contains(err.Error(), "this director's data in "+dir+" is damaged") && strings.Contains(err.Error(), "quorate join"):
+			refused++
+		default:
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	files := []string{identityFile, pki.CAFile, pki.CertFile, pki.KeyFile}
+	for _, name := range files {
+		path := filepath.Join(dir, name)
+		whole, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put := func(text []byte, what string) {
+			t.Helper()
+			if err := os.WriteFile(path, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			starts(what + " of " + name)
+		}
+		put(nil, "nothing")
+		put(whole[:len(whole)/2], "half")
+		for at := range whole {
+			if name == identityFile || at%16 == 0 {
+				flipped := bytes.Clone(whole)
+				flipped[at] ^= 1 << random.IntN(8)
+				put(flipped, fmt.Sprint("a bit in byte ", at))
+			}
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		starts("no " + name)
+		put(whole, "all")
+	}
+	if refused < 100 {
+		t.Errorf("%d were refused", refused)
 	}
 }

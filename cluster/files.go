@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/cluster/pki"
 	"github.com/quorate/quorate/durable"
 )
@@ -29,22 +30,38 @@ const (
 	fenceFile    = "fenced.json"
 )
 
-// Exists reports whether the agent with this data directory is in a cluster.
+// Exists reports whether the agent with this data directory is in a cluster. What cannot be looked into, or is not whole, is no
+// reason to begin as if there never had been one.
 func Exists(dataDir string) bool {
-	_, err := os.Stat(filepath.Join(dataDir, liveDir, identityFile))
-	return err == nil
+	_, err := os.Lstat(filepath.Join(dataDir, liveDir))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 func readIdentity(dir string) (pki.Identity, error) {
 	var id pki.Identity
 	b, err := os.ReadFile(filepath.Join(dir, identityFile))
-	if err != nil {
-		return id, fmt.Errorf("read whose data it is: %w", err)
+	if err == nil {
+		err = json.Unmarshal(b, &id)
 	}
-	if err := json.Unmarshal(b, &id); err != nil {
-		return id, fmt.Errorf("read whose data it is: %s: %w", filepath.Join(dir, identityFile), err)
+	if err != nil {
+		return id, logstore.Damaged(dir, "read whose data it is, "+identityFile, err, "")
 	}
 	return id, nil
+}
+
+// readCredentials returns how a member proves who it is, which must be as whom it is on record.
+func readCredentials(dir string, id pki.Identity, alpn []string, onLearned func()) (*pki.Credentials, error) {
+	creds, err := pki.Load(dir, alpn, onLearned)
+	if err == nil {
+		var is pki.Identity
+		if is, err = pki.IdentityOf(creds.Leaf()); err == nil && is != id {
+			err = fmt.Errorf("%s is of %+v, and %s of %+v", pki.CertFile, is, identityFile, id)
+		}
+	}
+	if err != nil {
+		return nil, logstore.Damaged(dir, "read who this director is", err, "")
+	}
+	return creds, nil
 }
 
 func writeIdentity(dir string, id pki.Identity) error {

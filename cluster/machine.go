@@ -30,7 +30,7 @@ func (e *HaltError) Error() string {
 	if e.TooOld() {
 		return fmt.Sprintf("%v there, then `systemctl restart quorate quorate-keeper`; until then log entry %d and all after it is not applied", e.Cause, e.Index)
 	}
-	return fmt.Sprintf("log entry %d cannot be applied here, and nothing after it: %v", e.Index, e.Cause)
+	return fmt.Sprintf("log entry %d cannot be applied here, and nothing after it: %v; if other directors run a newer version (`quorate upgrade status`), install that here, then `systemctl restart quorate quorate-keeper`", e.Index, e.Cause)
 }
 
 // Unwrap returns the cause.

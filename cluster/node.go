@@ -138,11 +138,11 @@ func (n *Node) open() (err error) {
 	if n.id, err = readIdentity(dir); err != nil {
 		return err
 	}
+	if n.creds, err = readCredentials(dir, n.id, []string{port.ALPNRaft, port.ALPNHTTP}, n.keyNews.ring); err != nil {
+		return err
+	}
 	if n.id.Name != n.cfg.Name {
 		return fmt.Errorf("data directory %s belongs to director %s of cluster %s, and this agent is named %s: set name or data_dir in the agent file right", n.cfg.DataDir, n.id.Name, n.id.ClusterID, n.cfg.Name)
-	}
-	if n.creds, err = pki.Load(dir, []string{port.ALPNRaft, port.ALPNHTTP}, n.keyNews.ring); err != nil {
-		return err
 	}
 	n.dialer = port.NewDialer(n.creds)
 	if n.store, err = logstore.Open(dir, n.log); err != nil {

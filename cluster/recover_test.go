@@ -694,3 +694,45 @@ func TestWhoDoNotTakeTheOwnCertificateAreNotLost(t *testing.T) {
 		return nil
 	})
 }
+
+// TestARecoveryLeavesOutWhatNobodyCanApply: where an entry halts all, no restart mends it. The way out is a new cluster without it.
+func TestARecoveryLeavesOutWhatNobodyCanApply(t *testing.T) {
+	t.Parallel()
+	ns := three(t)
+	change(t, ns[0], 3)
+	eventually(t, "all have the same", same(ns...))
+	before := ns[2].State()
+	makeLead(t, ns[0], ns)
+	for _, entry := range []string{"poison", "more of it"} {
+		_ = ns[0].raft.Load().Apply([]byte(entry), time.Second).Error() // it is agreed
+	}
+	eventually(t, "all are halted", func() error {
+		for _, n := range ns {
+			if n.Halted() == nil {
+				return errors.New(n.cfg.Name + " is not")
+			}
+		}
+		return nil
+	})
+	for _, n := range ns[:2] {
+		n.kill()
+	}
+	eventually(t, "it may be recovered, and says what is left out", func() error {
+		v, err := ns[2].Survey(t.Context())
+		if err == nil {
+			err = v.Refusal(false)
+		}
+		if err == nil && !strings.Contains(v.Halted, "cannot be applied here") {
+			t.Errorf("the survey does not name the entry: %+v", v)
+		}
+		return err
+	})
+	ns[2].end()
+	n := saved(t, ns[2])
+	if err := n.Propose(t.Context(), aToken("after")); err != nil || n.Halted() != nil {
+		t.Errorf("after the recovery: %v", err)
+	}
+	if s := n.State(); s.Revision != before.Revision || len(s.Members) != 1 {
+		t.Errorf("revision %d, was %d; members %v", s.Revision, before.Revision, s.Members)
+	}
+}

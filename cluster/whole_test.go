@@ -97,15 +97,19 @@ func TestANodeAloneStartsFromWhatItHadApplied(t *testing.T) {
 func TestARecordThatIsBehindOrDamagedIsSafe(t *testing.T) {
 	t.Parallel()
 	a := first(t, "a")
+	early := uint64(0) // of a change: a record is of nothing else, and an election may be in between
 	for i := range 20 {
 		if err := a.Propose(t.Context(), drain("a", i%2 == 0)); err != nil {
 			t.Fatal(err)
+		}
+		if i == 2 {
+			early = a.State().Index
 		}
 	}
 	index := a.State().Index
 	a.kill()
 	path := filepath.Join(a.cfg.DataDir, liveDir, logstore.RecordFile)
-	for _, text := range []string{logstore.FormatRecord(5), "", "garbage\n", strings.Repeat("9", 40)} {
+	for _, text := range []string{logstore.FormatRecord(early), "", "garbage\n", strings.Repeat("9", 40)} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -209,7 +209,7 @@ func (n *node) join() *Join {
 // agent checks what was read.
 func (o object) agent(a Agent) {
 	if !validName(a.Name) {
-		o.wrong("name", "letters, digits, dots, dashes and underscores, a letter or digit first, 64 at most", "the name %q is not usable", a.Name)
+		o.wrong("name", nameHint, "the name %q is not usable", a.Name)
 	}
 	if a.Bind == a.Gossip && a.Bind.IsValid() {
 		o.wrong("gossip", "another port", "gossip and bind are both %s", a.Bind)
@@ -248,7 +248,7 @@ func (o object) agent(a Agent) {
 
 // group checks the name of a group of users.
 func (o object) group(key, name, hint string) {
-	if name != "" && (!validName(strings.TrimPrefix(name, "_")) || len(name) > 32) {
+	if name != "" && !validAccount(name) {
 		o.wrong(key, hint, "%s %q is not a group name", key, name)
 	}
 }

@@ -8,12 +8,12 @@ import (
 )
 
 const (
-	maxAlike = 3  // warnings of one kind that people are told whole
-	maxNamed = 10 // things that the line about the others names
+	maxAlike = 3  // how many warnings of one kind are printed in full
+	maxNamed = 10 // how many things the line about the rest names
 )
 
-// String returns the problems as people read them, a line for each. Of many warnings of one kind the first are whole, and
-// behind the last of these a line says how many more there are, and of what.
+// String returns the problems for people, one per line. Of many warnings of the same kind only the first are printed; the line
+// behind them says how many more there are, and about what.
 func (p Problems) String() string {
 	alike := make(map[string]Problems)
 	for _, w := range p.Warnings() {
@@ -38,7 +38,7 @@ func (p Problems) String() string {
 	return b.String()
 }
 
-// of names the things that problems are in, as the end of a sentence, or is empty.
+// of names the routers, services and so on that the problems are about, as the end of a sentence: ", of services a, b".
 func (p Problems) of() string {
 	var things []string
 	seen := make(map[string]bool)
@@ -65,8 +65,9 @@ func (p Problems) of() string {
 	return fmt.Sprintf(", of %ss %s%s", what, strings.Join(things, ", "), end)
 }
 
-// Besides returns the problems that another found, without those that are here already. Where this list is cut off, or has one problem for
-// several elements of a for_each, a warning is here if one of its kind is.
+// Besides returns those of others that are not among these: the agent finds again what the files have shown already. A warning
+// of others may be missing here only because this list was cut off, or has one problem for several elements of a for_each; then
+// one of the same kind counts for it.
 func (p Problems) Besides(others Problems) Problems {
 	known, kinds := make(map[[2]string]bool, len(p)), make(map[string]bool)
 	for _, problem := range p {
@@ -84,10 +85,10 @@ func (p Problems) Besides(others Problems) Problems {
 	return some
 }
 
-// kind is the same for problems that differ in names, numbers and addresses only.
+// kind is the text without names, numbers and addresses: problems of the same kind differ only in those.
 func (p Problem) kind() string { return particulars().ReplaceAllString(p.Text, "?") }
 
-// particulars are what a text names: what is quoted, and words with a digit.
+// particulars matches what the text of a problem names: what is in quotes, and words with a digit.
 var particulars = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`"[^"]*"|[^\s"]*[0-9][^\s"]*`)
 })

@@ -9,7 +9,7 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// The keys below are left out when they have the zero value, which stands for their default.
+// The functions below make the attribute of a key whose zero value stands for its default, and is not printed.
 
 func textAttr(name, s string) attr { return attr{name: name, value: quote(s), plain: s == ""} }
 
@@ -22,14 +22,14 @@ func flagAttr(name string, on bool) attr {
 }
 
 func durationAttr(name string, d time.Duration) attr {
-	return attr{name: name, value: quote(formatDuration(d)), plain: d == 0}
+	return attr{name: name, value: quote(formatDuration(max(d, 0))), plain: d == 0} // see none
 }
 
 func listAttr(name string, all []string) attr {
 	return attr{name: name, value: quoteList(all), plain: len(all) == 0}
 }
 
-// or has a plan show what a key has that is left out.
+// or gives an attribute that is not printed the value that a plan shows for it: its default.
 func (a attr) or(def any) attr {
 	if a.plain {
 		a.value = fmt.Sprint(def)
@@ -60,10 +60,6 @@ func networks(all []netip.Prefix) []string {
 }
 
 func routerAttrs(r fsm.Router) []attr {
-	refresh := durationAttr("refresh", r.Refresh).or(quote(formatDuration(defaultRefresh)))
-	if r.Refresh < 0 {
-		refresh.value = quote("0s")
-	}
 	return append([]attr{
 		{name: "vrid", value: strconv.Itoa(int(r.VRID))},
 		{name: "interface", value: quote(r.Interface)},
@@ -77,7 +73,7 @@ func routerAttrs(r fsm.Router) []attr {
 		textAttr("address_owner", r.AddressOwner),
 		{name: "preempt", value: strconv.FormatBool(!r.NoPreempt), plain: !r.NoPreempt},
 		durationAttr("preempt_delay", r.PreemptDelay),
-		refresh,
+		durationAttr("refresh", r.Refresh).or(quote(formatDuration(defaultRefresh))),
 		flagAttr("unicast", r.Unicast),
 		flagAttr("known_only", r.KnownOnly),
 		flagAttr("strict_addresses", r.StrictAddresses),
@@ -86,7 +82,7 @@ func routerAttrs(r fsm.Router) []attr {
 
 func peerAttrs(p fsm.Peer) []attr { return []attr{numberAttr("min_ttl", p.MinTTL).or(defaultTTL)} }
 
-// authAttrs never has a plan show a key: "(kept)" is none, which changes nothing, and "(new)" is any.
+// authAttrs returns attributes of which a plan shows no key: "(kept)" stands for none, which changes nothing, "(new)" for any.
 func authAttrs(a fsm.Auth) []attr {
 	key := func(name, key string) attr {
 		if key == "" {

@@ -7,9 +7,8 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// What routers, tracks and hooks can leave out is stored as zero where it has its default, also if it was
-// written down: so a file that says more than it must is no change, and a cluster that was made before a
-// key existed has that key's default.
+// A key of a router, track or hook that has its default is stored as the zero value, even if it was written down. So a file that
+// spells defaults out changes nothing, and the state of a cluster that is older than a key has that key's default.
 
 // orEmpty makes a value that is its default the zero value.
 func orEmpty[T comparable](v *T, def T) {
@@ -24,7 +23,7 @@ func canonicalRouter(r fsm.Router) fsm.Router {
 	orEmpty(&r.Checksum, defaultChecksum)
 	orEmpty(&r.Refresh, defaultRefresh)
 	if r.Refresh < 0 {
-		r.Refresh = noRefresh
+		r.Refresh = none
 	}
 	r.Addresses, r.Excluded = listed(r.Addresses), listed(r.Excluded)
 	r.Peers, r.Routes, r.Rules = listed(r.Peers), listed(r.Routes), listed(r.Rules)

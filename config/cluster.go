@@ -25,8 +25,8 @@ func ParseCluster(filename string, src []byte) (fsm.Config, Problems) {
 	return ParseFiles([]File{{filename, src}})
 }
 
-// ParseFiles reads a configuration that stands in several files, whose order means nothing but the order
-// of the problems.
+// ParseFiles reads a configuration that is spread over several files. Their order decides nothing but the order of the
+// problems.
 func ParseFiles(files []File) (fsm.Config, Problems) { return parseFiles(files, usual) }
 
 func parseFiles(files []File, l limits) (fsm.Config, Problems) {
@@ -37,7 +37,8 @@ func parseFiles(files []File, l limits) (fsm.Config, Problems) {
 	return r.judged()
 }
 
-// whole reads files, each at once. Where a block is not closed, or a brace closes none, nothing is said but what is wrong with their syntax.
+// whole reads each file in one go. Where a block is not closed, or a brace closes none, only errors of syntax are reported: any
+// other would be about parts that seem to be missing.
 func whole(files []File, l limits) *reading {
 	r := &reading{notes: newComputing(l)}
 	bodies := make([]hcl.Body, len(files))
@@ -59,15 +60,15 @@ func whole(files []File, l limits) *reading {
 	return r
 }
 
-// judged returns what was read, with all that is wrong with it.
+// judged returns the configuration that was read, and everything that is wrong with it.
 func (r *reading) judged() (fsm.Config, Problems) {
 	broken := slices.ContainsFunc(r.decoders, func(d *decoder) bool { return d.broken })
 	var found []finding
-	if !broken { // else much of the file is missing, and would be said to be
+	if !broken { // else much of the file was not read, and would be reported as missing
 		found = validate(r.c)
 	}
 	if slices.ContainsFunc(r.decoders, func(d *decoder) bool { return d.lacks }) {
-		found = slices.DeleteFunc(found, func(f finding) bool { return f.elsewhere }) // which may be there
+		found = slices.DeleteFunc(found, func(f finding) bool { return f.elsewhere }) // it may be in a block that was not read
 	}
 	problems := r.problems(found)
 	if problems.Err() != nil {
@@ -80,7 +81,7 @@ func (r *reading) judged() (fsm.Config, Problems) {
 func (n *node) cluster(c *fsm.Config) {
 	for _, b := range n.blocks {
 		if len(b.Labels) == 0 {
-			continue // locals, which were read before
+			continue // locals, which have been read already
 		}
 		name := b.Labels[len(b.Labels)-1]
 		switch b.Type {
@@ -117,8 +118,8 @@ func put[T any](m *map[string]T, name string, v T) {
 	(*m)[name] = v
 }
 
-// named opens a block that is known by its name. Where there was one of that name before, it is not the first: what is
-// wrong in it is said all the same, but it is not what the name stands for.
+// named opens a block that has a name of its own. If an earlier block has the same name, first is false: mistakes in this one
+// are still reported, but the name stays with the earlier one.
 func (n *node) named(b *hcl.Block, field string) (opened *node, first bool) {
 	last := len(b.Labels) - 1
 	name := b.Labels[last]
@@ -127,14 +128,23 @@ func (n *node) named(b *hcl.Block, field string) (opened *node, first bool) {
 	if again {
 		n.report("", p.at, before.seen(n.file), "%s is there twice", p.what)
 		n.twins++
-		p.path += fmt.Sprintf("[%d]", 1+n.twins) // no other's
+		p.path += fmt.Sprintf("[%d]", 1+n.twins) // a path that no other block has
 	}
 	opened = n.node(n.schema.block(b.Type), b.Body, p)
 	opened.twin = again
 	return opened, !again
 }
 
-// part opens a block that is one of a list.
+// second reports a block of which there may be one, if there was one at its path before.
+func (n *node) second(b *hcl.Block, path string) bool {
+	first, ok := n.where[path]
+	if ok {
+		n.report("", b.LabelRanges[0].Start, "one is enough; "+first.seen(n.file), "%sa second %s", n.prefix(), b.Type)
+	}
+	return ok
+}
+
+// part opens a block that is an element of a list.
 func (n *node) part(b *hcl.Block, field string, index int) *node {
 	p := place{path: fmt.Sprintf("%s.%s[%d]", n.path, field, index), what: n.what + ", " + b.Type, at: b.DefRange.Start}
 	if len(b.Labels) > 0 {
@@ -143,7 +153,7 @@ func (n *node) part(b *hcl.Block, field string, index int) *node {
 	return n.node(n.schema.block(b.Type), b.Body, p)
 }
 
-// only reports the keys that mean nothing to a block of this kind, and does not read them.
+// only reports the keys that a block of this kind does not have, and forgets them.
 func (n *node) only(keys []string) {
 	hint := "known here: " + strings.Join(keys, ", ")
 	if len(keys) == 0 {
@@ -157,7 +167,7 @@ func (n *node) only(keys []string) {
 	}
 }
 
-// also gives a field of the model the place of the key that says it under another name.
+// also records the place of a key for the field of the model that it sets under another name.
 func (n *node) also(key, field string) {
 	if at, ok := n.where[n.child(key)]; ok {
 		n.where[n.child(field)] = at

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/quorate/quorate/config/syntax"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -110,6 +111,13 @@ func TestProblems(t *testing.T) {
 		{"an empty JSON object is one too", "c.json", "{}", ""},
 		{"and so are empty lists of blocks", "c.json", `{"service": {}, "router": []}`, ""},
 		{"nothing vanishes as null", "c.json", "{\"service\": {\n\"w\": null}}", "c.json:2:6: error: null is not a value\n"},
+		{"nor hides anything else", "c.json", `{"locals": null, "service": {"a": {"adress": "x"}}}`,
+			"c.json:1:12: error: null is not a value\nc.json:1:36: error: service \"a\": unknown key \"adress\" (did you mean \"address\"?)\n"},
+		{"a word that begins like null is another", "c.json", `{"service": None}`,
+			"c.json:1:13: error: \"None\" is not a valid JSON keyword\nc.json:1:13: error: either a JSON object or JSON array of objects is required here, to specify name labels for this block\n"},
+		{"a byte order mark is none of JSON", "c.json", "\ufeff{}", ""},
+		{"a key that is there twice hides nothing", "c.hcl", withRouter("sync_group \"g\" {\n  routers = [\"nope\"]\n  routers = [\"nope\"]\n}\n"),
+			"c.hcl:7:15: error: sync_group \"g\": there is no router \"nope\" (one of r)\nc.hcl:8:3: error: the argument \"routers\" was already set at c.hcl:7,3-10. Each argument may be set only once\n"},
 		{"a service whose address no router holds is a warning", "c.hcl",
 			withRouter("service \"w\" {\n  address = \"192.0.2.2:80\"\n  server \"192.0.2.9\" {}\n}\n"),
 			"c.hcl:7:14: warning: service \"w\": no router holds 192.0.2.2 (add it to a router's addresses, unless it comes to the directors in another way)\n"},
@@ -175,7 +183,7 @@ func TestAbsurdInputIsRefused(t *testing.T) {
 	for _, tt := range []struct {
 		name, file, src, want string
 	}{
-		{"too large", "c.hcl", strings.Repeat("#", maxSize+1), "c.hcl: error: the file has 8388609 bytes; the limit is 8388608\n"},
+		{"too large", "c.hcl", strings.Repeat("#", syntax.MaxSize+1), "c.hcl: error: the file has 8388609 bytes; the limit is 8388608\n"},
 		{"brackets", "c.hcl", "a = " + strings.Repeat("[", 100_000), "c.hcl:1:37: error: nested more than 32 levels deep\n"},
 		{"negations", "c.hcl", "a = " + strings.Repeat("-", 1_000_000), "c.hcl:1:405: error: more than 400 signs in one value\n"},
 		{"conditions", "c.hcl", "a = " + strings.Repeat("1?", 1_000_000), "c.hcl:1:806: error: more than 400 signs in one value\n"},

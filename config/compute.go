@@ -12,13 +12,20 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/quorate/quorate/config/expr"
+	"github.com/quorate/quorate/config/syntax"
 )
 
-// eval computes an expression; label is what it is called in a problem. False means that something was said.
+// eval computes an expression; label is what it is called in a problem. If it returns false, the reason was reported.
 func (n *node) eval(e hcl.Expression, path, label string) (cty.Value, bool) {
 	native, ok := n.native(e)
 	if !ok {
 		n.bad[path] = true
+		return cty.NilVal, false
+	}
+	if again, before := expr.Twice(native); again != nil && !secret(label) {
+		n.bad[path] = true
+		at, first := again.StartRange().Start, before.StartRange().Start
+		n.report(path, at, fmt.Sprintf("the first is on line %d", first.Line), "%s%s: an object has a key twice, of which one would be lost", n.prefix(), label)
 		return cty.NilVal, false
 	}
 	v, diags, err := n.bounds.Value(native, n.ctx)
@@ -40,7 +47,7 @@ func (n *node) eval(e hcl.Expression, path, label string) (cty.Value, bool) {
 	return v, true
 }
 
-// native returns an expression in HCL's own syntax, with limits in it. In JSON, texts are templates.
+// native returns an expression in HCL's own syntax, bound to the limits. One of JSON is translated: its texts are templates.
 func (d *decoder) native(e hcl.Expression) (hclsyntax.Expression, bool) {
 	if n, ok := e.(hclsyntax.Expression); ok {
 		return n, true
@@ -104,7 +111,7 @@ func (d *decoder) template(text string, at hcl.Range) (hclsyntax.Expression, boo
 	start.Column++ // the quotation mark
 	start.Byte++
 	tokens, _ := hclsyntax.LexTemplate([]byte(text), d.file, start)
-	if wrong, pos := expr.Guard(tokens); wrong != "" {
+	if wrong, pos := syntax.Tokens(tokens); wrong != "" {
 		d.report("", pos, "", "%s", wrong)
 		return nil, false
 	}
@@ -116,7 +123,7 @@ func (d *decoder) template(text string, at hcl.Range) (hclsyntax.Expression, boo
 	return n, true
 }
 
-// trouble says, in our words where they are better, why an expression has no value.
+// trouble reports why an expression has no value, in clearer words than the parser's where there are any.
 func (n *node) trouble(e hclsyntax.Expression, diags hcl.Diagnostics, path, label string) {
 	for _, diag := range diags {
 		if diag.Severity != hcl.DiagError {
@@ -127,7 +134,7 @@ func (n *node) trouble(e hclsyntax.Expression, diags hcl.Diagnostics, path, labe
 			at = diag.Subject.Start
 		}
 		text, hint := n.explain(diag, label)
-		if secret(label) && (text == "" || diag.Summary != "Unsupported attribute") { // what stands there may be it, without its quotes
+		if secret(label) && (text == "" || diag.Summary != "Unsupported attribute") { // the message may cite the secret, which lacks its quotes
 			text, hint = "is no text in quotes", fmt.Sprintf("write %s = \"...\"", label)
 		}
 		if text == "" {
@@ -202,17 +209,9 @@ func (n *node) missing(t hcl.Traversal) (text, hint string) {
 		if len(names) == 0 {
 			return fmt.Sprintf("refers to local.%s, and there are no locals", step.Name), fmt.Sprintf("add locals { %s = ... }", step.Name)
 		}
-		return fmt.Sprintf("refers to local.%s, which is not there", step.Name), hintReference(step.Name, names)
+		return fmt.Sprintf("refers to local.%s, which is not there", step.Name), hintOf("there are", step.Name, names)
 	case t.RootName() != "local" && step.Name != "key" && step.Name != "value" && n.variable(t.RootName()):
 		return fmt.Sprintf("refers to %s.%s, which is not there", t.RootName(), step.Name), "there are key and value"
 	}
 	return "", ""
-}
-
-// hintReference suggests the nearest of the names, or lists them.
-func hintReference(name string, names []string) string {
-	if near := nearest(name, names); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
-	}
-	return "there are " + strings.Join(names[:min(len(names), maxSuggested)], ", ")
 }

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -11,6 +13,7 @@ import (
 	hcljson "github.com/hashicorp/hcl/v2/json"
 
 	"github.com/quorate/quorate/config/expr"
+	"github.com/quorate/quorate/config/syntax"
 )
 
 // decoder reads one of the files of a configuration.
@@ -22,25 +25,25 @@ type decoder struct {
 	broken bool // the syntax is wrong, so that parts may be missing
 	lacks  bool // blocks of the top level are missing
 
-	unbalanced *hcl.Diagnostic // of a block that is not closed, of which all that follows seems to be a part, or of a stray brace
+	unbalanced *hcl.Diagnostic // a block is not closed, so that everything behind it seems to be a part of it; or a brace closes no block
 
-	natives map[int]hclsyntax.Expression // of JSON's expressions, by where they begin
+	natives map[int]hclsyntax.Expression // JSON expressions in HCL's own syntax, by where they begin
 }
 
-// notes are shared by the decoders of all files: what is wrong, and where each part of the model was
-// written, so that what [Validate] finds later has a place too.
+// notes are shared by the decoders of all files: what is wrong so far, and where each part of the model was
+// written, so that what [Validate] finds later can be reported with its place.
 type notes struct {
 	findings []finding
-	more     int             // findings that are not kept
+	more     int             // findings beyond maxFindings, which are counted and not kept
 	where    map[string]spot // by path
-	bad      map[string]bool // paths of which something was said already
+	bad      map[string]bool // paths about which something was reported already
 
-	facts  map[string]*Key // what the readers ask for, if somebody wants to know
+	facts  map[string]*Key // what the readers ask of each key, for the reference; else nil
 	limits limits
 	bounds *expr.Bounds     // nil: nothing is computed
 	root   *hcl.EvalContext // the functions and the locals
 	names  []string         // of the locals
-	over   bool             // the bounds are reached, and that was said
+	over   bool             // the bounds were reached, and that was reported
 	made   int              // blocks that for_each made
 	twins  int              // blocks whose name another had before
 }
@@ -51,10 +54,10 @@ func newNotes() *notes { return &notes{where: make(map[string]spot), bad: make(m
 type spot struct {
 	hcl.Pos
 	file string
-	each string // the elements of for_each that it stands for
+	each string // the elements of for_each that it was made for
 }
 
-// seen from one file, a spot in the same one needs no name.
+// seen describes a spot as the other place of a contradiction. From within the same file it needs no file name.
 func (s spot) seen(from string) string {
 	if s.file == from {
 		return fmt.Sprintf("the other is on line %d", s.Line)
@@ -74,29 +77,37 @@ func (all *notes) open(filename string, src []byte, s *schema) (*decoder, *node)
 // parse parses src, as JSON if the file name says so. It returns no body if there is none.
 func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 	d := &decoder{notes: all, file: filename, src: src, json: !File{Name: filename}.native()}
-	if text, at := guard(src, d.json); text != "" {
+	if d.json {
+		src = bytes.TrimPrefix(src, []byte("\ufeff")) // as HCL's own parser does
+		d.src = src
+	}
+	if text, at := syntax.Guard(src, d.json); text != "" {
 		d.broken = true
 		d.report("", at, "", "%s", text)
 		return d, nil
 	}
 	var (
 		file  *hcl.File
-		said  hcl.Diagnostics // of what does not keep it from being read
+		said  hcl.Diagnostics // mistakes in spite of which the file could be read
 		diags hcl.Diagnostics
 	)
 	if d.json {
 		file, diags = hcljson.Parse(src, filename)
+		for _, at := range syntax.Nulls(src) {
+			d.broken = true
+			d.report("", at, "", "null is not a value")
+		}
 	} else {
-		file, said, diags = parseNative(src, filename)
+		file, said, diags = syntax.Parse(src, filename)
 	}
 	if all.bounds != nil && file != nil {
 		if body, ok := file.Body.(*hclsyntax.Body); ok {
 			all.bounds.Bind(body)
 		}
 	}
-	d.broken = diags.HasErrors()
-	if d.unbalanced = unclosed(diags); d.unbalanced == nil {
-		d.unbalanced = stray(diags, src, 0)
+	d.broken = d.broken || slices.ContainsFunc(diags, breaks)
+	if d.unbalanced = syntax.Unclosed(diags); d.unbalanced == nil {
+		d.unbalanced = syntax.Stray(diags, src, 0)
 	}
 	d.syntax(append(said, diags...))
 	if file == nil || file.Body == nil {
@@ -106,42 +117,17 @@ func (all *notes) parse(filename string, src []byte) (*decoder, hcl.Body) {
 	return d, file.Body
 }
 
-// unclosed returns what the parser says of a block without a closing brace, or nil. It says it of one, the last that was begun.
-func unclosed(diags hcl.Diagnostics) *hcl.Diagnostic {
-	for _, diag := range diags {
-		if diag.Summary == "Unclosed configuration block" {
-			return diag
-		}
-	}
-	return nil
-}
-
-// stray returns what the parser says of a closing brace of the top level that closes nothing, in words of our own, or nil. It
-// reads nothing that stands behind one. A source of which the parser was told that it begins later in a file begins at from.
-func stray(diags hcl.Diagnostics, src []byte, from int) *hcl.Diagnostic {
-	for _, diag := range diags {
-		if diag.Summary != "Argument or block definition required" || diag.Subject == nil {
-			continue
-		}
-		if at := diag.Subject.Start.Byte - from; at < len(src) && src[at] == '}' {
-			diag.Detail = "This brace closes no block: it is one too many, or one before it is."
-			return diag
-		}
-	}
-	return nil
-}
-
-// report adds an error. A path that is said to be bad is not judged again by [Validate].
+// report adds an error. What [Validate] finds at the same path later is left out.
 func (d *decoder) report(path string, at hcl.Pos, hint, format string, args ...any) {
 	d.reportIn("", path, at, hint, format, args...)
 }
 
-// report adds an error about a part of the block.
+// report adds an error about the block or a part of it.
 func (n *node) report(path string, at hcl.Pos, hint, format string, args ...any) {
 	n.reportIn(n.each, path, at, hint, format, args...)
 }
 
-// reportIn adds an error about some elements of for_each.
+// reportIn adds an error that is about some elements of a for_each, or about none if each is empty.
 func (d *decoder) reportIn(each, path string, at hcl.Pos, hint, format string, args ...any) {
 	d.bad[path] = true
 	if len(d.findings) >= maxFindings {
@@ -161,15 +147,39 @@ func (d *decoder) syntax(diags hcl.Diagnostics) { d.syntaxIn("", diags) }
 func (d *decoder) syntaxIn(each string, diags hcl.Diagnostics) {
 	for _, diag := range diags {
 		text := diag.Detail
-		if text == "" {
-			text = diag.Summary
-		}
 		var at hcl.Pos
 		if diag.Subject != nil {
 			at = diag.Subject.Start
+			if besideSecret(d.src, at.Byte) {
+				text = "" // which cites what is written
+			}
+		}
+		if text == "" {
+			text = diag.Summary
 		}
 		d.reportIn(each, "", at, "", "%s", sentence(text))
 	}
+}
+
+// breaks reports whether parts of a file were not read for what the parser found. Of a key that is written twice it keeps the first.
+func breaks(diag *hcl.Diagnostic) bool {
+	return diag.Severity == hcl.DiagError && diag.Summary != "Attribute redefined"
+}
+
+// secretKey is where something that is secret is written, in either syntax.
+var secretKey = regexp.MustCompile(`(?:^|[^A-Za-z0-9_])(?:key|other_key|token)"?\s*[=:]`)
+
+// besideSecret reports whether a secret is written shortly before a place in a file: what is there may be a part of it, and where a
+// file cannot be parsed, nothing else tells.
+func besideSecret(src []byte, at int) bool {
+	const reach = 300 // bytes: of what is written of a secret, and of blanks
+	at = min(at, len(src))
+	near := secretKey.FindAllIndex(src[max(0, at-reach):at], -1)
+	if near == nil {
+		return false
+	}
+	since := src[max(0, at-reach):at][near[len(near)-1][1]:]
+	return bytes.Count(bytes.TrimSpace(since), []byte("\n")) == 0
 }
 
 // sentence makes a parser's prose fit behind "error:".
@@ -196,18 +206,18 @@ type node struct {
 	attrs  hcl.Attributes
 	blocks hcl.Blocks
 	ctx    *hcl.EvalContext // nil: nothing is computed
-	each   string           // the elements of for_each that it stands for
-	twin   bool             // another block had its name before: both may be meant for one
+	each   string           // the elements of for_each that it was made for
+	twin   bool             // an earlier block has the same name: a key that is missing here may be there
 }
 
-// top reads what stands outside of all blocks. Its blocks wait for their context.
+// top reads what stands outside of all blocks. The blocks themselves are read once the locals are known.
 func (d *decoder) top(s *schema, body hcl.Body) *node {
 	n := &node{decoder: d, schema: s}
 	n.read(body)
 	return n
 }
 
-// node reads a block's body, which is in this one, and reports all that must not stand there.
+// node reads the body of a block inside this one, and reports everything in it that does not belong there.
 func (n *node) node(s *schema, body hcl.Body, p place) *node {
 	m := &node{decoder: n.decoder, place: p, schema: s, ctx: n.ctx, each: n.each}
 	if e, ok := body.(*instance); ok {
@@ -241,7 +251,7 @@ func (n *node) read(body hcl.Body) {
 	}
 	n.syntax(rest)
 	n.attrs, n.blocks = content.Attributes, content.Blocks
-	for _, key := range []string{forEach, n.schema.label} { // they were read before
+	for _, key := range []string{forEach, n.schema.label} { // expand has read them
 		delete(n.attrs, key)
 	}
 }
@@ -255,7 +265,7 @@ func (n *node) unknown(diag *hcl.Diagnostic) bool {
 	case "Unsupported block type":
 		what = "block"
 	case "Missing block label":
-		return n.json // no blocks of that sort: a program's way to say none
+		return n.json // an empty object: how a program writes that there are no such blocks
 	default:
 		return n.label(diag)
 	}
@@ -272,12 +282,8 @@ func (n *node) unknown(diag *hcl.Diagnostic) bool {
 	if b := n.schema.block(name); b != nil {
 		hint = "it is a block: write " + b.example() + " without an equals sign"
 	}
-	if what == "block" {
-		for _, k := range n.schema.keys {
-			if k == name {
-				hint = fmt.Sprintf("it is a key: write %s = ... with an equals sign", name)
-			}
-		}
+	if what == "block" && slices.Contains(n.schema.keys, name) {
+		hint = fmt.Sprintf("it is a key: write %s = ... with an equals sign", name)
 	}
 	n.report("", diag.Subject.Start, hint, "%sunknown %s %q", n.prefix(), what, name)
 	return true
@@ -329,7 +335,8 @@ func (n *node) child(key string) string {
 	return n.path + "." + key
 }
 
-// problems returns all findings, those of validate included where a file says the thing at all.
+// problems returns all findings as problems with their places, and those of validate that are not about something that was
+// reported already.
 func (all *notes) problems(found []finding) Problems {
 	said := slices.Clone(all.findings)
 	for _, f := range found {

@@ -8,8 +8,8 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// Delta returns what turns one configuration into another, whole routers, sync groups, services and tracks at
-// a time. It names a thing if and only if [Diff] finds a change in it.
+// Delta returns what turns one configuration into another: the routers, sync groups, services and tracks in which [Diff] finds a
+// change, each as a whole.
 func Delta(before, after fsm.Config) fsm.Delta {
 	return fsm.Delta{
 		Routers:    differing(before.Routers, after.Routers, func(m map[string]fsm.Router) fsm.Config { return fsm.Config{Routers: m} }),
@@ -24,7 +24,7 @@ func differing[T any](before, after map[string]T, alone func(map[string]T) fsm.C
 	d := make(map[string]*T)
 	for name, is := range after {
 		was, ok := before[name]
-		if ok && reflect.DeepEqual(was, is) { // quick, but tells lists that are nil from empty ones
+		if ok && reflect.DeepEqual(was, is) { // quick; where it only sees an empty list in the place of nil, Diff decides
 			continue
 		}
 		if !ok || len(Diff(alone(map[string]T{name: was}), alone(map[string]T{name: is}))) > 0 {
@@ -45,7 +45,7 @@ func differing[T any](before, after map[string]T, alone func(map[string]T) fsm.C
 // maxSummary bounds the line that [Summary] makes: it is kept with each revision.
 const maxSummary = 200
 
-// Summary says in a line what changes do: the first few, and how many more there are.
+// Summary describes changes in one line: the first few, and how many more there are.
 func Summary(changes []Change) string {
 	if len(changes) == 0 {
 		return "no change"

@@ -8,21 +8,21 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// doubts warns of what is legal and surely not meant.
+// doubts warns of what is allowed but hardly meant.
 func (v *validator) doubts(c fsm.Config) {
 	l := layoutOf(c)
 	for name, s := range sorted(c.Services) {
-		o := object{v, fmt.Sprintf("services[%q]", name), fmt.Sprintf("service %q", name)}
+		o := v.thing("services", "service", name)
 		o.weights(s)
 		o.wayBack(s, l)
 		for i, server := range s.Servers {
 			if router, ok := l.holder[server.Address.Addr()]; ok {
-				child := object{v, fmt.Sprintf("%s.servers[%d]", o.path, i), o.what + ", server " + formatEndpoint(server.Address)}
+				child := o.part("servers", i, "server "+formatEndpoint(server.Address))
 				child.doubt(".address", "a real server has an address of its own, which does not move", "is a virtual address of router %q", router)
 			}
 		}
 		for i, check := range s.Checks {
-			child := object{v, fmt.Sprintf("%s.checks[%d]", o.path, i), fmt.Sprintf("%s, check %q", o.what, check.Kind)}
+			child := o.part("checks", i, fmt.Sprintf("check %q", check.Kind))
 			child.probedPort(s, check)
 		}
 	}
@@ -30,7 +30,7 @@ func (v *validator) doubts(c fsm.Config) {
 		interval := t.Interval
 		orDefault(&interval, trackInterval(t.Kind))
 		if t.Kind == fsm.TrackScript && t.Timeout > interval {
-			object{v, fmt.Sprintf("tracks[%q]", name), fmt.Sprintf("track %q", name)}.doubt(".timeout",
+			v.thing("tracks", "track", name).doubt(".timeout",
 				fmt.Sprintf("make the timeout %s at most, or the interval %s at least", formatDuration(interval), formatDuration(t.Timeout)),
 				"timeout %s is longer than interval %s: a run that hangs takes the place of the next", formatDuration(t.Timeout), formatDuration(interval))
 		}
@@ -42,7 +42,7 @@ func (v *validator) doubts(c fsm.Config) {
 type layout struct {
 	holder map[netip.Addr]string
 	groups map[string]string                  // by router
-	nets   map[netip.Prefix]map[string]string // where routers have addresses: one router of each group
+	nets   map[netip.Prefix]map[string]string // networks of routers' addresses: in each, one router of every group
 	bits   []int                              // the lengths of those networks
 }
 
@@ -80,8 +80,8 @@ func orSet(m map[string]string, key, value string) {
 	}
 }
 
-// inside returns a router that has an address in the network of another address, one of that group if there
-// is one, else the first by name; and whether it is of that group.
+// inside returns a router with an address in the same network as a: one of the group if there is one, else the first by
+// name. Together is true for one of the group.
 func (l layout) inside(a netip.Addr, group string) (router string, together bool) {
 	for _, bits := range l.bits {
 		p, err := a.Prefix(bits)
@@ -100,7 +100,7 @@ func (l layout) inside(a netip.Addr, group string) (router string, together bool
 	return router, false
 }
 
-// weights warns of weights that have no effect, or the effect of no servers.
+// weights warns of weights to which the scheduler pays no attention, and of those that leave no server.
 func (o object) weights(s fsm.Service) {
 	if len(s.Servers) == 0 {
 		return
@@ -113,14 +113,14 @@ func (o object) weights(s fsm.Service) {
 	better := map[string]string{"rr": "wrr", "lc": "wlc"}[s.Scheduler]
 	switch {
 	case zero:
-		o.doubt(".servers", "to take all out for a while there is quorate drain server", "all servers have weight 0, so that no new connection is served")
+		o.doubt(".servers", "give one a weight above 0", "all servers have weight 0, so that no new connection is served")
 	case unlike && better != "":
 		o.doubt(".scheduler", fmt.Sprintf("write %q", better), "the weights differ, and %s pays no attention to them", s.Scheduler)
 	}
 }
 
-// wayBack warns of NAT whose answers do not come back through the director that owns the service. Where the
-// service's own address comes to the directors in another way, so may the answers.
+// wayBack warns of NAT where answers would not come back through the director that owns the service. It says nothing of an
+// address that no router holds: it comes to the directors in another way, and so may the answers.
 func (o object) wayBack(s fsm.Service, l layout) {
 	outside, held := l.holder[s.Address.Addr()]
 	if !held {
@@ -150,7 +150,7 @@ func (o object) wayBack(s fsm.Service, l layout) {
 	}
 }
 
-// probedPort warns of TLS where there is none, and the other way round.
+// probedPort warns of a check that speaks TLS to the port of plain HTTP, or the other way round.
 func (o object) probedPort(s fsm.Service, c fsm.Check) {
 	for _, server := range s.Servers {
 		port := c.Port
@@ -168,29 +168,29 @@ func (o object) probedPort(s fsm.Service, c fsm.Check) {
 	}
 }
 
-// contradictions warns of groups that nobody can ever own, since a track must both pass and fail.
+// contradictions warns of groups that no director can ever own, since they require a track both to pass and to fail.
 func (v *validator) contradictions(c fsm.Config, groups map[string]string) {
 	type need struct {
 		group, track string
 		reverse      bool
 	}
 	seen := make(map[need]bool)
-	look := func(group, path, what string, n fsm.Needs) {
+	look := func(o object, group string, n fsm.Needs) {
 		for i, u := range n.Uses {
 			if !u.Require {
 				continue
 			}
 			seen[need{group, u.Track, u.Reverse}] = true
 			if seen[need{group, u.Track, !u.Reverse}] {
-				object{v, fmt.Sprintf("%s.needs.uses[%d]", path, i), what + ", " + describeUse(u)}.doubt("",
+				o.part("needs.uses", i, describeUse(u)).doubt("",
 					"leave one of them out", "track %q must pass and must fail, so that nobody can ever own %q", u.Track, group)
 			}
 		}
 	}
 	for name, g := range sorted(c.SyncGroups) {
-		look(name, fmt.Sprintf("sync_groups[%q]", name), fmt.Sprintf("sync_group %q", name), g.Needs)
+		look(v.thing("sync_groups", "sync_group", name), name, g.Needs)
 	}
 	for name, r := range sorted(c.Routers) {
-		look(groups[name], fmt.Sprintf("routers[%q]", name), fmt.Sprintf("router %q", name), r.Needs)
+		look(v.thing("routers", "router", name), groups[name], r.Needs)
 	}
 }

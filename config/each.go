@@ -24,15 +24,15 @@ type limits struct {
 // a text is a hundred times as large: that of a whole file of megabytes fits no cache, and each page of it is asked of the kernel.
 var usual = limits{steps: 5_000_000, blocks: 200_000, piece: 64 << 10}
 
-// instance is the body of a block that has a context: it, or a block around it, was made by for_each.
+// instance is the body of a block with a context of its own, since for_each made it or a block around it.
 type instance struct {
 	hcl.Body
 	ctx  *hcl.EvalContext
 	each string
 }
 
-// expand makes as many blocks of each as its for_each says, and gives a block the label that a key computes.
-// Who reads the blocks sees neither.
+// expand replaces each block that has a for_each by the blocks that it stands for, and puts labels in that a key computes.
+// Whoever reads the blocks afterwards sees neither key.
 func (n *node) expand() {
 	if n.ctx == nil {
 		return
@@ -58,7 +58,7 @@ func (n *node) expand() {
 	n.blocks = blocks
 }
 
-// special returns the keys of a block that are read before all others.
+// special returns the keys of a block that [node.expand] reads: for_each, and the one that computes its label.
 func special(body hcl.Body, s *schema) hcl.Attributes {
 	if native, ok := body.(*hclsyntax.Body); ok {
 		var attrs hcl.Attributes
@@ -73,7 +73,7 @@ func special(body hcl.Body, s *schema) hcl.Attributes {
 	if s.label != "" {
 		want.Attributes = append(want.Attributes, hcl.AttributeSchema{Name: s.label})
 	}
-	content, _, _ := body.PartialContent(want) // what is wrong is said when the whole body is read
+	content, _, _ := body.PartialContent(want) // mistakes are reported when the whole body is read
 	return content.Attributes
 }
 
@@ -90,8 +90,7 @@ func (n *node) repeat(s *schema, b *hcl.Block, attr, label *hcl.Attribute) hcl.B
 		return nil
 	}
 	t := all.Type()
-	switch {
-	case all.IsNull() || !(t.IsTupleType() || t.IsListType() || t.IsSetType() || t.IsMapType() || t.IsObjectType()):
+	if all.IsNull() || !(t.IsTupleType() || t.IsListType() || t.IsSetType() || t.IsMapType() || t.IsObjectType()) {
 		m.report("", attr.Expr.StartRange().Start, `a list, as in ["a", "b"], or a map, as in { a = 80, b = 443 }`, "%s: for_each must be a list or a map, not %s", what, describe(all))
 		n.lacking()
 		return nil
@@ -115,7 +114,7 @@ func (n *node) repeat(s *schema, b *hcl.Block, attr, label *hcl.Attribute) hcl.B
 	return blocks
 }
 
-// lacking notes that blocks are missing, and would be said to be: whole ones of the top level, or parts of one.
+// lacking notes that blocks are missing because of an error, so that nothing is reported just because they are.
 func (n *node) lacking() {
 	if n.path == "" {
 		n.lacks = true
@@ -124,8 +123,8 @@ func (n *node) lacking() {
 	}
 }
 
-// afford counts the blocks that for_each makes, what is in them included; it returns false, and says why, if
-// there are too many.
+// afford counts the blocks that for_each makes, those inside them included. If there are too many it returns false, and
+// reports that the first time.
 func (n *node) afford(blocks int, at hcl.Pos) bool {
 	before := n.made
 	n.made += blocks
@@ -139,8 +138,8 @@ func (n *node) afford(blocks int, at hcl.Pos) bool {
 	return false
 }
 
-// worthwhile reports whether a body that for_each made is still to be read: it is not too much, and there
-// is still something to say.
+// worthwhile reports whether a body that for_each made is still to be read: not if there are too many blocks, or more
+// problems than are reported.
 func (n *node) worthwhile(body hcl.Body) bool {
 	if n.more > 0 {
 		n.broken = true
@@ -163,8 +162,8 @@ func (n *node) worthwhile(body hcl.Body) bool {
 	return true
 }
 
-// with is the context of one element: each, and the same under the block's name, which stays when there
-// is another for_each inside.
+// with returns the context of one element: it is called each, and also by the kind of the block, under which it can still be
+// reached where another for_each inside hides the first name.
 func (n *node) with(kind string, key, value cty.Value) *hcl.EvalContext {
 	each := cty.ObjectVal(map[string]cty.Value{"key": key, "value": value})
 	ctx := n.ctx.NewChild()
@@ -172,8 +171,8 @@ func (n *node) with(kind string, key, value cty.Value) *hcl.EvalContext {
 	return ctx
 }
 
-// suffix is what tells an element from the others: the key of a map, the value in a list of simple
-// values, else the number.
+// suffix is what tells an element from the others: the key in a map, the value itself in a list of texts or numbers, else
+// its position.
 func suffix(t cty.Type, key, value cty.Value, index int) string {
 	if t.IsMapType() || t.IsObjectType() {
 		return key.AsString()
@@ -189,8 +188,8 @@ func suffix(t cty.Type, key, value cty.Value, index int) string {
 	return strconv.Itoa(index)
 }
 
-// relabel returns a block whose label is what a key says. Without the key, names get the element's behind
-// them, and labels that are no names are the element itself.
+// relabel returns a block with the label that a key computes. Without that key the element is appended to a label that is a
+// name, and takes the place of one that is not, such as an address.
 func (n *node) relabel(s *schema, b *hcl.Block, body *instance, label *hcl.Attribute, element string) *hcl.Block {
 	c := *b
 	c.Body = body

@@ -10,7 +10,7 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// Edit is a small change of a configuration, without a file.
+// Edit is a small change of the configuration that is made without a file: of a service, say, or the weight of a server.
 type Edit struct {
 	Verb Verb              `json:"verb"` // add, change or remove
 	Kind Kind              `json:"kind"` // router, service, check, server or fallback
@@ -25,8 +25,8 @@ var (
 	editParts = []Kind{KindServer, KindFallback, KindCheck}
 )
 
-// Edited returns what edits change, one after the other, in a configuration. They are read as the cluster file
-// is; how what they lead to fits together is for [Validate].
+// Edited returns what a series of edits changes in a configuration. Keys and values are read as in the cluster file; whether
+// the result fits together is for [Validate] to say.
 func Edited(c fsm.Config, edits []Edit) (fsm.Delta, error) {
 	after, touched := c, fsm.Delta{Routers: map[string]*fsm.Router{}, Services: map[string]*fsm.Service{}}
 	for i, e := range edits {
@@ -34,7 +34,7 @@ func Edited(c fsm.Config, edits []Edit) (fsm.Delta, error) {
 		if err != nil {
 			return fsm.Delta{}, err
 		}
-		if i+1 < len(edits) { // nobody looks at all of what the last leads to
+		if i+1 < len(edits) { // the next one needs the whole configuration
 			after = d.Apply(after)
 		}
 		maps.Copy(touched.Routers, d.Routers)
@@ -50,6 +50,8 @@ func (e Edit) apply(c fsm.Config) (fsm.Delta, error) {
 		}
 	}
 	switch {
+	case e.Verb != Add && e.Verb != Modify && e.Verb != Remove:
+		return fsm.Delta{}, fmt.Errorf("%q is no edit: there are %s, %s and %s", e.Verb, Add, Modify, Remove)
 	case e.has("for_each"):
 		return fsm.Delta{}, errors.New("for_each makes many of one in a cluster file: an edit is of one")
 	case e.has("name"):
@@ -116,7 +118,7 @@ func (e Edit) thing() string {
 	return fmt.Sprintf("%s %q", e.Kind, e.In)
 }
 
-// grouped says that a router is in a sync group, which is not edited without a file.
+// grouped refuses to remove a router that is in a sync group: the group would have to be edited as well, which takes a file.
 func grouped(c fsm.Config, router string) error {
 	for _, name := range slices.Sorted(maps.Keys(c.SyncGroups)) {
 		if slices.Contains(c.SyncGroups[name].Routers, router) {
@@ -146,7 +148,7 @@ func (e Edit) part(c fsm.Config) (fsm.Delta, error) {
 }
 
 func (e Edit) server(s *fsm.Service) error {
-	bare, err := e.one(*s, nil) // for its address alone
+	bare, err := e.one(*s, nil) // to have its address parsed
 	if err != nil {
 		return err
 	}
@@ -240,7 +242,7 @@ func (e Edit) check(s *fsm.Service) error {
 	return nil
 }
 
-// one reads the service with nothing in it but the part that the edit is about.
+// one parses the service with no other part in it than the one that the edit is about.
 func (e Edit) one(s fsm.Service, attrs []attr) (fsm.Service, error) {
 	w := new(writer)
 	w.open(0, "service", e.In)
@@ -251,8 +253,8 @@ func (e Edit) one(s fsm.Service, attrs []attr) (fsm.Service, error) {
 	return parsed.Services[e.In], err
 }
 
-// parse reads what was written as a cluster file. Its lines are nothing that the user has seen: all mistakes are
-// one.
+// parse parses a cluster file that was written for the edit. The user has never seen its lines, so all mistakes become one
+// error without places.
 func (e Edit) parse(w *writer) (fsm.Config, error) {
 	c, problems := ParseCluster("", w.Bytes())
 	var texts []string
@@ -278,8 +280,7 @@ func keyName(s string) bool {
 	return s != "" && strings.IndexByte(letters, s[0]) >= 0 && strings.Trim(s, letters+"0123456789_") == ""
 }
 
-// over returns the keys of a thing with those of the edit over them. Of a thing that is not there yet there are
-// no others.
+// over returns the keys of a thing as the edit leaves them. Those of a thing that does not exist yet are the edit's alone.
 func (e Edit) over(there bool, old []attr) []attr {
 	var all []attr
 	for _, a := range old {
@@ -295,8 +296,8 @@ func (e Edit) over(there bool, old []attr) []attr {
 	return all
 }
 
-// expression writes the value of a key in HCL: numbers, true, false, lists and what is in quotes already as
-// they are, and every other word as a text.
+// expression writes the value of a key in HCL: numbers, true, false, lists and quoted texts as they are, anything else as a
+// text in quotes.
 func expression(v string) string {
 	if wholeNumber(v) || v == "true" || v == "false" || strings.HasPrefix(v, "[") || strings.HasPrefix(v, `"`) {
 		return v
@@ -304,17 +305,12 @@ func expression(v string) string {
 	return quote(v)
 }
 
-// missing says that there is no such thing, and which was meant.
+// missing returns the error that there is no such thing, with a hint which one was meant.
 func missing(what, name string, known []string) error {
 	slices.Sort(known)
 	hint := "there is none"
-	if near := nearest(name, known); near != "" {
-		hint = fmt.Sprintf("did you mean %q?", near)
-	} else if len(known) > 0 {
-		hint = "there are " + strings.Join(known[:min(len(known), maxSuggested)], ", ")
-		if len(known) > maxSuggested {
-			hint += ", ..."
-		}
+	if len(known) > 0 {
+		hint = hintOf("there are", name, known)
 	}
 	return fmt.Errorf("no %s %s: %w (%s)", what, name, fsm.ErrNotFound, hint)
 }

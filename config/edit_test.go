@@ -140,6 +140,8 @@ func TestAnEditThatCannotBeSaysWhatWouldBe(t *testing.T) {
 		{Edit{Modify, KindServer, "web", "192.0.2.12:80", map[string]string{"name": "a"}}, []string{`server 192.0.2.12:80 of service "web" is called as it is`}},
 		{Edit{Add, KindService, "mail", "", map[string]string{"for_each": "[1]"}}, []string{"for_each makes many"}},
 		{Edit{Modify, KindHook, "web", "", nil}, []string{"only router, service, server"}},
+		{Edit{"replace", KindServer, "web", "192.0.2.12:80", map[string]string{"weight": "3"}}, []string{`"replace" is no edit`, "add, change and remove"}},
+		{Edit{"", KindService, "web", "", nil}, []string{`"" is no edit`}},
 	} {
 		_, err := Edited(edited(t), []Edit{tt.e})
 		if err != nil && strings.Contains(err.Error(), "\n") {

@@ -30,7 +30,7 @@ type Block struct {
 	Blocks []Block
 }
 
-// ClusterReference says what may stand in a cluster file, from the code that reads it.
+// ClusterReference describes the cluster file, from the code that reads it.
 func ClusterReference() Block {
 	all := newComputing(usual)
 	all.facts = make(map[string]*Key)
@@ -40,7 +40,7 @@ func ClusterReference() Block {
 	return all.block(clusterSchema())
 }
 
-// AgentReference says what may stand in an agent file.
+// AgentReference describes the agent file, from the code that reads it.
 func AgentReference() Block {
 	all := newNotes()
 	all.facts = make(map[string]*Key)
@@ -49,7 +49,7 @@ func AgentReference() Block {
 	return all.block(agentSchema())
 }
 
-// kinds returns what the label of a block may be, and the keys that mean something to each kind.
+// kinds returns the kinds that the label of a block may name, and the keys of each kind.
 func (s *schema) kinds() (kinds []string, keys map[string][]string) {
 	switch s.name {
 	case "check":
@@ -115,7 +115,7 @@ func (all *notes) block(s *schema) Block {
 	return b
 }
 
-// asks notes what the reader asks of a key, where somebody wants to know.
+// asks notes what the reader asks of a key, if the reference is being written.
 func (n *node) asks(key, typ string, say func(k *Key)) {
 	if n.facts == nil {
 		return

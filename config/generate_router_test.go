@@ -64,7 +64,7 @@ func (g generator) wire(r *fsm.Router) {
 	case 2:
 		r.PreemptDelay = time.Duration(g.IntN(100_000)) * time.Millisecond
 	}
-	r.Refresh = pick(g, []time.Duration{0, noRefresh, 5 * time.Second, time.Hour})
+	r.Refresh = pick(g, []time.Duration{0, none, 5 * time.Second, time.Hour})
 	for k := range g.IntN(3) {
 		p := fsm.Peer{Address: netip.MustParseAddr(fmt.Sprintf("192.0.2.%d", 10+k))}
 		if r.IPv6() {
@@ -160,7 +160,7 @@ func (g generator) placement() fsm.Placement {
 	p.OnQuorumLoss = pick(g, []fsm.QuorumLoss{"", fsm.GiveWay, fsm.LetGo})
 	p.OnSegmentCut = pick(g, []fsm.SegmentCut{"", fsm.OneSide})
 	if p.Policy != "" {
-		p.Hold = pick(g, []time.Duration{0, noHold, 3 * time.Second, time.Hour})
+		p.Hold = pick(g, []time.Duration{0, none, 3 * time.Second, time.Hour})
 	}
 	if p.Policy == fsm.Pinned {
 		p.Directors = pick(g, [][]string{{"d1"}, {"d3", "d1", "lb.2"}})

@@ -7,11 +7,10 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// Keys of routers are written once. The cluster keeps them apart and shows them to nobody: what it prints
-// says that there is one, and a file that says the same, or nothing, keeps it.
+// Keys of routers are secrets: the cluster stores them apart and prints "(kept)" in their place. A file that says "(kept)" as
+// well, or leaves the key out, keeps the one that the cluster has.
 
-// KeepKeys returns the configuration that is to come without those keys which the cluster has already, so
-// that [Diff] does not call them new.
+// KeepKeys returns after without the keys that the cluster has already, so that [Diff] does not call them new.
 func KeepKeys(before, after fsm.Config, have fsm.Secrets) fsm.Config {
 	routers := maps.Clone(after.Routers)
 	for name, r := range routers {
@@ -32,20 +31,16 @@ func KeepKeys(before, after fsm.Config, have fsm.Secrets) fsm.Config {
 	return after
 }
 
-// DiffKeys is [Diff] of two configurations that have all their keys. It shows none either: of one that is
-// another it says no more than that.
+// DiffKeys is [Diff] of two configurations that have all their keys. It shows no key either, only that it is another.
 func DiffKeys(before, after fsm.Config) []Change {
 	changes := Diff(before, after)
 	for _, c := range changes {
 		for i, f := range c.Fields {
-			switch {
-			case c.Kind != KindAuth:
-			case f.Old == newKey && f.New == newKey:
-				c.Fields[i].Old, c.Fields[i].New = oneKey, otherKey
-			case f.New == newKey:
-				c.Fields[i].New = otherKey
-			case f.Old == newKey:
+			if c.Kind == KindAuth && f.Old == newKey {
 				c.Fields[i].Old = oneKey
+			}
+			if c.Kind == KindAuth && f.New == newKey {
+				c.Fields[i].New = otherKey
 			}
 		}
 	}
@@ -59,8 +54,8 @@ const (
 	otherKey = "(other)"
 )
 
-// MissingKeys says which routers are to keep a key that the cluster does not have. [Validate] cannot: it
-// sees one configuration alone.
+// MissingKeys returns a problem for each router that is to keep a key which the cluster does not have. [Validate] cannot find
+// that, since it sees one configuration only.
 func MissingKeys(before, after fsm.Config) Problems {
 	var all Problems
 	for name, r := range sorted(after.Routers) {

@@ -118,6 +118,7 @@ func TestNoErrorHasAWordOfASecret(t *testing.T) {
 	for _, value := range []string{
 		`[s3cretPW]`, `s3cretPW`, `["s3cretPW"]`, `{ a = s3cretPW }`, `s3cretPW.x`, `s3cretPW()`, `"${s3cretPW}"`, `s3cretPW-1`, `53637`, `"s3cretPW`,
 		`s3cret PW`, `s3cretPW"`, `'s3cretPW'`, `tonumber("s3cretPW")`, `lookup({}, "s3cretPW")`, `"s3cretPW" + 1`,
+		`"%{s3cretPW}"`, `"%{ s3cretPW x"`, `{ s3cretPW = 1, s3cretPW = 2 }`, "\n  's3cretPW'", `s3cretPW$x`,
 	} {
 		for _, key := range []string{"key", "other_key"} {
 			src := "router \"a\" {\n  vrid = 51\n  interface = \"wan\"\n  addresses = [\"192.0.2.1/24\"]\n  auth \"hmac\" { " + key + " = " + value + " }\n}\n"
@@ -129,6 +130,13 @@ func TestNoErrorHasAWordOfASecret(t *testing.T) {
 		_, problems := ParseAgent("agent.hcl", []byte("name = \"d1\"\njoin {\n  address = \"192.0.2.1\"\n  token = "+value+"\n}\n"))
 		if text := fmt.Sprint(problems); problems.Err() == nil || strings.Contains(text, "s3cret") || strings.Contains(text, "53637") {
 			t.Errorf("token = %s: %s", value, text)
+		}
+	}
+	for _, value := range []string{`s3cretPW`, `"%{s3cretPW}"`, `s3cret PW`, `'s3cretPW'`, `53637x`, `{"s3cretPW": 1}`, `["s3cretPW"`, "\n s3cretPW", `"${s3cretPW}"`} {
+		src := `{"router": {"a": {"vrid": 51, "interface": "wan", "addresses": ["192.0.2.1/24"], "auth": {"hmac": {"key": ` + value + `}}}}}`
+		_, problems := ParseCluster("cluster.json", []byte(src))
+		if text := fmt.Sprint(problems); problems.Err() == nil || strings.Contains(text, "s3cret") || strings.Contains(text, "53637") {
+			t.Errorf("JSON: key = %s: %s", value, text)
 		}
 	}
 	_, problems := ParseCluster("cluster.hcl", []byte("router \"a\" {\n  auth \"hmac\" { key = local.kye }\n}\nlocals { kez = 1 }\n"))

@@ -51,7 +51,7 @@ func (all *notes) locals(tops []*node) {
 	}
 }
 
-// gather takes one value up.
+// gather notes one local under its name.
 func (n *node) gather(named map[string]*local, name string) {
 	attr := n.attrs[name]
 	at := attr.NameRange.Start
@@ -67,8 +67,8 @@ func (n *node) gather(named map[string]*local, name string) {
 	}
 }
 
-// compute computes one value after those that it needs. One that cannot be computed is unknown, and so is
-// all that needs it.
+// compute computes one local, after those that it refers to. One that cannot be computed is unknown, and so is everything that
+// needs it.
 func (all *notes) compute(named map[string]*local, name string) cty.Value {
 	l := named[name]
 	if l.done {

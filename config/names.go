@@ -6,11 +6,8 @@ import (
 	"strings"
 )
 
-// Nearest returns the one of some names that a misspelt one was likely meant to be, or "".
-func Nearest(name string, known []string) string { return nearest(name, known) }
-
-// nearest returns the known name that a misspelt one was likely meant to be, or "".
-func nearest(name string, known []string) string {
+// Nearest returns the known name that a misspelt one was likely meant to be, or "".
+func Nearest(name string, known []string) string {
 	best, least := "", 1+len(name)/3
 	for _, k := range known {
 		if d := distance(strings.ToLower(name), strings.ToLower(k)); d <= least && d < len(k) {
@@ -20,6 +17,21 @@ func nearest(name string, known []string) string {
 		}
 	}
 	return best
+}
+
+// maxSuggested bounds the names that a hint lists.
+const maxSuggested = 20
+
+// hintOf suggests the nearest of the known names, or lists them behind a few words.
+func hintOf(lead, name string, known []string) string {
+	if near := Nearest(name, known); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	more := ""
+	if len(known) > maxSuggested {
+		more = ", ..."
+	}
+	return lead + " " + strings.Join(known[:min(len(known), maxSuggested)], ", ") + more
 }
 
 // distance is the number of letters to insert, delete, replace or swap with their neighbour.
@@ -83,7 +95,7 @@ func hintName(name string, known []string) string {
 	if word, ok := elsewhere[lower]; ok {
 		return "here it is " + word
 	}
-	if n := nearest(name, known); n != "" {
+	if n := Nearest(name, known); n != "" {
 		return fmt.Sprintf("did you mean %q?", n)
 	}
 	if lower == "priority" || lower == "state" {
@@ -110,7 +122,7 @@ func hintValue(value string, known []string) string {
 			return fmt.Sprintf("did you mean %q? %s", s, list)
 		}
 	}
-	if n := nearest(value, known); n != "" {
+	if n := Nearest(value, known); n != "" {
 		return fmt.Sprintf("did you mean %q? %s", n, list)
 	}
 	return list

@@ -100,7 +100,7 @@ func TestOpenLinesThatDoNotLeaveAWholeFile(t *testing.T) {
 		"service \"web\" { address = \"192.168.1.1:80\"\nserver \"x\" {\n}\n}\n",                // closed behind lines that are not indented
 		"service \"web\" { address = \"192.168.1.1:80\"",                                        // no line's end
 		"service \"web\" { address = \"192.168.1.1:80\"\n}\n}\n",                                // one brace too many
-		strings.Repeat("service \"web\" { address = \"192.168.1.1:80\"\n", 2*maxOpenLines),      // more than are read again
+		strings.Repeat("service \"web\" { address = \"192.168.1.1:80\"\n", 32),                  // more than are read again
 		"service \"web\" { address = {\n  a = 1\n",                                              // in a value
 		"service \"web\" { address = \"${upper(\"x\"\n}\n",                                      // in a text
 		"service \"web\" { address = <<E\nx\nE\n}\n",                                            // of a text of several lines

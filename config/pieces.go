@@ -8,53 +8,10 @@ import (
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 
+	"github.com/quorate/quorate/config/syntax"
 	"github.com/quorate/quorate/fsm"
 )
-
-// piece is a part of a file.
-type piece struct {
-	src []byte
-	at  hcl.Pos
-}
-
-// pieces cuts a file into parts of so many bytes, or a little more, behind lines that are a closing brace and nothing else:
-// where people and programs write files as they are used to, each ends a block of the top level. Where one is in the middle
-// of something, the parts on both sides of it cannot be parsed.
-func pieces(src []byte, size int) []piece {
-	var all []piece
-	bom := []byte("\ufeff") // which is allowed at the beginning, and nowhere else
-	for at := hcl.InitialPos; ; {
-		cut := -1
-		if len(src) > size {
-			cut = behindBrace(src, size)
-		}
-		if cut < 0 || cut == len(src) || bytes.HasPrefix(src[cut:], bom) {
-			return append(all, piece{src, at})
-		}
-		all = append(all, piece{src[:cut], at})
-		at.Line += bytes.Count(src[:cut], []byte("\n"))
-		at.Byte += cut
-		src = src[cut:]
-	}
-}
-
-// behindBrace returns where the first line ends, from some place on, that is a closing brace and nothing else, or -1.
-func behindBrace(src []byte, from int) int {
-	for {
-		i := bytes.Index(src[from:], []byte("\n}"))
-		if i < 0 {
-			return -1
-		}
-		from += i + len("\n}")
-		for _, end := range []string{"\n", "\r\n"} {
-			if bytes.HasPrefix(src[from:], []byte(end)) {
-				return from + len(end)
-			}
-		}
-	}
-}
 
 // mayHaveLocals reports whether a file has locals, as far as its bytes tell.
 func mayHaveLocals(f File) bool {
@@ -76,14 +33,15 @@ func mayHaveLocals(f File) bool {
 	}
 }
 
-// inPieces reads files piece by piece. It returns nil where that is not the same as to read them whole: if their syntax is
-// wrong in another way than that a block is not closed or a brace closes none, or so much is wrong or computed that it matters what is read first.
+// inPieces reads files piece by piece. It returns nil where the result might differ from that of reading them whole: if there is
+// an error of syntax other than a block that is not closed or a brace that closes none, or if a limit was reached, since then
+// it matters what is read first.
 func inPieces(files []File, l limits) *reading {
 	if !slices.ContainsFunc(files, func(f File) bool { return f.native() && len(f.Src) > l.piece }) {
 		return nil
 	}
 	r := &reading{notes: newComputing(l)}
-	var waiting []*node // for the locals, which may stand behind what needs them
+	var waiting []*node // until all locals are read: they may stand behind the blocks that need them
 	wait := slices.ContainsFunc(files, mayHaveLocals)
 	take := func(top *node) {
 		if waiting = append(waiting, top); !wait {
@@ -108,8 +66,8 @@ func inPieces(files []File, l limits) *reading {
 	return r
 }
 
-// openInPieces parses a file piece by piece, and gives the top level of each before a block that is not closed or a brace that
-// closes none. It returns false if something else is wrong with its syntax.
+// openInPieces parses a file piece by piece and hands the top level of each piece to take, up to the first block that is not
+// closed or brace that closes none. It returns false if there is any other error of syntax.
 func (r *reading) openInPieces(f File, take func(top *node)) bool {
 	if !f.native() {
 		d, top := r.open(f.Name, f.Src, clusterSchema())
@@ -119,44 +77,44 @@ func (r *reading) openInPieces(f File, take func(top *node)) bool {
 		}
 		return top != nil && !d.broken
 	}
-	if text, _ := tooLarge(f.Src); text != "" {
+	if text, _ := syntax.TooLarge(f.Src); text != "" {
 		return false
 	}
 	d := &decoder{notes: r.notes, file: f.Name, src: f.Src}
 	r.decoders = append(r.decoders, d)
 	ended := false // by a stray brace, behind which the parser reads nothing
-	for p := range d.parsed(pieces(f.Src, r.limits.piece)) {
+	for p := range d.parsed(syntax.Cut(f.Src, r.limits.piece)) {
 		switch {
-		case p.body == nil || p.stray != nil && d.unbalanced != nil && !ended: // it may close what a piece before does not
+		case p.Body == nil || p.Stray != nil && d.unbalanced != nil && !ended: // it may close what a piece before does not
 			return false
 		case ended:
-		case p.stray != nil:
-			d.broken, d.unbalanced, ended = true, p.stray, true
-		case p.unclosed != nil: // the last is the one that the parser tells of
-			d.broken, d.unbalanced = true, p.unclosed
+		case p.Stray != nil:
+			d.broken, d.unbalanced, ended = true, p.Stray, true
+		case p.Unclosed != nil: // the last is the one that the parser tells of
+			d.broken, d.unbalanced = true, p.Unclosed
 		case d.unbalanced == nil:
-			take(d.top(clusterSchema(), p.body))
+			take(d.top(clusterSchema(), p.Body))
 		}
 	}
 	return true
 }
 
-// parsedPiece is what the parser made of a piece: a body of nothing but blocks, of which no two can be the same thing for
-// the parser, and one of them may not be closed, or a brace be stray. It has no body of another piece.
-type parsedPiece struct {
-	body            *hclsyntax.Body
-	unclosed, stray *hcl.Diagnostic
-}
-
-// parsed parses pieces, as many at once as there are processors, and gives them in their order.
-func (d *decoder) parsed(all []piece) iter.Seq[parsedPiece] {
-	return func(yield func(parsedPiece) bool) {
+// parsed parses pieces, as many at once as there are processors, and gives them in their order; one that cannot be parsed by
+// itself has no body.
+func (d *decoder) parsed(all []syntax.Piece) iter.Seq[syntax.Parsed] {
+	return func(yield func(syntax.Parsed) bool) {
 		var parsing sync.WaitGroup
 		defer parsing.Wait()
-		ready := make([]chan parsedPiece, len(all))
+		ready := make([]chan syntax.Parsed, len(all))
 		parse := func(i int) {
-			ready[i] = make(chan parsedPiece, 1)
-			parsing.Go(func() { ready[i] <- d.parsePiece(all[i]) })
+			ready[i] = make(chan syntax.Parsed, 1)
+			parsing.Go(func() {
+				p, ok := all[i].Parse(d.file)
+				if ok {
+					d.bounds.Bind(p.Body)
+				}
+				ready[i] <- p
+			})
 		}
 		ahead := min(runtime.GOMAXPROCS(0), len(all))
 		for i := range ahead {
@@ -174,29 +132,6 @@ func (d *decoder) parsed(all []piece) iter.Seq[parsedPiece] {
 	}
 }
 
-// parsePiece parses a piece.
-func (d *decoder) parsePiece(p piece) (parsed parsedPiece) {
-	defer func() { // the parser fails again where the file is read whole, and whoever asked for that can see to it
-		if recover() != nil {
-			parsed = parsedPiece{}
-		}
-	}()
-	if text, _ := guardNative(p.src); text != "" {
-		return parsedPiece{}
-	}
-	file, diags := hclsyntax.ParseConfig(p.src, d.file, p.at)
-	open, extra := unclosed(diags), stray(diags, p.src, p.at.Byte)
-	if len(diags) > 1 || len(diags) == 1 && open == nil && extra == nil {
-		return parsedPiece{}
-	}
-	body, ok := file.Body.(*hclsyntax.Body)
-	if !ok || len(body.Attributes) > 0 {
-		return parsedPiece{}
-	}
-	d.bounds.Bind(body)
-	return parsedPiece{body, open, extra}
-}
-
 // reading is what has been read of the files of a configuration.
 type reading struct {
 	*notes
@@ -212,13 +147,13 @@ func (r *reading) read(tops []*node) {
 	}
 }
 
-// unbalanced reports whether a block of the files is not closed, or a brace closes none. Then nothing else is said of them,
-// since even what stands before it may need the locals behind it.
+// unbalanced reports whether a block of the files is not closed, or a brace closes none. Then that alone is reported: even blocks
+// before it may need locals behind it.
 func (r *reading) unbalanced() bool {
 	return slices.ContainsFunc(r.decoders, func(d *decoder) bool { return d.unbalanced != nil })
 }
 
-// syntaxAlone is a reading of the same files that says which blocks are not closed and which braces are stray, and no more.
+// syntaxAlone returns a reading of the same files that reports the blocks that are not closed and the stray braces, nothing else.
 func (r *reading) syntaxAlone(l limits) *reading {
 	alone := &reading{notes: newComputing(l), decoders: r.decoders}
 	for _, d := range r.decoders {

@@ -8,10 +8,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 
-	"github.com/quorate/quorate/config/expr"
+	"github.com/quorate/quorate/config/syntax"
 )
 
 // inSmall are limits with which a file of a few blocks is read in pieces.
@@ -97,13 +95,13 @@ func TestALargeFileIsReadInPiecesAsItIsWhole(t *testing.T) {
 		{"blocks that are not indented", "service \"web\" {\n" + strings.Repeat("server \"192.168.2.1\" {\n}\n", 20) + "}\n" + padding, false},
 		{"a mark of the beginning in the middle", padding + "\ufeff" + service, false},
 		{"a part that is nested too deeply", padding + "locals {\n  x = " + strings.Repeat("[", 40) + strings.Repeat("]", 40) + "\n}\n", false},
-		{"too many bytes", strings.Repeat(padding, maxSize/len(padding)+1), false},
+		{"too many bytes", strings.Repeat(padding, syntax.MaxSize/len(padding)+1), false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := sameInPieces(t, inSmall, File{"c.hcl", []byte(tt.src)}); got != tt.inPieces {
 				t.Errorf("it was read in pieces: %v, want %v", got, tt.inPieces)
 			}
-			if n := len(pieces([]byte(tt.src), inSmall.piece)); tt.inPieces && n < 2 {
+			if n := len(syntax.Cut([]byte(tt.src), inSmall.piece)); tt.inPieces && n < 2 {
 				t.Errorf("it is %d piece", n)
 			}
 		})
@@ -187,25 +185,6 @@ func TestABraceTooManyIsAllThatIsSaid(t *testing.T) {
 			t.Errorf("in pieces of %d bytes:\n%s", l.piece, problems)
 		}
 	}
-}
-
-// FuzzPlain holds that the guard of tokens has nothing to say of a text that is plain.
-func FuzzPlain(f *testing.F) {
-	f.Add(testdata(f, "article.format.hcl"))
-	for _, src := range []string{
-		"a = [1, 2]\n", "a [0] [1]", "a = 1e9", "x = \"a${b}\"", "a == b", "a = 1.5", "b { c = \"[{(\" }", "}}", "a = b[c]", "\"a\"[", "1 2",
-	} {
-		f.Add([]byte(src))
-	}
-	f.Fuzz(func(t *testing.T, src []byte) {
-		if !plain(src) {
-			return
-		}
-		tokens, _ := hclsyntax.LexConfig(src, "", hcl.InitialPos)
-		if text, at := expr.Guard(tokens); text != "" {
-			t.Errorf("%q is plain, and the guard says %v: %s", src, at, text)
-		}
-	})
 }
 
 // FuzzPieces holds that a file is the same in pieces, wherever something strange stands in it.

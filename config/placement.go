@@ -32,9 +32,6 @@ var (
 	holdPeriod   = period{time.Millisecond, 24 * time.Hour, time.Millisecond}
 )
 
-// noHold is how a model says that nothing is held. Any negative duration does.
-const noHold = time.Duration(-1)
-
 // placement reads the placement and director blocks.
 func (n *node) placement() fsm.Placement {
 	p := fsm.Placement{
@@ -56,8 +53,7 @@ func (n *node) placement() fsm.Placement {
 func (n *node) policy(b *hcl.Block, p *fsm.Placement) {
 	policy, at := fsm.Policy(b.Labels[0]), b.LabelRanges[0].Start
 	path := n.path + ".placement"
-	if first, ok := n.where[path]; ok {
-		n.report("", at, "one is enough; "+first.seen(n.file), "%sa second placement", n.prefix())
+	if n.second(b, path) {
 		return
 	}
 	m := n.node(n.schema.block("placement"), b.Body, place{path: path, at: at, what: fmt.Sprintf("%s, placement %q", n.what, policy)})
@@ -70,23 +66,7 @@ func (n *node) policy(b *hcl.Block, p *fsm.Placement) {
 	if policy == fsm.Pinned {
 		m.require("directors", `["DIRECTOR", "DIRECTOR"]`)
 	}
-	p.Policy, p.Directors, p.Hold = policy, m.texts("directors"), m.hold()
-}
-
-// hold reads a time, which can be none.
-func (n *node) hold() time.Duration {
-	d := n.duration("hold", 0)
-	i, ok := n.get("hold")
-	switch {
-	case !ok || n.bad[i.path]:
-		return 0
-	case d < 0:
-		i.fail(`write "0s" to move at once`, "is %s; it must be 0s to %s", formatDuration(d), formatDuration(holdPeriod.max))
-		return 0
-	case d == 0:
-		return noHold
-	}
-	return d
+	p.Policy, p.Directors, p.Hold = policy, m.texts("directors"), m.orNone("hold", "to move at once", fmt.Sprintf("0s to %s", formatDuration(holdPeriod.max)))
 }
 
 // director reads a director block.
@@ -109,12 +89,12 @@ func canonicalPlacement(p fsm.Placement) fsm.Placement {
 	p.Directors, p.Scores = listed(p.Directors), cloned(p.Scores)
 	orEmpty(&p.Hold, p.Policy.DefaultHold())
 	if p.Hold < 0 {
-		p.Hold = noHold
+		p.Hold = none
 	}
 	return p
 }
 
-// troubleAttrs are the keys of a group's place that are in no block.
+// troubleAttrs are the keys about quorum loss and cut segments, which stand outside of the placement block.
 func troubleAttrs(p fsm.Placement) []attr {
 	return []attr{
 		textAttr("on_quorum_loss", string(p.OnQuorumLoss)).or(quote(string(fsm.HoldOn))),
@@ -123,11 +103,10 @@ func troubleAttrs(p fsm.Placement) []attr {
 }
 
 func placementAttrs(p fsm.Placement) []attr {
-	hold := durationAttr("hold", p.Hold).or(quote(formatDuration(p.Policy.DefaultHold())))
-	if p.Hold < 0 {
-		hold.value = quote("0s")
+	return []attr{
+		listAttr("directors", p.Directors),
+		durationAttr("hold", p.Hold).or(quote(formatDuration(p.Policy.DefaultHold()))),
 	}
-	return []attr{listAttr("directors", p.Directors), hold}
 }
 
 // placementBlocks returns what a group says of its place, for [Format] and for [Diff].
@@ -188,7 +167,7 @@ func (o object) placement(p fsm.Placement) {
 	}
 }
 
-// scoreless warns of a group that goes by scores that nothing gives: it stays where it is.
+// scoreless warns of a group that is placed by score where nothing gives a score: it never moves.
 func (o object) scoreless(p fsm.Placement, needs ...fsm.Needs) {
 	prefers := func(n fsm.Needs) bool {
 		return slices.ContainsFunc(n.Uses, func(u fsm.Use) bool { return !u.Require })

@@ -138,7 +138,7 @@ func fallbackThing(service string, s fsm.Service) []thing {
 	return []thing{{service, append([]attr{address}, fallbackAttrs(*s.Fallback)...)}}
 }
 
-// numbered tells the second of a name from the first: web/http#2.
+// numbered makes the second of two equal names another one: web/http#2.
 func numbered(name string, seen map[string]int) string {
 	seen[name]++
 	if n := seen[name]; n > 1 {
@@ -147,7 +147,7 @@ func numbered(name string, seen map[string]int) string {
 	return name
 }
 
-// diffThings appends what comes or changes, in the new order, then what goes.
+// diffThings appends what is added or changed, in the order of after, then what is removed.
 func diffThings(changes []Change, kind Kind, before, after []thing) []Change {
 	was := make(map[string]thing, len(before))
 	for _, t := range before {
@@ -208,8 +208,8 @@ type order struct {
 	before, after []thing
 }
 
-// orderChanges adds to the change of a thing that its parts stand in another order, which hooks and the
-// schedulers that hash can tell.
+// orderChanges adds a change of the order of a thing's parts to the change of the thing itself. The order matters to hooks, and to
+// schedulers that hash.
 func orderChanges(changes []Change, kind Kind, name string, lists []order) []Change {
 	var fields []FieldChange
 	for _, list := range lists {

@@ -22,7 +22,7 @@ func diffBlocks(changes []Change, kind Kind, name string, before, after []block)
 	return changes
 }
 
-// blockThings returns the parts of some kinds. What says the kind too is known by it, where there are several.
+// blockThings returns the blocks of some kinds. Where it is asked for more than one kind, their names begin with the kind.
 func blockThings(owner string, all []block, kinds ...Kind) (some []thing) {
 	seen := make(map[string]int)
 	for _, b := range all {

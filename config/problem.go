@@ -67,8 +67,8 @@ func (p Problems) ErrorsFirst() Problems {
 	return append(append(Problems{}, p.Errors()...), p.Warnings()...)
 }
 
-// sure returns the findings without those warnings that may come from what the errors left out: about a
-// thing that an error is in, or about what routers and groups have where one of those has an error.
+// sure returns the findings without the warnings that may be there only because of an error: those about a thing with an
+// error in it, and those that something is missing elsewhere if anything but a service has an error.
 func sure(found []finding, errors Problems) []finding {
 	broken, whole := map[string]bool{}, true
 	for _, problem := range errors {
@@ -81,7 +81,7 @@ func sure(found []finding, errors Problems) []finding {
 	})
 }
 
-// topOf is the router, sync group, service or track that a path is in.
+// topOf returns the path of the router, sync group, service or track that a path leads into.
 func topOf(path string) string {
 	if i := strings.Index(path, "]"); i >= 0 {
 		return path[:i+1]
@@ -92,7 +92,7 @@ func topOf(path string) string {
 // pathWords are how people call the maps of the model.
 var pathWords = map[string]string{"routers": "router", "sync_groups": "sync_group", "services": "service", "tracks": "track", "groups": "group"}
 
-// told is a path of the model as people say it: addresses of router "web".
+// told writes a path of the model in words: addresses of router "web".
 func told(path string) string {
 	kind, rest, ok := strings.Cut(path, "[")
 	name, field, closed := strings.Cut(rest, "]")
@@ -135,17 +135,16 @@ type InvalidError struct{ Problems Problems }
 // Error implements error: one line for each problem.
 func (e *InvalidError) Error() string { return strings.TrimSuffix(e.Problems.String(), "\n") }
 
-// finding is a problem on its way out: see is the path of the other place that it is about, which
-// becomes a line number where there are lines.
+// finding is a problem before its place is known.
 type finding struct {
 	Problem
-	see       string
-	elsewhere bool   // it is about what other parts of the model do not have, or are not
+	see       string // path of the other place that it is about; the hint says where that is
+	elsewhere bool   // it says that something is missing in the rest of the model
 	sort      string // the same for findings that differ in names and numbers only
 }
 
-// sortProblems puts problems in their order, errors first, and drops what was said twice. More is how many errors there are
-// besides. Warnings alone, however many, are no error.
+// sortProblems puts problems in order, errors first, drops duplicates, and cuts the list at maxProblems. More is how many errors
+// there are that are not in the list. A list of warnings that is cut stays one of warnings.
 func sortProblems(p Problems, more int) Problems {
 	rank := map[bool]int{true: 1} // of a warning
 	slices.SortStableFunc(p, func(a, b Problem) int {

@@ -83,8 +83,8 @@ const (
 	defaultTable          = 254 // main
 )
 
-// noRefresh is how a model says that nothing is announced again. Any negative duration does.
-const noRefresh = time.Duration(-1)
+// none is how a model says that a duration is 0s, where its zero value stands for the default. Any negative duration does.
+const none = time.Duration(-1)
 
 // keptKey stands where the key of a router would: the cluster has one, shows it to nobody, and keeps it
 // if a file says this or nothing.
@@ -108,7 +108,8 @@ func (n *node) router(name string) fsm.Router {
 		AddressOwner: n.text("address_owner", ""),
 		NoPreempt:    !n.boolean("preempt", true),
 		PreemptDelay: n.duration("preempt_delay", 0),
-		Refresh:      n.refresh(),
+		Refresh: n.orNone("refresh", "to announce nothing again",
+			fmt.Sprintf("0s or %s to %s", formatDuration(refreshPeriod.min), formatDuration(refreshPeriod.max))),
 
 		Unicast:         n.boolean("unicast", false),
 		KnownOnly:       n.boolean("known_only", false),
@@ -137,23 +138,6 @@ func (n *node) router(name string) fsm.Router {
 	return canonicalRouter(r)
 }
 
-// refresh reads the time between announcements, which can be none.
-func (n *node) refresh() time.Duration {
-	d := n.duration("refresh", 0)
-	i, ok := n.get("refresh")
-	switch {
-	case !ok || n.bad[i.path]:
-		return 0
-	case d < 0:
-		i.fail(`write "0s" to announce nothing again`, "is %s; it must be 0s or %s to %s",
-			formatDuration(d), formatDuration(refreshPeriod.min), formatDuration(refreshPeriod.max))
-		return 0
-	case d == 0:
-		return noRefresh
-	}
-	return d
-}
-
 // peer reads a peer block.
 func (n *node) peer(b *hcl.Block, index int) fsm.Peer {
 	m := n.part(b, "peers", index)
@@ -171,8 +155,7 @@ func (n *node) peer(b *hcl.Block, index int) fsm.Peer {
 func (n *node) auth(b *hcl.Block, r *fsm.Router) {
 	kind, at := fsm.AuthKind(b.Labels[0]), b.LabelRanges[0].Start
 	path := n.path + ".auth"
-	if first, ok := n.where[path]; ok {
-		n.report("", at, "one is enough; "+first.seen(n.file), "%sa second auth", n.prefix())
+	if n.second(b, path) {
 		return
 	}
 	m := n.node(n.schema.block("auth"), b.Body, place{path: path, at: at, what: fmt.Sprintf("%s, auth %q", n.what, kind)})

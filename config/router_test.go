@@ -141,7 +141,7 @@ func TestAnnouncingNothingAgainIsSaidByZeroAndStoredAsLessThanThat(t *testing.T)
 	r := c.Routers["r"]
 	r.Refresh = -time.Hour
 	c.Routers["r"] = r
-	if got := WithDefaults(c).Routers["r"].Refresh; got != noRefresh {
+	if got := WithDefaults(c).Routers["r"].Refresh; got != none {
 		t.Errorf("a program's %s is stored as %d", r.Refresh, got)
 	}
 	if !strings.Contains(string(Format(c)), `refresh   = "0s"`) {

@@ -6,8 +6,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
-// schema is what may stand in one kind of block. It is data, so that the reader, the hints and the
-// test of the reference in docs share it.
+// schema says what one kind of block may contain. It is data, so that the reader, the hints and the reference share it.
 type schema struct {
 	name   string
 	labels []string // what the block's labels are
@@ -36,7 +35,7 @@ func (s *schema) hcl() *hcl.BodySchema {
 	return h
 }
 
-// all returns the keys, and those that are read before them.
+// all returns the keys, and those that [node.expand] reads.
 func (s *schema) all() []string {
 	keys := append([]string(nil), s.keys...)
 	if s.label != "" {
@@ -77,8 +76,8 @@ func clusterSchema() *schema {
 	return s.repeatable()
 }
 
-// repeatable lets for_each stand in all blocks of which there may be several. What a block is known by can be
-// computed then: a key has the name of the last label, unless that is a kind, which decides how the block is read.
+// repeatable allows for_each in all blocks of which there may be several. In these the last label can be computed by a key of
+// the label's name, unless the label is a kind, which decides how the block is read.
 func (s *schema) repeatable() *schema {
 	for _, b := range s.blocks {
 		last := len(b.labels) - 1

@@ -97,8 +97,7 @@ func (n *node) service(name string) fsm.Service {
 			s.Servers = append(s.Servers, n.server(b, path, s))
 		case "fallback":
 			path := n.path + ".fallback"
-			if first, ok := n.where[path]; ok {
-				n.report("", b.LabelRanges[0].Start, "one is enough; "+first.seen(n.file), "%sa second fallback", n.prefix())
+			if n.second(b, path) {
 				continue
 			}
 			f := n.server(b, path, s)
@@ -141,12 +140,12 @@ func (n *node) identity(s *fsm.Service) {
 		}
 	}
 	if n.bad[n.child("mark")] {
-		n.bad[n.child("address")] = true // neither, says Validate, but there is one
+		n.bad[n.child("address")] = true // there is a mark, though a wrong one: Validate is not to ask for either
 	}
 }
 
-// portless reports whether the servers of a service have no port of their own. With an address and a
-// mark, which is a mistake, the address counts.
+// portless reports whether the servers of a service have no port of their own: the service is by mark, or by an address
+// without a port.
 func portless(s fsm.Service) bool { return s.Address.Port() == 0 }
 
 // server reads a server or fallback block.

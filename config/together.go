@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// together makes one problem of what is the same in several elements of a for_each.
+// together makes one problem of those that several elements of a for_each have alike.
 func together(found []finding) Problems {
 	type kind struct {
 		file         string

@@ -14,9 +14,9 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// Validate says all that is wrong with a configuration that came without a file, from a program for
-// example. The problems have paths instead of lines. [ParseCluster] makes the same checks. Defaults
-// are not put in; see [WithDefaults].
+// Validate returns everything that is wrong with a configuration that did not come from a file, but from a program, for
+// example. Its problems have paths instead of lines. [ParseCluster] makes the same checks. Defaults are not filled in:
+// see [WithDefaults].
 func Validate(c fsm.Config) Problems {
 	var all Problems
 	for _, f := range validate(c) {
@@ -31,25 +31,18 @@ func Validate(c fsm.Config) Problems {
 // validator collects what is wrong with a model.
 type validator struct {
 	findings  []finding
-	suggested int // names that were compared for hints
+	suggested int // how many names were compared so far to make hints
 }
 
 // maxCompared bounds the time that hints take.
 const maxCompared = 1_000_000
 
-// suggest returns a hint for a name that is none of those.
+// suggest returns a hint for a name that is not among names.
 func (v *validator) suggest(name string, names []string) string {
 	if v.suggested += len(names); v.suggested > maxCompared {
 		return ""
 	}
-	if near := nearest(name, names); near != "" {
-		return fmt.Sprintf("did you mean %q?", near)
-	}
-	more := ""
-	if len(names) > maxSuggested {
-		more = ", ..."
-	}
-	return "one of " + strings.Join(names[:min(len(names), maxSuggested)], ", ") + more
+	return hintOf("one of", name, names)
 }
 
 func validate(c fsm.Config) []finding {
@@ -68,6 +61,16 @@ type object struct {
 	path, what string
 }
 
+// thing is a router, sync group, track or service of the model, in the field of that name.
+func (v *validator) thing(field, kind, name string) object {
+	return object{v, fmt.Sprintf("%s[%q]", field, name), fmt.Sprintf("%s %q", kind, name)}
+}
+
+// part is an element of a list in an object.
+func (o object) part(field string, i int, what string) object {
+	return object{o.validator, fmt.Sprintf("%s.%s[%d]", o.path, field, i), o.what + ", " + what}
+}
+
 // wrong adds an error about one field.
 func (o object) wrong(field, hint, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
@@ -83,13 +86,13 @@ func (o object) clash(field, other, hint, format string, args ...any) {
 	o.findings[len(o.findings)-1].see = other
 }
 
-// lacks adds a warning about what no other part of the model has.
+// lacks adds a warning that something is missing in the rest of the model.
 func (o object) lacks(field, hint, format string, args ...any) {
 	o.doubt(field, hint, format, args...)
 	o.findings[len(o.findings)-1].elsewhere = true
 }
 
-// missing adds an error about something that no other part of the model is.
+// missing adds an error about a reference to something that is not in the model.
 func (o object) missing(field, hint, format string, args ...any) {
 	o.wrong(field, hint, format, args...)
 	o.findings[len(o.findings)-1].elsewhere = true
@@ -134,6 +137,18 @@ func validName(s string) bool {
 	return s != "" && len(s) <= 64
 }
 
+// validAccount reports whether a user or a group of the system may be called so.
+func validAccount(s string) bool { return validName(strings.TrimPrefix(s, "_")) && len(s) <= 32 }
+
+// only checks that none but the keys of its kind have a value.
+func (o object) only(all []attr, keys []string) {
+	for _, a := range all {
+		if !a.plain && !slices.Contains(keys, a.name) {
+			o.wrong("."+a.name, "known here: "+strings.Join(keys, ", "), "%s means nothing to it", a.name)
+		}
+	}
+}
+
 // within checks a number.
 func (o object) within(field string, n int64, s span) {
 	if n < s.min || n > s.max {
@@ -158,7 +173,7 @@ func (o object) among(field, word string, known []string) {
 	}
 }
 
-// writable checks that a text can stand in a cluster file and come back as it was.
+// writable checks that a text comes back unchanged from a cluster file that it is printed in.
 func (o object) writable(field, s string) bool {
 	switch {
 	case !utf8.ValidString(s):

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/quorate/quorate/fsm"
@@ -19,17 +18,7 @@ func (o object) checkFields(c fsm.Check) {
 		o.among("kind", string(c.Kind), checkKinds)
 		return
 	}
-	for _, f := range []struct {
-		name string
-		set  bool
-	}{
-		{"port", c.Port != 0}, {"host", c.Host != ""}, {"path", c.Path != ""}, {"status", len(c.Status) > 0},
-		{"body", c.Body != ""}, {"insecure", c.Insecure}, {"ca", c.CA != ""}, {"command", len(c.Command) > 0}, {"user", c.User != ""},
-	} {
-		if f.set && !slices.Contains(keys, f.name) {
-			o.wrong("."+f.name, "known here: "+strings.Join(keys, ", "), "%s means nothing to it", f.name)
-		}
-	}
+	o.only(checkAttrs(c), keys)
 	switch c.Kind {
 	case fsm.CheckHTTP, fsm.CheckHTTPS:
 		o.http(c)
@@ -113,7 +102,7 @@ func (o object) authorities(text string) {
 
 // program checks what is run without a shell: a check, a track's script, a hook.
 func (o object) program(command []string, user, example string) {
-	if user != "" && (!validName(strings.TrimPrefix(user, "_")) || len(user) > 32) {
+	if user != "" && !validAccount(user) {
 		o.wrong(".user", "", "user %q is not a user name", user)
 	}
 	if len(command) == 0 {

@@ -8,15 +8,12 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// maxSuggested bounds the names that a hint lists.
-const maxSuggested = 20
-
 // syncGroups checks the sync groups, whose names share a space with the routers that are in none.
 func (v *validator) syncGroups(c fsm.Config) {
 	member := make(map[string]string) // router to the path that put it into a group
 	routers := slices.Sorted(maps.Keys(c.Routers))
 	for name, g := range sorted(c.SyncGroups) {
-		o := object{v, fmt.Sprintf("sync_groups[%q]", name), fmt.Sprintf("sync_group %q", name)}
+		o := v.thing("sync_groups", "sync_group", name)
 		o.named(name, g.Name)
 		if len(g.Routers) == 0 {
 			o.wrong(".routers", "", "has no routers")

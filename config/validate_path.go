@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 
@@ -27,7 +26,7 @@ const metricIPv6 = 1024 // of an IPv6 route that does not say one
 func (o object) routes(r fsm.Router, claims map[slot]claim) {
 	own := make(map[slot]bool)
 	for i, route := range r.Routes {
-		child := object{o.validator, fmt.Sprintf("%s.routes[%d]", o.path, i), o.what + ", route " + route.To.String()}
+		child := o.part("routes", i, "route "+route.To.String())
 		child.route(route)
 		s := slot{route.To, route.Table, route.Metric}
 		if s.table == 0 {
@@ -103,7 +102,7 @@ func (o object) route(r fsm.Route) {
 func (o object) rules(r fsm.Router) {
 	seen := make(map[fsm.Rule]string)
 	for i, rule := range r.Rules {
-		child := object{o.validator, fmt.Sprintf("%s.rules[%d]", o.path, i), o.what + ", rule"}
+		child := o.part("rules", i, "rule")
 		child.rule(rule)
 		if other, ok := seen[canonicalRule(rule)]; ok {
 			child.clash("", other, "", "is there twice")

@@ -24,7 +24,7 @@ func (v *validator) routers(c fsm.Config) {
 	}
 	wires, homes, paths := make(map[wire]string), make(map[home]string), make(map[slot]claim)
 	for name, r := range sorted(c.Routers) {
-		o := object{v, fmt.Sprintf("routers[%q]", name), fmt.Sprintf("router %q", name)}
+		o := v.thing("routers", "router", name)
 		o.router(name, r)
 		w := wire{r.Interface, r.IPv6(), r.VRID}
 		if other, ok := wires[w]; ok && r.VRID != 0 && r.Interface != "" {
@@ -173,7 +173,7 @@ func (o object) addresses(r fsm.Router) {
 func (o object) peers(r fsm.Router) {
 	seen := make(map[netip.Addr]string)
 	for i, p := range r.Peers {
-		child := object{o.validator, fmt.Sprintf("%s.peers[%d]", o.path, i), o.what + ", peer " + p.Address.String()}
+		child := o.part("peers", i, "peer "+p.Address.String())
 		if p.MinTTL != 0 && !r.Unicast {
 			child.wrong(".min_ttl", "leave it out, or set unicast = true", "min_ttl is for unicast; a multicast advert has 255 or is not believed")
 		}

@@ -27,7 +27,7 @@ func (v *validator) services(c fsm.Config) {
 	}
 	keys := make(map[serviceKey]string)
 	for name, s := range sorted(c.Services) {
-		o := object{v, fmt.Sprintf("services[%q]", name), fmt.Sprintf("service %q", name)}
+		o := v.thing("services", "service", name)
 		o.service(name, s)
 		key, field := serviceKey{address: s.Address, protocol: s.Protocol}, ".address"
 		if s.Mark != 0 {
@@ -69,12 +69,12 @@ func (o object) service(name string, s fsm.Service) {
 	o.among("agreement", string(s.Agreement), agreements)
 	o.persistence(s)
 	for i, c := range s.Checks {
-		child := object{o.validator, fmt.Sprintf("%s.checks[%d]", o.path, i), fmt.Sprintf("%s, check %q", o.what, c.Kind)}
+		child := o.part("checks", i, fmt.Sprintf("check %q", c.Kind))
 		child.check(s, c)
 	}
 	seen := make(map[netip.AddrPort]string)
 	for i, server := range s.Servers {
-		child := object{o.validator, fmt.Sprintf("%s.servers[%d]", o.path, i), o.what + ", server " + formatEndpoint(server.Address)}
+		child := o.part("servers", i, "server "+formatEndpoint(server.Address))
 		child.server(s, server)
 		if other, ok := seen[server.Address]; ok && server.Address.IsValid() {
 			child.clash("", other, "", "is there twice")

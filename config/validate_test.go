@@ -83,8 +83,8 @@ func TestANameIsFoundByItsNearest(t *testing.T) {
 		"schedular": "scheduler", "Scheduler": "scheduler", "adress": "address", "adresses": "addresses",
 		"wcl": "wlc", "cheese": "", "x": "", "": "", "fail": "fall",
 	} {
-		if got := nearest(name, known); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", name, got, want)
+		if got := Nearest(name, known); got != want {
+			t.Errorf("Nearest(%q) = %q, want %q", name, got, want)
 		}
 	}
 }

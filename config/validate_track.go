@@ -23,7 +23,7 @@ func (v *validator) tracks(c fsm.Config) {
 		}
 	}
 	for name, t := range sorted(c.Tracks) {
-		o := object{v, fmt.Sprintf("tracks[%q]", name), fmt.Sprintf("track %q", name)}
+		o := v.thing("tracks", "track", name)
 		o.named(name, t.Name)
 		o.track(t)
 		if !used[name] {
@@ -39,11 +39,7 @@ func (o object) track(t fsm.Track) {
 		o.among("kind", string(t.Kind), trackKinds)
 		return
 	}
-	for _, a := range trackAttrs(t) {
-		if !a.plain && !slices.Contains(keys, a.name) {
-			o.wrong("."+a.name, "known here: "+strings.Join(keys, ", "), "%s means nothing to it", a.name)
-		}
-	}
+	o.only(trackAttrs(t), keys)
 	switch t.Kind {
 	case fsm.TrackInterface:
 		o.iface(".interface", "interface", t.Interface)
@@ -126,7 +122,7 @@ func (o object) needs(n fsm.Needs, tracks map[string]fsm.Track) {
 	seen := make(map[string]string)
 	names := slices.Sorted(maps.Keys(tracks))
 	for i, u := range n.Uses {
-		child := object{o.validator, fmt.Sprintf("%s.needs.uses[%d]", o.path, i), o.what + ", " + describeUse(u)}
+		child := o.part("needs.uses", i, describeUse(u))
 		if _, ok := tracks[u.Track]; !ok {
 			hint := fmt.Sprintf(`there is no track at all; add track "interface" %q { ... }`, u.Track)
 			if len(names) > 0 {
@@ -157,7 +153,7 @@ func (o object) needs(n fsm.Needs, tracks map[string]fsm.Track) {
 func (o object) hooks(hooks []fsm.Hook) {
 	seen := make(map[string]string)
 	for i, h := range hooks {
-		child := object{o.validator, fmt.Sprintf("%s.needs.hooks[%d]", o.path, i), o.what + ", hook " + h.Name}
+		child := o.part("needs.hooks", i, "hook "+h.Name)
 		if !validName(h.Name) {
 			child.wrong("", nameHint, "the name %q is not usable", h.Name)
 		}

@@ -19,7 +19,7 @@ type item struct {
 	key   string // as in the file
 	path  string
 	expr  hcl.Expression
-	known cty.Value // what it is, if that was computed with the list that it is in
+	known cty.Value // its value, if the list that it is in was computed as a whole
 }
 
 func (i item) fail(hint, format string, args ...any) {
@@ -92,7 +92,7 @@ func (i item) any() (cty.Value, bool) {
 	return v, true
 }
 
-// plain reports an expression where only a value may stand.
+// plain reports whether an item is a plain value. If it is an expression, which this file cannot have, that is reported.
 func (i item) plain() bool {
 	switch e := i.expr.(type) {
 	case *hclsyntax.LiteralValueExpr:
@@ -141,7 +141,7 @@ func isTuple(e hcl.Expression) bool {
 	return ok
 }
 
-// secret reports whether the value of a key is nobody's to read: no error has a word of it.
+// secret reports whether the value of a key is a secret, which no error may cite.
 func secret(key string) bool { return key == "key" || key == "other_key" || key == "token" }
 
 // describe names a value's type, as a person would.
@@ -161,7 +161,7 @@ func describe(v cty.Value) string {
 	return "an object"
 }
 
-// number writes a number, if that can be done in reasonable time: 1e600000000 has as many digits.
+// number writes a number, unless that would take too long: 1e600000000 has 600 million digits.
 func number(v cty.Value) string {
 	f := v.AsBigFloat()
 	if n, exact := f.Int64(); exact == big.Exact {
@@ -331,6 +331,23 @@ func (n *node) orNever(key string, def time.Duration) time.Duration {
 	return n.duration(key, def)
 }
 
+// orNone returns a key's duration: [none] for 0s, and 0 if the key is not there. To is what 0s does, as in "to move at once", and
+// allowed is the range that an error names.
+func (n *node) orNone(key, to, allowed string) time.Duration {
+	d := n.duration(key, 0)
+	i, ok := n.get(key)
+	switch {
+	case !ok || n.bad[i.path]:
+		return 0
+	case d < 0:
+		i.fail(`write "0s" `+to, "is %s; it must be %s", formatDuration(d), allowed)
+		return 0
+	case d == 0:
+		return none
+	}
+	return d
+}
+
 // lasting returns a key's duration, or 0, which stands for a default, if the key is not there.
 func (n *node) lasting(key string) time.Duration {
 	d := n.duration(key, 0)
@@ -385,7 +402,8 @@ func (n *node) element(i item, index int, e hcl.Expression, known cty.Value) ite
 	return el
 }
 
-// texts returns a key's list of texts. A bad element is kept, empty, so that the others keep their places.
+// texts returns a key's list of texts. An element that is wrong becomes an empty one, so that the index of the others, by which
+// problems name them, stays.
 func (n *node) texts(key string) []string {
 	var all []string
 	for _, i := range n.list(key, false) {

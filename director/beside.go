@@ -12,7 +12,7 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// reconcileBeside brings what stands beside the table to the state: the sync daemons and the reset guard.
+// reconcileBeside brings what belongs to the table, but is not in it, to the state: the sync daemons and the reset guard.
 func (d *Director) reconcileBeside(ctx context.Context, state *fsm.State) {
 	daemons, quiet := Daemons(state.Config, state.ClusterID, d.cfg.SyncOn), d.board.quiet
 	if mutant.On(mutant.BreakFirst) {
@@ -21,16 +21,16 @@ func (d *Director) reconcileBeside(ctx context.Context, state *fsm.State) {
 	if !d.beside.due(daemons, quiet) {
 		return
 	}
-	err := errors.Join(d.daemons(ctx, daemons), d.hush(quiet, d.quiet.Set(quiet)))
+	err := errors.Join(d.daemons(ctx, daemons), d.quiet.Set(quiet))
 	d.note(guarding, err)
 	d.beside.done(daemons, quiet, err)
 }
 
-// besideEvery is how often what stands beside the tables is looked at though nothing is to change.
+// besideEvery is how often the sync daemons and the reset guard are looked at though nothing has changed.
 const besideEvery = 10 * time.Second
 
-// beside remembers when the sync daemons and the reset guard were last made as they should be: tables are
-// reconciled many times a second, and these ask the kernel each time.
+// beside remembers how and when the sync daemons and the reset guard were set last. The table is reconciled many times a second,
+// and these would ask the kernel each time.
 type beside struct {
 	daemons []ipvs.Daemon
 	quiet   []netip.AddrPort
@@ -72,14 +72,14 @@ func setDaemons(ctx context.Context, kernel *ipvs.Host, want []ipvs.Daemon) erro
 	return errors.Join(errs...)
 }
 
-// follow is [board.update] for what the keeper is told, whatever a table is made of.
+// follow is [board.update] for the keeper's orders, which depend on the servers of services, not on their health.
 func (b *board) follow(s *fsm.State, names []string, all bool, director string) {
 	own := s.Members[director].Sources
 	b.update(s.Config, b.due(names, all, own), own, allServers)
 }
 
-// Quiet is what the keeper of a director holds: TCP services, but for those with a real server on this host, whatever the
-// health of real servers is. The reset guard holds the same of those that take traffic.
+// Quiet returns the addresses that the keeper of a director keeps from sending resets: those of TCP services without a real server
+// on this host, whatever the health of their servers is. The reset guard goes by the servers that take traffic instead.
 func Quiet(s *fsm.State, name string) []netip.AddrPort {
 	var b board
 	b.follow(s, nil, true, name)

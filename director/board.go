@@ -11,8 +11,8 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// touched are the services that may be others than when they were looked at last: a changed weight among a hundred thousand
-// servers costs as much as among three.
+// touched collects the services that may have changed since they were looked at last, so that a changed weight costs as much
+// among a hundred thousand servers as among three.
 type touched struct {
 	mu    sync.Mutex
 	every bool            // all of them
@@ -36,7 +36,7 @@ func (t *touched) add(names []string) {
 	}
 }
 
-// take returns which they are, and that none are from now on. It is to be called before the state is read.
+// take returns them, and forgets them. It must be called before the state is read, so that no change is missed in between.
 func (t *touched) take() (names []string, all bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -45,15 +45,16 @@ func (t *touched) take() (names []string, all bool) {
 	return names, all
 }
 
-// board is what was made of all services. It is made once, and then only of those that have changed. It is of one goroutine.
+// board remembers what was derived from all services, so that later passes need only look at those that have changed. It belongs
+// to one goroutine.
 type board struct {
-	keys  map[string]ipvs.Key // of the services that there are, by name; nil before the first time
+	keys  map[string]ipvs.Key // of all services, by name; nil before the first pass
 	quiet []netip.AddrPort    // see [ipvs.QuietAddresses]
-	own   []netip.Addr        // of which the services are not quiet
+	own   []netip.Addr        // this host's addresses: a service with a real server there is not quiet
 }
 
-// update makes the table of services: of all of them where names is nil, and returns no keys then; else of the named
-// ones, with the keys that they have and had.
+// update returns the table of the named services, and the keys that these have or had. If names is nil, it returns the table of
+// all services, and no keys.
 func (b *board) update(cfg fsm.Config, names []string, own []netip.Addr, pool func(fsm.Service) []Real) (ipvs.Table, []ipvs.Key) {
 	if names == nil {
 		b.keys = make(map[string]ipvs.Key, len(cfg.Services))
@@ -80,7 +81,7 @@ func (b *board) update(cfg fsm.Config, names []string, own []netip.Addr, pool fu
 	return some, keys
 }
 
-// hush keeps the quiet addresses: those of a whole table, or of the part of one that keys name.
+// hush brings the quiet addresses up to date with a whole table, or with the part of one that keys name.
 func (b *board) hush(t ipvs.Table, keys []ipvs.Key, own []netip.Addr) {
 	quiet := ipvs.QuietAddresses(t, func(a netip.Addr) bool { return slices.Contains(own, a) })
 	b.own = own
@@ -111,8 +112,8 @@ func (b *board) hush(t ipvs.Table, keys []ipvs.Key, own []netip.Addr) {
 	b.quiet = next
 }
 
-// due returns the services that are to be looked at, all (nil) where that is not known of each or depends on something
-// else that has changed.
+// due returns the services that have to be looked at, or nil for all of them: before the first pass, when anything may have
+// changed, and when this host's own addresses have.
 func (b *board) due(names []string, all bool, own []netip.Addr) []string {
 	if all || b.keys == nil || !slices.Equal(own, b.own) {
 		return nil
@@ -120,14 +121,14 @@ func (b *board) due(names []string, all bool, own []netip.Addr) []string {
 	return append([]string{}, names...) // not nil
 }
 
-// joined are the features that any of two configurations has of services; those of routers are the newer one's.
+// joined returns the features that services of either configuration need, and those that routers of the newer one do.
 func joined(old, next host.Features) host.Features {
 	next.IPv6, next.NAT, next.Tunnel = next.IPv6 || old.IPv6, next.NAT || old.NAT, next.Tunnel || old.Tunnel
 	next.Schedulers = slices.Compact(slices.Sorted(slices.Values(slices.Concat(old.Schedulers, next.Schedulers))))
 	return next
 }
 
-// part is a configuration with none but the named services; with all of them where names is nil.
+// part returns a configuration with only the named services in it, or with all if names is nil.
 func part(cfg fsm.Config, names []string) fsm.Config {
 	if names == nil {
 		return cfg

@@ -8,8 +8,8 @@ import (
 	"github.com/quorate/quorate/director/mutant"
 )
 
-// Covers tells how many of some connections of another director this kernel has, and of how many: of none where
-// connections are not synchronised.
+// Covers counts how many of another director's connections this kernel has, and how many were looked for: none where connections
+// are not synchronised.
 func (d *Director) Covers(conns []ipvs.Conn) (have, total int, err error) {
 	if !d.covering(conns) {
 		return 0, 0, nil
@@ -22,7 +22,7 @@ func (d *Director) Covers(conns []ipvs.Conn) (have, total int, err error) {
 	return have, len(conns), nil
 }
 
-// Arrived is [Director.Covers] of connections that were injected just now: it waits a moment until a share of them is there.
+// Arrived is [Director.Covers] for connections that were injected just now: it waits a moment for a share of them to be there.
 func (d *Director) Arrived(ctx context.Context, conns []ipvs.Conn, share float64) (have, total int, err error) {
 	if !d.covering(conns) {
 		return 0, 0, nil
@@ -31,7 +31,7 @@ func (d *Director) Arrived(ctx context.Context, conns []ipvs.Conn, share float64
 	return have, len(conns), err
 }
 
-// covering reports whether there is anything to be covered.
+// covering reports whether this kernel should have any of the connections.
 func (d *Director) covering(conns []ipvs.Conn) bool {
 	return len(conns) > 0 && d.Synchronises() && !mutant.On(mutant.BreakFirst)
 }
@@ -39,16 +39,16 @@ func (d *Director) covering(conns []ipvs.Conn) bool {
 // Synchronises reports whether this kernel is to have the connections of others: the sync daemons are asked for, and it has IPVS.
 func (d *Director) Synchronises() bool { return d.cfg.SyncOn != "" && d.HasIPVS() }
 
-// What is injected may take arriveLimit to be in the table, which is looked at again after arrivePause, and then after
-// twice as long each time, arriveAgain at most: a table may be large. It is there at once, unless the kernel is busy: that hands a packet to the
-// socket of its sync daemon when it comes to it, and an empty socket says nothing then.
+// What was injected may take up to arriveLimit to be in the table: usually it is there at once, but a busy kernel may take a
+// while to hand the packets to the socket of its sync daemon, so that an empty socket proves nothing. The table is looked at
+// again after arrivePause, then after twice as long each time, but arriveAgain at most, since it may be large.
 const (
 	arriveLimit = 2 * time.Second
 	arrivePause = 5 * time.Millisecond
 	arriveAgain = 160 * time.Millisecond
 )
 
-// arrived looks at a table until a share of the connections is there, or all that will be, and tells how many are.
+// arrived looks at a table until a share of the connections is there, or all that can be expected, and returns how many are.
 func arrived(ctx context.Context, table func() ([]ipvs.Conn, error), conns []ipvs.Conn, share float64) (have int, err error) {
 	ctx, cancel := context.WithTimeout(ctx, arriveLimit)
 	defer cancel()
@@ -69,8 +69,8 @@ func arrived(ctx context.Context, table func() ([]ipvs.Conn, error), conns []ipv
 	}
 }
 
-// covered tells how many connections a table has, and whether these are all that will be there: what cannot be injected
-// will not, and what ends before long may have.
+// covered counts the connections that a table has. All is true if no more can be expected: those that are missing cannot be
+// injected, or may have ended meanwhile.
 func covered(own, conns []ipvs.Conn) (have int, all bool) {
 	here := make(map[ipvs.ConnKey]bool, len(own))
 	for _, c := range own {

@@ -228,11 +228,5 @@ func Daemons(cfg fsm.Config, clusterID, iface string) []ipvs.Daemon {
 	return []ipvs.Daemon{{Master: true, Interface: iface, SyncID: id}, {Interface: iface, SyncID: id}}
 }
 
-// SyncID tells the sync messages of one cluster from those of others on the segment: 1 to 255.
-func SyncID(clusterID string) uint8 {
-	sum := uint32(2166136261) // FNV-1a
-	for _, b := range []byte(clusterID) {
-		sum = (sum ^ uint32(b)) * 16777619
-	}
-	return uint8(sum%255) + 1
-}
+// SyncID tells the sync messages of one cluster from those of others on the segment: 1 to 255. All versions must say the same.
+func SyncID(clusterID string) uint8 { return uint8(ipvs.Share(clusterID, 255)) + 1 }

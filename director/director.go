@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"net/netip"
 	"reflect"
 	"slices"
 	"sync"
@@ -20,8 +19,8 @@ import (
 	"github.com/quorate/quorate/fsm"
 )
 
-// auditEvery is how often all of the kernel's table is compared, and auditParts in how many parts: to read a large one at once
-// keeps what is to be changed meanwhile waiting.
+// auditEvery is how often all of the kernel's table is compared, and auditParts in how many parts: while a large table is read
+// as a whole, changes have to wait.
 const (
 	auditEvery = 30 * time.Second
 	auditParts = 15
@@ -38,7 +37,7 @@ type Config struct {
 	Ready      func() bool
 	Apart      func() bool                                                // another director and this one have not reached each other lately
 	Blocked    func(*fsm.State) map[string]string                         // groups that this director must not own, and why
-	Insists    func(*fsm.State) map[string]bool                           // groups that the owner before it may not know it to own
+	Insists    func(*fsm.State) map[string]bool                           // groups that it owns, and whose former owner may not know that
 	Pool       func(state *fsm.State, of fsm.Service, quorum bool) []Real // the real servers of a service that take traffic
 	Order      func(context.Context, keeper.Order) error
 
@@ -58,13 +57,14 @@ type Director struct {
 
 	tablesDue, orderDue chan struct{} // capacity 1
 
-	forTable, forOrder touched // services that are to be looked at again
+	forTable, forOrder touched // services that have to be looked at again
 
-	beside   beside        // the tables loop's own, as what follows
-	board    board         // of the table
-	quorum   bool          // by which the pools of the table were made
-	features host.Features // of all services
-	afresh   bool          // they are to be made of all services next time
+	// These belong to the loop of the tables.
+	beside   beside
+	board    board
+	quorum   bool          // whether there was one when the table was made
+	features host.Features // that all services need
+	afresh   bool          // features is to be made of all services in the next pass
 
 	once     sync.Once
 	loadable bool // set by once
@@ -73,7 +73,6 @@ type Director struct {
 	problems map[string]string // by what failed
 	written  int               // services
 	prepared host.Features
-	hushed   []netip.AddrPort // the quiet addresses, as long as the guard has them
 }
 
 // New returns a director that does nothing yet.
@@ -85,21 +84,20 @@ func New(cfg Config) *Director {
 	}
 }
 
-// All says that any service may be another than before, or the health of its real servers.
+// All says that any service may have changed, or the health of its real servers.
 func (d *Director) All() {
 	d.forTable.all()
 	d.forOrder.all()
 	d.Poke()
 }
 
-// Judged says that the health of real servers of these services may be another. What the keeper is told is the same
-// whatever that is.
+// Judged says that the health of real servers of these services may have changed. The keeper's orders do not depend on it.
 func (d *Director) Judged(services ...string) {
 	d.forTable.add(services)
 	d.Poke()
 }
 
-// Changed says that these services may be others than before.
+// Changed says that these services may have changed.
 func (d *Director) Changed(services ...string) {
 	d.forTable.add(services)
 	d.forOrder.add(services)
@@ -129,7 +127,7 @@ func (d *Director) Run(ctx context.Context) error {
 // orders tells the keeper what to do whenever that has changed.
 func (d *Director) orders(ctx context.Context) {
 	var told *keeper.Order
-	var of *fsm.State // what the keeper was told was made of these two
+	var of *fsm.State // told was made of this and the next
 	var as Self
 	var services board
 	for {
@@ -141,6 +139,7 @@ func (d *Director) orders(ctx context.Context) {
 		if state.ClusterID != "" && (state != of || !reflect.DeepEqual(self, as)) {
 			order, err := orderOf(state, self, services.quiet), error(nil)
 			if told == nil || !reflect.DeepEqual(order, *told) {
+				told, of = nil, nil // one that fails may be what the keeper has all the same, or is given once it answers
 				err = d.cfg.Order(ctx, order)
 				d.note("keeper", err)
 			}
@@ -183,8 +182,8 @@ func (d *Director) tables(ctx context.Context) {
 	}
 }
 
-// again has a part of the services looked at again, so that what nobody told of is found, too. What is needed of the host is that
-// of all of them, once in all parts: less is needed when the last service goes that needed it.
+// again has a part of the services looked at again, so that a change is found that nobody told of. Once in a round it also has the
+// features made of all services, so that one which no service needs any more is dropped.
 func (d *Director) again(part uint32) {
 	var names []string
 	services := d.cfg.State().Config.Services

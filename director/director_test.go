@@ -13,10 +13,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/quorate/quorate/director/host"
 	"github.com/quorate/quorate/director/ipvs"
+	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -178,6 +180,21 @@ func TestAPlanIsOfWhatChanges(t *testing.T) {
 	}
 }
 
+func TestConnectionsAreCountedThroughServersWithAPortAndWithout(t *testing.T) {
+	conn := func(client, server string) ipvs.Conn {
+		return ipvs.Conn{Protocol: ipvs.TCP, Client: addr(client), Virtual: addr("192.0.2.1:80"), Real: addr(server), State: 1}
+	}
+	conns := []ipvs.Conn{
+		conn("198.51.100.1:1000", "10.0.0.1:80"), conn("198.51.100.2:1000", "10.0.0.1:443"), conn("198.51.100.3:1000", "10.0.0.2:80"),
+		conn("198.51.100.1:0", "10.0.0.1:80"), // a template
+	}
+	for server, want := range map[string]int{"10.0.0.1:80": 1, "10.0.0.1:0": 2, "10.0.0.2:0": 1, "10.0.0.2:443": 0} {
+		if got := through(conns, map[netip.AddrPort]bool{addr(server): true}); got != want {
+			t.Errorf("through %s: %d, want %d", server, got, want)
+		}
+	}
+}
+
 // TestAServiceWithAnotherNameStaysAsItIsInTheKernel has pools of the servers that are agreed to be up.
 func TestAServiceWithAnotherNameStaysAsItIsInTheKernel(t *testing.T) {
 	server := fsm.Server{Address: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1}
@@ -238,6 +255,73 @@ func TestAQuorumThatComesAndGoesIsTheSameForAllServicesOfAPass(t *testing.T) {
 			t.Fatalf("after %d passes: %d looks, %d pools with the quorum and %d without", pass, looks, pools[true], pools[false])
 		}
 	}
+}
+
+// TestATableThatSomebodyEmptiedIsAFewEvents has a large one: the agent remembers a bounded number of events.
+func TestATableThatSomebodyEmptiedIsAFewEvents(t *testing.T) {
+	state := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: map[string]fsm.Service{}}}
+	for i := range 100 {
+		name := fmt.Sprint("s-", i)
+		state.Config.Services[name] = fsm.Service{Name: name, Address: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(1+i)), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT}
+	}
+	k := &table{have: ipvs.Table{}} // what is done to it is not there
+	d := overTable(t, k, func() *fsm.State { return state }, func() bool { return true })
+	var events []string
+	d.cfg.Event = func(_, _, text string) { events = append(events, text) }
+	d.reconcileTable(t.Context())
+	k.ops = nil
+	if !d.audit(func() (ipvs.Result, error) { return d.cfg.Tables.Audit(t.Context()) }) || len(k.ops) != 100 {
+		t.Fatalf("%d changes", len(k.ops))
+	}
+	if len(events) != maxDrift+1 || events[maxDrift] != "healed on d1: 80 more changes" {
+		t.Errorf("%d events, the last %q", len(events), events[len(events)-1])
+	}
+}
+
+// TestAnOrderThatFailedIsReplacedByTheOneBefore has the quorum gone and back while no keeper answers: one that comes then is given
+// the last order that there was.
+func TestAnOrderThatFailedIsReplacedByTheOneBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := state()
+		st.ClusterID = "c"
+		var quorum, answers atomic.Bool
+		quorum.Store(true)
+		answers.Store(true)
+		var given atomic.Pointer[keeper.Order]
+		d := overTable(t, &table{}, func() *fsm.State { return st }, quorum.Load)
+		d.cfg.Blocked = func(*fsm.State) map[string]string { return nil }
+		d.cfg.Insists = func(*fsm.State) map[string]bool { return nil }
+		d.cfg.Apart = func() bool { return false }
+		d.cfg.Order = func(_ context.Context, o keeper.Order) error {
+			given.Store(&o)
+			if !answers.Load() {
+				return errors.New("the keeper does not answer")
+			}
+			return nil
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			d.orders(ctx)
+		}()
+		synctest.Wait()
+		want := given.Load()
+		for _, now := range []bool{false, true} {
+			quorum.Store(now)
+			answers.Store(now)
+			d.Poke()
+			synctest.Wait()
+		}
+		if diff := cmp.Diff(want, given.Load(), byText); diff != "" {
+			t.Errorf("the last order is not that of a director with a quorum (-want +got):\n%s", diff)
+		}
+		if serious, _ := d.Problems(); len(serious) > 0 {
+			t.Errorf("problems: %q", serious)
+		}
+		stop()
+		<-done
+	})
 }
 
 // TestAnAuditThatFailsIsTriedAgainWithoutMakingAllAnew fails each dump for three audits: all services are looked at once at

@@ -9,20 +9,18 @@ import (
 )
 
 const (
-	// forgetSize bounds the table that is read to forget what is over, which is no condition of a move: some 100,000 entries.
+	// forgetSize bounds the table that is read in order to forget, since a move does not depend on it: some 100,000 entries.
 	forgetSize = 10 << 20
-	// forgetBatch is how many connections are forgotten before it is asked again whose addresses are whose.
+	// forgetBatch is how many connections are forgotten before it is asked again whose the addresses are.
 	forgetBatch = 500
 )
 
-// Forget has this kernel forget the connections that are over, to quiet addresses that are another director's. Those that it told
-// of as live are not among them, whatever this kernel has of them yet. Theirs is asked again and again, and returns what says of
-// an address whether it is that director's still: those of this host's own groups have connections that nobody told of.
-// Nothing is forgotten where a SYN does not begin a connection anew.
+// Forget has this kernel forget the connections that are over, to quiet addresses that another director owns. It spares those that
+// the other director has in live, whatever this kernel thinks of them. Theirs is called before each batch: the function that
+// it returns reports whether an address is the other director's still, since this host has connections of its own to the groups
+// that it owns. Nothing is forgotten where the kernel does not let a SYN begin a connection anew.
 func (d *Director) Forget(ctx context.Context, live []ipvs.Conn, theirs func() func(netip.Addr) bool) error {
-	d.mu.Lock()
-	quiet := d.hushed
-	d.mu.Unlock()
+	quiet := d.quiet.Held() // from another address this host would reset
 	if d.cfg.SyncOn == "" || len(quiet) == 0 || !d.HasIPVS() || !d.cfg.Kernel.Reuses() {
 		return nil
 	}
@@ -33,7 +31,7 @@ func (d *Director) Forget(ctx context.Context, live []ipvs.Conn, theirs func() f
 	return forget(ctx, ipvs.Forgotten(own, live), quiet, theirs, d.Inject)
 }
 
-// forget injects what is to be forgotten, as far as it is to quiet addresses and another's, as that is by then.
+// forget injects what is to be forgotten, as far as its address is quiet, and another's at that moment.
 func forget(ctx context.Context, over []ipvs.Conn, quiet []netip.AddrPort, theirs func() func(netip.Addr) bool, inject func(context.Context, []ipvs.Conn) error) error {
 	over = slices.DeleteFunc(over, func(c ipvs.Conn) bool {
 		_, is := slices.BinarySearchFunc(quiet, c.Virtual, netip.AddrPort.Compare)
@@ -47,15 +45,4 @@ func forget(ctx context.Context, over []ipvs.Conn, quiet []netip.AddrPort, their
 		}
 	}
 	return nil
-}
-
-// hush notes which addresses are quiet: none where that is not known.
-func (d *Director) hush(quiet []netip.AddrPort, err error) error {
-	if err != nil {
-		quiet = nil
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.hushed = quiet
-	return err
 }

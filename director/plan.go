@@ -3,6 +3,7 @@ package director
 import (
 	"context"
 	"fmt"
+	"net/netip"
 
 	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/fsm"
@@ -28,14 +29,14 @@ func (d *Director) Plan(ctx context.Context, change fsm.Delta) (ops []string, co
 	for key := range have {
 		ours[key] = true
 	}
-	gone := map[string]bool{}
+	gone := map[netip.AddrPort]bool{}
 	for _, op := range ipvs.Diff(have, want, ours) {
 		ops = append(ops, fmt.Sprint(op))
 	}
 	for key, entry := range have {
 		for addr := range entry.Dests {
 			if _, ok := want[key].Dests[addr]; !ok {
-				gone[addr.String()] = true
+				gone[addr] = true
 			}
 		}
 	}
@@ -43,10 +44,17 @@ func (d *Director) Plan(ctx context.Context, change fsm.Delta) (ops []string, co
 		return ops, 0, nil
 	}
 	conns, err := d.Connections(ctx)
+	return ops, through(conns, gone), err
+}
+
+// through counts the connections to real servers. Those of a service by mark or without a port have no port in the table; a
+// template is none.
+func through(conns []ipvs.Conn, reals map[netip.AddrPort]bool) int {
+	n := 0
 	for _, c := range conns {
-		if gone[c.Real.String()] {
-			connections++
+		if !c.Template() && (reals[c.Real] || reals[netip.AddrPortFrom(c.Real.Addr(), 0)]) {
+			n++
 		}
 	}
-	return ops, connections, err
+	return n
 }

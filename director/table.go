@@ -23,7 +23,7 @@ func (d *Director) reconcile(ctx context.Context) {
 // without services needs no IPVS, and a kernel that never had a service of ours is not asked.
 func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, bool) {
 	names, all := d.forTable.take()
-	complete := d.cfg.Current() // asked before the state is read: of an older one nothing may be removed
+	complete := d.cfg.Current() // asked before the state is read: by the word of an old state nothing may be removed
 	state := d.cfg.State()
 	if state.ClusterID == "" || d.cfg.Role == fsm.RoleWitness || mutant.On(mutant.DeafTables) && d.serving() > 0 {
 		d.forTable.all()
@@ -58,7 +58,7 @@ func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, bool) {
 // apply has the kernel's table made as it should be, and notes what it refuses.
 func (d *Director) apply(ctx context.Context, want ipvs.Desired) {
 	res, err := d.cfg.Tables.Apply(ctx, want)
-	if len(res.Failed) > 0 && ipvs.Refused(err) { // the other directors' kernels refuse it as well
+	if len(res.Failed) > 0 && ipvs.Refused(err) { // the other directors' kernels refuse it as well: no reason to own nothing
 		d.note(refused, err)
 		err = nil
 	} else {
@@ -90,6 +90,10 @@ func (d *Director) prepare(f host.Features) {
 	d.mu.Unlock()
 }
 
+// maxDrift bounds the events that one audit makes: after all of a large table was removed by hand they would be all that an agent
+// remembers.
+const maxDrift = 20
+
 // audit compares the table, or a part of it, with the kernel's and tells of drift. It reports whether it could.
 func (d *Director) audit(compare func() (ipvs.Result, error)) bool {
 	if d.serving() == 0 {
@@ -98,8 +102,11 @@ func (d *Director) audit(compare func() (ipvs.Result, error)) bool {
 	}
 	res, err := compare()
 	d.note(auditing, err)
-	for _, op := range res.Drift {
+	for _, op := range res.Drift[:min(len(res.Drift), maxDrift)] {
 		d.cfg.Event("drift", fmt.Sprint(op), "healed on "+d.cfg.Name+": "+fmt.Sprint(op))
+	}
+	if more := len(res.Drift) - maxDrift; more > 0 {
+		d.cfg.Event("drift", "", fmt.Sprintf("healed on %s: %d more changes", d.cfg.Name, more))
 	}
 	return err == nil
 }

@@ -20,6 +20,7 @@ func TestChangesWithoutAFile(t *testing.T) {
 	proof.Series(t, 3, lab.ArticleFile,
 		proof.Step{Name: "an edit reaches every kernel and touches only what it names", Proof: edited},
 		proof.Step{Name: "a service that gets another name is the same to every kernel", Proof: renamed},
+		proof.Step{Name: "checks that come to ask something else take out nobody before they say so", Proof: askedOtherwise},
 		proof.Step{Name: "a change that takes too many servers down takes itself back", Proof: takenBack})
 }
 
@@ -104,6 +105,45 @@ func edited(t lab.T, a *lab.Article) {
 			t.Errorf("no event of %q in\n%s", want, out)
 		}
 	}
+}
+
+// askedOtherwise is that servers which are up stay in every kernel when a check is added, with their connections, and go when
+// one says that they are down.
+func askedOtherwise(t lab.T, a *lab.Article) {
+	all := []string{"11:80 -m -w 1", "12:80 -m -w 1", "13:80 -m -w 1"}
+	inEveryTable(t, a, "all servers are up", all...)
+	c := client{t, a}
+	h := c.hold("", lab.OuterVIP+":80")
+	defer h.conn.Close()
+	d1 := a.Directors[0]
+	d1.MustQuorate("add", "check", "web", "http", "path=/")
+	lab.Consistently(t, 3*time.Second, "all servers stay", func() error {
+		for _, d := range a.Directors {
+			if n := strings.Count(strings.Join(d.IPVS(), "\n"), "-a -t 192.168.1.1:80"); n != len(all) {
+				return fmt.Errorf("%s has %d servers", d.Name, n)
+			}
+		}
+		return nil
+	})
+	lab.Eventually(t, 10*time.Second, "the new check says that they are up", func() error {
+		st, err := d1.Status()
+		if err != nil {
+			return err
+		}
+		for _, s := range st.Services {
+			for _, server := range s.Servers {
+				if !strings.HasPrefix(server.Cause, "up at ") {
+					return fmt.Errorf("%s of %s: %s", server.Address, s.Name, server.Cause)
+				}
+			}
+		}
+		return nil
+	})
+	if server, err := get(h.conn); err != nil || server != h.server {
+		t.Errorf("a connection to %s is with %q now: %v", h.server, server, err)
+	}
+	d1.MustQuorate("add", "check", "web", "tcp", "port=9")
+	inEveryTable(t, a, "what nobody listens at takes them out")
 }
 
 // renamed is that no kernel knows of a service's new name: its entry stays and counts on, and so do its servers and their

@@ -13,26 +13,31 @@ func (s State) JudgedAfter(d Delta) Verdicts {
 	return after
 }
 
+// UpBefore is why a server is up whose service's checks have come to ask something else, until they have said more.
+const UpBefore = "up when its checks were changed"
+
 // judgedAfter is JudgedAfter, and says of which servers it is another. What was agreed about servers of changed services
-// goes if they go, or if the checks ask something else then. A service that only has another name then takes it along
-// from [LevelKeys] on: else all its servers were out until they are judged anew.
+// goes if they go. A service that only has another name then takes it along from [LevelKeys] on: else all its servers were
+// out until they are judged anew.
 func (s State) judgedAfter(d Delta) (after Verdicts, differ []ServerKey) {
 	gone, come := map[ServerKey]bool{}, map[ServerKey]Verdict{}
 	for name, is := range d.Services {
-		was := s.Config.Services[name]
-		stays := askedTheSame(was, is)
-		for _, server := range was.Servers {
+		stays := s.staysAgreed(name, is)
+		for _, server := range s.Config.Services[name].Servers {
 			key := ServerKey{name, server.Address}
-			if _, known := s.Verdicts.Of(key); known && !stays[server.Address] {
+			verdict, known := s.Verdicts.Of(key)
+			then, stays := stays[server.Address]
+			switch {
+			case known && !stays:
 				gone[key] = true
+			case known && then != verdict:
+				come[key] = then
 			}
 		}
 	}
 	for name, former := range s.formerNames(d) {
-		for server := range askedTheSame(s.Config.Services[former], d.Services[name]) {
-			if verdict, known := s.Verdicts.Of(ServerKey{former, server}); known {
-				come[ServerKey{name, server}] = verdict
-			}
+		for server, verdict := range s.staysAgreed(former, d.Services[name]) {
+			come[ServerKey{name, server}] = verdict
 		}
 	}
 	after = s.Verdicts
@@ -45,17 +50,25 @@ func (s State) judgedAfter(d Delta) (after Verdicts, differ []ServerKey) {
 	return after, slices.AppendSeq(slices.Collect(maps.Keys(gone)), maps.Keys(come))
 }
 
-// askedTheSame returns the servers of a service as it is if its checks ask of them what they did. Nil is one that is not
-// there any more.
-func askedTheSame(was Service, is *Service) map[netip.AddrPort]bool {
-	if is == nil || !reflect.DeepEqual(questions(was.Checks), questions(is.Checks)) {
+// staysAgreed returns what is agreed then about the servers of a service that becomes another one; nil is one that is not there
+// any more. Where its checks ask something else, what was agreed is forgotten, but that a server is up, from [LevelKeys] on: it
+// has connections, and nobody has said that it is down.
+func (s State) staysAgreed(former string, is *Service) map[netip.AddrPort]Verdict {
+	if is == nil {
 		return nil
 	}
-	servers := make(map[netip.AddrPort]bool, len(is.Servers))
+	asked := reflect.DeepEqual(questions(s.Config.Services[former].Checks), questions(is.Checks))
+	stays := make(map[netip.AddrPort]Verdict, len(is.Servers))
 	for _, server := range is.Servers {
-		servers[server.Address] = true
+		verdict, known := s.Verdicts.Of(ServerKey{former, server.Address})
+		switch {
+		case known && asked:
+			stays[server.Address] = verdict
+		case known && verdict.Health == Up && s.Level >= LevelKeys:
+			stays[server.Address] = Verdict{Up, UpBefore}
+		}
 	}
-	return servers
+	return stays
 }
 
 // formerNames returns, by the names of services that a change adds, those of the services that had their addresses.

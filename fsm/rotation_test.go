@@ -60,7 +60,8 @@ func TestTheGoldenLogOfRotationsLeadsToTheGoldenSnapshot(t *testing.T) {
 	golden(t, "snapshot-rotation.txt", b.Bytes())
 	first := changes()
 	first[0] = level3()
-	golden(t, "hash-level3.txt", fmt.Appendln(nil, s.Hash()+"\n"+play(t, first).Hash()))
+	golden(t, "hash-level3.txt", fmt.Appendf(nil, "%s\n%s\n%s\n%s\n%s\n",
+		s.Hash(), play(t, first).Hash(), play(t, endings()).Hash(), play(t, renaming()).Hash(), play(t, asking()).Hash()))
 	back, err := ReadSnapshot(&b)
 	if err != nil || back.Hash() != s.Hash() {
 		t.Fatalf("the state read is not the state written: %v", err)

@@ -1,13 +1,18 @@
 package logstore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	"go.etcd.io/bbolt"
@@ -21,12 +26,12 @@ func small(t *testing.T) (path string, text []byte, buckets [][2]int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range []string{"CurrentTerm", "LastVoteTerm"} {
+	for _, key := range []string{termKey, voteTermKey} {
 		if err := s.Bare.SetUint64([]byte(key), 7); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Bare.Set([]byte("LastVoteCand"), []byte("a")); err != nil {
+	if err := s.Bare.Set([]byte(voteKey), []byte("a")); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Bare.StoreLogs([]*raft.Log{{Index: 1, Term: 7, Data: []byte("one")}, {Index: 2, Term: 7, Data: []byte("two")}}); err != nil {
@@ -112,4 +117,138 @@ func TestABucketWithoutAPageLeadsNowhereElse(t *testing.T) {
 	if out == 0 {
 		t.Error("nothing led out of a bucket")
 	}
+}
+
+// TestATermOrVoteThatFlipsIsRefused flips bits of what Raft keeps beside the log: who forgets a vote could give another one.
+func TestATermOrVoteThatFlipsIsRefused(t *testing.T) {
+	t.Parallel()
+	path, whole, _ := small(t)
+	refused := 0
+	try := func(what string, text []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(filepath.Dir(path), hclog.NewNullLogger())
+		if err != nil {
+			if refused++; !strings.Contains(err.Error(), "is damaged") {
+				t.Errorf("%s: %v", what, err)
+			}
+			return
+		}
+		defer s.Close()
+		term, errTerm := s.Bare.GetUint64([]byte(termKey))
+		voted, errVoted := s.Bare.GetUint64([]byte(voteTermKey))
+		who, errWho := s.Bare.Get([]byte(voteKey))
+		// whoever reads a vote for nobody that there is gives no other one in that term
+		if err := errors.Join(errTerm, errVoted, errWho); err != nil || term != 7 || voted != 7 || len(who) == 0 || string(who) != "a" && len(who) == 1 {
+			t.Errorf("%s: term %d, voted in %d for %q: %v", what, term, voted, who, err)
+		}
+	}
+	for _, key := range []string{termKey, voteTermKey, voteKey} {
+		for at := 0; ; at++ {
+			next := bytes.Index(whole[at:], []byte(key))
+			if next < 0 {
+				break
+			}
+			at += next
+			for i := range len(key) + numberSize {
+				flipped := bytes.Clone(whole)
+				flipped[at+i] ^= 1 << ((at + i) % 8)
+				try(fmt.Sprintf("byte %d of %s at %d", i, key, at), flipped)
+			}
+		}
+	}
+	if refused < 3*numberSize {
+		t.Errorf("%d were refused", refused)
+	}
+	try("nothing", whole)
+}
+
+// TestATermOfAVersionWithoutChecksumsIsTaken, and the other way round: that reads as much of it as a number has.
+func TestATermOfAVersionWithoutChecksumsIsTaken(t *testing.T) {
+	t.Parallel()
+	memory := raftMemory{raft.NewInmemStore()}
+	d := sealing{memory}
+	key, vote := []byte(termKey), []byte(voteKey)
+	if err := errors.Join(memory.Set(key, binary.BigEndian.AppendUint64(nil, 7)), memory.Set(vote, []byte("a"))); err != nil {
+		t.Fatal(err)
+	}
+	who, err := d.Get(vote)
+	if term, errTerm := d.GetUint64(key); errors.Join(err, errTerm) != nil || term != 7 || string(who) != "a" {
+		t.Errorf("term %d, vote %q: %v", term, who, errors.Join(err, errTerm))
+	}
+	if err := d.SetUint64(key, 8); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := memory.Get(key); err != nil || binary.BigEndian.Uint64(text) != 8 {
+		t.Errorf("%x: %v", text, err)
+	}
+}
+
+// TestWhatIsSaidOfASnapshotIsAsWrittenOrRefused flips each bit of the file that has a snapshot's place in the log and the
+// members then.
+func TestWhatIsSaidOfASnapshotIsAsWrittenOrRefused(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s, err := Open(dir, hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	members := raft.Configuration{Servers: []raft.Server{{Suffrage: raft.Voter, ID: "a", Address: "a@127.0.0.1:7400"}, {Suffrage: raft.Nonvoter, ID: "b", Address: "b@127.0.0.2:7400"}}}
+	_, codec := raft.NewInmemTransport("")
+	sink, err := s.Snapshots.Create(raft.SnapshotVersionMax, 4100, 7, members, 3, codec)
+	if err == nil {
+		_, err = sink.Write([]byte("state"))
+	}
+	if err != nil || sink.Close() != nil {
+		t.Fatal(err)
+	}
+	want, _ := place(s)
+	if want.Index != 4100 || want.Size != 5 || !slices.Equal(want.Configuration.Servers, members.Servers) {
+		t.Fatalf("%+v", want)
+	}
+	path := filepath.Join(dir, "snapshots", sink.ID(), "meta.json")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := 0
+	for bit := range 8 * len(whole) {
+		flipped := bytes.Clone(whole)
+		flipped[bit/8] ^= 1 << (bit % 8)
+		if err := os.WriteFile(path, flipped, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, ok := place(s)
+		got.Peers = want.Peers // of a version that nobody has
+		if !ok {
+			refused++
+		} else if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("bit %d of byte %d is taken (-want +got):\n%s", bit%8, bit/8, diff)
+		}
+	}
+	if refused < 4*len(whole) {
+		t.Errorf("%d of %d were refused", refused, 8*len(whole))
+	}
+	if err := errors.Join(os.WriteFile(path, whole, 0o600), os.Remove(filepath.Join(filepath.Dir(path), sealFile))); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := place(s); !ok || got.Index != 4100 {
+		t.Errorf("a snapshot of a version without checksums: %+v, taken %v", got, ok)
+	}
+}
+
+// place is what is said of the newest snapshot, if that is taken.
+func place(s *Store) (raft.SnapshotMeta, bool) {
+	metas, err := s.Snapshots.List()
+	if err != nil || len(metas) == 0 {
+		return raft.SnapshotMeta{}, false
+	}
+	_, r, err := s.Snapshots.Open(metas[0].ID)
+	if err != nil {
+		return raft.SnapshotMeta{}, false
+	}
+	return *metas[0], r.Close() == nil
 }

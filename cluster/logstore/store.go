@@ -9,8 +9,12 @@
 package logstore
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -90,7 +94,11 @@ func Open(dir string, log hclog.Logger) (*Store, error) {
 	if err := durable.SyncDir(dir); err != nil { // the first time both are new: a vote must not be lost with its file's name
 		return nil, errors.Join(fmt.Errorf("open log %s: %w", path, err), bolt.Close())
 	}
-	return newStore(dir, sealing{bolt}, Snapshots{snaps, at}, log), nil
+	s := newStore(dir, sealing{bolt}, Snapshots{snaps, at}, log)
+	if err := s.checkTerm(); err != nil {
+		return nil, errors.Join(s.Damaged("read the term", err), bolt.Close())
+	}
+	return s, nil
 }
 
 // Snapshots are the snapshots on disk, which nobody but their owner can read. Raft's own store syncs the files of a new
@@ -107,10 +115,53 @@ func (s Snapshots) Create(v raft.SnapshotVersion, index, term uint64, c raft.Con
 	if err != nil {
 		return nil, err
 	}
-	if err := private(filepath.Join(s.dir, sink.ID()+".tmp")); err != nil { // until it is whole it is called so
+	dir := filepath.Join(s.dir, sink.ID()+".tmp") // until it is whole it is called so
+	seal := sealPlace(raft.SnapshotMeta{Version: v, ID: sink.ID(), Index: index, Term: term, Configuration: c, ConfigurationIndex: at})
+	if err := errors.Join(durable.Write(filepath.Join(dir, sealFile), seal, 0o600), private(dir)); err != nil {
 		return nil, errors.Join(fmt.Errorf("make a snapshot: %w", err), sink.Cancel())
 	}
 	return snapshotSink{sink, s.dir}, nil
+}
+
+// Open implements [raft.SnapshotStore]. What the state in a snapshot is of - up to which entry, and of which members - is in a file
+// that has no checksum, and Raft believes it: with another index entries would be left out.
+func (s Snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	meta, r, err := s.FileSnapshotStore.Open(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := s.asWritten(id, *meta); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("snapshot %s: %w", id, err), r.Close())
+	}
+	return meta, r, nil
+}
+
+// asWritten returns why what is said of a snapshot is not what was written.
+func (s Snapshots) asWritten(id string, meta raft.SnapshotMeta) error {
+	state, err := os.Stat(filepath.Join(s.dir, id, "state.bin"))
+	if err != nil {
+		return err
+	}
+	seal, err := os.ReadFile(filepath.Join(s.dir, id, sealFile))
+	if errors.Is(err, fs.ErrNotExist) { // of a version that wrote none
+		return nil
+	}
+	if err == nil && (!bytes.Equal(seal, sealPlace(meta)) || state.Size() != meta.Size) {
+		err = errors.New("what is said of it does not match its checksum")
+	}
+	return err
+}
+
+// sealFile is the name of the file that has the checksum of what is said of a snapshot.
+const sealFile = "seal"
+
+// sealPlace returns what is in that file.
+func sealPlace(m raft.SnapshotMeta) []byte {
+	text, err := json.Marshal(raft.SnapshotMeta{Version: m.Version, ID: m.ID, Index: m.Index, Term: m.Term, Configuration: m.Configuration, ConfigurationIndex: m.ConfigurationIndex})
+	if err != nil {
+		panic(err) // it is numbers and texts
+	}
+	return fmt.Appendf(nil, "%08x\n", crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)))
 }
 
 // RemoveBefore removes the snapshots of before a place in the log.
@@ -246,7 +297,7 @@ func (l logStore) DeleteRange(first, last uint64) error {
 }
 
 // try writes what nobody needs into the log's own file: what does not work there may work beside it.
-func (s *Store) try() error { return s.Bare.Set([]byte("try"), make([]byte, probeSize)) }
+func (s *Store) try() error { return s.Bare.Set([]byte(tryKey), make([]byte, probeSize)) }
 
 // stableStore holds term and vote. A write that fails blocks and is tried again: without it this
 // node has no say, but it lives.

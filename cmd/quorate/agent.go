@@ -29,7 +29,7 @@ func agentCommand() *cobra.Command {
 		Short: "Run this director's control process; starts the keeper if none is there",
 		Args:  arguments(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, log, err := loadAgent(file, cmd.ErrOrStderr())
+			cfg, log, err := loadAgent(cmd.Context(), file, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -42,8 +42,8 @@ func agentCommand() *cobra.Command {
 }
 
 // loadAgent reads the agent file, tells every problem in it, and makes the log that it asks for.
-func loadAgent(file string, errOut io.Writer) (config.Agent, hclog.Logger, error) {
-	src, err := os.ReadFile(file)
+func loadAgent(ctx context.Context, file string, errOut io.Writer) (config.Agent, hclog.Logger, error) {
+	src, err := readFile(ctx, file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return config.Agent{}, nil, fmt.Errorf("no agent file %s: write one, of name, bind and interfaces, or say with --config where it is", file)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,38 +12,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// personAt returns the terminal that a person sits at, or nil: a program reads no questions.
-func personAt(in io.Reader) *os.File {
+// confirm asks a person a question, and is an error unless the answer is yes. Without a person it is one, too: nothing is done
+// unseen. A person who interrupts has not said yes.
+func confirm(ctx context.Context, in io.Reader, out io.Writer, question, not string) error {
 	f, ok := in.(*os.File)
 	if !ok {
-		return nil
-	}
-	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
-		return nil
-	}
-	return f
-}
-
-// agreed asks a person a question; no answer is no.
-func agreed(person *os.File, out io.Writer, question string) bool {
-	fmt.Fprint(out, question+" [y/N] ")
-	answer, _ := bufio.NewReader(person).ReadString('\n')
-	a := strings.ToLower(strings.TrimSpace(answer))
-	return a == "y" || a == "yes"
-}
-
-// confirm asks a person, and is an error unless the answer is yes. Without a person it is one, too: nothing is done
-// unseen.
-func confirm(in io.Reader, out io.Writer, question, not string) error {
-	if _, ok := in.(*os.File); !ok {
 		return fmt.Errorf("%s: nobody to ask; confirm with --yes", not)
 	}
-	person := personAt(in)
-	if person == nil {
+	if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err != nil {
 		return fmt.Errorf("%s: standard input is no terminal, so nobody can be asked; confirm with --yes", not)
 	}
-	if !agreed(person, out, question) {
-		return errors.New(not)
+	fmt.Fprint(out, question+" [y/N] ")
+	answer, _ := unlessEnded(ctx, func() ([]byte, error) { return bufio.NewReader(f).ReadBytes('\n') }) // none is no
+	if ctx.Err() != nil {
+		fmt.Fprintln(out) // the question has no answer behind it
 	}
-	return nil
+	switch strings.ToLower(strings.TrimSpace(string(answer))) {
+	case "y", "yes":
+		return nil
+	}
+	return errors.New(not)
 }

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -44,14 +44,14 @@ func (d *days) Set(text string) error {
 func (d *days) Type() string { return "duration" }
 
 // remote returns a client of the director that the flags name, or nil if they name none.
-func (c *cli) remote() (*api.Client, error) {
+func (c *cli) remote(ctx context.Context) (*api.Client, error) {
 	if c.address == "" {
 		return nil, nil
 	}
 	if c.cert == "" {
 		return nil, fmt.Errorf("no certificate to be known by at %s: --cert FILE or QUORATE_CERT, which `quorate cert create` makes", c.address)
 	}
-	bundle, err := os.ReadFile(c.cert)
+	bundle, err := readFile(ctx, c.cert)
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
@@ -112,7 +112,7 @@ func createCert(c *cli) *cobra.Command {
 			}
 			if out != "" {
 				if err := durable.Write(out, cert.Bundle(key), 0o600); err != nil {
-					return err
+					return fmt.Errorf("certificate %s was made, and could not be kept: %w; `quorate cert revoke %s` takes it back", cert.ID, err, cert.ID)
 				}
 			}
 			if c.json() {

@@ -125,3 +125,11 @@ func TestNoFileIsLeftWhereThereIsNoCertificate(t *testing.T) {
 		t.Errorf("exit %d, %s: the file is there: %v", code, &errOut, err)
 	}
 }
+
+func TestOfACertificateThatIsNotKeptItIsSaidHowItIsTakenBack(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "nothing here", "ann.pem")
+	_, errOut, code := quorate(t, &whole{}, nil, "cert", "create", "ann", "--out", file, "--force")
+	if code != 1 || !strings.Contains(errOut, "`quorate cert revoke 3c` takes it back") {
+		t.Errorf("exit %d, %q", code, errOut)
+	}
+}

@@ -114,8 +114,8 @@ func (c *cli) plan(cmd *cobra.Command, paths []string) (fsm.Config, api.Plan, er
 	return cfg, plan, err
 }
 
-// emptied says of what the files leave nothing, or is empty. One that was cut off is valid too, and so is one of the
-// several that a configuration stands in.
+// emptied says which routers or services are all removed: "all 3 routers", or "". The file may be cut off, or only one of the
+// several files of the configuration, and is valid all the same.
 func emptied(cfg fsm.Config, plan api.Plan) string {
 	removed := map[config.Kind]int{}
 	for _, c := range plan.Changes {
@@ -139,7 +139,7 @@ func emptied(cfg fsm.Config, plan api.Plan) string {
 	return strings.Join(all, " and ")
 }
 
-// warnEmptied adds to a plan, and tells, that it leaves nothing of something.
+// warnEmptied adds the warning that all of something is removed to a plan, and prints it.
 func warnEmptied(cmd *cobra.Command, plan *api.Plan, what, hint string) {
 	if what == "" {
 		return
@@ -149,7 +149,8 @@ func warnEmptied(cmd *cobra.Command, plan *api.Plan, what, hint string) {
 	fmt.Fprintln(cmd.ErrOrStderr(), p)
 }
 
-// unfit is what a file alone does not show: what the directors could not do of it. It is one line.
+// unfit returns the errors of a plan in one line: what the directors could not do, which the files alone do not show. Then is
+// appended.
 func unfit(plan api.Plan, then string) error {
 	var texts []string
 	for _, p := range plan.Problems.Errors() {
@@ -214,7 +215,7 @@ func applyCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := unfit(plan, nothingApplied); err != nil { // there is a reason why it may not be, and none to allow it
+			if err := unfit(plan, nothingApplied); err != nil {
 				return err
 			}
 			what := emptied(cfg, plan)
@@ -222,9 +223,12 @@ func applyCommand(c *cli) *cobra.Command {
 				return fmt.Errorf("this removes %s: is it the right file, and all of it? --allow-empty says that it is meant so%s", what, nothingApplied)
 			}
 			warnEmptied(cmd, &plan, what, "")
-			return c.commit(cmd, plan, yes, [2]string{"applied", "nothing to change"}, func() (api.ApplyResult, error) {
-				return c.client().Apply(cmd.Context(), api.ApplyRequest{Base: plan.Base, Config: cfg, Terms: how})
-			})
+			return c.commit(cmd, change{
+				plan: plan, question: "apply this?", not: "not applied", done: "applied", idle: "nothing to change",
+				do: func() (api.ApplyResult, error) {
+					return c.client().Apply(cmd.Context(), api.ApplyRequest{Base: plan.Base, Config: cfg, Terms: how})
+				},
+			}, yes)
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
@@ -233,38 +237,55 @@ func applyCommand(c *cli) *cobra.Command {
 	return cmd
 }
 
-// nothingApplied ends what says why not.
+// nothingApplied ends an error that says why nothing was applied.
 const nothingApplied = "; nothing was applied"
 
-// commit shows a plan that is fit, asks, and does it. Words are what was done, and that there was nothing to do.
-func (c *cli) commit(cmd *cobra.Command, plan api.Plan, yes bool, words [2]string, do func() (api.ApplyResult, error)) error {
-	if len(plan.Changes) == 0 {
-		if !plan.Until.IsZero() { // it would be taken back: the cluster says so, and refuses
-			if _, err := do(); err != nil {
+// change is a plan that is fit, how it is spoken of, and what carries it out.
+type change struct {
+	plan          api.Plan
+	head          string // over the plan; may be empty
+	question, not string // to a person, and what is said if that one does not agree
+	done, idle    string // what was done, or that there was nothing to do
+	do            func() (api.ApplyResult, error)
+}
+
+// commit shows a change, asks, and carries it out.
+func (c *cli) commit(cmd *cobra.Command, ch change, yes bool) error {
+	if len(ch.plan.Changes) == 0 {
+		if !ch.plan.Until.IsZero() { // it would be taken back: the cluster says so, and refuses
+			if _, err := ch.do(); err != nil {
 				return err
 			}
 		}
-		return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, plan, words[1])
+		return c.applied(cmd, api.ApplyResult{Revision: ch.plan.Base}, ch.plan, ch.idle)
 	}
-	var err error
-	switch { // nobody is asked about what was not shown
-	case !c.json():
-		err = printPlan(cmd.OutOrStdout(), plan)
-	case !yes:
-		err = printPlan(cmd.ErrOrStderr(), plan)
+	if !c.json() || !yes { // nobody is asked about what was not shown
+		w := cmd.OutOrStdout()
+		if c.json() {
+			w = cmd.ErrOrStderr()
+		}
+		_, err := io.WriteString(w, ch.head)
+		if err == nil {
+			err = printPlan(w, ch.plan)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	if err == nil && !yes {
-		err = confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), "apply this?", "not applied")
+	if !yes {
+		if err := confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), ch.question, ch.not); err != nil {
+			return err
+		}
 	}
+	res, err := ch.do()
 	if err != nil {
-		return err
+		return interrupted(cmd.Context(), err, mayBeApplied)
 	}
-	res, err := do()
-	if err != nil {
-		return err
-	}
-	return c.applied(cmd, res, plan, words[0])
+	return c.applied(cmd, res, ch.plan, ch.done)
 }
+
+// mayBeApplied is what becomes of a change whose answer nobody has waited for.
+const mayBeApplied = "`quorate history` shows whether the change was applied"
 
 func (c *cli) applied(cmd *cobra.Command, res api.ApplyResult, plan api.Plan, what string) error {
 	if c.json() {

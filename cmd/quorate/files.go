@@ -28,8 +28,7 @@ func clusterFiles(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// readCluster reads the files of a configuration and tells every problem in them; warnings are no error. What is called "-"
-// is read from in.
+// readCluster reads the files of a configuration, and prints every problem in them; warnings are no error. "-" stands for in.
 func readCluster(ctx context.Context, paths []string, in io.Reader, errOut io.Writer) (fsm.Config, config.Problems, error) {
 	files, err := readFiles(ctx, paths, in)
 	if err != nil {
@@ -103,8 +102,8 @@ func readAll(from io.Reader, name string) ([]byte, error) {
 	return src, err
 }
 
-// unlessEnded returns what is read, or that ctx has ended: what waits for a pipe hears of no signal. It is left behind
-// then, and the process ends.
+// unlessEnded returns what read returns, or the error of ctx if that ends first: a read from a pipe or a terminal is not
+// interrupted by a signal. It goes on then until the process ends, which is soon.
 func unlessEnded(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
 	type outcome struct {
 		src []byte
@@ -123,7 +122,7 @@ func unlessEnded(ctx context.Context, read func() ([]byte, error)) ([]byte, erro
 	}
 }
 
-// nameOf is what problems of standard input are said of. The name tells JSON from HCL, in which nothing begins with a brace.
+// nameOf returns the file name of standard input, for its problems. It ends in .json for what begins with a brace, as no HCL does.
 func nameOf(src []byte) string {
 	if bytes.HasPrefix(bytes.TrimLeft(src, " \t\r\n"), []byte("{")) {
 		return "stdin.json"
@@ -161,17 +160,17 @@ func filesOf(path string) ([]string, error) {
 	return names, nil
 }
 
-// hasKey reports whether a file holds a private key: what was named by mistake is left as it is.
+// hasKey reports whether a file holds a private key. About one that was named by mistake, and has none, nothing is said.
 func hasKey(text []byte) bool { return bytes.Contains(text, []byte("PRIVATE KEY-----")) }
 
-// tellOpen says of a file that holds a secret that other users can get at it, and what that lets them do.
+// tellOpen warns that other users can read or change a file with a secret in it, and what that lets them do.
 func tellOpen(errOut io.Writer, path, lets string) {
 	if open := private.File(path); open != "" {
 		fmt.Fprintf(errOut, "warning: %s, who can %s\n", open, lets)
 	}
 }
 
-// fileFor says why nothing could be written into a file, where that shows before there is what to write.
+// fileFor returns why a file could not be written, as far as that can be known before there is anything to write.
 func fileFor(path string) error {
 	if path == "-" { // standard output elsewhere; keys are to be written, which a terminal would show
 		return errors.New("write -: name a file, as ./- is, should it be called so")
@@ -182,8 +181,8 @@ func fileFor(path string) error {
 	return nil
 }
 
-// newFile makes the file that is to be written, so that nobody else does meanwhile; by force, or without a name, it makes
-// none. Drop takes it away again if nothing was written.
+// newFile creates the file that is to be written later, so that nobody else does meanwhile. With force, or without a path, it
+// creates none. Drop removes the file again if nothing was written into it.
 func newFile(path string, force bool) (drop func(), err error) {
 	if err := fileFor(path); err != nil || path == "" || force {
 		return func() {}, err

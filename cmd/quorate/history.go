@@ -118,10 +118,11 @@ func rollbackCommand(c *cli) *cobra.Command {
 				return err
 			}
 			fmt.Fprint(cmd.ErrOrStderr(), plan.Problems.Warnings())
-			return c.commit(cmd, plan, yes, [2]string{"rolled back to revision " + args[0], "nothing to roll back"}, func() (api.ApplyResult, error) {
-				r.Base = plan.Base
-				return c.client().Rollback(cmd.Context(), r)
-			})
+			r.Base = plan.Base
+			return c.commit(cmd, change{
+				plan: plan, question: "apply this?", not: "not applied", done: "rolled back to revision " + args[0], idle: "nothing to roll back",
+				do: func() (api.ApplyResult, error) { return c.client().Rollback(cmd.Context(), r) },
+			}, yes)
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")

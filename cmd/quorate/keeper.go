@@ -38,7 +38,7 @@ func keeperCommand() *cobra.Command {
 }
 
 func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
-	cfg, log, err := loadAgent(file, errOut)
+	cfg, log, err := loadAgent(ctx, file, errOut)
 	if err != nil {
 		return err
 	}

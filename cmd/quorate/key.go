@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -71,10 +70,10 @@ func rotateCACommand(c *cli) *cobra.Command {
 		}
 		if cmd.Flags().Changed("ca-cert") {
 			var err error
-			if r.Cert, err = readFlag("ca-cert", cert); err != nil {
+			if r.Cert, err = readFlag(cmd.Context(), "ca-cert", cert); err != nil {
 				return err
 			}
-			if r.Key, err = readFlag("ca-key", key); err != nil {
+			if r.Key, err = readFlag(cmd.Context(), "ca-key", key); err != nil {
 				return err
 			}
 			if hasKey(r.Key) {
@@ -88,12 +87,12 @@ func rotateCACommand(c *cli) *cobra.Command {
 	return cmd
 }
 
-// readFlag reads the file that a flag names. Nothing in it is a mistake: it must not mean the same as no flag.
-func readFlag(flag, path string) ([]byte, error) {
+// readFlag reads the file that a flag names. An empty file is an error: it must not mean the same as no flag.
+func readFlag(ctx context.Context, flag, path string) ([]byte, error) {
 	if path == "" {
 		return nil, fmt.Errorf("--%s is empty: it is to name a file", flag)
 	}
-	text, err := os.ReadFile(path)
+	text, err := readFile(ctx, path)
 	if err != nil {
 		return nil, fmt.Errorf("--%s: %w", flag, err)
 	}
@@ -103,7 +102,7 @@ func readFlag(flag, path string) ([]byte, error) {
 	return text, otherPEM(flag, path, text)
 }
 
-// otherPEM says what a file of an own CA holds that belongs in the other one, or that nobody can read.
+// otherPEM returns an error if one of the two files of an own CA holds what belongs into the other one, or an encrypted key.
 func otherPEM(flag, path string, text []byte) error {
 	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		isKey := strings.HasSuffix(block.Type, "PRIVATE KEY")
@@ -146,7 +145,7 @@ func finishCommand(c *cli, what, short string) *cobra.Command {
 				fmt.Fprintf(cmd.ErrOrStderr(), "no rotation of the %s is under way: nothing to do\n", keyNames[what])
 			}
 			if len(e.what) > 0 && !yes {
-				if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), e.question(), "not dropped"); err != nil {
+				if err := confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), e.question(), "not dropped"); err != nil {
 					return err
 				}
 			}
@@ -186,7 +185,7 @@ func (e ending) question() string {
 	return "with CA " + e.former + " " + strings.Join(e.what, ", and ") + ": drop it?"
 }
 
-// ending finds out what ends with a former CA. It is nothing of another key.
+// ending finds out what ends when a rotation is finished: certificates and tokens of the former CA. With another key nothing ends.
 func (c *cli) ending(ctx context.Context, what string, force bool) (ending, error) {
 	ks, err := c.client().Keys(ctx)
 	if err != nil {

@@ -81,7 +81,7 @@ func (c *cli) client() *api.Client {
 // json reports whether a program reads the output.
 func (c *cli) json() bool { return c.output == "json" }
 
-// askNobody are the commands that speak to no agent.
+// askNobody names the commands that speak to no agent.
 var askNobody = []string{"agent", "keeper", "version", "validate", "keepalived", "ldirectord", "inspect", "help", "completion"}
 
 func rootCommand() *cobra.Command {
@@ -108,7 +108,7 @@ func rootCommand() *cobra.Command {
 			}
 			c.errOut = cmd.ErrOrStderr()
 			var err error
-			c.other, err = c.remote()
+			c.other, err = c.remote(cmd.Context())
 			return err
 		},
 	}
@@ -134,7 +134,7 @@ func rootCommand() *cobra.Command {
 	return root
 }
 
-// flagError says what would be right where a flag has a value that is none.
+// flagError says what would be right where the value of a flag cannot be read.
 func flagError(err error) error {
 	var bad *pflag.InvalidValueError
 	if !errors.As(err, &bad) {
@@ -208,8 +208,7 @@ func unknown(cmd *cobra.Command, name, what string) error {
 	return fmt.Errorf("unknown command %q%s%s: `%s --help` lists %s", name, of, hint, cmd.CommandPath(), what)
 }
 
-// interrupted puts what becomes of an operation in the place of an error that only says that the
-// person who waited for it did not want to any more.
+// interrupted replaces the error of an operation that a person has interrupted by what becomes of the operation.
 func interrupted(ctx context.Context, err error, fate string) error {
 	if err == nil || ctx.Err() == nil {
 		return err

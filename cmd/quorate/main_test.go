@@ -223,6 +223,8 @@ func TestASignalEndsWhatWaitsForAPipe(t *testing.T) {
 	defer write.Close()
 	for _, args := range [][]string{
 		{"validate", pipe}, {"validate", "-"}, {"import", "keepalived", pipe}, {"import", "keepalived", including}, {"import", "ldirectord", pipe},
+		{"agent", "--config", pipe}, {"keeper", "--config", pipe}, {"key", "rotate", "ca", "--ca-cert", pipe, "--ca-key", pipe},
+		{"status", "--address", "192.0.2.1", "--cert", pipe},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		root := rootCommand()
@@ -253,6 +255,25 @@ func (*tried) Plan(context.Context, api.ApplyRequest) (api.Plan, error) {
 
 func (*tried) Apply(context.Context, api.ApplyRequest) (api.ApplyResult, error) {
 	return api.ApplyResult{}, fmt.Errorf("%w: revision 7", fsm.ErrOnTrial)
+}
+
+func (*tried) PlanRestore(context.Context, api.RestoreRequest) (api.Plan, error) {
+	return api.Plan{Base: 7, Until: noon, Problems: config.Problems{}}, nil
+}
+
+func (*tried) Restore(context.Context, api.RestoreRequest) (api.ApplyResult, error) {
+	return api.ApplyResult{}, fmt.Errorf("%w: revision 7", fsm.ErrOnTrial)
+}
+
+func TestASavedStateThatIsThereOnTrialIsNotSaidToBeThere(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state")
+	if err := os.WriteFile(file, savedText(t, aState(t)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, errOut, code := quorate(t, &tried{}, nil, "snapshot", "restore", file, "--yes")
+	if code != exitError || out != "" || !strings.Contains(errOut, "a change waits to be confirmed: revision 7") {
+		t.Errorf("exit %d, %q, %q", code, out, errOut)
+	}
 }
 
 func TestAFileThatIsThereOnTrialIsNotSaidToBeThere(t *testing.T) {
@@ -320,6 +341,14 @@ func (i *interrupter) Move(ctx context.Context, _ api.MoveRequest, _ api.Progres
 	return i.wait(ctx)
 }
 
+func (i *interrupter) Apply(ctx context.Context, _ api.ApplyRequest) (api.ApplyResult, error) {
+	return api.ApplyResult{}, i.wait(ctx)
+}
+
+func (i *interrupter) Edit(ctx context.Context, _ api.EditRequest) (api.ApplyResult, error) {
+	return api.ApplyResult{}, i.wait(ctx)
+}
+
 // RotateKey has begun nothing when it is interrupted, but of the CA.
 func (i *interrupter) RotateKey(ctx context.Context, r api.RotateRequest, p api.Progress) error {
 	if r.What == "ca" {
@@ -349,6 +378,8 @@ func TestCtrlCSaysWhatBecomesOfWhatWasBegun(t *testing.T) {
 		{"drain director d1", "quorate: interrupted: d1 goes on draining; `quorate enable director d1` ends that\n", 1},
 		{"move web d2", "quorate: interrupted: the move goes on; `quorate status` shows who owns web\n", 1},
 		{"key rotate gossip", "quorate: interrupted: no rotation is known to have begun; `quorate key status` shows whether one has\n", 1},
+		{"apply testdata/new.hcl --yes -o json", "quorate: interrupted: `quorate history` shows whether the change was applied\n", 1},
+		{"set service web scheduler=rr", "quorate: interrupted: `quorate history` shows whether the change was applied\n", 1},
 		{"events --follow", "", 0},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
@@ -361,11 +392,14 @@ func TestCtrlCSaysWhatBecomesOfWhatWasBegun(t *testing.T) {
 	}
 }
 
-// impatient interrupts this process as soon as it hears of a step.
-type impatient struct{ bytes.Buffer }
+// impatient interrupts this process as soon as it is told something.
+type impatient struct {
+	bytes.Buffer
+	at string
+}
 
 func (i *impatient) Write(b []byte) (int, error) {
-	if bytes.Contains(b, []byte("signs")) {
+	if bytes.Contains(b, []byte(i.at)) {
 		if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
 			return 0, err
 		}
@@ -375,10 +409,27 @@ func (i *impatient) Write(b []byte) (int, error) {
 
 func TestCtrlCSaysThatARotationGoesOnOnceItHasBegun(t *testing.T) {
 	var out bytes.Buffer
-	var errOut impatient
+	errOut := impatient{at: "signs"}
 	code := run([]string{"key", "rotate", "ca", "--socket", serve(t, &interrupter{})}, strings.NewReader(""), &out, &errOut)
 	if want := "5e4f3021 signs\nquorate: interrupted: the rotation goes on; `quorate key status` shows how far it is\n"; code != 1 || errOut.String() != want {
 		t.Errorf("exit %d: %q, want %q", code, errOut.String(), want)
+	}
+}
+
+func TestCtrlCIsAnAnswerToAQuestion(t *testing.T) {
+	_, terminal := openTerminal(t)
+	errOut := impatient{at: "[y/N]"}
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run([]string{"apply", "testdata/new.hcl", "--socket", serve(t, &whole{})}, terminal, io.Discard, &errOut)
+	}()
+	select {
+	case code := <-ended:
+		if code != 1 || !strings.HasSuffix(errOut.String(), "apply this? [y/N] \nquorate: not applied\n") {
+			t.Errorf("exit %d, said %q", code, errOut.String())
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("it still waits for an answer")
 	}
 }
 

@@ -78,8 +78,8 @@ func removeCommand(c *cli) *cobra.Command {
 	return cmd
 }
 
-// removeDirector makes the command that removes a member. It is there twice, since a director may be called as
-// what else can be removed.
+// removeDirector makes the command that removes a member. There are two of them, `remove NAME` and `remove director NAME`, since
+// a director may be called "router" or "server".
 func removeDirector(c *cli, use, short string) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
@@ -98,7 +98,7 @@ func removeDirector(c *cli, use, short string) *cobra.Command {
 	return cmd
 }
 
-// nothingToEnd says that something was ended before, if it was.
+// nothingToEnd prints that something had been ended before, and reports whether it had.
 func nothingToEnd(w io.Writer, e api.Ended) bool {
 	if e.Before != "" {
 		fmt.Fprintf(w, "%s: nothing to do\n", e.Before)

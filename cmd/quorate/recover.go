@@ -28,7 +28,7 @@ func recoverCommand(c *cli) *cobra.Command {
 			if !plan.Done {
 				printRecovery(cmd.ErrOrStderr(), plan)
 				if !yes {
-					if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), "recover from this director?", "not recovered"); err != nil {
+					if err := confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), "recover from this director?", "not recovered"); err != nil {
 						return err
 					}
 				}
@@ -49,7 +49,7 @@ func printRecovery(w io.Writer, p api.RecoveryPlan) {
 	}
 	fmt.Fprintln(w, "); what the others agreed on after that is lost")
 	if p.Halted != "" {
-		fmt.Fprintf(w, "%s: that and all after it is left out\n", p.Halted)
+		fmt.Fprintf(w, "left out with all after it: %s\n", p.Halted)
 	}
 	for _, m := range p.Members {
 		state := "does not answer"

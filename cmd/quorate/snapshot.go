@@ -95,29 +95,13 @@ func restoreCommand(c *cli) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
-			if len(plan.Changes) == 0 {
-				return c.applied(cmd, api.ApplyResult{Revision: plan.Base}, plan, "nothing to restore")
-			}
 			fmt.Fprint(cmd.ErrOrStderr(), plan.Problems.Warnings())
-			where := cmd.OutOrStdout()
-			if c.json() {
-				where = cmd.ErrOrStderr()
-			}
-			fmt.Fprintf(where, "from revision %d, saved %s:\n", saved.State.Revision, saved.At.Local().Format(time.DateTime))
-			if err := printPlan(where, plan); err != nil {
-				return err
-			}
-			if !yes {
-				if err := confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), "restore this?", "not restored"); err != nil {
-					return err
-				}
-			}
 			r.Base = plan.Base
-			res, err := c.client().Restore(cmd.Context(), r)
-			if err != nil {
-				return err
-			}
-			return c.applied(cmd, res, plan, "restored")
+			return c.commit(cmd, change{
+				plan: plan, head: fmt.Sprintf("from revision %d, saved %s:\n", saved.State.Revision, saved.At.Local().Format(time.DateTime)),
+				question: "restore this?", not: "not restored", done: "restored", idle: "nothing to restore",
+				do: func() (api.ApplyResult, error) { return c.client().Restore(cmd.Context(), r) },
+			}, yes)
 		},
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")

@@ -35,7 +35,11 @@ func upgradeFinishCommand(c *cli) *cobra.Command {
 			if c.json() {
 				return printJSON(cmd.OutOrStdout(), res)
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "the cluster is at feature level %d, was at %d\n", res.Level, res.Was)
+			said := fmt.Sprintf("the cluster is at feature level %d, was at %d", res.Level, res.Was)
+			if res.Was == res.Level {
+				said = fmt.Sprintf("the cluster is at feature level %d already, and this director's version supports none beyond it", res.Level)
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), said)
 			return err
 		},
 	}
@@ -132,7 +136,7 @@ func (c *cli) knowsVersion(cmd *cobra.Command, to string, yes bool) error {
 	}
 	slices.Sort(run)
 	said := fmt.Sprintf("no director runs version %s (they run %s), and this program is %s", to, strings.Join(run, ", "), version)
-	return confirm(cmd.InOrStdin(), cmd.ErrOrStderr(), said+". Take directors out for it?", said+"; nobody was taken out")
+	return confirm(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr(), said+". Take directors out for it?", said+"; nobody was taken out")
 }
 
 // restart runs the command of a person that starts a director with another version.

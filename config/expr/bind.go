@@ -4,11 +4,12 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/convert"
 )
 
-// Bind puts limits into a body or an expression, wherever what one part gives can cost another part more
-// than a step. It must be called once before anything in it is evaluated. The reading of lists and single
-// words as they are written still works.
+// Bind puts limits into a body or an expression, wherever the value of one part can cost another part more than one step. It
+// must be called once, before anything in it is evaluated. Functions of the hcl package that look at how a list or a single
+// word is written still work.
 func (b *Bounds) Bind(n hclsyntax.Node) {
 	// no diagnostics come from the function
 	_ = hclsyntax.VisitAll(n, func(n hclsyntax.Node) hcl.Diagnostics {
@@ -100,4 +101,59 @@ func References(e hcl.Expression) []hcl.Traversal {
 		return nil
 	})
 	return all
+}
+
+// Twice returns where a key stands in an object that has it before, and where it stood there; nil of an expression without such
+// an object. The parser takes the last of them without a word. A key that has to be computed is not looked at.
+func Twice(e hclsyntax.Expression) (again, before hclsyntax.Expression) {
+	switch e.(type) {
+	case *hclsyntax.LiteralValueExpr, *hclsyntax.TemplateExpr, *hclsyntax.TemplateWrapExpr, *hclsyntax.ScopeTraversalExpr:
+		return nil, nil // most are, and no map is written within one
+	}
+	// no diagnostics come from the function
+	_ = hclsyntax.VisitAll(e, func(n hclsyntax.Node) hcl.Diagnostics {
+		object, ok := n.(*hclsyntax.ObjectConsExpr)
+		if !ok || again != nil {
+			return nil
+		}
+		had := make(map[string]hclsyntax.Expression, len(object.Items))
+		for _, item := range object.Items {
+			key, ok := literal(item.KeyExpr)
+			if !ok {
+				continue
+			}
+			if first, twice := had[key]; twice {
+				again, before = item.KeyExpr, first
+				return nil
+			}
+			had[key] = item.KeyExpr
+		}
+		return nil
+	})
+	return again, before
+}
+
+// literal is the key of an object that is written as a word, a text or a number.
+func literal(key hclsyntax.Expression) (string, bool) {
+	if k, ok := key.(*hclsyntax.ObjectConsKeyExpr); ok {
+		if word := hcl.ExprAsKeyword(k.Wrapped); word != "" && !k.ForceNonLiteral {
+			return word, true
+		}
+		key = k.Wrapped
+	}
+	if c, ok := key.(*counted); ok {
+		key, _ = c.Expression.(hclsyntax.Expression)
+	}
+	if t, ok := key.(*hclsyntax.TemplateExpr); ok && t.IsStringLiteral() {
+		key = t.Parts[0]
+	}
+	l, ok := key.(*hclsyntax.LiteralValueExpr)
+	if !ok {
+		return "", false
+	}
+	text, err := convert.Convert(l.Val, cty.String)
+	if err != nil || text.IsNull() || !text.IsKnown() {
+		return "", false
+	}
+	return text.AsString(), true
 }

@@ -42,7 +42,7 @@ func (b *Bounds) Context(variables map[string]cty.Value) *hcl.EvalContext {
 	return &hcl.EvalContext{Functions: b.functions, Variables: variables}
 }
 
-// broken is how an evaluation ends early: hcl's own has no way to stop in the middle.
+// broken is the panic that ends an evaluation early, since the hcl package has no way to stop in the middle.
 type broken struct {
 	err   error
 	diags hcl.Diagnostics
@@ -94,15 +94,15 @@ func (b *Bounds) spend(n int) {
 
 func stop(format string, args ...any) { panic(broken{err: fmt.Errorf(format, args...)}) }
 
-// weigh spends so many times the size of a value.
+// weigh spends the size of a value, times times.
 func (b *Bounds) weigh(v cty.Value, times int) {
 	before := b.left
 	b.measure(v, 0, b.left-maxParts)
 	b.spend((before - b.left) * (times - 1))
 }
 
-// measure spends the size of a value, all that is in it counted as often as it is there: in memory it may
-// be shared, but whoever walks it does not see that.
+// measure spends the size of a value. What occurs in it several times counts each time: it may be shared in memory, but
+// whoever walks the value meets it each time.
 func (b *Bounds) measure(v cty.Value, depth, least int) {
 	if b.spend(1); b.left < least {
 		stop("a value has more than %d parts", maxParts)
@@ -137,9 +137,9 @@ func (b *Bounds) measure(v cty.Value, depth, least int) {
 type counted struct {
 	hclsyntax.Expression
 	bounds *Bounds
-	number bool // what it gives is to be a number
-	times  int  // how often it is walked
-	text   bool // what it gives becomes a part of a text
+	number bool // the result will be converted to a number
+	times  int  // how often the result will be walked
+	text   bool // the result will become a part of a text
 }
 
 // Value implements [hcl.Expression].
@@ -158,8 +158,8 @@ func (c *counted) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	return v, diags
 }
 
-// spelled makes a whole number a text. So would HCL, by way of all digits that its numbers can have, which takes
-// a hundred times as long.
+// spelled turns a whole number into a text. HCL would do that itself, but by way of all the digits that its numbers can have,
+// which takes a hundred times as long.
 func spelled(v cty.Value) cty.Value {
 	if v.Type() != cty.Number || !v.IsKnown() || v.IsNull() {
 		return v

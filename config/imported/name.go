@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Named makes a name that a cluster file takes of any text.
+// Named turns any text into a name that a cluster file allows.
 func Named(s string) string {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '.' || r == '-' || r == '_' {
@@ -24,7 +24,7 @@ func Named(s string) string {
 	return name
 }
 
-// Unique makes a name one that is not taken.
+// Unique turns any text into a name that is not taken yet.
 func Unique[T any](taken map[string]T, name string) string {
 	name = Named(name)
 	if _, ok := taken[name]; !ok {
@@ -58,8 +58,8 @@ func ServiceNames(at netip.AddrPort, protocol string) []string {
 	return []string{name, name + "-" + addr, name + "-" + addr + "-" + protocol}
 }
 
-// Shortest returns for each of some things the shortest of its names that no other has. Each has a name at
-// least; where even the longest is another's too, a number makes it one's own.
+// Shortest chooses a name for each of several things: the shortest of its own that no other thing has. Each has at least one;
+// where even the longest is taken, a number is appended.
 func Shortest(names [][]string) []string {
 	longest := 0
 	for _, all := range names {

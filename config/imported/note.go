@@ -51,7 +51,7 @@ type Note struct {
 // maxPlaces bounds the places that a note names.
 const maxPlaces = 100
 
-// Notes collects what became of all constructs. What is said of many is said once.
+// Notes collects what became of all constructs. The same words about several places are one note.
 type Notes struct {
 	all   []*Note
 	known map[noteKey]*Note
@@ -95,7 +95,7 @@ func (n *Notes) Dropped(at Place, keyword, format string, args ...any) {
 	n.Add(Dropped, at, keyword, fmt.Sprintf(format, args...))
 }
 
-// Instead says what became of a construct, in the place of what was said of it when it was read.
+// Instead says what became of a construct, and takes back that it was carried over, as was said when it was read.
 func (n *Notes) Instead(fate Fate, at Place, keyword, format string, args ...any) {
 	for _, one := range n.all {
 		if one.Fate == Carried && one.Keyword == keyword && one.is(at) {
@@ -153,17 +153,17 @@ func (n *Notes) tidy() {
 	})
 }
 
-// Missed reports whether a construct is said not to be carried over.
+// Missed reports whether a construct was noted as not carried over.
 func (n *Notes) Missed(at Place, keyword string) bool {
 	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Fate == Dropped && one.Keyword == keyword && one.is(at) })
 }
 
-// Told reports whether something is said of a construct.
+// Told reports whether there is any note about a construct.
 func (n *Notes) Told(at Place, keyword string) bool {
 	return slices.ContainsFunc(n.all, func(one *Note) bool { return one.Keyword == keyword && one.is(at) })
 }
 
-// Lost returns the keywords of what is not carried over, by place.
+// Lost returns the keywords of all that is not carried over, by place.
 func (n *Notes) Lost() map[Place][]string {
 	all := make(map[Place][]string)
 	for _, one := range n.all {
@@ -219,7 +219,7 @@ func (n *Notes) Sorted() []Note {
 	return all
 }
 
-// String says a note in one line for each place, or in one for all where everything is well.
+// String returns a note as one line, with the first of its places.
 func (n Note) String() string {
 	var b strings.Builder
 	at := n.Places[0]

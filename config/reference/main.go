@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"flag"
@@ -32,8 +33,7 @@ func main() {
 	out := flag.String("o", "docs/reference.md", "`file` to write")
 	imports := flag.String("import", "docs/import-keepalived.md", "`file` to write of the importer's keywords")
 	flag.Parse()
-	err := errors.Join(write(*out, reference), write(*imports, coverage))
-	if err != nil {
+	if err := errors.Join(write(*out, reference), write(*imports, coverage)); err != nil {
 		fmt.Fprintln(os.Stderr, "reference:", err)
 		os.Exit(1)
 	}
@@ -122,7 +122,7 @@ func (w *writer) keys(b config.Block) {
 		if (!ok || t.what == "" || t.example == "") && w.err == nil {
 			w.err = fmt.Errorf("no text and example for the key %s of %s", k.Name, b.Name)
 		}
-		w.row(kinds, "`"+k.Name+"`", strings.Join(k.Kinds, ", "), or(t.typ, k.Type), fallback(k, t), or(t.span, code(k.Range)), code(t.example), t.keepalived, t.what)
+		w.row(kinds, "`"+k.Name+"`", strings.Join(k.Kinds, ", "), cmp.Or(t.typ, k.Type), fallback(k, t), cmp.Or(t.span, code(k.Range)), code(t.example), t.keepalived, t.what)
 	}
 	if b.Label != "" {
 		w.row(kinds, "`"+b.Label+"`", "", "text", "the label", "", "", "", "computes what stands in the label otherwise; see [for_each](#for_each)")
@@ -164,16 +164,9 @@ func (w *writer) functions() {
 	}
 }
 
-func or(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
-}
-
 // code sets words of HCL, between commas.
 func code(s string) string {
-	if s == "" || s[0] >= '0' && s[0] <= '9' && strings.Contains(s, " to ") || s[0] == '-' && strings.Contains(s, " to ") {
+	if s == "" || strings.Contains(s, " to ") && strings.IndexByte("-0123456789", s[0]) >= 0 {
 		return s
 	}
 	if strings.HasPrefix(s, "[") {

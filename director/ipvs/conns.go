@@ -61,8 +61,8 @@ func (c Conn) Ends() bool {
 	return c.Protocol == TCP && (c.State == finWait || c.State == closeWait || c.State == lastAck)
 }
 
-// restsAt is what is left of the 120 s of TIME_WAIT, in seconds, of a connection whose last data has been delivered: until then
-// what was lost on the way is sent again through its entry.
+// restsAt is how many of the 120 s of TIME_WAIT are left at most of a connection that nobody sends on any more: in the first
+// seconds, what was lost on the way may be sent again through its entry.
 const restsAt = 115
 
 // Rests reports whether a connection has been over for long enough that nobody sends on it, and none was reset: TIME_WAIT.
@@ -70,10 +70,10 @@ func (c Conn) Rests() bool {
 	return c.Protocol == TCP && c.State == timeWait && c.Expires <= restsAt
 }
 
-// Forgotten returns what is to be injected for connections that rest here and do not live elsewhere: an entry in the place
-// of each that takes the next packet for one of a flow that nobody knows. As they are, they would have it sent to the real server
-// of a connection that is over, which resets the one that its client has begun since from the same port. It is for connections to
-// [QuietAddresses] alone: from others, this host would reset.
+// Forgotten returns what has to be injected in order to forget the connections that rest here and do not live elsewhere. Its
+// entries take their places, and have the next packet treated like one of an unknown flow. Otherwise that packet, of a connection
+// which the client has begun since from the same port, would go to the real server of the old one, which resets it. Only
+// connections to [QuietAddresses] may be forgotten: from any other address this host would send the reset itself.
 func Forgotten(own, live []Conn) []Conn {
 	lives := make(map[ConnKey]bool, len(live))
 	for _, c := range live {
@@ -201,8 +201,8 @@ func (t Table) Resolve(conns []Conn) []Conn {
 	return out
 }
 
-// MayHave reports of services whether some connections may be of them: [Table.Resolve] asks no other one for its destinations.
-// Whose a connection through a mark is, the destinations say.
+// MayHave returns which services the connections may belong to: [Table.Resolve] needs the destinations of no other ones. Any
+// service by mark may have them, since only the destinations tell.
 func MayHave(conns []Conn) func(Key) bool {
 	named := make(map[Key]bool)
 	for _, c := range conns {
@@ -295,15 +295,16 @@ func EncodeSync(syncID uint8, conns []Conn, size int) [][]byte {
 	return messages
 }
 
-// Syncs reports whether the sync protocol can say the connection: its addresses are of one family.
+// Syncs reports whether the sync protocol can describe the connection: its addresses are of one family.
 func (c Conn) Syncs() bool {
 	is6 := c.Client.Addr().Is6()
 	valid := c.Client.IsValid() && c.Virtual.IsValid() && c.Real.IsValid()
 	return valid && c.Virtual.Addr().Is6() == is6 && c.Real.Addr().Is6() == is6
 }
 
-// syncFlags returns the flags of each entry that says the connection. One that ends has two: the kernel puts none that is inactive
-// in the place of another connection's, which may have had the same port before, but makes one inactive that it has.
+// syncFlags returns the flags of each entry that describes the connection. One that ends takes two entries, active and then
+// inactive: an inactive one never replaces the entry of an earlier connection from the same port, but it does make an active
+// one inactive.
 func (c Conn) syncFlags() []uint32 {
 	if !c.Syncs() {
 		return nil

@@ -94,8 +94,8 @@ func (h *Host) Table(ctx context.Context) (Table, error) {
 	return h.Part(ctx, func(Key) bool { return true })
 }
 
-// Part reads all services, and the destinations of those that of names. It costs what these do: the services themselves are
-// read in a few system calls, and the destinations of each in three.
+// Part reads all services, and the destinations of those that of selects. All services take a few system calls together, and the
+// destinations of each take three.
 func (h *Host) Part(ctx context.Context, of func(Key) bool) (Table, error) {
 	table := make(Table)
 	err := h.with(ctx, 4*requestTimeout, func(ctx context.Context, c *conn) error {
@@ -153,7 +153,7 @@ func readServices(ctx context.Context, c *conn, table Table) error {
 
 func readDests(ctx context.Context, c *conn, key Key, each func(netip.AddrPort, Dest, *attrs)) error {
 	body := appendNested(nil, attrService, func(b []byte) []byte { return appendKey(b, key) })
-	var one attrs // of one after the other: a table of many would leave much behind
+	var one attrs // used for one destination after the other, so that a large table leaves less garbage
 	return c.ask(ctx, request{cmd: cmdGetDest, dump: true, body: body}, func(b []byte) error {
 		a, err := parseAttrs(b)
 		if err != nil {

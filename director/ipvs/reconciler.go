@@ -55,8 +55,8 @@ type Reconciler struct {
 	cfg Config
 
 	mu       sync.Mutex
-	asked    bool         // want is what somebody desired
-	adopted  bool         // have comes from the kernel
+	asked    bool         // Apply was called, so that want is meant
+	adopted  bool         // have was read from the kernel
 	have     Table        // what the kernel has, as far as is known
 	want     Table        // the last desired table
 	complete bool         // of the last Desired
@@ -64,8 +64,8 @@ type Reconciler struct {
 	ours     Ledger
 	unsaved  bool // ours differs from the ledger file
 	foreign  []Key
-	healed   bool // since the first part a glance has read the whole table, and found drift
-	owed     bool // and a later one found that it is other again
+	healed   bool // in this round of glances one has read the whole table, and found drift
+	owed     bool // a later one found drift again: the whole table is to be read in the next round
 }
 
 // New returns a reconciler that has not talked to the kernel yet.
@@ -117,10 +117,10 @@ func (r *Reconciler) Audit(ctx context.Context) (Result, error) {
 	return r.full(ctx)
 }
 
-// Glance is [Reconciler.Audit] in parts, of which this is one: it reads the services, and the destinations of one in so many of
-// them. Where these are not what the kernel was last known to have, it reads the whole table as an audit does: what one dump
-// shows is not believed. What is not quorate's may change as it likes. After such a reading that found drift the next one is with
-// the first part: where another program keeps changing the services, that is one whole table in a round and not one with each part.
+// Glance is one part of an [Reconciler.Audit] in parts: it reads all services, and the destinations of one in so many of them. If
+// quorate's are not what the kernel was last known to have, it reads the whole table as an audit does, since one dump alone is
+// not believed; those of others may change. Once a whole table has been read and drift found in it, the next is not read before
+// the next round of parts: while another program keeps changing the services, that costs one whole table in a round.
 func (r *Reconciler) Glance(ctx context.Context, part, parts uint32) (Result, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -163,7 +163,7 @@ func (r *Reconciler) Glance(ctx context.Context, part, parts uint32) (Result, er
 	return Result{Foreign: slices.Clone(r.foreign)}, nil
 }
 
-// stands reports whether the services of quorate's are in a dump as they are known, and the destinations of those that of names.
+// stands reports whether a dump has quorate's services as they are known, and the destinations of those that of selects.
 func (r *Reconciler) stands(dump Table, of func(Key) bool) bool {
 	mine := func(key Key) bool {
 		_, wanted := r.want[key]

@@ -22,8 +22,6 @@ const (
 	cmdNewDaemon
 	cmdDelDaemon
 	cmdGetDaemon
-	cmdSetConfig
-	cmdGetConfig
 )
 
 // Attributes of a command.

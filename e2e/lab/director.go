@@ -214,6 +214,7 @@ type ServiceStatus struct {
 type ServerStatus struct {
 	Address string `json:"address"`
 	Verdict string `json:"verdict"` // up, down or unknown
+	Cause   string `json:"cause"`   // why
 	Weight  int    `json:"weight"`  // 0 if out
 }
 

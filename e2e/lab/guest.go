@@ -227,8 +227,9 @@ func umlCommand(kernel, self, dir, memory string, g Guest) *exec.Cmd {
 
 // runUML runs the kernel's process until it ends or ctx does, copying what the guest writes.
 func runUML(ctx context.Context, cmd *exec.Cmd, g Guest, console *tail) error {
-	runtime.LockOSThread() // the death signal is tied to the thread that forks
+	runtime.LockOSThread() // the death signal is tied to the thread that forks, and so is the processor
 	defer runtime.UnlockOSThread()
+	defer onOneProcessor(os.TempDir())()
 	var copies sync.WaitGroup
 	var ends []*os.File
 	if g.Interactive {

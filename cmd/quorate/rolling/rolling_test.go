@@ -75,9 +75,6 @@ func (c *cluster) director(name string) *api.DirectorStatus {
 func (c *cluster) Drain(_ context.Context, r api.DrainRequest, _ api.Progress) error {
 	c.did = append(c.did, fmt.Sprintf("%s draining %v", r.Director, r.Draining))
 	c.director(r.Director).Draining = r.Draining
-	if c.drained != nil {
-		c.drained()
-	}
 	out := 0
 	for _, d := range c.st.Directors {
 		if d.Draining {
@@ -86,6 +83,9 @@ func (c *cluster) Drain(_ context.Context, r api.DrainRequest, _ api.Progress) e
 	}
 	if out > 1 {
 		c.t.Errorf("%d directors are out at once: %v", out, c.did)
+	}
+	if c.drained != nil {
+		c.drained()
 	}
 	if g := &c.st.Groups[0]; r.Draining && g.Owner == r.Director {
 		g.Owner = "d2"
@@ -176,6 +176,16 @@ func TestItStopsWhereTheClusterIsNotAsItWas(t *testing.T) {
 		{"a server went down", nil, func(c *cluster, _ *api.DirectorStatus) { c.st.Services = services("down") }, "s1 of web is down, was up", "d2"},
 		{"a warning came", nil, func(c *cluster, _ *api.DirectorStatus) { c.st.Warnings = append(c.st.Warnings, "d2: kernel") }, "d2: kernel", "d2"},
 		{"another dies while it is drained", func(c *cluster) { c.drained = func() { c.director("d1").State = "unreachable" } }, nil, "stopped before d2 is started anew: after 2m0s d1 is unreachable; d2 goes on draining", "d2"},
+		{"another is drained by somebody else at the same time", func(c *cluster) {
+			c.drained = func() { c.director("d3").Draining = true }
+		}, nil, "stopped before d2 is started anew: somebody else has drained d3 at the same time; another upgrade may be under way; d2 is let in again", "d3"},
+		{"a witness is next, and another is drained by somebody else", func(c *cluster) {
+			c.director("d2").Role = "witness"
+			c.in(0, func() { c.director("d3").Draining = true })
+		}, nil, "stopped: d3 drains", "d3"},
+		{"somebody else lets it in while it is started", nil, func(_ *cluster, d *api.DirectorStatus) { d.Version, d.Draining = "1", false }, "stopped: d2 does not run version 2: d2 was let in again by somebody else", ""},
+		{"somebody else lets it in before all is as it was", nil, func(_ *cluster, d *api.DirectorStatus) { d.Ready, d.Draining = false, false }, "stopped: d2 was let in again by somebody else", ""},
+		{"it does not start", nil, func(_ *cluster, d *api.DirectorStatus) { d.Version, d.State = "1", "unreachable" }, "d2 is unreachable, version 1 when it answered last (if it does not start, `journalctl -u quorate` there says why); d2 goes on draining", "d2"},
 		{"what starts it does nothing", nil, func(_ *cluster, d *api.DirectorStatus) { d.Version = "1" }, "stopped: d2 does not run version 2: after 2m0s d2 is alive, version 1; d2 goes on draining", "d2"},
 		{"another died meanwhile", nil, func(c *cluster, _ *api.DirectorStatus) { c.director("d1").State = "unreachable" }, "d1 is unreachable", "d2"},
 		{"it was removed meanwhile", nil, func(c *cluster, _ *api.DirectorStatus) { c.st.Directors = slices.Delete(c.st.Directors, 1, 2) }, "d2 is no member any more", ""},
@@ -249,7 +259,7 @@ func TestWithoutAnAnswerOrARestartItSaysSo(t *testing.T) {
 	}
 	u := c.upgrade()
 	u.Restart = func(context.Context, api.DirectorStatus) error { return errors.New("no such host") }
-	if err := u.Run(t.Context()); err == nil || err.Error() != "stopped: d2 does not run version 2: no such host; d2 goes on draining until `quorate enable director d2`" {
+	if err := u.Run(t.Context()); err == nil || err.Error() != "stopped: d2 does not run version 2: no such host; d2 goes on draining until `quorate enable director d2`, or `quorate upgrade next --continue`, which goes on with it" {
 		t.Errorf("%v", err)
 	}
 }

@@ -148,15 +148,19 @@ func (u *Upgrade) one(ctx context.Context, d api.DirectorStatus, before api.Stat
 				return api.Status{}, err
 			}
 		}
-		if err := u.spared(ctx, d.Name); err != nil {
+		rival, err := u.spared(ctx, d.Name)
+		if err != nil {
 			return api.Status{}, fmt.Errorf("stopped before %s is started anew: %w%s", d.Name, err, goesOn(d))
 		}
+		if rival != "" {
+			return api.Status{}, u.giveWay(ctx, d, rival)
+		}
 		if err := u.restart(ctx, d); err != nil {
-			return api.Status{}, fmt.Errorf("stopped: %s does not run version %s: %w%s", d.Name, u.Version, err, goesOn(d))
+			return api.Status{}, u.stopped(d, fmt.Sprintf("%s does not run version %s: ", d.Name, u.Version), err)
 		}
 	}
-	if err := u.settled(ctx, d.Name, before); err != nil {
-		return api.Status{}, fmt.Errorf("stopped: %w%s", err, goesOn(d))
+	if err := u.settled(ctx, d, before); err != nil {
+		return api.Status{}, u.stopped(d, "", err)
 	}
 	if owns {
 		if err := u.Agent.Drain(ctx, api.DrainRequest{Director: d.Name}, u.Say); err != nil {
@@ -173,18 +177,56 @@ func goesOn(d api.DirectorStatus) string {
 	if d.Role != "director" {
 		return ""
 	}
-	return fmt.Sprintf("; %s goes on draining until `quorate enable director %s`", d.Name, d.Name)
+	return fmt.Sprintf("; %s goes on draining until `quorate enable director %s`, or `quorate upgrade next --continue`, which goes on with it", d.Name, d.Name)
+}
+
+// errLetIn means that the member that is out does not drain any more, and it was not this upgrade that ended that.
+var errLetIn = errors.New("was let in again by somebody else; another upgrade may be under way, and `quorate upgrade status` shows who runs what")
+
+// letIn is errLetIn if somebody else has let a member in that is out.
+func letIn(d, now api.DirectorStatus) error {
+	if d.Role == "director" && now.State != noMember && !now.Draining {
+		return fmt.Errorf("%s %w", d.Name, errLetIn)
+	}
+	return nil
+}
+
+// stopped is why this upgrade ends while a member is out.
+func (u *Upgrade) stopped(d api.DirectorStatus, what string, err error) error {
+	if errors.Is(err, errLetIn) {
+		u.out = ""
+		return fmt.Errorf("stopped: %s%w", what, err)
+	}
+	return fmt.Errorf("stopped: %s%w%s", what, err, goesOn(d))
+}
+
+// giveWay lets a member in again that was taken out at the same time as another one by somebody else: two are never out at once.
+func (u *Upgrade) giveWay(ctx context.Context, d api.DirectorStatus, rival string) error {
+	why := fmt.Errorf("stopped before %s is started anew: somebody else has drained %s at the same time; another upgrade may be under way", d.Name, rival)
+	if d.Role != "director" {
+		return why
+	}
+	if err := u.Agent.Drain(ctx, api.DrainRequest{Director: d.Name}, u.Say); err != nil {
+		return errors.Join(why, err)
+	}
+	u.out = ""
+	return fmt.Errorf("%w; %s is let in again", why, d.Name)
 }
 
 // spared waits until nothing but the drain of a member keeps it from being stopped: it took a while, in which another
-// may have died.
-func (u *Upgrade) spared(ctx context.Context, name string) error {
-	return u.look(ctx, settleLimit, func(st api.Status) error {
+// may have died. It returns who else drains by now, if anybody does.
+func (u *Upgrade) spared(ctx context.Context, name string) (rival string, err error) {
+	err = u.look(ctx, settleLimit, func(st api.Status) error {
+		if d, found := drained(in(st, name)); found {
+			rival = d.Name
+			return nil
+		}
 		if why := NotNow(in(st, name)); len(why) > 0 {
 			return errors.New(strings.Join(why, "; "))
 		}
 		return nil
 	})
+	return rival, err
 }
 
 // restart has a member started with the new version, and waits until it runs that: for a person as long as it takes.
@@ -199,14 +241,19 @@ func (u *Upgrade) restart(ctx context.Context, d api.DirectorStatus) error {
 	} else {
 		u.Say("now install version " + u.Version + " on " + d.Name + ", and there: systemctl restart quorate quorate-keeper")
 	}
-	gone := false
+	gone, let := false, error(nil)
 	err := u.look(ctx, limit, func(st api.Status) error {
 		now := named(st, d.Name)
-		gone = now.State == noMember
-		if gone || now.State == "alive" && now.Version == u.Version {
+		if gone = now.State == noMember; gone || now.State == "alive" && now.Version == u.Version {
+			return nil
+		}
+		if let = letIn(d, now); let != nil {
 			return nil
 		}
 		said := []string{fmt.Sprintf("%s is %s, version %s", d.Name, now.State, now.Version)}
+		if now.State == "unreachable" {
+			said[0] += " when it answered last (if it does not start, `journalctl -u quorate` there says why)"
+		}
 		for _, other := range st.Directors { // who starts it anew is to know
 			if other.Name != d.Name && other.State != "alive" {
 				said = append(said, other.Name+" is "+other.State)
@@ -217,21 +264,27 @@ func (u *Upgrade) restart(ctx context.Context, d api.DirectorStatus) error {
 	if gone {
 		return errors.New(d.Name + " is no member any more")
 	}
-	return err
+	return errors.Join(err, let)
 }
 
 // settled waits until a member that is out is ready, and all else as it was.
-func (u *Upgrade) settled(ctx context.Context, name string, before api.Status) error {
-	return u.look(ctx, settleLimit, func(st api.Status) error {
-		if named(st, name).State == noMember {
-			return errors.New(name + " is no member any more")
+func (u *Upgrade) settled(ctx context.Context, d api.DirectorStatus, before api.Status) error {
+	let := error(nil)
+	err := u.look(ctx, settleLimit, func(st api.Status) error {
+		now := named(st, d.Name)
+		if now.State == noMember {
+			return errors.New(d.Name + " is no member any more")
 		}
-		if why := append(NotNow(in(st, name)), Worse(before, st)...); len(why) > 0 {
+		if let = letIn(d, now); let != nil {
+			return nil
+		}
+		if why := append(NotNow(in(st, d.Name)), Worse(before, st)...); len(why) > 0 {
 			slices.Sort(why)
 			return errors.New(strings.Join(slices.Compact(why), "; "))
 		}
 		return nil
 	})
+	return errors.Join(err, let)
 }
 
 // enabled waits until a member is seen to be in again.

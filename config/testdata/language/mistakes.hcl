@@ -54,3 +54,12 @@ service "late" {
   forward = local.wrong
   mark    = local.a
 }
+
+service "twice" {
+  for_each = { a = 81, "a" = 82, b = { c = 1, d = 2 } }
+  address  = "192.0.2.4:${each.value}"
+}
+
+locals {
+  ports = { 80 = "web", 81 = "other", 80 = "lost" }
+}

@@ -7,7 +7,9 @@ package quiet
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -48,7 +50,7 @@ func (q *Guard) Set(addrs []netip.AddrPort) error {
 		}
 	}
 	var errs []error
-	for addr := range want {
+	for _, addr := range addrs { // in their order, so that the same errors have the same text
 		if _, ok := q.sockets[addr]; ok || q.taken[addr] {
 			continue
 		}
@@ -61,6 +63,13 @@ func (q *Guard) Set(addrs []netip.AddrPort) error {
 		q.sockets[addr] = fd
 	}
 	return errors.Join(errs...)
+}
+
+// Held returns the addresses that are guarded, in order: those that were set, but for what could not be, and for what is left alone.
+func (q *Guard) Held() []netip.AddrPort {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.SortedFunc(maps.Keys(q.sockets), netip.AddrPort.Compare)
 }
 
 // Close guards nothing any more.

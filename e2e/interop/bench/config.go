@@ -93,23 +93,32 @@ func forKeepalived(with changes) string {
 	return b.String()
 }
 
-// large is three directors whose agents are one cluster, and what changes their configuration.
+// large is three members whose agents are one cluster, and what changes their configuration.
 type large struct {
 	*lab.Net
 	directors []*lab.Director
 	clients   []*api.Client
 }
 
-func newLarge(r *run) *large {
+// newLarge makes a cluster of three members of a role.
+func newLarge(r *run, role fsm.Role) *large {
 	n := lab.New(r)
 	n.DiskSize = largeDisk
 	outer := n.Segment("outer")
 	a := &lab.Article{Net: n, Outer: outer}
 	for i := range 3 {
 		d := n.Director(fmt.Sprintf("d%d", i+1), outer.At(fmt.Sprintf("192.0.2.%d/24", 1+i)))
+		d.AgentHCL = fmt.Sprintf("role = %q\n", role)
 		a.Directors = append(a.Directors, d)
 	}
-	a.Cluster(r)
+	a.Agents(r)
+	first := a.Directors[0]
+	command(r, first, "init")
+	for _, d := range a.Directors[1:] {
+		token := strings.TrimSpace(command(r, first, "token", "create", "--role", string(role)))
+		command(r, d, "join", first.Bind, "--token", token)
+	}
+	a.AwaitReady(r, time.Minute)
 	l := &large{Net: n, directors: a.Directors}
 	for _, d := range l.directors {
 		l.clients = append(l.clients, api.NewClient(d.Socket()))

@@ -10,6 +10,7 @@ import (
 
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/e2e/lab"
+	"github.com/quorate/quorate/fsm"
 )
 
 // How often what is measured is done.
@@ -33,7 +34,7 @@ func kernels(r *run) {
 	const all = "reload of all three hosts at once"
 	var theirs keepalivedTimes
 	r.with(func(r *run) { theirs = keepalivedReloads(r) })
-	l := newLarge(r)
+	l := newLarge(r, fsm.RoleDirector)
 	var ours quorateTimes
 	l.byFile(r, &ours)
 	l.byEdit(r, &ours)

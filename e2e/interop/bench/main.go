@@ -11,8 +11,9 @@
 // over at once). Those of ownership are of a cluster, at its default settings: death, move (planned), agent
 // (its processes are killed and frozen), idle (what they cost) and busy (every core is, and nothing should
 // move). Those of config are of a configuration of 100,000 real servers: kernels (until every director's
-// IPVS has a change), which runs in a guest and so not together with another, read (and validate a file) and states,
-// which prints what `go test -bench` has measured.
+// IPVS has a change), which runs in a guest and so not together with another, read (and validate a file), processes (until
+// every member's state has a change, where a process and a look at the clock cost what they do on a real machine) and
+// states, which prints what `go test -bench` has measured.
 // A pattern chooses some of them. Nothing is asserted but that each measurement could be made: then the
 // exit status is 0.
 package main
@@ -63,7 +64,7 @@ func subjects() map[string]subject {
 		"ownership": {"Ownership of an address", echoes, []part{
 			{name: "death", run: machine}, {name: "move", run: planned}, {name: "agent", run: agent}, {name: "idle", run: idle}, {name: "busy", run: busy},
 		}},
-		"config": {"One configuration", sizes, []part{{name: "kernels", run: kernels, ipvs: true}, {name: "read", run: read}, {name: "states", run: states}}},
+		"config": {"One configuration", sizes, []part{{name: "kernels", run: kernels, ipvs: true}, {name: "read", run: read}, {name: "processes", run: processes}, {name: "states", run: states}}},
 	}
 }
 

@@ -1,12 +1,10 @@
-package config
+package syntax
 
-import "github.com/quorate/quorate/config/expr"
-
-// plain reports whether a text is written with so few of the language's means, as what programs write is, that
-// [expr.Guard] has nothing to say of it: words, numbers, short texts, lists and blocks, one in another not too deep.
-// To read its bytes costs a twentieth of reading its tokens.
+// plain reports whether a file uses so little of the language that [Tokens] cannot object to it: only words, numbers, texts,
+// lists and blocks, which are not nested too deeply. Files that programs write are like that, and looking at bytes takes a
+// twentieth of the time that their tokens would.
 func plain(src []byte) bool {
-	depth, last := 0, byte('\n') // the kind of what was before, blanks left out
+	depth, last := 0, byte('\n') // last: the kind of what came before, blanks left out
 	for i := 0; i < len(src); {
 		c := src[i]
 		switch {
@@ -19,7 +17,7 @@ func plain(src []byte) bool {
 				return false
 			}
 		case c == '{' || c == '[' && last != ']' && last != 'a': // else it is an index
-			if depth++; depth > expr.MaxNesting {
+			if depth++; depth > maxNesting {
 				return false
 			}
 		case c == '}' || c == ']':
@@ -50,7 +48,7 @@ func kindOf(c byte) byte {
 	return c
 }
 
-// plainWord returns how long the word, number or text is that a text begins with, or 0 if it is none or no plain one.
+// plainWord returns the length of the plain word, number or text at the beginning of src, or 0 if there is none.
 func plainWord(src []byte) int {
 	n := 1
 	switch c := src[0]; {
@@ -63,7 +61,7 @@ func plainWord(src []byte) int {
 		for n < len(src) && digit(src[n]) {
 			n++
 		}
-		if n > expr.MaxDigits || n < len(src) && (letter(src[n]) || src[n] == '.') {
+		if n > maxDigits || n < len(src) && (letter(src[n]) || src[n] == '.') {
 			return 0
 		}
 		return n
@@ -82,7 +80,7 @@ func letter(c byte) bool { return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' }
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }
 
-// literal reports whether a sign in a text stands for itself.
+// literal reports whether a byte in a text in quotes stands for itself.
 func literal(c byte) bool {
 	return c >= ' ' && c <= '~' && c != '"' && c != '\\' && c != '$' && c != '%'
 }

@@ -1,4 +1,4 @@
-package expr
+package syntax
 
 import (
 	"bytes"
@@ -8,24 +8,24 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// Limits on input that no person and no generator reaches. The parser recurses; what is within these
+// Limits on a value that no person and no generator reaches. The parser recurses; what is within these
 // limits cannot exhaust its stack.
 const (
-	MaxNesting = 32
-	MaxDigits  = 64  // reading a number takes time in the square of its length
-	maxSigns   = 400 // operators, references, templates in one value: the parser recurses on each
+	maxNesting = 32
+	maxDigits  = 64  // reading a number takes time in the square of its length
+	maxInValue = 400 // operators, references, templates: the parser recurses on each
 	maxPower   = 3   // digits of an exponent
 )
 
-// level is what is open: a brace, a bracket, a parenthesis, a text or a template in it.
+// level is a brace, a bracket, a parenthesis or a template that is open.
 type level struct {
-	signs int  // since its last comma, or line
-	lines bool // the end of a line ends a value
-	fresh bool // nothing stands in it yet
+	signs int  // since the last comma, or the beginning of the line
+	lines bool // a value in it ends with the line
+	fresh bool // there is nothing in it yet
 }
 
-// Guard looks at tokens before they are parsed. It returns what is too much, and where, or "".
-func Guard(tokens hclsyntax.Tokens) (text string, at hcl.Pos) {
+// Tokens looks at tokens before they are parsed. It returns which limit they exceed, and where, or "".
+func Tokens(tokens hclsyntax.Tokens) (text string, at hcl.Pos) {
 	levels, sum := []level{{lines: true}}, 0
 	last := hclsyntax.TokenNewline
 	for _, t := range tokens {
@@ -49,21 +49,21 @@ func Guard(tokens hclsyntax.Tokens) (text string, at hcl.Pos) {
 		if t.Type != hclsyntax.TokenNewline && t.Type != hclsyntax.TokenComment {
 			top.fresh = false
 		}
-		switch {
-		case opens(t.Type):
+		switch deeper := nests(t.Type); {
+		case deeper > 0:
 			levels = append(levels, level{lines: t.Type == hclsyntax.TokenOBrace, fresh: true})
-		case closes(t.Type) && len(levels) > 1:
+		case deeper < 0 && len(levels) > 1:
 			sum -= levels[len(levels)-1].signs
 			levels = levels[:len(levels)-1]
 		}
 		last = t.Type
 		switch {
-		case len(levels)-1 > MaxNesting:
-			return fmt.Sprintf("nested more than %d levels deep", MaxNesting), t.Range.Start
-		case sum > maxSigns:
-			return fmt.Sprintf("more than %d signs in one value", maxSigns), t.Range.Start
-		case t.Type == hclsyntax.TokenNumberLit && len(t.Bytes) > MaxDigits:
-			return fmt.Sprintf("a number of more than %d digits", MaxDigits), t.Range.Start
+		case len(levels)-1 > maxNesting:
+			return fmt.Sprintf("nested more than %d levels deep", maxNesting), t.Range.Start
+		case sum > maxInValue:
+			return fmt.Sprintf("more than %d signs in one value", maxInValue), t.Range.Start
+		case t.Type == hclsyntax.TokenNumberLit && len(t.Bytes) > maxDigits:
+			return fmt.Sprintf("a number of more than %d digits", maxDigits), t.Range.Start
 		case t.Type == hclsyntax.TokenNumberLit && power(t.Bytes) > maxPower:
 			return "a number beyond all bounds", t.Range.Start
 		}
@@ -80,20 +80,15 @@ func power(number []byte) int {
 	return len(bytes.TrimLeft(number[i+1:], "+-0"))
 }
 
-func opens(t hclsyntax.TokenType) bool {
+// nests is 1 for a token that opens a bracket, and -1 for one that closes it.
+func nests(t hclsyntax.TokenType) int {
 	switch t {
 	case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
-		return true
-	}
-	return false
-}
-
-func closes(t hclsyntax.TokenType) bool {
-	switch t {
+		return 1
 	case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenTemplateSeqEnd:
-		return true
+		return -1
 	}
-	return false
+	return 0
 }
 
 // counts reports whether a token makes the parser, or what it builds, one level deeper.

@@ -1,4 +1,4 @@
-package config
+package syntax
 
 import (
 	"bytes"
@@ -7,23 +7,21 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-
-	"github.com/quorate/quorate/config/expr"
 )
 
 // Limits on a file that no person and no generator reaches. Reading a sign costs a hundred times its byte.
 const (
-	maxSize  = 8 << 20
+	MaxSize  = 8 << 20
 	maxSigns = 2 << 20
 )
 
 // signs are the bytes that are a token each, and that stand in few texts.
 const signs = "[](){}<>*?!&|$-+"
 
-// guard refuses input that is too large or nested too deeply to be handed to a parser. It returns
+// Guard refuses a file that is too large or nested too deeply to be handed to a parser. It returns
 // what is wrong and where, or "".
-func guard(src []byte, isJSON bool) (text string, at hcl.Pos) {
-	if text, at := tooLarge(src); text != "" {
+func Guard(src []byte, isJSON bool) (text string, at hcl.Pos) {
+	if text, at := TooLarge(src); text != "" {
 		return text, at
 	}
 	if isJSON {
@@ -32,10 +30,10 @@ func guard(src []byte, isJSON bool) (text string, at hcl.Pos) {
 	return guardNative(src)
 }
 
-// tooLarge refuses input by its size.
-func tooLarge(src []byte) (text string, at hcl.Pos) {
-	if len(src) > maxSize {
-		return fmt.Sprintf("the file has %d bytes; the limit is %d", len(src), maxSize), hcl.Pos{}
+// TooLarge refuses input by its size.
+func TooLarge(src []byte) (text string, at hcl.Pos) {
+	if len(src) > MaxSize {
+		return fmt.Sprintf("the file has %d bytes; the limit is %d", len(src), MaxSize), hcl.Pos{}
 	}
 	n := 0
 	for _, c := range src {
@@ -54,7 +52,7 @@ func guardNative(src []byte) (string, hcl.Pos) {
 		return "", hcl.Pos{}
 	}
 	tokens, _ := hclsyntax.LexConfig(src, "", hcl.InitialPos)
-	return expr.Guard(tokens)
+	return Tokens(tokens)
 }
 
 func guardJSON(src []byte) (string, hcl.Pos) {
@@ -65,8 +63,8 @@ func guardJSON(src []byte) (string, hcl.Pos) {
 		} else {
 			digits = 0
 		}
-		if digits > expr.MaxDigits {
-			return fmt.Sprintf("a number of more than %d digits", expr.MaxDigits), posJSON(src, i)
+		if digits > maxDigits {
+			return fmt.Sprintf("a number of more than %d digits", maxDigits), posJSON(src, i)
 		}
 		switch c := src[i]; {
 		case quoted && c == '\\':
@@ -78,14 +76,36 @@ func guardJSON(src []byte) (string, hcl.Pos) {
 			depth++
 		case c == '}' || c == ']':
 			depth--
-		case c == 'n': // a block that is null would vanish without a word
-			return "null is not a value", posJSON(src, i)
 		}
-		if depth > expr.MaxNesting {
-			return fmt.Sprintf("nested more than %d levels deep", expr.MaxNesting), posJSON(src, i)
+		if depth > maxNesting {
+			return fmt.Sprintf("nested more than %d levels deep", maxNesting), posJSON(src, i)
 		}
 	}
 	return "", hcl.Pos{}
+}
+
+// Nulls returns where null stands in JSON: a block that is null would vanish without a word.
+func Nulls(src []byte) (all []hcl.Pos) {
+	const null = "null"
+	quoted := false
+	for i := 0; i < len(src); i++ {
+		switch c := src[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && letter(c):
+			n := i
+			for n < len(src) && letter(src[n]) {
+				n++
+			}
+			if string(src[i:n]) == null {
+				all = append(all, posJSON(src, i))
+			}
+			i = n - 1
+		}
+	}
+	return all
 }
 
 func posJSON(src []byte, i int) hcl.Pos {

@@ -1,4 +1,4 @@
-package config
+package syntax
 
 import (
 	"bytes"
@@ -9,26 +9,26 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
-// openLine is a block that begins with a key in its own line and is not closed there, which HCL does not have.
+// openLine is a block with a key in its first line, which is not closed in that line: HCL does not allow it.
 type openLine struct {
-	brace  hcl.Range // that opens the block
+	brace  hcl.Range // the brace that opens the block
 	key    int       // where the key ends
 	end    int       // where the line ends
-	goesOn bool      // the lines behind it are meant to be in the block, whose closing brace is there
+	goesOn bool      // the next lines look as if they belonged to the block, and closed it
 }
 
-// maxOpenLines is how many times a file is read again behind an open line.
+// maxOpenLines bounds how many times a file is parsed again because of open lines.
 const maxOpenLines = 16
 
-// parseNative parses a file. At an open line the parser takes all up to some closing brace for a part of the line, so that
-// what is wrong there is hidden, and what stands behind it is in another block. Said is what there is to say of those lines:
-// the file is what they were meant to be, and diags are about that.
-func parseNative(src []byte, filename string) (file *hcl.File, said, diags hcl.Diagnostics) {
+// Parse parses a file. At an open line the parser skips everything up to some closing brace, which hides the mistakes there
+// and puts what follows into the wrong block. So the file is parsed as such lines were meant: said holds the errors about the
+// lines themselves, and diags those about the file with the lines put right.
+func Parse(src []byte, filename string) (file *hcl.File, said, diags hcl.Diagnostics) {
 	asIs, told := hclsyntax.ParseConfig(src, filename, hcl.InitialPos)
 	file, diags = asIs, told
-	read := src // with open lines left blank, so that all else is where it was
+	read := src // open lines will be blanked out in it, so that everything else keeps its place
 	var all []openLine
-	for range maxOpenLines { // behind one the parser does not see the next
+	for range maxOpenLines { // the parser finds only the first of several
 		open, of := openLines(read, filename, diags)
 		if len(open) == 0 {
 			break
@@ -40,7 +40,7 @@ func parseNative(src []byte, filename string) (file *hcl.File, said, diags hcl.D
 		all, said = append(all, open...), append(said, of...)
 		file, diags = hclsyntax.ParseConfig(read, filename, hcl.InitialPos)
 	}
-	if len(all) > 0 && (unclosed(diags) != nil || stray(diags, read, 0) != nil) { // they were not meant as they look
+	if len(all) > 0 && (Unclosed(diags) != nil || Stray(diags, read, 0) != nil) { // the guess was wrong: the braces do not fit now
 		return asIs, nil, told
 	}
 	for _, o := range all {
@@ -49,7 +49,7 @@ func parseNative(src []byte, filename string) (file *hcl.File, said, diags hcl.D
 	return file, said, diags
 }
 
-// openLines are the open lines that the parser tells of, and what it says of them.
+// openLines returns the open lines that the parser reports, and what it says about them.
 func openLines(src []byte, filename string, diags hcl.Diagnostics) (all []openLine, said hcl.Diagnostics) {
 	var tokens hclsyntax.Tokens
 	for _, diag := range diags {
@@ -66,7 +66,7 @@ func openLines(src []byte, filename string, diags hcl.Diagnostics) (all []openLi
 	return all, said
 }
 
-// openAt is the open line whose key ends before the token at some byte.
+// openAt returns the open line whose key ends at a byte, where the parser missed the closing brace.
 func openAt(src []byte, tokens hclsyntax.Tokens, at int) (o openLine, ok bool) {
 	o.key = at
 	from := slices.IndexFunc(tokens, func(t hclsyntax.Token) bool { return t.Range.Start.Byte >= at })
@@ -75,7 +75,7 @@ func openAt(src []byte, tokens hclsyntax.Tokens, at int) (o openLine, ok bool) {
 		if i < 0 || depth == 0 && endsLine(tokens[i]) {
 			return o, false
 		}
-		depth -= nests(tokens[i])
+		depth -= nests(tokens[i].Type)
 		o.brace = tokens[i].Range
 	}
 	if src[o.brace.Start.Byte] != '{' {
@@ -83,7 +83,7 @@ func openAt(src []byte, tokens hclsyntax.Tokens, at int) (o openLine, ok bool) {
 	}
 	depth = 0
 	for _, t := range tokens[from:] { // and on to the end of the line
-		if depth += nests(t); depth < 0 {
+		if depth += nests(t.Type); depth < 0 {
 			return o, false // it is closed there
 		}
 		if depth == 0 && endsLine(t) {
@@ -100,18 +100,7 @@ func endsLine(t hclsyntax.Token) bool {
 	return t.Type == hclsyntax.TokenNewline || t.Type == hclsyntax.TokenComment && bytes.HasSuffix(t.Bytes, []byte("\n"))
 }
 
-// nests is 1 for a token that opens a bracket, and -1 for one that closes it.
-func nests(t hclsyntax.Token) int {
-	switch t.Type {
-	case hclsyntax.TokenOBrace, hclsyntax.TokenOBrack, hclsyntax.TokenOParen, hclsyntax.TokenTemplateInterp, hclsyntax.TokenTemplateControl:
-		return 1
-	case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen, hclsyntax.TokenTemplateSeqEnd:
-		return -1
-	}
-	return 0
-}
-
-// goesOn reports whether the line behind an open one looks as if it were in its block, or closed that.
+// goesOn reports whether the line behind an open one looks as if it belonged to the same block: it is indented further, or closes it.
 func goesOn(src []byte, brace, behind int) bool {
 	line := src[bytes.LastIndexByte(src[:brace], '\n')+1:]
 	next := bytes.TrimLeft(src[behind:], "\r\n")
@@ -131,7 +120,7 @@ func lineLength(src []byte) int {
 
 func indented(line []byte) int { return len(line) - len(bytes.TrimLeft(line, " \t")) }
 
-// blank leaves what stands behind the brace in the line out, and closes the block there unless it goes on.
+// blank overwrites the rest of the line behind the brace with spaces, and closes the block there unless it goes on.
 func (o openLine) blank(src []byte) {
 	for i := o.brace.End.Byte; i < o.end; i++ {
 		if src[i] != '\n' && src[i] != '\r' {
@@ -143,7 +132,7 @@ func (o openLine) blank(src []byte) {
 	}
 }
 
-// graft gives the block the key that was left out.
+// graft puts the key that was blanked out back into the block.
 func (o openLine) graft(src []byte, file *hcl.File) hcl.Diagnostics {
 	body, ok := file.Body.(*hclsyntax.Body)
 	if !ok {
@@ -168,7 +157,7 @@ func (o openLine) graft(src []byte, file *hcl.File) hcl.Diagnostics {
 	return diags
 }
 
-// blockAt is the body of the block that a brace opens.
+// blockAt returns the body of the block that the brace at a byte opens.
 func blockAt(body *hclsyntax.Body, brace int) *hclsyntax.Body {
 	for _, b := range body.Blocks {
 		if b.OpenBraceRange.Start.Byte == brace {
