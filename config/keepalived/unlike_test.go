@@ -152,9 +152,9 @@ func TestWhatIsInNoServiceIsNotCarriedOver(t *testing.T) {
 			"k:9: not carried over: HTTP_GET url: service \"http\", check \"http\": path \"/b c\" has a space or a character beyond ASCII in it\n" +
 				"k:10: not carried over: url path: it goes with the block that it is in\n" +
 				"k:11: not carried over: url regex: it goes with the block that it is in\n"},
-		"a text that must not be there": {"virtual_server 192.0.2.1 80 {\nprotocol TCP\nalpha\nreal_server 10.0.0.1 80 {\nHTTP_GET {\nurl {\nregex up\nregex_no_match\n}\n}\n}\n}\n",
-			"k:7: not carried over: url regex: with regex_no_match the body must not contain it\n" +
-				"k:8: not carried over: url regex_no_match: a body must contain a text, or is not looked at\n"},
+		"a text that must not be there": {"virtual_server 192.0.2.1 80 {\nprotocol TCP\nalpha\nreal_server 10.0.0.1 80 {\nHTTP_GET {\nurl {\npath /\nregex up\nregex_no_match\n}\n}\n}\n}\n",
+			"k:8: not carried over: url regex: with regex_no_match the body must not contain it\n" +
+				"k:9: not carried over: url regex_no_match: a body must contain a text, or is not looked at\n"},
 		"a fallback before another": {"virtual_server 192.0.2.1 80 {\nprotocol TCP\nsorry_server 10.0.0.8 80\nsorry_server 10.0.0.9 80\nreal_server 10.0.0.1 80 {\n}\n}\n",
 			"k:3: not carried over: virtual_server sorry_server: another one counts\n"},
 	} {
