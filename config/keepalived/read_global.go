@@ -1,7 +1,6 @@
 package keepalived
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -204,15 +203,14 @@ func readSyncDaemon(h *host, _ *host, s *Statement) {
 		return
 	}
 	h.syncDaemon = true
-	var text strings.Builder
-	text.WriteString(fmt.Sprintf("both daemons run on every director, whoever is its owner; `sync_interface = %q` in the agent file says where", s.Arg(0)))
+	id := ""
 	var own, kernel []string
 	for i := 1; i < len(s.Args); i++ {
 		word, value := s.Args[i], s.Arg(i+1)
 		theirs, known := kernelSync[word]
 		switch {
 		case word == "id":
-			text.WriteString(fmt.Sprintf("; their id is made of the cluster's, and not %s", value))
+			id = "; their id is made of the cluster's, and not " + value
 		case !known:
 			continue // the instance
 		case value != theirs:
@@ -220,7 +218,7 @@ func readSyncDaemon(h *host, _ *host, s *Statement) {
 		}
 		i++
 	}
-	h.tell(Differs, "global_defs", s, "%s", text.String())
+	h.tell(Differs, "global_defs", s, "both daemons run on every director, whoever is its owner; `sync_interface = %q` in the agent file says where%s", s.Arg(0), id)
 	if len(own) > 0 {
 		h.tell(Dropped, "global_defs", s, "%s: it is the kernel's own, %s", strings.Join(own, ", "), strings.Join(kernel, ", "))
 	}
