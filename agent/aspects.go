@@ -2,7 +2,6 @@ package agent
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -149,14 +148,11 @@ func aspectsOf(prev, next *fsm.State, changes []fsm.Change) (a aspects) {
 			a.others = true
 		}
 	}
-	if config && len(a.edited) == 0 && !sameMap(prev.Config.Services, next.Config.Services) { // it does not say which
-		return everything
+	if config && len(a.edited) == 0 { // it does not say which
+		for range next.Config.Services.Since(prev.Config.Services) {
+			return everything
+		}
 	}
 	a.others = a.others || len(a.edited) == 0
 	return a
-}
-
-// sameMap reports whether two maps are one.
-func sameMap[K comparable, V any](a, b map[K]V) bool {
-	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer()
 }

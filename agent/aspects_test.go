@@ -16,7 +16,7 @@ import (
 
 func TestAnEntrySaysWhichServicesItIsAbout(t *testing.T) {
 	services := func() fsm.Config {
-		return fsm.Config{Services: map[string]fsm.Service{"web": {Name: "web"}, "mail": {Name: "mail"}}}
+		return fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{"web": {Name: "web"}, "mail": {Name: "mail"}})}
 	}
 	was := &fsm.State{Config: services()}
 	same := &fsm.State{Config: was.Config}

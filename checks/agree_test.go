@@ -127,7 +127,7 @@ func TestAgreeAllReturnsTheChangesAndNothingElse(t *testing.T) {
 		return Observation{Health: h, Cause: "c", Checks: checks}
 	}
 	in := Inputs{
-		Services: map[string]fsm.Service{"web": service, "plain": plain},
+		Services: fsm.MapOf(map[string]fsm.Service{"web": service, "plain": plain}),
 		Verdicts: fsm.VerdictsOf(map[fsm.ServerKey]fsm.Verdict{webKey(serverA): {Health: fsm.Up}, webKey(serverB): {Health: fsm.Up}}),
 		Reports: map[string]map[fsm.ServerKey]Observation{
 			"lb1": {webKey(serverA): saw(fsm.Down, now), webKey(serverB): saw(fsm.Up, now), webKey(serverC): saw(fsm.Up, now), webKey(spare): saw(fsm.Up, older)},

@@ -26,7 +26,7 @@ func (v *validator) services(c fsm.Config) {
 		}
 	}
 	keys := make(map[serviceKey]string)
-	for name, s := range sorted(c.Services) {
+	for name, s := range c.Services.All() {
 		o := object{v, fmt.Sprintf("services[%q]", name), fmt.Sprintf("service %q", name)}
 		o.service(name, s)
 		key, field := serviceKey{address: s.Address, protocol: s.Protocol}, ".address"

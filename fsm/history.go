@@ -73,7 +73,7 @@ func (s State) Touched() []string {
 	}
 	var names []string
 	for name := range s.History[len(s.History)-1].Back.Services {
-		if _, ok := s.Config.Services[name]; ok {
+		if s.Config.Services.Has(name) {
 			names = append(names, name)
 		}
 	}

@@ -7,19 +7,13 @@ import (
 	"slices"
 )
 
-// JudgedAfter returns what is agreed about real servers once a change is applied: what its plan has to show.
+// JudgedAfter returns what is agreed about real servers once a change is applied. What was agreed about servers of changed
+// services goes if they go, or if the checks ask something else then. A service that only has another name then takes it
+// along from [LevelKeys] on: else all its servers were out until they are judged anew.
 func (s State) JudgedAfter(d Delta) Verdicts {
-	after, _ := s.judgedAfter(d)
-	return after
-}
-
-// judgedAfter is JudgedAfter, and says of which servers it is another. What was agreed about servers of changed services
-// goes if they go, or if the checks ask something else then. A service that only has another name then takes it along
-// from [LevelKeys] on: else all its servers were out until they are judged anew.
-func (s State) judgedAfter(d Delta) (after Verdicts, differ []ServerKey) {
 	gone, come := map[ServerKey]bool{}, map[ServerKey]Verdict{}
 	for name, is := range d.Services {
-		was := s.Config.Services[name]
+		was := s.Config.Services.Of(name)
 		stays := askedTheSame(was, is)
 		for _, server := range was.Servers {
 			key := ServerKey{name, server.Address}
@@ -29,20 +23,13 @@ func (s State) judgedAfter(d Delta) (after Verdicts, differ []ServerKey) {
 		}
 	}
 	for name, former := range s.formerNames(d) {
-		for server := range askedTheSame(s.Config.Services[former], d.Services[name]) {
+		for server := range askedTheSame(s.Config.Services.Of(former), d.Services[name]) {
 			if verdict, known := s.Verdicts.Of(ServerKey{former, server}); known {
 				come[ServerKey{name, server}] = verdict
 			}
 		}
 	}
-	after = s.Verdicts
-	if len(gone) > 0 {
-		after = after.without(maps.Keys(gone))
-	}
-	if len(come) > 0 {
-		after = after.with(slices.Collect(maps.Keys(come)), come)
-	}
-	return after, slices.AppendSeq(slices.Collect(maps.Keys(gone)), maps.Keys(come))
+	return s.Verdicts.without(maps.Keys(gone)).with(maps.Keys(come), come)
 }
 
 // askedTheSame returns the servers of a service as it is if its checks ask of them what they did. Nil is one that is not
@@ -72,14 +59,13 @@ func (s State) formerNames(d Delta) map[string]string {
 	of := func(s Service) frontend { return frontend{s.Address, s.Protocol, s.Mark, s.IPv6} }
 	had := map[frontend]string{}
 	for _, name := range slices.Backward(slices.Sorted(maps.Keys(d.Services))) { // the first of them, should two have one
-		if was, ok := s.Config.Services[name]; ok {
+		if was, ok := s.Config.Services.Lookup(name); ok {
 			had[of(was)] = name
 		}
 	}
 	former := map[string]string{}
 	for name, is := range d.Services {
-		_, there := s.Config.Services[name]
-		if is == nil || there {
+		if is == nil || s.Config.Services.Has(name) {
 			continue
 		}
 		if was, ok := had[of(*is)]; ok {

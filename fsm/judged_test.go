@@ -11,7 +11,7 @@ import (
 
 // renaming gives a service that has verdicts another name.
 func renaming() []Command {
-	shop := articleConfig().Services["web"]
+	shop := articleConfig().Services.Of("web")
 	shop.Name = "shop"
 	return []Command{
 		level3(), ChangeConfig{Delta: whole(articleConfig())},
@@ -46,7 +46,7 @@ func TestAServiceWithAnotherNameKeepsItsVerdicts(t *testing.T) {
 				first, ChangeConfig{Delta: whole(articleConfig())},
 				SetVerdicts{Verdicts: map[ServerKey]Verdict{web11: {Up, "seen"}, web12: {Down, "refused"}}},
 			})
-			shop := articleConfig().Services["web"]
+			shop := articleConfig().Services.Of("web")
 			shop.Name = "shop"
 			tt.edit(&shop)
 			d := Delta{Services: map[string]*Service{"web": nil, "shop": &shop}}
@@ -72,7 +72,7 @@ func TestANameThatGoesToAnotherServiceTakesNoVerdictsAway(t *testing.T) {
 		level3(), ChangeConfig{Delta: whole(articleConfig())},
 		SetVerdicts{Verdicts: map[ServerKey]Verdict{web11: {Up, "seen"}, web12: {Down, "refused"}}},
 	})
-	shop, web := articleConfig().Services["web"], articleConfig().Services["web"]
+	shop, web := articleConfig().Services.Of("web"), articleConfig().Services.Of("web")
 	shop.Name, web.Address = "shop", netip.MustParseAddrPort("192.0.2.9:80")
 	s = playOn(t, s, []Command{ChangeConfig{Base: 1, Delta: Delta{Services: map[string]*Service{"web": &web, "shop": &shop}}}})
 	if v := s.Verdict(ServerKey{"shop", web11.Server}); v.Health != Up {
