@@ -205,6 +205,34 @@ func TestAHistoryOfLargeChangesIsShorter(t *testing.T) {
 	}
 }
 
+// TestARevisionIsWeighedOnce has one weigh what it does not: who weighed it again would keep it. To weigh what changed all services
+// is a walk through them, and would be part of each change after it.
+func TestARevisionIsWeighedOnce(t *testing.T) {
+	s := play(t, changes())
+	var b bytes.Buffer
+	if err := WriteSnapshot(&b, s); err != nil {
+		t.Fatal(err)
+	}
+	read, err := ReadSnapshot(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []State{s, read} {
+		change := ChangeConfig{Base: s.Revision, Delta: weighed(7)}
+		next := playOn(t, s, []Command{change})
+		for i := range next.History {
+			if p := &next.History[i]; p.weight != p.Back.size() || p.weight == 0 {
+				t.Errorf("revision %d is said to weigh %d, and weighs %d", p.Revision, p.weight, p.Back.size())
+			}
+		}
+		next.History[2].weight = maxPastWeight
+		change.Base++
+		if next = playOn(t, next, []Command{change}); next.Oldest() != 3 {
+			t.Errorf("after one that seems to weigh too much the oldest is %d", next.Oldest())
+		}
+	}
+}
+
 func TestWhoWasFasterIsNamed(t *testing.T) {
 	s := play(t, changes())
 	_, _, err := Apply(s, 9, ChangeConfig{Base: 4, Delta: weighed(7), Note: note("bob@d3", "mine")})

@@ -141,8 +141,8 @@ func between(was, is *State) sum {
 		ofMap("key", was.secrets.VRRPKeys, is.secrets.VRRPKeys),
 		ofMap("other-key", was.secrets.VRRPOtherKeys, is.secrets.VRRPOtherKeys),
 		ofMap("former-keys", was.secrets.Former, is.secrets.Former),
-		ofList("revision", was.History, is.History, Past.key),
-		ofList("ended", was.Ended, is.Ended, Ended.key),
+		ofList("revision", was.History, is.History, Past.key, Past.same),
+		ofList("ended", was.Ended, is.Ended, Ended.key, Ended.same),
 		ofRequests(was.Requests, is.Requests),
 	} {
 		d.add(part)
@@ -151,6 +151,13 @@ func between(was, is *State) sum {
 }
 
 func (p Past) key() string { return strconv.FormatUint(p.Revision, 10) }
+
+// same reports whether two are one, and not only alike.
+func (p Past) same(other Past) bool {
+	a, b := p.Back, other.Back
+	return p.Revision == other.Revision && p.Note == other.Note && p.Confirmed == other.Confirmed &&
+		sameMap(a.Routers, b.Routers) && sameMap(a.SyncGroups, b.SyncGroups) && sameMap(a.Services, b.Services) && sameMap(a.Tracks, b.Tracks)
+}
 
 func (r Request) object() sum {
 	var key, value [128]byte
@@ -163,20 +170,23 @@ func (r Request) object() sum {
 	return object("request", string(k), v)
 }
 
-func byKey[V any](list []V, key func(V) string) map[string]V {
-	by := make(map[string]V, len(list))
-	for _, v := range list {
-		by[key(v)] = v
-	}
-	return by
-}
-
-// ofList is [ofMap] for a list of objects with keys. One that is the same in both is not looked into.
-func ofList[V any](kind string, was, is []V, key func(V) string) (d sum) {
+// ofList is [ofMap] for a list of objects with keys. One that is the same in both is not looked into. It is quick where what is
+// in both stands in both in one order, as where some were taken away and others added at the end.
+func ofList[V any](kind string, was, is []V, key func(V) string, same func(a, b V) bool) (d sum) {
 	if shared(was, is) {
 		return d
 	}
-	return ofMap(kind, byKey(was, key), byKey(is, key))
+	for i := range was {
+		if len(is) > 0 && same(was[i], is[0]) {
+			is = is[1:]
+		} else {
+			d.sub(object(kind, key(was[i]), text(was[i])))
+		}
+	}
+	for i := range is {
+		d.add(object(kind, key(is[i]), text(is[i])))
+	}
+	return d
 }
 
 // ofMap is what a map's objects add up to above another's. Those that are the same in both have no number taken. It is quick

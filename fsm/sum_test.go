@@ -91,15 +91,15 @@ func TestAListThatDidNotChangeIsNotLookedInto(t *testing.T) {
 	past := []Past{{Revision: 1}, {Revision: 2}}
 	looked := 0
 	key := func(p Past) string { looked++; return p.key() }
-	if d := ofList("revision", past, past, key); d != (sum{}) || looked > 0 {
+	if d := ofList("revision", past, past, key, Past.same); d != (sum{}) || looked > 0 {
 		t.Errorf("%v after %d looks", d, looked)
 	}
 	for _, other := range [][]Past{past[:1], past[1:], {{Revision: 1}, {Revision: 3}}, nil} {
-		if d := ofList("revision", past, other, key); d == (sum{}) {
+		if d := ofList("revision", past, other, key, Past.same); d == (sum{}) {
 			t.Errorf("%v is the same as %v", other, past)
 		}
 	}
-	if d := ofList("revision", past, slices.Clone(past), key); d != (sum{}) {
+	if d := ofList("revision", past, slices.Clone(past), key, Past.same); d != (sum{}) {
 		t.Errorf("a copy is another: %v", d)
 	}
 }
