@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"reflect"
 	"strconv"
-	"strings"
 )
 
 // LevelSum is the feature level from which on the hash of a state is its sum. The sum itself is kept at every level.
@@ -162,11 +161,8 @@ func (p Past) same(other Past) bool {
 func (r Request) object() sum {
 	var key, value [128]byte
 	k := append(append(strconv.AppendUint(key[:0], r.Index, 10), ' '), r.ID...)
-	if !plain([]byte(r.ID)) || strings.ContainsAny(r.ID, "<>&") {
-		return object("request", string(k), text(r))
-	}
-	v := append(append(value[:0], `{"id":"`...), r.ID...) // as text writes it
-	v = append(strconv.AppendUint(append(v, `","index":`...), r.Index, 10), '}')
+	v := appendString(append(value[:0], `{"id":`...), r.ID) // as text writes it
+	v = append(strconv.AppendUint(append(v, `,"index":`...), r.Index, 10), '}')
 	return object("request", string(k), v)
 }
 

@@ -1,11 +1,10 @@
 package fsm
 
 import (
-	"encoding/json"
 	"iter"
-	"maps"
 	"net/netip"
 	"slices"
+	"strings"
 )
 
 // Verdicts is what the cluster agreed about real servers, by service and by the server's address. A change copies
@@ -114,14 +113,45 @@ func (v Verdicts) edited(keys iter.Seq[ServerKey], edit func(servers, ServerKey)
 	return v
 }
 
-// MarshalJSON implements [json.Marshaler].
-func (v Verdicts) MarshalJSON() ([]byte, error) { return json.Marshal(maps.Collect(v.All())) }
+// MarshalJSON implements [json.Marshaler]. It is what there is most of in a state: JSON's writer would make a map of it first.
+func (v Verdicts) MarshalJSON() ([]byte, error) {
+	type entry struct {
+		key     string
+		verdict Verdict
+	}
+	byKey := func(a, b entry) int { return strings.Compare(a.key, b.key) }
+	var all []entry
+	for service, l := range v.services.All() {
+		begin := len(all)
+		for _, j := range l {
+			all = append(all, entry{ServerKey{service, j.Server}.String(), j.Verdict})
+		}
+		slices.SortFunc(all[begin:], byKey)
+	}
+	slices.SortFunc(all, byKey) // little is left to do: where one name begins with another
+	b := []byte{'{'}
+	for i, e := range all {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(appendString(b, e.key), `:{"health":`...)
+		b = appendString(b, string(e.verdict.Health))
+		if e.verdict.Cause != "" {
+			b = appendString(append(b, `,"cause":`...), e.verdict.Cause)
+		}
+		b = append(b, '}')
+	}
+	return append(b, '}'), nil
+}
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (v *Verdicts) UnmarshalJSON(text []byte) error {
-	var by map[ServerKey]Verdict
-	if err := strict(text, &by); err != nil {
-		return err
+	by, ok := readVerdictsBy(text)
+	if !ok {
+		by = nil
+		if err := strict(text, &by); err != nil {
+			return err
+		}
 	}
 	*v = VerdictsOf(by)
 	return nil
