@@ -61,7 +61,7 @@ func modelOf(h *host) *model {
 		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), ids: make(map[wire]*instance), rule: 16384,
 		config: fsm.Config{
 			Routers: make(map[string]fsm.Router), SyncGroups: make(map[string]fsm.SyncGroup),
-			Tracks: make(map[string]fsm.Track), Services: make(map[string]fsm.Service),
+			Tracks: make(map[string]fsm.Track),
 		},
 	}
 	m.members()

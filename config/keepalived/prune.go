@@ -75,9 +75,9 @@ func (m *model) remove(t thing, field string, index int) {
 		}
 		m.config.SyncGroups[t.name] = g
 	case config.KindService:
-		s := m.config.Services[t.name]
+		s := m.config.Services.Of(t.name)
 		ok = cutService(&s, field, index)
-		m.config.Services[t.name] = s
+		m.config.Services = m.config.Services.With(t.name, s)
 	}
 	if !ok {
 		m.drop(t)
@@ -160,7 +160,7 @@ func (m *model) drop(t thing) {
 	m.order = slices.DeleteFunc(m.order, func(o thing) bool { return o == t })
 	switch t.kind {
 	case config.KindService:
-		delete(m.config.Services, t.name)
+		m.config.Services = m.config.Services.Without(t.name)
 	case config.KindSyncGroup:
 		delete(m.config.SyncGroups, t.name)
 	case config.KindTrack:
