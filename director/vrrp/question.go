@@ -10,6 +10,9 @@ const (
 	asksFor = 200 * time.Millisecond
 	// answersBy is how much longer their answer is waited for: a driver that cannot ask keeps nobody from taking.
 	answersBy = 100 * time.Millisecond
+	// succeeds is for how much longer than the longest Active_Down_Interval nobody must have answered, where somebody did: another that
+	// hears that one may be the next, and is not heard either.
+	succeeds = 500 * time.Millisecond
 )
 
 // question is what a group asks the segments before it is taken by a timer while nobody looks after it: whether another has its
@@ -42,8 +45,8 @@ func (g *Group) ask(now time.Time, m *Machine) []Effect {
 	}
 	q.excused = m.deadline.Equal(q.until) // what was answered meanwhile may be lost
 	long := asksFor
-	if g.Answered() { // that takes the place of adverts, of which two may be missed: a host that stands still for a moment is not dead
-		long = max(long, 2*m.learned)
+	if g.Answered() {
+		long = 4*m.learned + succeeds
 	}
 	q.until = now.Add(long + answersBy)
 	m.deadline = q.until
@@ -55,8 +58,8 @@ func (m *Machine) hears(now time.Time) bool {
 	return m.peer.Source.IsValid() && now.Sub(m.peer.Heard) < m.learned*3/2
 }
 
-// answer takes what became of the question that was asked last. Who waits for that is Backup for another Active_Down_Interval, or
-// takes the group now.
+// answer takes what became of the question that was asked last. Who waits for that asks again an interval later, as if it had heard an
+// advert, or takes the group now.
 func (g *Group) answer(now time.Time, ev Answer) {
 	q := &g.question
 	if g.state != Backup || !ev.Until.Equal(q.until) || !q.until.After(now) {
@@ -70,7 +73,7 @@ func (g *Group) answer(now time.Time, ev Answer) {
 		switch {
 		case m.machine.state != Backup || !m.machine.deadline.Equal(ev.Until):
 		case ev.Taken:
-			m.machine.deadline = now.Add(m.machine.Down())
+			m.machine.deadline = now.Add(max(m.machine.learned, asksFor))
 		default:
 			m.machine.deadline = now
 		}
