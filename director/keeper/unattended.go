@@ -1,0 +1,217 @@
+package keeper
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/quorate/quorate/director/vrrp"
+)
+
+// Away is for how long control may say nothing until it counts as away: it asks for the status once a second at least.
+const Away = 2 * time.Second
+
+// Who asks the segment of an interface, until ctx ends, who has the targets: from source, an address of this host there. It returns
+// the MAC addresses that answered for each. It may be called concurrently.
+type Who func(ctx context.Context, iface string, source netip.Addr, targets []netip.Addr) (map[netip.Addr][]net.HardwareAddr, error)
+
+// query is what the segment of a link is asked for a group: who has its addresses, and those of all who may own it.
+type query struct {
+	link
+	source  netip.Addr
+	virtual map[netip.Addr]bool // those of the group; true: with a virtual MAC address
+	known   []netip.Addr        // of who may own it: directors, neighbors, and who was followed last
+}
+
+// answerer is who answers for an address of a group.
+type answerer struct {
+	address netip.Addr
+	mac     net.HardwareAddr
+	owner   netip.Addr // whose it is; invalid: that is not known
+	counts  bool       // it is one who may own the group
+}
+
+func (a answerer) String() string {
+	if a.owner.IsValid() {
+		return fmt.Sprintf("%v answers for %v (%v)", a.owner, a.address, a.mac)
+	}
+	return fmt.Sprintf("%v answers for %v", a.mac, a.address)
+}
+
+// unattended reports whether a group that a timer would have taken now asks the segments first: control is away, and may not have told
+// what the others were told. A control that is back may not know it either at once.
+func (k *keeper) unattended(now time.Time, g *group) bool {
+	return k.cfg.Who != nil && (k.asked.away(now) || g.machine.Answered() && !k.asked.settled(now))
+}
+
+// ask asks the segments of a group, away from the loop.
+func (k *keeper) ask(g *group, a vrrp.Ask) {
+	queries, name := k.queries(g), g.spec.Name
+	k.waiting.Go(func() {
+		found := k.answerers(queries, a.For)
+		select {
+		case k.calls <- func() { k.answered(time.Now(), name, a, found) }:
+		case <-k.over:
+		}
+	})
+}
+
+// queries are what is asked for a group.
+func (k *keeper) queries(g *group) []query {
+	on := map[link]*query{}
+	for id, r := range g.routers {
+		if r.machine == nil || !r.source.IsValid() {
+			continue
+		}
+		s := on[id.link]
+		if s == nil {
+			s = &query{link: id.link, source: r.source, virtual: map[netip.Addr]bool{}}
+			on[id.link] = s
+		}
+		for _, a := range r.spec.Kept() {
+			if addr := a.Prefix.Addr(); addr.Is6() == id.V6 {
+				s.virtual[addr] = r.spec.VirtualMAC
+			}
+		}
+		s.known = append(s.known, k.owners(r)...)
+	}
+	out := make([]query, 0, len(on))
+	for _, s := range on {
+		slices.SortFunc(s.known, netip.Addr.Compare)
+		s.known = slices.Compact(s.known)
+		out = append(out, *s)
+	}
+	return out
+}
+
+// owners are the addresses, on a router's link, of who may own it.
+func (k *keeper) owners(r *router) []netip.Addr {
+	var out []netip.Addr
+	add := func(a netip.Addr) {
+		a = a.WithZone("")
+		if a.IsValid() && a.Is6() == r.spec.identity().V6 && a != r.source && slices.ContainsFunc(r.judge.Subnets, func(p netip.Prefix) bool { return p.Contains(a) }) {
+			out = append(out, a)
+		}
+	}
+	for m := range k.members {
+		add(m)
+	}
+	for _, n := range r.spec.Neighbors {
+		add(n.Address)
+	}
+	add(r.machine.Peer().Source)
+	return out
+}
+
+const (
+	// AskEach is how long one attempt to ask the segments lasts.
+	AskEach = 100 * time.Millisecond
+	// attempts is how many there are of a question at most, but for the last.
+	attempts = 10
+)
+
+// Attempts are when the segments are asked in a question of that length, from its begin on. The last is as late as can be: who has taken
+// the addresses meanwhile answers that.
+func Attempts(long time.Duration) []time.Duration {
+	var at []time.Duration
+	last := max(long-AskEach, 0)
+	for next := time.Duration(0); next < last; next += max(AskEach, long/attempts) {
+		at = append(at, next)
+	}
+	return append(at, last)
+}
+
+// answerers asks all segments, again and again for that long, until one who may own the group answers. Without such a one it lasts that long,
+// whoever answers: of several directors the one with the highest priority is first, as ever.
+func (k *keeper) answerers(queries []query, long time.Duration) []answerer {
+	begun, found := time.Now(), []answerer(nil)
+	for _, at := range Attempts(long) {
+		if !k.pause(begun.Add(at)) {
+			return nil
+		}
+		all := make([][]answerer, len(queries))
+		var asking sync.WaitGroup
+		for i, q := range queries {
+			asking.Go(func() { all[i] = k.askOnce(begun.Add(at+AskEach), q) })
+		}
+		asking.Wait()
+		if found = slices.Concat(all...); slices.ContainsFunc(found, counts) {
+			return found
+		}
+	}
+	k.pause(begun.Add(long))
+	return found
+}
+
+// pause waits until a time, and reports whether the keeper goes on.
+func (k *keeper) pause(until time.Time) bool {
+	select {
+	case <-k.over:
+		return false
+	case <-time.After(time.Until(until)):
+		return true
+	}
+}
+
+// askOnce asks a segment once. One that cannot be asked says nothing.
+func (k *keeper) askOnce(until time.Time, q query) []answerer {
+	ctx, cancel := context.WithDeadline(context.Background(), until)
+	defer cancel()
+	targets := slices.Concat(slices.SortedFunc(maps.Keys(q.virtual), netip.Addr.Compare), q.known)
+	found, err := k.cfg.Who(ctx, q.Interface, q.source, targets)
+	if err != nil {
+		k.log.Debug("segment not asked", "interface", q.Interface, "err", err)
+	}
+	var out []answerer
+	for _, a := range targets[:len(q.virtual)] {
+		for _, mac := range found[a] {
+			out = append(out, q.answerer(a, mac, found))
+		}
+	}
+	return out
+}
+
+// answerer finds whose a MAC address is that answers for a virtual one.
+func (q query) answerer(virtual netip.Addr, mac net.HardwareAddr, found map[netip.Addr][]net.HardwareAddr) answerer {
+	a := answerer{address: virtual, mac: mac}
+	a.counts = q.virtual[virtual] && vrrp.IsVirtualMAC(mac) // whatever its VRID is now
+	for _, o := range q.known {
+		if slices.ContainsFunc(found[o], func(m net.HardwareAddr) bool { return bytes.Equal(m, mac) }) {
+			a.owner, a.counts = o, true
+		}
+	}
+	return a
+}
+
+// counts reports whether an answer keeps a group from being taken. A real server that answers for a virtual address by mistake does not.
+func counts(a answerer) bool { return a.counts }
+
+// answered takes what became of a question. It is told once that a group is not taken, until it is heard again.
+func (k *keeper) answered(now time.Time, name string, a vrrp.Ask, found []answerer) {
+	g := k.groups[name]
+	if g == nil {
+		return
+	}
+	taken, told := slices.ContainsFunc(found, counts), g.machine.Answered()
+	k.carry(now, g, g.machine.Step(now, "", vrrp.Answer{Until: a.Until, Taken: taken}))
+	var who []string
+	for _, f := range found {
+		if f.counts == taken {
+			who = append(who, f.String())
+		}
+	}
+	switch {
+	case len(who) == 0:
+	case taken && !told && g.machine.Answered():
+		k.event(now, g, "control is away, and the owner is heard no more, but "+strings.Join(who, ", ")+": it is not taken while that is so")
+	case !taken && g.machine.State() == vrrp.Backup && !g.machine.Deadline().After(now): // a moment later
+		k.event(now, g, strings.Join(who, ", ")+", and is no director's or neighbor's: it is taken all the same")
+	}
+}
