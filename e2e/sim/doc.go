@@ -9,8 +9,8 @@
 // Nothing happens for a while, then three to eight things go wrong within a minute or two, then all heals, and it
 // must settle and stay so. In each sixteenth the owner is cut off besides, and comes back with a log of before; in another
 // sixteenth the cluster port of one is shut besides, to all others or to one, while what it opens itself passes; and in
-// another all directors drain for a while, where foreign routers are known, and the owner is cut off meanwhile. [Run] plays
-// it; the same seed gives the same trace to the byte. A failing seed is replayed by
+// another all directors drain for a while, where foreign routers are known, and the owner is cut off meanwhile; and in another control of
+// a standby stands still, and the routers get other VRIDs meanwhile, of which its keeper is not told. [Run] plays it; the same seed gives the same trace to the byte. A failing seed is replayed by
 //
 //	make sim SEED=17
 //
@@ -53,7 +53,7 @@
 //  4. No needless move. A host on which nothing was wrong for twelve seconds, which answers on its segments within
 //     200 ms, with which all agents that live were in touch, in 300 ms there and back, and of which nobody asked
 //     anything, does not lose what it has owned for five, and is not taken from by who hears it, or could ask it. Nor
-//     does the log want it to move, but by its policy. That VRRP alone does not pass is nothing that is wrong.
+//     does the log want it to move, but by its policy. A keeper without control that took the group while no path led to it is something that is wrong. That VRRP alone does not pass is nothing that is wrong.
 //  5. Every decision has a reason: each change of state, each command, each thing that people are told.
 //  6. Make before break: while the log wants a group to move between two that are well, and one of the two serves it
 //     and is Active, or was until it lingered, somebody answers all the time. A third that serves it, cut off from
@@ -74,8 +74,10 @@
 //  11. Who can ask asks. Nobody takes a group by its timer which another has owned for 350 ms, and said so, where nothing has been
 //     wrong with either of the two or between them for a second, in ports as on segments, whatever is wrong with a third: not with
 //     the owner before, whose port may be cut.
+//  12. Who is without control asks the segment. No keeper whose control is away has its timer take what another has owned for a second, and
+//     answers for, where ARP passes between the two for as long, whatever it hears.
 //
 // That the invariants can fail is shown by the mutants: parts of the system that are switched off, one by one, in
-// [Mutants], nine of them. Each must be found, and the one without which nobody sees that another has just taken a group by the
-// eleventh invariant; `make sim-mutants` says how many scenarios it took.
+// [Mutants], ten of them. Each must be found, the one without which nobody sees that another has just taken a group by the
+// eleventh invariant, and the one whose keepers ask nobody by the twelfth; `make sim-mutants` says how many scenarios it took.
 package sim

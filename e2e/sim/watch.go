@@ -229,6 +229,7 @@ func (x *watch) takes(h *host, group, why string) {
 			continue
 		}
 		x.asks(h, o, group, why)
+		x.besides(h, o, group, why)
 		clear := x.clear[o.index][h.index]
 		switch {
 		case !x.wasCalm(o), o.control.applied != h.control.applied: // their priorities may be the same by chance
