@@ -91,12 +91,13 @@ type Config struct {
 
 // keeper is the loop's own. Nothing in it is touched by another goroutine, but through the channels.
 type keeper struct {
-	cfg    Config
-	log    hclog.Logger
-	worker *worker
-	survey *surveyor
-	record *recorder
-	quiet  *quieting
+	cfg      Config
+	log      hclog.Logger
+	worker   *worker
+	survey   *surveyor
+	record   *recorder
+	quiet    *quieting
+	segments *segments
 
 	calls   chan func()
 	ready   chan struct{} // capacity 1: a socket has a datagram
@@ -243,6 +244,7 @@ func newKeeper(cfg Config) *keeper {
 		poke: make(chan struct{}, 1), facts: k.surveys, sockets: map[link]socket{},
 	}
 	k.quiet = &quieting{Quiet: cfg.Quiet, log: cfg.Log.Named("quiet"), poke: make(chan struct{}, 1)}
+	k.segments = &segments{who: cfg.Who, log: cfg.Log.Named("segments"), gathering: map[place]*round{}}
 	k.record = newRecorder(cfg.Record, cfg.Distrust, cfg.Log.Named("record"))
 	return k
 }

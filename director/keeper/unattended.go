@@ -24,8 +24,7 @@ type Who func(ctx context.Context, iface string, source netip.Addr, targets []ne
 
 // query is what the segment of a link is asked for a group: who has its addresses, and those of all who may own it.
 type query struct {
-	link
-	source  netip.Addr
+	place
 	virtual map[netip.Addr]bool // those of the group; true: with a virtual MAC address
 	known   []netip.Addr        // of who may own it: directors, neighbors, and who was followed last
 }
@@ -65,28 +64,28 @@ func (k *keeper) ask(g *group, a vrrp.Ask) {
 
 // queries are what is asked for a group.
 func (k *keeper) queries(g *group) []query {
-	on := map[link]*query{}
+	on := map[place]*query{}
 	for id, r := range g.routers {
 		if r.machine == nil || !r.source.IsValid() {
 			continue
 		}
-		s := on[id.link]
-		if s == nil {
-			s = &query{link: id.link, source: r.source, virtual: map[netip.Addr]bool{}}
-			on[id.link] = s
+		p := place{id.link, r.source}
+		q := on[p]
+		if q == nil {
+			q = &query{place: p, virtual: map[netip.Addr]bool{}}
+			on[p] = q
 		}
 		for _, a := range r.spec.Kept() {
 			if addr := a.Prefix.Addr(); addr.Is6() == id.V6 {
-				s.virtual[addr] = r.spec.VirtualMAC
+				q.virtual[addr] = r.spec.VirtualMAC
 			}
 		}
-		s.known = append(s.known, k.owners(r)...)
+		q.known = append(q.known, k.owners(r)...)
 	}
 	out := make([]query, 0, len(on))
-	for _, s := range on {
-		slices.SortFunc(s.known, netip.Addr.Compare)
-		s.known = slices.Compact(s.known)
-		out = append(out, *s)
+	for _, q := range on {
+		q.known = distinct(q.known)
+		out = append(out, *q)
 	}
 	return out
 }
@@ -139,7 +138,7 @@ func (k *keeper) answerers(queries []query, long time.Duration) []answerer {
 		all := make([][]answerer, len(queries))
 		var asking sync.WaitGroup
 		for i, q := range queries {
-			asking.Go(func() { all[i] = k.askOnce(begun.Add(at+AskEach), q) })
+			asking.Go(func() { all[i] = k.askOnce(q) })
 		}
 		asking.Wait()
 		if found = slices.Concat(all...); slices.ContainsFunc(found, counts) {
@@ -160,17 +159,12 @@ func (k *keeper) pause(until time.Time) bool {
 	}
 }
 
-// askOnce asks a segment once. One that cannot be asked says nothing.
-func (k *keeper) askOnce(until time.Time, q query) []answerer {
-	ctx, cancel := context.WithDeadline(context.Background(), until)
-	defer cancel()
-	targets := slices.Concat(slices.SortedFunc(maps.Keys(q.virtual), netip.Addr.Compare), q.known)
-	found, err := k.cfg.Who(ctx, q.Interface, q.source, targets)
-	if err != nil {
-		k.log.Debug("segment not asked", "interface", q.Interface, "err", err)
-	}
+// askOnce asks a segment once.
+func (k *keeper) askOnce(q query) []answerer {
+	virtual := slices.SortedFunc(maps.Keys(q.virtual), netip.Addr.Compare)
+	found := k.segments.ask(q.place, virtual, slices.Clone(q.known))
 	var out []answerer
-	for _, a := range targets[:len(q.virtual)] {
+	for _, a := range virtual {
 		for _, mac := range found[a] {
 			out = append(out, q.answerer(a, mac, found))
 		}

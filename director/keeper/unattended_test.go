@@ -258,6 +258,40 @@ func TestOfSeveralWithoutControlTheFirstTakesAndTheOthersFollow(t *testing.T) {
 	})
 }
 
+// A hundred groups lose their owner at once: the segment is asked for all of them together.
+func TestWhatManyGroupsAskIsAskedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many = 100
+		w := newWorld(t)
+		a, b := w.box(1), w.box(2)
+		ear := ears(a, b)[1]
+		for i, x := range []*box{a, b} {
+			o := Order{}
+			for n := range many {
+				g := gateway([]uint8{220, 160}[i], 1, time.Second, "wan")
+				g.Name, g.Routers[0].VRID = fmt.Sprint(n), uint8(1+n)
+				g.Routers[0].Addresses = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(101 + n)}), 24)}
+				o.Groups = append(o.Groups, g)
+			}
+			x.start()
+			x.order(o)
+		}
+		defer w.stop()
+		time.Sleep(10 * time.Second)
+		seen := len(ear.times())
+		a.dies()
+		time.Sleep(10 * time.Second)
+		for _, g := range b.status().Groups {
+			if g.State != "active" {
+				t.Errorf("%s is %s", g.Name, g.State)
+			}
+		}
+		if n := len(ear.times()) - seen; n < 2 || n > 4 {
+			t.Errorf("asked %d times", n)
+		}
+	})
+}
+
 // Control that comes back may not know at once what it missed. It is asked for what it did not know, until it has had the time.
 func TestAControlThatComesBackHasTimeToLearnWhoOwns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
