@@ -29,16 +29,16 @@ type place struct {
 
 // round is one attempt to ask. Virtual addresses come first: who has one answers for that before its own, which ends the round.
 type round struct {
-	virtual, known []netip.Addr
-	found          map[netip.Addr][]net.HardwareAddr
-	over           chan struct{} // closed when found is there
+	virtual, members []netip.Addr
+	found            map[netip.Addr][]net.HardwareAddr
+	over             chan struct{} // closed when found is there
 }
 
 // gather is for how long a round waits for others to join.
 const gather = 10 * time.Millisecond
 
 // ask has all addresses asked for, and returns who answered within [AskEach]. A segment that cannot be asked says nothing.
-func (s *segments) ask(p place, virtual, known []netip.Addr) map[netip.Addr][]net.HardwareAddr {
+func (s *segments) ask(p place, virtual, members []netip.Addr) map[netip.Addr][]net.HardwareAddr {
 	s.mu.Lock()
 	one := s.gathering[p]
 	first := one == nil
@@ -46,7 +46,7 @@ func (s *segments) ask(p place, virtual, known []netip.Addr) map[netip.Addr][]ne
 		one = &round{over: make(chan struct{})}
 		s.gathering[p] = one
 	}
-	one.virtual, one.known = append(one.virtual, virtual...), append(one.known, known...)
+	one.virtual, one.members = append(one.virtual, virtual...), append(one.members, members...)
 	s.mu.Unlock()
 	if first {
 		s.run(p, one, time.Now().Add(AskEach))
@@ -62,7 +62,7 @@ func (s *segments) run(p place, one *round, until time.Time) {
 	s.mu.Lock()
 	delete(s.gathering, p)
 	s.mu.Unlock()
-	targets := slices.Concat(distinct(one.virtual), distinct(one.known))
+	targets := slices.Concat(distinct(one.virtual), distinct(one.members))
 	ctx, cancel := context.WithDeadline(context.Background(), until)
 	defer cancel()
 	var err error

@@ -22,19 +22,19 @@ const Away = 2 * time.Second
 // the MAC addresses that answered for each. It may be called concurrently.
 type Who func(ctx context.Context, iface string, source netip.Addr, targets []netip.Addr) (map[netip.Addr][]net.HardwareAddr, error)
 
-// query is what the segment of a link is asked for a group: who has its addresses, and those of all who may own it.
+// query is what the segment of a link is asked for a group: who has its addresses, and those of the other directors.
 type query struct {
 	place
 	virtual map[netip.Addr]bool // those of the group; true: with a virtual MAC address
-	known   []netip.Addr        // of who may own it: directors, neighbors, and who was followed last
+	members []netip.Addr        // the directors' own
 }
 
 // answerer is who answers for an address of a group.
 type answerer struct {
 	address netip.Addr
 	mac     net.HardwareAddr
-	owner   netip.Addr // whose it is; invalid: that is not known
-	counts  bool       // it is one who may own the group
+	owner   netip.Addr // the director whose it is; invalid: nobody knows
+	counts  bool       // it is a director
 }
 
 func (a answerer) String() string {
@@ -80,32 +80,26 @@ func (k *keeper) queries(g *group) []query {
 				q.virtual[addr] = r.spec.VirtualMAC
 			}
 		}
-		q.known = append(q.known, k.owners(r)...)
+		q.members = append(q.members, k.peers(r)...)
 	}
 	out := make([]query, 0, len(on))
 	for _, q := range on {
-		q.known = distinct(q.known)
+		q.members = distinct(q.members)
 		out = append(out, *q)
 	}
 	return out
 }
 
-// owners are the addresses, on a router's link, of who may own it.
-func (k *keeper) owners(r *router) []netip.Addr {
+// peers are the addresses, on a router's link, of the other directors. A foreign router is not among them: the cluster changes nothing of
+// what that one says, and who hears it no more takes from it, as RFC 9568 has it.
+func (k *keeper) peers(r *router) []netip.Addr {
 	var out []netip.Addr
-	add := func(a netip.Addr) {
-		a = a.WithZone("")
-		if a.IsValid() && a.Is6() == r.spec.identity().V6 && a != r.source && slices.ContainsFunc(r.judge.Subnets, func(p netip.Prefix) bool { return p.Contains(a) }) {
-			out = append(out, a)
+	for m := range k.members {
+		on := func(p netip.Prefix) bool { return p.Contains(m) }
+		if m.Is6() == r.spec.identity().V6 && m != r.source && slices.ContainsFunc(r.judge.Subnets, on) {
+			out = append(out, m)
 		}
 	}
-	for m := range k.members {
-		add(m)
-	}
-	for _, n := range r.spec.Neighbors {
-		add(n.Address)
-	}
-	add(r.machine.Peer().Source)
 	return out
 }
 
@@ -127,7 +121,7 @@ func Attempts(long time.Duration) []time.Duration {
 	return append(at, last)
 }
 
-// answerers asks all segments, again and again for that long, until one who may own the group answers. Without such a one it lasts that long,
+// answerers asks all segments, again and again for that long, until a director answers. Without such a one it lasts that long,
 // whoever answers: of several directors the one with the highest priority is first, as ever.
 func (k *keeper) answerers(queries []query, long time.Duration) []answerer {
 	begun, found := time.Now(), []answerer(nil)
@@ -162,7 +156,7 @@ func (k *keeper) pause(until time.Time) bool {
 // askOnce asks a segment once.
 func (k *keeper) askOnce(q query) []answerer {
 	virtual := slices.SortedFunc(maps.Keys(q.virtual), netip.Addr.Compare)
-	found := k.segments.ask(q.place, virtual, slices.Clone(q.known))
+	found := k.segments.ask(q.place, virtual, slices.Clone(q.members))
 	var out []answerer
 	for _, a := range virtual {
 		for _, mac := range found[a] {
@@ -175,8 +169,8 @@ func (k *keeper) askOnce(q query) []answerer {
 // answerer finds whose a MAC address is that answers for a virtual one.
 func (q query) answerer(virtual netip.Addr, mac net.HardwareAddr, found map[netip.Addr][]net.HardwareAddr) answerer {
 	a := answerer{address: virtual, mac: mac}
-	a.counts = q.virtual[virtual] && vrrp.IsVirtualMAC(mac) // whatever its VRID is now
-	for _, o := range q.known {
+	for _, o := range q.members {
+		a.counts = a.counts || found[o] != nil && q.virtual[virtual] && vrrp.IsVirtualMAC(mac) // whatever its VRID is now
 		if slices.ContainsFunc(found[o], func(m net.HardwareAddr) bool { return bytes.Equal(m, mac) }) {
 			a.owner, a.counts = o, true
 		}
@@ -206,6 +200,6 @@ func (k *keeper) answered(now time.Time, name string, a vrrp.Ask, found []answer
 	case taken && !told && g.machine.Answered():
 		k.event(now, g, "control is away, and the owner is heard no more, but "+strings.Join(who, ", ")+": it is not taken while that is so")
 	case !taken && g.machine.State() == vrrp.Backup && !g.machine.Deadline().After(now): // a moment later
-		k.event(now, g, strings.Join(who, ", ")+", and is no director's or neighbor's: it is taken all the same")
+		k.event(now, g, strings.Join(who, ", ")+", which is no director: it is taken all the same")
 	}
 }
