@@ -66,13 +66,11 @@ func (g *Group) answer(now time.Time, ev Answer) {
 		return
 	}
 	q.until = now
-	if ev.Taken {
-		q.answered = now
-	}
 	for _, m := range g.members {
 		switch {
-		case m.machine.state != Backup || !m.machine.deadline.Equal(ev.Until):
+		case m.machine.state != Backup || !m.machine.deadline.Equal(ev.Until): // it has heard somebody meanwhile
 		case ev.Taken:
+			q.answered = now
 			m.machine.deadline = now.Add(max(m.machine.learned, asksFor))
 		default:
 			m.machine.deadline = now

@@ -14,7 +14,7 @@ import (
 // the keeper finds that.
 func (k *keeper) away() bool {
 	c := k.h.controlling
-	return !c.alive || k.life != c.life || c.stops > 0 && k.w.now-c.frozeAt >= orders.Away
+	return !c.alive || k.life != c.life || c.stops > 0 && k.w.now-max(c.frozeAt, k.came) >= orders.Away
 }
 
 // unattended reports whether the segments are asked before a timer has a group taken, as the keeper's unattended does.
