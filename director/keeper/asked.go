@@ -34,7 +34,7 @@ func (a *asked) told(now time.Time, apart bool) {
 func (a *asked) stood(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.since, a.heard = now, now
+	a.since = now
 }
 
 func (a *asked) came(now time.Time) {

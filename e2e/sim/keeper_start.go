@@ -115,6 +115,7 @@ func (k *keeper) setGroup(now time.Time, g *keptGroup, spec orders.Group, going 
 			k.setRouter(now, g, r, s)
 			continue
 		case r != nil:
+			k.h.renumbered = k.w.now
 			k.leave(now, g, r)
 		}
 		r = &keptRouter{router: k.w.routerNamed(s.Name)}

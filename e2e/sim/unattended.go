@@ -14,7 +14,7 @@ import (
 // the keeper finds that.
 func (k *keeper) away() bool {
 	c := k.h.controlling
-	return !c.alive || k.life != c.life || c.stops > 0 && k.w.now-max(c.frozeAt, k.came) >= orders.Away
+	return !c.alive || k.life != c.life || c.stops > 0 && k.w.now-c.frozeAt >= orders.Away
 }
 
 // unattended reports whether the segments are asked before a timer has a group taken, as the keeper's unattended does.
@@ -51,10 +51,13 @@ func (k *keeper) ask(g *keptGroup, a vrrp.Ask) {
 
 // answered reports whether another host answers for a router's address, in time.
 func (w *world) answered(r *router, asker *host) bool {
-	return slices.ContainsFunc(w.others(asker), func(h *host) bool {
-		wire := &w.wires[r.on]
-		return w.serves(r, asker.index, h) && wire.delay[asker.index][h.index]+wire.delay[h.index][asker.index] < orders.AskEach
-	})
+	return slices.ContainsFunc(w.others(asker), func(h *host) bool { return w.serves(r, asker.index, h) && !w.late(r, asker, h) })
+}
+
+// late reports whether an answer of a segment comes after an attempt is over.
+func (w *world) late(r *router, asker, h *host) bool {
+	wire := &w.wires[r.on]
+	return wire.delay[asker.index][h.index]+wire.delay[h.index][asker.index] >= orders.AskEach
 }
 
 // inherits has the router that a group's has become, which speaks with another VRID, take its place if that is Active.
@@ -76,21 +79,28 @@ const whoIsAway = "who is without control asks the segment"
 // each segment, whatever it hears of that. Nothing is wrong with the two machines, or with ARP between them, for as long.
 func (x *watch) besides(h, o *host, group, why string) {
 	w := x.w
-	timer := strings.Contains(why, vrrp.Fell) || strings.HasPrefix(why, "no active router heard")
-	if !timer || !h.keeper.away() || w.now-x.owns[o.index].at < time.Second || h.stalls+o.stalls > 0 {
+	if !x.alone[h.index] || w.now-x.owns[o.index].at < time.Second || h.stalls+o.stalls > 0 {
 		return
 	}
 	for _, r := range w.routers {
-		if s := x.reach[r.index][h.index][o.index]; r.group == group && (!s.is || w.now-s.at < time.Second || !w.answered(r, h)) {
+		if s := x.reach[r.index][h.index][o.index]; r.group == group && (!s.is || w.now-s.at < time.Second || !w.serves(r, h.index, o) || w.late(r, h, o)) {
 			return
 		}
 	}
 	x.fail(whoIsAway, "%s takes %s though %s has owned it for %v, and answers for it: %s", h.name, group, o.name, w.now-x.owns[o.index].at, why)
 }
 
-// besides reports whether another whose control is away has an address that a host has: both took it while there was no path between them.
-func (w *world) besides(h, o *host) bool {
-	return o.keeping.alive && o.keeper.away() && slices.ContainsFunc(w.routers, func(r *router) bool { return h.kernel.has(r.index) && o.kernel.has(r.index) })
+// tookAlone is told that a host takes a group, and notes whether that was by its timer while its control was away. It may have asked while
+// nobody had the addresses, and not hear who has them since.
+func (x *watch) tookAlone(h *host, why string) {
+	timer := strings.Contains(why, vrrp.Fell) || strings.HasPrefix(why, "no active router heard")
+	x.alone[h.index] = timer && h.keeper.away()
+}
+
+// twice reports whether one of two that have the addresses took them so.
+func (x *watch) twice(a, b *host) bool {
+	one := func(h *host) bool { return x.alone[h.index] && h.kernel.has(0) }
+	return (one(a) || one(b)) && a.kernel.has(0) && b.kernel.has(0)
 }
 
 // renumbers has control of a standby stand still, and an operator give the routers other VRIDs meanwhile: its keeper hears the owner no
