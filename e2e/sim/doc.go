@@ -54,7 +54,7 @@
 //  4. No needless move. A host on which nothing was wrong for twelve seconds, which answers on its segments within
 //     200 ms, with which all agents that live were in touch, in 300 ms there and back, and of which nobody asked
 //     anything, does not lose what it has owned for five, and is not taken from by who hears it, or could ask it. Nor
-//     does the log want it to move, but by its policy. That a keeper without control took the group by its timer, too, is something that is wrong. That VRRP alone does not pass is nothing that is wrong.
+//     does the log want it to move, but by its policy. That a keeper without control has the address too, which took it by its timer or goes by another VRID, is something that is wrong. That VRRP alone does not pass is nothing that is wrong.
 //  5. Every decision has a reason: each change of state, each command, each thing that people are told.
 //  6. Make before break: while the log wants a group to move between two that are well, and one of the two serves it
 //     and is Active, or was until it lingered, somebody answers all the time. A third that serves it, cut off from
@@ -76,8 +76,9 @@
 //     wrong with either of the two or between them for a second, in ports as on segments, whatever is wrong with a third: not with
 //     the owner before, whose port may be cut.
 //  12. Who is without control asks the segment. No keeper whose control is away has its timer take what another has owned for a second, and
-//     answers for, where ARP passes between the two for as long, whatever it hears. One that takes a group while nobody has it may not hear
-//     who has it next, and no report tells it: such a one is not counted in the first invariant where an agent is silent altogether.
+//     answers for, where ARP passes between the two for as long, whatever it hears. One that takes a group while nobody has it, or owns it
+//     when the routers get other VRIDs, may not hear who has it next, and no report tells it: such a one is not counted in the first invariant where
+//     an agent is silent altogether.
 //
 // That the invariants can fail is shown by the mutants: parts of the system that are switched off, one by one, in
 // [Mutants], ten of them. Each must be found, the one without which nobody sees that another has just taken a group by the

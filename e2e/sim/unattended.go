@@ -97,10 +97,17 @@ func (x *watch) tookAlone(h *host, why string) {
 	x.alone[h.index] = timer && h.keeper.away()
 }
 
-// twice reports whether one of two that have the addresses took them so.
+// twice reports whether two have the addresses of which one took them so, or goes by another VRID than is agreed: it hears nobody, and its
+// control is not there to be told.
 func (x *watch) twice(a, b *host) bool {
-	one := func(h *host) bool { return x.alone[h.index] && h.kernel.has(0) }
-	return (one(a) || one(b)) && a.kernel.has(0) && b.kernel.has(0)
+	return a.kernel.has(0) && b.kernel.has(0) && (x.alone[a.index] || x.alone[b.index] || x.w.outdated(a) || x.w.outdated(b))
+}
+
+// outdated reports whether a host's keeper goes by another VRID than is agreed, and its control does not run.
+func (w *world) outdated(h *host) bool {
+	return !h.controlling.runs() && slices.ContainsFunc(h.keeper.groups, func(g *keptGroup) bool {
+		return slices.ContainsFunc(g.routers, func(r *keptRouter) bool { return r.spec.VRID != w.newest().Config.Routers[r.name].VRID })
+	})
 }
 
 // renumbers has control of a standby stand still, and an operator give the routers other VRIDs meanwhile: its keeper hears the owner no
