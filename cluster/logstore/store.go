@@ -19,6 +19,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -88,7 +89,7 @@ func Open(dir string, log hclog.Logger) (*Store, error) {
 		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
 	}
 	at := filepath.Join(dir, "snapshots")
-	if err := private(at); err != nil {
+	if err := errors.Join(sweep(at), private(at)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open snapshots in %s: %w", dir, err), bolt.Close())
 	}
 	if err := durable.SyncDir(dir); err != nil { // the first time both are new: a vote must not be lost with its file's name
@@ -115,7 +116,7 @@ func (s Snapshots) Create(v raft.SnapshotVersion, index, term uint64, c raft.Con
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(s.dir, sink.ID()+".tmp") // until it is whole it is called so
+	dir := filepath.Join(s.dir, sink.ID()+unfinished)
 	seal := sealPlace(raft.SnapshotMeta{Version: v, ID: sink.ID(), Index: index, Term: term, Configuration: c, ConfigurationIndex: at})
 	if err := errors.Join(durable.Write(filepath.Join(dir, sealFile), seal, 0o600), private(dir)); err != nil {
 		return nil, errors.Join(fmt.Errorf("make a snapshot: %w", err), sink.Cancel())
@@ -178,6 +179,21 @@ func (s Snapshots) RemoveBefore(index uint64) error {
 		}
 	}
 	return nil
+}
+
+// unfinished is how the name of a snapshot ends until it is whole.
+const unfinished = ".tmp"
+
+// sweep removes the snapshots that were being written when a process before this one ended. Raft's own store leaves them: each is
+// as large as the state, and a process that ends so again and again would fill the disk.
+func sweep(dir string) error {
+	there, err := os.ReadDir(dir)
+	for _, d := range there {
+		if strings.HasSuffix(d.Name(), unfinished) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, d.Name())))
+		}
+	}
+	return err
 }
 
 // private takes a directory and all in it from everybody but its owner: the state has keys. Raft's own store leaves that to
