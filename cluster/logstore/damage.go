@@ -415,7 +415,7 @@ func Damaged(dir, what string, err error, leads string) error {
 	}
 	return fmt.Errorf("%s: %w; this director's data in %s is damaged%s: "+
 		"run `quorate remove NAME` with its name on another director, remove that directory, and let it join again with `quorate join`; "+
-		"if it is the only one, `quorate init` and then `quorate snapshot restore FILE`", what, err, dir, leads)
+		"if it is the only one, `quorate init` instead of that, and then `quorate snapshot restore FILE --force`", what, err, dir, leads)
 }
 
 // Damaged says that what was found in the store is not what was written, with what mends that.
