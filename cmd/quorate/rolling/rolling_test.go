@@ -237,6 +237,28 @@ func TestItGoesOnWithWhoIsOut(t *testing.T) {
 	}
 }
 
+// TestItGoesOnWithWhoIsOutAndDoesNotStart has a director whose new version was broken: another one is started there.
+func TestItGoesOnWithWhoIsOutAndDoesNotStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		*c.director("d1") = api.DirectorStatus{Name: "d1", Role: "director", State: "unreachable", Version: "1", Draining: true}
+		c.st.Groups[0].Owner = "d3"
+		c.started = func(d *api.DirectorStatus) { d.State, d.Ready = "alive", true }
+		u := c.upgrade()
+		u.Continue = true
+		if err := u.Run(t.Context()); err != nil || !slices.Contains(c.did, "starting d1 with version 2") {
+			t.Errorf("%v; did %q", err, c.did)
+		}
+		c = three(t)
+		c.director("d1").Draining, c.director("d1").State, c.director("d2").State = true, "unreachable", "unreachable"
+		u = c.upgrade()
+		u.Continue = true
+		if err := u.Run(t.Context()); err == nil || err.Error() != "stopped before d1: d2 is unreachable" {
+			t.Errorf("%v; did %q", err, c.did)
+		}
+	})
+}
+
 func TestAWitnessIsStartedAnewAndNotDrained(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := three(t)
