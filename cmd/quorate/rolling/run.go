@@ -197,9 +197,9 @@ func goesOn(d api.DirectorStatus) string {
 // errLetIn means that the member that is out does not drain any more, and it was not this upgrade that ended that.
 var errLetIn = errors.New("was let in again by somebody else; another upgrade may be under way, and `quorate upgrade status` shows who runs what")
 
-// letIn is errLetIn if somebody else has let a member in that is out.
-func letIn(d, now api.DirectorStatus) error {
-	if d.Role == "director" && now.State != noMember && !now.Draining {
+// letIn is errLetIn if somebody else has let a member in that is out. Who has just started and hears nobody may not know who is.
+func letIn(d api.DirectorStatus, st api.Status) error {
+	if now := named(st, d.Name); st.Quorum && d.Role == "director" && now.State != noMember && !now.Draining {
 		return fmt.Errorf("%s %w", d.Name, errLetIn)
 	}
 	return nil
@@ -261,7 +261,7 @@ func (u *Upgrade) restart(ctx context.Context, d api.DirectorStatus) error {
 		if gone = now.State == noMember; gone || now.State == "alive" && now.Version == u.Version {
 			return nil
 		}
-		if let = letIn(d, now); let != nil {
+		if let = letIn(d, st); let != nil {
 			return nil
 		}
 		said := []string{fmt.Sprintf("%s is %s, version %s", d.Name, now.State, now.Version)}
@@ -285,11 +285,10 @@ func (u *Upgrade) restart(ctx context.Context, d api.DirectorStatus) error {
 func (u *Upgrade) settled(ctx context.Context, d api.DirectorStatus, before api.Status) error {
 	let := error(nil)
 	err := u.look(ctx, settleLimit, func(st api.Status) error {
-		now := named(st, d.Name)
-		if now.State == noMember {
+		if named(st, d.Name).State == noMember {
 			return errors.New(d.Name + " is no member any more")
 		}
-		if let = letIn(d, now); let != nil {
+		if let = letIn(d, st); let != nil {
 			return nil
 		}
 		if why := append(NotNow(in(st, d.Name)), Worse(before, st)...); len(why) > 0 {
