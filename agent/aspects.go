@@ -2,7 +2,6 @@ package agent
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -62,14 +61,11 @@ func pastText(name string, past uint64) string {
 // onChange is told of every applied entry, in order. It must not block.
 func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
 	about := aspectsOf(prev, next, changes)
-	if about.others && slices.ContainsFunc(changes, func(c fsm.Change) bool { return c.Kind == fsm.ConfigChanged }) {
-		s.regrouped.note(prev) // not for each edit of a weight: that is a walk through all groups
+	if about.others { // not for each edit of a weight: these are walks through all groups
+		s.regroup(prev, next, changes)
 	}
 	past, _ := s.node.Past()
 	for _, c := range tellable(changes) {
-		if c.Kind == fsm.ConfigChanged || c.Kind == fsm.StateHealed {
-			s.setNeeds(next.Config)
-		}
 		if isNews(c, next.Index, past) {
 			s.events.add(s.cfg.Name, next.Index, string(c.Kind), c.Name, c.Text)
 			s.log.Info(c.Text, "index", next.Index)
@@ -98,6 +94,19 @@ func (s *session) onChange(prev, next *fsm.State, changes []fsm.Change) {
 		s.soon.poke(s.tellNow)
 	}
 	s.heard.ring() // a leader looks at its duties again
+}
+
+// regroup takes it that an entry may have changed routers, their groups or what these need.
+func (s *session) regroup(prev, next *fsm.State, changes []fsm.Change) {
+	is := func(kinds ...fsm.ChangeKind) bool {
+		return slices.ContainsFunc(changes, func(c fsm.Change) bool { return slices.Contains(kinds, c.Kind) })
+	}
+	if is(fsm.ConfigChanged) {
+		s.regrouped.note(prev)
+	}
+	if is(fsm.ConfigChanged, fsm.StateHealed) {
+		s.setNeeds(next.Config)
+	}
 }
 
 // tellWithin is how long the others wait to hear that this director has an entry which edits services and does nothing else:
@@ -149,14 +158,11 @@ func aspectsOf(prev, next *fsm.State, changes []fsm.Change) (a aspects) {
 			a.others = true
 		}
 	}
-	if config && len(a.edited) == 0 && !sameMap(prev.Config.Services, next.Config.Services) { // it does not say which
-		return everything
+	if config && len(a.edited) == 0 { // it does not say which
+		for range next.Config.Services.Since(prev.Config.Services) {
+			return everything
+		}
 	}
 	a.others = a.others || len(a.edited) == 0
 	return a
-}
-
-// sameMap reports whether two maps are one.
-func sameMap[K comparable, V any](a, b map[K]V) bool {
-	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer()
 }

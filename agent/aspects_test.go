@@ -16,7 +16,7 @@ import (
 
 func TestAnEntrySaysWhichServicesItIsAbout(t *testing.T) {
 	services := func() fsm.Config {
-		return fsm.Config{Services: map[string]fsm.Service{"web": {Name: "web"}, "mail": {Name: "mail"}}}
+		return fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{"web": {Name: "web"}, "mail": {Name: "mail"}})}
 	}
 	was := &fsm.State{Config: services()}
 	same := &fsm.State{Config: was.Config}
@@ -87,6 +87,7 @@ func TestEditsAreToldTogether(t *testing.T) {
 // To look through all groups for each edit of a weight would cost more than the edit.
 func TestWhoOwnedWhichRouterIsNotedWhereRoutersMayHaveChanged(t *testing.T) {
 	was := regrouping(nil, map[string]string{"inside": "d1"}, "inside")
+	was.Config.Tracks = map[string]fsm.Track{"f": {Name: "f", Kind: fsm.TrackFile, Path: "/f"}}
 	for name, tt := range map[string]struct {
 		change fsm.Change
 		noted  bool
@@ -101,6 +102,9 @@ func TestWhoOwnedWhichRouterIsNotedWhereRoutersMayHaveChanged(t *testing.T) {
 			s.onChange(was, was, []fsm.Change{{Kind: fsm.ConfigChanged}, tt.change})
 			if got := s.regrouped.owners["inside"] == "d1"; got != tt.noted {
 				t.Errorf("noted: %v, want %v", got, tt.noted)
+			}
+			if got := len(s.tracks.Results()) > 0; got != tt.noted {
+				t.Errorf("tracks are looked through: %v, want %v", got, tt.noted)
 			}
 		})
 	}

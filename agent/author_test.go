@@ -79,7 +79,7 @@ func TestTheKernelSaysInWhichGroupsACallerIs(t *testing.T) {
 
 func TestOnlyAnAdminHasDirectorsRunWhatTheyDidNot(t *testing.T) {
 	s := &session{}
-	have := fsm.Config{Services: map[string]fsm.Service{"web": {Checks: []fsm.Check{{Command: []string{"/check", "-v"}, User: "ann"}}}}}
+	have := fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{"web": {Checks: []fsm.Check{{Command: []string{"/check", "-v"}, User: "ann"}}}})}
 	delta := func(user string, command ...string) fsm.Delta {
 		return fsm.Delta{Services: map[string]*fsm.Service{"mail": {Checks: []fsm.Check{{Command: command, User: user}}}}}
 	}

@@ -32,7 +32,7 @@ func (s *session) pull(ctx context.Context, from string, whole bool, share float
 // bring brings another director's connections here, whole or those that are new, and returns them. There are none where there is
 // no service.
 func (s *session) bring(ctx context.Context, from string, whole bool) ([]ipvs.Conn, error) {
-	if len(s.node.State().Config.Services) == 0 {
+	if s.node.State().Config.Services.Len() == 0 {
 		return nil, nil
 	}
 	id := s.marks.ask(from, whole, time.Now())
@@ -190,7 +190,7 @@ func (s *session) warmUp(ctx context.Context) {
 // they were received, or nobody else has them.
 func (s *session) isWarm(state *fsm.State, live map[string]received, group string) bool {
 	g := state.Groups[group]
-	if g.Owner == "" || g.Owner == s.cfg.Name || s.cfg.Role == fsm.RoleWitness || len(state.Config.Services) == 0 {
+	if g.Owner == "" || g.Owner == s.cfg.Name || s.cfg.Role == fsm.RoleWitness || state.Config.Services.Len() == 0 {
 		return true
 	}
 	if r, alive := live[g.Owner]; !alive || !r.active(group) {

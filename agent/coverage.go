@@ -119,7 +119,7 @@ func (s *session) cover(ctx context.Context) error {
 		return nil
 	}
 	l := &looker{
-		can:    func() bool { return len(s.node.State().Config.Services) > 0 && s.director.Synchronises() },
+		can:    func() bool { return s.node.State().Config.Services.Len() > 0 && s.director.Synchronises() },
 		owners: func() []ownerOfSome { return ownersOf(s.node.State(), s.reports.live(time.Now()), s.others()) },
 		some:   s.someConnections, covers: s.director.Covers, log: s.log,
 	}

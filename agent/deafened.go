@@ -13,12 +13,14 @@ import (
 )
 
 // deafened warns of routers that are to speak otherwise, or not at all, for each director whose keeper would go on by the present
-// configuration: it believes the adverts of the owner no more, and takes the addresses beside it.
+// configuration: it believes the adverts of the owner no more. Where its control is away it asks the segment before it takes the
+// addresses, and the owner's machine answers; but nobody does for those that are gone from there, and one whose control runs and is cut
+// off asks that alone.
 func deafened(state *fsm.State, cfg fsm.Config, live map[string]received) config.Problems {
-	var lost config.Problems
+	var lost []deaf
 	for _, name := range slices.Sorted(maps.Keys(state.Config.Routers)) {
-		if p := deafTo(state.Config.Routers[name], state.Secrets(), cfg); p.Text != "" {
-			lost = append(lost, p)
+		if d := deafTo(state.Config.Routers[name], state.Secrets(), cfg); d.Text != "" {
+			lost = append(lost, d)
 		}
 	}
 	if len(lost) == 0 {
@@ -31,15 +33,29 @@ func deafened(state *fsm.State, cfg fsm.Config, live map[string]received) config
 		if why == "" || state.Members[name].Role != fsm.RoleDirector {
 			continue
 		}
-		for _, p := range lost {
+		for _, d := range lost {
 			problems = append(problems, config.Problem{
-				Path: p.Path, Warning: true,
-				Text: fmt.Sprintf("%s, and %s %s: if its keeper runs, it goes on by the old configuration, hears the owner no more, and answers for the addresses too until its control has caught up", p.Text, name, why),
+				Path: d.Path, Warning: true,
+				Text: fmt.Sprintf("%s, and %s %s: if its keeper runs, it goes on by the old configuration, hears the owner no more, and %s until its control has caught up", d.Text, name, why, d.then()),
 				Hint: fmt.Sprintf("before this, mend its control (`systemctl start quorate` on %s), or stop its keeper too: `systemctl stop quorate-keeper` there", name),
 			})
 		}
 	}
 	return problems
+}
+
+// deaf is what of a router would be changed.
+type deaf struct {
+	config.Problem
+	gone bool // the addresses are somewhere else then, or nowhere
+}
+
+// then says what a keeper does that does not know of it.
+func (d deaf) then() string {
+	if d.gone {
+		return "answers for the addresses as they were"
+	}
+	return "answers for the addresses too where the owner's machine does not answer when it asks the segment, or where control runs and is cut off,"
 }
 
 // outdated says why a director would not give its keeper a new configuration soon, or is empty.
@@ -62,7 +78,7 @@ func outdated(live map[string]received, name string, highest uint64) string {
 
 // deafTo says what of a router would be changed such that a keeper that has it as it was drops its adverts; see [vrrp.Judge].
 // A keeper knows a router by how it is on the wire, and not by its name.
-func deafTo(was fsm.Router, keys fsm.Secrets, cfg fsm.Config) config.Problem {
+func deafTo(was fsm.Router, keys fsm.Secrets, cfg fsm.Config) deaf {
 	path := fmt.Sprintf("routers[%q]", was.Name)
 	is, stays := cfg.Routers[was.Name]
 	if !stays || !sameOnTheWire(was, is) {
@@ -72,16 +88,16 @@ func deafTo(was fsm.Router, keys fsm.Secrets, cfg fsm.Config) config.Problem {
 			}
 		}
 	}
-	what := ""
+	what, gone := "", false
 	switch {
 	case !stays:
-		return config.Problem{Path: path, Text: fmt.Sprintf("router %q is removed", was.Name)}
+		return deaf{config.Problem{Path: path, Text: fmt.Sprintf("router %q is removed", was.Name)}, true}
 	case is.Interface != was.Interface:
-		what = "interface"
+		what, gone = "interface", true
 	case is.VRID != was.VRID:
 		what = "vrid"
 	case is.IPv6() != was.IPv6():
-		what = "addresses"
+		what, gone = "addresses", true
 	case cmp.Or(is.Version, 3) != cmp.Or(was.Version, 3):
 		what = "version"
 	case is.Unicast != was.Unicast:
@@ -93,9 +109,9 @@ func deafTo(was fsm.Router, keys fsm.Secrets, cfg fsm.Config) config.Problem {
 	case !believed(was, is, keys):
 		what = "auth"
 	default:
-		return config.Problem{}
+		return deaf{}
 	}
-	return config.Problem{Path: path + "." + what, Text: fmt.Sprintf("router %q changes its %s", was.Name, what)}
+	return deaf{config.Problem{Path: path + "." + what, Text: fmt.Sprintf("router %q changes its %s", was.Name, what)}, gone}
 }
 
 // sameOnTheWire reports whether two routers are one to who hears their adverts.

@@ -143,6 +143,14 @@ func TestEachWhoDoesNotFollowIsWarnedOf(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+	for to, want := range map[string]string{"wan": "when it asks the segment", "lan": "answers for the addresses as they were until"} {
+		is.Interface = to
+		for _, p := range deafened(state, fsm.Config{Routers: map[string]fsm.Router{"r": is}}, live) {
+			if !strings.Contains(p.Text, want) {
+				t.Errorf("on %s: %v, want %q", to, p, want)
+			}
+		}
+	}
 	if all := deafened(state, state.Config, live); len(all) > 0 {
 		t.Errorf("nothing changes: %v", all)
 	}

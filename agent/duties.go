@@ -79,7 +79,7 @@ func (u *unjudged) all() {
 }
 
 // of returns those of the services that are to be looked at now, if these observe. It is to be called before what is known is read.
-func (u *unjudged) of(now time.Time) func(all map[string]fsm.Service, observers []string) map[string]fsm.Service {
+func (u *unjudged) of(now time.Time) func(all fsm.Map[fsm.Service], observers []string) fsm.Map[fsm.Service] {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	names := u.names
@@ -88,17 +88,11 @@ func (u *unjudged) of(now time.Time) func(all map[string]fsm.Service, observers 
 	if due {
 		u.at = now
 	}
-	return func(all map[string]fsm.Service, observers []string) map[string]fsm.Service {
+	return func(all fsm.Map[fsm.Service], observers []string) fsm.Map[fsm.Service] {
 		if u.others(observers) || due {
 			return all
 		}
-		some := make(map[string]fsm.Service, len(names))
-		for name := range names {
-			if svc, ok := all[name]; ok {
-				some[name] = svc
-			}
-		}
-		return some
+		return all.Only(maps.Keys(names))
 	}
 }
 
@@ -128,7 +122,7 @@ func (s *session) agreeVerdicts(ctx context.Context, now time.Time) {
 		}
 	}
 	services := due(state.Config.Services, slices.Sorted(maps.Keys(seen)))
-	if len(services) == 0 {
+	if services.IsZero() {
 		return
 	}
 	changed := checks.AgreeAll(checks.Inputs{Verdicts: state.Verdicts, Services: services, Reports: seen})

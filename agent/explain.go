@@ -183,7 +183,7 @@ func (s *session) word(ctx context.Context, group string) word {
 	}
 	now := time.Now()
 	owner := state.Groups[group].Owner
-	if w.Part == "backup" && owner != "" && len(state.Config.Services) > 0 && !s.groups.Gone(group, owner, now) {
+	if w.Part == "backup" && owner != "" && state.Config.Services.Len() > 0 && !s.groups.Gone(group, owner, now) {
 		ctx, cancel := context.WithTimeout(ctx, explainLimit/3) // what else there is to say must not wait for it
 		defer cancel()
 		if c, err := s.sample(ctx, owner); err == nil { // an owner that does not answer is named by others

@@ -125,7 +125,7 @@ func together(all []misfit) config.Problems {
 // misfits says what of a configuration one director could not do.
 func misfits(cfg fsm.Config, r report) []misfit {
 	var all []misfit
-	if len(cfg.Services) > 0 && r.NoIPVS {
+	if cfg.Services.Len() > 0 && r.NoIPVS {
 		all = append(all, misfit{director: r.Name, lacks: "IPVS in the kernel, and this configuration has services", Problem: config.Problem{
 			Hint: "load it there with `modprobe ip_vs`, or boot a kernel that has it",
 		}})

@@ -209,7 +209,7 @@ func (g giver) letGo(ctx context.Context) (kept, open []unmoved) {
 		state, live := g.state(), g.live()
 		waits = slices.DeleteFunc(waits, func(r released) bool {
 			by := takenBy(live, r.group, g.self)
-			return by != "" && (len(state.Config.Services) == 0 || g.fetched(by, r.at.Add(ownership.PushAfter)))
+			return by != "" && (state.Config.Services.Len() == 0 || g.fetched(by, r.at.Add(ownership.PushAfter)))
 		})
 		if len(waits) > 0 && !sleep(ctx, 20*time.Millisecond) {
 			break
@@ -252,7 +252,7 @@ func (g giver) received(state *fsm.State, live map[string]received, group string
 	}
 	p := g.given[group]
 	fetched := func(by string) bool {
-		return !p.gone.IsZero() && (len(state.Config.Services) == 0 || g.fetched(by, p.gone))
+		return !p.gone.IsZero() && (state.Config.Services.Len() == 0 || g.fetched(by, p.gone))
 	}
 	if !p.told.IsZero() {
 		return now.Sub(p.told) >= toldLimit || fetched(o.Owner)

@@ -84,7 +84,7 @@ func (c *giving) giver() giver {
 			return &fsm.State{
 				Groups:  groups,
 				Members: map[string]fsm.Member{"d1": {Name: "d1", Role: fsm.RoleDirector}, "d2": {Name: "d2", Role: fsm.RoleDirector}},
-				Config:  fsm.Config{Services: map[string]fsm.Service{"web": {Name: "web"}}},
+				Config:  fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{"web": {Name: "web"}})},
 			}
 		},
 		live: func() map[string]received {

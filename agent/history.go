@@ -223,7 +223,7 @@ func inQuestion(c fsm.Config, d fsm.Delta) fsm.Config {
 		return d.Apply(c)
 	}
 	for name, is := range d.Services {
-		was := c.Services[name]
+		was := c.Services.Of(name)
 		if is != nil && (is.Address != was.Address || is.Protocol != was.Protocol || is.Mark != was.Mark || is.IPv6 != was.IPv6) {
 			return d.Apply(c)
 		}

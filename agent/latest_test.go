@@ -100,9 +100,9 @@ func ofTwo(t *testing.T, with ...func(*cluster.Config)) (*Agent, *session, func(
 
 func withWeb(t *testing.T, s *session) {
 	t.Helper()
-	web := config.WithDefaults(fsm.Config{Services: map[string]fsm.Service{
+	web := config.WithDefaults(fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{
 		"web": {Name: "web", Address: netip.MustParseAddrPort("192.0.2.1:80"), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT},
-	}}).Services["web"]
+	})}).Services.Of("web")
 	d := fsm.Delta{Services: map[string]*fsm.Service{"web": &web}}
 	if _, err := s.change(t.Context(), s.node.State(), fsm.ChangeConfig{Delta: d}, api.Terms{}); err != nil {
 		t.Fatal(err)

@@ -31,9 +31,9 @@ func plans(s *session) {
 
 // dns is a service that is in no test's configuration.
 func dns() fsm.Service {
-	return config.WithDefaults(fsm.Config{Services: map[string]fsm.Service{
+	return config.WithDefaults(fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{
 		"dns": {Name: "dns", Address: netip.MustParseAddrPort("192.0.2.1:53"), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT},
-	}}).Services["dns"]
+	})}).Services.Of("dns")
 }
 
 // TestADirectorOfAnOlderVersionIsNotKnownInAPlan: it is asked nothing that it would take for something else.

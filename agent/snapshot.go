@@ -64,7 +64,7 @@ func (s *session) restorable(r api.RestoreRequest) (fsm.Saved, error) {
 	now := s.node.State()
 	switch {
 	case saved.State.Level > now.Level:
-		return saved, fmt.Errorf("it was saved at feature level %d, and the cluster is at %d: upgrade the cluster first; nothing was restored", saved.State.Level, now.Level)
+		return saved, fmt.Errorf("it was saved at feature level %d, and the cluster is at %d: upgrade the cluster first (`quorate upgrade status` says what the next level waits for); nothing was restored", saved.State.Level, now.Level)
 	case saved.State.ClusterID != now.ClusterID && !r.Force:
 		return saved, fmt.Errorf("it is of cluster %s, and this is cluster %s; nothing was restored. --force takes that cluster's configuration and keys, "+
 			"while members, certificates and tokens stay those of this one", saved.State.ClusterID, now.ClusterID)

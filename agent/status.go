@@ -57,8 +57,8 @@ func (a *Agent) Status(ctx context.Context) (api.Status, error) {
 		st.Drops[iface] = counts(drops)
 	}
 	table := s.director.Have()
-	for _, name := range slices.Sorted(maps.Keys(state.Config.Services)) {
-		st.Services = append(st.Services, serviceStatus(state, live, state.Config.Services[name], table, s.cfg.Name))
+	for _, svc := range state.Config.Services.All() {
+		st.Services = append(st.Services, serviceStatus(state, live, svc, table, s.cfg.Name))
 	}
 	if err := s.node.Removed(); err != nil {
 		asFormer(&st, err)

@@ -69,7 +69,7 @@ func touched(d fsm.Delta) []string { return slices.Sorted(maps.Keys(d.Services))
 // health counts the real servers of services: those that are down, and all.
 func health(state *fsm.State, services []string) (down, all int) {
 	for _, name := range services {
-		for _, server := range state.Config.Services[name].Servers {
+		for _, server := range state.Config.Services.Of(name).Servers {
 			all++
 			if state.Verdict(fsm.ServerKey{Service: name, Server: server.Address}).Health == fsm.Down {
 				down++

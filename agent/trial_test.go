@@ -21,7 +21,7 @@ import (
 func tried(below int, health ...fsm.Health) *fsm.State {
 	web := fsm.Service{Name: "web"}
 	verdicts := map[fsm.ServerKey]fsm.Verdict{}
-	s := &fsm.State{Level: fsm.LevelHistory, Revision: 8, Config: fsm.Config{Services: map[string]fsm.Service{}}}
+	s := &fsm.State{Level: fsm.LevelHistory, Revision: 8, Config: fsm.Config{}}
 	for i, h := range health {
 		a := netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, byte(i)}), 80)
 		web.Servers = append(web.Servers, fsm.Server{Address: a})
@@ -32,7 +32,7 @@ func tried(below int, health ...fsm.Health) *fsm.State {
 	other := fsm.Service{Name: "other", Servers: []fsm.Server{{Address: netip.MustParseAddrPort("192.0.2.99:80")}}}
 	verdicts[fsm.ServerKey{Service: "other", Server: other.Servers[0].Address}] = fsm.Verdict{Health: fsm.Down}
 	s.Verdicts = fsm.VerdictsOf(verdicts)
-	s.Config.Services["web"], s.Config.Services["other"] = web, other
+	s.Config.Services = fsm.MapOf(map[string]fsm.Service{"web": web, "other": other})
 	s.History = []fsm.Past{{Revision: 8, Note: fsm.Note{Author: "root@d1"}, Back: fsm.Delta{Services: map[string]*fsm.Service{"web": nil, "old": {}}}}}
 	s.Trial = &fsm.Trial{Revision: 8, Until: noon, Below: below}
 	return s
@@ -94,16 +94,16 @@ func TestTermsThatCannotBeAreRefusedBeforeAnythingIsApplied(t *testing.T) {
 
 func TestOnlyWhatAnEditTouchesIsLookedAt(t *testing.T) {
 	c := tried(0, fsm.Up).Config
-	web := c.Services["web"]
+	web := c.Services.Of("web")
 	web.Scheduler = "rr"
 	d := fsm.Delta{Services: map[string]*fsm.Service{"web": &web}}
-	if look := inQuestion(c, d); len(look.Services) != 1 || look.Services["web"].Scheduler != "rr" {
+	if look := inQuestion(c, d); look.Services.Len() != 1 || look.Services.Of("web").Scheduler != "rr" {
 		t.Errorf("%+v", look.Services)
 	}
 	moved := web
 	moved.Mark = 7 // which another service may have
 	for _, d := range []fsm.Delta{{Services: map[string]*fsm.Service{"web": &moved}}, {Routers: map[string]*fsm.Router{"r": {}}}} {
-		if look := inQuestion(c, d); len(look.Services) != 2 {
+		if look := inQuestion(c, d); look.Services.Len() != 2 {
 			t.Errorf("%+v", look.Services)
 		}
 	}

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -16,7 +15,7 @@ import (
 
 func TestALeaderJudgesAgainWhatHasChangedAndAllWhenOthersObserve(t *testing.T) {
 	var u unjudged
-	all := map[string]fsm.Service{"web": {}, "mail": {}, "dns": {}}
+	all := fsm.MapOf(map[string]fsm.Service{"web": {}, "mail": {}, "dns": {}})
 	every := []string{"dns", "mail", "web"}
 	two, one := []string{"d1", "d2"}, []string{"d1"}
 	now := time.Unix(1000, 0)
@@ -41,7 +40,7 @@ func TestALeaderJudgesAgainWhatHasChangedAndAllWhenOthersObserve(t *testing.T) {
 	} {
 		tt.news()
 		now = now.Add(tt.after)
-		if diff := cmp.Diff(tt.want, slices.Sorted(maps.Keys(u.of(now)(all, tt.observers)))); diff != "" {
+		if diff := cmp.Diff(tt.want, u.of(now)(all, tt.observers).Names()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
 	}
@@ -51,7 +50,7 @@ func TestWhoDoesNotLeadNotesNothing(t *testing.T) {
 	leads := true
 	u := unjudged{leads: func() bool { return leads }}
 	now := time.Unix(1000, 0)
-	u.of(now)(nil, nil) // all
+	u.of(now)(fsm.Map[fsm.Service]{}, nil) // all
 	u.add([]string{"web"})
 	leads = false
 	u.add([]string{"mail"})
@@ -60,8 +59,8 @@ func TestWhoDoesNotLeadNotesNothing(t *testing.T) {
 	}
 	leads = true
 	u.add([]string{"dns"})
-	all := map[string]fsm.Service{"web": {}, "mail": {}, "dns": {}}
-	if got := slices.Sorted(maps.Keys(u.of(now)(all, nil))); !slices.Equal(got, []string{"dns"}) {
+	all := fsm.MapOf(map[string]fsm.Service{"web": {}, "mail": {}, "dns": {}})
+	if got := u.of(now)(all, nil).Names(); !slices.Equal(got, []string{"dns"}) {
 		t.Errorf("a leader looks at %v", got)
 	}
 }
@@ -69,14 +68,14 @@ func TestWhoDoesNotLeadNotesNothing(t *testing.T) {
 // TestWhoBeginsToLeadLooksAtAll has it end before it decides: what it would look at first is what counts.
 func TestWhoBeginsToLeadLooksAtAll(t *testing.T) {
 	var s session
-	all := map[string]fsm.Service{"web": {}, "mail": {}}
+	all := fsm.MapOf(map[string]fsm.Service{"web": {}, "mail": {}})
 	now := time.Unix(1000, 0)
 	s.unjudged.of(now)(all, nil)
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
 	s.agree(ctx, nil)
-	if got := s.unjudged.of(now)(all, nil); len(got) != len(all) {
-		t.Errorf("it looks at %v", got)
+	if got := s.unjudged.of(now)(all, nil); got.Len() != all.Len() {
+		t.Errorf("it looks at %v", got.Names())
 	}
 }
 

@@ -32,6 +32,8 @@ type raise struct {
 	Level int           `json:"level"` // that all members support; 0 if there is none beyond the cluster's
 	Never bool          `json:"never"` // it is not raised by itself
 	In    time.Duration `json:"in"`    // that long from now on
+
+	Awaits []string `json:"awaits,omitempty"` // why it is not raised yet, whatever the time
 }
 
 // binaries are the members' versions and feature levels: what they told the log, or the lower level that they said
@@ -72,7 +74,7 @@ func (s *session) patience(now time.Time) time.Duration {
 func (s *session) raiseLevel(ctx context.Context, now time.Time) {
 	next, since := s.lookLevels(now)
 	why, due := levels.Due(now, next, since, s.patience(now))
-	if !due || !s.allThere(now) {
+	if !due || len(s.awaited(now)) > 0 {
 		return
 	}
 	cmd := fsm.RaiseLevel{Level: next, Author: s.cfg.Name + ", since " + why}
@@ -81,15 +83,18 @@ func (s *session) raiseLevel(ctx context.Context, now time.Time) {
 	}
 }
 
-// allThere reports whether every member answers, and none is drained.
-func (s *session) allThere(now time.Time) bool {
-	live := s.reports.live(now)
-	for name, m := range s.node.State().Members {
-		if r, ok := live[name]; m.Draining || name != s.cfg.Name && (!ok || r.Stopped || r.Leaving) {
-			return false
+// awaited says which members do not answer or are drained: none, and the level may be raised.
+func (s *session) awaited(now time.Time) []string {
+	var why []string
+	live, state := s.reports.live(now), s.node.State()
+	for _, name := range slices.Sorted(maps.Keys(state.Members)) {
+		if state.Members[name].Draining {
+			why = append(why, name+" drains")
+		} else if r, ok := live[name]; name != s.cfg.Name && (!ok || r.Stopped || r.Leaving) {
+			why = append(why, name+" does not answer")
 		}
 	}
-	return true
+	return why
 }
 
 // nextRaise is what this director would do as the leader.
@@ -98,7 +103,7 @@ func (s *session) nextRaise(now time.Time) raise {
 	after := s.patience(now)
 	r := raise{Level: next, Never: after == levels.Never}
 	if next > 0 && !r.Never {
-		r.In = max(after-now.Sub(since), 0)
+		r.In, r.Awaits = max(after-now.Sub(since), 0), s.awaited(now)
 	}
 	return r
 }
@@ -149,7 +154,7 @@ func (a *Agent) UpgradeStatus(ctx context.Context) (api.UpgradeStatus, error) {
 		st.Next = append(st.Next, next)
 	}
 	if r, known := s.askRaise(ctx); known && r.Level > state.Level {
-		st.RaiseTo, st.ByHand = r.Level, r.Never
+		st.RaiseTo, st.ByHand, st.RaiseAwaits = r.Level, r.Never, r.Awaits
 		if !r.Never {
 			st.RaiseAt = now.Add(r.In).UTC().Truncate(time.Second)
 		}

@@ -71,6 +71,13 @@ func TestTheLevelIsNotRaisedWhileAMemberIsAway(t *testing.T) {
 	if s.raiseLevel(t.Context(), later); s.node.State().Level != 1 {
 		t.Error("it was raised while one was drained")
 	}
+	awaits := func(want string) {
+		t.Helper()
+		if r := s.nextRaise(later); strings.Join(r.Awaits, "; ") != want {
+			t.Errorf("it says that it waits for %q, want %s", r.Awaits, want)
+		}
+	}
+	awaits("d1 drains")
 	if err := s.propose(t.Context(), fsm.SetDraining{Name: "d1"}); err != nil {
 		t.Fatal(err)
 	}
@@ -78,11 +85,13 @@ func TestTheLevelIsNotRaisedWhileAMemberIsAway(t *testing.T) {
 	if s.raiseLevel(t.Context(), later); s.node.State().Level != 1 {
 		t.Error("it was raised while one was silent")
 	}
+	awaits("d1 does not answer")
 	s.reports.put(report{Name: "d1", MaxLevel: MaxLevel, Stopped: true}, later)
 	if s.raiseLevel(t.Context(), later); s.node.State().Level != 1 {
 		t.Error("it was raised while one was stopped")
 	}
 	s.reports.put(report{Name: "d1", Begun: 1, MaxLevel: MaxLevel}, later)
+	awaits("")
 	if s.raiseLevel(t.Context(), later); s.node.State().Level != MaxLevel {
 		t.Error("it was not raised when all were there")
 	}

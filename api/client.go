@@ -63,9 +63,22 @@ func (c *Client) Status(ctx context.Context) (s Status, err error) {
 
 // Config implements [Agent].
 func (c *Client) Config(ctx context.Context) (fsm.Config, uint64, error) {
-	var q ApplyRequest
-	err := c.call(ctx, http.MethodGet, "/v1/config", nil, &q)
-	return q.Config, q.Base, err
+	return c.config(ctx, "/v1/config")
+}
+
+// config reads a configuration. What an agent of a newer version says of a service that is not known here is passed over, as it
+// is of all else; a [fsm.Map] would refuse it.
+func (c *Client) config(ctx context.Context, path string) (fsm.Config, uint64, error) {
+	var q struct {
+		Base   uint64 `json:"base"`
+		Config struct {
+			fsm.Config
+			Services map[string]fsm.Service `json:"services"`
+		} `json:"config"`
+	}
+	err := c.call(ctx, http.MethodGet, path, nil, &q)
+	q.Config.Config.Services = fsm.MapOf(q.Config.Services)
+	return q.Config.Config, q.Base, err
 }
 
 // Events implements [Agent].

@@ -124,9 +124,8 @@ func (c *Client) History(ctx context.Context) (rs []Revision, err error) {
 
 // ConfigAt implements [Agent].
 func (c *Client) ConfigAt(ctx context.Context, revision uint64) (fsm.Config, error) {
-	var q ApplyRequest
-	err := c.call(ctx, http.MethodGet, "/v1/config?revision="+strconv.FormatUint(revision, 10), nil, &q)
-	return q.Config, err
+	cfg, _, err := c.config(ctx, "/v1/config?revision="+strconv.FormatUint(revision, 10))
+	return cfg, err
 }
 
 // Diff implements [Agent].

@@ -16,7 +16,7 @@ var (
 	edit     = api.EditRequest{Edits: []config.Edit{{Verb: config.Modify, Kind: config.KindServer, In: "web", Name: "192.0.2.11:80", Keys: map[string]string{"weight": "3"}}}, Terms: terms}
 	confirm  = api.ConfirmRequest{Revision: 7, Author: "root"}
 	upgrade  = api.UpgradeStatus{
-		Name: "d1", Leader: "d2", Level: 1, RaiseTo: 2, RaiseAt: noon, ByHand: true,
+		Name: "d1", Leader: "d2", Level: 1, RaiseTo: 2, RaiseAt: noon, ByHand: true, RaiseAwaits: []string{"d3 drains"},
 		Directors: []api.UpgradeDirector{{Name: "d1", State: "alive", Version: "2", MinLevel: 1, MaxLevel: 2}},
 		Next:      []api.NextLevel{{Level: 2, Brings: []string{"more"}, WaitsFor: []string{"d1"}}},
 	}

@@ -6,7 +6,24 @@ import (
 	"testing"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/fsm"
 )
+
+// A client may be older than the agent that it asks.
+func TestWhatANewerAgentSaysOfAConfigurationIsPassedOver(t *testing.T) {
+	const answer = `{"base": 7, "later": 1, "config": {"routers": {"r": {"name": "r", "later": 1}}, "services": {"web": {"name": "web", "scheduler": "rr", "later": 1}}}}`
+	c := api.NewClient(serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) })))
+	now, base, err := c.Config(t.Context())
+	then, errThen := c.ConfigAt(t.Context(), 7)
+	if err != nil || errThen != nil || base != 7 {
+		t.Fatalf("revision %d: %v, %v", base, err, errThen)
+	}
+	for _, cfg := range []fsm.Config{now, then} {
+		if cfg.Services.Len() != 1 || cfg.Services.Of("web").Scheduler != "rr" || cfg.Routers["r"].Name != "r" {
+			t.Errorf("%+v", cfg)
+		}
+	}
+}
 
 // Older agents do not say that they are cut off.
 func TestADirectorThatNoMajorityAnswersIsCutOffWhateverItsVersion(t *testing.T) {

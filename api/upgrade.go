@@ -17,6 +17,8 @@ type UpgradeStatus struct {
 	RaiseTo int       `json:"raise_to,omitempty"`      // the level that all members support, if the leader says so
 	RaiseAt time.Time `json:"raise_at,omitzero"`       // when the leader raises the cluster's to that
 	ByHand  bool      `json:"raise_by_hand,omitempty"` // `quorate upgrade finish` alone does: an agent file says so
+
+	RaiseAwaits []string `json:"raise_awaits,omitempty"` // as long as there are any the leader does not raise it, whatever the time: who does not answer, or drains
 }
 
 // UpgradeDirector is what a member runs: what it says, or what it said last.

@@ -99,7 +99,7 @@ func who(opinions []Opinion, verdict fsm.Health) string {
 // Inputs is what verdicts are made from.
 type Inputs struct {
 	Verdicts fsm.Verdicts                             // as the log has them
-	Services map[string]fsm.Service                   // by name
+	Services fsm.Map[fsm.Service]                     // by name
 	Reports  map[string]map[fsm.ServerKey]Observation // by live observer; who is not live is left out
 }
 
@@ -109,7 +109,7 @@ type Inputs struct {
 func AgreeAll(in Inputs) map[fsm.ServerKey]fsm.Verdict {
 	changed := map[fsm.ServerKey]fsm.Verdict{}
 	observers := slices.Sorted(maps.Keys(in.Reports))
-	for name, service := range in.Services {
+	for name, service := range in.Services.All() {
 		checks := Fingerprint(service.Checks)
 		for _, server := range service.Servers {
 			key := fsm.ServerKey{Service: name, Server: server.Address}

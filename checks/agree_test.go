@@ -128,7 +128,7 @@ func TestAgreeAllReturnsTheChangesAndNothingElse(t *testing.T) {
 		return Observation{Health: h, Cause: "c", Checks: checks}
 	}
 	in := Inputs{
-		Services: map[string]fsm.Service{"web": service, "plain": plain},
+		Services: fsm.MapOf(map[string]fsm.Service{"web": service, "plain": plain}),
 		Verdicts: fsm.VerdictsOf(map[fsm.ServerKey]fsm.Verdict{webKey(serverA): {Health: fsm.Up}, webKey(serverB): {Health: fsm.Up}}),
 		Reports: map[string]map[fsm.ServerKey]Observation{
 			"lb1": {webKey(serverA): saw(fsm.Down, now), webKey(serverB): saw(fsm.Up, now), webKey(serverC): saw(fsm.Up, now), webKey(spare): saw(fsm.Up, older)},
@@ -170,7 +170,7 @@ func TestWhoWasUpBeforeItsChecksChangedIsSoUntilTheySay(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := Inputs{
-				Services: map[string]fsm.Service{"web": {Name: "web", Agreement: fsm.Majority, Checks: tt.checks, Servers: []fsm.Server{{Address: serverA}}}},
+				Services: fsm.MapOf(map[string]fsm.Service{"web": {Name: "web", Agreement: fsm.Majority, Checks: tt.checks, Servers: []fsm.Server{{Address: serverA}}}}),
 				Verdicts: fsm.VerdictsOf(map[fsm.ServerKey]fsm.Verdict{webKey(serverA): before}),
 				Reports:  map[string]map[fsm.ServerKey]Observation{},
 			}

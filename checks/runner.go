@@ -96,26 +96,26 @@ func New(cfg Config) *Runner {
 // Set gives the services, by name, that are to be checked from now on. Checks that probe what they
 // probed before keep what they know. New ones are first made within a quarter of a second. A server
 // of a service without checks is not looked at.
-func (r *Runner) Set(services map[string]fsm.Service) {
+func (r *Runner) Set(services fsm.Map[fsm.Service]) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for name := range r.services {
-		if _, ok := services[name]; !ok {
+		if !services.Has(name) {
 			r.replace(name, fsm.Service{})
 		}
 	}
-	for name, service := range services {
+	for name, service := range services.All() {
 		r.replace(name, service)
 	}
 	poke(r.wake)
 }
 
 // Change is [Runner.Set] where only the named services are others than before. It costs what they do.
-func (r *Runner) Change(services map[string]fsm.Service, names []string) {
+func (r *Runner) Change(services fsm.Map[fsm.Service], names []string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, name := range names {
-		r.replace(name, services[name])
+		r.replace(name, services.Of(name))
 	}
 	poke(r.wake)
 }

@@ -119,10 +119,9 @@ func start(t *testing.T, f *fakes, cfg Config) *Runner {
 	return r
 }
 
-func services(list ...fsm.Service) map[string]fsm.Service {
-	m := map[string]fsm.Service{}
+func services(list ...fsm.Service) (m fsm.Map[fsm.Service]) {
 	for _, s := range list {
-		m[s.Name] = s
+		m = m.With(s.Name, s)
 	}
 	return m
 }
@@ -361,7 +360,7 @@ func TestEditsForgetNothingUnlessTheCheckProbesSomethingElse(t *testing.T) {
 				t.Errorf("%v after another check came: %+v, want unknown", key, o)
 			}
 		}
-		r.Set(nil)
+		r.Set(services())
 		synctest.Wait()
 		if left := r.Observations(); len(left) != 0 {
 			t.Errorf("after all services went: %v", left)
@@ -381,7 +380,7 @@ func TestAnAttemptOfAServerThatGoesIsCancelledAndDoesNotCount(t *testing.T) {
 		r := start(t, f, Config{Report: func(map[fsm.ServerKey]Observation) { t.Error("something was reported") }})
 		r.Set(services(web(serverA)))
 		time.Sleep(time.Second)
-		r.Set(nil)
+		r.Set(services())
 		synctest.Wait()
 		f.set(func() {
 			if f.running != 0 {
@@ -449,7 +448,7 @@ func TestAChangeOfOneServiceIsTheSameAsAllAnew(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second)
 		wantHealth(t, r, serverB, fsm.Up)
-		r.Change(nil, []string{a.Name})
+		r.Change(services(), []string{a.Name})
 		made := len(f.times(serverB))
 		time.Sleep(5 * time.Second)
 		if again := len(f.times(serverB)); again != made {
@@ -553,7 +552,7 @@ func TestWhoWaitsForAConfirmProbeIsLetGo(t *testing.T) {
 		waited := make(chan bool)
 		go func() { r.Confirm(t.Context(), []fsm.ServerKey{webKey(serverA)}); waited <- true }()
 		synctest.Wait()
-		r.Set(nil) // by the server's end
+		r.Set(services()) // by the server's end
 		<-waited
 
 		r.Set(services(web(serverA)))

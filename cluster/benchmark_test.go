@@ -12,7 +12,7 @@ import (
 
 // large is a configuration of 2,000 services of 50 servers each.
 func large() fsm.Config {
-	c := fsm.Config{Services: map[string]fsm.Service{}}
+	c := fsm.Config{}
 	for i := range 2000 {
 		s := fsm.Service{
 			Name: fmt.Sprintf("s-%d", i), Address: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(1000+i)), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT,
@@ -21,7 +21,7 @@ func large() fsm.Config {
 		for k := range 50 {
 			s.Servers = append(s.Servers, fsm.Server{Address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i / 250), byte(i % 250), byte(k + 1)}), 80), Weight: 1})
 		}
-		c.Services[s.Name] = s
+		c.Services = c.Services.With(s.Name, s)
 	}
 	return c
 }
@@ -66,7 +66,7 @@ func BenchmarkOneWeightOf2000x50(b *testing.B) {
 	}
 	all := large()
 	delta := fsm.Delta{Services: map[string]*fsm.Service{}}
-	for name, s := range all.Services {
+	for name, s := range all.Services.All() {
 		delta.Services[name] = &s
 	}
 	began := time.Now()
@@ -76,10 +76,10 @@ func BenchmarkOneWeightOf2000x50(b *testing.B) {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	weighed := func() fsm.Service {
-		s := all.Services["s-7"]
+		s := all.Services.Of("s-7")
 		s.Servers = append([]fsm.Server(nil), s.Servers...)
 		s.Servers[3].Weight++
-		all.Services["s-7"] = s
+		all.Services = all.Services.With("s-7", s)
 		return s
 	}
 	b.Run("change", func(b *testing.B) {

@@ -131,7 +131,7 @@ func stuckWriters(t *testing.T) (ns []*testnode, answers []chan error, free func
 		web.Servers = append(web.Servers, fsm.Server{Address: register(i).Server})
 	}
 	eventually(t, "there are registers", func() error {
-		return ns[0].Propose(t.Context(), fsm.PutConfig{Config: fsm.Config{Services: map[string]fsm.Service{"web": web}}, Base: ns[0].State().Revision})
+		return ns[0].Propose(t.Context(), fsm.PutConfig{Config: fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{"web": web})}, Base: ns[0].State().Revision})
 	})
 	var entries [][]byte
 	for i := range writers {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -27,18 +26,17 @@ func corrupt(m *machine, sealed bool) {
 	m.applying.Lock()
 	defer m.applying.Unlock()
 	bad := *m.state.Load()
-	bad.Config.Services = maps.Clone(bad.Config.Services)
-	web := bad.Config.Services["web"]
+	web := bad.Config.Services.Of("web")
 	web.Servers = slices.Clone(web.Servers)
 	web.Servers[0].Weight ^= 4
-	bad.Config.Services["web"] = web
+	bad.Config.Services = bad.Config.Services.With("web", web)
 	if sealed {
 		bad = bad.Sealed()
 	}
 	m.state.Store(&bad)
 }
 
-func weight(m *machine) uint32 { return m.state.Load().Config.Services["web"].Servers[0].Weight }
+func weight(m *machine) uint32 { return m.state.Load().Config.Services.Of("web").Servers[0].Weight }
 
 func web(weight uint32) map[string]*fsm.Service {
 	return map[string]*fsm.Service{"web": {Name: "web", Servers: []fsm.Server{{Address: register(0).Server, Weight: weight}}}}

@@ -132,7 +132,7 @@ func begun(b *testing.B) (all commits, heap uint64) {
 	b.Helper()
 	n := first(b, "a", asShipped)
 	delta := fsm.Delta{Services: map[string]*fsm.Service{}}
-	for name, s := range large().Services {
+	for name, s := range large().Services.All() {
 		delta.Services[name] = &s
 	}
 	if err := n.Propose(b.Context(), fsm.ChangeConfig{Delta: delta}); err != nil {
@@ -147,7 +147,7 @@ func begun(b *testing.B) (all commits, heap uint64) {
 		began := time.Now()
 		n = start(b, cfg)
 		all = append(all, time.Since(began))
-		if got := len(n.State().Config.Services); got != len(large().Services) {
+		if got := n.State().Config.Services.Len(); got != large().Services.Len() {
 			b.Fatalf("it has %d services", got)
 		}
 		heap = inUse() - before

@@ -42,7 +42,7 @@ func underLoad(t *testing.T, ns []*testnode) *load {
 		web.Servers = append(web.Servers, fsm.Server{Address: register(i).Server})
 	}
 	eventually(t, "there are registers", func() error {
-		return ns[0].Propose(t.Context(), fsm.PutConfig{Config: fsm.Config{Services: map[string]fsm.Service{"web": web}}, Base: ns[0].State().Revision})
+		return ns[0].Propose(t.Context(), fsm.PutConfig{Config: fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{"web": web})}, Base: ns[0].State().Revision})
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	l.stop = cancel

@@ -40,19 +40,19 @@ service "s" {
 
 // large is a configuration of so many services of so many servers each.
 func large(services, servers int) fsm.Config {
-	c := fsm.Config{Services: make(map[string]fsm.Service), Routers: map[string]fsm.Router{"outside": webConfig().Routers["outside"]}}
+	c := fsm.Config{Routers: map[string]fsm.Router{"outside": webConfig().Routers["outside"]}}
 	r := c.Routers["outside"]
 	r.Excluded = []netip.Prefix{netip.MustParsePrefix("10.255.255.1/8")}
 	c.Routers["outside"] = r
 	for i := range services {
-		s := webConfig().Services["web"]
+		s := webConfig().Services.Of("web")
 		s.Name, s.Address = fmt.Sprintf("s-%d", i), netip.AddrPortFrom(s.Address.Addr(), uint16(1000+i))
 		s.Fallback, s.Servers = nil, nil
 		for k := range servers {
 			a := netip.AddrFrom4([4]byte{10, byte(i % 1000 / 256), byte(i % 1000 % 256), byte(k + 1)})
 			s.Servers = append(s.Servers, fsm.Server{Address: netip.AddrPortFrom(a, uint16(80+i/1000)), Weight: 1})
 		}
-		c.Services[s.Name] = s
+		c.Services = c.Services.With(s.Name, s)
 	}
 	return c
 }
@@ -84,8 +84,8 @@ func BenchmarkParse2000x50(b *testing.B) {
 			b.ReportMetric(float64(len(file.Src)), "bytes")
 			for b.Loop() {
 				got, problems := ParseCluster(file.Name, file.Src)
-				if problems.Err() != nil || len(got.Services) != 2000 || len(got.Services["s-1999"].Servers) != 50 {
-					b.Fatalf("%d services: %v", len(got.Services), problems[:min(len(problems), 5)])
+				if problems.Err() != nil || got.Services.Len() != 2000 || len(got.Services.Of("s-1999").Servers) != 50 {
+					b.Fatalf("%d services: %v", got.Services.Len(), problems[:min(len(problems), 5)])
 				}
 			}
 		})
@@ -96,7 +96,7 @@ func BenchmarkParse2000x50(b *testing.B) {
 // asked: by a file, which is compared whole, and by an edit.
 func BenchmarkChange2000x50(b *testing.B) {
 	before, after := large(2000, 50), large(2000, 50)
-	after.Services["s-7"].Servers[3].Weight = 9
+	after.Services.Of("s-7").Servers[3].Weight = 9
 	b.Run("validate", func(b *testing.B) {
 		for b.Loop() {
 			if err := Validate(WithDefaults(after)).Err(); err != nil {

@@ -105,7 +105,7 @@ func (n *node) cluster(c *fsm.Config) {
 		case "service":
 			s, first := n.named(b, "services")
 			if v := s.service(name); first {
-				put(&c.Services, name, v)
+				c.Services = c.Services.With(name, v)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ var byValue = cmp.Options{
 	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
 	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+	cmp.Transformer("plain", func(m fsm.Map[fsm.Service]) map[string]fsm.Service { return maps.Collect(m.All()) }),
 }
 
 // webService is the first part of the article's file.
@@ -29,7 +31,7 @@ func webConfig() fsm.Config {
 			"inside":  {Name: "inside", VRID: 52, Interface: "lan", Addresses: []netip.Prefix{netip.MustParsePrefix("192.168.2.1/24")}, Interval: time.Second},
 		},
 		SyncGroups: map[string]fsm.SyncGroup{"gateway": {Name: "gateway", Routers: []string{"outside", "inside"}}},
-		Services: map[string]fsm.Service{"web": {
+		Services: fsm.MapOf(map[string]fsm.Service{"web": {
 			Name: "web", Address: netip.MustParseAddrPort("192.168.1.1:80"), Protocol: fsm.TCP,
 			Scheduler: "wlc", Forward: fsm.NAT, Agreement: fsm.Majority,
 			Checks: []fsm.Check{{Kind: fsm.CheckHTTP, Path: "/health", Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 2}},
@@ -38,7 +40,7 @@ func webConfig() fsm.Config {
 				{Address: netip.MustParseAddrPort("192.168.2.12:80"), Weight: 3},
 			},
 			Fallback: &fallback,
-		}},
+		}}),
 	}
 }
 
@@ -47,13 +49,13 @@ func TestTheArticlesFileParsesWithoutAWord(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatalf("problems:\n%s", problems)
 	}
-	if diff := cmp.Diff(webConfig().Services["web"], c.Services["web"], byValue); diff != "" {
+	if diff := cmp.Diff(webConfig().Services.Of("web"), c.Services.Of("web"), byValue); diff != "" {
 		t.Errorf("web (-want +got):\n%s", diff)
 	}
-	if len(c.Services) != 4 || len(c.Routers) != 2 || len(c.SyncGroups) != 1 {
-		t.Errorf("got %d services, %d routers, %d sync groups", len(c.Services), len(c.Routers), len(c.SyncGroups))
+	if c.Services.Len() != 4 || len(c.Routers) != 2 || len(c.SyncGroups) != 1 {
+		t.Errorf("got %d services, %d routers, %d sync groups", c.Services.Len(), len(c.Routers), len(c.SyncGroups))
 	}
-	if got := c.Services["tls"].Servers[0].Address; got != netip.MustParseAddrPort("192.168.2.11:443") {
+	if got := c.Services.Of("tls").Servers[0].Address; got != netip.MustParseAddrPort("192.168.2.11:443") {
 		t.Errorf("a server without a port has %s, want the service's port", got)
 	}
 	golden(t, "article.format.hcl", Format(c))
@@ -174,7 +176,7 @@ func TestADefaultTimeoutIsNeverLongerThanItsInterval(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatalf("problems:\n%s", problems)
 	}
-	if got := c.Services["w"].Checks[0].Timeout; got != 500*time.Millisecond {
+	if got := c.Services.Of("w").Checks[0].Timeout; got != 500*time.Millisecond {
 		t.Errorf("timeout %s, want 500ms", got)
 	}
 }
@@ -214,8 +216,8 @@ func TestManyWarningsAreNoError(t *testing.T) {
 		fmt.Fprintf(&b, "service \"s%d\" {\n address = \"10.1.%d.%d:80\"\n server \"10.9.0.1:80\" {}\n}\n", i, i/250, i%250+1)
 	}
 	c, problems := ParseCluster("c.hcl", []byte(b.String()))
-	if err := problems.Err(); err != nil || len(c.Services) != maxProblems+500 {
-		t.Errorf("%d services, and %v", len(c.Services), err)
+	if err := problems.Err(); err != nil || c.Services.Len() != maxProblems+500 {
+		t.Errorf("%d services, and %v", c.Services.Len(), err)
 	}
 	if last := problems[len(problems)-1]; len(problems) != maxProblems+1 || !last.Warning || last.Text != "500 more problems" {
 		t.Errorf("%d problems, the last: %s", len(problems), last)
@@ -225,8 +227,8 @@ func TestManyWarningsAreNoError(t *testing.T) {
 	}
 	b.WriteString("service \"z\" {\n address = \"10.2.0.1:80\"\n scheduler = \"none\"\n}\n")
 	c, problems = ParseCluster("c.hcl", []byte(b.String()))
-	if errs := problems.Errors(); len(c.Services) != 0 || len(errs) != 1 || !strings.Contains(errs[0].Text, `"none"`) {
-		t.Errorf("%d services, and of the one mistake behind the warnings %v", len(c.Services), errs)
+	if errs := problems.Errors(); c.Services.Len() != 0 || len(errs) != 1 || !strings.Contains(errs[0].Text, `"none"`) {
+		t.Errorf("%d services, and of the one mistake behind the warnings %v", c.Services.Len(), errs)
 	}
 }
 

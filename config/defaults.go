@@ -13,7 +13,7 @@ import (
 // it has its default, so that equal configurations are equal in every form.
 func WithDefaults(c fsm.Config) fsm.Config {
 	d := fsm.Config{
-		Routers: cloned(c.Routers), SyncGroups: cloned(c.SyncGroups), Services: cloned(c.Services), Tracks: cloned(c.Tracks),
+		Routers: cloned(c.Routers), SyncGroups: cloned(c.SyncGroups), Tracks: cloned(c.Tracks),
 	}
 	for name, r := range d.Routers {
 		orDefault(&r.Interval, defaultAdvertInterval)
@@ -25,7 +25,8 @@ func WithDefaults(c fsm.Config) fsm.Config {
 	for name, t := range d.Tracks {
 		d.Tracks[name] = canonicalTrack(t)
 	}
-	for name, s := range d.Services {
+	services := make(map[string]fsm.Service, c.Services.Len())
+	for name, s := range c.Services.All() {
 		orDefault(&s.Scheduler, defaultScheduler)
 		orDefault(&s.Forward, defaultForward)
 		orDefault(&s.Agreement, defaultAgreement)
@@ -41,8 +42,9 @@ func WithDefaults(c fsm.Config) fsm.Config {
 			orDefault(&f.Weight, defaultWeight)
 			s.Fallback = &f
 		}
-		d.Services[name] = s
+		services[name] = s
 	}
+	d.Services = fsm.MapOf(services)
 	return d
 }
 

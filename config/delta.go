@@ -11,12 +11,32 @@ import (
 // Delta returns what turns one configuration into another: the routers, sync groups, services and tracks in which [Diff] finds a
 // change, each as a whole.
 func Delta(before, after fsm.Config) fsm.Delta {
+	was, is := apart(before.Services, after.Services)
 	return fsm.Delta{
 		Routers:    differing(before.Routers, after.Routers, func(m map[string]fsm.Router) fsm.Config { return fsm.Config{Routers: m} }),
 		SyncGroups: differing(before.SyncGroups, after.SyncGroups, func(m map[string]fsm.SyncGroup) fsm.Config { return fsm.Config{SyncGroups: m} }),
-		Services:   differing(before.Services, after.Services, func(m map[string]fsm.Service) fsm.Config { return fsm.Config{Services: m} }),
+		Services:   differing(was, is, func(m map[string]fsm.Service) fsm.Config { return fsm.Config{Services: fsm.MapOf(m)} }),
 		Tracks:     differing(before.Tracks, after.Tracks, func(m map[string]fsm.Track) fsm.Config { return fsm.Config{Tracks: m} }),
 	}
+}
+
+// apart returns what is another in one of two maps than in the other.
+func apart[T any](before, after fsm.Map[T]) (was, is map[string]T) {
+	was, is = make(map[string]T), make(map[string]T)
+	for name := range after.Since(before) {
+		old, had := before.Lookup(name)
+		v, has := after.Lookup(name)
+		if had && has && reflect.DeepEqual(old, v) {
+			continue
+		}
+		if had {
+			was[name] = old
+		}
+		if has {
+			is[name] = v
+		}
+	}
+	return was, is
 }
 
 // differing returns the new values of what is not equal, nil for what is gone; nil if all is equal.

@@ -11,7 +11,7 @@ import (
 // doubts warns of what is allowed but hardly meant.
 func (v *validator) doubts(c fsm.Config) {
 	l := layoutOf(c)
-	for name, s := range sorted(c.Services) {
+	for name, s := range c.Services.All() {
 		o := v.thing("services", "service", name)
 		o.weights(s)
 		o.wayBack(s, l)

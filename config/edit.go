@@ -66,16 +66,16 @@ func (e Edit) apply(c fsm.Config) (fsm.Delta, error) {
 
 // top edits a router or a service itself.
 func (e Edit) top(c fsm.Config) (fsm.Delta, error) {
-	names, d := slices.Collect(maps.Keys(c.Services)), fsm.Delta{Services: map[string]*fsm.Service{e.In: nil}}
+	there, names, d := c.Services.Has(e.In), c.Services.Names, fsm.Delta{Services: map[string]*fsm.Service{e.In: nil}}
 	if e.Kind == KindRouter {
-		names, d = slices.Collect(maps.Keys(c.Routers)), fsm.Delta{Routers: map[string]*fsm.Router{e.In: nil}}
+		_, there = c.Routers[e.In]
+		names, d = func() []string { return slices.Collect(maps.Keys(c.Routers)) }, fsm.Delta{Routers: map[string]*fsm.Router{e.In: nil}}
 	}
-	there := slices.Contains(names, e.In)
 	switch {
 	case e.Verb == Add && there:
 		return d, fmt.Errorf("%s %q is there already: `quorate set %s %s KEY=VALUE` changes it", e.Kind, e.In, e.Kind, e.In)
 	case e.Verb != Add && !there:
-		return d, missing(string(e.Kind), e.In, names)
+		return d, missing(string(e.Kind), e.In, names())
 	case e.Verb == Remove && e.Kind == KindRouter:
 		return d, grouped(c, e.In)
 	case e.Verb == Remove:
@@ -87,7 +87,7 @@ func (e Edit) top(c fsm.Config) (fsm.Delta, error) {
 		w.thing(e.over(there, routerAttrs(old)), routerBlocks(old), "router", e.In)
 		w.Write(Format(fsm.Config{Tracks: c.Tracks})) // which it may ask for
 	} else {
-		w.thing(e.over(there, serviceAttrs(c.Services[e.In])), nil, "service", e.In)
+		w.thing(e.over(there, serviceAttrs(c.Services.Of(e.In))), nil, "service", e.In)
 	}
 	parsed, err := e.parse(w)
 	if err != nil {
@@ -98,7 +98,7 @@ func (e Edit) top(c fsm.Config) (fsm.Delta, error) {
 		d.Routers[e.In] = &r
 		return d, nil
 	}
-	s, old := parsed.Services[e.In], c.Services[e.In]
+	s, old := parsed.Services.Of(e.In), c.Services.Of(e.In)
 	s.Checks, s.Servers, s.Fallback = old.Checks, old.Servers, old.Fallback
 	d.Services[e.In] = &s
 	return d, nil
@@ -131,9 +131,9 @@ func grouped(c fsm.Config, router string) error {
 // part edits a server, a fallback or a check of a service.
 func (e Edit) part(c fsm.Config) (fsm.Delta, error) {
 	d := fsm.Delta{Services: map[string]*fsm.Service{}}
-	s, ok := c.Services[e.In]
+	s, ok := c.Services.Lookup(e.In)
 	if !ok {
-		return d, missing("service", e.In, slices.Collect(maps.Keys(c.Services)))
+		return d, missing("service", e.In, c.Services.Names())
 	}
 	s.Servers, s.Checks = slices.Clone(s.Servers), slices.Clone(s.Checks)
 	d.Services[e.In] = &s
@@ -250,7 +250,7 @@ func (e Edit) one(s fsm.Service, attrs []attr) (fsm.Service, error) {
 	w.small(attrs, string(e.Kind), e.Name)
 	w.close(0)
 	parsed, err := e.parse(w)
-	return parsed.Services[e.In], err
+	return parsed.Services.Of(e.In), err
 }
 
 // parse parses a cluster file that was written for the edit. The user has never seen its lines, so all mistakes become one

@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
 	"strings"
 	"testing"
@@ -179,13 +178,12 @@ func TestADeltaNamesWhatADiffFinds(t *testing.T) {
 
 func TestASummaryIsALine(t *testing.T) {
 	c := edited(t)
-	s := c.Services["web"]
+	s := c.Services.Of("web")
 	for i := range 100 {
 		s.Servers = append(s.Servers, fsm.Server{Address: netip.MustParseAddrPort(fmt.Sprintf("192.0.2.%d:80", 100+i)), Weight: 1})
 	}
 	after := c
-	after.Services = maps.Clone(c.Services)
-	after.Services["web"] = s
+	after.Services = c.Services.With("web", s)
 	got := Summary(Diff(c, after))
 	if !strings.HasPrefix(got, "add server web/192.0.2.100:80, add ") || !strings.Contains(got, " more") || len(got) > maxSummary+20 {
 		t.Errorf("%q", got)

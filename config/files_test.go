@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/quorate/quorate/fsm"
 )
 
 func TestSeveralFilesAreOneConfiguration(t *testing.T) {
@@ -12,7 +14,7 @@ func TestSeveralFilesAreOneConfiguration(t *testing.T) {
 		t.Fatal(problems)
 	}
 	services, routers := whole, whole
-	services.Routers, services.SyncGroups, routers.Services = nil, nil, nil
+	services.Routers, services.SyncGroups, routers.Services = nil, nil, fsm.Map[fsm.Service]{}
 	parts, problems := ParseFiles([]File{{"services.hcl", Format(services)}, {"routers.hcl", Format(routers)}})
 	if problems.Err() != nil {
 		t.Fatal(problems)

@@ -22,7 +22,7 @@ func Format(c fsm.Config) []byte {
 	for name, t := range sorted(c.Tracks) {
 		w.thing(trackAttrs(t), nil, "track", string(t.Kind), name)
 	}
-	for name, s := range sorted(c.Services) {
+	for name, s := range c.Services.All() {
 		w.service(name, s)
 	}
 	return w.Bytes()

@@ -63,20 +63,20 @@ func TestDefaultsMakeASparseModelValid(t *testing.T) {
 	r := c.Routers["outside"]
 	r.Interval = 0
 	c.Routers["outside"] = r
-	s := c.Services["web"]
+	s := c.Services.Of("web")
 	s.Protocol, s.Scheduler, s.Forward, s.Agreement = "", "", "", ""
 	s.Checks = []fsm.Check{{Kind: fsm.CheckHTTP, Path: "/health"}}
 	f := *s.Fallback
 	f.Weight = 0
 	s.Fallback = &f
-	c.Services["web"] = s
+	c.Services = c.Services.With("web", s)
 	if Validate(c).Err() == nil {
 		t.Error("the sparse model is valid already")
 	}
 	if diff := cmp.Diff(webConfig(), WithDefaults(c), byValue); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if c.Services["web"].Fallback.Weight != 0 || c.Routers["outside"].Interval != 0 || s.Checks[0].Rise != 0 {
+	if c.Services.Of("web").Fallback.Weight != 0 || c.Routers["outside"].Interval != 0 || s.Checks[0].Rise != 0 {
 		t.Error("WithDefaults changed its argument")
 	}
 }

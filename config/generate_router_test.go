@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -206,6 +207,9 @@ func TestTheGeneratorMakesEveryField(t *testing.T) {
 	made := make(map[string]bool)
 	var visit func(v reflect.Value)
 	visit = func(v reflect.Value) {
+		if m, ok := v.Interface().(fsm.Map[fsm.Service]); ok {
+			v = reflect.ValueOf(maps.Collect(m.All()))
+		}
 		switch v.Kind() {
 		case reflect.Pointer:
 			if !v.IsNil() {

@@ -51,7 +51,7 @@ func (g generator) config(t *testing.T) fsm.Config {
 	}
 	for i := range g.IntN(5) {
 		s := g.service(i)
-		put(&c.Services, s.Name, s)
+		c.Services = c.Services.With(s.Name, s)
 	}
 	if err := Validate(c).Err(); err != nil {
 		t.Fatalf("the generator made a configuration that is wrong:\n%v", err)

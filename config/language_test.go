@@ -17,10 +17,10 @@ func TestAHundredServicesAreNotAHundredCopies(t *testing.T) {
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	if len(c.Services) != 100 || len(c.Services["app-8100"].Servers) != 50 || len(src) > 1000 {
-		t.Errorf("%d services, one with %d servers, from %d bytes", len(c.Services), len(c.Services["app-8100"].Servers), len(src))
+	if c.Services.Len() != 100 || len(c.Services.Of("app-8100").Servers) != 50 || len(src) > 1000 {
+		t.Errorf("%d services, one with %d servers, from %d bytes", c.Services.Len(), len(c.Services.Of("app-8100").Servers), len(src))
 	}
-	if s := c.Services["app-8001"]; s.Servers[49].Address.String() != "10.1.0.50:8001" || s.Servers[0].Weight != 2 || c.Services["app-8002"].Servers[0].Weight != 1 {
+	if s := c.Services.Of("app-8001"); s.Servers[49].Address.String() != "10.1.0.50:8001" || s.Servers[0].Weight != 2 || c.Services.Of("app-8002").Servers[0].Weight != 1 {
 		t.Errorf("the first service is %+v", s)
 	}
 }

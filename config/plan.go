@@ -80,9 +80,9 @@ func Diff(before, after fsm.Config) []Change {
 		is, has := after.Tracks[name]
 		changes = diffThings(changes, KindTrack, trackThing(name, was, had), trackThing(name, is, has))
 	}
-	for name := range sorted(union(before.Services, after.Services)) {
-		was, had := before.Services[name]
-		is, has := after.Services[name]
+	for _, name := range slices.Sorted(after.Services.Since(before.Services)) {
+		was, had := before.Services.Lookup(name)
+		is, has := after.Services.Lookup(name)
 		changes = diffThings(changes, KindService, thingIf(had, name, serviceAttrs(was)), thingIf(has, name, serviceAttrs(is)))
 		changes = orderChanges(changes, KindService, name, []order{
 			{"checks", checkThings("", was), checkThings("", is)},

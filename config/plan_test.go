@@ -27,13 +27,13 @@ func TestADiffIsEmptyIfAndOnlyIfNothingDiffers(t *testing.T) {
 
 // mutate changes one thing, or nothing.
 func mutate(g generator, c fsm.Config) fsm.Config {
-	for name, s := range sorted(c.Services) {
+	for name, s := range c.Services.All() {
 		if !g.chance(30) {
 			continue
 		}
 		switch g.IntN(6) {
 		case 0:
-			delete(c.Services, name)
+			c.Services = c.Services.Without(name)
 		case 1:
 			s.Servers = reversed(s.Servers)
 		case 2:
@@ -47,8 +47,8 @@ func mutate(g generator, c fsm.Config) fsm.Config {
 				s.Servers[i].Weight = 1
 			}
 		}
-		if _, ok := c.Services[name]; ok {
-			c.Services[name] = s
+		if c.Services.Has(name) {
+			c.Services = c.Services.With(name, s)
 		}
 		return c
 	}
@@ -106,8 +106,8 @@ func TestAPlanReadsWell(t *testing.T) {
 	r.Addresses = append(r.Addresses, netip.MustParsePrefix("192.168.1.2/24"))
 	after.Routers["outside"] = r
 
-	delete(after.Services, "mail")
-	web := after.Services["web"]
+	after.Services = after.Services.Without("mail")
+	web := after.Services.Of("web")
 	web.Scheduler = "wrr"
 	web.Servers = []fsm.Server{
 		web.Servers[1], {Address: netip.MustParseAddrPort("192.168.2.13:80"), Weight: 2, Inhibit: true}, web.Servers[0],
@@ -116,15 +116,15 @@ func TestAPlanReadsWell(t *testing.T) {
 	f := *web.Fallback
 	f.Address = netip.MustParseAddrPort("192.168.2.251:80")
 	web.Fallback = &f
-	after.Services["web"] = web
+	after.Services = after.Services.With("web", web)
 	dns := fsm.Service{Name: "dns", Address: netip.MustParseAddrPort("192.168.1.1:53"), Protocol: fsm.UDP, Scheduler: "rr", Forward: fsm.Direct, Agreement: fsm.Any}
 	dns.Servers = []fsm.Server{{Address: netip.MustParseAddrPort("192.168.2.11:53"), Weight: 1}}
-	after.Services["dns"] = dns
-	tls := after.Services["tls"]
+	after.Services = after.Services.With("dns", dns)
+	tls := after.Services.Of("tls")
 	tls.Checks[1].Insecure, tls.Checks[1].CA = false, testCA
 	tls.Checks[1].Body = "a text that is long enough to be cut, since a plan is to be read line by line"
 	tls.Servers = tls.Servers[:1]
-	after.Services["tls"] = tls
+	after.Services = after.Services.With("tls", tls)
 
 	if err := Validate(after).Err(); err != nil {
 		t.Fatal(err)

@@ -26,7 +26,7 @@ func (v *validator) services(c fsm.Config) {
 		}
 	}
 	keys := make(map[serviceKey]string)
-	for name, s := range sorted(c.Services) {
+	for name, s := range c.Services.All() {
 		o := v.thing("services", "service", name)
 		o.service(name, s)
 		key, field := serviceKey{address: s.Address, protocol: s.Protocol}, ".address"

@@ -52,9 +52,9 @@ func TestAModelWithoutAFileGetsPathsInsteadOfLines(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := webConfig()
-			r, s := c.Routers["outside"], c.Services["web"]
+			r, s := c.Routers["outside"], c.Services.Of("web")
 			tt.change(&r, &s)
-			c.Routers["outside"], c.Services["web"] = r, s
+			c.Routers["outside"], c.Services = r, c.Services.With("web", s)
 			if diff := cmp.Diff(tt.want, strings.TrimSuffix(Validate(c).String(), "\n")); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -57,8 +57,8 @@ type board struct {
 // all services, and no keys.
 func (b *board) update(cfg fsm.Config, names []string, own []netip.Addr, pool func(fsm.Service) []Real) (ipvs.Table, []ipvs.Key) {
 	if names == nil {
-		b.keys = make(map[string]ipvs.Key, len(cfg.Services))
-		for name, svc := range cfg.Services {
+		b.keys = make(map[string]ipvs.Key, cfg.Services.Len())
+		for name, svc := range cfg.Services.All() {
 			b.keys[name] = Key(svc)
 		}
 		all := Table(cfg, pool)
@@ -71,7 +71,7 @@ func (b *board) update(cfg fsm.Config, names []string, own []netip.Addr, pool fu
 			keys = append(keys, key)
 		}
 		delete(b.keys, name)
-		if svc, ok := cfg.Services[name]; ok {
+		if svc, ok := cfg.Services.Lookup(name); ok {
 			b.keys[name] = Key(svc)
 			keys = append(keys, b.keys[name])
 		}
@@ -133,12 +133,6 @@ func part(cfg fsm.Config, names []string) fsm.Config {
 	if names == nil {
 		return cfg
 	}
-	services := make(map[string]fsm.Service, len(names))
-	for _, name := range names {
-		if svc, ok := cfg.Services[name]; ok {
-			services[name] = svc
-		}
-	}
-	cfg.Services = services
+	cfg.Services = cfg.Services.Only(slices.Values(names))
 	return cfg
 }

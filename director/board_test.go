@@ -44,7 +44,7 @@ func TestWhatIsMadeOfTheChangedServicesIsTheSameAsOfAll(t *testing.T) {
 	for seed := range uint64(200) {
 		rnd := rand.New(rand.NewPCG(seed, 0))
 		var b board
-		cfg, table := fsm.Config{Services: map[string]fsm.Service{}}, ipvs.Table{}
+		cfg, table := fsm.Config{}, ipvs.Table{}
 		b.update(cfg, nil, own, pool)
 		for step := range 20 {
 			names := []string{}
@@ -52,13 +52,13 @@ func TestWhatIsMadeOfTheChangedServicesIsTheSameAsOfAll(t *testing.T) {
 			for i := range rnd.IntN(7) {
 				name := fmt.Sprintf("s%d", i)
 				names = append(names, name)
-				if delete(cfg.Services, name); rnd.IntN(3) > 0 {
-					cfg.Services[name] = anyService(rnd, name, numbers[i])
+				if cfg.Services = cfg.Services.Without(name); rnd.IntN(3) > 0 {
+					cfg.Services = cfg.Services.With(name, anyService(rnd, name, numbers[i]))
 				}
 			}
 			if !distinct(cfg) { // it would be refused
 				names = nil
-				clear(cfg.Services)
+				cfg.Services = fsm.Map[fsm.Service]{}
 			}
 			got, keys := b.update(cfg, names, own, pool)
 			if keys == nil {
@@ -83,10 +83,10 @@ func TestWhatIsMadeOfTheChangedServicesIsTheSameAsOfAll(t *testing.T) {
 // distinct reports whether no two services have the same name in the kernel.
 func distinct(cfg fsm.Config) bool {
 	keys := map[ipvs.Key]bool{}
-	for _, svc := range cfg.Services {
+	for _, svc := range cfg.Services.All() {
 		keys[Key(svc)] = true
 	}
-	return len(keys) == len(cfg.Services)
+	return len(keys) == cfg.Services.Len()
 }
 
 func TestAllServicesAreLookedAtWhereItIsNotKnownWhich(t *testing.T) {
@@ -112,13 +112,13 @@ func TestAllServicesAreLookedAtWhereItIsNotKnownWhich(t *testing.T) {
 
 // BenchmarkReconcile2000x50 is what a director does about one changed weight among 100,000 servers, but for the kernel.
 func BenchmarkReconcile2000x50(b *testing.B) {
-	cfg := fsm.Config{Services: map[string]fsm.Service{}}
+	cfg := fsm.Config{}
 	for i := range 2000 {
 		svc := fsm.Service{Name: fmt.Sprintf("s-%d", i), Scheduler: "wrr", Forward: fsm.NAT, Protocol: fsm.TCP, Address: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(1000+i))}
 		for k := range 50 {
 			svc.Servers = append(svc.Servers, fsm.Server{Address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, byte(i / 250), byte(i % 250), byte(k + 1)}), 80), Weight: 1})
 		}
-		cfg.Services[svc.Name] = svc
+		cfg.Services = cfg.Services.With(svc.Name, svc)
 	}
 	k := &table{have: ipvs.Table{}}
 	state := &fsm.State{ClusterID: "c", Config: cfg}

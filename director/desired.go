@@ -49,8 +49,8 @@ func (s Self) Interface(logical string) string {
 
 // Table returns the IPVS table for a configuration; pool says which real servers take traffic.
 func Table(cfg fsm.Config, pool func(fsm.Service) []Real) ipvs.Table {
-	table := make(ipvs.Table, len(cfg.Services))
-	for _, svc := range cfg.Services {
+	table := make(ipvs.Table, cfg.Services.Len())
+	for _, svc := range cfg.Services.All() {
 		reals := pool(svc)
 		entry := ipvs.Entry{
 			Service: ipvs.Service{
@@ -193,9 +193,9 @@ func Candidates(s *fsm.State) []string {
 
 // Features returns what a configuration needs of this host.
 func Features(cfg fsm.Config, self Self) host.Features {
-	f := host.Features{IPVS: len(cfg.Services) > 0, Sync: len(cfg.Services) > 0}
+	f := host.Features{IPVS: cfg.Services.Len() > 0, Sync: cfg.Services.Len() > 0}
 	schedulers, routers := map[string]bool{}, map[string]bool{}
-	for _, svc := range cfg.Services {
+	for _, svc := range cfg.Services.All() {
 		schedulers[svc.Scheduler] = true
 		f.IPv6 = f.IPv6 || svc.IPv6 || svc.Address.Addr().Is6()
 		servers := svc.Servers
@@ -221,7 +221,7 @@ func Features(cfg fsm.Config, self Self) host.Features {
 // Daemons returns the IPVS sync daemons that run on a director: both, always, so that whoever owns
 // an address has its connections and tells the others of them.
 func Daemons(cfg fsm.Config, clusterID, iface string) []ipvs.Daemon {
-	if len(cfg.Services) == 0 || iface == "" {
+	if cfg.Services.Len() == 0 || iface == "" {
 		return nil
 	}
 	id := SyncID(clusterID)

@@ -39,11 +39,11 @@ func state() *fsm.State {
 				"outside": {Name: "outside", VRID: 51, Interface: "wan", Addresses: []netip.Prefix{prefix("192.0.2.100/24")}, Interval: time.Second},
 				"inside":  {Name: "inside", VRID: 52, Interface: "eth7", Addresses: []netip.Prefix{prefix("198.51.100.1/24")}, Interval: time.Second},
 			},
-			Services: map[string]fsm.Service{
+			Services: fsm.MapOf(map[string]fsm.Service{
 				"web":  {Name: "web", Address: addr("192.0.2.100:80"), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT, Persistence: 5 * time.Minute, PersistenceMask: 24, Servers: []fsm.Server{{Address: addr("198.51.100.11:80"), Weight: 2}}},
 				"dns":  {Name: "dns", Address: addr("192.0.2.100:53"), Protocol: fsm.UDP, Scheduler: "rr", Forward: fsm.Direct, Servers: []fsm.Server{{Address: addr("192.0.2.51:53"), Weight: 1}}},
 				"mark": {Name: "mark", Mark: 7, Scheduler: "dh", Forward: fsm.NAT, Servers: []fsm.Server{{Address: addr("198.51.100.11:0"), Weight: 1, Forward: fsm.Tunnel}}},
-			},
+			}),
 		},
 	}
 }
@@ -116,7 +116,7 @@ func TestTheKeeperIsToldWhereToBeQuietByTheConfigurationAlone(t *testing.T) {
 		t.Errorf("quiet %v", got)
 	}
 	var web fsm.Service
-	for _, svc := range s.Config.Services {
+	for _, svc := range s.Config.Services.All() {
 		if svc.Address == addr("192.0.2.100:80") {
 			web = svc
 		}

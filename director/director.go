@@ -187,13 +187,13 @@ func (d *Director) tables(ctx context.Context) {
 func (d *Director) again(part uint32) {
 	var names []string
 	services := d.cfg.State().Config.Services
-	for name := range services {
+	for _, name := range services.Names() {
 		if ipvs.Share(name, auditParts) == part {
 			names = append(names, name)
 		}
 	}
 	for name := range d.board.keys {
-		if _, there := services[name]; !there {
+		if !services.Has(name) {
 			names = append(names, name)
 		}
 	}

@@ -71,9 +71,9 @@ func TestOnlyWhatHasChangedIsLookedAtAndNothingIsMissed(t *testing.T) {
 		return svc
 	}
 	config := func(services ...fsm.Service) *fsm.State {
-		s := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: map[string]fsm.Service{}}}
+		s := &fsm.State{ClusterID: "c", Config: fsm.Config{}}
 		for _, svc := range services {
-			s.Config.Services[svc.Name] = svc
+			s.Config.Services = s.Config.Services.With(svc.Name, svc)
 		}
 		return s
 	}
@@ -115,8 +115,8 @@ func TestNothingIsRemovedOnTheWordOfAStateThatWasOld(t *testing.T) {
 	service := func(port string) fsm.Service {
 		return fsm.Service{Name: port, Address: netip.MustParseAddrPort("192.0.2.1:" + port), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT}
 	}
-	old := &fsm.State{ClusterID: "c", Index: 5, Config: fsm.Config{Services: map[string]fsm.Service{"80": service("80")}}}
-	both := fsm.Config{Services: map[string]fsm.Service{"80": service("80"), "81": service("81")}}
+	old := &fsm.State{ClusterID: "c", Index: 5, Config: fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{"80": service("80")})}}
+	both := fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{"80": service("80"), "81": service("81")})}
 	k := &table{have: Table(both, func(fsm.Service) []Real { return nil })}
 	file := filepath.Join(t.TempDir(), "ledger")
 	ledger := ipvs.Ledger{}
@@ -154,7 +154,7 @@ func TestAPlanIsOfWhatChanges(t *testing.T) {
 	}
 	web, mail := service("web", "192.0.2.1:80", "10.0.0.1:80"), service("mail", "192.0.2.1:25", "10.0.0.2:25")
 	k := &table{have: ipvs.Table{}}
-	state := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: map[string]fsm.Service{"web": *web, "mail": *mail}}}
+	state := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{"web": *web, "mail": *mail})}}
 	d := overTable(t, k, func() *fsm.State { return state }, func() bool { return true })
 	d.reconcileTable(t.Context())
 	k.ops = nil
@@ -205,7 +205,7 @@ func TestAServiceWithAnotherNameStaysAsItIsInTheKernel(t *testing.T) {
 	shop := web
 	shop.Name = "shop"
 	state := &fsm.State{
-		ClusterID: "c", Level: fsm.LevelKeys, Config: fsm.Config{Services: map[string]fsm.Service{"web": web}},
+		ClusterID: "c", Level: fsm.LevelKeys, Config: fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{"web": web})},
 		Verdicts: fsm.VerdictsOf(map[fsm.ServerKey]fsm.Verdict{{Service: "web", Server: server.Address}: {Health: fsm.Up}}),
 	}
 	k := &table{have: ipvs.Table{}}
@@ -238,10 +238,10 @@ func TestAServiceWithAnotherNameStaysAsItIsInTheKernel(t *testing.T) {
 // TestAQuorumThatComesAndGoesIsTheSameForAllServicesOfAPass has it flicker with each look: the pools that a pass makes are by one of
 // its looks, and the next pass makes all anew if that was another. A look is no small thing where there are thousands of services.
 func TestAQuorumThatComesAndGoesIsTheSameForAllServicesOfAPass(t *testing.T) {
-	state := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: map[string]fsm.Service{}}}
+	state := &fsm.State{ClusterID: "c", Config: fsm.Config{}}
 	for i := range 50 {
 		name := fmt.Sprint("s-", i)
-		state.Config.Services[name] = fsm.Service{Name: name, Address: netip.MustParseAddrPort(fmt.Sprint("192.0.2.1:", 1+i)), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT}
+		state.Config.Services = state.Config.Services.With(name, fsm.Service{Name: name, Address: netip.MustParseAddrPort(fmt.Sprint("192.0.2.1:", 1+i)), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT})
 	}
 	looks := 0
 	flickers := func() bool { looks++; return looks%2 == 0 }
@@ -259,10 +259,10 @@ func TestAQuorumThatComesAndGoesIsTheSameForAllServicesOfAPass(t *testing.T) {
 
 // TestATableThatSomebodyEmptiedIsAFewEvents has a large one: the agent remembers a bounded number of events.
 func TestATableThatSomebodyEmptiedIsAFewEvents(t *testing.T) {
-	state := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: map[string]fsm.Service{}}}
+	state := &fsm.State{ClusterID: "c", Config: fsm.Config{}}
 	for i := range 100 {
 		name := fmt.Sprint("s-", i)
-		state.Config.Services[name] = fsm.Service{Name: name, Address: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(1+i)), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT}
+		state.Config.Services = state.Config.Services.With(name, fsm.Service{Name: name, Address: netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(1+i)), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT})
 	}
 	k := &table{have: ipvs.Table{}} // what is done to it is not there
 	d := overTable(t, k, func() *fsm.State { return state }, func() bool { return true })
@@ -329,7 +329,7 @@ func TestAnOrderThatFailedIsReplacedByTheOneBefore(t *testing.T) {
 func TestAnAuditThatFailsIsTriedAgainWithoutMakingAllAnew(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		svc := fsm.Service{Name: "web", Address: netip.MustParseAddrPort("192.0.2.1:80"), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT}
-		state := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: map[string]fsm.Service{"web": svc}}}
+		state := &fsm.State{ClusterID: "c", Config: fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{"web": svc})}}
 		k := &table{have: ipvs.Table{}}
 		d := overTable(t, k, func() *fsm.State { return state }, func() bool { return true })
 		looks := 0
@@ -371,7 +371,7 @@ func TestWhatNobodyToldOfIsFoundInPartsWithinAnAudit(t *testing.T) {
 		come.Address = netip.MustParseAddrPort("192.0.2.3:80")
 		then["come"], then["s-7"] = come, other
 		var state atomic.Pointer[fsm.State]
-		state.Store(&fsm.State{ClusterID: "c", Config: fsm.Config{Services: first}})
+		state.Store(&fsm.State{ClusterID: "c", Config: fsm.Config{Services: fsm.MapOf(first)}})
 		k := &table{have: ipvs.Table{}}
 		d := overTable(t, k, state.Load, func() bool { return true })
 		var looks atomic.Int64
@@ -386,7 +386,7 @@ func TestWhatNobodyToldOfIsFoundInPartsWithinAnAudit(t *testing.T) {
 			d.tables(ctx)
 		}()
 		time.Sleep(time.Second / 2)
-		state.Store(&fsm.State{ClusterID: "c", Config: fsm.Config{Services: then}})
+		state.Store(&fsm.State{ClusterID: "c", Config: fsm.Config{Services: fsm.MapOf(then)}})
 		for range auditParts {
 			looks.Store(0)
 			time.Sleep(auditEvery / auditParts)

@@ -16,7 +16,7 @@ func (d *Director) Plan(ctx context.Context, change fsm.Delta) (ops []string, co
 	after := change.Puts()
 	var keys []ipvs.Key
 	for _, cfg := range []fsm.Config{change.Part(state.Config), after} {
-		for _, svc := range cfg.Services {
+		for _, svc := range cfg.Services.All() {
 			keys = append(keys, Key(svc))
 		}
 	}

@@ -37,7 +37,7 @@ func (d *Director) reconcileTable(ctx context.Context) (*fsm.State, bool) {
 		few = nil
 	}
 	f := Features(part(state.Config, few), Self{Interfaces: d.cfg.Interfaces})
-	if f.IPVS, f.Sync = len(state.Config.Services) > 0, len(state.Config.Services) > 0; few != nil {
+	if f.IPVS, f.Sync = state.Config.Services.Len() > 0, state.Config.Services.Len() > 0; few != nil {
 		f = joined(d.features, f)
 	}
 	d.features, d.afresh = f, false

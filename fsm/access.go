@@ -31,7 +31,7 @@ func (c Config) Programs() map[string]bool {
 			out[user+"\x00"+strings.Join(command, "\x00")] = true
 		}
 	}
-	for _, s := range c.Services {
+	for _, s := range c.Services.All() {
 		for _, check := range s.Checks {
 			add(check.User, check.Command)
 		}

@@ -26,7 +26,7 @@ func TestARoleCoversThoseBelowIt(t *testing.T) {
 func TestProgramsKnowsEveryCommandOfAConfiguration(t *testing.T) {
 	hook := Hook{Command: []string{"/h"}}
 	c := Config{
-		Services:   map[string]Service{"s": {Checks: []Check{{Command: []string{"/c", "x"}, User: "u"}, {Kind: CheckTCP}}}},
+		Services:   MapOf(map[string]Service{"s": {Checks: []Check{{Command: []string{"/c", "x"}, User: "u"}, {Kind: CheckTCP}}}}),
 		Tracks:     map[string]Track{"t": {Command: []string{"/t"}}, "p": {CommandLine: []string{"/only-looked-for"}}},
 		Routers:    map[string]Router{"r": {Needs: Needs{Hooks: []Hook{hook}}}},
 		SyncGroups: map[string]SyncGroup{"g": {Needs: Needs{Hooks: []Hook{{Command: []string{"/g"}, User: "root"}}}}},
@@ -38,6 +38,9 @@ func TestProgramsKnowsEveryCommandOfAConfiguration(t *testing.T) {
 	types := map[reflect.Type]bool{}
 	var walk func(reflect.Type, string)
 	walk = func(v reflect.Type, path string) {
+		if v == reflect.TypeFor[Map[Service]]() {
+			v = reflect.TypeFor[Service]()
+		}
 		switch v.Kind() {
 		case reflect.Pointer, reflect.Slice, reflect.Map:
 			walk(v.Elem(), path)

@@ -58,8 +58,7 @@ func (s State) changed(d Delta, note Note) (State, error) {
 		return s, err
 	}
 	back := hidden.Back(s.Config)
-	after, differ := s.judgedAfter(hidden)
-	s.Verdicts, s.only = after, &scope{hidden, differ}
+	s.Verdicts = s.JudgedAfter(hidden)
 	s.Revision++
 	s.Trial = nil
 	s.Config = hidden.Apply(s.Config)

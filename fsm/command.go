@@ -57,14 +57,12 @@ const (
 // Apply returns the state after the log's entry index with command c, and what changed. An error
 // means that the command was refused, alike on every replica: only Index has moved then.
 func Apply(s State, index uint64, c Command) (State, []Change, error) {
-	s.only = nil
 	next, changes, err := c.apply(s)
 	if err != nil {
 		next, changes = s, nil
 	}
 	next.Index = index
-	next.keep(&s, next.only)
-	next.only = nil
+	next.keep(&s)
 	return next, changes, err
 }
 

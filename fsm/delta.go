@@ -23,23 +23,23 @@ func (d Delta) Empty() bool {
 func (d Delta) Apply(c Config) Config {
 	return Config{
 		Routers: changed(c.Routers, d.Routers), SyncGroups: changed(c.SyncGroups, d.SyncGroups),
-		Services: changed(c.Services, d.Services), Tracks: changed(c.Tracks, d.Tracks),
+		Services: edited(c.Services, d.Services), Tracks: changed(c.Tracks, d.Tracks),
 	}
 }
 
 // Back returns what leads back to a configuration after a delta was applied to it.
 func (d Delta) Back(c Config) Delta {
 	return Delta{
-		Routers: were(c.Routers, d.Routers), SyncGroups: were(c.SyncGroups, d.SyncGroups),
-		Services: were(c.Services, d.Services), Tracks: were(c.Tracks, d.Tracks),
+		Routers: were(in(c.Routers), d.Routers), SyncGroups: were(in(c.SyncGroups), d.SyncGroups),
+		Services: were(c.Services.Lookup, d.Services), Tracks: were(in(c.Tracks), d.Tracks),
 	}
 }
 
 // Part returns of a configuration what a delta names.
 func (d Delta) Part(c Config) Config {
 	return Delta{
-		Routers: were(c.Routers, d.Routers), SyncGroups: were(c.SyncGroups, d.SyncGroups),
-		Services: were(c.Services, d.Services), Tracks: were(c.Tracks, d.Tracks),
+		Routers: were(in(c.Routers), d.Routers), SyncGroups: were(in(c.SyncGroups), d.SyncGroups),
+		Services: were(c.Services.Lookup, d.Services), Tracks: were(in(c.Tracks), d.Tracks),
 	}.Apply(Config{})
 }
 
@@ -95,16 +95,35 @@ func changed[T any](m map[string]T, by map[string]*T) map[string]T {
 	return next
 }
 
-func were[T any](m map[string]T, by map[string]*T) map[string]*T {
+// edited is [changed] of a map that is not copied.
+func edited[T any](m Map[T], by map[string]*T) Map[T] {
+	for name, v := range by {
+		if v == nil {
+			m = m.Without(name)
+		} else {
+			m = m.With(name, *v)
+		}
+	}
+	return m
+}
+
+func were[T any](was func(string) (T, bool), by map[string]*T) map[string]*T {
 	if len(by) == 0 {
 		return nil
 	}
 	old := make(map[string]*T, len(by))
 	for name := range by {
 		old[name] = nil
-		if v, ok := m[name]; ok {
+		if v, ok := was(name); ok {
 			old[name] = &v
 		}
 	}
 	return old
+}
+
+func in[T any](m map[string]T) func(string) (T, bool) {
+	return func(name string) (T, bool) {
+		v, ok := m[name]
+		return v, ok
+	}
 }

@@ -25,6 +25,8 @@ type Ended struct {
 
 func (e Ended) key() string { return string(e.Kind) + " " + e.Name }
 
+func (e Ended) same(other Ended) bool { return e == other }
+
 // end notes what is ended by the entry that is being applied.
 func (s *State) end(kind ChangeKind, name string) {
 	if s.Level < LevelEnded {

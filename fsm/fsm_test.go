@@ -39,11 +39,11 @@ func articleConfig() Config {
 			"alone":   {Name: "alone", VRID: 53, Interface: "lan", Addresses: []netip.Prefix{netip.MustParsePrefix("203.0.113.1/24")}, Interval: time.Second},
 		},
 		SyncGroups: map[string]SyncGroup{"gateway": {Name: "gateway", Routers: []string{"outside", "inside"}}},
-		Services: map[string]Service{"web": {
+		Services: MapOf(map[string]Service{"web": {
 			Name: "web", Address: netip.MustParseAddrPort("192.0.2.1:80"), Protocol: TCP, Scheduler: "wlc", Forward: NAT,
 			Checks:  []Check{{Kind: CheckTCP, Interval: 2 * time.Second, Timeout: time.Second, Rise: 2, Fall: 2}},
 			Servers: []Server{{Address: netip.MustParseAddrPort("198.51.100.11:80"), Weight: 1}, {Address: netip.MustParseAddrPort("198.51.100.12:80"), Weight: 3}},
-		}},
+		}}),
 	}
 }
 
@@ -140,7 +140,7 @@ func TestASnapshotHoldsEverything(t *testing.T) {
 
 func TestEveryFieldOfTheStateIsInTheSnapshot(t *testing.T) {
 	for f := range reflect.TypeFor[State]().Fields() {
-		if f.Name == "kept" || f.Name == "only" { // made of the others
+		if f.Name == "kept" { // made of the others
 			continue
 		}
 		if f.Name != "secrets" && (f.Tag.Get("json") == "" || f.Tag.Get("json") == "-") {
@@ -234,14 +234,18 @@ func TestTokensLetInOnceInTimeAndForTheirRole(t *testing.T) {
 func TestVerdictsSurviveEditsUnlessTheCheckChanged(t *testing.T) {
 	base := play(t, history()[:8])
 	heavier, tuned, otherCheck, gone := articleConfig(), articleConfig(), articleConfig(), articleConfig()
-	edit := func(c Config, f func(*Service)) { s := c.Services["web"]; f(&s); c.Services["web"] = s }
-	edit(heavier, func(s *Service) { s.Servers[0].Weight = 9 })
-	edit(tuned, func(s *Service) {
+	edit := func(c *Config, f func(*Service)) {
+		s := c.Services.Of("web")
+		f(&s)
+		c.Services = c.Services.With("web", s)
+	}
+	edit(&heavier, func(s *Service) { s.Servers[0].Weight = 9 })
+	edit(&tuned, func(s *Service) {
 		c := &s.Checks[0]
 		c.Interval, c.Timeout, c.Rise, c.Fall = 7*time.Second, 3*time.Second, 4, 3
 	})
-	edit(otherCheck, func(s *Service) { s.Checks[0].Path += "/other" })
-	edit(gone, func(s *Service) { s.Servers = s.Servers[:1] })
+	edit(&otherCheck, func(s *Service) { s.Checks[0].Path += "/other" })
+	edit(&gone, func(s *Service) { s.Servers = s.Servers[:1] })
 	for _, tt := range []struct {
 		name         string
 		cfg          Config

@@ -37,6 +37,8 @@ type Past struct {
 	Note
 	Confirmed string `json:"confirmed,omitempty"` // who confirmed it, of one that waited for that
 	Back      Delta  `json:"back"`
+
+	weight int // of Back, once it was asked for
 }
 
 // String says who did what, in a line.
@@ -73,7 +75,7 @@ func (s State) Touched() []string {
 	}
 	var names []string
 	for name := range s.History[len(s.History)-1].Back.Services {
-		if _, ok := s.Config.Services[name]; ok {
+		if s.Config.Services.Has(name) {
 			names = append(names, name)
 		}
 	}
@@ -142,7 +144,7 @@ func (s *State) remember(note Note, back Delta, keys map[string]AuthKeys) {
 	weight := 0
 	first := len(history)
 	for first > 0 && len(history)-first < maxPast {
-		if weight += history[first-1].Back.size(); weight > maxPastWeight && first < len(history) {
+		if weight += history[first-1].weighed(); weight > maxPastWeight && first < len(history) {
 			break
 		}
 		first--
@@ -161,6 +163,15 @@ func (s *State) remember(note Note, back Delta, keys map[string]AuthKeys) {
 		s.secrets.Former = nil
 	}
 	s.History = history[first:]
+}
+
+// weighed returns what a revision weighs. It is added up once: one that changed all services would else cost each change
+// after it a walk through them.
+func (p *Past) weighed() int {
+	if p.weight == 0 {
+		p.weight = p.Back.size()
+	}
+	return p.weight
 }
 
 // forget ends the history: what comes now cannot be undone step by step.

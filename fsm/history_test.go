@@ -35,7 +35,7 @@ func whole(c Config) Delta {
 	for name, g := range c.SyncGroups {
 		d.SyncGroups[name] = &g
 	}
-	for name, s := range c.Services {
+	for name, s := range c.Services.All() {
 		d.Services[name] = &s
 	}
 	return d
@@ -43,7 +43,7 @@ func whole(c Config) Delta {
 
 // weighed is the article's service with another weight.
 func weighed(weight uint32) Delta {
-	web := articleConfig().Services["web"]
+	web := articleConfig().Services.Of("web")
 	web.Servers[0].Weight = weight
 	return Delta{Services: map[string]*Service{"web": &web}}
 }
@@ -103,7 +103,7 @@ func TestAClusterOfAnOlderLevelRefusesWhatTheNextOneCanDo(t *testing.T) {
 		s = playOn(t, s, []Command{SetMember{Member: m}})
 	}
 	s = playOn(t, s, []Command{RaiseLevel{Level: 2}, change, RaiseLevel{Level: 2}})
-	if c, err := s.AsOf(1); err != nil || s.Level != 2 || len(s.History) != 1 || c.Services["web"].Servers[0].Weight != 1 {
+	if c, err := s.AsOf(1); err != nil || s.Level != 2 || len(s.History) != 1 || c.Services.Of("web").Servers[0].Weight != 1 {
 		t.Errorf("level %d, history %v: %v", s.Level, s.History, err)
 	}
 	if _, _, err = Apply(s, 20, RaiseLevel{Level: 1}); !errors.Is(err, ErrLevel) || !strings.Contains(err.Error(), "never lowered") {
@@ -126,7 +126,7 @@ func walk(t *testing.T, s State, revisions int, seed uint64) (State, []Config) {
 		case 2:
 			d.Routers[name] = &Router{Name: name, VRID: uint8(1 + rnd.IntN(200))}
 		default:
-			web := articleConfig().Services["web"]
+			web := articleConfig().Services.Of("web")
 			web.Name, web.Servers[0].Weight = name, rnd.Uint32N(100)
 			d.Services[name] = &web
 		}
@@ -202,6 +202,34 @@ func TestAHistoryOfLargeChangesIsShorter(t *testing.T) {
 	}
 	if n := len(s.History); n != 1 {
 		t.Errorf("%d revisions are kept that weigh too much alone: the last is never forgotten", n)
+	}
+}
+
+// TestARevisionIsWeighedOnce has one weigh what it does not: who weighed it again would keep it. To weigh what changed all services
+// is a walk through them, and would be part of each change after it.
+func TestARevisionIsWeighedOnce(t *testing.T) {
+	s := play(t, changes())
+	var b bytes.Buffer
+	if err := WriteSnapshot(&b, s); err != nil {
+		t.Fatal(err)
+	}
+	read, err := ReadSnapshot(&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []State{s, read} {
+		change := ChangeConfig{Base: s.Revision, Delta: weighed(7)}
+		next := playOn(t, s, []Command{change})
+		for i := range next.History {
+			if p := &next.History[i]; p.weight != p.Back.size() || p.weight == 0 {
+				t.Errorf("revision %d is said to weigh %d, and weighs %d", p.Revision, p.weight, p.Back.size())
+			}
+		}
+		next.History[2].weight = maxPastWeight
+		change.Base++
+		if next = playOn(t, next, []Command{change}); next.Oldest() != 3 {
+			t.Errorf("after one that seems to weigh too much the oldest is %d", next.Oldest())
+		}
 	}
 }
 
@@ -286,7 +314,7 @@ func TestWhatDoesNotWaitSaysWhatBecameOfIt(t *testing.T) {
 
 func TestAChangeTouchesOnlyWhatItNames(t *testing.T) {
 	s := play(t, changes()[:2])
-	other := articleConfig().Services["web"]
+	other := articleConfig().Services.Of("web")
 	other.Name, other.Address = "other", netip.MustParseAddrPort("192.0.2.1:81")
 	other11 := ServerKey{"other", web11.Server}
 	s = playOn(t, s, []Command{
@@ -307,13 +335,13 @@ func TestAChangeTouchesOnlyWhatItNames(t *testing.T) {
 			t.Errorf("%s were made anew", what)
 		}
 	}
-	same("verdicts", s.Verdicts, next.Verdicts)
+	same("verdicts", s.Verdicts.services.root, next.Verdicts.services.root)
 	same("owners", s.Groups, next.Groups)
 	same("routers", s.Config.Routers, next.Config.Routers)
 	same("sync groups", s.Config.SyncGroups, next.Config.SyncGroups)
-	same("servers of another service", s.Config.Services["other"].Servers, next.Config.Services["other"].Servers)
+	same("servers of another service", s.Config.Services.Of("other").Servers, next.Config.Services.Of("other").Servers)
 
-	checked := articleConfig().Services["web"]
+	checked := articleConfig().Services.Of("web")
 	checked.Checks[0].Port = 81
 	router := articleConfig().Routers["alone"]
 	router.VRID = 99

@@ -7,23 +7,17 @@ import (
 	"slices"
 )
 
-// JudgedAfter returns what is agreed about real servers once a change is applied: what its plan has to show.
-func (s State) JudgedAfter(d Delta) Verdicts {
-	after, _ := s.judgedAfter(d)
-	return after
-}
-
 // UpBefore is why a server is up whose service's checks have come to ask something else, until they have said more.
 const UpBefore = "up when its checks were changed"
 
-// judgedAfter is JudgedAfter, and says of which servers it is another. What was agreed about servers of changed services
-// goes if they go. A service that only has another name then takes it along from [LevelKeys] on: else all its servers were
-// out until they are judged anew.
-func (s State) judgedAfter(d Delta) (after Verdicts, differ []ServerKey) {
+// JudgedAfter returns what is agreed about real servers once a change is applied. What was agreed about servers of changed
+// services goes if they go. A service that only has another name then takes it along from [LevelKeys] on: else all its servers
+// were out until they are judged anew.
+func (s State) JudgedAfter(d Delta) Verdicts {
 	gone, come := map[ServerKey]bool{}, map[ServerKey]Verdict{}
 	for name, is := range d.Services {
 		stays := s.staysAgreed(name, is)
-		for _, server := range s.Config.Services[name].Servers {
+		for _, server := range s.Config.Services.Of(name).Servers {
 			key := ServerKey{name, server.Address}
 			verdict, known := s.Verdicts.Of(key)
 			then, stays := stays[server.Address]
@@ -40,14 +34,7 @@ func (s State) judgedAfter(d Delta) (after Verdicts, differ []ServerKey) {
 			come[ServerKey{name, server}] = verdict
 		}
 	}
-	after = s.Verdicts
-	if len(gone) > 0 {
-		after = after.without(maps.Keys(gone))
-	}
-	if len(come) > 0 {
-		after = after.with(slices.Collect(maps.Keys(come)), come)
-	}
-	return after, slices.AppendSeq(slices.Collect(maps.Keys(gone)), maps.Keys(come))
+	return s.Verdicts.without(maps.Keys(gone)).with(maps.Keys(come), come)
 }
 
 // staysAgreed returns what is agreed then about the servers of a service that becomes another one; nil is one that is not there
@@ -57,7 +44,7 @@ func (s State) staysAgreed(former string, is *Service) map[netip.AddrPort]Verdic
 	if is == nil {
 		return nil
 	}
-	asked := reflect.DeepEqual(questions(s.Config.Services[former].Checks), questions(is.Checks))
+	asked := reflect.DeepEqual(questions(s.Config.Services.Of(former).Checks), questions(is.Checks))
 	stays := make(map[netip.AddrPort]Verdict, len(is.Servers))
 	for _, server := range is.Servers {
 		verdict, known := s.Verdicts.Of(ServerKey{former, server.Address})
@@ -85,14 +72,13 @@ func (s State) formerNames(d Delta) map[string]string {
 	of := func(s Service) frontend { return frontend{s.Address, s.Protocol, s.Mark, s.IPv6} }
 	had := map[frontend]string{}
 	for _, name := range slices.Backward(slices.Sorted(maps.Keys(d.Services))) { // the first of them, should two have one
-		if was, ok := s.Config.Services[name]; ok {
+		if was, ok := s.Config.Services.Lookup(name); ok {
 			had[of(was)] = name
 		}
 	}
 	former := map[string]string{}
 	for name, is := range d.Services {
-		_, there := s.Config.Services[name]
-		if is == nil || there {
+		if is == nil || s.Config.Services.Has(name) {
 			continue
 		}
 		if was, ok := had[of(*is)]; ok {

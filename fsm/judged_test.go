@@ -12,7 +12,7 @@ import (
 
 // renaming gives a service that has verdicts another name.
 func renaming() []Command {
-	shop := articleConfig().Services["web"]
+	shop := articleConfig().Services.Of("web")
 	shop.Name = "shop"
 	return []Command{
 		level3(), ChangeConfig{Delta: whole(articleConfig())},
@@ -23,7 +23,7 @@ func renaming() []Command {
 
 // asking has the checks of a service that has verdicts ask something else.
 func asking() []Command {
-	web := articleConfig().Services["web"]
+	web := articleConfig().Services.Of("web")
 	web.Checks = append(slices.Clone(web.Checks), Check{Kind: CheckHTTP})
 	return append(renaming()[:3], ChangeConfig{Base: 1, Delta: Delta{Services: map[string]*Service{"web": &web}}})
 }
@@ -55,7 +55,7 @@ func TestAServiceWithAnotherNameKeepsItsVerdicts(t *testing.T) {
 				first, ChangeConfig{Delta: whole(articleConfig())},
 				SetVerdicts{Verdicts: map[ServerKey]Verdict{web11: {Up, "seen"}, web12: {Down, "refused"}}},
 			})
-			shop := articleConfig().Services["web"]
+			shop := articleConfig().Services.Of("web")
 			shop.Name = "shop"
 			tt.edit(&shop)
 			d := Delta{Services: map[string]*Service{"web": nil, "shop": &shop}}
@@ -81,7 +81,7 @@ func TestANameThatGoesToAnotherServiceTakesNoVerdictsAway(t *testing.T) {
 		level3(), ChangeConfig{Delta: whole(articleConfig())},
 		SetVerdicts{Verdicts: map[ServerKey]Verdict{web11: {Up, "seen"}, web12: {Down, "refused"}}},
 	})
-	shop, web := articleConfig().Services["web"], articleConfig().Services["web"]
+	shop, web := articleConfig().Services.Of("web"), articleConfig().Services.Of("web")
 	shop.Name, web.Address = "shop", netip.MustParseAddrPort("192.0.2.9:80")
 	s = playOn(t, s, []Command{ChangeConfig{Base: 1, Delta: Delta{Services: map[string]*Service{"web": &web, "shop": &shop}}}})
 	if v := s.Verdict(ServerKey{"shop", web11.Server}); v.Health != Up {
@@ -112,7 +112,7 @@ func TestWhoIsUpStaysSoUntilOtherChecksSayMore(t *testing.T) {
 			first := level3()
 			first.Level = tt.level
 			s := play(t, []Command{first, ChangeConfig{Delta: whole(articleConfig())}, SetVerdicts{Verdicts: both}})
-			web := articleConfig().Services["web"]
+			web := articleConfig().Services.Of("web")
 			web.Checks, web.Servers = slices.Clone(web.Checks), slices.Clone(web.Servers)
 			tt.edit(&web)
 			s = playOn(t, s, []Command{ChangeConfig{Base: 1, Delta: Delta{Services: map[string]*Service{"web": &web}}}})

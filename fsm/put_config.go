@@ -56,8 +56,8 @@ func (c Config) level() int {
 func keepVerdicts(old Verdicts, was, is Config) Verdicts {
 	kept := map[ServerKey]Verdict{}
 	for key, v := range old.All() {
-		svc, ok := is.Services[key.Service]
-		if ok && svc.has(key) && reflect.DeepEqual(questions(svc.Checks), questions(was.Services[key.Service].Checks)) {
+		svc := is.Services.Of(key.Service)
+		if svc.has(key) && reflect.DeepEqual(questions(svc.Checks), questions(was.Services.Of(key.Service).Checks)) {
 			kept[key] = v
 		}
 	}
@@ -115,10 +115,8 @@ func byText(verdicts map[ServerKey]Verdict) []ServerKey {
 func (c SetVerdicts) apply(s State) (State, []Change, error) {
 	var changes []Change
 	next := make([]ServerKey, 0, len(c.Verdicts)) // of which the verdict is another
-	keys := byText(c.Verdicts)
-	for _, key := range keys {
-		svc, ok := s.Config.Services[key.Service]
-		if !ok || !svc.has(key) {
+	for _, key := range byText(c.Verdicts) {
+		if !s.Config.Services.Of(key.Service).has(key) {
 			continue // the configuration changed while the verdict was on its way
 		}
 		v := c.Verdicts[key]
@@ -131,8 +129,7 @@ func (c SetVerdicts) apply(s State) (State, []Change, error) {
 		next = append(next, key)
 	}
 	if len(next) > 0 {
-		s.Verdicts = s.Verdicts.with(next, c.Verdicts)
+		s.Verdicts = s.Verdicts.with(slices.Values(next), c.Verdicts)
 	}
-	s.only = &scope{verdicts: keys}
 	return s, changes, nil
 }

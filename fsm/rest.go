@@ -63,7 +63,7 @@ func shared[E any](a, b []E) bool {
 // has a backslash before each quote.
 func (s *State) framed() *frame {
 	r := stored{State: *s, Secrets: s.secrets}
-	r.Config, r.Verdicts, r.Members, r.Groups, r.Former, r.History, r.Ended, r.Requests = Config{}, nil, nil, nil, nil, nil, nil, Requests{}
+	r.Config, r.Verdicts, r.Members, r.Groups, r.Former, r.History, r.Ended, r.Requests = Config{}, Verdicts{}, nil, nil, nil, nil, nil, Requests{}
 	r.Secrets.Tokens, r.Secrets.VRRPKeys, r.Secrets.VRRPOtherKeys, r.Secrets.Former = nil, nil, nil, nil
 	r.Index, r.Forgotten = math.MaxUint64, math.MaxUint64
 	most := strconv.FormatUint(math.MaxUint64, 10)

@@ -69,7 +69,7 @@ func TestARestoreBringsTheConfigurationBackAndKeepsThePresent(t *testing.T) {
 	}
 	other := articleConfig()
 	delete(other.Routers, "alone") // and with it the group, whose epoch was 1
-	other.Services = nil
+	other.Services = Map[Service]{}
 	now := then
 	for _, c := range []Command{
 		PutConfig{Base: 1, Config: other},
@@ -93,7 +93,7 @@ func TestARestoreBringsTheConfigurationBackAndKeepsThePresent(t *testing.T) {
 	if now.Hash() != before {
 		t.Error("the state that it was applied to has changed")
 	}
-	if diff := cmp.Diff(then.Config.Services["web"].Name, next.Config.Services["web"].Name); diff != "" || next.Revision != 3 {
+	if diff := cmp.Diff(then.Config.Services.Of("web").Name, next.Config.Services.Of("web").Name); diff != "" || next.Revision != 3 {
 		t.Errorf("services %s, revision %d", diff, next.Revision)
 	}
 	if len(changes) != 1 || changes[0].Text != "revision 3 restored from a file by root" {

@@ -25,7 +25,7 @@ type State struct {
 	Level     int                  `json:"level"`    // feature level
 	Revision  uint64               `json:"revision"` // of the configuration; 0 before the first apply
 	Config    Config               `json:"config"`
-	Verdicts  Verdicts             `json:"verdicts,omitempty"`
+	Verdicts  Verdicts             `json:"verdicts,omitzero"`
 	Members   map[string]Member    `json:"members,omitempty"` // by name
 	Groups    map[string]Ownership `json:"groups,omitempty"`  // by the name of the group
 
@@ -42,8 +42,7 @@ type State struct {
 
 	secrets Secrets // unexported, so that no encoder of a State can show them
 
-	kept *kept  // what Apply kept; nil: not known. See sum.go
-	only *scope // what the command that is being applied changed at most; nil: anything
+	kept *kept // what Apply kept; nil: not known. See sum.go
 }
 
 // Empty is the state before the first entry.

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"reflect"
 	"strconv"
-	"strings"
 )
 
 // LevelSum is the feature level from which on the hash of a state is its sum. The sum itself is kept at every level.
@@ -99,6 +98,16 @@ func (s Service) appendText(b []byte) []byte {
 	return append(append(b, ']'), after...)
 }
 
+// appendString appends the text of a string.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+			return append(b, text(s)...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
+}
+
 // appendText appends a server's text: that of JSON's writer.
 func (s Server) appendText(b []byte) []byte {
 	if s.Forward != "" || s.Address.Addr().Zone() != "" { // few have one
@@ -115,18 +124,15 @@ func (s Server) appendText(b []byte) []byte {
 	return append(b, '}')
 }
 
-// scope is what a command changed at most, of what there is much of.
-type scope struct {
-	config   Delta       // of the configuration
-	verdicts []ServerKey // each of them once
-}
-
-// between is what one state's sum is above another's, but for the small rest of it. What both share costs nothing: a map
-// that is the same in both is not looked into. only says what may differ; nil if anything may.
-func between(was, is *State, only *scope) sum {
-	d := ofConfig(was.Config, is.Config, only)
+// between is what one state's sum is above another's, but for the small rest of it. What both share costs nothing: it is not
+// looked into.
+func between(was, is *State) sum {
+	d := ofNamed("service", was.Config.Services, is.Config.Services)
 	for _, part := range [...]sum{
-		ofVerdicts(was.Verdicts, is.Verdicts, only),
+		ofMap("router", was.Config.Routers, is.Config.Routers),
+		ofMap("sync-group", was.Config.SyncGroups, is.Config.SyncGroups),
+		ofMap("track", was.Config.Tracks, is.Config.Tracks),
+		ofVerdicts(was.Verdicts, is.Verdicts),
 		ofMap("member", was.Members, is.Members),
 		ofMap("group", was.Groups, is.Groups),
 		ofMap("former", was.Former, is.Former),
@@ -134,8 +140,8 @@ func between(was, is *State, only *scope) sum {
 		ofMap("key", was.secrets.VRRPKeys, is.secrets.VRRPKeys),
 		ofMap("other-key", was.secrets.VRRPOtherKeys, is.secrets.VRRPOtherKeys),
 		ofMap("former-keys", was.secrets.Former, is.secrets.Former),
-		ofList("revision", was.History, is.History, Past.key),
-		ofList("ended", was.Ended, is.Ended, Ended.key),
+		ofList("revision", was.History, is.History, Past.key, Past.same),
+		ofList("ended", was.Ended, is.Ended, Ended.key, Ended.same),
 		ofRequests(was.Requests, is.Requests),
 	} {
 		d.add(part)
@@ -143,44 +149,40 @@ func between(was, is *State, only *scope) sum {
 	return d
 }
 
-func ofConfig(was, is Config, only *scope) sum {
-	if only != nil {
-		was, is = only.config.Part(was), only.config.Part(is)
-	}
-	d := ofMap("service", was.Services, is.Services)
-	d.add(ofMap("router", was.Routers, is.Routers))
-	d.add(ofMap("sync-group", was.SyncGroups, is.SyncGroups))
-	d.add(ofMap("track", was.Tracks, is.Tracks))
-	return d
-}
-
 func (p Past) key() string { return strconv.FormatUint(p.Revision, 10) }
+
+// same reports whether two are one, and not only alike.
+func (p Past) same(other Past) bool {
+	a, b := p.Back, other.Back
+	return p.Revision == other.Revision && p.Note == other.Note && p.Confirmed == other.Confirmed &&
+		sameMap(a.Routers, b.Routers) && sameMap(a.SyncGroups, b.SyncGroups) && sameMap(a.Services, b.Services) && sameMap(a.Tracks, b.Tracks)
+}
 
 func (r Request) object() sum {
 	var key, value [128]byte
 	k := append(append(strconv.AppendUint(key[:0], r.Index, 10), ' '), r.ID...)
-	if !plain([]byte(r.ID)) || strings.ContainsAny(r.ID, "<>&") {
-		return object("request", string(k), text(r))
-	}
-	v := append(append(value[:0], `{"id":"`...), r.ID...) // as text writes it
-	v = append(strconv.AppendUint(append(v, `","index":`...), r.Index, 10), '}')
+	v := appendString(append(value[:0], `{"id":`...), r.ID) // as text writes it
+	v = append(strconv.AppendUint(append(v, `,"index":`...), r.Index, 10), '}')
 	return object("request", string(k), v)
 }
 
-func byKey[V any](list []V, key func(V) string) map[string]V {
-	by := make(map[string]V, len(list))
-	for _, v := range list {
-		by[key(v)] = v
-	}
-	return by
-}
-
-// ofList is [ofMap] for a list of objects with keys. One that is the same in both is not looked into.
-func ofList[V any](kind string, was, is []V, key func(V) string) (d sum) {
+// ofList is [ofMap] for a list of objects with keys. One that is the same in both is not looked into. It is quick where what is
+// in both stands in both in one order, as where some were taken away and others added at the end.
+func ofList[V any](kind string, was, is []V, key func(V) string, same func(a, b V) bool) (d sum) {
 	if shared(was, is) {
 		return d
 	}
-	return ofMap(kind, byKey(was, key), byKey(is, key))
+	for i := range was {
+		if len(is) > 0 && same(was[i], is[0]) {
+			is = is[1:]
+		} else {
+			d.sub(object(kind, key(was[i]), text(was[i])))
+		}
+	}
+	for i := range is {
+		d.add(object(kind, key(is[i]), text(is[i])))
+	}
+	return d
 }
 
 // ofMap is what a map's objects add up to above another's. Those that are the same in both have no number taken. It is quick
@@ -190,19 +192,38 @@ func ofMap[K comparable, V any](kind string, was, is map[K]V) (d sum) {
 		return d
 	}
 	for k, v := range is {
-		w, had := was[k]
-		if had && reflect.DeepEqual(v, w) {
-			continue
-		}
-		d.add(object(kind, keyText(k), text(v)))
-		if had {
-			d.sub(object(kind, keyText(k), text(w)))
+		if w, had := was[k]; had {
+			d.add(ofOne(kind, k, &w, &v))
+		} else {
+			d.add(ofOne(kind, k, nil, &v))
 		}
 	}
 	for k, w := range was {
 		if _, there := is[k]; !there {
-			d.sub(object(kind, keyText(k), text(w)))
+			d.add(ofOne(kind, k, &w, nil))
 		}
+	}
+	return d
+}
+
+// ofNamed is [ofMap] for what there is more of.
+func ofNamed[V any](kind string, was, is Map[V]) (d sum) {
+	for name := range is.Since(was) {
+		d.add(ofOne(kind, name, was.at(name), is.at(name)))
+	}
+	return d
+}
+
+// ofOne is what an object's number is above that of what it was. Nil has none.
+func ofOne[K comparable, V any](kind string, key K, was, is *V) (d sum) {
+	if reflect.DeepEqual(was, is) {
+		return d
+	}
+	if is != nil {
+		d.add(object(kind, keyText(key), text(*is)))
+	}
+	if was != nil {
+		d.sub(object(kind, keyText(key), text(*was)))
 	}
 	return d
 }
@@ -217,39 +238,10 @@ func keyText(k any) string {
 	panic("fsm: an object without a name")
 }
 
-// ofVerdicts is [ofMap] for what there is most of: it looks into a service only where that is another.
-func ofVerdicts(was, is Verdicts, only *scope) (d sum) {
-	if sameMap(was, is) {
-		return d
-	}
-	if only != nil {
-		for _, k := range only.verdicts {
-			d.add(ofVerdict(was, is, k))
-		}
-		return d
-	}
-	for service, servers := range is {
-		d.add(ofService(service, was[service], servers))
-	}
-	for service, servers := range was {
-		if _, there := is[service]; !there {
-			d.add(ofService(service, servers, nil))
-		}
-	}
-	return d
-}
-
-func ofVerdict(was, is Verdicts, k ServerKey) (d sum) {
-	before, had := was.Of(k)
-	after, has := is.Of(k)
-	if had == has && before == after {
-		return d
-	}
-	if has {
-		d.add(after.object(k.Service, k.Server))
-	}
-	if had {
-		d.sub(before.object(k.Service, k.Server))
+// ofVerdicts is [ofMap] for what there is most of.
+func ofVerdicts(was, is Verdicts) (d sum) {
+	for service := range is.services.Since(was.services) {
+		d.add(ofService(service, was.services.Of(service), is.services.Of(service)))
 	}
 	return d
 }
@@ -312,13 +304,13 @@ func (s *State) whole() kept {
 // when the pause does.
 func (s *State) added(pause func() bool) (kept, bool) {
 	few := *s
-	few.Config.Services, few.Verdicts = nil, nil
+	few.Config.Services, few.Verdicts = Map[Service]{}, Verdicts{}
 	k := kept{rest: s.rested(s, rest{})}
-	k.total = between(&Empty, &few, nil)
+	k.total = between(&Empty, &few)
 	k.total.add(k.rest.number)
 	k.total.sub(Empty.rested(&Empty, rest{}).number) // the sum of no entry is 0
 	var room []byte                                  // for one after the other: what each leaves behind has the collector run
-	for name, svc := range s.Config.Services {
+	for name, svc := range s.Config.Services.All() {
 		if len(svc.Servers) > 0 {
 			room = svc.appendText(beginning(room[:0], "service", name))
 			k.total.add(numbered(sha256.Sum256(room)))
@@ -329,7 +321,7 @@ func (s *State) added(pause func() bool) (kept, bool) {
 			return kept{}, false
 		}
 	}
-	for service, servers := range s.Verdicts {
+	for service, servers := range s.Verdicts.services.All() {
 		k.total.add(ofService(service, nil, servers))
 		if !pause() {
 			return kept{}, false
@@ -347,10 +339,10 @@ func (s *State) summed() kept {
 }
 
 // keep makes a state's sum from that of the state before it.
-func (s *State) keep(was *State, only *scope) {
+func (s *State) keep(was *State) {
 	before := was.summed()
 	k := kept{before.total, s.rested(was, before.rest)}
-	k.total.add(between(was, s, only))
+	k.total.add(between(was, s))
 	k.total.add(k.rest.number)
 	k.total.sub(before.rest.number)
 	s.kept = &k
@@ -383,7 +375,7 @@ func (s State) VerifySlowly(pause func() bool) error {
 }
 
 // Pauses is how often [State.VerifySlowly] pauses.
-func (s State) Pauses() int { return len(s.Config.Services) + len(s.Verdicts) }
+func (s State) Pauses() int { return s.Config.Services.Len() + s.Verdicts.services.Len() }
 
 // Sealed returns the state with the sum of what is in it now.
 func (s State) Sealed() State {

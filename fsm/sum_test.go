@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"reflect"
 	"runtime"
@@ -37,7 +38,7 @@ func TestTheSumIsKeptThroughAnyChanges(t *testing.T) {
 	s := play(t, changes())
 	for i := range 300 {
 		name := fmt.Sprint("s", i*7%11)
-		svc := articleConfig().Services["web"]
+		svc := articleConfig().Services.Of("web")
 		svc.Name, svc.Servers[0].Weight = name, uint32(i)
 		d := Delta{Services: map[string]*Service{name: &svc}}
 		if i%5 == 0 {
@@ -68,7 +69,7 @@ func TestTheSumIsKeptThroughAnyChanges(t *testing.T) {
 func TestAByteThatFlipsIsFoundByTheScrubAndIsNotWritten(t *testing.T) {
 	s := play(t, changes())
 	before := s.Hash()
-	s.Config.Services["web"].Servers[0].Weight ^= 4 // in the memory that all states share
+	s.Config.Services.Of("web").Servers[0].Weight ^= 4 // in the memory that all states share
 	next, _, err := Apply(s, s.Index+1, SetDraining{Name: "d1", Draining: true})
 	if err != nil || next.Hash() == before {
 		t.Fatalf("what came after was not applied: %v", err)
@@ -80,7 +81,7 @@ func TestAByteThatFlipsIsFoundByTheScrubAndIsNotWritten(t *testing.T) {
 	if err := WriteSnapshot(&b, next); !errors.Is(err, ErrCorrupt) || b.Len() > 0 {
 		t.Errorf("%d bytes of it were written: %v", b.Len(), err)
 	}
-	s.Config.Services["web"].Servers[0].Weight ^= 4
+	s.Config.Services.Of("web").Servers[0].Weight ^= 4
 	if err := next.Verify(); err != nil {
 		t.Errorf("flipped back: %v", err)
 	}
@@ -90,15 +91,15 @@ func TestAListThatDidNotChangeIsNotLookedInto(t *testing.T) {
 	past := []Past{{Revision: 1}, {Revision: 2}}
 	looked := 0
 	key := func(p Past) string { looked++; return p.key() }
-	if d := ofList("revision", past, past, key); d != (sum{}) || looked > 0 {
+	if d := ofList("revision", past, past, key, Past.same); d != (sum{}) || looked > 0 {
 		t.Errorf("%v after %d looks", d, looked)
 	}
 	for _, other := range [][]Past{past[:1], past[1:], {{Revision: 1}, {Revision: 3}}, nil} {
-		if d := ofList("revision", past, other, key); d == (sum{}) {
+		if d := ofList("revision", past, other, key, Past.same); d == (sum{}) {
 			t.Errorf("%v is the same as %v", other, past)
 		}
 	}
-	if d := ofList("revision", past, slices.Clone(past), key); d != (sum{}) {
+	if d := ofList("revision", past, slices.Clone(past), key, Past.same); d != (sum{}) {
 		t.Errorf("a copy is another: %v", d)
 	}
 }
@@ -146,7 +147,7 @@ func TestEachFieldOfTheStateIsInTheHash(t *testing.T) {
 				t.Errorf("level %d: with another %s the sum is the same", level, path)
 			}
 			kept := s
-			if kept.keep(&before, nil); kept.kept.total != changed.kept.total {
+			if kept.keep(&before); kept.kept.total != changed.kept.total {
 				t.Errorf("level %d: with another %s the sum that is kept is not that of all", level, path)
 			}
 		}
@@ -174,7 +175,7 @@ func TestAFieldThatChangesIsSeenThoughAllElseIsShared(t *testing.T) {
 			}
 			next = before
 			part.Field(i).SetZero()
-			next.keep(&before, nil)
+			next.keep(&before)
 			if err := next.Verify(); err != nil || next.kept.total == before.kept.total {
 				t.Errorf("%s is another, and the sum does not say so: %v", part.Type().Field(i).Name, err)
 			}
@@ -194,12 +195,27 @@ var opaque = map[reflect.Type][]any{
 	reflect.TypeFor[netip.Prefix](): {netip.MustParsePrefix("192.0.2.1/24"), netip.MustParsePrefix("192.0.2.1/25")},
 }
 
+// plainly gives what stands for a map of ours a plain one, and takes it back.
+func plainly(v reflect.Value) (plain reflect.Value, back func()) {
+	switch m := v.Addr().Interface().(type) {
+	case *Map[Service]:
+		all := maps.Collect(m.All())
+		return reflect.ValueOf(&all).Elem(), func() { *m = MapOf(all) }
+	case *Verdicts:
+		all := maps.Collect(m.services.All())
+		return reflect.ValueOf(&all).Elem(), func() { *m = Verdicts{MapOf(all)} }
+	}
+	return v, func() {}
+}
+
 // fill puts something into every exported field, one element into every slice and map.
 func fill(v reflect.Value, depth int) {
 	if o, ok := opaque[v.Type()]; ok {
 		v.Set(reflect.ValueOf(o[0]))
 		return
 	}
+	v, back := plainly(v)
+	defer back()
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -247,6 +263,13 @@ func alter(v reflect.Value, path string, check func(string)) {
 		}
 		return
 	}
+	v, back := plainly(v)
+	ours := check
+	check = func(path string) {
+		back()
+		ours(path)
+	}
+	defer back()
 	switch v.Kind() {
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -310,7 +333,7 @@ func alterKey(k, other reflect.Value) {
 
 // TestTheTextOfAServiceIsThatOfJSON: it is written by hand, and is what older versions have in their sum.
 func TestTheTextOfAServiceIsThatOfJSON(t *testing.T) {
-	full := articleConfig().Services["web"]
+	full := articleConfig().Services.Of("web")
 	full.Name = `"servers":null`
 	for _, address := range []string{"10.0.0.1:80", "[2001:db8::1]:0", "[::ffff:10.0.0.1]:65535", "[fe80::1%eth<\"0]:80"} {
 		for _, forward := range []Forward{"", NAT, `x"<&`} {
@@ -351,7 +374,7 @@ func TestAScrubIsDoneInSmallPartsAndAllocatesLittle(t *testing.T) {
 	if times, size := after.Mallocs-before.Mallocs, after.TotalAlloc-before.TotalAlloc; times > 10*2000 || size > 6<<20 {
 		t.Errorf("%d allocations of %d bytes for 2,000 services of 50 servers", times, size)
 	}
-	s.Config.Services["s-7"].Servers[3].Weight ^= 4
+	s.Config.Services.Of("s-7").Servers[3].Weight ^= 4
 	pauses = 0
 	if err := s.VerifySlowly(func() bool { pauses++; return pauses < 10 }); !errors.Is(err, ErrGivenUp) || pauses != 10 {
 		t.Errorf("given up after %d pauses: %v", pauses, err)

@@ -8,11 +8,12 @@ import (
 )
 
 // Config is what a person writes in a cluster file, as the cluster agreed on it. Maps are keyed by
-// name. A Config that is part of a [State] is never changed; a new one takes its place.
+// name. A Config that is part of a [State] is never changed; a new one takes its place, which shares with it what did not
+// change: of services, of which there are many, even most of the map.
 type Config struct {
 	Routers    map[string]Router    `json:"routers,omitempty"`
 	SyncGroups map[string]SyncGroup `json:"sync_groups,omitempty"`
-	Services   map[string]Service   `json:"services,omitempty"`
+	Services   Map[Service]         `json:"services,omitzero"`
 	Tracks     map[string]Track     `json:"tracks,omitempty"`
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/quorate/quorate/director/keeper"
 	"github.com/quorate/quorate/director/ownership"
 	"github.com/quorate/quorate/director/probe"
+	"github.com/quorate/quorate/director/vrrp"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -79,7 +80,7 @@ func (d *Driver) segment(ctx context.Context, g *gathered, spec fsm.Group, r kee
 	}
 	slices.Sort(out.Reached)
 	out.Reached = slices.Compact(out.Reached)
-	out.Virtual = slices.ContainsFunc(found[virtual], isVirtual)
+	out.Virtual = slices.ContainsFunc(found[virtual], vrrp.IsVirtualMAC)
 	out.Serves = oneOf(serving, g.State.Groups[spec.Name].Owner)
 	if ifi, err := net.InterfaceByName(r.Interface); err == nil && g.status[spec.Name].State == "active" && !out.Virtual {
 		serving[d.cfg.Self] = ifi.HardwareAddr // who asks does not answer itself
@@ -109,11 +110,6 @@ func doubled(serving map[string]net.HardwareAddr, address netip.Addr) string {
 		macs = append(macs, serving[name].String())
 	}
 	return fmt.Sprintf("%s both answer for %v (%s)", strings.Join(names, " and "), address, strings.Join(macs, ", "))
-}
-
-// isVirtual reports whether a MAC address is a virtual router's.
-func isVirtual(mac net.HardwareAddr) bool {
-	return len(mac) == 6 && bytes.Equal(mac[:4], []byte{0, 0, 0x5e, 0})
 }
 
 // virtualOf is the first address of a router.

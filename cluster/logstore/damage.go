@@ -15,7 +15,6 @@ import (
 	"syscall"
 
 	"github.com/hashicorp/raft"
-	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
 )
 
@@ -65,120 +64,6 @@ func (s sealing) GetLog(index uint64, out *raft.Log) error {
 		return err
 	}
 	return unseal(out)
-}
-
-// Set implements [raft.StableStore].
-func (s sealing) Set(key, val []byte) error { return s.Disk.Set(key, sealValue(key, val)) }
-
-// SetUint64 implements [raft.StableStore].
-func (s sealing) SetUint64(key []byte, val uint64) error {
-	return s.Set(key, binary.BigEndian.AppendUint64(nil, val))
-}
-
-// Get implements [raft.StableStore].
-func (s sealing) Get(key []byte) ([]byte, error) {
-	val, err := s.Disk.Get(key)
-	if err != nil {
-		return nil, err
-	}
-	return unsealValue(key, val)
-}
-
-// GetUint64 implements [raft.StableStore].
-func (s sealing) GetUint64(key []byte) (uint64, error) {
-	val, err := s.Get(key)
-	if err != nil {
-		return 0, err
-	}
-	if len(val) != numberSize {
-		return 0, fmt.Errorf("%s: %w", key, errDamaged)
-	}
-	return binary.BigEndian.Uint64(val), nil
-}
-
-// numberSize is how long a term is. What reads no checksums takes that much of a value, and leaves what is behind.
-const numberSize = 8
-
-// sealValue returns what is stored under a key for a value: the value, and its checksum behind it.
-func sealValue(key, val []byte) []byte {
-	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-	_, _ = sum.Write(key) // never fails
-	_, _ = sum.Write(val)
-	return sum.Sum(slices.Concat(val, sealed))
-}
-
-// unsealValue returns the value in what is stored under a key.
-func unsealValue(key, stored []byte) ([]byte, error) {
-	n := len(stored) - len(sealed) - crc32.Size
-	if n < 0 || !bytes.HasPrefix(stored[n:], sealed) {
-		return stored, nil // of a version that had none
-	}
-	if !bytes.Equal(stored, sealValue(key, stored[:n])) {
-		return nil, fmt.Errorf("%s: %w", key, errDamaged)
-	}
-	return stored[:n], nil
-}
-
-// The bucket of a log's file that is for term and vote, and what is in it.
-const (
-	votesBucket = "conf"
-
-	termKey     = "CurrentTerm"
-	voteTermKey = "LastVoteTerm"
-	voteKey     = "LastVoteCand"
-	tryKey      = "try"
-)
-
-// checkVotes returns what is wrong with term and vote by themselves.
-func checkVotes(tx *bbolt.Tx) error {
-	votes := tx.Bucket([]byte(votesBucket))
-	if votes == nil {
-		return nil // the store makes it when it is opened
-	}
-	return votes.ForEach(func(k, v []byte) error {
-		val, err := unsealValue(k, v)
-		switch key := string(k); {
-		case err != nil:
-			return err
-		case key == termKey || key == voteTermKey:
-			if len(val) != numberSize {
-				return fmt.Errorf("%s: %w", key, errDamaged)
-			}
-		case key != voteKey && key != tryKey:
-			return fmt.Errorf("%q is nothing that is kept beside the log", key)
-		}
-		return nil
-	})
-}
-
-// checkTerm returns why the term is none that this member can be in: of its entries and snapshots none is of a later one. A log's file
-// that is gone leaves no term, and what was confirmed behind the newest snapshot is gone with it, and the vote.
-func (s *Store) checkTerm() error {
-	term, err := s.Bare.GetUint64([]byte(termKey))
-	if err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound) {
-		return err
-	}
-	metas, err := s.Snapshots.List()
-	if err != nil {
-		return err
-	}
-	for _, m := range metas {
-		if m.Term > term && s.Snapshots.asWritten(m.ID, *m) == nil { // else it is passed over, see Open
-			return fmt.Errorf("the term is %d, and snapshot %s is of %d", term, m.ID, m.Term)
-		}
-	}
-	last, err := s.Bare.LastIndex()
-	if err != nil || last == 0 {
-		return err
-	}
-	var e raft.Log
-	if err := s.Bare.GetLog(last, &e); err != nil {
-		return err
-	}
-	if e.Term > term {
-		return fmt.Errorf("the term is %d, and log entry %d is of %d", term, last, e.Term)
-	}
-	return nil
 }
 
 // ReadAll returns why an entry behind those that were read, or that a snapshot stands for, cannot be read: Raft ends the
@@ -415,7 +300,7 @@ func Damaged(dir, what string, err error, leads string) error {
 	}
 	return fmt.Errorf("%s: %w; this director's data in %s is damaged%s: "+
 		"run `quorate remove NAME` with its name on another director, remove that directory, and let it join again with `quorate join`; "+
-		"if it is the only one, `quorate init` and then `quorate snapshot restore FILE`", what, err, dir, leads)
+		"if it is the only one, `quorate init` instead of that, and then `quorate snapshot restore FILE --force`", what, err, dir, leads)
 }
 
 // Damaged says that what was found in the store is not what was written, with what mends that.

@@ -149,3 +149,40 @@ func TestWhatTheSystemRefusesToReadIsNotCalledDamaged(t *testing.T) {
 		}
 	}
 }
+
+// TestASnapshotThatWasNotFinishedIsRemovedAtTheNextStart and a whole one stays.
+func TestASnapshotThatWasNotFinishedIsRemovedAtTheNextStart(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, codec := raft.NewInmemTransport("")
+	begin := func(s *Store, index uint64) raft.SnapshotSink {
+		t.Helper()
+		sink, err := s.Snapshots.Create(raft.SnapshotVersionMax, index, 0, raft.Configuration{}, 1, codec)
+		if err == nil {
+			_, err = sink.Write([]byte("state"))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sink
+	}
+	s, err := Open(dir, hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := begin(s, 7).Close(); err != nil {
+		t.Fatal(err)
+	}
+	begin(s, 8) // and the process ends
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(dir, hclog.NewNullLogger()); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	there, err := os.ReadDir(filepath.Join(dir, "snapshots"))
+	if err != nil || len(there) != 1 || !strings.HasPrefix(there[0].Name(), "0-7-") {
+		t.Errorf("%v: %v", there, err)
+	}
+}

@@ -50,7 +50,22 @@ func Load(dir string, alpn []string, onLearned func()) (*Credentials, error) {
 	}
 	c := &Credentials{dir: dir, alpn: alpn, onLearned: onLearned}
 	c.use(makeTrust(cas, nil, nil))
-	return c, c.load()
+	if err := c.load(); err != nil {
+		return nil, err
+	}
+	return c, signed(c.Leaf(), cas)
+}
+
+// signed is an error if a certificate is not as one of these CAs has signed it. One of another CA may be from before a rotation.
+func signed(cert *x509.Certificate, cas []*x509.Certificate) error {
+	for _, ca := range cas {
+		if len(ca.SubjectKeyId) > 0 && bytes.Equal(cert.AuthorityKeyId, ca.SubjectKeyId) {
+			if err := cert.CheckSignatureFrom(ca); err != nil {
+				return fmt.Errorf("this member's certificate is not as the CA that it names has signed it: %w", err)
+			}
+		}
+	}
+	return nil
 }
 
 // Trusting returns credentials that are good for no more than to know others by CAs, the first of which signs.

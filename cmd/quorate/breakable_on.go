@@ -3,6 +3,8 @@
 package main
 
 import (
+	"context"
+	"net"
 	"net/netip"
 	"time"
 
@@ -16,6 +18,16 @@ func breakable(h keeper.Host) keeper.Host { return broken{h} }
 
 // breakableQuiet is what keeps the keeper's host quiet, in the same build.
 func breakableQuiet(q keeper.Quiet) keeper.Quiet { return loud{q} }
+
+// breakableWho is what asks the segments, in the same build.
+func breakableWho(w keeper.Who) keeper.Who {
+	return func(ctx context.Context, iface string, source netip.Addr, targets []netip.Addr) (map[netip.Addr][]net.HardwareAddr, error) {
+		if mutant.On(mutant.Unasking) {
+			return nil, nil
+		}
+		return w(ctx, iface, source, targets)
+	}
+}
 
 type loud struct{ keeper.Quiet }
 

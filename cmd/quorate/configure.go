@@ -35,7 +35,7 @@ func validateCommand(c *cli) *cobra.Command {
 				verb = "are"
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s valid: %s, %s, %s\n", strings.Join(args, ", "), verb,
-				count(len(cfg.Routers), "router"), count(len(cfg.SyncGroups), "sync group"), count(len(cfg.Services), "service"))
+				count(len(cfg.Routers), "router"), count(len(cfg.SyncGroups), "sync group"), count(cfg.Services.Len(), "service"))
 			return err
 		},
 	}
@@ -127,7 +127,7 @@ func emptied(cfg fsm.Config, plan api.Plan) string {
 	for _, left := range []struct {
 		kind config.Kind
 		n    int
-	}{{config.KindRouter, len(cfg.Routers)}, {config.KindService, len(cfg.Services)}} {
+	}{{config.KindRouter, len(cfg.Routers)}, {config.KindService, cfg.Services.Len()}} {
 		switch n := removed[left.kind]; {
 		case left.n > 0 || n == 0:
 		case n == 1:

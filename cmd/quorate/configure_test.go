@@ -18,14 +18,14 @@ import (
 
 func TestWhatAConfigurationLeavesNothingOf(t *testing.T) {
 	with := func(routers, services int) fsm.Config {
-		c := fsm.Config{Routers: map[string]fsm.Router{}, Services: map[string]fsm.Service{}}
+		c := fsm.Config{Routers: map[string]fsm.Router{}}
 		for i := range routers {
 			name := fmt.Sprint("r", i)
 			c.Routers[name] = fsm.Router{Name: name}
 		}
 		for i := range services {
 			name := fmt.Sprint("s", i)
-			c.Services[name] = fsm.Service{Name: name}
+			c.Services = c.Services.With(name, fsm.Service{Name: name})
 		}
 		return c
 	}

@@ -119,7 +119,7 @@ func (w *whole) Config(context.Context) (fsm.Config, uint64, error) { return cur
 
 func (w *whole) Plan(_ context.Context, r api.ApplyRequest) (api.Plan, error) {
 	p := api.Plan{Base: 7, Changes: config.Diff(current(), config.WithDefaults(r.Config)), Problems: config.Problems{}, Kernel: map[string][]string{"d1": {}}}
-	if len(r.Config.Services) > 0 {
+	if r.Config.Services.Len() > 0 {
 		p.Kernel["d1"], p.Connections = []string{"-A -t 192.0.2.1:80 -s rr"}, 3
 	}
 	return p, nil

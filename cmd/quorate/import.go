@@ -131,7 +131,7 @@ type outcome struct {
 
 // nothing reports whether it would be a cluster that does nothing. Whoever applied that would take everything away.
 func (o outcome) nothing() bool {
-	return len(o.config.Routers)+len(o.config.SyncGroups)+len(o.config.Services) == 0
+	return len(o.config.Routers)+len(o.config.SyncGroups)+o.config.Services.Len() == 0
 }
 
 // imported prints what came of an import.

@@ -18,6 +18,7 @@ import (
 	"github.com/quorate/quorate/director/address"
 	"github.com/quorate/quorate/director/ipvs/quiet"
 	"github.com/quorate/quorate/director/keeper"
+	"github.com/quorate/quorate/director/probe"
 )
 
 // handOverLimit is how long a keeper that is told to stop waits for control to hand its addresses over: as long as control
@@ -70,6 +71,7 @@ func runKeeper(ctx context.Context, file string, errOut io.Writer) error {
 			Host:     breakable(host),
 			Screen:   screen,
 			Quiet:    breakableQuiet(guard),
+			Who:      breakableWho(probe.AskEach),
 			Log:      log,
 			Release:  true,
 			HandOver: handOverLimit,

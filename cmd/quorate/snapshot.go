@@ -178,9 +178,9 @@ func describe(s fsm.Saved) savedSummary {
 	d := savedSummary{
 		Saved: s.At, Director: s.Director, Version: s.Version, Stale: s.Stale, Cluster: s.State.ClusterID, ClusterEpoch: s.State.ClusterEpoch(),
 		Index: s.State.Index, Revision: s.State.Revision, Level: s.State.Level, StateHash: s.State.Hash(), Members: []savedMember{}, Groups: []savedGroup{},
-		Routers: len(c.Routers), SyncGroups: len(c.SyncGroups), Services: len(c.Services), Tracks: len(c.Tracks), Tokens: len(s.State.Secrets().Tokens),
+		Routers: len(c.Routers), SyncGroups: len(c.SyncGroups), Services: c.Services.Len(), Tracks: len(c.Tracks), Tokens: len(s.State.Secrets().Tokens),
 	}
-	for _, svc := range c.Services {
+	for _, svc := range c.Services.All() {
 		d.Servers += len(svc.Servers)
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.State.Members)) {

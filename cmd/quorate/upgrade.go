@@ -198,6 +198,9 @@ func waits(st api.UpgradeStatus, next api.NextLevel) string {
 		return "waits for `quorate upgrade finish`, or for the leader, which does not say when it raises it; it brings"
 	case st.ByHand:
 		return "waits for `quorate upgrade finish` alone, as an agent file says (raise_level_after); it brings"
+	case len(st.RaiseAwaits) > 0:
+		return fmt.Sprintf("comes at %s at the earliest, and not while %s; or with `quorate upgrade finish`. Until then there is a way back to older versions. It brings",
+			st.RaiseAt.Local().Format(time.DateTime), strings.Join(st.RaiseAwaits, " or "))
 	}
 	return fmt.Sprintf("comes at %s, or with `quorate upgrade finish`; until then there is a way back to older versions. It brings",
 		st.RaiseAt.Local().Format(time.DateTime))

@@ -18,8 +18,8 @@ func BenchmarkImport(b *testing.B) {
 	}
 	in := files(map[string]string{"f": text.String()})
 	for b.Loop() {
-		if r, err := Import(in, []Input{{"f", ""}}); err != nil || len(r.Config.Services) != 200 {
-			b.Fatal(len(r.Config.Services), err)
+		if r, err := Import(in, []Input{{"f", ""}}); err != nil || r.Config.Services.Len() != 200 {
+			b.Fatal(r.Config.Services.Len(), err)
 		}
 	}
 }

@@ -208,7 +208,7 @@ func (p *pair) adopt(m *model) {
 		case config.KindTrack:
 			a.config.Tracks[t.name] = m.config.Tracks[t.name]
 		case config.KindService:
-			a.config.Services[t.name] = m.config.Services[t.name]
+			a.config.Services = a.config.Services.With(t.name, m.config.Services.Of(t.name))
 		}
 		a.put(t.kind, t.name, m.places[t])
 	}

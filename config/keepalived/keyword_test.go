@@ -102,12 +102,12 @@ virtual_server 192.0.2.1 80 {
 	if got.Config.Routers["V"].NoAccept {
 		t.Error("accept off is not accept, which keepalived has it be")
 	}
-	for name, s := range got.Config.Services {
+	for name, s := range got.Config.Services.All() {
 		if !s.Servers[0].Inhibit {
 			t.Errorf("%s: inhibit_on_failure off does not inhibit, as it does in keepalived", name)
 		}
 	}
-	if text := report(got); strings.Contains(text, "which it does not say") || len(got.Config.Services) != 1 {
+	if text := report(got); strings.Contains(text, "which it does not say") || got.Config.Services.Len() != 1 {
 		t.Errorf("alpha off is alpha in keepalived, and is told as not said:\n%s", text)
 	}
 }

@@ -71,7 +71,7 @@ func modelOf(h *host, ids map[wire]claim) *model {
 		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), why: make(map[Place]string), ids: ids, rule: 16384,
 		config: fsm.Config{
 			Routers: make(map[string]fsm.Router), SyncGroups: make(map[string]fsm.SyncGroup),
-			Tracks: make(map[string]fsm.Track), Services: make(map[string]fsm.Service),
+			Tracks: make(map[string]fsm.Track),
 		},
 	}
 	m.members()

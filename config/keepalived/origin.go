@@ -45,7 +45,7 @@ func (p *pair) came() map[Place]bool {
 	all := make(map[Place]bool)
 	for _, m := range p.models {
 		for _, o := range m.origins {
-			s, ok := p.base.config.Services[o.name]
+			s, ok := p.base.config.Services.Lookup(o.name)
 			if !ok {
 				continue
 			}

@@ -59,7 +59,7 @@ func (p *pair) prune() {
 
 // part is where the file says a part of a block, and what it is there: the block itself where that is not known.
 func (p *pair) part(t thing, field string, index int) (Place, string) {
-	s := p.base.config.Services[t.name]
+	s := p.base.config.Services.Of(t.name)
 	for _, m := range p.models {
 		for _, o := range m.origins {
 			if o.name != t.name || t.kind != config.KindService {
@@ -94,9 +94,9 @@ func (m *model) remove(t thing, field string, index int) {
 		}
 		m.config.SyncGroups[t.name] = g
 	case config.KindService:
-		s := m.config.Services[t.name]
+		s := m.config.Services.Of(t.name)
 		ok = cutService(&s, field, index)
-		m.config.Services[t.name] = s
+		m.config.Services = m.config.Services.With(t.name, s)
 	}
 	if !ok {
 		m.drop(t)
@@ -179,7 +179,7 @@ func (m *model) drop(t thing) {
 	m.order = slices.DeleteFunc(m.order, func(o thing) bool { return o == t })
 	switch t.kind {
 	case config.KindService:
-		delete(m.config.Services, t.name)
+		m.config.Services = m.config.Services.Without(t.name)
 	case config.KindSyncGroup:
 		delete(m.config.SyncGroups, t.name)
 	case config.KindTrack:

@@ -50,7 +50,7 @@ func (m *model) services() {
 	}
 	for i, name := range imported.Shortest(names) {
 		all[i].Name, m.origins[i].name = name, name
-		m.config.Services[name] = all[i]
+		m.config.Services = m.config.Services.With(name, all[i])
 		m.put(config.KindService, name, m.origins[i].target)
 	}
 }

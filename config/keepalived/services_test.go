@@ -81,13 +81,13 @@ func TestAServerIsAskedAtItsOwnPort(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, said := one(t, c.service, c.lines, c.real)
-			for _, s := range got.Config.Services {
+			for _, s := range got.Config.Services.All() {
 				if len(s.Checks) != 1 || s.Servers[0].Address.Port() != c.table || s.Checks[0].Port != c.asked {
 					t.Errorf("server %s, checks %+v, want port %d, and %d in the check\n%s", s.Servers[0].Address, s.Checks, c.table, c.asked, said)
 				}
 			}
-			if len(got.Config.Services) != 1 {
-				t.Errorf("%d services", len(got.Config.Services))
+			if got.Config.Services.Len() != 1 {
+				t.Errorf("%d services", got.Config.Services.Len())
 			}
 		})
 	}
@@ -125,7 +125,7 @@ func TestWhereAServiceIsUnlikeKeepalivedsTheReportSaysIt(t *testing.T) {
 
 func TestAServiceHasNoWeightOfZero(t *testing.T) {
 	got, said := one(t, "192.0.2.1 80", "protocol TCP\n weight 0", "80 {\n }")
-	if w := got.Config.Services["http"].Servers[0].Weight; w != 1 || !strings.Contains(said, "k:3: not carried over: virtual_server weight: ") {
+	if w := got.Config.Services.Of("http").Servers[0].Weight; w != 1 || !strings.Contains(said, "k:3: not carried over: virtual_server weight: ") {
 		t.Errorf("weight %d, want 1\n%s", w, said)
 	}
 }

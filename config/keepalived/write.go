@@ -86,8 +86,8 @@ func (p *pair) writeServices(b *strings.Builder, short bool) {
 			n, text = p.many(names)
 		}
 		if n == 1 {
-			s := p.base.config.Services[names[0]]
-			text = string(config.Format(fsm.Config{Services: map[string]fsm.Service{s.Name: s}}))
+			s := p.base.config.Services.Of(names[0])
+			text = string(config.Format(alone(s)))
 		}
 		if short {
 			text = ranges(text)
@@ -97,12 +97,17 @@ func (p *pair) writeServices(b *strings.Builder, short bool) {
 	}
 }
 
+// alone is a configuration of one service.
+func alone(s fsm.Service) fsm.Config {
+	return fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{s.Name: s})}
+}
+
 // many writes services that differ in their addresses alone as one with for_each, and returns how many.
 func (p *pair) many(names []string) (int, string) {
 	plain := func(s fsm.Service) string {
 		return fmt.Sprintf("%d %v %v", s.Address.Port(), withoutAddress(s), s.Fallback)
 	}
-	first := p.base.config.Services[names[0]]
+	first := p.base.config.Services.Of(names[0])
 	name, ok := strings.CutSuffix(first.Name, "-"+first.Address.Addr().String())
 	if !ok || !first.Address.Addr().Is4() {
 		return 1, ""
@@ -110,7 +115,7 @@ func (p *pair) many(names []string) (int, string) {
 	n := 0
 	var quoted []string
 	for _, other := range names {
-		s := p.base.config.Services[other]
+		s := p.base.config.Services.Of(other)
 		if s.Name != name+"-"+s.Address.Addr().String() || plain(s) != plain(first) {
 			break
 		}
@@ -121,7 +126,7 @@ func (p *pair) many(names []string) (int, string) {
 		return 1, ""
 	}
 	first.Name = name
-	text := string(config.Format(fsm.Config{Services: map[string]fsm.Service{name: first}}))
+	text := string(config.Format(alone(first)))
 	address := "each.value"
 	if port := first.Address.Port(); port != 0 {
 		address = fmt.Sprintf("endpoint(each.value, %d)", port)

@@ -32,7 +32,7 @@ const maxServers = 4096
 func Import(filename string, src []byte) Result {
 	in := &importer{idle: make(map[imported.Place]imported.Loss), global: newSection(imported.Place{File: filename, Line: 1})}
 	in.lines(filename, string(src))
-	c := fsm.Config{Services: make(map[string]fsm.Service)}
+	var c fsm.Config
 	places := make(map[string]imported.Place)
 	var order []string
 	var made []fsm.Service
@@ -49,12 +49,12 @@ func Import(filename string, src []byte) Result {
 	}
 	for i, name := range imported.Shortest(names) {
 		made[i].Name = name
-		c.Services[name], places[name] = made[i], at[i]
+		c.Services, places[name] = c.Services.With(name, made[i]), at[i]
 		order = append(order, name)
 	}
 	in.prune(&c, places)
 	for i, s := range of {
-		if _, ok := c.Services[made[i].Name]; !ok {
+		if !c.Services.Has(made[i].Name) {
 			in.lose(s)
 		}
 	}
@@ -157,20 +157,20 @@ func (in *importer) prune(c *fsm.Config, places map[string]imported.Place) {
 		for _, e := range errs {
 			rest := strings.TrimPrefix(e.Path, `services["`)
 			name, part, _ := strings.Cut(rest, `"]`)
-			s, ok := c.Services[name]
+			s, ok := c.Services.Lookup(name)
 			if !ok {
 				continue
 			}
 			in.notes.Dropped(places[name], "virtual", "%s", e.Text)
 			if !cut(&s, part) {
-				delete(c.Services, name)
+				c.Services = c.Services.Without(name)
 				break
 			}
-			c.Services[name] = s
+			c.Services = c.Services.With(name, s)
 			break
 		}
 	}
-	clear(c.Services) // never reached: each round takes something out
+	c.Services = fsm.Map[fsm.Service]{} // never reached: each round takes something out
 }
 
 // cut takes a server or a check out of a service.
@@ -206,8 +206,8 @@ func cut(s *fsm.Service, part string) bool {
 func write(filename string, c fsm.Config, order []string) []byte {
 	out := []byte("# From ldirectord's configuration " + strconv.Quote(filename) + ", by `quorate import ldirectord`.\n")
 	for _, name := range order {
-		if s, ok := c.Services[name]; ok {
-			out = append(append(out, '\n'), config.Format(fsm.Config{Services: map[string]fsm.Service{name: s}})...)
+		if s, ok := c.Services.Lookup(name); ok {
+			out = append(append(out, '\n'), config.Format(fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{name: s})})...)
 		}
 	}
 	return out

@@ -16,6 +16,7 @@ type asked struct {
 	there int
 	since time.Time // when the last one came, or could be reached again
 	apart bool      // it says that another director may not have reached it
+	heard time.Time // when one that is there said anything last
 }
 
 // told takes what control says of whether all others have reached it lately. That they do again it may know before they do.
@@ -40,7 +41,28 @@ func (a *asked) came(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.there++
-	a.since = now
+	a.since, a.heard = now, now
+}
+
+// spoke notes that control has said something.
+func (a *asked) spoke(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.heard = now
+}
+
+// away reports whether there is no control that could have told what all others were told: it is not there, or says nothing.
+func (a *asked) away(now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.there <= 0 || now.Sub(a.heard) >= Away
+}
+
+// settled reports whether control has been there for long enough to know what was told while it was away.
+func (a *asked) settled(now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.there > 0 && now.Sub(a.since) >= Askable
 }
 
 func (a *asked) left() {

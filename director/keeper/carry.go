@@ -12,8 +12,12 @@ import (
 // carry does what a machine says, in order. Adverts leave at once; the addresses are the worker's.
 func (k *keeper) carry(now time.Time, g *group, effects []vrrp.Effect) {
 	for _, e := range effects {
-		if became, ok := e.Action.(vrrp.Became); ok {
-			k.became(now, g, became)
+		switch a := e.Action.(type) {
+		case vrrp.Became:
+			k.became(now, g, a)
+			continue
+		case vrrp.Ask:
+			k.ask(g, a)
 			continue
 		}
 		id, r := g.find(e.Router)

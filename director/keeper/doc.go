@@ -3,7 +3,8 @@
 // socket and is told what it heard and did.
 //
 // It promises that adverts leave on time whatever the kernel, the disk or the client do; that it
-// goes on by itself, as standard VRRP and from a record on disk, when no client is there; that an
+// goes on by itself, as standard VRRP and from a record on disk, when no client is there; that its
+// timer takes nothing then that another director answers for on the segment; that an
 // order given twice is as good as once; that an address is on this host only while its group is
 // Active here or is being handed over; and that addresses vanish by themselves if the process dies.
 //

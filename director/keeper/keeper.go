@@ -75,6 +75,8 @@ type Config struct {
 	HandOver time.Duration
 	// RealTime asks for locked memory and real-time scheduling of the whole process.
 	RealTime bool
+	// Who asks the segments while control is away; nil: nobody is asked.
+	Who Who
 	// Listen opens the socket of an interface; nil for [vrrp.Listen].
 	Listen func(iface string, v6 bool) (vrrp.Conn, error)
 	// Through opens what the adverts of routers with a virtual MAC address leave by; nil for
@@ -89,17 +91,19 @@ type Config struct {
 
 // keeper is the loop's own. Nothing in it is touched by another goroutine, but through the channels.
 type keeper struct {
-	cfg    Config
-	log    hclog.Logger
-	worker *worker
-	survey *surveyor
-	record *recorder
-	quiet  *quieting
+	cfg      Config
+	log      hclog.Logger
+	worker   *worker
+	survey   *surveyor
+	record   *recorder
+	quiet    *quieting
+	segments *segments
 
 	calls   chan func()
 	ready   chan struct{} // capacity 1: a socket has a datagram
 	reports chan []report
 	surveys chan survey
+	over    chan struct{} // closed when the loop has ended
 
 	order   Order
 	members map[netip.Addr]bool
@@ -189,6 +193,7 @@ func (k *keeper) run(ctx context.Context) error {
 	looking.Go(func() { k.quiet.run(inner) })
 	recording.Go(func() { k.record.run(inner) })
 	release := k.loop(ctx)
+	close(k.over)
 	if release {
 		k.goodbye()
 	}
@@ -227,6 +232,7 @@ func newKeeper(cfg Config) *keeper {
 		cfg: cfg, log: cfg.Log,
 		calls: make(chan func()), ready: make(chan struct{}, 1),
 		reports: make(chan []report), surveys: make(chan survey),
+		over:   make(chan struct{}),
 		groups: map[string]*group{}, at: map[identity]*group{}, ports: map[link]*port{}, links: map[link]facts{},
 		members: map[netip.Addr]bool{}, drops: map[string]map[vrrp.Drop]uint64{},
 		watchers: map[chan struct{}]bool{},
@@ -238,6 +244,7 @@ func newKeeper(cfg Config) *keeper {
 		poke: make(chan struct{}, 1), facts: k.surveys, sockets: map[link]socket{},
 	}
 	k.quiet = &quieting{Quiet: cfg.Quiet, log: cfg.Log.Named("quiet"), poke: make(chan struct{}, 1)}
+	k.segments = &segments{who: cfg.Who, log: cfg.Log.Named("segments"), gathering: map[place]*round{}}
 	k.record = newRecorder(cfg.Record, cfg.Distrust, cfg.Log.Named("record"))
 	return k
 }
@@ -372,7 +379,7 @@ func (k *keeper) expire(now time.Time) {
 			if d := g.machine.Deadline(); d.IsZero() || d.After(now) {
 				break
 			}
-			k.carry(now, g, g.machine.Step(now, "", vrrp.Expired{}))
+			k.carry(now, g, g.machine.Step(now, "", vrrp.Expired{Unattended: k.unattended(now, g)}))
 		}
 		if g.claimed && !now.Before(g.claimEnds) {
 			k.event(now, g, "its claim ends: no order has followed it in "+ClaimLasts.String())

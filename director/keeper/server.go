@@ -166,6 +166,9 @@ func (s *session) run(ctx context.Context) error {
 		}
 		// One after the other: of two orders the later one holds. Only what a claim waits for is waited for
 		// aside.
+		if s.orders {
+			s.k.asked.spoke(time.Now())
+		}
 		answer := s.answer(ctx, r)
 		s.slots <- struct{}{}
 		wg.Go(func() {

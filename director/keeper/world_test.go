@@ -71,6 +71,7 @@ type box struct {
 	noAddr error         // why it can have no address
 	screen *sieve
 	quiet  Quiet
+	who    Who
 	asleep time.Duration // for how long it was suspended, which its keeper has not seen yet
 	doubts error         // why its record can be trusted with nothing
 
@@ -111,7 +112,7 @@ func (b *box) start() {
 	b.w.t.Helper()
 	cfg := Config{
 		Record: filepath.Join(b.dir, "record"), Distrust: b.doubts, Host: b, Listen: b.listen, Through: b.through, LinkUp: b.linkUp,
-		Log: hclog.NewNullLogger(), Quiet: b.quiet, Suspended: b.suspended,
+		Log: hclog.NewNullLogger(), Quiet: b.quiet, Who: b.who, Suspended: b.suspended,
 	}
 	if b.screen != nil {
 		cfg.Screen = b.screen

@@ -22,4 +22,5 @@ const (
 	Patient     = "patient"      // a disk that hangs or is slow is waited for, and nobody is told
 	PoisonEnds  = "poison-ends"  // an entry that cannot be applied ends control
 	NoScrub     = "no-scrub"     // nobody looks whether a state in memory is still what was applied
+	Unasking    = "unasking"     // a keeper whose control is away asks nobody before it takes an address
 )

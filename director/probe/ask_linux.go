@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mdlayher/packet"
+	"golang.org/x/net/bpf"
 )
 
 // again is when a question that was not answered is asked once more.
@@ -46,7 +47,15 @@ func AskEach(ctx context.Context, iface string, source netip.Addr, targets []net
 	if source.Is6() {
 		kind = etherIPv6
 	}
-	conn, err := packet.Listen(ifi, packet.Raw, kind, nil)
+	wanted := make([]Target, len(targets))
+	for i, t := range targets {
+		wanted[i].Address = t
+	}
+	filter, err := bpf.Assemble(answers(wanted, source.Is6()))
+	if err != nil {
+		return found, fmt.Errorf("ask the segment of %s: %w", iface, err)
+	}
+	conn, err := packet.Listen(ifi, packet.Raw, kind, &packet.Config{Filter: filter}) // who forwards packets is not woken by each
 	if err != nil {
 		return found, fmt.Errorf("ask the segment of %s: %w", iface, err)
 	}

@@ -69,8 +69,15 @@ type Received struct {
 	Unasked bool
 }
 
-// Expired says that a deadline has passed.
-type Expired struct{}
+// Expired says that a deadline has passed. Unattended says that nobody looks after the group: before a timer has it taken, the
+// segments are asked.
+type Expired struct{ Unattended bool }
+
+// Answer is what became of the [Ask] of that Until. Taken says that another has addresses of the group.
+type Answer struct {
+	Until time.Time
+	Taken bool
+}
 
 // SetPriority changes the priority. Preempt allows to take from foreign routers of lower priority.
 type SetPriority struct {
@@ -130,6 +137,7 @@ func (Fit) event()         {}
 func (Carrier) event()     {}
 func (Received) event()    {}
 func (Expired) event()     {}
+func (Answer) event()      {}
 func (SetPriority) event() {}
 func (SetInterval) event() {}
 func (SetSource) event()   {}
@@ -167,6 +175,13 @@ type Announce struct{}
 // Backup.
 type Silent struct{}
 
+// Ask asks the segments of a group for that long whether another has its addresses. The [Answer] says so; after Until it is
+// as if nobody had.
+type Ask struct {
+	For   time.Duration
+	Until time.Time
+}
+
 // Became says that a group has changed state, and why. Router is the one that the change began with,
 // empty if all changed by themselves.
 type Became struct {
@@ -181,4 +196,5 @@ func (Release) action()   {}
 func (Shorten) action()   {}
 func (Announce) action()  {}
 func (Silent) action()    {}
+func (Ask) action()       {}
 func (Became) action()    {}

@@ -9,8 +9,9 @@ import (
 
 // random turns fuzz bytes into events.
 type random struct {
-	data []byte
-	now  time.Time
+	data  []byte
+	now   time.Time
+	asked time.Time // until when the last question is
 }
 
 func (r *random) next() int {
@@ -54,7 +55,11 @@ func (r *random) event(routers int) (string, Event) {
 			Priority: uint8(r.next()), Interval: 100 * time.Millisecond, Member: r.next()%2 == 0,
 		}
 	}
-	switch r.next() % 7 {
+	switch r.next() % 9 {
+	case 8:
+		return "", Expired{Unattended: true}
+	case 7:
+		return "", Answer{Until: r.asked, Taken: r.next()%2 == 0}
 	case 6:
 		return "", Renew{}
 	case 0:
@@ -164,6 +169,9 @@ func FuzzGroup(f *testing.F) {
 			}
 			for _, e := range effects {
 				owned[e.Router] = track(t, owned[e.Router], []Action{e.Action})
+				if a, ok := e.Action.(Ask); ok {
+					r.asked = a.Until
+				}
 				if b, ok := e.Action.(Became); ok {
 					if b.From != state || b.Reason == "" {
 						t.Fatalf("%+v after %v", b, state)

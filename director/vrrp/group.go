@@ -20,12 +20,13 @@ type Effect struct {
 // timer has fired from taking the group is that another router of the group hears a better Active
 // router now, which the group could not take from anyway.
 type Group struct {
-	members []member
-	state   State
-	reason  string
-	started bool
-	hold    time.Time
-	retold  time.Time // when all announced because one of them heard a rival
+	members  []member
+	state    State
+	reason   string
+	started  bool
+	hold     time.Time
+	question question
+	retold   time.Time // when all announced because one of them heard a rival
 }
 
 type member struct {
@@ -139,7 +140,10 @@ func (g *Group) step(now time.Time, router string, ev Event) []Effect {
 		g.holdUntil(now, ev.Until)
 		return nil
 	case Expired:
-		return g.expired(now)
+		return g.expired(now, ev)
+	case Answer:
+		g.answer(now, ev)
+		return nil
 	case SetPriority:
 		var effects []Effect
 		for _, m := range g.members {
@@ -238,7 +242,7 @@ func (g *Group) recover(now time.Time, router string) []Effect {
 	return g.start(now, Start{}, "fit again")
 }
 
-func (g *Group) expired(now time.Time) []Effect {
+func (g *Group) expired(now time.Time, ev Expired) []Effect {
 	for _, m := range g.members { // before any other takes over
 		m.machine.doubt(now)
 		if m.machine.severed(now) {
@@ -253,6 +257,8 @@ func (g *Group) expired(now time.Time) []Effect {
 		}
 		if until := g.held(now, m); !until.IsZero() {
 			m.machine.deadline, g.members[i].waits = until, until
+		} else if ev.Unattended {
+			effects = append(effects, g.ask(now, m.machine)...)
 		}
 		effects = append(effects, tag(m.name, m.machine.Step(now, Expired{}))...)
 		if !m.guest && m.machine.state != g.state {
@@ -341,7 +347,7 @@ func (g *Group) became(router, reason string) []Effect {
 		return nil
 	}
 	from := g.state
-	g.state = g.members[i].machine.state
+	g.state, g.question = g.members[i].machine.state, question{}
 	g.reason = cmp.Or(reason, g.members[i].machine.reason)
 	return []Effect{{Action: Became{From: from, To: g.state, Router: router, Reason: g.reason}}}
 }

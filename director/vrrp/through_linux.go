@@ -1,6 +1,7 @@
 package vrrp
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -25,6 +26,11 @@ func VirtualMAC(vrid uint8, v6 bool) [6]byte {
 		family = 2
 	}
 	return [6]byte{0x00, 0x00, 0x5e, 0x00, family, vrid}
+}
+
+// IsVirtualMAC reports whether a MAC address is a virtual router's.
+func IsVirtualMAC(mac net.HardwareAddr) bool {
+	return len(mac) == 6 && bytes.Equal(mac[:4], []byte{0x00, 0x00, 0x5e, 0x00})
 }
 
 // frames is an outlet that makes the frames itself.

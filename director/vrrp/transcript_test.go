@@ -117,6 +117,8 @@ func show(a Action) string {
 	switch a := a.(type) {
 	case Advertise:
 		return fmt.Sprintf("advertise %d", a.Priority)
+	case Ask:
+		return fmt.Sprintf("ask for %v", a.For)
 	case Became:
 		return strings.TrimSuffix(fmt.Sprintf("became %v: %s, by %s", a.To, a.Reason, a.Router), ", by ")
 	}
@@ -140,7 +142,9 @@ func event(t *testing.T, base time.Time, f []string) (string, Event) {
 	case "stop":
 		return "", Stop{}
 	case "expired":
-		return "", Expired{}
+		return "", Expired{Unattended: arg(1) == "unattended"}
+	case "answer":
+		return "", Answer{Until: base.Add(duration(t, arg(1))), Taken: arg(2) == "taken"}
 	case "resign":
 		return "", Resign{Linger: arg(1) == "linger"}
 	case "abandon":

@@ -51,7 +51,7 @@ func live(program string) error {
 	fmt.Printf("have %d\n", written(cfg))
 	for {
 		next := written(cfg) + 1
-		cfg = fsm.Config{Services: map[string]fsm.Service{"web": web(next)}}
+		cfg = fsm.Config{Services: fsm.MapOf(map[string]fsm.Service{"web": web(next)})}
 		res, err := client.Apply(ctx, api.ApplyRequest{Base: base, Config: cfg})
 		if err != nil {
 			return fmt.Errorf("write %d: %w", next, err)
@@ -90,7 +90,7 @@ func begin(ctx context.Context, client *api.Client, ended <-chan error) (fsm.Con
 
 // written is the number of the last write that is in a configuration.
 func written(c fsm.Config) int {
-	s, ok := c.Services["web"]
+	s, ok := c.Services.Lookup("web")
 	if !ok {
 		return 0
 	}

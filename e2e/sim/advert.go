@@ -7,7 +7,7 @@ func (w *world) advertise(from *host, r *keptRouter, priority uint8) {
 	if w.virtual && priority > 0 {
 		w.watch.announced(from, r.router) // it leaves from the MAC address: switches learn where that is
 	}
-	d := datagram{from: from, router: r.router, priority: priority, interval: r.spec.Interval, addresses: r.judge.Addresses}
+	d := datagram{from: from, router: r.router, vrid: r.spec.VRID, priority: priority, interval: r.spec.Interval, addresses: r.judge.Addresses}
 	for _, h := range w.hosts {
 		if h == from || h.keeper == nil || !w.passes(r.on, vrrpKind, from.index, h.index) || from.stalls > 0 || h.stalls > 0 {
 			continue

@@ -19,7 +19,7 @@ func (x *watch) lookBoth(r *router) {
 			filtered := &x.filter[i][b.index]
 			filtered.set(w.filtered(a, b) || w.filtered(b, a), w.now)
 			is := a.kernel.has(r.index) && b.kernel.has(r.index) && w.both(r.on, arpKind, a.index, b.index) &&
-				a.stalls == 0 && b.stalls == 0 && (w.speak(a, b) || x.mute(a, b) || x.mute(b, a) || filtered.is)
+				a.stalls == 0 && b.stalls == 0 && (w.speak(a, b) || (x.mute(a, b) || x.mute(b, a)) && !x.twice(a, b) || filtered.is)
 			x.both[r.index][i][b.index].set(is, w.now)
 			s := x.both[r.index][i][b.index]
 			limit := bothLimit + w.slack()

@@ -50,6 +50,9 @@ func (x *watch) isCalm(h *host) bool {
 		if o == h || !o.up {
 			continue
 		}
+		if x.twice(h, o) {
+			return false
+		}
 		if o.controlling.alive && !(w.opens(h.index, o.index) && w.opens(o.index, h.index)) {
 			return false
 		}

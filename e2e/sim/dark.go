@@ -47,12 +47,15 @@ func (x *watch) lookDark(r *router) {
 	})
 }
 
-// taken is when one was cut off, or stopped, that had just taken the group over from another such, or when the agent of one that
+// taken is when one was told of another VRID, with which its timer begins anew, or one was cut off, or stopped, that had just taken the group over from another such, or when the agent of one that
 // is cut off and owns it fell silent, which said so until then: who finds that looks anew.
 func (x *watch) taken(router int) time.Duration {
 	at := time.Duration(0)
 	for _, h := range x.w.hosts {
 		s, took := x.able[h.index], x.owns[h.index]
+		if h.renumbered > x.dark[router].at {
+			at = max(at, h.renumbered)
+		}
 		if took.is && took.at > x.dark[router].at && !s.is && s.at > x.dark[router].at {
 			at = max(at, s.at, took.at)
 		}

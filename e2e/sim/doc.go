@@ -9,8 +9,8 @@
 // Nothing happens for a while, then three to eight things go wrong within a minute or two, then all heals, and it
 // must settle and stay so. In each sixteenth the owner is cut off besides, and comes back with a log of before; in another
 // sixteenth the cluster port of one is shut besides, to all others or to one, while what it opens itself passes; and in
-// another all directors drain for a while, where foreign routers are known, and the owner is cut off meanwhile. [Run] plays
-// it; the same seed gives the same trace to the byte. A failing seed is replayed by
+// another all directors drain for a while, where foreign routers are known, and the owner is cut off meanwhile; and in another control of
+// a standby stands still, and the routers get other VRIDs meanwhile, of which its keeper is not told. [Run] plays it; the same seed gives the same trace to the byte. A failing seed is replayed by
 //
 //	make sim SEED=17
 //
@@ -45,7 +45,8 @@
 //     not reached has the address, a gateway or another host that tells it that it is not the one that is cut off.
 //     The bound is six intervals and a second: the down interval of VRRP is less than four, and the guard may have
 //     held the timer for two and two surveys; a pair may have to wait for the log: the grace, and three reports. It is
-//     counted anew when who has just taken over is cut off as well: it could not know that when it did; and when the control of
+//     counted anew when who has just taken over is cut off as well: it could not know that when it did; when a keeper is told of another
+//     VRID, with which its timer begins anew; and when the control of
 //     one that is cut off ends, which had told one that could that it owns the group until then, and whose keeper goes on: another that
 //     says so is found after it.
 //  3. A group is not split: no host has one address of a pair and not the other for longer than a yield lingers, nor where its
@@ -53,7 +54,7 @@
 //  4. No needless move. A host on which nothing was wrong for twelve seconds, which answers on its segments within
 //     200 ms, with which all agents that live were in touch, in 300 ms there and back, and of which nobody asked
 //     anything, does not lose what it has owned for five, and is not taken from by who hears it, or could ask it. Nor
-//     does the log want it to move, but by its policy. That VRRP alone does not pass is nothing that is wrong.
+//     does the log want it to move, but by its policy. That a keeper without control has the address too, which took it by its timer or goes by another VRID, is something that is wrong. That VRRP alone does not pass is nothing that is wrong.
 //  5. Every decision has a reason: each change of state, each command, each thing that people are told.
 //  6. Make before break: while the log wants a group to move between two that are well, and one of the two serves it
 //     and is Active, or was until it lingered, somebody answers all the time. A third that serves it, cut off from
@@ -74,8 +75,12 @@
 //  11. Who can ask asks. Nobody takes a group by its timer which another has owned for 350 ms, and said so, where nothing has been
 //     wrong with either of the two or between them for a second, in ports as on segments, whatever is wrong with a third: not with
 //     the owner before, whose port may be cut.
+//  12. Who is without control asks the segment. No keeper whose control is away has its timer take what another has owned for a second, and
+//     answers for, where ARP passes between the two for as long, whatever it hears. One that takes a group while nobody has it, or owns it
+//     when the routers get other VRIDs, may not hear who has it next, and no report tells it: such a one is not counted in the first invariant where
+//     an agent is silent altogether.
 //
 // That the invariants can fail is shown by the mutants: parts of the system that are switched off, one by one, in
-// [Mutants], nine of them. Each must be found, and the one without which nobody sees that another has just taken a group by the
-// eleventh invariant; `make sim-mutants` says how many scenarios it took.
+// [Mutants], ten of them. Each must be found, the one without which nobody sees that another has just taken a group by the
+// eleventh invariant, and the one whose keepers ask nobody by the twelfth; `make sim-mutants` says how many scenarios it took.
 package sim

@@ -12,16 +12,17 @@ type host struct {
 	name    string
 	witness bool
 
-	up      bool // the machine runs
-	deaths  int  // how many faults have it dead
-	stalls  int  // how many faults freeze all of it
-	boots   int  // counts the starts
-	plugs   [wires]plug
-	disk    time.Duration // what a write takes
-	kernel  kernel
-	record  record // what the keeper left on disk
-	stopped bool   // the agent is not to run
-	out     bool   // it was asked to end, and has not been asked to come back
+	up         bool // the machine runs
+	deaths     int  // how many faults have it dead
+	stalls     int  // how many faults freeze all of it
+	boots      int  // counts the starts
+	plugs      [wires]plug
+	disk       time.Duration // what a write takes
+	kernel     kernel
+	record     record        // what the keeper left on disk
+	renumbered time.Duration // when its keeper was told of another VRID last
+	stopped    bool          // the agent is not to run
+	out        bool          // it was asked to end, and has not been asked to come back
 
 	keeping, controlling process
 	keeper               *keeper  // nil: it never ran

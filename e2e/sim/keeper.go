@@ -75,6 +75,7 @@ type claim struct {
 type datagram struct {
 	from      *host
 	router    *router
+	vrid      uint8
 	priority  uint8
 	interval  time.Duration
 	addresses []netip.Addr
@@ -233,7 +234,7 @@ func (k *keeper) expire(now time.Time) {
 			if d := g.machine.Deadline(); d.IsZero() || d.After(now) {
 				break
 			}
-			k.carry(now, g, g.machine.Step(now, "", vrrp.Expired{}))
+			k.carry(now, g, g.machine.Step(now, "", vrrp.Expired{Unattended: k.unattended(g)}))
 		}
 		if g.claimed && k.w.now >= g.claimEnds {
 			k.w.say(k.h.name, "a claim ends", g.spec.Name, "")
@@ -255,7 +256,7 @@ func (k *keeper) receive(now time.Time) {
 // hear judges one advert and tells the machine.
 func (k *keeper) hear(now time.Time, d datagram) {
 	g, r := k.at(d.router)
-	if r == nil || r.machine == nil || g.machine.State() == vrrp.Initialize {
+	if r == nil || r.machine == nil || g.machine.State() == vrrp.Initialize || d.vrid != r.spec.VRID {
 		return
 	}
 	before := r.machine.Peer()
@@ -264,7 +265,7 @@ func (k *keeper) hear(now time.Time, d datagram) {
 		follows = src
 	}
 	k.packet = vrrp.Packet{
-		Version: vrrp.V3, VRID: r.vrid, Priority: d.priority, Interval: d.interval, Addresses: d.addresses,
+		Version: vrrp.V3, VRID: d.vrid, Priority: d.priority, Interval: d.interval, Addresses: d.addresses,
 		Checksum: vrrp.Pseudo,
 	}
 	ev, _, drop := r.judge.Believe(now, src, &k.packet, follows)
@@ -299,8 +300,12 @@ func (k *keeper) at(r *router) (*keptGroup, *keptRouter) {
 // carry does what a machine says, in order.
 func (k *keeper) carry(now time.Time, g *keptGroup, effects []vrrp.Effect) {
 	for _, e := range effects {
-		if became, ok := e.Action.(vrrp.Became); ok {
-			k.became(now, g, became)
+		switch a := e.Action.(type) {
+		case vrrp.Became:
+			k.became(now, g, a)
+			continue
+		case vrrp.Ask:
+			k.ask(g, a)
 			continue
 		}
 		r := g.find(e.Router)

@@ -45,13 +45,13 @@ func (h *host) startKeeper() {
 	for _, g := range rec.order.Groups {
 		whole := slices.Contains(rec.active, g.Name)
 		for _, r := range g.Routers {
-			own := h.w.router(r.VRID)
+			own := h.w.routerNamed(r.Name)
 			whole = whole && h.kernel.has(own.index) && h.plugs[own.on].severed == 0
 		}
 		going[g.Name] = whole
 		for _, r := range g.Routers {
 			if !whole {
-				h.kernel.remove(h.w.router(r.VRID).index, "a stray")
+				h.kernel.remove(h.w.routerNamed(r.Name).index, "a stray")
 			}
 		}
 	}
@@ -109,11 +109,16 @@ func (k *keeper) setGroup(now time.Time, g *keptGroup, spec orders.Group, going 
 		}
 	}
 	for _, s := range spec.Routers {
-		if r := g.find(s.Name); r != nil {
+		r := g.find(s.Name)
+		switch {
+		case r != nil && (r.machine == nil || r.spec.VRID == s.VRID || k.inherits(now, g, r)):
 			k.setRouter(now, g, r, s)
 			continue
+		case r != nil:
+			k.h.renumbered = k.w.now
+			k.leave(now, g, r)
 		}
-		r := &keptRouter{router: k.w.router(s.VRID)}
+		r = &keptRouter{router: k.w.routerNamed(s.Name)}
 		k.inform(r, s)
 		g.routers = append(g.routers, r)
 	}

@@ -23,13 +23,14 @@ const (
 	AnswerFirst Mutant = "answer before yielding" // a claim does not wait for the owner's answer
 	TieSpacing  Mutant = "tie spacing"            // all standbys have the same priority
 	News        Mutant = "news"                   // a Backup that hears nobody does not see that another takes the group
+	Unasking    Mutant = "unasking"               // a keeper whose control is away asks nobody before it takes
 )
 
 // Abdication is one that a test of its own finds: scenarios would take thousands.
 const Abdication Mutant = "abdication" // a leader that hears no majority leads on
 
 // Mutants are those that scenarios find.
-var Mutants = []Mutant{Guard, Epoch, StallGuard, Lifetime, Hold, GroupRule, AnswerFirst, TieSpacing, News}
+var Mutants = []Mutant{Guard, Epoch, StallGuard, Lifetime, Hold, GroupRule, AnswerFirst, TieSpacing, News, Unasking}
 
 func (w *world) without(m Mutant) bool { return w.layout.without == m }
 

@@ -9,7 +9,7 @@ import (
 var bound = flag.Uint64("bound", 1500, "how many scenarios a mutant may live through")
 
 // foundBy is by which invariant a mutant must be found that shows that this one can fail. The others may be found by any.
-var foundBy = map[Mutant]string{News: whoCanAsks}
+var foundBy = map[Mutant]string{News: whoCanAsks, Unasking: whoIsAway}
 
 // Every mutant is found. What is found is that a scenario which holds without it does not hold with it.
 func TestMutantsAreFound(t *testing.T) {

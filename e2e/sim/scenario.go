@@ -45,6 +45,9 @@ func Run(seed uint64, without Mutant, out io.Writer) Result {
 	if seed%16 == 5 {
 		heal = p.behind(newChance(seed ^ 0x626568696e64))
 	}
+	if seed%16 == 3 {
+		heal = p.renumbers(newChance(seed ^ 0x72656e756d626572))
+	}
 	if seed%16 == 11 {
 		heal = p.oneWay(newChance(seed ^ 0x6f6e65776179))
 	}
@@ -264,6 +267,11 @@ func (w *world) configures(p *plan) fault {
 			return r
 		}
 	}
+	return w.changes(change)
+}
+
+// changes has an operator change all routers.
+func (w *world) changes(change func(fsm.Router) fsm.Router) fault {
 	return fault{"the configuration changes", func() {
 		w.operator(func(s *fsm.State) fsm.Command {
 			cfg := s.Config

@@ -43,6 +43,7 @@ type watch struct {
 	clear    [most][most]since            // adverts pass from one to another
 	heard    [2][most][most]time.Duration // when an advert came from one to another last
 	well     [most]since                  // nothing is wrong with a host itself
+	alone    [most]bool                   // it took over by its timer while its control was away
 	asleep   [most][most]bool             // when one took over, whether another was as dead to it
 	quiet    [most]since                  // its keeper does not run
 	says     [most]since                  // its control runs, and is in touch with one that could serve
@@ -176,6 +177,7 @@ func (x *watch) became(h *host, group string, b vrrp.Became) {
 	switch {
 	case b.To == vrrp.Active:
 		x.moves++
+		x.tookAlone(h, b.Reason)
 		x.takes(h, group, b.Reason)
 		x.owns[h.index].set(true, x.w.now)
 		x.tookAt[h.index] = x.w.now
@@ -229,6 +231,7 @@ func (x *watch) takes(h *host, group, why string) {
 			continue
 		}
 		x.asks(h, o, group, why)
+		x.besides(h, o, group, why)
 		clear := x.clear[o.index][h.index]
 		switch {
 		case !x.wasCalm(o), o.control.applied != h.control.applied: // their priorities may be the same by chance

@@ -189,8 +189,6 @@ func (w *world) run(until time.Duration) {
 // touch says that something has changed that is watched.
 func (w *world) touch() { w.dirty = true }
 
-func (w *world) router(vrid uint8) *router { return w.routers[vrid-51] }
-
 func (w *world) routerNamed(name string) *router {
 	for _, r := range w.routers {
 		if r.name == name {

@@ -331,10 +331,16 @@ func (u *upgrade) calm(when string, d *lab.Director) {
 	})
 }
 
-// refused holds that a command is refused with a reason, on a director of the newer version.
+// refused holds that a command is refused with a reason, on a director of the newer version. Where there is no leader for a moment it is
+// given again, as must does.
 func (u *upgrade) refused(d *lab.Director, why string, args ...string) {
 	u.t.Helper()
 	out, err := u.run(d, u.newer, args...)
+	for end := time.Now().Add(30 * time.Second); err != nil && strings.Contains(err.Error(), "no leader") && time.Now().Before(end); {
+		u.t.Logf("again: %v", err)
+		time.Sleep(500 * time.Millisecond)
+		out, err = u.run(d, u.newer, args...)
+	}
 	if err == nil || !strings.Contains(err.Error(), why) {
 		u.t.Errorf("%s on %s: %v, want %q\n%s", strings.Join(args, " "), d.Name, err, why, out)
 		return

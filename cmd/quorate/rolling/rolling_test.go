@@ -185,6 +185,10 @@ func TestItStopsWhereTheClusterIsNotAsItWas(t *testing.T) {
 		}, nil, "stopped: d3 drains", "d3"},
 		{"somebody else lets it in while it is started", nil, func(_ *cluster, d *api.DirectorStatus) { d.Version, d.Draining = "1", false }, "stopped: d2 does not run version 2: d2 was let in again by somebody else", ""},
 		{"somebody else lets it in before all is as it was", nil, func(_ *cluster, d *api.DirectorStatus) { d.Ready, d.Draining = false, false }, "stopped: d2 was let in again by somebody else", ""},
+		{"who is asked has just started and knows of no drain", nil, func(c *cluster, d *api.DirectorStatus) {
+			d.Draining, d.Ready, c.st.Quorum = false, false, false
+			c.in(time.Second, func() { d.Draining, c.st.Quorum = true, true })
+		}, "after 2m0s d2 is not ready; d2 goes on draining", "d2"},
 		{"it does not start", nil, func(_ *cluster, d *api.DirectorStatus) { d.Version, d.State = "1", "unreachable" }, "d2 is unreachable, version 1 when it answered last (if it does not start, `journalctl -u quorate` there says why); d2 goes on draining", "d2"},
 		{"what starts it does nothing", nil, func(_ *cluster, d *api.DirectorStatus) { d.Version = "1" }, "stopped: d2 does not run version 2: after 2m0s d2 is alive, version 1; d2 goes on draining", "d2"},
 		{"another died meanwhile", nil, func(c *cluster, _ *api.DirectorStatus) { c.director("d1").State = "unreachable" }, "d1 is unreachable", "d2"},
@@ -235,6 +239,28 @@ func TestItGoesOnWithWhoIsOut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestItGoesOnWithWhoIsOutAndDoesNotStart has a director whose new version was broken: another one is started there.
+func TestItGoesOnWithWhoIsOutAndDoesNotStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := three(t)
+		*c.director("d1") = api.DirectorStatus{Name: "d1", Role: "director", State: "unreachable", Version: "1", Draining: true}
+		c.st.Groups[0].Owner = "d3"
+		c.started = func(d *api.DirectorStatus) { d.State, d.Ready = "alive", true }
+		u := c.upgrade()
+		u.Continue = true
+		if err := u.Run(t.Context()); err != nil || !slices.Contains(c.did, "starting d1 with version 2") {
+			t.Errorf("%v; did %q", err, c.did)
+		}
+		c = three(t)
+		c.director("d1").Draining, c.director("d1").State, c.director("d2").State = true, "unreachable", "unreachable"
+		u = c.upgrade()
+		u.Continue = true
+		if err := u.Run(t.Context()); err == nil || err.Error() != "stopped before d1: d2 is unreachable" {
+			t.Errorf("%v; did %q", err, c.did)
+		}
+	})
 }
 
 func TestAWitnessIsStartedAnewAndNotDrained(t *testing.T) {

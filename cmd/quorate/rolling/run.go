@@ -49,10 +49,13 @@ func (u *Upgrade) Run(ctx context.Context) error {
 	}
 	for st := before; ; {
 		d, found := drained(st)
+		seen := st
 		switch {
 		case found && !u.Continue:
 			return fmt.Errorf("stopped: %s drains; `quorate enable director %s` lets it in, and with --continue it counts as taken out by an upgrade that was stopped", d.Name, d.Name)
-		case !found:
+		case found: // it is out, so that it may as well be down: what was started there may not run
+			seen = without(st, d.Name)
+		default:
 			d, found = next(st, u.Version)
 		}
 		u.Continue = false // whoever else drains from now on was not taken out by this
@@ -63,7 +66,7 @@ func (u *Upgrade) Run(ctx context.Context) error {
 			u.Say("every member runs version " + u.Version)
 			return nil
 		}
-		if why := NotNow(in(st, d.Name)); len(why) > 0 && d.Version != u.Version {
+		if why := NotNow(seen); len(why) > 0 && d.Version != u.Version {
 			return fmt.Errorf("stopped before %s: %s", d.Name, strings.Join(why, "; "))
 		}
 		if st, err = u.one(ctx, d, before); err != nil {
@@ -78,6 +81,17 @@ func in(st api.Status, name string) api.Status {
 	for i := range st.Directors {
 		if st.Directors[i].Name == name {
 			st.Directors[i].Draining = false
+		}
+	}
+	return st
+}
+
+// without is how a cluster would be if nothing were wrong with a member.
+func without(st api.Status, name string) api.Status {
+	st = in(st, name)
+	for i := range st.Directors {
+		if d := &st.Directors[i]; d.Name == name {
+			d.State, d.Ready, d.StateHash = "alive", true, ""
 		}
 	}
 	return st
@@ -183,9 +197,9 @@ func goesOn(d api.DirectorStatus) string {
 // errLetIn means that the member that is out does not drain any more, and it was not this upgrade that ended that.
 var errLetIn = errors.New("was let in again by somebody else; another upgrade may be under way, and `quorate upgrade status` shows who runs what")
 
-// letIn is errLetIn if somebody else has let a member in that is out.
-func letIn(d, now api.DirectorStatus) error {
-	if d.Role == "director" && now.State != noMember && !now.Draining {
+// letIn is errLetIn if somebody else has let a member in that is out. Who has just started and hears nobody may not know who is.
+func letIn(d api.DirectorStatus, st api.Status) error {
+	if now := named(st, d.Name); st.Quorum && d.Role == "director" && now.State != noMember && !now.Draining {
 		return fmt.Errorf("%s %w", d.Name, errLetIn)
 	}
 	return nil
@@ -213,15 +227,15 @@ func (u *Upgrade) giveWay(ctx context.Context, d api.DirectorStatus, rival strin
 	return fmt.Errorf("%w; %s is let in again", why, d.Name)
 }
 
-// spared waits until nothing but the drain of a member keeps it from being stopped: it took a while, in which another
-// may have died. It returns who else drains by now, if anybody does.
+// spared waits until nothing but what is wrong with a member itself keeps it from being stopped: its drain took a while, in which
+// another may have died. It returns who else drains by now, if anybody does.
 func (u *Upgrade) spared(ctx context.Context, name string) (rival string, err error) {
 	err = u.look(ctx, settleLimit, func(st api.Status) error {
 		if d, found := drained(in(st, name)); found {
 			rival = d.Name
 			return nil
 		}
-		if why := NotNow(in(st, name)); len(why) > 0 {
+		if why := NotNow(without(st, name)); len(why) > 0 {
 			return errors.New(strings.Join(why, "; "))
 		}
 		return nil
@@ -247,7 +261,7 @@ func (u *Upgrade) restart(ctx context.Context, d api.DirectorStatus) error {
 		if gone = now.State == noMember; gone || now.State == "alive" && now.Version == u.Version {
 			return nil
 		}
-		if let = letIn(d, now); let != nil {
+		if let = letIn(d, st); let != nil {
 			return nil
 		}
 		said := []string{fmt.Sprintf("%s is %s, version %s", d.Name, now.State, now.Version)}
@@ -271,11 +285,10 @@ func (u *Upgrade) restart(ctx context.Context, d api.DirectorStatus) error {
 func (u *Upgrade) settled(ctx context.Context, d api.DirectorStatus, before api.Status) error {
 	let := error(nil)
 	err := u.look(ctx, settleLimit, func(st api.Status) error {
-		now := named(st, d.Name)
-		if now.State == noMember {
+		if named(st, d.Name).State == noMember {
 			return errors.New(d.Name + " is no member any more")
 		}
-		if let = letIn(d, now); let != nil {
+		if let = letIn(d, st); let != nil {
 			return nil
 		}
 		if why := append(NotNow(in(st, d.Name)), Worse(before, st)...); len(why) > 0 {

@@ -59,7 +59,6 @@ func (c changes) of(server netip.AddrPort) int { return cmp.Or(c[server], 1) }
 // largest is the configuration with those changes in it.
 func largest(with changes) fsm.Config {
 	c := fsm.Config{
-		Services: map[string]fsm.Service{},
 		Routers: map[string]fsm.Router{"web": {
 			Name: "web", VRID: 51, Interface: "wan", Interval: time.Second, Addresses: []netip.Prefix{netip.MustParsePrefix(address + "/24")},
 			Excluded: []netip.Prefix{netip.MustParsePrefix("10.255.255.1/8")}, // the servers' gateway
@@ -71,7 +70,7 @@ func largest(with changes) fsm.Config {
 			a := targetOf(i, k).server
 			s.Servers = append(s.Servers, fsm.Server{Address: a, Weight: uint32(with.of(a))})
 		}
-		c.Services[s.Name] = s
+		c.Services = c.Services.With(s.Name, s)
 	}
 	return config.WithDefaults(c)
 }
