@@ -101,25 +101,20 @@ func endsTrial(state *fsm.State, revision uint64) error {
 	return fmt.Errorf("%w; then roll back further", state.OnTrial())
 }
 
-// Confirm implements [api.Agent]. To confirm a revision again does nothing.
+// Confirm implements [api.Agent]. To confirm a revision again does nothing. What waits is known by the latest state alone: to a
+// director that is behind, a change that was confirmed long ago may still wait, and another may do so in fact.
 func (a *Agent) Confirm(ctx context.Context, r api.ConfirmRequest) (api.ApplyResult, error) {
 	s, err := a.current()
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
+	state, err := s.latest(ctx)
+	if err != nil {
+		return api.ApplyResult{}, err
+	}
 	if r.Revision == 0 {
-		state := s.node.State()
 		if state.Trial == nil {
-			if state, err = s.latest(ctx); err != nil {
-				return api.ApplyResult{}, err
-			}
-		}
-		if state.Trial == nil {
-			fate := ""
-			if len(state.History) > 0 {
-				fate = " (" + state.Fate(state.Revision) + ")"
-			}
-			return api.ApplyResult{}, fmt.Errorf("no change waits to be confirmed: the cluster is at revision %d%s, `quorate history` says how it came there", state.Revision, fate)
+			return api.ApplyResult{}, nothingWaits(state)
 		}
 		r.Revision = state.Trial.Revision
 	}
@@ -127,4 +122,13 @@ func (a *Agent) Confirm(ctx context.Context, r api.ConfirmRequest) (api.ApplyRes
 		return api.ApplyResult{}, err
 	}
 	return api.ApplyResult{Revision: r.Revision, Index: s.node.State().Index}, nil
+}
+
+// nothingWaits is the answer to who confirms whatever waits, where nothing does.
+func nothingWaits(state *fsm.State) error {
+	fate := ""
+	if len(state.History) > 0 {
+		fate = " (" + state.Fate(state.Revision) + ")"
+	}
+	return fmt.Errorf("no change waits to be confirmed: the cluster is at revision %d%s, `quorate history` says how it came there", state.Revision, fate)
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
@@ -195,6 +196,60 @@ func TestWhatIsThereOnTrialAloneIsRefusedAgain(t *testing.T) {
 	}
 	if res, err := s.change(t.Context(), s.node.State(), same, api.Terms{}); err != nil || res.Revision != 1 {
 		t.Errorf("after it was confirmed: %+v, %v", res, err)
+	}
+}
+
+// onTrialFor puts a router with a VRID on trial, as a new revision, which it returns.
+func onTrialFor(t *testing.T, s *session, vrid uint8, wait time.Duration) uint64 {
+	t.Helper()
+	r := fsm.Router{Name: "r", VRID: vrid}
+	d := fsm.Delta{Routers: map[string]*fsm.Router{"r": &r}}
+	state := s.node.State()
+	res, err := s.change(t.Context(), state, fsm.ChangeConfig{Base: state.Revision, Delta: d}, api.Terms{Confirm: wait})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.Revision
+}
+
+// TestWhoIsBehindConfirmsWhatWaits starts a director again that was away when the change that it knows of was confirmed, and
+// another was applied.
+func TestWhoIsBehindConfirmsWhatWaits(t *testing.T) {
+	t.Parallel()
+	_, first, _ := ofTwo(t)
+	third := nodeConfig(t, "d3", fsm.LevelHistory)
+	token, err := first.node.CreateToken(t.Context(), fsm.RoleDirector, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader := first.node.State().Members["d1"].Address
+	if err := cluster.Join(t.Context(), third, leader.String(), token, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	_, s, stop := inCluster(t, third)
+	soon(t, "it votes", func() bool { return s.node.Voter() && s.node.Current() })
+	old := onTrialFor(t, first, 7, time.Hour)
+	soon(t, "it knows of the change", func() bool { return s.node.State().Trial != nil })
+	stop()
+	if err := first.propose(t.Context(), fsm.ConfirmConfig{Revision: old, Author: "eve@d1"}); err != nil {
+		t.Fatal(err)
+	}
+	waits := onTrialFor(t, first, 8, time.Hour)
+
+	a, s, _ := inCluster(t, third)
+	if trial := s.node.State().Trial; trial == nil || trial.Revision != old {
+		t.Fatalf("it is not behind: %+v", trial)
+	}
+	if res, err := a.Confirm(t.Context(), api.ConfirmRequest{}); err != nil || res.Revision != waits {
+		t.Errorf("confirmed revision %d, %v, want %d", res.Revision, err, waits)
+	}
+	if trial := s.node.State().Trial; trial != nil {
+		t.Errorf("revision %d still waits", trial.Revision)
+	}
+	for _, again := range []uint64{old, waits} {
+		if res, err := a.Confirm(t.Context(), api.ConfirmRequest{Revision: again}); err != nil || res.Revision != again {
+			t.Errorf("again: confirmed revision %d, %v, want %d", res.Revision, err, again)
+		}
 	}
 }
 
