@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,6 +251,42 @@ func TestWhoIsBehindConfirmsWhatWaits(t *testing.T) {
 		if res, err := a.Confirm(t.Context(), api.ConfirmRequest{Revision: again}); err != nil || res.Revision != again {
 			t.Errorf("again: confirmed revision %d, %v, want %d", res.Revision, err, again)
 		}
+	}
+}
+
+// TestWhoConfirmsTooLateHearsWhatBecameOfTheChange asks a director whose own clock says that there is time enough.
+func TestWhoConfirmsTooLateHearsWhatBecameOfTheChange(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64 // of the leader's clock
+	leads, s, _ := ofTwoWith(t, func(cfg *cluster.Config) {
+		cfg.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
+	a := &Agent{session: s}
+	first := onTrialFor(t, s, 7, time.Hour)
+	ahead.Store(int64(time.Hour - time.Minute))
+	if _, err := a.Confirm(t.Context(), api.ConfirmRequest{}); err != nil {
+		t.Fatalf("in time: %v", err)
+	}
+	for i, r := range []api.ConfirmRequest{{}, {Revision: 1}} {
+		late := onTrialFor(t, s, 8, time.Hour)
+		ahead.Add(int64(time.Hour))
+		if r.Revision > 0 {
+			r.Revision = late
+		}
+		if i == 0 {
+			if _, err := a.Confirm(t.Context(), r); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("revision %d was to be confirmed by ", late)) {
+				t.Errorf("too late, before the leader looks: %v", err)
+			}
+		}
+		looked := time.AfterFunc(overLimit/4, func() { leads.endTrial(t.Context(), time.Now().Add(time.Duration(ahead.Load()))) })
+		defer looked.Stop()
+		want := fmt.Sprintf("revision %d does not wait to be confirmed: %v: it was taken back by revision %d by d1: takes back revision %d: it was not confirmed in time", late, fsm.ErrStale, late+1, late)
+		if _, err := a.Confirm(t.Context(), r); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("too late: %v, want %q", err, want)
+		}
+	}
+	if _, err := a.Confirm(t.Context(), api.ConfirmRequest{Revision: first}); err != nil {
+		t.Errorf("what was confirmed in time, again: %v", err)
 	}
 }
 
