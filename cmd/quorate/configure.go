@@ -190,7 +190,10 @@ func printPlan(w io.Writer, plan api.Plan) error {
 		fmt.Fprintf(&b, "\nIPVS operations on %s: not known, it does not answer\n", name)
 	}
 	if plan.Connections > 0 {
-		fmt.Fprintf(&b, "\nestablished connections on real servers that go: %d\n", plan.Connections)
+		fmt.Fprintf(&b, "\nestablished connections at risk: %d\n", plan.Connections)
+	}
+	for _, r := range plan.Risks {
+		fmt.Fprintf(&b, "  %d: %s\n", r.Connections, r.Why)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
