@@ -2,12 +2,14 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/program"
@@ -196,13 +198,21 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 	c.Note.At, c.Note.Author, c.Note.Message = now, s.author(ctx, terms.Author), program.Printable(terms.Message, api.MaxMessage)
 	c.Note.Summary = config.Summary(config.Diff(c.Delta.Part(state.Config), c.Delta.Puts()))
 	if err := s.propose(ctx, c); err != nil {
-		return api.ApplyResult{}, err
+		return api.ApplyResult{}, unsure(err)
 	}
 	res := api.ApplyResult{Revision: c.Base + 1, Index: s.node.State().Index}
 	if c.Trial != nil {
 		res.Until = c.Trial.Until
 	}
 	return res, nil
+}
+
+// unsure says where to look, where it is not known whether a change takes effect.
+func unsure(err error) error {
+	if errors.Is(err, cluster.ErrUncertain) {
+		return fmt.Errorf("%w; `quorate history` shows it", err)
+	}
+	return err
 }
 
 // acceptable says what is wrong with the terms of a change.

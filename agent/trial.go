@@ -125,7 +125,7 @@ func (a *Agent) Confirm(ctx context.Context, r api.ConfirmRequest) (api.ApplyRes
 		} // else it is refused now, with what became of it
 	}
 	if err := s.propose(ctx, fsm.ConfirmConfig{Revision: r.Revision, Author: s.author(ctx, r.Author)}); err != nil {
-		return api.ApplyResult{}, err
+		return api.ApplyResult{}, unsure(err)
 	}
 	return api.ApplyResult{Revision: r.Revision, Index: s.node.State().Index}, nil
 }

@@ -290,6 +290,15 @@ func TestWhoConfirmsTooLateHearsWhatBecameOfTheChange(t *testing.T) {
 	}
 }
 
+func TestWhoDoesNotKnowWhetherAChangeTakesEffectHearsWhatShowsIt(t *testing.T) {
+	if err := unsure(fmt.Errorf("%w: the leader is lost", cluster.ErrUncertain)); !errors.Is(err, cluster.ErrUncertain) || !strings.HasSuffix(err.Error(), "; `quorate history` shows it") {
+		t.Errorf("%v", err)
+	}
+	if err := unsure(fsm.ErrStale); !errors.Is(err, fsm.ErrStale) || err.Error() != fsm.ErrStale.Error() {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestWhatIsTakenBackIsTold takes back a router with another key, and one that changed in nothing else.
 func TestWhatIsTakenBackIsTold(t *testing.T) {
 	_, s := alone(t, nodeConfig(t, "d1", fsm.LevelHistory))

@@ -148,7 +148,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		return nil
 	}
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("answer of the agent at %s: %w", c.at, err)
+		return unanswered(method, fmt.Errorf("answer of the agent at %s: %w", c.at, err))
 	}
 	return nil
 }
