@@ -155,6 +155,14 @@ func TestTheAuthorIsWhoTheKernelSays(t *testing.T) {
 	if got := s.author(root, "alice"); got != "alice@d1" {
 		t.Errorf("root for alice: %s", got)
 	}
+	for claimed, want := range map[string]string{
+		"alice\nrevision 9 by bob": "alice revision 9 by bob@d1", "\x1b[2Jalice": "[2Jalice@d1", "\n\x1b": "root@d1",
+		strings.Repeat("a", 3000): strings.Repeat("a", maxAuthor-len("…")) + "…@d1",
+	} {
+		if got := s.author(root, claimed); got != want {
+			t.Errorf("root for %.20q: %q, want %q", claimed, got, want)
+		}
+	}
 	if got := s.author(eve, "root"); got != "uid 4000000000@d1" {
 		t.Errorf("another who says root: %s", got)
 	}
