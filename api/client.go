@@ -229,5 +229,9 @@ func (c *Client) unreachable(err error) error {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("the agent at %s is not running: start it with `quorate agent` or `systemctl start quorate`", c.at)
 	}
+	var asked *url.Error
+	if errors.As(err, &asked) {
+		err = asked.Err // without the address of the request, which says nothing at a socket
+	}
 	return fmt.Errorf("ask the agent at %s: %w", c.at, err)
 }
