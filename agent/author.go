@@ -15,7 +15,11 @@ import (
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
+	"github.com/quorate/quorate/program"
 )
+
+// maxAuthor is how many bytes the name has at most for which root asks: those of users have no more than 32.
+const maxAuthor = 64
 
 type callerKey struct{}
 
@@ -127,7 +131,7 @@ func (s *session) author(ctx context.Context, claimed string) string {
 		return callerName(c)
 	}
 	p, ok := ctx.Value(callerKey{}).(peer)
-	name := claimed
+	name := program.Printable(claimed, maxAuthor) // what it says is in the history, the events and the log, and on terminals
 	if !ok || p.uid != 0 || name == "" {
 		name = userName(p.uid, ok)
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"os/user"
@@ -101,7 +102,12 @@ func TestOnlyAnAdminHasDirectorsRunWhatTheyDidNot(t *testing.T) {
 		if tt.text == "" && err != nil || tt.text != "" && (err == nil || !strings.Contains(err.Error(), tt.text)) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-		if err := s.mayRun(context.WithValue(t.Context(), callerKey{}, peer{}), have, tt.delta); err != nil {
+		planned := s.refused(somebody, &fsm.State{Config: have}, tt.delta, false)
+		if got := fmt.Sprint(planned.Err()); tt.text == "" && len(planned) > 0 || !strings.Contains(got, tt.text) || strings.Contains(got, "applied") {
+			t.Errorf("%s: the plan says %v", tt.name, planned)
+		}
+		root := context.WithValue(t.Context(), callerKey{}, peer{})
+		if err := s.mayRun(root, have, tt.delta); err != nil || len(s.refused(root, &fsm.State{Config: have}, tt.delta, false)) > 0 {
 			t.Errorf("%s, for root: %v", tt.name, err)
 		}
 	}

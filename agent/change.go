@@ -2,12 +2,15 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 	"github.com/quorate/quorate/program"
@@ -98,14 +101,22 @@ func (s *session) plan(ctx context.Context, cfg fsm.Config, returns bool) (api.P
 	if state.Trial != nil {
 		plan.Until = state.Trial.Until
 	}
-	if state.Trial != nil && !returns && len(plan.Changes) > 0 {
-		plan.Problems = append(plan.Problems, config.Problem{
+	plan.Problems = append(plan.Problems, s.refused(ctx, state, change, returns)...).ErrorsFirst()
+	err = s.planEverywhere(ctx, change, &plan)
+	return plan, err
+}
+
+// refused says why a change that is as it should be would be refused all the same.
+func (s *session) refused(ctx context.Context, state *fsm.State, change fsm.Delta, returns bool) (all config.Problems) {
+	if state.Trial != nil && !returns && !change.Empty() {
+		all = append(all, config.Problem{
 			Text: onTrial(state)[0], Hint: fmt.Sprintf("until then nothing else is applied; `quorate rollback %d` takes it back now", state.Revision-1),
 		})
 	}
-	plan.Problems = plan.Problems.ErrorsFirst()
-	err = s.planEverywhere(ctx, change, &plan)
-	return plan, err
+	if why := s.mayNotRun(ctx, state.Config, change); why != "" {
+		all = append(all, config.Problem{Text: why})
+	}
+	return all
 }
 
 // Apply implements [api.Agent]. Nothing is applied if anything is wrong.
@@ -196,13 +207,21 @@ func (s *session) change(ctx context.Context, state *fsm.State, c fsm.ChangeConf
 	c.Note.At, c.Note.Author, c.Note.Message = now, s.author(ctx, terms.Author), program.Printable(terms.Message, api.MaxMessage)
 	c.Note.Summary = config.Summary(config.Diff(c.Delta.Part(state.Config), c.Delta.Puts()))
 	if err := s.propose(ctx, c); err != nil {
-		return api.ApplyResult{}, err
+		return api.ApplyResult{}, unsure(err)
 	}
 	res := api.ApplyResult{Revision: c.Base + 1, Index: s.node.State().Index}
 	if c.Trial != nil {
 		res.Until = c.Trial.Until
 	}
 	return res, nil
+}
+
+// unsure says where to look, where it is not known whether a change takes effect.
+func unsure(err error) error {
+	if errors.Is(err, cluster.ErrUncertain) {
+		return fmt.Errorf("%w; `quorate history` shows it", err)
+	}
+	return err
 }
 
 // acceptable says what is wrong with the terms of a change.
@@ -217,18 +236,26 @@ func (s *session) acceptable(state *fsm.State, d fsm.Delta, terms api.Terms) err
 	return nil
 }
 
-// mayRun refuses a change that brings a new program, unless the caller is an admin: programs may run as root, and whoever may
-// run anything as root on every director is an admin.
+// mayRun refuses a change that the caller may not make, as [session.mayNotRun] says.
 func (s *session) mayRun(ctx context.Context, have fsm.Config, d fsm.Delta) error {
+	if why := s.mayNotRun(ctx, have, d); why != "" {
+		return errors.New(why + "; nothing was applied")
+	}
+	return nil
+}
+
+// mayNotRun says why a change is not the caller's to make, if it brings a new program and the caller is no admin: programs may run
+// as root, and whoever may run anything as root on every director is an admin.
+func (s *session) mayNotRun(ctx context.Context, have fsm.Config, d fsm.Delta) string {
 	if callerIn(ctx, s.cfg).Role.Covers(fsm.RoleAdmin) {
-		return nil
+		return ""
 	}
 	some := d.Puts().Programs()
 	if len(some) == 0 {
-		return nil
+		return ""
 	}
 	known := have.Programs()
-	for p := range some {
+	for _, p := range slices.Sorted(maps.Keys(some)) {
 		if known[p] {
 			continue
 		}
@@ -236,7 +263,7 @@ func (s *session) mayRun(ctx context.Context, have fsm.Config, d fsm.Delta) erro
 		if user != "" {
 			user = " as " + user
 		}
-		return fmt.Errorf("the program `%s`%s runs nowhere in the cluster yet, and only an admin may have it run; nothing was applied", strings.ReplaceAll(command, "\x00", " "), user)
+		return fmt.Sprintf("the program `%s`%s runs nowhere in the cluster yet, and only an admin may have it run", strings.ReplaceAll(command, "\x00", " "), user)
 	}
-	return nil
+	return ""
 }

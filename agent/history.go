@@ -4,16 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
 
-// editTries is how often an edit is tried again when somebody else was faster.
-const editTries = 10
+// Edits of one director take turns, since to be refused costs the leader as much as a change. In its turn, an edit is tried again while
+// others are faster, for editLimit at most. Before it tries again, an edit waits for a part of editPause, and then of twice as much each time,
+// but of editAgain at most. If nothing is heard of the faster change for editLate, the leader is asked for it.
+const (
+	editLimit = time.Minute
+	editPause = 5 * time.Millisecond
+	editAgain = 200 * time.Millisecond
+	editLate  = time.Second
+)
 
 // History implements [api.Agent]: newest first.
 func (a *Agent) History(ctx context.Context) ([]api.Revision, error) {
@@ -151,19 +160,28 @@ func (a *Agent) Edit(ctx context.Context, r api.EditRequest) (api.ApplyResult, e
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	return s.again(ctx, func(ctx context.Context) (api.ApplyResult, error) { return s.edit(ctx, r) })
+}
+
+// again does what makes a change of the configuration of the moment, until nobody else is faster.
+func (s *session) again(ctx context.Context, do func(context.Context) (api.ApplyResult, error)) (api.ApplyResult, error) {
+	defer s.edits.take(ctx, func() uint64 { return s.node.State().Index })()
+	ctx, cancel := context.WithTimeout(ctx, editLimit)
 	defer cancel()
-	for try := 1; ; try++ {
+	for pause := editPause; ; pause = min(2*pause, editAgain) {
 		news := s.node.Changed()
-		res, err := s.edit(ctx, r)
-		if !errors.Is(err, fsm.ErrStale) || try == editTries {
+		res, err := do(ctx)
+		if !errors.Is(err, fsm.ErrStale) || ctx.Err() != nil {
 			return res, err
 		}
-		select { // the faster change may still be on its way to this director
-		case <-news:
-		case <-ctx.Done():
-			return res, err
+		select {
+		case <-news: // the faster change may have been on its way to this director
+		case <-time.After(editLate):
+			if _, err := s.latest(ctx); err != nil {
+				return res, err
+			}
 		}
+		sleep(ctx, rand.N(pause))
 	}
 }
 

@@ -1,8 +1,11 @@
 package agent
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -86,5 +89,36 @@ func TestWhatNeedsAHistoryIsNotDoneAsIfItDidNot(t *testing.T) {
 		if w.plain(&fsm.State{Level: 1}) {
 			t.Errorf("%+v are dropped", terms)
 		}
+	}
+}
+
+// TestNoEditFailsSinceOthersAreFaster makes hundreds at the same time, on both directors of a cluster.
+func TestNoEditFailsSinceOthersAreFaster(t *testing.T) {
+	t.Parallel()
+	const each = 100
+	leads, s, _ := ofTwoWith(t)
+	withWeb(t, s)
+	var edits sync.WaitGroup
+	for d, s := range []*session{leads, s} {
+		for i := range each {
+			server := config.Edit{Verb: config.Add, Kind: config.KindServer, In: "web", Name: fmt.Sprintf("198.51.%d.%d:80", d, i)}
+			edit := func(ctx context.Context) (api.ApplyResult, error) {
+				state, d, err := s.edited(ctx, []config.Edit{server})
+				if err != nil {
+					return api.ApplyResult{}, err
+				}
+				return s.change(ctx, state, fsm.ChangeConfig{Base: state.Revision, Delta: d}, api.Terms{})
+			}
+			edits.Go(func() {
+				if _, err := s.again(t.Context(), edit); err != nil {
+					t.Errorf("%s: %v", server.Name, err)
+				}
+			})
+		}
+	}
+	edits.Wait()
+	state := s.node.State()
+	if n := len(state.Config.Services.Of("web").Servers); n != 2*each || state.Revision != 1+2*each {
+		t.Errorf("%d servers at revision %d", n, state.Revision)
 	}
 }

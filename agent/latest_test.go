@@ -76,6 +76,13 @@ func alone(t *testing.T, cfg cluster.Config) (*Agent, *session) {
 // ofTwo is a session of one of two directors, and what stops the other, which may be given a configuration of its own.
 func ofTwo(t *testing.T, with ...func(*cluster.Config)) (*Agent, *session, func()) {
 	t.Helper()
+	_, s, stop := ofTwoWith(t, with...)
+	return &Agent{session: s}, s, stop
+}
+
+// ofTwoWith is ofTwo with the session of the other, which leads, in the place of the agent.
+func ofTwoWith(t *testing.T, with ...func(*cluster.Config)) (leads, s *session, stop func()) {
+	t.Helper()
 	first := nodeConfig(t, "d1", fsm.LevelHistory)
 	for _, f := range with {
 		f(&first)
@@ -83,9 +90,9 @@ func ofTwo(t *testing.T, with ...func(*cluster.Config)) (*Agent, *session, func(
 	if err := cluster.Init(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	_, s, stop := inCluster(t, first)
-	soon(t, "it leads", func() bool { return s.node.IsLeader() && s.node.Current() })
-	token, err := s.node.CreateToken(t.Context(), fsm.RoleDirector, time.Hour)
+	_, leads, stop = inCluster(t, first)
+	soon(t, "it leads", func() bool { return leads.node.IsLeader() && leads.node.Current() })
+	token, err := leads.node.CreateToken(t.Context(), fsm.RoleDirector, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,9 +100,9 @@ func ofTwo(t *testing.T, with ...func(*cluster.Config)) (*Agent, *session, func(
 	if err := cluster.Join(t.Context(), second, first.Bind.String(), token, func(string) {}); err != nil {
 		t.Fatal(err)
 	}
-	a, other, _ := inCluster(t, second)
-	soon(t, "it votes", func() bool { return other.node.Voter() && other.node.Current() })
-	return a, other, stop
+	_, s, _ = inCluster(t, second)
+	soon(t, "it votes", func() bool { return s.node.Voter() && s.node.Current() })
+	return leads, s, stop
 }
 
 func withWeb(t *testing.T, s *session) {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,8 +28,45 @@ const (
 
 // kernelPlan is what a configuration would cost one director's kernel.
 type kernelPlan struct {
-	Operations  []string `json:"operations"`
-	Connections int      `json:"connections"` // established ones on real servers that would go
+	Operations  []string       `json:"operations"`
+	Connections int            `json:"connections"`     // established ones that would end
+	Risks       map[string]int `json:"risks,omitempty"` // of those, by why; older versions do not say
+}
+
+func newKernelPlan(ops []string, risks map[string]int) kernelPlan {
+	k := kernelPlan{Operations: ops, Risks: risks}
+	for _, n := range risks {
+		k.Connections += n
+	}
+	return k
+}
+
+// unsaid is why connections end of which a director of an older version says no more.
+const unsaid = "real servers go, by what directors of an older version say"
+
+// mayEnd returns how many connections a change would end in the whole cluster, most first. The owner of a group has all of that group, and the
+// others have copies, so that the director with the most counts, for each reason.
+func mayEnd(plans []kernelPlan) (total int, risks []api.Risk) {
+	by, most := map[string]int{}, 0
+	for _, k := range plans {
+		most = max(most, k.Connections)
+		for why, n := range k.Risks {
+			by[why] = max(by[why], n)
+		}
+	}
+	risks = []api.Risk{} // in JSON too
+	for why, n := range by {
+		total += n
+		risks = append(risks, api.Risk{Connections: n, Why: why})
+	}
+	if most > total {
+		risks = append(risks, api.Risk{Connections: most - total, Why: unsaid})
+		total = most
+	}
+	slices.SortFunc(risks, func(a, b api.Risk) int {
+		return cmp.Or(cmp.Compare(b.Connections, a.Connections), cmp.Compare(a.Why, b.Why))
+	})
+	return total, risks
 }
 
 // planEverywhere asks every director what a change would do to its kernel, all at once. A director
@@ -41,7 +79,8 @@ func (s *session) planEverywhere(ctx context.Context, change fsm.Delta, plan *ap
 	ctx, cancel := context.WithTimeout(ctx, planLimit)
 	defer cancel()
 	var asking sync.WaitGroup
-	var mu sync.Mutex // guards plan
+	var mu sync.Mutex // guards plan and plans
+	var plans []kernelPlan
 	for name, m := range s.node.State().Members {
 		if m.Role == fsm.RoleWitness || name == s.cfg.Name {
 			continue
@@ -62,16 +101,17 @@ func (s *session) planEverywhere(ctx context.Context, change fsm.Delta, plan *ap
 				plan.Unknown = append(plan.Unknown, name)
 				return
 			}
-			plan.Kernel[name], plan.Connections = k.Operations, max(plan.Connections, k.Connections)
+			plan.Kernel[name] = k.Operations
+			plans = append(plans, k)
 		})
 	}
-	ops, conns, err := s.director.Plan(ctx, change)
+	ops, risks, err := s.director.Plan(ctx, change)
 	asking.Wait()
 	slices.Sort(plan.Unknown)
 	if s.cfg.Role != fsm.RoleWitness {
 		plan.Kernel[s.cfg.Name] = ops
 	}
-	plan.Connections = max(plan.Connections, conns) // the owner has them all; the others have copies
+	plan.Connections, plan.Risks = mayEnd(append(plans, newKernelPlan(ops, risks)))
 	return err
 }
 
@@ -92,10 +132,10 @@ func (s *session) serveWholePlan(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *session) answerPlan(w http.ResponseWriter, r *http.Request, change fsm.Delta) {
-	ops, conns, err := s.director.Plan(r.Context(), change)
+	ops, risks, err := s.director.Plan(r.Context(), change)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	answer(w, kernelPlan{ops, conns})
+	answer(w, newKernelPlan(ops, risks))
 }

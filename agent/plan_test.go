@@ -91,3 +91,26 @@ func TestADirectorOfAnOlderVersionIsToldWhatAChangeWouldCost(t *testing.T) {
 		}
 	}
 }
+
+// TestARiskIsCountedWhereMostAreAndByItsReason has the owners of two groups, who have copies of some of each other's connections, and
+// a director of an older version, which gives no reason.
+func TestARiskIsCountedWhereMostAreAndByItsReason(t *testing.T) {
+	plans := []kernelPlan{
+		newKernelPlan(nil, map[string]int{"a": 3, "b": 7}),
+		newKernelPlan(nil, map[string]int{"a": 9}),
+		{Connections: 12},
+		newKernelPlan(nil, nil),
+	}
+	want := []api.Risk{{Connections: 9, Why: "a"}, {Connections: 7, Why: "b"}}
+	if total, risks := mayEnd(plans); total != 16 || !slices.Equal(risks, want) {
+		t.Errorf("%d, %v", total, risks)
+	}
+	plans[2].Connections = 20
+	want = append(want, api.Risk{Connections: 4, Why: unsaid})
+	if total, risks := mayEnd(plans); total != 20 || !slices.Equal(risks, want) {
+		t.Errorf("an older director has more: %d, %v", total, risks)
+	}
+	if total, risks := mayEnd(plans[3:]); total != 0 || risks == nil || len(risks) > 0 {
+		t.Errorf("nothing: %d, %v", total, risks)
+	}
+}

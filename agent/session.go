@@ -63,6 +63,7 @@ type session struct {
 	soon               later         // pokes it
 	warming, relieving atomic.Bool
 	marks              marks
+	edits              turns
 	given              given
 
 	opened   time.Time

@@ -101,30 +101,60 @@ func endsTrial(state *fsm.State, revision uint64) error {
 	return fmt.Errorf("%w; then roll back further", state.OnTrial())
 }
 
-// Confirm implements [api.Agent]. To confirm a revision again does nothing.
+// Confirm implements [api.Agent]. To confirm a revision again does nothing. What waits is known by the latest state alone: to a
+// director that is behind, a change that was confirmed long ago may still wait, and another may do so in fact.
 func (a *Agent) Confirm(ctx context.Context, r api.ConfirmRequest) (api.ApplyResult, error) {
 	s, err := a.current()
 	if err != nil {
 		return api.ApplyResult{}, err
 	}
+	now, err := s.clock(ctx)
+	if err != nil {
+		return api.ApplyResult{}, err
+	}
+	state := s.node.State()
 	if r.Revision == 0 {
-		state := s.node.State()
 		if state.Trial == nil {
-			if state, err = s.latest(ctx); err != nil {
-				return api.ApplyResult{}, err
-			}
-		}
-		if state.Trial == nil {
-			fate := ""
-			if len(state.History) > 0 {
-				fate = " (" + state.Fate(state.Revision) + ")"
-			}
-			return api.ApplyResult{}, fmt.Errorf("no change waits to be confirmed: the cluster is at revision %d%s, `quorate history` says how it came there", state.Revision, fate)
+			return api.ApplyResult{}, nothingWaits(state)
 		}
 		r.Revision = state.Trial.Revision
 	}
+	if t := state.Trial; t != nil && t.Revision == r.Revision && !now.Before(t.Until) {
+		if err := s.over(ctx, *t); err != nil {
+			return api.ApplyResult{}, err
+		} // else it is refused now, with what became of it
+	}
 	if err := s.propose(ctx, fsm.ConfirmConfig{Revision: r.Revision, Author: s.author(ctx, r.Author)}); err != nil {
-		return api.ApplyResult{}, err
+		return api.ApplyResult{}, unsure(err)
 	}
 	return api.ApplyResult{Revision: r.Revision, Index: s.node.State().Index}, nil
+}
+
+// nothingWaits is the answer to who confirms whatever waits, where nothing does.
+func nothingWaits(state *fsm.State) error {
+	fate := ""
+	if len(state.History) > 0 {
+		fate = " (" + state.Fate(state.Revision) + ")"
+	}
+	return fmt.Errorf("no change waits to be confirmed: the cluster is at revision %d%s, `quorate history` says how it came there", state.Revision, fate)
+}
+
+// overLimit is how long somebody who confirms too late waits to hear what became of the change.
+const overLimit = 5 * trialEvery
+
+// over waits until a trial whose time is up has ended. It is an error if it has not: the leader has yet to look.
+func (s *session) over(ctx context.Context, t fsm.Trial) error {
+	ctx, cancel := context.WithTimeout(ctx, overLimit)
+	defer cancel()
+	for {
+		news := s.node.Changed()
+		if now := s.node.State().Trial; now == nil || now.Revision != t.Revision {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return fmt.Errorf("revision %d was to be confirmed by %s, and it is later than that by the leader's clock: it is taken back", t.Revision, t.Until.Local().Format(time.DateTime))
+		}
+	}
 }

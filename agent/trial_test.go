@@ -9,10 +9,12 @@ import (
 	"os/user"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
@@ -153,6 +155,14 @@ func TestTheAuthorIsWhoTheKernelSays(t *testing.T) {
 	if got := s.author(root, "alice"); got != "alice@d1" {
 		t.Errorf("root for alice: %s", got)
 	}
+	for claimed, want := range map[string]string{
+		"alice\nrevision 9 by bob": "alice revision 9 by bob@d1", "\x1b[2Jalice": "[2Jalice@d1", "\n\x1b": "root@d1",
+		strings.Repeat("a", 3000): strings.Repeat("a", maxAuthor-len("…")) + "…@d1",
+	} {
+		if got := s.author(root, claimed); got != want {
+			t.Errorf("root for %.20q: %q, want %q", claimed, got, want)
+		}
+	}
 	if got := s.author(eve, "root"); got != "uid 4000000000@d1" {
 		t.Errorf("another who says root: %s", got)
 	}
@@ -195,6 +205,105 @@ func TestWhatIsThereOnTrialAloneIsRefusedAgain(t *testing.T) {
 	}
 	if res, err := s.change(t.Context(), s.node.State(), same, api.Terms{}); err != nil || res.Revision != 1 {
 		t.Errorf("after it was confirmed: %+v, %v", res, err)
+	}
+}
+
+// onTrialFor puts a router with a VRID on trial, as a new revision, which it returns.
+func onTrialFor(t *testing.T, s *session, vrid uint8, wait time.Duration) uint64 {
+	t.Helper()
+	r := fsm.Router{Name: "r", VRID: vrid}
+	d := fsm.Delta{Routers: map[string]*fsm.Router{"r": &r}}
+	state := s.node.State()
+	res, err := s.change(t.Context(), state, fsm.ChangeConfig{Base: state.Revision, Delta: d}, api.Terms{Confirm: wait})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.Revision
+}
+
+// TestWhoIsBehindConfirmsWhatWaits starts a director again that was away when the change that it knows of was confirmed, and
+// another was applied.
+func TestWhoIsBehindConfirmsWhatWaits(t *testing.T) {
+	t.Parallel()
+	_, first, _ := ofTwo(t)
+	third := nodeConfig(t, "d3", fsm.LevelHistory)
+	token, err := first.node.CreateToken(t.Context(), fsm.RoleDirector, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leader := first.node.State().Members["d1"].Address
+	if err := cluster.Join(t.Context(), third, leader.String(), token, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	_, s, stop := inCluster(t, third)
+	soon(t, "it votes", func() bool { return s.node.Voter() && s.node.Current() })
+	old := onTrialFor(t, first, 7, time.Hour)
+	soon(t, "it knows of the change", func() bool { return s.node.State().Trial != nil })
+	stop()
+	if err := first.propose(t.Context(), fsm.ConfirmConfig{Revision: old, Author: "eve@d1"}); err != nil {
+		t.Fatal(err)
+	}
+	waits := onTrialFor(t, first, 8, time.Hour)
+
+	a, s, _ := inCluster(t, third)
+	if trial := s.node.State().Trial; trial == nil || trial.Revision != old {
+		t.Fatalf("it is not behind: %+v", trial)
+	}
+	if res, err := a.Confirm(t.Context(), api.ConfirmRequest{}); err != nil || res.Revision != waits {
+		t.Errorf("confirmed revision %d, %v, want %d", res.Revision, err, waits)
+	}
+	if trial := s.node.State().Trial; trial != nil {
+		t.Errorf("revision %d still waits", trial.Revision)
+	}
+	for _, again := range []uint64{old, waits} {
+		if res, err := a.Confirm(t.Context(), api.ConfirmRequest{Revision: again}); err != nil || res.Revision != again {
+			t.Errorf("again: confirmed revision %d, %v, want %d", res.Revision, err, again)
+		}
+	}
+}
+
+// TestWhoConfirmsTooLateHearsWhatBecameOfTheChange asks a director whose own clock says that there is time enough.
+func TestWhoConfirmsTooLateHearsWhatBecameOfTheChange(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64 // of the leader's clock
+	leads, s, _ := ofTwoWith(t, func(cfg *cluster.Config) {
+		cfg.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
+	a := &Agent{session: s}
+	first := onTrialFor(t, s, 7, time.Hour)
+	ahead.Store(int64(time.Hour - time.Minute))
+	if _, err := a.Confirm(t.Context(), api.ConfirmRequest{}); err != nil {
+		t.Fatalf("in time: %v", err)
+	}
+	for i, r := range []api.ConfirmRequest{{}, {Revision: 1}} {
+		late := onTrialFor(t, s, 8, time.Hour)
+		ahead.Add(int64(time.Hour))
+		if r.Revision > 0 {
+			r.Revision = late
+		}
+		if i == 0 {
+			if _, err := a.Confirm(t.Context(), r); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("revision %d was to be confirmed by ", late)) {
+				t.Errorf("too late, before the leader looks: %v", err)
+			}
+		}
+		looked := time.AfterFunc(overLimit/4, func() { leads.endTrial(t.Context(), time.Now().Add(time.Duration(ahead.Load()))) })
+		defer looked.Stop()
+		want := fmt.Sprintf("revision %d does not wait to be confirmed: %v: it was taken back by revision %d by d1: takes back revision %d: it was not confirmed in time", late, fsm.ErrStale, late+1, late)
+		if _, err := a.Confirm(t.Context(), r); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("too late: %v, want %q", err, want)
+		}
+	}
+	if _, err := a.Confirm(t.Context(), api.ConfirmRequest{Revision: first}); err != nil {
+		t.Errorf("what was confirmed in time, again: %v", err)
+	}
+}
+
+func TestWhoDoesNotKnowWhetherAChangeTakesEffectHearsWhatShowsIt(t *testing.T) {
+	if err := unsure(fmt.Errorf("%w: the leader is lost", cluster.ErrUncertain)); !errors.Is(err, cluster.ErrUncertain) || !strings.HasSuffix(err.Error(), "; `quorate history` shows it") {
+		t.Errorf("%v", err)
+	}
+	if err := unsure(fsm.ErrStale); !errors.Is(err, fsm.ErrStale) || err.Error() != fsm.ErrStale.Error() {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -161,7 +161,7 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 		return nil
 	}
 	if err := json.NewDecoder(resp.Body).Decode(out); err != nil {
-		return fmt.Errorf("answer of the agent at %s: %w", c.at, err)
+		return unanswered(method, fmt.Errorf("answer of the agent at %s: %w", c.at, err))
 	}
 	return nil
 }
@@ -241,6 +241,10 @@ func (c *Client) unreachable(err error) error {
 		return c.silent()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("the agent at %s is not running: start it with `quorate agent` or `systemctl start quorate`", c.at)
+	}
+	var asked *url.Error
+	if errors.As(err, &asked) {
+		err = asked.Err // without the address of the request, which says nothing at a socket
 	}
 	return fmt.Errorf("ask the agent at %s: %w", c.at, err)
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,10 +27,28 @@ type patience struct {
 // errSilent means that an agent has not begun to answer in time.
 var errSilent = errors.New("no answer")
 
+// UnansweredError means that a request to change something was sent, and that no answer came: what it asks for may be done, or not.
+type UnansweredError struct{ Cause error }
+
+func (e *UnansweredError) Error() string { return e.Cause.Error() }
+
+// Unwrap returns what is known of why no answer came.
+func (e *UnansweredError) Unwrap() error { return e.Cause }
+
+// unanswered is the error of a request that was sent.
+func unanswered(method string, err error) error {
+	if method == http.MethodGet {
+		return err
+	}
+	return &UnansweredError{err}
+}
+
 // do sends a request, and waits no longer for the beginning of its answer than makes sense. A request that is answered when
 // something happens ends with the caller's context alone.
 func (c *Client) do(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(req.Context())
+	var sent atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
 	answered := func() {}
 	switch {
 	case req.URL.Query().Has("wait"):
@@ -45,7 +65,10 @@ func (c *Client) do(req *http.Request) (*http.Response, error) {
 		if late {
 			return nil, c.silent()
 		}
-		return nil, c.unreachable(err)
+		if err = c.unreachable(err); sent.Load() {
+			err = unanswered(req.Method, err)
+		}
+		return nil, err
 	}
 	resp.Body = body{resp.Body, cancel}
 	return resp, nil

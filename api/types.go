@@ -169,7 +169,14 @@ type Plan struct {
 	Problems    config.Problems     `json:"problems"`
 	Kernel      map[string][]string `json:"kernel"`            // operations on IPVS, by director
 	Unknown     []string            `json:"unknown,omitempty"` // directors that did not say what it would be there
-	Connections int                 `json:"connections"`       // established ones on servers that would go
+	Connections int                 `json:"connections"`       // established ones that would end
+	Risks       []Risk              `json:"risks"`             // why, of all of them; each is in one
+}
+
+// Risk is how many established connections a change would end for one reason.
+type Risk struct {
+	Connections int    `json:"connections"`
+	Why         string `json:"why"`
 }
 
 // ApplyRequest asks for a configuration to be applied.

@@ -180,21 +180,6 @@ func TestAPlanIsOfWhatChanges(t *testing.T) {
 	}
 }
 
-func TestConnectionsAreCountedThroughServersWithAPortAndWithout(t *testing.T) {
-	conn := func(client, server string) ipvs.Conn {
-		return ipvs.Conn{Protocol: ipvs.TCP, Client: addr(client), Virtual: addr("192.0.2.1:80"), Real: addr(server), State: 1}
-	}
-	conns := []ipvs.Conn{
-		conn("198.51.100.1:1000", "10.0.0.1:80"), conn("198.51.100.2:1000", "10.0.0.1:443"), conn("198.51.100.3:1000", "10.0.0.2:80"),
-		conn("198.51.100.1:0", "10.0.0.1:80"), // a template
-	}
-	for server, want := range map[string]int{"10.0.0.1:80": 1, "10.0.0.1:0": 2, "10.0.0.2:0": 1, "10.0.0.2:443": 0} {
-		if got := through(conns, map[netip.AddrPort]bool{addr(server): true}); got != want {
-			t.Errorf("through %s: %d, want %d", server, got, want)
-		}
-	}
-}
-
 // TestAServiceWithAnotherNameStaysAsItIsInTheKernel has pools of the servers that are agreed to be up.
 func TestAServiceWithAnotherNameStaysAsItIsInTheKernel(t *testing.T) {
 	server := fsm.Server{Address: netip.MustParseAddrPort("10.0.0.1:80"), Weight: 1}

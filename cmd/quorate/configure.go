@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -190,7 +191,10 @@ func printPlan(w io.Writer, plan api.Plan) error {
 		fmt.Fprintf(&b, "\nIPVS operations on %s: not known, it does not answer\n", name)
 	}
 	if plan.Connections > 0 {
-		fmt.Fprintf(&b, "\nestablished connections on real servers that go: %d\n", plan.Connections)
+		fmt.Fprintf(&b, "\nestablished connections at risk: %d\n", plan.Connections)
+	}
+	for _, r := range plan.Risks {
+		fmt.Fprintf(&b, "  %d: %s\n", r.Connections, r.Why)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -279,13 +283,20 @@ func (c *cli) commit(cmd *cobra.Command, ch change, yes bool) error {
 	}
 	res, err := ch.do()
 	if err != nil {
-		return interrupted(cmd.Context(), err, mayBeApplied)
+		return unheard(cmd.Context(), err, "applied")
 	}
 	return c.applied(cmd, res, ch.plan, ch.done)
 }
 
-// mayBeApplied is what becomes of a change whose answer nobody has waited for.
-const mayBeApplied = "`quorate history` shows whether the change was applied"
+// unheard says of a change that was sent, and whose answer did not come or was not waited for, how to learn what became of it.
+func unheard(ctx context.Context, err error, what string) error {
+	fate := fmt.Sprintf("it is not known whether the change was %s, and `quorate history` shows it", what)
+	var unanswered *api.UnansweredError
+	if ctx.Err() == nil && errors.As(err, &unanswered) {
+		return fmt.Errorf("%w: %s", err, fate)
+	}
+	return interrupted(ctx, err, fate)
+}
 
 func (c *cli) applied(cmd *cobra.Command, res api.ApplyResult, plan api.Plan, what string) error {
 	if c.json() {

@@ -105,7 +105,7 @@ func (c *cli) edit(cmd *cobra.Command, r api.EditRequest, planOnly bool) error {
 	}
 	res, err := c.client().Edit(cmd.Context(), r)
 	if err != nil {
-		return interrupted(cmd.Context(), err, mayBeApplied)
+		return unheard(cmd.Context(), err, "applied")
 	}
 	what := "applied"
 	if len(res.Changes) == 0 {

@@ -118,9 +118,10 @@ func (w *whole) Explain(_ context.Context, group string) (api.Explanation, error
 func (w *whole) Config(context.Context) (fsm.Config, uint64, error) { return current(), 7, nil }
 
 func (w *whole) Plan(_ context.Context, r api.ApplyRequest) (api.Plan, error) {
-	p := api.Plan{Base: 7, Changes: config.Diff(current(), config.WithDefaults(r.Config)), Problems: config.Problems{}, Kernel: map[string][]string{"d1": {}}}
+	p := api.Plan{Base: 7, Changes: config.Diff(current(), config.WithDefaults(r.Config)), Problems: config.Problems{}, Kernel: map[string][]string{"d1": {}}, Risks: []api.Risk{}}
 	if r.Config.Services.Len() > 0 {
 		p.Kernel["d1"], p.Connections = []string{"-A -t 192.0.2.1:80 -s rr"}, 3
+		p.Risks = []api.Risk{{Connections: 2, Why: "router web moves from interface wan to lan"}, {Connections: 1, Why: "service mail is removed"}}
 	}
 	return p, nil
 }

@@ -148,7 +148,7 @@ func confirmCommand(c *cli) *cobra.Command {
 			}
 			res, err := c.client().Confirm(cmd.Context(), r)
 			if err != nil {
-				return err
+				return unheard(cmd.Context(), err, "confirmed")
 			}
 			if c.json() {
 				return printJSON(cmd.OutOrStdout(), res)

@@ -345,6 +345,10 @@ func (i *interrupter) Apply(ctx context.Context, _ api.ApplyRequest) (api.ApplyR
 	return api.ApplyResult{}, i.wait(ctx)
 }
 
+func (i *interrupter) Confirm(ctx context.Context, _ api.ConfirmRequest) (api.ApplyResult, error) {
+	return api.ApplyResult{}, i.wait(ctx)
+}
+
 func (i *interrupter) Edit(ctx context.Context, _ api.EditRequest) (api.ApplyResult, error) {
 	return api.ApplyResult{}, i.wait(ctx)
 }
@@ -378,8 +382,9 @@ func TestCtrlCSaysWhatBecomesOfWhatWasBegun(t *testing.T) {
 		{"drain director d1", "quorate: interrupted: d1 goes on draining; `quorate enable director d1` ends that\n", 1},
 		{"move web d2", "quorate: interrupted: the move goes on; `quorate status` shows who owns web\n", 1},
 		{"key rotate gossip", "quorate: interrupted: no rotation is known to have begun; `quorate key status` shows whether one has\n", 1},
-		{"apply testdata/new.hcl --yes -o json", "quorate: interrupted: `quorate history` shows whether the change was applied\n", 1},
-		{"set service web scheduler=rr", "quorate: interrupted: `quorate history` shows whether the change was applied\n", 1},
+		{"apply testdata/new.hcl --yes -o json", "quorate: interrupted: it is not known whether the change was applied, and `quorate history` shows it\n", 1},
+		{"set service web scheduler=rr", "quorate: interrupted: it is not known whether the change was applied, and `quorate history` shows it\n", 1},
+		{"confirm", "quorate: interrupted: it is not known whether the change was confirmed, and `quorate history` shows it\n", 1},
 		{"events --follow", "", 0},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
@@ -389,6 +394,48 @@ func TestCtrlCSaysWhatBecomesOfWhatWasBegun(t *testing.T) {
 				t.Errorf("exit %d: %q, want %q; printed %q", code, errOut.String(), tt.want, out.String())
 			}
 		})
+	}
+}
+
+// dying is an agent that ends while it works.
+type dying struct{ whole }
+
+func (dying) Apply(context.Context, api.ApplyRequest) (api.ApplyResult, error) {
+	panic(http.ErrAbortHandler)
+}
+
+func (dying) Edit(context.Context, api.EditRequest) (api.ApplyResult, error) {
+	panic(http.ErrAbortHandler)
+}
+
+func (dying) Confirm(context.Context, api.ConfirmRequest) (api.ApplyResult, error) {
+	panic(http.ErrAbortHandler)
+}
+
+func (dying) History(context.Context) ([]api.Revision, error) { panic(http.ErrAbortHandler) }
+
+func TestAChangeOfWhichNothingIsHeardMayHaveBeenMade(t *testing.T) {
+	socket := serve(t, &dying{})
+	const shows = "and `quorate history` shows it"
+	for args, want := range map[string]string{
+		"apply testdata/new.hcl --yes -o json": "whether the change was applied, " + shows,
+		"set service web scheduler=rr":         "whether the change was applied, " + shows,
+		"confirm":                              "whether the change was confirmed, " + shows,
+		"history":                              "",
+	} {
+		var out, errOut bytes.Buffer
+		code := run(append(strings.Fields(args), "--socket", socket), strings.NewReader(""), &out, &errOut)
+		if said := errOut.String(); code != 1 || !strings.Contains(said, want) || want == "" && strings.Contains(said, shows) {
+			t.Errorf("%s: exit %d: %q, want %q", args, code, said, want)
+		}
+		if want == "" {
+			continue
+		}
+		errOut.Reset()
+		code = run(append(strings.Fields(args), "--socket", socket+".none"), strings.NewReader(""), &out, &errOut)
+		if said := errOut.String(); code != 1 || strings.Contains(said, shows) {
+			t.Errorf("%s, asked of nobody: exit %d: %q", args, code, said)
+		}
 	}
 }
 
