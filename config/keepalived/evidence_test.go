@@ -32,7 +32,7 @@ func (s scope) of(words ...string) *Statement {
 func (s scope) services(c fsm.Config, top []*Statement) []fsm.Service {
 	var all []fsm.Service
 	add := func(match func(fsm.Service) bool) {
-		for _, one := range c.Services {
+		for _, one := range c.Services.All() {
 			if match(one) {
 				all = append(all, one)
 			}

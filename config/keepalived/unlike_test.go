@@ -22,7 +22,7 @@ func served(t *testing.T, forward string, checks ...string) (fsm.Service, string
 		t.Fatal(err)
 	}
 	holds(t, got)
-	return got.Config.Services["http"], report(got)
+	return got.Config.Services.Of("http"), report(got)
 }
 
 const (
@@ -123,7 +123,7 @@ func TestOfAScriptOnlyWhatDiffersByServerIsWhatACheckIsTold(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := got.Config.Services["http"]
+			s := got.Config.Services.Of("http")
 			if len(s.Checks) != 1 || !strings.HasSuffix(strings.Join(s.Checks[0].Command, " "), c.want) {
 				t.Errorf("%+v, want %s\n%s", s.Checks, c.want, report(got))
 			}
