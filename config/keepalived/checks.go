@@ -90,7 +90,7 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 			}
 		}
 		for i, check := range m.fill(one, c, v, r, at, general) {
-			from := source{c: c, check: check, how: p}
+			from := source{c: c, check: check, asks: question(check), how: p}
 			if c.kind == fsm.CheckHTTP || c.kind == fsm.CheckHTTPS {
 				from.p = c.pages[i]
 				from.host = cmp.Or(from.p.hostAt, c.hostAt, r.hostAt, v.hostAt)

@@ -2,7 +2,6 @@ package keepalived
 
 import (
 	"net/netip"
-	"slices"
 
 	"github.com/quorate/quorate/fsm"
 )
@@ -27,6 +26,7 @@ type source struct {
 	c     *checker
 	p     *page // nil: it is no page's
 	check fsm.Check
+	asks  string // its question
 	how   probing
 	host  Place // where its host is said
 }
@@ -53,14 +53,22 @@ func (p *pair) came() map[Place]bool {
 			if g := m.host.lists[o.list]; g != nil {
 				all[g.Place] = true
 			}
+			there := make(map[netip.AddrPort]bool)
+			for _, f := range s.Servers {
+				there[f.Address] = true
+			}
 			for _, r := range o.servers {
-				all[r.Place] = all[r.Place] || slices.ContainsFunc(s.Servers, func(f fsm.Server) bool { return f.Address == r.at })
+				all[r.Place] = all[r.Place] || there[r.at]
 			}
 			if o.virtualServer.sorry != nil && s.Fallback != nil && s.Fallback.Address == o.sorry {
 				all[o.virtualServer.sorry.Place] = true
 			}
+			var asked []string
+			for _, c := range s.Checks {
+				asked = append(asked, question(c))
+			}
 			for _, from := range o.sources {
-				from.came(s.Checks, all)
+				from.came(s.Checks, asked, all)
 			}
 		}
 	}
@@ -68,17 +76,15 @@ func (p *pair) came() map[Place]bool {
 }
 
 // came adds the places of a source that are in one of some checks: where it is said what that asks, and when.
-func (s source) came(checks []fsm.Check, all map[Place]bool) {
-	own, connects := question(s.check), question(fsm.Check{Kind: fsm.CheckTCP})
-	for _, c := range checks {
-		q := question(c)
-		if q != own && q != connects {
+func (s source) came(checks []fsm.Check, asked []string, all map[Place]bool) {
+	for i, c := range checks {
+		if asked[i] != s.asks && asked[i] != connects {
 			continue
 		}
 		all[s.how.loopAt] = all[s.how.loopAt] || c.Interval == s.check.Interval
 		all[s.how.timeoutAt] = all[s.how.timeoutAt] || c.Timeout == s.check.Timeout
 		all[s.how.retryAt] = all[s.how.retryAt] || c.Fall == s.check.Fall
-		if q != own {
+		if asked[i] != s.asks {
 			continue // a connection stands for it
 		}
 		for _, at := range append(s.places(), s.host) {
@@ -98,7 +104,7 @@ func (o origin) part(s fsm.Service, field string, index int) (Place, string, boo
 		}
 	case "checks":
 		for _, from := range o.sources {
-			if index < 0 || index >= len(s.Checks) || question(s.Checks[index]) != question(from.check) {
+			if index < 0 || index >= len(s.Checks) || question(s.Checks[index]) != from.asks {
 				continue
 			}
 			if from.p != nil {

@@ -3,6 +3,7 @@ package keepalived
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -14,6 +15,9 @@ func question(c fsm.Check) string {
 	c.Interval, c.Timeout, c.Rise, c.Fall = 0, 0, 0, 0
 	return fmt.Sprintf("%+v", c)
 }
+
+// connects is the question of whether a server's own port takes a connection.
+var connects = question(fsm.Check{Kind: fsm.CheckTCP})
 
 func key(set []fsm.Check) string { return fmt.Sprintf("%+v", set) }
 
@@ -36,18 +40,18 @@ const maxCandidates = 100
 // likeliest returns the index of the set that the most servers pass which pass their own, and how many they are. Of several such
 // sets it is the one that more servers have, or else the more patient one.
 func likeliest(sets [][]fsm.Check) (chosen, most int) {
-	count := make(map[string]int)
+	count, keys := make(map[string]int), make([]string, len(sets))
 	var distinct []int
 	for i, set := range sets {
 		if len(set) == 0 {
 			continue
 		}
-		if count[key(set)] == 0 {
+		keys[i] = key(set)
+		if count[keys[i]]++; count[keys[i]] == 1 {
 			distinct = append(distinct, i)
 		}
-		count[key(set)]++
 	}
-	has := func(i int) int { return count[key(sets[i])] }
+	has := func(i int) int { return count[keys[i]] }
 	slices.SortStableFunc(distinct, func(a, b int) int {
 		return cmp.Or(cmp.Compare(has(b), has(a)), cmp.Compare(patience(sets[b]), patience(sets[a])))
 	})
@@ -81,7 +85,7 @@ func patience(set []fsm.Check) (all time.Duration) {
 // is none where it is not sure that a server listens on its port of the service's table: behind a tunnel, or on the service's address alone.
 func connect(s fsm.Service, sets [][]fsm.Check, like int) (fsm.Check, bool) {
 	one := fsm.Check{Kind: fsm.CheckTCP}
-	asked := func(set []fsm.Check) bool { return len(set) == 0 || passed(set)[question(one)] }
+	asked := func(set []fsm.Check) bool { return len(set) == 0 || passed(set)[connects] }
 	nat := s.Forward == fsm.NAT && !slices.ContainsFunc(s.Servers, func(r fsm.Server) bool { return r.Forward != "" })
 	sure := nat || !slices.ContainsFunc(sets, func(set []fsm.Check) bool { return !asked(set) })
 	if s.Protocol != fsm.TCP || s.Address.Port() == 0 || !sure {
@@ -103,8 +107,8 @@ func (m *model) unlike(real []*realServer, from [][]source, set []fsm.Check, why
 	for i, r := range real {
 		own := make(map[string]bool)
 		for _, one := range from[i] {
-			c, ok := asked[question(one.check)]
-			own[question(one.check)] = ok
+			c, ok := asked[one.asks]
+			own[one.asks] = ok
 			for _, at := range one.places() {
 				m.why[at] = why
 			}
@@ -118,7 +122,7 @@ func (m *model) unlike(real []*realServer, from [][]source, set []fsm.Check, why
 		switch {
 		case len(from[i]) == 0 && len(set) > 0:
 			n.Differs(r.Place, inServer, "it has no check that can be carried over; a service has one set of checks, and those of other servers hold for it")
-		case slices.ContainsFunc(set, func(c fsm.Check) bool { return !own[question(c)] }):
+		case slices.ContainsFunc(slices.Collect(maps.Keys(asked)), func(q string) bool { return !own[q] }):
 			n.Differs(r.Place, inServer, "it is checked as the servers of its service are, and not as it says")
 		}
 	}
