@@ -43,7 +43,7 @@ func (in *importer) checks(v *section, s fsm.Service, pairs []pair) []fsm.Check 
 		one.Kind = fsm.CheckTCP
 	default:
 		if err == nil {
-			in.notes.Differs(place, "checktype", "%s: each check negotiates, none only connects", kind)
+			in.notes.Instead(imported.Differs, place, "checktype", "%s: each check negotiates, none only connects", kind)
 		}
 		if !in.negotiate(v, &one, service, pairs, udp) {
 			return nil
@@ -177,10 +177,10 @@ func (in *importer) negotiate(v *section, one *fsm.Check, service string, pairs 
 		in.notes.Carried(place, "service", "none: its servers count as up always")
 		return false
 	case udp:
-		in.notes.Dropped(place, "service", "there is no check of %s: its servers count as up always; a `check \"script\"` can speak it", service)
+		in.notes.Instead(imported.Dropped, place, "service", "there is no check of %s: its servers count as up always; a `check \"script\"` can speak it", service)
 		return false
 	default:
-		in.notes.Differs(place, "service", "there is no check of %s: a `check \"tcp\"` connects", service)
+		in.notes.Instead(imported.Differs, place, "service", "there is no check of %s: a `check \"tcp\"` connects", service)
 		one.Kind = fsm.CheckTCP
 	}
 	return true

@@ -124,6 +124,39 @@ func TestWhatIsCarriedOverIsInTheOutput(t *testing.T) {
 	}
 }
 
+// TestALineHasOneFate takes the services of testdata with each other's protocols: no directive is carried over and is not, or
+// is said to be just so and with a difference, where it is one thing.
+func TestALineHasOneFate(t *testing.T) {
+	for _, file := range files {
+		src := string(read(t, file))
+		for _, service := range []string{"", "http", "dns", "mysql", "simpletcp", "none", "smtp"} {
+			for _, kind := range []string{"", "negotiate", "3", "connect", "ping", "on", "off", "external"} {
+				more := "\n"
+				if service != "" {
+					more += "\tservice = " + service + "\n"
+				}
+				if kind != "" {
+					more += "\tchecktype = " + kind + "\n"
+				}
+				r := Import("f", []byte(src+"\nvirtual = 192.0.2.77:53\n\treal = 198.51.100.77:53 gate\n\trequest = \"a\"\n\treceive = \"b\""+more))
+				for _, not := range r.Notes {
+					for _, is := range r.Notes {
+						single := not.Keyword == "service" || not.Keyword == "checktype" || not.Keyword == "request" || not.Keyword == "receive"
+						if !single || not.Keyword != is.Keyword || is.Fate != imported.Carried || not.Fate != imported.Dropped {
+							continue
+						}
+						for _, at := range not.Places {
+							if is.Said(at) {
+								t.Errorf("%s %s %s: line %d: %s\n%s", file, service, kind, at.Line, not, is)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
 func FuzzImport(f *testing.F) {
 	src, err := os.ReadFile("testdata/all.cf")
 	if err != nil {
