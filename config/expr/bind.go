@@ -142,7 +142,7 @@ func literal(key hclsyntax.Expression) (string, bool) {
 		key = k.Wrapped
 	}
 	if c, ok := key.(*counted); ok {
-		key, _ = c.Expression.(hclsyntax.Expression)
+		key = c.Expression
 	}
 	if t, ok := key.(*hclsyntax.TemplateExpr); ok && t.IsStringLiteral() {
 		key = t.Parts[0]
