@@ -140,7 +140,7 @@ func nothingWaits(state *fsm.State) error {
 }
 
 // overLimit is how long somebody who confirms too late waits to hear what became of the change.
-const overLimit = 5 * trialEvery
+const overLimit = 15 * trialEvery
 
 // over waits until a trial whose time is up has ended. It is an error if it has not: the leader has yet to look.
 func (s *session) over(ctx context.Context, t fsm.Trial) error {

@@ -286,7 +286,7 @@ func TestWhoConfirmsTooLateHearsWhatBecameOfTheChange(t *testing.T) {
 				t.Errorf("too late, before the leader looks: %v", err)
 			}
 		}
-		looked := time.AfterFunc(overLimit/4, func() { leads.endTrial(t.Context(), time.Now().Add(time.Duration(ahead.Load()))) })
+		looked := time.AfterFunc(overLimit/50, func() { leads.endTrial(t.Context(), time.Now().Add(time.Duration(ahead.Load()))) })
 		defer looked.Stop()
 		want := fmt.Sprintf("revision %d does not wait to be confirmed: %v: it was taken back by revision %d by d1: takes back revision %d: it was not confirmed in time", late, fsm.ErrStale, late+1, late)
 		if _, err := a.Confirm(t.Context(), r); err == nil || !strings.Contains(err.Error(), want) {
