@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -44,8 +45,8 @@ func newKernelPlan(ops []string, risks map[string]int) kernelPlan {
 // unsaid is why connections end of which a director of an older version says no more.
 const unsaid = "real servers go, by what directors of an older version say"
 
-// mayEnd returns how many connections a change would end in the whole cluster, most first. The owner of a group has all of that group, and the
-// others have copies, so that the director with the most counts, for each reason.
+// mayEnd returns how many connections a change would end in the whole cluster, most first. Who owns an address tells of its
+// connections alone; of those to addresses that no router has, which several directors may know, the most count.
 func mayEnd(plans []kernelPlan) (total int, risks []api.Risk) {
 	by, most := map[string]int{}, 0
 	for _, k := range plans {
@@ -105,7 +106,7 @@ func (s *session) planEverywhere(ctx context.Context, change fsm.Delta, plan *ap
 			plans = append(plans, k)
 		})
 	}
-	ops, risks, err := s.director.Plan(ctx, change)
+	ops, risks, err := s.director.Plan(ctx, change, s.elsewhere)
 	asking.Wait()
 	slices.Sort(plan.Unknown)
 	if s.cfg.Role != fsm.RoleWitness {
@@ -113,6 +114,21 @@ func (s *session) planEverywhere(ctx context.Context, change fsm.Delta, plan *ap
 	}
 	plan.Connections, plan.Risks = mayEnd(append(plans, newKernelPlan(ops, risks)))
 	return err
+}
+
+// elsewhere returns what reports of an address whether it is a router's that this host does not keep: another director has its
+// connections, and those of them that are here are copies, which may be old.
+func (s *session) elsewhere() func(netip.Addr) bool { return notKept(s.node.State().Config, s.kept()) }
+
+func notKept(cfg fsm.Config, kept []string) func(netip.Addr) bool {
+	all, here := map[netip.Addr]bool{}, map[netip.Addr]bool{}
+	for _, g := range cfg.Groups() {
+		noteAddresses(all, g)
+		if slices.Contains(kept, g.Name) {
+			noteAddresses(here, g)
+		}
+	}
+	return func(a netip.Addr) bool { return all[a] && !here[a] }
 }
 
 func (s *session) servePlan(w http.ResponseWriter, r *http.Request) {
@@ -132,7 +148,7 @@ func (s *session) serveWholePlan(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *session) answerPlan(w http.ResponseWriter, r *http.Request, change fsm.Delta) {
-	ops, risks, err := s.director.Plan(r.Context(), change)
+	ops, risks, err := s.director.Plan(r.Context(), change, s.elsewhere)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

@@ -92,8 +92,21 @@ func TestADirectorOfAnOlderVersionIsToldWhatAChangeWouldCost(t *testing.T) {
 	}
 }
 
-// TestARiskIsCountedWhereMostAreAndByItsReason has the owners of two groups, who have copies of some of each other's connections, and
-// a director of an older version, which gives no reason.
+func TestConnectionsAreCountedByWhoHasTheirAddress(t *testing.T) {
+	router := func(address string) fsm.Router {
+		return fsm.Router{Addresses: []netip.Prefix{netip.MustParsePrefix(address)}}
+	}
+	cfg := fsm.Config{Routers: map[string]fsm.Router{"a": router("192.0.2.1/24"), "b": router("192.0.2.2/24")}}
+	away := notKept(cfg, []string{"a"})
+	for address, want := range map[string]bool{"192.0.2.1": false, "192.0.2.2": true, "192.0.2.3": false} {
+		if got := away(netip.MustParseAddr(address)); got != want {
+			t.Errorf("%s: %v, want %v", address, got, want)
+		}
+	}
+}
+
+// TestARiskIsCountedWhereMostAreAndByItsReason has two directors that know of the same connections, and
+// one of an older version, which gives no reason.
 func TestARiskIsCountedWhereMostAreAndByItsReason(t *testing.T) {
 	plans := []kernelPlan{
 		newKernelPlan(nil, map[string]int{"a": 3, "b": 7}),

@@ -144,6 +144,9 @@ func TestNothingIsRemovedOnTheWordOfAStateThatWasOld(t *testing.T) {
 	}
 }
 
+// nowhere says of no address that it is elsewhere.
+func nowhere() func(netip.Addr) bool { return func(netip.Addr) bool { return false } }
+
 func TestAPlanIsOfWhatChanges(t *testing.T) {
 	service := func(name, address string, servers ...string) *fsm.Service {
 		svc := &fsm.Service{Name: name, Address: netip.MustParseAddrPort(address), Protocol: fsm.TCP, Scheduler: "wlc", Forward: fsm.NAT}
@@ -170,7 +173,7 @@ func TestAPlanIsOfWhatChanges(t *testing.T) {
 		}},
 		{"another service", map[string]*fsm.Service{"dns": service("dns", "192.0.2.1:53")}, []string{"add tcp/192.0.2.1:53 (wlc)"}},
 	} {
-		got, _, err := d.Plan(t.Context(), fsm.Delta{Services: tt.services})
+		got, _, err := d.Plan(t.Context(), fsm.Delta{Services: tt.services}, nowhere)
 		if err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %q, want %q: %v", tt.name, got, tt.want, err)
 		}
@@ -206,7 +209,7 @@ func TestAServiceWithAnotherNameStaysAsItIsInTheKernel(t *testing.T) {
 		t.Fatal("the server does not serve to begin with")
 	}
 	renamed := fsm.Delta{Services: map[string]*fsm.Service{"web": nil, "shop": &shop}}
-	if ops, _, err := d.Plan(t.Context(), renamed); err != nil || len(ops) > 0 {
+	if ops, _, err := d.Plan(t.Context(), renamed, nowhere); err != nil || len(ops) > 0 {
 		t.Errorf("planned: %q, %v", ops, err)
 	}
 	after, _, err := fsm.Apply(*state, 1, fsm.ChangeConfig{Delta: renamed})

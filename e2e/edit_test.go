@@ -21,6 +21,7 @@ func TestChangesWithoutAFile(t *testing.T) {
 		proof.Step{Name: "an edit reaches every kernel and touches only what it names", Proof: edited},
 		proof.Step{Name: "a service that gets another name is the same to every kernel", Proof: renamed},
 		proof.Step{Name: "checks that come to ask something else take out nobody before they say so", Proof: askedOtherwise},
+		proof.Step{Name: "a plan counts the connections that would end, and says why", Proof: atRisk},
 		proof.Step{Name: "a change that takes too many servers down takes itself back", Proof: takenBack})
 }
 
@@ -192,6 +193,49 @@ func renamed(t lab.T, a *lab.Article) {
 		if server, ok := st.Server("shop", "192.168.2.11:80"); err != nil || !ok || server.Verdict != "up" {
 			t.Errorf("%s says of the service that has the new name: %+v, %v", d.Name, server, err)
 		}
+	}
+}
+
+// atRisk is that a plan counts every connection once that a change would end, whichever director is asked, where its address
+// goes as well as where its server does; and that it counts none where the addresses stay in place.
+func atRisk(t lab.T, a *lab.Article) {
+	inEveryTable(t, a, "all servers are up", "11:80 -m -w 1", "12:80 -m -w 1", "13:80 -m -w 1")
+	a.AwaitOwner(t, ownedWithin, lab.OuterVIP)
+	c := client{t, a}
+	const all = 6
+	on := map[string]int{}
+	for range all {
+		h := c.hold("", lab.OuterVIP+":80")
+		defer h.conn.Close()
+		on[h.server]++
+	}
+	without := strings.Replace(lab.ArticleFile, "  server \"192.168.2.11:80\" { weight = 1 }\n", "", 1)
+	server := fmt.Sprintf("%d: real server 192.168.2.11:80 is removed from service web\n", on["rs1"])
+	for _, tt := range []struct {
+		what, file string
+		total      int
+		want       []string
+	}{
+		{"an address", strings.Replace(lab.ArticleFile, "192.168.1.1/24", "192.168.1.9/24", 1), all,
+			[]string{fmt.Sprintf("%d: 192.168.1.1 is taken from router outside\n", all)}},
+		{"another interface", strings.Replace(lab.ArticleFile, `"wan"`, `"lan"`, 1), all,
+			[]string{fmt.Sprintf("%d: router outside moves from interface wan to lan\n", all)}},
+		{"a server", without, on["rs1"], []string{server}},
+		{"a server and an address", strings.Replace(without, "192.168.1.1/24", "192.168.1.9/24", 1), all,
+			[]string{server, fmt.Sprintf("%d: 192.168.1.1 is taken from router outside\n", all-on["rs1"])}},
+		{"another VRID", strings.Replace(lab.ArticleFile, "= 51", "= 53", 1), 0, nil},
+	} {
+		lab.Eventually(t, 10*time.Second, "a plan of "+tt.what, func() error { // what came before takes a while to end
+			for _, d := range a.Directors {
+				out, _ := d.Quorate("plan", d.WriteFile("planned.hcl", tt.file)) // which ends with 2, or 1
+				for _, want := range append(tt.want, fmt.Sprintf("established connections at risk: %d\n", tt.total)) {
+					if strings.Contains(out, want) != (tt.total > 0) {
+						return fmt.Errorf("%s says, want %q:\n%s", d.Name, want, out)
+					}
+				}
+			}
+			return nil
+		})
 	}
 }
 
