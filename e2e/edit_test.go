@@ -108,8 +108,8 @@ func edited(t lab.T, a *lab.Article) {
 	}
 }
 
-// askedOtherwise is that servers which are up stay in every kernel when a check is added, with their connections, and go when
-// one says that they are down.
+// askedOtherwise is that servers which are up stay in every kernel, with their connections, when their check comes to ask
+// something else, and go when one that is added says that they are down.
 func askedOtherwise(t lab.T, a *lab.Article) {
 	all := []string{"11:80 -m -w 1", "12:80 -m -w 1", "13:80 -m -w 1"}
 	inEveryTable(t, a, "all servers are up", all...)
@@ -117,7 +117,7 @@ func askedOtherwise(t lab.T, a *lab.Article) {
 	h := c.hold("", lab.OuterVIP+":80")
 	defer h.conn.Close()
 	d1 := a.Directors[0]
-	d1.MustQuorate("add", "check", "web", "http", "path=/")
+	d1.MustQuorate("set", "check", "web", "http", "path=/")
 	lab.Consistently(t, 3*time.Second, "all servers stay", func() error {
 		for _, d := range a.Directors {
 			if n := strings.Count(strings.Join(d.IPVS(), "\n"), "-a -t 192.168.1.1:80"); n != len(all) {
@@ -144,7 +144,7 @@ func askedOtherwise(t lab.T, a *lab.Article) {
 		t.Errorf("a connection to %s is with %q now: %v", h.server, server, err)
 	}
 	d1.MustQuorate("add", "check", "web", "tcp", "port=9")
-	inEveryTable(t, a, "what nobody listens at takes them out")
+	inEveryTable(t, a, "what nobody listens at takes them out", "250:80 -m -w 1")
 }
 
 // renamed is that no kernel knows of a service's new name: its entry stays and counts on, and so do its servers and their
