@@ -133,7 +133,7 @@ func askedOtherwise(t lab.T, a *lab.Article) {
 		}
 		for _, s := range st.Services {
 			for _, server := range s.Servers {
-				if !strings.HasPrefix(server.Cause, "up at ") {
+				if fallback := server.Address == "192.168.2.250:80"; !fallback && !strings.HasPrefix(server.Cause, "up at ") {
 					return fmt.Errorf("%s of %s: %s", server.Address, s.Name, server.Cause)
 				}
 			}
