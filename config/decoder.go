@@ -167,7 +167,7 @@ func breaks(diag *hcl.Diagnostic) bool {
 }
 
 // secretKey is where something that is secret is written, in either syntax.
-var secretKey = regexp.MustCompile(`(?:^|[^A-Za-z0-9_])(?:key|other_key|token)"?\s*[=:]`)
+var secretKey = regexp.MustCompile(`(?:^|[^A-Za-z0-9_])(?:` + strings.Join(secrets, "|") + `)"?\s*[=:]`)
 
 // besideSecret reports whether a secret is written shortly before a place in a file: what is there may be a part of it, and where a
 // file cannot be parsed, nothing else tells.

@@ -208,8 +208,8 @@ type order struct {
 	before, after []thing
 }
 
-// orderChanges adds a change of the order of a thing's parts to the change of the thing itself. The order matters to hooks, and to
-// schedulers that hash.
+// orderChanges adds a change of the order of a thing's parts to the change of the thing itself. The order matters to hooks; that of
+// servers is kept for who reads it.
 func orderChanges(changes []Change, kind Kind, name string, lists []order) []Change {
 	var fields []FieldChange
 	for _, list := range lists {

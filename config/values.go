@@ -142,7 +142,10 @@ func isTuple(e hcl.Expression) bool {
 }
 
 // secret reports whether the value of a key is a secret, which no error may cite.
-func secret(key string) bool { return key == "key" || key == "other_key" || key == "token" }
+func secret(key string) bool { return slices.Contains(secrets, key) }
+
+// secrets are the keys whose values no message cites.
+var secrets = []string{"key", "other_key", "token"}
 
 // describe names a value's type, as a person would.
 func describe(v cty.Value) string {

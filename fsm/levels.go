@@ -13,9 +13,10 @@ var brings = map[int][]string{
 	},
 	LevelKeys: {
 		"the gossip key and the CA are rotated while the cluster runs, and an own CA is brought: `quorate key rotate`",
-		"`state_hash` is a sum that is kept with every change, and costs nothing however large the state is",
+		"`state_hash` costs nothing with a large configuration",
 		"`remove`, `token revoke` and `cert revoke` may be run twice: what was ended is known",
 		"a service that only gets another name keeps what is agreed about its servers",
+		"a server that is up stays so when its checks are changed, until they say otherwise",
 	},
 }
 

@@ -46,32 +46,30 @@ func readCluster(ctx context.Context, paths []string, in io.Reader, errOut io.Wr
 func readFiles(ctx context.Context, paths []string, in io.Reader) ([]config.File, error) {
 	var names []string
 	var files []config.File
+	var unread []error // each is told
 	for _, path := range paths {
 		if path == "-" {
 			if len(files) == 0 {
-				src, err := unlessEnded(ctx, func() ([]byte, error) { return readAll(in, "it") })
+				src, err := readStdin(ctx, in)
 				if err != nil {
-					return nil, fmt.Errorf("cluster file: standard input: %w", err)
+					return nil, fmt.Errorf("cluster file: %w", err)
 				}
 				files = append(files, config.File{Name: nameOf(src), Src: src})
 			}
 			continue
 		}
 		found, err := filesOf(path)
-		if err != nil {
-			return nil, err
-		}
-		names = append(names, found...)
+		names, unread = append(names, found...), append(unread, err)
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {
 		src, err := readFile(ctx, name)
 		if err != nil {
-			return nil, fmt.Errorf("cluster file: %w", err)
+			unread = append(unread, fmt.Errorf("cluster file: %w", err))
 		}
 		files = append(files, config.File{Name: name, Src: src})
 	}
-	return files, nil
+	return files, errors.Join(unread...)
 }
 
 // maxFile bounds what is read of a file: a device may never end.
@@ -89,6 +87,15 @@ func readFile(ctx context.Context, name string) ([]byte, error) {
 	})
 	if err != nil && ctx.Err() != nil {
 		err = fmt.Errorf("read %s: %w", name, err)
+	}
+	return src, err
+}
+
+// readStdin reads standard input.
+func readStdin(ctx context.Context, in io.Reader) ([]byte, error) {
+	src, err := unlessEnded(ctx, func() ([]byte, error) { return readAll(in, "it") })
+	if err != nil {
+		err = fmt.Errorf("standard input: %w", err)
 	}
 	return src, err
 }

@@ -107,11 +107,7 @@ func readOnce(ctx context.Context, in io.Reader) func(name string) ([]byte, erro
 // readSource reads one file.
 func readSource(ctx context.Context, name string, in io.Reader) ([]byte, error) {
 	if name == "-" {
-		src, err := unlessEnded(ctx, func() ([]byte, error) { return readAll(in, "standard input") })
-		if err != nil {
-			err = fmt.Errorf("standard input: %w", err)
-		}
-		return src, err
+		return readStdin(ctx, in)
 	}
 	if info, err := os.Stat(name); err == nil && name != os.DevNull && !info.Mode().IsRegular() && info.Mode()&fs.ModeNamedPipe == 0 {
 		return nil, fmt.Errorf("%s is neither a file nor a pipe", name)

@@ -84,12 +84,16 @@ func guardJSON(src []byte) (string, hcl.Pos) {
 	return "", hcl.Pos{}
 }
 
-// Nulls returns where null stands in JSON: a block that is null would vanish without a word.
+// maxNulls bounds how many of them are told; nobody mends more at once.
+const maxNulls = 1000
+
+// Nulls returns where null stands in JSON, the first of them: a block that is null would vanish without a word.
 func Nulls(src []byte) (all []hcl.Pos) {
-	const null = "null"
-	quoted := false
-	for i := 0; i < len(src); i++ {
+	quoted, line, start := false, 1, 0
+	for i := 0; i < len(src) && len(all) < maxNulls; i++ {
 		switch c := src[i]; {
+		case c == '\n':
+			line, start = line+1, i+1
 		case quoted && c == '\\':
 			i++
 		case c == '"':
@@ -99,8 +103,8 @@ func Nulls(src []byte) (all []hcl.Pos) {
 			for n < len(src) && letter(src[n]) {
 				n++
 			}
-			if string(src[i:n]) == null {
-				all = append(all, posJSON(src, i))
+			if string(src[i:n]) == "null" {
+				all = append(all, hcl.Pos{Line: line, Column: 1 + i - start, Byte: i})
 			}
 			i = n - 1
 		}
