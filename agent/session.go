@@ -116,6 +116,7 @@ func (a *Agent) open(ctx context.Context) (*session, error) {
 		Observer: s.cfg.Name,
 		Report:   s.observed,
 		Spread:   s.place,
+		Serves:   func(key fsm.ServerKey) bool { return s.node.State().Verdict(key).Health == fsm.Up },
 		Log:      s.log.Named("checks"),
 	})
 	node, err := cluster.Open(cc)

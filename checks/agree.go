@@ -131,7 +131,8 @@ func AgreeAll(in Inputs) map[fsm.ServerKey]fsm.Verdict {
 				}
 			}
 			if prev.Cause == fsm.UpBefore { // now they say why
-				if v, ok := Agree(fsm.Verdict{Health: fsm.Unknown}, service.Agreement, opinions); ok {
+				v, ok := Agree(fsm.Verdict{Health: fsm.Unknown}, service.Agreement, opinions)
+				if ok && (v.Health == fsm.Up || heard(opinions, len(observers))) {
 					changed[key] = v
 				}
 				continue
@@ -142,6 +143,21 @@ func AgreeAll(in Inputs) map[fsm.ServerKey]fsm.Verdict {
 		}
 	}
 	return changed
+}
+
+// heard reports whether enough observers have spoken to take out a server that carries traffic: all of them, or more than half
+// that find it down. Of those who have not come to it yet most may find it up.
+func heard(opinions []Opinion, observers int) bool {
+	spoken, downs := 0, 0
+	for _, o := range opinions {
+		if o.Health != fsm.Unknown {
+			spoken++
+		}
+		if o.Health == fsm.Down {
+			downs++
+		}
+	}
+	return spoken == observers || 2*downs > observers
 }
 
 const noChecks = "the service has no checks"

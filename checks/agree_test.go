@@ -165,6 +165,8 @@ func TestWhoWasUpBeforeItsChecksChangedIsSoUntilTheySay(t *testing.T) {
 		"one goes by the old ones": {[]fsm.Check{tcp}, []Observation{{Health: fsm.Down, Cause: "c", Checks: "older"}}, fsm.Verdict{}},
 		"up":                       {[]fsm.Check{tcp}, []Observation{{Health: fsm.Up, Checks: now}}, fsm.Verdict{Health: fsm.Up, Cause: "up at lb0"}},
 		"down":                     {[]fsm.Check{tcp}, []Observation{{Health: fsm.Down, Cause: "c", Checks: now}}, fsm.Verdict{Health: fsm.Down, Cause: "down at lb0: c"}},
+		"one of three is first":    {[]fsm.Check{tcp}, []Observation{{Health: fsm.Down, Cause: "c", Checks: now}, {Health: fsm.Unknown, Checks: now}, {Health: fsm.Up, Checks: "older"}}, fsm.Verdict{}},
+		"two of three":             {[]fsm.Check{tcp}, []Observation{{Health: fsm.Down, Cause: "c", Checks: now}, {Health: fsm.Unknown, Checks: now}, {Health: fsm.Down, Cause: "c", Checks: now}}, fsm.Verdict{Health: fsm.Down, Cause: "down at lb0, lb2: c"}},
 		"they do not agree":        {[]fsm.Check{tcp}, []Observation{{Health: fsm.Down, Cause: "c", Checks: now}, {Health: fsm.Up, Checks: now}}, fsm.Verdict{}},
 		"there are none":           {nil, nil, fsm.Verdict{Health: fsm.Up, Cause: noChecks}},
 	} {

@@ -28,6 +28,9 @@ type Config struct {
 	// other. It may change at any time, must not block, and may be nil: the only one.
 	Spread func() (index, count int)
 
+	// Serves says whether a server carries traffic when a check of it is new here. It must not block, and may be nil: none does.
+	Serves func(key fsm.ServerKey) bool
+
 	Concurrency int // attempts over the network at once; 0: 512
 	Scripts     int // scripts at once; 0: 16
 
@@ -78,6 +81,9 @@ func New(cfg Config) *Runner {
 	}
 	if cfg.Spread == nil {
 		cfg.Spread = func() (int, int) { return 0, 1 }
+	}
+	if cfg.Serves == nil {
+		cfg.Serves = func(fsm.ServerKey) bool { return false }
 	}
 	if cfg.NewProber == nil {
 		cfg.NewProber = func(c fsm.Check, key fsm.ServerKey) (Prober, error) {
@@ -195,7 +201,7 @@ const firstWithin = 250 * time.Millisecond // new checks are spread over this, n
 
 // add puts a new item on the schedule.
 func (r *Runner) add(key fsm.ServerKey, c fsm.Check, id string) *item {
-	it := &item{key: key, id: id, lane: &r.network, begun: r.now(), target: targetHash(key, id)}
+	it := &item{key: key, id: id, lane: &r.network, begun: r.now(), target: targetHash(key, id), tracker: Tracker{Serving: r.cfg.Serves(key)}}
 	if c.Kind == fsm.CheckScript {
 		it.lane = &r.scripts
 	}

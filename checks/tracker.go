@@ -22,10 +22,11 @@ func (o Observation) by(checks string) bool { return o.Checks == "" || o.Checks 
 
 // Tracker turns the results of one check of one real server into an observation. It is pure: it is
 // told the time. The zero tracker with Rise and Fall set knows nothing yet; its first result
-// decides at once, since a server that nothing is known of carries no traffic.
+// decides at once, but that one which carries traffic fails as a live one does.
 type Tracker struct {
-	Rise int // passes in a row that make a dead server live
-	Fall int // failures in a row that make a live server dead
+	Rise    int  // passes in a row that make a dead server live
+	Fall    int  // failures in a row that make a live server dead
+	Serving bool // the server carries traffic though nothing is known of it here: the check is new, or this director was started anew
 
 	last Observation
 	run  int // results in a row that contradict last
@@ -57,12 +58,12 @@ func (t *Tracker) take(now time.Time, r Result, confirm bool) (Observation, bool
 		return t.Observation(), false
 	}
 	switch was := t.Observation().Health; {
-	case was == fsm.Unknown:
+	case was == fsm.Unknown && (r.OK || confirm || !t.Serving):
 		return t.turn(now, r)
-	case r.OK == (was == fsm.Up): // as we know it
+	case was != fsm.Unknown && r.OK == (was == fsm.Up): // as we know it
 		t.run = 0
 		t.last.Cause = r.Cause
-	case was == fsm.Up:
+	case was != fsm.Down:
 		if t.run++; confirm || t.run >= t.Fall {
 			return t.turn(now, r)
 		}

@@ -15,7 +15,7 @@ func TestTracker(t *testing.T) {
 	for _, tt := range []struct {
 		name       string
 		rise, fall int
-		in, want   string
+		in, want   string // "!" before it: the server carries traffic
 	}{
 		{"the first pass admits", 3, 3, "p", "u"},
 		{"the first failure decides at once", 3, 3, "f", "d"},
@@ -33,12 +33,16 @@ func TestTracker(t *testing.T) {
 		{"and may fail", 2, 2, "F", "d"},
 		{"what this host could not do does not count", 2, 2, "lpflfLl", "?uuuddd"},
 		{"nor does it forgive", 2, 2, "fplp", "dddu"},
+		{"who carries traffic fails as the living do", 2, 3, "!ffflpp", "??dddu"},
+		{"and passes at once", 2, 3, "!ffpfff", "??uuud"},
+		{"a failed confirm probe is enough", 2, 3, "!fF", "?d"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tr := Tracker{Rise: tt.rise, Fall: tt.fall}
+			in, serving := strings.CutPrefix(tt.in, "!")
+			tr := Tracker{Rise: tt.rise, Fall: tt.fall, Serving: serving}
 			now := time.Unix(0, 0)
 			var got strings.Builder
-			for _, c := range tt.in {
+			for _, c := range in {
 				now = now.Add(time.Second)
 				was := tr.Observation()
 				r := Result{OK: c == 'p' || c == 'P', Local: c == 'l' || c == 'L'}

@@ -93,7 +93,7 @@ func (endless) Read(p []byte) (int, error) { return len(p), nil }
 
 func TestWhatNeverEndsIsNotReadForEver(t *testing.T) {
 	var out, errOut bytes.Buffer
-	if code := run([]string{"import", "keepalived", "-"}, endless{}, &out, &errOut); code != exitError || !strings.Contains(errOut.String(), "standard input has more than 64 MiB") {
+	if code := run([]string{"import", "keepalived", "-"}, endless{}, &out, &errOut); code != exitError || !strings.Contains(errOut.String(), "standard input: it has more than 64 MiB") {
 		t.Errorf("exit %d: %s", code, &errOut)
 	}
 }
