@@ -7,7 +7,8 @@ import (
 	"slices"
 )
 
-// UpBefore is why a server is up whose service's checks have come to ask something else, until they have said more.
+// UpBefore is why a server is up whose service's checks have come to ask something else, until they have said more. It is in
+// the state, and who agrees on verdicts goes by it: never to be changed.
 const UpBefore = "up when its checks were changed"
 
 // JudgedAfter returns what is agreed about real servers once a change is applied. What was agreed about servers of changed

@@ -279,7 +279,8 @@ func (m Map[V]) MarshalJSON() ([]byte, error) {
 	return append(b, '}'), nil
 }
 
-// UnmarshalJSON implements [json.Unmarshaler].
+// UnmarshalJSON implements [json.Unmarshaler]. It refuses a field that this version does not know, whatever the decoder does: in
+// a state that would be lost. Who reads what a newer version says of itself decodes a plain map, as [MapOf] takes it.
 func (m *Map[V]) UnmarshalJSON(text []byte) error {
 	var plain map[string]V
 	if err := strict(text, &plain); err != nil {
