@@ -17,9 +17,10 @@ import (
 const LevelSum = LevelKeys
 
 // A sum is a number for a state: the SHA-256 of every object in it - a service, a verdict, a group - added up modulo
-// 2^256. Since addition has an inverse and no order, [Apply] keeps it at the cost of what an entry changed (of
-// routers, sync groups and tracks, all of a kind are compared where one has changed): the old objects' numbers are taken away, the new ones' added. And since it depends on nothing but the state, who adds all of
-// it up anew must come to the same: that is the scrub, [State.Verify].
+// 2^256. Since addition has an inverse and no order, [Apply] keeps it at the cost of what an entry changed: the old
+// objects' numbers are taken away, the new ones' added. (Of routers, sync groups and tracks all of a kind are compared
+// where one has changed.) And since it depends on nothing but the state, who adds all of it up anew must come to the
+// same: that is the scrub, [State.Verify].
 //
 // It finds what was not meant: a flipped bit, a replica that went another way. An adversary could find two states of
 // one sum (Wagner, 2002); but who can choose what is in the state has the cluster already.
