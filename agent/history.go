@@ -163,25 +163,33 @@ func (a *Agent) Edit(ctx context.Context, r api.EditRequest) (api.ApplyResult, e
 	return s.again(ctx, func(ctx context.Context) (api.ApplyResult, error) { return s.edit(ctx, r) })
 }
 
-// again does what makes a change of the configuration of the moment, until nobody else is faster.
+// again does what makes a change of the configuration of the moment, until nobody else is faster. Once ctx has ended it does nothing
+// more: who asked has gone, or is told who was faster.
 func (s *session) again(ctx context.Context, do func(context.Context) (api.ApplyResult, error)) (api.ApplyResult, error) {
-	defer s.edits.take(ctx, func() uint64 { return s.node.State().Index })()
+	end, err := s.edits.take(ctx, func() uint64 { return s.node.State().Index })
+	if err != nil {
+		return api.ApplyResult{}, err
+	}
+	defer end()
 	ctx, cancel := context.WithTimeout(ctx, editLimit)
 	defer cancel()
 	for pause := editPause; ; pause = min(2*pause, editAgain) {
 		news := s.node.Changed()
 		res, err := do(ctx)
-		if !errors.Is(err, fsm.ErrStale) || ctx.Err() != nil {
+		if !errors.Is(err, fsm.ErrStale) {
 			return res, err
 		}
 		select {
 		case <-news: // the faster change may have been on its way to this director
+		case <-ctx.Done():
 		case <-time.After(editLate):
-			if _, err := s.latest(ctx); err != nil {
-				return res, err
+			if _, unheard := s.latest(ctx); unheard != nil && ctx.Err() == nil {
+				return res, unheard
 			}
 		}
-		sleep(ctx, rand.N(pause))
+		if !sleep(ctx, rand.N(pause)) {
+			return res, err
+		}
 	}
 }
 

@@ -122,3 +122,34 @@ func TestNoEditFailsSinceOthersAreFaster(t *testing.T) {
 		t.Errorf("%d servers at revision %d", n, state.Revision)
 	}
 }
+
+// TestNoEditIsMadeOnceItsCallerHasGone has callers who go while they wait for their turn, and before they try again.
+func TestNoEditIsMadeOnceItsCallerHasGone(t *testing.T) {
+	t.Parallel()
+	_, s := alone(t, nodeConfig(t, "d1", fsm.LevelHistory))
+	gone, leave := context.WithCancel(t.Context())
+	defer leave()
+	tries := 0
+	_, err := s.again(gone, func(context.Context) (api.ApplyResult, error) {
+		if tries++; tries > 1 {
+			return api.ApplyResult{}, nil
+		}
+		time.AfterFunc(10*time.Millisecond, leave)
+		return api.ApplyResult{}, fmt.Errorf("eve was faster: %w", fsm.ErrStale)
+	})
+	if tries != 1 || !errors.Is(err, fsm.ErrStale) {
+		t.Errorf("gone before another try: %d, %v", tries, err)
+	}
+	end, err := s.edits.take(t.Context(), func() uint64 { return 0 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer end()
+	_, err = s.again(gone, func(context.Context) (api.ApplyResult, error) {
+		tries++
+		return api.ApplyResult{}, nil
+	})
+	if tries != 1 || !errors.Is(err, context.Canceled) {
+		t.Errorf("gone before its turn: %d, %v", tries, err)
+	}
+}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/config"
+	"github.com/quorate/quorate/director"
 	"github.com/quorate/quorate/fsm"
 )
 
@@ -30,14 +31,25 @@ const (
 // kernelPlan is what a configuration would cost one director's kernel.
 type kernelPlan struct {
 	Operations  []string       `json:"operations"`
-	Connections int            `json:"connections"`     // established ones that would end
-	Risks       map[string]int `json:"risks,omitempty"` // of those, by why; older versions do not say
+	Connections int            `json:"connections"`        // established ones that would end
+	Risks       director.Risks `json:"risks"`              // of those, by why; older versions do not say
+	AtLeast     bool           `json:"at_least,omitempty"` // it may have more
 }
 
-func newKernelPlan(ops []string, risks map[string]int) kernelPlan {
+// kernelPlan returns what a change would cost this director's kernel. What addresses it has is not known for sure without its keeper.
+func (s *session) kernelPlan(ctx context.Context, change fsm.Delta) (kernelPlan, error) {
+	ops, risks, err := s.director.Plan(ctx, change, s.places)
+	k := newKernelPlan(ops, risks)
+	k.AtLeast = risks.Own != nil && s.cfg.Role != fsm.RoleWitness && !s.keeper.Attached()
+	return k, err
+}
+
+func newKernelPlan(ops []string, risks director.Risks) kernelPlan {
 	k := kernelPlan{Operations: ops, Risks: risks}
-	for _, n := range risks {
-		k.Connections += n
+	for _, by := range []map[string]int{risks.Own, risks.Shared} {
+		for _, n := range by {
+			k.Connections += n
+		}
 	}
 	return k
 }
@@ -45,29 +57,40 @@ func newKernelPlan(ops []string, risks map[string]int) kernelPlan {
 // unsaid is why connections end of which a director of an older version says no more.
 const unsaid = "real servers go, by what directors of an older version say"
 
-// mayEnd returns how many connections a change would end in the whole cluster, most first. Who owns an address tells of its
-// connections alone; of those to addresses that no router has, which several directors may know, the most count.
-func mayEnd(plans []kernelPlan) (total int, risks []api.Risk) {
-	by, most := map[string]int{}, 0
+// mayEnd puts into a plan how many connections a change would end in the whole cluster, most first. Each director has those to its
+// own addresses alone. Of those to addresses that no router has, which several directors may know, the most count. Where not all
+// directors could say, there may be more.
+func mayEnd(plan *api.Plan, plans []kernelPlan) {
+	own, shared, most, some := map[string]int{}, map[string]int{}, 0, false
 	for _, k := range plans {
 		most = max(most, k.Connections)
-		for why, n := range k.Risks {
-			by[why] = max(by[why], n)
+		some = some || k.Risks.Own != nil
+		plan.AtLeast = plan.AtLeast || k.AtLeast
+		for why, n := range k.Risks.Own {
+			own[why] += n
+		}
+		for why, n := range k.Risks.Shared {
+			shared[why] = max(shared[why], n)
 		}
 	}
-	risks = []api.Risk{} // in JSON too
-	for why, n := range by {
-		total += n
-		risks = append(risks, api.Risk{Connections: n, Why: why})
+	plan.AtLeast = plan.AtLeast || some && len(plan.Unknown) > 0
+	for why, n := range shared {
+		own[why] += n
 	}
-	if most > total {
-		risks = append(risks, api.Risk{Connections: most - total, Why: unsaid})
-		total = most
+	plan.Risks = []api.Risk{} // in JSON too
+	for why, n := range own {
+		if n > 0 {
+			plan.Connections += n
+			plan.Risks = append(plan.Risks, api.Risk{Connections: n, Why: why})
+		}
 	}
-	slices.SortFunc(risks, func(a, b api.Risk) int {
+	if more := most - plan.Connections; more > 0 {
+		plan.Connections = most
+		plan.Risks = append(plan.Risks, api.Risk{Connections: more, Why: unsaid})
+	}
+	slices.SortFunc(plan.Risks, func(a, b api.Risk) int {
 		return cmp.Or(cmp.Compare(b.Connections, a.Connections), cmp.Compare(a.Why, b.Why))
 	})
-	return total, risks
 }
 
 // planEverywhere asks every director what a change would do to its kernel, all at once. A director
@@ -106,21 +129,22 @@ func (s *session) planEverywhere(ctx context.Context, change fsm.Delta, plan *ap
 			plans = append(plans, k)
 		})
 	}
-	ops, risks, err := s.director.Plan(ctx, change, s.elsewhere)
+	k, err := s.kernelPlan(ctx, change)
 	asking.Wait()
 	slices.Sort(plan.Unknown)
 	if s.cfg.Role != fsm.RoleWitness {
-		plan.Kernel[s.cfg.Name] = ops
+		plan.Kernel[s.cfg.Name] = k.Operations
 	}
-	plan.Connections, plan.Risks = mayEnd(append(plans, newKernelPlan(ops, risks)))
+	mayEnd(plan, append(plans, k))
 	return err
 }
 
-// elsewhere returns what reports of an address whether it is a router's that this host does not keep: another director has its
-// connections, and those of them that are here are copies, which may be old.
-func (s *session) elsewhere() func(netip.Addr) bool { return notKept(s.node.State().Config, s.kept()) }
+// places returns what says where an address is.
+func (s *session) places() func(netip.Addr) director.Place {
+	return placesOf(s.node.State().Config, s.kept())
+}
 
-func notKept(cfg fsm.Config, kept []string) func(netip.Addr) bool {
+func placesOf(cfg fsm.Config, kept []string) func(netip.Addr) director.Place {
 	all, here := map[netip.Addr]bool{}, map[netip.Addr]bool{}
 	for _, g := range cfg.Groups() {
 		noteAddresses(all, g)
@@ -128,7 +152,15 @@ func notKept(cfg fsm.Config, kept []string) func(netip.Addr) bool {
 			noteAddresses(here, g)
 		}
 	}
-	return func(a netip.Addr) bool { return all[a] && !here[a] }
+	return func(a netip.Addr) director.Place {
+		switch {
+		case here[a]:
+			return director.Here
+		case all[a]:
+			return director.Elsewhere
+		}
+		return director.Anywhere
+	}
 }
 
 func (s *session) servePlan(w http.ResponseWriter, r *http.Request) {
@@ -148,10 +180,10 @@ func (s *session) serveWholePlan(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *session) answerPlan(w http.ResponseWriter, r *http.Request, change fsm.Delta) {
-	ops, risks, err := s.director.Plan(r.Context(), change, s.elsewhere)
+	k, err := s.kernelPlan(r.Context(), change)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	answer(w, newKernelPlan(ops, risks))
+	answer(w, k)
 }

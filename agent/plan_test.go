@@ -6,15 +6,18 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"slices"
 	"testing"
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/quorate/quorate/agent/keeperlink"
 	"github.com/quorate/quorate/api"
 	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/director"
+	"github.com/quorate/quorate/director/host"
 	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/fsm"
 )
@@ -24,6 +27,7 @@ func plans(s *session) {
 	s.log = hclog.NewNullLogger()
 	s.director = director.New(director.Config{
 		Name: s.cfg.Name, State: s.node.State, Log: s.log, Tables: ipvs.New(ipvs.Config{Log: s.log}),
+		Host:   host.New(host.Config{ReadOnly: true, Root: os.DevNull}), // a kernel without IPVS
 		Quorum: func() bool { return true },
 		Pool:   func(*fsm.State, fsm.Service, bool) []director.Real { return nil },
 	})
@@ -97,33 +101,68 @@ func TestConnectionsAreCountedByWhoHasTheirAddress(t *testing.T) {
 		return fsm.Router{Addresses: []netip.Prefix{netip.MustParsePrefix(address)}}
 	}
 	cfg := fsm.Config{Routers: map[string]fsm.Router{"a": router("192.0.2.1/24"), "b": router("192.0.2.2/24")}}
-	away := notKept(cfg, []string{"a"})
-	for address, want := range map[string]bool{"192.0.2.1": false, "192.0.2.2": true, "192.0.2.3": false} {
-		if got := away(netip.MustParseAddr(address)); got != want {
+	place := placesOf(cfg, []string{"a"})
+	for address, want := range map[string]director.Place{"192.0.2.1": director.Here, "192.0.2.2": director.Elsewhere, "192.0.2.3": director.Anywhere} {
+		if got := place(netip.MustParseAddr(address)); got != want {
 			t.Errorf("%s: %v, want %v", address, got, want)
 		}
 	}
 }
 
-// TestARiskIsCountedWhereMostAreAndByItsReason has two directors that know of the same connections, and
-// one of an older version, which gives no reason.
-func TestARiskIsCountedWhereMostAreAndByItsReason(t *testing.T) {
-	plans := []kernelPlan{
-		newKernelPlan(nil, map[string]int{"a": 3, "b": 7}),
-		newKernelPlan(nil, map[string]int{"a": 9}),
-		{Connections: 12},
-		newKernelPlan(nil, nil),
+// TestARiskIsCountedWhereItIsAndByItsReason has the owners of two groups, who both have connections of one service by mark and know of
+// the same ones to an address that is nobody's, and a director of an older version, which gives no reason.
+func TestARiskIsCountedWhereItIsAndByItsReason(t *testing.T) {
+	own := func(n int) director.Risks {
+		return director.Risks{Own: map[string]int{"a": n, "none": 0}, Shared: map[string]int{"a": 2, "b": n}}
 	}
-	want := []api.Risk{{Connections: 9, Why: "a"}, {Connections: 7, Why: "b"}}
-	if total, risks := mayEnd(plans); total != 16 || !slices.Equal(risks, want) {
-		t.Errorf("%d, %v", total, risks)
+	ofOwn := []api.Risk{{Connections: 14, Why: "a"}, {Connections: 9, Why: "b"}}
+	two := []kernelPlan{newKernelPlan(nil, own(3)), newKernelPlan(nil, own(9)), newKernelPlan(nil, director.Risks{})}
+	unsure := kernelPlan{Risks: director.Risks{Own: map[string]int{}}, AtLeast: true}
+	for _, tt := range []struct {
+		name    string
+		plans   []kernelPlan
+		unknown []string
+		want    []api.Risk
+		atLeast bool
+	}{
+		{"two", two, nil, ofOwn, false},
+		{"an older director has fewer", append(slices.Clone(two), kernelPlan{Connections: 12}), nil, ofOwn, false},
+		{"an older director has more", append(slices.Clone(two), kernelPlan{Connections: 27}), nil, append(slices.Clone(ofOwn), api.Risk{Connections: 4, Why: unsaid}), false},
+		{"one does not answer", two, []string{"d4"}, ofOwn, true},
+		{"one does not know", append(slices.Clone(two), unsure), nil, ofOwn, true},
+		{"nobody has any, and one does not answer", []kernelPlan{{Risks: director.Risks{Own: map[string]int{}}}}, []string{"d4"}, []api.Risk{}, true},
+		{"none can end, and one does not answer", two[2:], []string{"d4"}, []api.Risk{}, false},
+	} {
+		plan, total := api.Plan{Unknown: tt.unknown}, 0
+		for _, r := range tt.want {
+			total += r.Connections
+		}
+		mayEnd(&plan, tt.plans)
+		if plan.Connections != total || plan.Risks == nil || !slices.Equal(plan.Risks, tt.want) || plan.AtLeast != tt.atLeast {
+			t.Errorf("%s: %d, %v, at least: %v", tt.name, plan.Connections, plan.Risks, plan.AtLeast)
+		}
 	}
-	plans[2].Connections = 20
-	want = append(want, api.Risk{Connections: 4, Why: unsaid})
-	if total, risks := mayEnd(plans); total != 20 || !slices.Equal(risks, want) {
-		t.Errorf("an older director has more: %d, %v", total, risks)
+}
+
+// TestWithoutItsKeeperADirectorCannotBeSureOfItsConnections has a director that does not know which addresses it has.
+func TestWithoutItsKeeperADirectorCannotBeSureOfItsConnections(t *testing.T) {
+	t.Parallel()
+	_, s := alone(t, nodeConfig(t, "d1", fsm.LevelHistory))
+	plans(s)
+	s.keeper = keeperlink.New("", nil, s.log)
+	withWeb(t, s)
+	router := fsm.Router{Name: "web", Interface: "eth0", VRID: 1, Addresses: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24")}}
+	if _, err := s.change(t.Context(), s.node.State(), fsm.ChangeConfig{Base: 1, Delta: fsm.Delta{Routers: map[string]*fsm.Router{"web": &router}}}, api.Terms{}); err != nil {
+		t.Fatal(err)
 	}
-	if total, risks := mayEnd(plans[3:]); total != 0 || risks == nil || len(risks) > 0 {
-		t.Errorf("nothing: %d, %v", total, risks)
+	added := dns()
+	for what, change := range map[string]fsm.Delta{
+		"a router goes":  {Routers: map[string]*fsm.Router{"web": nil}},
+		"a service more": {Services: map[string]*fsm.Service{"dns": &added}},
+	} {
+		plan := api.Plan{Kernel: map[string][]string{}}
+		if err := s.planEverywhere(t.Context(), change, &plan); err != nil || plan.AtLeast != (len(change.Routers) > 0) {
+			t.Errorf("%s: at least: %v, %v", what, plan.AtLeast, err)
+		}
 	}
 }

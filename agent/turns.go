@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 )
@@ -12,23 +13,32 @@ type turns struct {
 	busy chan struct{}
 }
 
-// turnPatience is how long it may take until something moves.
-const turnPatience = 4 * time.Second
+// turnPatience is how long it may take until something moves, and turnLimit how long anybody waits for a turn.
+const (
+	turnPatience = 4 * time.Second
+	turnLimit    = time.Minute
+)
 
-// take waits until nobody else has a turn, and returns what ends the own one. Where nothing moves meanwhile, by a count of what
-// does, nobody is waited for: whatever stops the others, the caller is to run into it too, and say so.
-func (t *turns) take(ctx context.Context, moved func() uint64) (end func()) {
+var errNoTurn = fmt.Errorf("other changes took %v: nothing was changed", turnLimit)
+
+// take waits until nobody else has a turn, and returns what ends the own one. It is an error if that takes too long, or longer than ctx.
+// Where nothing moves meanwhile, by a count of what does, nobody is waited for: whatever stops the others, the caller is to run into
+// it too, and say so.
+func (t *turns) take(ctx context.Context, moved func() uint64) (end func(), err error) {
 	t.once.Do(func() { t.busy = make(chan struct{}, 1) })
+	limit := time.After(turnLimit)
 	for {
 		before := moved()
 		select {
 		case t.busy <- struct{}{}:
-			return func() { <-t.busy }
+			return func() { <-t.busy }, nil
 		case <-ctx.Done():
-			return func() {}
+			return nil, ctx.Err()
+		case <-limit:
+			return nil, errNoTurn
 		case <-time.After(turnPatience):
 			if moved() == before {
-				return func() {}
+				return func() {}, nil
 			}
 		}
 	}

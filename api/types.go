@@ -167,10 +167,11 @@ type Plan struct {
 	Until       time.Time           `json:"until,omitzero"` // when that one takes itself back unless it is confirmed; zero if it is here to stay
 	Changes     []config.Change     `json:"changes"`
 	Problems    config.Problems     `json:"problems"`
-	Kernel      map[string][]string `json:"kernel"`            // operations on IPVS, by director
-	Unknown     []string            `json:"unknown,omitempty"` // directors that did not say what it would be there
-	Connections int                 `json:"connections"`       // established ones that would end
-	Risks       []Risk              `json:"risks"`             // why, of all of them; each is in one
+	Kernel      map[string][]string `json:"kernel"`             // operations on IPVS, by director
+	Unknown     []string            `json:"unknown,omitempty"`  // directors that did not say what it would be there
+	Connections int                 `json:"connections"`        // established ones that would end
+	AtLeast     bool                `json:"at_least,omitempty"` // there may be more: a director did not say, or could not be sure
+	Risks       []Risk              `json:"risks"`              // why, of all of them; each is in one
 }
 
 // Risk is how many established connections a change would end for one reason.

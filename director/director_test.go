@@ -144,8 +144,8 @@ func TestNothingIsRemovedOnTheWordOfAStateThatWasOld(t *testing.T) {
 	}
 }
 
-// nowhere says of no address that it is elsewhere.
-func nowhere() func(netip.Addr) bool { return func(netip.Addr) bool { return false } }
+// anywhere says of no address where it is.
+func anywhere() func(netip.Addr) Place { return func(netip.Addr) Place { return Anywhere } }
 
 func TestAPlanIsOfWhatChanges(t *testing.T) {
 	service := func(name, address string, servers ...string) *fsm.Service {
@@ -173,7 +173,7 @@ func TestAPlanIsOfWhatChanges(t *testing.T) {
 		}},
 		{"another service", map[string]*fsm.Service{"dns": service("dns", "192.0.2.1:53")}, []string{"add tcp/192.0.2.1:53 (wlc)"}},
 	} {
-		got, _, err := d.Plan(t.Context(), fsm.Delta{Services: tt.services}, nowhere)
+		got, _, err := d.Plan(t.Context(), fsm.Delta{Services: tt.services}, anywhere)
 		if err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %q, want %q: %v", tt.name, got, tt.want, err)
 		}
@@ -209,7 +209,7 @@ func TestAServiceWithAnotherNameStaysAsItIsInTheKernel(t *testing.T) {
 		t.Fatal("the server does not serve to begin with")
 	}
 	renamed := fsm.Delta{Services: map[string]*fsm.Service{"web": nil, "shop": &shop}}
-	if ops, _, err := d.Plan(t.Context(), renamed, nowhere); err != nil || len(ops) > 0 {
+	if ops, _, err := d.Plan(t.Context(), renamed, anywhere); err != nil || len(ops) > 0 {
 		t.Errorf("planned: %q, %v", ops, err)
 	}
 	after, _, err := fsm.Apply(*state, 1, fsm.ChangeConfig{Delta: renamed})

@@ -4,16 +4,31 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 
 	"github.com/quorate/quorate/director/ipvs"
 	"github.com/quorate/quorate/fsm"
 )
 
-// Plan returns the operations on this kernel that a change of the configuration would cost, and how many established connections it
-// would end, by why: each is counted once, and none to an address that is elsewhere, of which there are copies here. It costs what the
+// Risks are how many established connections a change ends, by why: nil if it ends none anywhere. Each is in one of them.
+type Risks struct {
+	Own    map[string]int `json:"own"`    // to addresses that this host has, and no other
+	Shared map[string]int `json:"shared"` // to addresses of which it is not known who has them
+}
+
+// Place is where an address is.
+type Place int
+
+// The places of an address.
+const (
+	Anywhere  Place = iota // it is no router's: several hosts may have it
+	Here                   // a router has it, on this host
+	Elsewhere              // a router has it, on another host
+)
+
+// Plan returns the operations on this kernel that a change of the configuration would cost, and the established connections that it
+// would end, but for those to addresses that are elsewhere: there are copies of them here, which may be old. It costs what the
 // services do that change, and what the connections do where some may end.
-func (d *Director) Plan(ctx context.Context, change fsm.Delta, elsewhere func() func(netip.Addr) bool) (ops []string, risks map[string]int, err error) {
+func (d *Director) Plan(ctx context.Context, change fsm.Delta, places func() func(netip.Addr) Place) (ops []string, risks Risks, err error) {
 	state := d.cfg.State()
 	after := change.Puts()
 	var keys []ipvs.Key
@@ -36,10 +51,13 @@ func (d *Director) Plan(ctx context.Context, change fsm.Delta, elsewhere func() 
 	}
 	lost := lossesOf(have, want, &judged, change)
 	if lost.none() {
-		return ops, nil, nil
+		return ops, Risks{}, nil
 	}
 	conns, err := d.Connections(ctx)
-	away := elsewhere()
-	conns = slices.DeleteFunc(conns, func(c ipvs.Conn) bool { return away(c.Virtual.Addr()) })
-	return ops, lost.count(conns), err
+	place, at := places(), map[Place][]ipvs.Conn{}
+	for _, c := range conns {
+		p := place(c.Virtual.Addr())
+		at[p] = append(at[p], c)
+	}
+	return ops, Risks{Own: lost.count(at[Here]), Shared: lost.count(at[Anywhere])}, err
 }

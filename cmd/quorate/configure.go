@@ -190,7 +190,10 @@ func printPlan(w io.Writer, plan api.Plan) error {
 	for _, name := range plan.Unknown {
 		fmt.Fprintf(&b, "\nIPVS operations on %s: not known, it does not answer\n", name)
 	}
-	if plan.Connections > 0 {
+	switch {
+	case plan.AtLeast:
+		fmt.Fprintf(&b, "\nestablished connections at risk: at least %d, since not every director could say\n", plan.Connections)
+	case plan.Connections > 0:
 		fmt.Fprintf(&b, "\nestablished connections at risk: %d\n", plan.Connections)
 	}
 	for _, r := range plan.Risks {

@@ -173,3 +173,17 @@ func TestTheAgentsErrorsAreBeforeTheFilesWarnings(t *testing.T) {
 		t.Errorf("%q, want %q", texts, want)
 	}
 }
+
+func TestAPlanSaysWhetherItKnowsAllConnections(t *testing.T) {
+	for want, plan := range map[string]api.Plan{
+		"at risk: 3\n": {Connections: 3},
+		"at risk: at least 3, since not every director could say\n": {Connections: 3, AtLeast: true},
+		"at risk: at least 0, since not every director could say\n": {AtLeast: true},
+	} {
+		var b strings.Builder
+		plan.Changes = []config.Change{{}}
+		if err := printPlan(&b, plan); err != nil || !strings.Contains(b.String(), want) {
+			t.Errorf("want %q: %v\n%s", want, err, b.String())
+		}
+	}
+}
