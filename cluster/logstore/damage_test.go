@@ -165,6 +165,29 @@ func TestATermOrVoteThatFlipsIsRefused(t *testing.T) {
 	try("nothing", whole)
 }
 
+// TestWhatALaterVersionKeepsBesideTheLogIsNoDamage: else that could not be replaced by this one again.
+func TestWhatALaterVersionKeepsBesideTheLogIsNoDamage(t *testing.T) {
+	t.Parallel()
+	path, _, _ := small(t)
+	s, err := Open(filepath.Dir(path), hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := s.Bare.(sealing).Disk
+	if err := errors.Join(s.Bare.Set([]byte("LastPreVote"), []byte("a")), bare.Set([]byte("Format"), []byte("2")), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(filepath.Dir(path), hclog.NewNullLogger()); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Bare.(sealing).Disk.Set([]byte("LastVoteTesm"), sealValue([]byte(voteTermKey), binary.BigEndian.AppendUint64(nil, 7))), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(filepath.Dir(path), hclog.NewNullLogger()); err == nil || !strings.Contains(err.Error(), "is damaged") {
+		t.Errorf("a key that flipped: %v", err)
+	}
+}
+
 // TestATermOfAVersionWithoutChecksumsIsTaken, and the other way round: that reads as much of it as a number has.
 func TestATermOfAVersionWithoutChecksumsIsTaken(t *testing.T) {
 	t.Parallel()

@@ -75,7 +75,8 @@ const (
 	tryKey      = "try"
 )
 
-// checkVotes returns what is wrong with term and vote by themselves.
+// checkVotes returns what is wrong with term and vote by themselves. A later version may keep more beside the log, which is nothing
+// to this one. It is no reason to refuse a key that nobody knows: one that flipped does not go with the checksum, which is of the key, too.
 func checkVotes(tx *bbolt.Tx) error {
 	votes := tx.Bucket([]byte(votesBucket))
 	if votes == nil {
@@ -90,8 +91,6 @@ func checkVotes(tx *bbolt.Tx) error {
 			if len(val) != numberSize {
 				return fmt.Errorf("%s: %w", key, errDamaged)
 			}
-		case key != voteKey && key != tryKey:
-			return fmt.Errorf("%q is nothing that is kept beside the log", key)
 		}
 		return nil
 	})
