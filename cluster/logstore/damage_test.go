@@ -188,7 +188,8 @@ func TestWhatALaterVersionKeepsBesideTheLogIsNoDamage(t *testing.T) {
 	}
 }
 
-// TestATermOfAVersionWithoutChecksumsIsTaken, and the other way round: that reads as much of it as a number has.
+// TestATermOfAVersionWithoutChecksumsIsTaken, and the other way round: that reads as much of a term as a number has, and of a vote
+// that it was given, and to nobody that there is. So Raft gives no other one.
 func TestATermOfAVersionWithoutChecksumsIsTaken(t *testing.T) {
 	t.Parallel()
 	memory := raftMemory{raft.NewInmemStore()}
@@ -201,8 +202,11 @@ func TestATermOfAVersionWithoutChecksumsIsTaken(t *testing.T) {
 	if term, errTerm := d.GetUint64(key); errors.Join(err, errTerm) != nil || term != 7 || string(who) != "a" {
 		t.Errorf("term %d, vote %q: %v", term, who, errors.Join(err, errTerm))
 	}
-	if err := d.SetUint64(key, 8); err != nil {
+	if err := errors.Join(d.SetUint64(key, 8), d.Set(vote, []byte("b"))); err != nil {
 		t.Fatal(err)
+	}
+	if text, err := memory.Get(vote); err != nil || len(text) != len("b")+len(sealed)+4 || !bytes.HasPrefix(text, []byte("b"+string(sealed))) {
+		t.Errorf("a vote for b is %q: %v", text, err)
 	}
 	if text, err := memory.Get(key); err != nil || binary.BigEndian.Uint64(text) != 8 {
 		t.Errorf("%x: %v", text, err)
