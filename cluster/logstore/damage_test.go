@@ -79,7 +79,7 @@ func rootOf(t *testing.T, path string) (at int) {
 func TestABucketWithoutAPageLeadsNowhereElse(t *testing.T) {
 	t.Parallel()
 	path, whole, buckets := small(t)
-	if err := lookThrough(path); err != nil || len(buckets) == 0 {
+	if err := lookThrough(path, checkVotes); err != nil || len(buckets) == 0 {
 		t.Fatalf("%d buckets without a page; the whole file: %v", len(buckets), err)
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY, 0)
@@ -99,7 +99,7 @@ func TestABucketWithoutAPageLeadsNowhereElse(t *testing.T) {
 		for bit := 8 * bucket[0]; bit < 8*bucket[1]; bit++ {
 			at := bit / 8
 			put(whole[at]^1<<(bit%8), at)
-			err := lookThrough(path)
+			err := lookThrough(path, checkVotes)
 			put(whole[at], at)
 			// where keys are and how long, 64 KiB on and more, and how many: no bucket within a page has that much
 			element := at >= leaf+pageHead && at < leaf+pageHead*(count+1)

@@ -67,8 +67,9 @@ func unsealValue(key, stored []byte) ([]byte, error) {
 	return stored[:n], nil
 }
 
-// The bucket of a log's file that is for term and vote, and what is in it.
+// The buckets of a log's file, of which one is for term and vote, and what is in that.
 const (
+	logsBucket  = "logs"
 	votesBucket = "conf"
 
 	termKey     = "CurrentTerm"
