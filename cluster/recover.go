@@ -12,7 +12,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
-	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 
 	"github.com/quorate/quorate/cluster/logstore"
 	"github.com/quorate/quorate/cluster/pki"
@@ -139,8 +138,8 @@ func keepBefore(cfg Config, old fsm.State) error {
 
 // begin writes the snapshot that the new cluster begins with: after all of the log, in the newest term.
 func begin(s *logstore.Store, state fsm.State, only raft.Server, step func(string)) error {
-	term, err := s.Bare.GetUint64([]byte("CurrentTerm"))
-	if err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound) {
+	term, err := s.Term()
+	if err != nil {
 		return fmt.Errorf("read the term: %w", err)
 	}
 	_, codec := raft.NewInmemTransport("") // it only writes the server's address down

@@ -88,7 +88,7 @@ func TestTheLostComeBackAndAreNoClusterThoughTheyAreAMajority(t *testing.T) {
 		if err := n.Propose(t.Context(), drain("a", true)); !errors.Is(err, ErrRemoved) {
 			t.Errorf("a change through %s: %v", n.cfg.Name, err)
 		}
-		if now, err := n.store.Bare.GetUint64([]byte("CurrentTerm")); err != nil || now != terms[n.cfg.Name] || n.raft.Load() != nil {
+		if now, err := n.store.Term(); err != nil || now != terms[n.cfg.Name] || n.raft.Load() != nil {
 			t.Errorf("%s took part before it asked: term %d, was %d, %v", n.cfg.Name, now, terms[n.cfg.Name], err)
 		}
 	}
@@ -160,7 +160,7 @@ func term(t *testing.T, cfg Config) uint64 {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	term, err := s.Bare.GetUint64([]byte("CurrentTerm"))
+	term, err := s.Term()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"syscall"
@@ -94,9 +95,9 @@ func unseal(l *raft.Log) error {
 	return nil
 }
 
-// lookThrough returns what is wrong with the structure of a log's file. One that is empty is as good as none: whoever made
+// lookThrough returns what is wrong with the structure of a log's file, or with what is in it. One that is empty is as good as none: whoever made
 // it was killed before anything was stored. That too little is there for what was applied is found later.
-func lookThrough(path string) (err error) {
+func lookThrough(path string, content func(*bbolt.Tx) error) (err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -153,7 +154,7 @@ func lookThrough(path string) (err error) {
 		if err != nil {
 			return err
 		}
-		return checkVotes(tx)
+		return content(tx)
 	})
 }
 
@@ -300,8 +301,14 @@ func Damaged(dir, what string, err error, leads string) error {
 	}
 	return fmt.Errorf("%s: %w; this director's data in %s is damaged%s: "+
 		"run `quorate remove NAME` with its name on another director, remove that directory, and let it join again with `quorate join`; "+
-		"if it is the only one, `quorate init` instead of that, and then `quorate snapshot restore FILE --force`", what, err, dir, leads)
+		"if no other is left, `quorate snapshot save FILE --from %s` keeps what can be read, before the directory is removed; "+
+		"then `quorate init`, and `quorate snapshot restore FILE --force`", what, err, dir, leads, filepath.Dir(dir))
 }
 
 // Damaged says that what was found in the store is not what was written, with what mends that.
-func (s *Store) Damaged(what string, err error) error { return damaged(s.dir, what, err) }
+func (s *Store) Damaged(what string, err error) error {
+	if s.rest {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return damaged(s.dir, what, err)
+}

@@ -2,7 +2,6 @@ package logstore
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -71,11 +70,12 @@ func (s Snapshots) asWritten(id string, meta raft.SnapshotMeta) error {
 // sealFile is the name of the file that has the checksum of what is said of a snapshot.
 const sealFile = "seal"
 
-// sealPlace returns what is in that file.
+// sealPlace returns what is in that file. The checksum is of a text of its own, and not of what Raft makes of the fields: with another
+// version of Raft no snapshot would match any more.
 func sealPlace(m raft.SnapshotMeta) []byte {
-	text, err := json.Marshal(raft.SnapshotMeta{Version: m.Version, ID: m.ID, Index: m.Index, Term: m.Term, Configuration: m.Configuration, ConfigurationIndex: m.ConfigurationIndex})
-	if err != nil {
-		panic(err) // it is numbers and texts
+	text := fmt.Appendf(nil, "%d %q %d %d %d\n", m.Version, m.ID, m.Index, m.Term, m.ConfigurationIndex)
+	for _, member := range m.Configuration.Servers {
+		text = fmt.Appendf(text, "%d %q %q\n", member.Suffrage, member.ID, member.Address)
 	}
 	return fmt.Appendf(nil, "%08x\n", crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)))
 }

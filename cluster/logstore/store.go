@@ -5,7 +5,7 @@
 // snapshot is whole and its owner's alone before anything is removed from the log for it; and that a disk which fails,
 // hangs or is slow is said, and found well again. It does not know what the entries mean.
 //
-// Reading order: store.go, snapshots.go, damage.go and votes.go for what is looked through, watch.go for a disk that fails, record.go.
+// Reading order: store.go, snapshots.go, damage.go and votes.go for what is looked through, rest.go, watch.go for a disk that fails, record.go.
 package logstore
 
 import (
@@ -50,6 +50,7 @@ type Store struct {
 	Snapshots Snapshots // on the same disk
 
 	dir     string
+	rest    bool // it is what is left of one that is damaged. See Rest
 	log     hclog.Logger
 	state   diskState
 	cut     atomic.Bool  // the end of the log was cut off for others, which are not stored yet. See DeleteRange
@@ -62,7 +63,7 @@ type Store struct {
 // [Store.Damaged], and so is one that another process has open.
 func Open(dir string, log hclog.Logger) (*Store, error) {
 	path := filepath.Join(dir, LogFile)
-	err := lookThrough(path)
+	err := lookThrough(path, checkVotes)
 	if err != nil && !errors.Is(err, bbolt.ErrTimeout) {
 		return nil, damaged(dir, "look through the log", err)
 	}

@@ -45,7 +45,9 @@ func (s sealing) GetUint64(key []byte) (uint64, error) {
 // numberSize is how long a term is. What reads no checksums takes that much of a value, and leaves what is behind.
 const numberSize = 8
 
-// sealValue returns what is stored under a key for a value: the value, and its checksum behind it.
+// sealValue returns what is stored under a key for a value: the value, and its checksum behind it. A version that reads no checksums
+// takes a term as it is, and of a vote the checksum for a part of the name: nobody has that, so that it gives no other vote in that
+// term, nor the same one again to who asks for it twice. That may cost an election, and gives nobody two leaders.
 func sealValue(key, val []byte) []byte {
 	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
 	_, _ = sum.Write(key) // never fails
@@ -65,8 +67,9 @@ func unsealValue(key, stored []byte) ([]byte, error) {
 	return stored[:n], nil
 }
 
-// The bucket of a log's file that is for term and vote, and what is in it.
+// The buckets of a log's file, of which one is for term and vote, and what is in that.
 const (
+	logsBucket  = "logs"
 	votesBucket = "conf"
 
 	termKey     = "CurrentTerm"
@@ -75,7 +78,8 @@ const (
 	tryKey      = "try"
 )
 
-// checkVotes returns what is wrong with term and vote by themselves.
+// checkVotes returns what is wrong with term and vote by themselves. A later version may keep more beside the log, which is nothing
+// to this one. It is no reason to refuse a key that nobody knows: one that flipped does not go with the checksum, which is of the key, too.
 func checkVotes(tx *bbolt.Tx) error {
 	votes := tx.Bucket([]byte(votesBucket))
 	if votes == nil {
@@ -90,18 +94,25 @@ func checkVotes(tx *bbolt.Tx) error {
 			if len(val) != numberSize {
 				return fmt.Errorf("%s: %w", key, errDamaged)
 			}
-		case key != voteKey && key != tryKey:
-			return fmt.Errorf("%q is nothing that is kept beside the log", key)
 		}
 		return nil
 	})
 }
 
+// Term returns the newest term that this member has seen, which is 0 before the first.
+func (s *Store) Term() (uint64, error) {
+	term, err := s.Bare.GetUint64([]byte(termKey))
+	if errors.Is(err, raftboltdb.ErrKeyNotFound) {
+		return 0, nil
+	}
+	return term, err
+}
+
 // checkTerm returns why the term is none that this member can be in: of its entries and snapshots none is of a later one. A log's file
 // that is gone leaves no term, and what was confirmed behind the newest snapshot is gone with it, and the vote.
 func (s *Store) checkTerm() error {
-	term, err := s.Bare.GetUint64([]byte(termKey))
-	if err != nil && !errors.Is(err, raftboltdb.ErrKeyNotFound) {
+	term, err := s.Term()
+	if err != nil {
 		return err
 	}
 	metas, err := s.Snapshots.List()

@@ -11,9 +11,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/spf13/cobra"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/durable"
 	"github.com/quorate/quorate/fsm"
 )
@@ -24,7 +26,10 @@ func snapshotCommand(c *cli) *cobra.Command {
 }
 
 func saveCommand(c *cli) *cobra.Command {
-	var stale bool
+	var (
+		stale bool
+		from  string
+	)
 	cmd := &cobra.Command{
 		Use:   "save FILE",
 		Short: "Write the cluster's state to FILE, which is a secret: the cluster's keys are in it",
@@ -33,15 +38,15 @@ func saveCommand(c *cli) *cobra.Command {
 			if err := fileFor(args[0]); err != nil {
 				return err
 			}
-			got, err := c.client().SaveSnapshot(cmd.Context(), api.SaveRequest{Stale: stale})
+			text, err := c.toSave(cmd, stale, from)
 			if err != nil {
 				return err
 			}
-			saved, err := fsm.DecodeSaved(got.Text) // what cannot be read back is not kept
+			saved, err := fsm.DecodeSaved(text) // what cannot be read back is not kept
 			if err != nil {
-				return fmt.Errorf("the agent's answer: %w; nothing was written", err)
+				return fmt.Errorf("what there is to save: %w; nothing was written", err)
 			}
-			if err := durable.Write(args[0], got.Text, 0o600); err != nil {
+			if err := durable.Write(args[0], text, 0o600); err != nil {
 				return fmt.Errorf("write %s: %w", args[0], err)
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "%s holds the cluster's CA key, gossip key and router keys: who can read it can become a director\n", args[0])
@@ -53,7 +58,26 @@ func saveCommand(c *cli) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&stale, "stale", false, "save what this director has, though no leader can be asked")
+	cmd.Flags().StringVar(&from, "from", "", "save what can be read in this data directory, whose agent is stopped or cannot start")
+	cmd.MarkFlagsMutuallyExclusive("stale", "from")
 	return cmd
+}
+
+// toSave is a state for a file: the agent's, or what is left in a data directory whose agent does not run.
+func (c *cli) toSave(cmd *cobra.Command, stale bool, from string) ([]byte, error) {
+	if from == "" {
+		got, err := c.client().SaveSnapshot(cmd.Context(), api.SaveRequest{Stale: stale})
+		return got.Text, err
+	}
+	saved, missing, err := cluster.Remains(from, hclog.NewNullLogger())
+	if err != nil {
+		return nil, err
+	}
+	if missing != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "there may have been more: %v\n", missing)
+	}
+	saved.Version = version
+	return saved.Encode()
 }
 
 func inspectCommand(c *cli) *cobra.Command {

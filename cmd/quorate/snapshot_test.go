@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/quorate/quorate/api"
+	"github.com/quorate/quorate/cluster"
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/fsm"
 )
@@ -119,6 +121,38 @@ func TestSaveWritesAFileForItsOwnerAlone(t *testing.T) {
 	st, statErr := os.Stat(file)
 	if err != nil || statErr != nil || !bytes.Equal(have, a.text) || st.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v, %v", st.Mode(), err, statErr)
+	}
+}
+
+// TestSaveFromADataDirectoryNeedsNoAgent, and says what it could not read.
+func TestSaveFromADataDirectoryNeedsNoAgent(t *testing.T) {
+	dir := t.TempDir()
+	local := func(port uint16) netip.AddrPort { return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), port) }
+	if err := cluster.Init(t.Context(), cluster.Config{Name: "d1", DataDir: dir, Bind: local(7400), Gossip: local(7401)}); err != nil {
+		t.Fatal(err)
+	}
+	nobody := &keeps{err: errors.New("no agent is asked")}
+	file := filepath.Join(t.TempDir(), "state")
+	out, errOut, code := quorate(t, nobody, nil, "snapshot", "save", file, "--from", dir)
+	if code != exitOK || !strings.Contains(out, "saved: revision 0") || strings.Contains(errOut, "there may have been more") {
+		t.Fatalf("exit %d: %s%s", code, out, errOut)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := fsm.DecodeSaved(text); err != nil || s.Director != "d1" || s.Version != version || !s.Stale || len(s.State.Members) != 1 {
+		t.Errorf("%+v: %v", s, err)
+	}
+	if err := os.Remove(filepath.Join(dir, "cluster", "raft.db")); err != nil {
+		t.Fatal(err)
+	}
+	none := filepath.Join(t.TempDir(), "none")
+	if _, errOut, code := quorate(t, nobody, nil, "snapshot", "save", none, "--from", dir); code != exitError || !strings.Contains(errOut, "can be read") {
+		t.Errorf("of nothing: exit %d: %s", code, errOut)
+	}
+	if _, err := os.Lstat(none); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("there is a file of nothing: %v", err)
 	}
 }
 
