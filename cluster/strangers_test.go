@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -173,9 +174,12 @@ func TestWhoWasRemovedGetsNothing(t *testing.T) {
 			t.Fatal("it disturbs those who stay")
 		}
 	}
-	if role := c.raft.Load().State(); role != raft.Shutdown {
-		t.Errorf("it still takes part in Raft, as %v", role)
-	}
+	eventually(t, "it takes no part in Raft", func() error {
+		if role := c.raft.Load().State(); role != raft.Shutdown {
+			return fmt.Errorf("it does, as %v", role)
+		}
+		return nil
+	})
 	if err := c.Leave(t.Context(), false, func(string) {}); err != nil || Exists(c.cfg.DataDir) {
 		t.Fatalf("it leaves: %v", err)
 	}
