@@ -36,7 +36,11 @@ type instance struct {
 	keys      map[uint8]string
 	keyOrder  []uint8
 	activeKey uint8
+	firstKey  uint8
 	hmac      bool
+	mode      string       // of auth_hmac
+	multicast netip.Addr   // mcast_dst_ip
+	list      []netip.Addr // of its addresses, as keepalived advertises it
 	addresses []virtual
 	excluded  []virtual
 	routes    []*Statement
@@ -213,7 +217,7 @@ func instanceDropped() []keyword[instance] {
 		{"timer_expired_backup", Dropped, "a keeper that stood still longer than that starts as standby anyway", nil},
 		{"use_ipvlan vrf", Dropped, "routers are on an interface, or have a `virtual_mac` on it", nil},
 		{"no_virtual_ipaddress", Dropped, "a router has addresses", nil},
-		{"mcast_dst_ip", Dropped, "adverts go to the groups of RFC 9568, 224.0.0.18 and ff02::12", nil},
+		{"mcast_dst_ip", Dropped, "adverts go to the groups of RFC 9568, 224.0.0.18 and ff02::12", func(_ *host, i *instance, s *Statement) { i.multicast, _ = address(s.Arg(0)) }},
 		{"unicast_ttl", Dropped, "adverts have TTL 255", func(h *host, i *instance, s *Statement) {
 			if n, ok := h.number(inVRRP, s, 0, 255); ok {
 				i.ttl = uint8(n)
@@ -248,8 +252,8 @@ func hmacKeywords() []keyword[instance] {
 			n, _ := h.number(block, s, 1, 255)
 			i.activeKey = uint8(n)
 		}},
-		{"mode", Dropped, "adverts that are not signed are never believed", func(h *host, _ *instance, s *Statement) {
-			if s.Arg(0) == "enforce" {
+		{"mode", Dropped, "adverts that are not signed are never believed", func(h *host, i *instance, s *Statement) {
+			if i.mode = s.Arg(0); i.mode == "enforce" {
 				h.tell(Carried, block, s, "the only one: adverts that are not signed are not believed")
 			}
 		}},
