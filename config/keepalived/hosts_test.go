@@ -151,22 +151,6 @@ func TestAllThatTwoHostsSayIsUnderstood(t *testing.T) {
 		if lines := said(got, "could not be found"); len(lines) > 0 || len(got.Config.Routers) == 0 {
 			t.Fatalf("it says %q\n%s\n%s\n%s", lines, a, b, report(got))
 		}
-		type construct struct {
-			Place
-			keyword string
-		}
-		fates := make(map[construct]Fate)
-		for _, n := range got.Notes { // what is not carried over comes first
-			for _, at := range n.Places {
-				c := construct{at, n.Keyword}
-				if fates[c] == Dropped && n.Fate == Carried {
-					t.Errorf("%s:%d: %s is carried over, and not carried over\n%s\n%s\n%s", at.File, at.Line, n.Keyword, a, b, report(got))
-				}
-				if fates[c] != Dropped {
-					fates[c] = n.Fate
-				}
-			}
-		}
 		for name, router := range got.Config.Routers {
 			if told := said(got, fmt.Sprintf("%d instead of ", router.VRID)); !has(a, router) && !has(b, router) && len(told) == 0 {
 				t.Fatalf("router %s has VRID %d\n%s\n%s\n%s", name, router.VRID, a, b, report(got))

@@ -110,8 +110,10 @@ func instanceKeywords() []keyword[instance] {
 		}},
 		{"interface", Carried, "`interface`", func(_ *host, i *instance, s *Statement) { i.iface = s.Arg(0); i.keep(s) }},
 		{"virtual_router_id", Carried, "`vrid`", func(h *host, i *instance, s *Statement) {
-			i.vrid, _ = h.number(inVRRP, s, 1, 255)
-			i.keep(s)
+			if n, ok := h.number(inVRRP, s, 1, 255); ok {
+				i.vrid = n
+				i.keep(s)
+			}
 		}},
 		{"advert_int", Carried, "`interval`", func(h *host, i *instance, s *Statement) {
 			d, ok := h.seconds(inVRRP, s)
@@ -125,8 +127,9 @@ func instanceKeywords() []keyword[instance] {
 			}
 		}},
 		{"version", Carried, "`version`", func(h *host, i *instance, s *Statement) {
-			n, _ := h.number(inVRRP, s, 2, 3)
-			i.version = uint8(n)
+			if n, ok := h.number(inVRRP, s, 2, 3); ok {
+				i.version = uint8(n)
+			}
 		}},
 		{"virtual_ipaddress", Carried, "`addresses`", func(h *host, i *instance, s *Statement) { readAddresses(h, &i.addresses, s) }},
 		{"virtual_ipaddress_excluded", Carried, "`excluded`", func(h *host, i *instance, s *Statement) { readAddresses(h, &i.excluded, s) }},
@@ -135,8 +138,10 @@ func instanceKeywords() []keyword[instance] {
 		{"nopreempt", Carried, "`preempt = false`, and no `placement \"score\"`", func(_ *host, i *instance, s *Statement) { i.noPreempt = true; i.keep(s) }},
 		{"preempt", Carried, "the default", func(_ *host, i *instance, _ *Statement) { i.noPreempt = false }},
 		{"preempt_delay", Carried, "`preempt_delay`, and `hold` of `placement \"score\"`", func(h *host, i *instance, s *Statement) {
-			i.preempt, _ = h.seconds(inVRRP, s)
-			i.keep(s)
+			if d, ok := h.seconds(inVRRP, s); ok {
+				i.preempt = d
+				i.keep(s)
+			}
 		}},
 		{"accept", Carried, "`accept`", func(_ *host, i *instance, _ *Statement) { on := true; i.accept = &on }},
 		{"no_accept", Carried, "`accept = false`; virtual services on the addresses go on", func(_ *host, i *instance, _ *Statement) { off := false; i.accept = &off }},
@@ -249,8 +254,9 @@ func hmacKeywords() []keyword[instance] {
 	return []keyword[instance]{
 		{"key", Carried, "`key_id` and `key`; of more than two keys the first two", readKey},
 		{"active_key", Carried, "`key_id`", func(h *host, i *instance, s *Statement) {
-			n, _ := h.number(block, s, 1, 255)
-			i.activeKey = uint8(n)
+			if n, ok := h.number(block, s, 1, 255); ok {
+				i.activeKey = uint8(n)
+			}
 		}},
 		{"mode", Dropped, "adverts that are not signed are never believed", func(h *host, i *instance, s *Statement) {
 			if i.mode = s.Arg(0); i.mode == "enforce" {
