@@ -65,6 +65,7 @@ type virtualServer struct {
 	servers    []*realServer
 	sorry      *realServer
 	sorryBy    fsm.Forward
+	sorryByAt  Place
 	alpha      bool
 }
 
@@ -178,7 +179,9 @@ func serviceKeywords() []keyword[virtualServer] {
 		}},
 		{"sorry_server", Carried, "`fallback`", func(h *host, v *virtualServer, s *Statement) { v.sorry = readServer(h, s) }},
 		{"sorry_server_lvs_method", Carried, "`forward` of `fallback`", func(h *host, v *virtualServer, s *Statement) {
-			v.sorryBy, _ = h.method(inService, s)
+			if m, _ := h.method(inService, s); m != "" {
+				v.sorryBy, v.sorryByAt = m, s.Place
+			}
 		}},
 		{"sorry_server_inhibit", Dropped, "a fallback is in the table only while it serves", nil},
 		{"protocol", Carried, "`protocol`", func(_ *host, v *virtualServer, s *Statement) {
