@@ -34,9 +34,6 @@ type host struct {
 	lists     map[string]*serverGroup
 	services  []*virtualServer
 
-	owned map[string]bool // instances that have priority 255 on some host
-	third bool            // there are more than two hosts
-
 	syncDaemon bool // lvs_sync_daemon was said
 
 	links map[string]string // what an interface is called on all hosts, where they differ

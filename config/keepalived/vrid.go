@@ -44,9 +44,9 @@ func (m *model) id(i *instance, r *fsm.Router) (holder string) {
 	mine := claim{i.name, r.Interface == m.host.link(i.iface)}
 	for range 255 {
 		w := wire{r.Interface, r.IPv6(), r.VRID}
-		c, taken := m.ids[w]
+		c, taken := m.all.ids[w]
 		if !taken || c == mine {
-			m.ids[w] = mine
+			m.all.ids[w] = mine
 			break
 		}
 		if holder == "" {
