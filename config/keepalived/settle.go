@@ -152,7 +152,7 @@ func (s *settling) look(block string, one *Statement) {
 		s.take(one.Place, imported.Loss{Keyword: in(block, one.Word), Text: s.reason(block, one)})
 		s.within(one, true)
 		return
-	case len(one.Block) > 0 && s.lost(block, one):
+	case (len(one.Block) > 0 || block == "") && s.lost(block, one):
 		s.take(one.Place, imported.Loss{}) // the reason is there
 		s.within(one, false)
 		return
