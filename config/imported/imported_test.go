@@ -34,13 +34,13 @@ func TestWhatIsSaidOfManyIsSaidOnce(t *testing.T) {
 	}
 	n.Differs(Place{File: "a", Line: 2}, "retry", "later")
 	n.Dropped(Place{File: "b", Line: 1}, "mail", "none")
-	n.Dropped(Place{}, "more", "without a place")
+	n.Dropped(Place{File: "a", Line: 9}, "more", "none")
 	var got []string
 	for _, one := range n.Sorted() {
 		got = append(got, one.String())
 	}
 	want := []string{
-		":0: not carried over: more: without a place",
+		"a:9: not carried over: more: none",
 		"b:1: not carried over: mail: none",
 		"a:2: carried over with a difference: retry: later",
 		"a:9: carried over: weight: `weight` (also 3, 4, 5, 6, 7, 1 more)",

@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"cmp"
 	"encoding/hex"
 	"strings"
 
@@ -13,19 +14,22 @@ const maxPassword = 8
 // auth sets what authenticates adverts.
 func (m *model) auth(i *instance, r *fsm.Router) {
 	h := m.host
-	at, said := i.at["authentication"]
-	if said {
-		switch kind := strings.ToUpper(i.authType); {
-		case r.Version != 2:
-			h.notes.Dropped(at, inVRRP+" authentication", "version 3 of VRRP has no passwords; keepalived leaves it out too")
-		case kind == "PASS" && i.authPass != "":
-			key := i.authPass[:min(maxPassword, len(i.authPass))]
+	if at, said := i.at["authentication"]; said {
+		const keyword = inVRRP + " authentication"
+		switch kind, key := i.legacy(h, r.IPv6()); {
+		case kind == "PASS" && i.hmac:
+			h.notes.Dropped(at, keyword, "auth_hmac stands instead, as in keepalived")
+		case kind == "PASS":
 			r.Auth = &fsm.Auth{Kind: fsm.AuthPassword, Key: key}
-			h.notes.Carried(at, inVRRP+" authentication", "`auth \"password\"`; every advert shows it")
+			h.notes.Carried(at, keyword, "`auth \"password\"`; every advert shows it")
 		case kind == "AH":
-			h.notes.Dropped(at, inVRRP+" authentication", "quorate sends no AH, and keepalived drops adverts without it: %s", stopFirst)
+			h.notes.Dropped(at, keyword, "quorate sends no AH")
+		case r.Version != 2:
+			h.notes.Dropped(at, keyword, "version 3 of VRRP has no passwords; keepalived leaves it out too")
+		case i.strictly(h):
+			h.notes.Dropped(at, keyword, "strict mode has none; keepalived leaves it out too")
 		default:
-			h.notes.Dropped(at, inVRRP+" authentication", "quorate sends no AH: directors would not hear each other")
+			h.notes.Dropped(at, keyword, "it needs auth_type PASS, and an auth_pass; keepalived leaves it out too")
 		}
 	}
 	if !i.hmac {
@@ -51,6 +55,14 @@ func (m *model) auth(i *instance, r *fsm.Router) {
 	r.Auth = a
 }
 
+// legacy is what of `authentication` counts: of version 2, with a password, and not in strict mode.
+func (i *instance) legacy(h *host, ipv6 bool) (kind, key string) {
+	if i.speaks(h, ipv6) != 2 || i.authPass == "" || i.strictly(h) || i.authType != "PASS" && i.authType != "AH" {
+		return "", ""
+	}
+	return i.authType, i.authPass[:min(maxPassword, len(i.authPass))]
+}
+
 // readKey reads key N hex:DIGITS or key N TEXT.
 func readKey(h *host, i *instance, s *Statement) {
 	const block = "auth_hmac"
@@ -60,6 +72,7 @@ func readKey(h *host, i *instance, s *Statement) {
 	}
 	text := s.Arg(1)
 	if strings.HasPrefix(text, "file:") {
+		i.key(uint8(n), "")
 		h.wrong(block, s, "the key is in a file, which is not read: put `key = \"HEX\"` into the auth block")
 		return
 	}
@@ -71,8 +84,14 @@ func readKey(h *host, i *instance, s *Statement) {
 		h.wrong(block, s, "a key has 32 to 64 bytes")
 		return
 	}
-	if _, known := i.keys[uint8(n)]; !known {
+	if i.keys[uint8(n)] == "" {
 		i.keyOrder = append(i.keyOrder, uint8(n))
 	}
-	i.keys[uint8(n)] = strings.ToLower(key)
+	i.key(uint8(n), strings.ToLower(key))
+}
+
+// key adds a key; it is "" of one that is not known.
+func (i *instance) key(id uint8, key string) {
+	i.firstKey = cmp.Or(i.firstKey, id)
+	i.keys[id] = key
 }

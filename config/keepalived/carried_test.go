@@ -126,31 +126,6 @@ func TestWhatIsCarriedOverIsInTheOutput(t *testing.T) {
 	}
 }
 
-// TestNothingIsCarriedOverAndNot holds that the report does not say of one keyword in one place that it is carried over and
-// that it is not.
-func TestNothingIsCarriedOverAndNot(t *testing.T) {
-	for name, inputs := range examples {
-		t.Run(name, func(t *testing.T) {
-			r, err := Import(disk, inputs)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, not := range r.Notes {
-				for _, is := range r.Notes {
-					if not.Fate != Dropped || is.Fate != Carried || is.Keyword != not.Keyword {
-						continue
-					}
-					for _, at := range not.Places {
-						if is.Said(at) {
-							t.Errorf("%s:%d: it is said that %s is not carried over, %q, and that it is, %q", at.File, at.Line, not.Keyword, not.Text, is.Text)
-						}
-					}
-				}
-			}
-		})
-	}
-}
-
 // asItIs are parts of what is said of that which changes nothing in the output: it is so in any case.
 var asItIs = []string{
 	"it is so anyway", "always", "the default", "the only one", "nothing", "as in keepalived", "in keepalived either", "sees to it", "anyway",

@@ -21,6 +21,12 @@ const (
 	httpAgain      = 3 * time.Second
 )
 
+// wording is how much of a script becomes what a check is told: its server's address, where it is general, and the words that are the port.
+type wording struct {
+	general bool
+	ports   map[*checker]map[int]bool
+}
+
 // checks makes the checks of a service, and says what they come of. In keepalived each server has its own; here a service has
 // one set, and what is not in it is told.
 func (m *model) checks(v *virtualServer, s fsm.Service, real []*realServer) ([]fsm.Check, []source) {
@@ -30,14 +36,10 @@ func (m *model) checks(v *virtualServer, s fsm.Service, real []*realServer) ([]f
 		chosen int
 		most   = -1
 	)
-	for _, words := range []struct {
-		general bool
-		ports   map[*checker]map[int]bool
-	}{{}, {general: true}, {true, ownPorts(s, real)}} { // no more of a script than needs to be becomes what a check is told
-		m.ports = words.ports
+	for _, words := range []wording{{}, {general: true}, {true, ownPorts(s, real)}} { // no more of a script than needs to be becomes what a check is told
 		all, origins := make([][]fsm.Check, len(real)), make([][]source, len(real))
 		for i, r := range real {
-			origins[i] = m.set(v, s, r, s.Servers[i].Address, words.general)
+			origins[i] = m.set(v, s, r, s.Servers[i].Address, words)
 			for _, one := range origins[i] {
 				all[i] = append(all[i], one.check)
 			}
@@ -64,7 +66,7 @@ func (m *model) checks(v *virtualServer, s fsm.Service, real []*realServer) ([]f
 }
 
 // set makes the checks of one server.
-func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.AddrPort, general bool) []source {
+func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.AddrPort, words wording) []source {
 	var all []source
 	for _, c := range r.checks {
 		if c.kind == "" {
@@ -89,7 +91,7 @@ func (m *model) set(v *virtualServer, s fsm.Service, r *realServer, at netip.Add
 				continue
 			}
 		}
-		for i, check := range m.fill(one, c, v, r, at, general) {
+		for i, check := range m.fill(one, c, v, r, at, words) {
 			from := source{c: c, check: check, asks: question(check), how: p}
 			if c.kind == fsm.CheckHTTP || c.kind == fsm.CheckHTTPS {
 				from.p = c.pages[i]
@@ -125,7 +127,7 @@ func (m *model) paced(c *checker, p probing, one fsm.Check) {
 }
 
 // fill sets what is of one kind.
-func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer, at netip.AddrPort, general bool) []fsm.Check {
+func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer, at netip.AddrPort, words wording) []fsm.Check {
 	switch c.kind {
 	case fsm.CheckHTTP, fsm.CheckHTTPS:
 		if len(c.pages) == 0 {
@@ -162,7 +164,7 @@ func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer,
 	case fsm.CheckScript:
 		one.User = m.user(c.user, c.Place, "MISC_CHECK user")
 		var ok bool
-		if one.Command, ok = m.script(c, at, general); !ok {
+		if one.Command, ok = m.script(c, at, words); !ok {
 			m.host.notes.Instead(Dropped, c.Place, in(inServer, c.word), "it names no program, and keepalived leaves it out too")
 			return nil
 		}
@@ -172,7 +174,7 @@ func (m *model) fill(one fsm.Check, c *checker, v *virtualServer, r *realServer,
 
 // script makes the command of a check. A general one names the server by what a check is told, so that the
 // same command does for all servers.
-func (m *model) script(c *checker, at netip.AddrPort, general bool) ([]string, bool) {
+func (m *model) script(c *checker, at netip.AddrPort, words wording) ([]string, bool) {
 	argv, shell := command(c.script)
 	if len(argv) == 0 {
 		return nil, false
@@ -180,8 +182,8 @@ func (m *model) script(c *checker, at netip.AddrPort, general bool) ([]string, b
 	if shell {
 		m.host.notes.Differs(c.Place, "MISC_CHECK misc_path", "a shell runs it: it is no absolute path, or has more in it than words")
 	}
-	if general {
-		argv, shell = generalized(argv, shell, at, m.ports[c])
+	if words.general {
+		argv, shell = generalized(argv, shell, at, words.ports[c])
 	}
 	if !c.dynamic {
 		return argv, true

@@ -31,13 +31,13 @@ func FuzzImport(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		holds(t, r)
+		valid(t, r)
 		spoken(t, in, node, r)
 		r, err = Import(in, []Input{{"a", node}, {"b", "other"}})
 		if err != nil {
 			t.Fatal(err)
 		}
-		holds(t, r)
+		valid(t, r)
 	})
 }
 

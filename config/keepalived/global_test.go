@@ -55,3 +55,12 @@ func TestALineHasOneFate(t *testing.T) {
 		}
 	}
 }
+
+// TestABlockWithNothingInItHasOneFate is of blocks that come to nothing.
+func TestABlockWithNothingInItHasOneFate(t *testing.T) {
+	for _, text := range []string{"vrrp_instance V", "vrrp_instance V {\n}", "vrrp_sync_group G", "virtual_server 192.0.2.1 80 {\n}", "vrrp_script s {\n}", "vrrp_track_process p"} {
+		if r := imports(t, text+"\n"); len(said(r, "a:1: not carried over")) != 1 {
+			t.Errorf("%q: it says\n%s", text, report(r))
+		}
+	}
+}

@@ -60,16 +60,9 @@ func together(hosts []*host, n *notes) *pair {
 		p.align(hosts[0], h)
 	}
 	p.logical()
-	ids := claims(hosts)
-	owned := make(map[string]bool)
+	all := factsOf(hosts)
 	for _, h := range hosts {
-		h.owned, h.third = owned, len(hosts) > 2
-		for _, i := range h.instances {
-			owned[i.name] = owned[i.name] || i.rank() == 255
-		}
-	}
-	for _, h := range hosts {
-		p.models = append(p.models, modelOf(h, ids))
+		p.models = append(p.models, modelOf(h, all))
 	}
 	models := p.models
 	p.base = models[0]
@@ -82,6 +75,23 @@ func together(hosts []*host, n *notes) *pair {
 	p.place()
 	p.foreign(models)
 	return p
+}
+
+// facts are what a host's model has to know of all hosts.
+type facts struct {
+	ids   map[wire]claim  // whose a VRID is, where
+	owned map[string]bool // instances that have priority 255 on some host
+	third bool            // there are more than two hosts
+}
+
+func factsOf(hosts []*host) facts {
+	f := facts{claims(hosts), make(map[string]bool), len(hosts) > 2}
+	for _, h := range hosts {
+		for _, i := range h.instances {
+			f.owned[i.name] = f.owned[i.name] || i.rank() == 255
+		}
+	}
+	return f
 }
 
 func (p *pair) differ(what string, values []string, hosts []*host, places []Place, text string) {

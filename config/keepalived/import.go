@@ -56,6 +56,7 @@ func Import(files Files, inputs []Input) (Result, error) {
 	p := together(hosts, n)
 	p.prune()
 	p.settle()
+	p.adverts()
 	return p.result(), nil
 }
 

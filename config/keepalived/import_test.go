@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -81,6 +82,15 @@ func TestImportOfEveryKindOfConstruct(t *testing.T) {
 // holds fails if a result is not what is promised of every one.
 func holds(t *testing.T, r Result) {
 	t.Helper()
+	valid(t, r)
+	for _, line := range twoFates(r) {
+		t.Errorf("%s\n%s", line, report(r))
+	}
+}
+
+// valid fails if the cluster file of a result does not say what its model does.
+func valid(t *testing.T, r Result) {
+	t.Helper()
 	c, problems := config.ParseCluster("imported.hcl", r.File)
 	if err := problems.Err(); err != nil {
 		t.Errorf("the cluster file is not valid: %v\n%s", err, r.File)
@@ -88,4 +98,35 @@ func holds(t *testing.T, r Result) {
 	if changes := config.Diff(r.Config, c); len(changes) > 0 {
 		t.Errorf("the file does not say what the model has:\n%s", config.Render(changes))
 	}
+}
+
+// twoFates says of which words in which lines the report says that they are carried over and that they are not. It is of files
+// that have each word once in a line.
+func twoFates(r Result) []string {
+	type word struct {
+		Place
+		word string // without its block
+	}
+	carried := make(map[word]string)
+	all := func(fate Fate, each func(word, Note)) {
+		for _, n := range r.Notes {
+			words := strings.Fields(n.Keyword)
+			for _, at := range n.Places {
+				if n.Keyword == "real_server" || n.Keyword == "include" || strings.HasPrefix(n.Text, "port ") { // of several services or readings, or a port
+					continue
+				}
+				if n.Fate == fate {
+					each(word{at, words[len(words)-1]}, n)
+				}
+			}
+		}
+	}
+	all(Carried, func(w word, n Note) { carried[w] = n.String() })
+	var lines []string
+	all(Dropped, func(w word, n Note) {
+		if other := carried[w]; other != "" {
+			lines = append(lines, fmt.Sprintf("%s:%d: %s has two fates: %q and %q", w.File, w.Line, w.word, n.String(), other))
+		}
+	})
+	return lines
 }

@@ -16,6 +16,7 @@ type thing struct {
 // model is what one host says, as a cluster file would, without what speaks for one director.
 type model struct {
 	host   *host
+	all    facts
 	config fsm.Config
 	order  []thing // of the file
 	places map[thing]Place
@@ -28,12 +29,10 @@ type model struct {
 	weighs  map[string]bool       // sync groups whose members keep their weights
 	tracks  map[trackKey]string
 	homes   map[home]bool  // virtual addresses
-	ids     map[wire]claim // of all hosts
 	serves  map[Place]bool // lines of lists of which something comes
 	origins []origin
 	why     map[Place]string // what there is to say of something if nothing of it is in the cluster file
 	rule    uint32
-	ports   map[*checker]map[int]bool // words of scripts that become what a check is told
 }
 
 // rank is what a host says of its own place in a group.
@@ -64,11 +63,11 @@ func (m *model) called(at Place, keyword, was, is string) {
 }
 
 // modelOf turns what a host's files say into a model.
-func modelOf(h *host, ids map[wire]claim) *model {
+func modelOf(h *host, all facts) *model {
 	m := &model{
-		host: h, places: make(map[thing]Place), ranks: make(map[string]rank), peers: make(map[string]*instance),
+		host: h, all: all, places: make(map[thing]Place), ranks: make(map[string]rank), peers: make(map[string]*instance),
 		shared: make(map[*instance][]share), routers: make(map[string][]string), grouped: make(map[string]string), weighs: make(map[string]bool),
-		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), why: make(map[Place]string), ids: ids, rule: 16384,
+		tracks: make(map[trackKey]string), homes: make(map[home]bool), serves: make(map[Place]bool), why: make(map[Place]string), rule: 16384,
 		config: fsm.Config{
 			Routers: make(map[string]fsm.Router), SyncGroups: make(map[string]fsm.SyncGroup),
 			Tracks: make(map[string]fsm.Track),

@@ -102,7 +102,7 @@ func (m *model) process(t *track, one *fsm.Track) {
 	const keyword = "vrrp_track_process process"
 	switch {
 	case t.full:
-		m.host.notes.Instead(Differs, t.at, keyword, "`process = %q`: keepalived wants that path, with whatever behind it, first on the command line", one.Process)
+		m.host.notes.Instead(Differs, t.at, keyword, "`process = %q`: keepalived wants %s first on the command line, with whatever behind it", one.Process, path)
 	case one.Process != path:
 		m.host.notes.Instead(Differs, t.at, keyword, "`process = %q`: keepalived looks for a program that is called all of that, path and all, and finds none", one.Process)
 	}

@@ -39,37 +39,35 @@ func (s source) places() []Place {
 	return []Place{s.c.Place, s.p.Place}
 }
 
-// came returns the places of all virtual servers, lines of their groups, real servers, checks and pages that came into
-// the services of a cluster file, and of what is said about these checks.
-func (p *pair) came() map[Place]bool {
+// came returns the places of all virtual servers, lines of their groups, real servers, checks and pages of a host that came
+// into some services of a cluster file, and of what is said about these checks.
+func (m *model) came(c fsm.Config) map[Place]bool {
 	all := make(map[Place]bool)
-	for _, m := range p.models {
-		for _, o := range m.origins {
-			s, ok := p.base.config.Services.Lookup(o.name)
-			if !ok {
-				continue
-			}
-			all[o.Place], all[o.target] = true, true
-			if g := m.host.lists[o.list]; g != nil {
-				all[g.Place] = true
-			}
-			there := make(map[netip.AddrPort]bool)
-			for _, f := range s.Servers {
-				there[f.Address] = true
-			}
-			for _, r := range o.servers {
-				all[r.Place] = all[r.Place] || there[r.at]
-			}
-			if o.virtualServer.sorry != nil && s.Fallback != nil && s.Fallback.Address == o.sorry {
-				all[o.virtualServer.sorry.Place] = true
-			}
-			var asked []string
-			for _, c := range s.Checks {
-				asked = append(asked, question(c))
-			}
-			for _, from := range o.sources {
-				from.came(s.Checks, asked, all)
-			}
+	for _, o := range m.origins {
+		s, ok := c.Services.Lookup(o.name)
+		if !ok {
+			continue
+		}
+		all[o.Place], all[o.target] = true, true
+		if g := m.host.lists[o.list]; g != nil {
+			all[g.Place] = true
+		}
+		there := make(map[netip.AddrPort]bool)
+		for _, f := range s.Servers {
+			there[f.Address] = true
+		}
+		for _, r := range o.servers {
+			all[r.Place] = all[r.Place] || there[r.at]
+		}
+		if o.virtualServer.sorry != nil && s.Fallback != nil && s.Fallback.Address == o.sorry {
+			all[o.virtualServer.sorry.Place] = true
+		}
+		var asked []string
+		for _, c := range s.Checks {
+			asked = append(asked, question(c))
+		}
+		for _, from := range o.sources {
+			from.came(s.Checks, asked, all)
 		}
 	}
 	return all

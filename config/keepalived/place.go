@@ -89,26 +89,29 @@ func (p *pair) lead(group string, leads []*model) {
 		names = g.Routers
 	}
 	for _, name := range names {
-		p.tellLead(name, leads)
-		r, known := p.base.config.Routers[name], false
+		var have []*model // of them
+		r := p.base.config.Routers[name]
 		for _, m := range leads {
 			o, ok := m.config.Routers[name]
 			switch {
 			case !ok:
-			case !known:
-				r.NoPreempt, r.PreemptDelay, known = o.NoPreempt, o.PreemptDelay, true
+				continue
+			case len(have) == 0:
+				r.NoPreempt, r.PreemptDelay = o.NoPreempt, o.PreemptDelay
 			default:
 				r.NoPreempt, r.PreemptDelay = r.NoPreempt && o.NoPreempt, max(r.PreemptDelay, o.PreemptDelay)
 			}
+			have = append(have, m)
 		}
-		if known {
+		p.tellLead(name, have) // before the first host's is another
+		if len(have) > 0 {
 			p.base.config.Routers[name] = r
-			p.leads[name] = leads
+			p.leads[name] = have
 		}
 	}
 }
 
-// tellLead tells where hosts say differently whether and when a router is taken back.
+// tellLead tells where hosts say differently whether and when a router is taken back; leads are those of whom it counts.
 func (p *pair) tellLead(name string, leads []*model) {
 	var hosts []*host
 	var places []Place
@@ -119,11 +122,12 @@ func (p *pair) tellLead(name string, leads []*model) {
 			whether, when = append(whether, strconv.FormatBool(!r.NoPreempt)), append(when, strconv.Quote(r.PreemptDelay.String()))
 		}
 	}
-	one := "that of " + leads[0].host.name + " counts for all: it takes the addresses back"
-	tell := func(what string, values []string, several string) {
-		text := one
-		if len(leads) > 1 {
-			text = several
+	tell := func(what string, values []string, text string) {
+		switch len(leads) {
+		case 0:
+			text = "that of " + hosts[0].name + " counts for all: it is the first that has the router, and those with the highest priority have it not"
+		case 1:
+			text = "that of " + leads[0].host.name + " counts for all: it takes the addresses back"
 		}
 		if len(slices.Compact(slices.Clone(values))) > 1 {
 			p.differ("router "+name+": "+what, values, hosts, places, text)
@@ -264,7 +268,7 @@ func (p *pair) stayed(h *host, i *instance, r fsm.Router) (Fate, string) {
 	case !i.stays():
 		return Carried, "nothing: it does not count for the owner of the addresses, or with a preempt behind it, as in keepalived"
 	case !r.NoPreempt:
-		return Differs, fmt.Sprintf("on %s it is not so, and that counts for all: it takes the addresses back", p.leading(r, h))
+		return Differs, p.leading(r, h, "not so")
 	case p.placement(r).Policy == fsm.Score:
 		return Differs, "`preempt = false`, and `placement \"score\"` all the same: another instance of the group has it not"
 	}
@@ -279,24 +283,24 @@ func (p *pair) delayed(h *host, i *instance, r fsm.Router) (Fate, string) {
 		return Carried, "nothing: with `state MASTER` it does not count, as in keepalived"
 	case i.stays():
 		return Carried, "nothing: with nopreempt it does not count, as in keepalived"
+	case r.PreemptDelay != i.delay():
+		return Differs, p.leading(r, h, "another")
 	case i.preempt == 0:
 		return Carried, "the default"
-	case r.PreemptDelay != i.delay():
-		return Differs, fmt.Sprintf("on %s it is another, and that counts for all: it takes the addresses back", p.leading(r, h))
 	case scored:
 		return Carried, "`preempt_delay`, and in `hold` of `placement \"score\"`"
 	}
 	return Carried, "`preempt_delay`"
 }
 
-// leading is the host that says whether and when a router is taken back where another says otherwise.
-func (p *pair) leading(r fsm.Router, other *host) string {
+// leading says on which other host it is otherwise whether and when a router is taken back, and why that counts.
+func (p *pair) leading(r fsm.Router, other *host, what string) string {
 	for _, m := range p.leads[r.Name] {
 		if m.host != other {
-			return m.host.name
+			return fmt.Sprintf("on %s it is %s, and that counts for all: it takes the addresses back", m.host.name, what)
 		}
 	}
-	return p.base.host.name
+	return fmt.Sprintf("on %s it is %s, and that counts for all", p.base.host.name, what)
 }
 
 // placement is that of the group that a router is in.

@@ -169,6 +169,8 @@ func TestTheHostThatTakesBackSaysWhenAndWhether(t *testing.T) {
 		"the best one's delay": {"priority 150\npreempt_delay 10\n", "priority 100\npreempt_delay 30\n", false, 10 * time.Second, 13 * time.Second,
 			[]string{"other:3: carried over with a difference: vrrp_instance preempt_delay: on best it is another", "best:3: carried over: vrrp_instance preempt_delay: `preempt_delay`, and in `hold`",
 				`router V: preempt_delay: `}, "not carried over"},
+		"none of the other": {"priority 150\npreempt_delay 30\n", "priority 100\npreempt_delay 0\n", false, 30 * time.Second, 33 * time.Second,
+			[]string{"other:3: carried over with a difference: vrrp_instance preempt_delay: on best it is another"}, "the default"},
 		"none, where the best is MASTER": {"priority 150\nstate MASTER\npreempt_delay 60\n", "priority 100\nstate BACKUP\npreempt_delay 30\n", false, 0, 3 * time.Second,
 			[]string{"other:4: carried over with a difference: vrrp_instance preempt_delay: on best it is another"}, "longest"},
 		"nopreempt of the best": {"priority 150\nnopreempt\n", "priority 100\n", true, 0, 0,
@@ -199,6 +201,32 @@ func TestTheHostThatTakesBackSaysWhenAndWhether(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestWhoHasNotTheRouterDoesNotTakeItBack is of a group whose best host does not have one of its routers.
+func TestWhoHasNotTheRouterDoesNotTakeItBack(t *testing.T) {
+	const group = "vrrp_sync_group G {\n group {\n  V\n  W\n }\n}\n"
+	host := func(priority, delay int, names ...string) string {
+		var all []routed
+		for n, name := range names {
+			more := fmt.Sprintf(" priority %d\n preempt_delay %d\n", priority, delay)
+			all = append(all, routed{name, fmt.Sprintf("eth%d", n), n + 1, more, []string{fmt.Sprintf("10.0.%d.1/24", n)}})
+		}
+		return fileOf(group, all...)
+	}
+	r := imports(t, host(100, 10, "V", "W"), host(110, 20, "V", "W"), host(150, 30, "V"))
+	if v, w := r.Config.Routers["V"].PreemptDelay, r.Config.Routers["W"].PreemptDelay; v != 30*time.Second || w != 10*time.Second {
+		t.Errorf("V is taken back after %s, W after %s\n%s", v, w, report(r))
+	}
+	for _, words := range []string{
+		"router V: preempt_delay: a \"10s\", b \"20s\", c \"30s\": that of c counts for all: it takes the addresses back",
+		"b:14: carried over with a difference: vrrp_instance preempt_delay: on a it is another, and that counts for all\n",
+		"router W: preempt_delay: a \"10s\", b \"20s\": that of a counts for all: it is the first that has the router, and those with the highest priority have it not",
+	} {
+		if !strings.Contains(report(r), words) {
+			t.Errorf("%q is not said:\n%s", words, report(r))
+		}
 	}
 }
 

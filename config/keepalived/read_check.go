@@ -53,8 +53,6 @@ var checkKinds = map[string]fsm.CheckKind{
 // noChecks are those of keepalived that there are not.
 var noChecks = []string{"DNS_CHECK", "UDP_CHECK", "PING_CHECK", "FILE_CHECK", "BFD_CHECK"}
 
-const inCheck = "checker"
-
 func readCheck(h *host, r *realServer, s *Statement) {
 	c := &checker{Place: s.Place, kind: checkKinds[s.Word], word: s.Word, server: r.address.Addr(), probing: unsaid()}
 	if !s.Open {
@@ -81,12 +79,13 @@ func readCheck(h *host, r *realServer, s *Statement) {
 func checkKeywords() []keyword[checker] {
 	all := []keyword[checker]{
 		{"connect_port", Carried, "`port`", func(h *host, c *checker, s *Statement) {
-			n, _ := h.number(inCheck, s, 1, 65535)
-			c.port = uint16(n)
+			if n, ok := h.number(c.word, s, 1, 65535); ok {
+				c.port = uint16(n)
+			}
 		}},
 		{"connect_ip", Dropped, "the server itself is probed", readProbed},
 		{"bindto bind_port bind_if fwmark", Dropped, "probes come from the address that the kernel chooses", nil},
-		{"alpha", Carried, alphaText, func(h *host, c *checker, s *Statement) { c.alpha = h.flag(inCheck, s) }},
+		{"alpha", Carried, alphaText, func(h *host, c *checker, s *Statement) { c.alpha = h.flag(c.word, s) }},
 		{"log_all_failures", Dropped, "what a check says is in `quorate explain`", nil},
 		{"url", Carried, "`path`, in a check for each", func(h *host, c *checker, s *Statement) {
 			p := &page{Place: s.Place}
@@ -100,7 +99,7 @@ func checkKeywords() []keyword[checker] {
 		{"virtualhost", Carried, "`host`", func(h *host, c *checker, s *Statement) { c.host, c.hostAt = h.word(c.word, s), s.Place }},
 		{"http_protocol", Differs, "HTTP/1.1", nil},
 		{"fast_recovery", Carried, "always: each page is a check by itself", nil},
-		{"enable_sni", Carried, "`host` is the TLS server name", func(h *host, c *checker, s *Statement) { c.sni = h.flag(inCheck, s) }},
+		{"enable_sni", Carried, "`host` is the TLS server name", func(h *host, c *checker, s *Statement) { c.sni = h.flag(c.word, s) }},
 		{"sni_name", Differs, "`host`, which is the Host header too", func(_ *host, c *checker, s *Statement) {
 			c.sni = true
 			if c.host == "" {
@@ -115,14 +114,15 @@ func checkKeywords() []keyword[checker] {
 		}},
 		{"misc_path", Carried, "`command`", func(_ *host, c *checker, s *Statement) { c.script = s.Args }},
 		{"misc_timeout", Carried, "`timeout`", func(h *host, c *checker, s *Statement) {
-			c.limit, _ = h.seconds(inCheck, s)
-			c.limitAt = s.Place
+			if d, ok := h.seconds(c.word, s); ok {
+				c.limit, c.limitAt = d, s.Place
+			}
 		}},
 		{"misc_dynamic", Differs, "exit codes from 2 on are up too, a shell's that cannot run the program among them, and change no weight", func(_ *host, c *checker, _ *Statement) { c.dynamic = true }},
 		{"user", Carried, "`user`", func(h *host, c *checker, s *Statement) { c.user = h.word(c.word, s) }},
 		{"type name payload require_reply min_reply_length max_reply_length track_file weight", Dropped, "it is of a check that there is not", nil},
 	}
-	return append(all, probeKeywords(inCheck, func(c *checker) *probing { return &c.probing })...)
+	return append(all, probeKeywords(func(c *checker) (string, *probing) { return c.word, &c.probing })...)
 }
 
 // readProbed tells of the address that is probed: it is the server's own in any case.
@@ -137,8 +137,9 @@ func readProbed(h *host, c *checker, s *Statement) {
 func hostKeywords() []keyword[checker] {
 	return []keyword[checker]{
 		{"connect_port", Carried, "`port`", func(h *host, c *checker, s *Statement) {
-			n, _ := h.number("host", s, 1, 65535)
-			c.port = uint16(n)
+			if n, ok := h.number("host", s, 1, 65535); ok {
+				c.port = uint16(n)
+			}
 		}},
 		{"connect_ip", Dropped, "the server itself is probed", readProbed},
 		{"bindto bind_port bind_if fwmark connect_timeout", Dropped, "a host of an SMTP_CHECK has none of its own here", nil},

@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 
@@ -22,6 +23,8 @@ type host struct {
 	refresh     time.Duration
 	downAdverts int
 
+	group4, group6 netip.Addr // to which adverts go, where they are said
+
 	delays    map[string]delay // of links
 	tracks    []*track
 	groups    []*group
@@ -30,9 +33,6 @@ type host struct {
 	tracked   map[trackKey]*track
 	lists     map[string]*serverGroup
 	services  []*virtualServer
-
-	owned map[string]bool // instances that have priority 255 on some host
-	third bool            // there are more than two hosts
 
 	syncDaemon bool // lvs_sync_daemon was said
 
@@ -111,7 +111,8 @@ func globalKeywords() []keyword[host] {
 		{"vrrp_garp_interval vrrp_gna_interval vrrp_garp_master_delay vrrp_garp_master_repeat vrrp_garp_master_refresh_repeat " +
 			"vrrp_garp_lower_prio_delay vrrp_garp_lower_prio_repeat vrrp_garp_extra_if vrrp_min_garp vrrp_vmac_garp_intvl", Dropped, announces, nil},
 		{"vrrp_lower_prio_no_advert vrrp_higher_prio_send_advert vrrp_owner_ignore_adverts", Dropped, "who gives way where two own is settled as RFC 9568 and the cluster have it", nil},
-		{"vrrp_mcast_group4 vrrp_mcast_group6", Dropped, "adverts go to the groups of RFC 9568, 224.0.0.18 and ff02::12", nil},
+		{"vrrp_mcast_group4", Dropped, "adverts go to the groups of RFC 9568, 224.0.0.18 and ff02::12", func(h *host, _ *host, s *Statement) { h.group4, _ = address(s.Arg(0)) }},
+		{"vrrp_mcast_group6", Dropped, "adverts go to the groups of RFC 9568, 224.0.0.18 and ff02::12", func(h *host, _ *host, s *Statement) { h.group6, _ = address(s.Arg(0)) }},
 		{"vrrp_startup_delay vrrp_delay_after_boot", Dropped, "a director takes nothing before it is ready", nil},
 		{"vrrp_iptables vrrp_ipsets nftables nftables_priority nftables_counters nftables_ifindex nftables_ipvs nftables_ipvs_priority nftables_ipvs_start_fwmark",
 			Dropped, "`accept = false` needs no rules of a firewall; other rules are yours", nil},

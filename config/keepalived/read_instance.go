@@ -36,7 +36,11 @@ type instance struct {
 	keys      map[uint8]string
 	keyOrder  []uint8
 	activeKey uint8
+	firstKey  uint8
 	hmac      bool
+	mode      string       // of auth_hmac
+	multicast netip.Addr   // mcast_dst_ip
+	list      []netip.Addr // of its addresses, as keepalived advertises it
 	addresses []virtual
 	excluded  []virtual
 	routes    []*Statement
@@ -106,8 +110,10 @@ func instanceKeywords() []keyword[instance] {
 		}},
 		{"interface", Carried, "`interface`", func(_ *host, i *instance, s *Statement) { i.iface = s.Arg(0); i.keep(s) }},
 		{"virtual_router_id", Carried, "`vrid`", func(h *host, i *instance, s *Statement) {
-			i.vrid, _ = h.number(inVRRP, s, 1, 255)
-			i.keep(s)
+			if n, ok := h.number(inVRRP, s, 1, 255); ok {
+				i.vrid = n
+				i.keep(s)
+			}
 		}},
 		{"advert_int", Carried, "`interval`", func(h *host, i *instance, s *Statement) {
 			d, ok := h.seconds(inVRRP, s)
@@ -121,8 +127,9 @@ func instanceKeywords() []keyword[instance] {
 			}
 		}},
 		{"version", Carried, "`version`", func(h *host, i *instance, s *Statement) {
-			n, _ := h.number(inVRRP, s, 2, 3)
-			i.version = uint8(n)
+			if n, ok := h.number(inVRRP, s, 2, 3); ok {
+				i.version = uint8(n)
+			}
 		}},
 		{"virtual_ipaddress", Carried, "`addresses`", func(h *host, i *instance, s *Statement) { readAddresses(h, &i.addresses, s) }},
 		{"virtual_ipaddress_excluded", Carried, "`excluded`", func(h *host, i *instance, s *Statement) { readAddresses(h, &i.excluded, s) }},
@@ -131,8 +138,10 @@ func instanceKeywords() []keyword[instance] {
 		{"nopreempt", Carried, "`preempt = false`, and no `placement \"score\"`", func(_ *host, i *instance, s *Statement) { i.noPreempt = true; i.keep(s) }},
 		{"preempt", Carried, "the default", func(_ *host, i *instance, _ *Statement) { i.noPreempt = false }},
 		{"preempt_delay", Carried, "`preempt_delay`, and `hold` of `placement \"score\"`", func(h *host, i *instance, s *Statement) {
-			i.preempt, _ = h.seconds(inVRRP, s)
-			i.keep(s)
+			if d, ok := h.seconds(inVRRP, s); ok {
+				i.preempt = d
+				i.keep(s)
+			}
 		}},
 		{"accept", Carried, "`accept`", func(_ *host, i *instance, _ *Statement) { on := true; i.accept = &on }},
 		{"no_accept", Carried, "`accept = false`; virtual services on the addresses go on", func(_ *host, i *instance, _ *Statement) { off := false; i.accept = &off }},
@@ -213,7 +222,7 @@ func instanceDropped() []keyword[instance] {
 		{"timer_expired_backup", Dropped, "a keeper that stood still longer than that starts as standby anyway", nil},
 		{"use_ipvlan vrf", Dropped, "routers are on an interface, or have a `virtual_mac` on it", nil},
 		{"no_virtual_ipaddress", Dropped, "a router has addresses", nil},
-		{"mcast_dst_ip", Dropped, "adverts go to the groups of RFC 9568, 224.0.0.18 and ff02::12", nil},
+		{"mcast_dst_ip", Dropped, "adverts go to the groups of RFC 9568, 224.0.0.18 and ff02::12", func(_ *host, i *instance, s *Statement) { i.multicast, _ = address(s.Arg(0)) }},
 		{"unicast_ttl", Dropped, "adverts have TTL 255", func(h *host, i *instance, s *Statement) {
 			if n, ok := h.number(inVRRP, s, 0, 255); ok {
 				i.ttl = uint8(n)
@@ -245,11 +254,12 @@ func hmacKeywords() []keyword[instance] {
 	return []keyword[instance]{
 		{"key", Carried, "`key_id` and `key`; of more than two keys the first two", readKey},
 		{"active_key", Carried, "`key_id`", func(h *host, i *instance, s *Statement) {
-			n, _ := h.number(block, s, 1, 255)
-			i.activeKey = uint8(n)
+			if n, ok := h.number(block, s, 1, 255); ok {
+				i.activeKey = uint8(n)
+			}
 		}},
-		{"mode", Dropped, "adverts that are not signed are never believed", func(h *host, _ *instance, s *Statement) {
-			if s.Arg(0) == "enforce" {
+		{"mode", Dropped, "adverts that are not signed are never believed", func(h *host, i *instance, s *Statement) {
+			if i.mode = s.Arg(0); i.mode == "enforce" {
 				h.tell(Carried, block, s, "the only one: adverts that are not signed are not believed")
 			}
 		}},

@@ -65,6 +65,7 @@ type virtualServer struct {
 	servers    []*realServer
 	sorry      *realServer
 	sorryBy    fsm.Forward
+	sorryByAt  Place
 	alpha      bool
 }
 
@@ -178,7 +179,9 @@ func serviceKeywords() []keyword[virtualServer] {
 		}},
 		{"sorry_server", Carried, "`fallback`", func(h *host, v *virtualServer, s *Statement) { v.sorry = readServer(h, s) }},
 		{"sorry_server_lvs_method", Carried, "`forward` of `fallback`", func(h *host, v *virtualServer, s *Statement) {
-			v.sorryBy, _ = h.method(inService, s)
+			if m, _ := h.method(inService, s); m != "" {
+				v.sorryBy, v.sorryByAt = m, s.Place
+			}
 		}},
 		{"sorry_server_inhibit", Dropped, "a fallback is in the table only while it serves", nil},
 		{"protocol", Carried, "`protocol`", func(_ *host, v *virtualServer, s *Statement) {
@@ -219,7 +222,7 @@ func serviceKeywords() []keyword[virtualServer] {
 		{"hashed", Carried, "it does nothing in keepalived either", nil},
 		{"sh-port sh-fallback mh-port mh-fallback flag-1 flag-2 flag-3", Dropped, "schedulers have no flags", nil},
 		{"ops", Dropped, "there is no scheduling of single packets", nil},
-	}, probeKeywords(inService, func(v *virtualServer) *probing { return &v.probing })...)
+	}, probeKeywords(func(v *virtualServer) (string, *probing) { return inService, &v.probing })...)
 }
 
 func readScheduler(h *host, v *virtualServer, s *Statement) {
@@ -245,27 +248,31 @@ func readPersistence(h *host, v *virtualServer, s *Statement) {
 	}
 }
 
-// probeKeywords are those that a service, a server and a check have alike.
-func probeKeywords[T any](block string, of func(*T) *probing) []keyword[T] {
+// probeKeywords are those that a service, a server and a check have alike; of says which block one is, and what it says.
+func probeKeywords[T any](of func(*T) (block string, p *probing)) []keyword[T] {
 	return []keyword[T]{
 		{"delay_loop", Carried, "`interval` of checks", func(h *host, t *T, s *Statement) {
+			block, p := of(t)
 			if d, ok := h.seconds(block, s); ok {
-				of(t).loop, of(t).loopAt = d, s.Place
+				p.loop, p.loopAt = d, s.Place
 			}
 		}},
 		{"connect_timeout", Carried, "`timeout` of checks", func(h *host, t *T, s *Statement) {
+			block, p := of(t)
 			if d, ok := h.seconds(block, s); ok {
-				of(t).timeout, of(t).timeoutAt = d, s.Place
+				p.timeout, p.timeoutAt = d, s.Place
 			}
 		}},
 		{"retry nb_get_retry", Carried, "`fall` of checks, one more", func(h *host, t *T, s *Statement) {
+			block, p := of(t)
 			if n, ok := h.number(block, s, 0, 1<<31-1); ok {
-				of(t).retry, of(t).retryAt = n, s.Place
+				p.retry, p.retryAt = n, s.Place
 			}
 		}},
 		{"delay_before_retry", Differs, "each try comes after `interval`, and when a server fails for one director the others look at once", func(h *host, t *T, s *Statement) {
+			block, p := of(t)
 			if d, ok := h.seconds(block, s); ok {
-				of(t).again = d
+				p.again = d
 			}
 		}},
 		{"warmup", Carried, "probes are spread over time anyway", nil},
@@ -314,5 +321,5 @@ func serverKeywords() []keyword[realServer] {
 		{"uthreshold lthreshold", Dropped, "servers have no limits of connections", nil},
 		{"notify_up notify_down", Dropped, "hooks follow groups, not servers; `quorate events -o json` has what happened", nil},
 		{"smtp_alert snmp_name log_all_failures", Dropped, "neither mail nor SNMP: `quorate explain` and `quorate events` have what checks say", nil},
-	}, probeKeywords(inServer, func(r *realServer) *probing { return &r.probing })...)
+	}, probeKeywords(func(r *realServer) (string, *probing) { return inServer, &r.probing })...)
 }

@@ -19,9 +19,9 @@ type track struct {
 	script  []string // as it is written
 	word    string   // of the block
 	at      Place    // of what says which process
-	full    bool     // a process is known by the first word of its command line,
-	exact   bool     // or by all of it
-	absent  bool     // it is well if no process runs
+	full    bool     // full_command: a process is known by the first word of its command line
+	exact   bool     // a process is known by all of its command line
+	absent  bool     // quorum_max 0: it is well if no process runs
 }
 
 // defaultWeights are those of kinds that have one.

@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -53,7 +54,7 @@ func (m *model) instance(i *instance) {
 			m.tellMade(i, s, r, holder, shares[0].iface)
 		} else if holder != "" {
 			h.notes.Instead(Differs, i.at["virtual_router_id"], inVRRP+" virtual_router_id",
-				"`vrid` %d instead of %d, which is %s's on %s: %s", r.VRID, i.vrid, holder, r.Interface, notHeard)
+				"`vrid` %d instead of %d, which is %s's on %s", r.VRID, i.vrid, holder, r.Interface)
 		}
 		m.linkLocal(i, &r)
 		m.auth(i, &r)
@@ -77,12 +78,12 @@ func (m *model) tellMade(i *instance, s share, r fsm.Router, holder, first strin
 	if holder != "" {
 		number = fmt.Sprintf(", with VRID %d instead of %d, which is %s's there", r.VRID, i.vrid, holder)
 	}
-	keyword, more := in(inVRRP, "virtual_ipaddress_excluded"), ""
+	keyword := in(inVRRP, "virtual_ipaddress_excluded")
 	if s.advertised {
-		keyword, more = in(inVRRP, "virtual_ipaddress"), "; "+anotherList
+		keyword = in(inVRRP, "virtual_ipaddress")
 	}
-	m.host.notes.Differs(s.Place, keyword, "addresses on %s have a router of their own there, %s, which moves with %s%s: adverts go out there too%s",
-		s.iface, r.Name, first, number, more)
+	m.host.notes.Differs(s.Place, keyword, "addresses on %s have a router of their own there, %s, which moves with %s%s: adverts go out there too",
+		s.iface, r.Name, first, number)
 }
 
 // complete reports whether a router comes of an instance.
@@ -114,6 +115,7 @@ func (m *model) shares(i *instance) []share {
 			h.notes.Dropped(v.Place, inVRRP+" virtual_ipaddress", "%s is not of the first address's family; keepalived leaves it out too", v.net.Addr())
 		default:
 			s.addresses, s.advertised = append(s.addresses, v.net), true
+			i.list = append(i.list, v.net.Addr())
 		}
 	}
 	for _, v := range i.excluded {
@@ -131,13 +133,13 @@ func (m *model) shares(i *instance) []share {
 				most = 85
 			}
 			s.addresses, s.excluded = s.addresses[:most], append(slices.Clone(s.addresses[most:]), s.excluded...)
-			h.notes.Differs(i.Place, inVRRP+" virtual_ipaddress", "what does not fit into an advert is in `excluded`; "+anotherList)
+			h.notes.Differs(i.Place, inVRRP+" virtual_ipaddress", "what does not fit into an advert is in `excluded`")
 		}
 	}
 	all = slices.DeleteFunc(all, func(s share) bool { return len(s.addresses) == 0 || s.iface == "" })
 	slices.SortStableFunc(all, func(a, b share) int { return boolInt(b.iface == own) - boolInt(a.iface == own) })
 	if len(all) > 0 && all[0].iface != own {
-		h.notes.Differs(i.at["interface"], inVRRP+" interface", "adverts of %s go out where its addresses are, on %s: %s", i.name, all[0].iface, notHeard)
+		h.notes.Differs(i.at["interface"], inVRRP+" interface", "adverts of %s go out where its addresses are, on %s", i.name, all[0].iface)
 	}
 	return all
 }
@@ -165,33 +167,43 @@ func (m *model) free(v virtual, iface string) bool {
 
 // version sets version, interval and checksum.
 func (m *model) version(i *instance, r *fsm.Router) {
-	h := m.host
-	version := i.version
-	if version == 0 {
-		version = h.version
-	}
-	if version == 0 {
-		version = 2
-	}
-	if r.IPv6() {
-		version = 3
-	}
-	r.Interval = i.interval
-	if i.interval < 0 {
-		r.Interval = time.Second
-	}
-	step, low, high := 10*time.Millisecond, 10*time.Millisecond, 40950*time.Millisecond
+	version := i.speaks(m.host, r.IPv6())
 	if version == 2 {
 		r.Version = 2
-		step, low, high = time.Second, time.Second, 255*time.Second
 	}
-	if near := max(low, min(high, r.Interval.Round(step))); near != r.Interval {
-		h.notes.Instead(Differs, i.at["advert_int"], inVRRP+" advert_int", "%s: VRRP version %d has %s to %s in steps of %s", near, version, low, high, step)
-		r.Interval = near
+	step, low, high := steps(version)
+	if r.Interval = i.every(version); i.interval >= 0 && r.Interval != i.interval {
+		m.host.notes.Instead(Differs, i.at["advert_int"], inVRRP+" advert_int", "%s: VRRP version %d has %s to %s in steps of %s", r.Interval, version, low, high, step)
 	}
 	if i.plain && version == 3 && !r.IPv6() {
 		r.Checksum = fsm.PlainChecksum
 	}
+}
+
+// speaks is the version of an instance's adverts.
+func (i *instance) speaks(h *host, ipv6 bool) uint8 {
+	if ipv6 {
+		return 3
+	}
+	return cmp.Or(i.version, h.version, 2)
+}
+
+// steps are the intervals that a version has.
+func steps(version uint8) (step, low, high time.Duration) {
+	if version == 2 {
+		return time.Second, time.Second, 255 * time.Second
+	}
+	return 10 * time.Millisecond, 10 * time.Millisecond, 40950 * time.Millisecond
+}
+
+// every is the interval of an instance's adverts.
+func (i *instance) every(version uint8) time.Duration {
+	interval := i.interval
+	if interval < 0 {
+		interval = time.Second
+	}
+	step, low, high := steps(version)
+	return max(low, min(high, interval.Round(step)))
 }
 
 // linkLocal puts a link-local address in front of IPv6 addresses.
@@ -210,7 +222,7 @@ func (m *model) linkLocal(i *instance, r *fsm.Router) {
 	b[15] = r.VRID
 	ours := netip.PrefixFrom(netip.AddrFrom16(b), 64)
 	r.Addresses = append([]netip.Prefix{ours}, r.Addresses...)
-	m.host.notes.Differs(i.Place, keyword, "%s is added: RFC 9568 wants a link-local address first; %s", ours, anotherList)
+	m.host.notes.Differs(i.Place, keyword, "%s is added: RFC 9568 wants a link-local address first", ours)
 }
 
 // refuses reports whether the owner takes no packets to the addresses for itself.
@@ -218,6 +230,11 @@ func (i *instance) refuses(h *host) bool {
 	if i.accept != nil {
 		return !*i.accept
 	}
+	return i.strictly(h)
+}
+
+// strictly reports whether an instance is in strict mode.
+func (i *instance) strictly(h *host) bool {
 	if i.strictSet {
 		return i.strict
 	}

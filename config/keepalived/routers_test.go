@@ -64,23 +64,27 @@ func TestTheRouterOfAnInstanceKeepsItsNumber(t *testing.T) {
 	next := routed{"NEXT", "eth1", 52, "", []string{"10.0.0.3/24"}}
 	away := routed{"AWAY", "eth0", 51, "", []string{"10.0.0.1/24 dev eth1"}}
 	peers := func(of string) string { return " unicast_peer {\n  " + of + "\n }\n" }
-	const dropped = "both would have the addresses while both run: stop keepalived on all hosts before you apply"
 	for name, c := range map[string]struct {
 		hosts []string
 		vrids map[string]uint8
 		told  [][]string // each in a line
 	}{
-		"none has it": {[]string{fileOf("", out)}, map[string]uint8{"OUT": 51, "OUT-eth1": 51}, [][]string{{"a:6:", "router of their own", "OUT-eth1", dropped}}},
+		"none has it": {[]string{fileOf("", out)}, map[string]uint8{"OUT": 51, "OUT-eth1": 51}, [][]string{{"a:6:", "router of their own", "OUT-eth1"}}},
 		"one behind it has it": {[]string{fileOf("", out, dmz)}, map[string]uint8{"OUT": 51, "OUT-eth1": 52, "DMZ": 51},
-			[][]string{{"a:6: carried over with a difference", "OUT-eth1", "VRID 52 instead of 51, which is DMZ's there", dropped}}},
+			[][]string{{"a:6: carried over with a difference", "OUT-eth1", "VRID 52 instead of 51, which is DMZ's there"}}},
 		"the next is taken, too":       {[]string{fileOf("", out, dmz, next)}, map[string]uint8{"OUT-eth1": 53, "DMZ": 51, "NEXT": 52}, nil},
 		"one of the other host has it": {[]string{fileOf("", out), fileOf("", out, dmz, next)}, map[string]uint8{"OUT-eth1": 53, "DMZ": 51, "NEXT": 52}, nil},
 		"its only addresses are elsewhere": {[]string{fileOf("", away, dmz)}, map[string]uint8{"AWAY": 52, "DMZ": 51},
-			[][]string{{"a:2: carried over with a difference", "adverts of AWAY go out where its addresses are, on eth1", dropped}, {"a:3: carried over with a difference", "52 instead of 51, which is DMZ's"}}},
+			[][]string{{"a:2: carried over with a difference", "adverts of AWAY go out where its addresses are, on eth1"}, {"a:3: carried over with a difference", "52 instead of 51, which is DMZ's"}}},
+		"two by unicast, and one elsewhere": {
+			[]string{fileOf("", routed{"A", "eth0", 7, "", []string{"10.0.0.1/24"}}, routed{"B", "eth0", 7, peers("10.0.0.13"), []string{"10.0.0.2/24"}},
+				routed{"C", "eth0", 8, "", []string{"10.0.0.3/24", "10.0.1.3/24 dev eth1"}}, routed{"D", "eth1", 8, "", []string{"10.0.1.4/24"}})},
+			map[string]uint8{"A": 7, "B": 9, "C": 8, "D": 8, "C-eth1": 9}, [][]string{{"`vrid` 9 instead of 7, which is A's on eth0"}},
+		},
 		"two by unicast": {
 			[]string{fileOf("", routed{"A", "eth0", 9, peers("10.0.0.12"), []string{"10.0.0.1/24"}}, routed{"B", "eth0", 9, peers("10.0.0.13"), []string{"10.0.0.2/24"}})},
 			map[string]uint8{"A": 9, "B": 10},
-			[][]string{{"a:13: carried over with a difference", "virtual_router_id", "`vrid` 10 instead of 9, which is A's on eth0", dropped}},
+			[][]string{{"a:13: carried over with a difference", "virtual_router_id", "`vrid` 10 instead of 9, which is A's on eth0"}},
 		},
 		"another of the other host": {
 			[]string{fileOf("", routed{"A", "eth0", 9, "", []string{"10.0.0.1/24"}}), fileOf("", routed{"B", "eth0", 9, "", []string{"10.0.0.2/24"}})},
@@ -127,39 +131,6 @@ func TestAListThatKeepalivedDoesNotBelieveIsTold(t *testing.T) {
 				t.Errorf("%d lines say it, not %d:\n%s", len(got), c.told, report(r))
 			}
 		})
-	}
-}
-
-// TestNoRouterTakesTheVRIDOfAnInstance is of instances one after the other on an interface; two of the first have the same
-// VRID, and addresses of the third are on the interface of the fourth.
-func TestNoRouterTakesTheVRIDOfAnInstance(t *testing.T) {
-	var text strings.Builder
-	for i, of := range []struct {
-		name, iface string
-		vrid        int
-		more        string
-	}{
-		{"a", "eth0", 7, ""}, {"b", "eth0", 7, " unicast_peer {\n 198.51.100.9\n }\n"}, {"c", "eth0", 8, ""}, {"d", "eth1", 8, ""},
-	} {
-		elsewhere := map[string]string{"c": " 192.0.2.99/24 dev eth1\n"}[of.name]
-		fmt.Fprintf(&text, "vrrp_instance %s {\n interface %s\n virtual_router_id %d\n virtual_ipaddress {\n 192.0.2.%d/24\n%s }\n%s}\n",
-			of.name, of.iface, of.vrid, i+1, elsewhere, of.more)
-	}
-	got, err := Import(files(map[string]string{"k": text.String()}), []Input{{"k", "k"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	holds(t, got)
-	ids := make(map[string]uint8)
-	for name, r := range got.Config.Routers {
-		ids[name] = r.VRID
-	}
-	if diff := cmp.Diff(map[string]uint8{"a": 7, "b": 9, "c": 8, "d": 8, "c-eth1": 9}, ids); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	const want = "k:10: carried over with a difference: vrrp_instance virtual_router_id: `vrid` 9 instead of 7, which is a's on eth0: "
-	if said := report(got); !strings.Contains(said, want) {
-		t.Errorf("%q is not said:\n%s", want, said)
 	}
 }
 

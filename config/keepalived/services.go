@@ -215,6 +215,9 @@ func (m *model) service(v *virtualServer, t target) (fsm.Service, origin, bool) 
 			s.Fallback, from.sorry = &f, f.Address
 		}
 	}
+	if s.Fallback == nil && (v.sorry == nil || t.of == 1) && v.sorryByAt != (Place{}) {
+		n.Instead(Carried, v.sorryByAt, in(inService, "sorry_server_lvs_method"), "nothing: there is no fallback")
+	}
 	if len(s.Servers) == 0 {
 		keyword := inService
 		switch {

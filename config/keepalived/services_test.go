@@ -3,6 +3,9 @@ package keepalived
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/quorate/quorate/fsm"
 )
 
 // TestLinesOfAGroup goes by what keepalived 2.2.7 takes.
@@ -127,5 +130,47 @@ func TestAServiceHasNoWeightOfZero(t *testing.T) {
 	got, said := one(t, "192.0.2.1 80", "protocol TCP\n weight 0", "80 {\n }")
 	if w := got.Config.Services.Of("http").Servers[0].Weight; w != 1 || !strings.Contains(said, "k:3: not carried over: virtual_server weight: ") {
 		t.Errorf("weight %d, want 1\n%s", w, said)
+	}
+}
+
+// TestABadValueLeavesTheGoodOne is of values that keepalived does not take: what was said before counts, and is said to.
+func TestABadValueLeavesTheGoodOne(t *testing.T) {
+	tcp := func(words string) string { return "TCP_CHECK {\n" + words + "\n }" }
+	misc := func(words string) string { return "MISC_CHECK {\n misc_path /bin/x\n" + words + "\n }" }
+	for name, c := range map[string]struct {
+		check string
+		want  fsm.Check // what is not zero in it
+		line  int       // of the bad value
+		word  string
+	}{
+		"an interval":            {tcp(" delay_loop 5\n delay_loop x"), fsm.Check{Interval: 5 * time.Second}, 6, "TCP_CHECK delay_loop"},
+		"an interval, alone":     {tcp(" delay_loop x"), fsm.Check{Interval: time.Minute}, 5, "TCP_CHECK delay_loop"},
+		"a timeout":              {tcp(" connect_timeout 3\n connect_timeout x"), fsm.Check{Timeout: 3 * time.Second}, 6, "TCP_CHECK connect_timeout"},
+		"tries":                  {tcp(" retry 4\n retry x"), fsm.Check{Fall: 5}, 6, "TCP_CHECK retry"},
+		"a port":                 {tcp(" connect_port 81\n connect_port x"), fsm.Check{Port: 81}, 6, "TCP_CHECK connect_port"},
+		"a port of a host":       {"SMTP_CHECK {\n host {\n connect_port 26\n connect_port x\n }\n }", fsm.Check{Port: 26}, 7, "host connect_port"},
+		"a timeout of a program": {misc(" misc_timeout 3\n misc_timeout x"), fsm.Check{Timeout: 3 * time.Second}, 7, "MISC_CHECK misc_timeout"},
+		"a flag":                 {tcp(" alpha x"), fsm.Check{}, 5, "TCP_CHECK alpha"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, said := one(t, "192.0.2.1 80", "protocol TCP", "80 {\n "+c.check+"\n }")
+			holds(t, got)
+			checks := got.Config.Services.Of("http").Checks
+			if len(checks) != 1 {
+				t.Fatalf("%+v", checks)
+			}
+			is, want := checks[0], c.want
+			if want.Interval != 0 && is.Interval != want.Interval || want.Timeout != 0 && is.Timeout != want.Timeout || want.Fall != 0 && is.Fall != want.Fall || want.Port != 0 && is.Port != want.Port {
+				t.Errorf("%+v, want %+v\n%s", is, want, said)
+			}
+			for _, n := range got.Notes {
+				switch at := (Place{File: "k", Line: c.line}); {
+				case n.Said(at) && (n.Keyword != c.word || n.Fate != Dropped):
+					t.Errorf("of the bad value it says %s", n)
+				case c.line > 5 && n.Said(Place{File: "k", Line: c.line - 1}) && (n.Fate != Carried || strings.HasPrefix(n.Text, "nothing")):
+					t.Errorf("of the good value it says %s", n)
+				}
+			}
+		})
 	}
 }

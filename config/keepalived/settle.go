@@ -1,6 +1,7 @@
 package keepalived
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -54,10 +55,21 @@ type settling struct {
 // settle says of each construct what became of it once it is known what is in the cluster file. What was said when it was read
 // is what becomes of it if the block that it is a part of is in there.
 func (p *pair) settle() {
-	s := settling{notes: p.notes, kept: p.came(), told: p.notes.Lost(), why: make(map[Place]string), takes: make(map[Place]imported.Loss)}
+	s := settling{notes: p.notes, kept: make(map[Place]bool), told: p.notes.Lost(), why: make(map[Place]string), takes: make(map[Place]imported.Loss)}
 	for _, m := range p.models {
+		for at, is := range m.came(p.base.config) {
+			s.kept[at] = s.kept[at] || is
+		}
 		maps.Copy(s.kept, m.serves)
-		maps.Copy(s.why, m.why)
+		own := map[Place]bool{} // what would be in the cluster file if this host's file counted: why it is not is another's
+		if m != p.base {
+			own = m.came(m.config)
+		}
+		for at, why := range m.why {
+			if !own[at] {
+				s.why[at] = why
+			}
+		}
 		for t, at := range m.places {
 			if _, ok := p.base.places[t]; ok && t.kind != config.KindService {
 				s.kept[at] = true
@@ -67,7 +79,7 @@ func (p *pair) settle() {
 	for i, h := range p.hosts {
 		s.otherwise = "nothing of it is in the cluster file"
 		if i > 0 {
-			s.otherwise = "as on " + p.base.host.name + " on all"
+			s.otherwise = fmt.Sprintf(notSo, p.base.host.name)
 		}
 		for _, one := range h.top {
 			s.look("", one)
@@ -140,7 +152,7 @@ func (s *settling) look(block string, one *Statement) {
 		s.take(one.Place, imported.Loss{Keyword: in(block, one.Word), Text: s.reason(block, one)})
 		s.within(one, true)
 		return
-	case len(one.Block) > 0 && s.lost(block, one):
+	case (len(one.Block) > 0 || block == "") && s.lost(block, one):
 		s.take(one.Place, imported.Loss{}) // the reason is there
 		s.within(one, false)
 		return

@@ -122,7 +122,7 @@ func (m *model) weighed(u use, name string, i *instance, keyword string, weight 
 		return true
 	case i.rank() == 255:
 		n.Carried(u.Place, keyword, "nothing: weights do not count for the owner of the addresses, as in keepalived")
-	case !m.host.third:
+	case !m.all.third:
 		n.Carried(u.Place, keyword, "nothing: the owner of the addresses has them whenever it can, and there is no third host to choose")
 	default:
 		n.Dropped(u.Place, keyword, "the owner of the addresses has them whenever it can, and the others are chosen by their `score` alone")
@@ -133,10 +133,10 @@ func (m *model) weighed(u use, name string, i *instance, keyword string, weight 
 // owned reports whether an instance, or else one of the sync group of a name, has priority 255 on some host.
 func (m *model) owned(name string, i *instance) bool {
 	if i != nil {
-		return m.host.owned[i.name]
+		return m.all.owned[i.name]
 	}
 	for member, group := range m.grouped {
-		if group == name && m.host.owned[member] {
+		if group == name && m.all.owned[member] {
 			return true
 		}
 	}

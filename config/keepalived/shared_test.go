@@ -120,24 +120,6 @@ func TestAWeightOfAllInstancesCountsOnceWhicheverComesFirst(t *testing.T) {
 	}
 }
 
-func TestGlobalTrackingKeepsTheWeightsOfMembers(t *testing.T) {
-	const tracks = "track_script {\n s weight -60\n}\ntrack_interface {\n eth9 weight -9\n}\n"
-	for _, c := range []struct {
-		keyword string
-		scores  []int
-	}{{"global_tracking", []int{-9, -60}}, {"sync_group_tracking_weight", []int{-9, -60}}, {"", []int{0}}} {
-		group, v, w, said := needsOf(t, ofGroupFile(c.keyword+"\n", tracks, tracks))
-		var scores []int
-		for _, u := range slices.Concat(group, v) {
-			scores = append(scores, u.Score)
-		}
-		slices.SortFunc(scores, func(a, b int) int { return b - a })
-		if !slices.Equal(scores, c.scores) || len(w) > 0 && c.keyword != "" {
-			t.Errorf("%q: scores %v, and W %v; it is to be %v\n%s", c.keyword, scores, w, c.scores, said)
-		}
-	}
-}
-
 func TestWhatKeepalivedIgnoresIsNotCarriedOver(t *testing.T) {
 	const instance, end = "vrrp_instance V {\n interface eth0\n virtual_router_id 1\n virtual_ipaddress {\n  192.0.2.1/24\n }\n", "}\n"
 	const script = "vrrp_script s {\n script /bin/true\n}\n"
@@ -188,9 +170,11 @@ func TestProcessesAreKnownAsKeepalivedKnowsThem(t *testing.T) {
 		"process nginx -c /x":                    {"", []string{"nginx", "-c", "/x"}, ""},
 		"process /usr/sbin/nginx -c /x":          {"", []string{"/usr/sbin/nginx", "-c", "/x"}, ""},
 		"process nginx -c /x\n full_command":     {"", []string{"nginx", "-c", "/x"}, ""},
+		`process nginx "a b"`:                    {"", []string{"nginx", "a b"}, ""},
 		"process nginx\n param_match":            {"", []string{"nginx"}, ""},
 		"process /usr/sbin/nginx":                {"nginx", nil, "`process = \"nginx\"`: keepalived looks for a program that is called all of that, path and all, and finds none"},
-		"process /usr/sbin/nginx\n full_command": {"nginx", nil, "`process = \"nginx\"`: keepalived wants that path, with whatever behind it"},
+		"process /usr/sbin/nginx\n full_command": {"nginx", nil, "`process = \"nginx\"`: keepalived wants /usr/sbin/nginx first on the command line, with whatever behind it"},
+		"process nginx\n full_command":           {"nginx", nil, "`process = \"nginx\"`: keepalived wants nginx first on the command line, with whatever behind it"},
 		"process nginx\n process apache2":        {"nginx", nil, ""},
 	} {
 		t.Run(text, func(t *testing.T) {

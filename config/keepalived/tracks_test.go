@@ -22,26 +22,6 @@ func tracking(t *testing.T, defines, tracks string) (fsm.Config, string) {
 	return got.Config, report(got)
 }
 
-func TestAProcessWithWordsIsKnownByAllOfThem(t *testing.T) {
-	for name, c := range map[string]struct {
-		process string
-		want    fsm.Track
-	}{
-		"its name":             {"process haproxy", fsm.Track{Process: "haproxy"}},
-		"with words":           {"process /usr/sbin/haproxy -Ws", fsm.Track{CommandLine: []string{"/usr/sbin/haproxy", "-Ws"}}},
-		"with words in quotes": {`process haproxy "a b"`, fsm.Track{CommandLine: []string{"haproxy", "a b"}}},
-		"full_command":         {"process haproxy\n full_command", fsm.Track{Process: "haproxy"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got, said := tracking(t, "vrrp_track_process p {\n "+c.process+"\n}\n", "track_process {\n p\n}\n")
-			p := got.Tracks["p"]
-			if diff := cmp.Diff(c.want, fsm.Track{Process: p.Process, CommandLine: p.CommandLine}); diff != "" {
-				t.Errorf("(-want +got):\n%s\n%s", diff, said)
-			}
-		})
-	}
-}
-
 // TestAProcessThatMustNotRun is of quorum_max 0, with which none is well, and one is not.
 func TestAProcessThatMustNotRun(t *testing.T) {
 	for name, c := range map[string]struct {

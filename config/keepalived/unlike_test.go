@@ -48,7 +48,6 @@ func TestOfUnlikeChecksThoseCountThatTheMostServersPass(t *testing.T) {
 		"none, and nobody says that it connects": {"DR", []string{fetch("/a", "81"), fetch("/b", "82"), script}, "http 81 /a"},
 		"none, and all connect":                  {"DR", []string{fetch("/a", "80"), fetch("/b", "80")}, "tcp 0"},
 		"one has none":                           {"NAT", []string{"", fetch("/b", "81")}, "http 81 /b"},
-		"the more patient one":                   {"NAT", []string{"TCP_CHECK {\nconnect_timeout 2\n}", "TCP_CHECK {\nconnect_timeout 3\n}"}, "tcp 0"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, said := served(t, c.forward, c.checks...)
@@ -64,6 +63,16 @@ func TestOfUnlikeChecksThoseCountThatTheMostServersPass(t *testing.T) {
 				t.Errorf("%s of %d servers, want %s\n%s", got, len(s.Servers), c.want, said)
 			}
 		})
+	}
+}
+
+func TestOfChecksThatAreUnlikeInTimeAloneTheMorePatientOneCounts(t *testing.T) {
+	const two, three = "TCP_CHECK {\nconnect_timeout 2\n}", "TCP_CHECK {\nconnect_timeout 3\n}"
+	for _, checks := range [][]string{{two, three}, {three, two}} {
+		s, said := served(t, "NAT", checks...)
+		if len(s.Checks) != 1 || s.Checks[0].Timeout != 3*time.Second {
+			t.Errorf("%+v\n%s", s.Checks, said)
+		}
 	}
 }
 

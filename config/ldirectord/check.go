@@ -35,7 +35,7 @@ func (in *importer) checks(v *section, s fsm.Service, pairs []pair) []fsm.Check 
 		in.notes.Instead(imported.Carried, place, "checktype", "none: its servers count as up always")
 		return nil
 	case kind == "external" || kind == "external-perl":
-		return in.external(v, s, one)
+		return in.external(v, s, one, place)
 	case kind == "ping" || kind == "connect" && udp:
 		in.notes.Instead(imported.Dropped, place, "checktype", "there is no ping check: its servers count as up always; a `check \"script\"` can run ping")
 		return nil
@@ -141,8 +141,8 @@ func (in *importer) schedule(v *section, kind string) fsm.Check {
 	return one
 }
 
-// external makes a check of a program, which is told what ldirectord tells it.
-func (in *importer) external(v *section, s fsm.Service, one fsm.Check) []fsm.Check {
+// external makes a check of a program, which is told what ldirectord tells it; checktype is said at place.
+func (in *importer) external(v *section, s fsm.Service, one fsm.Check, place imported.Place) []fsm.Check {
 	command := v.values["checkcommand"]
 	if command == "" {
 		in.notes.Carried(v.Place, "checkcommand", "none: /bin/true passes always")
@@ -157,7 +157,7 @@ func (in *importer) external(v *section, s fsm.Service, one fsm.Check) []fsm.Che
 	one.User = "root"
 	in.notes.Differs(v.places["checkcommand"], "checkcommand", "`user = \"root\"`: ldirectord runs it as that")
 	if v.value(in.global, "checktype") == "external-perl" {
-		in.notes.Differs(v.places["checktype"], "checktype", "external-perl: its file is run as a program, and has to be one")
+		in.notes.Differs(place, "checktype", "external-perl: its file is run as a program, and has to be one")
 	}
 	return []fsm.Check{one}
 }

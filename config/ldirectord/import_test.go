@@ -48,6 +48,11 @@ func holds(t *testing.T, src string, r Result) {
 	if changes := config.Diff(r.Config, c); len(changes) > 0 {
 		t.Errorf("the file does not say what the model has:\n%s", config.Render(changes))
 	}
+	for _, n := range r.Notes {
+		if n.Places[0].Line == 0 {
+			t.Errorf("of no line it says %s", n)
+		}
+	}
 	for i, text := range strings.Split(strings.ReplaceAll(src, "\r\n", "\n"), "\n") {
 		at := imported.Place{File: "f", Line: i + 1}
 		said := false
@@ -124,8 +129,8 @@ func TestWhatIsCarriedOverIsInTheOutput(t *testing.T) {
 	}
 }
 
-// TestALineHasOneFate takes the services of testdata with each other's protocols: no directive is carried over and is not, or
-// is said to be just so and with a difference, where it is one thing.
+// TestALineHasOneFate puts a service of each protocol and kind of check behind those of testdata: no directive that says one
+// thing is carried over and is not.
 func TestALineHasOneFate(t *testing.T) {
 	for _, file := range files {
 		src := string(read(t, file))
@@ -153,6 +158,20 @@ func TestALineHasOneFate(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+func TestTheKindOfChecksIsToldOfWhereItIsSaid(t *testing.T) {
+	const service = "virtual = 192.0.2.1:80\n\treal = 198.51.100.1:80 gate\n\tcheckcommand = /x\n"
+	for src, want := range map[string]string{
+		"checktype = external-perl\n" + service:   "f:2: carried over with a difference: checktype: external-perl: ",
+		service + "\tchecktype = external-perl\n": "f:4: carried over with a difference: checktype: external-perl: ",
+	} {
+		r := Import("f", []byte(src))
+		holds(t, src, r)
+		if !strings.Contains(report(r), want) {
+			t.Errorf("%q is not said:\n%s", want, report(r))
 		}
 	}
 }

@@ -102,8 +102,6 @@ router "owner" {
   version       = 2
   address_owner = "lb7"
   refresh       = "1m"
-
-  auth "password" { key = "much-too" }
 }
 
 # Priority 120 on lb7. Once those of the others are known: director "lb7" { score = 120 }

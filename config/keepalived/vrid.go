@@ -39,22 +39,14 @@ func claims(hosts []*host) map[wire]claim {
 	return all
 }
 
-// What keepalived makes of adverts that are not like its own, and what to do. It tells the number of addresses before 2.3.3,
-// and throws the advert away if it is another.
-const (
-	stopFirst   = "both would have the addresses while both run: stop keepalived on all hosts before you apply"
-	anotherList = "keepalived 2.3.2 and older drops adverts with another list of addresses, and then " + stopFirst
-	notHeard    = "keepalived does not hear its adverts, and " + stopFirst
-)
-
 // id gives a router another VRID if that of its instance is another's on its interface, and returns whose.
 func (m *model) id(i *instance, r *fsm.Router) (holder string) {
 	mine := claim{i.name, r.Interface == m.host.link(i.iface)}
 	for range 255 {
 		w := wire{r.Interface, r.IPv6(), r.VRID}
-		c, taken := m.ids[w]
+		c, taken := m.all.ids[w]
 		if !taken || c == mine {
-			m.ids[w] = mine
+			m.all.ids[w] = mine
 			break
 		}
 		if holder == "" {
