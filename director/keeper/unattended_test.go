@@ -436,3 +436,19 @@ func TestWhatIsAskedForAGroup(t *testing.T) {
 		}
 	}
 }
+
+// All links have the subnet of link-local addresses: a member's counts on the link on which it was heard.
+func TestALinkLocalMemberIsAskedForWhereItWasHeard(t *testing.T) {
+	here, there := netip.MustParseAddr("fe80::2"), netip.MustParseAddr("fe80::3")
+	global := netip.MustParseAddr("2001:db8::2")
+	r := &router{spec: Router{Interface: "wan", VRID: 1, Addresses: []netip.Prefix{netip.MustParsePrefix("fe80::100/64")}}}
+	r.judge.Subnets = []netip.Prefix{netip.MustParsePrefix("fe80::/64"), netip.MustParsePrefix("2001:db8::/64")}
+	wan := r.spec.identity().link
+	k := &keeper{members: map[netip.Addr]bool{here: true, there: true, global: true}, signs: map[place]time.Time{}}
+	k.sign(time.Now(), wan, here)
+	k.sign(time.Now(), link{Interface: "lan", V6: true}, there)
+	k.sign(time.Now(), wan, netip.MustParseAddr("fe80::4"))
+	if got := distinct(k.peers(r)); !slices.Equal(got, []netip.Addr{global, here}) || len(k.signs) != 2 {
+		t.Errorf("%v, heard %v", got, k.signs)
+	}
+}
