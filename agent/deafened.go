@@ -36,7 +36,7 @@ func deafened(state *fsm.State, cfg fsm.Config, live map[string]received) config
 		for _, d := range lost {
 			problems = append(problems, config.Problem{
 				Path: d.Path, Warning: true,
-				Text: fmt.Sprintf("%s, and %s %s: if its keeper runs, it goes on by the old configuration, hears the owner no more, and %s until its control has caught up", d.Text, name, why, d.then()),
+				Text: fmt.Sprintf("%s, and %s %s: if its keeper runs, it goes on by the old configuration until its control has caught up, and hears the owner no more. %s", d.Text, name, why, d.then()),
 				Hint: fmt.Sprintf("before this, mend its control (`systemctl start quorate` on %s), or stop its keeper too: `systemctl stop quorate-keeper` there", name),
 			})
 		}
@@ -50,12 +50,12 @@ type deaf struct {
 	gone bool // the addresses are somewhere else then, or nowhere
 }
 
-// then says what a keeper does that does not know of it.
+// then is a sentence about what a keeper does that does not know of it.
 func (d deaf) then() string {
 	if d.gone {
-		return "answers for the addresses as they were"
+		return "It answers for the addresses as they were"
 	}
-	return "answers for the addresses too where the owner's machine does not answer when it asks the segment, or where control runs and is cut off,"
+	return "It answers for the addresses too if it asks the segment and the owner's machine does not answer, or if its control runs and is cut off"
 }
 
 // outdated says why a director would not give its keeper a new configuration soon, or is empty.

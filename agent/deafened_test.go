@@ -143,7 +143,7 @@ func TestEachWhoDoesNotFollowIsWarnedOf(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
-	for to, want := range map[string]string{"wan": "when it asks the segment", "lan": "answers for the addresses as they were until"} {
+	for to, want := range map[string]string{"wan": "if it asks the segment", "lan": "no more. It answers for the addresses as they were"} {
 		is.Interface = to
 		for _, p := range deafened(state, fsm.Config{Routers: map[string]fsm.Router{"r": is}}, live) {
 			if !strings.Contains(p.Text, want) {

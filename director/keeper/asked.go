@@ -51,7 +51,7 @@ func (a *asked) spoke(now time.Time) {
 	a.heard = now
 }
 
-// away reports whether there is no control that could have told what all others were told: it is not there, or says nothing.
+// away reports whether control is not connected, or has said nothing for [Away].
 func (a *asked) away(now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -207,6 +207,7 @@ func (k *keeper) hear(now time.Time, l link, d vrrp.Datagram) {
 		k.drop(l, d.Rejected, d.Count)
 		return
 	}
+	k.sign(now, l, d.Src)
 	vrid, drop := vrrp.Peek(d)
 	if drop != "" {
 		k.drop(l, drop, 1)

@@ -107,6 +107,7 @@ type keeper struct {
 
 	order   Order
 	members map[netip.Addr]bool
+	signs   map[place]time.Time // when a member was heard on a link, whatever it said
 	groups  map[string]*group
 	at      map[identity]*group // where each router is
 	parting []*parting
@@ -234,7 +235,7 @@ func newKeeper(cfg Config) *keeper {
 		reports: make(chan []report), surveys: make(chan survey),
 		over:   make(chan struct{}),
 		groups: map[string]*group{}, at: map[identity]*group{}, ports: map[link]*port{}, links: map[link]facts{},
-		members: map[netip.Addr]bool{}, drops: map[string]map[vrrp.Drop]uint64{},
+		members: map[netip.Addr]bool{}, signs: map[place]time.Time{}, drops: map[string]map[vrrp.Drop]uint64{},
 		watchers: map[chan struct{}]bool{},
 		buf:      make([]byte, 8192), recorded: true,
 	}

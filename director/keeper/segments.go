@@ -27,18 +27,21 @@ type place struct {
 	source netip.Addr
 }
 
-// round is one attempt to ask. Virtual addresses come first: who has one answers for that before its own, which ends the round.
+// round is one attempt to ask. Virtual addresses come first: who has one answers for that before its own. It lasts until its end, since
+// nobody answers for this host's own address unless something is wrong.
 type round struct {
 	virtual, members []netip.Addr
 	found            map[netip.Addr][]net.HardwareAddr
-	over             chan struct{} // closed when found is there
+	err              error         // not all could be asked
+	over             chan struct{} // closed when both are there
 }
 
 // gather is for how long a round waits for others to join.
 const gather = 10 * time.Millisecond
 
-// ask has all addresses asked for, and returns who answered within [AskEach]. A segment that cannot be asked says nothing.
-func (s *segments) ask(p place, virtual, members []netip.Addr) map[netip.Addr][]net.HardwareAddr {
+// ask has all addresses asked for, and that of this host, and returns who answered within [AskEach], with an error as well: of
+// what could not be asked nobody answers.
+func (s *segments) ask(p place, virtual, members []netip.Addr) (map[netip.Addr][]net.HardwareAddr, error) {
 	s.mu.Lock()
 	one := s.gathering[p]
 	first := one == nil
@@ -52,7 +55,7 @@ func (s *segments) ask(p place, virtual, members []netip.Addr) map[netip.Addr][]
 		s.run(p, one, time.Now().Add(AskEach))
 	}
 	<-one.over
-	return one.found
+	return one.found, one.err
 }
 
 // run asks what was gathered, until a time.
@@ -62,12 +65,11 @@ func (s *segments) run(p place, one *round, until time.Time) {
 	s.mu.Lock()
 	delete(s.gathering, p)
 	s.mu.Unlock()
-	targets := slices.Concat(distinct(one.virtual), distinct(one.members))
+	targets := slices.Concat(distinct(one.virtual), distinct(one.members), []netip.Addr{p.source})
 	ctx, cancel := context.WithDeadline(context.Background(), until)
 	defer cancel()
-	var err error
-	if one.found, err = s.who(ctx, p.Interface, p.source, targets); err != nil {
-		s.log.Debug("segment not asked", "interface", p.Interface, "err", err)
+	if one.found, one.err = s.who(ctx, p.Interface, p.source, targets); one.err != nil {
+		s.log.Warn("segment not asked, or not for all", "interface", p.Interface, "err", one.err)
 	}
 }
 

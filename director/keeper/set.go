@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -35,6 +36,7 @@ func (k *keeper) set(now time.Time, o Order, going map[string]bool) {
 	for _, m := range o.Members {
 		k.members[m] = true
 	}
+	maps.DeleteFunc(k.signs, func(p place, _ time.Time) bool { return !k.members[p.source] })
 	k.worker.setRefused(o.refused())
 	k.quiet.set(o.Quiet)
 	moving := k.moving(now, o)

@@ -3,6 +3,7 @@ package keeper
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -22,7 +23,8 @@ const Away = 2 * time.Second
 // the MAC addresses that answered for each. It may be called concurrently.
 type Who func(ctx context.Context, iface string, source netip.Addr, targets []netip.Addr) (map[netip.Addr][]net.HardwareAddr, error)
 
-// query is what the segment of a link is asked for a group: who has its addresses, and those of the other directors.
+// query is what the segment of a link is asked for a group: who has its addresses, those of the other directors, and that of this host:
+// who answers for that one is a proxy, which answers for whatever it is asked.
 type query struct {
 	place
 	virtual map[netip.Addr]bool // those of the group; true: with a virtual MAC address
@@ -35,6 +37,7 @@ type answerer struct {
 	mac     net.HardwareAddr
 	owner   netip.Addr // the director whose it is; invalid: nobody knows
 	counts  bool       // it is a director
+	members []place    // those whose it may be
 }
 
 func (a answerer) String() string {
@@ -54,9 +57,9 @@ func (k *keeper) unattended(now time.Time, g *group) bool {
 func (k *keeper) ask(g *group, a vrrp.Ask) {
 	queries, name := k.queries(g), g.spec.Name
 	k.waiting.Go(func() {
-		found := k.answerers(queries, a.For)
+		found, err := k.answerers(queries, a.For)
 		select {
-		case k.calls <- func() { k.answered(time.Now(), name, a, found) }:
+		case k.calls <- func() { k.answered(time.Now(), name, a, found, err) }:
 		case <-k.over:
 		}
 	})
@@ -90,13 +93,15 @@ func (k *keeper) queries(g *group) []query {
 	return out
 }
 
-// peers are the addresses, on a router's link, of the other directors. A foreign router is not among them: the cluster changes nothing of
-// what that one says, and who hears it no more takes from it, as RFC 9568 has it.
+// peers are the addresses, on a router's link, of the other directors; link-local ones only if they were heard there, since all links have
+// the same subnet. A foreign router is not among them: the cluster changes nothing of what that one says, and who hears it no more takes
+// from it, as RFC 9568 has it. But of a virtual MAC address nobody can tell whose it is: while any director answers, it counts as one's.
 func (k *keeper) peers(r *router) []netip.Addr {
 	var out []netip.Addr
 	for m := range k.members {
 		on := func(p netip.Prefix) bool { return p.Contains(m) }
-		if m.Is6() == r.spec.identity().V6 && m != r.source && slices.ContainsFunc(r.judge.Subnets, on) {
+		_, heard := k.signs[place{r.spec.identity().link, m}]
+		if m.Is6() == r.spec.identity().V6 && m != r.source && slices.ContainsFunc(r.judge.Subnets, on) && (heard || !m.IsLinkLocalUnicast()) {
 			out = append(out, m)
 		}
 	}
@@ -123,24 +128,26 @@ func Attempts(long time.Duration) []time.Duration {
 
 // answerers asks all segments, again and again for that long, until a director answers. Without such a one it lasts that long,
 // whoever answers: of several directors the one with the highest priority is first, as ever.
-func (k *keeper) answerers(queries []query, long time.Duration) []answerer {
-	begun, found := time.Now(), []answerer(nil)
+// The error is that of the last attempt.
+func (k *keeper) answerers(queries []query, long time.Duration) ([]answerer, error) {
+	begun, found, err := time.Now(), []answerer(nil), error(nil)
 	for _, at := range Attempts(long) {
 		if !k.pause(begun.Add(at)) {
-			return nil
+			return nil, nil
 		}
-		all := make([][]answerer, len(queries))
+		all, errs := make([][]answerer, len(queries)), make([]error, len(queries))
 		var asking sync.WaitGroup
 		for i, q := range queries {
-			asking.Go(func() { all[i] = k.askOnce(q) })
+			asking.Go(func() { all[i], errs[i] = k.askOnce(q) })
 		}
 		asking.Wait()
+		err = errors.Join(errs...)
 		if found = slices.Concat(all...); slices.ContainsFunc(found, counts) {
-			return found
+			return found, err
 		}
 	}
 	k.pause(begun.Add(long))
-	return found
+	return found, err
 }
 
 // pause waits until a time, and reports whether the keeper goes on.
@@ -154,52 +161,90 @@ func (k *keeper) pause(until time.Time) bool {
 }
 
 // askOnce asks a segment once.
-func (k *keeper) askOnce(q query) []answerer {
+func (k *keeper) askOnce(q query) ([]answerer, error) {
 	virtual := slices.SortedFunc(maps.Keys(q.virtual), netip.Addr.Compare)
-	found := k.segments.ask(q.place, virtual, slices.Clone(q.members))
+	found, err := k.segments.ask(q.place, virtual, slices.Clone(q.members))
 	var out []answerer
 	for _, a := range virtual {
 		for _, mac := range found[a] {
 			out = append(out, q.answerer(a, mac, found))
 		}
 	}
-	return out
+	return out, err
 }
 
 // answerer finds whose a MAC address is that answers for a virtual one.
 func (q query) answerer(virtual netip.Addr, mac net.HardwareAddr, found map[netip.Addr][]net.HardwareAddr) answerer {
 	a := answerer{address: virtual, mac: mac}
+	proxied := func(m net.HardwareAddr) bool { return has(found[q.source], m) }
+	if proxied(mac) {
+		return a
+	}
 	for _, o := range q.members {
-		a.counts = a.counts || found[o] != nil && q.virtual[virtual] && vrrp.IsVirtualMAC(mac) // whatever its VRID is now
-		if slices.ContainsFunc(found[o], func(m net.HardwareAddr) bool { return bytes.Equal(m, mac) }) {
-			a.owner, a.counts = o, true
+		own := has(found[o], mac)
+		if own && !a.owner.IsValid() {
+			a.owner = o
+		}
+		there := slices.ContainsFunc(found[o], func(m net.HardwareAddr) bool { return !proxied(m) })
+		if own || there && q.virtual[virtual] && vrrp.IsVirtualMAC(mac) { // whatever its VRID is now
+			a.counts, a.members = true, append(a.members, place{q.link, o})
 		}
 	}
 	return a
 }
 
+func has(macs []net.HardwareAddr, mac net.HardwareAddr) bool {
+	return slices.ContainsFunc(macs, func(m net.HardwareAddr) bool { return bytes.Equal(m, mac) })
+}
+
 // counts reports whether an answer keeps a group from being taken. A real server that answers for a virtual address by mistake does not.
 func counts(a answerer) bool { return a.counts }
 
+// sign notes that a member has sent an advert: one that no router believes, or that is of none, shows all the same that it lives.
+func (k *keeper) sign(now time.Time, l link, src netip.Addr) {
+	if k.members[src] {
+		k.signs[place{l, src}] = now
+	}
+}
+
+// signed is when one of those that count was last heard to live.
+func (k *keeper) signed(found []answerer) (at time.Time) {
+	for _, f := range found {
+		for _, m := range f.members {
+			if s := k.signs[m]; s.After(at) {
+				at = s
+			}
+		}
+	}
+	return at
+}
+
 // answered takes what became of a question. It is told once that a group is not taken, until it is heard again.
-func (k *keeper) answered(now time.Time, name string, a vrrp.Ask, found []answerer) {
+func (k *keeper) answered(now time.Time, name string, a vrrp.Ask, found []answerer, err error) {
 	g := k.groups[name]
 	if g == nil {
 		return
 	}
 	taken, told := slices.ContainsFunc(found, counts), g.machine.Answered()
-	k.carry(now, g, g.machine.Step(now, "", vrrp.Answer{Until: a.Until, Taken: taken}))
+	k.carry(now, g, g.machine.Step(now, "", vrrp.Answer{Until: a.Until, Taken: taken, Signed: k.signed(found)}))
+	takes := g.machine.State() == vrrp.Backup && !g.machine.Deadline().After(now) // a moment later
 	var who []string
 	for _, f := range found {
 		if f.counts == taken {
 			who = append(who, f.String())
 		}
 	}
+	if takes && err != nil {
+		k.event(now, g, fmt.Sprintf("control is away, and the segment could not be asked who has the addresses: %v: they are taken all the same", err))
+	}
 	switch {
 	case len(who) == 0:
+	case taken && takes:
+		k.event(now, g, fmt.Sprintf("control is away, and %s, but no director that could be it has sent an advert for %v or more: the answer may be a cache's, and it is taken all the same",
+			strings.Join(who, ", "), vrrp.HeldBack))
 	case taken && !told && g.machine.Answered():
 		k.event(now, g, "control is away, and the owner is heard no more, but "+strings.Join(who, ", ")+": it is not taken while that is so")
-	case !taken && g.machine.State() == vrrp.Backup && !g.machine.Deadline().After(now): // a moment later
+	case !taken && takes:
 		k.event(now, g, strings.Join(who, ", ")+", which is no director: it is taken all the same")
 	}
 }

@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -22,6 +23,7 @@ type ear struct {
 	mu    sync.Mutex
 	asked []time.Time
 	also  map[netip.Addr]net.HardwareAddr // somebody else answers for these
+	err   error
 }
 
 // ears gives boxes theirs. They are to be started again to have them.
@@ -59,7 +61,7 @@ func (e *ear) who(ctx context.Context, iface string, source netip.Addr, targets 
 	if len(found) < len(targets) {
 		<-ctx.Done()
 	}
-	return found, nil
+	return found, e.err
 }
 
 // answers is the MAC address with which a box answers for an address; nil: it does not.
@@ -150,7 +152,7 @@ func TestWhoIsWithoutControlLeavesTheAddressesToWhoAnswersForThem(t *testing.T) 
 				defer w.stop()
 				seen := len(ear.times())
 				a.otherwise(change)
-				time.Sleep(time.Minute)
+				time.Sleep(3 * time.Minute) // longer than it is held back by answers alone
 				var said []string
 				for _, tr := range b.status().Transitions {
 					if tr.From == tr.To {
@@ -160,8 +162,8 @@ func TestWhoIsWithoutControlLeavesTheAddressesToWhoAnswersForThem(t *testing.T) 
 				if len(said) != 1 || !strings.Contains(said[0], " for 192.0.2.10") || !strings.HasSuffix(said[0], "it is not taken while that is so") {
 					t.Errorf("said %q", said)
 				}
-				if n := len(ear.times()) - seen; b.state() != "backup" || n < 50 || n > 65 { // once in an interval
-					t.Errorf("%s, asked %d times in a minute", b.state(), n)
+				if n := len(ear.times()) - seen; b.state() != "backup" || n < 150 || n > 195 { // once in an interval
+					t.Errorf("%s, asked %d times in three minutes", b.state(), n)
 				}
 				a.dies()
 				died := time.Now()
@@ -187,6 +189,18 @@ func TestWhoIsWithoutControlTakesFromTheDeadAfterItHasAsked(t *testing.T) {
 		"control has gone":               {before: func(b *box, _ *ear) { b.came(); b.keeper.asked.left() }, asks: true},
 		"control says nothing any more":  {before: func(b *box, _ *ear) { b.came() }, asks: true},
 		"control is there":               {before: func(b *box, _ *ear) { b.came(); b.speaks() }},
+		"a proxy answers for all that it is asked": {
+			before: func(b *box, e *ear) {
+				for _, a := range []netip.Addr{vip("wan").Prefix.Addr(), b.w.boxes[0].own("wan").Prefix.Addr(), b.own("wan").Prefix.Addr()} {
+					e.also[a] = real
+				}
+			}, asks: true,
+			said: "02:00:00:00:09:09 answers for 192.0.2.100, which is no director: it is taken all the same",
+		},
+		"the segment cannot be asked": {
+			before: func(_ *box, e *ear) { e.err = errors.New("no buffer space available") }, asks: true,
+			said: "control is away, and the segment could not be asked who has the addresses: no buffer space available: they are taken all the same",
+		},
 		"a real server answers by mistake": {
 			before: func(_ *box, e *ear) { e.also[vip("wan").Prefix.Addr()] = real }, asks: true,
 			said: "02:00:00:00:09:09 answers for 192.0.2.100, which is no director: it is taken all the same",
@@ -217,6 +231,32 @@ func TestWhoIsWithoutControlTakesFromTheDeadAfterItHasAsked(t *testing.T) {
 				}
 				if all := b.status().Transitions; tt.said != "" && all[len(all)-2].Reason != tt.said {
 					t.Errorf("said %q", all[len(all)-2].Reason)
+				}
+			})
+		})
+	}
+}
+
+// A switch answers for the dead owner as it remembers it, which sends nothing.
+func TestWhoAnswersAndSendsNothingHoldsNobodyBackForLongerThanAMinute(t *testing.T) {
+	for name, change := range map[string]func(*Group){"as they are": nil, "a virtual MAC address": func(g *Group) { g.Routers[0].VirtualMAC = true }} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w, a, b, ear := two(t, change)
+				defer w.stop()
+				for _, addr := range []netip.Addr{vip("wan").Prefix.Addr(), a.own("wan").Prefix.Addr()} {
+					ear.also[addr] = a.answers("wan", addr)
+				}
+				g, _ := b.status().Group("gateway")
+				heard := time.Now().Add(-g.Routers[0].Heard.Age)
+				a.dies()
+				time.Sleep(2 * time.Minute)
+				all, last := b.status().Transitions, b.last()
+				if d, want := last.At.Sub(heard), down+vrrp.HeldBack+2*AskEach; last.To != "active" || d != want {
+					t.Errorf("%+v, %v after the last advert, want active after %v", last, d, want)
+				}
+				if said := all[len(all)-2].Reason; !strings.HasSuffix(said, "but no director that could be it has sent an advert for 1m0s or more: the answer may be a cache's, and it is taken all the same") {
+					t.Errorf("said %q", said)
 				}
 			})
 		})
@@ -394,5 +434,21 @@ func TestWhatIsAskedForAGroup(t *testing.T) {
 		if got[iface] != want {
 			t.Errorf("%s: %s, want %s", iface, got[iface], want)
 		}
+	}
+}
+
+// All links have the subnet of link-local addresses: a member's counts on the link on which it was heard.
+func TestALinkLocalMemberIsAskedForWhereItWasHeard(t *testing.T) {
+	here, there := netip.MustParseAddr("fe80::2"), netip.MustParseAddr("fe80::3")
+	global := netip.MustParseAddr("2001:db8::2")
+	r := &router{spec: Router{Interface: "wan", VRID: 1, Addresses: []netip.Prefix{netip.MustParsePrefix("fe80::100/64")}}}
+	r.judge.Subnets = []netip.Prefix{netip.MustParsePrefix("fe80::/64"), netip.MustParsePrefix("2001:db8::/64")}
+	wan := r.spec.identity().link
+	k := &keeper{members: map[netip.Addr]bool{here: true, there: true, global: true}, signs: map[place]time.Time{}}
+	k.sign(time.Now(), wan, here)
+	k.sign(time.Now(), link{Interface: "lan", V6: true}, there)
+	k.sign(time.Now(), wan, netip.MustParseAddr("fe80::4"))
+	if got := distinct(k.peers(r)); !slices.Equal(got, []netip.Addr{global, here}) || len(k.signs) != 2 {
+		t.Errorf("%v, heard %v", got, k.signs)
 	}
 }

@@ -13,9 +13,11 @@ import (
 
 	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
 )
 
-// again is when a question that was not answered is asked once more.
+// again is when a question that was not answered is asked once more, and how long before the end all are asked a last time: who has
+// come to have an address meanwhile answers that.
 const again = 20 * time.Millisecond
 
 // Ask asks the segment of an interface who has the targets, which are of one family as source is, and
@@ -32,7 +34,7 @@ func Ask(ctx context.Context, iface string, source netip.Addr, targets []netip.A
 
 // AskEach is Ask with each MAC address that answered for a target, in the order of the answers. Where one host has several of the
 // targets, its answers come in their order: that all were answered means that each such host was heard for all of its own up to
-// the last one.
+// the last one. With an error it returns what was answered all the same.
 func AskEach(ctx context.Context, iface string, source netip.Addr, targets []netip.Addr) (map[netip.Addr][]net.HardwareAddr, error) {
 	found := map[netip.Addr][]net.HardwareAddr{}
 	deadline, ok := ctx.Deadline()
@@ -62,33 +64,30 @@ func AskEach(ctx context.Context, iface string, source netip.Addr, targets []net
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.SetReadDeadline(time.Now()) })
 	defer stop()
-	ask := func() error {
+	widen(conn, len(targets))
+	unasked := unasked{}
+	ask := func(all bool) {
 		for _, t := range targets {
-			if found[t] != nil {
-				continue
-			}
-			b := question(ifi.HardwareAddr, source, t, nil)
-			if _, err := conn.WriteTo(b, &packet.Addr{HardwareAddr: b[:6]}); err != nil {
-				return fmt.Errorf("ask the segment of %s for %v: %w", iface, t, err)
+			if all || found[t] == nil {
+				b := question(ifi.HardwareAddr, source, t, nil)
+				_, err := conn.WriteTo(b, &packet.Addr{HardwareAddr: b[:6]})
+				unasked.wrote(t, err)
 			}
 		}
-		return nil
 	}
-	if err := ask(); err != nil {
-		return found, err
-	}
-	buf, next := make([]byte, 256), time.Now().Add(again)
+	ask(false)
+	begun, asked := time.Now(), 1
+	times := []time.Time{begun, begun.Add(again), deadline.Add(-again), deadline}
+	buf := make([]byte, 256)
 	for len(found) < len(targets) {
-		conn.SetReadDeadline(earlier(next, deadline))
+		conn.SetReadDeadline(earlier(times[min(asked, len(times)-1)], deadline))
 		n, _, err := conn.ReadFrom(buf)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded) && (ctx.Err() != nil || !time.Now().Before(deadline)):
-			return found, nil
+			return found, unasked.err(iface)
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			next = time.Now().Add(time.Hour) // once more, and no more
-			if err := ask(); err != nil {
-				return found, err
-			}
+			ask(asked == 2)
+			asked++
 			continue
 		case err != nil:
 			return found, fmt.Errorf("hear the segment of %s: %w", iface, err)
@@ -100,6 +99,46 @@ func AskEach(ctx context.Context, iface string, source netip.Addr, targets []net
 		}
 	}
 	return found, nil
+}
+
+// unasked are the targets for which no question could be sent.
+type unasked map[netip.Addr]error
+
+// wrote takes what became of a question. One that was sent will do.
+func (u unasked) wrote(t netip.Addr, err error) {
+	was, before := u[t]
+	if err == nil || !before || was != nil {
+		u[t] = err
+	}
+}
+
+// err is an error if there are any.
+func (u unasked) err(iface string) error {
+	n, first := 0, error(nil)
+	for t, err := range u {
+		if err != nil {
+			n, first = n+1, fmt.Errorf("ask the segment of %s for %v: %w", iface, t, err)
+		}
+	}
+	if n > 1 {
+		return fmt.Errorf("%w, and for %d more", first, n-1)
+	}
+	return first
+}
+
+// widen has the kernel keep the answers of that many targets to all that is asked of them: they come while it is still being asked.
+func widen(conn *packet.Conn, targets int) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return
+	}
+	const each = 4 << 10 // three answers, with what the kernel counts for each
+	size := max(queue, each*targets)
+	_ = raw.Control(func(fd uintptr) {
+		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, size) != nil {
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, size) // as much as the system lets have
+		}
+	})
 }
 
 func earlier(a, b time.Time) time.Time {

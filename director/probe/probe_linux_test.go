@@ -15,7 +15,7 @@ import (
 )
 
 // segment puts the test's goroutine into a network namespace with an interface qa, and a neighbour behind it.
-func segment(t *testing.T) {
+func segment(t *testing.T) neighbourHost {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("needs root: it makes network namespaces")
@@ -24,7 +24,7 @@ func segment(t *testing.T) {
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatal(err)
 	}
-	newNeighbour(t)
+	return newNeighbour(t)
 }
 
 // neighbourHost runs commands on the host behind qa.

@@ -73,10 +73,12 @@ type Received struct {
 // segments are asked.
 type Expired struct{ Unattended bool }
 
-// Answer is what became of the [Ask] of that Until. Taken says that another has addresses of the group.
+// Answer is what became of the [Ask] of that Until. Taken says that another has addresses of the group. Signed is when that one was
+// last seen to send anything of its own; an answer alone may be that of a switch which answers for the dead.
 type Answer struct {
-	Until time.Time
-	Taken bool
+	Until  time.Time
+	Taken  bool
+	Signed time.Time
 }
 
 // SetPriority changes the priority. Preempt allows to take from foreign routers of lower priority.

@@ -173,6 +173,7 @@ func (g *Group) step(now time.Time, router string, ev Event) []Effect {
 	case Concede:
 		return g.all(now, ev, "conceded to a claim")
 	case Stalled:
+		g.question.since = time.Time{} // an advert may be lost
 		return g.all(now, ev, "stalled")
 	}
 	return g.all(now, ev, "")

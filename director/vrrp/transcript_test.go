@@ -144,7 +144,11 @@ func event(t *testing.T, base time.Time, f []string) (string, Event) {
 	case "expired":
 		return "", Expired{Unattended: arg(1) == "unattended"}
 	case "answer":
-		return "", Answer{Until: base.Add(duration(t, arg(1))), Taken: arg(2) == "taken"}
+		a := Answer{Until: base.Add(duration(t, arg(1))), Taken: arg(2) == "taken"}
+		if arg(3) != "" {
+			a.Signed = base.Add(duration(t, arg(3)))
+		}
+		return "", a
 	case "resign":
 		return "", Resign{Linger: arg(1) == "linger"}
 	case "abandon":

@@ -17,6 +17,7 @@ type keeper struct {
 	order   orders.Order
 	groups  []*keptGroup // in the order of the order
 	members map[netip.Addr]bool
+	signs   map[station]time.Time // when a host was heard on a wire, whatever it said
 	inbox   []datagram
 	beat    time.Duration // when the loop ran last
 	wake    time.Duration // when it is to run again; 0: nothing is due
@@ -255,6 +256,7 @@ func (k *keeper) receive(now time.Time) {
 
 // hear judges one advert and tells the machine.
 func (k *keeper) hear(now time.Time, d datagram) {
+	k.signs[station{d.router.on, d.from.index}] = now
 	g, r := k.at(d.router)
 	if r == nil || r.machine == nil || g.machine.State() == vrrp.Initialize || d.vrid != r.spec.VRID {
 		return

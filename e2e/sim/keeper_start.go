@@ -36,7 +36,7 @@ func (k *keeper) note() {
 // startKeeper starts a keeper process, which takes up what the record and the kernel say.
 func (h *host) startKeeper() {
 	h.keeping.start()
-	k := &keeper{h: h, w: h.w, beat: h.w.now, noted: h.record.seq}
+	k := &keeper{h: h, w: h.w, beat: h.w.now, noted: h.record.seq, signs: map[station]time.Time{}}
 	h.keeper = k
 	h.keeping.thawed = func() { k.turn(nil) }
 	h.w.say(h.name, "keeper starts", "", "")

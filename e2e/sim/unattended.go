@@ -25,39 +25,71 @@ func (k *keeper) unattended(g *keptGroup) bool {
 	return k.away() || g.machine.Answered() && k.w.now-k.came < orders.Askable
 }
 
-// ask asks the segments of a group, again and again until another answers or the time is over.
+// questions are when a round of the segments asks, from its begin on: when it has waited for others to join, once more, and
+// shortly before its end; see director/keeper and director/probe.
+var questions = []time.Duration{10 * time.Millisecond, 30 * time.Millisecond, orders.AskEach - 20*time.Millisecond}
+
+// station is a host on a wire.
+type station struct{ on, host int }
+
+// ask asks the segments of a group, again and again until another answers or the time is over. A round is over at its end,
+// whoever has answered.
 func (k *keeper) ask(g *keptGroup, a vrrp.Ask) {
 	over := false
-	answer := func(taken bool) {
+	answer := func(taken bool, signed time.Time) {
 		k.turn(func(now time.Time) {
 			k.w.say(k.h.name, "asked the segments", g.spec.Name, map[bool]string{true: "another answers", false: "nobody answers"}[taken])
-			k.carry(now, g, g.machine.Step(now, "", vrrp.Answer{Until: a.Until, Taken: taken}))
+			k.carry(now, g, g.machine.Step(now, "", vrrp.Answer{Until: a.Until, Taken: taken, Signed: signed}))
 		})
 	}
 	for _, at := range orders.Attempts(a.For) {
-		k.h.keeping.after(at, func() {
-			if !over && slices.ContainsFunc(g.routers, func(r *keptRouter) bool { return k.w.answered(r.router, k.h) }) {
-				over = true
-				k.h.keeping.after(orders.AskEach, func() { answer(true) })
+		taken := map[station]bool{}
+		for _, q := range questions {
+			k.h.keeping.after(at+q, func() {
+				for _, r := range g.routers {
+					for _, h := range k.w.answered(r.router, k.h, orders.AskEach-q) {
+						taken[station{r.on, h.index}] = true
+					}
+				}
+			})
+		}
+		k.h.keeping.after(at+orders.AskEach, func() {
+			if over || len(taken) == 0 {
+				return
 			}
+			over = true
+			var signed time.Time
+			for s := range taken {
+				if k.signs[s].After(signed) {
+					signed = k.signs[s]
+				}
+			}
+			answer(true, signed)
 		})
 	}
 	k.h.keeping.after(a.For, func() {
 		if !over {
-			answer(false)
+			answer(false, time.Time{})
 		}
 	})
 }
 
-// answered reports whether another host answers for a router's address, in time.
-func (w *world) answered(r *router, asker *host) bool {
-	return slices.ContainsFunc(w.others(asker), func(h *host) bool { return w.serves(r, asker.index, h) && !w.late(r, asker, h) })
+// answered returns who else answers for a router's address, within a time.
+func (w *world) answered(r *router, asker *host, within time.Duration) []*host {
+	return slices.DeleteFunc(slices.Clone(w.others(asker)), func(h *host) bool {
+		return !w.serves(r, asker.index, h) || w.takes(r, asker, h) >= within
+	})
 }
 
-// late reports whether an answer of a segment comes after an attempt is over.
-func (w *world) late(r *router, asker, h *host) bool {
+// takes is how long a question and its answer take.
+func (w *world) takes(r *router, asker, h *host) time.Duration {
 	wire := &w.wires[r.on]
-	return wire.delay[asker.index][h.index]+wire.delay[h.index][asker.index] >= orders.AskEach
+	return wire.delay[asker.index][h.index] + wire.delay[h.index][asker.index]
+}
+
+// late reports whether an answer to the first question of a round comes after its end.
+func (w *world) late(r *router, asker, h *host) bool {
+	return w.takes(r, asker, h) >= orders.AskEach-questions[0]
 }
 
 // inherits has the router that a group's has become, which speaks with another VRID, take its place if that is Active.
@@ -76,13 +108,17 @@ func (k *keeper) inherits(now time.Time, g *keptGroup, r *keptRouter) bool {
 const whoIsAway = "who is without control asks the segment"
 
 // besides is another invariant: no keeper whose control is away has its timer take what another has owned for a second, and answers for on
-// each segment, whatever it hears of that. Nothing is wrong with the two machines, or with ARP between them, for as long.
+// each segment, whatever it hears of that, unless nothing has come from that one for as long as its answers alone are believed. Nothing is
+// wrong with the two machines, or with ARP between them, for as long.
 func (x *watch) besides(h, o *host, group, why string) {
 	w := x.w
 	if !x.alone[h.index] || w.now-x.owns[o.index].at < time.Second || h.stalls+o.stalls > 0 {
 		return
 	}
 	for _, r := range w.routers {
+		if r.group == group && w.time().Sub(h.keeper.signs[station{r.on, o.index}]) >= vrrp.HeldBack {
+			return
+		}
 		if s := x.reach[r.index][h.index][o.index]; r.group == group && (!s.is || w.now-s.at < time.Second || !w.serves(r, h.index, o) || w.late(r, h, o)) {
 			return
 		}
