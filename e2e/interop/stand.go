@@ -114,8 +114,12 @@ func (s *Stand) isQuorate(x Speaker) bool { return x == s.Quorate }
 // send from the same hardware address.
 func (s *Stand) sent(f Frame) bool { return slices.Contains(s.own, f.Src) }
 
-// frames are all that was captured so far.
-func (s *Stand) frames() ([]Frame, error) { return ReadCapture(s.Capture.File) }
+// frames are all that was captured so far, but questions of quorate's host about its own address, which a keeper without
+// control asks along with those about the virtual ones: nothing is announced by them.
+func (s *Stand) frames() ([]Frame, error) {
+	all, err := ReadCapture(s.Capture.File)
+	return slices.DeleteFunc(all, func(f Frame) bool { return f.Kind == Gratuitous && s.sent(f) && f.Src == f.Target }), err
+}
 
 // marked are all frames, with the announcements and reports marked that left quorate's host.
 func (s *Stand) marked() ([]Frame, error) {
