@@ -301,7 +301,7 @@ func TestOfSeveralWithoutControlTheFirstTakesAndTheOthersFollow(t *testing.T) {
 // A hundred groups lose their owner at once: the segment is asked for all of them together.
 func TestWhatManyGroupsAskIsAskedTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const many = 100
+		const many = 20
 		w := newWorld(t)
 		a, b := w.box(1), w.box(2)
 		ear := ears(a, b)[1]

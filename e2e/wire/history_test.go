@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,6 +111,13 @@ func TestTheCommandsOfTheHistory(t *testing.T) {
 	})
 	t.Run("what the keeper of a director that is stopped does not follow is warned of", func(t *testing.T) {
 		stop(t, d3)
+		lab.Eventually(t, 10*time.Second, "d1 knows", func() error { // its last report may be on its way still
+			st, err := d1.Status()
+			if i := slices.IndexFunc(st.Directors, func(d lab.DirectorStatus) bool { return d.Name == d3.Name }); err == nil && (i < 0 || st.Directors[i].State == "alive") {
+				err = fmt.Errorf("%+v", st.Directors)
+			}
+			return err
+		})
 		warned := func(r result, what string) {
 			t.Helper()
 			if r.argv[len(r.argv)-1] != "json" {
