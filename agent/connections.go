@@ -75,7 +75,7 @@ func addressesOf(state *fsm.State, owner string, kept []string) func(netip.Addr)
 
 func noteAddresses(in map[netip.Addr]bool, g fsm.Group) {
 	for _, r := range g.Routers {
-		for _, p := range slices.Concat(r.Addresses, r.Excluded) {
+		for _, p := range r.Virtual() {
 			in[p.Addr()] = true
 		}
 	}

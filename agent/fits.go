@@ -57,7 +57,7 @@ func owned(cfg fsm.Config, members map[string]fsm.Member) config.Problems {
 	var problems config.Problems
 	for _, router := range slices.Sorted(maps.Keys(cfg.Routers)) {
 		r := cfg.Routers[router]
-		for _, p := range slices.Concat(r.Addresses, r.Excluded) {
+		for _, p := range r.Virtual() {
 			for _, name := range slices.Sorted(maps.Keys(members)) {
 				m, a := members[name], p.Addr()
 				bind := a == m.Address.Addr() || a == m.Gossip.Addr()

@@ -12,7 +12,7 @@ import (
 func (s *session) self(m fsm.Member) fsm.Member {
 	virtual := map[netip.Addr]bool{}
 	for _, r := range s.node.State().Config.Routers {
-		for _, p := range slices.Concat(r.Addresses, r.Excluded) {
+		for _, p := range r.Virtual() {
 			virtual[p.Addr()] = true
 		}
 	}

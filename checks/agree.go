@@ -114,10 +114,11 @@ func AgreeAll(in Inputs) map[fsm.ServerKey]fsm.Verdict {
 		for _, server := range service.Servers {
 			key := fsm.ServerKey{Service: name, Server: server.Address}
 			prev, _ := in.Verdicts.Of(key)
-			if len(service.Checks) == 0 && prev.Health == fsm.Up && prev.Cause != fsm.UpBefore {
+			carried := prev.Cause == fsm.UpBefore // by what was asked before: now they say why
+			if len(service.Checks) == 0 && prev.Health == fsm.Up && !carried {
 				continue
 			}
-			if prev.Health == "" {
+			if prev.Health == "" || carried {
 				prev = fsm.Verdict{Health: fsm.Unknown}
 			}
 			if len(service.Checks) == 0 {
@@ -130,14 +131,8 @@ func AgreeAll(in Inputs) map[fsm.ServerKey]fsm.Verdict {
 					opinions = append(opinions, Opinion{Observer: observer, Health: o.Health, Cause: o.Cause})
 				}
 			}
-			if prev.Cause == fsm.UpBefore { // now they say why
-				v, ok := Agree(fsm.Verdict{Health: fsm.Unknown}, service.Agreement, opinions)
-				if ok && (v.Health == fsm.Up || heard(opinions, len(observers))) {
-					changed[key] = v
-				}
-				continue
-			}
-			if v, ok := Agree(prev, service.Agreement, opinions); ok {
+			v, ok := Agree(prev, service.Agreement, opinions)
+			if ok && (!carried || v.Health == fsm.Up || heard(opinions, len(observers))) {
 				changed[key] = v
 			}
 		}
@@ -177,8 +172,7 @@ func Fingerprint(checks []fsm.Check) string {
 }
 
 func fingerprint(c fsm.Check) string {
-	c.Interval, c.Timeout, c.Rise, c.Fall = 0, 0, 0, 0
-	text, err := json.Marshal(c)
+	text, err := json.Marshal(c.Question())
 	if err != nil {
 		panic("checks: a check has no JSON form: " + err.Error())
 	}

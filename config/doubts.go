@@ -55,7 +55,7 @@ func layoutOf(c fsm.Config) layout {
 	}
 	for name, r := range sorted(c.Routers) {
 		orSet(l.groups, name, name)
-		for _, p := range slices.Concat(r.Addresses, r.Excluded) {
+		for _, p := range r.Virtual() {
 			if !p.IsValid() {
 				continue
 			}

@@ -192,7 +192,7 @@ func (o object) peers(r fsm.Router) {
 			child.wrong(".address", "", "is not of the family of the router's addresses")
 		case slices.ContainsFunc(r.Addresses, virtual) && p.Address.Is6() && p.Address.IsLinkLocalUnicast() && !r.Unicast:
 			// as FRR may do
-		case slices.ContainsFunc(slices.Concat(r.Addresses, r.Excluded), virtual):
+		case slices.ContainsFunc(r.Virtual(), virtual):
 			child.wrong(".address", "write the address that its adverts come from", "is one of the router's virtual addresses")
 		}
 		if other, ok := seen[p.Address]; ok {

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
@@ -21,7 +20,7 @@ type serviceKey struct {
 func (v *validator) services(c fsm.Config) {
 	held := make(map[netip.Addr]bool)
 	for _, r := range c.Routers {
-		for _, p := range slices.Concat(r.Addresses, r.Excluded) {
+		for _, p := range r.Virtual() {
 			held[p.Addr()] = true
 		}
 	}

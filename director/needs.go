@@ -3,7 +3,6 @@ package director
 import (
 	"cmp"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -57,12 +56,9 @@ func Hooks(cfg fsm.Config) map[string]hook.Group {
 			out.Hooks = append(out.Hooks, hook.Hook{Name: h.Name, On: on, Command: h.Command, User: h.User, Timeout: h.Timeout})
 		}
 		for _, r := range g.Routers {
-			out.Addresses = append(out.Addresses, virtual(r)...)
+			out.Addresses = append(out.Addresses, r.Virtual()...)
 		}
 		groups[g.Name] = out
 	}
 	return groups
 }
-
-// virtual returns all addresses that go with a router.
-func virtual(r fsm.Router) []netip.Prefix { return slices.Concat(r.Addresses, r.Excluded) }

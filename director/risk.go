@@ -134,7 +134,7 @@ func lostAddresses(before fsm.Config, change fsm.Delta) map[netip.Addr]string {
 // held are the addresses that a router brings to its interface.
 func held(r fsm.Router) []netip.Addr {
 	var all []netip.Addr
-	for _, p := range slices.Concat(r.Addresses, r.Excluded) {
+	for _, p := range r.Virtual() {
 		all = append(all, p.Addr())
 	}
 	return all

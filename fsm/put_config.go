@@ -64,14 +64,20 @@ func keepVerdicts(old Verdicts, was, is Config) Verdicts {
 	return VerdictsOf(kept)
 }
 
-// questions are checks without how often they ask and how the answers count: to tune that is no reason
-// to forget what was agreed, which would take every server out until it is agreed again.
+// questions are what checks ask of a server.
 func questions(checks []Check) []Check {
 	out := slices.Clone(checks)
 	for i := range out {
-		out[i].Interval, out[i].Timeout, out[i].Rise, out[i].Fall = 0, 0, 0, 0
+		out[i] = out[i].Question()
 	}
 	return out
+}
+
+// Question returns a check without how often it asks and how the answers count: to tune that is no reason to forget what was
+// agreed, which would take every server out until it is agreed again.
+func (c Check) Question() Check {
+	c.Interval, c.Timeout, c.Rise, c.Fall = 0, 0, 0, 0
+	return c
 }
 
 func (s Service) has(k ServerKey) bool {

@@ -38,6 +38,9 @@ type Router struct {
 	Placement Placement `json:"placement,omitzero"` // where it is in no sync group
 }
 
+// Virtual returns all addresses that go with a router, those that it does not advertise behind the others.
+func (r Router) Virtual() []netip.Prefix { return slices.Concat(r.Addresses, r.Excluded) }
+
 // IPv6 reports whether the router's addresses are IPv6.
 func (r Router) IPv6() bool { return len(r.Addresses) > 0 && r.Addresses[0].Addr().Is6() }
 

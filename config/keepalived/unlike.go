@@ -11,10 +11,7 @@ import (
 )
 
 // question is what a check asks, without when.
-func question(c fsm.Check) string {
-	c.Interval, c.Timeout, c.Rise, c.Fall = 0, 0, 0, 0
-	return fmt.Sprintf("%+v", c)
-}
+func question(c fsm.Check) string { return fmt.Sprintf("%+v", c.Question()) }
 
 // connects is the question of whether a server's own port takes a connection.
 var connects = question(fsm.Check{Kind: fsm.CheckTCP})
