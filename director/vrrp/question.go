@@ -52,7 +52,7 @@ func (g *Group) ask(now time.Time, m *Machine) []Effect {
 	q.excused = m.deadline.Equal(q.until) // what was answered meanwhile may be lost
 	long := asksFor
 	if g.Answered() {
-		long = 4*m.learned + succeeds
+		long = m.succession()
 	}
 	q.until = now.Add(long + answersBy)
 	m.deadline = q.until
@@ -64,10 +64,13 @@ func (m *Machine) hears(now time.Time) bool {
 	return m.peer.Source.IsValid() && now.Sub(m.peer.Heard) < m.learned*3/2
 }
 
-// next is how long it takes another to be the next, at most.
-func (g *Group) next() (long time.Duration) {
+// succession is how long it takes another to be the next, at most.
+func (m *Machine) succession() time.Duration { return 4*m.learned + succeeds }
+
+// succession is that on any of its segments.
+func (g *Group) succession() (long time.Duration) {
 	for _, m := range g.members {
-		long = max(long, 4*m.machine.learned+succeeds)
+		long = max(long, m.machine.succession())
 	}
 	return long
 }
@@ -85,7 +88,7 @@ func (g *Group) answer(now time.Time, ev Answer) {
 	if ev.Signed.After(q.since) {
 		q.since = ev.Signed
 	}
-	held := q.since.Add(max(HeldBack, g.next()))
+	held := q.since.Add(max(HeldBack, g.succession()))
 	q.until = now
 	for _, m := range g.members {
 		switch {
