@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc32"
 	"io"
 	"io/fs"
@@ -31,8 +32,13 @@ var sealed = []byte("q1")
 // errDamaged means that an entry, or what is kept beside the log, is not as it was written.
 var errDamaged = errors.New("what is stored does not match its checksum")
 
+// newSum begins a checksum of what this package seals.
+func newSum() hash.Hash32 {
+	return crc32.New(crc32.MakeTable(crc32.Castagnoli)) // one table, which MakeTable keeps after the first call
+}
+
 func seal(l *raft.Log) []byte {
-	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli)) // one table, which MakeTable keeps after the first call
+	sum := newSum()
 	var head [17]byte
 	binary.BigEndian.PutUint64(head[:], l.Index)
 	binary.BigEndian.PutUint64(head[8:], l.Term)

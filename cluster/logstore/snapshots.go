@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
@@ -73,11 +72,12 @@ const sealFile = "seal"
 // sealPlace returns what is in that file. The checksum is of a text of its own, and not of what Raft makes of the fields: with another
 // version of Raft no snapshot would match any more.
 func sealPlace(m raft.SnapshotMeta) []byte {
-	text := fmt.Appendf(nil, "%d %q %d %d %d\n", m.Version, m.ID, m.Index, m.Term, m.ConfigurationIndex)
+	sum := newSum()
+	fmt.Fprintf(sum, "%d %q %d %d %d\n", m.Version, m.ID, m.Index, m.Term, m.ConfigurationIndex)
 	for _, member := range m.Configuration.Servers {
-		text = fmt.Appendf(text, "%d %q %q\n", member.Suffrage, member.ID, member.Address)
+		fmt.Fprintf(sum, "%d %q %q\n", member.Suffrage, member.ID, member.Address)
 	}
-	return fmt.Appendf(nil, "%08x\n", crc32.Checksum(text, crc32.MakeTable(crc32.Castagnoli)))
+	return fmt.Appendf(nil, "%08x\n", sum.Sum32())
 }
 
 // RemoveBefore removes the snapshots of before a place in the log.

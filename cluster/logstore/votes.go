@@ -49,7 +49,7 @@ const numberSize = 8
 // takes a term as it is, and of a vote the checksum for a part of the name: nobody has that, so that it gives no other vote in that
 // term, nor the same one again to who asks for it twice. That may cost an election, and gives nobody two leaders.
 func sealValue(key, val []byte) []byte {
-	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	sum := newSum()
 	_, _ = sum.Write(key) // never fails
 	_, _ = sum.Write(val)
 	return sum.Sum(slices.Concat(val, sealed))
