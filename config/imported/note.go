@@ -97,19 +97,17 @@ func (n *Notes) Dropped(at Place, keyword, format string, args ...any) {
 
 // Instead says what became of a construct, and takes back that it was carried over, as was said when it was read.
 func (n *Notes) Instead(fate Fate, at Place, keyword, format string, args ...any) {
-	for _, one := range n.all {
-		if one.Fate == Carried && one.Keyword == keyword && one.is(at) {
-			delete(one.seen, at)
-		}
-	}
-	n.tidy()
+	n.takeBack(at, keyword, Carried)
 	n.Add(fate, at, keyword, fmt.Sprintf(format, args...))
 }
 
 // Retract takes back that a construct is carried over, with a difference or without.
-func (n *Notes) Retract(at Place, keyword string) {
+func (n *Notes) Retract(at Place, keyword string) { n.takeBack(at, keyword, Carried, Differs) }
+
+// takeBack takes some fates of a construct back.
+func (n *Notes) takeBack(at Place, keyword string, fates ...Fate) {
 	for _, one := range n.all {
-		if one.Fate != Dropped && one.Keyword == keyword && one.is(at) {
+		if one.Keyword == keyword && slices.Contains(fates, one.Fate) {
 			delete(one.seen, at)
 		}
 	}

@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/quorate/quorate/fsm"
@@ -99,7 +100,12 @@ func (i *instance) keep(s *Statement) { i.at[s.Word] = s.Place }
 const inVRRP = "vrrp_instance"
 
 func instanceKeywords() []keyword[instance] {
-	all := []keyword[instance]{
+	return slices.Concat(instanceRouter(), instanceAdverts(), instanceTracks(), instanceDropped())
+}
+
+// instanceRouter are the keywords of the virtual router that an instance is: where, of what, and who has it.
+func instanceRouter() []keyword[instance] {
+	return []keyword[instance]{
 		{"state", Differs, "the cluster places groups", func(_ *host, i *instance, s *Statement) { i.state = s.Arg(0); i.keep(s); s.told = true }},
 		{"priority", Carried, "`score` of `director`", func(h *host, i *instance, s *Statement) {
 			if n, ok := h.number(inVRRP, s, 1, 255); ok {
@@ -148,6 +154,12 @@ func instanceKeywords() []keyword[instance] {
 		{"strict_mode", Differs, "of it `accept = false`; the rest of RFC 9568 is kept anyway", func(h *host, i *instance, s *Statement) {
 			i.strict, i.strictSet = h.flag(inVRRP, s), true
 		}},
+	}
+}
+
+// instanceAdverts are the keywords of what an instance sends, to whom, and by what it is believed.
+func instanceAdverts() []keyword[instance] {
+	return []keyword[instance]{
 		{"use_vmac", Carried, "`virtual_mac`", func(h *host, i *instance, s *Statement) {
 			i.vmac = true
 			if len(s.Args) > 0 {
@@ -180,7 +192,6 @@ func instanceKeywords() []keyword[instance] {
 		}},
 		{"vmac_xmit_base vmac_garp_intvl use_vmac_addr vmac_addr_prefix promote_secondaries native_ipv6", Carried, "quorate sees to it where it is needed", nil},
 	}
-	return append(append(all, instanceTracks()...), instanceDropped()...)
 }
 
 // instanceTracks are the keywords of what an instance follows, and who follows it.

@@ -77,7 +77,7 @@ func (m *model) targets(v *virtualServer) []target {
 	for _, e := range g.entries {
 		more, ok := entries(e)
 		if !ok || len(all)+len(more) > maxTargets {
-			m.host.notes.Dropped(e.Place, "virtual_server_group", "%s: it is no address, range, network or mark that keepalived takes, or too many", strings.Join(append([]string{e.Word}, e.Args...), " "))
+			m.host.notes.Dropped(e.Place, "virtual_server_group", "%s: it is no address, range, network or mark that keepalived takes, or too many", e)
 			continue
 		}
 		all = append(all, more...)

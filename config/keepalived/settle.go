@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/quorate/quorate/config"
 	"github.com/quorate/quorate/config/imported"
@@ -122,7 +121,7 @@ func (p *pair) unread(s *settling, blocks []*Statement) {
 func (p *pair) unserved(s *settling, group *Statement) {
 	for _, line := range group.Block {
 		if loss := s.takes[line.Place]; loss.Text != "" && line.Word != "fwmark" {
-			p.notes.Dropped(line.Place, inAddresses, "%s: %s", strings.Join(append([]string{line.Word}, line.Args...), " "), loss.Text)
+			p.notes.Dropped(line.Place, inAddresses, "%s: %s", line, loss.Text)
 		}
 	}
 }
