@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -167,18 +168,21 @@ func breaks(diag *hcl.Diagnostic) bool {
 }
 
 // secretKey is where something that is secret is written, in either syntax.
-var secretKey = regexp.MustCompile(`(?:^|[^A-Za-z0-9_])(?:` + strings.Join(secrets, "|") + `)"?\s*[=:]`)
+var secretKey = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?:^|[^A-Za-z0-9_])(?:` + strings.Join(secrets, "|") + `)"?\s*[=:]`)
+})
 
 // besideSecret reports whether a secret is written shortly before a place in a file: what is there may be a part of it, and where a
 // file cannot be parsed, nothing else tells.
 func besideSecret(src []byte, at int) bool {
 	const reach = 300 // bytes: of what is written of a secret, and of blanks
 	at = min(at, len(src))
-	near := secretKey.FindAllIndex(src[max(0, at-reach):at], -1)
-	if near == nil {
+	before := src[max(0, at-reach):at]
+	keys := secretKey().FindAllIndex(before, -1)
+	if keys == nil {
 		return false
 	}
-	since := src[max(0, at-reach):at][near[len(near)-1][1]:]
+	since := before[keys[len(keys)-1][1]:]
 	return bytes.Count(bytes.TrimSpace(since), []byte("\n")) == 0
 }
 
