@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -126,7 +127,7 @@ func (a *Article) Join(t T, d *Director) {
 		if via == d || !via.On() {
 			continue
 		}
-		token := strings.TrimSpace(must(t, via, "token", "create"))
+		token := strings.TrimSpace(must(t, via, "token", "create", "--role", cmp.Or(d.Role, "director")))
 		must(t, d, "join", via.Bind, "--token", token)
 		return
 	}

@@ -26,6 +26,7 @@ type Director struct {
 
 	Bind       string      // the agent's address; the first one of the last interface unless changed
 	Interfaces [][2]string // logical name and device: wan and lan, in the order of attachment, unless changed
+	Role       string      // as the agent file says; "" is that of a director
 	AgentHCL   string      // further lines of the agent file
 	Env        []string    // of the agent, beside the host's
 	Binary     string      // path of quorate; "" is the binary under test
@@ -71,6 +72,9 @@ func (d *Director) AgentFile() string {
 		fmt.Fprintf(&b, "  %s = %q\n", pair[0], pair[1])
 	}
 	b.WriteString("}\n" + d.AgentHCL)
+	if d.Role != "" {
+		fmt.Fprintf(&b, "role = %q\n", d.Role)
+	}
 	return d.WriteFile("agent.hcl", b.String())
 }
 

@@ -17,7 +17,7 @@ func witnessed(t *testing.T, name string) (w *testnet, witness *lab.Director) {
 	drawing.Lock()
 	witness = w.Net.Director(name+"w", w.Inner.At("192.168.2.9/24"))
 	drawing.Unlock()
-	witness.Interfaces, witness.AgentHCL = nil, "role = \"witness\"\n"
+	witness.Interfaces, witness.Role = nil, "witness"
 	w.Directors = append(w.Directors, witness)
 	for _, d := range w.Directors {
 		d.Agent(t)

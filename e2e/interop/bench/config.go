@@ -107,17 +107,10 @@ func newLarge(r *run, role fsm.Role) *large {
 	a := &lab.Article{Net: n, Outer: outer}
 	for i := range 3 {
 		d := n.Director(fmt.Sprintf("d%d", i+1), outer.At(fmt.Sprintf("192.0.2.%d/24", 1+i)))
-		d.AgentHCL = fmt.Sprintf("role = %q\n", role)
+		d.Role = string(role)
 		a.Directors = append(a.Directors, d)
 	}
-	a.Agents(r)
-	first := a.Directors[0]
-	command(r, first, "init")
-	for _, d := range a.Directors[1:] {
-		token := strings.TrimSpace(command(r, first, "token", "create", "--role", string(role)))
-		command(r, d, "join", first.Bind, "--token", token)
-	}
-	a.AwaitReady(r, time.Minute)
+	a.Cluster(r)
 	l := &large{Net: n, directors: a.Directors}
 	for _, d := range l.directors {
 		l.clients = append(l.clients, api.NewClient(d.Socket()))
